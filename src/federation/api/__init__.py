@@ -1,0 +1,1 @@
+"""The management plane, in the control process only."""

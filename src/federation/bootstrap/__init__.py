@@ -1,0 +1,1 @@
+"""Composition: alone knows which implementation stands behind a port."""

@@ -1,0 +1,1 @@
+"""What the operator decides: YAML files and environment, read once into frozen settings."""

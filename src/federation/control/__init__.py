@@ -1,0 +1,1 @@
+"""The control process: snapshots, leases, probes, ingest."""

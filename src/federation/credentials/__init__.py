@@ -1,0 +1,1 @@
+"""Signers: how a request proves to a provider who sends it. Pure."""

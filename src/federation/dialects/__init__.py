@@ -1,0 +1,1 @@
+"""Wire languages: pure codecs, a package each."""

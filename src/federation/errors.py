@@ -1,0 +1,294 @@
+"""The one error tree.
+
+    FederationError
+    ├── CallerError              the client sent or asked something that cannot be done
+    │   ├── InvalidRequest       400  malformed body, wrong type, duplicate key, unknown value
+    │   ├── Unauthorized         401  no key, or a key that is unknown, expired or revoked
+    │   ├── Forbidden            403  the key is good but does not reach this far
+    │   ├── NotEligible          403  rules removed every deployment; names the rule for each
+    │   ├── NotFound             404  unknown model, route, path or object
+    │   ├── MethodNotAllowed     405
+    │   ├── RequestTimeout       408  the request arrived too slowly
+    │   ├── PayloadTooLarge      413
+    │   ├── UnsupportedMedia     415
+    │   ├── RateLimited          429  our own limit or quota
+    │   └── HeadersTooLarge      431
+    ├── UpstreamError            a provider failed; `recovery` says what may follow
+    │   ├── UpstreamRejected     a 4xx that is the caller's to mend: handed through (FAIL)
+    │   ├── UpstreamRateLimited  429 (FALLBACK)
+    │   ├── UpstreamDenied       401, 402, 403: our credential is bad or out of funds (FALLBACK)
+    │   ├── UpstreamMissing      404: the model is gone there (FALLBACK)
+    │   ├── UpstreamFailed       5xx, reset, refused connection (RETRY)
+    │   ├── UpstreamTimeout      no answer in time (FALLBACK)
+    │   ├── UpstreamGarbled      an answer that is not the protocol, or over a limit (FALLBACK)
+    │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
+    ├── Unavailable              503  draining, no snapshot yet, every deployment failed
+    ├── EvidenceUnwritable       503  the journal refused a record that must exist
+    └── ConfigError              an operator's file or variable is wrong; one problem a line
+
+A message is written for the person who reads it in a client's log: it says what to do and
+holds no secret, no prompt and no provider internals. Errors are caught in the dispatcher
+(upstream errors), the listener, the api and the cli, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Recovery(enum.Enum):
+    """What may follow a failed attempt."""
+
+    RETRY = "retry"
+    """The same deployment may be asked again, then the next."""
+    FALLBACK = "fallback"
+    """This deployment is done for this call; the next candidate may be asked."""
+    FAIL = "fail"
+    """Nobody else is asked: the caller gets this error."""
+
+
+class FederationError(Exception):
+    """Any failure that a client may be told about.
+
+    `status` is the HTTP status for client faces, `code` the stable machine word,
+    `param` the request field at fault (a dotted path), where one is.
+    """
+
+    status: int = 500
+    code: str = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        if code is not None:
+            self.code = code
+        if status is not None:
+            self.status = status
+
+
+class CallerError(FederationError):
+    """The client must change something; asking again unchanged will not help."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class InvalidRequest(CallerError):
+    """The body, path, query or a header cannot be accepted as it stands."""
+
+
+class Unauthorized(CallerError):
+    """No usable key was presented."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(CallerError):
+    """The key is valid, and what was asked lies outside its reach."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class NotEligible(CallerError):
+    """Rules left no deployment; `removed` maps each candidate to the rule that removed it."""
+
+    status = 403
+    code = "no_eligible_deployment"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        removed: dict[str, str],
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code)
+        self.removed = removed
+
+
+class NotFound(CallerError):
+    """The named thing does not exist, or not for this tenant."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(CallerError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class RequestTimeout(CallerError):
+    """The request's head or body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class PayloadTooLarge(CallerError):
+    """The request is over a size limit."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedMedia(CallerError):
+    """The content type or encoding is not one that we read."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class RateLimited(CallerError):
+    """One of our own limits is reached; `retry_after_s` says when to come back."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+
+class HeadersTooLarge(CallerError):
+    """The request's head is over a limit in bytes or count."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class UpstreamError(FederationError):
+    """A provider failed an attempt.
+
+    `upstream_status` is its HTTP status (0 where none came), `body` its error body as
+    received (bounded; handed to the caller only by `UpstreamRejected`).
+    """
+
+    status = 502
+    code = "upstream_error"
+    recovery: Recovery = Recovery.FALLBACK
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        upstream_status: int = 0,
+        body: bytes = b"",
+        content_type: bytes = b"",
+    ) -> None:
+        super().__init__(
+            message, code=code, param=param, status=status, retry_after_s=retry_after_s
+        )
+        self.upstream_status = upstream_status
+        self.body = body
+        self.content_type = content_type
+
+
+class UpstreamRejected(UpstreamError):
+    """The provider says the request itself is wrong: no other provider is bothered with it."""
+
+    status = 400
+    code = "upstream_rejected"
+    recovery = Recovery.FAIL
+
+
+class UpstreamRateLimited(UpstreamError):
+    """The provider asks us to slow down."""
+
+    status = 429
+    code = "upstream_rate_limited"
+
+
+class UpstreamDenied(UpstreamError):
+    """The provider refuses our credential, or the account has no funds.
+
+    The caller sees 502: the credential is ours, so a 401 would send them looking for a
+    fault in their own key.
+    """
+
+    code = "upstream_credential_refused"
+
+
+class UpstreamMissing(UpstreamError):
+    """The provider does not know the model or path any more."""
+
+    code = "upstream_model_missing"
+
+
+class UpstreamFailed(UpstreamError):
+    """A server error, a reset or a refused connection."""
+
+    code = "upstream_failed"
+    recovery = Recovery.RETRY
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider did not answer within the deadline."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamGarbled(UpstreamError):
+    """The provider's bytes are not the protocol, or are over a limit."""
+
+    code = "upstream_garbled"
+
+
+class UpstreamCut(UpstreamError):
+    """A stream stopped before the provider said that it was over."""
+
+    code = "upstream_stream_cut"
+
+
+class Unavailable(FederationError):
+    """Nothing can answer just now."""
+
+    status = 503
+    code = "unavailable"
+
+
+class EvidenceUnwritable(FederationError):
+    """A record that must exist could not be written, so the call is refused."""
+
+    status = 503
+    code = "evidence_unwritable"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in what an operator wrote: where, what, and what to write instead."""
+
+    where: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.where}:{self.line}" if self.line is not None else self.where
+        return f"{place}: {self.message}"
+
+
+class ConfigError(FederationError):
+    """The configuration cannot be used; every problem found is listed."""
+
+    code = "invalid_configuration"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems

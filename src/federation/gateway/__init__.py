@@ -1,0 +1,1 @@
+"""A request becomes attempts, an attempt becomes an answer."""

@@ -1,0 +1,1 @@
+"""The inference plane's HTTP server."""

@@ -1,0 +1,87 @@
+"""What the gateway and the control process need from the world, each as small as its caller."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from federation.domain.access import VirtualKey
+from federation.schema.http import Headers, Timeouts, WireRequest
+from federation.schema.records import Record
+
+
+class Exchange(Protocol):
+    """A provider's response whose head has arrived.
+
+    The caller reads it to the end or closes it; closing before the end closes the socket,
+    so that the provider stops working. `read` and `body` raise `UpstreamTimeout`,
+    `UpstreamGarbled` or `UpstreamFailed`.
+    """
+
+    status: int
+    headers: Headers
+
+    async def read(self) -> bytes:
+        """Return what has arrived of the body, `b""` at its end."""
+        ...
+
+    async def body(self, limit: int) -> bytes:
+        """Return the rest of the body, whole; `UpstreamGarbled` above `limit` bytes."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it where the body was not read to its end."""
+        ...
+
+
+class Transport(Protocol):
+    """One verb: send a request, come back when the response's head is there.
+
+    Cancelling `send` closes the socket. A stale pooled connection is replaced silently when
+    nothing of the response had arrived. Redirects are returned, never followed.
+    """
+
+    async def send(self, request: WireRequest, timeouts: Timeouts) -> Exchange:
+        """Raise `UpstreamTimeout`, `UpstreamFailed` or `UpstreamGarbled` where no head came."""
+        ...
+
+
+class Journal(Protocol):
+    """The append-only truth of one process."""
+
+    def append(self, record: Record) -> None:
+        """Return once the record is safe under the configured durability.
+
+        Raises `EvidenceUnwritable`; a sequence number is then not used up.
+        """
+        ...
+
+
+class KeyFinder(Protocol):
+    """Virtual keys by secret."""
+
+    def find(self, secret: str) -> VirtualKey | None:
+        """The key in force with this secret, compared in constant time, or None."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts and measures; watches, never decides. Cheap enough for every call."""
+
+    def add(self, name: str, labels: tuple[str, ...], amount: float = 1.0) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
+        """Put a value into a histogram; its buckets belong to the metric's name."""
+        ...
+
+
+class Leases(Protocol):
+    """This worker's part of allowances that all workers share."""
+
+    def take(self, name: str, amount: int = 1) -> bool:
+        """Spend from the held part; False where it does not suffice (more is then asked for)."""
+        ...
+
+
+__all__ = ["Exchange", "Headers", "Journal", "KeyFinder", "Leases", "Meter", "Transport"]

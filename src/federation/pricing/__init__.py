@@ -1,0 +1,1 @@
+"""Price book arithmetic: exact, pure."""

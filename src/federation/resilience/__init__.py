@@ -1,0 +1,1 @@
+"""Health, circuits and recovery as pure state machines with a clock argument."""

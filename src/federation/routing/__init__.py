@@ -1,0 +1,1 @@
+"""Features, classifier, eligibility, scores and strategies. Pure."""

@@ -1,0 +1,1 @@
+"""Simulated providers, labelled as such wherever they appear."""

@@ -1,0 +1,1 @@
+"""What travels: HTTP messages, usage, journal records, frames between our processes."""

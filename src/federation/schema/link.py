@@ -1,0 +1,98 @@
+"""Frames between a worker and the control process, over a Unix socket.
+
+A frame is four bytes of big-endian length and that many bytes of MessagePack. Control
+speaks first to whoever says `Hello`: the snapshot, the key ring, the health board.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+FRAME_LIMIT = 256 * 1024 * 1024
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """A worker presents itself; its journal file carries the writer's name."""
+
+    worker: int
+    pid: int
+    writer: str
+
+
+class Measure(msgspec.Struct, frozen=True, tag="measure", array_like=True):
+    """One attempt's outcome, for the health that all workers share."""
+
+    deployment: str
+    at_ms: int
+    ok: bool
+    first_byte_ms: float
+    total_ms: float
+    output_tokens: int
+    error: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, tag="report"):
+    """What a worker saw since its last report: increments, never totals.
+
+    `counters` maps (metric, label values...) to an increment; `histograms` to bucket
+    increments with the sum last. `gauges` are current values.
+    """
+
+    worker: int
+    counters: dict[str, float]
+    histograms: dict[str, list[float]]
+    gauges: dict[str, float]
+    measures: list[Measure]
+
+
+class SnapshotFrame(msgspec.Struct, frozen=True, tag="snapshot"):
+    """The state to decide under from now on: a `domain.Snapshot`, as MessagePack.
+
+    Opaque here, so that it is encoded once for all workers and the floors stay in order.
+    """
+
+    payload: bytes
+
+
+class KeyRingFrame(msgspec.Struct, frozen=True, tag="keys"):
+    """The keys in force from now on: a `domain.KeyRing`, as MessagePack."""
+
+    payload: bytes
+
+
+class Board(msgspec.Struct, frozen=True, tag="board"):
+    """Measures taken by the other workers, to be noted as if they were one's own."""
+
+    measures: list[Measure]
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    """Control is alive; whether it can write its store."""
+
+    at_ms: int
+    store_writable: bool
+
+
+class LeaseAsk(msgspec.Struct, frozen=True, tag="ask"):
+    """A worker asks for a part of a shared allowance for the current window."""
+
+    name: str
+    amount: int
+
+
+class LeaseGrant(msgspec.Struct, frozen=True, tag="grant"):
+    """What of it was granted (may be 0) and until when it may be spent."""
+
+    name: str
+    amount: int
+    expires_ms: int
+
+
+class Drain(msgspec.Struct, frozen=True, tag="drain"):
+    """Take no new calls; finish what runs."""
+
+    within_s: float
+
+
+FromWorker = Hello | Report | LeaseAsk
+ToWorker = SnapshotFrame | KeyRingFrame | Board | Beat | LeaseGrant | Drain

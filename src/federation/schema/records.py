@@ -1,0 +1,128 @@
+"""Journal records: what happened, written before the answer ends.
+
+A worker appends these to its own journal file; control reads them into the relational
+store, which can be rebuilt from them. Times are Unix milliseconds, money is nano-dollars.
+Field names are short words because each call writes about a kilobyte of them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from federation.schema.usage import Usage
+
+
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A deployment as the decision saw it: its place in the order is its place in the list."""
+
+    deployment: str
+    score: float = 0.0
+    quality: float = 0.0
+    speed: float = 0.0
+    cost: float = 0.0
+    reliability: float = 0.0
+    probability: float = 0.0
+    """Of standing first under the strategy; off-policy estimates divide by it."""
+
+
+class Features(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the router knew of the prompt. No content: numbers and class names only."""
+
+    intent: str = "unknown"
+    confidence: float = 0.0
+    difficulty: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    """Expected."""
+    messages: int = 0
+    tools: int = 0
+    images: int = 0
+    stream: bool = False
+    needs: tuple[str, ...] = ()
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a deployment was chosen: enough to explain, replay and estimate other policies."""
+
+    requested: str
+    """The model, route or `auto` that the call named."""
+    strategy: str
+    snapshot: int
+    features: Features
+    candidates: tuple[Candidate, ...]
+    """In the order of the fallback chain; the first sixteen."""
+    eligible: int = 0
+    """How many there were."""
+    removed: dict[str, int] = {}
+    """Rule to the number of candidates that it removed."""
+    weights: tuple[float, float, float, float] = (0.5, 0.3, 0.1, 0.1)
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request to one deployment."""
+
+    deployment: str
+    started_ms: int
+    status: int = 0
+    """The provider's HTTP status; 0 where none came."""
+    error: str = ""
+    first_byte_ms: float = 0.0
+    total_ms: float = 0.0
+    usage: Usage = Usage()
+    cost_nano: int | None = 0
+    """None where the price is unknown."""
+
+
+class CallStarted(msgspec.Struct, frozen=True, tag="started", omit_defaults=True):
+    """Written while the provider works, so that a lost call leaves a trace."""
+
+    call: str
+    at_ms: int
+    tenant: str
+    key: str
+    operation: str
+    requested: str
+    deployment: str
+    stream: bool = False
+
+
+class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
+    """Written before the last byte of the answer; exactly one for each call."""
+
+    call: str
+    at_ms: int
+    tenant: str
+    key: str
+    operation: str
+    requested: str
+    outcome: str
+    """ok | error | canceled (the client hung up) | cut (the answer could not be finished)"""
+    status: int
+    stream: bool = False
+    deployment: str = ""
+    """The one that answered."""
+    response_model: str = ""
+    finish: str = ""
+    error: str = ""
+    started_ms: int = 0
+    duration_ms: float = 0.0
+    first_byte_ms: float = 0.0
+    usage: Usage = Usage()
+    cost_nano: int | None = 0
+    attempts: tuple[AttemptRecord, ...] = ()
+    decision: Decision | None = None
+    simulated: bool = False
+    tags: dict[str, str] = {}
+    session: str = ""
+    user: str = ""
+
+
+Record = CallStarted | CallEnded
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A record with its place in its writer's sequence, which has no gaps and starts at 1."""
+
+    writer: str
+    seq: int
+    record: Record

@@ -1,0 +1,1 @@
+"""Journal files, the relational store and secrets."""
