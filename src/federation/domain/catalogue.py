@@ -183,6 +183,8 @@ class Provider:
     local: bool = False
     """Runs on our own machine or network."""
     simulated: bool = False
+    private: bool = False
+    """The operator named this address, so it may lie on loopback or a private network."""
     sources: tuple[str, ...] = ()
     as_of: str = ""
     confidence: str = ""

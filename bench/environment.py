@@ -1,0 +1,48 @@
+"""Which machine and which versions a measurement belongs to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("uvloop", "httptools", "msgspec")
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _said(command: list[str], pattern: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except OSError:
+        return "absent"
+    match = re.search(pattern, done.stdout + done.stderr)
+    return match.group(1) if match else "unknown"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def describe() -> dict[str, str]:
+    """Machine and versions, without names of hosts or people."""
+    return {
+        "cpu": f"{_cpu()} x {os.cpu_count()}",
+        "kernel": platform.release().partition("-")[0],
+        "python": platform.python_version(),
+        "nginx": _said(["nginx", "-v"], r"nginx/([\d.]+)"),
+        "wrk": _said(["wrk", "-v"], r"wrk (?:debian/)?([\d.]+)"),
+        "federation": _version("federation-gateway"),
+        **{name: _version(name) for name in _PACKAGES},
+    }

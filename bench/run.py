@@ -1,0 +1,256 @@
+"""`make bench`: every target side by side in one run, a table with ratios, and JSON.
+
+Rounds go through all targets in turn (A B C, A B C, ...), and a figure is the median over the
+rounds, so that a machine that grows slower or faster under way does so for everyone. What
+counts is CPU time by the operating system's accounting, and its ratio to a bare nginx proxy
+in the same run: absolute times belong to one machine.
+
+    python -m bench.run [--quick] [--no-peers] [--only NAME ...] [--rounds N] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import accounting, environment, measure, table, targets
+
+OUT = Path(__file__).resolve().parent / "out"
+EVENTS = 64
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table: one kind of request to one target."""
+
+    name: str
+    target: str
+    model: str
+    body_bytes: int = 1024
+    streams: bool = False
+    """Measured with streams too."""
+    baseline: str = "nginx"
+
+
+@dataclass
+class Found:
+    """Everything measured of one case, a list with an entry for each round."""
+
+    case: Case
+    whole: dict[int, list[measure.Whole]] = field(default_factory=dict)
+    streams: dict[int, list[measure.Streams]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int
+    seconds_one: float
+    seconds_many: float
+    seconds_streams: float
+    stream_counts: tuple[int, ...]
+
+
+FULL = Effort(3, 3, 4, 4.0, (64, 256))
+QUICK = Effort(2, 1, 2, 2.0, (256,))
+
+CASES = (
+    Case("direct", "direct", "bench-model", streams=True),
+    Case("nginx", "nginx", "bench-model", streams=True),
+    Case("federation route", "federation", "bench", streams=True),
+    Case("federation auto", "federation", "auto"),
+    Case("litellm", "litellm", "bench-model", streams=True),
+    Case("portkey", "portkey", "bench-model", streams=True),
+    Case("direct 100 kB", "direct", "bench-model", 100_000, baseline="nginx 100 kB"),
+    Case("nginx 100 kB", "nginx", "bench-model", 100_000, baseline="nginx 100 kB"),
+    Case("federation 100 kB", "federation", "bench", 100_000, baseline="nginx 100 kB"),
+)
+
+
+@contextlib.contextmanager
+def upstream(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The common upstream, ended with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.upstream", "--events", str(EVENTS), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=OUT.parent.parent,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process, int(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def start_all(
+    wanted: list[targets.Target], scratch: Path, port: int, notes: list[str]
+) -> dict[str, targets.Running]:
+    """Start every target; one that fails becomes a note and is left out."""
+    running: dict[str, targets.Running] = {}
+    for target in wanted:
+        try:
+            running[target.name] = targets.start(target, scratch, port)
+        except (targets.TargetFailed, OSError) as error:
+            notes.append(f"{target.name} is left out: {error}")
+            print(f"  {target.name}: left out ({str(error).splitlines()[0]})", file=sys.stderr)
+    return running
+
+
+def _write_requests(case: Case, target: targets.Target, folder: Path) -> tuple[Path, Path]:
+    stem = case.name.replace(" ", "-")
+    whole, stream = folder / f"{stem}.request", folder / f"{stem}.stream"
+    headers = target.headers
+    whole.write_bytes(targets.chat_request(case.model, case.body_bytes, headers=headers))
+    stream.write_bytes(
+        targets.chat_request(case.model, case.body_bytes, headers=headers, stream=True)
+    )
+    return whole, stream
+
+
+def measure_rounds(
+    found: list[Found], running: dict[str, targets.Running], effort: Effort, folder: Path
+) -> None:
+    """Fill `found`, round by round."""
+    for number in range(effort.rounds):
+        print(f"round {number + 1} of {effort.rounds}", file=sys.stderr)
+        for one in found:
+            target = running[one.case.target]
+            root = target.process.pid
+            whole, stream = _write_requests(one.case, target.target, folder)
+            if number == 0:
+                measure.whole(root, target.port, whole, 8, 1)
+            for count, seconds in ((1, effort.seconds_one), (32, effort.seconds_many)):
+                result = measure.whole(root, target.port, whole, count, seconds)
+                one.whole.setdefault(count, []).append(result)
+            if not one.case.streams:
+                continue
+            for count in effort.stream_counts:
+                held = measure.streams(
+                    root, target.port, stream, count, effort.seconds_streams, EVENTS
+                )
+                one.streams.setdefault(count, []).append(held)
+
+
+def _median(values: list[float]) -> float:
+    return round(statistics.median(values), 3)
+
+
+def summarize(one: Found) -> dict[str, object]:
+    """Medians over the rounds; errors and failures are added up."""
+    row: dict[str, object] = {"name": one.case.name, "baseline": one.case.baseline}
+    for count, results in one.whole.items():
+        row[f"whole_{count}"] = {
+            "cpu_us": _median([result.cpu_us for result in results]),
+            "cpu_us_rounds": [round(result.cpu_us, 2) for result in results],
+            "per_second": _median([result.per_second for result in results]),
+            "per_core_second": _median([1e6 / max(result.cpu_us, 1e-9) for result in results]),
+            "p50_us": _median([result.p50_us for result in results]),
+            "p99_us": _median([result.p99_us for result in results]),
+            "requests": sum(result.requests for result in results),
+            "errors": sum(result.errors for result in results),
+        }
+    for count, held in one.streams.items():
+        row[f"streams_{count}"] = {
+            "cpu_us": _median([result.cpu_us for result in held]),
+            "cpu_us_rounds": [round(result.cpu_us, 2) for result in held],
+            "first_p50_ms": _median([result.first_p50_ms for result in held]),
+            "first_p99_ms": _median([result.first_p99_ms for result in held]),
+            "cpu_share": _median([result.cpu_share for result in held]),
+            "events": sum(result.events for result in held),
+            "failures": sum(result.failures for result in held),
+            "reasons": {key: value for result in held for key, value in result.reasons.items()},
+        }
+    return row
+
+
+def _memory(running: dict[str, targets.Running]) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "worker_mib": round(
+                accounting.worker_rss(target.process.pid, target.worker_mark) / 2**20, 1
+            ),
+            "tree_mib": round(accounting.tree_rss(target.process.pid) / 2**20, 1),
+        }
+        for name, target in running.items()
+    }
+
+
+def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
+    """One whole run; everything that was started is stopped."""
+    notes: list[str] = []
+    scratch = Path(tempfile.mkdtemp(prefix="federation-bench-"))
+    running: dict[str, targets.Running] = {}
+    try:
+        with upstream() as (process, port):
+            wanted = [targets.NGINX, targets.FEDERATION]
+            installed = targets.installed_peers(port) if peers else []
+            if peers and not installed:
+                notes.append("no peer is installed: `make bench-peers` installs them")
+            chosen = [one for one in wanted + installed if not names or one.name in names]
+            running = start_all(chosen, scratch, port, notes)
+            direct = targets.Target("direct", lambda *_: targets.Launch([]))
+            everyone = {
+                "direct": targets.Running(direct, process, port, "", 0.0, scratch),
+                **running,
+            }
+            idle = _memory(running)
+            found = [Found(case) for case in CASES if case.target in everyone]
+            measure_rounds(found, everyone, effort, scratch)
+            loaded = _memory(running)
+    finally:
+        for target in running.values():
+            target.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+    return {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "environment": environment.describe(),
+        "rounds": effort.rounds,
+        "rows": [summarize(one) for one in found],
+        "cold_start_s": {name: round(one.cold_start_s, 3) for name, one in running.items()},
+        "memory_idle": idle,
+        "memory_loaded": loaded,
+        "notes": notes,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=OUT / "bench.json")
+    args = parser.parse_args()
+    effort = QUICK if args.quick else FULL
+    if args.rounds:
+        effort = Effort(
+            args.rounds,
+            effort.seconds_one,
+            effort.seconds_many,
+            effort.seconds_streams,
+            effort.stream_counts,
+        )
+    result = bench(effort, set(args.only), peers=not (args.no_peers or args.quick))
+    result["verdicts"] = table.verdicts(result)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(table.render(result))
+    print(f"\nwritten to {args.out}")
+
+
+if __name__ == "__main__":
+    main()

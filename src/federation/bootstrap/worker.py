@@ -1,0 +1,226 @@
+"""An inference worker: listener, gateway, transport, journal, and a link to control.
+
+Imports no web framework, ORM, Pydantic or metrics library: a test holds the list. The
+worker listens only once it has its first snapshot and key ring, so that nobody is refused
+because a process is young.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from federation.bootstrap import lifeline
+from federation.control.worker_link import WorkerLink
+from federation.domain.snapshot import KeyRing, Snapshot
+from federation.errors import FederationError
+from federation.gateway.chat import Chat
+from federation.gateway.call import compose
+from federation.gateway.desk import Desk, render_error
+from federation.gateway.dispatcher import Dispatcher
+from federation.gateway.passing import Passing
+from federation.gateway.route_endpoint import RouteEndpoint
+from federation.gateway.stages.admit import Admission
+from federation.gateway.stages.record import Recorder
+from federation.gateway.world import World
+from federation.gateway.situation import situate
+from federation.listener.server import Server
+from federation.resilience.health import HealthBoard
+from federation.schema.link import Beat, Board, Drain, Hello, LeaseGrant, Report
+from federation.storage.journal import JournalWriter, writer_name
+from federation.storage.keyring import Keys
+from federation.telemetry import logs, metrics
+from federation.telemetry.meter import Meter
+from federation.transport.client import Client
+
+REPORT_S = 1.0
+MEASURES_LIMIT = 10_000
+"""Measures held for control while it is away; older ones are dropped, health is local then."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line that the launcher gives (`bootstrap.launcher`)."""
+
+    data: Path
+    config: Path
+    run: Path
+    lifeline: int
+    fd: int
+    slot: int
+    drain_s: float
+
+
+def options(argv: Sequence[str]) -> Options:
+    """Parse the launcher's arguments."""
+    parser = argparse.ArgumentParser(prog="federation.bootstrap.worker")
+    for name in ("--data", "--config", "--run"):
+        parser.add_argument(name, type=Path, required=True)
+    for name in ("--lifeline", "--fd", "--slot"):
+        parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--drain-s", type=float, default=30.0)
+    given = parser.parse_args(argv)
+    return Options(
+        given.data, given.config, given.run, given.lifeline, given.fd, given.slot, given.drain_s
+    )
+'''
+
+
+class Worker:
+    """One worker process: what it is made of, and its life from start to drain."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        started_ms = int(time.time() * 1000)
+        writer = writer_name(options.slot, os.getpid(), started_ms)
+        self._meter = Meter()
+        self._transport = Client()
+        self._leases = LeaseBook(self._ask)
+        self._world = World(
+            transport=self._transport,
+            journal=JournalWriter(options.data / "journal", writer),
+            meter=self._meter,
+            keys=Keys(KeyRing(0, b"", ())),
+            leases=self._leases,
+            health=HealthBoard(),
+        )
+        self._server = self._serve_with()
+        self._ready = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._keyed = False
+        self._link = WorkerLink(
+            options.run / "link.sock",
+            Hello(options.slot, os.getpid(), writer),
+            on_snapshot=self._on_snapshot,
+            on_keys=self._on_keys,
+            on_board=self._on_board,
+            on_beat=self._on_beat,
+            on_grant=self._on_grant,
+            on_drain=self._on_drain,
+        )
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        lifeline.watch(self._options.lifeline, self._stopping.set)
+        link = asyncio.create_task(self._link.run())
+        reports = asyncio.create_task(self._report_for_ever())
+        stopped = asyncio.create_task(self._stopping.wait())
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait((link, stopped, ready), return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            with socket.socket(fileno=os.dup(self._options.fd)) as listening:
+                await self._server.serve(listening)
+                await asyncio.wait((link, stopped), return_when=asyncio.FIRST_COMPLETED)
+                self._world.draining = True
+                await self._server.drain(self._options.drain_s)
+        self._report()
+        for task in (link, reports, stopped, ready):
+            task.cancel()
+        await asyncio.gather(link, reports, stopped, ready, return_exceptions=True)
+        await self._transport.aclose()
+
+    def _serve_with(self) -> Server:
+        world = self._world
+        stages = (Admission(world), Recorder(world.journal, world.meter, world.clock))
+        chat = Chat(world, compose(stages, Dispatcher(world)))
+        passing = Passing(self._transport, self._options.run / "api.sock")
+        desk = Desk(world, chat, RouteEndpoint(world, chat), passing)
+        return Server(desk, ListenerLimits(), render_error, on_fault)
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        today = datetime.now(timezone.utc).date()
+        self._world.adopt(situate(snapshot, today))
+        self._server.limits = snapshot.settings.listener
+        self._meter.set(metrics.SNAPSHOT_VERSION, (), snapshot.version)
+        gc.collect()
+        gc.freeze()
+        self._come_ready()
+
+    def _on_keys(self, ring: KeyRing) -> None:
+        self._world.keys = Keys(ring)
+        self._keyed = True
+        self._come_ready()
+
+    def _come_ready(self) -> None:
+        if self._keyed and self._world.situation is not None:
+            self._ready.set()
+
+    def _on_board(self, board: Board) -> None:
+        now = self._world.clock()
+        for measure in board.measures:
+            self._world.health.note(measure, now)
+
+    def _on_beat(self, beat: Beat) -> None:
+        self._world.store_writable = beat.store_writable
+
+    def _on_grant(self, grant: LeaseGrant) -> None:
+        self._leases.granted(grant, time.time())
+
+    def _on_drain(self, _: Drain) -> None:
+        self._stopping.set()
+
+    def _ask(self, ask: LeaseAsk) -> None:
+        self._link.send(ask)
+
+    async def _report_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            self._report()
+
+    def _report(self) -> None:
+        """Send what was seen since the last report; kept while control is away."""
+        measures = self._world.measures
+        if not self._link.connected:
+            del measures[:-MEASURES_LIMIT]
+            return
+        world, meter = self._world, self._meter
+        meter.set(metrics.INFLIGHT, (), self._server.in_flight)
+        meter.set(metrics.CONNECTIONS, (), self._server.connections)
+        now = world.clock()
+        down = sum(until > now for until in world.live().down_until) if world.situation else 0
+        meter.set(metrics.DEPLOYMENTS_DOWN, (), down)
+        seen = meter.drain()
+        report = Report(
+            self._options.slot, seen.counters, seen.histograms, seen.gauges, list(measures)
+        )
+        if self._link.send(report):
+            measures.clear()
+
+
+def on_fault(fault: BaseException, request_id: str) -> None:
+    """A bug: the stack goes to the log under the id that the client was given."""
+    log.error("unexpected error", exc_info=fault, extra={"request_id": request_id})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a worker until it is told to stop; the exit code."""
+    logs.configure("worker")
+    worker_options = options(argv)
+
+    async def start() -> None:
+        await Worker(worker_options).run()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        run_loop(start())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""From a failed validation to problems that an operator can act on: place, fault, nearest word.
+
+No message repeats a value that was written: it might be a secret in the wrong line. Only
+key names, and values that were compared with a list of allowed words, are shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from federation.config.document import Document, Path_
+from federation.errors import Problem
+
+_SHOWN = 40
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """`: did you mean 'x'?`, or nothing where no word is near."""
+    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f": did you mean '{found[0]}'?" if found else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words as a phrase, cut where there are too many to help."""
+    ordered = sorted(words)
+    if len(ordered) > _SHOWN:
+        return ", ".join(ordered[:_SHOWN]) + ", ..."
+    return ", ".join(ordered)
+
+
+def unknown_word(what: str, word: str, words: Iterable[str]) -> str:
+    """A sentence for a word that is not in a list."""
+    known = list(words)
+    hint = nearest(word, known)
+    return f"unknown {what} '{word[:80]}'{hint or f' (known: {listed(known)})'}"
+
+
+def translate(
+    error: ValidationError, model: type[BaseModel], document: Document, prefix: Path_
+) -> list[Problem]:
+    """One problem for each fault in what stands at `prefix` of `document`."""
+    return [_translate(detail, model, document, prefix) for detail in error.errors()]
+
+
+def _translate(
+    detail: ErrorDetails, model: type[BaseModel], document: Document, prefix: Path_
+) -> Problem:
+    location = tuple(detail["loc"])
+    return document.problem((*prefix, *location), _message(detail, model, location))
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel], location: Path_) -> str:
+    key = ".".join(str(part) for part in location)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        parent = _model_at(model, location[:-1])
+        names = _names(parent) if parent is not None else []
+        hint = nearest(str(location[-1]), names) or f" (known: {listed(names)})"
+        return f"unknown key '{key}'{hint}"
+    if kind == "missing":
+        return f"'{key}' is missing"
+    if kind == "enum":
+        words = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
+        return _choice(key, detail, words.replace(" or ", ", ").split(", "))
+    if kind == "literal_error":
+        words = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
+        return _choice(key, detail, words.replace(" or ", ", ").split(", "))
+    if kind == "value_error":
+        said = detail["msg"].removeprefix("Value error, ")
+        return f"'{key}' {said}" if key else said
+    said = detail["msg"].removeprefix("Input should be ")
+    return f"'{key}' should be {said}" if said != detail["msg"] else f"'{key}': {said}"
+
+
+def _choice(key: str, detail: ErrorDetails, words: list[str]) -> str:
+    given = detail["input"]
+    hint = nearest(given, words) if isinstance(given, str) else ""
+    return f"'{key}' should be one of {', '.join(words)}{hint}"
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(model: type[BaseModel], location: Path_) -> type[BaseModel] | None:
+    """The model whose keys stand at `location` inside `model`; None under a free mapping."""
+    here: type[BaseModel] | None = model
+    for part in location:
+        if here is None:
+            return None
+        if isinstance(part, int):
+            continue
+        field = here.model_fields.get(part)
+        if field is not None:
+            here = _inner(field.annotation)
+    return here
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any annotation at all
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in get_args(annotation):
+        if (found := _inner(part)) is not None:
+            return found
+    return None

@@ -1,0 +1,195 @@
+"""What a number or word in a file means: money, shares, times of day, addresses, references.
+
+Each function takes what YAML gave and returns what the domain keeps, or raises
+`ValueError` with the rest of a sentence that begins with the key's name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from decimal import Decimal, InvalidOperation
+from urllib.parse import urlsplit
+
+from federation.config.problems import unknown_word
+from federation.config.words import REGIONS, WEEKDAYS
+from federation.domain.money import NANO
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+_CERTIFICATION = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\Z")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_LARGEST_USD = Decimal(1_000_000)
+
+
+def decimal(value: object) -> Decimal:
+    """An exact, finite number of zero or more."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("should be a number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("should be a number") from None
+    if not number.is_finite() or number < 0:
+        raise ValueError("should be zero or more")
+    return number
+
+
+def usd(value: object) -> int:
+    """Nano-dollars of a price in USD, exact: what cannot be kept exactly is refused."""
+    number = decimal(value)
+    if number > _LARGEST_USD:
+        raise ValueError("is above 1,000,000 USD: prices are USD per million tokens")
+    nano = number * NANO
+    if nano != nano.to_integral_value():
+        raise ValueError("has more than nine decimals")
+    return int(nano)
+
+
+def permille(value: object) -> int:
+    """A factor (1.1) as thousandths (1100), exact."""
+    number = decimal(value) * 1000
+    if number != number.to_integral_value():
+        raise ValueError("has more than three decimals")
+    return int(number)
+
+
+def region(value: object) -> str:
+    """A residency class or a country code, in lower case."""
+    if not isinstance(value, str):
+        raise ValueError("should be a region such as us, eu, uk, apac, cn, local or a country code")
+    word = value.strip().lower()
+    if word not in REGIONS:
+        known = ("us", "eu", "uk", "apac", "cn", "other", "local", "or a two-letter country code")
+        raise ValueError(f"holds an {unknown_word('region', word, known)}")
+    return word
+
+
+def certification(value: object) -> str:
+    """A certification's name in lower case."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if not _CERTIFICATION.match(word):
+        raise ValueError("should be a short name such as soc2, iso27001, hipaa or gdpr")
+    return word
+
+
+def identifier(value: object) -> str:
+    """A provider's id: it stands before the slash of a deployment's name."""
+    if not isinstance(value, str) or not _NAME.match(value):
+        raise ValueError(
+            "should be lower-case letters, digits, '_', '-' or '.', at most 64, and no slash"
+        )
+    return value
+
+
+def name(value: object) -> str:
+    """A public name without blanks or control characters."""
+    word = str(value) if isinstance(value, int | Decimal) else value
+    if not isinstance(word, str) or not word or len(word) > 200 or not word.isprintable():
+        raise ValueError("should be a name of 1 to 200 printable characters")
+    if word != word.strip() or " " in word:
+        raise ValueError("should have no blanks")
+    return word
+
+
+def header_name(value: object) -> str:
+    """An HTTP field name in lower case."""
+    if not isinstance(value, str) or not _HEADER.match(value):
+        raise ValueError("should be the name of an HTTP header")
+    return value.lower()
+
+
+def header_value(value: object) -> str:
+    """An HTTP field value: visible ASCII and blanks."""
+    word = str(value) if isinstance(value, int | Decimal) else value
+    if not isinstance(word, str) or not (word.isascii() and word.isprintable()):
+        raise ValueError("should be printable ASCII")
+    return word
+
+
+def credential(value: object) -> str:
+    """A reference to a secret. The secret itself is refused, and never repeated."""
+    if not isinstance(value, str):
+        raise ValueError("should be env:NAME or file:PATH")
+    kind, colon, rest = value.partition(":")
+    if colon and kind == "env" and _VARIABLE.match(rest):
+        return value
+    if colon and kind == "file" and rest and rest.isprintable():
+        return value
+    if kind == "vault" and colon:
+        raise ValueError("cannot be read from a vault by this version: use env:NAME or file:PATH")
+    raise ValueError("should be env:NAME or file:PATH; a secret itself has no place in a file")
+
+
+def base_url(value: object) -> str:
+    """An http or https address without credentials, query or fragment; no trailing slash.
+
+    Placeholders such as `{region}` may stand in it: the environment fills them.
+    """
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
+        raise ValueError("should be an address such as https://host/v1")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("should be an address such as https://host/v1") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should begin with http:// or https:// and name a host")
+    if "@" in parts.netloc:
+        raise ValueError("should hold no user or password: use 'credential'")
+    if parts.query or parts.fragment or "?" in value or "#" in value:
+        raise ValueError("should hold no query or fragment")
+    if port == 0:
+        raise ValueError("should name a port from 1 to 65535")
+    return value.rstrip("/")
+
+
+def proxy_url(value: object) -> str:
+    """An HTTP proxy's address; a user and password may stand in it."""
+    word = value.strip() if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(word if "://" in word else f"http://{word}")
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not word.isprintable() or " " in word:
+        raise ValueError("should be a proxy's address such as http://proxy:3128")
+    return word if "://" in word else f"http://{word}"
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses and names that stand for this machine alone."""
+    bare = host.strip("[]").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def network(value: object) -> str:
+    """An IP address or network."""
+    try:
+        return str(ipaddress.ip_network(str(value), strict=False))
+    except ValueError:
+        raise ValueError("should be an IP address or network such as 10.0.0.0/8") from None
+
+
+def minute(value: object) -> int:
+    """A time of day, HH:MM in UTC, as the minute of the day; 24:00 is the end."""
+    found = _TIME.match(value) if isinstance(value, str) else None
+    minutes = int(found[1]) * 60 + int(found[2]) if found else -1
+    if not 0 <= minutes <= 1440:
+        raise ValueError("should be a time of day in UTC such as '16:30'")
+    return minutes
+
+
+def weekday(value: object) -> int:
+    """A day of the week: 1 (Monday) to 7, or its English name."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 7:
+        return value
+    if isinstance(value, str) and value[:3].lower() in WEEKDAYS:
+        return WEEKDAYS[value[:3].lower()]
+    raise ValueError("should be a weekday such as mon, or 1 (Monday) to 7")

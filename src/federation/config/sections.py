@@ -1,0 +1,186 @@
+"""What an operator may write in federation.yaml: Pydantic models of its sections.
+
+Defaults are the domain's own; they are taken from its dataclasses, so that a default has
+one home.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from federation.config import quantities
+from federation.config.provider_row import Count, Listed, Name, Written
+from federation.config.settings import Budgets, ServerSettings, TelemetrySettings
+from federation.config.words import STRATEGIES
+from federation.domain.routes import Deadlines, ListenerLimits, Settings, Weights
+
+MAX_WORKERS = 256
+# SPEC: no call may ever run longer.
+LONGEST_S = 600.0
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Deadline = Annotated[float, Field(gt=0, le=LONGEST_S)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+Strategy = Literal[STRATEGIES]  # type: ignore[valid-type]
+_limits = ListenerLimits()
+_server = ServerSettings()
+_settings = Settings()
+_telemetry = TelemetrySettings()
+
+
+class LimitsSection(Written):
+    """What the listener accepts of one connection or request."""
+
+    head_bytes: Count = _limits.head_bytes
+    head_count: Count = _limits.head_count
+    body_bytes: Count = _limits.body_bytes
+    head_s: Seconds = _limits.head_s
+    body_s: Seconds = _limits.body_s
+    idle_s: Seconds = _limits.idle_s
+    write_s: Seconds = _limits.write_s
+    connections: Count = _limits.connections
+
+
+class ServerSection(Written):
+    """Where and how the gateway listens."""
+
+    host: Name = _server.host
+    port: Annotated[int, Field(ge=0, le=65535)] = _server.port
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = _server.workers
+    open: bool = _server.open
+    drain_s: Annotated[float, Field(ge=0, le=LONGEST_S)] = _server.drain_s
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, BeforeValidator(quantities.network)], ...], Listed
+    ] = _server.trusted_proxies
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+
+
+class StorageSection(Written):
+    """How safe a record must be before the answer goes on."""
+
+    durability: Literal["process", "disk"] = "process"
+
+
+class WeightsSection(Written):
+    """How much each part of the score counts."""
+
+    quality: Weight = Weights().quality
+    speed: Weight = Weights().speed
+    cost: Weight = Weights().cost
+    reliability: Weight = Weights().reliability
+
+    @field_validator("reliability")
+    @classmethod
+    def _not_all_zero(cls, value: float, info: Any) -> float:  # noqa: ANN401 - pydantic's info
+        if value == 0 and not any(info.data.values()):
+            raise ValueError("should not be zero like all the others: nothing would count")
+        return value
+
+
+class TimeoutsSection(Written):
+    """Upstream deadlines in seconds."""
+
+    connect_s: Deadline = Deadlines().connect_s
+    first_token_s: Deadline = Deadlines().first_token_s
+    idle_s: Deadline = Deadlines().idle_s
+    total_s: Deadline = Deadlines().total_s
+
+
+class TargetRow(Written):
+    """A deployment of a route, and its share where lots are drawn."""
+
+    deployment: Name
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
+
+
+class RouteRow(Written):
+    """A public model name and the deployments behind it."""
+
+    name: Name
+    strategy: Strategy | None = None
+    targets: tuple[TargetRow, ...] = ()
+    weights: WeightsSection | None = None
+    timeouts: TimeoutsSection | None = None
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _targets(cls, value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, list):
+            return [{"deployment": row} if isinstance(row, str) else row for row in value]
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _not_auto(cls, value: str) -> str:
+        if value == "auto":
+            raise ValueError("should not be 'auto': that name means every deployment")
+        return value
+
+
+class AutoSection(Written):
+    """What `auto` and plain model ids may reach."""
+
+    unknown: bool = _settings.auto_unknown
+    """Deployments whose region or data use is unknown."""
+    other_hosts: bool = _settings.other_hosts
+    """For a plain model id, hosts other than the model's maker."""
+
+
+class DefaultsSection(Written):
+    """Used where a call says nothing."""
+
+    model: Name | None = None
+    max_tokens: Count | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+
+
+class FieldsSection(Written):
+    """Governed request fields: those clients may use, those refused everywhere."""
+
+    allow: Annotated[tuple[Name, ...], Listed] = ()
+    deny: Annotated[tuple[Name, ...], Listed] = ()
+
+
+class UpstreamSection(Written):
+    """How providers are reached."""
+
+    proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
+    no_proxy: Annotated[tuple[str, ...], Listed] = ()
+    response_bytes: Count = _settings.response_bytes
+    attempts: Annotated[int, Field(ge=1, le=_settings.attempts)] = _settings.attempts
+
+
+class TelemetrySection(Written):
+    """How much is said in the log, and in what form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+    access_log: bool = _telemetry.access_log
+
+
+class BudgetsSection(Written):
+    """Default budgets per user, in USD."""
+
+    daily: Annotated[int, BeforeValidator(quantities.usd)] | None = Budgets().daily_nano
+    monthly: Annotated[int, BeforeValidator(quantities.usd)] | None = Budgets().monthly_nano
+
+
+class FederationFile(Written):
+    """The whole of federation.yaml."""
+
+    server: ServerSection = Field(default_factory=ServerSection)
+    storage: StorageSection = Field(default_factory=StorageSection)
+    strategy: Strategy = _settings.strategy
+    weights: WeightsSection = Field(default_factory=WeightsSection)
+    timeouts: TimeoutsSection = Field(default_factory=TimeoutsSection)
+    routes: tuple[RouteRow, ...] = ()
+    auto: AutoSection = Field(default_factory=AutoSection)
+    defaults: DefaultsSection = Field(default_factory=DefaultsSection)
+    fields: FieldsSection = Field(default_factory=FieldsSection)  # type: ignore[assignment]
+    upstream: UpstreamSection = Field(default_factory=UpstreamSection)
+    telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
+    budgets: BudgetsSection = Field(default_factory=BudgetsSection)

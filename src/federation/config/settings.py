@@ -1,0 +1,92 @@
+"""What a load results in: frozen values, free of Pydantic and YAML.
+
+Nothing here holds a secret that its repr would show; `Loaded.environ` is what credentials
+are resolved from and is left out of the repr for that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from federation.domain.catalogue import Provider
+from federation.domain.routes import Route, Settings
+from federation.errors import Problem
+
+HOST = "127.0.0.1"
+PORT = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where and how the gateway listens."""
+
+    host: str = HOST
+    port: int = PORT
+    workers: int = 1
+    open: bool = False
+    """No key is asked for; only on a loopback address."""
+    drain_s: float = 30.0
+    """How long running calls may take to finish after SIGTERM."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-For` is believed, for logs only."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """How much is said in the log, and in what form."""
+
+    level: str = "info"
+    format: str = "json"
+    access_log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Default budgets per user, in nano-dollars; None is no budget."""
+
+    daily_nano: int | None = None
+    monthly_nano: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Keys that came with the environment instead of `federation key create`."""
+
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets from ALLOWED_API_KEYS, to be taken in as developer keys of the default tenant."""
+    jwt_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One reading of everything an operator decided."""
+
+    settings: Settings
+    providers: dict[str, Provider]
+    """Every row of the catalogue and of the operator, merged; `credential` is filled in
+    wherever one was named or found, as a reference."""
+    configured: frozenset[str]
+    """Providers that the operator named in a file or gave a credential or address for."""
+    routes: dict[str, Route]
+    server: ServerSettings = ServerSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    budgets: Budgets = Budgets()
+    access: Access = Access()
+    digest: str = ""
+    """SHA-256, in hex, of the files as read and of the variables that are no secrets."""
+    files: tuple[Path, ...] = ()
+    """What was read or would have been, had it existed: what to watch for a reload."""
+    warnings: tuple[Problem, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The environment with the `.env` file underneath: what credentials resolve from."""
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Provider id to credential reference, for those that have one."""
+        return {
+            provider.id: provider.credential
+            for provider in self.providers.values()
+            if provider.credential is not None
+        }

@@ -1,0 +1,184 @@
+"""Control's end of the link: greets workers, tells them what changed, hears their reports.
+
+The trap: a worker may stop reading. Nothing waits for it; a worker that leaves more than
+`BACKLOG_LIMIT` unread is cut off, and hears everything anew when it comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from federation.control.frames import frame, from_worker, read_frame
+from federation.schema.link import (
+    Beat,
+    Board,
+    Drain,
+    FromWorker,
+    Hello,
+    KeyRingFrame,
+    LeaseAsk,
+    LeaseGrant,
+    Measure,
+    Report,
+    SnapshotFrame,
+    ToWorker,
+)
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+BOARD_LENGTH = 4096
+"""Measures kept for workers that come later."""
+BACKLOG_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One connected worker."""
+
+    writer: asyncio.StreamWriter
+    hello: Hello
+    since_ms: int
+    reported_ms: int = 0
+    gauges: dict[str, float] = field(default_factory=dict)
+
+
+class LinkServer:
+    """Serves the link on a Unix socket that only its owner can reach.
+
+    `on_report` hears each report; `lease` answers a request for a part of an allowance,
+    given how many workers there are to share it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_report: Callable[[Report], None],
+        lease: Callable[[LeaseAsk, int], LeaseGrant],
+        store_writable: Callable[[], bool],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._on_report = on_report
+        self._lease = lease
+        self._store_writable = store_writable
+        self._clock = clock
+        self._snapshot = b""
+        self._keys = b""
+        self._board: deque[Measure] = deque(maxlen=BOARD_LENGTH)
+        self._sessions: set[Session] = set()
+        self._server: asyncio.Server | None = None
+        self._beats: asyncio.Task[None] | None = None
+        self._serving: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The workers connected now, in the order of their slots."""
+        return sorted(self._sessions, key=lambda session: session.hello.worker)
+
+    async def start(self) -> None:
+        """Listen; a socket file left by a dead process is replaced."""
+        self._path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, str(self._path))
+        self._path.chmod(0o600)
+        self._beats = asyncio.create_task(self._beat())
+
+    async def stop(self) -> None:
+        """Hang up on everyone and stop listening. Idempotent."""
+        if self._server is None:
+            return
+        self._server.close()
+        if self._beats is not None:
+            self._beats.cancel()
+        serving = [task for task in self._serving.values() if task is not None]
+        for writer in self._serving:
+            # Not a cancel: asyncio reports a cancelled connection callback as an error.
+            writer.transport.abort()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    def publish_snapshot(self, payload: bytes) -> None:
+        """Make this snapshot the one in force, here and on every worker."""
+        self._snapshot = frame(SnapshotFrame(payload))
+        self._tell(self._snapshot)
+
+    def publish_keys(self, payload: bytes) -> None:
+        """Make this key ring the one in force, here and on every worker."""
+        self._keys = frame(KeyRingFrame(payload))
+        self._tell(self._keys)
+
+    def drain(self, within_s: float) -> None:
+        """Ask every worker to take no new calls."""
+        self._tell(frame(Drain(within_s)))
+
+    def _tell(self, data: bytes, but: Session | None = None) -> None:
+        for session in list(self._sessions):
+            if session is but:
+                continue
+            transport = session.writer.transport
+            if transport.get_write_buffer_size() > BACKLOG_LIMIT:
+                transport.abort()
+                continue
+            session.writer.write(data)
+
+    async def _beat(self) -> None:
+        while True:
+            self._tell(frame(self._now_beat()))
+            await asyncio.sleep(BEAT_S)
+
+    def _now_beat(self) -> Beat:
+        return Beat(int(self._clock() * 1000), self._store_writable())
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving[writer] = asyncio.current_task()
+        try:
+            await self._converse(reader, writer)
+        except msgspec.DecodeError as error:
+            log.error("a worker speaks another version", extra={"reason": str(error)})  # noqa: TRY400
+        finally:
+            self._serving.pop(writer)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = await read_frame(reader, from_worker)
+        if not isinstance(hello, Hello):
+            return
+        session = Session(writer, hello, int(self._clock() * 1000))
+        greeting: list[ToWorker] = [self._now_beat()]
+        if self._board:
+            greeting.append(Board(list(self._board)))
+        writer.write(self._snapshot + self._keys + b"".join(map(frame, greeting)))
+        self._sessions.add(session)
+        try:
+            while (message := await read_frame(reader, from_worker)) is not None:
+                self._take(session, message)
+        finally:
+            self._sessions.discard(session)
+
+    def _take(self, session: Session, message: FromWorker) -> None:
+        match message:
+            case Report():
+                session.reported_ms = int(self._clock() * 1000)
+                session.gauges = message.gauges
+                self._on_report(message)
+                if message.measures:
+                    self._board.extend(message.measures)
+                    self._tell(frame(Board(message.measures)), but=session)
+            case LeaseAsk():
+                grant = self._lease(message, max(1, len(self._sessions)))
+                session.writer.write(frame(grant))
+            case Hello():
+                session.hello = message

@@ -1,0 +1,128 @@
+"""A worker's end of the link to control: it listens, and reconnects for ever.
+
+Safe for a worker to import. The trap: control may be away at any time, and that is no
+error. The worker goes on with what it holds; `send` says False and nothing is queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from federation.control.frames import frame, read_frame, to_worker, unpack_ring, unpack_snapshot
+from federation.domain.snapshot import KeyRing, Snapshot
+from federation.schema.link import (
+    Beat,
+    Board,
+    Drain,
+    FromWorker,
+    Hello,
+    KeyRingFrame,
+    LeaseGrant,
+    SnapshotFrame,
+    ToWorker,
+)
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 1.0
+SEND_LIMIT = 8 * 1024 * 1024
+"""Bytes that may wait for a control that does not read, before `send` says no."""
+
+
+class WorkerLink:
+    """The link of one worker. Callbacks run on the loop, in the order of the frames.
+
+    A callback that raises ends `run` with its exception: the worker is then better off
+    restarted than deciding under half a state.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        hello: Hello,
+        *,
+        on_snapshot: Callable[[Snapshot], None],
+        on_keys: Callable[[KeyRing], None],
+        on_board: Callable[[Board], None],
+        on_beat: Callable[[Beat], None],
+        on_grant: Callable[[LeaseGrant], None],
+        on_drain: Callable[[Drain], None],
+    ) -> None:
+        self._path = path
+        self._hello = hello
+        self._on_snapshot = on_snapshot
+        self._on_keys = on_keys
+        self._on_board = on_board
+        self._on_beat = on_beat
+        self._on_grant = on_grant
+        self._on_drain = on_drain
+        self._writer: asyncio.StreamWriter | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether control is there just now."""
+        return self._writer is not None
+
+    def send(self, message: FromWorker) -> bool:
+        """Send without waiting; False where control is away or does not read."""
+        writer = self._writer
+        if writer is None or writer.transport.get_write_buffer_size() > SEND_LIMIT:
+            return False
+        writer.write(frame(message))
+        return True
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(str(self._path))
+            except OSError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                continue
+            if await self._session(reader, writer):
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One connection to its end; True where control said anything at all."""
+        heard = False
+        try:
+            writer.write(frame(self._hello))
+            self._writer = writer
+            while (message := await read_frame(reader, to_worker)) is not None:
+                self._take(message)
+                heard = True
+        except msgspec.DecodeError as error:
+            log.error("control speaks another version", extra={"reason": str(error)})  # noqa: TRY400
+            heard = False
+        finally:
+            self._writer = None
+            writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        return heard
+
+    def _take(self, message: ToWorker) -> None:
+        match message:
+            case Beat():
+                self._on_beat(message)
+            case Board():
+                self._on_board(message)
+            case LeaseGrant():
+                self._on_grant(message)
+            case KeyRingFrame():
+                self._on_keys(unpack_ring(message.payload))
+            case SnapshotFrame():
+                self._on_snapshot(unpack_snapshot(message.payload))
+            case Drain():
+                self._on_drain(message)

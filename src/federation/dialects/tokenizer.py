@@ -1,0 +1,206 @@
+"""Where the members of a JSON object stand in its bytes, with duplicates refused.
+
+msgspec validates the text and gives each value's exact bytes, but it keeps only the last
+of two members with the same key. What two parsers could read differently must not pass:
+one of them may be a provider that keeps the first. So the members are laid out again over
+the text, and any byte that is left over betrays a duplicate:
+
+* in compact text every byte is accounted for by arithmetic. A key's bytes never get fewer
+  by escaping and a value's bytes are exact, so a sum that equals the length of the text
+  leaves no room for white space, an escaped key or a second member;
+* in any other text each key is read where it stands and each value compared in place.
+  JSON values end where they end, so by induction every member is where it is said to be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+from federation.errors import InvalidRequest, PayloadTooLarge
+from federation.schema.glance import Span
+
+Members: TypeAlias = dict[str, Raw]
+
+_OBJECT: Final = msgspec.json.Decoder(Members)
+_OBJECTS: Final = msgspec.json.Decoder(list[Members])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
+_KEY: Final = msgspec.json.Decoder(str)
+
+CROWD: Final = 250_000
+"""Most values in one body: a bomb of `{},{},...` costs a hundred times its size in memory."""
+
+_SPACE = rb"[ \t\n\r]*"
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_MEMBER = re.compile(
+    _SPACE + rb"(,?)" + _SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE, re.DOTALL
+)
+_CLOSE = re.compile(_SPACE + rb"\}" + _SPACE + rb"\Z")
+_TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\],]", re.DOTALL)
+_AT_BYTE = re.compile(r"^JSON is malformed: (.*) \(byte (\d+)\)$")
+
+
+def members(text: bytes, where: str = "") -> Members:
+    """The members of a JSON object, each with its value's exact bytes.
+
+    `where` is the dotted path of the object in its body, for messages. Raises
+    `InvalidRequest` unless the text is one JSON object without a duplicate key.
+    """
+    found = _parse(text, where)
+    length = 1
+    for key, value in found.items():
+        length += len(key) + len(value) + 4
+    if length != len(text):
+        dict(_walk(text, found, where))
+    return found
+
+
+def layout(text: bytes) -> tuple[Members, dict[str, Span], int]:
+    """The members of a body, the place of each in document order, and of the closing brace.
+
+    Raises as `members` does; `PayloadTooLarge` for more than `CROWD` values.
+    """
+    if len(text) > 2 * CROWD and text.count(b",") > CROWD and _is_crowded(text):
+        raise PayloadTooLarge(f"The body holds more than {CROWD} JSON values.")
+    if not text.isascii():
+        _check_utf8(text)
+    found = _parse(text, "")
+    spans: dict[str, Span] = {}
+    at = 1
+    for key, value in found.items():
+        start = at + len(key) + 3
+        end = start + len(value)
+        spans[key] = Span(at, start, end)
+        at = end + 1
+    if at == len(text) and found:
+        return found, spans, at - 1
+    return found, dict(_walk(text, found, "")), text.rindex(b"}")
+
+
+def objects(text: Raw, where: str) -> list[Members]:
+    """The members of each object in an array that a body holds.
+
+    Raises `InvalidRequest` for anything else, and for a duplicate key in one of them.
+    """
+    try:
+        found = _OBJECTS.decode(text)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, where) from None
+    length = len(found) + 1
+    for item in found:
+        length += 1 if item else 2
+        for key, value in item.items():
+            length += len(key) + len(value) + 4
+    if length != len(text):
+        for index, raw in enumerate(_RAWS.decode(text)):
+            dict(_walk(bytes(raw), found[index], f"{where}[{index}]"))
+    return found
+
+
+def wrong_type(error: msgspec.ValidationError, where: str) -> InvalidRequest:
+    """The refusal for a value of the wrong type: names the field and what belongs there."""
+    said, _, path = str(error).partition(" - at `$")
+    param = (where + path.rstrip("`")).lstrip(".")
+    expected = said.replace("`", "").replace("object | null", "object or null")
+    return InvalidRequest(
+        f"Wrong value for '{param}': {expected[:1].lower()}{expected[1:]}.",
+        code="invalid_type",
+        param=param,
+    )
+
+
+def _parse(text: bytes, where: str) -> Members:
+    try:
+        return _OBJECT.decode(text)
+    except msgspec.ValidationError as error:
+        if where:
+            raise wrong_type(error, where) from None
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json") from None
+    except msgspec.DecodeError as error:
+        reason = _reason(str(error), text)
+        raise InvalidRequest(
+            f"The body is not valid JSON: {reason}.", code="invalid_json"
+        ) from None
+    except RecursionError:
+        raise InvalidRequest(
+            "The body's JSON is nested too deeply.", code="invalid_json"
+        ) from None
+
+
+def _reason(said: str, text: bytes) -> str:
+    if text.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return "a byte order mark at byte 0; send plain UTF-8"
+    match = _AT_BYTE.match(said)
+    return f"{match[1]} at byte {match[2]}" if match else f"it breaks off at byte {len(text)}"
+
+
+def _check_utf8(text: bytes) -> None:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not UTF-8: {error.reason} at byte {error.start}.", code="invalid_json"
+        ) from None
+
+
+def _is_crowded(text: bytes) -> bool:
+    values = 0
+    for token in _TOKEN.finditer(text):
+        values += token[0] == b","
+        if values > CROWD:
+            return True
+    return False
+
+
+def _walk(text: bytes, found: Members, where: str) -> Iterator[tuple[str, Span]]:
+    at = text.index(b"{") + 1
+    comma = b""
+    for key, value in found.items():
+        # Most writers that put spaces put them like this; the pattern serves the others.
+        likely = b'%b"%b": ' % (comma and b", ", key.encode())
+        if text.startswith(likely, at) and "\\" not in key:
+            start = at + len(likely)
+            opening = at + 2 if comma else at
+        else:
+            match = _MEMBER.match(text, at)
+            if match is None or match[1] != comma or not _is_key(match[2], key):
+                raise _duplicate(text, where)
+            opening, start = match.span(2)[0], match.end()
+        if not text.startswith(value, start):  # type: ignore[arg-type]  # takes any buffer
+            raise _duplicate(text, where)
+        at = start + len(value)
+        comma = b","
+        yield key, Span(opening, start, at)
+    if _CLOSE.match(text, at) is None:
+        raise _duplicate(text, where)
+
+
+def _is_key(token: bytes, key: str) -> bool:
+    if b"\\" in token:
+        return _KEY.decode(token) == key
+    return token[1:-1] == key.encode()
+
+
+def _duplicate(text: bytes, where: str) -> InvalidRequest:
+    keys: Counter[str] = Counter()
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        if token[2]:
+            if depth == 1:
+                keys[_KEY.decode(token[1])] += 1
+        elif token[0] in (b"{", b"["):
+            depth += 1
+        elif token[0] in (b"}", b"]"):
+            depth -= 1
+    name = keys.most_common(1)[0][0]
+    param = f"{where}.{name}" if where else name
+    return InvalidRequest(
+        f"The field '{param}' stands twice in the body; send it once.",
+        code="duplicate_field",
+        param=param,
+    )

@@ -1,0 +1,117 @@
+"""A call on its way through the gateway, and the account that is kept of it.
+
+`Call` is frozen: a stage passes on a changed copy. `Account` is the one mutable thing that
+belongs to a call; it is filled by the dispatcher and closed exactly once by `record`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from federation.domain.access import VirtualKey
+from federation.schema.glance import Glance
+from federation.schema.http import ClientReply, ClientRequest
+from federation.schema.records import AttemptRecord, Decision
+from federation.schema.usage import Usage
+
+_BOOT = secrets.token_hex(5)
+"""Sets calls of this process apart from those of every other, without a draw per call."""
+
+
+class CallIds:
+    """Call ids: unique, ordered by time within a process, and no secret."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> str:
+        """`call_` and 24 hexadecimal digits or more: nanoseconds, then the process."""
+        now = time.time_ns()
+        self._last = now = now if now > self._last else self._last + 1
+        return f"call_{now:x}{_BOOT}"
+
+
+class Account:
+    """What one call tried, used and cost.
+
+    `expected_nano` is the prediction made before the first attempt, None where the price
+    is unknown. `running` is 1 while an attempt is open and not yet among `attempts`.
+    """
+
+    __slots__ = (
+        "attempts",
+        "closed",
+        "decision",
+        "deployment",
+        "expected_nano",
+        "finish",
+        "first_byte_ms",
+        "response_model",
+        "router_chose",
+        "running",
+        "simulated",
+    )
+
+    def __init__(self) -> None:
+        self.attempts: list[AttemptRecord] = []
+        self.decision: Decision | None = None
+        self.deployment = ""
+        self.response_model = ""
+        self.finish = ""
+        self.first_byte_ms = 0.0
+        self.expected_nano: int | None = None
+        self.router_chose = False
+        self.running = 0
+        self.simulated = False
+        self.closed = False
+
+    def cost_nano(self) -> int | None:
+        """The sum over all attempts; None as soon as one of them has no known price."""
+        total = 0
+        for attempt in self.attempts:
+            if attempt.cost_nano is None:
+                return None
+            total += attempt.cost_nano
+        return total
+
+    def usage(self) -> Usage:
+        """The usage of the attempt that answered."""
+        return self.attempts[-1].usage if self.attempts else Usage()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call whose key is known and whose body was glanced at."""
+
+    id: str
+    request: ClientRequest
+    started: float
+    """Clock of the event loop, seconds."""
+    started_ms: int
+    account: Account
+    glance: Glance
+    key: VirtualKey
+    operation: str = "chat"
+
+
+Handler = Callable[[Call], Awaitable[ClientReply]]
+Stage = Callable[[Call, Handler], Awaitable[ClientReply]]
+
+
+def compose(stages: tuple[Stage, ...], dispatcher: Handler) -> Handler:
+    """One handler out of stages, the first outermost."""
+    handler = dispatcher
+    for stage in reversed(stages):
+        handler = _bind(stage, handler)
+    return handler
+
+
+def _bind(stage: Stage, following: Handler) -> Handler:
+    def handler(call: Call) -> Awaitable[ClientReply]:
+        return stage(call, following)
+
+    return handler
+

@@ -1,0 +1,35 @@
+"""The chat endpoint: from a client's request to a call in the pipeline."""
+
+from __future__ import annotations
+
+from federation.dialects.openai.glance import glance
+from federation.domain.access import VirtualKey
+from federation.gateway.call import Account, Call, Handler
+from federation.gateway.world import World
+from federation.schema.http import ClientReply, ClientRequest
+
+
+class Chat:
+    """`POST /v1/chat/completions`; one for each worker."""
+
+    def __init__(self, world: World, pipeline: Handler) -> None:
+        self._world = world
+        self._pipeline = pipeline
+
+    async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        """Answer a chat call. Raises `InvalidRequest` before anything is recorded, and what
+        the pipeline raises."""
+        return await self._pipeline(self.call(request, key))
+
+    def call(self, request: ClientRequest, key: VirtualKey) -> Call:
+        """A call made of a request, ready for the pipeline."""
+        world = self._world
+        return Call(
+            id=world.ids.next(),
+            request=request,
+            started=world.clock(),
+            started_ms=int(world.wall() * 1000),
+            account=Account(),
+            glance=glance(request),
+            key=key,
+        )

@@ -1,0 +1,29 @@
+"""From a call to a verdict: gathers what the pure decision needs."""
+
+from __future__ import annotations
+
+from federation.dialects.openai.prompt import prompt_text
+from federation.gateway.call import Call
+from federation.gateway.world import Situation, World
+from federation.routing.decide import decide
+from federation.routing.request import RoutingRequest, Verdict
+
+
+def decide_call(world: World, situation: Situation, call: Call) -> Verdict:
+    """Decide under one situation and enter the decision into the call's account.
+
+    Raises what `decide` raises: `NotFound`, `InvalidRequest`, `NotEligible`.
+    """
+    request = RoutingRequest(
+        glance=call.glance,
+        read_text=lambda: prompt_text(call.request.body, call.glance),
+        now_s=world.clock(),
+        wall_ms=call.started_ms,
+        key=call.key,
+    )
+    verdict = decide(situation.fleet, world.live(), request, world.rng, world.memory)
+    account = call.account
+    account.decision = verdict.decision
+    account.expected_nano = verdict.cost_nano
+    account.router_chose = verdict.router_chose
+    return verdict

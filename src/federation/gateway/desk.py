@@ -1,0 +1,150 @@
+"""The front desk of a worker: which path is answered by whom, and who may ask.
+
+Every path but health and the pages of control needs a key. A key is looked up before a
+body is read into, so that strangers cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from federation.dialects.openai import errors as openai_errors
+from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.errors import (
+    FederationError,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+)
+from federation.gateway import listing
+from federation.gateway.chat import Chat
+from federation.gateway.decide_endpoint import RouteEndpoint
+from federation.gateway.passing import Passing, is_passed
+from federation.gateway.world import World
+from federation.schema.http import ClientReply, ClientRequest
+
+JSON = [(b"content-type", b"application/json")]
+ANONYMOUS = VirtualKey(
+    id="open", hash=b"", name="open", tenant=DEFAULT_TENANT, role=Role.DEVELOPER, created_ms=0
+)
+"""Who asks where the operator opened the gateway on loopback."""
+
+_INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
+
+Endpoint = Callable[[ClientRequest, VirtualKey], Awaitable[ClientReply]]
+
+
+class Desk:
+    """The worker's handler: `await desk(request)` answers any request."""
+
+    def __init__(self, world: World, chat: Chat, route: RouteEndpoint, passing: Passing) -> None:
+        self._world = world
+        self._passing = passing
+        self._posts: dict[str, Endpoint] = {
+            "/v1/chat/completions": chat,
+            "/chat/completions": chat,
+            "/v1/route": route,
+        }
+        self._gets: dict[str, Endpoint] = {
+            "/v1/models": self._models,
+            "/models": self._models,
+            "/v1/providers": self._providers,
+            "/providers": self._providers,
+        }
+
+    async def __call__(self, request: ClientRequest) -> ClientReply:
+        """Answer a request, or raise the `FederationError` that the listener renders."""
+        path, method = request.path, request.method
+        if method == "POST":
+            endpoint = self._posts.get(path)
+            if endpoint is not None:
+                key = self.identify(request)
+                if key.role not in _INFERENCE_ROLES:
+                    raise Forbidden(f"A key with the role {key.role.value!r} may not call models.")
+                return await endpoint(request, key)
+        elif method in ("GET", "HEAD"):
+            endpoint = self._gets.get(path)
+            if endpoint is not None:
+                return await endpoint(request, self.identify(request))
+            if path.startswith("/v1/models/"):
+                return self._model(request, self.identify(request))
+            if path == "/health":
+                return ClientReply(200, JSON, b'{"status":"ok"}')
+            if path == "/health/ready":
+                return self._ready()
+        if is_passed(path):
+            return await self._passing(request)
+        raise self._unknown(path)
+
+    def identify(self, request: ClientRequest) -> VirtualKey:
+        """The virtual key that a request presents. Raises `Unauthorized`."""
+        secret = presented(request)
+        if not secret:
+            if self._world.current().snapshot.settings.open:
+                return ANONYMOUS
+            raise Unauthorized(
+                "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
+                "`federation key create` makes one.",
+                code="missing_api_key",
+            )
+        key = self._world.keys.find(secret)
+        if key is None:
+            raise Unauthorized("This API key is unknown, expired or revoked.")
+        return key
+
+    async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        return ClientReply(200, JSON, listing.models(self._world.current(), key))
+
+    def _model(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        name = request.path.removeprefix("/v1/models/")
+        return ClientReply(200, JSON, listing.model(self._world.current(), key, name))
+
+    async def _providers(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        world = self._world
+        body = listing.providers(world.current(), key, world.live(), world.clock())
+        return ClientReply(200, JSON, body)
+
+    def _ready(self) -> ClientReply:
+        world = self._world
+        if world.draining:
+            raise Unavailable("Draining: this worker takes no new calls.", code="draining")
+        situation = world.current()
+        usable = sum(item.usable and item.enabled for item in situation.snapshot.deployments)
+        if not usable:
+            raise Unavailable(
+                "No deployment is usable: set a provider's key or add a row to providers.yaml.",
+                code="no_usable_deployment",
+            )
+        if not world.store_writable:
+            raise Unavailable("The store cannot be written.", code="store_not_writable")
+        body = {"status": "ready", "deployments": usable, "snapshot": situation.snapshot.version}
+        return ClientReply(200, JSON, msgspec.json.encode(body))
+
+    def _unknown(self, path: str) -> FederationError:
+        if path in self._posts or path in self._gets:
+            return MethodNotAllowed("This path does not answer that method.")
+        return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
+
+
+def presented(request: ClientRequest) -> str:
+    """The secret in `Authorization: Bearer` or `X-API-Key`; empty where there is none.
+
+    Two headers that name different keys are refused: which one counted would be a guess.
+    """
+    headers = request.headers
+    value = headers.get(b"authorization", b"")
+    other = headers.get(b"x-api-key", b"").strip()
+    secret = value[7:].strip() if value[:7].lower() == b"bearer " else b""
+    if secret and other and not hmac.compare_digest(secret, other):
+        raise Unauthorized("Two different API keys were sent; send one.")
+    return (secret or other).decode("ascii", "replace")
+
+
+def render_error(error: FederationError, path: str) -> ClientReply:
+    """An error in the format of the face that the path belongs to."""
+    return openai_errors.render_error(error, error.call_id)

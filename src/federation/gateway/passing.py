@@ -1,0 +1,85 @@
+"""Management paths are passed on to the control process over its Unix socket.
+
+Workers answer inference; whatever else has a known beginning goes to control as it came.
+Paths that nobody serves end here, so that a scanner does not reach control.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from federation.errors import FederationError, Unavailable, UpstreamError
+from federation.ports import Transport
+from federation.schema.http import ClientReply, ClientRequest, Origin, Timeouts, WireRequest
+
+PASSED = (
+    "/admin/",
+    "/v1/admin/",
+    "/v1/calls",
+    "/v1/keys",
+    "/v1/providers/",
+    "/v1/stats",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/health/startup",
+)
+_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"transfer-encoding",
+        b"upgrade",
+        b"te",
+        b"trailer",
+        b"proxy-authorization",
+        b"proxy-authenticate",
+        b"content-length",
+        b"expect",
+        b"date",
+        b"server",
+    )
+)
+_TIMEOUTS = Timeouts(connect_s=1.0, first_byte_s=30.0, idle_s=30.0, total_s=60.0)
+_LIMIT = 64 * 1024 * 1024
+
+
+def is_passed(path: str) -> bool:
+    """Whether control answers this path."""
+    return path.startswith(PASSED)
+
+
+class Passing:
+    """Hands requests on to control; one for each worker."""
+
+    def __init__(self, transport: Transport, socket: Path) -> None:
+        self._transport = transport
+        self._origin = Origin(scheme="http+unix", host="control", port=0, path=str(socket))
+
+    async def __call__(self, request: ClientRequest) -> ClientReply:
+        """Control's answer, whole. Raises `Unavailable` while control is away."""
+        target = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+        if request.query:
+            target = f"{target}?{request.query}"
+        headers = [pair for pair in request.headers.items() if pair[0] not in _HOP]
+        headers.append((b"x-federation-peer", request.peer.encode("ascii", "replace")))
+        wire = WireRequest(request.method, self._origin, target, tuple(headers), request.body)
+        try:
+            exchange = await self._transport.send(wire, _TIMEOUTS)
+            try:
+                body = await exchange.body(_LIMIT)
+            finally:
+                await exchange.aclose()
+        except UpstreamError as error:
+            raise _away() from error
+        kept = [pair for pair in exchange.headers.items() if pair[0] not in _HOP]
+        return ClientReply(exchange.status, kept, body)
+
+
+def _away() -> FederationError:
+    return Unavailable(
+        "The control process is restarting; inference goes on. Try again in a few seconds.",
+        code="control_unavailable",
+        retry_after_s=2.0,
+    )

@@ -1,0 +1,75 @@
+"""Response headers that tell what was done, and the metadata object for bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from federation.domain.catalogue import Deployment
+from federation.domain.money import NANO
+from federation.gateway.call import Call
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+def marks(deployment: Deployment) -> Pairs:
+    """The headers that are the same for every answer of a deployment."""
+    pairs = [
+        (b"x-federation-provider", deployment.provider.id.encode()),
+        (b"x-federation-model", deployment.model.id.encode()),
+    ]
+    if deployment.provider.simulated:
+        pairs.append((b"x-federation-simulated", b"true"))
+    return pairs
+
+
+def headers(call: Call, constant: Pairs, content_type: bytes) -> Pairs:
+    """The headers of an answer. The cost is the estimate made before the call: the account
+    at `GET /v1/calls/{id}` is final."""
+    account = call.account
+    decision = account.decision
+    pairs = [
+        (b"content-type", content_type),
+        (b"x-federation-call-id", call.id.encode()),
+        (b"x-federation-strategy", decision.strategy.encode() if decision is not None else b""),
+        (b"x-federation-attempts", b"%d" % (len(account.attempts) + account.running)),
+        *constant,
+    ]
+    if account.expected_nano is not None:
+        pairs.append((b"x-federation-estimated-cost", usd(account.expected_nano)))
+    return pairs
+
+
+def usd(nano: int) -> bytes:
+    """An amount in USD with nine decimals."""
+    return b"%d.%09d" % divmod(nano, NANO)
+
+
+def metadata(call: Call, deployment: Deployment, elapsed_ms: float) -> bytes:
+    """`router_metadata` as SPEC 4 names its members, rendered."""
+    account = call.account
+    decision = account.decision
+    cost = account.expected_nano
+    body: dict[str, Any] = {
+        "selected_provider": deployment.provider.id,
+        "selected_model": deployment.model.id,
+        "routing_reason": reason(call),
+        "estimated_cost": None if cost is None else msgspec.Raw(usd(cost)),
+        "response_time_ms": round(elapsed_ms, 1),
+        "strategy": decision.strategy if decision is not None else "",
+        "call_id": call.id,
+    }
+    return msgspec.json.encode(body)
+
+
+def reason(call: Call) -> str:
+    """One sentence: why this deployment."""
+    decision = call.account.decision
+    if decision is None:
+        return ""
+    features = decision.features
+    what = f"intent {features.intent}" if features.intent != "unknown" else "no clear intent"
+    tried = len(call.account.attempts)
+    after = f", after {tried} failed attempts" if tried else ""
+    return f"{decision.strategy}: best of {decision.eligible} eligible, {what}{after}"

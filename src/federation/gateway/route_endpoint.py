@@ -1,0 +1,125 @@
+"""`POST /v1/route`: decide and run a call, or with `dry_run` decide and explain alone.
+
+The body is turned into a chat call, so that a decision explained here is the decision
+that the chat endpoint would make.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from federation.dialects.openai.answers import text_of
+from federation.domain.access import VirtualKey
+from federation.domain.money import nano_to_usd
+from federation.errors import InvalidRequest
+from federation.gateway.call import Call
+from federation.gateway.chat import Chat
+from federation.gateway.deciding import decide_call
+from federation.gateway.reply import reason
+from federation.gateway.world import World
+from federation.routing.explain import explain
+from federation.schema.glance import Constraints
+from federation.schema.http import ClientReply, ClientRequest
+
+_CHAT_PATH = "/v1/chat/completions"
+JSON = (b"content-type", b"application/json")
+
+
+class RouteBody(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a client asks of the router; `prompt` or `messages`, not both."""
+
+    prompt: str | None = None
+    messages: list[dict[str, Any]] | None = None
+    system_prompt: str | None = None
+    model: str | None = None
+    strategy: str | None = None
+    constraints: Constraints = Constraints()
+    max_tokens: int | None = None
+    tools: list[dict[str, Any]] | None = None
+    stream: bool = False
+    dry_run: bool = False
+
+
+class RouteEndpoint:
+    """One for each worker."""
+
+    def __init__(self, world: World, chat: Chat) -> None:
+        self._world = world
+        self._chat = chat
+
+    async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        """The explanation of a dry run, the answer's summary, or the answer's stream."""
+        body = _parse(request.body)
+        inner = ClientRequest(
+            "POST", _CHAT_PATH, "", request.headers, chat_body(body), request.peer
+        )
+        if body.dry_run:
+            return self._explain(self._chat.call(inner, key))
+        call = self._chat.call(inner, key)
+        reply = await self._chat.run(call)
+        if not isinstance(reply.body, bytes):
+            return reply
+        kept = [pair for pair in reply.headers if pair[0].startswith(b"x-federation-")]
+        return ClientReply(reply.status, [JSON, *kept], self._summary(call, reply.body))
+
+    def _explain(self, call: Call) -> ClientReply:
+        world = self._world
+        situation = world.current()
+        verdict = decide_call(world, situation, call)
+        return ClientReply(200, [JSON], msgspec.json.encode(explain(verdict, world.live())))
+
+    def _summary(self, call: Call, body: bytes) -> bytes:
+        account = call.account
+        usage = account.usage()
+        cost = account.cost_nano()
+        provider, _, model = account.deployment.partition("/")
+        decision = account.decision
+        summary: dict[str, Any] = {
+            "call_id": call.id,
+            "provider": provider,
+            "model": model,
+            "content": text_of(body),
+            "cost": None if cost is None else msgspec.Raw(f"{nano_to_usd(cost):f}".encode()),
+            "latency_ms": round((self._world.clock() - call.started) * 1000.0, 1),
+            "input_tokens": usage.input,
+            "output_tokens": usage.output,
+            "confidence": decision.features.confidence if decision is not None else 0.0,
+            "reasoning": reason(call),
+            "simulated": account.simulated,
+        }
+        return msgspec.json.encode(summary)
+
+
+def _parse(body: bytes) -> RouteBody:
+    try:
+        asked = msgspec.json.decode(body, type=RouteBody)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body is not a route request: {error}") from error
+    if (asked.prompt is None) == (asked.messages is None):
+        raise InvalidRequest("Give either 'prompt' or 'messages'.", param="prompt")
+    return asked
+
+
+def chat_body(asked: RouteBody) -> bytes:
+    """The chat call that a route request stands for."""
+    messages: list[dict[str, Any]] = []
+    if asked.system_prompt is not None:
+        messages.append({"role": "system", "content": asked.system_prompt})
+    messages += asked.messages or [{"role": "user", "content": asked.prompt}]
+    ask: dict[str, Any] = {}
+    if asked.strategy is not None:
+        ask["strategy"] = asked.strategy
+    if asked.constraints != Constraints():
+        ask["constraints"] = asked.constraints
+    body: dict[str, Any] = {"model": asked.model or "auto", "messages": messages}
+    if ask:
+        body["federation"] = ask
+    if asked.max_tokens is not None:
+        body["max_tokens"] = asked.max_tokens
+    if asked.tools is not None:
+        body["tools"] = asked.tools
+    if asked.stream:
+        body["stream"] = True
+    return msgspec.json.encode(body)

@@ -1,0 +1,1 @@
+"""Stages: what stands around the dispatcher, one concern each."""

@@ -1,0 +1,58 @@
+"""Admit: what a call may ask for, before anything is routed.
+
+Governed fields change model, place, price, retention or credentials behind our back. They
+are refused unless the operator allows them; fields that nobody listed are refused as soon
+as a rule about place, certification or price is in force, because they could break it.
+"""
+
+from __future__ import annotations
+
+from federation.domain.routes import Settings
+from federation.errors import Forbidden, InvalidRequest
+from federation.gateway.call import Call, Handler
+from federation.gateway.world import World
+from federation.schema.glance import Constraints, Glance
+from federation.schema.http import ClientReply
+
+
+class Admission:
+    """The stage that refuses what may not be asked; one for each worker."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def __call__(self, call: Call, following: Handler) -> ClientReply:
+        """Pass the call on, or raise `Forbidden` or `InvalidRequest` naming the field."""
+        glance = call.glance
+        if glance.governed:
+            _check_governed(glance, self._world.current().snapshot.settings)
+        if glance.unlisted and _ruled(glance.ask.constraints):
+            raise InvalidRequest(
+                f"The field {glance.unlisted[0]!r} is not known here, and this call is under a "
+                "rule about place, certification or price that it might break. Leave it out.",
+                code="unlisted_field",
+                param=glance.unlisted[0],
+            )
+        return await following(call)
+
+
+def _check_governed(glance: Glance, settings: Settings) -> None:
+    for field in glance.governed:
+        if field in settings.deny_fields or field not in settings.allow_fields:
+            raise Forbidden(
+                f"The field {field!r} changes the model, place, price or retention of a call "
+                "and is refused here. Leave it out, or have the operator list it under "
+                "'governed_fields: allow' in federation.yaml.",
+                code="governed_field",
+                param=field,
+            )
+
+
+def _ruled(constraints: Constraints) -> bool:
+    return bool(
+        constraints.data_residency
+        or constraints.gdpr_required
+        or constraints.soc2_required
+        or constraints.hipaa_required
+        or constraints.max_cost is not None
+    )

@@ -1,0 +1,174 @@
+"""Record: every call leaves a `started` and exactly one `ended` line in the journal.
+
+The trap is the order of things. `started` is written while the provider works: it is
+scheduled before the dispatcher runs and executes at its first wait. `ended` is written
+before the last byte of the answer, in one synchronous step, so no cancellation can come
+between an answer and its record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from federation.domain.money import NANO
+from federation.errors import EvidenceUnwritable, FederationError
+from federation.gateway.call import Call, Handler
+from federation.gateway.stream import AnswerStream
+from federation.ports import Journal, Meter
+from federation.schema.http import ClientReply
+from federation.schema.records import CallEnded, CallStarted
+from federation.telemetry import metrics
+
+_KINDS = ("input", "output", "cached", "cache_write", "reasoning")
+
+CLIENT_LEFT = 499
+"""The status recorded, never sent, for a client that hung up (the field's custom)."""
+
+
+class Recorder:
+    """The stage that keeps the books; one for each worker."""
+
+    def __init__(self, journal: Journal, meter: Meter, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._meter = meter
+        self._clock = clock
+        self._broken = False
+
+    async def __call__(self, call: Call, following: Handler) -> ClientReply:
+        """Pass the call on and write what became of it.
+
+        Raises `EvidenceUnwritable` when the journal refuses the record: before a token is
+        spent where the journal is already known to be broken, else in place of the answer.
+        """
+        if self._broken:
+            self._begin(call)
+            begun = None
+        else:
+            begun = asyncio.get_running_loop().call_soon(self._begin_later, call)
+        try:
+            reply = await following(call)
+        except asyncio.CancelledError:
+            self._close(call, "canceled", CLIENT_LEFT, "client_left", begun)
+            raise
+        except FederationError as error:
+            error.call_id = call.id
+            self._close(call, "error", error.status, error.code, begun)
+            raise
+        except BaseException:
+            self._close(call, "error", 500, "internal_error", begun)
+            raise
+        body = reply.body
+        if isinstance(body, AnswerStream):
+            body.on_end.append(self._closer(call, reply.status))
+        else:
+            self._close(call, "ok", reply.status, "", None)
+        return reply
+
+    def _closer(self, call: Call, status: int) -> Callable[[str, FederationError | None], None]:
+        def close(outcome: str, error: FederationError | None) -> None:
+            code = error.code if error is not None else ""
+            if outcome == "canceled":
+                self._close(call, outcome, CLIENT_LEFT, "client_left", None)
+            else:
+                self._close(call, outcome, status, code, None)
+
+        return close
+
+    def _begin_later(self, call: Call) -> None:
+        if call.account.closed:
+            return
+        try:
+            self._begin(call)
+        except EvidenceUnwritable:
+            # The answer is still to come; `ended` will refuse it if the journal stays broken.
+            self._meter.add(metrics.JOURNAL_ERRORS, ())
+
+    def _begin(self, call: Call) -> None:
+        glance = call.glance
+        self._append(
+            CallStarted(
+                call=call.id,
+                at_ms=call.started_ms,
+                tenant=call.key.tenant,
+                key=call.key.id,
+                operation=call.operation,
+                requested=glance.model or "auto",
+                deployment=call.account.deployment,
+                stream=glance.stream,
+            )
+        )
+
+    def _close(
+        self,
+        call: Call,
+        outcome: str,
+        status: int,
+        error: str,
+        begun: asyncio.Handle | None,
+    ) -> None:
+        account = call.account
+        if account.closed:
+            return
+        account.closed = True
+        if begun is not None:
+            begun.cancel()
+        elapsed = self._clock() - call.started
+        record = ended(call, outcome, status, error, elapsed * 1000.0)
+        self._append(record)
+        self._measure(record, elapsed)
+
+    def _append(self, record: CallStarted | CallEnded) -> None:
+        try:
+            self._journal.append(record)
+        except EvidenceUnwritable:
+            self._broken = True
+            raise
+        self._broken = False
+
+    def _measure(self, record: CallEnded, elapsed: float) -> None:
+        meter, operation = self._meter, record.operation
+        provider, _, model = record.deployment.partition("/")
+        meter.add(metrics.REQUESTS, (operation, record.outcome, provider, model))
+        meter.observe(metrics.REQUEST_SECONDS, (operation, provider), elapsed)
+        upstream = 0.0
+        for attempt in record.attempts:
+            upstream += attempt.total_ms
+        meter.observe(metrics.OVERHEAD_SECONDS, (operation,), elapsed - upstream / 1000.0)
+        usage = record.usage
+        for kind in _KINDS:
+            if tokens := getattr(usage, kind):
+                meter.add(metrics.TOKENS, (kind, provider, model), tokens)
+        if record.cost_nano:
+            meter.add(metrics.COST, (provider, model), record.cost_nano / NANO)
+
+
+def ended(call: Call, outcome: str, status: int, error: str, duration_ms: float) -> CallEnded:
+    """The line that closes a call's account."""
+    account, glance, ask = call.account, call.glance, call.glance.ask
+    return CallEnded(
+        call=call.id,
+        at_ms=call.started_ms + int(duration_ms),
+        tenant=call.key.tenant,
+        key=call.key.id,
+        operation=call.operation,
+        requested=glance.model or "auto",
+        outcome=outcome,
+        status=status,
+        stream=glance.stream,
+        deployment=account.deployment,
+        response_model=account.response_model,
+        finish=account.finish,
+        error=error,
+        started_ms=call.started_ms,
+        duration_ms=round(duration_ms, 3),
+        first_byte_ms=account.first_byte_ms,
+        usage=account.usage(),
+        cost_nano=account.cost_nano(),
+        attempts=tuple(account.attempts),
+        decision=account.decision,
+        simulated=account.simulated,
+        tags=ask.tags,
+        session=ask.session,
+        user=ask.user or glance.user,
+    )

@@ -1,0 +1,94 @@
+"""An answer that is forwarded event by event.
+
+The account of the call is closed *before* the last bytes are handed out, so that a record
+exists for every answer that a client saw end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from federation.errors import UpstreamCut, UpstreamError
+from federation.ports import Exchange
+from federation.schema.tap import StreamTap
+
+Ending = Callable[[str, UpstreamError | None], None]
+"""Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
+
+
+class AnswerStream:
+    """A provider's event stream on its way to the client.
+
+    `opening` was read before the reply was committed to and comes out first. `on_end` is
+    told how the stream ended, exactly once, whatever happens: the end of the answer, a
+    break, or a client that left (`aclose` before the end).
+    """
+
+    __slots__ = ("_ended", "_exchange", "_failed", "_opening", "_render_error", "_tap", "on_end")
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        tap: StreamTap,
+        opening: bytes,
+        render_error: Callable[[UpstreamError], bytes],
+        on_end: list[Ending],
+    ) -> None:
+        self._exchange = exchange
+        self._tap = tap
+        self._opening = opening
+        self._render_error = render_error
+        self.on_end = on_end
+        self._ended = False
+        self._failed: UpstreamError | None = None
+
+    async def read(self) -> bytes:
+        """Whole events, unchanged; after a break the in-band error, then the error itself."""
+        if self._failed is not None:
+            raise self._failed
+        if self._opening:
+            data, self._opening = self._opening, b""
+            if self._tap.done:
+                self._end("ok", None)
+            return data
+        if self._ended:
+            return b""
+        tap = self._tap
+        try:
+            while True:
+                data = await self._exchange.read()
+                if not data:
+                    return self._finish()
+                out = tap.feed(data)
+                if tap.done:
+                    self._end("ok", None)
+                    return out
+                if out:
+                    return out
+        except UpstreamError as error:
+            return self._break(error)
+
+    async def aclose(self) -> None:
+        """Hang up on the provider unless the answer was over."""
+        self._end("canceled", None)
+        await self._exchange.aclose()
+
+
+    def _finish(self) -> bytes:
+        rest = self._tap.close()
+        if not self._tap.complete:
+            return rest + self._break(UpstreamCut("The provider's stream ended early."))
+        self._end("ok", None)
+        return rest
+
+    def _break(self, error: UpstreamError) -> bytes:
+        self._failed = error
+        self._end("cut", error)
+        return self._render_error(error)
+
+    def _end(self, outcome: str, error: UpstreamError | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        for tell in self.on_end:
+            tell(outcome, error)

@@ -1,0 +1,71 @@
+"""What a worker holds: the world it acts on, and everything derived from one snapshot."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from federation.dialects.openai.wire import Wire
+from federation.domain.live import Live
+from federation.domain.snapshot import Snapshot
+from federation.errors import Unavailable
+from federation.gateway.call import CallIds
+from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
+from federation.resilience.health import HealthBoard
+from federation.routing.fleet import Fleet
+from federation.schema.link import Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One snapshot, made ready: a call keeps the one that it started under."""
+
+    snapshot: Snapshot
+    fleet: Fleet
+    wires: tuple[Wire | None, ...]
+    """How to reach each deployment; None where its dialect is not one that we speak."""
+    marks: tuple[list[tuple[bytes, bytes]], ...]
+    """Constant response headers for each deployment."""
+
+
+@dataclass(slots=True)
+class World:
+    """The ports of a worker, and its current situation. Mutable in one field: `situation`."""
+
+    transport: Transport
+    journal: Journal
+    meter: Meter
+    keys: KeyFinder
+    leases: Leases
+    health: HealthBoard
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    rng: random.Random = field(default_factory=random.Random)
+    ids: CallIds = field(default_factory=CallIds)
+    situation: Situation | None = None
+    measures: list[Measure] = field(default_factory=list)
+    """Outcomes since the last report to control; bounded by `bootstrap.worker`."""
+    draining: bool = False
+    store_writable: bool = True
+
+    def adopt(self, situation: Situation) -> None:
+        """Decide under this situation from now on; calls under way keep theirs."""
+        self.health.follow(situation.snapshot.deployments)
+        self.situation = situation
+
+    def current(self) -> Situation:
+        """The situation to decide under; `Unavailable` until the first snapshot came."""
+        if self.situation is None:
+            raise Unavailable("Starting: no configuration yet. Try again in a second.")
+        return self.situation
+
+    def note(self, measure: Measure, now: float) -> None:
+        """Tell the board of an outcome, and keep it for the other workers."""
+        self.health.note(measure, now)
+        self.measures.append(measure)
+
+    def live(self) -> Live:
+        """Live facts, indexed like the current snapshot's deployments."""
+        return self.health.live(self.clock())

@@ -1,0 +1,377 @@
+"""One client connection: requests in, one after another, and their replies out.
+
+Reading goes on while a request is answered, because a hang-up is only seen by reading. A client
+that closes its sending side counts as gone: a killed client's kernel sends the very same packet,
+and what it waits for costs money. So do not half-close a connection whose answer you want.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import cast
+
+from federation.errors import FederationError, RequestTimeout, Unavailable
+from federation.listener.hub import Hub
+from federation.listener.inflate import inflated
+from federation.listener.intake import BETWEEN, HEAD, Inbound, Intake
+from federation.listener.replyhead import (
+    CONTINUE,
+    UnsafeHeader,
+    has_body,
+    render_headers,
+    status_line,
+)
+from federation.listener.reset import reset
+from federation.schema.http import ByteStream, ClientReply
+
+IDLE, ARRIVING_HEAD, ARRIVING_BODY, ANSWERING, LEAVING, GONE = range(6)
+
+NO_CONTENT = 204
+_HELD_BYTES = 65_536
+_ONE_WRITE_BYTES = 65_536
+_WHOLE_BODY_FACTOR = 10
+# A socket closed with unread bytes sends a reset, which can destroy a refusal before the client
+# reads it: after a refusal we read on, and throw away, until the client has stopped.
+_LINGER_SILENCE_S = 2.0
+_LINGER_S = 10.0
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection; made by the server's accept loop."""
+
+    __slots__ = (
+        "_end",
+        "_held",
+        "_hub",
+        "_intake",
+        "_lingering",
+        "_paused",
+        "_refusal",
+        "_running",
+        "_state",
+        "_task",
+        "_transport",
+        "_unread",
+        "_waiter",
+        "deadline",
+    )
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._state = IDLE
+        self._held = bytearray()
+        self._refusal: FederationError | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._running = False
+        """The task has begun and may be cancelled: before that nothing is undone, and while
+        it closes a stream, nothing may disturb it."""
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._unread = 0
+        self._lingering = False
+        self._end = math.inf
+        self.deadline = math.inf
+
+    # asyncio calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or turn it away where there are too many."""
+        hub = self._hub
+        self._transport = cast("asyncio.Transport", transport)
+        address = transport.get_extra_info("peername")
+        self._intake = Intake(hub.limits, str(address[0]) if isinstance(address, tuple) else "")
+        hub.connections.add(self)
+        self.deadline = hub.loop.time() + hub.limits.idle_s
+        if len(hub.connections) > hub.limits.connections:
+            self._refuse(Unavailable("Too many connections; try again shortly.", retry_after_s=1))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, hold back or drop what came, depending on what we are doing."""
+        state = self._state
+        if state < ANSWERING:
+            self._feed(data)
+        elif state == ANSWERING:
+            self._held += data
+            if len(self._held) > _HELD_BYTES:
+                self._transport.pause_reading()
+        elif self._lingering:
+            self.deadline = min(self._end, self._hub.loop.time() + _LINGER_SILENCE_S)
+
+    def eof_received(self) -> bool:
+        """The client has closed its side: it is gone."""
+        if self._state == ANSWERING:
+            self._transport.abort()
+            self._hang_up()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel whatever is done for this client."""
+        self._hang_up()
+        self._state = GONE
+        self.deadline = math.inf
+        self._hub.leave(self)
+        # The parser holds our bound methods: without this only the garbage collector frees both.
+        del self._intake
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        self._paused = True
+        self._unread = self._transport.get_write_buffer_size()
+        self.deadline = self._hub.loop.time() + self._hub.limits.write_s
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._paused = False
+        if self._state == ANSWERING:
+            self.deadline = math.inf
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # The server calls these.
+
+    def expire(self, now: float) -> None:
+        """Act on a deadline that has passed."""
+        if self._state == IDLE:
+            self._close()
+        elif self._state < ANSWERING:
+            part = "head" if self._state == ARRIVING_HEAD else "body"
+            self._refuse(RequestTimeout(f"The request's {part} did not arrive in time."))
+        else:
+            left = self._transport.get_write_buffer_size()
+            if 0 < left < self._unread:
+                self._unread = left
+                self.deadline = now + self._hub.limits.write_s
+            else:
+                self._transport.abort()
+
+    def retire(self) -> None:
+        """Close as soon as nothing is owed to the client."""
+        if self._state == IDLE:
+            self._close()
+
+    def cut(self) -> None:
+        """Close now, whatever is going on."""
+        self._transport.abort()
+
+    # What to do next.
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._intake.feed(data)
+        except FederationError as error:
+            self._refusal = error
+        except Exception as fault:  # noqa: BLE001 - a bug of ours must not leave the client waiting
+            self._hub.front.report(fault)
+            self._transport.abort()
+            return
+        self._proceed()
+
+    def _proceed(self) -> None:
+        """Nothing is being answered: begin the next request, refuse, or wait for more."""
+        hub, intake = self._hub, self._intake
+        if intake.ready:
+            self._state = ANSWERING
+            self.deadline = math.inf
+            hub.in_flight += 1
+            self._task = hub.loop.create_task(self._answer(intake.ready.popleft()))
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        else:
+            self._await_more(intake)
+
+    def _await_more(self, intake: Intake) -> None:
+        hub, limits, now = self._hub, self._hub.limits, self._hub.loop.time()
+        if intake.phase == BETWEEN:
+            if hub.draining:
+                self._close()
+            elif self._state != IDLE:
+                self._state = IDLE
+                self.deadline = now + limits.idle_s
+        elif intake.phase == HEAD:
+            if self._state != ARRIVING_HEAD:
+                self._state = ARRIVING_HEAD
+                self.deadline = now + limits.head_s
+        else:
+            if self._state != ARRIVING_BODY:
+                self._state = ARRIVING_BODY
+                self._end = now + limits.body_s * _WHOLE_BODY_FACTOR
+            self.deadline = min(self._end, now + limits.body_s)
+            if intake.expects:
+                intake.expects = False
+                self._transport.write(CONTINUE)
+
+    def _answered(self, keep_alive: bool) -> None:
+        """The reply is out: go on with what has come meanwhile, or close."""
+        self._task = None
+        self._running = False
+        if not keep_alive:
+            self._close()
+        elif self._held and not self._intake.ready:
+            data = bytes(self._held)
+            self._held.clear()
+            self._transport.resume_reading()
+            self._feed(data)
+        else:
+            self._proceed()
+
+    def _refuse(self, error: FederationError) -> None:
+        """Tell the client why, and read no further requests from it."""
+        reply = self._hub.front.explain(error, self._intake.refused_path())
+        body = cast("bytes", reply.body)
+        tail = b"%bconnection: close\r\ncontent-length: %d\r\n\r\n" % (self._hub.date, len(body))
+        head = b"%b%b%b" % (status_line(reply.status), render_headers(reply.headers), tail)
+        self._transport.write(head + body)
+        self._state = LEAVING
+        if not self._transport.can_write_eof():
+            self._close()
+            return
+        self._transport.write_eof()
+        self._lingering = True
+        now = self._hub.loop.time()
+        self._end = now + _LINGER_S
+        self.deadline = now + _LINGER_SILENCE_S
+
+    def _close(self) -> None:
+        """Close once the client has read what was written, within the time that it gets."""
+        self._state = LEAVING
+        self._unread = self._transport.get_write_buffer_size()
+        self.deadline = self._hub.loop.time() + self._hub.limits.write_s
+        self._transport.close()
+
+    def _hang_up(self) -> None:
+        task = self._task
+        if task is None:
+            return
+        self._task = None
+        # What waits for the client to read must look again, and find it gone.
+        self._paused = True
+        self._state = GONE
+        self._hub.adopt(task)
+        if self._running:
+            task.cancel()
+
+    # The task of one request.
+
+    async def _answer(self, inbound: Inbound) -> None:
+        hub = self._hub
+        keep_alive = False
+        try:
+            if self._state != GONE:
+                self._running = True
+                reply = await self._reply(inbound)
+                keep_alive = await self._send(inbound, reply)
+        except Exception as fault:  # noqa: BLE001 - a bug of ours must not leave the client waiting
+            hub.front.report(fault)
+        except asyncio.CancelledError:
+            # With the client still there, the handler cancelled itself: no answer can follow.
+            self._transport.abort()
+            raise
+        finally:
+            hub.in_flight -= 1
+        if self._state != GONE:
+            self._answered(keep_alive)
+
+    async def _reply(self, inbound: Inbound) -> ClientReply:
+        front, request = self._hub.front, inbound.request
+        if inbound.coding:
+            try:
+                request = await inflated(request, inbound.coding, self._hub.limits.body_bytes)
+            except FederationError as error:
+                return front.explain(error, request.path)
+        return await front.answer(request)
+
+    async def _send(self, inbound: Inbound, reply: ClientReply) -> bool:
+        """Write the reply; True where the connection may take another request."""
+        try:
+            headers = render_headers(reply.headers)
+        except UnsafeHeader as fault:
+            await self._release(reply.body)
+            reply = self._hub.front.apologize(fault, inbound.request.path)
+            headers = render_headers(reply.headers)
+        body = reply.body
+        if not isinstance(body, bytes):
+            return await self._send_stream(inbound, reply.status, headers, body)
+        if self._state == GONE:
+            return False
+        keep_alive = inbound.keep_alive and not self._hub.draining
+        framing = b"" if reply.status == NO_CONTENT else b"content-length: %d\r\n" % len(body)
+        head = self._head(reply.status, headers, framing, keep_alive, inbound.old)
+        if not has_body(reply.status, inbound.request.method):
+            self._transport.write(head)
+        elif len(body) <= _ONE_WRITE_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+        return (not self._paused or await self._drained()) and keep_alive
+
+    def _head(
+        self, status: int, headers: bytes, framing: bytes, keep_alive: bool, old: bool
+    ) -> bytes:
+        if not keep_alive:
+            framing += b"connection: close\r\n"
+        elif old:
+            framing += b"connection: keep-alive\r\n"
+        return b"%b%b%b%b\r\n" % (status_line(status), self._hub.date, headers, framing)
+
+    async def _send_stream(
+        self, inbound: Inbound, status: int, headers: bytes, stream: ByteStream
+    ) -> bool:
+        """Write a stream as it comes. The stream is closed before its end is written.
+
+        So whatever is recorded when it closes is safe before the client can see the end.
+        """
+        bodiless = not has_body(status, inbound.request.method)
+        chunked = not inbound.old and not bodiless
+        keep_alive = inbound.keep_alive and not self._hub.draining and (chunked or bodiless)
+        framing = b"transfer-encoding: chunked\r\n" if chunked else b""
+        whole = False
+        try:
+            if self._state != GONE:
+                head = self._head(status, headers, framing, keep_alive, inbound.old)
+                self._transport.write(head)
+                whole = bodiless or await self._pump(stream, chunked)
+        finally:
+            await self._release(stream)
+        if self._state == GONE:
+            return False
+        if chunked and whole:
+            self._transport.write(b"0\r\n\r\n")
+        elif not whole and not chunked:
+            # Without chunks the end of the connection is the end of the body: only a reset
+            # tells the client that this one is not complete.
+            reset(self._transport)
+        return whole and keep_alive
+
+    async def _pump(self, stream: ByteStream, chunked: bool) -> bool:
+        """Pass a stream on to its end; False where it broke or the client left."""
+        write = self._transport.write
+        try:
+            while piece := await stream.read():
+                write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                if self._paused and not await self._drained():
+                    return False
+        except FederationError:
+            return False
+        except Exception as fault:  # noqa: BLE001 - a broken stream must be cut, not left open
+            self._hub.front.report(fault)
+            return False
+        return True
+
+    async def _drained(self) -> bool:
+        """Wait until the client has read enough; False where it is gone."""
+        if self._state != GONE:
+            self._waiter = self._hub.loop.create_future()
+            await self._waiter
+        return self._state != GONE
+
+    async def _release(self, body: bytes | ByteStream) -> None:
+        """Close a stream. From here on the client's leaving cancels nothing."""
+        if isinstance(body, bytes):
+            return
+        self._running = False
+        try:
+            await body.aclose()
+        except Exception as fault:  # noqa: BLE001 - the stream breaks its promise not to raise
+            self._hub.front.report(fault)

@@ -1,0 +1,108 @@
+"""What all connections of one server share: the front, the counters, the date and the clock's tick.
+
+One sweeper looks after every deadline: a timer per request would cost more than the request's
+parsing, and nobody minds whether a slow client is hung up on a tenth of a second later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import formatdate
+from typing import Protocol
+
+from federation.domain.routes import ListenerLimits
+from federation.listener.front import Front
+
+SWEEP_S = 0.1
+
+
+class Swept(Protocol):
+    """A connection as the hub sees it."""
+
+    deadline: float
+    """In the loop's time; infinite while nothing is waited for."""
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed."""
+        ...
+
+    def retire(self) -> None:
+        """Close as soon as nothing is owed to the client."""
+        ...
+
+    def cut(self) -> None:
+        """Close now."""
+        ...
+
+
+class Hub:
+    """Shared state of a server's connections. Belongs to one event loop."""
+
+    __slots__ = (
+        "_date_second",
+        "_emptied",
+        "_sweep",
+        "connections",
+        "date",
+        "draining",
+        "front",
+        "in_flight",
+        "limits",
+        "loop",
+        "orphans",
+    )
+
+    def __init__(self, front: Front, limits: ListenerLimits) -> None:
+        self.front = front
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Swept] = set()
+        self.orphans: set[asyncio.Task[None]] = set()
+        """Tasks whose client has gone, still cleaning up. The loop itself holds tasks weakly."""
+        self.in_flight = 0
+        self.draining = False
+        self.date = b""
+        """The `date` header line of this second."""
+        self._date_second = 0
+        self._emptied: asyncio.Event = asyncio.Event()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._tick()
+
+    def leave(self, connection: Swept) -> None:
+        """Forget a connection that is gone."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._emptied.set()
+
+    async def emptied(self, within_s: float) -> None:
+        """Return once no connection is left, or when the time is over."""
+        if not self.connections:
+            return
+        self._emptied.clear()
+        try:
+            await asyncio.wait_for(self._emptied.wait(), within_s)
+        except TimeoutError:
+            return
+
+    def adopt(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a task that outlives its connection."""
+        self.orphans.add(task)
+        task.add_done_callback(self.orphans.discard)
+
+    def stop(self) -> None:
+        """End the sweeping."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def _tick(self) -> None:
+        now = self.loop.time()
+        overdue = [each for each in self.connections if each.deadline <= now]
+        for connection in overdue:
+            connection.expire(now)
+        second = int(time.time())
+        if second != self._date_second:
+            self._date_second = second
+            self.date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        self._sweep = self.loop.call_later(SWEEP_S, self._tick)

@@ -1,0 +1,301 @@
+"""Bytes in, checked requests out: the HTTP/1.x parser and every limit on what arrives.
+
+No socket and no clock: the connection feeds it, and decides about time. The parser cannot be
+paused, so one `feed` may complete several requests; that is why `ready` is a queue, and why
+nobody feeds it while a request waits there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import httptools
+import msgspec
+
+from federation.domain.routes import ListenerLimits
+from federation.errors import (
+    CallerError,
+    FederationError,
+    HeadersTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnsupportedMedia,
+)
+from federation.listener.inflate import CODINGS
+from federation.listener.target import split_target
+from federation.schema.http import ClientRequest, Headers
+
+BETWEEN, HEAD, BODY = range(3)
+"""Phases of an intake: nothing of a request has come, part of its head, part of its body."""
+
+_ONCE = frozenset(
+    {
+        b"api-key",
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"host",
+        b"transfer-encoding",
+        b"x-api-key",
+        b"x-goog-api-key",
+    }
+)
+_PIPELINED = 32
+# A chunk of one byte costs five bytes of framing: this leaves room for it and for extensions
+# of ordinary size, and none for chunk extensions or trailers sent as a way to keep us busy.
+_FRAMING_RATIO = 8
+_METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}
+
+
+class Inbound(msgspec.Struct):
+    """A complete request and how its connection is to be treated after the answer."""
+
+    request: ClientRequest
+    keep_alive: bool
+    old: bool
+    """HTTP/1.0: no chunked answers, and the connection ends unless it was asked to stay."""
+    coding: bytes
+    """How the body is still compressed; empty where it is not."""
+
+
+class Intake:
+    """One connection's parser.
+
+    `feed` raises a `FederationError` for what is refused; after that the intake is of no
+    further use, and requests in `ready` were complete before the fault.
+    """
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_coding",
+        "_count",
+        "_declined",
+        "_fed",
+        "_headers",
+        "_keep_alive",
+        "_limits",
+        "_method",
+        "_old",
+        "_parser",
+        "_path",
+        "_peer",
+        "_query",
+        "_size",
+        "_target",
+        "expects",
+        "phase",
+        "ready",
+    )
+
+    def __init__(self, limits: ListenerLimits, peer: str = "") -> None:
+        self._limits = limits
+        self._peer = peer
+        self._parser = httptools.HttpRequestParser(self)
+        self._declined = False
+        self.ready: deque[Inbound] = deque()
+        self.phase = BETWEEN
+        self.expects = False
+        """The client waits for `100 Continue` before it sends the body."""
+        self.on_message_begin()
+        self.phase = BETWEEN
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in; requests that they complete are put on `ready`."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            refusal = error.__context__
+            if isinstance(refusal, FederationError):
+                raise refusal from None
+            raise
+        except httptools.HttpParserError as error:
+            raise InvalidRequest(f"Malformed HTTP request: {error}.") from None
+        if self.phase and not self.ready:
+            self._bound(len(data))
+
+    def refused_path(self) -> str:
+        """The path of the request that was refused; empty where it cannot be told."""
+        try:
+            return split_target(self._target)[0]
+        except InvalidRequest:
+            return ""
+
+    def renew(self) -> None:
+        """Read what follows with a fresh parser."""
+        self._parser = httptools.HttpRequestParser(self)
+
+    def _bound(self, size: int) -> None:
+        """Refuse a head that only grows, and a body that is mostly framing."""
+        self._fed += size
+        spare = self._limits.head_bytes
+        if self.phase == HEAD:
+            if self._fed > spare:
+                raise HeadersTooLarge(f"The request's head is over {spare} bytes.")
+        elif self._fed > 2 * spare + _FRAMING_RATIO * self._body_size:
+            raise InvalidRequest("The body's chunk framing outweighs its content.")
+
+    # The parser calls these; their names are its own.
+
+    def on_message_begin(self) -> None:
+        """Forget the request before."""
+        self.phase = HEAD
+        self._target = b""
+        self._headers: Headers = {}
+        self._count = self._size = self._fed = self._body_size = 0
+        self._body: bytes | bytearray = b""
+
+    def on_url(self, part: bytes) -> None:
+        """Collect the request-target, which may come in parts."""
+        self._target = target = self._target + part if self._target else part
+        self._size = len(target)
+        if len(target) > self._limits.head_bytes:
+            raise HeadersTooLarge("The request target is too long.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header field; those after the body (trailers) are dropped."""
+        if self.phase == BODY:
+            return
+        name = name.lower()
+        self._count += 1
+        self._size += len(name) + len(value) + 4
+        headers = self._headers
+        if name not in headers:
+            headers[name] = value.rstrip(b" \t")
+        elif name in _ONCE:
+            raise InvalidRequest(f"The header '{name.decode('latin-1')}' came twice.")
+        else:
+            headers[name] += b", " + value.rstrip(b" \t")
+        if self._count > self._limits.head_count:
+            raise HeadersTooLarge(f"More than {self._limits.head_count} header fields.")
+        if self._size > self._limits.head_bytes:
+            raise HeadersTooLarge(f"The request's head is over {self._limits.head_bytes} bytes.")
+
+    def on_headers_complete(self) -> None:
+        """Check the head as a whole, before any byte of the body is taken."""
+        parser, headers = self._parser, self._headers
+        self.phase = BODY
+        self._fed = 0
+        raw = parser.get_method()
+        self._method = _METHODS.get(raw) or raw.decode()
+        version = parser.get_http_version()
+        self._old = version == "1.0"
+        if not self._old and version != "1.1":
+            raise CallerError(
+                "Speak HTTP/1.1 or HTTP/1.0.", status=505, code="http_version_unsupported"
+            )
+        if raw == b"CONNECT":
+            raise MethodNotAllowed("CONNECT is not offered here.")
+        self._path, self._query = split_target(self._target)
+        if b"host" not in headers and not self._old:
+            raise InvalidRequest("An HTTP/1.1 request needs a Host header.")
+        self._keep_alive = parser.should_keep_alive()
+        self._coding = b""
+        if b"content-length" in headers or b"transfer-encoding" in headers:
+            self._check_body(headers)
+        self._declined = parser.should_upgrade()
+
+    def _check_body(self, headers: Headers) -> None:
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None:
+            if self._old:
+                raise InvalidRequest("HTTP/1.0 has no Transfer-Encoding.")
+            if coding.lower() != b"chunked":
+                raise CallerError(
+                    "The only transfer coding read here is 'chunked'.",
+                    status=501,
+                    code="transfer_encoding_unsupported",
+                )
+        elif int(headers[b"content-length"]) > self._limits.body_bytes:
+            raise PayloadTooLarge(f"The body is over {self._limits.body_bytes} bytes.")
+        content = headers.get(b"content-encoding", b"identity").lower()
+        if content != b"identity":
+            if content not in CODINGS:
+                raise UnsupportedMedia("A body may be compressed with gzip or deflate, once.")
+            self._coding = content
+        expect = headers.get(b"expect")
+        if expect is not None and not self._old:
+            if expect.lower() != b"100-continue":
+                raise CallerError(
+                    "The only expectation met here is '100-continue'.",
+                    status=417,
+                    code="expectation_failed",
+                )
+            self.expects = True
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a part of the body."""
+        self._body_size = size = self._body_size + len(piece)
+        if size > self._limits.body_bytes:
+            raise PayloadTooLarge(f"The body is over {self._limits.body_bytes} bytes.")
+        body = self._body
+        if not body:
+            self._body = piece
+        elif isinstance(body, bytearray):
+            body += piece
+        else:
+            # One growing buffer: a list of two-byte pieces would take forty times its content.
+            self._body = bytearray(body) + piece
+
+    def on_message_complete(self) -> None:
+        """Hand the request over."""
+        if self._declined:
+            return
+        if len(self.ready) >= _PIPELINED:
+            raise InvalidRequest(f"More than {_PIPELINED} requests at once on one connection.")
+        body = self._body
+        request = ClientRequest(
+            self._method,
+            self._path,
+            self._query,
+            self._headers,
+            body if isinstance(body, bytes) else bytes(body),
+            self._peer,
+        )
+        self.ready.append(Inbound(request, self._keep_alive, self._old, self._coding))
+        self._body = b""
+        self.expects = False
+        self.phase = BETWEEN
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1 with a client that offered another protocol (RFC 9110, 7.8).
+
+        Some HTTP clients offer h2c with every first request. The parser takes what follows
+        such a head for the other protocol, so the body is read by a parser of its own.
+        """
+        self._declined = False
+        self._parser = httptools.HttpRequestParser(_Remainder(self))
+        framing = b"".join(
+            b"%b: %b\r\n" % (name, self._headers[name])
+            for name in (b"content-length", b"transfer-encoding")
+            if name in self._headers
+        )
+        self.feed(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
+        if rest:
+            self.feed(rest)
+
+
+class _Remainder:
+    """Reads one body for an intake, then gives the connection a fresh parser."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._begun = False
+        self.on_body = intake.on_body
+
+    def on_message_begin(self) -> None:
+        if self._begun:
+            raise InvalidRequest("Wait for the answer to an upgrade offer before you go on.")
+        self._begun = True
+
+    def on_headers_complete(self) -> None:
+        """The head was read before."""
+
+    def on_message_complete(self) -> None:
+        self._intake.on_message_complete()
+        self._intake.renew()

@@ -1,0 +1,261 @@
+"""The routing decision of one call: name, rules, predictions, order.
+
+Runs for every call, so it does no more than the call's strategy needs: a route in fixed
+order is neither classified nor scored. Turns and rings live in `Memory`, the random source
+is an argument, and nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+from federation.domain.live import Live
+from federation.domain.money import NANO
+from federation.domain.routes import Weights
+from federation.errors import InvalidRequest
+from federation.routing.eligible import Need, call_rules, refusal
+from federation.routing.fleet import Fleet
+from federation.routing.intents import UNKNOWN, category_of, expected_output
+from federation.routing.names import Rules, Target, apply_rules
+from federation.routing.request import Case, Memory, RoutingRequest, Verdict, expected_input
+from federation.routing.score import forecast, score
+from federation.routing.strategies import STRATEGIES, Choice, Order, Strategy, cooling_last
+from federation.schema.records import Candidate, Decision, Features
+
+RECORDED = 16
+"""Candidates kept in the record; later ones are almost never asked."""
+
+
+def decide(
+    fleet: Fleet, live: Live, request: RoutingRequest, rng: Random, memory: Memory
+) -> Verdict:
+    """Choose who is asked, in which order.
+
+    Raises `NotFound` for an unknown name, `InvalidRequest` for an unknown strategy, and
+    `NotEligible` where the rules leave nobody.
+    """
+    target = fleet.resolve(request.glance.model)
+    strategy = _strategy(request, target)
+    case = _admit(fleet, live, request, target, strategy, memory)
+    constraints = request.glance.ask.constraints
+    limited = constraints.max_cost is not None or constraints.max_latency_ms is not None
+    if case.classified or limited:
+        _foresee(case)
+        if limited:
+            _limit(case)
+        if case.classified:
+            _score(case)
+    order, odds = _order(case, STRATEGIES[strategy], rng, memory)
+    return _verdict(case, order, odds)
+
+
+def _strategy(request: RoutingRequest, target: Target) -> str:
+    name = request.glance.ask.strategy or target.strategy
+    if name not in STRATEGIES:
+        raise InvalidRequest(
+            f"There is no strategy named {name[:60]!r}; there are {', '.join(STRATEGIES)}.",
+            code="unknown_strategy",
+            param="federation.strategy",
+        )
+    return name
+
+
+def _weights(fleet: Fleet, target: Target, strategy: Strategy, *, asked: bool) -> Weights:
+    """A route's weights belong to the route's strategy: a call that asks for another
+    strategy gets that one's."""
+    if target.weights is not None and (strategy.weights is None or not asked):
+        return target.weights
+    return strategy.weights or fleet.settings.weights
+
+
+def _admit(
+    fleet: Fleet,
+    live: Live,
+    request: RoutingRequest,
+    target: Target,
+    strategy: str,
+    memory: Memory,
+) -> Case:
+    """Apply every rule that needs no prediction; `NotEligible` where nobody is left."""
+    glance, entry = request.glance, STRATEGIES[strategy]
+    rules = call_rules(fleet, target, Need.of(glance), request.key)
+    mask, removed = apply_rules(target.ready, rules)
+    if target.unready:
+        removed.update(target.unready)
+    if not mask:
+        raise refusal(fleet, target, rules)
+    slate = fleet.slate(mask)
+    scoring = entry.scores and len(slate.indexes) > 1
+    intent = memory.classify(request.read_text()) if scoring else UNKNOWN
+    given = expected_input(glance)
+    made = expected_output(intent, given, glance.max_output) * max(glance.choices, 1)
+    return Case(
+        fleet,
+        live,
+        request,
+        target,
+        strategy,
+        _weights(fleet, target, entry, asked=glance.ask.strategy is not None),
+        rules,
+        removed,
+        slate,
+        intent,
+        scoring,
+        given,
+        made,
+        fleet.prices.columns(given, request.wall_ms),
+    )
+
+
+def _foresee(case: Case) -> None:
+    case.seen = forecast(case.slate, case.prices, case.live, case.input_tokens, case.output_tokens)
+
+
+def _limit(case: Case) -> None:
+    """Apply the limits on predicted price and duration; an unknown price is over any."""
+    constraints, seen = case.request.glance.ask.constraints, case.seen
+    limits: Rules = ()
+    if seen is not None and constraints.max_cost is not None:
+        limits = (("max_cost", case.slate.mask_under(seen.cost, constraints.max_cost * NANO)),)
+    if seen is not None and constraints.max_latency_ms is not None:
+        limit = case.slate.mask_under(seen.ms, constraints.max_latency_ms)
+        limits = (*limits, ("max_latency", limit))
+    mask, removed = apply_rules(case.slate.mask, limits)
+    case.rules += limits
+    if not mask:
+        raise refusal(case.fleet, case.target, case.rules)
+    if removed:
+        case.removed |= removed
+        case.slate = case.fleet.slate(mask)
+        _foresee(case)
+
+
+def _score(case: Case) -> None:
+    if case.seen is None:
+        return
+    tools, intent = case.request.glance.tools, case.intent
+    case.scores = score(
+        case.fleet,
+        case.slate,
+        case.live,
+        case.seen,
+        case.weights,
+        category=category_of(intent, case.input_tokens, tools),
+        difficulty=intent.difficulty,
+        certainty=intent.confidence,
+        input_tokens=case.input_tokens,
+        output_tokens=case.output_tokens,
+    )
+
+
+def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order:
+    indexes, now_s = case.slate.indexes, case.request.now_s
+    if len(indexes) == 1:
+        return list(indexes), ()
+    preference = case.request.glance.ask.constraints.provider_preference
+    order, odds = strategy.order(
+        Choice(
+            slate=case.slate,
+            live=case.live,
+            order=case.target.order,
+            shares=case.target.shares,
+            key=_sticky(case.request),
+            turns=lambda: memory.turn(case.target.name),
+            rng=rng,
+            ring=memory.ring,
+            totals=case.scores.total if case.scores is not None else [],
+            preferred=_ranks(case, preference) if preference else (),
+        )
+    )
+    settled = cooling_last(order, case.live, now_s)
+    if odds and settled is not order:
+        odds = _without_cooling(dict(zip(order, odds, strict=True)), settled, case)
+    return settled, odds
+
+
+def _without_cooling(odds: dict[int, float], settled: list[int], case: Case) -> tuple[float, ...]:
+    """The odds of standing first when those who are cooling down cannot."""
+    down, now_s = case.live.down_until, case.request.now_s
+    left = [0.0 if down[index] > now_s else odds[index] for index in settled]
+    whole = sum(left)
+    return tuple([share / whole for share in left]) if whole else ()
+
+
+def _sticky(request: RoutingRequest) -> str:
+    if request.sticky:
+        return request.sticky
+    ask, key = request.glance.ask, request.key
+    own = ask.session or ask.user or request.glance.user
+    if key is None:
+        return own
+    # Two tenants that name their sessions alike are not one session.
+    return f"{key.tenant}/{own}" if own else f"{key.tenant}/{key.id}"
+
+
+def _ranks(case: Case, preference: tuple[str, ...]) -> tuple[int, ...]:
+    ranks = {provider: rank for rank, provider in enumerate(preference, start=1)}
+    deployments = case.fleet.deployments
+    return tuple([ranks.get(deployments[i].provider.id, 0) for i in case.slate.indexes])
+
+
+def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
+    request, target, weights, first = case.request, case.target, case.weights, order[0]
+    glance, intent, prices, live = request.glance, case.intent, case.prices, case.live
+    given, made = case.input_tokens, case.output_tokens
+    nano = prices.input[first] * given + prices.output[first] * made + prices.request[first]
+    features = Features(
+        intent.name,
+        intent.confidence,
+        intent.difficulty,
+        given,
+        made,
+        glance.messages,
+        glance.tools,
+        glance.images,
+        glance.stream,
+        glance.needs,
+    )
+    decision = Decision(
+        requested=glance.model or target.name,
+        strategy=case.strategy,
+        snapshot=case.fleet.version,
+        features=features,
+        candidates=candidates(case, order[:RECORDED], odds),
+        eligible=len(order),
+        removed=case.removed,
+        weights=(weights.quality, weights.speed, weights.cost, weights.reliability),
+    )
+    return Verdict(
+        order,
+        decision,
+        None if math.isinf(nano) else round(nano),
+        live.first_token_ms[first] + 1000.0 * made / live.tokens_per_s[first],
+        target.router_chose,
+        case,
+    )
+
+
+def candidates(case: Case, order: list[int], odds: tuple[float, ...]) -> tuple[Candidate, ...]:
+    """These deployments with their scores, where there are any, and odds of standing first."""
+    ids, scores = case.fleet.ids, case.scores
+    if scores is None:
+        if not odds:
+            odds = (1.0,) + (0.0,) * len(order)
+        return tuple(
+            [
+                Candidate(ids[index], probability=chance)
+                for index, chance in zip(order, odds, strict=False)
+            ]
+        )
+    places = case.slate.places
+    rows = zip(
+        scores.total, scores.quality, scores.speed, scores.cost, scores.reliability, strict=True
+    )
+    table = list(rows)
+    return tuple(
+        [
+            Candidate(ids[index], *table[places[index]], 1.0 if number == 0 else 0.0)
+            for number, index in enumerate(order)
+        ]
+    )

@@ -1,0 +1,208 @@
+"""Which deployments may and can serve a call: every rule, applied once, closed by default.
+
+Each rule is a set of those who pass, so checking a thousand deployments costs a few
+intersections. Health is not a rule: who is cooling down is moved to the end of the order
+(`strategies`), never removed, so that something is tried even when all are in doubt.
+
+Two facts may be missing without a refusal, and only where the caller or the operator named
+the deployments: what the model can do (rows that say nothing of it) and how much it
+holds. The provider then has the last word. Nothing that governs is ever taken on trust.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from federation.domain.access import VirtualKey
+from federation.errors import NotEligible
+from federation.routing.fleet import Fleet
+from federation.routing.names import Rules, Target, apply_rules
+from federation.schema.glance import Constraints, Glance
+
+ASSUMED_CONTEXT = 8192
+"""Tokens that any chat model in service holds; more needs the fact."""
+_LEAST_BYTES_PER_TOKEN = 5
+"""Natural text has about four bytes to a token. The rule counts generously, because a
+deployment wrongly removed is a refusal, and one wrongly kept only a fallback."""
+_FILE_KINDS = ("file", "pdf", "document")
+_LISTED = 5
+_REMOVED_LIMIT = 100
+
+_CALLER = 400
+_GOVERNED = 403
+_DOWN = 503
+
+_EXPLAIN = {
+    "operation": "does not offer this operation",
+    "dialect": "speaks a wire language that this build does not",
+    "disabled": "is disabled",
+    "credential": "has no usable credential",
+    "retired": "has been retired by its provider",
+    "other_host": "is another host of these weights (name provider/model, or set other_hosts)",
+    "data_unknown": "has an unknown region or data use (auto_unknown lets `auto` use it)",
+    "key_models": "is not among the models of this key",
+    "key_providers": "is not among the providers of this key",
+    "context": "holds too few tokens for this prompt",
+    "max_output": "cannot write as many tokens as max_tokens asks for",
+    "residency": "is not known to keep data within data_residency",
+    "max_cost": "is predicted to cost more than max_cost, or its price is unknown",
+    "max_latency": "is predicted to take longer than max_latency_ms",
+}
+
+
+_UNCONSTRAINED = Constraints()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a call asks of whoever serves it."""
+
+    abilities: tuple[str, ...] = ()
+    images: bool = False
+    audio: bool = False
+    files: bool = False
+    least_tokens: int = 0
+    """Input tokens, counted low."""
+    max_output: int = 0
+    constraints: Constraints = _UNCONSTRAINED
+
+    @staticmethod
+    def of(glance: Glance) -> Need:
+        """The needs of a chat call."""
+        return Need(
+            glance.needs,
+            glance.images > 0,
+            glance.audio > 0,
+            glance.files > 0,
+            glance.text_bytes // _LEAST_BYTES_PER_TOKEN,
+            glance.max_output or 0,
+            glance.ask.constraints,
+        )
+
+
+def call_rules(fleet: Fleet, target: Target, need: Need, key: VirtualKey | None) -> Rules:
+    """The rules that this call brings, as (rule, who passes)."""
+    rules: list[tuple[str, int]] = []
+    if key is not None:
+        if key.models and target.name not in key.models:
+            rules.append(("key_models", fleet.named(key.models)))
+        if key.providers:
+            rules.append(("key_providers", fleet.of_providers(key.providers)))
+    trusted = fleet.unstated if target.named else 0
+    rules += [
+        (f"ability:{ability}", fleet.abilities.get(ability, 0) | trusted)
+        for ability in need.abilities
+    ]
+    if need.images:
+        rules.append(("modality:image", fleet.modalities.get("image", 0) | trusted))
+    if need.audio:
+        rules.append(("modality:audio", fleet.modalities.get("audio", 0) | trusted))
+    if need.files:
+        rules.append(("modality:file", _any(fleet.modalities, _FILE_KINDS) | trusted))
+    _size_rules(fleet, target, need, rules)
+    _governing_rules(fleet, need.constraints, rules)
+    return tuple(rules)
+
+
+def _any(table: dict[str, int], names: tuple[str, ...]) -> int:
+    mask = 0
+    for name in names:
+        mask |= table.get(name, 0)
+    return mask
+
+
+def _size_rules(fleet: Fleet, target: Target, need: Need, rules: list[tuple[str, int]]) -> None:
+    whole = need.least_tokens + need.max_output
+    passes = fleet.context.at_least(whole) & fleet.max_input.at_least(need.least_tokens)
+    if target.named or whole <= ASSUMED_CONTEXT:
+        passes |= fleet.context_unknown
+    rules.append(("context", passes))
+    if need.max_output:
+        passes = fleet.max_output.at_least(need.max_output)
+        rules.append(("max_output", passes | fleet.max_output_unknown))
+
+
+def _governing_rules(fleet: Fleet, constraints: Constraints, rules: list[tuple[str, int]]) -> None:
+    if constraints.data_residency:
+        rules.append(("residency", fleet.resident_in(constraints.data_residency)))
+    if constraints.gdpr_required:
+        rules.append(("certification:gdpr", fleet.certifications.get("gdpr", 0)))
+    if constraints.soc2_required:
+        rules.append(("certification:soc2", fleet.certifications.get("soc2", 0)))
+    if constraints.hipaa_required:
+        rules.append(("certification:hipaa", fleet.certifications.get("hipaa", 0)))
+
+
+def eligible(
+    fleet: Fleet, target: Target, need: Need, key: VirtualKey | None
+) -> tuple[int, dict[str, int]]:
+    """Who may serve the call, and how many each rule removed (each counted once).
+
+    The predicted price and latency are rules too, but need predictions: `decide` applies
+    them to what is left here.
+    """
+    mask, removed = apply_rules(target.ready, call_rules(fleet, target, need, key))
+    if target.unready:
+        removed.update(target.unready)
+    return mask, removed
+
+
+def removed_by(fleet: Fleet, target: Target, rules: Rules) -> dict[str, str]:
+    """Each removed deployment's id and the first rule that removed it. For people: slow."""
+    mask, removed = target.mask, {}
+    for rule, passes in (*target.rules, *rules):
+        for index in fleet.slate(mask & ~passes).indexes:
+            removed[fleet.ids[index]] = rule
+        mask &= passes
+    return removed
+
+
+def refusal(fleet: Fleet, target: Target, rules: Rules) -> NotEligible:
+    """The error for a call that no deployment may serve, naming the rule for each."""
+    removed = removed_by(fleet, target, rules)
+    bounded = dict(list(removed.items())[:_REMOVED_LIMIT])
+    groups: dict[str, list[str]] = {}
+    for deployment, rule in removed.items():
+        groups.setdefault(rule, []).append(deployment)
+    parts = [_part(rule, members) for rule, members in groups.items()]
+    if not parts:
+        parts = ["there is no deployment behind this name"]
+    return NotEligible(
+        f"No deployment may serve this call as {target.name!r}: {'; '.join(parts)}.",
+        removed=bounded,
+        status=_status(target, rules),
+    )
+
+
+def _part(rule: str, members: list[str]) -> str:
+    kind, _, fact = rule.partition(":")
+    reason = _EXPLAIN.get(rule) or {
+        "ability": f"cannot do {fact}",
+        "modality": f"does not read {fact} input",
+        "certification": f"has no evidenced {fact} certification",
+    }.get(kind, rule)
+    shown = ", ".join(members[:_LISTED])
+    more = f" and {len(members) - _LISTED} more" if len(members) > _LISTED else ""
+    return f"{shown}{more} ({rule}: {reason})"
+
+
+def _status(target: Target, rules: Rules) -> int:
+    """403 where a rule that governs decided, 400 where the request asks what nobody can do,
+    503 where deployments exist that cannot be asked just now."""
+    governed = {"key_models", "key_providers", "residency", "max_cost", "max_latency"}
+    mask = target.mask
+    for rule, passes in rules:
+        if rule.startswith("key_"):
+            mask &= passes
+    if target.mask and not mask:
+        return _GOVERNED
+    for rule, passes in target.rules:
+        mask &= passes
+        if not mask:
+            return _GOVERNED if rule in {"other_host", "data_unknown"} else _DOWN
+    for rule, passes in rules:
+        mask &= passes
+        if not mask:
+            kind = rule.partition(":")[0]
+            return _GOVERNED if rule in governed or kind == "certification" else _CALLER
+    return _DOWN

@@ -1,0 +1,234 @@
+"""One snapshot's deployments, indexed so that each rule is a single intersection of sets.
+
+Built once per snapshot (some milliseconds), then read by every call. Facts become sets of
+deployments (`masks`); what scores need becomes columns indexed like
+`Snapshot.deployments`. A missing fact puts a deployment in no set, so a rule that asks for
+it removes the deployment: that is how eligibility stays closed by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from operator import itemgetter
+
+from federation.domain.catalogue import DataUse, Deployment
+from federation.domain.routes import Settings
+from federation.domain.snapshot import Snapshot
+from federation.routing.masks import Steps, indexes_of, mask_of
+from federation.routing.names import Names, Target
+from federation.routing.prices import PriceTable
+from federation.routing.quality import quality_columns
+from federation.routing.regions import satisfies
+
+_MEMO_LIMIT = 512
+
+
+class Slate:
+    """The members of one set of deployments, with ways to pick their values off a column."""
+
+    __slots__ = ("_quality", "ids", "indexes", "mask", "pick", "places")
+
+    def __init__(self, mask: int, all_ids: tuple[str, ...]) -> None:
+        self.mask = mask
+        self.indexes = indexes = indexes_of(mask)
+        self.ids = tuple([all_ids[index] for index in indexes])
+        self.places = {index: place for place, index in enumerate(indexes)}
+        self.pick: Callable[[list[float]], tuple[float, ...]]
+        if len(indexes) == 1:
+            only = indexes[0]
+            self.pick = lambda column: (column[only],)
+        else:
+            self.pick = itemgetter(*indexes) if indexes else lambda _column: ()
+        self._quality: dict[str, tuple[float, ...]] = {}
+
+    def mask_under(self, values: list[float], limit: float) -> int:
+        """The members whose value (in slate order) is not above the limit."""
+        return mask_of(
+            index for index, value in zip(self.indexes, values, strict=True) if value <= limit
+        )
+
+    def quality(self, columns: dict[str, list[float]], category: str) -> tuple[float, ...]:
+        """The members' prior quality in a category; kept, because it never changes."""
+        found = self._quality.get(category)
+        if found is None:
+            column = columns.get(category) or columns["default"]
+            found = self._quality[category] = self.pick(column)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Everything about a snapshot's deployments that a routing decision reads.
+
+    Immutable but for memos whose size is bounded. `masks` are sets of deployment indexes.
+    """
+
+    version: int
+    settings: Settings
+    deployments: tuple[Deployment, ...]
+    ids: tuple[str, ...]
+    names: Names
+    everything: int
+    unstated: int
+    """Rows that say nothing of what their model can do (often an operator's own server)."""
+    abilities: dict[str, int]
+    modalities: dict[str, int]
+    regions: dict[str, int]
+    """By region as the rows name it: who may process data there."""
+    region_known: int
+    certifications: dict[str, int]
+    providers: dict[str, int]
+    context: Steps
+    context_unknown: int
+    max_input: Steps
+    max_output: Steps
+    max_output_unknown: int
+    prices: PriceTable
+    quality: dict[str, list[float]]
+    _slates: dict[int, Slate] = field(default_factory=dict, repr=False)
+    _resident: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
+    _allowed: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def of(
+        snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str = "chat"
+    ) -> Fleet:
+        """Index a snapshot. `dialects` are the wire languages that this build can speak;
+        models whose retirement lies before `today` are not asked any more."""
+        return _build(snapshot, dialects, today, operation)
+
+    def resolve(self, requested: str | None) -> Target:
+        """What the requested model name stands for; `NotFound` names the nearest names."""
+        return self.names.resolve(requested)
+
+    def slate(self, mask: int) -> Slate:
+        """The members of a set, in index order."""
+        found = self._slates.get(mask)
+        if found is None:
+            if len(self._slates) >= _MEMO_LIMIT:
+                self._slates.clear()
+            found = self._slates[mask] = Slate(mask, self.ids)
+        return found
+
+    def resident_in(self, places: tuple[str, ...]) -> int:
+        """The deployments known to process data in none but these places."""
+        found = self._resident.get(places)
+        if found is None:
+            outside = 0
+            for region, mask in self.regions.items():
+                if not satisfies(region, places):
+                    outside |= mask
+            found = self.region_known & ~outside
+            if len(self._resident) >= _MEMO_LIMIT:
+                self._resident.clear()
+            self._resident[places] = found
+        return found
+
+    def of_providers(self, providers: tuple[str, ...]) -> int:
+        """The deployments of any of these providers."""
+        mask = 0
+        for provider in providers:
+            mask |= self.providers.get(provider, 0)
+        return mask
+
+    def named(self, models: tuple[str, ...]) -> int:
+        """The deployments that any of these deployment, model or alias names covers."""
+        found = self._allowed.get(models)
+        if found is None:
+            found = 0
+            for name in models:
+                found |= self.names.covers(name)
+            if len(self._allowed) >= _MEMO_LIMIT:
+                self._allowed.clear()
+            self._allowed[models] = found
+        return found
+
+
+def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str) -> Fleet:
+    deployments = snapshot.deployments
+    regions = _index(deployments, _regions)
+    return Fleet(
+        version=snapshot.version,
+        settings=snapshot.settings,
+        deployments=deployments,
+        ids=tuple(deployment.id for deployment in deployments),
+        names=Names(
+            snapshot,
+            _ready_rules(snapshot, dialects, today, operation),
+            known=_where(deployments, facts_known),
+            makers=_where(deployments, _may_be_preferred),
+        ),
+        everything=(1 << len(deployments)) - 1,
+        unstated=_where(deployments, _says_nothing),
+        abilities=_index(deployments, lambda d: [a.value for a in d.model.abilities]),
+        modalities=_index(deployments, lambda d: d.model.input_modalities),
+        regions=regions,
+        region_known=_where(deployments, lambda d: bool(_regions(d))),
+        certifications=_index(deployments, lambda d: d.provider.certifications),
+        providers=_index(deployments, lambda d: (d.provider.id,)),
+        context=Steps([deployment.model.context for deployment in deployments]),
+        context_unknown=_where(deployments, lambda d: d.model.context is None),
+        max_input=Steps([d.model.max_input or d.model.context for d in deployments]),
+        max_output=Steps([deployment.model.max_output for deployment in deployments]),
+        max_output_unknown=_where(deployments, lambda d: d.model.max_output is None),
+        prices=PriceTable(deployments),
+        quality=quality_columns(deployments),
+    )
+
+
+def _ready_rules(
+    snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str
+) -> tuple[tuple[str, int], ...]:
+    """The rules that no call can change, as (rule, who passes), in the order of naming."""
+    deployments, day = snapshot.deployments, today.isoformat()
+    return (
+        ("operation", _where(deployments, lambda d: operation in d.operations)),
+        ("dialect", _where(deployments, lambda d: d.provider.dialect in dialects)),
+        ("disabled", _where(deployments, lambda d: d.enabled and d.provider.enabled)),
+        ("credential", _where(deployments, lambda d: d.usable)),
+        ("retired", _where(deployments, lambda d: not (d.model.retires or "9") < day)),
+    )
+
+
+def facts_known(deployment: Deployment) -> bool:
+    """Whether `auto` may use it unasked: where data goes and what becomes of it is known.
+
+    An operator's own row (no catalogue source), a local server and the sandbox count as
+    known: somebody put them there on purpose.
+    """
+    provider = deployment.provider
+    if provider.local or provider.simulated or not provider.sources:
+        return True
+    return bool(provider.regions) and provider.data_use is not DataUse.UNKNOWN
+
+
+def _may_be_preferred(deployment: Deployment) -> bool:
+    provider = deployment.provider
+    own = provider.local or provider.simulated or not provider.sources
+    return deployment.model.maker or own
+
+
+def _says_nothing(deployment: Deployment) -> bool:
+    model = deployment.model
+    return not model.abilities and tuple(model.input_modalities) == ("text",)
+
+
+def _regions(deployment: Deployment) -> tuple[str, ...]:
+    regions = deployment.provider.regions
+    return ("local",) if deployment.provider.local and not regions else regions
+
+
+def _where(deployments: tuple[Deployment, ...], holds: Callable[[Deployment], bool]) -> int:
+    return mask_of(index for index, each in enumerate(deployments) if holds(each))
+
+
+def _index(
+    deployments: tuple[Deployment, ...], facts: Callable[[Deployment], Iterable[str]]
+) -> dict[str, int]:
+    table: dict[str, int] = {}
+    for index, deployment in enumerate(deployments):
+        for fact in facts(deployment):
+            table[fact] = table.get(fact, 0) | 1 << index
+    return table

@@ -1,0 +1,201 @@
+"""From the model name that a client sends to the deployments that it stands for.
+
+A name is tried as a route, then as `provider/model`, then as a plain model id or alias,
+then as `auto`. A plain id prefers the model's maker: the same weights at another host are
+another place for the data, so they need the operator's leave (`other_hosts`) or a route.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from federation.domain.catalogue import Deployment
+from federation.domain.routes import Deadlines, Route, Weights
+from federation.domain.snapshot import Snapshot
+from federation.errors import NotFound
+from federation.routing.masks import mask_of
+
+AUTO = "auto"
+Rules = tuple[tuple[str, int], ...]
+_NEAR_POOL = 200
+"""difflib is slow, and anybody may send unknown names: it compares with so many others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a requested name stands for under one snapshot; shared by calls, never changed."""
+
+    name: str
+    mask: int
+    """Every deployment behind the name."""
+    rules: Rules
+    """(rule, who passes it): those that no single call can change."""
+    ready: int
+    """Those of `mask` that pass all of `rules`."""
+    unready: tuple[tuple[str, int], ...]
+    """Rule and how many of `mask` it removed, each counted under the first."""
+    strategy: str
+    weights: Weights | None
+    """The route's own."""
+    deadlines: Deadlines
+    order: tuple[int, ...] = ()
+    """A route's targets as written; empty where the name gives no order."""
+    shares: dict[int, float] = field(default_factory=dict)
+    named: bool = True
+    """The caller or the operator named these deployments; False where all are meant."""
+    router_chose: bool = False
+
+
+class Names:
+    """Every name that a client may send, and what it stands for."""
+
+    __slots__ = (
+        "_deployments",
+        "_ids",
+        "_known",
+        "_makers",
+        "_plain",
+        "_routes",
+        "_rules",
+        "_settings",
+        "_targets",
+    )
+
+    def __init__(self, snapshot: Snapshot, rules: Rules, known: int, makers: int) -> None:
+        """`known` may be used by `auto`; `makers` may be used by a plain model id."""
+        self._deployments = snapshot.deployments
+        self._routes = snapshot.routes
+        self._settings = snapshot.settings
+        self._rules = rules
+        self._known = known
+        self._makers = makers
+        self._ids = {deployment.id: i for i, deployment in enumerate(snapshot.deployments)}
+        self._plain = _plain_names(snapshot.deployments)
+        # Only names that exist are kept, so clients cannot make it grow.
+        self._targets: dict[str, Target] = {}
+
+    def resolve(self, requested: str | None) -> Target:
+        """The target of a name; None or empty is `DEFAULT_MODEL`, else `auto`."""
+        name = requested or self._settings.default_model or AUTO
+        found = self._targets.get(name)
+        if found is None:
+            found = self._targets[name] = self._find(name)
+        return found
+
+    def index(self, deployment: str) -> int | None:
+        """The index of a deployment id."""
+        return self._ids.get(deployment)
+
+    def covers(self, name: str) -> int:
+        """The deployments of a deployment id, model id or alias: routes are not looked at."""
+        index = self._ids.get(name)
+        return self._plain.get(name, 0) if index is None else 1 << index
+
+    def all_names(self) -> list[str]:
+        """Routes, deployment ids, model ids and aliases, each once, in that order."""
+        return list(dict.fromkeys([*self._routes, *self._ids, *self._plain, AUTO]))
+
+    def _find(self, name: str) -> Target:
+        route = self._routes.get(name)
+        if route is not None:
+            return self._of_route(route)
+        index = self._ids.get(name)
+        if index is not None:
+            return self._target(name, 1 << index, self._rules)
+        plain = self._plain.get(name)
+        if plain is not None:
+            return self._of_plain(name, plain)
+        if name == AUTO:
+            return self._of_all(name)
+        raise NotFound(self._unknown(name), code="model_not_found", param="model")
+
+    def _of_route(self, route: Route) -> Target:
+        if not route.targets:
+            return self._of_all(route.name, route)
+        shares: dict[int, float] = {}
+        for target in route.targets:
+            index = self._ids.get(target.deployment)
+            if index is not None:
+                shares.setdefault(index, target.weight)
+        return self._target(route.name, mask_of(shares), self._rules, route, tuple(shares), shares)
+
+    def _of_plain(self, name: str, mask: int) -> Target:
+        rules = self._rules
+        preferred = mask & self._makers
+        # Where nobody in the catalogue made it, every host is as good as another.
+        if preferred and not self._settings.other_hosts:
+            rules = (*rules, ("other_host", preferred))
+        return self._target(name, mask, rules)
+
+    def _of_all(self, name: str, route: Route | None = None) -> Target:
+        rules = self._rules
+        if not self._settings.auto_unknown:
+            rules = (*rules, ("data_unknown", self._known))
+        everything = (1 << len(self._deployments)) - 1
+        return self._target(name, everything, rules, route, named=False)
+
+    def _target(
+        self,
+        name: str,
+        mask: int,
+        rules: Rules,
+        route: Route | None = None,
+        order: tuple[int, ...] = (),
+        shares: dict[int, float] | None = None,
+        *,
+        named: bool = True,
+    ) -> Target:
+        settings = self._settings
+        ready, unready = apply_rules(mask, rules)
+        return Target(
+            name=name,
+            mask=mask,
+            rules=rules,
+            ready=ready,
+            unready=tuple(unready.items()),
+            strategy=route.strategy if route else settings.strategy,
+            weights=route.weights if route else None,
+            deadlines=(route.deadlines if route else None) or settings.deadlines,
+            order=order,
+            shares=shares or {},
+            named=named,
+            router_chose=not named,
+        )
+
+    def _unknown(self, name: str) -> str:
+        shown = name if len(name) <= 100 else f"{name[:100]}..."
+        near = self._nearest(name)
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        return f"There is no model, route or deployment named {shown!r}.{hint}"
+
+    def _nearest(self, name: str) -> list[str]:
+        wanted = name.lower()[:100]
+        head, tail = wanted[:3], wanted.rpartition("/")[2][:4]
+        pool = [
+            known
+            for known in self.all_names()
+            if known[:3].lower() == head or tail in known.lower()
+        ]
+        near = get_close_matches(wanted, pool[:_NEAR_POOL], n=3, cutoff=0.5)
+        return near or get_close_matches(wanted, list(self._routes)[:_NEAR_POOL], n=3)
+
+
+def apply_rules(mask: int, rules: Rules) -> tuple[int, dict[str, int]]:
+    """Who of `mask` passes all rules, and how many each rule removed first."""
+    removed: dict[str, int] = {}
+    for rule, passes in rules:
+        left = mask & passes
+        if left != mask:
+            removed[rule] = removed.get(rule, 0) + (mask ^ left).bit_count()
+            mask = left
+    return mask, removed
+
+
+def _plain_names(deployments: tuple[Deployment, ...]) -> dict[str, int]:
+    plain: dict[str, int] = {}
+    for index, deployment in enumerate(deployments):
+        model, provider = deployment.model, deployment.provider.id
+        for alias in (model.id, *model.aliases, *(f"{provider}/{a}" for a in model.aliases)):
+            plain[alias] = plain.get(alias, 0) | 1 << index
+    return plain

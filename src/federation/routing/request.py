@@ -1,0 +1,122 @@
+"""What goes into a routing decision, what a worker's router remembers, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from federation.domain.access import VirtualKey
+from federation.domain.live import Live
+from federation.domain.routes import Weights
+from federation.routing.fleet import Fleet, Slate
+from federation.routing.intents import Classifier, Intent
+from federation.routing.names import Rules, Target
+from federation.routing.prices import PriceColumns
+from federation.routing.ring import Ring
+from federation.routing.score import Forecast, Scores
+from federation.schema.glance import Glance
+from federation.schema.records import Decision
+
+_RING_LIMIT = 32
+_BYTES_PER_TOKEN = 4
+_TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_IMAGE = 800
+_TOKENS_PER_TOOL = 100
+
+
+@dataclass(slots=True)
+class RoutingRequest:
+    """One call, as the router sees it.
+
+    Two clocks: `now_s` is that of `Live.down_until` (monotonic seconds), `wall_ms` is Unix
+    milliseconds, for prices that depend on the hour.
+    """
+
+    glance: Glance
+    read_text: Callable[[], str]
+    """Returns the prompt's text for the classifier; called only where scores are needed."""
+    now_s: float
+    wall_ms: int
+    key: VirtualKey | None = None
+    sticky: str = ""
+    """What `consistent_hash` sticks to, if not the session, user, tenant or key."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one worker's router carries from call to call. Snapshots may change under it."""
+
+    classify: Classifier
+    turns: dict[str, int] = field(default_factory=dict)
+    rings: dict[tuple[str, ...], Ring] = field(default_factory=dict)
+
+    def turn(self, target: str) -> int:
+        """How many turns this target had before; counts one more."""
+        turn = self.turns.get(target, 0)
+        self.turns[target] = turn + 1
+        return turn
+
+    def ring(self, slate: Slate) -> Ring:
+        """The ring of a set of deployments; built in some milliseconds, then kept."""
+        found = self.rings.get(slate.ids)
+        if found is None:
+            if len(self.rings) >= _RING_LIMIT:
+                self.rings.clear()
+            found = self.rings[slate.ids] = Ring(slate.ids)
+        return found
+
+
+@dataclass(slots=True)
+class Case:
+    """The work sheet of one decision: each step of `decide` fills in its part."""
+
+    fleet: Fleet
+    live: Live
+    request: RoutingRequest
+    target: Target
+    strategy: str
+    weights: Weights
+    rules: Rules
+    """Every rule that the call brought."""
+    removed: dict[str, int]
+    slate: Slate
+    """Who is left."""
+    intent: Intent
+    classified: bool
+    input_tokens: int
+    output_tokens: int
+    """Expected, all choices together."""
+    prices: PriceColumns
+    seen: Forecast | None = None
+    scores: Scores | None = None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """A decision: whom to ask, in which order. `explain` says why."""
+
+    order: list[int]
+    """Indexes into `Snapshot.deployments`: the first choice, then the fallback chain."""
+    decision: Decision
+    cost_nano: int | None
+    """Predicted for the first choice; None where its price is unknown."""
+    latency_ms: float
+    router_chose: bool
+    """The call named no model, route or deployment."""
+    case: Case
+
+    @property
+    def target(self) -> Target:
+        """What the call's model name stood for, with the deadlines that hold."""
+        return self.case.target
+
+
+def expected_input(glance: Glance) -> int:
+    """Input tokens of a call: four bytes of text each, and usual sizes for the rest."""
+    return (
+        1
+        + glance.text_bytes // _BYTES_PER_TOKEN
+        + glance.messages * _TOKENS_PER_MESSAGE
+        + glance.images * _TOKENS_PER_IMAGE
+        + glance.tools * _TOKENS_PER_TOOL
+    )

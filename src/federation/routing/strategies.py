@@ -1,0 +1,157 @@
+"""Strategies: each puts the candidates in an order, and never drops one.
+
+The first is asked first; the rest is the fallback chain. A strategy is a pure function of
+its `Choice` (which holds the random source and the turn), so that a decision can be
+replayed. The second value it returns is each place's probability of standing first, which
+off-policy estimates divide by; an empty tuple means that the first was certain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from federation.domain.live import Live
+from federation.domain.routes import Weights
+from federation.routing.fleet import Slate
+from federation.routing.ring import Ring
+
+_PREFERENCE = 0.05
+"""What a preferred provider's score gains: it decides among near equals and no more."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """All that a strategy may look at: at least one candidate, with `totals` for strategies
+    that score."""
+
+    slate: Slate
+    live: Live
+    order: tuple[int, ...]
+    """The route's order of its targets, if it has one."""
+    shares: dict[int, float]
+    key: str
+    """What a sticky strategy sticks to; empty where the call has nothing of the kind."""
+    turns: Callable[[], int]
+    """Takes the next turn of this target."""
+    rng: Random
+    ring: Callable[[Slate], Ring]
+    totals: list[float]
+    preferred: tuple[int, ...] = ()
+    """For each member of the slate, its provider's rank of preference, 0 for none."""
+
+
+Order = tuple[list[int], tuple[float, ...]]
+"""Deployment indexes in the order to try; probabilities of standing first, in that order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way to order, and whether it wants scores (and under which weights)."""
+
+    order: Callable[[Choice], Order]
+    scores: bool = False
+    weights: Weights | None = None
+    """None: the route's or the operator's."""
+
+
+def by_score(choice: Choice) -> Order:
+    """Highest score first; equal scores keep their index order."""
+    totals = choice.totals
+    if choice.preferred:
+        most = max(choice.preferred) + 1
+        totals = [
+            total + (_PREFERENCE * (most - rank) / most if rank else 0.0)
+            for total, rank in zip(totals, choice.preferred, strict=True)
+        ]
+    indexes = choice.slate.indexes
+    places = sorted(range(len(indexes)), key=totals.__getitem__, reverse=True)
+    return [indexes[place] for place in places], ()
+
+
+def by_priority(choice: Choice) -> Order:
+    """As the route lists them."""
+    return _listed(choice), ()
+
+
+def by_turns(choice: Choice) -> Order:
+    """Each in its turn."""
+    listed = _listed(choice)
+    start = choice.turns() % len(listed)
+    return listed[start:] + listed[:start], ()
+
+
+def by_lot(choice: Choice) -> Order:
+    """Drawn without replacement, each with the share that the route gives it."""
+    # Efraimidis and Spirakis 2006: sorting by log(u)/w draws exactly by weight, place by
+    # place. A share of zero never stands before a positive one.
+    listed = _listed(choice)
+    shares = [max(choice.shares.get(index, 1.0), 0.0) for index in listed]
+    draw = choice.rng.random
+    keys = {
+        index: math.log(1.0 - draw()) / share if share else -math.inf
+        for index, share in zip(listed, shares, strict=True)
+    }
+    whole = sum(shares)
+    order = sorted(listed, key=keys.__getitem__, reverse=True)
+    if not whole:
+        return order, ()
+    odds = dict(zip(listed, shares, strict=True))
+    return order, tuple([odds[index] / whole for index in order])
+
+
+def by_latency(choice: Choice) -> Order:
+    """Lowest live 95th percentile of whole latency first."""
+    return sorted(choice.slate.indexes, key=choice.live.p95_ms.__getitem__), ()
+
+
+def by_connections(choice: Choice) -> Order:
+    """Fewest running attempts first; equals are drawn, or the first would get all."""
+    inflight, draw = choice.live.inflight, choice.rng.random
+    indexes = choice.slate.indexes
+    order = sorted(indexes, key=lambda index: (inflight[index], draw()))
+    fewest = inflight[order[0]]
+    ties = sum(1 for index in indexes if inflight[index] == fewest)
+    return order, tuple([1.0 / ties if inflight[index] == fewest else 0.0 for index in order])
+
+
+def by_hash(choice: Choice) -> Order:
+    """The key's place on the ring, then along it; without a key, a random place."""
+    indexes, ring = choice.slate.indexes, choice.ring(choice.slate)
+    if choice.key:
+        return [indexes[place] for place in ring.order(choice.key)], ()
+    drawn = ring.order(str(choice.rng.getrandbits(64)))
+    return [indexes[place] for place in drawn], (1.0 / len(indexes),) * len(indexes)
+
+
+def _listed(choice: Choice) -> list[int]:
+    if not choice.order:
+        return list(choice.slate.indexes)
+    members = set(choice.slate.indexes)
+    return [index for index in choice.order if index in members]
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "quality_first": Strategy(by_score, scores=True),
+    "cost_optimized": Strategy(by_score, scores=True, weights=Weights(0.1, 0.05, 0.8, 0.05)),
+    "speed": Strategy(by_score, scores=True, weights=Weights(0.1, 0.8, 0.05, 0.05)),
+    "balanced": Strategy(by_score, scores=True, weights=Weights(0.25, 0.25, 0.25, 0.25)),
+    "priority": Strategy(by_priority),
+    "round_robin": Strategy(by_turns),
+    "weighted_random": Strategy(by_lot),
+    "least_latency": Strategy(by_latency),
+    "least_connections": Strategy(by_connections),
+    "consistent_hash": Strategy(by_hash),
+}
+
+
+def cooling_last(order: list[int], live: Live, now_s: float) -> list[int]:
+    """Move who is cooling down behind the others, the soonest back first."""
+    down = live.down_until
+    ready = [index for index in order if down[index] <= now_s]
+    if len(ready) == len(order):
+        return order
+    cooling = sorted([i for i in order if down[i] > now_s], key=down.__getitem__)
+    return ready + cooling

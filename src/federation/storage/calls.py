@@ -1,0 +1,326 @@
+"""The ledger in the relational store: journal lines in, calls and sums out.
+
+The trap: taking lines in is the one thing here that every call pays for. Statements are
+compiled once and given tuples, because per-row parameter handling would cost more than
+SQLite's own work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, Select, Table, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from federation.schema.records import AttemptRecord, CallStarted, Decision
+from federation.schema.usage import Usage
+from federation.storage.engine import readers
+from federation.storage.entries import (
+    LOST,
+    RUNNING,
+    CallEntry,
+    CallFilter,
+    CallStory,
+    Position,
+    Sum,
+)
+from federation.storage.journal_reader import Ended, Entry
+from federation.storage.tables import attempts, calls, decisions, ingest_offsets
+
+_encode = msgspec.json.Encoder().encode
+_decision = msgspec.json.Decoder(Decision).decode
+
+_CALL = [column.name for column in calls.c if column.name != "n"]
+_ATTEMPT = [column.name for column in attempts.c]
+_DECISION = [column.name for column in decisions.c]
+_OFFSET = [column.name for column in ingest_offsets.c]
+_AT_START = {"id", "writer", "tenant", "key", "operation", "requested", "started_ms"}
+
+Values = tuple[Any, ...]
+
+
+class SqlCalls:
+    """Calls, attempts, decisions and ingest positions in a database; `control.ports.CallStore`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._readers = readers(engine)
+        insert = _insert(engine)
+        began = insert(calls).on_conflict_do_nothing()
+        ended = insert(calls)
+        ended = ended.on_conflict_do_update(
+            index_elements=[calls.c.id],
+            set_={name: ended.excluded[name] for name in _CALL if name not in _AT_START},
+            where=calls.c.ended_ms.is_(None),
+        )
+        position = insert(ingest_offsets)
+        position = position.on_conflict_do_update(
+            index_elements=[ingest_offsets.c.writer],
+            set_={name: position.excluded[name] for name in _OFFSET[1:]},
+        )
+        self._began = _compiled(engine, began, _CALL)
+        self._ended = _compiled(engine, ended, _CALL)
+        self._attempt = _compiled(engine, insert(attempts).on_conflict_do_nothing(), _ATTEMPT)
+        self._decision = _compiled(engine, insert(decisions).on_conflict_do_nothing(), _DECISION)
+        self._position = _compiled(engine, position, _OFFSET)
+
+    def positions(self) -> dict[str, Position]:
+        """How far each writer's journal has been taken in."""
+        with self._readers.connect() as connection:
+            rows = connection.execute(select(ingest_offsets))
+            return {
+                row.writer: Position(row.segment, row.offset, row.seq, row.closed) for row in rows
+            }
+
+    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
+        """Take in a writer's lines up to a position, all or nothing.
+
+        Idempotent by call: a line taken in twice changes nothing.
+        """
+        began, ended, tried, decided = _rows(writer, lines)
+        with self._engine.begin() as connection:
+            _many(connection, self._began, began)
+            _many(connection, self._ended, ended)
+            _many(connection, self._attempt, tried)
+            _many(connection, self._decision, decided)
+            self._save(connection, writer, position)
+
+    def close_writer(self, writer: str, position: Position) -> int:
+        """Mark calls that a dead writer left running as lost; how many there were."""
+        lost = (
+            update(calls)
+            .where(calls.c.writer == writer, calls.c.outcome == RUNNING)
+            .values(outcome=LOST, status=0, error="worker_died", cost_nano=None)
+        )
+        with self._engine.begin() as connection:
+            count = connection.execute(lost).rowcount
+            self._save(connection, writer, position)
+        return count
+
+    def find(self, call: str, tenant: str | None) -> CallStory | None:
+        """One call; None where there is none, or it is another tenant's (None: any tenant)."""
+        query = select(calls).where(calls.c.id == call)
+        if tenant is not None:
+            query = query.where(calls.c.tenant == tenant)
+        with self._readers.connect() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            tried = connection.execute(
+                select(attempts).where(attempts.c.call == call).order_by(attempts.c.n)
+            ).all()
+            body = connection.scalar(select(decisions.c.body).where(decisions.c.call == call))
+        return CallStory(
+            _entry(row), tuple(map(_attempt, tried)), None if body is None else _decision(body)
+        )
+
+    def page(self, wanted: CallFilter) -> list[CallEntry]:
+        """Calls, newest first, at most `limit`."""
+        query = select(calls).order_by(calls.c.n.desc()).limit(wanted.limit)
+        for column, value in (
+            (calls.c.tenant, wanted.tenant),
+            (calls.c.outcome, wanted.outcome),
+            (calls.c.key, wanted.key),
+            (calls.c.deployment, wanted.deployment),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.before is not None:
+            query = query.where(calls.c.n < wanted.before)
+        with self._readers.connect() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
+    def sums(self, since_ms: int, tenant: str | None) -> list[Sum]:
+        """Totals of calls started since then, by deployment and outcome."""
+        with self._readers.connect() as connection:
+            rows = connection.execute(_sums(since_ms, tenant))
+            return [Sum(*row) for row in rows]
+
+    def _save(self, connection: Connection, writer: str, at: Position) -> None:
+        _many(connection, self._position, [(writer, at.segment, at.offset, at.seq, at.closed)])
+
+
+def _sums(since_ms: int, tenant: str | None) -> Select[Any]:
+    cost = func.coalesce(func.sum(calls.c.cost_nano), 0)
+    unpriced = func.sum(case((calls.c.cost_nano.is_(None), 1), else_=0))
+    query = (
+        select(
+            calls.c.deployment,
+            calls.c.outcome,
+            func.count(),
+            func.sum(calls.c.input),
+            func.sum(calls.c.output),
+            func.sum(calls.c.cached),
+            cost,
+            unpriced,
+            func.sum(calls.c.duration_ms),
+        )
+        .where(calls.c.started_ms >= since_ms)
+        .group_by(calls.c.deployment, calls.c.outcome)
+        .order_by(calls.c.deployment, calls.c.outcome)
+    )
+    return query if tenant is None else query.where(calls.c.tenant == tenant)
+
+
+def _insert(engine: Engine) -> Callable[[Table], Any]:
+    """INSERT that can say what to do on conflict, which is not standard SQL."""
+    return postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+
+def _compiled(engine: Engine, statement: Any, names: list[str]) -> str:
+    """A statement's text; its parameters are the columns `names`, in that order."""
+    compiled = statement.compile(dialect=engine.dialect, column_keys=names)
+    return str(compiled)
+
+
+def _many(connection: Connection, statement: str, rows: list[Values]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, rows)
+
+
+def _rows(
+    writer: str, lines: Sequence[Entry]
+) -> tuple[list[Values], list[Values], list[Values], list[Values]]:
+    """Rows for calls begun, calls ended, attempts and decisions.
+
+    A call that began and ended within these lines, as most do, needs only the second.
+    """
+    began: dict[str, Values] = {}
+    ended: list[Values] = []
+    tried: list[Values] = []
+    decided: list[Values] = []
+    for line in lines:
+        record = line.record
+        if isinstance(record, CallStarted):
+            began[record.call] = _began_row(writer, record)
+            continue
+        began.pop(record.call, None)
+        ended.append(_ended_row(writer, record))
+        for n, attempt in enumerate(record.attempts):
+            tried.append(_attempt_row(record.call, n, attempt))
+        if record.decision:
+            decided.append((record.call, bytes(record.decision)))
+    return list(began.values()), ended, tried, decided
+
+
+def _began_row(writer: str, r: CallStarted) -> Values:
+    return (
+        *(r.call, writer, r.tenant, r.key, r.operation, r.requested, RUNNING, 0, r.stream),
+        *(r.deployment, "", "", "", r.at_ms, None, 0.0, 0.0),
+        *(0, 0, 0, 0, 0, False, None, False, None, "", ""),
+    )
+
+
+def _ended_row(writer: str, r: Ended) -> Values:
+    u = r.usage
+    return (
+        r.call,
+        writer,
+        r.tenant,
+        r.key,
+        r.operation,
+        r.requested,
+        r.outcome,
+        r.status,
+        r.stream,
+        r.deployment,
+        r.response_model,
+        r.finish,
+        r.error,
+        r.started_ms or r.at_ms,
+        r.at_ms,
+        r.duration_ms,
+        r.first_byte_ms,
+        u.input,
+        u.output,
+        u.cached,
+        u.cache_write,
+        u.reasoning,
+        u.estimated,
+        r.cost_nano,
+        r.simulated,
+        _encode(r.tags).decode() if r.tags else None,
+        r.session,
+        r.user,
+    )
+
+
+def _attempt_row(call: str, n: int, a: AttemptRecord) -> Values:
+    u = a.usage
+    return (
+        call,
+        n,
+        a.deployment,
+        a.started_ms,
+        a.status,
+        a.error,
+        a.first_byte_ms,
+        a.total_ms,
+        u.input,
+        u.output,
+        u.cached,
+        u.cache_write,
+        u.reasoning,
+        u.estimated,
+        u.reported_nano,
+        a.cost_nano,
+    )
+
+
+def _entry(row: Row[Any]) -> CallEntry:
+    return CallEntry(
+        n=row.n,
+        id=row.id,
+        tenant=row.tenant,
+        key=row.key,
+        operation=row.operation,
+        requested=row.requested,
+        outcome=row.outcome,
+        status=row.status,
+        stream=row.stream,
+        deployment=row.deployment,
+        response_model=row.response_model,
+        finish=row.finish,
+        error=row.error,
+        started_ms=row.started_ms,
+        ended_ms=row.ended_ms,
+        duration_ms=row.duration_ms,
+        first_byte_ms=row.first_byte_ms,
+        usage=Usage(
+            row.input,
+            row.output,
+            row.cached,
+            row.cache_write,
+            row.reasoning,
+            estimated=row.estimated,
+        ),
+        cost_nano=row.cost_nano,
+        simulated=row.simulated,
+        tags=msgspec.json.decode(row.tags, type=dict[str, str]) if row.tags else {},
+        session=row.session,
+        user=row.user,
+    )
+
+
+def _attempt(row: Row[Any]) -> AttemptRecord:
+    usage = Usage(
+        row.input,
+        row.output,
+        row.cached,
+        row.cache_write,
+        row.reasoning,
+        row.reported_nano,
+        row.estimated,
+    )
+    return AttemptRecord(
+        row.deployment,
+        row.started_ms,
+        row.status,
+        row.error,
+        row.first_byte_ms,
+        row.total_ms,
+        usage,
+        row.cost_nano,
+    )

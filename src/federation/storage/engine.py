@@ -1,0 +1,100 @@
+"""Opening the relational store: SQLite in WAL mode, its schema brought up to date.
+
+The trap: everything here blocks. Control calls it in a thread of the store's own; see
+docs/decisions/0005-storage.md for why not an async driver.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from federation.errors import ConfigError, Problem
+from federation.storage.tables import HEAD, metadata
+
+BUSY_MS = 5_000
+
+
+def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
+    """An engine on the SQLite file at `path`, made where missing, readable by its owner only.
+
+    `synchronous` FULL survives power loss with every commit (keys, configuration); NORMAL
+    may lose the last commits, which suits an index that is rebuilt from journals.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_MS / 1000},
+        hide_parameters=True,  # an error is logged, and parameters hold key hashes
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once when another writer
+        # came between; one that takes the lock at its beginning waits for its turn.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def readers(engine: Engine) -> Engine:
+    """The same connections for reading only: no transaction, so no lock."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def prepare_schema(engine: Engine, path: Path) -> None:
+    """Make the schema what this version of the code needs; idempotent.
+
+    Raises `ConfigError` where the store was made by a newer version, or is no store.
+    """
+    try:
+        with engine.begin() as connection:
+            found = _revision(connection)
+            if found == HEAD:
+                return
+            if found is None:
+                _create(connection)
+                return
+        # Alembic takes as long to import as all of SQLAlchemy: only an old store pays for it.
+        from federation.storage.upgrade import upgrade  # noqa: PLC0415
+
+        upgrade(engine, found)
+    except (SQLAlchemyError, sqlite3.DatabaseError) as error:
+        message = f"cannot be used as a store: {_cause(error)}"
+        raise ConfigError([Problem(str(path), None, message)]) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    """The schema's revision; None for an empty store."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(
+        text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD}
+    )
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error)

@@ -1,0 +1,115 @@
+"""What the stores take and give: plain frozen values, never a row of the database.
+
+Safe to import without SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from federation.schema.records import AttemptRecord, Decision
+from federation.schema.usage import Usage
+
+RUNNING = "running"
+LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a writer's journal has been taken in. `closed`: nothing will follow."""
+
+    segment: int = 1
+    offset: int = 0
+    seq: int = 0
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallEntry:
+    """One call as the ledger knows it.
+
+    `outcome` is a `CallEnded` outcome, or `running`, or `lost`: its worker died before the
+    end, so what it cost is unknown (`cost_nano` None).
+    """
+
+    n: int
+    """Its place in the store; grows with time."""
+    id: str
+    tenant: str
+    key: str
+    operation: str
+    requested: str
+    outcome: str
+    status: int
+    stream: bool
+    deployment: str
+    response_model: str
+    finish: str
+    error: str
+    started_ms: int
+    ended_ms: int | None
+    duration_ms: float
+    first_byte_ms: float
+    usage: Usage
+    cost_nano: int | None
+    simulated: bool
+    tags: dict[str, str]
+    session: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallStory:
+    """A call with all that is told of it."""
+
+    call: CallEntry
+    attempts: tuple[AttemptRecord, ...]
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls to list. `tenant` None is every tenant; `before` is an entry's `n`."""
+
+    tenant: str | None
+    limit: int = 50
+    before: int | None = None
+    outcome: str | None = None
+    key: str | None = None
+    deployment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Totals of the calls that one deployment answered in one way."""
+
+    deployment: str
+    outcome: str
+    calls: int
+    input: int
+    output: int
+    cached: int
+    cost_nano: int
+    unpriced: int
+    """Calls among them whose cost is unknown."""
+    duration_ms: float
+    """Summed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An operator's runtime decision about a provider."""
+
+    provider: str
+    enabled: bool
+    changed_ms: int
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigVersion:
+    """A configuration that was in force from `at_ms` on."""
+
+    version: int
+    digest: str
+    at_ms: int

@@ -1,0 +1,149 @@
+"""The append-only journal of one process: one line a record, written before an answer ends.
+
+A journal is a row of segment files `<writer>.<segment>.log`; a line is the CRC-32 of its
+JSON as eight hex digits, a space, the JSON of `schema.records.Line`, a newline. The trap:
+nothing here is buffered. `process` durability means that the kernel has the line when
+`append` returns, so that kill -9 cannot take it back; a buffered file object would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from federation.errors import EvidenceUnwritable
+from federation.schema.records import Line, Record
+
+SEGMENT_BYTES = 64 * 1024 * 1024
+
+_encode = msgspec.json.Encoder().encode
+# Darwin's fsync does not reach the platter and it has no fdatasync.
+_datasync = getattr(os, "fdatasync", os.fsync)
+
+
+def writer_name(slot: int, pid: int, at_ms: int) -> str:
+    """A writer's name, new for each process: its sequence starts at 1 and is never resumed."""
+    return f"w{slot}-{at_ms:x}-{pid:x}"
+
+
+def segment_path(directory: Path, writer: str, segment: int) -> Path:
+    """Where a writer's segment lies; segments count up from 1."""
+    return directory / f"{writer}.{segment:06d}.log"
+
+
+class JournalWriter:
+    """Appends records for one process; implements `ports.Journal`.
+
+    The process holds a lock on its newest segment as long as it lives, so that others can
+    tell a writer that is gone from one that is idle. Not for use by several threads.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        writer: str,
+        durability: str = "process",
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self.writer = writer
+        self._directory = directory
+        self._sync = durability == "disk"
+        self._segment_bytes = segment_bytes
+        self._segment = 0
+        self._seq = 0
+        self._size = 0
+        self._fd = -1
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(error) from error
+        self._rotate()
+
+    def append(self, record: Record) -> None:
+        """Write one line; on return it is safe under the durability chosen.
+
+        `process`: one write(2), a few microseconds. `disk`: also an fdatasync, inline, which
+        holds the caller's loop for as long as the disk takes. Raises `EvidenceUnwritable`;
+        the sequence number is then not used up, save where the line was written whole and
+        only its sync failed: readers may have seen it, so it stands.
+        """
+        seq = self._seq + 1
+        body = _encode(Line(self.writer, seq, record))
+        data = b"%08x %b\n" % (crc32(body), body)
+        size = self._size + len(data)
+        if size > self._segment_bytes or self._fd < 0:
+            self._rotate()
+            size = len(data)
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            self._take_back()
+            raise _unwritable(error) from error
+        if written != len(data):
+            self._take_back()
+            raise EvidenceUnwritable("the journal took only part of a record: is the disk full?")
+        self._size = size
+        self._seq = seq
+        if self._sync:
+            self._flush()
+
+    def close(self) -> None:
+        """Give up the lock and the file. Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _flush(self) -> None:
+        try:
+            _datasync(self._fd)
+        except OSError as error:
+            # After a failed sync the kernel may drop the pages and call them clean: this
+            # file cannot be trusted with further lines.
+            self.close()
+            raise _unwritable(error) from error
+
+    def _take_back(self) -> None:
+        """Remove the torn end of a failed write, or leave the segment where that fails too."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            # A reader takes an unfinished line at the end of a closed segment for what it is.
+            self.close()
+
+    def _rotate(self) -> None:
+        """Open the next segment, locked before it can be seen under its name."""
+        path = segment_path(self._directory, self.writer, self._segment + 1)
+        draft = path.with_suffix(".new")
+        try:
+            fd = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as error:
+            raise _unwritable(error) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.rename(path)
+            if self._sync:
+                _sync_directory(self._directory)
+        except OSError as error:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise _unwritable(error) from error
+        self.close()
+        self._fd, self._size, self._segment = fd, 0, self._segment + 1
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _unwritable(error: OSError) -> EvidenceUnwritable:
+    return EvidenceUnwritable(f"the journal cannot be written: {error.strerror}")

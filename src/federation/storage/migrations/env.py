@@ -1,0 +1,1 @@
+"""For `alembic revision` by developers only; a running gateway uses `storage.upgrade`."""

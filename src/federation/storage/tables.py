@@ -1,0 +1,153 @@
+"""The relational tables, as SQLAlchemy Core. Control only; a worker never imports this.
+
+The trap: two ways lead to a schema. A fresh store is made from this metadata (fast, at
+first start), an older one by the migrations; a test holds the two equal, so a change here
+needs a migration beside it and a new `HEAD`.
+
+Times are Unix milliseconds, money is nano-dollars in 64-bit integers: exact up to nine
+billion dollars.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+HEAD = "0001"
+"""The newest migration; what `alembic_version` says in a store that is up to date."""
+
+metadata = MetaData()
+
+# SQLite counts rows by themselves only in a column of exactly the type INTEGER.
+_Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+virtual_keys = Table(
+    "virtual_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("role", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    Column("models", Text, nullable=False),
+    Column("providers", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+)
+
+provider_overrides = Table(
+    "provider_overrides",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+config_versions = Table(
+    "config_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=True),
+    Column("digest", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+ingest_offsets = Table(
+    "ingest_offsets",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("segment", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("closed", Boolean, nullable=False),
+)
+
+_USAGE = ("input", "output", "cached", "cache_write", "reasoning")
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("n", _Serial, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("writer", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("requested", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("deployment", Text, nullable=False),
+    Column("response_model", Text, nullable=False),
+    Column("finish", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("duration_ms", Float, nullable=False),
+    Column("first_byte_ms", Float, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in _USAGE),
+    Column("estimated", Boolean, nullable=False),
+    Column("cost_nano", BigInteger),
+    Column("simulated", Boolean, nullable=False),
+    Column("tags", Text),
+    Column("session", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Index("calls_tenant", "tenant", "n"),
+    Index("calls_started", "started_ms"),
+    Index(
+        "calls_running",
+        "writer",
+        sqlite_where=text("outcome = 'running'"),
+        postgresql_where=text("outcome = 'running'"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("call", Text, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("deployment", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("first_byte_ms", Float, nullable=False),
+    Column("total_ms", Float, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in _USAGE),
+    Column("estimated", Boolean, nullable=False),
+    Column("reported_nano", BigInteger),
+    Column("cost_nano", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("call", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,100 @@
+"""Structured logs: one JSON object a line on stderr, with secrets taken out underneath.
+
+Safe for a worker to import. Rooms log through `logging.getLogger(__name__)` with a constant
+message and `extra={...}`. The trap: nobody has to remember to redact. The formatter does it
+for every field, message and traceback; and fields that hold content are never written.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import TextIO
+
+import msgspec
+
+REDACTED = "[redacted]"
+
+_SECRET_FIELDS = re.compile(
+    r"secret|password|passphrase|authorization|credential|cookie|api[-_]?key|master[-_]?key"
+    r"|\btoken\b|signature",
+    re.IGNORECASE,
+)
+_CONTENT_FIELDS = frozenset(
+    {"prompt", "content", "messages", "body", "text", "completion", "input"}
+)
+# What a secret looks like when it stands in the middle of a sentence: ours, a bearer header,
+# a query parameter, userinfo in an address, and the prefixes that vendors give their keys.
+_SECRETS = re.compile(
+    r"fed_[A-Za-z0-9_-]{8,}"
+    r"|(?<=[Bb]earer )[^\s\"',]{8,}"
+    r"|(?<=[?&]key=)[^&\s\"']+"
+    r"|(?<=[?&]api_key=)[^&\s\"']+"
+    r"|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
+    r"|\b(?:sk|pk|rk|gsk|xai|key|csk|pplx|tgp|nvapi|hf|r8|AIza|AKIA)[-_]?[A-Za-z0-9_-]{16,}"
+    r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
+)
+# What logging itself puts on a record; all else came in `extra`.
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
+
+_encode = msgspec.json.Encoder(enc_hook=str, order=None).encode
+
+
+def redact(text: str) -> str:
+    """The text without anything that looks like a secret."""
+    return _SECRETS.sub(REDACTED, text)
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON: ts, level, logger, process, message, then its extras."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render; never raises for what an extra may hold."""
+        line: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": self._process,
+            "message": redact(record.getMessage()),
+        }
+        for name, value in vars(record).items():
+            if name not in _OWN and name not in line:
+                line[name] = _field(name, value)
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = redact("".join(traceback.format_exception(*record.exc_info)))
+        return _encode(line).decode()
+
+
+def _field(name: str, value: object) -> object:
+    if name in _CONTENT_FIELDS or _SECRET_FIELDS.search(name):
+        return REDACTED
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _field(str(key), item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_field("", item) for item in value]
+    return redact(str(value))
+
+
+def configure(process: str, level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Send this process's logs to stderr; call once, first thing. Later calls replace it."""
+    target = logging.StreamHandler(stream or sys.stderr)
+    target.setFormatter(JsonFormatter(process))
+    root = logging.getLogger()
+    root.handlers[:] = [target]
+    root.setLevel(level)
+    # A log line must not be what kills a request: a closed stderr is ignored.
+    logging.raiseExceptions = False

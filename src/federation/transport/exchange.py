@@ -1,0 +1,239 @@
+"""One request's answer, as it comes in: what `Client.send` returns.
+
+The trap: when an exchange is handed out its connection may already serve another request,
+because an answer that arrived whole gives its connection back at once. So nothing here
+touches the connection after `connection` has become None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, UpstreamGarbled
+from federation.schema.http import Headers
+from federation.transport.decoding import BadCoding, Decoder
+
+
+class Socket(Protocol):
+    """What an exchange asks of the connection that it is read from."""
+
+    def abort(self) -> None:
+        """Close at once and forget the exchange."""
+        ...
+
+    def resume(self) -> None:
+        """Go on reading after backpressure."""
+        ...
+
+
+class Exchange:
+    """A provider's answer whose head is there (`ports.Exchange`).
+
+    One reader at a time. An answer that ends before its framing says so never looks
+    complete: `read` raises `UpstreamCut` (parts have been handed on), `body` raises
+    `UpstreamFailed` (nothing has, so the same deployment may be asked again).
+
+    The connection writes the public attributes below `headers`; they are this room's own.
+    """
+
+    __slots__ = (
+        "arrived",
+        "began",
+        "chunks",
+        "connection",
+        "decoder",
+        "due",
+        "ended",
+        "failure",
+        "headers",
+        "host",
+        "idle_s",
+        "loop",
+        "moved",
+        "no_body",
+        "status",
+        "taken",
+        "total_due",
+        "unbounded",
+        "uploaded",
+        "waiter",
+        "wake_above",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: Socket,
+        host: str,
+        idle_s: float,
+        total_due: float,
+    ) -> None:
+        self.status = 0
+        self.headers: Headers = {}
+        self.loop = loop
+        self.connection: Socket | None = connection
+        self.host = host
+        self.idle_s = idle_s
+        self.due = total_due
+        """When this phase is over time, on the loop's clock."""
+        self.total_due = total_due
+        self.began = 0.0
+        self.moved = False
+        """Something arrived since the deadlines were last looked at."""
+        self.chunks: list[bytes] = []
+        self.arrived = 0
+        """Body bytes received so far, as framed (before any decoding)."""
+        self.taken = 0
+        """How many of them the reader has."""
+        self.wake_above = -1
+        """The reader is woken when more than this has arrived, or at the end."""
+        self.unbounded = False
+        """The reader takes everything: no backpressure."""
+        self.uploaded = False
+        self.no_body = False
+        self.ended = False
+        self.failure: tuple[type[UpstreamError], str] | None = None
+        self.waiter: asyncio.Future[None] | None = None
+        self.decoder: Decoder | None = None
+
+    async def read(self) -> bytes:
+        """Return what has arrived of the body, `b""` at its end.
+
+        Raises `UpstreamTimeout`, `UpstreamGarbled` or `UpstreamCut`.
+        """
+        if self.decoder is not None:
+            return await self._read_decoded(self.decoder)
+        chunks = self.chunks
+        while not chunks:
+            if self.ended:
+                return b""
+            if self.failure is not None:
+                raise self.error()
+            self.waiter = waiter = self.loop.create_future()
+            try:
+                await waiter
+            finally:
+                self.waiter = None
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.taken = self.arrived
+        connection = self.connection
+        if connection is not None:
+            connection.resume()
+        return data
+
+    async def body(self, limit: int) -> bytes:
+        """Return the rest of the body, whole.
+
+        Raises `UpstreamTimeout`, `UpstreamFailed`, or `UpstreamGarbled` above `limit` bytes.
+        """
+        if self.decoder is not None:
+            return await self._decoded_body(self.decoder, limit)
+        if not self.ended:
+            await self._rest(limit)
+        if self.arrived - self.taken > limit:
+            raise self._too_large(limit)
+        self.taken = self.arrived
+        chunks = self.chunks
+        if len(chunks) == 1:
+            return chunks.pop()
+        data = b"".join(chunks)
+        chunks.clear()
+        return data
+
+    async def aclose(self) -> None:
+        """Close the socket unless the answer was received to its end. Idempotent."""
+        if self.connection is not None:
+            self.connection.abort()
+        self.chunks.clear()
+        if not self.ended and self.failure is None:
+            self.failure = (UpstreamCut, f"the answer of {self.host} was closed before its end")
+
+    def fail(self, kind: type[UpstreamError], message: str) -> None:
+        """Note why the answer cannot go on; the first reason stays. The reader is woken."""
+        if self.failure is None and not self.ended:
+            self.failure = (kind, message)
+        self.connection = None
+        self.wake()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _rest(self, limit: int) -> None:
+        """Wait until all of the body is buffered, or more than `limit` bytes of it."""
+        most = self.taken + limit
+        self._refuse_announced(limit)
+        self.wake_above = most
+        self.unbounded = True
+        try:
+            while not self.ended and self.failure is None and self.arrived <= most:
+                if self.connection is not None:
+                    self.connection.resume()
+                self.waiter = waiter = self.loop.create_future()
+                await waiter
+        finally:
+            self.waiter = None
+            self.wake_above = -1
+            self.unbounded = False
+        if self.arrived <= most and self.failure is not None:
+            raise self.error(whole=True)
+
+    def _refuse_announced(self, limit: int) -> None:
+        length = self.headers.get(b"content-length")
+        if length is not None and int(length) - self.taken > limit:
+            raise self._too_large(limit)
+
+    async def _read_decoded(self, decoder: Decoder) -> bytes:
+        while True:
+            try:
+                piece = decoder.pull()
+                if piece:
+                    return piece
+                self.decoder = None  # the undecoded bytes underneath
+                raw = await self.read()
+                self.decoder = decoder
+                if not raw:
+                    decoder.finish()
+                    return b""
+            except BadCoding as fault:
+                raise self.garbled(f"{self.host}: {fault}") from None
+            finally:
+                self.decoder = decoder
+            decoder.push(raw)
+
+    async def _decoded_body(self, decoder: Decoder, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while piece := await self._read_decoded(decoder):
+                pieces.append(piece)
+                size += len(piece)
+                if size > limit:
+                    raise self._too_large(limit)
+        except UpstreamCut as cut:
+            raise UpstreamFailed(cut.message) from None
+        return b"".join(pieces)
+
+    def error(self, *, whole: bool = False) -> UpstreamError:
+        """Build the failure anew: an exception raised twice would keep both tracebacks.
+
+        `whole` says that no part of the answer has been handed on.
+        """
+        kind, message = self.failure or (UpstreamCut, "")
+        return (UpstreamFailed if whole and kind is UpstreamCut else kind)(message)
+
+    def _too_large(self, limit: int) -> UpstreamError:
+        return self.garbled(f"the answer of {self.host} is larger than {limit} bytes")
+
+    def garbled(self, message: str) -> UpstreamError:
+        """Give the answer up for good, close the socket, and return what to raise."""
+        self.failure = (UpstreamGarbled, message)
+        self.ended = False
+        self.chunks.clear()
+        if self.connection is not None:
+            self.connection.abort()
+        return UpstreamGarbled(message)

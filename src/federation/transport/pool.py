@@ -1,0 +1,126 @@
+"""The connections to one origin: idle ones last in, first out; a bounded number in all.
+
+The trap: a slot that is freed while somebody waits belongs to the first who waits, and a
+waiter that is cancelled at that very moment must hand it on, or the pool shrinks for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from federation.errors import Unavailable
+from federation.schema.http import Origin
+from federation.transport.connection import Connection
+from federation.transport.head import authority
+from federation.transport.limits import Limits
+from federation.transport.proxies import Proxy
+
+
+class Pool:
+    """Idle connections, and the count of all. Not thread-safe; belongs to one event loop."""
+
+    __slots__ = (
+        "active",
+        "hop",
+        "host_line",
+        "idle",
+        "limits",
+        "opened",
+        "origin",
+        "prefix",
+        "waiting",
+    )
+
+    def __init__(
+        self, origin: Origin, limits: Limits, active: set[Connection], proxy: Proxy | None
+    ) -> None:
+        self.origin = origin
+        self.limits = limits
+        self.active = active
+        """The client's connections with an exchange under way, of all pools."""
+        self.idle: list[Connection] = []
+        self.opened = 0
+        self.waiting: deque[asyncio.Future[Connection | None]] = deque()
+        name = authority(origin)
+        self.host_line = b"host: " + name.encode("ascii", "replace")
+        # A plain proxy is told the whole address; in a tunnel the origin itself is spoken to.
+        spoken = proxy is not None and origin.scheme == "http"
+        self.prefix = f"http://{name}" if spoken else ""
+        self.hop: tuple[bytes, ...] = ()
+        if spoken and proxy is not None and proxy.authorization:
+            self.hop = (b"proxy-authorization: " + proxy.authorization,)
+
+    def pop(self, now: float) -> Connection | None:
+        """Return the connection that was used last, None where none is good any more."""
+        idle = self.idle
+        while idle:
+            connection = idle.pop()
+            if connection.expires > now and connection.usable():
+                return connection
+            connection.abort()
+        return None
+
+    async def slot(self) -> Connection | None:
+        """Return an idle connection, or None together with the right to open one.
+
+        Waits while the pool is full. The right is given back by `free`.
+        """
+        if self.opened >= self.limits.per_origin and self.idle:
+            self.idle[0].abort()  # asked for a new one although some are idle: make room
+        if self.opened < self.limits.per_origin:
+            self.opened += 1
+            return None
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if not turn.done() or turn.cancelled():
+                self.waiting.remove(turn)
+            elif (handed := turn.result()) is None:
+                self.free()
+            else:
+                self.give_back(handed)
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection that is ready for another request."""
+        turn = self._next()
+        if turn is None:
+            self.idle.append(connection)
+        else:
+            turn.set_result(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Count a connection as gone, idle or not."""
+        if connection in self.idle:
+            self.idle.remove(connection)
+        self.free()
+
+    def free(self) -> None:
+        """Give a slot back, to the first who waits."""
+        turn = self._next()
+        if turn is None:
+            self.opened -= 1
+        else:
+            turn.set_result(None)
+
+    def trim(self, now: float) -> None:
+        """Close the idle connections whose time is over."""
+        for connection in [idle for idle in self.idle if idle.expires <= now]:
+            connection.abort()
+
+    def close(self) -> None:
+        """Close every idle connection; who waits for one fails."""
+        while (turn := self._next()) is not None:
+            turn.set_exception(Unavailable("the gateway is stopping"))
+        for connection in tuple(self.idle):
+            connection.abort()
+
+    def _next(self) -> asyncio.Future[Connection | None] | None:
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                return turn
+        return None
