@@ -49,6 +49,8 @@ class Found:
     case: Case
     whole: dict[int, list[measure.Whole]] = field(default_factory=dict)
     streams: dict[int, list[measure.Streams]] = field(default_factory=dict)
+    silent: str = ""
+    """Why streams were given up."""
 
 
 @dataclass(frozen=True)
@@ -136,13 +138,22 @@ def measure_rounds(
             for count, seconds in ((1, effort.seconds_one), (32, effort.seconds_many)):
                 result = measure.whole(root, target.port, whole, count, seconds)
                 one.whole.setdefault(count, []).append(result)
-            if not one.case.streams:
-                continue
-            for count in effort.stream_counts:
-                held = measure.streams(
-                    root, target.port, stream, count, effort.seconds_streams, EVENTS
-                )
-                one.streams.setdefault(count, []).append(held)
+            if one.case.streams:
+                _measure_streams(one, target, effort, stream)
+
+
+def _measure_streams(one: Found, target: targets.Running, effort: Effort, request: Path) -> None:
+    """Streams at every count; a target that streams nothing at all is not asked again."""
+    for count in effort.stream_counts:
+        if one.silent:
+            return
+        held = measure.streams(
+            target.process.pid, target.port, request, count, effort.seconds_streams, EVENTS
+        )
+        if held.events:
+            one.streams.setdefault(count, []).append(held)
+        else:
+            one.silent = f"{one.case.name} streamed nothing: {held.reasons}"
 
 
 def _median(values: list[float]) -> float:
@@ -223,7 +234,7 @@ def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
         "cold_start_s": {name: round(one.cold_start_s, 3) for name, one in running.items()},
         "memory_idle": idle,
         "memory_loaded": loaded,
-        "notes": notes,
+        "notes": notes + [one.silent for one in found if one.silent],
     }
 
 

@@ -1,55 +1,63 @@
 """Compiles the catalogue: `python -m federation.catalogue.build [--check]`.
 
-Reads `data/<tier>/<provider>.yaml`, writes `catalogue.json` beside itself and the reference
-page. Both are committed; `--check` writes nothing and fails where either is stale.
+Reads `data/<tier>/<provider>.yaml`, joins the priors of quality and speed, and writes
+`catalogue.json` beside itself and the reference page in `docs/`. Both are committed, so
+that a reviewer sees what a change of facts does; `--check` writes nothing and fails where
+either is stale.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from federation.catalogue.files import DATA, read_evidence, read_rows, read_speeds
+from federation.catalogue.page import page
+from federation.catalogue.quality import Evidence, estimate
 from federation.catalogue.reader import COMPILED
-from federation.catalogue.rows import parse_row
-from federation.domain.catalogue import Provider
-from federation.errors import ConfigError, Problem
+from federation.catalogue.speed import SpeedClasses, assumed_speed
+from federation.domain.catalogue import Model, Provider
+from federation.errors import ConfigError
 
-DATA = Path(__file__).with_name("data")
-
-
-def read_rows(data: Path = DATA) -> list[Provider]:
-    """Return every row, sorted by id. Raises `ConfigError` naming each file and key at fault."""
-    providers: list[Provider] = []
-    problems: list[Problem] = []
-    for path in sorted(data.glob("*/*.yaml"), key=lambda path: path.stem):
-        where = f"{path.parent.name}/{path.name}"
-        try:
-            provider = parse_row(path.read_text(encoding="utf-8"), where)
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        if provider.tier.value != path.parent.name:
-            problems.append(Problem(where, None, "tier: must be the name of the folder"))
-        if providers and providers[-1].id == provider.id:
-            problems.append(Problem(where, None, "id: another file has the same id"))
-        providers.append(provider)
-    if problems:
-        raise ConfigError(problems)
-    return providers
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "providers.md"
 
 
-def compiled(providers: list[Provider]) -> bytes:
-    """Return the canonical JSON: defaults left out, keys sorted, one line a scalar."""
-    raw = msgspec.json.encode([plain(provider) for provider in providers], order="sorted")
-    return msgspec.json.format(raw, indent=1) + b"\n"
+def joined(
+    providers: list[Provider], evidence: Evidence, speeds: SpeedClasses
+) -> list[Provider]:
+    """Return the providers with the priors of quality and speed in their models."""
+
+    def with_priors(provider: Provider, model: Model) -> Model:
+        model = replace(model, quality=estimate(evidence, model))
+        speed = model.speed or assumed_speed(speeds, provider.id, model)
+        if speed is None:
+            return model
+        return replace(model, speed=speed, quirks=model.quirks | {"speed_assumed": True})
+
+    return [
+        replace(provider, models=tuple(with_priors(provider, m) for m in provider.models))
+        for provider in providers
+    ]
 
 
-def plain(value: Any) -> Any:
+def canonical(providers: list[Provider]) -> bytes:
+    """Return the canonical JSON: defaults left out, keys sorted, a line for each model."""
+    return b"[\n" + b",\n".join(_line(provider) for provider in providers) + b"\n]\n"
+
+
+def _line(provider: Provider) -> bytes:
+    head = msgspec.json.encode(plain(replace(provider, models=())), order="sorted")
+    models = [msgspec.json.encode(plain(model), order="sorted") for model in provider.models]
+    return head[:-1] + b',"models":[' + b",".join(b"\n " + model for model in models) + b"]}"
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any domain value
     """Return a domain value as JSON types, without what equals its field's default."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
@@ -59,6 +67,8 @@ def plain(value: Any) -> Any:
         }
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Decimal):
+        return float(value)
     if isinstance(value, frozenset):
         return sorted(plain(item) for item in value)
     if isinstance(value, (tuple, list)):
@@ -68,29 +78,40 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _default(field: Any) -> Any:
+def _default(field: Any) -> Any:  # noqa: ANN401 - whatever the field holds
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
+def compile_catalogue(data: Path = DATA) -> dict[str, bytes]:
+    """Return the content of `catalogue.json` and of the page. Raises `ConfigError`."""
+    providers = joined(read_rows(data), read_evidence(data), read_speeds(data))
+    return {"catalogue": canonical(providers), "page": page(providers).encode()}
+
+
 def main(arguments: list[str]) -> int:
-    """Build, or with `--check` compare; the exit code is 1 where something is wrong or stale."""
+    """Build, or with `--check` compare; 1 where a row is wrong or a file stale."""
     try:
-        providers = read_rows()
+        contents = compile_catalogue()
     except ConfigError as error:
         print(error.message, file=sys.stderr)
         return 1
-    stale = False
-    for path, content in ((COMPILED, compiled(providers)),):
-        if path.exists() and path.read_bytes() == content:
-            continue
-        stale = True
-        if "--check" not in arguments:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            print(f"wrote {path.name}")
-        else:
-            print(f"{path.name} is stale: run python -m federation.catalogue.build", file=sys.stderr)
-    return 1 if stale and "--check" in arguments else 0
+    stale = [
+        (path, content)
+        for path, content in ((COMPILED, contents["catalogue"]), (PAGE, contents["page"]))
+        if not path.exists() or path.read_bytes() != content
+    ]
+    if "--check" in arguments:
+        for path, _ in stale:
+            print(
+                f"{path.name} is stale: run python -m federation.catalogue.build",
+                file=sys.stderr,
+            )
+        return 1 if stale else 0
+    for path, content in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        print(f"wrote {path.name}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from federation.domain.catalogue import Model, Price, Quality
 DEFAULT = "default"
 _FLOOR = 0.02
 _LEAST_DEVIATION = 0.03
-_UNRELATED = 0.06
-"""Deviation added where one task category stands in for another."""
+_UNRELATED = 0.1
+"""Deviation added where skill at one kind of task stands in for skill at all."""
 _GENERATION = 0.05
 """Deviation added for each generation between a model and the one that was measured."""
 _STEP = 0.1
@@ -87,8 +87,9 @@ def estimate(evidence: Evidence, model: Model) -> dict[str, Quality]:
         found = {DEFAULT: _Estimate(evidence.narrow[model.family], 0.15, "made for one task")}
     else:
         found = _of_family(evidence, model.family, ())
-    if not found:
-        found = {DEFAULT: _by_price(evidence, model.price)}
+    if DEFAULT not in found:
+        guess = _by_price(evidence, model.price)
+        found = found | {DEFAULT: _pooled([*_stand_in(found), guess])}
     return {
         category: Quality(
             mean=round(value.mean, 3),
@@ -130,12 +131,17 @@ def _measured(evidence: Evidence, family: str) -> dict[str, _Estimate]:
         ]
         if points:
             found[category] = _pooled(points)
-    if found and DEFAULT not in found:
-        mean = sum(value.mean for value in found.values()) / len(found)
-        widest = max(value.deviation for value in found.values())
-        sources = sorted({value.source for value in found.values()})
-        found[DEFAULT] = _Estimate(mean, math.hypot(widest, _UNRELATED), ", ".join(sources))
     return found
+
+
+def _stand_in(found: dict[str, _Estimate]) -> list[_Estimate]:
+    """What the categories with evidence say about all the others, which is little."""
+    if not found:
+        return []
+    mean = sum(value.mean for value in found.values()) / len(found)
+    widest = max(value.deviation for value in found.values())
+    sources = dict.fromkeys(value.source for value in found.values())
+    return [_Estimate(mean, math.hypot(widest, _UNRELATED), ", ".join(sources))]
 
 
 def _point(benchmark: Benchmark, tasks: list[str], scores: dict[str, float]) -> _Estimate | None:
@@ -175,9 +181,8 @@ def _pooled(points: list[_Estimate]) -> _Estimate:
 def _advanced(value: _Estimate, before: Predecessor) -> _Estimate:
     odds = math.log(value.mean / (1.0 - value.mean)) + _STEP * before.steps
     doubt = _GENERATION * max(1, abs(before.steps))
-    source = value.source if value.source.startswith("family prior") else (
-        f"family prior ({before.family})"
-    )
+    inherited = value.source.startswith("family prior")
+    source = value.source if inherited else f"family prior ({before.family})"
     return _Estimate(1.0 / (1.0 + math.exp(-odds)), math.hypot(value.deviation, doubt), source)
 
 

@@ -21,7 +21,7 @@ from yaml.resolver import BaseResolver
 from federation.errors import Problem
 
 try:
-    from yaml.cyaml import CParser as _Parser
+    from yaml.cyaml import CParser as _Parser  # type: ignore[attr-defined]
 except ImportError:  # PyYAML built without libyaml: the same events, more slowly
     from yaml import SafeLoader as _Parser  # type: ignore[assignment]
 
@@ -29,14 +29,14 @@ FILE_LIMIT = 1_048_576
 NODE_LIMIT = 100_000
 DEPTH_LIMIT = 32
 
-Value: TypeAlias = "None | bool | int | Decimal | str | list[Value] | dict[str, Value]"
+Value: TypeAlias = "bool | int | Decimal | str | list[Value] | dict[str, Value] | None"
 Path_: TypeAlias = tuple["str | int", ...]
 
 _NUMBER_LENGTH = 40
-_STRING_TAGS = ("tag:yaml.org,2002:str", "!")
+_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")) | {"!"}
 _INT = re.compile(r"[-+]?[0-9](_?[0-9])*\Z|0x[0-9a-fA-F]+\Z|0o[0-7]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9](_?[0-9])*(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?\Z")
-_WORDS: dict[str, None | bool] = {
+_WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -127,7 +127,7 @@ class Document:
         return Problem(place.where, place.line, message)
 
 
-class _Loader(_Parser, BaseResolver):  # type: ignore[misc]
+class _Loader(_Parser, BaseResolver):
     """Composes nodes without resolving plain scalars: `_scalar` does that."""
 
     def __init__(self, text: str) -> None:
@@ -212,8 +212,12 @@ class _Builder:
         if len(path) > DEPTH_LIMIT:
             raise _Broken(f"is nested more than {DEPTH_LIMIT} deep", line)
         self._document.places.setdefault(path, Place(self._document.name, line))
+        if node.tag not in _TAGS:
+            message = f"the tag '{node.tag}' is not read here: write the plain value"
+            self._document.problems.append(self._document.problem(path, message))
+            return None
         if isinstance(node, ScalarNode):
-            return self._scalar(node, path)
+            return self._scalar(node)
         if isinstance(node, SequenceNode):
             return [self.build(item, (*path, at)) for at, item in enumerate(node.value)]
         if isinstance(node, MappingNode):
@@ -252,18 +256,11 @@ class _Builder:
             merged |= found
         return merged
 
-    def _scalar(self, node: ScalarNode, path: Path_) -> Value:
-        if node.tag not in _STRING_TAGS:
-            message = f"the tag '{node.tag}' is not read here: write the plain value"
-            self._document.problems.append(self._document.problem(path, message))
-            return None
+    def _scalar(self, node: ScalarNode) -> Value:
         text: str = node.value
-        if node.style or node.tag == "!":
-            return text
-        return plain(text)
+        return text if node.style or node.tag == "!" or self._asked(node) else plain(text)
 
-
-def plain(text: str) -> None | bool | int | Decimal | str:
+def plain(text: str) -> bool | int | Decimal | str | None:
     """What an unquoted word means; a decimal number is a `Decimal`, exactly as written."""
     if text in _WORDS:
         return _WORDS[text]

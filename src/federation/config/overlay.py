@@ -116,7 +116,7 @@ def _limits(row: LimitsRow, base: Limits) -> Limits:
     return replace(base, **{key: getattr(row, key) for key in row.model_fields_set})
 
 
-def _numbers(value: Any) -> Any:  # noqa: ANN401 - a tree of YAML values
+def _numbers(value: Any) -> Any:
     """Quirks travel as JSON, which has no decimals."""
     if isinstance(value, dict):
         return {key: _numbers(inner) for key, inner in value.items()}

@@ -6,38 +6,14 @@ key names, and values that were compared with a list of allowed words, are shown
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from federation.config.document import Document, Path_
+from federation.config.nearest import listed, nearest
 from federation.errors import Problem
-
-_SHOWN = 40
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """`: did you mean 'x'?`, or nothing where no word is near."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
-    return f": did you mean '{found[0]}'?" if found else ""
-
-
-def listed(words: Iterable[str]) -> str:
-    """The words as a phrase, cut where there are too many to help."""
-    ordered = sorted(words)
-    if len(ordered) > _SHOWN:
-        return ", ".join(ordered[:_SHOWN]) + ", ..."
-    return ", ".join(ordered)
-
-
-def unknown_word(what: str, word: str, words: Iterable[str]) -> str:
-    """A sentence for a word that is not in a list."""
-    known = list(words)
-    hint = nearest(word, known)
-    return f"unknown {what} '{word[:80]}'{hint or f' (known: {listed(known)})'}"
 
 
 def translate(
@@ -101,7 +77,7 @@ def _model_at(model: type[BaseModel], location: Path_) -> type[BaseModel] | None
     return here
 
 
-def _inner(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any annotation at all
+def _inner(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in get_args(annotation):

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from federation.config import document
 from federation.config.document import Document, Path_, Place, Value, plain
-from federation.config.problems import translate, unknown_word
+from federation.config.nearest import unknown_word
+from federation.config.problems import translate
 from federation.config.provider_row import ProviderRow
 from federation.config.variables import PROVIDER_PREFIX, variable_word
 from federation.errors import Problem
@@ -35,11 +36,6 @@ class Entry:
     def problem(self, key: str, message: str) -> Problem:
         """A problem with one key of this row."""
         return self.document.problem((*self.path, key) if key else self.path, message)
-
-
-def sources(config_dir: Path) -> list[Path]:
-    """The files that hold provider rows, in reading order; the first may be missing."""
-    return [config_dir / "providers.yaml", *sorted((config_dir / "providers").glob("*.yaml"))]
 
 
 def read(paths: list[Path], problems: list[Problem]) -> list[Entry]:

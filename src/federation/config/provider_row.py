@@ -35,7 +35,7 @@ class Written(BaseModel):
     )
 
 
-def _listed(value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+def _listed(value: Any) -> Any:
     """`a, b` or a single word as a list, so that both forms may be written."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -124,7 +124,7 @@ class ModelRow(Written):
     family: str = ""
     maker: bool = False
     aliases: Annotated[tuple[Name, ...], Listed] = ()
-    operations: Annotated[tuple[str, ...], Listed] = ("chat",)
+    operations: Annotated[tuple[Name, ...], Listed] = ("chat",)
     context: Count | None = None
     max_input: Count | None = None
     max_output: Count | None = None
@@ -139,7 +139,7 @@ class ModelRow(Written):
 
     @field_validator("quality", mode="before")
     @classmethod
-    def _quality(cls, value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+    def _quality(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             value = {"default": value}
         return {
@@ -166,7 +166,7 @@ class ProviderRow(Written):
     ] = ()
     data_use: DataUse | None = None
     retention: str | None = None
-    operations: Annotated[tuple[str, ...], Listed] = ("chat",)
+    operations: Annotated[tuple[Name, ...], Listed] = ("chat",)
     models: tuple[ModelRow, ...] = ()
     replace_models: bool = False
     """The listed models stand alone, instead of being added to the catalogue's."""
@@ -178,12 +178,12 @@ class ProviderRow(Written):
 
     @field_validator("auth", mode="before")
     @classmethod
-    def _auth(cls, value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+    def _auth(cls, value: Any) -> Any:
         return {"scheme": value} if isinstance(value, str) else value
 
     @field_validator("models", mode="before")
     @classmethod
-    def _models(cls, value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+    def _models(cls, value: Any) -> Any:
         if isinstance(value, list):
             return [{"id": row} if isinstance(row, str) else row for row in value]
         return value

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from federation.config import quantities
+from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
 from federation.config.provider_row import Count, Listed, Name, Written
 from federation.config.settings import Budgets, ServerSettings, TelemetrySettings
 from federation.config.words import STRATEGIES
 from federation.domain.routes import Deadlines, ListenerLimits, Settings, Weights
 
-MAX_WORKERS = 256
 # SPEC: no call may ever run longer.
 LONGEST_S = 600.0
 
@@ -50,7 +50,7 @@ class ServerSection(Written):
     port: Annotated[int, Field(ge=0, le=65535)] = _server.port
     workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = _server.workers
     open: bool = _server.open
-    drain_s: Annotated[float, Field(ge=0, le=LONGEST_S)] = _server.drain_s
+    drain_s: Annotated[float, Field(ge=0, le=LONGEST_DRAIN_S)] = _server.drain_s
     trusted_proxies: Annotated[
         tuple[Annotated[str, BeforeValidator(quantities.network)], ...], Listed
     ] = _server.trusted_proxies
@@ -73,7 +73,7 @@ class WeightsSection(Written):
 
     @field_validator("reliability")
     @classmethod
-    def _not_all_zero(cls, value: float, info: Any) -> float:  # noqa: ANN401 - pydantic's info
+    def _not_all_zero(cls, value: float, info: Any) -> float:
         if value == 0 and not any(info.data.values()):
             raise ValueError("should not be zero like all the others: nothing would count")
         return value
@@ -106,7 +106,7 @@ class RouteRow(Written):
 
     @field_validator("targets", mode="before")
     @classmethod
-    def _targets(cls, value: Any) -> Any:  # noqa: ANN401 - whatever YAML gave
+    def _targets(cls, value: Any) -> Any:
         if isinstance(value, str):
             value = [value]
         if isinstance(value, list):
@@ -148,7 +148,8 @@ class FieldsSection(Written):
 class UpstreamSection(Written):
     """How providers are reached."""
 
-    proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
+    https_proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
+    http_proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
     no_proxy: Annotated[tuple[str, ...], Listed] = ()
     response_bytes: Count = _settings.response_bytes
     attempts: Annotated[int, Field(ge=1, le=_settings.attempts)] = _settings.attempts
@@ -180,7 +181,7 @@ class FederationFile(Written):
     routes: tuple[RouteRow, ...] = ()
     auto: AutoSection = Field(default_factory=AutoSection)
     defaults: DefaultsSection = Field(default_factory=DefaultsSection)
-    fields: FieldsSection = Field(default_factory=FieldsSection)  # type: ignore[assignment]
+    fields: FieldsSection = Field(default_factory=FieldsSection)
     upstream: UpstreamSection = Field(default_factory=UpstreamSection)
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
     budgets: BudgetsSection = Field(default_factory=BudgetsSection)

@@ -69,9 +69,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ALLOWED_API_KEYS", "keys to accept, with commas between", secret=True),
     Variable("JWT_SECRET_KEY", "at least 32 bytes, for signed tokens", secret=True),
     Variable("DEBUG", "true logs at level debug", example="false"),
-    Variable("HTTPS_PROXY", "proxy for providers", "upstream.proxy"),
-    Variable("HTTP_PROXY", "the same, where HTTPS_PROXY is not set", "upstream.proxy"),
-    Variable("ALL_PROXY", "the same, where neither is set", "upstream.proxy"),
+    Variable("HTTPS_PROXY", "proxy for https providers", "upstream.https_proxy", secret=True),
+    Variable("HTTP_PROXY", "proxy for http providers", "upstream.http_proxy", secret=True),
+    Variable("ALL_PROXY", "either, where not set", "upstream.https_proxy", secret=True),
     Variable("NO_PROXY", "hosts to reach without the proxy", "upstream.no_proxy"),
 )
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 import msgspec
@@ -29,7 +28,6 @@ Members: TypeAlias = dict[str, Raw]
 
 _OBJECT: Final = msgspec.json.Decoder(Members)
 _OBJECTS: Final = msgspec.json.Decoder(list[Members])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _KEY: Final = msgspec.json.Decoder(str)
 
 CROWD: Final = 250_000
@@ -40,7 +38,8 @@ _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _MEMBER = re.compile(
     _SPACE + rb"(,?)" + _SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE, re.DOTALL
 )
-_CLOSE = re.compile(_SPACE + rb"\}" + _SPACE + rb"\Z")
+_CLOSE = re.compile(_SPACE + rb"\}")
+_BLANKS = b" \t\n\r"
 _TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\],]", re.DOTALL)
 _AT_BYTE = re.compile(r"^JSON is malformed: (.*) \(byte (\d+)\)$")
 
@@ -56,7 +55,7 @@ def members(text: bytes, where: str = "") -> Members:
     for key, value in found.items():
         length += len(key) + len(value) + 4
     if length != len(text):
-        dict(_walk(text, found, where))
+        _walk(text, 0, found, where)
     return found
 
 
@@ -79,7 +78,10 @@ def layout(text: bytes) -> tuple[Members, dict[str, Span], int]:
         at = end + 1
     if at == len(text) and found:
         return found, spans, at - 1
-    return found, dict(_walk(text, found, "")), text.rindex(b"}")
+    spans, at = _walk(text, 0, found, "")
+    if text[at:].strip(_BLANKS):
+        raise _duplicate(text, "")
+    return found, spans, at - 1
 
 
 def objects(text: Raw, where: str) -> list[Members]:
@@ -87,19 +89,30 @@ def objects(text: Raw, where: str) -> list[Members]:
 
     Raises `InvalidRequest` for anything else, and for a duplicate key in one of them.
     """
-    try:
-        found = _OBJECTS.decode(text)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, where) from None
+    found = objects_unchecked(text, where)
     length = len(found) + 1
     for item in found:
         length += 1 if item else 2
         for key, value in item.items():
             length += len(key) + len(value) + 4
     if length != len(text):
-        for index, raw in enumerate(_RAWS.decode(text)):
-            dict(_walk(bytes(raw), found[index], f"{where}[{index}]"))
+        check_objects(bytes(text), found, where)
     return found
+
+
+def objects_unchecked(text: Raw, where: str) -> list[Members]:
+    """As `objects`, for a caller that does the sum itself and calls `check_objects`."""
+    try:
+        return _OBJECTS.decode(text)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, where) from None
+
+
+def check_objects(text: bytes, found: list[Members], where: str) -> None:
+    """Raise `InvalidRequest` for a duplicate key in one of an array's objects."""
+    at = text.index(b"[") + 1
+    for index, item in enumerate(found):
+        at = _walk(text, text.index(b"{", at), item, f"{where}[{index}]")[1]
 
 
 def wrong_type(error: msgspec.ValidationError, where: str) -> InvalidRequest:
@@ -157,27 +170,32 @@ def _is_crowded(text: bytes) -> bool:
     return False
 
 
-def _walk(text: bytes, found: Members, where: str) -> Iterator[tuple[str, Span]]:
-    at = text.index(b"{") + 1
+def _walk(text: bytes, at: int, found: Members, where: str) -> tuple[dict[str, Span], int]:
+    """The place of each member of the object that opens at or after `at`, and its end."""
+    opening = text.index(b"{", at)
+    at = opening + 1
     comma = b""
+    spans: dict[str, Span] = {}
     for key, value in found.items():
         # Most writers that put spaces put them like this; the pattern serves the others.
-        likely = b'%b"%b": ' % (comma and b", ", key.encode())
+        likely = b'%b"%b": ' % (comma, key.encode())
         if text.startswith(likely, at) and "\\" not in key:
             start = at + len(likely)
-            opening = at + 2 if comma else at
+            opens = at + len(comma)
         else:
             match = _MEMBER.match(text, at)
-            if match is None or match[1] != comma or not _is_key(match[2], key):
-                raise _duplicate(text, where)
-            opening, start = match.span(2)[0], match.end()
-        if not text.startswith(value, start):  # type: ignore[arg-type]  # takes any buffer
-            raise _duplicate(text, where)
+            if match is None or match[1] != comma[:1] or not _is_key(match[2], key):
+                raise _duplicate(text[opening:], where)
+            opens, start = match.span(2)[0], match.end()
         at = start + len(value)
-        comma = b","
-        yield key, Span(opening, start, at)
-    if _CLOSE.match(text, at) is None:
-        raise _duplicate(text, where)
+        if not text.startswith(value, start):  # type: ignore[arg-type]  # takes any buffer
+            raise _duplicate(text[opening:], where)
+        spans[key] = Span(opens, start, at)
+        comma = b", "
+    close = _CLOSE.match(text, at)
+    if close is None:
+        raise _duplicate(text[opening:], where)
+    return spans, close.end()
 
 
 def _is_key(token: bytes, key: str) -> bool:
@@ -187,6 +205,7 @@ def _is_key(token: bytes, key: str) -> bool:
 
 
 def _duplicate(text: bytes, where: str) -> InvalidRequest:
+    """Name the key that the object at the start of the text has twice."""
     keys: Counter[str] = Counter()
     depth = 0
     for token in _TOKEN.finditer(text):
@@ -197,6 +216,8 @@ def _duplicate(text: bytes, where: str) -> InvalidRequest:
             depth += 1
         elif token[0] in (b"}", b"]"):
             depth -= 1
+            if depth == 0:
+                break
     name = keys.most_common(1)[0][0]
     param = f"{where}.{name}" if where else name
     return InvalidRequest(

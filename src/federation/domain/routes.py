@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,11 @@ class Settings:
     open: bool = False
     """No key is asked for (loopback only)."""
     response_bytes: int = 67_108_864
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    """For https origins; it may hold a password."""
+    http_proxy: str | None = field(default=None, repr=False)
+    no_proxy: tuple[str, ...] = ()
+    """Hosts that are reached without either."""
     deny_fields: tuple[str, ...] = ()
     """Governed fields refused everywhere."""
     allow_fields: tuple[str, ...] = ()

@@ -1,84 +1,138 @@
 """One attempt: a deployment is asked once, and what came of it is noted.
 
-An attempt ends in one of two ways: a reply, or an `UpstreamError` that the dispatcher's
-recovery table reads. Health hears of both; a caller's own mistake is not a failure.
+An attempt is closed exactly once: with a reply, with an `UpstreamError` that the recovery
+table reads, or because the client left. Health hears of the first two; what was consumed
+is charged in every case, by our own count where the provider never said.
 """
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timezone
 
 from federation.domain.catalogue import Deployment
-from federation.errors import Recovery, UpstreamError
+from federation.errors import UpstreamError
 from federation.gateway.call import Call
+from federation.gateway.stream import Ending
 from federation.gateway.world import World
 from federation.pricing.charges import charge
+from federation.resilience.recovery import blame
 from federation.schema.link import Measure
 from federation.schema.records import AttemptRecord
+from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
+from federation.telemetry import metrics
+
+CANCELED = "canceled"
 
 
 class Attempt:
-    """The open end of one attempt. `close` is called exactly once."""
+    """The open end of one attempt. `close` notes the outcome; later calls do nothing."""
 
-    __slots__ = ("_call", "_index", "_world", "deployment", "first_byte", "sent", "started")
+    __slots__ = ("_call", "_closed", "_first", "_started", "_status", "_world", "deployment")
 
-    def __init__(self, world: World, call: Call, index: int, deployment: Deployment) -> None:
+    def __init__(self, world: World, call: Call, deployment: Deployment) -> None:
         self._world = world
         self._call = call
-        self._index = index
         self.deployment = deployment
-        self.started = world.clock()
-        self.first_byte = 0.0
-        self.sent = False
+        self._started = world.clock()
+        self._first = 0.0
+        self._status = 0
+        self._closed = False
         world.health.begin(deployment.id)
+        call.account.choose(deployment)
 
-    def close(self, status: int, usage: Usage, error: BaseException | None) -> AttemptRecord:
-        """Note the outcome with health, price it, and add it to the call's account."""
+    def answered(self, status: int) -> None:
+        """The response's head is here."""
+        self._status = status
+        self._first = self._world.clock()
+
+    def began(self) -> None:
+        """The answer itself has begun: for streams this, and not the head, is the first byte."""
+        self._first = self._world.clock()
+        self._call.account.first_byte_ms = round((self._first - self._call.started) * 1000.0, 3)
+
+    def close(self, usage: Usage, error: BaseException | None = None) -> None:
+        """Tell health, price the attempt and add it to the call's account."""
+        if self._closed:
+            return
+        self._closed = True
         world, deployment = self._world, self.deployment
-        now = world.clock()
-        wall = world.wall()
+        now, wall = world.clock(), world.wall()
         world.health.end(deployment.id)
-        first_ms = (self.first_byte - self.started) * 1000.0 if self.first_byte else 0.0
-        total_ms = (now - self.started) * 1000.0
-        canceled = isinstance(error, asyncio.CancelledError)
-        code = _code(error)
-        if not canceled:
-            failed = isinstance(error, UpstreamError) and error.recovery is not Recovery.FAIL
-            measure = Measure(
-                deployment=deployment.id,
-                at_ms=int(wall * 1000),
-                ok=not failed,
-                first_byte_ms=first_ms,
-                total_ms=total_ms,
-                output_tokens=usage.output,
-                error=code if failed else "",
-            )
-            world.note(measure, now)
-        record = AttemptRecord(
-            deployment=deployment.id,
-            started_ms=int((wall - (now - self.started)) * 1000),
-            status=status,
-            error=code,
-            first_byte_ms=round(first_ms, 3),
-            total_ms=round(total_ms, 3),
-            usage=usage,
-            cost_nano=_cost(deployment, usage, wall),
+        first_ms = (self._first - self._started) * 1000.0 if self._first else 0.0
+        total_ms = (now - self._started) * 1000.0
+        word = _word(error)
+        world.note(
+            Measure(
+                deployment.id,
+                int(wall * 1000),
+                error is None,
+                first_ms,
+                total_ms,
+                usage.output,
+                word,
+            ),
+            now,
         )
-        self._call.account.attempts.append(record)
-        return record
+        self._call.account.attempts.append(
+            AttemptRecord(
+                deployment=deployment.id,
+                started_ms=int((wall - (now - self._started)) * 1000),
+                status=self._status,
+                error=word,
+                first_byte_ms=round(first_ms, 3),
+                total_ms=round(total_ms, 3),
+                usage=usage,
+                cost_nano=cost(deployment, usage, wall),
+            )
+        )
+        provider, _, model = deployment.id.partition("/")
+        world.meter.add(metrics.ATTEMPTS, (provider, model, word or "ok"))
+        if self._first:
+            seconds = first_ms / 1000.0
+            world.meter.observe(metrics.FIRST_BYTE_SECONDS, (provider, model), seconds)
+
+    def fail(self, error: BaseException) -> None:
+        """Close an attempt that brought nothing. A provider that was left alone in the middle
+        of its work may bill for the prompt, so that is charged; one that failed does not."""
+        if isinstance(error, UpstreamError):
+            self.close(Usage(), error)
+        else:
+            self.close(self._estimate(0), error)
+
+    def ending(self, tap: StreamTap) -> Ending:
+        """What to call when a stream that this attempt opened is over."""
+
+        def end(outcome: str, error: UpstreamError | None) -> None:
+            answer = tap.answer()
+            self._call.account.hear(answer)
+            usage = answer.usage or self._estimate(tap.events)
+            if outcome == CANCELED:
+                self.close(usage, ClientLeft())
+            else:
+                self.close(usage, error)
+
+        return end
+
+    def _estimate(self, output: int) -> Usage:
+        """Our own count: what routing expected of the prompt, and an event for each token."""
+        decision = self._call.account.decision
+        expected = decision.features.input_tokens if decision is not None else 0
+        return Usage(input=expected, output=output, estimated=True)
 
 
-def _code(error: BaseException | None) -> str:
-    if error is None:
-        return ""
-    if isinstance(error, UpstreamError):
-        return error.code
-    return "client_left" if isinstance(error, asyncio.CancelledError) else "internal_error"
+class ClientLeft(Exception):  # noqa: N818  not an error of anybody's
+    """Stands for a client that hung up, where an outcome is noted."""
 
 
-def _cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
+def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
+    """The charge of one attempt in nano-dollars; None where its price is unknown."""
     if not usage.input and not usage.output and usage.reported_nano is None:
         return 0
     return charge(deployment.model.price, usage, datetime.fromtimestamp(wall, timezone.utc))
+
+
+def _word(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    return blame(error) if isinstance(error, UpstreamError) else CANCELED

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from federation.domain.access import VirtualKey
-from federation.schema.glance import Glance
+from federation.domain.catalogue import Deployment
+from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.records import AttemptRecord, Decision
 from federation.schema.usage import Usage
@@ -39,7 +40,7 @@ class Account:
     """What one call tried, used and cost.
 
     `expected_nano` is the prediction made before the first attempt, None where the price
-    is unknown. `running` is 1 while an attempt is open and not yet among `attempts`.
+    is unknown. `tried` counts the attempts that were begun, `attempts` holds those that ended.
     """
 
     __slots__ = (
@@ -52,8 +53,8 @@ class Account:
         "first_byte_ms",
         "response_model",
         "router_chose",
-        "running",
         "simulated",
+        "tried",
     )
 
     def __init__(self) -> None:
@@ -65,9 +66,20 @@ class Account:
         self.first_byte_ms = 0.0
         self.expected_nano: int | None = None
         self.router_chose = False
-        self.running = 0
         self.simulated = False
         self.closed = False
+        self.tried = 0
+
+    def choose(self, deployment: Deployment) -> None:
+        """The deployment that is asked now, and so far the one that answers."""
+        self.tried += 1
+        self.deployment = deployment.id
+        self.simulated = deployment.provider.simulated
+
+    def hear(self, answer: Answer) -> None:
+        """What the answer said of itself."""
+        self.response_model = answer.model
+        self.finish = answer.finish
 
     def cost_nano(self) -> int | None:
         """The sum over all attempts; None as soon as one of them has no known price."""

@@ -1,36 +1,31 @@
 """The dispatcher: decide, then ask deployments in order until one answers.
 
 A deployment may be changed only before the first byte of the answer left for the client.
-Which failure allows what is `resilience.recovery`'s to say: there is no status number here.
+Which failure allows what is `resilience.recovery`'s to say: there is no status number in
+the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from federation.dialects.openai import answers, errors as openai_errors, wire as openai_wire
-from federation.dialects.openai.streams import StreamTap
-from federation.domain.catalogue import Deployment
-from federation.errors import (
-    EvidenceUnwritable,
-    FederationError,
-    UpstreamCut,
-    UpstreamError,
-    UpstreamGarbled,
-)
+from federation.domain.routes import Deadlines
+from federation.errors import RateLimited, UpstreamError, UpstreamGarbled
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
-from federation.gateway.reply import whole_headers, with_metadata
+from federation.gateway.reply import headers, metadata
 from federation.gateway.stream import AnswerStream
 from federation.gateway.world import Situation, World
 from federation.ports import Exchange
-from federation.resilience.recovery import FallBack, Fail, Retry, Tries
-from federation.routing.decide import Verdict
+from federation.resilience.recovery import Action, Fail, Retry, Tries
+from federation.routing.request import Verdict
 from federation.schema.http import ClientReply, Timeouts
 from federation.schema.usage import Usage
+from federation.telemetry import metrics
 
 _ERROR_BODY = 256 * 1024
+_EVENTS = b"text/event-stream"
 
 
 class Dispatcher:
@@ -42,26 +37,121 @@ class Dispatcher:
     async def __call__(self, call: Call) -> ClientReply:
         """The answer of the first deployment that gives one.
 
-        Raises the routing refusal (`NotFound`, `NotEligible`), or the last `UpstreamError`
-        when nobody answered.
+        Raises the routing refusal (`NotFound`, `NotEligible`), `RateLimited` where every
+        candidate's allowance is used up, or the last `UpstreamError` when nobody answered.
         """
         world = self._world
         situation = world.current()
         verdict = decide_call(world, situation, call)
-        tries = Tries(attempts=situation.snapshot.settings.attempts)
+        tries = Tries(situation.snapshot.settings.attempts)
+        failure: UpstreamError | None = None
         order = verdict.order
-        place = 0
-        while True:
-            index = order[place]
-            try:
-                return await self._attempt(call, situation, verdict, index)
-            except UpstreamError as error:
-                last = place + 1 >= len(order)
-                action = tries.after(error, world.rng.random(), last=last)
+        last = order[-1]
+        for index in order:
+            if not self._leased(situation, index):
+                continue
+            while True:
+                try:
+                    return await self._attempt(call, situation, verdict, index)
+                except UpstreamError as error:
+                    failure = error
+                    action = tries.after(error, world.rng, last=index == last)
+                self._cool(situation, index, action)
                 if isinstance(action, Fail):
-                    raise
-                if isinstance(action, Retry):
-                    await asyncio.sleep(action.after_s)
-                elif isinstance(action, FallBack):
-                    place += 1
-'''
+                    raise failure
+                if not isinstance(action, Retry):
+                    provider = situation.snapshot.deployments[index].provider.id
+                    world.meter.add(metrics.FALLBACKS, (provider,))
+                    break
+                await asyncio.sleep(action.after_s)
+        if failure is not None:
+            raise failure
+        raise RateLimited(
+            "Every deployment that may serve this call has used up its request limit for this "
+            "minute. Try again in a minute, or raise 'limits: {rpm: ...}' in providers.yaml.",
+            code="provider_limit_reached",
+            retry_after_s=60.0,
+        )
+
+    def _cool(self, situation: Situation, index: int, action: Action) -> None:
+        if action.cool_s > 0.0:
+            world = self._world
+            now = world.clock()
+            deployment = situation.snapshot.deployments[index]
+            world.health.cool(deployment.id, now + action.cool_s, now)
+
+    def _leased(self, situation: Situation, index: int) -> bool:
+        """Whether the provider's shared request limit, if it has one, allows one more."""
+        provider = situation.snapshot.deployments[index].provider
+        if provider.limits.rpm is None or self._world.leases.take(f"rpm/{provider.id}"):
+            return True
+        self._world.meter.add(metrics.LEASE_DENIALS, (provider.id,))
+        return False
+
+    async def _attempt(
+        self, call: Call, situation: Situation, verdict: Verdict, index: int
+    ) -> ClientReply:
+        """Ask one deployment. Raises `UpstreamError`; the attempt is closed in every case."""
+        settings = situation.snapshot.settings
+        face, wire = situation.lines[index]
+        attempt = Attempt(self._world, call, situation.snapshot.deployments[index])
+        exchange: Exchange | None = None
+        try:
+            request = face.encode(call.request.body, call.glance, wire, settings)
+            timeouts = _timeouts(verdict.target.deadlines)
+            exchange = await self._world.transport.send(request, timeouts)
+            attempt.answered(exchange.status)
+            if exchange.status >= 300:
+                body = await exchange.body(_ERROR_BODY)
+                raise face.decode_error(exchange.status, exchange.headers, body)
+            if call.glance.stream:
+                return await self._open(call, situation, index, attempt, exchange)
+            return await self._whole(call, situation, index, attempt, exchange)
+        except BaseException as error:
+            attempt.fail(error)
+            if exchange is not None:
+                await exchange.aclose()
+            raise
+
+    async def _whole(
+        self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
+    ) -> ClientReply:
+        face, _ = situation.lines[index]
+        body = await exchange.body(situation.snapshot.settings.response_bytes)
+        answer = face.read_answer(body)
+        account = call.account
+        account.hear(answer)
+        attempt.close(answer.usage or Usage())
+        if account.router_chose or call.glance.ask.metadata:
+            elapsed_ms = (self._world.clock() - call.started) * 1000.0
+            body = face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
+        kind = exchange.headers.get(b"content-type", b"application/json")
+        return ClientReply(exchange.status, headers(call, situation.marks[index], kind), body)
+
+    async def _open(
+        self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
+    ) -> ClientReply:
+        """Read until the answer has begun: up to there another deployment may still take over."""
+        face, _ = situation.lines[index]
+        kind = exchange.headers.get(b"content-type", _EVENTS)
+        if not kind.startswith(_EVENTS):
+            raise UpstreamGarbled("The provider answered a stream with something else.")
+        tap = face.tap(withhold_usage=not call.glance.usage_asked)
+        opening = b""
+        while not tap.started:
+            data = await exchange.read()
+            if not data:
+                raise UpstreamGarbled("The provider ended a stream without an answer.")
+            opening += tap.feed(data)
+        attempt.began()
+        endings = [attempt.ending(tap)]
+        stream = AnswerStream(exchange, tap, opening, face.render_stream_error, endings)
+        pairs = headers(call, situation.marks[index], kind)
+        pairs.append((b"cache-control", b"no-cache"))
+        return ClientReply(exchange.status, pairs, stream)
+
+
+def _timeouts(deadlines: Deadlines) -> Timeouts:
+    return Timeouts(
+        deadlines.connect_s, deadlines.first_token_s, deadlines.idle_s, deadlines.total_s
+    )

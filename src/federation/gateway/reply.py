@@ -33,7 +33,7 @@ def headers(call: Call, constant: Pairs, content_type: bytes) -> Pairs:
         (b"content-type", content_type),
         (b"x-federation-call-id", call.id.encode()),
         (b"x-federation-strategy", decision.strategy.encode() if decision is not None else b""),
-        (b"x-federation-attempts", b"%d" % (len(account.attempts) + account.running)),
+        (b"x-federation-attempts", b"%d" % account.tried),
         *constant,
     ]
     if account.expected_nano is not None:
@@ -70,6 +70,6 @@ def reason(call: Call) -> str:
         return ""
     features = decision.features
     what = f"intent {features.intent}" if features.intent != "unknown" else "no clear intent"
-    tried = len(call.account.attempts)
-    after = f", after {tried} failed attempts" if tried else ""
+    failed = call.account.tried - 1
+    after = f", after {failed} failed attempts" if failed > 0 else ""
     return f"{decision.strategy}: best of {decision.eligible} eligible, {what}{after}"

@@ -41,6 +41,12 @@ def render_headers(headers: list[tuple[bytes, bytes]]) -> bytes:
     return block
 
 
+def safe_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return a reply's headers without those that are ours. Raises `UnsafeHeader`."""
+    render_headers(headers)
+    return [header for header in headers if header[0] not in _OURS]
+
+
 def status_line(status: int) -> bytes:
     """Return the first line of a reply, with its CRLF."""
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status

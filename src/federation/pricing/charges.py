@@ -29,7 +29,7 @@ def rates_at(price: Price, input_tokens: int, at: datetime) -> Rates:
         utc = at.astimezone(timezone.utc)
         weekday, minute = utc.isoweekday(), utc.hour * 60 + utc.minute
         for window in price.windows:
-            if weekday in window.weekdays and window.start <= minute < window.end:
+            if window.start <= minute < window.end and weekday in window.weekdays:
                 rates = window.rates
                 break
     reached = -1
@@ -61,9 +61,18 @@ def listed(price: Price, usage: Usage, at: datetime, *, region: str | None = Non
     rates = price.rates
     if price.tiers or price.windows:
         rates = rates_at(price, usage.input, at)
-    return _sum(
-        price, rates, usage.input, usage.output, usage.cached, usage.cache_write, region
-    )
+    cached, written = usage.cached, usage.cache_write
+    if cached or written:
+        given = _input_with_cache(rates, usage.input, cached, written)
+        if given is None:
+            return None
+    elif usage.input:
+        if rates.input is None:
+            return None
+        given = usage.input * rates.input
+    else:
+        given = 0
+    return _total(price, rates, given, usage.output, region)
 
 
 def predict(
@@ -79,66 +88,41 @@ def predict(
 
     `input_tokens` includes `cached`, as in `Usage`.
     """
-    rates = price.rates
-    if price.tiers or price.windows:
-        rates = rates_at(price, input_tokens, at)
-    return _sum(price, rates, input_tokens, output_tokens, cached, 0, region)
+    usage = Usage(input=input_tokens, output=output_tokens, cached=cached)
+    return listed(price, usage, at, region=region)
 
 
-def _sum(
-    price: Price,
-    rates: Rates,
-    given: int,
-    made: int,
-    cached: int,
-    written: int,
-    region: str | None,
-) -> int | None:
-    """Price the counts at these rates. Written flat: it runs once for every attempt."""
-    base = rates.input
+def _input_with_cache(rates: Rates, given: int, cached: int, written: int) -> int | None:
+    """Price an input of which a part was read from or written to a cache."""
+    # A provider that counts cached tokens outside its input would make this negative; the
+    # dialect should have added them, and nobody is paid back for it.
+    fresh = max(given - cached - written, 0)
     total = 0
-    if given:
-        fresh = given
-        if cached or written:
-            fresh = given - cached - written
-            # A provider that counts cached tokens outside its input would make this
-            # negative; the dialect should have added them, and nobody is paid back for it.
-            if fresh < 0:
-                fresh = 0
-    else:
-        fresh = 0
-    if fresh:
-        if base is None:
+    for tokens, rate in ((fresh, None), (cached, rates.cached), (written, rates.cache_write)):
+        if not tokens:
+            continue
+        if rate is None:
+            rate = rates.input
+        if rate is None:
             return None
-        total = fresh * base
-    if cached:
-        rate = rates.cached
-        if rate is None:
-            rate = base
-            if rate is None:
-                return None
-        total += cached * rate
-    if written:
-        rate = rates.cache_write
-        if rate is None:
-            rate = base
-            if rate is None:
-                return None
-        total += written * rate
+        total += tokens * rate
+    return total
+
+
+def _total(price: Price, rates: Rates, given: int, made: int, region: str | None) -> int | None:
+    """Add the output, the fee for the request and the factor for the place; round once."""
+    total = given
     if made:
         if rates.output is None:
             return None
         total += made * rates.output
     if price.units:
         total += price.units.get("request", 0) * PER_MILLION
+    divisor = PER_MILLION
     if region is not None and price.multipliers:
-        return _half_even(total * price.multipliers.get(region, 1000), _PER_MILLION_PERMILLE)
-    return _half_even(total, PER_MILLION)
-
-
-def _half_even(amount: int, divisor: int) -> int:
-    """Divide, rounding half to even; both are non-negative and `divisor` is even."""
-    whole, rest = divmod(amount, divisor)
+        total *= price.multipliers.get(region, 1000)
+        divisor = _PER_MILLION_PERMILLE
+    whole, rest = divmod(total, divisor)
     half = divisor >> 1
     if rest > half or (rest == half and whole & 1):
         whole += 1

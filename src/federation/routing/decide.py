@@ -14,12 +14,12 @@ from federation.domain.live import Live
 from federation.domain.money import NANO
 from federation.domain.routes import Weights
 from federation.errors import InvalidRequest
-from federation.routing.eligible import Need, call_rules, refusal
+from federation.routing.eligible import call_rules, eligible, refusal
 from federation.routing.fleet import Fleet
 from federation.routing.intents import UNKNOWN, category_of, expected_output
 from federation.routing.names import Rules, Target, apply_rules
 from federation.routing.request import Case, Memory, RoutingRequest, Verdict, expected_input
-from federation.routing.score import forecast, score
+from federation.routing.score import Terms, parts, predicted_ms, predicted_nano, totals
 from federation.routing.strategies import STRATEGIES, Choice, Order, Strategy, cooling_last
 from federation.schema.records import Candidate, Decision, Features
 
@@ -40,12 +40,10 @@ def decide(
     case = _admit(fleet, live, request, target, strategy, memory)
     constraints = request.glance.ask.constraints
     limited = constraints.max_cost is not None or constraints.max_latency_ms is not None
-    if case.classified or limited:
-        _foresee(case)
-        if limited:
-            _limit(case)
-        if case.classified:
-            _score(case)
+    if limited:
+        _limit(case)
+    if case.classified:
+        _score(case)
     order, odds = _order(case, STRATEGIES[strategy], rng, memory)
     return _verdict(case, order, odds)
 
@@ -79,10 +77,8 @@ def _admit(
 ) -> Case:
     """Apply every rule that needs no prediction; `NotEligible` where nobody is left."""
     glance, entry = request.glance, STRATEGIES[strategy]
-    rules = call_rules(fleet, target, Need.of(glance), request.key)
-    mask, removed = apply_rules(target.ready, rules)
-    if target.unready:
-        removed.update(target.unready)
+    rules = call_rules(fleet, target, glance, request.key)
+    mask, removed = eligible(fleet, target, rules)
     if not mask:
         raise refusal(fleet, target, rules)
     slate = fleet.slate(mask)
@@ -108,45 +104,37 @@ def _admit(
     )
 
 
-def _foresee(case: Case) -> None:
-    case.seen = forecast(case.slate, case.prices, case.live, case.input_tokens, case.output_tokens)
-
-
 def _limit(case: Case) -> None:
     """Apply the limits on predicted price and duration; an unknown price is over any."""
-    constraints, seen = case.request.glance.ask.constraints, case.seen
+    constraints, slate = case.request.glance.ask.constraints, case.slate
+    given, made = case.input_tokens, case.output_tokens
     limits: Rules = ()
-    if seen is not None and constraints.max_cost is not None:
-        limits = (("max_cost", case.slate.mask_under(seen.cost, constraints.max_cost * NANO)),)
-    if seen is not None and constraints.max_latency_ms is not None:
-        limit = case.slate.mask_under(seen.ms, constraints.max_latency_ms)
-        limits = (*limits, ("max_latency", limit))
-    mask, removed = apply_rules(case.slate.mask, limits)
+    if constraints.max_cost is not None:
+        nano = [predicted_nano(case.prices, i, given, made) for i in slate.indexes]
+        limits = (("max_cost", slate.mask_under(nano, constraints.max_cost * NANO)),)
+    if constraints.max_latency_ms is not None:
+        ms = [predicted_ms(case.live, i, made) for i in slate.indexes]
+        limits = (*limits, ("max_latency", slate.mask_under(ms, constraints.max_latency_ms)))
+    mask, removed = apply_rules(slate.mask, limits)
     case.rules += limits
     if not mask:
         raise refusal(case.fleet, case.target, case.rules)
     if removed:
         case.removed |= removed
         case.slate = case.fleet.slate(mask)
-        _foresee(case)
 
 
 def _score(case: Case) -> None:
-    if case.seen is None:
-        return
-    tools, intent = case.request.glance.tools, case.intent
-    case.scores = score(
-        case.fleet,
-        case.slate,
-        case.live,
-        case.seen,
+    intent, given = case.intent, case.input_tokens
+    case.terms = Terms.of(
         case.weights,
-        category=category_of(intent, case.input_tokens, tools),
+        category_of(intent, given, case.request.glance.tools),
+        given,
+        case.output_tokens,
         difficulty=intent.difficulty,
         certainty=intent.confidence,
-        input_tokens=case.input_tokens,
-        output_tokens=case.output_tokens,
     )
+    case.totals = totals(case.fleet, case.slate, case.live, case.prices, case.terms)
 
 
 def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order:
@@ -164,7 +152,7 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
             turns=lambda: memory.turn(case.target.name),
             rng=rng,
             ring=memory.ring,
-            totals=case.scores.total if case.scores is not None else [],
+            totals=case.totals,
             preferred=_ranks(case, preference) if preference else (),
         )
     )
@@ -203,7 +191,7 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
     request, target, weights, first = case.request, case.target, case.weights, order[0]
     glance, intent, prices, live = request.glance, case.intent, case.prices, case.live
     given, made = case.input_tokens, case.output_tokens
-    nano = prices.input[first] * given + prices.output[first] * made + prices.request[first]
+    nano = predicted_nano(prices, first, given, made)
     features = Features(
         intent.name,
         intent.confidence,
@@ -230,7 +218,7 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
         order,
         decision,
         None if math.isinf(nano) else round(nano),
-        live.first_token_ms[first] + 1000.0 * made / live.tokens_per_s[first],
+        predicted_ms(live, first, made),
         target.router_chose,
         case,
     )
@@ -238,24 +226,23 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
 
 def candidates(case: Case, order: list[int], odds: tuple[float, ...]) -> tuple[Candidate, ...]:
     """These deployments with their scores, where there are any, and odds of standing first."""
-    ids, scores = case.fleet.ids, case.scores
-    if scores is None:
-        if not odds:
-            odds = (1.0,) + (0.0,) * len(order)
+    ids, terms = case.fleet.ids, case.terms
+    if not odds:
+        odds = (1.0,) + (0.0,) * len(order)
+    if terms is None:
         return tuple(
             [
                 Candidate(ids[index], probability=chance)
                 for index, chance in zip(order, odds, strict=False)
             ]
         )
-    places = case.slate.places
-    rows = zip(
-        scores.total, scores.quality, scores.speed, scores.cost, scores.reliability, strict=True
-    )
-    table = list(rows)
+    places, scores = case.slate.places, case.totals
+    rows = parts(case.fleet, order, case.live, case.prices, terms)
     return tuple(
         [
-            Candidate(ids[index], *table[places[index]], 1.0 if number == 0 else 0.0)
-            for number, index in enumerate(order)
+            Candidate(ids[index], scores[places[index]], quality, speed, cost, success, chance)
+            for index, (quality, speed, cost, success), chance in zip(
+                order, rows, odds, strict=False
+            )
         ]
     )

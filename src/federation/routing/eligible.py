@@ -11,8 +11,6 @@ holds. The provider then has the last word. Nothing that governs is ever taken o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from federation.domain.access import VirtualKey
 from federation.errors import NotEligible
 from federation.routing.fleet import Fleet
@@ -50,38 +48,12 @@ _EXPLAIN = {
 }
 
 
-_UNCONSTRAINED = Constraints()
+def call_rules(fleet: Fleet, target: Target, glance: Glance, key: VirtualKey | None) -> Rules:
+    """The rules that this call brings, as (rule, who passes).
 
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a call asks of whoever serves it."""
-
-    abilities: tuple[str, ...] = ()
-    images: bool = False
-    audio: bool = False
-    files: bool = False
-    least_tokens: int = 0
-    """Input tokens, counted low."""
-    max_output: int = 0
-    constraints: Constraints = _UNCONSTRAINED
-
-    @staticmethod
-    def of(glance: Glance) -> Need:
-        """The needs of a chat call."""
-        return Need(
-            glance.needs,
-            glance.images > 0,
-            glance.audio > 0,
-            glance.files > 0,
-            glance.text_bytes // _LEAST_BYTES_PER_TOKEN,
-            glance.max_output or 0,
-            glance.ask.constraints,
-        )
-
-
-def call_rules(fleet: Fleet, target: Target, need: Need, key: VirtualKey | None) -> Rules:
-    """The rules that this call brings, as (rule, who passes)."""
+    The predicted price and duration are rules too; `decide` adds them, because they need
+    predictions.
+    """
     rules: list[tuple[str, int]] = []
     if key is not None:
         if key.models and target.name not in key.models:
@@ -91,16 +63,16 @@ def call_rules(fleet: Fleet, target: Target, need: Need, key: VirtualKey | None)
     trusted = fleet.unstated if target.named else 0
     rules += [
         (f"ability:{ability}", fleet.abilities.get(ability, 0) | trusted)
-        for ability in need.abilities
+        for ability in glance.needs
     ]
-    if need.images:
+    if glance.images:
         rules.append(("modality:image", fleet.modalities.get("image", 0) | trusted))
-    if need.audio:
+    if glance.audio:
         rules.append(("modality:audio", fleet.modalities.get("audio", 0) | trusted))
-    if need.files:
+    if glance.files:
         rules.append(("modality:file", _any(fleet.modalities, _FILE_KINDS) | trusted))
-    _size_rules(fleet, target, need, rules)
-    _governing_rules(fleet, need.constraints, rules)
+    _size_rules(fleet, target, glance, rules)
+    _governing_rules(fleet, glance.ask.constraints, rules)
     return tuple(rules)
 
 
@@ -111,14 +83,14 @@ def _any(table: dict[str, int], names: tuple[str, ...]) -> int:
     return mask
 
 
-def _size_rules(fleet: Fleet, target: Target, need: Need, rules: list[tuple[str, int]]) -> None:
-    whole = need.least_tokens + need.max_output
-    passes = fleet.context.at_least(whole) & fleet.max_input.at_least(need.least_tokens)
-    if target.named or whole <= ASSUMED_CONTEXT:
+def _size_rules(fleet: Fleet, target: Target, glance: Glance, rules: list[tuple[str, int]]) -> None:
+    read, written = glance.text_bytes // _LEAST_BYTES_PER_TOKEN, glance.max_output or 0
+    passes = fleet.context.at_least(read + written) & fleet.max_input.at_least(read)
+    if target.named or read + written <= ASSUMED_CONTEXT:
         passes |= fleet.context_unknown
     rules.append(("context", passes))
-    if need.max_output:
-        passes = fleet.max_output.at_least(need.max_output)
+    if written:
+        passes = fleet.max_output.at_least(written)
         rules.append(("max_output", passes | fleet.max_output_unknown))
 
 
@@ -133,15 +105,10 @@ def _governing_rules(fleet: Fleet, constraints: Constraints, rules: list[tuple[s
         rules.append(("certification:hipaa", fleet.certifications.get("hipaa", 0)))
 
 
-def eligible(
-    fleet: Fleet, target: Target, need: Need, key: VirtualKey | None
-) -> tuple[int, dict[str, int]]:
-    """Who may serve the call, and how many each rule removed (each counted once).
-
-    The predicted price and latency are rules too, but need predictions: `decide` applies
-    them to what is left here.
-    """
-    mask, removed = apply_rules(target.ready, call_rules(fleet, target, need, key))
+def eligible(fleet: Fleet, target: Target, rules: Rules) -> tuple[int, dict[str, int]]:
+    """Who may serve the call under its rules, and how many each rule removed (each counted
+    once, under the first)."""
+    mask, removed = apply_rules(target.ready, rules)
     if target.unready:
         removed.update(target.unready)
     return mask, removed

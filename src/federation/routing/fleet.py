@@ -18,17 +18,20 @@ from federation.domain.routes import Settings
 from federation.domain.snapshot import Snapshot
 from federation.routing.masks import Steps, indexes_of, mask_of
 from federation.routing.names import Names, Target
-from federation.routing.prices import PriceTable
+from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
 from federation.routing.regions import satisfies
 
 _MEMO_LIMIT = 512
 
+Prices = list[tuple[float, float, float]]
+"""Nano-dollars per input token, output token and request."""
+
 
 class Slate:
     """The members of one set of deployments, with ways to pick their values off a column."""
 
-    __slots__ = ("_quality", "ids", "indexes", "mask", "pick", "places")
+    __slots__ = ("_priced", "_quality", "ids", "indexes", "mask", "pick", "places")
 
     def __init__(self, mask: int, all_ids: tuple[str, ...]) -> None:
         self.mask = mask
@@ -42,12 +45,24 @@ class Slate:
         else:
             self.pick = itemgetter(*indexes) if indexes else lambda _column: ()
         self._quality: dict[str, tuple[float, ...]] = {}
+        self._priced: tuple[PriceColumns | None, Prices] = (None, [])
 
     def mask_under(self, values: list[float], limit: float) -> int:
         """The members whose value (in slate order) is not above the limit."""
         return mask_of(
             index for index, value in zip(self.indexes, values, strict=True) if value <= limit
         )
+
+    def prices(self, columns: PriceColumns) -> Prices:
+        """The members' prices; kept for the columns last asked about."""
+        asked, found = self._priced
+        if asked is not columns:
+            pick = self.pick
+            found = list(
+                zip(pick(columns.input), pick(columns.output), pick(columns.request), strict=True)
+            )
+            self._priced = (columns, found)
+        return found
 
     def quality(self, columns: dict[str, list[float]], category: str) -> tuple[float, ...]:
         """The members' prior quality in a category; kept, because it never changes."""

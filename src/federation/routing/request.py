@@ -13,7 +13,7 @@ from federation.routing.intents import Classifier, Intent
 from federation.routing.names import Rules, Target
 from federation.routing.prices import PriceColumns
 from federation.routing.ring import Ring
-from federation.routing.score import Forecast, Scores
+from federation.routing.score import Terms
 from federation.schema.glance import Glance
 from federation.schema.records import Decision
 
@@ -87,8 +87,10 @@ class Case:
     output_tokens: int
     """Expected, all choices together."""
     prices: PriceColumns
-    seen: Forecast | None = None
-    scores: Scores | None = None
+    terms: Terms | None = None
+    """What scores are made of; None where the strategy needs none."""
+    totals: list[float] = field(default_factory=list)
+    """The scores, in the slate's order."""
 
 
 @dataclass(slots=True)

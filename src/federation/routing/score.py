@@ -4,8 +4,9 @@ Every part is continuous and monotone in its fact, so a small change of a price 
 latency never flips an order by a jump. Parts compare with a fixed reference, not with the
 other candidates: adding a bad candidate does not change the order of the good ones.
 
-The arithmetic is written as comprehensions over columns, because it runs for hundreds of
-candidates within the time of one call.
+The arithmetic stands here twice, because it runs for hundreds of candidates within the
+time of one call: `totals` in one comprehension for all, `parts` for the few that are
+recorded or shown. A test holds them equal.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from federation.routing.fleet import Fleet, Slate
 from federation.routing.prices import PriceColumns
 
 _DIFFICULTY_SLOPE = 2.0
-"""Change of log-odds of success from the easiest to the hardest prompt (a Rasch model with
-one slope for all): easy prompts bring the candidates together, hard ones apart."""
+"""Change of the log-odds of success from the easiest to the hardest prompt (a Rasch model
+with one slope for all): easy prompts bring the candidates together, hard ones apart."""
 
 _REFERENCE_FIRST_MS = 600.0
 _REFERENCE_TOKEN_MS = 12.5
@@ -29,89 +30,116 @@ _REFERENCE_OUTPUT_NANO = 4000.0
 """A call that takes, or costs, as much as this reference scores one half."""
 
 
-@dataclass(slots=True)
-class Forecast:
-    """Predictions for each member of a slate, in its order."""
-
-    cost: list[float]
-    """Nano-dollars; infinite where the price is unknown."""
-    ms: list[float]
-    """From the request to the last token."""
+Parts = tuple[float, float, float, float]
+"""Quality, speed, cost and reliability of one candidate, each in 0..1."""
 
 
 @dataclass(slots=True)
-class Scores:
-    """The parts and the total for each member of a slate, in its order; all in 0..1."""
+class Terms:
+    """What one call brings to the score, the same for every candidate."""
 
-    quality: list[float]
-    speed: list[float]
-    cost: list[float]
-    reliability: tuple[float, ...]
-    total: list[float]
+    category: str
+    shift: float
+    """Factor on the odds of success: above 1 for easy prompts."""
+    usual_ms: float
+    usual_nano: float
+    shares: tuple[float, float, float, float]
+    input_tokens: int
+    output_tokens: int
+
+    @staticmethod
+    def of(
+        weights: Weights,
+        category: str,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        difficulty: float = 0.5,
+        certainty: float = 0.0,
+    ) -> Terms:
+        """`certainty` (0..1) says how far `difficulty` may be trusted: at 0 the prior quality
+        stands as it is. Token counts are at least 1."""
+        return Terms(
+            category,
+            math.exp(_DIFFICULTY_SLOPE * (0.5 - difficulty) * certainty),
+            _REFERENCE_FIRST_MS + _REFERENCE_TOKEN_MS * output_tokens,
+            _REFERENCE_INPUT_NANO * input_tokens + _REFERENCE_OUTPUT_NANO * output_tokens,
+            shares_of(weights),
+            input_tokens,
+            output_tokens,
+        )
 
 
-def forecast(
-    slate: Slate, prices: PriceColumns, live: Live, input_tokens: int, output_tokens: int
-) -> Forecast:
-    """Predict price and duration of a call for each member."""
-    pick = slate.pick
-    return Forecast(
-        [
-            given * input_tokens + made * output_tokens + flat
-            for given, made, flat in zip(
-                pick(prices.input), pick(prices.output), pick(prices.request), strict=True
-            )
-        ],
-        [
-            first + 1000.0 * output_tokens / rate
-            for first, rate in zip(pick(live.first_token_ms), pick(live.tokens_per_s), strict=True)
-        ],
-    )
-
-
-def score(
-    fleet: Fleet,
-    slate: Slate,
-    live: Live,
-    seen: Forecast,
-    weights: Weights,
-    *,
-    category: str,
-    difficulty: float,
-    certainty: float,
-    input_tokens: int,
-    output_tokens: int,
-) -> Scores:
-    """Score each member of the slate.
-
-    `certainty` (0..1) says how far `difficulty` may be trusted: at 0 the prior quality
-    stands as it is.
-    """
-    shift = math.exp(_DIFFICULTY_SLOPE * (0.5 - difficulty) * certainty)
+def totals(
+    fleet: Fleet, slate: Slate, live: Live, prices: PriceColumns, terms: Terms
+) -> list[float]:
+    """The score of each member of the slate, in its order."""
+    pick, shift = slate.pick, terms.shift
+    part_q, part_s, part_c, part_r = terms.shares
+    part_q *= shift
     lift = shift - 1.0
-    usual_ms = _REFERENCE_FIRST_MS + _REFERENCE_TOKEN_MS * output_tokens
-    usual_cost = _REFERENCE_INPUT_NANO * input_tokens + _REFERENCE_OUTPUT_NANO * output_tokens
-    quality = [q * shift / (1.0 + q * lift) for q in slate.quality(fleet.quality, category)]
-    speed = [usual_ms / (usual_ms + ms) for ms in seen.ms]
-    cost = [usual_cost / (usual_cost + nano) for nano in seen.cost]
-    reliability = slate.pick(live.success)
-    share_q, share_s, share_c, share_r = shares_of(weights)
-    total = [
-        share_q * q + share_s * s + share_c * c + share_r * r
-        for q, s, c, r in zip(quality, speed, cost, reliability, strict=True)
+    usual_ms, usual_nano = terms.usual_ms, terms.usual_nano
+    part_s *= usual_ms
+    part_c *= usual_nano
+    given, made = terms.input_tokens, terms.output_tokens
+    written = 1000.0 * made
+    return [
+        part_q * good / (1.0 + good * lift)
+        + part_s / (usual_ms + first + written / rate)
+        + part_c / (usual_nano + flat + read * given + write * made)
+        + part_r * success
+        for good, first, rate, success, (read, write, flat) in zip(
+            slate.quality(fleet.quality, terms.category),
+            pick(live.first_token_ms),
+            pick(live.tokens_per_s),
+            pick(live.success),
+            slate.prices(prices),
+            strict=True,
+        )
     ]
-    return Scores(quality, speed, cost, reliability, total)
+
+
+def parts(
+    fleet: Fleet, indexes: list[int], live: Live, prices: PriceColumns, terms: Terms
+) -> list[Parts]:
+    """The parts of these deployments' scores."""
+    good, shift, lift = fleet.quality[terms.category], terms.shift, terms.shift - 1.0
+    usual_ms, usual_nano = terms.usual_ms, terms.usual_nano
+    given, made = terms.input_tokens, terms.output_tokens
+    first, rate, success = live.first_token_ms, live.tokens_per_s, live.success
+    flat, read, write = prices.request, prices.input, prices.output
+    return [
+        (
+            good[i] * shift / (1.0 + good[i] * lift),
+            usual_ms / (usual_ms + first[i] + 1000.0 * made / rate[i]),
+            usual_nano / (usual_nano + flat[i] + read[i] * given + write[i] * made),
+            success[i],
+        )
+        for i in indexes
+    ]
+
+
+def predicted_ms(live: Live, index: int, output_tokens: int) -> float:
+    """Milliseconds from the request to the last token."""
+    return live.first_token_ms[index] + 1000.0 * output_tokens / live.tokens_per_s[index]
+
+
+def predicted_nano(
+    prices: PriceColumns, index: int, input_tokens: int, output_tokens: int
+) -> float:
+    """Nano-dollars of the call; infinite where the price is unknown."""
+    return (
+        prices.request[index]
+        + prices.input[index] * input_tokens
+        + prices.output[index] * output_tokens
+    )
 
 
 def shares_of(weights: Weights) -> tuple[float, float, float, float]:
     """The weights as shares of one; equal where none is positive."""
-    parts = (
-        max(weights.quality, 0.0),
-        max(weights.speed, 0.0),
-        max(weights.cost, 0.0),
-        max(weights.reliability, 0.0),
-    )
-    whole = sum(parts)
+    quality, speed = max(weights.quality, 0.0), max(weights.speed, 0.0)
+    cost, reliability = max(weights.cost, 0.0), max(weights.reliability, 0.0)
+    whole = quality + speed + cost + reliability
     if whole <= 0.0:
         return (0.25, 0.25, 0.25, 0.25)
-    return (parts[0] / whole, parts[1] / whole, parts[2] / whole, parts[3] / whole)
+    return (quality / whole, speed / whole, cost / whole, reliability / whole)

@@ -14,35 +14,31 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, Select, Table, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from federation.schema.records import AttemptRecord, CallStarted, Decision
-from federation.schema.usage import Usage
+from federation.schema.records import Line
 from federation.storage.engine import readers
 from federation.storage.entries import (
     LOST,
     RUNNING,
     CallEntry,
     CallFilter,
-    CallStory,
     Position,
     Sum,
 )
-from federation.storage.journal_reader import Ended, Entry
-from federation.storage.tables import attempts, calls, decisions, ingest_offsets
+from federation.storage.journal_reader import Began, Ended, Entry, Tried
+from federation.storage.tables import attempts, calls, ingest_offsets
 
-_encode = msgspec.json.Encoder().encode
-_decision = msgspec.json.Decoder(Decision).decode
+_line = msgspec.json.Decoder(Line).decode
 
 _CALL = [column.name for column in calls.c if column.name != "n"]
 _ATTEMPT = [column.name for column in attempts.c]
-_DECISION = [column.name for column in decisions.c]
 _OFFSET = [column.name for column in ingest_offsets.c]
-_AT_START = {"id", "writer", "tenant", "key", "operation", "requested", "started_ms"}
+_AT_START = {"id", "writer", "tenant", "key", "requested"}
 
 Values = tuple[Any, ...]
 
 
 class SqlCalls:
-    """Calls, attempts, decisions and ingest positions in a database; `control.ports.CallStore`."""
+    """Calls, attempts and ingest positions in a database; `control.ports.CallStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -63,7 +59,6 @@ class SqlCalls:
         self._began = _compiled(engine, began, _CALL)
         self._ended = _compiled(engine, ended, _CALL)
         self._attempt = _compiled(engine, insert(attempts).on_conflict_do_nothing(), _ATTEMPT)
-        self._decision = _compiled(engine, insert(decisions).on_conflict_do_nothing(), _DECISION)
         self._position = _compiled(engine, position, _OFFSET)
 
     def positions(self) -> dict[str, Position]:
@@ -79,12 +74,11 @@ class SqlCalls:
 
         Idempotent by call: a line taken in twice changes nothing.
         """
-        began, ended, tried, decided = _rows(writer, lines)
+        began, ended, tried = _rows(writer, lines)
         with self._engine.begin() as connection:
             _many(connection, self._began, began)
             _many(connection, self._ended, ended)
             _many(connection, self._attempt, tried)
-            _many(connection, self._decision, decided)
             self._save(connection, writer, position)
 
     def close_writer(self, writer: str, position: Position) -> int:
@@ -92,29 +86,21 @@ class SqlCalls:
         lost = (
             update(calls)
             .where(calls.c.writer == writer, calls.c.outcome == RUNNING)
-            .values(outcome=LOST, status=0, error="worker_died", cost_nano=None)
+            .values(outcome=LOST)
         )
         with self._engine.begin() as connection:
             count = connection.execute(lost).rowcount
             self._save(connection, writer, position)
         return count
 
-    def find(self, call: str, tenant: str | None) -> CallStory | None:
+    def find(self, call: str, tenant: str | None) -> CallEntry | None:
         """One call; None where there is none, or it is another tenant's (None: any tenant)."""
         query = select(calls).where(calls.c.id == call)
         if tenant is not None:
             query = query.where(calls.c.tenant == tenant)
         with self._readers.connect() as connection:
             row = connection.execute(query).one_or_none()
-            if row is None:
-                return None
-            tried = connection.execute(
-                select(attempts).where(attempts.c.call == call).order_by(attempts.c.n)
-            ).all()
-            body = connection.scalar(select(decisions.c.body).where(decisions.c.call == call))
-        return CallStory(
-            _entry(row), tuple(map(_attempt, tried)), None if body is None else _decision(body)
-        )
+        return None if row is None else _entry(row)
 
     def page(self, wanted: CallFilter) -> list[CallEntry]:
         """Calls, newest first, at most `limit`."""
@@ -152,7 +138,6 @@ def _sums(since_ms: int, tenant: str | None) -> Select[Any]:
             func.count(),
             func.sum(calls.c.input),
             func.sum(calls.c.output),
-            func.sum(calls.c.cached),
             cost,
             unpriced,
             func.sum(calls.c.duration_ms),
@@ -180,147 +165,66 @@ def _many(connection: Connection, statement: str, rows: list[Values]) -> None:
         connection.exec_driver_sql(statement, rows)
 
 
-def _rows(
-    writer: str, lines: Sequence[Entry]
-) -> tuple[list[Values], list[Values], list[Values], list[Values]]:
-    """Rows for calls begun, calls ended, attempts and decisions.
+def _rows(writer: str, lines: Sequence[Entry]) -> tuple[list[Values], list[Values], list[Values]]:
+    """Rows for calls begun, calls ended and attempts.
 
-    A call that began and ended within these lines, as most do, needs only the second.
+    A call that began and ended within these lines, as most do, needs no row for the first.
     """
     began: dict[str, Values] = {}
     ended: list[Values] = []
     tried: list[Values] = []
-    decided: list[Values] = []
     for line in lines:
         record = line.record
-        if isinstance(record, CallStarted):
-            began[record.call] = _began_row(writer, record)
+        call = record.call
+        if isinstance(record, Began):
+            began[call] = _began_row(writer, record, line.json)
             continue
-        began.pop(record.call, None)
-        ended.append(_ended_row(writer, record))
+        began.pop(call, None)
+        ended.append(_ended_row(writer, record, line.json))
         for n, attempt in enumerate(record.attempts):
-            tried.append(_attempt_row(record.call, n, attempt))
-        if record.decision:
-            decided.append((record.call, bytes(record.decision)))
-    return list(began.values()), ended, tried, decided
+            tried.append(_attempt_row(call, n, attempt))
+    return list(began.values()), ended, tried
 
 
-def _began_row(writer: str, r: CallStarted) -> Values:
+def _began_row(writer: str, r: Began, line: bytes) -> Values:
     return (
-        *(r.call, writer, r.tenant, r.key, r.operation, r.requested, RUNNING, 0, r.stream),
-        *(r.deployment, "", "", "", r.at_ms, None, 0.0, 0.0),
-        *(0, 0, 0, 0, 0, False, None, False, None, "", ""),
+        *(r.call, writer, r.tenant, r.key, r.requested, RUNNING, r.deployment),
+        *(r.at_ms, None, 0.0, 0, 0, None, line),
     )
 
 
-def _ended_row(writer: str, r: Ended) -> Values:
-    u = r.usage
+def _ended_row(writer: str, r: Ended, line: bytes) -> Values:
     return (
         r.call,
         writer,
         r.tenant,
         r.key,
-        r.operation,
         r.requested,
         r.outcome,
-        r.status,
-        r.stream,
         r.deployment,
-        r.response_model,
-        r.finish,
-        r.error,
         r.started_ms or r.at_ms,
         r.at_ms,
         r.duration_ms,
-        r.first_byte_ms,
-        u.input,
-        u.output,
-        u.cached,
-        u.cache_write,
-        u.reasoning,
-        u.estimated,
+        r.usage.input,
+        r.usage.output,
         r.cost_nano,
-        r.simulated,
-        _encode(r.tags).decode() if r.tags else None,
-        r.session,
-        r.user,
+        line,
     )
 
 
-def _attempt_row(call: str, n: int, a: AttemptRecord) -> Values:
-    u = a.usage
+def _attempt_row(call: str, n: int, a: Tried) -> Values:
     return (
         call,
         n,
         a.deployment,
         a.started_ms,
-        a.status,
         a.error,
-        a.first_byte_ms,
         a.total_ms,
-        u.input,
-        u.output,
-        u.cached,
-        u.cache_write,
-        u.reasoning,
-        u.estimated,
-        u.reported_nano,
+        a.usage.input,
+        a.usage.output,
         a.cost_nano,
     )
 
 
 def _entry(row: Row[Any]) -> CallEntry:
-    return CallEntry(
-        n=row.n,
-        id=row.id,
-        tenant=row.tenant,
-        key=row.key,
-        operation=row.operation,
-        requested=row.requested,
-        outcome=row.outcome,
-        status=row.status,
-        stream=row.stream,
-        deployment=row.deployment,
-        response_model=row.response_model,
-        finish=row.finish,
-        error=row.error,
-        started_ms=row.started_ms,
-        ended_ms=row.ended_ms,
-        duration_ms=row.duration_ms,
-        first_byte_ms=row.first_byte_ms,
-        usage=Usage(
-            row.input,
-            row.output,
-            row.cached,
-            row.cache_write,
-            row.reasoning,
-            estimated=row.estimated,
-        ),
-        cost_nano=row.cost_nano,
-        simulated=row.simulated,
-        tags=msgspec.json.decode(row.tags, type=dict[str, str]) if row.tags else {},
-        session=row.session,
-        user=row.user,
-    )
-
-
-def _attempt(row: Row[Any]) -> AttemptRecord:
-    usage = Usage(
-        row.input,
-        row.output,
-        row.cached,
-        row.cache_write,
-        row.reasoning,
-        row.reported_nano,
-        row.estimated,
-    )
-    return AttemptRecord(
-        row.deployment,
-        row.started_ms,
-        row.status,
-        row.error,
-        row.first_byte_ms,
-        row.total_ms,
-        usage,
-        row.cost_nano,
-    )
+    return CallEntry(row.n, row.outcome, _line(row.line).record)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from federation.schema.records import AttemptRecord, Decision
-from federation.schema.usage import Usage
+from federation.schema.records import Record
 
 RUNNING = "running"
 LOST = "lost"
@@ -29,42 +28,13 @@ class CallEntry:
     """One call as the ledger knows it.
 
     `outcome` is a `CallEnded` outcome, or `running`, or `lost`: its worker died before the
-    end, so what it cost is unknown (`cost_nano` None).
+    end, so what it cost is unknown. In these two cases the record is a `CallStarted`.
     """
 
     n: int
     """Its place in the store; grows with time."""
-    id: str
-    tenant: str
-    key: str
-    operation: str
-    requested: str
     outcome: str
-    status: int
-    stream: bool
-    deployment: str
-    response_model: str
-    finish: str
-    error: str
-    started_ms: int
-    ended_ms: int | None
-    duration_ms: float
-    first_byte_ms: float
-    usage: Usage
-    cost_nano: int | None
-    simulated: bool
-    tags: dict[str, str]
-    session: str
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallStory:
-    """A call with all that is told of it."""
-
-    call: CallEntry
-    attempts: tuple[AttemptRecord, ...]
-    decision: Decision | None
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +58,6 @@ class Sum:
     calls: int
     input: int
     output: int
-    cached: int
     cost_nano: int
     unpriced: int
     """Calls among them whose cost is unknown."""

@@ -86,8 +86,6 @@ ingest_offsets = Table(
     Column("closed", Boolean, nullable=False),
 )
 
-_USAGE = ("input", "output", "cached", "cache_write", "reasoning")
-
 calls = Table(
     "calls",
     metadata,
@@ -96,26 +94,16 @@ calls = Table(
     Column("writer", Text, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("operation", Text, nullable=False),
     Column("requested", Text, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("stream", Boolean, nullable=False),
     Column("deployment", Text, nullable=False),
-    Column("response_model", Text, nullable=False),
-    Column("finish", Text, nullable=False),
-    Column("error", Text, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
     Column("duration_ms", Float, nullable=False),
-    Column("first_byte_ms", Float, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in _USAGE),
-    Column("estimated", Boolean, nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
     Column("cost_nano", BigInteger),
-    Column("simulated", Boolean, nullable=False),
-    Column("tags", Text),
-    Column("session", Text, nullable=False),
-    Column("user", Text, nullable=False),
+    Column("line", LargeBinary, nullable=False),
     Index("calls_tenant", "tenant", "n"),
     Index("calls_started", "started_ms"),
     Index(
@@ -124,6 +112,7 @@ calls = Table(
         sqlite_where=text("outcome = 'running'"),
         postgresql_where=text("outcome = 'running'"),
     ),
+    comment="What is searched and summed, and in `line` the journal line with the rest.",
 )
 
 attempts = Table(
@@ -133,21 +122,10 @@ attempts = Table(
     Column("n", Integer, primary_key=True),
     Column("deployment", Text, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
-    Column("status", Integer, nullable=False),
     Column("error", Text, nullable=False),
-    Column("first_byte_ms", Float, nullable=False),
     Column("total_ms", Float, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in _USAGE),
-    Column("estimated", Boolean, nullable=False),
-    Column("reported_nano", BigInteger),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
     Column("cost_nano", BigInteger),
-    sqlite_with_rowid=False,
-)
-
-decisions = Table(
-    "decisions",
-    metadata,
-    Column("call", Text, primary_key=True),
-    Column("body", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -20,7 +20,6 @@ from federation.transport.connection import Connection
 from federation.transport.decoding import BadCoding, decoder_for
 from federation.transport.dial import Dialer
 from federation.transport.exchange import Exchange
-from federation.transport.head import render
 from federation.transport.limits import Limits
 from federation.transport.names import Names, Resolve, system_resolve
 from federation.transport.pool import Pool
@@ -85,7 +84,7 @@ class Client:
         the socket. The caller reads the exchange to its end or closes it.
         """
         pool = self._pools.get(request.origin) or self._new_pool(request.origin)
-        head = render(request, pool.host_line, pool.prefix, pool.hop)
+        head = pool.heads.render(request)
         loop = self._loop or self._start()
         began = loop.time()
         connection = pool.pop(began)

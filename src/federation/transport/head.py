@@ -27,6 +27,8 @@ _OURS = frozenset(
 )
 _NAME_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_END = (b"", b"")
+_MOST = 256
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -42,41 +44,72 @@ def authority(origin: Origin) -> str:
     return f"{host}:{origin.port}"
 
 
-def render(request: WireRequest, host: bytes, prefix: str, hop: tuple[bytes, ...]) -> bytes:
-    """Return the head up to and with its empty line.
+class HeadWriter:
+    """Writes the heads of one origin's requests.
 
-    `host` is the whole `host` line, `prefix` stands before the target (a plain proxy wants
-    the absolute form), `hop` holds lines for the proxy alone. Raises `InvalidRequest` for
-    anything that would not stay inside its own line.
+    What was checked once is remembered: a gateway sends the same few targets and the same
+    sets of header names over and over.
     """
-    target, method = request.target, request.method
-    if not (
-        target.startswith("/")
-        and target.isascii()
-        and target.isprintable()
-        and " " not in target
-        and method.isalpha()
-        and method.isascii()
-    ):
-        raise InvalidRequest("the request's path or method holds characters that HTTP forbids")
-    fields = request.headers
-    names = dict(fields)
-    if not _OURS.isdisjoint(names):
-        fields = tuple(pair for pair in fields if pair[0] not in _OURS)
-    if b"" in names or b"".join(names).translate(None, _NAME_BYTES):
-        raise InvalidRequest("a header's name holds characters that HTTP forbids")
-    lines = [f"{method} {prefix}{target} HTTP/1.1".encode("ascii")]
-    if b"host" not in names:
-        lines.append(host)
-    lines += map(b": ".join, fields)
-    if b"accept-encoding" not in names:
-        lines.append(b"accept-encoding: identity")
-    if request.body or method in _WITH_BODY:
-        lines.append(b"content-length: %d" % len(request.body))
-    lines += hop
-    lines += (b"", b"")
-    head = b"\r\n".join(lines)
-    breaks = len(lines) - 1
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-        raise InvalidRequest("a header's value holds a line break or a NUL")
-    return head
+
+    __slots__ = ("_hop", "_host", "_plans", "_prefix", "_starts")
+
+    def __init__(self, host: str, prefix: str = "", hop: tuple[bytes, ...] = ()) -> None:
+        """`prefix` stands before the target (a plain proxy wants the absolute form), `hop`
+        holds lines for the proxy alone."""
+        self._host = b"host: " + host.encode("ascii", "replace")
+        self._prefix = prefix
+        self._hop = hop
+        self._starts: dict[tuple[str, str], bytes] = {}
+        self._plans: dict[tuple[bytes, ...], tuple[bool, tuple[bytes, ...]]] = {}
+
+    def render(self, request: WireRequest) -> bytes:
+        """Return the head up to and with its empty line.
+
+        Raises `InvalidRequest` for anything that would not stay inside its own line.
+        """
+        method, body, fields = request.method, request.body, request.headers
+        start = self._starts.get((method, request.target)) or self._start(method, request.target)
+        names = next(zip(*fields, strict=True)) if fields else ()
+        clean, ours = self._plans.get(names) or self._plan(names)
+        if not clean:
+            fields = tuple(pair for pair in fields if pair[0] not in _OURS)
+        lines = [start, *map(b": ".join, fields), *ours]
+        if body or method in _WITH_BODY:
+            lines.append(b"content-length: %d" % len(body))
+        lines += _END
+        head = b"\r\n".join(lines)
+        # Each joint is two bytes: any more of these three bytes came in with a value.
+        if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * len(lines) - 2:
+            raise InvalidRequest("a header's value holds a line break or a NUL")
+        return head
+
+    def _start(self, method: str, target: str) -> bytes:
+        if not (
+            target.startswith("/")
+            and target.isascii()
+            and target.isprintable()
+            and " " not in target
+            and method.isalpha()
+            and method.isascii()
+        ):
+            raise InvalidRequest("the request's path or method holds characters that HTTP forbids")
+        if len(self._starts) >= _MOST:
+            self._starts.clear()
+        start = f"{method} {self._prefix}{target} HTTP/1.1".encode("ascii")
+        self._starts[method, target] = start
+        return start
+
+    def _plan(self, names: tuple[bytes, ...]) -> tuple[bool, tuple[bytes, ...]]:
+        """Check a set of names; say whether all may be sent, and which lines are ours to add."""
+        if b"" in names or b"".join(names).translate(None, _NAME_BYTES):
+            raise InvalidRequest("a header's name holds characters that HTTP forbids")
+        ours: tuple[bytes, ...] = self._hop
+        if b"host" not in names:
+            ours = (self._host, *ours)
+        if b"accept-encoding" not in names:
+            ours = (b"accept-encoding: identity", *ours)
+        plan = (_OURS.isdisjoint(names), ours)
+        if len(self._plans) >= _MOST:
+            self._plans.clear()
+        self._plans[names] = plan
+        return plan

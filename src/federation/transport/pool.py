@@ -12,7 +12,7 @@ from collections import deque
 from federation.errors import Unavailable
 from federation.schema.http import Origin
 from federation.transport.connection import Connection
-from federation.transport.head import authority
+from federation.transport.head import HeadWriter, authority
 from federation.transport.limits import Limits
 from federation.transport.proxies import Proxy
 
@@ -20,17 +20,7 @@ from federation.transport.proxies import Proxy
 class Pool:
     """Idle connections, and the count of all. Not thread-safe; belongs to one event loop."""
 
-    __slots__ = (
-        "active",
-        "hop",
-        "host_line",
-        "idle",
-        "limits",
-        "opened",
-        "origin",
-        "prefix",
-        "waiting",
-    )
+    __slots__ = ("active", "heads", "idle", "limits", "opened", "origin", "waiting")
 
     def __init__(
         self, origin: Origin, limits: Limits, active: set[Connection], proxy: Proxy | None
@@ -42,14 +32,16 @@ class Pool:
         self.idle: list[Connection] = []
         self.opened = 0
         self.waiting: deque[asyncio.Future[Connection | None]] = deque()
-        name = authority(origin)
-        self.host_line = b"host: " + name.encode("ascii", "replace")
         # A plain proxy is told the whole address; in a tunnel the origin itself is spoken to.
-        spoken = proxy is not None and origin.scheme == "http"
-        self.prefix = f"http://{name}" if spoken else ""
-        self.hop: tuple[bytes, ...] = ()
-        if spoken and proxy is not None and proxy.authorization:
-            self.hop = (b"proxy-authorization: " + proxy.authorization,)
+        spoken = proxy if origin.scheme == "http" else None
+        name = authority(origin)
+        self.heads = HeadWriter(
+            name,
+            f"http://{name}" if spoken else "",
+            (b"proxy-authorization: " + spoken.authorization,)
+            if spoken and spoken.authorization
+            else (),
+        )
 
     def pop(self, now: float) -> Connection | None:
         """Return the connection that was used last, None where none is good any more."""

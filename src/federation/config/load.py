@@ -1,0 +1,148 @@
+"""Read everything that an operator decided into one frozen value, or say all that is wrong.
+
+Slow by the standards of the hot path (tens of milliseconds) and never called from it:
+control loads, workers receive a snapshot. Nothing is read twice, nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from federation.config import credentials, document, environment, provider_files, watch
+from federation.config.document import Document
+from federation.config.environment import Environment
+from federation.config.problems import translate
+from federation.config.provider_sources import sources
+from federation.config.providers import Merge
+from federation.config.quantities import is_loopback
+from federation.config.routes import resolve_routes, weights
+from federation.config.sections import FederationFile
+from federation.config.settings import Budgets, Loaded, ServerSettings, TelemetrySettings
+from federation.config.variables import VARIABLES
+from federation.domain.catalogue import Provider
+from federation.domain.routes import Deadlines, ListenerLimits, Settings
+from federation.errors import ConfigError, Problem
+
+
+def load(
+    config_dir: Path,
+    environ: Mapping[str, str],
+    catalogue: dict[str, Provider],
+    env_file: Path | None = None,
+) -> Loaded:
+    """Everything decided in `config_dir`, `environ` and `env_file`, over `catalogue`.
+
+    Missing files mean defaults. Raises `ConfigError` with every problem found, in the
+    order of the files and their lines.
+    """
+    found = environment.gather(environ, env_file)
+    problems = found.problems
+    access = environment.access(found)
+    whole, where = _federation_file(config_dir, found, problems)
+    entries = provider_files.read(sources(config_dir), problems)
+    known = {*catalogue, *(entry.row.id for entry in entries)}
+    entries += provider_files.overrides(found.values, found.places, known, problems)
+    merge = Merge(catalogue, found.values, found.places, problems)
+    merge.run(entries)
+    routes = resolve_routes(whole, where, merge.table, problems)
+    _check_open(whole, where, problems)
+    if problems:
+        raise ConfigError(_ordered(problems))
+    return Loaded(
+        settings=_settings(whole),
+        providers=merge.table,
+        configured=frozenset(merge.configured),
+        routes=routes,
+        server=_server(whole),
+        telemetry=TelemetrySettings(**whole.telemetry.model_dump()),
+        budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
+        access=access,
+        digest=_digest(watch.watched(config_dir, env_file), found),
+        files=(*watch.watched(config_dir, env_file), *credentials.files(_references(merge))),
+        warnings=tuple(found.warnings + merge.warnings),
+        environ=found.values,
+    )
+
+
+def _federation_file(
+    config_dir: Path, found: Environment, problems: list[Problem]
+) -> tuple[FederationFile, Document]:
+    path = config_dir / "federation.yaml"
+    where = document.read(path, str(path))
+    problems += where.problems
+    if where.value is None:
+        where.value = {}
+    if not isinstance(where.value, dict):
+        problems.append(where.problem((), "should be a mapping of sections"))
+        return FederationFile(), where
+    where.enlist(("routes",), "name")
+    routes = where.at(("routes",))
+    for at, row in enumerate(routes if isinstance(routes, list) else []):
+        if isinstance(row, dict) and "" in row:
+            where.put(("routes", at, "targets"), row.pop(""))
+    environment.lay_over(found, where)
+    try:
+        return FederationFile.model_validate(where.value), where
+    except ValidationError as error:
+        problems += translate(error, FederationFile, where, ())
+        return FederationFile(), where
+
+
+def _check_open(whole: FederationFile, where: Document, problems: list[Problem]) -> None:
+    if whole.server.open and not is_loopback(whole.server.host):
+        message = "'server.open' is only for a loopback address: others need keys"
+        problems.append(where.problem(("server", "open"), message))
+
+
+def _settings(whole: FederationFile) -> Settings:
+    return Settings(
+        strategy=whole.strategy,
+        weights=weights(whole.weights),
+        deadlines=Deadlines(**whole.timeouts.model_dump()),
+        listener=ListenerLimits(**whole.server.limits.model_dump()),
+        default_model=whole.defaults.model,
+        max_tokens_default=whole.defaults.max_tokens,
+        temperature_default=whole.defaults.temperature,
+        attempts=whole.upstream.attempts,
+        auto_unknown=whole.auto.unknown,
+        other_hosts=whole.auto.other_hosts,
+        open=whole.server.open,
+        response_bytes=whole.upstream.response_bytes,
+        proxy=whole.upstream.https_proxy,
+        http_proxy=whole.upstream.http_proxy,
+        no_proxy=whole.upstream.no_proxy,
+        deny_fields=whole.fields.deny,
+        allow_fields=whole.fields.allow,
+        access_log=whole.telemetry.access_log,
+        durability=whole.storage.durability,
+    )
+
+
+def _server(whole: FederationFile) -> ServerSettings:
+    return ServerSettings(**whole.server.model_dump(exclude={"limits"}))
+
+
+def _references(merge: Merge) -> dict[str, str]:
+    return {row.id: row.credential for row in merge.table.values() if row.credential}
+
+
+def _ordered(problems: list[Problem]) -> list[Problem]:
+    unique = list(dict.fromkeys(problems))
+    files = {problem.where: at for at, problem in reversed(list(enumerate(unique)))}
+    return sorted(unique, key=lambda each: (files[each.where], each.line or 0))
+
+
+def _digest(paths: tuple[Path, ...], found: Environment) -> str:
+    """Secrets are left out: a digest is shown, and a short secret could be guessed from it."""
+    whole = hashlib.sha256()
+    for path in paths:
+        if path.name != ".env" and path.is_file():
+            whole.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    for variable in VARIABLES:
+        if not variable.secret and variable.name in found.values:
+            whole.update(f"{variable.name}={found.values[variable.name]}\0".encode())
+    return whole.hexdigest()

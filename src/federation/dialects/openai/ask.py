@@ -1,0 +1,183 @@
+"""What a call asks of the gateway itself: the `federation` object and its headers.
+
+The object and the headers say the same things. Where both speak of one thing and differ,
+the call is refused: a header may have been put there by someone else than the body's
+author, and neither may silently loosen what the other asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, structs
+
+from federation.dialects.tokenizer import members, wrong_type
+from federation.errors import InvalidRequest
+from federation.schema.glance import Ask, Constraints
+from federation.schema.http import Headers
+
+_ASK: Final = msgspec.json.Decoder(Ask)
+_PREFIX = b"x-federation-"
+_OTHERS = (b"x-routing-strategy", b"x-max-budget")
+_LONGEST = 256
+_MOST_TAGS = 50
+
+
+def read_ask(raw: Raw | None, headers: Headers) -> Ask:
+    """The asks of body and headers, joined. Raises `InvalidRequest` naming the place."""
+    names = b" ".join(headers)
+    spoken = _PREFIX in names or _OTHERS[0] in names or _OTHERS[1] in names
+    said = _read_headers(headers) if spoken else None
+    if raw is None or raw == _NULL:
+        return _checked(_joined(Ask(), said)) if said else _NOTHING
+    return _checked(_joined(_read_object(raw), said or {}))
+
+
+_NOTHING: Final = Ask()
+_NULL: Final = Raw(b"null")
+
+
+def _read_object(raw: Raw) -> Ask:
+    found = members(bytes(raw), "federation")
+    if "constraints" in found:
+        members(bytes(found["constraints"]), "federation.constraints")
+    if "tags" in found:
+        members(bytes(found["tags"]), "federation.tags")
+    try:
+        return _ASK.decode(raw)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, "federation") from None
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    flag = _FLAGS.get(value.lower())
+    if flag is None:
+        raise ValueError("true or false")
+    return flag
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError("a number") from None
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name for part in value.split(",") if (name := part.strip()))
+
+
+def _tags(value: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for pair in _names(value):
+        name, equals, content = pair.partition("=")
+        if not equals or not name.strip() or name.strip() in tags:
+            raise ValueError("name=value pairs with commas between them, each name once")
+        tags[name.strip()] = content.strip()
+    return tags
+
+
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+_HEADERS: Final[dict[bytes, tuple[str, Callable[[str], Any]]]] = {
+    b"x-federation-strategy": ("strategy", _text),
+    b"x-routing-strategy": ("strategy", _text),
+    b"x-federation-session": ("session", _text),
+    b"x-federation-user": ("user", _text),
+    b"x-federation-tags": ("tags", _tags),
+    b"x-federation-metadata": ("metadata", _flag),
+    b"x-federation-max-cost": ("constraints.max_cost", _number),
+    b"x-max-budget": ("constraints.max_cost", _number),
+    b"x-federation-max-latency-ms": ("constraints.max_latency_ms", _number),
+    b"x-federation-data-residency": ("constraints.data_residency", _names),
+    b"x-federation-gdpr-required": ("constraints.gdpr_required", _flag),
+    b"x-federation-soc2-required": ("constraints.soc2_required", _flag),
+    b"x-federation-hipaa-required": ("constraints.hipaa_required", _flag),
+    b"x-federation-provider-preference": ("constraints.provider_preference", _names),
+}
+"""Header to the member of `Ask` that it sets, and how its text is read."""
+
+
+def _read_headers(headers: Headers) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for header in headers:
+        known = _HEADERS.get(header)
+        if known is None:
+            if header.startswith(_PREFIX):
+                raise _unknown(header)
+            continue
+        member, read = known
+        shown = header.decode("latin-1")
+        try:
+            value = read(headers[header].decode())
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"The header {shown} is not UTF-8.", param=shown) from None
+        except ValueError as error:
+            raise InvalidRequest(f"The header {shown} must be {error}.", param=shown) from None
+        if said.setdefault(member, value) != value:
+            raise _conflict(member)
+    return said
+
+
+def _joined(ask: Ask, said: dict[str, Any]) -> Ask:
+    top: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for member, value in said.items():
+        outer, _, name = member.partition(".")
+        owner = ask.constraints if name else ask
+        now = getattr(owner, name or outer)
+        if outer == "tags":
+            if any(now.get(tag, content) != content for tag, content in value.items()):
+                raise _conflict(member)
+            value = {**now, **value}
+        elif now != value and now not in (None, "", (), False):
+            raise _conflict(member)
+        (inner if name else top)[name or outer] = value
+    if inner:
+        top["constraints"] = structs.replace(ask.constraints, **inner)
+    return structs.replace(ask, **top)
+
+
+def _checked(ask: Ask) -> Ask:
+    rules: Constraints = ask.constraints
+    for name, number in (("max_cost", rules.max_cost), ("max_latency_ms", rules.max_latency_ms)):
+        if number is not None and not (math.isfinite(number) and number >= 0):
+            raise _refused(f"constraints.{name}", "must be a number that is not negative")
+    texts = {"strategy": ask.strategy or "", "session": ask.session, "user": ask.user}
+    for name, text in texts.items():
+        if len(text) > _LONGEST:
+            raise _refused(name, f"is longer than {_LONGEST} characters")
+    if len(ask.tags) > _MOST_TAGS:
+        raise _refused("tags", f"has more than {_MOST_TAGS} entries")
+    if any(len(part) > _LONGEST for pair in ask.tags.items() for part in pair):
+        raise _refused("tags", f"has a name or value longer than {_LONGEST} characters")
+    return ask
+
+
+def _refused(member: str, problem: str) -> InvalidRequest:
+    param = f"federation.{member}"
+    return InvalidRequest(f"'{param}' {problem}.", param=param)
+
+
+def _conflict(member: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"'federation.{member}' is given twice with different values, in headers or in the "
+        "body and a header. Say it once.",
+        code="conflicting_ask",
+        param=f"federation.{member}",
+    )
+
+
+def _unknown(header: bytes) -> InvalidRequest:
+    shown = header.decode("latin-1")[:80]
+    near = difflib.get_close_matches(shown, [name.decode() for name in _HEADERS], n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return InvalidRequest(f"The header {shown} is not known.{hint}", param=shown)

@@ -1,0 +1,203 @@
+"""Reads a conversation as far as counts go: how many, how much text, what is attached.
+
+Contents are never taken apart, which keeps a long conversation cheap: a picture stays raw,
+and a text's length is that of its JSON bytes. Short escapes make it a few percent too long,
+which a bound may be; only texts with `\\u` escapes are decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from federation.dialects.openai.tables import (
+    AUDIO,
+    FILE,
+    IMAGE,
+    LONG_CACHE,
+    MESSAGE_FIELDS,
+    OTHER,
+    PART_FIELDS,
+    PART_KINDS,
+    ROLES,
+    TEXT,
+)
+from federation.dialects.tokenizer import (
+    Members,
+    check_objects,
+    members,
+    objects,
+    objects_unchecked,
+    wrong_type,
+)
+from federation.errors import InvalidRequest
+
+_STRING: Final = msgspec.json.Decoder(str)
+_ROLES_RAW: Final = frozenset(f'"{role}"'.encode() for role in ROLES)
+_QUOTE, _BRACKET = 0x22, 0x5B
+_UNFILLED: Final = frozenset((b'"assistant"', b'"function"'))
+"""Roles whose messages may come without content."""
+_PLAIN: Final = len('{"role":,"content":}')
+"""What a message of just these two members has around their values, in compact text."""
+_TRUE: Final = Raw(b"true")
+
+
+class Tally(msgspec.Struct):
+    """What a conversation holds; filled by `read_messages`."""
+
+    messages: int = 0
+    text: int = 0
+    """UTF-8 bytes, at most."""
+    images: int = 0
+    audio: int = 0
+    files: int = 0
+    prefill: bool = False
+    governed: list[str] = []
+    unlisted: list[str] = []
+
+
+def read_messages(raw: Raw) -> Tally:
+    """Count a conversation. Raises `InvalidRequest` that names the message and member."""
+    items = objects_unchecked(raw, "messages")
+    if not items:
+        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
+    tally = Tally(len(items))
+    text = 0
+    length = len(items) + 1
+    for index, item in enumerate(items):
+        role_raw = item.get("role")
+        role = bytes(role_raw) if role_raw is not None else b""
+        if role not in _ROLES_RAW:
+            role = _read_role(role_raw, index)
+        content = item.get("content")
+        if content is None:
+            if role not in _UNFILLED:
+                raise _missing(index, "content")
+            text += _read_rest(item, index, tally)
+        else:
+            data = bytes(content)
+            first = data[0]
+            if first == _QUOTE:
+                text += len(data) - 2 if b"\\u" not in data else _length(content)
+            elif first == _BRACKET:
+                _read_parts(content, f"messages[{index}].content", tally)
+            elif data != b"null":
+                raise _wrong_content(index)
+            if len(item) == 2:
+                length += len(role) + len(data) + _PLAIN
+                continue
+            text += _read_rest(item, index, tally)
+        length += 1
+        for name, value in item.items():
+            length += len(name) + len(value) + 4
+    if length != len(raw):
+        check_objects(bytes(raw), items, "messages")
+    tally.text += text
+    return tally
+
+
+def _wrong_content(index: int) -> InvalidRequest:
+    param = f"messages[{index}].content"
+    return InvalidRequest(
+        f"'{param}' must be a string, an array of parts or null.", code="invalid_type", param=param
+    )
+
+
+def _read_role(raw: Raw | None, index: int) -> bytes:
+    if raw is None:
+        raise _missing(index, "role")
+    try:
+        role = _STRING.decode(raw)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, f"messages[{index}].role") from None
+    if role not in ROLES:
+        raise InvalidRequest(
+            f"'messages[{index}].role' must be one of {', '.join(sorted(ROLES))}.",
+            code="invalid_value",
+            param=f"messages[{index}].role",
+        )
+    return f'"{role}"'.encode()
+
+
+def _missing(index: int, name: str) -> InvalidRequest:
+    param = f"messages[{index}].{name}"
+    return InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
+
+
+def _length(raw: Raw) -> int:
+    text = _STRING.decode(raw)
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _read_rest(item: Members, index: int, tally: Tally) -> int:
+    """Check the other members of a message; their bytes are tokens for the provider too."""
+    size = 0
+    for name, raw in item.items():
+        if name in ("role", "content"):
+            continue
+        size += len(raw)
+        decoder = MESSAGE_FIELDS.get(name)
+        if decoder is not None:
+            try:
+                decoder.decode(raw)
+            except msgspec.ValidationError as error:
+                raise wrong_type(error, f"messages[{index}].{name}") from None
+        elif name == "prefix" and raw == _TRUE:
+            tally.prefill = True
+        elif name in LONG_CACHE:
+            _note_cache(name, raw, tally)
+    return size
+
+
+def _read_parts(raw: Raw, where: str, tally: Tally) -> None:
+    for index, part in enumerate(objects(raw, where)):
+        place = f"{where}[{index}]"
+        kind = _read_kind(part, place, tally)
+        if kind == IMAGE:
+            tally.images += 1
+        elif kind == AUDIO:
+            tally.audio += 1
+        elif kind == FILE:
+            tally.files += 1
+        for name, value in part.items():
+            decoder = PART_FIELDS.get(name)
+            if decoder is not None:
+                try:
+                    found = decoder.decode(value)
+                except msgspec.ValidationError as error:
+                    raise wrong_type(error, f"{place}.{name}") from None
+                if isinstance(found, str) and kind in (TEXT, OTHER):
+                    tally.text += len(found.encode())
+                elif name == "image_url" and isinstance(found, msgspec.Struct):
+                    members(bytes(value), f"{place}.{name}")
+            elif name in LONG_CACHE:
+                _note_cache(name, value, tally)
+            elif kind == TEXT and name != "type":
+                tally.text += len(value)
+
+
+def _read_kind(part: Members, place: str, tally: Tally) -> int:
+    raw = part.get("type")
+    if raw is None:
+        raise InvalidRequest(
+            f"'{place}.type' is missing.", code="missing_field", param=f"{place}.type"
+        )
+    try:
+        name = _STRING.decode(raw)
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, f"{place}.type") from None
+    kind = PART_KINDS.get(name, OTHER)
+    if kind == OTHER:
+        tally.unlisted.append(f"content.{name[:64]}")
+    elif kind == TEXT and name in PART_FIELDS and name not in part:
+        raise InvalidRequest(
+            f"'{place}.{name}' is missing.", code="missing_field", param=f"{place}.{name}"
+        )
+    return kind
+
+
+def _note_cache(name: str, raw: Raw, tally: Tally) -> None:
+    if b"".join(bytes(raw).split()) not in LONG_CACHE[name] and name not in tally.governed:
+        tally.governed.append(name)

@@ -1,0 +1,262 @@
+"""What the dialect knows of request fields: types, governed ones, those of other hosts.
+
+A field that stands in none of these lists is still forwarded, and reported as unlisted: a
+rule about place, price or retention then refuses the call, for nobody knows what the field
+does. So adding a name to `LISTED` says "this changes nothing that is governed".
+
+Sources: the `CompletionCreateParams` of the official SDK, and the API references of the
+hosts that are named in the catalogue. `docs/reference/governed-fields.md` is the reader's
+form of `GOVERNED`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Raw
+
+_Object = dict[str, Raw]
+_Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+_Short = Annotated[str, Meta(max_length=512)]
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """The part of `stream_options` that concerns us."""
+
+    include_usage: bool | None = None
+
+
+class JsonFormat(msgspec.Struct, frozen=True):
+    """The part of `response_format` that concerns us."""
+
+    type: str
+
+
+def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
+    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
+
+
+FIELDS: Final = _decoders(
+    {
+        "audio": _Object | None,
+        "frequency_penalty": float | None,
+        "function_call": str | _Object | None,
+        "functions": list[_Object] | None,
+        "logit_bias": dict[str, float] | None,
+        "logprobs": bool | None,
+        "max_completion_tokens": _Limit | None,
+        "max_tokens": _Limit | None,
+        "metadata": _Object | None,
+        "modalities": list[str] | None,
+        "model": _Name | None,
+        "moderation": _Object | None,
+        "n": Annotated[int, Meta(ge=1, le=128)] | None,
+        "parallel_tool_calls": bool | None,
+        "prediction": _Object | None,
+        "presence_penalty": float | None,
+        "prompt_cache_key": _Short | None,
+        "prompt_cache_options": _Object | None,
+        "prompt_cache_retention": str | None,
+        "reasoning_effort": str | None,
+        "response_format": JsonFormat | None,
+        "safety_identifier": _Short | None,
+        "seed": int | None,
+        "service_tier": str | None,
+        "stop": str | list[str] | None,
+        "store": bool | None,
+        "stream": bool | None,
+        "stream_options": StreamOptions | None,
+        "temperature": float | None,
+        "tool_choice": str | _Object | None,
+        "tools": list[Raw] | None,
+        "top_logprobs": Annotated[int, Meta(ge=0)] | None,
+        "top_p": float | None,
+        "user": _Short | None,
+        "verbosity": str | None,
+        "web_search_options": _Object | None,
+    }
+)
+"""Every request field of the vendor, and what its value must be. Ranges that differ between
+hosts (temperature, penalties, efforts) are left to the host."""
+
+OBJECTS: Final = ("stream_options", "response_format")
+"""Fields whose members we read: a duplicate in them is refused too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """Why a field is governed, and the values with which it changes nothing."""
+
+    effect: str
+    """place | price | model | retention | credentials, in any number."""
+    reason: str
+    neutral: frozenset[bytes] = frozenset((b"null",))
+
+
+def _neutral(*values: str) -> frozenset[bytes]:
+    return frozenset((b"null", *(value.encode() for value in values)))
+
+
+_EMPTY = _neutral("[]", "{}", '""', "false")
+
+GOVERNED: Final[dict[str, Governed]] = {
+    "store": Governed("retention", "Keeps the conversation with the provider.", _neutral("false")),
+    "service_tier": Governed(
+        "price", "Buys another processing class at another price.", _neutral('"default"', '"auto"')
+    ),
+    "prompt_cache_retention": Governed(
+        "retention", "Keeps prompt prefixes for longer.", _neutral('"in_memory"', '"in-memory"')
+    ),
+    "prompt_cache_options": Governed(
+        "retention", "Sets how long prompt prefixes are kept.", _neutral("{}")
+    ),
+    "web_search_options": Governed("place, price", "Sends parts of the prompt to a search engine."),
+    "moderation": Governed("model, price", "Has a second model read the conversation."),
+    "background": Governed("retention", "Keeps the answer until it is fetched.", _EMPTY),
+    "deferred": Governed("retention", "Keeps the answer until it is fetched.", _EMPTY),
+    "models": Governed("model, price", "Lets the host answer with another model.", _EMPTY),
+    "route": Governed("model", "Lets the host choose the model.", _EMPTY),
+    "fallbacks": Governed("model, price", "Lets the host answer with another model.", _EMPTY),
+    "preset": Governed("model", "Applies settings that are stored at the host.", _EMPTY),
+    "provider": Governed("place, price", "Chooses whom the host passes the call on to.", _EMPTY),
+    "providerOptions": Governed("place, credentials", "Steers the host's own routing.", _EMPTY),
+    "plugins": Governed("place, price", "Runs the host's tools on the prompt.", _EMPTY),
+    "transforms": Governed("model", "Lets the host cut the conversation.", _EMPTY),
+    "lora": Governed("model", "Puts an adapter on the model.", _EMPTY),
+    "adapter_id": Governed("model", "Puts an adapter on the model.", _EMPTY),
+    "adapters": Governed("model", "Puts an adapter on the model.", _EMPTY),
+    "compound_custom": Governed("model, price", "Chooses models and tools inside the host.", _EMPTY),
+    "search_parameters": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
+    "search_settings": Governed("place", "Steers a web search.", _EMPTY),
+    "search_mode": Governed("place, price", "Steers a web search.", _EMPTY),
+    "search_domain_filter": Governed("place", "Steers a web search.", _EMPTY),
+    "search_recency_filter": Governed("place", "Steers a web search.", _EMPTY),
+    "search_options": Governed("place, price", "Steers a web search.", _EMPTY),
+    "enable_search": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
+    "return_images": Governed("price", "Adds pictures from a web search.", _EMPTY),
+    "return_related_questions": Governed("price", "Adds generated questions.", _EMPTY),
+    "web_search": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
+    "venice_parameters": Governed("place, price", "Can switch a web search on.", _EMPTY),
+    "citation_options": Governed("place", "Steers a web search.", _EMPTY),
+    "connectors": Governed("place, credentials", "Reads from connected data sources.", _EMPTY),
+    "data_sources": Governed("place, credentials", "Names further hosts and their keys.", _EMPTY),
+    "dataSources": Governed("place, credentials", "Names further hosts and their keys.", _EMPTY),
+    "mcp_servers": Governed("place, credentials", "Has the provider call other servers.", _EMPTY),
+    "container": Governed("retention, price", "Keeps a sandbox with files at the host.", _EMPTY),
+    "conversation": Governed("retention", "Reads and writes a stored conversation.", _EMPTY),
+    "previous_response_id": Governed("retention", "Reads a stored conversation.", _EMPTY),
+    "bot_id": Governed("model", "Chooses a configured application.", _EMPTY),
+    "id_slot": Governed("retention", "Chooses a cache that others may share.", _neutral("-1")),
+    "slot_id": Governed("retention", "Chooses a cache that others may share.", _neutral("-1")),
+    "kv_transfer_params": Governed("place", "Names hosts to fetch caches from.", _EMPTY),
+    "context_length_exceeded_behavior": Governed(
+        "model", "Lets the host cut the conversation.", _neutral('"error"')
+    ),
+    "prompt_truncate_len": Governed("model", "Lets the host cut the conversation."),
+    "truncate_prompt_tokens": Governed("model", "Lets the host cut the conversation."),
+    "best_of": Governed("price", "Pays for answers that are not returned.", _neutral("1")),
+    "speed": Governed("price", "Buys another processing class.", _neutral('"standard"')),
+    "inference_geo": Governed("place, price", "Chooses where the call is processed.", _EMPTY),
+    "region": Governed("place", "Chooses where the call is processed.", _EMPTY),
+    "data_collection": Governed("retention", "Lets the host keep the prompt.", _neutral('"deny"')),
+    "zdr": Governed("retention", "Changes what the host keeps.", _neutral("true")),
+    "api_key": Governed("credentials", "Would replace the provider's credential.", _EMPTY),
+    "api_base": Governed("place", "Would replace the provider's address.", _EMPTY),
+    "base_url": Governed("place", "Would replace the provider's address.", _EMPTY),
+    "api_version": Governed("place", "Would change the provider's address.", _EMPTY),
+    "organization": Governed("credentials", "Would change the account that is billed.", _EMPTY),
+    "project": Governed("credentials", "Would change the account that is billed.", _EMPTY),
+    "extra_headers": Governed("credentials, place", "Would add headers to the call.", _EMPTY),
+    "extra_query": Governed("credentials, place", "Would add to the address.", _EMPTY),
+    "custom_llm_provider": Governed("place", "Would choose another provider.", _EMPTY),
+}
+"""Fields that change what a rule may have decided. With a neutral value they are forwarded."""
+
+FREE_TOOLS: Final = frozenset(("function", "custom"))
+"""Tools that the caller runs. Any other type runs at the provider and is governed by the
+name `tools.<type>`: it may search the web, call other servers or run code."""
+
+LISTED: Final = frozenset(
+    """
+    add_generation_prompt bad_words cache_prompt cache_salt chat_template_kwargs
+    continue_final_message do_sample documents dry_allowed_length dry_base dry_multiplier
+    dry_penalty_last_n dry_sequence_breakers dynatemp_exponent dynatemp_range echo effort
+    enable_thinking force_reasoning format grammar guided_choice guided_decoding_backend
+    guided_grammar guided_json guided_regex guided_whitespace_pattern ignore_eos
+    include_reasoning include_stop_str_in_output json_schema keep_alive length_penalty
+    logits_processors min_keep min_p min_tokens mirostat mirostat_eta mirostat_tau n_probs
+    num_ctx options output_config parallel_tool_choice perf_metrics_in_response
+    prompt_logprobs prompt_mode random_seed raw_output reasoning reasoning_format
+    reasoning_history reasoning_split regex ebnf repeat_last_n repeat_penalty
+    repetition_penalty request_id response_mask return_token_ids return_tokens_as_token_ids
+    safe_prompt samplers separate_reasoning session_id skip_special_tokens
+    spaces_between_special_tokens speculation stop_token_ids structured_outputs template
+    tfs_z think thinking thinking_budget tool_stream top_a top_k top_n_sigma trace
+    typical_p usage use_beam_search verbosity_level vl_high_resolution_images
+    xtc_probability xtc_threshold
+    """.split()
+)
+"""Fields of other hosts that change the answer's wording, not model, place, price or retention."""
+
+ROLES: Final = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
+
+MESSAGE_FIELDS: Final = _decoders(
+    {
+        "audio": _Object | None,
+        "function_call": _Object | None,
+        "name": str | None,
+        "refusal": str | None,
+        "tool_call_id": str | None,
+        "tool_calls": list[_Object] | None,
+    }
+)
+"""Members of a message beside role and content; others are forwarded unseen."""
+
+TEXT, IMAGE, AUDIO, FILE, OTHER = range(5)
+
+PART_KINDS: Final = {
+    "text": TEXT,
+    "refusal": TEXT,
+    "thinking": TEXT,
+    "reasoning": TEXT,
+    "redacted_thinking": TEXT,
+    "image_url": IMAGE,
+    "input_image": IMAGE,
+    "image": IMAGE,
+    "input_audio": AUDIO,
+    "audio_url": AUDIO,
+    "file": FILE,
+    "document_url": FILE,
+}
+"""Types of content parts; a type that is not here is forwarded and reported as unlisted."""
+
+
+class ImageUrl(msgspec.Struct, frozen=True):
+    """A picture: `url` may be megabytes of base64, so it stays raw."""
+
+    url: Raw
+
+
+PART_FIELDS: Final = _decoders(
+    {
+        "text": str,
+        "refusal": str,
+        "image_url": ImageUrl | str,
+        "input_audio": _Object,
+        "file": _Object,
+    }
+)
+
+LONG_CACHE: Final = {
+    "cache_control": _neutral('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"5m"}'),
+    "prompt_cache_breakpoint": _neutral(
+        '{"mode":"explicit"}', '{"mode":"explicit","ttl":"30m"}'
+    ),
+}
+"""Cache markers on content parts, with the values that keep a prefix no longer than usual."""
+
+SAMPLING: Final = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
+"""What a row's `sampling: drop` takes away."""

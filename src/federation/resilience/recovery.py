@@ -1,0 +1,123 @@
+"""What follows a failed attempt: a table from the error's class to the next step.
+
+Pure: it waits for nothing. The dispatcher asks after each failure before the first byte,
+sleeps `after_s`, lets the deployment rest for `cool_s` (`HealthBoard.cool`), and goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from federation.errors import (
+    Recovery,
+    UpstreamDenied,
+    UpstreamError,
+    UpstreamMissing,
+    UpstreamRateLimited,
+)
+
+RETRIES = 2
+"""Further attempts on one deployment within a call."""
+_FAILED_RETRIES = 1
+_BACKOFF_S = 0.1
+_BACKOFF_LIMIT_S = 1.0
+_PATIENCE_S = 5.0
+"""The longest Retry-After that a call waits for."""
+_COOL_LIMIT_S = 3600.0
+_COOL_LIMITED_S = 1.0
+_COOL_DENIED_S = 60.0
+_COOL_MISSING_S = 300.0
+
+PACED = "paced"
+"""The word for a 429 that says when to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Ask the same deployment again after so many seconds."""
+
+    after_s: float
+    cool_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Ask the next candidate now, and let this one rest for `cool_s` seconds."""
+
+    cool_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Ask nobody else: the caller gets the error."""
+
+    cool_s: float = 0.0
+
+
+Action = Retry | Fallback | Fail
+
+
+class Tries:
+    """Counts the attempts of one call and says what follows each failure."""
+
+    __slots__ = ("_here", "_left")
+
+    def __init__(self, limit: int) -> None:
+        """`limit` is the number of attempts that the call may make in all."""
+        self._left = limit
+        self._here = 0
+
+    def after(self, error: UpstreamError, rng: Random, *, last: bool) -> Action:
+        """Decide what follows a failed attempt; call it once for each.
+
+        `last` says that no further candidate exists: what would be a fallback is a failure.
+        """
+        self._left -= 1
+        self._here += 1
+        action = recover(error, self._here, rng)
+        if isinstance(action, Fallback):
+            self._here = 0
+        if isinstance(action, Fail) or self._left <= 0 or (last and isinstance(action, Fallback)):
+            return Fail(action.cool_s)
+        return action
+
+
+def recover(error: UpstreamError, tries: int, rng: Random) -> Action:
+    """The table. `tries` counts this deployment's attempts in this call, this one included."""
+    if error.recovery is Recovery.FAIL:
+        return Fail()
+    if isinstance(error, UpstreamRateLimited):
+        return _slow_down(error, tries, rng)
+    if isinstance(error, UpstreamDenied):
+        return Fallback(_COOL_DENIED_S)
+    if isinstance(error, UpstreamMissing):
+        return Fallback(_COOL_MISSING_S)
+    if error.recovery is Recovery.RETRY and tries <= _FAILED_RETRIES:
+        return Retry(backoff(tries, rng))
+    return Fallback()
+
+
+def backoff(tries: int, rng: Random) -> float:
+    """Seconds to wait after this many tries: up to 100 ms, doubling to 1 s, full jitter."""
+    return rng.uniform(0.0, min(_BACKOFF_S * 2 ** min(tries - 1, 10), _BACKOFF_LIMIT_S))
+
+
+def blame(error: UpstreamError) -> str:
+    """The word for `Measure.error`: a provider that says when to come back is not ill."""
+    if isinstance(error, UpstreamRateLimited) and error.retry_after_s is not None:
+        return PACED
+    return error.code
+
+
+def _slow_down(error: UpstreamRateLimited, tries: int, rng: Random) -> Action:
+    wait = error.retry_after_s
+    if wait is None:
+        if tries <= _FAILED_RETRIES:
+            return Retry(backoff(tries, rng))
+        return Fallback(_COOL_LIMITED_S)
+    if wait > _PATIENCE_S:
+        return Fallback(min(wait, _COOL_LIMIT_S))
+    if tries <= RETRIES:
+        return Retry(max(wait, 0.0))
+    return Fallback(max(wait, _COOL_LIMITED_S))

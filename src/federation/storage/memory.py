@@ -1,0 +1,204 @@
+"""The same stores in memory: for tests, and for a gateway that runs inside a program.
+
+The trap: they keep the promises of the database stores, not their speed; each look at calls
+walks through all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from federation.domain.access import VirtualKey
+from federation.schema.records import Line
+from federation.storage.entries import (
+    LOST,
+    RUNNING,
+    CallEntry,
+    CallFilter,
+    ConfigVersion,
+    Override,
+    Position,
+    Sum,
+)
+from federation.storage.journal_reader import Began, Ended, Entry
+
+_line = msgspec.json.Decoder(Line).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    n: int
+    writer: str
+    outcome: str
+    index: Began | Ended
+    json: bytes
+
+    @property
+    def entry(self) -> CallEntry:
+        return CallEntry(self.n, self.outcome, _line(self.json).record)
+
+
+class MemoryCalls:
+    """Calls and ingest positions in memory; implements `control.ports.CallStore`."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Call] = {}
+        self._positions: dict[str, Position] = {}
+
+    def positions(self) -> dict[str, Position]:
+        """How far each writer's journal has been taken in."""
+        return dict(self._positions)
+
+    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
+        """Take in a writer's lines up to a position, all or nothing."""
+        for line in lines:
+            record = line.record
+            known = self._calls.get(record.call)
+            if known is None:
+                n = len(self._calls) + 1
+            elif isinstance(record, Ended) and isinstance(known.index, Began):
+                n = known.n
+            else:
+                continue
+            outcome = RUNNING if isinstance(record, Began) else record.outcome
+            self._calls[record.call] = _Call(n, writer, outcome, record, line.json)
+        self._positions[writer] = position
+
+    def close_writer(self, writer: str, position: Position) -> int:
+        """Mark calls that a dead writer left running as lost; how many there were."""
+        lost = [
+            call
+            for call in self._calls.values()
+            if call.writer == writer and call.outcome == RUNNING
+        ]
+        for call in lost:
+            self._calls[call.index.call] = replace(call, outcome=LOST)
+        self._positions[writer] = position
+        return len(lost)
+
+    def find(self, call: str, tenant: str | None) -> CallEntry | None:
+        """One call; None where there is none, or it is another tenant's (None: any tenant)."""
+        found = self._calls.get(call)
+        if found is None or (tenant is not None and found.index.tenant != tenant):
+            return None
+        return found.entry
+
+    def page(self, wanted: CallFilter) -> list[CallEntry]:
+        """Calls, newest first, at most `limit`."""
+        chosen = [call for call in self._calls.values() if _matches(call, wanted)]
+        chosen.sort(key=lambda call: -call.n)
+        return [call.entry for call in chosen[: wanted.limit]]
+
+    def sums(self, since_ms: int, tenant: str | None) -> list[Sum]:
+        """Totals of calls started since then, by deployment and outcome."""
+        groups: dict[tuple[str, str], list[_Call]] = {}
+        for call in self._calls.values():
+            record = call.index
+            if _started(record) < since_ms or (tenant is not None and record.tenant != tenant):
+                continue
+            groups.setdefault((record.deployment, call.outcome), []).append(call)
+        return [_sum(*key, groups[key]) for key in sorted(groups)]
+
+
+def _started(record: Began | Ended) -> int:
+    if isinstance(record, Began):
+        return record.at_ms
+    return record.started_ms or record.at_ms
+
+
+def _matches(call: _Call, wanted: CallFilter) -> bool:
+    record = call.index
+    pairs = (
+        (wanted.tenant, record.tenant),
+        (wanted.outcome, call.outcome),
+        (wanted.key, record.key),
+        (wanted.deployment, record.deployment),
+    )
+    before = wanted.before is None or call.n < wanted.before
+    return before and all(want is None or want == have for want, have in pairs)
+
+
+def _sum(deployment: str, outcome: str, calls: list[_Call]) -> Sum:
+    ended = [call.index for call in calls if isinstance(call.index, Ended)]
+    costs = [record.cost_nano for record in ended if record.cost_nano is not None]
+    return Sum(
+        deployment,
+        outcome,
+        calls=len(calls),
+        input=sum(record.usage.input for record in ended),
+        output=sum(record.usage.output for record in ended),
+        cost_nano=sum(costs),
+        unpriced=len(calls) - len(costs),
+        duration_ms=sum(record.duration_ms for record in ended),
+    )
+
+
+class MemoryKeys:
+    """Virtual keys in memory; implements `control.ports.KeyStore`."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, VirtualKey] = {}
+
+    def add(self, key: VirtualKey) -> None:
+        """Keep a new key."""
+        self._keys[key.id] = key
+
+    def find(self, key: str, tenant: str | None) -> VirtualKey | None:
+        """One key; None where there is none, or it is another tenant's (None: any tenant)."""
+        found = self._keys.get(key)
+        return found if found is not None and tenant in (None, found.tenant) else None
+
+    def list(self, tenant: str | None) -> list[VirtualKey]:
+        """A tenant's keys (None: everyone's), revoked ones too, oldest first."""
+        chosen = [key for key in self._keys.values() if tenant in (None, key.tenant)]
+        return sorted(chosen, key=lambda key: (key.created_ms, key.id))
+
+    def revoke(self, key: str, at_ms: int) -> None:
+        """End a key. Idempotent: the first revocation's time stays."""
+        found = self._keys.get(key)
+        if found is not None and found.revoked_ms is None:
+            self._keys[key] = replace(found, revoked_ms=at_ms)
+
+    def ensure_tenant(self, tenant: str, at_ms: int) -> None:
+        """Nothing to make: memory keeps no list of tenants."""
+
+
+class MemoryOverrides:
+    """Overrides in memory; implements `control.ports.OverrideStore`."""
+
+    def __init__(self) -> None:
+        self._overrides: dict[str, Override] = {}
+
+    def list(self) -> list[Override]:
+        """Every override, by provider."""
+        return [self._overrides[name] for name in sorted(self._overrides)]
+
+    def save(self, override: Override) -> None:
+        """Keep an override in the place of any for the same provider."""
+        self._overrides[override.provider] = override
+
+
+class MemoryVersions:
+    """Configuration versions in memory; implements `control.ports.VersionStore`."""
+
+    def __init__(self) -> None:
+        self._versions: list[tuple[ConfigVersion, bytes]] = []
+
+    def latest(self) -> ConfigVersion | None:
+        """The newest version, or None in a new store."""
+        return self._versions[-1][0] if self._versions else None
+
+    def add(self, digest: str, at_ms: int, body: bytes) -> ConfigVersion:
+        """Keep a configuration under the next version."""
+        version = ConfigVersion(len(self._versions) + 1, digest, at_ms)
+        self._versions.append((version, body))
+        return version
+
+    def body(self, version: int) -> bytes | None:
+        """A version's content as it was given, or None."""
+        if not 0 < version <= len(self._versions):
+            return None
+        return self._versions[version - 1][1]

@@ -1,0 +1,119 @@
+"""Secrets that the gateway makes or is given: the master key, the admin key, virtual keys.
+
+The trap: a file is made readable by its owner before anything is in it, and never
+overwritten. A lost master key makes every virtual key useless.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from federation.errors import ConfigError, Problem
+
+MASTER_VARIABLE = "FEDERATION_MASTER_KEY"
+ADMIN_VARIABLE = "FEDERATION_ADMIN_KEY"
+PREFIX = "fed_"
+SHORTEST_MASTER = 32
+SHORTEST_ADMIN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKey:
+    """The administrator's secret, and whether this start has made it."""
+
+    secret: str = field(repr=False)
+    made: bool
+
+
+def new_secret() -> str:
+    """A virtual key's secret: 256 random bits after a prefix that scanners can know it by."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def new_id(kind: str) -> str:
+    """A random identifier, such as key_3f9c0a5d61b7e824."""
+    return f"{kind}_{secrets.token_hex(8)}"
+
+
+def master_key(data: Path, environ: Mapping[str, str]) -> bytes:
+    """The master key: the environment's, else `<data>/master.key`, made where missing.
+
+    Hex is taken as the bytes that it says, other text as it stands. Raises `ConfigError`
+    where there is less of it than 32 bytes.
+    """
+    given = environ.get(MASTER_VARIABLE, "").strip()
+    if given:
+        return _master_bytes(given, MASTER_VARIABLE)
+    path = data / "master.key"
+    text, _ = _kept(path, lambda: secrets.token_hex(32))
+    return _master_bytes(text, str(path))
+
+
+def hash_key(master: bytes) -> bytes:
+    """The key under which secrets are hashed: workers hold it, and not the master key."""
+    return hmac.digest(master, b"federation/virtual-key-hash/1", "sha256")
+
+
+def admin_key(data: Path, environ: Mapping[str, str]) -> AdminKey:
+    """The admin key: the environment's, else `<data>/admin.key`, made where missing."""
+    given = environ.get(ADMIN_VARIABLE, "").strip()
+    if given:
+        if len(given) < SHORTEST_ADMIN:
+            message = f"is too short: an admin key has at least {SHORTEST_ADMIN} characters"
+            raise ConfigError([Problem(ADMIN_VARIABLE, None, message)])
+        return AdminKey(given, made=False)
+    return AdminKey(*_kept(data / "admin.key", new_secret))
+
+
+def _master_bytes(text: str, where: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = text.encode()
+    if len(key) < SHORTEST_MASTER:
+        message = "is too short: 32 random bytes are needed, as 64 hex digits"
+        raise ConfigError([Problem(where, None, message)])
+    return key
+
+
+def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
+    """A file's text, and whether it was made now. Of two starts at once, one makes it."""
+    try:
+        text = path.read_text().strip()
+    except FileNotFoundError:
+        return _made(path, make())
+    except OSError as error:
+        raise _unusable(path, error) from error
+    if not text:
+        raise ConfigError([Problem(str(path), None, "is empty: delete it to have a new one made")])
+    return text, False
+
+
+def _made(path: Path, text: str) -> tuple[str, bool]:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # A link, unlike a rename, fails where another start was faster.
+            os.link(draft, path)
+        except FileExistsError:
+            return path.read_text().strip(), False
+        finally:
+            draft.unlink()
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return text, True
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError([Problem(str(path), None, f"cannot be used: {error.strerror}")])
