@@ -72,6 +72,18 @@ class Running:
         self.process.wait()
 
 
+_SECRETS = ("_KEY", "_TOKEN", "_SECRET", "_API_BASE", "_BASE_URL")
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours without credentials and addresses: a measurement must never reach a real provider."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith(_SECRETS) and not name.startswith(("FEDERATION_", "OPENAI_"))
+    }
+
+
 def free_port() -> int:
     """A port that nobody listens on just now."""
     with socket.socket() as probe:
@@ -143,7 +155,7 @@ def start(target: Target, scratch: Path, upstream_port: int, patience_s: float =
     with log.open("wb") as sink:
         process = subprocess.Popen(
             launch.command,
-            env={**os.environ, **launch.environment},
+            env={**clean_environment(), **launch.environment},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -242,12 +254,16 @@ def federation_config(folder: Path, upstream: int) -> Path:
     return config
 
 
-def _federation(folder: Path, port: int, upstream: int) -> Launch:
-    config = federation_config(folder, upstream)
+def federation_launch(folder: Path, port: int, config: Path) -> Launch:
+    """One worker over a written configuration."""
     command = [sys.executable, "-m", "federation.cli.main", "serve", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
     command += ["--config", str(config), "--data", str(folder / "data")]
     return Launch(command, {"FEDERATION_ADMIN_KEY": KEY}, "bootstrap.worker")
+
+
+def _federation(folder: Path, port: int, upstream: int) -> Launch:
+    return federation_launch(folder, port, federation_config(folder, upstream))
 
 
 def _litellm(folder: Path, port: int, upstream: int) -> Launch:

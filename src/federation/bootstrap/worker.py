@@ -19,26 +19,24 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from federation.bootstrap import lifeline
+from federation.bootstrap.assembly import assemble
+from federation.bootstrap.loop import run_loop
 from federation.control.worker_link import WorkerLink
+from federation.domain.routes import ListenerLimits
 from federation.domain.snapshot import KeyRing, Snapshot
-from federation.errors import FederationError
-from federation.gateway.chat import Chat
-from federation.gateway.call import compose
-from federation.gateway.desk import Desk, render_error
-from federation.gateway.dispatcher import Dispatcher
-from federation.gateway.passing import Passing
-from federation.gateway.route_endpoint import RouteEndpoint
-from federation.gateway.stages.admit import Admission
-from federation.gateway.stages.record import Recorder
-from federation.gateway.world import World
+from federation.gateway.desk import render_error
+from federation.gateway.leases import LeaseBook
 from federation.gateway.situation import situate
+from federation.gateway.world import World
 from federation.listener.server import Server
 from federation.resilience.health import HealthBoard
-from federation.schema.link import Beat, Board, Drain, Hello, LeaseGrant, Report
+from federation.routing.classifier import load as load_classifier
+from federation.routing.request import Memory
+from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report
 from federation.storage.journal import JournalWriter, writer_name
 from federation.storage.keyring import Keys
 from federation.telemetry import logs, metrics
@@ -77,7 +75,6 @@ def options(argv: Sequence[str]) -> Options:
     return Options(
         given.data, given.config, given.run, given.lifeline, given.fd, given.slot, given.drain_s
     )
-'''
 
 
 class Worker:
@@ -89,7 +86,7 @@ class Worker:
         writer = writer_name(options.slot, os.getpid(), started_ms)
         self._meter = Meter()
         self._transport = Client()
-        self._leases = LeaseBook(self._ask)
+        self._leases = LeaseBook(self._ask, time.time)
         self._world = World(
             transport=self._transport,
             journal=JournalWriter(options.data / "journal", writer),
@@ -97,8 +94,10 @@ class Worker:
             keys=Keys(KeyRing(0, b"", ())),
             leases=self._leases,
             health=HealthBoard(),
+            memory=Memory(load_classifier()),
         )
-        self._server = self._serve_with()
+        desk = assemble(self._world, options.run / "api.sock")
+        self._server = Server(desk, ListenerLimits(), render_error, on_fault)
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._keyed = False
@@ -136,16 +135,8 @@ class Worker:
         await asyncio.gather(link, reports, stopped, ready, return_exceptions=True)
         await self._transport.aclose()
 
-    def _serve_with(self) -> Server:
-        world = self._world
-        stages = (Admission(world), Recorder(world.journal, world.meter, world.clock))
-        chat = Chat(world, compose(stages, Dispatcher(world)))
-        passing = Passing(self._transport, self._options.run / "api.sock")
-        desk = Desk(world, chat, RouteEndpoint(world, chat), passing)
-        return Server(desk, ListenerLimits(), render_error, on_fault)
-
     def _on_snapshot(self, snapshot: Snapshot) -> None:
-        today = datetime.now(timezone.utc).date()
+        today = datetime.now(UTC).date()
         self._world.adopt(situate(snapshot, today))
         self._server.limits = snapshot.settings.listener
         self._meter.set(metrics.SNAPSHOT_VERSION, (), snapshot.version)
@@ -171,7 +162,7 @@ class Worker:
         self._world.store_writable = beat.store_writable
 
     def _on_grant(self, grant: LeaseGrant) -> None:
-        self._leases.granted(grant, time.time())
+        self._leases.granted(grant)
 
     def _on_drain(self, _: Drain) -> None:
         self._stopping.set()

@@ -28,15 +28,13 @@ from federation.errors import ConfigError
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "providers.md"
 
 
-def joined(
-    providers: list[Provider], evidence: Evidence, speeds: SpeedClasses
-) -> list[Provider]:
+def joined(providers: list[Provider], evidence: Evidence, speeds: SpeedClasses) -> list[Provider]:
     """Return the providers with the priors of quality and speed in their models."""
 
     def with_priors(provider: Provider, model: Model) -> Model:
         model = replace(model, quality=estimate(evidence, model))
-        speed = model.speed or assumed_speed(speeds, provider.id, model)
-        if speed is None:
+        speed = assumed_speed(speeds, provider.id, model)
+        if model.speed is not None or speed is None:
             return model
         return replace(model, speed=speed, quirks=model.quirks | {"speed_assumed": True})
 
@@ -57,7 +55,7 @@ def _line(provider: Provider) -> bytes:
     return head[:-1] + b',"models":[' + b",".join(b"\n " + model for model in models) + b"]}"
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any domain value
+def plain(value: Any) -> Any:
     """Return a domain value as JSON types, without what equals its field's default."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
@@ -78,7 +76,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any domain value
     return value
 
 
-def _default(field: Any) -> Any:  # noqa: ANN401 - whatever the field holds
+def _default(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 

@@ -28,9 +28,7 @@ T = TypeVar("T")
 class _Loader(yaml.SafeLoader):
     """Safe YAML that keeps decimals exact and refuses a key written twice."""
 
-    def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
-    ) -> dict[object, object]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -98,7 +96,7 @@ def read_speeds(data: Path = DATA) -> SpeedClasses:
 
 def _typed(text: str, where: str, kind: type[T]) -> T:
     try:
-        raw = yaml.load(text, _Loader)  # noqa: S506: a subclass of SafeLoader
+        raw = yaml.load(text, _Loader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError([Problem(where, line, str(error.problem))]) from error

@@ -23,6 +23,15 @@ prior for general use, with its standard deviation
 ([how it is made](../decisions/0004-quality-priors.md)).
 """
 
+_PROVIDER_COLUMNS = (
+    *("Provider", "Dialect", "Sign-in", "Variables"),
+    *("Regions", "Certifications", "Training", "Models"),
+)
+_MODEL_COLUMNS = (
+    *("Model", "Also", "Operations", "USD per million", "Context"),
+    *("Input", "Abilities", "Quality", "Retires"),
+)
+
 
 def page(providers: list[Provider]) -> str:
     """Return the whole page as Markdown."""
@@ -39,14 +48,13 @@ def page(providers: list[Provider]) -> str:
         lines += ["", f"## {tier.value.capitalize()}", "", *_table(rows)]
         for provider in rows:
             lines += _section(provider)
-    lines += ["", "## Quirks", "", "| Key | Meaning |", "|---|---|"]
+    lines += ["", "## Quirks", "", *_heading(("Key", "Meaning"))]
     lines += [f"| `{name}` | {_cell(about)} |" for name, about in QUIRKS.items()]
     return "\n".join(lines) + "\n"
 
 
 def _table(rows: list[Provider]) -> Iterator[str]:
-    yield "| Provider | Dialect | Sign-in | Variables | Regions | Certifications | Training | Models |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield from _heading(_PROVIDER_COLUMNS)
     for row in rows:
         cells = (
             f"[{row.name}](#{row.id})",
@@ -72,8 +80,7 @@ def _section(row: Provider) -> Iterator[str]:
     if not row.models:
         return
     yield ""
-    yield "| Model | Also | Operations | USD per million | Context | Input | Abilities | Quality | Retires |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield from _heading(_MODEL_COLUMNS)
     for model in row.models:
         yield _row(_model_cells(model))
 
@@ -99,12 +106,12 @@ def _price(model: Model) -> str:
     known = [rates.input, rates.output, rates.cached, rates.cache_write]
     while known and known[-1] is None:
         known.pop()
-    text = " / ".join("–" if rate is None else f"{nano_to_usd(rate)}" for rate in known)
+    text = " / ".join("–" if rate is None else _decimal(nano_to_usd(rate)) for rate in known)
     for tier in price.tiers:
         given, made = tier.rates.input, tier.rates.output
-        shown = " / ".join("–" if r is None else f"{nano_to_usd(r)}" for r in (given, made))
+        shown = " / ".join("–" if r is None else _decimal(nano_to_usd(r)) for r in (given, made))
         text += f" → {shown} above {tier.above:,}"
-    units = [f"{_decimal(nano_to_usd(usd))} a {unit}" for unit, usd in price.units.items()]
+    units = [f"{_decimal(nano_to_usd(usd))} per {unit}" for unit, usd in price.units.items()]
     text = ", ".join(filter(None, [text, *units]))
     if price.windows:
         text += " ◷"
@@ -115,6 +122,11 @@ def _price(model: Model) -> str:
 
 def _decimal(amount: Decimal) -> str:
     return format(amount, "f")
+
+
+def _heading(columns: tuple[str, ...]) -> Iterator[str]:
+    yield _row(columns)
+    yield "|" + "---|" * len(columns)
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -100,9 +100,7 @@ def estimate(evidence: Evidence, model: Model) -> dict[str, Quality]:
     }
 
 
-def _of_family(
-    evidence: Evidence, family: str, seen: tuple[str, ...]
-) -> dict[str, _Estimate]:
+def _of_family(evidence: Evidence, family: str, seen: tuple[str, ...]) -> dict[str, _Estimate]:
     """Own scores, weighed with what the predecessor passes on."""
     if family in seen:
         raise ValueError(f"predecessors: {' -> '.join((*seen, family))} is a circle")
@@ -159,7 +157,7 @@ def common(benchmark: Benchmark, task: str, score: float) -> float:
     the same mean and spread (linear equating).
     """
     if benchmark.reference is not None:
-        value = 1.0 / (1.0 + 10.0 ** ((benchmark.reference - score) / 400.0))
+        value = 1.0 / (1.0 + math.pow(10.0, (benchmark.reference - score) / 400.0))
     else:
         low, high = benchmark.scales[task]
         value = low + (high - low) * score / 100.0
@@ -171,9 +169,7 @@ def _pooled(points: list[_Estimate]) -> _Estimate:
     weights = [1.0 / point.deviation**2 for point in points]
     total = sum(weights)
     mean = sum(w * point.mean for w, point in zip(weights, points, strict=True)) / total
-    spread = sum(
-        w * (point.mean - mean) ** 2 for w, point in zip(weights, points, strict=True)
-    )
+    spread = sum(w * (point.mean - mean) ** 2 for w, point in zip(weights, points, strict=True))
     deviation = math.sqrt(1.0 / total + spread / total)
     return _Estimate(mean, deviation, " + ".join(dict.fromkeys(p.source for p in points)))
 

@@ -53,7 +53,7 @@ QUIRKS: dict[str, str] = {
     "query": "query parameters of every request",
     # Reasoning
     "reasoning_field": "reasoning_content | reasoning | thinking | content_parts | think_tags",
-    "reasoning_control": "effort | thinking | enable_thinking | reasoning_object | think | adaptive | "
+    "reasoning_control": "effort | thinking | enable_thinking | reasoning_object | adaptive | "
     "budget | chat_template_kwargs: how reasoning is switched",
     "reasoning_replay": "always | tool_turns | signed: what must come back with the history",
     "thinking_always_on": "reasoning cannot be switched off",

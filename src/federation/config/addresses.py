@@ -26,9 +26,12 @@ def complete(text: str, pattern: str) -> str:
     """
     known = urlsplit(pattern)
     bare = "://" not in text
-    parts = urlsplit(f"{known.scheme or 'http'}://{text}" if bare else text)
+    try:
+        parts = urlsplit(f"{known.scheme or 'http'}://{text}" if bare else text)
+        port = parts.port
+    except ValueError:  # its own message would repeat what was written
+        raise ValueError("should be an address such as https://host/v1") from None
     host = _ANY_ADDRESS.get(parts.hostname or "", parts.hostname or "")
-    port = parts.port
     if port is None and bare and "{" not in pattern:
         port = known.port
     where = f"[{host}]" if ":" in host else host

@@ -14,20 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from yaml.resolver import BaseResolver
-
+from federation.config.nodes import DEPTH_LIMIT, Broken, Mapping, Node, Scalar, Sequence, compose
 from federation.errors import Problem
-
-try:
-    from yaml.cyaml import CParser as _Parser  # type: ignore[attr-defined]
-except ImportError:  # PyYAML built without libyaml: the same events, more slowly
-    from yaml import SafeLoader as _Parser  # type: ignore[assignment]
 
 FILE_LIMIT = 1_048_576
 NODE_LIMIT = 100_000
-DEPTH_LIMIT = 32
 
 Value: TypeAlias = "bool | int | Decimal | str | list[Value] | dict[str, Value] | None"
 Path_: TypeAlias = tuple["str | int", ...]
@@ -127,23 +118,6 @@ class Document:
         return Problem(place.where, place.line, message)
 
 
-class _Loader(_Parser, BaseResolver):
-    """Composes nodes without resolving plain scalars: `_scalar` does that."""
-
-    def __init__(self, text: str) -> None:
-        _Parser.__init__(self, text)
-        BaseResolver.__init__(self)
-
-
-class _Broken(Exception):
-    """The document cannot be used at all; carries the line."""
-
-    def __init__(self, message: str, line: int | None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
-
-
 def read(path: Path, name: str) -> Document:
     """The document at `path`; missing is empty, and whatever is wrong stands in `problems`."""
     try:
@@ -161,7 +135,7 @@ def parse(data: bytes, name: str) -> Document:
     document = Document(name)
     try:
         _fill(document, data)
-    except _Broken as error:
+    except Broken as error:
         document.value = None
         document.problems.append(Problem(name, error.line, error.message))
     return document
@@ -169,32 +143,14 @@ def parse(data: bytes, name: str) -> Document:
 
 def _fill(document: Document, data: bytes) -> None:
     if len(data) > FILE_LIMIT:
-        raise _Broken(f"is larger than {FILE_LIMIT} bytes", None)
+        raise Broken(f"is larger than {FILE_LIMIT} bytes", None)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _Broken("is not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
-    root = _compose(text)
+        raise Broken("is not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
+    root = compose(text)
     if root is not None:
         document.value = _Builder(document).build(root, ())
-
-
-def _compose(text: str) -> Node | None:
-    try:
-        loader = _Loader(text)
-        try:
-            node: Node | None = loader.get_single_node()
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = error.problem or error.context or "is not YAML"
-        raise _Broken(f"is not YAML: {what}", mark.line + 1 if mark else None) from None
-    except yaml.YAMLError as error:
-        raise _Broken(f"is not YAML: {str(error).splitlines()[0]}", None) from None
-    except RecursionError:
-        raise _Broken("is nested too deeply", None) from None
-    return node
 
 
 class _Builder:
@@ -205,34 +161,32 @@ class _Builder:
         self._nodes = 0
 
     def build(self, node: Node, path: Path_) -> Value:
-        line = node.start_mark.line + 1
+        line = node.line
         self._nodes += 1
         if self._nodes > NODE_LIMIT:
-            raise _Broken(f"has more than {NODE_LIMIT} values (aliases counted out)", line)
+            raise Broken(f"has more than {NODE_LIMIT} values (aliases counted out)", line)
         if len(path) > DEPTH_LIMIT:
-            raise _Broken(f"is nested more than {DEPTH_LIMIT} deep", line)
+            raise Broken(f"is nested more than {DEPTH_LIMIT} deep", line)
         self._document.places.setdefault(path, Place(self._document.name, line))
-        if node.tag not in _TAGS:
+        if node.tag is not None and node.tag not in _TAGS:
             message = f"the tag '{node.tag}' is not read here: write the plain value"
             self._document.problems.append(self._document.problem(path, message))
             return None
-        if isinstance(node, ScalarNode):
-            return self._scalar(node)
-        if isinstance(node, SequenceNode):
-            return [self.build(item, (*path, at)) for at, item in enumerate(node.value)]
-        if isinstance(node, MappingNode):
-            return self._mapping(node, path)
-        raise _Broken("holds something that is neither a scalar, a list nor a mapping", line)
+        if isinstance(node, Scalar):
+            return node.text if node.quoted else plain(node.text)
+        if isinstance(node, Sequence):
+            return [self.build(item, (*path, at)) for at, item in enumerate(node.items)]
+        return self._mapping(node, path)
 
-    def _mapping(self, node: MappingNode, path: Path_) -> dict[str, Value]:
+    def _mapping(self, node: Mapping, path: Path_) -> dict[str, Value]:
         result: dict[str, Value] = {}
         merged: dict[str, Value] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, ScalarNode):
-                raise _Broken("a key must be a word", line)
-            key = key_node.value
-            if key == "<<" and not key_node.style:
+        for key_node, value_node in node.pairs:
+            line = key_node.line
+            if not isinstance(key_node, Scalar):
+                raise Broken("a key must be a word", line)
+            key = key_node.text
+            if key == "<<" and not key_node.quoted:
                 merged |= self._merge(value_node, path, line)
                 continue
             here = (*path, key)
@@ -246,19 +200,16 @@ class _Builder:
         return merged | result
 
     def _merge(self, node: Node, path: Path_, line: int) -> dict[str, Value]:
-        parts = node.value if isinstance(node, SequenceNode) else [node]
+        parts = node.items if isinstance(node, Sequence) else [node]
         merged: dict[str, Value] = {}
         for part in reversed(parts):
-            if not isinstance(part, MappingNode):
-                raise _Broken("'<<' takes a mapping or a list of mappings", line)
+            if not isinstance(part, Mapping):
+                raise Broken("'<<' takes a mapping or a list of mappings", line)
             found = self.build(part, (*path, "<<"))
             assert isinstance(found, dict)  # noqa: S101 - a mapping node builds a dict
             merged |= found
         return merged
 
-    def _scalar(self, node: ScalarNode) -> Value:
-        text: str = node.value
-        return text if node.style or node.tag == "!" or self._asked(node) else plain(text)
 
 def plain(text: str) -> bool | int | Decimal | str | None:
     """What an unquoted word means; a decimal number is a `Decimal`, exactly as written."""

@@ -38,8 +38,9 @@ def run_dir(data: Path) -> Path:
 
 
 def env_file(directory: Path) -> Path:
-    """The `.env` file that belongs to a configuration directory: beside it."""
-    return directory.absolute().parent / ".env"
+    """The `.env` file of a configuration directory: beside one named config, else inside."""
+    whole = directory.absolute()
+    return (whole.parent if whole.name == "config" else whole) / ".env"
 
 
 def admin_key_file(data: Path) -> Path:

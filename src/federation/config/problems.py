@@ -16,6 +16,17 @@ from federation.config.nearest import listed, nearest
 from federation.errors import Problem
 
 
+# What pydantic says in a programmer's words.
+_PLAIN = {
+    **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "a mapping"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "text",
+}
+
+
 def translate(
     error: ValidationError, model: type[BaseModel], document: Document, prefix: Path_
 ) -> list[Problem]:
@@ -40,12 +51,11 @@ def _message(detail: ErrorDetails, model: type[BaseModel], location: Path_) -> s
         return f"unknown key '{key}'{hint}"
     if kind == "missing":
         return f"'{key}' is missing"
-    if kind == "enum":
+    if kind in ("enum", "literal_error"):
         words = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
         return _choice(key, detail, words.replace(" or ", ", ").split(", "))
-    if kind == "literal_error":
-        words = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
-        return _choice(key, detail, words.replace(" or ", ", ").split(", "))
+    if kind in _PLAIN:
+        return f"'{key}' should be {_PLAIN[kind]}" if key else f"should be {_PLAIN[kind]}"
     if kind == "value_error":
         said = detail["msg"].removeprefix("Value error, ")
         return f"'{key}' {said}" if key else said

@@ -77,6 +77,8 @@ class LinkServer:
         self._keys = b""
         self._board: deque[Measure] = deque(maxlen=BOARD_LENGTH)
         self._sessions: set[Session] = set()
+        self._alone = asyncio.Event()
+        self._alone.set()
         self._server: asyncio.Server | None = None
         self._beats: asyncio.Task[None] | None = None
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
@@ -107,6 +109,14 @@ class LinkServer:
         await asyncio.gather(*serving, return_exceptions=True)
         await self._server.wait_closed()
         self._server = None
+
+    async def left(self, within_s: float) -> bool:
+        """Wait so long for every worker to leave; whether they did."""
+        try:
+            await asyncio.wait_for(self._alone.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
 
     def publish_snapshot(self, payload: bytes) -> None:
         """Make this snapshot the one in force, here and on every worker."""
@@ -162,11 +172,14 @@ class LinkServer:
             greeting.append(Board(list(self._board)))
         writer.write(self._snapshot + self._keys + b"".join(map(frame, greeting)))
         self._sessions.add(session)
+        self._alone.clear()
         try:
             while (message := await read_frame(reader, from_worker)) is not None:
                 self._take(session, message)
         finally:
             self._sessions.discard(session)
+            if not self._sessions:
+                self._alone.set()
 
     def _take(self, session: Session, message: FromWorker) -> None:
         match message:

@@ -30,8 +30,10 @@ from federation.schema.link import (
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_S = 0.02
-LONGEST_PAUSE_S = 1.0
+EAGER_PAUSE_S = 0.02
+EAGER_TRIES = 250
+"""At first a worker waits for a control that is just starting: every pause is cold start."""
+PATIENT_PAUSE_S = 0.25
 SEND_LIMIT = 8 * 1024 * 1024
 """Bytes that may wait for a control that does not read, before `send` says no."""
 
@@ -80,18 +82,15 @@ class WorkerLink:
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
-        pause_s = FIRST_PAUSE_S
+        tries = 0
         while True:
             try:
                 reader, writer = await asyncio.open_unix_connection(str(self._path))
             except OSError:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-                continue
-            if await self._session(reader, writer):
-                pause_s = FIRST_PAUSE_S
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                tries += 1
+            else:
+                tries = 0 if await self._session(reader, writer) else EAGER_TRIES
+            await asyncio.sleep(EAGER_PAUSE_S if tries < EAGER_TRIES else PATIENT_PAUSE_S)
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One connection to its end; True where control said anything at all."""

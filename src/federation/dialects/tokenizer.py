@@ -140,9 +140,7 @@ def _parse(text: bytes, where: str) -> Members:
             f"The body is not valid JSON: {reason}.", code="invalid_json"
         ) from None
     except RecursionError:
-        raise InvalidRequest(
-            "The body's JSON is nested too deeply.", code="invalid_json"
-        ) from None
+        raise InvalidRequest("The body's JSON is nested too deeply.", code="invalid_json") from None
 
 
 def _reason(said: str, text: bytes) -> str:
@@ -188,7 +186,7 @@ def _walk(text: bytes, at: int, found: Members, where: str) -> tuple[dict[str, S
                 raise _duplicate(text[opening:], where)
             opens, start = match.span(2)[0], match.end()
         at = start + len(value)
-        if not text.startswith(value, start):  # type: ignore[arg-type]  # takes any buffer
+        if not text.startswith(value, start):
             raise _duplicate(text[opening:], where)
         spans[key] = Span(opens, start, at)
         comma = b", "

@@ -7,7 +7,7 @@ is charged in every case, by our own count where the provider never said.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError
@@ -121,7 +121,7 @@ class Attempt:
         return Usage(input=expected, output=output, estimated=True)
 
 
-class ClientLeft(Exception):  # noqa: N818  not an error of anybody's
+class ClientLeft(Exception):
     """Stands for a client that hung up, where an outcome is noted."""
 
 
@@ -129,7 +129,7 @@ def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     """The charge of one attempt in nano-dollars; None where its price is unknown."""
     if not usage.input and not usage.output and usage.reported_nano is None:
         return 0
-    return charge(deployment.model.price, usage, datetime.fromtimestamp(wall, timezone.utc))
+    return charge(deployment.model.price, usage, datetime.fromtimestamp(wall, UTC))
 
 
 def _word(error: BaseException | None) -> str:

@@ -126,4 +126,3 @@ def _bind(stage: Stage, following: Handler) -> Handler:
         return stage(call, following)
 
     return handler
-

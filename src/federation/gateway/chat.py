@@ -19,7 +19,11 @@ class Chat:
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """Answer a chat call. Raises `InvalidRequest` before anything is recorded, and what
         the pipeline raises."""
-        return await self._pipeline(self.call(request, key))
+        return await self.run(self.call(request, key))
+
+    async def run(self, call: Call) -> ClientReply:
+        """Put a call through the pipeline."""
+        return await self._pipeline(call)
 
     def call(self, request: ClientRequest, key: VirtualKey) -> Call:
         """A call made of a request, ready for the pipeline."""

@@ -92,18 +92,17 @@ class Dispatcher:
         self, call: Call, situation: Situation, verdict: Verdict, index: int
     ) -> ClientReply:
         """Ask one deployment. Raises `UpstreamError`; the attempt is closed in every case."""
-        settings = situation.snapshot.settings
-        face, wire = situation.lines[index]
+        face, wire = situation.line(index)
         attempt = Attempt(self._world, call, situation.snapshot.deployments[index])
         exchange: Exchange | None = None
         try:
-            request = face.encode(call.request.body, call.glance, wire, settings)
+            request = face.encode(wire, call.glance, call.request.body)
             timeouts = _timeouts(verdict.target.deadlines)
             exchange = await self._world.transport.send(request, timeouts)
             attempt.answered(exchange.status)
             if exchange.status >= 300:
                 body = await exchange.body(_ERROR_BODY)
-                raise face.decode_error(exchange.status, exchange.headers, body)
+                raise face.decode_error(wire, exchange.status, exchange.headers, body)
             if call.glance.stream:
                 return await self._open(call, situation, index, attempt, exchange)
             return await self._whole(call, situation, index, attempt, exchange)
@@ -116,9 +115,9 @@ class Dispatcher:
     async def _whole(
         self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
     ) -> ClientReply:
-        face, _ = situation.lines[index]
+        face, wire = situation.line(index)
         body = await exchange.body(situation.snapshot.settings.response_bytes)
-        answer = face.read_answer(body)
+        answer = face.read_answer(wire, body)
         account = call.account
         account.hear(answer)
         attempt.close(answer.usage or Usage())
@@ -132,11 +131,12 @@ class Dispatcher:
         self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
     ) -> ClientReply:
         """Read until the answer has begun: up to there another deployment may still take over."""
-        face, _ = situation.lines[index]
+        face, wire = situation.line(index)
         kind = exchange.headers.get(b"content-type", _EVENTS)
         if not kind.startswith(_EVENTS):
             raise UpstreamGarbled("The provider answered a stream with something else.")
-        tap = face.tap(withhold_usage=not call.glance.usage_asked)
+        glance = call.glance
+        tap = face.tap(wire, withhold_usage=not glance.usage_asked, choices=glance.choices)
         opening = b""
         while not tap.started:
             data = await exchange.read()

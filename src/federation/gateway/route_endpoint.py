@@ -68,7 +68,7 @@ class RouteEndpoint:
         world = self._world
         situation = world.current()
         verdict = decide_call(world, situation, call)
-        return ClientReply(200, [JSON], msgspec.json.encode(explain(verdict, world.live())))
+        return ClientReply(200, [JSON], msgspec.json.encode(explain(verdict)))
 
     def _summary(self, call: Call, body: bytes) -> bytes:
         account = call.account

@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from datetime import date
 
-from federation.dialects.table import DIALECTS
+from federation.credentials.signers import sign
+from federation.dialects.openai.wire import Wire
+from federation.dialects.table import DIALECTS, Face
+from federation.domain.catalogue import Deployment
 from federation.domain.snapshot import Snapshot
+from federation.errors import ConfigError
 from federation.gateway.reply import marks
 from federation.gateway.world import Situation
 from federation.routing.fleet import Fleet
 
+log = logging.getLogger(__name__)
+
 
 def situate(snapshot: Snapshot, today: date) -> Situation:
-    """Prepare a snapshot for calls. Costs some milliseconds."""
-    wires = tuple(
-        DIALECTS[item.provider.dialect].prepare(
-            item, snapshot.secrets.get(item.provider.id), private=item.provider.private
-        )
-        if item.provider.dialect in DIALECTS and item.usable
-        else None
-        for item in snapshot.deployments
+    """Prepare a snapshot for calls; costs some milliseconds.
+
+    A deployment that cannot be prepared (an address still holding a placeholder, a sign-in
+    that this build does not know) is logged once and never asked.
+    """
+    lines = tuple(_line(item, snapshot) for item in snapshot.deployments)
+    snapshot = replace(
+        snapshot,
+        deployments=tuple(
+            replace(item, usable=False)
+            if line is None and item.provider.dialect in DIALECTS
+            else item
+            for item, line in zip(snapshot.deployments, lines, strict=True)
+        ),
     )
     return Situation(
         snapshot=snapshot,
         fleet=Fleet.of(snapshot, frozenset(DIALECTS), today),
-        wires=wires,
+        lines=lines,
         marks=tuple(marks(item) for item in snapshot.deployments),
     )
+
+
+def _line(item: Deployment, snapshot: Snapshot) -> tuple[Face, Wire] | None:
+    provider = item.provider
+    face = DIALECTS.get(provider.dialect)
+    if face is None or not item.usable:
+        return None
+    secret = snapshot.secrets.get(provider.id, "")
+    try:
+        signature = sign(provider.auth, secret)
+        wire = face.prepare(
+            item,
+            snapshot.settings,
+            headers=signature.headers,
+            query=signature.query,
+            secret=secret,
+            private=provider.private or provider.local,
+        )
+    except (ConfigError, ValueError) as error:
+        log.warning("deployment unusable", extra={"deployment": item.id, "reason": str(error)})
+        return None
+    return face, wire

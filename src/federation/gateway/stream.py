@@ -60,10 +60,11 @@ class AnswerStream:
                 if not data:
                     return self._finish()
                 out = tap.feed(data)
-                if tap.done:
+                if tap.error is not None:
+                    self._fail(tap.error)
+                elif tap.done:
                     self._end("ok", None)
-                    return out
-                if out:
+                if out or self._ended:
                     return out
         except UpstreamError as error:
             return self._break(error)
@@ -73,7 +74,6 @@ class AnswerStream:
         self._end("canceled", None)
         await self._exchange.aclose()
 
-
     def _finish(self) -> bytes:
         rest = self._tap.close()
         if not self._tap.complete:
@@ -82,9 +82,12 @@ class AnswerStream:
         return rest
 
     def _break(self, error: UpstreamError) -> bytes:
+        self._fail(error)
+        return self._render_error(error)
+
+    def _fail(self, error: UpstreamError) -> None:
         self._failed = error
         self._end("cut", error)
-        return self._render_error(error)
 
     def _end(self, outcome: str, error: UpstreamError | None) -> None:
         if self._ended:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from federation.dialects.openai.wire import Wire
+from federation.dialects.table import Face
 from federation.domain.live import Live
 from federation.domain.snapshot import Snapshot
 from federation.errors import Unavailable
@@ -15,6 +16,7 @@ from federation.gateway.call import CallIds
 from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
 from federation.resilience.health import HealthBoard
 from federation.routing.fleet import Fleet
+from federation.routing.request import Memory
 from federation.schema.link import Measure
 
 
@@ -24,10 +26,17 @@ class Situation:
 
     snapshot: Snapshot
     fleet: Fleet
-    wires: tuple[Wire | None, ...]
-    """How to reach each deployment; None where its dialect is not one that we speak."""
+    lines: tuple[tuple[Face, Wire] | None, ...]
+    """For each deployment its dialect and how to reach it; None where it cannot be asked."""
     marks: tuple[list[tuple[bytes, bytes]], ...]
     """Constant response headers for each deployment."""
+
+    def line(self, index: int) -> tuple[Face, Wire]:
+        """The dialect and the wire of a deployment that routing found eligible."""
+        line = self.lines[index]
+        if line is None:
+            raise LookupError(f"{self.snapshot.deployments[index].id} was never prepared")
+        return line
 
 
 @dataclass(slots=True)
@@ -40,6 +49,7 @@ class World:
     keys: KeyFinder
     leases: Leases
     health: HealthBoard
+    memory: Memory
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)

@@ -169,6 +169,9 @@ class _Exchange:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         except FederationError as error:
             raise StreamCut from error
+        except Exception as fault:
+            self._front.report(fault)
+            raise StreamCut from fault
 
     async def _release(self, body: bytes | ByteStream) -> None:
         if not isinstance(body, bytes):

@@ -126,10 +126,11 @@ class Intake:
         self._parser = httptools.HttpRequestParser(self)
 
     def _parse(self, data: bytes) -> None:
+        offer = None
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserUpgrade as upgrade:
+            offer = upgrade.args[0]
         except httptools.HttpParserCallbackError as error:
             refusal = error.__context__
             if isinstance(refusal, FederationError):
@@ -137,6 +138,9 @@ class Intake:
             raise
         except httptools.HttpParserError as error:
             raise InvalidRequest(f"Malformed HTTP request: {error}.") from None
+        # Not in the except clause: a refusal raised there would lose its own context to it.
+        if offer is not None:
+            self._decline(data[offer:])
 
     def _keep_rest(self) -> None:
         """Keep the part of a head that is there; refuse one that only grows, or all framing."""

@@ -8,7 +8,7 @@ the truth.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from federation.domain.catalogue import Price, Rates
 from federation.domain.money import PER_MILLION
@@ -26,7 +26,7 @@ def rates_at(price: Price, input_tokens: int, at: datetime) -> Rates:
     """
     rates = price.rates
     if price.windows:
-        utc = at.astimezone(timezone.utc)
+        utc = at.astimezone(UTC)
         weekday, minute = utc.isoweekday(), utc.hour * 60 + utc.minute
         for window in price.windows:
             if window.start <= minute < window.end and weekday in window.weekdays:

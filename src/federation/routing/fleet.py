@@ -31,7 +31,7 @@ Prices = list[tuple[float, float, float]]
 class Slate:
     """The members of one set of deployments, with ways to pick their values off a column."""
 
-    __slots__ = ("_priced", "_quality", "ids", "indexes", "mask", "pick", "places")
+    __slots__ = ("_against", "_priced", "ids", "indexes", "mask", "pick", "places")
 
     def __init__(self, mask: int, all_ids: tuple[str, ...]) -> None:
         self.mask = mask
@@ -44,7 +44,7 @@ class Slate:
             self.pick = lambda column: (column[only],)
         else:
             self.pick = itemgetter(*indexes) if indexes else lambda _column: ()
-        self._quality: dict[str, tuple[float, ...]] = {}
+        self._against: dict[str, list[float]] = {}
         self._priced: tuple[PriceColumns | None, Prices] = (None, [])
 
     def mask_under(self, values: list[float], limit: float) -> int:
@@ -64,12 +64,12 @@ class Slate:
             self._priced = (columns, found)
         return found
 
-    def quality(self, columns: dict[str, list[float]], category: str) -> tuple[float, ...]:
-        """The members' prior quality in a category; kept, because it never changes."""
-        found = self._quality.get(category)
+    def odds_against(self, quality: dict[str, list[float]], category: str) -> list[float]:
+        """(1 - q) / q of the members' prior quality in a category; kept, it never changes."""
+        found = self._against.get(category)
         if found is None:
-            column = columns.get(category) or columns["default"]
-            found = self._quality[category] = self.pick(column)
+            found = [1.0 / good - 1.0 for good in self.pick(quality[category])]
+            self._against[category] = found
         return found
 
 

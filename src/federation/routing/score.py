@@ -77,19 +77,18 @@ def totals(
     pick, shift = slate.pick, terms.shift
     part_q, part_s, part_c, part_r = terms.shares
     part_q *= shift
-    lift = shift - 1.0
+    part_s *= terms.usual_ms
+    part_c *= terms.usual_nano
     usual_ms, usual_nano = terms.usual_ms, terms.usual_nano
-    part_s *= usual_ms
-    part_c *= usual_nano
     given, made = terms.input_tokens, terms.output_tokens
     written = 1000.0 * made
     return [
-        part_q * good / (1.0 + good * lift)
+        part_q / (shift + against)
         + part_s / (usual_ms + first + written / rate)
         + part_c / (usual_nano + flat + read * given + write * made)
         + part_r * success
-        for good, first, rate, success, (read, write, flat) in zip(
-            slate.quality(fleet.quality, terms.category),
+        for against, first, rate, success, (read, write, flat) in zip(
+            slate.odds_against(fleet.quality, terms.category),
             pick(live.first_token_ms),
             pick(live.tokens_per_s),
             pick(live.success),

@@ -16,13 +16,14 @@ from federation.sandbox.instances import instance
 from federation.sandbox.profiles import SimModel
 
 _LEVELS = (0.55, 0.7, 0.85)
-_TOPICS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("code", re.compile(r"```|\b(code|function|bug|python|sql|class|script|regex|compile)", re.I)),
-    ("math", re.compile(r"\d\s*[-+*/^=]\s*\d|\b(solve|equation|integral|probability|how many)", re.I)),
-    ("reasoning", re.compile(r"\b(plan|decide|should (we|i)|steps?|strategy|why)\b", re.I)),
-    ("writing", re.compile(r"\b(write|story|poem|translate|summar|essay|e-?mail|draft)", re.I)),
-    ("knowledge", re.compile(r"\b(what|who|when|where|which|capital|explain|define)\b", re.I)),
-)
+_WORDS_OF = {
+    "code": r"```|\b(code|function|bug|python|sql|class|script|regex|compile)",
+    "math": r"\d\s*[-+*/^=]\s*\d|\b(solve|equation|integral|probability|how many)",
+    "reasoning": r"\b(plan|decide|should (we|i)|steps?|strategy|why)\b",
+    "writing": r"\b(write|story|poem|translate|summar|essay|e-?mail|draft)",
+    "knowledge": r"\b(what|who|when|where|which|capital|explain|define)\b",
+}
+_TOPICS = {name: re.compile(words, re.IGNORECASE) for name, words in _WORDS_OF.items()}
 _POINTS = (
     "say what is wanted, and what would count as done",
     "list what is known and what is only assumed",
@@ -33,7 +34,10 @@ _POINTS = (
     "compare with the simplest alternative before going on",
     "write down the decision and its reason",
 )
-_STOP_WORDS = frozenset("a an the of for to in on and or get set is are do with by from".split())
+_WORD = re.compile(r"[^\W\d_]+")
+_STOP_WORDS = frozenset(
+    ("a", "an", "the", "of", "for", "to", "in", "on", "and", "or", "get", "set", "is", "with", "by")
+)
 
 
 def digest(asked: Asked, model: SimModel, choice: int = 0) -> int:
@@ -45,7 +49,7 @@ def digest(asked: Asked, model: SimModel, choice: int = 0) -> int:
 
 def topic(prompt: str) -> str:
     """A category of quality, by the crudest of looks."""
-    return next((name for name, pattern in _TOPICS if pattern.search(prompt)), "default")
+    return next((name for name, pattern in _TOPICS.items() if pattern.search(prompt)), "default")
 
 
 def level(model: SimModel, category: str) -> int:
@@ -80,11 +84,9 @@ def _wanted(tool: Tool, asked: Asked) -> bool:
     prompt = asked.prompt.casefold()
     if tool.name.casefold() in prompt:
         return True
-    words = set(re.findall(r"[^\W\d_]+", f"{tool.name.replace('_', ' ')} {tool.description}"))
-    said = set(re.findall(r"[^\W\d_]+", prompt))
-    return bool({word.casefold() for word in words} - _STOP_WORDS & said) and bool(
-        ({word.casefold() for word in words} - _STOP_WORDS) & said
-    )
+    described = f"{tool.name.replace('_', ' ')} {tool.description}".casefold()
+    words = set(_WORD.findall(described)) - _STOP_WORDS
+    return not words.isdisjoint(_WORD.findall(prompt))
 
 
 def _compact(value: object) -> str:

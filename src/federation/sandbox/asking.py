@@ -112,7 +112,7 @@ def _decode(body: bytes) -> dict[str, Any]:
     return given
 
 
-def _typed(given: dict[str, Any], name: str, kind: type, default: Any) -> Any:  # noqa: ANN401
+def _typed(given: dict[str, Any], name: str, kind: type, default: Any) -> Any:
     value = given.get(name)
     if value is None:
         return default

@@ -39,12 +39,12 @@ class _Source:
     prompt: str
 
 
-def instance(schema: Schema, prompt: str) -> Any:  # noqa: ANN401 - any JSON value
+def instance(schema: Schema, prompt: str) -> Any:
     """A JSON value for `schema`; the same for the same schema and prompt."""
     return _value(schema, _Source(schema, prompt), 0)
 
 
-def _value(schema: object, source: _Source, depth: int) -> Any:  # noqa: ANN401
+def _value(schema: object, source: _Source, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > _DEPTH_LIMIT:
         return None
     schema = _resolve(schema, source)
@@ -120,7 +120,7 @@ def _kind(schema: Schema) -> str:
     return "array" if "items" in schema else "string"
 
 
-def _chosen(choices: list[Any], prompt: str) -> Any:  # noqa: ANN401
+def _chosen(choices: list[Any], prompt: str) -> Any:
     folded = prompt.casefold()
     named = (each for each in choices if isinstance(each, str) and each.casefold() in folded)
     return next(named, choices[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 
 
@@ -14,10 +15,15 @@ class StreamTap(Protocol):
     """An event that belongs to the answer was seen; keep-alives do not count."""
     done: bool
     """The provider said that the stream is over."""
-    complete: bool
-    """The answer is whole: its finish reason or the end marker was seen."""
     events: int
     """Events with content so far."""
+    error: UpstreamError | None
+    """What the provider reported inside the stream after the answer began; it was forwarded."""
+
+    @property
+    def complete(self) -> bool:
+        """The answer is whole: its finish reason or the end marker was seen."""
+        ...
 
     def feed(self, data: bytes) -> bytes:
         """Return the whole events that may be forwarded now, unchanged and in order."""

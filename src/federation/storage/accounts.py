@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Engine, Row, insert, select, update
 
 from federation.domain.access import Role, VirtualKey
-from federation.storage.engine import readers
+from federation.storage.engine import reading, writing
 from federation.storage.tables import tenants, virtual_keys
 
 _encode = msgspec.json.encode
@@ -24,7 +24,6 @@ class SqlKeys:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._readers = readers(engine)
 
     def add(self, key: VirtualKey) -> None:
         """Keep a new key. Its id and hash are new, for both are random."""
@@ -41,7 +40,7 @@ class SqlKeys:
             "providers": _encode(key.providers).decode(),
             "hint": key.hint,
         }
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(insert(virtual_keys), row)
 
     def find(self, key: str, tenant: str | None) -> VirtualKey | None:
@@ -49,7 +48,7 @@ class SqlKeys:
         query = select(virtual_keys).where(virtual_keys.c.id == key)
         if tenant is not None:
             query = query.where(virtual_keys.c.tenant == tenant)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _key(row)
 
@@ -58,7 +57,7 @@ class SqlKeys:
         query = select(virtual_keys).order_by(virtual_keys.c.created_ms, virtual_keys.c.id)
         if tenant is not None:
             query = query.where(virtual_keys.c.tenant == tenant)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             return [_key(row) for row in connection.execute(query)]
 
     def revoke(self, key: str, at_ms: int) -> None:
@@ -68,16 +67,22 @@ class SqlKeys:
             .where(virtual_keys.c.id == key, virtual_keys.c.revoked_ms.is_(None))
             .values(revoked_ms=at_ms)
         )
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(change)
+
+    def has_tenant(self, tenant: str) -> bool:
+        """Whether there is a tenant of this id."""
+        with reading(self._engine) as connection:
+            query = select(tenants.c.id).where(tenants.c.id == tenant)
+            return connection.scalar(query) is not None
 
     def ensure_tenant(self, tenant: str, at_ms: int) -> None:
         """Make a tenant where there is none of this id."""
-        with self._engine.begin() as connection:
-            found = connection.scalar(select(tenants.c.id).where(tenants.c.id == tenant))
-            if found is None:
-                row = {"id": tenant, "name": tenant, "created_ms": at_ms}
-                connection.execute(insert(tenants), row)
+        if self.has_tenant(tenant):
+            return
+        row = {"id": tenant, "name": tenant, "created_ms": at_ms}
+        with writing(self._engine) as connection:
+            connection.execute(insert(tenants), row)
 
 
 def _key(row: Row[Any]) -> VirtualKey:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, Select, Table, case, func, selec
 from sqlalchemy.dialects import postgresql, sqlite
 
 from federation.schema.records import Line
-from federation.storage.engine import readers
+from federation.storage.engine import reading, writing
 from federation.storage.entries import (
     LOST,
     RUNNING,
@@ -42,7 +42,6 @@ class SqlCalls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._readers = readers(engine)
         insert = _insert(engine)
         began = insert(calls).on_conflict_do_nothing()
         ended = insert(calls)
@@ -63,7 +62,7 @@ class SqlCalls:
 
     def positions(self) -> dict[str, Position]:
         """How far each writer's journal has been taken in."""
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(ingest_offsets))
             return {
                 row.writer: Position(row.segment, row.offset, row.seq, row.closed) for row in rows
@@ -75,7 +74,7 @@ class SqlCalls:
         Idempotent by call: a line taken in twice changes nothing.
         """
         began, ended, tried = _rows(writer, lines)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             _many(connection, self._began, began)
             _many(connection, self._ended, ended)
             _many(connection, self._attempt, tried)
@@ -88,7 +87,7 @@ class SqlCalls:
             .where(calls.c.writer == writer, calls.c.outcome == RUNNING)
             .values(outcome=LOST)
         )
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             count = connection.execute(lost).rowcount
             self._save(connection, writer, position)
         return count
@@ -98,7 +97,7 @@ class SqlCalls:
         query = select(calls).where(calls.c.id == call)
         if tenant is not None:
             query = query.where(calls.c.tenant == tenant)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _entry(row)
 
@@ -115,12 +114,12 @@ class SqlCalls:
                 query = query.where(column == value)
         if wanted.before is not None:
             query = query.where(calls.c.n < wanted.before)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             return [_entry(row) for row in connection.execute(query)]
 
     def sums(self, since_ms: int, tenant: str | None) -> list[Sum]:
         """Totals of calls started since then, by deployment and outcome."""
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(_sums(since_ms, tenant))
             return [Sum(*row) for row in rows]
 

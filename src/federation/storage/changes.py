@@ -6,7 +6,7 @@ import zlib
 
 from sqlalchemy import Engine, delete, insert, select
 
-from federation.storage.engine import readers
+from federation.storage.engine import reading, writing
 from federation.storage.entries import ConfigVersion, Override
 from federation.storage.tables import config_versions, provider_overrides
 
@@ -16,18 +16,17 @@ class SqlOverrides:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._readers = readers(engine)
 
     def list(self) -> list[Override]:
         """Every override, by provider."""
         query = select(provider_overrides).order_by(provider_overrides.c.provider)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             return [Override(*row) for row in connection.execute(query)]
 
     def save(self, override: Override) -> None:
         """Keep an override in the place of any for the same provider."""
         same = provider_overrides.c.provider == override.provider
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(delete(provider_overrides).where(same))
             connection.execute(
                 insert(provider_overrides),
@@ -45,20 +44,19 @@ class SqlVersions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._readers = readers(engine)
 
     def latest(self) -> ConfigVersion | None:
         """The newest version, or None in a new store."""
         columns = (config_versions.c.version, config_versions.c.digest, config_versions.c.at_ms)
         query = select(*columns).order_by(config_versions.c.version.desc()).limit(1)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else ConfigVersion(*row)
 
     def add(self, digest: str, at_ms: int, body: bytes) -> ConfigVersion:
         """Keep a configuration under the next version. `body` holds no secret."""
         row = {"digest": digest, "at_ms": at_ms, "body": zlib.compress(body)}
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             result = connection.execute(insert(config_versions), row)
         key = result.inserted_primary_key
         assert key is not None  # noqa: S101  a single insert has one
@@ -67,6 +65,6 @@ class SqlVersions:
     def body(self, version: int) -> bytes | None:
         """A version's content as it was given, or None."""
         query = select(config_versions.c.body).where(config_versions.c.version == version)
-        with self._readers.connect() as connection:
+        with reading(self._engine) as connection:
             found = connection.scalar(query)
         return None if found is None else zlib.decompress(found)

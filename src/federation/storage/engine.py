@@ -7,13 +7,15 @@ docs/decisions/0005-storage.md for why not an async driver.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from federation.errors import ConfigError, Problem
+from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.tables import HEAD, metadata
 
 BUSY_MS = 5_000
@@ -48,9 +50,30 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
     return engine
 
 
-def readers(engine: Engine) -> Engine:
-    """The same connections for reading only: no transaction, so no lock."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction: all or nothing. Raises `Unavailable` where the store does not take it."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise _unavailable(error) from error
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading only: no transaction, so no lock. Raises `Unavailable`."""
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise _unavailable(error) from error
+
+
+def probe(engine: Engine) -> None:
+    """Raise `Unavailable` where the store would not take a write just now."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE tenants SET name = name WHERE id = ''")
 
 
 def prepare_schema(engine: Engine, path: Path) -> None:
@@ -93,6 +116,14 @@ def _create(connection: Connection) -> None:
     )
     connection.execute(
         text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD}
+    )
+
+
+def _unavailable(error: SQLAlchemyError) -> Unavailable:
+    return Unavailable(
+        f"The store cannot be used just now: {_cause(error)}.",
+        code="store_unavailable",
+        retry_after_s=5.0,
     )
 
 

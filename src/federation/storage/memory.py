@@ -141,6 +141,7 @@ class MemoryKeys:
 
     def __init__(self) -> None:
         self._keys: dict[str, VirtualKey] = {}
+        self._tenants: set[str] = set()
 
     def add(self, key: VirtualKey) -> None:
         """Keep a new key."""
@@ -163,7 +164,12 @@ class MemoryKeys:
             self._keys[key] = replace(found, revoked_ms=at_ms)
 
     def ensure_tenant(self, tenant: str, at_ms: int) -> None:
-        """Nothing to make: memory keeps no list of tenants."""
+        """Make a tenant where there is none of this id."""
+        self._tenants.add(tenant)
+
+    def has_tenant(self, tenant: str) -> bool:
+        """Whether there is a tenant of this id."""
+        return tenant in self._tenants
 
 
 class MemoryOverrides:

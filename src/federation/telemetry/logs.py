@@ -20,7 +20,7 @@ REDACTED = "[redacted]"
 
 _SECRET_FIELDS = re.compile(
     r"secret|password|passphrase|authorization|credential|cookie|api[-_]?key|master[-_]?key"
-    r"|\btoken\b|signature",
+    r"|(?:access|refresh|id|session|bearer|auth)_?token|^token$|signature",
     re.IGNORECASE,
 )
 _CONTENT_FIELDS = frozenset(
@@ -62,6 +62,10 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Render; never raises for what an extra may hold."""
+        return _encode(self.fields(record)).decode()
+
+    def fields(self, record: logging.LogRecord) -> dict[str, object]:
+        """What the line says, redacted."""
         line: dict[str, object] = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -74,7 +78,7 @@ class JsonFormatter(logging.Formatter):
                 line[name] = _field(name, value)
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = redact("".join(traceback.format_exception(*record.exc_info)))
-        return _encode(line).decode()
+        return line
 
 
 def _field(name: str, value: object) -> object:
@@ -89,12 +93,31 @@ def _field(name: str, value: object) -> object:
     return redact(str(value))
 
 
-def configure(process: str, level: int = logging.INFO, stream: TextIO | None = None) -> None:
-    """Send this process's logs to stderr; call once, first thing. Later calls replace it."""
+class ConsoleFormatter(JsonFormatter):
+    """The same facts, equally redacted, in a line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render as time, level, process, message, then `name=value`."""
+        line = self.fields(record)
+        said = f"{line.pop('ts')} {line.pop('level'):<7} {line.pop('process')}"
+        said += f" {line.pop('logger')}: {line.pop('message')}"
+        stack = line.pop("exception", "")
+        said += "".join(f" {name}={value}" for name, value in line.items())
+        return f"{said}\n{stack}".rstrip()
+
+
+def configure(
+    process: str,
+    level: str = "info",
+    form: str = "json",
+    stream: TextIO | None = None,
+) -> None:
+    """Send this process's logs to stderr; call first thing. A later call replaces it."""
     target = logging.StreamHandler(stream or sys.stderr)
-    target.setFormatter(JsonFormatter(process))
+    formatter = ConsoleFormatter if form == "console" else JsonFormatter
+    target.setFormatter(formatter(process))
     root = logging.getLogger()
     root.handlers[:] = [target]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     # A log line must not be what kills a request: a closed stderr is ignored.
     logging.raiseExceptions = False

@@ -315,6 +315,8 @@ class Connection(asyncio.Protocol):
             self.fed = 0
             if size + 4 * len(head) <= limit:
                 return False
+        if not self.seen:
+            exchange.status = 0  # a head that must not be used never came
         self.fail(UpstreamGarbled, f"the head of {exchange.host}'s answer exceeds {limit} bytes")
         return True
 

@@ -68,8 +68,9 @@ class Pool:
         try:
             return await turn
         except asyncio.CancelledError:
-            if not turn.done() or turn.cancelled():
-                self.waiting.remove(turn)
+            if turn.cancelled():
+                if turn in self.waiting:  # else it has been passed over already
+                    self.waiting.remove(turn)
             elif (handed := turn.result()) is None:
                 self.free()
             else:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.config import document
-from federation.config.document import DEPTH_LIMIT, FILE_LIMIT, Place, parse
+from federation.config.document import FILE_LIMIT, Place, parse
+from federation.config.nodes import DEPTH_LIMIT
 
 
 def values(text: str) -> object:
@@ -37,7 +38,7 @@ def test_a_decimal_is_exactly_what_was_written() -> None:
 
 def test_integers_words_and_nothing_are_told_apart() -> None:
     assert values("[1, -7, +3, 1_000, 0x1F, 0o17, 010]") == [1, -7, 3, 1000, 31, 15, 10]
-    assert values("[true, False, null, ~, , ]") == [True, False, None, None, None]
+    assert values("[true, False, null, ~]") == [True, False, None, None]
     assert values("a:") == {"a": None}
 
 
@@ -126,11 +127,11 @@ def test_a_byte_order_mark_is_harmless() -> None:
     [
         ("a: [1\nb: 2\n", 2, "is not YAML"),
         ("a: 1\n\tb: 2\n", 2, "is not YAML"),
-        ("a: !!python/object:os.system {}\n", None, "plain value"),
+        ("a: !!python/object:os.system {}\n", 1, "plain value"),
         ("a: !!python/name:os.system x\n", 1, "tag"),
         ("? [a]\n: 1\n", 1, "a key must be a word"),
         ("a: *nowhere\n", 1, "is not YAML"),
-        ("--- 1\n--- 2\n", 2, "is not YAML"),
+        ("--- 1\n--- 2\n", 2, "more than one document"),
         ("a: \x00b\n", None, "is not YAML"),
     ],
 )
@@ -138,9 +139,6 @@ def test_what_cannot_be_read_is_refused_with_its_line(
     text: str, line: int | None, what: str
 ) -> None:
     found = parse(text.encode(), "x.yaml")
-    if not found.problems:  # a tag on a mapping is dropped: its content is plain data
-        assert found.value == {"a": {}}
-        return
     assert what in found.problems[0].message
     assert line is None or found.problems[0].line == line
 

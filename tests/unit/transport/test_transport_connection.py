@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from federation.errors import UpstreamCut, UpstreamFailed, UpstreamGarbled, UpstreamTimeout
 from federation.transport.connection import Connection, _announced_s
 from federation.transport.decoding import Decoder
 from federation.transport.exchange import Exchange
 from federation.transport.limits import Limits
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 class FakeTransport:
@@ -127,7 +129,7 @@ EMPTY = b"HTTP/1.1 204 No Content\r\nx: y\r\n\r\n"
 
 def cuts(data: bytes, places: Iterable[int]) -> list[bytes]:
     edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [data[a:b] for a, b in itertools.pairwise(edges) if a < b]
 
 
 @settings(deadline=None)

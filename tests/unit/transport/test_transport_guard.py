@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from federation.transport import guard
 from hypothesis import given
 from hypothesis import strategies as st
+
+from federation.transport import guard
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "104.18.7.192", "2606:4700::6812:7c0", "2a00:1450:4001:80b::200e"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from federation.errors import InvalidRequest
 from federation.schema.http import Headers, Origin, WireRequest
 from federation.transport.head import HeadWriter, authority
-from hypothesis import given
-from hypothesis import strategies as st
 
 ORIGIN = Origin("https", "api.example.com", 443)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from federation.errors import Unavailable, UpstreamError, UpstreamFailed
 from federation.transport.names import Names, system_resolve
 

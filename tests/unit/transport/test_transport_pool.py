@@ -6,6 +6,7 @@ import asyncio
 from typing import cast
 
 import pytest
+
 from federation.errors import Unavailable
 from federation.schema.http import Origin
 from federation.transport.connection import Connection
@@ -107,16 +108,20 @@ async def test_who_stops_waiting_loses_no_slot() -> None:
         await waiting
     assert not pool.waiting
 
-    for hand_over in (lambda: pool.give_back(connection), connection.abort):
-        waiting = asyncio.create_task(pool.slot())
-        await asyncio.sleep(0)
-        hand_over()
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        if connection.usable():
-            assert pool.idle == [connection]
-            assert pool.pop(0.0) is connection
+    waiting = asyncio.create_task(pool.slot())
+    await asyncio.sleep(0)
+    pool.give_back(connection)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert pool.pop(0.0) is connection
+
+    waiting = asyncio.create_task(pool.slot())
+    await asyncio.sleep(0)
+    connection.abort()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     assert pool.opened == 0
 
 

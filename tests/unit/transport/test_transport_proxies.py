@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+
 from federation.errors import ConfigError
 from federation.schema.http import Origin
 from federation.transport.proxies import DIRECT, Proxies, Proxy, parse

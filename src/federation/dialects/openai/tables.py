@@ -128,7 +128,9 @@ GOVERNED: Final[dict[str, Governed]] = {
     "lora": Governed("model", "Puts an adapter on the model.", _EMPTY),
     "adapter_id": Governed("model", "Puts an adapter on the model.", _EMPTY),
     "adapters": Governed("model", "Puts an adapter on the model.", _EMPTY),
-    "compound_custom": Governed("model, price", "Chooses models and tools inside the host.", _EMPTY),
+    "compound_custom": Governed(
+        "model, price", "Chooses models and tools inside the host.", _EMPTY
+    ),
     "search_parameters": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
     "search_settings": Governed("place", "Steers a web search.", _EMPTY),
     "search_mode": Governed("place, price", "Steers a web search.", _EMPTY),
@@ -179,8 +181,7 @@ FREE_TOOLS: Final = frozenset(("function", "custom"))
 """Tools that the caller runs. Any other type runs at the provider and is governed by the
 name `tools.<type>`: it may search the web, call other servers or run code."""
 
-LISTED: Final = frozenset(
-    """
+_LISTED = """
     add_generation_prompt bad_words cache_prompt cache_salt chat_template_kwargs
     continue_final_message do_sample documents dry_allowed_length dry_base dry_multiplier
     dry_penalty_last_n dry_sequence_breakers dynatemp_exponent dynatemp_range echo effort
@@ -197,8 +198,8 @@ LISTED: Final = frozenset(
     tfs_z think thinking thinking_budget tool_stream top_a top_k top_n_sigma trace
     typical_p usage use_beam_search verbosity_level vl_high_resolution_images
     xtc_probability xtc_threshold
-    """.split()
-)
+"""
+LISTED: Final = frozenset(_LISTED.split())
 """Fields of other hosts that change the answer's wording, not model, place, price or retention."""
 
 ROLES: Final = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
@@ -252,9 +253,7 @@ PART_FIELDS: Final = _decoders(
 
 LONG_CACHE: Final = {
     "cache_control": _neutral('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"5m"}'),
-    "prompt_cache_breakpoint": _neutral(
-        '{"mode":"explicit"}', '{"mode":"explicit","ttl":"30m"}'
-    ),
+    "prompt_cache_breakpoint": _neutral('{"mode":"explicit"}', '{"mode":"explicit","ttl":"30m"}'),
 }
 """Cache markers on content parts, with the values that keep a prefix no longer than usual."""
 

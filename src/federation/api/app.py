@@ -1,0 +1,44 @@
+"""The management API as an application: its routes, its errors, its page.
+
+The trap: importing this costs a third of a second, so control answers its workers first
+and imports it after (`bootstrap.control`).
+"""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+
+from federation import __version__
+from federation.api import calls, errors, keys, page, providers, status
+from federation.api.access import authorize
+from federation.api.models import ErrorReply
+from federation.control.control import Control
+
+_FAILURES = {
+    code: {"model": ErrorReply, "description": words}
+    for code, words in (
+        (400, "The request is not valid."),
+        (401, "No usable key was sent."),
+        (403, "The key does not reach this far."),
+        (404, "There is no such thing, or not for you."),
+    )
+}
+
+
+def create_app(control: Control) -> FastAPI:
+    """The application in front of a control process."""
+    app = FastAPI(
+        title="Federation",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(authorize)],
+        responses=_FAILURES,  # type: ignore[arg-type]
+    )
+    app.state.control = control
+    for module in (calls, keys, providers, status):
+        app.include_router(module.router)
+    page.install(app)
+    errors.install(app)
+    return app

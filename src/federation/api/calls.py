@@ -1,0 +1,177 @@
+"""Routes of the ledger: one call, a page of calls, totals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query
+
+from federation.api.access import Asker, ControlPlane
+from federation.api.models import (
+    AttemptView,
+    CallList,
+    CallStoryView,
+    CallView,
+    StatsRow,
+    StatsView,
+    UsageView,
+)
+from federation.control.permissions import tenant_seen
+from federation.domain.money import nano_to_usd
+from federation.schema.records import AttemptRecord, CallEnded, CallStarted
+from federation.schema.usage import Usage
+from federation.storage.entries import LOST, CallEntry, CallFilter, Sum
+
+router = APIRouter(tags=["calls"])
+
+DAY_S = 86_400
+
+
+@router.get("/v1/calls")
+async def list_calls(
+    control: ControlPlane,
+    asker: Asker,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[int | None, Query(ge=1)] = None,
+    outcome: Annotated[str | None, Query(max_length=32)] = None,
+    key: Annotated[str | None, Query(max_length=200)] = None,
+    deployment: Annotated[str | None, Query(max_length=400)] = None,
+) -> CallList:
+    """Calls of your tenant, newest first."""
+    await control.ledger.catch_up()
+    wanted = CallFilter(tenant_seen(asker), limit, before, outcome, key, deployment)
+    entries = await control.ledger.page(wanted)
+    following = entries[-1].n if len(entries) == limit else None
+    return CallList(data=[CallView(**_call(entry)) for entry in entries], next=following)
+
+
+@router.get("/v1/calls/{call}")
+async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryView:
+    """One call with its attempts and decision; what `x-federation-call-id` names."""
+    entry = await control.ledger.find(call, tenant_seen(asker))
+    record = entry.record
+    attempts: list[AttemptView] = []
+    decision: dict[str, object] | None = None
+    if isinstance(record, CallEnded):
+        attempts = [_attempt(attempt) for attempt in record.attempts]
+        decision = msgspec.to_builtins(record.decision)
+    return CallStoryView(**_call(entry), attempts=attempts, decision=decision)
+
+
+@router.get("/v1/stats")
+async def get_stats(
+    control: ControlPlane,
+    asker: Asker,
+    window_s: Annotated[int, Query(ge=1, le=366 * DAY_S)] = DAY_S,
+) -> StatsView:
+    """Calls, tokens and cost of your tenant in the last `window_s` seconds."""
+    await control.ledger.catch_up()
+    since_ms = int((control.clock() - window_s) * 1000)
+    sums = await control.ledger.sums(since_ms, tenant_seen(asker))
+    rows = [_row(name, [s for s in sums if s.deployment == name]) for name in _names(sums)]
+    return StatsView(
+        since_ms=since_ms,
+        calls=sum(s.calls for s in sums),
+        outcomes=_outcomes(sums),
+        input_tokens=sum(s.input for s in sums),
+        output_tokens=sum(s.output for s in sums),
+        cost_nano=(cost := sum(s.cost_nano for s in sums)),
+        cost_usd=float(nano_to_usd(cost)),
+        unpriced_calls=sum(s.unpriced for s in sums),
+        deployments=rows,
+    )
+
+
+def _call(entry: CallEntry) -> dict[str, object]:
+    """The fields of a `CallView`."""
+    record = entry.record
+    ended = record if isinstance(record, CallEnded) else None
+    usage = Usage() if ended is None else ended.usage
+    cost = None if ended is None else ended.cost_nano
+    return {
+        "id": record.call,
+        "tenant": record.tenant,
+        "key": record.key,
+        "operation": record.operation,
+        "requested": record.requested,
+        "outcome": entry.outcome,
+        "status": None if ended is None else ended.status,
+        "stream": record.stream,
+        "provider": record.deployment.partition("/")[0],
+        "deployment": record.deployment,
+        "response_model": "" if ended is None else ended.response_model,
+        "finish": "" if ended is None else ended.finish,
+        "error": ("worker_died" if entry.outcome == LOST else "") if ended is None else ended.error,
+        "started_ms": _started(record),
+        "ended_ms": None if ended is None else ended.at_ms,
+        "duration_ms": None if ended is None else ended.duration_ms,
+        "first_byte_ms": None if ended is None else ended.first_byte_ms,
+        "usage": _usage(usage),
+        "cost_nano": cost,
+        "cost_usd": None if cost is None else float(nano_to_usd(cost)),
+        "simulated": ended is not None and ended.simulated,
+        "tags": {} if ended is None else ended.tags,
+        "session": "" if ended is None else ended.session,
+        "user": "" if ended is None else ended.user,
+    }
+
+
+def _started(record: CallStarted | CallEnded) -> int:
+    if isinstance(record, CallStarted):
+        return record.at_ms
+    return record.started_ms or record.at_ms
+
+
+def _usage(usage: Usage) -> UsageView:
+    return UsageView(
+        input=usage.input,
+        output=usage.output,
+        cached=usage.cached,
+        cache_write=usage.cache_write,
+        reasoning=usage.reasoning,
+        estimated=usage.estimated,
+    )
+
+
+def _attempt(attempt: AttemptRecord) -> AttemptView:
+    return AttemptView(
+        deployment=attempt.deployment,
+        started_ms=attempt.started_ms,
+        status=attempt.status,
+        error=attempt.error,
+        first_byte_ms=attempt.first_byte_ms,
+        total_ms=attempt.total_ms,
+        usage=_usage(attempt.usage),
+        cost_nano=attempt.cost_nano,
+    )
+
+
+def _names(sums: Iterable[Sum]) -> list[str]:
+    return sorted({each.deployment for each in sums})
+
+
+def _outcomes(sums: Iterable[Sum]) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for each in sums:
+        counted[each.outcome] += each.calls
+    return dict(counted)
+
+
+def _row(deployment: str, sums: list[Sum]) -> StatsRow:
+    calls = sum(each.calls for each in sums)
+    cost = sum(each.cost_nano for each in sums)
+    return StatsRow(
+        deployment=deployment,
+        provider=deployment.partition("/")[0],
+        calls=calls,
+        outcomes=_outcomes(sums),
+        input_tokens=sum(each.input for each in sums),
+        output_tokens=sum(each.output for each in sums),
+        cost_nano=cost,
+        cost_usd=float(nano_to_usd(cost)),
+        unpriced_calls=sum(each.unpriced for each in sums),
+        mean_ms=round(sum(each.duration_ms for each in sums) / calls, 3),
+    )

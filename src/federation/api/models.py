@@ -1,0 +1,249 @@
+"""What the management API says and hears, as Pydantic models: the source of its OpenAPI page."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from federation.domain.access import Role
+
+
+class Strict(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong and what to do about it."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorReply(BaseModel):
+    """Any failure, in the shape that clients of the OpenAI API expect."""
+
+    error: ErrorDetail
+
+
+class UsageView(BaseModel):
+    """Tokens. `input` includes cached reads and cache writes, `output` includes reasoning."""
+
+    input: int
+    output: int
+    cached: int
+    cache_write: int
+    reasoning: int
+    estimated: bool = Field(description="True where the provider sent no usage.")
+
+
+class AttemptView(BaseModel):
+    """One request to one deployment."""
+
+    deployment: str
+    started_ms: int
+    status: int
+    error: str
+    first_byte_ms: float
+    total_ms: float
+    usage: UsageView
+    cost_nano: int | None = Field(description="Nano-dollars, exact; null where unknown.")
+
+
+class CallView(BaseModel):
+    """One call as the ledger knows it."""
+
+    object: Literal["call"] = "call"
+    id: str
+    tenant: str
+    key: str = Field(description="The id of the key that called.")
+    operation: str
+    requested: str = Field(description="The model, route or `auto` that the client named.")
+    outcome: str = Field(description="ok, error, canceled, cut, running or lost.")
+    status: int | None
+    stream: bool
+    provider: str
+    deployment: str
+    response_model: str
+    finish: str
+    error: str
+    started_ms: int
+    ended_ms: int | None
+    duration_ms: float | None
+    first_byte_ms: float | None
+    usage: UsageView
+    cost_nano: int | None = Field(description="Nano-dollars, exact; null where unknown.")
+    cost_usd: float | None = Field(description="The same in USD.")
+    simulated: bool
+    tags: dict[str, str]
+    session: str
+    user: str
+
+
+class CallStoryView(CallView):
+    """One call with its attempts and the decision behind it."""
+
+    attempts: list[AttemptView]
+    decision: dict[str, object] | None = Field(
+        description="What was known, who was considered, and the scores."
+    )
+
+
+class CallList(BaseModel):
+    """Calls, newest first. `next` continues the list as `before`."""
+
+    object: Literal["list"] = "list"
+    data: list[CallView]
+    next: int | None
+
+
+class KeyView(BaseModel):
+    """A virtual key, without its secret."""
+
+    object: Literal["key"] = "key"
+    id: str
+    name: str
+    tenant: str
+    role: Role
+    created_ms: int
+    expires_ms: int | None
+    revoked_ms: int | None
+    models: list[str]
+    providers: list[str]
+    hint: str = Field(description="The secret's last characters.")
+
+
+class NewKeyView(KeyView):
+    """A key just made: the only time that its secret is told."""
+
+    secret: str
+
+
+class KeyList(BaseModel):
+    """Keys, oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[KeyView]
+
+
+class KeyBody(Strict):
+    """A key to be made. It can reach no further than the key that asks for it."""
+
+    name: str = Field(min_length=1, max_length=200)
+    role: Role = Role.DEVELOPER
+    tenant: str | None = Field(None, description="Your own, where left out.")
+    expires_in_s: int | None = Field(None, gt=0, le=10 * 366 * 86_400)
+    models: list[str] = Field([], max_length=1000, description="Empty is all.")
+    providers: list[str] = Field([], max_length=1000, description="Empty is all.")
+
+
+class EnableBody(Strict):
+    """How to switch a provider on."""
+
+    force: bool = Field(False, description="Also where the provider does not answer a probe.")
+
+
+class ProbeView(BaseModel):
+    """What came of asking a provider."""
+
+    ok: bool
+    status: int = Field(description="Its HTTP status; 0 where none came.")
+    latency_ms: float
+    credential: str = Field(description="accepted, refused, missing or unknown.")
+    message: str
+
+
+class SwitchedView(BaseModel):
+    """A provider after a change."""
+
+    object: Literal["provider"] = "provider"
+    id: str
+    enabled: bool
+    version: int = Field(description="The configuration version that the change made.")
+    probe: ProbeView | None
+
+
+class WorkerView(BaseModel):
+    """An inference worker that is connected."""
+
+    slot: int
+    pid: int
+    since_ms: int
+    reported_ms: int
+
+
+class ConfigView(BaseModel):
+    """The configuration in force."""
+
+    version: int
+    digest: str
+    loaded_ms: int
+    deployments: int
+    usable_deployments: int
+    routes: int
+    problems: list[str] = Field(description="Why newer files are not in force.")
+    warnings: list[str]
+
+
+class StoreView(BaseModel):
+    """The store and the journals that it follows."""
+
+    writable: bool
+    lines: int
+    bad_lines: int
+    lost_calls: int
+    lag_ms: int
+
+
+class StatusView(BaseModel):
+    """How the gateway is."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    started_ms: int
+    uptime_s: float
+    workers_wanted: int
+    workers: list[WorkerView]
+    config: ConfigView
+    store: StoreView
+
+
+class StatsRow(BaseModel):
+    """Totals of one deployment."""
+
+    deployment: str
+    provider: str
+    calls: int
+    outcomes: dict[str, int]
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int
+    cost_usd: float
+    unpriced_calls: int = Field(description="Calls whose cost is unknown.")
+    mean_ms: float
+
+
+class StatsView(BaseModel):
+    """Totals of a span of time up to now."""
+
+    since_ms: int
+    calls: int
+    outcomes: dict[str, int]
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int
+    cost_usd: float
+    unpriced_calls: int
+    deployments: list[StatsRow]
+
+
+class StartupView(BaseModel):
+    """Whether control has started."""
+
+    status: Literal["started"] = "started"
+    version: str
+    snapshot: int

@@ -1,0 +1,79 @@
+"""Routes that say how the gateway itself is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from federation import __version__
+from federation.api.access import ControlPlane
+from federation.api.models import ConfigView, StartupView, StatusView, StoreView, WorkerView
+from federation.control.control import Control
+from federation.telemetry.exposition import CONTENT_TYPE, exposition
+
+router = APIRouter(tags=["status"])
+
+
+@router.get("/admin/status")
+async def get_status(control: ControlPlane) -> StatusView:
+    """Workers, configuration and store."""
+    workers = [
+        WorkerView(
+            slot=session.hello.worker,
+            pid=session.hello.pid,
+            since_ms=session.since_ms,
+            reported_ms=session.reported_ms,
+        )
+        for session in control.link.sessions
+    ]
+    config, store = _config(control), _store(control)
+    well = len(workers) >= control.workers and store.writable and not config.problems
+    return StatusView(
+        status="ok" if well else "degraded",
+        version=__version__,
+        started_ms=int(control.started * 1000),
+        uptime_s=round(control.clock() - control.started, 3),
+        workers_wanted=control.workers,
+        workers=workers,
+        config=config,
+        store=store,
+    )
+
+
+@router.get("/metrics", response_class=Response)
+async def get_metrics(control: ControlPlane) -> Response:
+    """Everything that is counted and measured, in Prometheus's text format."""
+    body = exposition(control.counted(), control.gauges())
+    return Response(body, headers={"content-type": CONTENT_TYPE})
+
+
+@router.get("/health/startup")
+async def get_startup(control: ControlPlane) -> StartupView:
+    """Answers as soon as control has started."""
+    return StartupView(version=__version__, snapshot=control.configuration.snapshot.version)
+
+
+def _config(control: Control) -> ConfigView:
+    configuration = control.configuration
+    snapshot = configuration.snapshot
+    reading = configuration.reading
+    return ConfigView(
+        version=snapshot.version,
+        digest=snapshot.digest,
+        loaded_ms=configuration.loaded_ms,
+        deployments=len(snapshot.deployments),
+        usable_deployments=sum(each.usable and each.enabled for each in snapshot.deployments),
+        routes=len(snapshot.routes),
+        problems=[str(problem) for problem in configuration.problems],
+        warnings=[str(problem) for problem in (*reading.loaded.warnings, *reading.warnings)],
+    )
+
+
+def _store(control: Control) -> StoreView:
+    progress = control.ledger.progress
+    return StoreView(
+        writable=control.ledger.writable,
+        lines=progress.lines,
+        bad_lines=progress.bad,
+        lost_calls=progress.lost,
+        lag_ms=progress.lag_ms,
+    )

@@ -1,0 +1,28 @@
+"""The written list of stages: how a worker's gateway is put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from federation.gateway.call import Stage, compose
+from federation.gateway.chat import Chat
+from federation.gateway.desk import Desk
+from federation.gateway.dispatcher import Dispatcher
+from federation.gateway.passing import Passing
+from federation.gateway.route_endpoint import RouteEndpoint
+from federation.gateway.stages.admit import Admission
+from federation.gateway.stages.record import Recorder
+from federation.gateway.world import World
+
+
+def assemble(world: World, control: Path) -> Desk:
+    """A worker's handler. `control` is the socket of the management plane.
+
+    Identify stands before the pipeline, at the desk, because every path needs it.
+    """
+    stages: tuple[Stage, ...] = (
+        Admission(world),
+        Recorder(world.journal, world.meter, world.clock),
+    )
+    chat = Chat(world, compose(stages, Dispatcher(world)))
+    return Desk(world, chat, RouteEndpoint(world, chat), Passing(world.transport, control))

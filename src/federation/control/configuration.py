@@ -1,0 +1,113 @@
+"""The configuration in force: read, compiled, given a version, read again when it changes.
+
+All of it blocks but `snapshot` and the other attributes. The trap: a file that has become
+bad changes nothing. What was in force stays so, and `problems` says what is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from federation.config.settings import Loaded
+from federation.config.watch import Fingerprint
+from federation.control.frames import pack_snapshot
+from federation.control.ports import OverrideStore, VersionStore
+from federation.control.snapshots import compile_snapshot, without_secrets
+from federation.domain.snapshot import Snapshot
+from federation.errors import ConfigError, Problem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of files and environment."""
+
+    loaded: Loaded
+    secrets: dict[str, str] = field(repr=False)
+    warnings: tuple[Problem, ...] = ()
+
+
+class Configuration:
+    """What is in force now. `read` reads everything anew, or raises `ConfigError`;
+    `look` takes the files' fingerprint."""
+
+    def __init__(
+        self,
+        read: Callable[[], Reading],
+        look: Callable[[], Fingerprint],
+        overrides: OverrideStore,
+        versions: VersionStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._read = read
+        self._look = look
+        self._overrides = overrides
+        self._versions = versions
+        self._clock = clock
+        # Before the reading: a change between the two is then seen as one.
+        self._seen = look()
+        self.reading = read()
+        self.problems: tuple[Problem, ...] = ()
+        self.loaded_ms = int(clock() * 1000)
+        self.snapshot = self._compile(self.reading)
+        self._warn()
+
+    def changed(self) -> bool:
+        """Whether any file differs from the last time that this was asked."""
+        now = self._seen.again()
+        differs = now.differs(self._seen)
+        self._seen = now
+        return differs
+
+    def reload(self) -> bool:
+        """Read everything again; whether something else is now in force.
+
+        Never raises for what an operator wrote: see `problems`.
+        """
+        self._seen = self._look()
+        try:
+            reading = self._read()
+        except ConfigError as error:
+            self.problems = tuple(error.problems)
+            for problem in error.problems:
+                log.error("configuration refused", extra=_place(problem))  # noqa: TRY400
+            return False
+        self.problems = ()
+        before = self.reading
+        self.reading = reading
+        if before.loaded.server != reading.loaded.server:
+            log.warning("changes of host, port and workers take effect at the next start")
+        changed = self.recompile()
+        if changed or before.loaded.access != reading.loaded.access:
+            self.loaded_ms = int(self._clock() * 1000)
+            log.info("configuration reloaded", extra={"version": self.snapshot.version})
+            self._warn()
+            return True
+        return False
+
+    def recompile(self) -> bool:
+        """Compile again with the overrides as they are now; whether anything is different."""
+        before = self.snapshot
+        self.snapshot = self._compile(self.reading)
+        return before != self.snapshot
+
+    def _compile(self, reading: Reading) -> Snapshot:
+        overrides = self._overrides.list()
+        snapshot = compile_snapshot(reading.loaded, overrides, reading.secrets, 0)
+        version = self._versions.latest()
+        if version is None or version.digest != snapshot.digest:
+            body = pack_snapshot(without_secrets(snapshot))
+            now_ms = int(self._clock() * 1000)
+            version = self._versions.add(snapshot.digest, now_ms, body)
+        return replace(snapshot, version=version.version)
+
+    def _warn(self) -> None:
+        for problem in (*self.reading.loaded.warnings, *self.reading.warnings):
+            log.warning("configuration", extra=_place(problem))
+
+
+def _place(problem: Problem) -> dict[str, object]:
+    return {"where": problem.where, "line": problem.line, "problem": problem.message}

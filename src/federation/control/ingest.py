@@ -1,0 +1,109 @@
+"""Journals into the store: what workers wrote becomes what can be asked for.
+
+Runs in a thread. The trap: a line may be seen twice (control died between two steps) and
+must count once; the store keeps a writer's position in the same transaction as its lines,
+and a call's id is unique beneath that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from federation.control.ports import CallStore
+from federation.storage.entries import Position
+from federation.storage.journal_reader import BadLine, Batch, Entry, JournalReader
+
+log = logging.getLogger(__name__)
+
+GONE_CHECK_MS = 1_000
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has been taken in since control started."""
+
+    lines: int = 0
+    bad: int = 0
+    lost: int = 0
+    lag_ms: int = 0
+    """How old the newest line was when it was last taken in."""
+
+
+class Ingest:
+    """Follows every journal in a directory. One thread at a time."""
+
+    def __init__(self, reader: JournalReader, calls: CallStore, clock: Callable[[], float]) -> None:
+        self.progress = Progress()
+        self._reader = reader
+        self._calls = calls
+        self._clock = clock
+        self._positions: dict[str, Position] | None = None
+        self._checked_ms: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Take in whatever has been written by now.
+
+        Raises `Unavailable` where the store does not take it; nothing is lost then.
+        """
+        if self._positions is None:
+            self._positions = self._calls.positions()
+        for writer, newest in sorted(self._reader.writers().items()):
+            position = self._positions.get(writer, Position())
+            if not position.closed:
+                self._follow(self._positions, writer, newest, position)
+
+    def _follow(
+        self, positions: dict[str, Position], writer: str, newest: int, position: Position
+    ) -> None:
+        # Asked before the last read, so that nothing can be written after it.
+        gone = self._is_gone(writer, newest)
+        drained = False
+        while not drained:
+            batch = self._reader.read(writer, position.segment, position.offset, gone=gone)
+            position = positions[writer] = self._take(writer, position, batch)
+            drained = batch.drained
+        if gone:
+            position = Position(position.segment, position.offset, position.seq, closed=True)
+            lost = self._calls.close_writer(writer, position)
+            positions[writer] = position
+            self._checked_ms.pop(writer, None)
+            if lost:
+                self.progress.lost += lost
+                log.warning("calls lost with their worker", extra={"writer": writer, "calls": lost})
+
+    def _take(self, writer: str, position: Position, batch: Batch) -> Position:
+        for bad in batch.bad:
+            self._report(bad)
+        lines = [line for line in batch.lines if line.seq > position.seq]
+        seq = self._last_seq(writer, position.seq, lines)
+        after = Position(batch.segment, batch.offset, seq)
+        if after == position:
+            return position
+        self._calls.take(writer, lines, after)
+        if lines:
+            self.progress.lines += len(lines)
+            self.progress.lag_ms = max(0, int(self._clock() * 1000) - lines[-1].record.at_ms)
+        return after
+
+    def _last_seq(self, writer: str, seq: int, lines: list[Entry]) -> int:
+        for line in lines:
+            if line.seq != seq + 1:
+                extra = {"writer": writer, "after": seq, "found": line.seq}
+                log.error("a journal has a gap", extra=extra)
+            seq = line.seq
+        return seq
+
+    def _report(self, bad: BadLine) -> None:
+        self.progress.bad += 1
+        extra = {"writer": bad.writer, "segment": bad.segment, "offset": bad.offset}
+        log.error("a journal line cannot be read", extra={**extra, "reason": bad.reason})
+
+    def _is_gone(self, writer: str, newest: int) -> bool:
+        """Whether the writer's process is dead; asked of the system once a second."""
+        now_ms = int(self._clock() * 1000)
+        if now_ms - self._checked_ms.get(writer, 0) < GONE_CHECK_MS:
+            return False
+        self._checked_ms[writer] = now_ms
+        return self._reader.gone(writer, newest)

@@ -1,0 +1,106 @@
+"""What control needs of a store, each Protocol as small as its caller.
+
+All of it blocks, and is called in a thread (`control.threads`). Every method raises
+`errors.Unavailable` where the store cannot be reached; what one promises beyond that is
+held against each implementation by tests/contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from federation.domain.access import VirtualKey
+from federation.storage.entries import (
+    CallEntry,
+    CallFilter,
+    ConfigVersion,
+    Override,
+    Position,
+    Sum,
+)
+from federation.storage.journal_reader import Entry
+
+
+class CallStore(Protocol):
+    """The ledger's index: calls, attempts, and how far the journals were taken in."""
+
+    def positions(self) -> dict[str, Position]:
+        """How far each writer's journal has been taken in."""
+        ...
+
+    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
+        """Take in a writer's lines up to a position, all or nothing; idempotent by call."""
+        ...
+
+    def close_writer(self, writer: str, position: Position) -> int:
+        """Mark calls that a dead writer left running as lost; how many there were."""
+        ...
+
+    def find(self, call: str, tenant: str | None) -> CallEntry | None:
+        """One call; None where there is none, or it is another tenant's (None: any tenant)."""
+        ...
+
+    def page(self, wanted: CallFilter) -> list[CallEntry]:
+        """Calls, newest first, at most `limit`."""
+        ...
+
+    def sums(self, since_ms: int, tenant: str | None) -> list[Sum]:
+        """Totals of calls started since then, by deployment and outcome, in that order."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Virtual keys and the tenants that they belong to."""
+
+    def add(self, key: VirtualKey) -> None:
+        """Keep a new key of an existing tenant."""
+        ...
+
+    def find(self, key: str, tenant: str | None) -> VirtualKey | None:
+        """One key; None where there is none, or it is another tenant's (None: any tenant)."""
+        ...
+
+    def list(self, tenant: str | None) -> list[VirtualKey]:
+        """A tenant's keys (None: everyone's), revoked ones too, oldest first."""
+        ...
+
+    def revoke(self, key: str, at_ms: int) -> None:
+        """End a key. Idempotent: the first revocation's time stays."""
+        ...
+
+    def has_tenant(self, tenant: str) -> bool:
+        """Whether there is a tenant of this id."""
+        ...
+
+    def ensure_tenant(self, tenant: str, at_ms: int) -> None:
+        """Make a tenant where there is none of this id."""
+        ...
+
+
+class OverrideStore(Protocol):
+    """What operators decided about providers at run time."""
+
+    def list(self) -> list[Override]:
+        """Every override, by provider."""
+        ...
+
+    def save(self, override: Override) -> None:
+        """Keep an override in the place of any for the same provider."""
+        ...
+
+
+class VersionStore(Protocol):
+    """Every configuration that was ever in force."""
+
+    def latest(self) -> ConfigVersion | None:
+        """The newest version, or None in a new store."""
+        ...
+
+    def add(self, digest: str, at_ms: int, body: bytes) -> ConfigVersion:
+        """Keep a configuration under the next version. `body` holds no secret."""
+        ...
+
+    def body(self, version: int) -> bytes | None:
+        """A version's content as it was given, or None."""
+        ...

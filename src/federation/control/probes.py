@@ -1,0 +1,95 @@
+"""Asking a provider whether it is there and takes our credential, without spending a token.
+
+The trap: most providers list models at `<base>/models`, not all. An answer that only says
+"no such page" still proves that the address is right, so it passes; what fails a provider
+is silence, a server error, or a refused credential.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from federation.domain.catalogue import Provider
+from federation.errors import UpstreamError
+from federation.ports import Transport
+from federation.schema.http import Origin, Timeouts, WireRequest
+
+TIMEOUTS = Timeouts(connect_s=3.0, first_byte_s=5.0, idle_s=5.0, total_s=8.0)
+
+Sign = Callable[[Provider, str | None], tuple[tuple[tuple[bytes, bytes], ...], str]]
+"""Headers, and a query without its question mark, that prove who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What came of asking. `credential`: accepted, refused, missing or unknown."""
+
+    ok: bool
+    status: int
+    latency_ms: float
+    credential: str
+    message: str
+
+
+class Prober:
+    """Asks providers by way of a transport."""
+
+    def __init__(self, transport: Transport, sign: Sign) -> None:
+        self._transport = transport
+        self._sign = sign
+
+    async def ask(self, provider: Provider, secret: str | None) -> Probe:
+        """Ask once. Never raises for what a provider does."""
+        if secret is None and provider.auth.scheme != "none":
+            return Probe(
+                ok=False,
+                status=0,
+                latency_ms=0.0,
+                credential="missing",
+                message="No credential is configured for this provider.",
+            )
+        began = time.monotonic()
+        try:
+            request = self._request(provider, secret)
+            exchange = await self._transport.send(request, TIMEOUTS)
+            await exchange.aclose()
+        except (UpstreamError, ValueError) as error:
+            return Probe(
+                ok=False,
+                status=0,
+                latency_ms=_since(began),
+                credential="unknown",
+                message=error.message if isinstance(error, UpstreamError) else str(error),
+            )
+        return _judge(exchange.status, _since(began))
+
+    def _request(self, provider: Provider, secret: str | None) -> WireRequest:
+        url = urlsplit(provider.base_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError("The base address is not an http(s) URL.")
+        port = url.port or (443 if url.scheme == "https" else 80)
+        origin = Origin(url.scheme, url.hostname, port, private=provider.private)
+        signed, query = self._sign(provider, secret)
+        target = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%") + "/models"
+        extra = tuple((k.lower().encode(), v.encode()) for k, v in provider.auth.extra.items())
+        headers = ((b"accept", b"application/json"), *extra, *signed)
+        return WireRequest("GET", origin, f"{target}?{query}" if query else target, headers)
+
+
+def _since(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 1)
+
+
+def _judge(status: int, latency_ms: float) -> Probe:
+    if status in (401, 402, 403):
+        said = "The provider refuses our credential, or the account has no funds."
+        return Probe(False, status, latency_ms, "refused", said)
+    if status >= 500:
+        return Probe(False, status, latency_ms, "unknown", "The provider fails just now.")
+    if status >= 300:
+        said = "The provider answers; it lists no models at this address."
+        return Probe(True, status, latency_ms, "unknown", said)
+    return Probe(True, status, latency_ms, "accepted", "The provider answers.")

@@ -1,0 +1,66 @@
+"""From what operators decided to the snapshot that workers decide under. Pure.
+
+The trap: a deployment's provider must not carry its models, or each of a provider's
+hundred deployments would drag along the other ninety-nine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from federation.config.settings import Loaded
+from federation.control.frames import pack_snapshot
+from federation.domain.catalogue import Deployment, Provider
+from federation.domain.snapshot import Snapshot
+from federation.storage.entries import Override
+
+
+def compile_snapshot(
+    loaded: Loaded,
+    overrides: Iterable[Override],
+    secrets: Mapping[str, str],
+    version: int,
+) -> Snapshot:
+    """The snapshot of a configuration, with every provider's models as deployments.
+
+    `secrets` maps providers to resolved credentials. The digest is equal for equal content;
+    secrets are not part of it, for digests are shown and short secrets could be guessed.
+    """
+    decided = {override.provider: override.enabled for override in overrides}
+    snapshot = Snapshot(
+        version=version,
+        digest="",
+        settings=loaded.settings,
+        deployments=tuple(
+            deployment
+            for provider in loaded.providers.values()
+            for deployment in _deployments(provider, decided, provider.id in secrets)
+        ),
+        routes=loaded.routes,
+        secrets={name: secrets[name] for name in loaded.providers if name in secrets},
+    )
+    return replace(snapshot, digest=_digest(snapshot))
+
+
+def without_secrets(snapshot: Snapshot) -> Snapshot:
+    """The same snapshot, fit to be kept."""
+    return replace(snapshot, secrets={})
+
+
+def _deployments(
+    provider: Provider, decided: Mapping[str, bool], has_secret: bool
+) -> list[Deployment]:
+    enabled = decided.get(provider.id, provider.enabled)
+    bare = replace(provider, models=(), enabled=enabled)
+    usable = has_secret or provider.auth.scheme == "none"
+    return [
+        Deployment(f"{provider.id}/{model.id}", bare, model, usable=usable, enabled=enabled)
+        for model in provider.models
+    ]
+
+
+def _digest(snapshot: Snapshot) -> str:
+    content = replace(snapshot, version=0, digest="", secrets={})
+    return hashlib.sha256(pack_snapshot(content)).hexdigest()

@@ -1,0 +1,192 @@
+"""How one deployment is reached in this dialect: everything that can be prepared before a call.
+
+Catalogue rows describe differences by quirks; a model's quirk overrides its provider's. The
+ones read here, each optional:
+
+    output_limit_field        max_tokens | max_completion_tokens: the one name that is accepted
+    stream_usage              option (default) | always | x_groq | none: how usage is had in
+                              streams; `none` rejects `stream_options`, only `option` needs it
+    rename                    {ours: theirs}
+    drop                      [field, ...]: not accepted
+    accepts_only              [field, ...]: anything else is dropped
+    default                   {field: value}: added where the client sent none
+    set                       {field: value}: always set
+    sampling                  drop: no temperature and its kin
+    single_choice             true: no `n`
+    path                      what follows the base address, or {chat: ...}
+    query                     {name: value}
+    usage_excludes_reasoning  true: reasoning tokens are not part of the completion's
+    cost_field                usage.cost: where the answer states its price in USD
+    throttle_status           [status, ...]: mean "slow down" like 429
+    payment_status            [status, ...]: mean "out of funds" like 402
+    loading_status            [status, ...]: mean that the model is being loaded
+
+Quirks that ask for a change of content belong to the canonical translation, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from federation import __version__
+from federation.dialects.openai.tables import SAMPLING
+from federation.domain.catalogue import Deployment
+from federation.domain.routes import Settings
+from federation.schema.http import Origin
+
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
+
+_PATH: Final = "/chat/completions"
+_PORTS: Final = {"http": 80, "https": 443}
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+_KEPT: Final = frozenset(("model", "messages"))
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """A deployment, ready to be called; `encode` adds the body. Holds a secret."""
+
+    deployment: str
+    origin: Origin
+    target: str
+    whole: HeaderPairs
+    """Headers of a request for a whole answer."""
+    streamed: HeaderPairs
+    model: bytes
+    """The upstream model name, as JSON."""
+    touched: frozenset[str]
+    """Fields that this row drops or renames."""
+    drop: frozenset[str]
+    accepts: frozenset[str] | None
+    rename: dict[str, str]
+    default: dict[str, bytes]
+    set: dict[str, bytes]
+    limits: tuple[str, ...]
+    """Names of the output limit, any of which stops `max_tokens_default`."""
+    stream_option: bool
+    """Usage must be asked for, and may be."""
+    reasoning_apart: bool
+    cost_field: str
+    throttles: frozenset[int]
+    unpaid: frozenset[int]
+    loading: frozenset[int]
+    secrets: tuple[bytes, ...] = ()
+    """What must never reach a client; error bodies are searched for it."""
+
+    def __repr__(self) -> str:
+        return f"Wire({self.deployment!r})"
+
+
+def prepare(
+    deployment: Deployment,
+    settings: Settings,
+    *,
+    headers: HeaderPairs = (),
+    query: str = "",
+    secret: str = "",
+    private: bool = False,
+) -> Wire:
+    """Prepare a deployment for calls.
+
+    `headers` and `query` are what its signer made; `secret` is searched for in errors.
+    `private` is leave to connect to loopback and private addresses. Raises `ValueError` for
+    a base address that is not an absolute http(s) URL, or has user information.
+    """
+    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
+    origin, path = _split(deployment.provider.base_url, private)
+    terms = [query] if query else []
+    if isinstance(quirks.get("query"), dict):
+        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
+    target = path + _path(quirks) + ("?" + "&".join(terms) if terms else "")
+    shared = (
+        (b"content-type", b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", f"federation/{__version__}".encode()),
+        *((k.lower().encode(), v.encode()) for k, v in deployment.provider.auth.extra.items()),
+        *headers,
+    )
+    drop = _dropped(quirks)
+    rename = {k: str(v) for k, v in _mapping(quirks, "rename").items()}
+    limit = quirks.get("output_limit_field")
+    if limit in _LIMITS:
+        rename[_LIMITS[1 - _LIMITS.index(limit)]] = limit
+    usage = str(quirks.get("stream_usage", "option"))
+    accepts = quirks.get("accepts_only")
+    return Wire(
+        deployment=deployment.id,
+        origin=origin,
+        target=target,
+        whole=((b"accept", b"application/json"), *shared),
+        streamed=((b"accept", b"text/event-stream"), *shared),
+        model=msgspec.json.encode(deployment.model.id),
+        touched=drop | frozenset(rename),
+        drop=drop,
+        accepts=_KEPT | frozenset(accepts) if isinstance(accepts, list | tuple) else None,
+        rename=rename,
+        default=_defaults(quirks, settings, drop, str(limit or _LIMITS[0])),
+        set=_rendered(_mapping(quirks, "set")),
+        limits=(*_LIMITS, *(rename[name] for name in _LIMITS if name in rename)),
+        stream_option=usage == "option",
+        reasoning_apart=quirks.get("usage_excludes_reasoning") is True,
+        cost_field=str(quirks.get("cost_field", "")).removeprefix("usage."),
+        throttles=_statuses(quirks, "throttle_status"),
+        unpaid=_statuses(quirks, "payment_status"),
+        loading=_statuses(quirks, "loading_status"),
+        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+    )
+
+
+def _split(base_url: str, private: bool) -> tuple[Origin, str]:
+    url = urlsplit(base_url)
+    if url.scheme not in _PORTS or not url.hostname or url.username is not None:
+        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
+    port = url.port or _PORTS[url.scheme]
+    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
+    return Origin(url.scheme, url.hostname, port, private=private), path
+
+
+def _path(quirks: Mapping[str, object]) -> str:
+    path = quirks.get("path")
+    if isinstance(path, dict):
+        path = path.get("chat")
+    return path if isinstance(path, str) else _PATH
+
+
+def _dropped(quirks: Mapping[str, object]) -> frozenset[str]:
+    names = quirks.get("drop")
+    drop = {str(name) for name in names} if isinstance(names, list | tuple) else set()
+    if quirks.get("sampling") == "drop":
+        drop.update(SAMPLING)
+    if quirks.get("single_choice") is True:
+        drop.add("n")
+    if quirks.get("stream_usage") == "none":
+        drop.add("stream_options")
+    return frozenset(drop)
+
+
+def _defaults(
+    quirks: Mapping[str, object], settings: Settings, drop: frozenset[str], limit: str
+) -> dict[str, bytes]:
+    values = dict(_mapping(quirks, "default"))
+    if settings.max_tokens_default is not None:
+        values.setdefault(limit, settings.max_tokens_default)
+    if settings.temperature_default is not None:
+        values.setdefault("temperature", settings.temperature_default)
+    return _rendered({name: value for name, value in values.items() if name not in drop})
+
+
+def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
+    return {name: msgspec.json.encode(value) for name, value in values.items()}
+
+
+def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
+    value = quirks.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
+    values = quirks.get(name)
+    return frozenset(values) if isinstance(values, list | tuple) else frozenset()

@@ -1,0 +1,87 @@
+"""Cuts a byte stream of server-sent events into whole events, without changing a byte.
+
+Lines may end in LF, CR LF or CR, and a stream may mix them, so an event ends at a blank
+line and not at two equal characters. A CR at the very end of what has arrived is left open:
+its LF may still come, and cutting there would make the result depend on the network.
+
+Reference: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from federation.errors import UpstreamGarbled
+
+EVENT_LIMIT: Final = 4 * 1024 * 1024
+
+_EOL = rb"(?:\r\n|\n|\r(?![\n]|\Z))"
+_BLANK_LINE: Final = re.compile(_EOL + _EOL)
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_OVERLAP: Final = 3
+"""A blank line is at most four bytes, so its start may lie this far back in what was held."""
+
+
+class EventCutter:
+    """Holds back the event that is not whole yet; one for each stream."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that are whole now, each with the blank line that ends it.
+
+        Raises `UpstreamGarbled` for an event above `EVENT_LIMIT` bytes.
+        """
+        held = self._held
+        if not held:
+            if data.find(b"\n\n") == len(data) - 2 and b"\r" not in data and len(data) > 1:
+                return [data]
+            return self._cut(data, 0)
+        start = max(len(held) - _OVERLAP, 0)
+        held += data
+        self._held = bytearray()
+        return self._cut(bytes(held), start) if _ends(held, start) else self._keep(held)
+
+    def rest(self) -> bytes:
+        """What was held back, when the stream is over."""
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+    def _cut(self, data: bytes, start: int) -> list[bytes]:
+        events: list[bytes] = []
+        begin = 0
+        while (match := _BLANK_LINE.search(data, start)) is not None:
+            start = match.end()
+            events.append(data[begin:start])
+            begin = start
+        if begin < len(data):
+            self._keep(bytearray(data[begin:]))
+        return events
+
+    def _keep(self, held: bytearray) -> list[bytes]:
+        if len(held) > EVENT_LIMIT:
+            raise UpstreamGarbled(f"The provider sent an event of more than {EVENT_LIMIT} bytes.")
+        self._held = held
+        return []
+
+
+def _ends(held: bytearray, start: int) -> bool:
+    return _BLANK_LINE.search(held, start) is not None
+
+
+def event_data(event: bytes) -> bytes | None:
+    """The joined `data` lines of an event; None where it has none (a comment, a keep-alive)."""
+    if event.startswith(b"data: ") and event.endswith(b"\n\n"):
+        data = event[6:-2]
+        if b"\n" not in data and b"\r" not in data:
+            return data
+    lines = [
+        line[5:].removeprefix(b" ")
+        for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf"))
+        if line.startswith(b"data:")
+    ]
+    return b"\n".join(lines) if lines else None
