@@ -38,8 +38,7 @@ def _sample(_number: int, frame: FrameType | None) -> None:
 def _write_stacks() -> None:
     signal.setitimer(signal.ITIMER_PROF, 0)
     with open(f"{os.environ['PROFILE_OUT']}.{os.getpid()}", "w") as sink:  # noqa: PTH123
-        for stack, count in _stacks.most_common():
-            sink.write(f"{';'.join(stack)} {count}\n")
+        sink.writelines(f"{';'.join(stack)} {count}\n" for stack, count in _stacks.most_common())
 
 
 def _begin() -> None:

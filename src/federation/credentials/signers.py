@@ -28,21 +28,23 @@ class Signature:
 def sign(auth: Auth, secret: str | None) -> Signature:
     """The signature for every request under this sign-in.
 
-    Raises `ConfigError` where the scheme is unknown, needs a secret that is not there, or
-    the secret holds characters that a header cannot (a line break would add a header).
+    Without a secret nothing is added: whether one is needed was decided when the deployment
+    was found usable (local servers often take any key or none). Raises `ConfigError` where
+    the scheme is unknown, or the secret holds characters that a header cannot: a line break
+    would add a header.
     """
     signer = SIGNERS.get(auth.scheme)
     if signer is None:
         raise _refused(f"the sign-in scheme {auth.scheme!r} is not known")
-    return signer(auth, secret)
+    return signer(auth, secret) if secret else Signature()
 
 
-def _sign_nothing(auth: Auth, secret: str | None) -> Signature:
+def _sign_nothing(auth: Auth, secret: str) -> Signature:
     return Signature()
 
 
-def _sign_header(auth: Auth, secret: str | None) -> Signature:
-    value = auth.prefix + _present(auth, secret)
+def _sign_header(auth: Auth, secret: str) -> Signature:
+    value = auth.prefix + secret
     if not _is_visible(auth.name) or " " in auth.name:
         raise _refused("the name of the sign-in header is not a header name")
     if not _is_visible(value):
@@ -50,23 +52,17 @@ def _sign_header(auth: Auth, secret: str | None) -> Signature:
     return Signature(headers=((auth.name.lower().encode(), value.encode()),))
 
 
-def _sign_query(auth: Auth, secret: str | None) -> Signature:
-    value = quote(auth.prefix + _present(auth, secret), safe="")
+def _sign_query(auth: Auth, secret: str) -> Signature:
+    value = quote(auth.prefix + secret, safe="")
     return Signature(query=f"{quote(auth.name, safe='')}={value}")
 
 
-SIGNERS: Final[dict[str, Callable[[Auth, str | None], Signature]]] = {
+SIGNERS: Final[dict[str, Callable[[Auth, str], Signature]]] = {
     "none": _sign_nothing,
     "bearer": _sign_header,
     "header": _sign_header,
     "query": _sign_query,
 }
-
-
-def _present(auth: Auth, secret: str | None) -> str:
-    if not secret:
-        raise _refused(f"the sign-in scheme {auth.scheme!r} needs a credential")
-    return secret
 
 
 def _is_visible(text: str) -> bool:

@@ -144,7 +144,7 @@ def _parse(text: bytes, where: str) -> Members:
 
 
 def _reason(said: str, text: bytes) -> str:
-    if text.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+    if text.startswith(b"\xef\xbb\xbf"):
         return "a byte order mark at byte 0; send plain UTF-8"
     match = _AT_BYTE.match(said)
     return f"{match[1]} at byte {match[2]}" if match else f"it breaks off at byte {len(text)}"

@@ -21,11 +21,10 @@ from federation.errors import (
     FederationError,
     HeadersTooLarge,
     InvalidRequest,
-    MethodNotAllowed,
     PayloadTooLarge,
     UnsupportedMedia,
 )
-from federation.listener.heads import cut_fields
+from federation.listener.heads import Scissors
 from federation.listener.inflate import CODINGS
 from federation.listener.target import split_target
 from federation.schema.http import ClientRequest, Headers
@@ -38,7 +37,6 @@ _PIPELINED = 32
 # A chunk of one byte costs five bytes of framing: this leaves room for it and for extensions
 # of ordinary size, and none for chunk extensions or trailers sent as a way to keep us busy.
 _FRAMING_RATIO = 8
-_METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}
 
 
 class Inbound(msgspec.Struct):
@@ -69,13 +67,11 @@ class Intake:
         "_keep_alive",
         "_length",
         "_limits",
-        "_method",
-        "_old",
+        "_line",
         "_parser",
-        "_path",
         "_peer",
-        "_query",
         "_raw",
+        "_scissors",
         "_start",
         "expects",
         "phase",
@@ -90,6 +86,7 @@ class Intake:
         self.phase = BETWEEN
         self.expects = False
         """The client waits for `100 Continue` before it sends the body."""
+        self._scissors = Scissors()
         self._raw = b""
         self._start = 0
         """Where in `_raw` the next head begins; negative where only the parser could know."""
@@ -98,7 +95,6 @@ class Intake:
         self._framing_size = 0
         self._body: bytes | bytearray = b""
         self._body_size = 0
-        self._path = ""
 
     def feed(self, data: bytes) -> None:
         """Take bytes in; requests that they complete are put on `ready`."""
@@ -115,7 +111,7 @@ class Intake:
     def refused_path(self) -> str:
         """The path of the request that was refused; empty where it cannot be told."""
         if self.phase == BODY:
-            return self._path
+            return self._line.path
         try:
             return split_target(self._raw[self._start :].split(b" ", 2)[1])[0]
         except (InvalidRequest, IndexError):
@@ -175,21 +171,12 @@ class Intake:
         if end - start > limits.head_bytes:
             raise HeadersTooLarge(f"The request's head is over {limits.head_bytes} bytes.")
         lines = raw[start:end].split(b"\r\n")
-        method, target, version = lines[0].split()
-        self._old = version == b"HTTP/1.0"
-        if not self._old and version != b"HTTP/1.1":
-            raise CallerError(
-                "Speak HTTP/1.1 or HTTP/1.0.", status=505, code="http_version_unsupported"
-            )
-        self._method = _METHODS.get(method) or method.decode()
-        if method == b"CONNECT":
-            raise MethodNotAllowed("CONNECT is not offered here.")
-        self._path, self._query = split_target(target)
+        self._line = line = self._scissors.request_line(lines.pop(0))
         self.phase = BODY
         if len(lines) > limits.head_count:
             raise HeadersTooLarge(f"More than {limits.head_count} header fields.")
-        self._headers = headers = cut_fields(lines)
-        if b"host" not in headers and not self._old:
+        self._headers = headers = self._scissors.fields(lines)
+        if b"host" not in headers and not line.old:
             raise InvalidRequest("An HTTP/1.1 request needs a Host header.")
         self._keep_alive = self._parser.should_keep_alive()
         self._coding = b""
@@ -205,7 +192,7 @@ class Intake:
             self._length = int(headers[b"content-length"])
             if self._length > self._limits.body_bytes:
                 raise PayloadTooLarge(f"The body is over {self._limits.body_bytes} bytes.")
-        elif self._old:
+        elif self._line.old:
             raise InvalidRequest("HTTP/1.0 has no Transfer-Encoding.")
         elif coding.lower() == b"chunked":
             self._length = -1
@@ -221,7 +208,7 @@ class Intake:
                 raise UnsupportedMedia("A body may be compressed with gzip or deflate, once.")
             self._coding = content
         expect = headers.get(b"expect")
-        if expect is not None and not self._old:
+        if expect is not None and not self._line.old:
             if expect.lower() != b"100-continue":
                 raise CallerError(
                     "The only expectation met here is '100-continue'.",
@@ -250,16 +237,16 @@ class Intake:
             return
         if len(self.ready) >= _PIPELINED:
             raise InvalidRequest(f"More than {_PIPELINED} requests at once on one connection.")
-        body = self._body
+        body, line = self._body, self._line
         request = ClientRequest(
-            self._method,
-            self._path,
-            self._query,
+            line.method,
+            line.path,
+            line.query,
             self._headers,
             body if isinstance(body, bytes) else bytes(body),
             self._peer,
         )
-        self.ready.append(Inbound(request, self._keep_alive, self._old, self._coding))
+        self.ready.append(Inbound(request, self._keep_alive, line.old, self._coding))
         self._body = b""
         self.expects = False
         self.phase = BETWEEN

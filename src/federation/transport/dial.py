@@ -7,6 +7,7 @@ TLS is always the origin's, never the proxy's and never the address.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -37,6 +38,7 @@ class Dialer:
         self._proxies = proxies
         self._build_tls = tls
         self._tls: ssl.SSLContext | None = None
+        self._building = asyncio.Lock()
 
     def proxy_for(self, origin: Origin) -> Proxy | None:
         """Return the proxy that stands before an origin, if one does."""
@@ -158,10 +160,11 @@ class Dialer:
         connection.connection_made(secured)
 
     async def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            built = await asyncio.get_running_loop().run_in_executor(None, self._build_tls)
-            self._tls = self._tls or built
-        return self._tls
+        async with self._building:
+            if self._tls is None:
+                loop = asyncio.get_running_loop()
+                self._tls = await loop.run_in_executor(None, self._build_tls)
+            return self._tls
 
 
 async def _in_turn(
@@ -195,4 +198,4 @@ def _cause(fault: OSError) -> str:
         return "the connection was refused"
     if isinstance(fault, ConnectionError):
         return "the connection was closed"
-    return (fault.strerror or "network error").lower()
+    return os.strerror(fault.errno).lower() if fault.errno else "network error"

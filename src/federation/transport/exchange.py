@@ -146,9 +146,13 @@ class Exchange:
         """Close the socket unless the answer was received to its end. Idempotent."""
         if self.connection is not None:
             self.connection.abort()
-        self.chunks.clear()
-        if not self.ended and self.failure is None:
-            self.failure = (UpstreamCut, f"the answer of {self.host} was closed before its end")
+        if self.chunks or not self.ended:  # what is thrown away must not look like an empty answer
+            self.chunks.clear()
+            self.ended = False
+            self.failure = self.failure or (
+                UpstreamCut,
+                f"the answer of {self.host} was closed before its end",
+            )
 
     def fail(self, kind: type[UpstreamError], message: str) -> None:
         """Note why the answer cannot go on; the first reason stays. The reader is woken."""

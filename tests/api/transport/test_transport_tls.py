@@ -66,7 +66,7 @@ async def test_the_context_is_built_once_and_at_the_first_need(
     client = new_client(tls=build)
     assert built == 0
     origin = await serve(answering, tls=authority[1])
-    for exchange in [await client.send(get(origin), T) for _ in range(3)]:
+    for exchange in await asyncio.gather(*(client.send(get(origin), T) for _ in range(3))):
         assert await exchange.body(10) == b"hello"
     assert built == 1
 

@@ -40,12 +40,12 @@ def market() -> Fleet:
 
 
 def run(made: Fleet, name: str, *, kept: Memory | None = None, **facts: Any) -> Verdict:
-    columns = facts.pop("columns", {})
+    columns, rng = facts.pop("columns", {}), facts.pop("rng", None) or Random(5)
     return decide(
         made,
         live(made, **columns),
         call(name, **facts),
-        facts.pop("rng", None) or Random(5),
+        rng,
         kept or memory(),
     )
 

@@ -93,7 +93,8 @@ def prepare(
 
     `headers` and `query` are what its signer made; `secret` is searched for in errors.
     `private` is leave to connect to loopback and private addresses. Raises `ValueError` for
-    a base address that is not an absolute http(s) URL, or has user information.
+    a base address that is not an absolute http(s) URL, has user information, a query or a
+    placeholder that nobody filled in, and for a constant header with a line break.
     """
     quirks = {**deployment.provider.quirks, **deployment.model.quirks}
     origin, path = _split(deployment.provider.base_url, private)
@@ -105,7 +106,7 @@ def prepare(
         (b"content-type", b"application/json"),
         (b"accept-encoding", b"identity"),
         (b"user-agent", f"federation/{__version__}".encode()),
-        *((k.lower().encode(), v.encode()) for k, v in deployment.provider.auth.extra.items()),
+        *_constant(deployment.provider.auth.extra),
         *headers,
     )
     drop = _dropped(quirks)
@@ -141,11 +142,19 @@ def prepare(
 
 def _split(base_url: str, private: bool) -> tuple[Origin, str]:
     url = urlsplit(base_url)
-    if url.scheme not in _PORTS or not url.hostname or url.username is not None:
+    odd = "{" in base_url or url.username is not None or url.query or url.fragment
+    if url.scheme not in _PORTS or not url.hostname or odd:
         raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
     port = url.port or _PORTS[url.scheme]
     path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
     return Origin(url.scheme, url.hostname, port, private=private), path
+
+
+def _constant(headers: Mapping[str, str]) -> HeaderPairs:
+    for name, value in headers.items():
+        if not (name + value).isprintable() or not name.isascii():
+            raise ValueError(f"not a usable constant header: {name!r}")
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
 def _path(quirks: Mapping[str, object]) -> str:
