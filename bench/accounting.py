@@ -7,12 +7,14 @@ children included, in clock ticks of usually 10 ms: measure over seconds, not mi
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
+_PAUSE_S = 0.33
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,26 @@ def tree(root: int) -> list[Process]:
 def cpu_seconds(root: int) -> float:
     """User and system time that the tree under `root` used so far."""
     return sum(process.cpu_s for process in tree(root))
+
+
+def cpu_of(root: int, mark: str) -> float:
+    """The part of it that processes used whose command line holds `mark` (empty: all)."""
+    return sum(process.cpu_s for process in tree(root) if mark in process.command)
+
+
+def settle(root: int, patience_s: float = 15.0) -> None:
+    """Wait until the tree has done what it put off: work for a request counts whenever it is done.
+
+    Over when it used at most a tenth of a core for a third of a second, or when patience ends.
+    """
+    end = time.monotonic() + patience_s
+    before = cpu_seconds(root)
+    while time.monotonic() < end:
+        time.sleep(_PAUSE_S)
+        now = cpu_seconds(root)
+        if now - before <= _PAUSE_S / 10:
+            return
+        before = now
 
 
 def worker_rss(root: int, mark: str) -> int:

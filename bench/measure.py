@@ -21,7 +21,9 @@ class Whole:
     requests: int
     errors: int
     cpu_us: float
-    """Per request."""
+    """Per request, with all that is done for it afterwards."""
+    worker_us: float
+    """The part of it in the processes that answer."""
     per_second: float
     p50_us: float
     p99_us: float
@@ -35,6 +37,7 @@ class Streams:
     failures: int
     cpu_us: float
     """Per event that reached the client, everything else of the stream included."""
+    worker_us: float
     first_p50_ms: float
     first_p99_ms: float
     cpu_share: float
@@ -42,11 +45,21 @@ class Streams:
     reasons: dict[str, int]
 
 
-def whole(root: int, port: int, request: Path, connections: int, seconds: float) -> Whole:
-    """Post `request` for `seconds` on `connections` connections to `port`."""
+@dataclass(frozen=True)
+class Place:
+    """Whom to ask: the root of the process tree, its port, the mark of those that answer."""
+
+    root: int
+    port: int
+    worker: str = ""
+
+
+def whole(place: Place, request: Path, connections: int, seconds: float) -> Whole:
+    """Post `request` for `seconds` on `connections` connections."""
+    root, port, worker = place.root, place.port, place.worker
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
     command += ["--timeout", "20s", "-s", str(HERE / "post.lua"), f"http://127.0.0.1:{port}/"]
-    before = accounting.cpu_seconds(root)
+    before, worker_before = accounting.cpu_seconds(root), accounting.cpu_of(root, worker)
     done = subprocess.run(
         command,
         env={**os.environ, "REQUEST": str(request)},
@@ -54,25 +67,27 @@ def whole(root: int, port: int, request: Path, connections: int, seconds: float)
         text=True,
         check=True,
     )
+    accounting.settle(root)
     used = accounting.cpu_seconds(root) - before
+    worker_used = accounting.cpu_of(root, worker) - worker_before
     said = json.loads(done.stdout.strip().splitlines()[-1])
     count = max(1, said["requests"])
     return Whole(
         requests=said["requests"],
         errors=said["not_ok"] + said["socket_errors"],
         cpu_us=used / count * 1e6,
+        worker_us=worker_used / count * 1e6,
         per_second=said["requests"] / said["seconds"],
         p50_us=said["p50_us"],
         p99_us=said["p99_us"],
     )
 
 
-def streams(
-    root: int, port: int, request: Path, count: int, seconds: float, expected: int
-) -> Streams:
+def streams(place: Place, request: Path, count: int, seconds: float, expected: int) -> Streams:
     """Hold `count` streams for `seconds` (each is finished), two client processes at most."""
+    root, port, worker = place.root, place.port, place.worker
     shares = [count] if count < 128 else [count // 2, count - count // 2]
-    before = accounting.cpu_seconds(root)
+    before, worker_before = accounting.cpu_seconds(root), accounting.cpu_of(root, worker)
     clients = [
         subprocess.Popen(
             [
@@ -86,7 +101,9 @@ def streams(
         for share in shares
     ]
     said = [json.loads(client.communicate(timeout=seconds + 120)[0]) for client in clients]
+    accounting.settle(root)
     used = accounting.cpu_seconds(root) - before
+    worker_used = accounting.cpu_of(root, worker) - worker_before
     events = sum(one["events"] for one in said)
     reasons: dict[str, int] = {}
     for one in said:
@@ -96,6 +113,7 @@ def streams(
         events=events,
         failures=sum(one["failures"] for one in said),
         cpu_us=used / max(1, events) * 1e6,
+        worker_us=worker_used / max(1, events) * 1e6,
         first_p50_ms=max(one["first_event_p50_ms"] for one in said),
         first_p99_ms=max(one["first_event_p99_ms"] for one in said),
         cpu_share=used / max(one["seconds"] for one in said),

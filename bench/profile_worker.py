@@ -45,6 +45,8 @@ def _shares(lines: list[str]) -> tuple[Counter[str], Counter[str], int]:
     total = 0
     for line in lines:
         stack, _, count = line.rpartition(" ")
+        if "importlib._bootstrap" in stack:
+            continue
         frames = stack.split(";")
         total += int(count)
         own[frames[-1]] += int(count)
@@ -89,13 +91,12 @@ def main() -> None:
         with upstream() as (_, port):
             target = _profiled(targets.FEDERATION, scratch / "profile", mode)
             running = targets.start(target, scratch, port)
-            root = running.process.pid
             try:
                 if stream:
-                    held = measure.streams(root, running.port, request, 128, args.seconds, 64)
+                    held = measure.streams(running.place, request, 128, args.seconds, 64)
                     print(held)
                 else:
-                    print(measure.whole(root, running.port, request, 32, args.seconds))
+                    print(measure.whole(running.place, request, 32, args.seconds))
             finally:
                 running.stop()
         _report(sorted(scratch.glob("profile.*")), mode, args.top)

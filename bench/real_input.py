@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def _price(rows: list[dict[str, Any]], deployment: str) -> tuple[int, int]:
 
 
 def _nano(usd: str) -> int:
-    return round(float(usd) * 1e9)
+    return int(Decimal(usd) * 10**9)
 
 
 def best_single(rows: list[dict[str, Any]]) -> str:

@@ -16,7 +16,9 @@ def _usd(nano: float) -> str:
 def _alone_nano(calls: list[Call], price: list[int]) -> float:
     """What the best single model would have charged for the same tokens."""
     into, out = price
-    return sum((call["input_tokens"] * into + call["output_tokens"] * out) / 1e6 for call in calls)
+    inputs = sum(int(call["input_tokens"]) for call in calls)
+    outputs = sum(int(call["output_tokens"]) for call in calls)
+    return (inputs * into + outputs * out) / 1e6
 
 
 def _table(header: list[str], rows: list[list[object]]) -> list[str]:
@@ -104,18 +106,16 @@ def _every(calls: list[Call]) -> list[str]:
 
 def render(result: Call) -> str:
     """The whole report."""
-    lines = [
-        "# Real prompts, simulated providers",
-        "",
+    about = (
         f"{result['at']}: {result['prompts']} prompts, {result['chained']} of them chained into "
         "conversations, routed with `auto`. Providers, prices and answers are simulated; intents, "
-        "decisions and accounts are the gateway's own.",
-        "",
+        "decisions and accounts are the gateway's own."
+    )
+    best = (
         f"The best single model is {result['best_single']}: its column is what it would have "
-        "charged for the same tokens.",
-        "",
-        *_summary(result),
-    ]
+        "charged for the same tokens."
+    )
+    lines = ["# Real prompts, simulated providers", "", about, "", best, "", *_summary(result)]
     for strategy, calls in result["strategies"].items():
         lines += ["", f"## {strategy}: by intent", "", *_intents(calls)]
         lines += ["", f"## {strategy}: by deployment", "", *_choices(calls)]

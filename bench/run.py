@@ -131,12 +131,11 @@ def measure_rounds(
         print(f"round {number + 1} of {effort.rounds}", file=sys.stderr)
         for one in found:
             target = running[one.case.target]
-            root = target.process.pid
             whole, stream = _write_requests(one.case, target.target, folder)
             if number == 0:
-                measure.whole(root, target.port, whole, 8, 1)
+                measure.whole(target.place, whole, 8, 1)
             for count, seconds in ((1, effort.seconds_one), (32, effort.seconds_many)):
-                result = measure.whole(root, target.port, whole, count, seconds)
+                result = measure.whole(target.place, whole, count, seconds)
                 one.whole.setdefault(count, []).append(result)
             if one.case.streams:
                 _measure_streams(one, target, effort, stream)
@@ -147,9 +146,7 @@ def _measure_streams(one: Found, target: targets.Running, effort: Effort, reques
     for count in effort.stream_counts:
         if one.silent:
             return
-        held = measure.streams(
-            target.process.pid, target.port, request, count, effort.seconds_streams, EVENTS
-        )
+        held = measure.streams(target.place, request, count, effort.seconds_streams, EVENTS)
         if held.events:
             one.streams.setdefault(count, []).append(held)
         else:
@@ -167,6 +164,7 @@ def summarize(one: Found) -> dict[str, object]:
         row[f"whole_{count}"] = {
             "cpu_us": _median([result.cpu_us for result in results]),
             "cpu_us_rounds": [round(result.cpu_us, 2) for result in results],
+            "worker_us": _median([result.worker_us for result in results]),
             "per_second": _median([result.per_second for result in results]),
             "per_core_second": _median([1e6 / max(result.cpu_us, 1e-9) for result in results]),
             "p50_us": _median([result.p50_us for result in results]),
@@ -178,6 +176,7 @@ def summarize(one: Found) -> dict[str, object]:
         row[f"streams_{count}"] = {
             "cpu_us": _median([result.cpu_us for result in held]),
             "cpu_us_rounds": [round(result.cpu_us, 2) for result in held],
+            "worker_us": _median([result.worker_us for result in held]),
             "first_p50_ms": _median([result.first_p50_ms for result in held]),
             "first_p99_ms": _median([result.first_p99_ms for result in held]),
             "cpu_share": _median([result.cpu_share for result in held]),

@@ -70,7 +70,7 @@ def _slice(running: targets.Running, dose: Dose, folder: Path, *, large: bool) -
     root, requests, errors = running.process.pid, 0, 0
     while requests < wanted:
         body = folder / ("large" if large and not requests else "small")
-        done = measure.whole(root, running.port, body, 32, 1)
+        done = measure.whole(running.place, body, 32, 1)
         if not done.requests:
             raise targets.TargetFailed(f"{running.target.name} answers no longer")
         requests += done.requests

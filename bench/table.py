@@ -103,7 +103,7 @@ def _lines(header: list[str], body: list[list[str]]) -> list[str]:
 
 
 def _whole_table(rows: dict[str, Row], part: str) -> list[str]:
-    header = ["", "CPU us", "x nginx", "req/s/core", "req/s", "p50 us", "p99 us"]
+    header = ["", "CPU us", "of it worker", "x nginx", "req/s/core", "req/s", "p50 us", "p99 us"]
     header += ["+p50 ms", "+p99 ms", "errors"]
     body = []
     for name, row in rows.items():
@@ -119,6 +119,7 @@ def _whole_table(rows: dict[str, Row], part: str) -> list[str]:
             [
                 name,
                 _cell(_figure(rows, name, part, "cpu_us")),
+                _cell(_figure(rows, name, part, "worker_us")),
                 _cell(_ratio(rows, name, row["baseline"], part), 2),
                 _cell(_figure(rows, name, part, "per_core_second"), 0),
                 _cell(_figure(rows, name, part, "per_second"), 0),
@@ -133,7 +134,15 @@ def _whole_table(rows: dict[str, Row], part: str) -> list[str]:
 
 
 def _stream_table(rows: dict[str, Row], part: str) -> list[str]:
-    header = ["", "CPU us/event", "x nginx", "core share", "first p50 ms", "first p99 ms"]
+    header = [
+        "",
+        "CPU us/event",
+        "of it worker",
+        "x nginx",
+        "core share",
+        "first p50 ms",
+        "first p99 ms",
+    ]
     header += ["+first p50 ms", "failures"]
     body = []
     for name, row in rows.items():
@@ -146,6 +155,7 @@ def _stream_table(rows: dict[str, Row], part: str) -> list[str]:
             [
                 name,
                 _cell(_figure(rows, name, part, "cpu_us")),
+                _cell(_figure(rows, name, part, "worker_us")),
                 _cell(_ratio(rows, name, "nginx", part), 2),
                 _cell(_figure(rows, name, part, "cpu_share"), 2),
                 _cell(first, 2),

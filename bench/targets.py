@@ -1,7 +1,7 @@
 """What is measured: how each gateway is started, found and asked.
 
-A target is started in a session of its own and stopped by its process group, so that no
-child outlives the benchmark. Every target forwards to the one upstream.
+A target is started in a session of its own and stopped with all its descendants, so that
+nothing outlives the benchmark. Every target forwards to the one upstream.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import accounting
+from bench.measure import Place
+
 KEY = "sk-bench-0123456789abcdef0123456789abcdef"
 PEERS = Path(__file__).resolve().parent.parent / ".peers"
 CHAT = "/v1/chat/completions"
+SERVE = ("-m", "federation.cli.main", "serve")
 
 
 class TargetFailed(Exception):
@@ -61,14 +65,21 @@ class Running:
     cold_start_s: float
     log: Path
 
+    @property
+    def place(self) -> Place:
+        """Where to ask it."""
+        return Place(self.process.pid, self.port, self.worker_mark)
+
     def stop(self) -> None:
-        """End the process group, kindly first."""
+        """End the whole tree, kindly first."""
+        family = [process.pid for process in accounting.tree(self.process.pid)]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -229,7 +240,7 @@ def federation_config(folder: Path, upstream: int) -> Path:
         models = [
             {
                 "id": "bench-model" if number == rank == 0 else f"model-{number}-{rank}",
-                "price": {"input": 0.1 * (rank + 1), "output": 0.4 * (rank + 1)},
+                "price": {"input": f"{rank + 1}", "output": f"{4 * (rank + 1)}"},
                 "context": 128000,
                 "quality": {"code": 0.5 + 0.08 * rank, "default": 0.5 + 0.07 * rank},
             }
@@ -256,7 +267,7 @@ def federation_config(folder: Path, upstream: int) -> Path:
 
 def federation_launch(folder: Path, port: int, config: Path) -> Launch:
     """One worker over a written configuration."""
-    command = [sys.executable, "-m", "federation.cli.main", "serve", "--host", "127.0.0.1"]
+    command = [sys.executable, *SERVE, "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
     command += ["--config", str(config), "--data", str(folder / "data")]
     return Launch(command, {"FEDERATION_ADMIN_KEY": KEY}, "bootstrap.worker")

@@ -25,8 +25,7 @@ def rig(shared: Rig) -> Iterator[Rig]:
     shared.behind.__init__()  # type: ignore[misc]
     shared.faults.clear()
     yield shared
-    shared.until(lambda: shared.server.connections == 0)
-    assert shared.server.in_flight == 0
+    shared.until(lambda: shared.server.connections == shared.server.in_flight == 0)
     assert all(stream.closed == 1 for stream in shared.behind.streams)
 
 

@@ -45,7 +45,9 @@ async def list_calls(
     wanted = CallFilter(tenant_seen(asker), limit, before, outcome, key, deployment)
     entries = await control.ledger.page(wanted)
     following = entries[-1].n if len(entries) == limit else None
-    return CallList(data=[CallView(**_call(entry)) for entry in entries], next=following)
+    return CallList(
+        data=[CallView.model_validate(_call(entry)) for entry in entries], next=following
+    )
 
 
 @router.get("/v1/calls/{call}")
@@ -58,7 +60,8 @@ async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryV
     if isinstance(record, CallEnded):
         attempts = [_attempt(attempt) for attempt in record.attempts]
         decision = msgspec.to_builtins(record.decision)
-    return CallStoryView(**_call(entry), attempts=attempts, decision=decision)
+    story = {"attempts": attempts, "decision": decision}
+    return CallStoryView.model_validate(_call(entry) | story)
 
 
 @router.get("/v1/stats")

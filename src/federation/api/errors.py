@@ -11,17 +11,14 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from federation.errors import FederationError
+from federation.dialects.openai.errors import render_error
+from federation.errors import FederationError, InvalidRequest, MethodNotAllowed, NotFound
 
 log = logging.getLogger(__name__)
-
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 def install(app: FastAPI) -> None:
@@ -32,32 +29,24 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-def _reply(
-    status: int,
-    message: str,
-    code: str,
-    param: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    error = {"message": message, "type": kind, "param": param, "code": code}
-    return JSONResponse({"error": error}, status, headers)
+def _reply(error: FederationError, request_id: str = "") -> Response:
+    rendered = render_error(error, request_id)
+    assert isinstance(rendered.body, bytes)  # noqa: S101  an error is never a stream
+    headers = {name.decode(): value.decode() for name, value in rendered.headers}
+    return Response(rendered.body, rendered.status, headers)
 
 
-def _ours(_: Request, error: Exception) -> JSONResponse:
+def _ours(_: Request, error: Exception) -> Response:
     assert isinstance(error, FederationError)  # noqa: S101  registered for it
-    headers = {}
-    if error.retry_after_s is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-    return _reply(error.status, error.message, error.code, error.param, headers)
+    return _reply(error)
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for it
     first = error.errors()[0]
     param = _param(first.get("loc", ()))
     message = str(first.get("msg", "is not valid"))
-    return _reply(400, f"{param}: {message}" if param else message, "invalid_request", param)
+    return _reply(InvalidRequest(f"{param}: {message}" if param else message, param=param))
 
 
 def _param(location: Sequence[Any]) -> str | None:
@@ -66,19 +55,18 @@ def _param(location: Sequence[Any]) -> str | None:
     return ".".join(parts) or None
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for it
-    code = _CODES.get(error.status_code, "invalid_request")
-    message = {
-        404: "There is nothing at this path. GET /docs lists what there is.",
-        405: "This path does not answer that method.",
-    }.get(error.status_code, error.detail)
-    return _reply(error.status_code, message, code, headers=dict(error.headers or {}))
+    if error.status_code == 404:
+        return _reply(NotFound("There is nothing at this path. GET /docs lists what there is."))
+    if error.status_code == 405:
+        return _reply(MethodNotAllowed("This path does not answer that method."))
+    return _reply(InvalidRequest(str(error.detail), status=error.status_code))
 
 
-def _bug(request: Request, error: Exception) -> JSONResponse:
+def _bug(request: Request, error: Exception) -> Response:
     request_id = secrets.token_hex(8)
     extra = {"request_id": request_id, "method": request.method, "path": request.url.path}
     log.error("unexpected error", exc_info=error, extra=extra)
     message = f"Something went wrong on our side (request {request_id})."
-    return _reply(500, message, "internal_error", headers={"x-request-id": request_id})
+    return _reply(FederationError(message), request_id)

@@ -16,7 +16,7 @@ router = APIRouter(tags=["keys"])
 async def list_keys(control: ControlPlane, asker: Asker) -> KeyList:
     """The keys of your tenant, revoked ones too."""
     keys = await control.keys.list(asker)
-    return KeyList(data=[KeyView(**_fields(key)) for key in keys])
+    return KeyList(data=[KeyView.model_validate(_fields(key)) for key in keys])
 
 
 @router.post("/v1/keys", status_code=201)
@@ -33,13 +33,13 @@ async def create_key(control: ControlPlane, asker: Asker, body: KeyBody) -> NewK
         providers=tuple(body.providers),
     )
     key, secret = await control.keys.mint(asker, wish)
-    return NewKeyView(**_fields(key), secret=secret)
+    return NewKeyView.model_validate({**_fields(key), "secret": secret})
 
 
 @router.delete("/v1/keys/{key}")
 async def revoke_key(control: ControlPlane, asker: Asker, key: str) -> KeyView:
     """End a key; every worker refuses it within a second."""
-    return KeyView(**_fields(await control.keys.revoke(asker, key)))
+    return KeyView.model_validate(_fields(await control.keys.revoke(asker, key)))
 
 
 def _fields(key: VirtualKey) -> dict[str, object]:

@@ -135,16 +135,18 @@ class KeyBody(Strict):
 
     name: str = Field(min_length=1, max_length=200)
     role: Role = Role.DEVELOPER
-    tenant: str | None = Field(None, description="Your own, where left out.")
-    expires_in_s: int | None = Field(None, gt=0, le=10 * 366 * 86_400)
-    models: list[str] = Field([], max_length=1000, description="Empty is all.")
-    providers: list[str] = Field([], max_length=1000, description="Empty is all.")
+    tenant: str | None = Field(default=None, description="Your own, where left out.")
+    expires_in_s: int | None = Field(default=None, gt=0, le=10 * 366 * 86_400)
+    models: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
+    providers: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
 
 
 class EnableBody(Strict):
     """How to switch a provider on."""
 
-    force: bool = Field(False, description="Also where the provider does not answer a probe.")
+    force: bool = Field(
+        default=False, description="Also where the provider does not answer a probe."
+    )
 
 
 class ProbeView(BaseModel):

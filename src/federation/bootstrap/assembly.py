@@ -22,7 +22,7 @@ def assemble(world: World, control: Path) -> Desk:
     """
     stages: tuple[Stage, ...] = (
         Admission(world),
-        Recorder(world.journal, world.meter, world.clock),
+        Recorder(world.journal, world.meter, world.tallies, world.clock),
     )
     chat = Chat(world, compose(stages, Dispatcher(world)))
     return Desk(world, chat, RouteEndpoint(world, chat), Passing(world.transport, control))

@@ -187,6 +187,7 @@ class Worker:
         now = world.clock()
         down = sum(until > now for until in world.live().down_until) if world.situation else 0
         meter.set(metrics.DEPLOYMENTS_DOWN, (), down)
+        world.tallies.pour(meter)
         seen = meter.drain()
         report = Report(
             self._options.slot, seen.counters, seen.histograms, seen.gauges, list(measures)

@@ -16,7 +16,7 @@ from federation.config import credentials, document, environment, provider_files
 from federation.config.document import Document
 from federation.config.environment import Environment
 from federation.config.problems import translate
-from federation.config.provider_sources import sources
+from federation.config.provider_sources import extra, sources
 from federation.config.providers import Merge
 from federation.config.quantities import is_loopback
 from federation.config.routes import resolve_routes, weights
@@ -43,7 +43,8 @@ def load(
     problems = found.problems
     access = environment.access(found)
     whole, where = _federation_file(config_dir, found, problems)
-    entries = provider_files.read(sources(config_dir), problems)
+    more = extra(found.values)
+    entries = provider_files.read([*sources(config_dir), *more], problems)
     known = {*catalogue, *(entry.row.id for entry in entries)}
     entries += provider_files.overrides(found.values, found.places, known, problems)
     merge = Merge(catalogue, found.values, found.places, problems)
@@ -61,8 +62,12 @@ def load(
         telemetry=TelemetrySettings(**whole.telemetry.model_dump()),
         budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
         access=access,
-        digest=_digest(watch.watched(config_dir, env_file), found),
-        files=(*watch.watched(config_dir, env_file), *credentials.files(_references(merge))),
+        digest=_digest((*watch.watched(config_dir, env_file), *more), found),
+        files=(
+            *watch.watched(config_dir, env_file),
+            *more,
+            *credentials.files(_references(merge)),
+        ),
         warnings=tuple(found.warnings + merge.warnings),
         environ=found.values,
     )

@@ -15,7 +15,6 @@ from federation.config.document import Document, Path_
 from federation.config.nearest import listed, nearest
 from federation.errors import Problem
 
-
 # What pydantic says in a programmer's words.
 _PLAIN = {
     **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "a mapping"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,6 +33,11 @@ class Entry:
     row: ProviderRow
     document: Document
     path: Path_
+
+    def quirks(self) -> list[tuple[str, dict[str, Any]]]:
+        """The quirks of the provider and its models, each with the key it stands under."""
+        models = [("models", model.quirks) for model in self.row.models if model.quirks]
+        return [("quirks", self.row.quirks), *models]
 
     def problem(self, key: str, message: str) -> Problem:
         """A problem with one key of this row."""

@@ -50,7 +50,7 @@ class Merge:
         makers = frozenset(
             model.id for row in self.catalogue.values() for model in row.models if model.maker
         )
-        rows = Rows(self, written, makers)
+        rows = Rows(self, written, makers, _quirks(self.catalogue))
         self.table = dict(self.catalogue)
         for provider in written:
             rows.resolve(provider)
@@ -69,6 +69,10 @@ class Merge:
         row = self._filled(row)
         if provider in self.addressed or row.local:
             row = replace(row, private=True)
+        if row.local and provider not in self.configured:
+            # Nobody said that it runs here; it needs no key, so nothing else would keep
+            # `auto` from asking a port where nobody listens.
+            row = replace(row, enabled=False)
         if row is not self.table[provider]:
             self.table[provider] = row
 
@@ -169,6 +173,8 @@ class Rows:
     merge: Merge
     written: dict[str, list[Entry]]
     makers: frozenset[str]
+    quirks: frozenset[str]
+    """Words that some row of the catalogue uses."""
     _open: list[str] = field(default_factory=list)
     _done: set[str] = field(default_factory=set)
 
@@ -251,9 +257,19 @@ class Rows:
             if entry.row.dialect is not None and entry.row.dialect not in dialects:
                 message = unknown_word("dialect", entry.row.dialect, dialects)
                 self.merge.problems.append(entry.problem("dialect", message))
+            for path, quirks in entry.quirks():
+                for word in sorted(quirks.keys() - self.quirks) if self.quirks else ():
+                    message = f"no dialect reads the quirk '{word}'{nearest(word, self.quirks)}"
+                    self.merge.warnings.append(entry.problem(path, message))
             if entry.row.simulated and not at_this_machine(row):
                 message = "'simulated' is only for addresses of this machine"
                 self.merge.problems.append(entry.problem("simulated", message))
+
+
+def _quirks(catalogue: Mapping[str, Provider]) -> frozenset[str]:
+    words = {word for row in catalogue.values() for word in row.quirks}
+    models = (model for row in catalogue.values() for model in row.models)
+    return frozenset(words | {word for model in models for word in model.quirks})
 
 
 def _words(value: object) -> list[str]:

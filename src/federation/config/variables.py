@@ -43,6 +43,7 @@ class ProviderVariable:
 VARIABLES: tuple[Variable, ...] = (
     Variable("FEDERATION_CONFIG_DIR", "directory of the YAML files", example="config"),
     Variable("FEDERATION_DATA_DIR", "directory of keys, store and journals", example="data"),
+    Variable("FEDERATION_PROVIDERS_FILE", "one more file of provider rows, read last"),
     Variable("FEDERATION_HOST", "address to listen on", "server.host", example="127.0.0.1"),
     Variable("FEDERATION_PORT", "port to listen on", "server.port", example="8000"),
     Variable("FEDERATION_WORKERS", "inference workers", "server.workers", example="2"),

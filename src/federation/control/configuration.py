@@ -7,8 +7,9 @@ bad changes nothing. What was in force stays so, and `problems` says what is wro
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from federation.config.settings import Loaded
 from federation.config.watch import Fingerprint
@@ -32,12 +33,12 @@ class Reading:
 
 class Configuration:
     """What is in force now. `read` reads everything anew, or raises `ConfigError`;
-    `look` takes the files' fingerprint."""
+    `look` takes the fingerprint of its files and of the further ones that it is given."""
 
     def __init__(
         self,
         read: Callable[[], Reading],
-        look: Callable[[], Fingerprint],
+        look: Callable[[Iterable[Path]], Fingerprint],
         overrides: OverrideStore,
         versions: VersionStore,
         clock: Callable[[], float],
@@ -47,9 +48,8 @@ class Configuration:
         self._overrides = overrides
         self._versions = versions
         self._clock = clock
-        # Before the reading: a change between the two is then seen as one.
-        self._seen = look()
         self.reading = read()
+        self._seen = look(self.reading.loaded.files)
         self.problems: tuple[Problem, ...] = ()
         self.loaded_ms = int(clock() * 1000)
         self.snapshot = self._compile(self.reading)
@@ -67,7 +67,8 @@ class Configuration:
 
         Never raises for what an operator wrote: see `problems`.
         """
-        self._seen = self._look()
+        # Before the reading: a change between the two is then seen as one.
+        self._seen = self._look(self.reading.loaded.files)
         try:
             reading = self._read()
         except ConfigError as error:
@@ -80,6 +81,8 @@ class Configuration:
         self.reading = reading
         if before.loaded.server != reading.loaded.server:
             log.warning("changes of host, port and workers take effect at the next start")
+        if before.loaded.files != reading.loaded.files:
+            self._seen = self._look(reading.loaded.files)
         changed = self.recompile()
         if changed or before.loaded.access != reading.loaded.access:
             self.loaded_ms = int(self._clock() * 1000)

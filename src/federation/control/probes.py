@@ -8,19 +8,16 @@ is silence, a server error, or a refused credential.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from federation.credentials.signers import sign
 from federation.domain.catalogue import Provider
-from federation.errors import UpstreamError
+from federation.errors import ConfigError, Problem, UpstreamError
 from federation.ports import Transport
 from federation.schema.http import Origin, Timeouts, WireRequest
 
 TIMEOUTS = Timeouts(connect_s=3.0, first_byte_s=5.0, idle_s=5.0, total_s=8.0)
-
-Sign = Callable[[Provider, str | None], tuple[tuple[tuple[bytes, bytes], ...], str]]
-"""Headers, and a query without its question mark, that prove who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,8 @@ class Probe:
 class Prober:
     """Asks providers by way of a transport."""
 
-    def __init__(self, transport: Transport, sign: Sign) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._sign = sign
 
     async def ask(self, provider: Provider, secret: str | None) -> Probe:
         """Ask once. Never raises for what a provider does."""
@@ -53,30 +49,34 @@ class Prober:
             )
         began = time.monotonic()
         try:
-            request = self._request(provider, secret)
+            request = _request(provider, secret)
             exchange = await self._transport.send(request, TIMEOUTS)
             await exchange.aclose()
-        except (UpstreamError, ValueError) as error:
+        except (UpstreamError, ConfigError) as error:
             return Probe(
                 ok=False,
                 status=0,
                 latency_ms=_since(began),
                 credential="unknown",
-                message=error.message if isinstance(error, UpstreamError) else str(error),
+                message=error.message,
             )
         return _judge(exchange.status, _since(began))
 
-    def _request(self, provider: Provider, secret: str | None) -> WireRequest:
-        url = urlsplit(provider.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError("The base address is not an http(s) URL.")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        origin = Origin(url.scheme, url.hostname, port, private=provider.private)
-        signed, query = self._sign(provider, secret)
-        target = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%") + "/models"
-        extra = tuple((k.lower().encode(), v.encode()) for k, v in provider.auth.extra.items())
-        headers = ((b"accept", b"application/json"), *extra, *signed)
-        return WireRequest("GET", origin, f"{target}?{query}" if query else target, headers)
+
+def _request(provider: Provider, secret: str | None) -> WireRequest:
+    """Raises `ConfigError` where the row cannot be called at all."""
+    url = urlsplit(provider.base_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ConfigError([Problem(provider.id, None, "the base address is not an http(s) URL")])
+    port = url.port or (443 if url.scheme == "https" else 80)
+    private = provider.private or provider.local
+    origin = Origin(url.scheme, url.hostname, port, private=private)
+    signature = sign(provider.auth, secret)
+    target = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%") + "/models"
+    extra = tuple((k.lower().encode(), v.encode()) for k, v in provider.auth.extra.items())
+    headers = ((b"accept", b"application/json"), *extra, *signature.headers)
+    query = f"?{signature.query}" if signature.query else ""
+    return WireRequest("GET", origin, target + query, headers)
 
 
 def _since(began: float) -> float:

@@ -29,15 +29,16 @@ def compile_snapshot(
     secrets are not part of it, for digests are shown and short secrets could be guessed.
     """
     decided = {override.provider: override.enabled for override in overrides}
+    deployments: list[Deployment] = []
+    for provider in loaded.providers.values():
+        enabled = decided.get(provider.id, provider.enabled)
+        usable = _reachable(loaded, provider, secrets)
+        deployments += _deployments(provider, enabled=enabled, usable=usable)
     snapshot = Snapshot(
         version=version,
         digest="",
         settings=loaded.settings,
-        deployments=tuple(
-            deployment
-            for provider in loaded.providers.values()
-            for deployment in _deployments(provider, decided, provider.id in secrets)
-        ),
+        deployments=tuple(deployments),
         routes=loaded.routes,
         secrets={name: secrets[name] for name in loaded.providers if name in secrets},
     )
@@ -49,12 +50,16 @@ def without_secrets(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, secrets={})
 
 
-def _deployments(
-    provider: Provider, decided: Mapping[str, bool], has_secret: bool
-) -> list[Deployment]:
-    enabled = decided.get(provider.id, provider.enabled)
+def _reachable(loaded: Loaded, provider: Provider, secrets: Mapping[str, str]) -> bool:
+    """Whether we can sign in. A server that asks for nothing counts only where the operator
+    named it: the catalogue lists such servers too, and most machines run none of them."""
+    if provider.auth.scheme == "none":
+        return provider.id in loaded.configured
+    return provider.id in secrets
+
+
+def _deployments(provider: Provider, *, enabled: bool, usable: bool) -> list[Deployment]:
     bare = replace(provider, models=(), enabled=enabled)
-    usable = has_secret or provider.auth.scheme == "none"
     return [
         Deployment(f"{provider.id}/{model.id}", bare, model, usable=usable, enabled=enabled)
         for model in provider.models

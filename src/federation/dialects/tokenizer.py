@@ -119,7 +119,7 @@ def wrong_type(error: msgspec.ValidationError, where: str) -> InvalidRequest:
     """The refusal for a value of the wrong type: names the field and what belongs there."""
     said, _, path = str(error).partition(" - at `$")
     param = (where + path.rstrip("`")).lstrip(".")
-    expected = said.replace("`", "").replace("object | null", "object or null")
+    expected = said.replace("`", "").replace(" | ", " or ")
     return InvalidRequest(
         f"Wrong value for '{param}': {expected[:1].lower()}{expected[1:]}.",
         code="invalid_type",
@@ -177,17 +177,16 @@ def _walk(text: bytes, at: int, found: Members, where: str) -> tuple[dict[str, S
     for key, value in found.items():
         # Most writers that put spaces put them like this; the pattern serves the others.
         likely = b'%b"%b": ' % (comma, key.encode())
-        if text.startswith(likely, at) and "\\" not in key:
-            start = at + len(likely)
-            opens = at + len(comma)
-        else:
+        opens, start = at + len(comma), at + len(likely)
+        plain = text.startswith(likely, at) and "\\" not in key
+        if not (plain and text.startswith(value, start)):
             match = _MEMBER.match(text, at)
             if match is None or match[1] != comma[:1] or not _is_key(match[2], key):
                 raise _duplicate(text[opening:], where)
-            opens, start = match.span(2)[0], match.end()
+            opens, start = match.start(2), match.end()
+            if not text.startswith(value, start):
+                raise _duplicate(text[opening:], where)
         at = start + len(value)
-        if not text.startswith(value, start):
-            raise _duplicate(text[opening:], where)
         spans[key] = Span(opens, start, at)
         comma = b", "
     close = _CLOSE.match(text, at)

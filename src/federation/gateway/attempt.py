@@ -20,7 +20,6 @@ from federation.schema.link import Measure
 from federation.schema.records import AttemptRecord
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
-from federation.telemetry import metrics
 
 CANCELED = "canceled"
 
@@ -86,11 +85,6 @@ class Attempt:
                 cost_nano=cost(deployment, usage, wall),
             )
         )
-        provider, _, model = deployment.id.partition("/")
-        world.meter.add(metrics.ATTEMPTS, (provider, model, word or "ok"))
-        if self._first:
-            seconds = first_ms / 1000.0
-            world.meter.observe(metrics.FIRST_BYTE_SECONDS, (provider, model), seconds)
 
     def fail(self, error: BaseException) -> None:
         """Close an attempt that brought nothing. A provider that was left alone in the middle

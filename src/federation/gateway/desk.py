@@ -23,8 +23,8 @@ from federation.errors import (
 )
 from federation.gateway import listing
 from federation.gateway.chat import Chat
-from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.passing import Passing, is_passed
+from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
 

@@ -13,6 +13,7 @@ from federation.domain.live import Live
 from federation.domain.snapshot import Snapshot
 from federation.errors import Unavailable
 from federation.gateway.call import CallIds
+from federation.gateway.tally import Tallies
 from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
 from federation.resilience.health import HealthBoard
 from federation.routing.fleet import Fleet
@@ -50,6 +51,7 @@ class World:
     leases: Leases
     health: HealthBoard
     memory: Memory
+    tallies: Tallies = field(default_factory=Tallies)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)

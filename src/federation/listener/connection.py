@@ -84,7 +84,8 @@ class Connection(asyncio.Protocol):
         hub.connections.add(self)
         self.deadline = hub.loop.time() + hub.limits.idle_s
         if len(hub.connections) > hub.limits.connections:
-            self._refuse(Unavailable("Too many connections; try again shortly.", retry_after_s=1))
+            self._explain(Unavailable("Too many connections; try again soon.", retry_after_s=1))
+            self._close()
 
     def data_received(self, data: bytes) -> None:
         """Parse, hold back or drop what came, depending on what we are doing."""
@@ -217,20 +218,23 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: FederationError) -> None:
         """Tell the client why, and read no further requests from it."""
-        reply = self._hub.front.explain(error, self._intake.refused_path())
-        body = cast("bytes", reply.body)
-        tail = b"%bconnection: close\r\ncontent-length: %d\r\n\r\n" % (self._hub.date, len(body))
-        head = b"%b%b%b" % (status_line(reply.status), render_headers(reply.headers), tail)
-        self._transport.write(head + body)
-        self._state = LEAVING
+        self._explain(error)
         if not self._transport.can_write_eof():
             self._close()
             return
+        self._state = LEAVING
         self._transport.write_eof()
         self._lingering = True
         now = self._hub.loop.time()
         self._end = now + _LINGER_S
         self.deadline = now + _LINGER_SILENCE_S
+
+    def _explain(self, error: FederationError) -> None:
+        reply = self._hub.front.explain(error, self._intake.refused_path())
+        body = cast("bytes", reply.body)
+        framing = b"content-length: %d\r\n" % len(body)
+        head = self._head(reply.status, render_headers(reply.headers), framing, False, False)
+        self._transport.write(head + body)
 
     def _close(self) -> None:
         """Close once the client has read what was written, within the time that it gets."""

@@ -97,6 +97,8 @@ class Hub:
             self._sweep = None
 
     def _tick(self) -> None:
+        # First of all, so that nothing below can end the sweeping.
+        self._sweep = self.loop.call_later(SWEEP_S, self._tick)
         now = self.loop.time()
         overdue = [each for each in self.connections if each.deadline <= now]
         for connection in overdue:
@@ -105,4 +107,3 @@ class Hub:
         if second != self._date_second:
             self._date_second = second
             self.date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
-        self._sweep = self.loop.call_later(SWEEP_S, self._tick)

@@ -7,12 +7,12 @@ SQLite's own work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, Select, Table, case, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Row, Select, case, func, select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from federation.schema.records import Line
 from federation.storage.engine import reading, writing
@@ -42,7 +42,6 @@ class SqlCalls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        insert = _insert(engine)
         began = insert(calls).on_conflict_do_nothing()
         ended = insert(calls)
         ended = ended.on_conflict_do_update(
@@ -146,11 +145,6 @@ def _sums(since_ms: int, tenant: str | None) -> Select[Any]:
         .order_by(calls.c.deployment, calls.c.outcome)
     )
     return query if tenant is None else query.where(calls.c.tenant == tenant)
-
-
-def _insert(engine: Engine) -> Callable[[Table], Any]:
-    """INSERT that can say what to do on conflict, which is not standard SQL."""
-    return postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
 
 def _compiled(engine: Engine, statement: Any, names: list[str]) -> str:

@@ -119,5 +119,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [target]
     root.setLevel(level.upper())
+    # Its greetings say nothing that our own lines do not.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # A log line must not be what kills a request: a closed stderr is ignored.
     logging.raiseExceptions = False

@@ -55,6 +55,17 @@ class Meter:
         counts[bisect_left(bounds, value)] += 1.0
         counts[-1] += value
 
+    def absorb(self, name: str, labels: tuple[str, ...], counts: list[float]) -> None:
+        """Add a histogram of the table that was counted elsewhere: increments of each bucket,
+        one above the highest bound included, and the sum of values last."""
+        found = self._histograms.get((name, labels))
+        if found is None:
+            bounds = METRICS[name].buckets
+            found = self._histograms[name, labels] = (bounds, [0.0] * (len(bounds) + 2))
+        own = found[1]
+        for place, count in enumerate(counts):
+            own[place] += count
+
     def set(self, name: str, labels: tuple[str, ...], value: float) -> None:
         """State a gauge's present value; it stays until it is set again."""
         self._gauges[name, labels] = value

@@ -427,7 +427,8 @@ def test_a_credential_file_that_others_can_read_is_warned_of(
 
 def test_every_variable_of_the_table_is_read_somewhere() -> None:
     elsewhere = {
-        "FEDERATION_CONFIG_DIR", "FEDERATION_DATA_DIR", "FEDERATION_ADMIN_KEY",
+        "FEDERATION_CONFIG_DIR", "FEDERATION_DATA_DIR", "FEDERATION_PROVIDERS_FILE",
+        "FEDERATION_ADMIN_KEY",
         "FEDERATION_MASTER_KEY", "FEDERATION_URL", "FEDERATION_API_KEY", "ALLOWED_API_KEYS",
         "JWT_SECRET_KEY", "DEBUG",
     }  # fmt: skip
@@ -437,3 +438,37 @@ def test_every_variable_of_the_table_is_read_somewhere() -> None:
 def test_names_in_the_environment_never_show_values() -> None:
     found = environment.gather({"FEDERATION_X": "hunter2"}, None)
     assert "hunter2" not in repr(found)
+
+
+def test_one_more_file_of_rows_may_be_named_and_is_read_last(
+    loading: Load, write: Write, tmp_path: Path
+) -> None:
+    write("providers.yaml", "- {id: openai, name: first}")
+    more = tmp_path / "more.json"
+    more.write_text('[{"id": "openai", "name": "last"}]')
+    found = loading({"FEDERATION_PROVIDERS_FILE": str(more)})
+    assert found.providers["openai"].name == "last"
+    assert more in found.files
+
+
+def test_a_local_server_that_nobody_named_is_not_asked(loading: Load, write: Write) -> None:
+    assert not loading().providers["ollama"].enabled
+    assert loading({"OLLAMA_HOST": "127.0.0.1"}).providers["ollama"].enabled
+    write("providers.yaml", "- ollama")
+    assert loading().providers["ollama"].enabled
+
+
+def test_a_quirk_that_nothing_reads_is_warned_of(loading: Load, write: Write) -> None:
+    write(
+        "providers.yaml",
+        "- id: openai\n  quirks: {output_limit_feld: x, auth_optional: true}\n"
+        "  models: [{id: m, quirks: {zzz: 1}}]\n",
+    )
+    warnings = [str(warning).rpartition("/")[2] for warning in loading().warnings]
+    assert warnings == [
+        (
+            "providers.yaml:2: no dialect reads the quirk 'output_limit_feld': "
+            "did you mean 'output_limit_field'?"
+        ),
+        "providers.yaml:3: no dialect reads the quirk 'zzz'",
+    ]

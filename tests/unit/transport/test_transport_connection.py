@@ -2,122 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 import itertools
 from collections.abc import Iterable
-from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transport_bench import LENGTH, Bench, outcome, whole
 
-from federation.errors import UpstreamCut, UpstreamFailed, UpstreamGarbled, UpstreamTimeout
-from federation.transport.connection import Connection, _announced_s
-from federation.transport.decoding import Decoder
-from federation.transport.exchange import Exchange
+from federation.errors import UpstreamCut, UpstreamFailed, UpstreamGarbled
+from federation.transport.connection import _announced_s
 from federation.transport.limits import Limits
 
-
-class FakeTransport:
-    """Notes what a connection asks of its socket."""
-
-    def __init__(self) -> None:
-        self.aborted = False
-        self.reading = True
-        self.written = b""
-
-    def get_extra_info(self, name: str) -> None:
-        return None
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-
-class FakePool:
-    """Takes connections back."""
-
-    def __init__(self) -> None:
-        self.active: set[Connection] = set()
-        self.returned: list[Connection] = []
-        self.gone = 0
-
-    def give_back(self, connection: Connection) -> None:
-        self.returned.append(connection)
-
-    def forget(self, connection: Connection) -> None:
-        self.gone += 1
-
-
-class Bench:
-    """A connection on a fake socket with one exchange under way."""
-
-    def __init__(self, *, head_only: bool = False, limits: Limits | None = None) -> None:
-        self.pool = FakePool()
-        self.transport = FakeTransport()
-        self.connection = Connection(limits or Limits())
-        self.connection.connection_made(cast("asyncio.Transport", self.transport))
-        self.connection.owner = self.pool
-        self.head_only = head_only
-        self.exchange = self.ask()
-
-    def ask(self) -> Exchange:
-        loop = cast("asyncio.AbstractEventLoop", FakeLoop())
-        self.exchange = Exchange(loop, self.connection, "api.example", 1.0, 100.0)
-        self.exchange.uploaded = True
-        self.exchange.no_body = self.head_only
-        self.connection.begin(self.exchange)
-        return self.exchange
-
-    def feed(self, *pieces: bytes) -> Bench:
-        for piece in pieces:
-            if not self.transport.aborted:
-                self.connection.data_received(piece)
-        return self
-
-    @property
-    def pooled(self) -> bool:
-        return bool(self.pool.returned) and not self.transport.aborted
-
-
-class FakeLoop:
-    """A clock that stands; nothing here may wait."""
-
-    def time(self) -> float:
-        return 1000.0
-
-    def create_future(self) -> Any:
-        raise AssertionError("nothing more will come")
-
-
-def outcome(coro: Any) -> Any:
-    """Run a coroutine that cannot wait, and return its value or its error."""
-    try:
-        coro.send(None)
-    except StopIteration as stop:
-        return stop.value
-    except Exception as error:
-        return type(error)
-    raise AssertionError("it waits")
-
-
-def whole(bench: Bench, limit: int = 1 << 20) -> Any:
-    return outcome(bench.exchange.body(limit))
-
-
-LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\nx-a: 2\r\n\r\nhello"
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nx-trailer: t\r\n\r\n"
@@ -324,101 +220,6 @@ def test_a_long_stream_of_small_chunks_is_no_flood() -> None:
         bench.feed(b"1\r\na\r\n")
     assert not bench.transport.aborted
     assert outcome(bench.exchange.read()) == b"a" * 2000
-
-
-def test_reading_pauses_while_nobody_reads() -> None:
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-    piece = b"%x\r\n%s\r\n" % (50_000, b"a" * 50_000)
-    for _ in range(5):
-        bench.feed(piece)
-    assert bench.transport.reading
-    bench.feed(piece, piece)
-    assert not bench.transport.reading
-    assert len(outcome(bench.exchange.read())) == 350_000
-    assert bench.transport.reading
-
-
-def test_a_body_over_its_limit_is_refused_before_it_is_there() -> None:
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nab")
-    assert whole(bench, 499) is UpstreamGarbled
-    assert bench.transport.aborted
-    bench = Bench().feed(LENGTH)
-    assert whole(bench, 4) is UpstreamGarbled
-    assert whole(bench, 40) is UpstreamGarbled
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\n\r\nabcdef")
-    assert whole(bench, 5) is UpstreamGarbled
-
-
-def test_a_body_is_the_rest_after_what_was_read() -> None:
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")
-    assert outcome(bench.exchange.read()) == b"he"
-    bench.feed(b"l", b"lo")
-    assert whole(bench, 3) == b"llo"
-    assert outcome(bench.exchange.read()) == b""
-    assert whole(bench) == b""
-
-
-def test_closing_before_the_end_closes_the_socket_and_is_idempotent() -> None:
-    bench = Bench().feed(LENGTH[:-1])
-    outcome(bench.exchange.aclose())
-    outcome(bench.exchange.aclose())
-    assert bench.transport.aborted
-    assert bench.pool.gone == 1
-    assert outcome(bench.exchange.read()) is UpstreamCut
-
-
-def test_closing_after_the_end_leaves_the_connection_alone() -> None:
-    bench = Bench().feed(LENGTH)
-    first = bench.exchange
-    bench.ask()
-    outcome(first.aclose())
-    assert not bench.transport.aborted
-    assert bench.connection.exchange is bench.exchange
-
-
-def test_a_timeout_stays_a_timeout() -> None:
-    bench = Bench().feed(LENGTH[:-1])
-    bench.connection.fail(UpstreamTimeout, "late")
-    bench.connection.connection_lost(None)
-    assert outcome(bench.exchange.read()) == b"hell"
-    assert outcome(bench.exchange.read()) is UpstreamTimeout
-    assert whole(bench) is UpstreamTimeout
-
-
-def test_a_compressed_answer_is_read_plain() -> None:
-    packed = gzip.compress(b"hello " * 100)
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(packed), packed)
-    bench.exchange.decoder = Decoder(b"gzip", 1000)
-    assert outcome(bench.exchange.read()) == b"hello " * 100
-    assert outcome(bench.exchange.read()) == b""
-    assert outcome(bench.exchange.read()) == b""
-
-
-@pytest.mark.parametrize(
-    ("data", "bound", "limit", "expected"),
-    [
-        (gzip.compress(b"x" * 500), 1000, 500, b"x" * 500),
-        (gzip.compress(b"x" * 500), 1000, 499, UpstreamGarbled),
-        (gzip.compress(b"x" * 500), 499, 1000, UpstreamGarbled),
-        (gzip.compress(b"x" * 500)[:-1], 1000, 1000, UpstreamGarbled),
-        (b"not gzip", 1000, 1000, UpstreamGarbled),
-    ],
-)
-def test_a_compressed_body_is_bounded(
-    data: bytes, bound: int, limit: int, expected: object
-) -> None:
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(data) + data)
-    bench.exchange.decoder = Decoder(b"gzip", bound)
-    got = whole(bench, limit)
-    assert got == expected
-
-
-def test_a_compressed_body_that_is_cut_may_be_asked_for_again() -> None:
-    packed = gzip.compress(b"hello")
-    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + packed)
-    bench.exchange.decoder = Decoder(b"gzip", 1000)
-    bench.connection.connection_lost(None)
-    assert whole(bench) is UpstreamFailed
 
 
 @pytest.mark.parametrize(

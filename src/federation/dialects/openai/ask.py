@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -65,10 +66,9 @@ def _flag(value: str) -> bool:
 
 
 def _number(value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise ValueError("a number") from None
+    if not _NUMBER.fullmatch(value):
+        raise ValueError("a number")
+    return float(value)
 
 
 def _names(value: str) -> tuple[str, ...]:
@@ -85,6 +85,7 @@ def _tags(value: str) -> dict[str, str]:
     return tags
 
 
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 _HEADERS: Final[dict[bytes, tuple[str, Callable[[str], Any]]]] = {

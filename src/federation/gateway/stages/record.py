@@ -11,16 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from federation.domain.money import NANO
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import Call, Handler
 from federation.gateway.stream import AnswerStream
+from federation.gateway.tally import Tallies
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
 from federation.schema.records import CallEnded, CallStarted
 from federation.telemetry import metrics
-
-_KINDS = ("input", "output", "cached", "cache_write", "reasoning")
 
 CLIENT_LEFT = 499
 """The status recorded, never sent, for a client that hung up (the field's custom)."""
@@ -29,9 +27,12 @@ CLIENT_LEFT = 499
 class Recorder:
     """The stage that keeps the books; one for each worker."""
 
-    def __init__(self, journal: Journal, meter: Meter, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, journal: Journal, meter: Meter, tallies: Tallies, clock: Callable[[], float]
+    ) -> None:
         self._journal = journal
         self._meter = meter
+        self._tallies = tallies
         self._clock = clock
         self._broken = False
 
@@ -116,7 +117,7 @@ class Recorder:
         elapsed = self._clock() - call.started
         record = ended(call, outcome, status, error, elapsed * 1000.0)
         self._append(record)
-        self._measure(record, elapsed)
+        self._tallies.call(record)
 
     def _append(self, record: CallStarted | CallEnded) -> None:
         try:
@@ -125,22 +126,6 @@ class Recorder:
             self._broken = True
             raise
         self._broken = False
-
-    def _measure(self, record: CallEnded, elapsed: float) -> None:
-        meter, operation = self._meter, record.operation
-        provider, _, model = record.deployment.partition("/")
-        meter.add(metrics.REQUESTS, (operation, record.outcome, provider, model))
-        meter.observe(metrics.REQUEST_SECONDS, (operation, provider), elapsed)
-        upstream = 0.0
-        for attempt in record.attempts:
-            upstream += attempt.total_ms
-        meter.observe(metrics.OVERHEAD_SECONDS, (operation,), elapsed - upstream / 1000.0)
-        usage = record.usage
-        for kind in _KINDS:
-            if tokens := getattr(usage, kind):
-                meter.add(metrics.TOKENS, (kind, provider, model), tokens)
-        if record.cost_nano:
-            meter.add(metrics.COST, (provider, model), record.cost_nano / NANO)
 
 
 def ended(call: Call, outcome: str, status: int, error: str, duration_ms: float) -> CallEnded:

@@ -1,0 +1,153 @@
+"""A client of the gateway's HTTP API for the command line: one request, one answer.
+
+The standard library's client, because it is there at once: a command should not spend
+longer on imports than on its question.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from federation import __version__
+from federation.cli.failures import CommandFailed, Exit
+
+ANSWER_LIMIT = 64 * 1024 * 1024
+_REFUSED = (401, 403)
+
+
+class Unreachable(CommandFailed):
+    """Nobody answers at the address."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"No gateway answers at {url} ({reason}).",
+            hint="Start one with `federation up`, or say where it is with --url.",
+            code="unreachable",
+            exit_code=Exit.UNREACHABLE,
+        )
+
+
+class Answered(CommandFailed):
+    """The gateway answered with an error; `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str, code: str, details: dict[str, object]) -> None:
+        hints = {
+            401: "Give a key with --api-key or FEDERATION_API_KEY; `federation key create` "
+            "makes one.",
+            403: "`federation key list` shows what a key may do.",
+        }
+        not_allowed = status in _REFUSED or code == "no_eligible_deployment"
+        super().__init__(
+            message,
+            hint="" if code == "no_eligible_deployment" else hints.get(status, ""),
+            code=code,
+            exit_code=Exit.REFUSED if not_allowed else Exit.FAILURE,
+            details=details,
+        )
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where to ask, and with which key. Raises `Unreachable` and `Answered`."""
+
+    url: str
+    key: str | None = field(default=None, repr=False)
+    timeout_s: float = 10.0
+
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """The JSON at a path."""
+        return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
+
+    def post(self, path: str, body: object = None, *, timeout_s: float | None = None) -> Any:
+        """What posting `body` as JSON brings; None where the answer is empty."""
+        return self._ask("POST", path, body, timeout_s)
+
+    def delete(self, path: str) -> Any:
+        """What deleting brings."""
+        return self._ask("DELETE", path, None)
+
+    def health(self, path: str) -> tuple[int, Any]:
+        """Status and body of a health path, whatever they are."""
+        status, body = self._exchange("GET", path, None, self.timeout_s)
+        return status, _parsed(body)
+
+    def _ask(self, method: str, path: str, body: object, timeout_s: float | None = None) -> Any:
+        status, answer = self._exchange(method, path, body, timeout_s or self.timeout_s)
+        parsed = _parsed(answer)
+        if status < 400:
+            return parsed
+        error = parsed.get("error") if isinstance(parsed, dict) else None
+        error = error if isinstance(error, dict) else {}
+        message = error.get("message") or f"The gateway answered with status {status}."
+        more = {key: error[key] for key in ("param", "removed") if error.get(key)}
+        raise Answered(status, str(message), str(error.get("code") or status), more)
+
+    def _exchange(
+        self, method: str, path: str, body: object, timeout_s: float
+    ) -> tuple[int, bytes]:
+        connection, prefix = self._connect(timeout_s)
+        headers = {"user-agent": f"federation-cli/{__version__}", "accept": "application/json"}
+        if self.key:
+            headers["authorization"] = f"Bearer {self.key}"
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["content-type"] = "application/json"
+        try:
+            connection.request(method, prefix + path, data, headers)
+            response = connection.getresponse()
+            return response.status, response.read(ANSWER_LIMIT)
+        except TimeoutError:
+            raise Unreachable(self.url, f"no answer within {timeout_s:g} s") from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            raise Unreachable(self.url, _reason(error)) from None
+        finally:
+            connection.close()
+
+    def _connect(self, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
+        try:
+            parts = urlsplit(self.url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise CommandFailed(
+                "The gateway's address should look like http://127.0.0.1:8000.",
+                hint="See --url and FEDERATION_URL.",
+                code="usage",
+                exit_code=Exit.USAGE,
+            )
+        kind = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
+        return kind(parts.hostname, port, timeout=timeout_s), quote(parts.path.rstrip("/"))
+
+
+def part(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, socket.gaierror):
+        return "unknown host"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return "the answer is not HTTP"

@@ -1,0 +1,71 @@
+"""How a command ends: exit codes, and the errors that carry one.
+
+A message says what happened, a hint what to do. Both are for a terminal: no traceback is
+ever shown for anything that a person can mend.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from federation.errors import (
+    ConfigError,
+    FederationError,
+    Forbidden,
+    NotEligible,
+    Unauthorized,
+)
+
+
+class Exit(IntEnum):
+    """What a script can tell from the exit code."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    REFUSED = 4
+    CONFIG = 78
+
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked. `details` is what `--json` adds."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "failed",
+        exit_code: Exit = Exit.FAILURE,
+        details: dict[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+        self.exit_code = exit_code
+        self.details = details or {}
+
+
+def from_error(error: FederationError) -> CommandFailed:
+    """The same failure, for a terminal."""
+    if isinstance(error, ConfigError):
+        problems = [str(problem) for problem in error.problems]
+        return CommandFailed(
+            "The configuration cannot be used:\n" + "\n".join(f"  {each}" for each in problems),
+            hint="Mend the lines above; `federation config check` looks again.",
+            code=error.code,
+            exit_code=Exit.CONFIG,
+            details={"problems": problems},
+        )
+    refused = isinstance(error, Unauthorized | Forbidden | NotEligible)
+    details: dict[str, object] = {}
+    if isinstance(error, NotEligible):
+        details["removed"] = error.removed
+    return CommandFailed(
+        error.message,
+        code=error.code,
+        exit_code=Exit.REFUSED if refused else Exit.FAILURE,
+        details=details,
+    )

@@ -1,0 +1,53 @@
+"""Options that several commands share, so that they are named and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_GATEWAY = "Gateway"
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="FEDERATION_URL",
+        metavar="URL",
+        help="Where the gateway is; left out, where the configuration says.",
+        rich_help_panel=_GATEWAY,
+    ),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        envvar="FEDERATION_API_KEY",
+        show_envvar=True,
+        metavar="KEY",
+        help="Left out, FEDERATION_ADMIN_KEY or the admin key in the data directory.",
+        rich_help_panel=_GATEWAY,
+    ),
+]
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="FEDERATION_CONFIG_DIR",
+        metavar="DIR",
+        help="Directory of the YAML files; ./config if left out.",
+        rich_help_panel=_GATEWAY,
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="FEDERATION_DATA_DIR",
+        metavar="DIR",
+        help="Directory of keys, store and journals; ./data if left out.",
+        rich_help_panel=_GATEWAY,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -1,0 +1,71 @@
+"""Which gateway a command means, and with which key: flags, environment, files, in this order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from federation.cli.client import Gateway
+from federation.config import environment, paths
+from federation.config.peek import peek_server
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What was said on the command line; the rest is looked up when it is wanted."""
+
+    url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    config: Path | None = None
+    data: Path | None = None
+
+    @property
+    def config_dir(self) -> Path:
+        """The configuration's directory."""
+        return paths.config_dir(self.config, os.environ)
+
+    @property
+    def data_dir(self) -> Path:
+        """The data's directory."""
+        return paths.data_dir(self.data, self.environ)
+
+    @property
+    def env_file(self) -> Path:
+        """The `.env` file that belongs to the configuration."""
+        return paths.env_file(self.config_dir)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment with the `.env` file underneath."""
+        return environment.gather(os.environ, self.env_file).values
+
+    def address(self) -> str:
+        """The gateway's base address. Raises `ConfigError`."""
+        if self.url is not None:
+            return self.url.rstrip("/")
+        server = peek_server(self.config_dir, os.environ, self.env_file)
+        host = _EVERYWHERE.get(server.host, server.host)
+        return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+
+    def secret(self) -> str | None:
+        """The key to present, None where there is none."""
+        environ = self.environ
+        for given in (
+            self.api_key,
+            environ.get("FEDERATION_API_KEY"),
+            environ.get("FEDERATION_ADMIN_KEY"),
+        ):
+            if given and given.strip():
+                return given.strip()
+        try:
+            return paths.admin_key_file(self.data_dir).read_text("utf-8").strip() or None
+        except OSError:
+            return None
+
+    def gateway(self) -> Gateway:
+        """A client of the gateway; nothing is sent yet."""
+        return Gateway(self.address(), self.secret())

@@ -1,0 +1,203 @@
+"""What a connection does that no socket brings about at will: played on a fake transport."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from federation.domain.routes import ListenerLimits
+from federation.errors import FederationError
+from federation.listener.connection import Connection
+from federation.listener.front import Front
+from federation.listener.heads import Scissors, cut_fields
+from federation.listener.hub import Hub
+from federation.listener.intake import Intake
+from federation.listener.reset import reset
+from federation.schema.http import ClientReply, ClientRequest
+
+
+class Wire(asyncio.Transport):
+    def __init__(self, eof: bool = True) -> None:
+        super().__init__()
+        self.written = b""
+        self.done: list[str] = []
+        self._eof = eof
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def can_write_eof(self) -> bool:
+        return self._eof
+
+    def write_eof(self) -> None:
+        self.done.append("eof")
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def abort(self) -> None:
+        self.done.append("abort")
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+class Stage:
+    def __init__(self, handler: Callable[[ClientRequest], Any], wire: Wire) -> None:
+        self.faults: list[BaseException] = []
+
+        def render(error: FederationError, path: str) -> ClientReply:
+            return ClientReply(error.status, [], b"")
+
+        front = Front(handler, render, lambda fault, _: self.faults.append(fault))
+        self.hub = Hub(front, ListenerLimits())
+        self.wire = wire
+        self.connection = Connection(self.hub)
+        self.connection.connection_made(wire)
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.hub.stop()
+
+
+async def echo(request: ClientRequest) -> ClientReply:
+    return ClientReply(200, [], request.body)
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_a_bug_in_parsing_drops_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(intake: Intake, data: bytes) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(Intake, "feed", broken)
+    stage = Stage(echo, Wire())
+    stage.connection.data_received(GET)
+    await stage.settle()
+    assert stage.wire.done == ["abort"]
+    assert isinstance(stage.faults[0], RuntimeError)
+
+
+async def test_a_bug_in_a_callback_of_the_parser_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(scissors: Scissors, lines: list[bytes]) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(Scissors, "fields", broken)
+    stage = Stage(echo, Wire())
+    stage.connection.data_received(GET)
+    await stage.settle()
+    assert stage.wire.done == ["abort"]
+    assert stage.wire.written == b""
+
+
+async def test_a_transport_without_half_close_is_closed_after_a_refusal() -> None:
+    stage = Stage(echo, Wire(eof=False))
+    stage.connection.data_received(b"nonsense\r\n\r\n")
+    await stage.settle()
+    assert stage.wire.written.startswith(b"HTTP/1.1 400 ")
+    assert stage.wire.done == ["close"]
+
+
+async def test_what_comes_after_a_close_is_dropped() -> None:
+    stage = Stage(echo, Wire(eof=False))
+    stage.connection.data_received(b"nonsense\r\n\r\n")
+    written = stage.wire.written
+    stage.connection.data_received(GET)
+    await stage.settle()
+    assert stage.wire.written == written
+
+
+async def test_a_whole_reply_to_a_client_that_left_is_not_written() -> None:
+    async def stubborn(request: ClientRequest) -> ClientReply:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return ClientReply(200, [], b"too late")
+
+    stage = Stage(stubborn, Wire())
+    stage.connection.data_received(GET)
+    await asyncio.sleep(0)
+    stage.connection.connection_lost(None)
+    await stage.settle()
+    assert stage.wire.written == b""
+    assert stage.hub.in_flight == 0
+
+
+async def test_a_request_whose_client_left_at_once_never_reaches_the_handler() -> None:
+    served: list[ClientRequest] = []
+
+    async def handler(request: ClientRequest) -> ClientReply:
+        served.append(request)
+        return ClientReply(200, [], b"")
+
+    stage = Stage(handler, Wire())
+    stage.connection.data_received(GET)
+    stage.connection.eof_received()
+    stage.connection.connection_lost(None)
+    await stage.settle()
+    assert served == []
+    assert stage.hub.in_flight == 0
+    assert stage.hub.orphans == set()
+
+
+async def test_a_reply_that_cannot_be_written_closes_the_connection() -> None:
+    async def handler(request: ClientRequest) -> Any:
+        return None
+
+    stage = Stage(handler, Wire())
+    stage.connection.data_received(GET)
+    await stage.settle()
+    assert stage.wire.done == ["close"]
+    assert len(stage.faults) == 1
+
+
+async def test_one_broken_deadline_does_not_end_the_sweeping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(echo, Wire())
+    hub = stage.hub
+    expired: list[float] = []
+
+    def expire(connection: Connection, now: float) -> None:
+        expired.append(now)
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(Connection, "expire", expire)
+    stage.connection.deadline = 0.0
+    complaints: list[dict[str, Any]] = []
+    hub.loop.set_exception_handler(lambda _, context: complaints.append(context))
+    async with asyncio.timeout(5):
+        while len(expired) < 2:
+            await asyncio.sleep(0.05)
+    await stage.settle()
+    assert len(complaints) >= 2
+
+
+async def test_a_transport_without_a_socket_is_reset_by_aborting() -> None:
+    wire = Wire()
+    reset(wire)
+    assert wire.done == ["abort"]
+
+
+def test_remembered_lines_are_cut_as_new_ones_are() -> None:
+    scissors = Scissors()
+    lines = [b"Host: a", b"X-A:  b ", b"x-a: c", b"X-Long: " + b"x" * 1000]
+    for _ in range(4):
+        assert scissors.fields(list(lines)) == cut_fields(lines)
+
+
+def test_the_memory_of_lines_is_bounded() -> None:
+    scissors = Scissors()
+    scissors.fields([])
+    for n in range(1000):
+        headers = scissors.fields([b"Host: a", b"X-Id: %d" % n])
+        assert headers == {b"host": b"a", b"x-id": b"%d" % n}
+    assert scissors._known is not None
+    assert len(scissors._known) <= 64

@@ -1,0 +1,121 @@
+"""An exchange in its reader's hands: backpressure, bounds, closing, decoding."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from transport_bench import LENGTH, Bench, outcome, whole
+
+from federation.errors import UpstreamCut, UpstreamFailed, UpstreamGarbled, UpstreamTimeout
+from federation.transport.decoding import Decoder
+
+
+def test_reading_pauses_while_nobody_reads() -> None:
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    piece = b"%x\r\n%s\r\n" % (50_000, b"a" * 50_000)
+    for _ in range(5):
+        bench.feed(piece)
+    assert bench.transport.reading
+    bench.feed(piece, piece)
+    assert not bench.transport.reading
+    assert len(outcome(bench.exchange.read())) == 350_000
+    assert bench.transport.reading
+
+
+def test_a_body_over_its_limit_is_refused_before_it_is_there() -> None:
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nab")
+    assert whole(bench, 499) is UpstreamGarbled
+    assert bench.transport.aborted
+    bench = Bench().feed(LENGTH)
+    assert whole(bench, 4) is UpstreamGarbled
+    assert whole(bench, 40) is UpstreamGarbled
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\n\r\nabcdef")
+    assert whole(bench, 5) is UpstreamGarbled
+
+
+def test_a_body_is_the_rest_after_what_was_read() -> None:
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe")
+    assert outcome(bench.exchange.read()) == b"he"
+    bench.feed(b"l", b"lo")
+    assert whole(bench, 3) == b"llo"
+    assert outcome(bench.exchange.read()) == b""
+    assert whole(bench) == b""
+
+
+def test_closing_before_the_end_closes_the_socket_and_is_idempotent() -> None:
+    bench = Bench().feed(LENGTH[:-1])
+    outcome(bench.exchange.aclose())
+    outcome(bench.exchange.aclose())
+    assert bench.transport.aborted
+    assert bench.pool.gone == 1
+    assert outcome(bench.exchange.read()) is UpstreamCut
+
+
+def test_closing_after_the_end_leaves_the_connection_alone() -> None:
+    bench = Bench().feed(LENGTH)
+    first = bench.exchange
+    bench.ask()
+    outcome(first.aclose())
+    assert not bench.transport.aborted
+    assert bench.connection.exchange is bench.exchange
+
+
+def test_a_timeout_stays_a_timeout() -> None:
+    bench = Bench().feed(LENGTH[:-1])
+    bench.connection.fail(UpstreamTimeout, "late")
+    bench.connection.connection_lost(None)
+    assert outcome(bench.exchange.read()) == b"hell"
+    assert outcome(bench.exchange.read()) is UpstreamTimeout
+    assert whole(bench) is UpstreamTimeout
+
+
+def test_a_compressed_answer_is_read_plain() -> None:
+    packed = gzip.compress(b"hello " * 100)
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(packed), packed)
+    bench.exchange.decoder = Decoder(b"gzip", 1000)
+    assert outcome(bench.exchange.read()) == b"hello " * 100
+    assert outcome(bench.exchange.read()) == b""
+    assert outcome(bench.exchange.read()) == b""
+
+
+@pytest.mark.parametrize(
+    ("data", "bound", "limit", "expected"),
+    [
+        (gzip.compress(b"x" * 500), 1000, 500, b"x" * 500),
+        (gzip.compress(b"x" * 500), 1000, 499, UpstreamGarbled),
+        (gzip.compress(b"x" * 500), 499, 1000, UpstreamGarbled),
+        (gzip.compress(b"x" * 500)[:-1], 1000, 1000, UpstreamGarbled),
+        (b"not gzip", 1000, 1000, UpstreamGarbled),
+    ],
+)
+def test_a_compressed_body_is_bounded(
+    data: bytes, bound: int, limit: int, expected: object
+) -> None:
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(data) + data)
+    bench.exchange.decoder = Decoder(b"gzip", bound)
+    got = whole(bench, limit)
+    assert got == expected
+
+
+def test_a_compressed_body_that_is_cut_may_be_asked_for_again() -> None:
+    packed = gzip.compress(b"hello")
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + packed)
+    bench.exchange.decoder = Decoder(b"gzip", 1000)
+    bench.connection.connection_lost(None)
+    assert whole(bench) is UpstreamFailed
+
+
+def test_what_is_thrown_away_never_looks_like_an_empty_answer() -> None:
+    bench = Bench().feed(LENGTH)
+    outcome(bench.exchange.aclose())
+    assert outcome(bench.exchange.read()) is UpstreamCut
+    assert whole(bench) is UpstreamFailed
+    assert bench.pooled
+
+
+def test_closing_what_was_read_to_its_end_changes_nothing() -> None:
+    bench = Bench().feed(LENGTH)
+    assert whole(bench) == b"hello"
+    outcome(bench.exchange.aclose())
+    assert outcome(bench.exchange.read()) == b""
