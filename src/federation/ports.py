@@ -32,6 +32,11 @@ class Exchange(Protocol):
         """Give the connection back, or close it where the body was not read to its end."""
         ...
 
+    def release(self) -> None:
+        """Give up an answer that said itself that it is over, without closing the socket for
+        the framing that may still come. In place of `aclose`; idempotent."""
+        ...
+
 
 class Transport(Protocol):
     """One verb: send a request, come back when the response's head is there.

@@ -2,47 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
-import httpx
-import pytest
-from inprocess import SECRET, Gateway, deployment, gateway, model, provider, route, snapshot
-from scripted import DONE, USAGE, Behave, Talk, Upstream, chunk, completion, whole
-
-from federation.domain.routes import Deadlines, Route, Settings, Target
-
-AUTH = {"authorization": f"Bearer {SECRET}"}
-HELLO = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}
-
-
-@asynccontextmanager
-async def rig(
-    *behaviors: Behave, settings: Settings | None = None, deadlines: Deadlines | None = None
-) -> AsyncIterator[tuple[Gateway, httpx.AsyncClient, list[Upstream]]]:
-    """A gateway whose route `chat` has one deployment for each behavior, in order."""
-    upstreams = [Upstream(behave) for behave in behaviors]
-    for upstream in upstreams:
-        await upstream.__aenter__()
-    rows = tuple(
-        deployment(provider(f"p{place}", upstream.url), model("acme-large"))
-        for place, upstream in enumerate(upstreams)
-    )
-    targets = tuple(Target(row.id) for row in rows)
-    chat = Route("chat", "priority", targets, deadlines=deadlines)
-    state = snapshot(rows, chat, settings=settings)
-    try:
-        async with (
-            gateway(state) as running,
-            httpx.AsyncClient(base_url=running.url, headers=AUTH, timeout=20) as client,
-        ):
-            yield running, client, upstreams
-    finally:
-        for upstream in upstreams:
-            await upstream.__aexit__()
+from gateway_rig import HELLO, rig
+from scripted import DONE, USAGE, Talk, chunk, completion, whole
 
 
 async def test_a_whole_answer_is_handed_on_byte_for_byte() -> None:
@@ -84,3 +45,20 @@ async def test_a_usage_event_that_the_client_asked_for_is_delivered() -> None:
         asked = HELLO | {"stream": True, "stream_options": {"include_usage": True}}
         reply = await client.post("/v1/chat/completions", json=asked)
         assert USAGE in reply.content
+
+
+async def test_a_stream_whose_last_chunk_comes_late_gives_its_connection_back() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        await talk.event(chunk("Hi", finish="stop"))
+        await talk.event(DONE)
+        await asyncio.sleep(0.05)
+        await talk.end_stream()
+
+    async with rig(behave) as (running, client, upstreams):
+        for _ in range(2):
+            reply = await client.post("/v1/chat/completions", json=HELLO | {"stream": True})
+            assert reply.content.endswith(DONE)
+            await asyncio.sleep(0.2)
+        assert upstreams[0].connections == 1
+        assert running.transport.busy == 0

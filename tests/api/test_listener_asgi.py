@@ -59,7 +59,7 @@ async def test_a_request_is_the_same_as_through_the_listener(
 @pytest.mark.parametrize(
     ("headers", "content", "status"),
     [
-        ({"content-encoding": "gzip"}, gzip.compress(b"{}"), 200),
+        ({"content-encoding": "gzip"}, gzip.compress(b"{}", mtime=0), 200),
         ({"content-encoding": "gzip"}, b"bad", 400),
         ({"content-encoding": "br"}, b"x", 415),
         ({}, b"x" * 100_001, 413),

@@ -74,6 +74,7 @@ class Upstream:
     behave: Behave
     seen: list[Seen] = field(default_factory=list)
     port: int = 0
+    connections: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -97,6 +98,7 @@ class Upstream:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self.connections += 1
         try:
             while (seen := await _read(reader)) is not None:
                 self.seen.append(seen)

@@ -41,6 +41,7 @@ from federation.storage.journal import JournalWriter, writer_name
 from federation.storage.keyring import Keys
 from federation.telemetry import logs, metrics
 from federation.telemetry.meter import Meter
+from federation.transport import proxies
 from federation.transport.client import Client
 
 REPORT_S = 1.0
@@ -138,7 +139,15 @@ class Worker:
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         today = datetime.now(UTC).date()
         self._world.adopt(situate(snapshot, today))
-        self._server.limits = snapshot.settings.listener
+        settings = snapshot.settings
+        self._transport.go_through(
+            proxies.parse(
+                https=settings.proxy,
+                http=settings.http_proxy,
+                no_proxy=",".join(settings.no_proxy),
+            )
+        )
+        self._server.limits = settings.listener
         self._meter.set(metrics.SNAPSHOT_VERSION, (), snapshot.version)
         gc.collect()
         gc.freeze()

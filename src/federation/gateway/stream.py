@@ -72,7 +72,10 @@ class AnswerStream:
     async def aclose(self) -> None:
         """Hang up on the provider unless the answer was over."""
         self._end("canceled", None)
-        await self._exchange.aclose()
+        if self._tap.done:
+            self._exchange.release()
+        else:
+            await self._exchange.aclose()
 
     def _finish(self) -> bytes:
         rest = self._tap.close()

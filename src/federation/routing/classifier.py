@@ -27,6 +27,8 @@ _LANE = 3
 _ZERO = 128
 _LANE_MASK = (1 << 8 * _LANE) - 1
 _FILE = "intents.json"
+_LENGTH = 600
+_LENGTH_SLOPE = 0.08
 _LEAST_CONFIDENCE = 0.2
 _LEAST_KNOWN = 0.1
 """With fewer of its words known, a prompt is in no language or field that was trained on."""
@@ -65,3 +67,117 @@ KINDS: dict[str, Kind] = {
     "translation": Kind("translation", difficulty=0.3),
     "chat": Kind("question_answering", "default", 0.1),
 }
+
+
+class LinearClassifier:
+    """Says what a prompt is for; satisfies `intents.Classifier`."""
+
+    __slots__ = ("_bias", "_kinds", "_pairs", "_unit", "_words", "stored")
+
+    def __init__(self, stored: dict[str, Any]) -> None:
+        """`stored` is what `of` makes and the weights file holds; it is not checked again."""
+        self.stored = stored
+        self._kinds = [KINDS[name] for name in stored["kinds"]]
+        temperature = stored["temperature"]
+        self._unit = stored["unit"] / temperature
+        self._bias = [value / temperature for value in stored["bias"]]
+        lanes = _lanes(base64.b64decode(stored["weights"]), len(self._kinds))
+        words = [*stored["words"].split(), *stored["signs"]]
+        self._words = dict(zip(words, lanes, strict=False))
+        pairs = [tuple(line.split(" ")) for line in stored["pairs"].splitlines()]
+        self._pairs = dict(zip(pairs, lanes[len(words) :], strict=True))
+
+    @staticmethod
+    def of(
+        names: Sequence[str | Pair],
+        weights: Sequence[Sequence[float]],
+        bias: Sequence[float],
+        temperature: float,
+        provenance: dict[str, object],
+    ) -> LinearClassifier:
+        """Pack trained weights: rows are features, columns the kinds in `KINDS` order."""
+        most = max(max(map(abs, row)) for row in weights)
+        unit = most / (_ZERO - 1)
+        rank = {name: number for number, name in enumerate(names)}
+        signs = [name for name in names if isinstance(name, str) and name.split() != [name]]
+        words = [name for name in names if isinstance(name, str) and name.split() == [name]]
+        pairs = [name for name in names if not isinstance(name, str)]
+        order = [*words, *signs, *pairs]
+        packed = bytes(
+            round(weight / unit) + _ZERO for name in order for weight in weights[rank[name]]
+        )
+        return LinearClassifier(
+            {
+                "provenance": provenance,
+                "kinds": list(KINDS),
+                "unit": unit,
+                "temperature": temperature,
+                "bias": [round(value, 5) for value in bias],
+                "words": " ".join(words),
+                "signs": signs,
+                "pairs": "\n".join(" ".join(pair) for pair in pairs),
+                "weights": base64.b64encode(packed).decode(),
+            }
+        )
+
+    def __call__(self, text: str) -> Intent:
+        """The intent, how sure that is, and how hard the prompt seems."""
+        words, pairs, signs = features(text)
+        known, nothing = self._words.get, repeat(0)
+        total = sum(map(known, words, nothing)) + sum(map(known, signs, nothing))
+        total += sum(map(self._pairs.get, pairs, nothing))
+        hits = total & _LANE_MASK
+        if not hits or hits < _LEAST_KNOWN * len(words):
+            return UNKNOWN
+        scale = self._unit / math.sqrt(hits)
+        offset = _ZERO * hits
+        scores = []
+        for bias in self._bias:
+            total >>= 8 * _LANE
+            scores.append(((total & _LANE_MASK) - offset) * scale + bias)
+        return self._judge(scores, len(text))
+
+    def _judge(self, scores: list[float], length: int) -> Intent:
+        most = max(scores)
+        grown = [math.exp(score - most) for score in scores]
+        whole, kinds = sum(grown), self._kinds
+        best = kinds[scores.index(most)]
+        hardness = sum(
+            [kind.difficulty * share for kind, share in zip(kinds, grown, strict=True)]
+        )
+        confidence = (
+            sum(
+                [
+                    share
+                    for kind, share in zip(kinds, grown, strict=True)
+                    if kind.intent == best.intent
+                ]
+            )
+            / whole
+        )
+        if confidence < _LEAST_CONFIDENCE:
+            return UNKNOWN
+        difficulty = min(hardness / whole + _LENGTH_SLOPE * math.log1p(length / _LENGTH), 1.0)
+        return Intent(best.intent, confidence, difficulty, best.category)
+
+
+def _lanes(weights: bytes, kinds: int) -> list[int]:
+    """Each feature's bytes spread over lanes, above a lane that counts one."""
+    packed = []
+    spread = bytearray(_LANE * (kinds + 1))
+    spread[0] = 1
+    for start in range(0, len(weights), kinds):
+        spread[_LANE::_LANE] = weights[start : start + kinds]
+        packed.append(int.from_bytes(spread, "little"))
+    return packed
+
+
+def save(classifier: LinearClassifier, path: Path) -> None:
+    """Write the weights where `load` finds them in the next build."""
+    path.write_text(json.dumps(classifier.stored, ensure_ascii=False, indent=0) + "\n", "utf-8")
+
+
+def load() -> LinearClassifier:
+    """Read the shipped weights: some milliseconds, so off the hot path (a worker's warm-up)."""
+    text = resources.files("federation.routing").joinpath(_FILE).read_text("utf-8")
+    return LinearClassifier(json.loads(text))

@@ -21,6 +21,8 @@ class Intent:
     """The probability that `name` is right, calibrated on held-out prompts."""
     difficulty: float
     """0 for what any model answers, 1 for what most fail at."""
+    category: str = ""
+    """The quality column, where the classifier knows it better than the intent's name."""
 
 
 Classifier = Callable[[str], Intent]
@@ -73,7 +75,7 @@ def category_of(intent: Intent, input_tokens: int, tools: int) -> str:
     """
     if input_tokens > _LONG:
         return "long_context"
-    category = INTENTS[intent.name].category
+    category = intent.category or INTENTS[intent.name].category
     return "agentic_code" if tools and category == "code" else category
 
 

@@ -75,6 +75,14 @@ class Client:
         """How many connections there are, those being opened included."""
         return sum(pool.opened for pool in self._pools.values())
 
+    def go_through(self, proxies: Proxies) -> None:
+        """Use these proxies from the next connection on; exchanges under way keep theirs."""
+        if proxies != self._dialer.proxies:
+            self._dialer.proxies = proxies
+            retired, self._pools = self._pools, {}
+            for pool in retired.values():
+                pool.close()
+
     async def send(self, request: WireRequest, timeouts: Timeouts) -> Exchange:
         """Send a request and return when the answer's head is there.
 

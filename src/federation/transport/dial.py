@@ -35,14 +35,14 @@ class Dialer:
         tls: Callable[[], ssl.SSLContext] = client_context,
     ) -> None:
         self._names = names
-        self._proxies = proxies
+        self.proxies = proxies
         self._build_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._building = asyncio.Lock()
 
     def proxy_for(self, origin: Origin) -> Proxy | None:
         """Return the proxy that stands before an origin, if one does."""
-        return self._proxies.choose(origin)
+        return self.proxies.choose(origin)
 
     async def dial(
         self, origin: Origin, make: Callable[[], Connection], budget_s: float

@@ -14,6 +14,8 @@ from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, Upstre
 from federation.schema.http import Headers
 from federation.transport.decoding import BadCoding, Decoder
 
+_RELEASE_S = 1.0
+
 
 class Socket(Protocol):
     """What an exchange asks of the connection that it is read from."""
@@ -153,6 +155,16 @@ class Exchange:
                 UpstreamCut,
                 f"the answer of {self.host} was closed before its end",
             )
+
+    def release(self) -> None:
+        """Let the connection serve again once the answer's framing has ended too.
+
+        For an answer that said itself that it is over: what may still come is its last
+        chunk. Nobody waits for it; after a second without it the socket is closed.
+        """
+        if self.connection is not None:
+            self.total_due = min(self.total_due, self.loop.time() + _RELEASE_S)
+            self.connection.resume()
 
     def fail(self, kind: type[UpstreamError], message: str) -> None:
         """Note why the answer cannot go on; the first reason stays. The reader is woken."""

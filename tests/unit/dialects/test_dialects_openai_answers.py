@@ -22,9 +22,7 @@ from federation.schema.glance import Answer
 from federation.schema.usage import Usage
 
 MakeWire = Callable[..., Wire]
-CHOICES = [
-    {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
-]
+CHOICES = [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]
 
 
 def body(**members: Any) -> bytes:

@@ -118,7 +118,10 @@ def test_everything_else_in_a_message_counts_as_text_too(look: Look) -> None:
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "assistant", "tool_calls": calls},
         {"role": "tool", "tool_call_id": "c1", "content": "42"},
-        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "x"}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "thinking", "thinking": "hm", "signature": "x"}],
+        },
     ]
     seen = look(messages=messages)
     assert seen.messages == 5

@@ -44,7 +44,9 @@ def wire(make_wire: MakeWire) -> Wire:
     return make_wire()
 
 
-def run(wire: Wire, *pieces: bytes, withhold: bool = True, choices: int = 1) -> tuple[StreamTap, bytes]:
+def run(
+    wire: Wire, *pieces: bytes, withhold: bool = True, choices: int = 1
+) -> tuple[StreamTap, bytes]:
     tap = StreamTap(wire, withhold_usage=withhold, choices=choices)
     out = b"".join([tap.feed(piece) for piece in pieces])
     return tap, out + tap.close()
@@ -115,7 +117,7 @@ def test_the_first_content_of_any_kind_starts_the_answer(
     wire: Wire, members: dict[str, Any]
 ) -> None:
     tap = StreamTap(wire, withhold_usage=True)
-    for opening in (ROLE, PING, event(choices=[delta(None, content=None, tool_calls=[])])):
+    for opening in (ROLE, PING, event(choices=[delta(tool_calls=[])])):
         tap.feed(opening)
         assert not tap.started
     tap.feed(event(choices=[delta(**members)]))
@@ -151,14 +153,18 @@ def test_an_error_before_the_answer_started_is_raised(wire: Wire) -> None:
     tap = StreamTap(wire, withhold_usage=True)
     tap.feed(ROLE)
     with pytest.raises(UpstreamRateLimited):
-        tap.feed(event(error={"code": 429, "message": "Slow down"}))
+        tap.feed(event(error={"code": 429, "message": "Slow"}, choices=[delta("", finish="error")]))
 
 
 def test_an_error_after_the_start_is_forwarded_and_kept(wire: Wire) -> None:
-    broken = event(error={"code": 502, "message": "Upstream died"}, choices=[delta("", finish="error")])
+    broken = event(
+        error={"code": 502, "message": "Upstream died"}, choices=[delta("", finish="error")]
+    )
     tap, out = run(wire, HELLO, broken)
     assert out == HELLO + broken
     assert isinstance(tap.error, UpstreamFailed)
+    tap.feed(DONE)
+    assert tap.done
     assert not tap.complete
 
 
@@ -167,7 +173,7 @@ def test_an_error_inside_a_choice_counts_too(wire: Wire) -> None:
     tap, _ = run(wire, HELLO, event(choices=[choice]))
     assert isinstance(tap.error, UpstreamFailed)
     with pytest.raises(UpstreamFailed):
-        run(wire, ROLE, event(choices=[{**choice, "finish_reason": None}]))
+        run(wire, ROLE, event(choices=[choice]))
 
 
 def test_an_error_that_is_null_or_fine_is_none(wire: Wire) -> None:

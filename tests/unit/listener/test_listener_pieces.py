@@ -71,8 +71,8 @@ async def test_a_bomb_is_refused_at_the_limit_and_lets_others_run_meanwhile() ->
     ("coding", "body"),
     [
         (b"gzip", b"no gzip at all"),
-        (b"gzip", gzip.compress(b"abc")[:-3]),
-        (b"gzip", gzip.compress(b"abc") + b"more"),
+        (b"gzip", gzip.compress(b"abc", mtime=0)[:-3]),
+        (b"gzip", gzip.compress(b"abc", mtime=0) + b"more"),
         (b"gzip", b""),
         (b"deflate", zlib.compress(b"abc") + b"more"),
         (b"deflate", b"\xff\xff\xff"),

@@ -62,7 +62,7 @@ class StreamTap:
     """Forwards whole events and remembers what they said; one for each stream.
 
     `started`: content was seen, or the end. `complete`: every choice gave its finish reason,
-    or the end marker came. `error`: the provider reported an error inside
+    or the end marker came, and no error. `error`: the provider reported an error inside
     the stream after that; its event was forwarded. An error before it is raised by `feed`,
     because another deployment can still answer.
     """
@@ -129,13 +129,16 @@ class StreamTap:
         if data is None:
             return True
         if data.startswith(b"[DONE]"):
-            self.done = self.complete = self.started = True
+            self.done = self.started = True
+            self.complete = self.error is None
             return True
         try:
             chunk = _CHUNK.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.malformed += 1
             return True
+        if chunk.error != _NULL or chunk.base_resp != _NULL:
+            self._fail(chunk.error, chunk.base_resp, event)
         choices = chunk.choices
         if choices:
             self._read_choices(choices, event)
@@ -143,25 +146,23 @@ class StreamTap:
             self._read_usage(chunk)
             if self._withhold and choices is not None and not choices and chunk.error == _NULL:
                 return chunk.usage == _NULL
-        if chunk.error != _NULL or chunk.base_resp != _NULL:
-            self._fail(chunk.error, chunk.base_resp, event)
         if chunk.model and not self._model:
             self._model = chunk.model
         return True
 
     def _read_choices(self, choices: list[_Choice], event: bytes) -> None:
         for choice in choices:
+            if choice.error != _NULL:
+                self._fail(choice.error, _NULL, event)
             if choice.delta is not None and (self.started or _has_content(choice.delta)):
                 self.started = True
                 self.events += 1
             if choice.finish_reason:
                 self.started = True
                 self._finished += 1
-                self.complete = self._finished >= self._choices
+                self.complete = self._finished >= self._choices and self.error is None
                 if not choice.index:
                     self.finish = choice.finish_reason
-            if choice.error != _NULL:
-                self._fail(choice.error, _NULL, event)
 
     def _read_usage(self, chunk: _Chunk) -> None:
         raw = chunk.usage

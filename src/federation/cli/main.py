@@ -1,0 +1,155 @@
+"""The command tree. Entry point `federation`.
+
+These modules (`main` and `*_commands`) only declare: each command imports what does its work
+when it runs, so that `federation --help` and `federation serve` start at once. That is the
+one reason for imports inside functions in this room.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from federation import __version__
+from federation.cli import (
+    config_commands,
+    key_commands,
+    provider_commands,
+    route_commands,
+    status_commands,
+)
+from federation.cli.guard import guarded
+from federation.cli.options import ConfigDir, DataDir, Json
+
+app = typer.Typer(
+    name="federation",
+    help="One API for every model provider.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no gateway answers, 4 refused, "
+    "78 the configuration cannot be used.",
+)
+app.add_typer(route_commands.app, name="route")
+app.add_typer(provider_commands.app, name="provider")
+app.add_typer(key_commands.app, name="key")
+app.add_typer(config_commands.app, name="config")
+app.add_typer(status_commands.app, name="status")
+
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[
+    int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, max=256, help="Inference workers.")
+]
+Open = Annotated[bool, typer.Option("--open", help="Ask for no key; only on a loopback address.")]
+
+
+@app.command()
+@guarded
+def up(
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    open_: Open = False,
+    sandbox: Annotated[
+        bool | None,
+        typer.Option(
+            "--sandbox/--no-sandbox",
+            help="Simulated providers; left out, only where nothing is configured.",
+        ),
+    ] = None,
+) -> None:
+    """Start the gateway with what is found here: keys, local servers, or a sandbox."""
+    from federation.cli.serving import Wishes, up  # noqa: PLC0415 - start-up time
+
+    wishes = Wishes(host, port, workers, config, data, open=open_)
+    raise typer.Exit(up(wishes, sandbox=sandbox))
+
+
+@app.command()
+@guarded
+def serve(
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    open_: Open = False,
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload/--no-reload",
+            help="Take up changes of the configuration files without a restart.",
+        ),
+    ] = True,
+) -> None:
+    """Run the gateway with what is configured."""
+    from federation.cli.serving import Wishes, serve  # noqa: PLC0415 - start-up time
+
+    wishes = Wishes(host, port, workers, config, data, open=open_, reload=reload)
+    raise typer.Exit(serve(wishes))
+
+
+@app.command()
+@guarded
+def init(
+    path: Annotated[Path, typer.Argument(help="Directory of the project.")] = Path(),
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Overwrite files that are there.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write starter files: config/providers.yaml, config/federation.yaml, .env.example."""
+    from federation.cli.configuring import init  # noqa: PLC0415 - start-up time
+
+    init(path, force=force, as_json=as_json)
+
+
+@app.command()
+@guarded
+def sandbox(
+    port_base: Annotated[
+        int, typer.Option("--port-base", min=0, max=65000, help="First port; 0 takes free ones.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Makes its chances repeatable.")] = 0,
+    time_scale: Annotated[
+        float, typer.Option("--time-scale", min=0.0, help="Factor on all waiting; 0 is at once.")
+    ] = 1.0,
+    fault_models: Annotated[
+        bool, typer.Option("--fault-models", help="List every model once per fault, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run simulated providers until stopped, and print their rows for providers.yaml."""
+    from federation.cli.sandboxing import show  # noqa: PLC0415 - start-up time
+
+    raise typer.Exit(
+        show(
+            port_base=port_base,
+            seed=seed,
+            time_scale=time_scale,
+            fault_models=fault_models,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    typer.echo(f'{{"version": "{__version__}"}}' if as_json else f"federation {__version__}")
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    app(prog_name="federation")
+
+
+if __name__ == "__main__":
+    main()
