@@ -27,19 +27,43 @@ CODE_RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (intent, re.compile(pattern, re.IGNORECASE))
     for intent, pattern in (
-        ("image_generation", r"\b(draw|paint|generate|create|make|render)\b.{0,40}\b(image|picture|logo|illustration|drawing|poster|photo)\b"),
+        (
+            "image_generation",
+            r"\b(draw|paint|generate|create|make|render)\b.{0,40}\b(image|picture|logo|illustration|drawing|poster|photo)\b",
+        ),
         ("vision_analysis", r"\b(this|the) (image|picture|photo|screenshot|x-?ray)\b"),
         ("translation", r"\btranslat\w+|\bhow do you say\b"),
         ("summarization", r"\bsummar\w+|\btl;?dr\b|\bkey points\b|\bgist\b|\bshorten\b"),
-        ("creative_writing", r"\b(poem|story|song|lyrics|haiku|limerick|dialogue|novel|screenplay|role-?play|fairy tale|fiction)\b"),
-        ("planning", r"\b(plan|roadmap|schedule|itinerary|curriculum|agenda|milestones|strategy|workshop)\b"),
-        ("decision_support", r"\b(should i|pros and cons|which (one )?is better|recommend|worth it|trade-?offs?|decide)\b"),
+        (
+            "creative_writing",
+            r"\b(poem|story|song|lyrics|haiku|limerick|dialogue|novel|screenplay|role-?play|fairy tale|fiction)\b",
+        ),
+        (
+            "planning",
+            r"\b(plan|roadmap|schedule|itinerary|curriculum|agenda|milestones|strategy|workshop)\b",
+        ),
+        (
+            "decision_support",
+            r"\b(should i|pros and cons|which (one )?is better|recommend|worth it|trade-?offs?|decide)\b",
+        ),
         ("research", r"\b(literature review|peer-reviewed|state of the art|studies|citations)\b"),
-        ("documentation", r"\b(user manual|how-to guide|standard operating|faq|release notes|user stor(y|ies)|specification)\b"),
+        (
+            "documentation",
+            r"\b(user manual|how-to guide|standard operating|faq|release notes|user stor(y|ies)|specification)\b",
+        ),
         ("synthesis", r"\b(combine|merge|synthesi[sz]e|integrate|consolidate)\b"),
-        ("analysis", r"\b(analy[sz]e|analysis|swot|trends?|evaluate|classify|sentiment|categori[sz]e|compare)\b"),
-        ("technical_writing", r"\b(essay|article|blog|e-?mail|letter|abstract|proposal|paper|report|rewrite|proofread)\b"),
-        ("problem_solving", r"\b(solve|prove|calculate|compute|equation|probability|integral|theorem|how many|how much)\b|\$.+\$|\d+ ?[+*/^=] ?\d+"),
+        (
+            "analysis",
+            r"\b(analy[sz]e|analysis|swot|trends?|evaluate|classify|sentiment|categori[sz]e|compare)\b",
+        ),
+        (
+            "technical_writing",
+            r"\b(essay|article|blog|e-?mail|letter|abstract|proposal|paper|report|rewrite|proofread)\b",
+        ),
+        (
+            "problem_solving",
+            r"\b(solve|prove|calculate|compute|equation|probability|integral|theorem|how many|how much)\b|\$.+\$|\d+ ?[+*/^=] ?\d+",
+        ),
         ("question_answering", r"\?|\b(what|who|when|where|why|how|explain|describe)\b"),
     )
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-TOPICS = """
+TOPICS = (
+    """
 electric cars|the French Revolution|remote work|our onboarding process|climate change|a coffee
 shop|machine learning|the housing market|sleep quality|a mobile banking app|renewable energy|a
 small online store|quantum computing|the Roman empire|customer churn|a hiking trip to Norway|our
@@ -18,16 +19,23 @@ chain delays|a children's hospital|the new tax law|team meetings|a marathon|an o
 project|user interviews|a wedding for 80 guests|data privacy|the employee handbook|a kitchen
 renovation|antibiotic resistance|the stock market|a community garden|a job interview|the refund
 policy|our cloud costs|a space mission|social media marketing
-""".replace("\n", " ").strip().split("|")
+""".replace("\n", " ")
+    .strip()
+    .split("|")
+)
 
-CODE = """
+CODE = (
+    """
 a REST endpoint|a binary search tree|the login form|a CSV parser|this SQL query|a React
 component|the payment service|a Dockerfile|an LRU cache|a web scraper|the unit tests|a bash
 script|the user model|a regex for e-mail addresses|a websocket server|a Kubernetes manifest|the
 authentication middleware|a sorting algorithm|a Terraform module|the migration script|a Discord
 bot|a rate limiter|the recursive function|an Excel macro|a Python decorator|a Rust struct|the
 Java class|a C++ template|a TypeScript hook|a Go routine
-""".replace("\n", " ").strip().split("|")
+""".replace("\n", " ")
+    .strip()
+    .split("|")
+)
 
 SEEDS: dict[str, str] = {
     "code_implementation": """

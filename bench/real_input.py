@@ -148,12 +148,20 @@ def _converse(client: Client, talk: list[Prompt], strategy: str, best: str) -> l
         if status == 200:
             text = answer["choices"][0]["message"]["content"] or ""
         messages.append({"role": "assistant", "content": text})
-        call: dict[str, Any] = {}
-        name = headers.get("x-federation-call-id")
-        if name:
-            _, _, call = client("GET", f"/v1/calls/{name}")
+        call = _story(client, headers.get("x-federation-call-id"))
         found.append(_account(prompt, turn, status, answer, call, best))
     return found
+
+
+def _story(client: Client, name: str | None, patience_s: float = 15.0) -> dict[str, Any]:
+    """The call's account; the ledger answers a moment after the first calls can be made."""
+    end = time.monotonic() + patience_s
+    while name and time.monotonic() < end:
+        status, _, call = client("GET", f"/v1/calls/{name}")
+        if status == 200 and isinstance(call, dict):
+            return call
+        time.sleep(0.1)
+    return {}
 
 
 def _account(

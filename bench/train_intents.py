@@ -104,9 +104,7 @@ class Softmax:
             step = RATE * scale / math.sqrt(self._seen[feature])
             keep = 1.0 - DECAY
             row = self.weights[feature]
-            self.weights[feature] = [
-                keep * w - step * s for w, s in zip(row, slope, strict=True)
-            ]
+            self.weights[feature] = [keep * w - step * s for w, s in zip(row, slope, strict=True)]
         self.bias = [b - 0.01 * s for b, s in zip(self.bias, slope, strict=True)]
 
 
@@ -262,7 +260,9 @@ def _by_hand(folder: Path, model: LinearClassifier) -> None:
     rules = [by_rules(texts[number]) for number in numbers]
     report("labelled by hand, 18 intents", truth, guesses, rules)
     families = [[name.partition("_")[0] == "code" for name in names] for names in (truth, guesses)]
-    print("  code or not:", f"{sum(a == b for a, b in zip(*families, strict=True)) / len(truth):.3f}")
+    print(
+        "  code or not:", f"{sum(a == b for a, b in zip(*families, strict=True)) / len(truth):.3f}"
+    )
     others = [(t, g, r) for t, g, r in zip(truth, guesses, rules, strict=True) if "code" not in t]
     print(
         f"  those that are not code: n={len(others)} rules "

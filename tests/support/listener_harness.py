@@ -226,7 +226,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -252,14 +252,16 @@ class Client:
 
     def upto(self, mark: bytes) -> bytes:
         while mark not in self._buffer:
-            assert self.more(), f"closed before {mark!r}: {self._buffer!r}"
-        taken, _, self._buffer = self._buffer.partition(mark)
+            assert self.more(), f"closed before {mark!r}: {self._buffer[:500]!r}"
+        taken = self.exactly(self._buffer.index(mark))
+        self.exactly(len(mark))
         return taken
 
     def exactly(self, size: int) -> bytes:
         while len(self._buffer) < size:
             assert self.more(), "closed in mid-body"
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return taken
 
     def head(self) -> Reply:
@@ -293,8 +295,7 @@ class Client:
         """Everything up to the end of the connection."""
         while self.more():
             pass
-        taken, self._buffer = self._buffer, b""
-        return taken
+        return self.exactly(len(self._buffer))
 
     def closed(self) -> bool:
         """Whether the server closes, orderly or not, without another byte."""

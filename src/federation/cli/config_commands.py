@@ -16,9 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Check the configuration.")
 @guarded
 def check(
     config: ConfigDir = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail on warnings, too.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say whether the configuration can be used, and what it amounts to."""

@@ -7,6 +7,7 @@ one reason for imports inside functions in this room.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +18,11 @@ from federation.cli import (
     config_commands,
     key_commands,
     provider_commands,
+    quick,
     route_commands,
     status_commands,
 )
+from federation.cli.failures import Exit
 from federation.cli.guard import guarded
 from federation.cli.options import ConfigDir, DataDir, Json
 
@@ -66,9 +69,9 @@ def up(
     ] = None,
 ) -> None:
     """Start the gateway with what is found here: keys, local servers, or a sandbox."""
-    from federation.cli.serving import Wishes, up  # noqa: PLC0415 - start-up time
+    from federation.cli.starting import up  # noqa: PLC0415 - start-up time
 
-    wishes = Wishes(host, port, workers, config, data, open=open_)
+    wishes = quick.Wishes(host, port, workers, config, data, open=open_)
     raise typer.Exit(up(wishes, sandbox=sandbox))
 
 
@@ -90,10 +93,8 @@ def serve(
     ] = True,
 ) -> None:
     """Run the gateway with what is configured."""
-    from federation.cli.serving import Wishes, serve  # noqa: PLC0415 - start-up time
-
-    wishes = Wishes(host, port, workers, config, data, open=open_, reload=reload)
-    raise typer.Exit(serve(wishes))
+    wishes = quick.Wishes(host, port, workers, config, data, open=open_, reload=reload)
+    raise typer.Exit(quick.serve(wishes))
 
 
 @app.command()
@@ -147,7 +148,21 @@ def version(as_json: Json = False) -> None:
 
 
 def main() -> None:
-    """Run the command line and end the process."""
+    """Run the command line and end the process.
+
+    Two ways round typer, which imports Pydantic for the first value that it converts: the
+    launcher of `serve` lives as long as the service and should stay small, and a look at
+    the commands should not take half a second.
+    """
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["serve"]:
+        wishes = quick.serve_wishes(arguments[1:])
+        if wishes is not None:
+            sys.exit(quick.serve(wishes))
+    if arguments in ([], ["-h"], ["--help"]):
+        command = typer.main.get_command(app)
+        typer.echo(command.get_help(typer.Context(command, info_name="federation")), nl=False)
+        sys.exit(0 if arguments else int(Exit.USAGE))
     app(prog_name="federation")
 
 

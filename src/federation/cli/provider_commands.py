@@ -51,9 +51,9 @@ def show(
     provider_work.show(Place(url, api_key, config, data), provider, as_json=as_json)
 
 
-@app.command()
+@app.command(name="test")
 @guarded
-def test(
+def ask(
     provider: Id,
     url: Url = None,
     api_key: ApiKey = None,
@@ -65,7 +65,7 @@ def test(
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    provider_work.test(Place(url, api_key, config, data), provider, as_json=as_json)
+    provider_work.ask(Place(url, api_key, config, data), provider, as_json=as_json)
 
 
 @app.command()

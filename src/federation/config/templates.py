@@ -30,8 +30,7 @@ def starter_files(catalogue: Mapping[str, Provider]) -> dict[str, str]:
 def env_example(catalogue: Mapping[str, Provider]) -> str:
     """`.env.example`: a commented line for each variable, providers' keys by tier."""
     lines = [_ENV_HEAD, "# The gateway", ""]
-    for variable in VARIABLES:
-        lines.append(f"# {variable.name}={variable.example}    # {variable.about}")
+    lines += [f"# {each.name}={each.example}    # {each.about}" for each in VARIABLES]
     lines += ["", "# Addresses, models and names at some providers", ""]
     written: set[str] = set()
     for provided in PROVIDER_VARIABLES:

@@ -39,7 +39,6 @@ _MEMBER = re.compile(
     _SPACE + rb"(,?)" + _SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE, re.DOTALL
 )
 _CLOSE = re.compile(_SPACE + rb"\}")
-_BLANKS = b" \t\n\r"
 _TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\],]", re.DOTALL)
 _AT_BYTE = re.compile(r"^JSON is malformed: (.*) \(byte (\d+)\)$")
 
@@ -79,8 +78,6 @@ def layout(text: bytes) -> tuple[Members, dict[str, Span], int]:
     if at == len(text) and found:
         return found, spans, at - 1
     spans, at = _walk(text, 0, found, "")
-    if text[at:].strip(_BLANKS):
-        raise _duplicate(text, "")
     return found, spans, at - 1
 
 
@@ -181,11 +178,14 @@ def _walk(text: bytes, at: int, found: Members, where: str) -> tuple[dict[str, S
         plain = text.startswith(likely, at) and "\\" not in key
         if not (plain and text.startswith(value, start)):
             match = _MEMBER.match(text, at)
-            if match is None or match[1] != comma[:1] or not _is_key(match[2], key):
+            if (
+                match is None
+                or match[1] != comma[:1]
+                or not _is_key(match[2], key)
+                or not text.startswith(value, match.end())
+            ):
                 raise _duplicate(text[opening:], where)
             opens, start = match.start(2), match.end()
-            if not text.startswith(value, start):
-                raise _duplicate(text[opening:], where)
         at = start + len(value)
         spans[key] = Span(opens, start, at)
         comma = b", "

@@ -92,7 +92,7 @@ class Attempt:
         if isinstance(error, UpstreamError):
             self.close(Usage(), error)
         else:
-            self.close(self._estimate(0), error)
+            self.close(self.estimate(0), error)
 
     def ending(self, tap: StreamTap) -> Ending:
         """What to call when a stream that this attempt opened is over."""
@@ -100,7 +100,7 @@ class Attempt:
         def end(outcome: str, error: UpstreamError | None) -> None:
             answer = tap.answer()
             self._call.account.hear(answer)
-            usage = answer.usage or self._estimate(tap.events)
+            usage = answer.usage or self.estimate(tap.events)
             if outcome == CANCELED:
                 self.close(usage, ClientLeft())
             else:
@@ -108,8 +108,9 @@ class Attempt:
 
         return end
 
-    def _estimate(self, output: int) -> Usage:
-        """Our own count: what routing expected of the prompt, and an event for each token."""
+    def estimate(self, output: int) -> Usage:
+        """Our own count where the provider gives none: what routing expected of the prompt,
+        and as many output tokens as there were events, or fours of bytes."""
         decision = self._call.account.decision
         expected = decision.features.input_tokens if decision is not None else 0
         return Usage(input=expected, output=output, estimated=True)

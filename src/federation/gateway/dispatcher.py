@@ -21,11 +21,12 @@ from federation.ports import Exchange
 from federation.resilience.recovery import Action, Fail, Retry, Tries
 from federation.routing.request import Verdict
 from federation.schema.http import ClientReply, Timeouts
-from federation.schema.usage import Usage
 from federation.telemetry import metrics
 
 _ERROR_BODY = 256 * 1024
 _EVENTS = b"text/event-stream"
+_BYTES_PER_TOKEN = 4
+"""For an answer without usage: its framing counts too, so this errs on the dear side."""
 
 
 class Dispatcher:
@@ -120,7 +121,7 @@ class Dispatcher:
         answer = face.read_answer(wire, body)
         account = call.account
         account.hear(answer)
-        attempt.close(answer.usage or Usage())
+        attempt.close(answer.usage or attempt.estimate(len(body) // _BYTES_PER_TOKEN))
         if account.router_chose or call.glance.ask.metadata:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             body = face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))

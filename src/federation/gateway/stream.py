@@ -48,8 +48,7 @@ class AnswerStream:
             raise self._failed
         if self._opening:
             data, self._opening = self._opening, b""
-            if self._tap.done:
-                self._end("ok", None)
+            self._look()
             return data
         if self._ended:
             return b""
@@ -60,10 +59,7 @@ class AnswerStream:
                 if not data:
                     return self._finish()
                 out = tap.feed(data)
-                if tap.error is not None:
-                    self._fail(tap.error)
-                elif tap.done:
-                    self._end("ok", None)
+                self._look()
                 if out or self._ended:
                     return out
         except UpstreamError as error:
@@ -76,6 +72,14 @@ class AnswerStream:
             self._exchange.release()
         else:
             await self._exchange.aclose()
+
+    def _look(self) -> None:
+        """Close the account where the events so far say that the answer is over, or broken."""
+        tap = self._tap
+        if tap.error is not None:
+            self._fail(tap.error)
+        elif tap.done:
+            self._end("ok", None)
 
     def _finish(self) -> bytes:
         rest = self._tap.close()

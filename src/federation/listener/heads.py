@@ -86,9 +86,9 @@ class Scissors:
 
 def cut_request_line(line: bytes) -> RequestLine:
     """Return the decoded request line. Raises `CallerError` for another HTTP version."""
-    method, target, version = line.split()
-    old = version == b"HTTP/1.0"
-    if not old and version != b"HTTP/1.1":
+    method, target, *version = line.split()  # HTTP/0.9 names no version
+    old = version == [b"HTTP/1.0"]
+    if not old and version != [b"HTTP/1.1"]:
         raise CallerError(
             "Speak HTTP/1.1 or HTTP/1.0.", status=505, code="http_version_unsupported"
         )

@@ -62,8 +62,21 @@ class Profile:
         return next((model for model in self.models if model.id == name), None)
 
 
-def _quality(default: float, **others: float) -> dict[str, float]:
-    return {"default": default, **others}
+def _quality(
+    default: float, code: float, math: float, reasoning: float, writing: float, knowledge: float
+) -> dict[str, float]:
+    return {
+        "default": default,
+        "code": code,
+        "agentic_code": code,
+        "math": math,
+        "reasoning": reasoning,
+        "data_analysis": reasoning,
+        "writing": writing,
+        "instruction_following": writing,
+        "knowledge": knowledge,
+        "long_context": default,
+    }
 
 
 _VISION = ("text", "image")
@@ -80,9 +93,9 @@ ATLAS = Profile(
             "Atlas Large (simulated)",
             "3",
             "15",
-            620,
-            70,
-            _quality(0.9, code=0.93, math=0.92, reasoning=0.94, writing=0.88, knowledge=0.91),
+            450,
+            120,
+            _quality(0.9, code=0.94, math=0.93, reasoning=0.96, writing=0.87, knowledge=0.92),
             context=200_000,
             max_output=32_000,
             modalities=_VISION,
@@ -95,8 +108,8 @@ ATLAS = Profile(
             "0.4",
             "1.6",
             300,
-            140,
-            _quality(0.74, code=0.76, math=0.72, reasoning=0.7, writing=0.75, knowledge=0.72),
+            150,
+            _quality(0.72, code=0.74, math=0.7, reasoning=0.68, writing=0.73, knowledge=0.72),
             modalities=_VISION,
         ),
     ),
@@ -115,8 +128,8 @@ BOREAL = Profile(
             "2",
             "6",
             420,
-            95,
-            _quality(0.84, code=0.8, math=0.82, reasoning=0.82, writing=0.92, knowledge=0.86),
+            110,
+            _quality(0.82, code=0.76, math=0.78, reasoning=0.8, writing=0.95, knowledge=0.86),
             modalities=_VISION,
         ),
         SimModel(
@@ -126,7 +139,7 @@ BOREAL = Profile(
             "0.6",
             240,
             160,
-            _quality(0.66, code=0.62, math=0.6, reasoning=0.6, writing=0.74, knowledge=0.66),
+            _quality(0.62, code=0.58, math=0.56, reasoning=0.56, writing=0.72, knowledge=0.62),
         ),
     ),
     ("gdpr", "soc2", "iso27001"),
@@ -144,8 +157,8 @@ COMET = Profile(
             "0.1",
             "0.3",
             90,
-            900,
-            _quality(0.62, code=0.6, math=0.58, reasoning=0.55, writing=0.64, knowledge=0.63),
+            320,
+            _quality(0.5, code=0.44, math=0.42, reasoning=0.42, writing=0.5, knowledge=0.58),
             context=64_000,
         ),
     ),
@@ -165,7 +178,7 @@ HARBOR = Profile(
             "0",
             180,
             45,
-            _quality(0.52, code=0.48, math=0.45, reasoning=0.45, writing=0.55, knowledge=0.5),
+            _quality(0.4, code=0.36, math=0.34, reasoning=0.34, writing=0.44, knowledge=0.4),
             context=32_000,
             max_output=4_096,
             abilities=("tools", "json_schema", "sampling"),
@@ -185,9 +198,9 @@ LOTUS = Profile(
             "Lotus Max (simulated)",
             "0.5",
             "1.5",
-            520,
-            80,
-            _quality(0.83, code=0.9, math=0.93, reasoning=0.88, writing=0.76, knowledge=0.8),
+            480,
+            100,
+            _quality(0.78, code=0.92, math=0.95, reasoning=0.84, writing=0.68, knowledge=0.74),
             abilities=_REASONING,
             reasoning_tokens=48,
         ),
@@ -208,7 +221,7 @@ FLAKY = Profile(
             "0.5",
             260,
             120,
-            _quality(0.7, code=0.7, math=0.68, reasoning=0.68, writing=0.7, knowledge=0.7),
+            _quality(0.6, code=0.6, math=0.58, reasoning=0.58, writing=0.62, knowledge=0.6),
         ),
     ),
     faults=Faults(error=0.12, limited=0.06, slow=0.06, cut=0.06),

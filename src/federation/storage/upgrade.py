@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Engine
 
@@ -36,7 +37,7 @@ def upgrade(engine: Engine, found: str) -> None:
     directory = scripts()
     try:
         steps = list(directory.iterate_revisions("head", found))
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         message = (
             f"was made by a newer version of Federation (schema {found}). "
             "Install that version, or start with another data directory."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.shared import ErrorObject
 
@@ -195,6 +195,7 @@ def test_a_huge_error_is_cut(wire: Wire) -> None:
     assert len(reply.body) < 20_000
 
 
+@settings(deadline=None)
 @given(status=st.integers(100, 599), body=st.binary(max_size=60) | st.builds(
     lambda value: json.dumps(value).encode(),
     st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner)

@@ -24,7 +24,7 @@ LATER = b"Fri, 20 Nov 2026 10:00:07 GMT"
         ({b"retry-after": b"nan"}, "", None),
         ({b"retry-after": b"-4"}, "", 0.0),
         ({b"retry-after": b"99999999"}, "", 86_400.0),
-        ({b"x-ratelimit-remaining-requests": b"0", b"x-ratelimit-reset-requests": b"6m0s"}, "", 360),
+        ({b"x-ratelimit-remaining": b"0", b"x-ratelimit-reset": b"6m0s"}, "", 360.0),
         ({b"x-ratelimit-remaining-tokens": b"0", b"x-ratelimit-reset-tokens": b"120ms"}, "", 0.12),
         ({b"x-ratelimit-remaining-tokens": b"9", b"x-ratelimit-reset-tokens": b"120ms"}, "", None),
         (

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -15,14 +15,11 @@ from federation.dialects.tokenizer import layout, members, objects
 from federation.errors import InvalidRequest, PayloadTooLarge
 
 SPACES = st.text(alphabet=" \t\n\r", max_size=3)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-)  # fmt: skip
-NO_SURROGATES = st.characters(exclude_categories=("Cs",))
-KEYS = st.text(NO_SURROGATES, max_size=6)
+VALUES = st.sampled_from(
+    [None, True, 1, -0.5e-7, "", 'a"b', "ü\n", [], {}, [1, {"a": 2}], {"a": "}"}]
+)
+KEYS = st.text(st.sampled_from('ab"\\ü\n/ 😀'), max_size=3)
+QUICK = settings(max_examples=60, deadline=None)
 
 
 @st.composite
@@ -65,6 +62,7 @@ def repeating_objects(draw: st.DrawFn) -> tuple[bytes, str]:
     return draw(written(draw(st.permutations(pairs)))), again
 
 
+@QUICK
 @given(plain_objects())
 def test_every_member_is_found_where_it_stands(case: tuple[bytes, dict[str, Any]]) -> None:
     text, value = case
@@ -81,6 +79,7 @@ def test_every_member_is_found_where_it_stands(case: tuple[bytes, dict[str, Any]
     assert members(text) == found
 
 
+@QUICK
 @given(repeating_objects())
 def test_a_repeated_key_is_refused_by_name_however_it_is_written(case: tuple[bytes, str]) -> None:
     text, again = case
@@ -92,6 +91,7 @@ def test_a_repeated_key_is_refused_by_name_however_it_is_written(case: tuple[byt
         members(text, "inner")
 
 
+@QUICK
 @given(st.lists(plain_objects(), max_size=4))
 def test_an_array_of_objects_is_read_object_by_object(
     cases: list[tuple[bytes, dict[str, Any]]],
@@ -103,6 +103,7 @@ def test_an_array_of_objects_is_read_object_by_object(
     ]
 
 
+@QUICK
 @given(st.lists(plain_objects(), max_size=3), repeating_objects(), st.integers(0, 3))
 def test_a_repeated_key_in_one_object_of_an_array_is_refused(
     cases: list[tuple[bytes, dict[str, Any]]], bad: tuple[bytes, str], place: int

@@ -1,0 +1,89 @@
+"""The work of `federation init` and `federation config`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from federation.catalogue import reader as catalogue
+from federation.cli import output
+from federation.cli.failures import CommandFailed, Exit
+from federation.config import paths
+from federation.config.credentials import resolve_all
+from federation.config.load import load
+from federation.config.templates import starter_files
+
+
+def init(path: Path, *, force: bool, as_json: bool) -> None:
+    """Write the starter files; none at all where one is there already, unless forced."""
+    files = {path / name: text for name, text in starter_files(catalogue.load()).items()}
+    there = [str(file) for file in files if file.exists()]
+    if there and not force:
+        raise CommandFailed(
+            f"Nothing was written, for these are there already: {', '.join(there)}",
+            hint="--force overwrites them.",
+            code="exists",
+        )
+    try:
+        for file, text in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+    except OSError as error:
+        raise CommandFailed(f"{error.filename} cannot be written: {error.strerror}") from error
+    if as_json:
+        output.print_json({"written": [str(file) for file in files]})
+        return
+    for file in files:
+        output.say(f"wrote {file}")
+    output.note(
+        "Next: copy .env.example to .env, put a provider's key in, and run `federation up`."
+    )
+
+
+def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
+    """Load everything as the gateway would. Raises `ConfigError`."""
+    directory = paths.config_dir(config, os.environ)
+    if config is not None and not directory.is_dir():
+        raise CommandFailed(
+            f"{directory} is not a directory.",
+            hint="`federation init` writes starter files.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+    loaded = load(directory, os.environ, catalogue.load(), paths.env_file(directory))
+    resolved = resolve_all(loaded)
+    warnings = [str(each) for each in (*loaded.warnings, *resolved.warnings)]
+    usable = sorted(
+        provider
+        for provider in loaded.configured
+        if provider in resolved.secrets or loaded.providers[provider].auth.scheme == "none"
+    )
+    if as_json:
+        output.print_json(
+            {
+                "ok": not (strict and warnings),
+                "digest": loaded.digest,
+                "files": [str(path) for path in loaded.files if path.is_file()],
+                "configured": sorted(loaded.configured),
+                "usable": usable,
+                "routes": sorted(loaded.routes),
+                "warnings": warnings,
+            }
+        )
+    else:
+        output.facts(
+            [
+                ("Configuration", "can be used"),
+                ("Files", [str(path) for path in loaded.files if path.is_file()] or "none"),
+                ("Providers", sorted(loaded.configured) or "none configured"),
+                ("Usable", usable or "none"),
+                ("Routes", sorted(loaded.routes) or "none"),
+                ("Listens on", f"{loaded.server.host}:{loaded.server.port}"),
+            ]
+        )
+        for warning in warnings:
+            output.note(f"warning: {warning}")
+    if strict and warnings:
+        raise CommandFailed(
+            f"There are {len(warnings)} warnings.", code="warnings", exit_code=Exit.CONFIG
+        )

@@ -1,0 +1,139 @@
+"""Changes without a running gateway: straight to the store in the data directory.
+
+The trap: a gateway that runs elsewhere on the same data directory reads the store when it
+starts. So this is only done where none answers, and the command says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from federation.cli import offline
+from federation.cli.key_work import Wish
+from federation.cli.place import Place
+from federation.control.keys import KeyDesk
+from federation.control.permissions import KeyWish
+from federation.control.probes import Prober
+from federation.control.threads import Errands
+from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.storage import secrets
+from federation.storage.accounts import SqlKeys
+from federation.storage.changes import SqlOverrides
+from federation.storage.engine import open_engine, prepare_schema
+from federation.storage.entries import Override
+from federation.transport.client import Client
+
+# Whoever can write the data directory is its administrator.
+_OPERATOR = VirtualKey(
+    id="operator",
+    hash=b"",
+    name="the command line",
+    tenant=DEFAULT_TENANT,
+    role=Role.ADMIN,
+    created_ms=0,
+)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+@contextmanager
+def _store(data: Path) -> Iterator[Engine]:
+    database = data / "federation.db"
+    engine = open_engine(database)
+    try:
+        prepare_schema(engine, database)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _desk(place: Place) -> Iterator[KeyDesk]:
+    environ = place.environ
+    errands = Errands("store")
+    try:
+        with _store(place.data_dir) as engine:
+            store = SqlKeys(engine)
+            store.ensure_tenant(DEFAULT_TENANT, _now_ms())
+            admin = secrets.admin_key(place.data_dir, environ).secret
+            master = secrets.master_key(place.data_dir, environ)
+            yield KeyDesk(store, secrets.hash_key(master), admin, errands, time.time)
+    finally:
+        errands.close()
+
+
+def create_key(place: Place, wish: Wish) -> dict[str, Any]:
+    """Make a key in the store; the answer that the API would give."""
+    now_ms = _now_ms()
+    expires_ms = None if wish.expires_s is None else now_ms + wish.expires_s * 1000
+    wanted = KeyWish(
+        name=wish.name,
+        role=wish.role,
+        tenant=wish.tenant or DEFAULT_TENANT,
+        expires_ms=expires_ms,
+        models=wish.models,
+        providers=wish.providers,
+    )
+    with _desk(place) as desk:
+        key, secret = asyncio.run(desk.mint(_OPERATOR, wanted))
+    return {**_view(key), "secret": secret}
+
+
+def list_keys(place: Place) -> list[dict[str, Any]]:
+    """The keys in the store, as the API would list them."""
+    with _desk(place) as desk:
+        return [_view(key) for key in asyncio.run(desk.list(_OPERATOR))]
+
+
+def revoke_key(place: Place, key: str) -> dict[str, Any]:
+    """End a key in the store. Raises `NotFound`."""
+    with _desk(place) as desk:
+        return _view(asyncio.run(desk.revoke(_OPERATOR, key)))
+
+
+def _view(key: VirtualKey) -> dict[str, Any]:
+    return {
+        "object": "key",
+        "id": key.id,
+        "name": key.name,
+        "tenant": key.tenant,
+        "role": key.role.value,
+        "created_ms": key.created_ms,
+        "expires_ms": key.expires_ms,
+        "revoked_ms": key.revoked_ms,
+        "models": list(key.models),
+        "providers": list(key.providers),
+        "hint": key.hint,
+    }
+
+
+def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
+    """Note in the store whether a provider may be used. Raises `NotFound`."""
+    row, _ = offline.provider_row(place, provider)
+    with _store(place.data_dir) as engine:
+        SqlOverrides(engine).save(Override(row.id, enabled, _now_ms(), _OPERATOR.id))
+    return {"object": "provider", "id": row.id, "enabled": enabled, "version": 0, "probe": None}
+
+
+def probe(place: Place, provider: str) -> dict[str, Any]:
+    """Ask a provider from here. Raises `NotFound`."""
+    row, secret = offline.provider_row(place, provider)
+
+    async def ask() -> dict[str, Any]:
+        client = Client()
+        try:
+            return asdict(await Prober(client).ask(row, secret))
+        finally:
+            await client.aclose()
+
+    return asyncio.run(ask())

@@ -1,0 +1,162 @@
+"""The work of `federation key`."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.text import Text
+
+from federation.cli import output
+from federation.cli.client import Unreachable, part
+from federation.cli.failures import CommandFailed, Exit
+from federation.cli.place import Place
+from federation.domain.access import Role
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"([0-9]{1,9})([smhdw]?)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A key to be made."""
+
+    name: str
+    role: Role = Role.DEVELOPER
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    expires_s: int | None = None
+    tenant: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """As `POST /v1/keys` wants it."""
+        wanted: dict[str, Any] = {
+            "name": self.name,
+            "role": self.role.value,
+            "models": list(self.models),
+            "providers": list(self.providers),
+            "expires_in_s": self.expires_s,
+            "tenant": self.tenant,
+        }
+        return {key: value for key, value in wanted.items() if value not in (None, [])}
+
+
+def seconds(text: str | None) -> int | None:
+    """A span such as 12h or 30d in seconds."""
+    if text is None:
+        return None
+    found = _SPAN.match(text.strip().lower())
+    if found is None or int(found[1]) == 0:
+        raise CommandFailed(
+            f"'{text}' is no span of time.",
+            hint="Write 90s, 15m, 12h, 30d or 8w.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _remark(error: Unreachable) -> str:
+    return f"{error.message} Done in the store itself; a gateway knows it from its next start."
+
+
+def create(place: Place, wish: Wish, *, as_json: bool) -> None:
+    """Make a key and show its secret."""
+    remark = ""
+    try:
+        key = place.gateway().post("/v1/keys", wish.body())
+    except Unreachable as error:
+        if place.url is not None:
+            raise
+        from federation.cli import direct  # noqa: PLC0415 - start-up time
+
+        key, remark = direct.create_key(place, wish), _remark(error)
+    if as_json:
+        output.print_json(key)
+    else:
+        text = Text()
+        text.append(str(key["secret"]), style="bold green")
+        text.append(f"\n\nid {key['id']}, role {key['role']}, {_until(key)}")
+        output.panel(text, f"Key for {key['name']}: shown this once")
+    if remark:
+        output.note(remark)
+
+
+def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
+    """Print the keys, without secrets."""
+    remark = ""
+    try:
+        keys = place.gateway().get("/v1/keys")["data"]
+    except Unreachable as error:
+        if place.url is not None:
+            raise
+        from federation.cli import direct  # noqa: PLC0415 - start-up time
+
+        keys, remark = direct.list_keys(place), f"{error.message} This is what the store holds."
+    shown = [key for key in keys if everything or _state(key) == "valid"]
+    if as_json:
+        output.print_json({"object": "list", "data": shown})
+    else:
+        output.table(
+            ("Id", "Name", "Role", "Tenant", "Ends in", "Models", "Providers", "State"),
+            [
+                (
+                    key["id"],
+                    key["name"],
+                    key["role"],
+                    key["tenant"],
+                    f"…{key['hint']}" if key.get("hint") else "",
+                    key["models"] or "all",
+                    key["providers"] or "all",
+                    _shown_state(key),
+                )
+                for key in shown
+            ],
+        )
+        if len(shown) < len(keys):
+            output.note(f"{len(keys) - len(shown)} revoked or expired: --all shows them.")
+    if remark:
+        output.note(remark)
+
+
+def revoke(place: Place, key: str, *, as_json: bool) -> None:
+    """End a key."""
+    remark = ""
+    try:
+        ended = place.gateway().delete(f"/v1/keys/{part(key)}")
+    except Unreachable as error:
+        if place.url is not None:
+            raise
+        from federation.cli import direct  # noqa: PLC0415 - start-up time
+
+        ended, remark = direct.revoke_key(place, key), _remark(error)
+    if as_json:
+        output.print_json(ended)
+    else:
+        output.say(f"{ended['id']} ({ended['name']}) is revoked.")
+    if remark:
+        output.note(remark)
+
+
+def _state(key: dict[str, Any]) -> str:
+    if key.get("revoked_ms") is not None:
+        return "revoked"
+    expires = key.get("expires_ms")
+    return "expired" if expires is not None and expires <= time.time() * 1000 else "valid"
+
+
+def _shown_state(key: dict[str, Any]) -> Text:
+    state = _state(key)
+    if state == "valid":
+        return Text(_until(key), style="green")
+    return Text(state, style="red")
+
+
+def _until(key: dict[str, Any]) -> str:
+    expires = key.get("expires_ms")
+    if expires is None:
+        return "valid for good"
+    return f"valid until {datetime.fromtimestamp(expires / 1000, UTC):%Y-%m-%d %H:%M} UTC"

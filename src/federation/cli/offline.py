@@ -1,0 +1,111 @@
+"""What can be answered without a running gateway: from the files and the store alone.
+
+The answers have the gateway's own shape, because its own code makes them. What only a
+running gateway knows (live latency, who is cooling down) is missing, and said to be.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import msgspec
+
+from federation.catalogue import reader as catalogue
+from federation.cli.place import Place
+from federation.config.credentials import resolve_all
+from federation.config.load import load
+from federation.config.settings import Loaded
+from federation.control.snapshots import compile_snapshot
+from federation.dialects.openai.glance import glance
+from federation.dialects.openai.prompt import prompt_text
+from federation.errors import NotFound
+from federation.gateway import listing
+from federation.gateway.desk import ANONYMOUS
+from federation.gateway.route_endpoint import RouteBody, chat_body
+from federation.gateway.situation import situate
+from federation.gateway.world import Situation
+from federation.resilience.health import HealthBoard
+from federation.routing.classifier import load as load_classifier
+from federation.routing.decide import decide
+from federation.routing.explain import explain as explained
+from federation.routing.request import Memory, RoutingRequest
+from federation.schema.http import ClientRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What would be in force if a gateway were started now."""
+
+    loaded: Loaded
+    secrets: dict[str, str]
+    situation: Situation
+
+
+def stand(place: Place) -> Standing:
+    """Read everything. Raises `ConfigError`."""
+    import os  # noqa: PLC0415 - only here
+
+    loaded = load(place.config_dir, os.environ, catalogue.load(), place.env_file)
+    resolved = resolve_all(loaded)
+    snapshot = compile_snapshot(loaded, _overrides(place), resolved.secrets, 0)
+    return Standing(loaded, resolved.secrets, situate(snapshot, datetime.now(UTC).date()))
+
+
+def providers(place: Place) -> list[dict[str, Any]]:
+    """What `GET /v1/providers` would list."""
+    standing = stand(place)
+    live = HealthBoard(standing.situation.snapshot.deployments).live(time.monotonic())
+    body = listing.providers(standing.situation, ANONYMOUS, live, time.monotonic())
+    rows: list[dict[str, Any]] = msgspec.json.decode(body)["data"]
+    return rows
+
+
+def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a dry run of `POST /v1/route` would say, without live measurements."""
+    situation = stand(place).situation
+    body = chat_body(msgspec.convert(asked, RouteBody))
+    request = ClientRequest("POST", "/v1/chat/completions", "", {}, body)
+    seen = glance(request)
+    now = time.monotonic()
+    verdict = decide(
+        situation.fleet,
+        HealthBoard(situation.snapshot.deployments).live(now),
+        RoutingRequest(
+            glance=seen,
+            read_text=lambda: prompt_text(body, seen),
+            now_s=now,
+            wall_ms=int(time.time() * 1000),
+        ),
+        Random(),  # noqa: S311 - lots among deployments
+        Memory(load_classifier()),
+    )
+    return explained(verdict)
+
+
+def provider_row(place: Place, provider: str) -> tuple[Any, str | None]:
+    """A provider and its secret. Raises `NotFound`."""
+    standing = stand(place)
+    row = standing.loaded.providers.get(provider)
+    if row is None:
+        raise NotFound(f"There is no provider '{provider}'.")
+    return row, standing.secrets.get(provider)
+
+
+def _overrides(place: Place) -> list[Any]:
+    database = place.data_dir / "federation.db"
+    if not database.is_file():
+        return []
+    # A third of a second of imports, wanted only where there is a store.
+    from federation.storage.changes import SqlOverrides  # noqa: PLC0415
+    from federation.storage.engine import open_engine, prepare_schema  # noqa: PLC0415
+
+    engine = open_engine(database)
+    try:
+        prepare_schema(engine, database)
+        return list(SqlOverrides(engine).list())
+    finally:
+        engine.dispose()

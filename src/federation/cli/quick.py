@@ -1,0 +1,110 @@
+"""`federation serve` without typer: from arguments to the launcher by the shortest way.
+
+The launcher stays in this process for as long as the service runs, so that what is imported
+here is paid for all that time. Arguments that are not plainly right are left to typer,
+which explains them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.bootstrap.launcher import LaunchOptions, run
+from federation.config import environment, paths
+from federation.config.peek import MAX_WORKERS, peek_server
+from federation.config.quantities import is_loopback
+from federation.errors import ConfigError, Problem
+
+CONFIG_EXIT = 78
+_VALUES = {
+    "--host": "host",
+    "--port": "port",
+    "-p": "port",
+    "--workers": "workers",
+    "-w": "workers",
+    "--config": "config",
+    "--data": "data",
+}
+_RANGES = {"port": (0, 65535), "workers": (1, MAX_WORKERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks for; None leaves it to files and environment."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    config: Path | None = None
+    data: Path | None = None
+    open: bool = False
+    reload: bool = True
+
+
+def serve_wishes(arguments: Sequence[str]) -> Wishes | None:
+    """The wishes in plain arguments of `serve`; None where they need explaining."""
+    given: dict[str, str] = {}
+    flags: set[str] = set()
+    rest = list(arguments)
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        if word in ("--open", "--reload") and not equals:
+            flags.add(word)
+            continue
+        name = _VALUES.get(word)
+        if name is None or (equals and not word.startswith("--")) or not (equals or rest):
+            return None
+        given[name] = value if equals else rest.pop(0)
+    numbers: dict[str, int] = {}
+    for name, (low, high) in _RANGES.items():
+        text = given.get(name)
+        if text is None:
+            continue
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            return None
+        numbers[name] = int(text)
+    return Wishes(
+        host=given.get("host"),
+        port=numbers.get("port"),
+        workers=numbers.get("workers"),
+        config=Path(given["config"]) if "config" in given else None,
+        data=Path(given["data"]) if "data" in given else None,
+        open="--open" in flags,
+    )
+
+
+def launch_options(wishes: Wishes) -> LaunchOptions:
+    """What to launch: flags over environment over files. Raises `ConfigError`."""
+    config = paths.config_dir(wishes.config, os.environ)
+    env_file = paths.env_file(config)
+    server = peek_server(config, os.environ, env_file)
+    data = paths.data_dir(wishes.data, environment.gather(os.environ, env_file).values)
+    host = wishes.host if wishes.host is not None else server.host
+    unlocked = wishes.open or server.open
+    if unlocked and not is_loopback(host):
+        message = "is only for a loopback address: anyone could use your providers"
+        raise ConfigError([Problem("--open" if wishes.open else "server.open", None, message)])
+    return LaunchOptions(
+        host=host,
+        port=wishes.port if wishes.port is not None else server.port,
+        workers=wishes.workers if wishes.workers is not None else server.workers,
+        data=data,
+        config=config,
+        run=paths.run_dir(data),
+        drain_s=server.drain_s,
+        open=unlocked,
+    )
+
+
+def serve(wishes: Wishes) -> int:
+    """Launch and supervise until stopped; the exit code."""
+    try:
+        options = launch_options(wishes)
+    except ConfigError as error:
+        print(f"The configuration cannot be used:\n{error}", file=sys.stderr)
+        return CONFIG_EXIT
+    return run(options)

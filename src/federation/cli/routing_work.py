@@ -1,0 +1,232 @@
+"""The work of `federation route`: asking, explaining, classifying, and printing what came."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from federation.cli import output
+from federation.cli.client import Unreachable
+from federation.cli.failures import CommandFailed, Exit
+from federation.cli.place import Place
+
+_REMOVED_SHOWN = 12
+
+
+def asked(
+    text: str,
+    *,
+    model: str | None,
+    strategy: str | None,
+    max_cost: float | None,
+    max_latency_ms: float | None,
+    data_residency: list[str],
+    functions: str | None,
+    system: str | None,
+    max_tokens: int | None,
+) -> dict[str, Any]:
+    """The body of `POST /v1/route`."""
+    regions = [part.strip() for given in data_residency for part in given.split(",")]
+    constraints: dict[str, Any] = {
+        "max_cost": max_cost,
+        "max_latency_ms": max_latency_ms,
+        "data_residency": [part for part in regions if part] or None,
+    }
+    body: dict[str, Any] = {
+        "prompt": _prompt(text),
+        "model": model,
+        "strategy": strategy,
+        "system_prompt": system,
+        "max_tokens": max_tokens,
+        "constraints": {key: value for key, value in constraints.items() if value is not None},
+        "tools": None if functions is None else tools(functions),
+    }
+    return {key: value for key, value in body.items() if value not in (None, {})}
+
+
+def _prompt(text: str) -> str:
+    prompt = sys.stdin.read() if text == "-" else text
+    if not prompt.strip():
+        raise _usage("There is no text.", 'Write it in quotes: federation route "Hello"')
+    return prompt
+
+
+def tools(given: str) -> list[dict[str, Any]]:
+    """Tool definitions out of a file or the JSON itself; bare functions are wrapped."""
+    text = given
+    if not given.lstrip().startswith(("[", "{")):
+        try:
+            text = Path(given).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise _usage(f"{given} cannot be read.", "--functions takes a JSON file.") from None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _usage(f"--functions holds no JSON: {error}", "") from None
+    listed = found if isinstance(found, list) else [found]
+    if not listed or not all(isinstance(item, dict) for item in listed):
+        raise _usage("--functions should hold a list of function definitions.", "")
+    return [
+        item if "function" in item else {"type": "function", "function": item} for item in listed
+    ]
+
+
+def _usage(message: str, hint: str) -> CommandFailed:
+    return CommandFailed(message, hint=hint, code="usage", exit_code=Exit.USAGE)
+
+
+def run(place: Place, body: dict[str, Any], *, timeout_s: float, as_json: bool) -> None:
+    """Send it and print the answer, and beside it who gave it and what it cost."""
+    with output.working("Waiting for the answer ...", quiet=as_json):
+        answer = place.gateway().post("/v1/route", body, timeout_s=timeout_s)
+    if as_json:
+        output.print_json(answer)
+        return
+    output.say(str(answer.get("content") or ""))
+    cost = answer.get("cost")
+    parts = [
+        f"{answer.get('provider')}/{answer.get('model')}",
+        "cost unknown" if cost is None else f"${_decimal(cost)}",
+        f"{answer.get('latency_ms', 0):.0f} ms",
+        f"{answer.get('input_tokens', 0)} + {answer.get('output_tokens', 0)} tokens",
+        str(answer.get("call_id", "")),
+    ]
+    if answer.get("simulated"):
+        parts.insert(1, "simulated")
+    output.note(" · ".join(part for part in parts if part))
+    if answer.get("reasoning"):
+        output.note(str(answer["reasoning"]))
+
+
+def explain(place: Place, body: dict[str, Any], *, as_json: bool, brief: bool) -> None:
+    """Print the decision: the gateway's own, or one from the files where none runs."""
+    remark = ""
+    try:
+        decision = place.gateway().post("/v1/route", {**body, "dry_run": True})
+    except Unreachable as error:
+        if place.url is not None:
+            raise
+        from federation.cli import offline  # noqa: PLC0415 - start-up time
+
+        decision = offline.explain(place, body)
+        remark = (
+            f"{error.message} This is decided from the configuration alone, without live "
+            "measurements."
+        )
+    if as_json:
+        output.print_json(decision)
+    else:
+        _show(decision, brief=brief)
+    if remark:
+        output.note(remark)
+
+
+def _show(decision: dict[str, Any], *, brief: bool) -> None:
+    intent = decision.get("intent") or {}
+    chosen = Text(str(decision.get("deployment")), style="bold green")
+    if decision.get("simulated"):
+        chosen.append("  simulated", style="yellow")
+    pairs: list[tuple[str, object]] = [
+        ("Chosen", chosen),
+        ("Confidence", f"{decision.get('confidence', 0):.2f}"),
+        ("Estimated cost", _money(decision.get("estimated_cost"))),
+        ("Estimated latency", f"{decision.get('estimated_latency_ms', 0):.0f} ms"),
+        ("Strategy", decision.get("strategy")),
+        ("Intent", _intent(intent)),
+    ]
+    if not brief:
+        weights = decision.get("weights") or {}
+        pairs += [
+            ("Weights", ", ".join(f"{name} {value:g}" for name, value in weights.items())),
+            ("Configuration", f"version {decision.get('snapshot')}"),
+        ]
+    pairs.append(("Why", decision.get("reasoning")))
+    output.facts(pairs)
+    candidates = decision.get("candidates") or []
+    output.table(
+        (
+            *(">#", "Candidate", ">Score", ">Quality", ">Speed", ">Cost", ">Reliability"),
+            *(">Est. cost", ">Est. latency"),
+        ),
+        [_candidate(at, row) for at, row in enumerate(candidates[: 5 if brief else None], 1)],
+    )
+    _show_removed(decision, brief=brief)
+
+
+def _candidate(at: int, row: dict[str, Any]) -> list[object]:
+    scores = row.get("scores") or {}
+    parts = [row.get("score"), *map(scores.get, ("quality", "speed", "cost", "reliability"))]
+    name = str(row.get("deployment"))
+    return [
+        at,
+        f"{name} (cooling down)" if row.get("cooling_down") else name,
+        *("" if part is None else f"{part:.3f}" for part in parts),
+        _money(row.get("estimated_cost")),
+        f"{row.get('estimated_latency_ms', 0):.0f} ms",
+    ]
+
+
+def _show_removed(decision: dict[str, Any], *, brief: bool) -> None:
+    removed: dict[str, str] = decision.get("removed") or {}
+    if not removed:
+        return
+    if brief:
+        rules = decision.get("removed_by_rule") or {}
+        parts = ", ".join(f"{number} by {rule}" for rule, number in rules.items())
+        output.note(f"{len(removed)} removed: {parts or 'see federation route explain'}")
+        return
+    by_rule: dict[str, list[str]] = {}
+    for deployment, rule in removed.items():
+        by_rule.setdefault(rule, []).append(deployment)
+    output.table(
+        ("Rule", ">Removed", "Deployments"),
+        [
+            (rule, len(names), ", ".join(names[:_REMOVED_SHOWN]) + _more(len(names)))
+            for rule, names in by_rule.items()
+        ],
+    )
+
+
+def _more(count: int) -> str:
+    return f" and {count - _REMOVED_SHOWN} more" if count > _REMOVED_SHOWN else ""
+
+
+def _intent(intent: dict[str, Any]) -> str:
+    name = str(intent.get("name", "unknown")).replace("_", " ")
+    if not intent.get("classified", True):
+        return f"{name} (not asked for by this strategy)"
+    return (
+        f"{name} (confidence {intent.get('confidence', 0):.2f}, "
+        f"difficulty {intent.get('difficulty', 0):.2f})"
+    )
+
+
+def task(text: str, *, as_json: bool) -> None:
+    """Classify a prompt here, with the classifier that the gateway uses."""
+    from federation.routing.classifier import load  # noqa: PLC0415 - start-up time
+
+    intent = load()(_prompt(text))
+    if as_json:
+        output.print_json(asdict(intent))
+        return
+    output.facts(
+        [
+            ("Intent", intent.name.replace("_", " ")),
+            ("Confidence", f"{intent.confidence:.2f}"),
+            ("Difficulty", f"{intent.difficulty:.2f}"),
+        ]
+    )
+
+
+def _money(usd: float | None) -> str:
+    return "unknown" if usd is None else f"${_decimal(usd)}"
+
+
+def _decimal(usd: float) -> str:
+    """USD with the digits that small amounts need, and no exponent."""
+    return f"{usd:.9f}".rstrip("0").rstrip(".") or "0"

@@ -1,0 +1,162 @@
+"""`federation up`: look around, say what was found, and become `federation serve`.
+
+The process is replaced at the end rather than continued: what looking around needed
+(Pydantic, rich) would otherwise stay in the launcher's memory for as long as it runs. What
+was found is handed over as a file of provider rows, named by a variable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from federation.bootstrap.launcher import LaunchOptions
+from federation.catalogue import reader as catalogue
+from federation.cli import output, quick, sandboxing
+from federation.cli.discovery import Found, discover
+from federation.cli.failures import CommandFailed, Exit
+from federation.config import paths
+from federation.config.credentials import resolve_all
+from federation.config.load import load
+from federation.config.provider_sources import EXTRA_VARIABLE
+from federation.config.settings import Loaded
+from federation.storage.secrets import AdminKey, admin_key
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What this machine and its configuration offer."""
+
+    loaded: Loaded
+    usable: tuple[str, ...]
+    """Configured providers that have the credential they need, or need none."""
+    servers: tuple[Found, ...]
+
+
+def up(wishes: quick.Wishes, *, sandbox: bool | None) -> int:
+    """Start the gateway with what is there. Returns only where it cannot be started."""
+    options = quick.launch_options(wishes)
+    with output.working("Looking around ..."):
+        around = look_around(options)
+    simulate = sandbox if sandbox is not None else not (around.usable or around.servers)
+    if simulate and (around.usable or around.servers):
+        raise CommandFailed(
+            "The sandbox never runs beside real providers, and some are configured here: "
+            + ", ".join([*around.usable, *(found.provider for found in around.servers)]),
+            hint="Leave --sandbox out, or run `federation sandbox` by itself.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+    _private(options.data)
+    _private(options.run)
+    rows = [found.row() for found in around.servers]
+    running = None
+    if simulate:
+        with output.working("Starting the sandbox ..."):
+            running = sandboxing.start()
+        rows += running.rows
+        os.set_inheritable(running.lifeline, True)
+    environ = dict(os.environ)
+    if rows:
+        environ[EXTRA_VARIABLE] = str(_handed_over(options.run, rows))
+    admin = admin_key(options.data, around.loaded.environ)
+    simulated = [row["id"] for row in running.rows] if running is not None else []
+    greet(options, around, simulated, admin)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, serve_command(options), environ)  # noqa: S606 - ourselves
+
+
+def look_around(options: LaunchOptions) -> Surroundings:
+    """Read the configuration and ask local ports. Raises `ConfigError`."""
+    rows = catalogue.load()
+    env_file = paths.env_file(options.config)
+    environ = {name: value for name, value in os.environ.items() if name != EXTRA_VARIABLE}
+    loaded = load(options.config, environ, rows, env_file)
+    secrets = resolve_all(loaded).secrets
+    usable = [
+        provider
+        for provider in sorted(loaded.configured)
+        if loaded.providers[provider].enabled
+        and (provider in secrets or loaded.providers[provider].auth.scheme == "none")
+    ]
+    servers = discover(rows, loaded.configured, (options.host, options.port))
+    return Surroundings(loaded, tuple(usable), tuple(servers))
+
+
+def serve_command(options: LaunchOptions) -> list[str]:
+    """The command line of the same gateway, everything spelled out."""
+    return [
+        *(sys.executable, "-m", "federation.cli.main", "serve"),
+        f"--host={options.host}",
+        f"--port={options.port}",
+        f"--workers={options.workers}",
+        f"--config={options.config}",
+        f"--data={options.data}",
+        *(["--open"] if options.open else []),
+    ]
+
+
+def _private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _handed_over(run: Path, rows: list[dict[str, object]]) -> Path:
+    """The rows as a file that control reads, and reads again when it is restarted."""
+    path = run.absolute() / "found.yaml"
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps({"providers": rows}, indent=1), "utf-8")
+    draft.replace(path)
+    return path
+
+
+def greet(
+    options: LaunchOptions, around: Surroundings, simulated: list[str], admin: AdminKey
+) -> None:
+    """The panel: address, providers, and at the first start the admin key with a `curl`."""
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104
+    url = f"http://{f'[{host}]' if ':' in host else host}:{options.port or '<port>'}"
+    text = Text()
+    text.append("Gateway    ", style="bold")
+    text.append(f"{url}   (pages for people: {url}/docs)\n")
+    text.append("Providers  ", style="bold")
+    text.append(f"{', '.join(around.usable) or 'none configured'}\n")
+    if around.servers:
+        text.append("Local      ", style="bold")
+        named = (f"{found.provider} ({len(found.models)} models)" for found in around.servers)
+        text.append(f"{', '.join(named)}\n")
+    if simulated:
+        text.append("Sandbox    ", style="bold")
+        text.append(f"{', '.join(simulated)}\n")
+        text.append(
+            "           These are simulated: their answers are made up, and marked so. Set a\n"
+            "           provider's key in the environment or .env, or run `federation init`,\n"
+            "           to use real ones.\n",
+            style="yellow",
+        )
+    where = paths.admin_key_file(options.data)
+    text.append("Admin key  ", style="bold")
+    if admin.made:
+        text.append(admin.secret, style="bold green")
+        text.append(f"\n           shown this once; kept in {where}, readable by you only\n")
+    else:
+        kept = "FEDERATION_ADMIN_KEY" if "FEDERATION_ADMIN_KEY" in around.loaded.environ else where
+        text.append(f"see {kept}\n")
+    text.append("Stop       ", style="bold")
+    text.append("Ctrl-C")
+    output.panel(text, "Federation")
+    if admin.made:
+        output.say(
+            "Try it:\n\n"
+            f"  curl {url}/v1/chat/completions \\\n"
+            f'    -H "Authorization: Bearer {admin.secret}" \\\n'
+            '    -H "Content-Type: application/json" \\\n'
+            '    -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n'
+        )
+    for warning in around.loaded.warnings:
+        output.note(f"warning: {warning}")

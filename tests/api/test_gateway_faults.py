@@ -1,0 +1,476 @@
+"""Providers that fail: who is asked next, what the client gets, what the books say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+from gateway_rig import (
+    CHAT,
+    HELLO,
+    STREAM,
+    answers,
+    at_port,
+    at_rest,
+    deaf_port,
+    error_body,
+    eventually,
+    resets,
+    rig,
+    sends,
+    silent,
+    status,
+    streams,
+)
+from inprocess import Gateway
+from scripted import DONE, USAGE, Behave, Talk, chunk, completion, whole
+
+from federation.domain.catalogue import Deployment
+from federation.domain.routes import Deadlines, Settings
+from federation.schema.records import CallEnded
+
+SHORT = Deadlines(connect_s=0.3, first_token_s=0.3, idle_s=0.3, total_s=5.0)
+PRICE = 10 * 2500 + 5 * 10_000
+"""What `completion()` costs at the rig's prices, in nano-dollars."""
+
+BOTH = pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the first deployment does, how often it is asked, what its attempts say."""
+
+    name: str
+    behave: Behave
+    tries: int
+    status: int
+    error: str
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+FAULTS = [
+    Fault("500", status(500), 2, 500, "upstream_failed"),
+    Fault("503", status(503), 2, 503, "upstream_failed"),
+    Fault("408", status(408), 2, 408, "upstream_failed"),
+    Fault("reset", resets, 2, 0, "upstream_failed"),
+    Fault("closed", sends(), 2, 0, "upstream_failed"),
+    Fault("not HTTP", sends(b"SSH-2.0-OpenSSH_9.2\r\n"), 1, 0, "upstream_garbled"),
+    Fault("silent", silent, 1, 0, "upstream_timeout"),
+    Fault("429", status(429), 2, 429, "upstream_rate_limited"),
+    Fault("429 for a moment", status(429, "retry-after-ms: 20\r\n"), 3, 429, "paced"),
+    Fault("429 for a minute", status(429, "retry-after: 60\r\n"), 1, 429, "paced"),
+    Fault("no funds", status(429, body=error_body("x", code="insufficient_quota")), 1, 429,
+          "upstream_credential_refused"),
+    Fault("401", status(401), 1, 401, "upstream_credential_refused"),
+    Fault("402", status(402), 1, 402, "upstream_credential_refused"),
+    Fault("403", status(403), 1, 403, "upstream_credential_refused"),
+    Fault("404", status(404), 1, 404, "upstream_model_missing"),
+    Fault("redirect", status(302, "location: http://127.0.0.1:1/\r\n"), 1, 302,
+          "upstream_model_missing"),
+]  # fmt: skip
+WHOLE_ONLY = [
+    Fault("silent after its head", sends(HEAD + b"content-length: 9\r\n\r\n", close=False), 1, 200,
+          "upstream_timeout"),
+    Fault("not JSON", answers(b"<html>busy</html>"), 1, 200, "upstream_garbled"),
+    Fault("no choices", answers(b'{"id":"x"}'), 1, 200, "upstream_garbled"),
+    Fault("an error inside", answers(error_body("boom")), 2, 200, "upstream_failed"),
+    Fault("a paced error inside", answers(error_body("slow", code="429")), 2, 200,
+          "upstream_rate_limited"),
+    Fault("cut", sends(HEAD + b"content-length: 900\r\n\r\n{"), 2, 200, "upstream_failed"),
+]  # fmt: skip
+STREAM_ONLY = [
+    Fault("not a stream", answers(), 1, 200, "upstream_garbled"),
+    Fault("no event", streams(), 1, 200, "upstream_garbled"),
+    Fault("only keep-alives", streams(b": ping\n\n", b": ping\n\n"), 1, 200, "upstream_garbled"),
+    Fault("cut before content", streams(chunk(""), end=False), 1, 200, "upstream_stream_cut"),
+    Fault("an error first", streams(b"data: " + error_body("boom") + b"\n\n"), 2, 200,
+          "upstream_failed"),
+    Fault("silent stream", sends(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+          b"transfer-encoding: chunked\r\n\r\n", close=False), 1, 200, "upstream_timeout"),
+]  # fmt: skip
+
+
+def named(faults: list[Fault]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("fault", faults, ids=[fault.name for fault in faults])
+
+
+def only(running: Gateway) -> CallEnded:
+    (ended,) = running.books.ended
+    return ended
+
+
+def shape(reply: httpx.Response) -> dict[str, Any]:
+    """The error object of a reply, which must be in OpenAI's format."""
+    assert reply.headers["content-type"] == "application/json"
+    body = reply.json()
+    assert set(body) == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert {"message", "type", "param", "code"} <= set(error)
+    assert isinstance(error["message"], str)
+    assert error["message"]
+    return error
+
+
+async def falls_back(fault: Fault, body: dict[str, Any]) -> None:
+    async with rig(fault.behave, whole, deadlines=SHORT) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=body)
+        assert reply.status_code == 200, reply.text
+        assert reply.headers["x-federation-provider"] == "p1"
+        assert reply.headers["x-federation-attempts"] == str(fault.tries + 1)
+        assert len(upstreams[0].seen) == fault.tries
+        assert len(upstreams[1].seen) == 1
+        ended = only(running)
+        assert (ended.outcome, ended.deployment) == ("ok", "p1/acme-large")
+        failed, last = ended.attempts[:-1], ended.attempts[-1]
+        assert [item.deployment for item in failed] == ["p0/acme-large"] * fault.tries
+        assert {item.error for item in failed} == {fault.error}
+        assert {item.status for item in failed} == {fault.status}
+        assert {item.cost_nano for item in failed} == {0}
+        assert (last.error, last.status) == ("", 200)
+        assert ended.cost_nano == last.cost_nano
+        assert ended.cost_nano
+        await eventually(lambda: at_rest(running))
+
+
+@named(FAULTS)
+@BOTH
+async def test_a_failure_before_the_first_byte_falls_back(
+    fault: Fault, body: dict[str, Any]
+) -> None:
+    await falls_back(fault, body)
+
+
+@named(WHOLE_ONLY)
+async def test_a_whole_answer_that_is_none_falls_back(fault: Fault) -> None:
+    await falls_back(fault, HELLO)
+
+
+@named(STREAM_ONLY)
+async def test_a_stream_that_fails_before_its_content_falls_back(fault: Fault) -> None:
+    await falls_back(fault, STREAM)
+
+
+@BOTH
+async def test_a_refused_connection_falls_back(body: dict[str, Any]) -> None:
+    port = deaf_port()
+
+    def alter(place: int, row: Deployment) -> Deployment:
+        return at_port(row, port) if place == 0 else row
+
+    async with rig(silent, whole, alter=alter) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=body)
+        assert reply.headers["x-federation-provider"] == "p1"
+        assert upstreams[0].seen == []
+        ended = only(running)
+        assert [item.error for item in ended.attempts] == ["upstream_failed"] * 2 + [""]
+        assert [item.status for item in ended.attempts] == [0, 0, 200]
+
+
+@BOTH
+async def test_fallbacks_follow_the_strategys_order(body: dict[str, Any]) -> None:
+    async with rig(status(404), status(401), silent, whole, deadlines=SHORT) as rigged:
+        running, client, _ = rigged
+        reply = await client.post(CHAT, json=body)
+        assert reply.headers["x-federation-attempts"] == "4"
+        tried = [item.deployment.split("/")[0] for item in only(running).attempts]
+        assert tried == ["p0", "p1", "p2", "p3"]
+
+
+@BOTH
+async def test_a_request_that_the_provider_rejects_is_handed_back_and_never_retried(
+    body: dict[str, Any],
+) -> None:
+    details = {"type": "invalid_request_error", "param": "temperature", "code": "bad_temperature"}
+    refused = error_body("Temperature must be at most 2.", **details)
+    async with rig(status(400, body=refused), whole) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=body)
+        assert reply.status_code == 400
+        assert shape(reply) == {"message": "Temperature must be at most 2.", **details}
+        assert [len(upstream.seen) for upstream in upstreams] == [1, 0]
+        ended = only(running)
+        assert (ended.outcome, ended.status, ended.error) == ("error", 400, "bad_temperature")
+        assert ended.cost_nano == 0
+        assert reply.headers["x-request-id"] == ended.call
+
+
+@pytest.mark.parametrize("code", [400, 413, 422])
+async def test_caller_errors_keep_the_providers_status(code: int) -> None:
+    async with rig(status(code), whole) as (_, client, upstreams):
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == code
+        assert shape(reply)["message"] == f"status {code}"
+        assert upstreams[1].seen == []
+
+
+@BOTH
+async def test_a_refusal_that_holds_our_credential_is_handed_back_without_it(
+    body: dict[str, Any],
+) -> None:
+    async with rig(status(400, body=error_body("upstream-secret is not allowed here"))) as rigged:
+        _, client, _ = rigged
+        reply = await client.post(CHAT, json=body)
+        assert reply.status_code == 400
+        assert "upstream-secret" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "word"),
+    [
+        (status(500), 502, "upstream_failed"),
+        (status(429), 429, "upstream_rate_limited"),
+        (status(401), 502, "upstream_credential_refused"),
+        (status(404), 502, "upstream_model_missing"),
+        (silent, 504, "upstream_timeout"),
+        (sends(b"gibberish\r\n\r\n"), 502, "upstream_garbled"),
+        (resets, 502, "upstream_failed"),
+    ],
+    ids=["500", "429", "401", "404", "silent", "garbage", "reset"],
+)
+@BOTH
+async def test_when_all_fail_the_last_error_is_the_answer(
+    last: Behave, code: int, word: str, body: dict[str, Any]
+) -> None:
+    async with rig(status(404), last, deadlines=SHORT) as (running, client, _):
+        reply = await client.post(CHAT, json=body)
+        assert reply.status_code == code
+        assert shape(reply)["code"] == word
+        ended = only(running)
+        assert (ended.outcome, ended.status, ended.error) == ("error", code, word)
+        assert ended.cost_nano == 0
+        assert ended.attempts[0].error == "upstream_model_missing"
+        assert {item.error for item in ended.attempts[1:]} == {word}
+        await eventually(lambda: at_rest(running))
+
+
+async def test_a_rate_limit_of_the_last_deployment_tells_the_client_when_to_come_back() -> None:
+    async with rig(status(429, "retry-after: 30\r\n")) as (_, client, _upstreams):
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == 429
+        assert reply.headers["retry-after"] == "30"
+
+
+async def test_no_more_attempts_are_made_than_are_allowed() -> None:
+    failing = [status(500)] * 5
+    async with rig(*failing) as (running, client, _):
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == 502
+        assert len(only(running).attempts) == 6
+
+
+async def test_a_deployment_that_asked_for_rest_gets_it() -> None:
+    async with rig(status(429, "retry-after: 60\r\n"), whole) as (running, client, upstreams):
+        for _ in range(3):
+            reply = await client.post(CHAT, json=HELLO)
+            assert reply.headers["x-federation-provider"] == "p1"
+        assert len(upstreams[0].seen) == 1
+        assert [len(item.attempts) for item in running.books.ended] == [2, 1, 1]
+
+
+async def test_all_that_are_cooling_down_may_still_be_tried() -> None:
+    calls = 0
+
+    async def behave(talk: Talk) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await talk.answer(error_body("gone"), 404)
+        else:
+            await whole(talk)
+
+    async with rig(behave) as (_, client, _upstreams):
+        assert (await client.post(CHAT, json=HELLO)).status_code == 502
+        assert (await client.post(CHAT, json=HELLO)).status_code == 200
+
+
+async def test_a_stale_pooled_connection_is_no_attempt() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.answer(completion())
+        talk.writer.close()
+
+    async with rig(behave) as (running, client, upstreams):
+        for _ in range(3):
+            reply = await client.post(CHAT, json=HELLO)
+            assert reply.headers["x-federation-attempts"] == "1"
+        assert len(upstreams[0].seen) == 3
+        assert {len(item.attempts) for item in running.books.ended} == {1}
+
+
+# Streams that break after their first content.
+
+
+async def read_cut(running: Gateway, client: httpx.AsyncClient) -> bytes:
+    """The bytes of a stream that must end without its terminating chunk."""
+    got = bytearray()
+
+    async def read() -> None:
+        async with client.stream("POST", CHAT, json=STREAM) as reply:
+            assert reply.status_code == 200
+            async for piece in reply.aiter_raw():
+                got.extend(piece)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await read()
+    await eventually(lambda: at_rest(running))
+    return bytes(got)
+
+
+async def test_a_stream_that_is_cut_ends_with_an_error_event_and_never_looks_complete() -> None:
+    events = (chunk("Hel"), chunk("lo"))
+    async with rig(streams(*events, end=False), whole) as (running, client, upstreams):
+        got = await read_cut(running, client)
+        assert got.startswith(b"".join(events))
+        rest = got.removeprefix(b"".join(events))
+        assert rest.startswith(b"data: ")
+        assert rest.endswith(b"\n\n")
+        error = json.loads(rest.removeprefix(b"data: "))["error"]
+        assert error["code"] == "upstream_stream_cut"
+        assert DONE not in got
+        assert upstreams[1].seen == []
+        ended = only(running)
+        assert (ended.outcome, ended.error, ended.status) == ("cut", "upstream_stream_cut", 200)
+        assert ended.usage.estimated
+        assert ended.usage.output == 2
+        assert ended.cost_nano
+        assert ended.attempts[0].error == "upstream_stream_cut"
+
+
+async def test_a_stream_that_ends_in_good_order_without_saying_so_is_cut() -> None:
+    async with rig(streams(chunk("Hel"), chunk("lo"))) as (running, client, _):
+        got = await read_cut(running, client)
+        assert b"upstream_stream_cut" in got
+        assert only(running).outcome == "cut"
+
+
+async def test_a_torn_event_is_not_handed_on() -> None:
+    async with rig(streams(chunk("Hel"), chunk("lo")[:20], end=False)) as (running, client, _):
+        got = await read_cut(running, client)
+        assert got.startswith(chunk("Hel") + b'data: {"error"')
+
+
+async def test_a_stream_that_falls_silent_is_cut() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        await talk.event(chunk("Hel"))
+        await asyncio.Event().wait()
+
+    async with rig(behave, deadlines=SHORT) as (running, client, upstreams):
+        got = await read_cut(running, client)
+        assert got.startswith(chunk("Hel"))
+        assert json.loads(got.removeprefix(chunk("Hel"))[6:])["error"]["code"] == "upstream_timeout"
+        ended = only(running)
+        assert (ended.outcome, ended.error) == ("cut", "upstream_timeout")
+        await eventually(lambda: upstreams[0].seen[0].hung_up is not None)
+
+
+INSIDE = b"data: " + error_body("overloaded", type="server_error") + b"\n\n"
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "in one piece"])
+@pytest.mark.parametrize("done", [False, True], ids=["", "then DONE"])
+async def test_an_error_inside_a_stream_is_handed_on_once_and_the_stream_is_cut(
+    together: bool, done: bool
+) -> None:
+    events = [chunk("Hel"), INSIDE, *([DONE] if done else [])]
+    pieces = [b"".join(events)] if together else events
+    async with rig(streams(*pieces, gap_s=0.01)) as (running, client, _):
+        got = await read_cut(running, client)
+        assert got.startswith(chunk("Hel") + INSIDE)
+        assert got.count(b'"error"') == 1
+        assert only(running).outcome == "cut"
+        assert only(running).error == "upstream_failed"
+
+
+async def test_an_event_that_is_no_json_is_passed_on() -> None:
+    odd = b"data: {odd\n\n"
+    events = (chunk("Hel"), odd, chunk(finish="stop"), DONE)
+    async with rig(streams(*events)) as (running, client, _):
+        reply = await client.post(CHAT, json=STREAM)
+        assert reply.content == b"".join(events)
+        assert only(running).outcome == "ok"
+
+
+# Streams and answers that are complete, though they lack something.
+
+
+async def test_a_stream_without_its_end_marker_is_complete_with_a_finish_reason() -> None:
+    events = (chunk("Hel"), chunk(finish="length"), USAGE)
+    async with rig(streams(*events)) as (running, client, _):
+        reply = await client.post(CHAT, json=STREAM)
+        assert reply.content == b"".join(events[:2])
+        ended = only(running)
+        assert (ended.outcome, ended.finish) == ("ok", "length")
+        assert (ended.usage.input, ended.usage.output) == (10, 3)
+
+
+async def test_a_missing_end_of_the_body_does_not_delay_the_end_marker() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        for event in (chunk("Hel"), chunk(finish="stop"), DONE):
+            await talk.event(event)
+        await asyncio.Event().wait()
+
+    async with rig(behave) as (running, client, upstreams):
+        began = time.monotonic()
+        reply = await client.post(CHAT, json=STREAM)
+        assert time.monotonic() - began < 5
+        assert reply.content.endswith(DONE)
+        assert only(running).outcome == "ok"
+        await eventually(lambda: upstreams[0].seen[0].hung_up is not None)
+
+
+async def test_a_stream_without_usage_is_charged_by_our_own_count() -> None:
+    events = (*(chunk(word) for word in "abcd"), chunk(finish="stop"), DONE)
+    async with rig(streams(*events)) as (running, client, _):
+        await client.post(CHAT, json=STREAM)
+        ended = only(running)
+        assert ended.usage.estimated
+        assert ended.usage.output >= 4
+        assert ended.usage.input > 0
+        assert ended.cost_nano == ended.usage.input * 2500 + ended.usage.output * 10_000
+
+
+async def test_a_whole_answer_without_usage_is_charged_by_our_own_count() -> None:
+    body = json.loads(completion(text="word " * 100))
+    del body["usage"]
+    async with rig(answers(json.dumps(body).encode())) as (running, client, _):
+        reply = await client.post(CHAT, json=HELLO)
+        assert "usage" not in reply.json()
+        ended = only(running)
+        assert ended.usage.estimated
+        assert ended.usage.input > 0
+        assert 50 <= ended.usage.output <= 500
+        assert ended.cost_nano == ended.usage.input * 2500 + ended.usage.output * 10_000
+
+
+async def test_a_price_that_is_unknown_is_never_free() -> None:
+    def alter(place: int, row: Deployment) -> Deployment:
+        rates = replace(row.model.price.rates, output=None)
+        return replace(row, model=replace(row.model, price=replace(row.model.price, rates=rates)))
+
+    async with rig(whole, alter=alter) as (running, client, _):
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == 200
+        assert "x-federation-estimated-cost" not in reply.headers
+        assert only(running).cost_nano is None
+
+
+async def test_an_answer_above_the_limit_is_refused_and_the_next_asked() -> None:
+    huge = completion(text="x" * 200_000)
+    async with rig(answers(huge), whole, settings=Settings(response_bytes=100_000)) as rigged:
+        running, client, _ = rigged
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.headers["x-federation-provider"] == "p1"
+        assert only(running).attempts[0].error == "upstream_garbled"
+
+
+async def test_a_provider_is_never_billed_for_a_completion_that_failed() -> None:
+    async with rig(status(500), whole) as (running, client, _):
+        await client.post(CHAT, json=HELLO)
+        ended = only(running)
+        assert [item.cost_nano for item in ended.attempts] == [0, 0, PRICE]
+        assert ended.cost_nano == PRICE

@@ -1,0 +1,58 @@
+"""Every implementation of control's stores, under one name for the suites beside this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from federation.control.ports import CallStore, KeyStore, OverrideStore, VersionStore
+from federation.storage.accounts import SqlKeys
+from federation.storage.calls import SqlCalls
+from federation.storage.changes import SqlOverrides, SqlVersions
+from federation.storage.engine import open_engine, prepare_schema
+from federation.storage.memory import MemoryCalls, MemoryKeys, MemoryOverrides, MemoryVersions
+
+
+@dataclass
+class Stores:
+    calls: CallStore
+    keys: KeyStore
+    overrides: OverrideStore
+    versions: VersionStore
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    if request.param == "memory":
+        yield Stores(MemoryCalls(), MemoryKeys(), MemoryOverrides(), MemoryVersions())
+        return
+    path = tmp_path / "store.db"
+    engine = open_engine(path)
+    prepare_schema(engine, path)
+    yield Stores(SqlCalls(engine), SqlKeys(engine), SqlOverrides(engine), SqlVersions(engine))
+    engine.dispose()
+
+
+@pytest.fixture
+def calls(stores: Stores) -> CallStore:
+    return stores.calls
+
+
+@pytest.fixture
+def keys(stores: Stores) -> KeyStore:
+    stores.keys.ensure_tenant("default", 0)
+    stores.keys.ensure_tenant("other", 0)
+    return stores.keys
+
+
+@pytest.fixture
+def overrides(stores: Stores) -> OverrideStore:
+    return stores.overrides
+
+
+@pytest.fixture
+def versions(stores: Stores) -> VersionStore:
+    return stores.versions

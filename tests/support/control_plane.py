@@ -1,0 +1,163 @@
+"""A control process in a test: real parts over stores in memory, a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from federation.config.settings import Access, Loaded, ServerSettings
+from federation.config.watch import Fingerprint
+from federation.control.configuration import Configuration, Reading
+from federation.control.control import Control
+from federation.control.ingest import Ingest
+from federation.control.keys import KeyDesk
+from federation.control.ledger import Ledger
+from federation.control.probes import Prober
+from federation.control.providers import ProviderDesk
+from federation.control.threads import Errands
+from federation.domain.catalogue import Auth, Limits, Model, Provider, Tier
+from federation.domain.routes import Route, Settings
+from federation.errors import ConfigError, Problem, UpstreamError
+from federation.ports import Exchange
+from federation.schema.http import Headers, Timeouts, WireRequest
+from federation.storage.journal_reader import JournalReader
+from federation.storage.memory import MemoryCalls, MemoryKeys, MemoryOverrides, MemoryVersions
+
+ADMIN = "fed_the-administrators-own-secret"
+DEVELOPER = "fed_from-the-environment"
+
+ACME = Provider(
+    "acme",
+    "Acme",
+    Tier.FRONTIER,
+    "openai",
+    "https://acme.test/v1",
+    models=(Model("large"), Model("small")),
+    limits=Limits(rpm=10),
+)
+HOME = Provider(
+    "home",
+    "Home",
+    Tier.OPENSOURCE,
+    "openai",
+    "http://127.0.0.1:1/v1/",
+    auth=Auth("none", "", "", {"X-Title": "t"}),
+    models=(Model("tiny"),),
+    local=True,
+)
+
+
+class Clock:
+    """Unix seconds that move only when told to."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Answer:
+    """What a provider answered; counts how often it was closed."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.headers: Headers = {}
+        self.closed = 0
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def body(self, limit: int) -> bytes:
+        return b""
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Provided:
+    """A transport that answers what the test says."""
+
+    status: int = 200
+    error: UpstreamError | None = None
+    asked: list[WireRequest] = field(default_factory=list)
+
+    async def send(self, request: WireRequest, timeouts: Timeouts) -> Exchange:
+        self.asked.append(request)
+        if self.error is not None:
+            raise self.error
+        return Answer(self.status)
+
+
+@dataclass
+class Files:
+    """What an operator wrote: change the fields, then let the configuration reload."""
+
+    directory: Path
+    loaded: Loaded
+    secrets: dict[str, str] = field(default_factory=lambda: {"acme": "sk-acme"})
+    problems: list[Problem] = field(default_factory=list)
+
+    def read(self) -> Reading:
+        if self.problems:
+            raise ConfigError(self.problems)
+        return Reading(self.loaded, dict(self.secrets), ())
+
+    def look(self, extra: Iterable[Path]) -> Fingerprint:
+        return Fingerprint.take(self.directory, None, extra)
+
+
+def operator(directory: Path, *, is_open: bool = False) -> Files:
+    """An operator with two providers, one route and a key in the environment."""
+    loaded = Loaded(
+        Settings(open=is_open),
+        {"acme": ACME, "home": HOME},
+        frozenset({"home"}),
+        {"chat": Route("chat")},
+        server=ServerSettings(),
+        access=Access((DEVELOPER,)),
+    )
+    return Files(directory, loaded)
+
+
+@dataclass
+class Plane:
+    """A control process and everything that a test wants to look at or move."""
+
+    control: Control
+    files: Files
+    clock: Clock
+    provided: Provided
+    calls: MemoryCalls
+    keys: MemoryKeys
+    journal: Path
+    probes: list[int]
+
+
+def plane(directory: Path, *, is_open: bool = False) -> Plane:
+    """Build one; `control.start()` opens its link, and is needed only for that."""
+    clock, provided = Clock(), Provided()
+    run, journal, config = directory / "run", directory / "journal", directory / "config"
+    for made in (run, config):
+        made.mkdir(mode=0o700, exist_ok=True)
+    files = operator(config, is_open=is_open)
+    overrides = MemoryOverrides()
+    configuration = Configuration(files.read, files.look, overrides, MemoryVersions(), clock)
+    errands, calls, keys = Errands("store"), MemoryCalls(), MemoryKeys()
+    keys.ensure_tenant("default", 0)
+    keys.ensure_tenant("other", 0)
+    probes: list[int] = []
+    ingest = Ingest(JournalReader(journal), calls, clock)
+    control = Control(
+        configuration=configuration,
+        keys=KeyDesk(keys, b"k" * 32, ADMIN, errands, clock),
+        ledger=Ledger(calls, ingest, errands, lambda: probes.append(1)),
+        providers=ProviderDesk(configuration, overrides, Prober(provided), errands, clock),
+        errands=errands,
+        run=run,
+        workers=1,
+        clock=clock,
+    )
+    return Plane(control, files, clock, provided, calls, keys, journal, probes)

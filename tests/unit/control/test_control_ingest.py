@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from federation.control.ingest import Ingest
+from federation.errors import Unavailable
+from federation.schema.records import CallEnded, CallStarted
+from federation.storage.entries import CallFilter, Position
+from federation.storage.journal import JournalWriter, segment_path
+from federation.storage.journal_reader import Entry, JournalReader
+from federation.storage.memory import MemoryCalls
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Failing(MemoryCalls):
+    """A store that refuses the first lines that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusals = 1
+
+    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("The store is full.")
+        super().take(writer, lines, position)
+
+
+def started(call: str) -> CallStarted:
+    return CallStarted(call, 999_000, "default", "key_1", "chat", "auto", "acme/large")
+
+
+def ended(call: str) -> CallEnded:
+    return CallEnded(call, 999_500, "default", "key_1", "chat", "auto", "ok", 200)
+
+
+def outcomes(calls: MemoryCalls) -> dict[str, str]:
+    return {entry.record.call: entry.outcome for entry in calls.page(CallFilter(None, limit=999))}
+
+
+def test_what_is_written_is_taken_in(tmp_path: Path) -> None:
+    calls, clock = MemoryCalls(), Clock()
+    ingest = Ingest(JournalReader(tmp_path, chunk_bytes=100), calls, clock)
+    one, two = JournalWriter(tmp_path, "w0", segment_bytes=500), JournalWriter(tmp_path, "w1")
+    for n in range(10):
+        one.append(started(f"a{n}"))
+        one.append(ended(f"a{n}"))
+        two.append(started(f"b{n}"))
+    ingest.run()
+    assert outcomes(calls) == {f"a{n}": "ok" for n in range(10)} | {
+        f"b{n}": "running" for n in range(10)
+    }
+    assert (ingest.progress.lines, ingest.progress.bad, ingest.progress.lag_ms) == (30, 0, 1000)
+    ingest.run()
+    assert ingest.progress.lines == 30
+
+
+def test_an_heir_goes_on_where_the_dead_left_off(tmp_path: Path) -> None:
+    calls, clock = MemoryCalls(), Clock()
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+    Ingest(JournalReader(tmp_path), calls, clock).run()
+    writer.append(ended("call_1"))
+    heir = Ingest(JournalReader(tmp_path), calls, clock)
+    heir.run()
+    assert heir.progress.lines == 1
+    assert outcomes(calls) == {"call_1": "ok"}
+
+
+def test_a_store_that_refuses_loses_nothing(tmp_path: Path) -> None:
+    calls = Failing()
+    ingest = Ingest(JournalReader(tmp_path), calls, Clock())
+    JournalWriter(tmp_path, "w").append(ended("call_1"))
+    with pytest.raises(Unavailable):
+        ingest.run()
+    assert ingest.progress.lines == 0
+    ingest.run()
+    assert outcomes(calls) == {"call_1": "ok"}
+
+
+def test_running_calls_of_a_dead_worker_are_lost_within_the_second(tmp_path: Path) -> None:
+    calls, clock = MemoryCalls(), Clock()
+    ingest = Ingest(JournalReader(tmp_path), calls, clock)
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+    writer.append(started("call_2"))
+    ingest.run()
+    writer.append(ended("call_2"))
+    writer.close()
+    clock.now += 1.0
+    ingest.run()
+    assert outcomes(calls) == {"call_1": "lost", "call_2": "ok"}
+    assert ingest.progress.lost == 1
+    assert calls.positions()["w"].closed
+
+
+def test_a_closed_journal_is_not_read_again(tmp_path: Path) -> None:
+    calls, clock = MemoryCalls(), Clock()
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(ended("call_1"))
+    writer.close()
+    Ingest(JournalReader(tmp_path), calls, clock).run()
+    assert calls.positions()["w"].closed
+    segment_path(tmp_path, "w", 1).write_bytes(b"garbage\n")
+    again = Ingest(JournalReader(tmp_path), calls, clock)
+    again.run()
+    assert again.progress.bad == 0
+
+
+def test_a_bad_line_is_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    path = segment_path(tmp_path, "w", 1)
+    writer.append(ended("call_1"))
+    writer.append(ended("call_2"))
+    writer.append(ended("call_3"))
+    path.write_bytes(path.read_bytes().replace(b"call_2", b"call_x"))
+    calls = MemoryCalls()
+    ingest = Ingest(JournalReader(tmp_path), calls, Clock())
+    with caplog.at_level(logging.ERROR):
+        ingest.run()
+    assert set(outcomes(calls)) == {"call_1", "call_3"}
+    assert ingest.progress.bad == 1
+    assert [record.message for record in caplog.records] == [
+        "a journal line cannot be read",
+        "a journal has a gap",
+    ]
+    assert vars(caplog.records[0])["reason"] == "checksum"
+
+
+def test_an_empty_directory_is_no_work(tmp_path: Path) -> None:
+    ingest = Ingest(JournalReader(tmp_path / "journal"), MemoryCalls(), Clock())
+    ingest.run()
+    assert ingest.progress.lines == 0

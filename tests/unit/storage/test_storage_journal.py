@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+import pytest
+
+from federation.errors import EvidenceUnwritable
+from federation.schema.records import CallStarted, Line
+from federation.storage import journal
+from federation.storage.journal import JournalWriter, segment_path, writer_name
+from federation.storage.journal_reader import JournalReader
+
+
+def started(call: str, deployment: str = "acme/large") -> CallStarted:
+    return CallStarted(call, 1000, "default", "key_1", "chat", "auto", deployment)
+
+
+def read_calls(directory: Path, writer: str = "w") -> list[str]:
+    reader = JournalReader(directory)
+    segment, offset, calls = 1, 0, []
+    while True:
+        batch = reader.read(writer, segment, offset)
+        assert not batch.bad
+        calls += [line.record.call for line in batch.lines]
+        if batch.drained:
+            return calls
+        segment, offset = batch.segment, batch.offset
+
+
+def test_a_line_is_a_checksum_and_the_json_of_a_record(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+    data = segment_path(tmp_path, "w", 1).read_bytes()
+    checksum, body = data[:8], data[9:-1]
+    assert data[8:9] == b" "
+    assert data[-1:] == b"\n"
+    assert int(checksum, 16) == crc32(body)
+    assert msgspec.json.decode(body, type=Line) == Line("w", 1, started("call_1"))
+
+
+def test_only_its_owner_can_read_a_journal(tmp_path: Path) -> None:
+    directory = tmp_path / "journal"
+    JournalWriter(directory, "w").append(started("call_1"))
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE(segment_path(directory, "w", 1).stat().st_mode) == 0o600
+
+
+def test_a_line_is_with_the_system_when_append_returns(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    for n in range(3):
+        writer.append(started(f"call_{n}"))
+        assert len(segment_path(tmp_path, "w", 1).read_bytes().splitlines()) == n + 1
+
+
+def test_a_full_segment_is_followed_by_the_next(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w", segment_bytes=400)
+    calls = [f"call_{n}" for n in range(20)]
+    for call in calls:
+        writer.append(started(call))
+    sizes = [path.stat().st_size for path in tmp_path.glob("w.*.log")]
+    assert len(sizes) > 5
+    assert max(sizes) <= 400
+    assert read_calls(tmp_path) == calls
+
+
+def test_a_record_larger_than_a_segment_still_fits_alone(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w", segment_bytes=100)
+    writer.append(started("call_" + "x" * 500))
+    writer.append(started("call_2"))
+    assert len(read_calls(tmp_path)) == 2
+
+
+def test_a_write_that_the_disk_refuses_uses_up_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+
+    def refuse(_: int, __: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", refuse)
+        with pytest.raises(EvidenceUnwritable, match="No space left"):
+            writer.append(started("call_2"))
+    writer.append(started("call_3"))
+    lines = JournalReader(tmp_path).read("w", 1, 0).lines
+    assert [(line.seq, line.record.call) for line in lines] == [(1, "call_1"), (2, "call_3")]
+
+
+def test_a_torn_write_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
+        with pytest.raises(EvidenceUnwritable, match="part of a record"):
+            writer.append(started("call_1"))
+    writer.append(started("call_2"))
+    batch = JournalReader(tmp_path).read("w", 1, 0)
+    assert [line.record.call for line in batch.lines] == ["call_2"]
+    assert batch.bad == []
+
+
+def test_a_torn_write_that_cannot_be_taken_back_ends_the_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    write = os.write
+
+    def refuse(_: int, __: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
+        patched.setattr(os, "ftruncate", refuse)
+        with pytest.raises(EvidenceUnwritable):
+            writer.append(started("call_1"))
+    writer.append(started("call_2"))
+    reader = JournalReader(tmp_path)
+    first = reader.read("w", 1, 0)
+    assert [bad.reason for bad in first.bad] == ["torn"]
+    second = reader.read("w", first.segment, first.offset)
+    assert [(line.seq, line.record.call) for line in second.lines] == [(1, "call_2")]
+
+
+def test_disk_durability_syncs_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(journal, "_datasync", synced.append)
+    writer = JournalWriter(tmp_path, "w", durability="disk")
+    writer.append(started("call_1"))
+    writer.append(started("call_2"))
+    assert len(synced) == 2
+
+
+def test_a_failed_sync_is_reported_and_its_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter(tmp_path, "w", durability="disk")
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "_datasync", refuse)
+        with pytest.raises(EvidenceUnwritable):
+            writer.append(started("call_1"))
+    writer.append(started("call_2"))
+    assert read_calls(tmp_path) == ["call_1", "call_2"]
+    assert segment_path(tmp_path, "w", 2).exists()
+
+
+def test_a_directory_that_cannot_be_made_is_evidence_unwritable(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(EvidenceUnwritable):
+        JournalWriter(blocked / "journal", "w")
+
+
+def test_a_segment_that_cannot_be_opened_is_evidence_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "w.000001.new").mkdir()
+    with pytest.raises(EvidenceUnwritable):
+        JournalWriter(tmp_path, "w")
+
+
+def test_a_segment_that_cannot_be_named_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path, __: Path) -> Path:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(EvidenceUnwritable, match="Read-only"):
+        JournalWriter(tmp_path, "w")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_journal_opens_a_new_segment_when_it_is_used_again(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+    writer.close()
+    writer.close()
+    writer.append(started("call_2"))
+    assert read_calls(tmp_path) == ["call_1", "call_2"]
+
+
+def test_writers_have_names_of_their_own() -> None:
+    assert writer_name(0, 17, 1000) != writer_name(1, 17, 1000)
+    assert writer_name(0, 17, 1000) != writer_name(0, 17, 1001)
+    assert writer_name(0, 17, 1000) != writer_name(0, 18, 1000)
