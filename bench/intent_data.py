@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from intent_labels import MEASURED, TRAINED, by_line
 from intent_rules import code_kind
 from intent_seeds import prompts
 
@@ -43,8 +44,8 @@ _FUSION = {
     "agentverse-logicgrid": "reasoning",
     "commongen": "creative_writing",
 }
-_CAPS = {"gsm8k_train": 350, "mmlu": 350, "clinc_smalltalk": 150, "crux": 40, "ifeval": 250}
-_FUSION_CAP = 120
+_CAPS = {"gsm8k_train": 300, "mmlu": 300, "clinc_smalltalk": 120, "crux": 40, "ifeval": 250}
+_FUSION_CAP = 100
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ def rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 def examples(folder: Path, rng: Random) -> list[Example]:
-    """Everything to train on but the real prompts, in random order."""
+    """Everything to train on but `real`, in random order."""
     found = [*_public(folder, rng), *_fusion(folder, rng), *_pro(folder, rng), *_clinc(folder, rng)]
     found += [Example(text, kind, "seeds") for kind, text in prompts(rng)]
+    found += labelled(folder, measured=False)
     rng.shuffle(found)
     return found
 
@@ -83,6 +85,13 @@ def real(folder: Path) -> list[Example]:
         )
         for row in rows(folder, "intent_arena_hard_v2_half")
     ]
+
+
+def labelled(folder: Path, *, measured: bool) -> list[Example]:
+    """Prompts of real users, labelled by hand; `measured` ones must not be trained on."""
+    texts = [row["prompt"] for row in rows(folder, "arena_hard_v0.1_prompts_clusters")]
+    table = by_line(MEASURED if measured else TRAINED)
+    return [Example(texts[line], kind, "arena_hard_v01", 3.0) for line, kind in table.items()]
 
 
 def _capped(found: Iterable[Example], caps: dict[str, int], other: int) -> list[Example]:
@@ -110,7 +119,7 @@ def _public(folder: Path, rng: Random) -> list[Example]:
         assert kind is not None, label
         found.append(Example(text, kind, source))
     rng.shuffle(found)
-    return _capped(found, _CAPS, 45)
+    return _capped(found, _CAPS, 40)
 
 
 def _fusion(folder: Path, rng: Random) -> list[Example]:
@@ -130,7 +139,7 @@ def _pro(folder: Path, rng: Random) -> list[Example]:
         if row["cat"] in {"math", "physics", "engineering", "chemistry"}
     ]
     rng.shuffle(found)
-    return found[:250]
+    return found[:200]
 
 
 def _clinc(folder: Path, rng: Random) -> list[Example]:

@@ -37,8 +37,33 @@ Java class|a C++ template|a TypeScript hook|a Go routine
     .split("|")
 )
 
+TOOLS = """
+pandas|numpy|PyTorch|React|Vue|Angular|Django|Flask|FastAPI|Spring Boot|Laravel|WordPress|nginx|
+Docker|Kubernetes|Terraform|Ansible|AWS Lambda|PostgreSQL|MySQL|MongoDB|Redis|SQLite|Excel VBA|
+PowerShell|bash|awk|git|GitHub Actions|Jenkins|ffmpeg|OpenCV|matplotlib|seaborn|scikit-learn|
+TensorFlow|Hugging Face transformers|LangChain|Selenium|BeautifulSoup|Node.js|Express|Next.js|
+Tailwind CSS|HTML and CSS|SwiftUI|Kotlin on Android|Flutter|Unity|Unreal|Blender scripts|C#|.NET|
+C++|Rust|Go|Haskell|OCaml|Scala|Perl|R|Julia|MATLAB|Fortran|assembly|VHDL|Verilog|Arduino|
+Raspberry Pi|Apache Spark|Kafka|RabbitMQ|gRPC|GraphQL|OAuth|JWT|websockets|systemd|cron|Linux|
+Nix|CMake|Gradle|npm|jQuery|D3|Svelte|Solidity|Discord API|Telegram bot API|Google Sheets|SQL
+""".replace("\n", " ").strip().split("|")
+
+TASKS = """
+read a CSV file|parse JSON|upload a file|send an e-mail|sort a list of objects|join two tables|
+resize an image|plot a histogram|scrape a web page|cache the results|run jobs in parallel|
+validate user input|add pagination|connect to a database|handle timeouts|log in a user|merge two
+data frames|remove duplicates|convert a date|stream a video|add a dropdown menu|deploy an app|
+count distinct values|mock a module in a test|train a classifier|set an environment variable|
+export a PDF|rename many files|schedule a task|show a progress bar|find the longest substring
+""".replace("\n", " ").strip().split("|")
+
 SEEDS: dict[str, str] = {
     "code_implementation": """
+How do I {d} in {s}?|how to {d} with {s}|How can I {d} using {s}?|Write {s} code to {d}|I want
+to {d} in {s}, show me an example|Give me a {s} script to {d}|{s}: {d}|create a {s} program that
+can {d} and {d2}|make an app in {s} where users can {d}|Build a {s} project to {d}|what is the way
+to {d} in {s}|i have a {s} project and need to {d}|Using {s}, {d} and then {d2}|Can you show me how
+to {d} in {s}?|Configure {s} to {d}|Set up {s} so that I can {d}|
 Write {c} in Python|Implement {c}|Create {c} that handles errors|How do I write {c} in Go?|Build
 me {c} with tests|Generate code for {c}|I need {c} in JavaScript|Add a feature to {c}|Write a
 function that returns {c}|Port {c} from Java to Rust|Give me the code for {c}|make a script
@@ -53,6 +78,8 @@ slow|Does {c} follow best practices?|Find code smells in {c}|Critique my impleme
 {c} auf Schwachstellen|Revisa {c} y sugiere mejoras|Relis {c} et propose des améliorations|审查 {c} 的代码
 """,
     "code_debugging": """
+In {s} I get an error when I {d}|{s} fails when I try to {d}, how do I fix it?|why does {s} not
+{d}?|error in {s}: cannot {d}|my {s} code should {d} but it does nothing|
 {c} throws an exception, why?|Fix the bug in {c}|Why does {c} not work?|I get TypeError:
 undefined is not a function in {c}|{c} fails with a segmentation fault|My {c} returns the wrong
 result|Traceback (most recent call last): in {c}. How do I solve this error?|{c} crashes on
@@ -202,12 +229,12 @@ geht's?|Привет|你好|こんにちは|Ciao|Olá
 }
 
 
-def prompts(rng: Random, most: int = 140) -> Iterator[tuple[str, str]]:
+def prompts(rng: Random, most: int = 160) -> Iterator[tuple[str, str]]:
     """(kind, prompt): up to `most` of each kind, drawn from its templates."""
     for kind, text in SEEDS.items():
         templates = [" ".join(template.split()) for template in text.strip().split("|")]
         drawn = dict.fromkeys(
-            template.format(t=rng.choice(TOPICS), c=rng.choice(CODE)).strip()
+            _filled(template, rng)
             for _ in range(6)
             for template in templates
         )
@@ -215,3 +242,8 @@ def prompts(rng: Random, most: int = 140) -> Iterator[tuple[str, str]]:
         rng.shuffle(every)
         for prompt in every[:most]:
             yield kind, prompt[:1].upper() + prompt[1:] if rng.random() < 0.5 else prompt.lower()
+
+
+def _filled(template: str, rng: Random) -> str:
+    words = {"t": TOPICS, "c": CODE, "s": TOOLS, "d": TASKS, "d2": TASKS}
+    return template.format(**{slot: rng.choice(of).strip() for slot, of in words.items()}).strip()

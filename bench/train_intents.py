@@ -19,14 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from intent_data import Example, examples, real, rows
-from intent_labels import LABELS
+from intent_data import Example, examples, labelled, real
 from intent_rules import by_rules
 
 from federation.routing.classifier import KINDS, LinearClassifier, save
 from federation.routing.features import features
 
-EPOCHS = 8
+EPOCHS = 6
 RATE = 0.5
 DECAY = 2e-5
 LEAST_WORDS = 3
@@ -253,11 +252,10 @@ def _best(scores: Sequence[float]) -> int:
 
 
 def _by_hand(folder: Path, model: LinearClassifier) -> None:
-    texts = [row["prompt"] for row in rows(folder, "arena_hard_v0.1_prompts_clusters")]
-    numbers = sorted(LABELS)
-    guesses = [model(texts[number]).name for number in numbers]
-    truth = [LABELS[number] for number in numbers]
-    rules = [by_rules(texts[number]) for number in numbers]
+    prompts = labelled(folder, measured=True)
+    guesses = [model(prompt.text).name for prompt in prompts]
+    truth = [prompt.kind for prompt in prompts]
+    rules = [by_rules(prompt.text) for prompt in prompts]
     report("labelled by hand, 18 intents", truth, guesses, rules)
     families = [[name.partition("_")[0] == "code" for name in names] for names in (truth, guesses)]
     print(

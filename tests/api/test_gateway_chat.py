@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gateway_rig import HELLO, rig
 from scripted import DONE, USAGE, Talk, chunk, completion, whole
 

@@ -20,6 +20,7 @@ from gateway_rig import (
     deaf_port,
     error_body,
     eventually,
+    refused,
     resets,
     rig,
     sends,
@@ -104,18 +105,6 @@ def only(running: Gateway) -> CallEnded:
     return ended
 
 
-def shape(reply: httpx.Response) -> dict[str, Any]:
-    """The error object of a reply, which must be in OpenAI's format."""
-    assert reply.headers["content-type"] == "application/json"
-    body = reply.json()
-    assert set(body) == {"error"}
-    error: dict[str, Any] = body["error"]
-    assert {"message", "type", "param", "code"} <= set(error)
-    assert isinstance(error["message"], str)
-    assert error["message"]
-    return error
-
-
 async def falls_back(fault: Fault, body: dict[str, Any]) -> None:
     async with rig(fault.behave, whole, deadlines=SHORT) as (running, client, upstreams):
         reply = await client.post(CHAT, json=body)
@@ -186,11 +175,10 @@ async def test_a_request_that_the_provider_rejects_is_handed_back_and_never_retr
     body: dict[str, Any],
 ) -> None:
     details = {"type": "invalid_request_error", "param": "temperature", "code": "bad_temperature"}
-    refused = error_body("Temperature must be at most 2.", **details)
-    async with rig(status(400, body=refused), whole) as (running, client, upstreams):
+    said = error_body("Temperature must be at most 2.", **details)
+    async with rig(status(400, body=said), whole) as (running, client, upstreams):
         reply = await client.post(CHAT, json=body)
-        assert reply.status_code == 400
-        assert shape(reply) == {"message": "Temperature must be at most 2.", **details}
+        assert refused(reply, 400) == {"message": "Temperature must be at most 2.", **details}
         assert [len(upstream.seen) for upstream in upstreams] == [1, 0]
         ended = only(running)
         assert (ended.outcome, ended.status, ended.error) == ("error", 400, "bad_temperature")
@@ -202,8 +190,7 @@ async def test_a_request_that_the_provider_rejects_is_handed_back_and_never_retr
 async def test_caller_errors_keep_the_providers_status(code: int) -> None:
     async with rig(status(code), whole) as (_, client, upstreams):
         reply = await client.post(CHAT, json=HELLO)
-        assert reply.status_code == code
-        assert shape(reply)["message"] == f"status {code}"
+        assert refused(reply, code)["message"] == f"status {code}"
         assert upstreams[1].seen == []
 
 
@@ -237,8 +224,7 @@ async def test_when_all_fail_the_last_error_is_the_answer(
 ) -> None:
     async with rig(status(404), last, deadlines=SHORT) as (running, client, _):
         reply = await client.post(CHAT, json=body)
-        assert reply.status_code == code
-        assert shape(reply)["code"] == word
+        refused(reply, code, word)
         ended = only(running)
         assert (ended.outcome, ended.status, ended.error) == ("error", code, word)
         assert ended.cost_nano == 0

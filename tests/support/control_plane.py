@@ -72,6 +72,9 @@ class Answer:
     async def body(self, limit: int) -> bytes:
         return b""
 
+    def release(self) -> None:
+        self.closed += 1
+
     async def aclose(self) -> None:
         self.closed += 1
 

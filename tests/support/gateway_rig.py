@@ -156,6 +156,22 @@ def reset(talk: Talk) -> None:
     talk.writer.transport.abort()
 
 
+def refused(reply: httpx.Response, code: int, word: str | None = None) -> dict[str, Any]:
+    """The error object of a reply, which must be in OpenAI's format with this status."""
+    assert reply.status_code == code, (reply.status_code, reply.text)
+    assert reply.headers["content-type"] == "application/json"
+    body = reply.json()
+    assert set(body) == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert {"message", "type", "param", "code"} <= set(error)
+    assert isinstance(error["message"], str)
+    assert error["message"]
+    assert isinstance(error["type"], str)
+    if word is not None:
+        assert error["code"] == word, error
+    return error
+
+
 def request_bytes(
     body: bytes,
     *,

@@ -9,7 +9,7 @@ import typer
 from federation.cli.guard import guarded
 from federation.cli.options import ConfigDir, Json
 
-app = typer.Typer(no_args_is_help=True, help="Check the configuration.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check the configuration.")
 
 
 @app.command()

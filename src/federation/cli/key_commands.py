@@ -10,7 +10,9 @@ from federation.cli.guard import guarded
 from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
 from federation.domain.access import Role
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke keys for clients.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke keys for clients."
+)
 
 
 @app.command()
@@ -20,16 +22,25 @@ def create(
     role: Annotated[Role, typer.Option("--role", "-r", help="What it may do.")] = Role.DEVELOPER,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="A model or route it may use; repeat. Left out: all."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A model or route it may use; repeat. Left out: all.",
+        ),
     ] = None,
     provider: Annotated[
         list[str] | None,
-        typer.Option("--provider", help="A provider it may use; repeat. Left out: all."),
+        typer.Option(
+            "--provider", metavar="ID", help="A provider it may use; repeat. Left out: all."
+        ),
     ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; or seconds.")
     ] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", help="Left out: your own.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     config: ConfigDir = None,

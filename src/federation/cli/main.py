@@ -18,7 +18,6 @@ from federation.cli import (
     config_commands,
     key_commands,
     provider_commands,
-    quick,
     route_commands,
     status_commands,
 )
@@ -30,6 +29,7 @@ app = typer.Typer(
     name="federation",
     help="One API for every model provider.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # half of the time that a look at --help takes
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no gateway answers, 4 refused, "
@@ -41,12 +41,16 @@ app.add_typer(key_commands.app, name="key")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(status_commands.app, name="status")
 
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+Host = Annotated[str | None, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
 Port = Annotated[
-    int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")
+    int | None,
+    typer.Option(
+        "--port", "-p", min=0, max=65535, metavar="PORT", help="Port; 0 takes a free one."
+    ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, max=256, help="Inference workers.")
+    int | None,
+    typer.Option("--workers", "-w", min=1, max=256, metavar="N", help="Inference workers."),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Ask for no key; only on a loopback address.")]
 
@@ -69,10 +73,10 @@ def up(
     ] = None,
 ) -> None:
     """Start the gateway with what is found here: keys, local servers, or a sandbox."""
-    from federation.cli.starting import up  # noqa: PLC0415 - start-up time
+    from federation.cli import quick, starting  # noqa: PLC0415 - start-up time
 
     wishes = quick.Wishes(host, port, workers, config, data, open=open_)
-    raise typer.Exit(up(wishes, sandbox=sandbox))
+    raise typer.Exit(starting.up(wishes, sandbox=sandbox))
 
 
 @app.command()
@@ -93,6 +97,8 @@ def serve(
     ] = True,
 ) -> None:
     """Run the gateway with what is configured."""
+    from federation.cli import quick  # noqa: PLC0415 - start-up time
+
     wishes = quick.Wishes(host, port, workers, config, data, open=open_, reload=reload)
     raise typer.Exit(quick.serve(wishes))
 
@@ -116,11 +122,19 @@ def init(
 @guarded
 def sandbox(
     port_base: Annotated[
-        int, typer.Option("--port-base", min=0, max=65000, help="First port; 0 takes free ones.")
+        int,
+        typer.Option(
+            "--port-base", min=0, max=65000, metavar="PORT", help="First port; 0 takes free ones."
+        ),
     ] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="Makes its chances repeatable.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Makes its chances repeatable.")
+    ] = 0,
     time_scale: Annotated[
-        float, typer.Option("--time-scale", min=0.0, help="Factor on all waiting; 0 is at once.")
+        float,
+        typer.Option(
+            "--time-scale", min=0.0, metavar="FACTOR", help="Factor on all waiting; 0 is at once."
+        ),
     ] = 1.0,
     fault_models: Annotated[
         bool, typer.Option("--fault-models", help="List every model once per fault, too.")
@@ -156,12 +170,15 @@ def main() -> None:
     """
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
+        from federation.cli import quick  # noqa: PLC0415 - start-up time
+
         wishes = quick.serve_wishes(arguments[1:])
         if wishes is not None:
             sys.exit(quick.serve(wishes))
     if arguments in ([], ["-h"], ["--help"]):
         command = typer.main.get_command(app)
-        typer.echo(command.get_help(typer.Context(command, info_name="federation")), nl=False)
+        context = typer.Context(command, info_name="federation", **command.context_settings)
+        typer.echo(command.get_help(context))
         sys.exit(0 if arguments else int(Exit.USAGE))
     app(prog_name="federation")
 

@@ -9,7 +9,9 @@ import typer
 from federation.cli.guard import guarded
 from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
 
-app = typer.Typer(no_args_is_help=True, help="List, show, test and switch providers.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, show, test and switch providers."
+)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The provider's id.")]
 

@@ -29,6 +29,7 @@ class TextGroup(TyperGroup):
 app = typer.Typer(
     cls=TextGroup,
     no_args_is_help=True,
+    rich_markup_mode=None,
     help='Send a prompt through the router: `federation route "text" [options]`.',
     epilog='`federation route "text"` is short for `federation route run "text"`; '
     "its options are listed by `federation route run --help`.",
@@ -37,10 +38,15 @@ app = typer.Typer(
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="The prompt; - reads it from a pipe.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="A route, provider/model, or model; left out: auto."),
+    typer.Option(
+        "--model", "-m", metavar="NAME", help="A route, provider/model, or model; left out: auto."
+    ),
 ]
 Strategy = Annotated[
-    str | None, typer.Option("--strategy", "-s", help="quality_first, cost_optimized, speed, ...")
+    str | None,
+    typer.Option(
+        "--strategy", "-s", metavar="NAME", help="quality_first, cost_optimized, speed, ..."
+    ),
 ]
 MaxCost = Annotated[
     float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="For this call.")
@@ -64,7 +70,7 @@ Functions = Annotated[
         help="A JSON file of functions that the model may call, or the JSON itself.",
     ),
 ]
-System = Annotated[str | None, typer.Option("--system", help="System prompt.")]
+System = Annotated[str | None, typer.Option("--system", metavar="TEXT", help="System prompt.")]
 
 
 @app.command()
@@ -81,8 +87,12 @@ def run(
     data_residency: Residency = None,
     functions: Functions = None,
     system: System = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1)] = None,
-    timeout: Annotated[float, typer.Option("--timeout", min=1.0, metavar="S")] = 600.0,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Of the answer.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1.0, metavar="S", help="To wait for the answer.")
+    ] = 600.0,
     url: Url = None,
     api_key: ApiKey = None,
     config: ConfigDir = None,

@@ -9,7 +9,9 @@ import typer
 from federation.cli.guard import guarded
 from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
 
-app = typer.Typer(no_args_is_help=True, help="How a running gateway is, and what it did.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="How a running gateway is, and what it did."
+)
 
 
 @app.command()

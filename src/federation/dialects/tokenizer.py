@@ -30,8 +30,10 @@ _OBJECT: Final = msgspec.json.Decoder(Members)
 _OBJECTS: Final = msgspec.json.Decoder(list[Members])
 _KEY: Final = msgspec.json.Decoder(str)
 
-CROWD: Final = 250_000
+CROWD: Final = 50_000
 """Most values in one body: a bomb of `{},{},...` costs a hundred times its size in memory."""
+FIELDS: Final = 500
+"""Most members at the top of a body."""
 
 _SPACE = rb"[ \t\n\r]*"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -39,7 +41,7 @@ _MEMBER = re.compile(
     _SPACE + rb"(,?)" + _SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE, re.DOTALL
 )
 _CLOSE = re.compile(_SPACE + rb"\}")
-_TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\],]", re.DOTALL)
+_TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\]]", re.DOTALL)
 _AT_BYTE = re.compile(r"^JSON is malformed: (.*) \(byte (\d+)\)$")
 
 
@@ -61,13 +63,16 @@ def members(text: bytes, where: str = "") -> Members:
 def layout(text: bytes) -> tuple[Members, dict[str, Span], int]:
     """The members of a body, the place of each in document order, and of the closing brace.
 
-    Raises as `members` does; `PayloadTooLarge` for more than `CROWD` values.
+    Raises as `members` does, and for more than `FIELDS` members; `PayloadTooLarge` for more
+    than `CROWD` values.
     """
-    if len(text) > 2 * CROWD and text.count(b",") > CROWD and _is_crowded(text):
+    if len(text) > 4 * CROWD and text.count(b",") > CROWD and _is_crowded(text):
         raise PayloadTooLarge(f"The body holds more than {CROWD} JSON values.")
     if not text.isascii():
         _check_utf8(text)
     found = _parse(text, "")
+    if len(found) > FIELDS:
+        raise InvalidRequest(f"The body has more than {FIELDS} fields.", code="too_many_fields")
     spans: dict[str, Span] = {}
     at = 1
     for key, value in found.items():
@@ -157,12 +162,11 @@ def _check_utf8(text: bytes) -> None:
 
 
 def _is_crowded(text: bytes) -> bool:
-    values = 0
-    for token in _TOKEN.finditer(text):
-        values += token[0] == b","
-        if values > CROWD:
-            return True
-    return False
+    """Whether more commas than allowed stand outside of strings."""
+    bare = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    if bare.count(b'"') > 4 * CROWD:
+        return True
+    return sum(piece.count(b",") for piece in bare.split(b'"')[::2]) > CROWD
 
 
 def _walk(text: bytes, at: int, found: Members, where: str) -> tuple[dict[str, Span], int]:

@@ -34,6 +34,7 @@ ANONYMOUS = VirtualKey(
 )
 """Who asks where the operator opened the gateway on loopback."""
 
+_HEALTH = frozenset(("/health", "/health/ready"))
 _INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
 
 Endpoint = Callable[[ClientRequest, VirtualKey], Awaitable[ClientReply]]
@@ -126,7 +127,8 @@ class Desk:
         return ClientReply(200, JSON, msgspec.json.encode(body))
 
     def _unknown(self, path: str) -> FederationError:
-        if path in self._posts or path in self._gets:
+        known = path in self._posts or path in self._gets or path in _HEALTH
+        if known or path.startswith("/v1/models/"):
             return MethodNotAllowed("This path does not answer that method.")
         return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
 

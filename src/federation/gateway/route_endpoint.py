@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from federation.dialects.openai.answers import text_of
+from federation.dialects.tokenizer import layout, members, wrong_type
 from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest
@@ -93,10 +94,18 @@ class RouteEndpoint:
 
 
 def _parse(body: bytes) -> RouteBody:
+    found, _, _ = layout(body)
+    if "constraints" in found:
+        members(bytes(found["constraints"]), "constraints")
     try:
         asked = msgspec.json.decode(body, type=RouteBody)
+    except msgspec.ValidationError as error:
+        wrong = wrong_type(error, "")
+        if wrong.param:
+            raise wrong from None
+        raise InvalidRequest(f"The body is not a route request: {error}.") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"The body is not a route request: {error}") from error
+        raise InvalidRequest(f"The body is not a route request: {error}.") from None
     if (asked.prompt is None) == (asked.messages is None):
         raise InvalidRequest("Give either 'prompt' or 'messages'.", param="prompt")
     return asked

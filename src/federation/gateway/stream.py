@@ -67,11 +67,13 @@ class AnswerStream:
 
     async def aclose(self) -> None:
         """Hang up on the provider unless the answer was over."""
-        self._end("canceled", None)
-        if self._tap.done:
-            self._exchange.release()
-        else:
-            await self._exchange.aclose()
+        try:
+            self._end("canceled", None)
+        finally:
+            if self._tap.done:
+                self._exchange.release()
+            else:
+                await self._exchange.aclose()
 
     def _look(self) -> None:
         """Close the account where the events so far say that the answer is over, or broken."""

@@ -37,8 +37,11 @@ def words_of(text: str) -> list[str]:
 
 
 def features(text: str) -> tuple[set[str], set[Pair], list[str]]:
-    """Each word once, each pair of neighbors once, and the signs that occur."""
+    """Each word once, each pair of neighbors once, and the signs that occur.
+
+    A word `^` stands before the first: how a prompt begins says most about it.
+    """
     if len(text) > HEAD + TAIL:
         text = f"{text[:HEAD]}\n{text[-TAIL:]}"
-    words = words_of(text)
+    words = ["^", *words_of(text)]
     return set(words), set(zip(words, words[1:], strict=False)), [s for s in SIGNS if s in text]

@@ -142,3 +142,15 @@ def test_an_empty_directory_is_no_work(tmp_path: Path) -> None:
     ingest = Ingest(JournalReader(tmp_path / "journal"), MemoryCalls(), Clock())
     ingest.run()
     assert ingest.progress.lines == 0
+
+
+def test_a_journal_of_bad_lines_alone_is_passed_over_once(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    segment_path(tmp_path, "w", 1).write_bytes(b"garbage\n")
+    calls = MemoryCalls()
+    ingest = Ingest(JournalReader(tmp_path), calls, Clock())
+    ingest.run()
+    ingest.run()
+    assert (ingest.progress.lines, ingest.progress.bad) == (0, 1)
+    assert calls.positions()["w"] == Position(1, 8, 0)
+    writer.close()

@@ -85,6 +85,7 @@ def test_usage_is_not_asked_for_where_it_comes_anyway_or_is_refused(send: Send) 
     assert "stream_options" not in send()
     assert "stream_options" not in send({"stream_usage": "always"}, stream=True)
     assert "stream_options" not in send({"stream_usage": "x_groq"}, stream=True)
+    assert "stream_options" not in send({"drop": ["stream_options"]}, stream=True)
     asked = {"include_usage": True}
     assert "stream_options" not in send({"stream_usage": "none"}, stream=True, stream_options=asked)
     assert send({"stream_usage": "always"}, stream=True, stream_options=asked)[

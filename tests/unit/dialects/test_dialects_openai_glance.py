@@ -139,6 +139,7 @@ def test_an_escaped_role_is_read_like_a_plain_one(make_request: MakeRequest) -> 
     ("messages", "param"),
     [
         ([], "messages"),
+        (HELLO * 10_001, "messages"),
         ({}, "messages"),
         ("hi", "messages"),
         (None, "messages"),

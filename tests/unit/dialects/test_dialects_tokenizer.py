@@ -173,12 +173,20 @@ def test_a_nested_value_of_the_wrong_type_is_named_by_its_path() -> None:
     assert "expected object, got int" in caught.value.message
 
 
-def test_a_bomb_of_many_small_values_is_refused_before_it_is_unpacked() -> None:
-    text = b'{"messages":[' + b"{}," * (tokenizer.CROWD + 1) + b"{}]}"
+@pytest.mark.parametrize("value", [b"{}", b'"a"', b'{"a":"\\""}', b"1 "])
+def test_a_bomb_of_many_small_values_is_refused_before_it_is_unpacked(value: bytes) -> None:
+    text = b'{"messages":[' + (value + b",") * (4 * tokenizer.CROWD) + value + b"]}"
     with pytest.raises(PayloadTooLarge):
         layout(text)
 
 
+def test_a_body_of_too_many_fields_is_refused() -> None:
+    body = {f"f{number}": 1 for number in range(tokenizer.FIELDS + 1)}
+    with pytest.raises(InvalidRequest, match="more than 500 fields"):
+        layout(json.dumps(body).encode())
+
+
 def test_a_long_text_full_of_commas_is_not_a_bomb() -> None:
-    text = b'{"messages":"' + b",x" * (tokenizer.CROWD + 1) + b'"}'
-    assert list(layout(text)[1]) == ["messages"]
+    for piece in (b",xxx", b',\\"x', b",\\\\ "):
+        text = b'{"messages":"' + piece * (tokenizer.CROWD + 1) + b'","a":[1,2]}'
+        assert list(layout(text)[1]) == ["messages", "a"]

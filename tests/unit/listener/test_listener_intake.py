@@ -350,7 +350,7 @@ def test_bytes_one_by_one_make_the_same_requests(exchange: bytes) -> None:
     assert through(bytes([byte]) for byte in exchange) == through([exchange])
 
 
-@settings(deadline=None, max_examples=20000)
+@settings(deadline=None, max_examples=300)
 @given(
     exchange=st.sampled_from(EXCHANGES),
     edits=st.lists(

@@ -66,3 +66,10 @@ def test_no_hash_and_no_key_shows_in_a_repr() -> None:
     ring = KeyRing(1, HASH_KEY, (key("fed_a"),))
     assert "kkkk" not in repr(ring)
     assert repr(key("fed_a").hash) not in repr(ring)
+
+
+def test_a_hash_key_longer_than_a_block_is_taken_as_hmac_takes_it() -> None:
+    long = b"k" * 65
+    found = keys(key("fed_a", hash_key=long), hash_key=long).find("fed_a")
+    assert found is not None
+    assert found.hash == hmac.digest(long, b"fed_a", "sha256")

@@ -83,15 +83,16 @@ def glance(request: ClientRequest) -> Glance:
 def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
     """The values of known fields, the names of governed and of unlisted ones."""
     values: dict[str, Any] = {}
-    governed: tuple[str, ...] = _NOTHING
-    unlisted: tuple[str, ...] = _NOTHING
+    governed = unlisted = _NOTHING
     name = ""
     try:
         for name, raw in found.items():
             decoder = FIELDS.get(name)
             if decoder is not None:
-                values[name] = decoder.decode(raw)
-                if name in OBJECTS and values[name] is not None:
+                value = values[name] = decoder.decode(raw)
+                if name in _PLAIN:
+                    continue
+                if name in OBJECTS and value is not None:
                     members(bytes(raw), name)
             if name in GOVERNED:
                 if not _is_neutral(name, raw):
@@ -104,6 +105,8 @@ def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple
 
 
 _OURS: Final = frozenset(("messages", "federation"))
+_PLAIN: Final = frozenset(FIELDS) - frozenset(GOVERNED) - frozenset(OBJECTS)
+"""Fields that are done with once their type is right."""
 
 
 def _is_neutral(name: str, raw: Raw) -> bool:

@@ -1,8 +1,9 @@
 """Reads a conversation as far as counts go: how many, how much text, what is attached.
 
 Contents are never taken apart, which keeps a long conversation cheap: a picture stays raw,
-and a text's length is that of its JSON bytes. Short escapes make it a few percent too long,
-which a bound may be; only texts with `\\u` escapes are decoded.
+and a text's length is that of its JSON bytes. Escapes make that a few percent too long,
+which a bound may be. Only where a text begins with `\\u` escapes, and so is likely to be
+full of them, is it decoded.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ _UNFILLED: Final = frozenset((b'"assistant"', b'"function"'))
 _PLAIN: Final = len('{"role":,"content":}')
 """What a message of just these two members has around their values, in compact text."""
 _TRUE: Final = Raw(b"true")
+_SAMPLE: Final = 512
+MESSAGES: Final = 10_000
+"""Most messages in a call: what a million tokens of context hold, and no more work than that."""
 
 
 class Tally(msgspec.Struct):
@@ -63,6 +67,10 @@ def read_messages(raw: Raw) -> Tally:
     items = objects_unchecked(raw, "messages")
     if not items:
         raise InvalidRequest("'messages' must hold at least one message.", param="messages")
+    if len(items) > MESSAGES:
+        raise InvalidRequest(
+            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
+        )
     tally = Tally(len(items))
     text = 0
     length = len(items) + 1
@@ -80,7 +88,10 @@ def read_messages(raw: Raw) -> Tally:
             data = bytes(content)
             first = data[0]
             if first == _QUOTE:
-                text += len(data) - 2 if b"\\u" not in data else _length(content)
+                if b"\\" in data and b"\\u" in data[:_SAMPLE]:
+                    text += _length(content)
+                else:
+                    text += len(data) - 2
             elif first == _BRACKET:
                 _read_parts(content, f"messages[{index}].content", tally)
             elif data != b"null":

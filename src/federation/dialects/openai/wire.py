@@ -130,7 +130,7 @@ def prepare(
         default=_defaults(quirks, settings, drop, str(limit or _LIMITS[0])),
         set=_rendered(_mapping(quirks, "set")),
         limits=(*_LIMITS, *(rename[name] for name in _LIMITS if name in rename)),
-        stream_option=usage == "option",
+        stream_option=usage == "option" and "stream_options" not in drop,
         reasoning_apart=quirks.get("usage_excludes_reasoning") is True,
         cost_field=str(quirks.get("cost_field", "")).removeprefix("usage."),
         throttles=_statuses(quirks, "throttle_status"),

@@ -50,7 +50,7 @@ class Recorder:
         try:
             reply = await following(call)
         except asyncio.CancelledError:
-            self._close(call, "canceled", CLIENT_LEFT, "client_left", begun)
+            self._leave(call, begun)
             raise
         except FederationError as error:
             error.call_id = call.id
@@ -70,7 +70,7 @@ class Recorder:
         def close(outcome: str, error: FederationError | None) -> None:
             code = error.code if error is not None else ""
             if outcome == "canceled":
-                self._close(call, outcome, CLIENT_LEFT, "client_left", None)
+                self._leave(call, None)
             else:
                 self._close(call, outcome, status, code, None)
 
@@ -118,6 +118,13 @@ class Recorder:
         record = ended(call, outcome, status, error, elapsed * 1000.0)
         self._append(record)
         self._tallies.call(record)
+
+    def _leave(self, call: Call, begun: asyncio.Handle | None) -> None:
+        """Close the account of a client that hung up: nobody is left to be refused."""
+        try:
+            self._close(call, "canceled", CLIENT_LEFT, "client_left", begun)
+        except EvidenceUnwritable:
+            self._meter.add(metrics.JOURNAL_ERRORS, ())
 
     def _append(self, record: CallStarted | CallEnded) -> None:
         try:

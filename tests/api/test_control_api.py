@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from control_plane import ADMIN, DEVELOPER, Plane, plane
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from federation.api.access import ROUTES
+from federation.api.app import create_app
+from federation.api.inference_docs import SERVED
+from federation.control.permissions import ROLES, KeyWish, Permission
+from federation.domain.access import Role
+from federation.schema.records import (
+    AttemptRecord,
+    CallEnded,
+    CallStarted,
+    Candidate,
+    Decision,
+    Features,
+)
+from federation.schema.usage import Usage
+from federation.storage.journal import JournalWriter
+
+
+@dataclass
+class Rig:
+    plane: Plane
+    app: FastAPI
+    client: httpx.AsyncClient
+    journal: JournalWriter
+
+    async def key(self, role: Role, tenant: str = "default") -> str:
+        keys = self.plane.control.keys
+        admin = keys.keys.find(ADMIN)
+        assert admin is not None
+        return (await keys.mint(admin, KeyWish("made", role, tenant)))[1]
+
+    async def ask(
+        self, method: str, path: str, secret: str | None = ADMIN, **more: Any
+    ) -> httpx.Response:
+        headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
+        return await self.client.request(method, path, headers=headers, **more)
+
+
+async def started(directory: Path, *, is_open: bool = False) -> Rig:
+    built = plane(directory, is_open=is_open)
+    await built.control.publish_snapshot()
+    app = create_app(built.control)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    client = httpx.AsyncClient(transport=transport, base_url="http://control")
+    return Rig(built, app, client, JournalWriter(built.journal, "w"))
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    made = await started(tmp_path)
+    yield made
+    await made.client.aclose()
+
+
+def ended(call: str, tenant: str = "default", cost_nano: int | None = 75_000) -> CallEnded:
+    attempt = AttemptRecord("acme/large", 999_999_000, 200, "", 1.5, 9.5, Usage(10, 5), cost_nano)
+    return CallEnded(
+        *(call, 1_000_000_000, tenant, "key_1", "chat", "auto", "ok", 200),
+        deployment="acme/large",
+        response_model="large-2026",
+        finish="stop",
+        started_ms=999_999_000,
+        duration_ms=12.5,
+        usage=Usage(10, 5),
+        cost_nano=cost_nano,
+        attempts=(attempt,),
+        decision=Decision("auto", "priority", 1, Features("code"), (Candidate("acme/large"),)),
+        tags={"team": "search"},
+    )
+
+
+def paths(routes: Iterable[object]) -> list[tuple[str, str]]:
+    """Every route of an application, those of the routers in it included."""
+    found: list[tuple[str, str]] = []
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            found += paths(inner.routes)
+        else:
+            assert isinstance(route, APIRoute)
+            found += [(method, route.path) for method in route.methods or ()]
+    return found
+
+
+async def test_every_route_stands_in_the_table_of_permissions(rig: Rig) -> None:
+    assert sorted(paths(rig.app.routes)) == sorted(ROUTES)
+
+
+@pytest.mark.parametrize(("route", "permission"), ROUTES.items(), ids=[str(r) for r in ROUTES])
+async def test_a_route_answers_exactly_those_whose_role_has_its_permission(
+    rig: Rig, route: tuple[str, str], permission: Permission | None
+) -> None:
+    method, path = route
+    path = path.format(call="none", key="none", provider="none")
+    reply = await rig.ask(method, path, None)
+    assert (reply.status_code == 401) == (permission is not None)
+    for role in Role:
+        reply = await rig.ask(method, path, await rig.key(role))
+        allowed = permission is None or permission in ROLES[role]
+        assert (reply.status_code == 403) == (not allowed), (role, reply.text)
+        assert reply.status_code < 500
+
+
+async def test_a_route_that_is_not_in_the_table_is_refused(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ROUTES, ("GET", "/v1/stats"))
+    assert (await rig.ask("GET", "/v1/stats", await rig.key(Role.OWNER))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": f"Bearer {ADMIN}"}, 200),
+        ({"authorization": f"bearer  {ADMIN} "}, 200),
+        ({"x-api-key": ADMIN}, 200),
+        ({"authorization": f"Bearer {ADMIN}", "x-api-key": ADMIN}, 200),
+        ({"authorization": f"Bearer {ADMIN}", "x-api-key": DEVELOPER}, 401),
+        ({"authorization": f"Basic {ADMIN}"}, 401),
+        ({"authorization": "Bearer fed_nobody"}, 401),
+        ({"x-api-key": ""}, 401),
+        ({}, 401),
+    ],
+)
+async def test_a_key_comes_in_either_header(rig: Rig, headers: dict[str, str], status: int) -> None:
+    reply = await rig.client.get("/v1/keys", headers=headers)
+    assert reply.status_code == status
+    if status == 401:
+        error = reply.json()["error"]
+        assert error["type"] == "authentication_error"
+        assert error["code"] in ("missing_api_key", "invalid_api_key")
+
+
+async def test_an_open_gateway_lets_strangers_read_but_not_administer(tmp_path: Path) -> None:
+    rig = await started(tmp_path, is_open=True)
+    assert (await rig.ask("GET", "/v1/stats", None)).status_code == 200
+    assert (await rig.ask("POST", "/v1/keys", None, json={"name": "x"})).status_code == 403
+    assert (await rig.ask("GET", "/v1/stats", "fed_wrong")).status_code == 401
+
+
+async def test_a_call_is_told_with_its_attempts_and_decision(rig: Rig) -> None:
+    rig.journal.append(ended("call_1"))
+    story = (await rig.ask("GET", "/v1/calls/call_1", DEVELOPER)).json()
+    assert (story["provider"], story["cost_nano"], story["cost_usd"]) == ("acme", 75_000, 0.000075)
+    assert story["usage"]["input"] == 10
+    assert story["attempts"][0]["cost_nano"] == 75_000
+    assert story["decision"]["features"]["intent"] == "code"
+    assert story["tags"] == {"team": "search"}
+
+
+async def test_a_running_and_a_lost_call_have_no_end(rig: Rig) -> None:
+    rig.journal.append(
+        CallStarted("call_1", 1000, "default", "key_1", "chat", "auto", "acme/large", stream=True)
+    )
+    running = (await rig.ask("GET", "/v1/calls/call_1")).json()
+    assert (running["outcome"], running["status"], running["ended_ms"]) == ("running", None, None)
+    assert (running["started_ms"], running["cost_nano"], running["stream"]) == (1000, None, True)
+    rig.journal.close()
+    rig.plane.clock.now += 2
+    lost = (await rig.ask("GET", "/v1/calls/call_1")).json()
+    assert (lost["outcome"], lost["error"], lost["attempts"]) == ("lost", "worker_died", [])
+
+
+async def test_a_call_of_another_tenant_does_not_exist(rig: Rig) -> None:
+    rig.journal.append(ended("call_1", tenant="other"))
+    theirs = await rig.ask("GET", "/v1/calls/call_1", DEVELOPER)
+    nobody = await rig.ask("GET", "/v1/calls/call_9", DEVELOPER)
+    assert theirs.status_code == nobody.status_code == 404
+    assert theirs.json()["error"]["message"] == "There is no call 'call_1'."
+    assert (await rig.ask("GET", "/v1/calls/call_1")).status_code == 200
+
+
+async def test_calls_are_listed_page_by_page_within_a_tenant(rig: Rig) -> None:
+    for n in range(3):
+        rig.journal.append(ended(f"call_{n}"))
+    rig.journal.append(ended("call_x", tenant="other"))
+    first = (await rig.ask("GET", "/v1/calls?limit=2", DEVELOPER)).json()
+    assert [call["id"] for call in first["data"]] == ["call_2", "call_1"]
+    rest = (await rig.ask("GET", f"/v1/calls?before={first['next']}", DEVELOPER)).json()
+    assert [call["id"] for call in rest["data"]] == ["call_0"]
+    assert rest["next"] is None
+    everyone = (await rig.ask("GET", "/v1/calls?outcome=ok")).json()
+    assert len(everyone["data"]) == 4
+
+
+async def test_stats_are_exact_and_within_a_tenant(rig: Rig) -> None:
+    rig.journal.append(ended("call_1"))
+    rig.journal.append(ended("call_2", cost_nano=None))
+    rig.journal.append(ended("call_3", tenant="other"))
+    stats = (await rig.ask("GET", "/v1/stats", DEVELOPER)).json()
+    assert (stats["calls"], stats["cost_nano"], stats["unpriced_calls"]) == (2, 75_000, 1)
+    assert stats["outcomes"] == {"ok": 2}
+    (row,) = stats["deployments"]
+    assert (row["deployment"], row["provider"], row["mean_ms"]) == ("acme/large", "acme", 12.5)
+    assert (await rig.ask("GET", "/v1/stats")).json()["calls"] == 3
+    rig.plane.clock.now += 100_000
+    assert (await rig.ask("GET", "/v1/stats")).json()["calls"] == 0
+
+
+async def test_a_key_lives_and_dies_through_the_api(rig: Rig) -> None:
+    body = {"name": "search", "role": "viewer", "expires_in_s": 60, "models": ["chat"]}
+    made = await rig.ask("POST", "/v1/keys", json=body)
+    assert made.status_code == 201
+    key = made.json()
+    assert key["expires_ms"] == int(rig.plane.clock.now * 1000) + 60_000
+    assert (await rig.ask("GET", "/v1/stats", key["secret"])).status_code == 200
+    listed = (await rig.ask("GET", "/v1/keys")).json()["data"]
+    assert [each["id"] for each in listed] == ["admin", "env_1", key["id"]]
+    assert key["secret"] not in str(listed)
+    gone = await rig.ask("DELETE", f"/v1/keys/{key['id']}")
+    assert gone.json()["revoked_ms"] is not None
+    assert (await rig.ask("GET", "/v1/stats", key["secret"])).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({}, 400, "name"),
+        ({"name": ""}, 400, "name"),
+        ({"name": "x", "rolle": "viewer"}, 400, "rolle"),
+        ({"name": "x", "role": "king"}, 400, "role"),
+        ({"name": "x", "models": ["a", 7]}, 400, "models.1"),
+        ({"name": "x", "expires_in_s": -1}, 400, "expires_in_s"),
+        ({"name": "x", "tenant": "nobody"}, 400, "tenant"),
+        ([], 400, None),
+    ],
+)
+async def test_a_wrong_body_is_told_which_field_is_wrong(
+    rig: Rig, body: object, status: int, param: str | None
+) -> None:
+    reply = await rig.ask("POST", "/v1/keys", json=body)
+    assert reply.status_code == status
+    error = reply.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+
+
+async def test_a_body_that_is_not_json_is_a_bad_request(rig: Rig) -> None:
+    reply = await rig.ask("POST", "/v1/keys", content=b"{nope")
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == "invalid_request"
+
+
+async def test_a_key_cannot_mint_more_than_it_has(rig: Rig) -> None:
+    owner = await rig.key(Role.OWNER)
+    reply = await rig.ask("POST", "/v1/keys", owner, json={"name": "x", "role": "admin"})
+    assert reply.status_code == 403
+    assert reply.json()["error"]["param"] == "role"
+
+
+async def test_a_provider_is_switched_and_tested(rig: Rig) -> None:
+    off = (await rig.ask("POST", "/v1/providers/acme/disable")).json()
+    assert (off["enabled"], off["version"], off["probe"]) == (False, 2, None)
+    rig.plane.provided.status = 503
+    refused = await rig.ask("POST", "/v1/providers/acme/enable")
+    assert refused.status_code == 409
+    assert refused.json()["error"]["code"] == "probe_failed"
+    forced = await rig.ask("POST", "/v1/providers/acme/enable", json={"force": True})
+    assert forced.json()["version"] == 3
+    tested = (await rig.ask("POST", "/v1/providers/acme/test")).json()
+    assert (tested["ok"], tested["status"]) == (False, 503)
+    rig.plane.provided.status = 200
+    assert (await rig.ask("POST", "/v1/providers/acme/enable")).json()["probe"]["ok"]
+    assert (await rig.ask("POST", "/v1/providers/nobody/test")).status_code == 404
+
+
+async def test_the_status_says_what_is_not_well(rig: Rig) -> None:
+    status = (await rig.ask("GET", "/admin/status")).json()
+    assert status["status"] == "degraded"
+    assert (status["workers_wanted"], status["workers"]) == (1, [])
+    assert status["config"]["deployments"] == 3
+    assert status["config"]["usable_deployments"] == 3
+    assert status["store"]["writable"]
+
+
+async def test_metrics_are_in_prometheus_text_format(rig: Rig) -> None:
+    reply = await rig.ask("GET", "/metrics")
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "federation_snapshot_version 1.0" in reply.text
+
+
+async def test_startup_needs_no_key(rig: Rig) -> None:
+    reply = await rig.ask("GET", "/health/startup", None)
+    assert reply.json()["status"] == "started"
+
+
+async def test_a_path_that_is_not_there_and_a_wrong_method_have_our_error_shape(
+    rig: Rig,
+) -> None:
+    missing = await rig.ask("GET", "/v1/nothing")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
+    wrong = await rig.ask("PUT", "/v1/keys")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+async def test_a_bug_is_a_500_that_says_nothing_of_itself(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret inner life")
+
+    monkeypatch.setattr(rig.plane.calls, "sums", broken)
+    reply = await rig.ask("GET", "/v1/stats")
+    assert reply.status_code == 500
+    assert "inner life" not in reply.text
+    assert reply.headers["x-request-id"] in reply.text
+
+
+async def test_the_document_covers_workers_and_control(rig: Rig) -> None:
+    reply = await rig.ask("GET", "/openapi.json", None)
+    document = reply.json()
+    for served in SERVED:
+        operation = document["paths"][served.path][served.method]
+        assert operation["responses"]["200"]["content"]
+        assert (operation.get("security") == []) == served.open
+    for method, path in ROUTES:
+        if path not in ("/docs", "/openapi.json"):
+            assert method.lower() in document["paths"][path]
+    assert document["paths"]["/health/startup"]["get"]["security"] == []
+    assert "security" not in document["paths"]["/v1/keys"]["get"]
+    assert document == (await rig.ask("GET", "/openapi.json", None)).json()
+
+
+async def test_every_reference_in_the_document_leads_somewhere(rig: Rig) -> None:
+    document = (await rig.ask("GET", "/openapi.json", None)).json()
+    schemas = document["components"]["schemas"]
+
+    def references(node: object) -> list[str]:
+        if isinstance(node, dict):
+            own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+            return own + [ref for value in node.values() for ref in references(value)]
+        if isinstance(node, list):
+            return [ref for value in node for ref in references(value)]
+        return []
+
+    found = references(document)
+    assert found
+    for reference in found:
+        assert reference.removeprefix("#/components/schemas/") in schemas
+    ids = [
+        operation["operationId"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    ]
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_page_runs_nothing_that_is_not_ours(rig: Rig) -> None:
+    reply = await rig.ask("GET", "/docs", None)
+    assert reply.status_code == 200
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    assert "http://" not in reply.text
+    assert "https://" not in reply.text

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from federation.cli.main import app
+
+
+@dataclass
+class Stub:
+    """A gateway that answers what a test tells it to, and remembers what it was asked."""
+
+    url: str = ""
+    answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+
+    def on(self, method: str, path: str, answer: Any, status: int = 200) -> None:
+        self.answers[method, path] = (status, answer)
+
+    def refuse(self, method: str, path: str, status: int, message: str, code: str) -> None:
+        self.on(method, path, {"error": {"message": message, "code": code}}, status)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    stub: Stub
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.stub.asked.append((self.command, self.path, headers, body))
+        missing = (404, {"error": {"message": "nothing here", "code": "not_found"}})
+        status, answer = self.stub.answers.get((self.command, self.path), missing)
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the base class's names
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    made = Stub()
+    handler = type("Handler", (_Handler,), {"stub": made})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    made.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory to work in, and an environment that says nothing."""
+    import os
+
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_TOKEN")) or name.startswith(("FEDERATION_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "220")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(stub: Stub) -> Run:
+    """Run a command against the stub."""
+
+    def running(*arguments: str, **kwargs: Any) -> Result:
+        environ = {"FEDERATION_URL": stub.url, "FEDERATION_API_KEY": "key-of-the-test"}
+        return CliRunner().invoke(app, list(arguments), env=environ, **kwargs)
+
+    return running
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command where no gateway is."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("FEDERATION_PORT", str(port))
+
+    def running(*arguments: str, **kwargs: Any) -> Result:
+        return CliRunner().invoke(app, list(arguments), **kwargs)
+
+    return running

@@ -1,0 +1,305 @@
+"""Commands where no gateway runs: on the files and the store, or failing with advice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from federation import __version__
+from federation.cli.client import Gateway, Unreachable
+from federation.cli.failures import CommandFailed, Exit, from_error
+from federation.cli.place import Place
+from federation.errors import ConfigError, NotEligible, NotFound, Problem, Unauthorized
+
+Run = Callable[..., Result]
+
+PROVIDERS = """\
+- id: acme
+  dialect: openai
+  base_url: http://127.0.0.1:9/v1
+  regions: [eu]
+  models:
+    - {id: acme-large, price: {input: 2.5, output: 10}, context: 128000, quality: 0.9}
+    - {id: acme-small, price: {input: 0.1, output: 0.2}, context: 8000, quality: 0.4}
+"""
+
+
+@pytest.fixture
+def acme(project: Path) -> Path:
+    (project / "config").mkdir()
+    (project / "config" / "providers.yaml").write_text(PROVIDERS)
+    return project
+
+
+def test_the_version_is_told(alone: Run) -> None:
+    assert alone("version").stdout == f"federation {__version__}\n"
+    assert json.loads(alone("version", "--json").stdout) == {"version": __version__}
+
+
+def test_init_writes_files_that_load_clean(alone: Run, project: Path) -> None:
+    result = alone("init", "here")
+    assert result.exit_code == 0
+    for name in ("config/providers.yaml", "config/federation.yaml", ".env.example"):
+        assert (project / "here" / name).is_file()
+        assert name in result.stdout
+    checked = alone("config", "check", "--config", "here/config", "--strict", "--json")
+    assert checked.exit_code == 0
+    assert json.loads(checked.stdout)["ok"]
+
+
+def test_init_overwrites_nothing_unless_forced(alone: Run, project: Path) -> None:
+    (project / ".env.example").write_text("mine")
+    result = alone("init")
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+    assert not (project / "config").exists()
+    forced = alone("init", "--force", "--json")
+    assert len(json.loads(forced.stdout)["written"]) == 3
+    assert (project / ".env.example").read_text() != "mine"
+
+
+def test_init_into_a_file_is_a_failure_without_traceback(alone: Run, project: Path) -> None:
+    (project / "file").write_text("")
+    result = alone("init", "file")
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+
+
+def test_a_good_configuration_is_summed_up(alone: Run, acme: Path) -> None:
+    (acme / "config" / "federation.yaml").write_text(
+        "routes: {chat: [acme/acme-large]}\nserver: {port: 1234}"
+    )
+    (acme / ".env").write_text("ANTHROPIC_API_KEY=sk-hidden\n")
+    result = alone("config", "check")
+    assert result.exit_code == 0
+    for part in ("can be used", "acme, anthropic", "chat"):
+        assert part in result.stdout
+    assert "sk-hidden" not in result.output
+
+
+def test_a_bad_configuration_lists_every_problem_and_exits_with_78(alone: Run, acme: Path) -> None:
+    (acme / "config" / "federation.yaml").write_text("routs: 1\nserver: {prot: 2}\n")
+    result = alone("config", "check")
+    assert result.exit_code == 78
+    assert "federation.yaml:1: unknown key 'routs': did you mean 'routes'?" in result.stderr
+    assert "federation.yaml:2: unknown key 'server.prot'" in result.stderr
+    as_json = alone("config", "check", "--json")
+    assert len(json.loads(as_json.stdout)["error"]["problems"]) == 2
+
+
+def test_warnings_fail_a_strict_check(alone: Run, acme: Path) -> None:
+    (acme / "config" / "providers.yaml").write_text("- {id: openai, credential: env:NOT_SET}")
+    assert "NOT_SET is not set" in alone("config", "check").stderr
+    assert alone("config", "check", "--strict").exit_code == 78
+
+
+def test_a_configuration_directory_that_is_missing_is_wrong_usage(alone: Run) -> None:
+    result = alone("config", "check", "--config", "nowhere")
+    assert result.exit_code == 2
+    assert "federation init" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["route", "hello"], ["status", "health"], ["status", "stats"]],
+)
+def test_what_needs_a_gateway_says_so_and_exits_with_three(
+    alone: Run, arguments: list[str]
+) -> None:
+    result = alone(*arguments)
+    assert result.exit_code == 3
+    assert "federation up" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["route", "hello", "--dry-run"],
+        ["provider", "list"],
+        ["provider", "test", "openai"],
+        ["provider", "disable", "openai"],
+        ["key", "list"],
+        ["key", "create", "x"],
+        ["key", "revoke", "x"],
+    ],
+)
+def test_a_gateway_that_was_named_and_does_not_answer_is_not_replaced_by_files(
+    alone: Run, project: Path, arguments: list[str]
+) -> None:
+    result = alone(*arguments, "--url", "http://127.0.0.1:9")
+    assert result.exit_code == 3
+    assert not (project / "data").exists()
+
+
+def test_providers_are_listed_from_the_files(alone: Run, acme: Path) -> None:
+    result = alone("provider", "list")
+    assert result.exit_code == 0
+    assert "acme" in result.stdout
+    assert "what the configuration says" in result.stderr
+    everything = json.loads(alone("provider", "list", "--all", "--json").stdout)["data"]
+    assert "openai" in {row["id"] for row in everything}
+    shown = alone("provider", "show", "acme")
+    assert "acme-large" in shown.stdout
+    assert "2.5" in shown.stdout
+
+
+def test_a_decision_is_explained_from_the_files(alone: Run, acme: Path) -> None:
+    result = alone("route", "explain", "what is a monad?", "--json", "--model", "acme/acme-large")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["deployment"] == "acme/acme-large"
+    assert "without live measurements" in result.stderr
+
+
+def test_a_decision_that_no_rule_allows_exits_with_four(alone: Run, acme: Path) -> None:
+    result = alone(
+        *("route", "hi", "--dry-run", "--model", "acme/acme-large"),
+        *("--data-residency", "us"),
+    )
+    assert result.exit_code == 4
+    assert "residency" in result.stderr
+    unknown = alone("route", "hi", "--dry-run", "--model", "acme/none")
+    assert unknown.exit_code == 1
+
+
+def test_a_text_is_classified_here(alone: Run) -> None:
+    result = alone("route", "task", "Translate this sentence into French.")
+    assert result.exit_code == 0
+    assert "Intent" in result.stdout
+    as_json = json.loads(alone("route", "task", "Translate this.", "--json").stdout)
+    assert set(as_json) == {"name", "confidence", "difficulty"}
+
+
+def test_keys_are_kept_in_the_store(alone: Run, project: Path) -> None:
+    made = alone("key", "create", "ci", "--role", "viewer", "--expires", "1h", "--json")
+    assert made.exit_code == 0, made.output
+    key = json.loads(made.stdout)
+    assert key["secret"].startswith("fed_")
+    assert "next start" in made.stderr
+    assert (project / "data" / "admin.key").stat().st_mode & 0o777 == 0o600
+    listed = json.loads(alone("key", "list", "--json").stdout)["data"]
+    assert {row["name"] for row in listed} == {"admin key", "ci"}
+    assert key["secret"] not in json.dumps(listed)
+    assert "is revoked" in alone("key", "revoke", key["id"]).stdout
+    assert key["id"] not in alone("key", "list").stdout
+    missing = alone("key", "revoke", "key_none")
+    assert missing.exit_code == 1
+    assert "There is no key" in missing.stderr
+
+
+def test_a_key_for_a_tenant_that_does_not_exist_is_refused(alone: Run) -> None:
+    assert alone("key", "create", "x", "--tenant", "nobody").exit_code == 1
+
+
+def test_a_provider_is_switched_in_the_store(alone: Run, acme: Path) -> None:
+    result = alone("provider", "disable", "acme")
+    assert result.exit_code == 0, result.output
+    assert "acme is disabled" in result.stdout
+    assert "from the next start" in result.stderr
+    assert "acme" not in alone("provider", "list").stdout
+    assert alone("provider", "enable", "acme", "--json").exit_code == 0
+    assert "acme" in alone("provider", "list").stdout
+    assert alone("provider", "disable", "nobody").exit_code == 1
+
+
+def test_a_provider_is_asked_from_here(alone: Run, acme: Path) -> None:
+    result = alone("provider", "test", "acme")
+    assert result.exit_code == 1
+    assert "acme does not pass" in result.stderr
+    assert alone("provider", "test", "openai").exit_code == 1
+
+
+def test_a_bad_configuration_is_explained_by_every_command(alone: Run, acme: Path) -> None:
+    (acme / "config" / "federation.yaml").write_text("server: {workers: x}")
+    for arguments in (["provider", "list"], ["status", "health"], ["serve"], ["key", "list"]):
+        result = alone(*arguments)
+        assert result.exit_code == 78
+        assert "Traceback" not in result.output
+
+
+# Which gateway, which key
+
+
+def test_the_address_comes_from_the_flag_then_the_configuration(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Place().address() == "http://127.0.0.1:8000"
+    assert Place(url="https://gw.test/x/").address() == "https://gw.test/x"
+    monkeypatch.setenv("FEDERATION_HOST", "::")
+    monkeypatch.setenv("FEDERATION_PORT", "9")
+    assert Place().address() == "http://[::1]:9"
+    monkeypatch.setenv("FEDERATION_HOST", "0.0.0.0")
+    assert Place().address() == "http://127.0.0.1:9"
+
+
+def test_the_key_comes_from_the_flag_the_environment_or_the_data_directory(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Place().secret() is None
+    (project / "data").mkdir()
+    (project / "data" / "admin.key").write_text("from the file\n")
+    assert Place().secret() == "from the file"
+    (project / ".env").write_text("FEDERATION_ADMIN_KEY=from the env file\n")
+    assert Place().secret() == "from the env file"
+    monkeypatch.setenv("FEDERATION_API_KEY", "from the environment")
+    assert Place().secret() == "from the environment"
+    assert Place(api_key="from the flag").secret() == "from the flag"
+    assert "from the flag" not in repr(Place(api_key="from the flag"))
+    assert "hidden" not in repr(Gateway("http://x", "hidden"))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://x:port", "http://"])
+def test_an_address_that_is_none_is_wrong_usage(url: str) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        Gateway(url).get("/x")
+    assert caught.value.exit_code is Exit.USAGE
+
+
+def test_why_nobody_answers_is_said() -> None:
+    with pytest.raises(Unreachable, match="connection refused"):
+        Gateway("http://127.0.0.1:9").get("/x")
+    with pytest.raises(Unreachable):
+        Gateway("https://127.0.0.1:9").get("/x")
+
+
+def test_an_answer_that_takes_too_long_is_given_up(stub: Any) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="no answer within"):
+            Gateway(url, timeout_s=0.05).get("/x")
+
+
+def test_an_answer_that_is_not_http_is_said() -> None:
+    import socket
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk() -> None:
+            connection, _ = server.accept()
+            connection.recv(1000)
+            connection.sendall(b"nonsense\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        with pytest.raises(Unreachable, match="not HTTP"):
+            Gateway(f"http://127.0.0.1:{server.getsockname()[1]}").get("/x")
+        thread.join()
+
+
+def test_failures_of_the_house_become_exit_codes() -> None:
+    problem = Problem("file", 1, "bad")
+    assert from_error(ConfigError([problem])).exit_code is Exit.CONFIG
+    assert from_error(Unauthorized("no")).exit_code is Exit.REFUSED
+    assert from_error(NotFound("no")).exit_code is Exit.FAILURE
+    refused = from_error(NotEligible("no", removed={"a": "b"}))
+    assert refused.exit_code is Exit.REFUSED
+    assert refused.details == {"removed": {"a": "b"}}

@@ -1,0 +1,436 @@
+"""`serve`, `up` and `sandbox`: what they would launch, and what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from config_world import a_catalogue
+from typer.testing import Result
+
+from federation.bootstrap.launcher import LaunchOptions
+from federation.cli import main, quick, reference, sandboxing, starting
+from federation.cli.discovery import Found, discover
+from federation.cli.failures import CommandFailed
+from federation.domain.catalogue import Provider, Tier
+from federation.errors import ConfigError
+
+Run = Callable[..., Result]
+
+
+# serve
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], quick.Wishes()),
+        (["--port", "9", "--host=::1"], quick.Wishes(host="::1", port=9)),
+        (["-p", "0", "-w", "3", "--open"], quick.Wishes(port=0, workers=3, open=True)),
+        (["--config", "c", "--data=d"], quick.Wishes(config=Path("c"), data=Path("d"))),
+        (["--reload"], quick.Wishes()),
+    ],
+)
+def test_plain_arguments_of_serve_need_no_typer(
+    arguments: list[str], expected: quick.Wishes
+) -> None:
+    assert quick.serve_wishes(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["-h"], ["--port"], ["--port", "x"], ["--port", "70000"], ["--workers=0"],
+     ["--prt", "1"], ["word"], ["-p=1"], ["--open=yes"], ["--port", "-1"]],
+)  # fmt: skip
+def test_arguments_that_need_explaining_are_left_to_typer(arguments: list[str]) -> None:
+    assert quick.serve_wishes(arguments) is None
+
+
+def test_both_ways_of_reading_serve_mean_the_same(
+    alone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[quick.Wishes] = []
+
+    def remember(wishes: quick.Wishes) -> int:
+        seen.append(wishes)
+        return 7
+
+    monkeypatch.setattr(quick, "serve", remember)
+    arguments = ["--host", "::1", "-p", "9", "-w", "2", "--config", "c", "--data", "d", "--open"]
+    assert alone("serve", *arguments).exit_code == 7
+    assert seen == [quick.serve_wishes(arguments)]
+
+
+def test_flags_win_over_the_environment_and_the_files(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "config").mkdir()
+    (project / "config" / "federation.yaml").write_text(
+        "server: {host: localhost, port: 1, workers: 2, drain_s: 3, open: true}"
+    )
+    (project / ".env").write_text("FEDERATION_DATA_DIR=kept\n")
+    assert quick.launch_options(quick.Wishes()) == LaunchOptions(
+        host="localhost",
+        port=1,
+        workers=2,
+        data=Path("kept"),
+        config=Path("config"),
+        run=project / "kept" / "run",
+        drain_s=3.0,
+        open=True,
+    )
+    monkeypatch.setenv("FEDERATION_WORKERS", "4")
+    found = quick.launch_options(quick.Wishes(port=5, data=Path("d"), host="127.0.0.1"))
+    assert (found.port, found.workers, found.host, found.data) == (5, 4, "127.0.0.1", Path("d"))
+
+
+def test_an_open_gateway_is_only_launched_on_loopback(project: Path) -> None:
+    with pytest.raises(ConfigError, match="--open"):
+        quick.launch_options(quick.Wishes(host="0.0.0.0", open=True))
+    (project / "config").mkdir()
+    (project / "config" / "federation.yaml").write_text("server: {open: true}")
+    with pytest.raises(ConfigError, match=r"server\.open"):
+        quick.launch_options(quick.Wishes(host="0.0.0.0"))
+
+
+def test_serve_runs_the_launcher_and_ends_with_its_code(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quick, "run", lambda options: options.port)
+    monkeypatch.setattr(sys, "argv", ["federation", "serve", "--port", "42"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 42
+    monkeypatch.setenv("FEDERATION_WORKERS", "many")
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 78
+    assert "FEDERATION_WORKERS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--help"], 0), (["version"], 0)])
+def test_the_entry_point_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["federation", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert (ended.value.code or 0) == code
+    assert "federation" in capsys.readouterr().out
+
+
+def test_neither_help_nor_serve_loads_a_framework() -> None:
+    script = (
+        "import sys, federation.cli.main, federation.cli.quick\n"
+        "heavy = {'pydantic', 'rich', 'fastapi', 'sqlalchemy', 'federation.config.load'}\n"
+        "sys.exit(','.join(heavy & set(sys.modules)) or 0)"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# What runs here
+
+
+@pytest.fixture
+def local_server() -> Iterator[tuple[int, dict[str, Any]]]:
+    answers: dict[str, Any] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answers.get(self.path)).encode()
+            self.send_response(200 if self.path in answers else 404)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server.server_address[1], answers
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def row(name: str, port: int, dialect: str = "openai", path: str = "/v1") -> Provider:
+    base_url = f"http://127.0.0.1:{port}{path}"
+    return Provider(name, name, Tier.OPENSOURCE, dialect, base_url, local=True)
+
+
+def test_a_local_server_is_found_with_its_models(
+    local_server: tuple[int, dict[str, Any]],
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "qwen"}, {"id": 3}, "x"]}
+    catalogue = a_catalogue() | {"one": row("one", port), "two": row("two", port)}
+    catalogue = {name: catalogue[name] for name in ("openai", "one", "two")}
+    found = discover(catalogue, (), ("127.0.0.1", 8000))
+    assert found == [Found("one", f"http://127.0.0.1:{port}/v1", ("qwen",))]
+    made = found[0].row()
+    assert made["models"][0]["price"]["input"] == 0
+    assert discover(catalogue, ("one", "two"), ("127.0.0.1", 8000)) == []
+
+
+def test_who_uses_a_port_is_told_by_what_the_list_says(
+    local_server: tuple[int, dict[str, Any]],
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "m", "owned_by": "two"}]}
+    rows = {"one": row("one", port), "two": row("two", port)}
+    assert [found.provider for found in discover(rows, (), ("h", 1))] == ["two"]
+
+
+def test_a_server_of_another_dialect_lists_its_models_in_its_own_way(
+    local_server: tuple[int, dict[str, Any]],
+) -> None:
+    port, answers = local_server
+    answers["/api/tags"] = {"models": [{"name": "llama:8b"}]}
+    rows = {"o": row("o", port, "ollama", "")}
+    assert discover(rows, (), ("h", 1))[0].models == ("llama:8b",)
+
+
+@pytest.mark.parametrize("answer", [None, [], {"data": 3}, {"other": []}])
+def test_an_answer_that_is_no_list_is_no_server(
+    local_server: tuple[int, dict[str, Any]], answer: Any
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = answer
+    assert discover({"one": row("one", port)}, (), ("h", 1)) == []
+
+
+def test_neither_ourselves_nor_another_gateway_is_a_server(
+    local_server: tuple[int, dict[str, Any]],
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "auto", "owned_by": "federation"}]}
+    rows = {"one": row("one", port)}
+    assert discover(rows, (), ("h", 1)) == []
+    for ours in ("127.0.0.1", "0.0.0.0", "localhost"):
+        assert discover(rows, (), (ours, port)) == []
+
+
+def test_two_instances_of_one_server_count_once(
+    local_server: tuple[int, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "m"}]}
+    monkeypatch.setattr("federation.cli.discovery._FURTHER_PORTS", {"one": (port,)})
+    assert len(discover({"one": row("one", 9)}, (), ("h", 1))) == 1
+    assert discover({}, (), ("h", 1)) == []
+
+
+# up
+
+
+class Replaced(Exception):
+    pass
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What `up` would become: its command line and environment."""
+    seen: list[Any] = []
+
+    def execve(path: str, argv: list[str], environ: dict[str, str]) -> None:
+        seen.extend([argv, environ])
+        raise Replaced
+
+    monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.setattr(starting, "discover", lambda *_: [])
+    return seen
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    reading, writing = os.pipe()
+    starts: list[int] = []
+
+    def start() -> sandboxing.Sandbox:
+        starts.append(1)
+        rows = [{"id": "sim-one", "models": []}]
+        return sandboxing.Sandbox(None, writing, {"sim-one": 1}, rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sandboxing, "start", start)
+    yield starts
+    os.close(reading)
+    os.close(writing)
+
+
+def test_up_with_nothing_configured_starts_the_sandbox_and_says_so(
+    project: Path,
+    launched: list[Any],
+    sandbox: list[int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(port=8123), sandbox=None)
+    said = capsys.readouterr().out
+    secret = (project / "data" / "admin.key").read_text().strip()
+    for part in (
+        "http://127.0.0.1:8123",
+        "sim-one",
+        "simulated",
+        secret,
+        "curl",
+        "none configured",
+    ):
+        assert part in said
+    argv, environ = launched
+    assert argv[3:7] == ["serve", "--host=127.0.0.1", "--port=8123", "--workers=1"]
+    rows = json.loads(Path(environ["FEDERATION_PROVIDERS_FILE"]).read_text())
+    assert rows["providers"][0]["id"] == "sim-one"
+
+
+def test_up_shows_the_admin_key_once(
+    project: Path,
+    launched: list[Any],
+    sandbox: list[int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for _ in range(2):
+        with pytest.raises(Replaced):
+            starting.up(quick.Wishes(), sandbox=None)
+    said = capsys.readouterr().out
+    secret = (project / "data" / "admin.key").read_text().strip()
+    assert said.count(secret) == 2, "in the panel and in the curl line of the first start"
+    assert "admin.key" in said
+    monkeypatch.setenv("FEDERATION_ADMIN_KEY", "a-key-from-outside")
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(host="::1", port=0), sandbox=None)
+    said = capsys.readouterr().out
+    assert "a-key-from-outside" not in said
+    assert "see FEDERATION_ADMIN_KEY" in said
+
+
+def test_up_with_a_key_starts_no_sandbox(
+    project: Path,
+    launched: list[Any],
+    sandbox: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-hidden")
+    monkeypatch.setenv("FEDERATION_PROT", "warned of")
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(), sandbox=None)
+    printed = capsys.readouterr()
+    assert "openai" in printed.out
+    assert "FEDERATION_PROT" in printed.err
+    assert "sk-hidden" not in printed.out + printed.err
+    assert not sandbox
+    assert "FEDERATION_PROVIDERS_FILE" not in launched[1]
+    with pytest.raises(CommandFailed, match="never runs beside"):
+        starting.up(quick.Wishes(), sandbox=True)
+
+
+def test_up_hands_local_servers_over(
+    project: Path,
+    launched: list[Any],
+    sandbox: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = [Found("ollama", "http://localhost:11434", ("llama",))]
+    monkeypatch.setattr(starting, "discover", lambda *_: found)
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(open=True), sandbox=None)
+    assert "ollama (1 models)" in capsys.readouterr().out
+    assert not sandbox
+    argv, environ = launched
+    assert argv[-1] == "--open"
+    rows = json.loads(Path(environ["FEDERATION_PROVIDERS_FILE"]).read_text())["providers"]
+    assert rows[0]["base_url"] == "http://localhost:11434"
+
+
+def test_up_without_anything_and_without_sandbox_starts_all_the_same(
+    project: Path, launched: list[Any], sandbox: list[int]
+) -> None:
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(), sandbox=False)
+    assert not sandbox
+
+
+def test_up_with_a_bad_configuration_says_what_is_wrong(alone: Run, project: Path) -> None:
+    (project / "config").mkdir()
+    (project / "config" / "federation.yaml").write_text("routs: 1")
+    result = alone("up")
+    assert result.exit_code == 78
+    assert "did you mean 'routes'?" in result.stderr
+
+
+# sandbox
+
+
+def test_the_sandbox_is_started_shown_and_ends_with_us(
+    alone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(running: sandboxing.Sandbox) -> int:
+        os.close(running.lifeline)
+        return running.process.wait(10)
+
+    monkeypatch.setattr(sandboxing, "wait", wait)
+    result = alone("sandbox", "--json", "--time-scale", "0")
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    assert len(shown["providers"]) >= 4
+    assert set(shown["ports"]) == {row["id"] for row in shown["providers"]}
+
+
+def test_the_sandbox_says_where_it_listens_until_it_is_stopped(
+    alone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sandboxing.start
+
+    def start(**options: Any) -> sandboxing.Sandbox:
+        running = real(**options)
+        running.process.terminate()
+        return running
+
+    monkeypatch.setattr(sandboxing, "start", start)
+    result = alone("sandbox")
+    assert result.exit_code == 0, result.output
+    assert "http://127.0.0.1:" in result.stdout
+
+
+def test_a_sandbox_that_does_not_start_is_said(alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    result = alone("sandbox")
+    assert result.exit_code == 1
+    assert "did not start" in result.stderr
+
+
+# The generated pages
+
+
+def test_the_generated_pages_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parents[3]
+    assert reference.main(["--check", str(root)]) == 0, capsys.readouterr().err
+
+
+def test_stale_pages_are_named_and_written_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reference.main(["--check", str(tmp_path)]) == 1
+    assert "docs/reference/cli.md is stale" in capsys.readouterr().err
+    assert reference.main([str(tmp_path)]) == 0
+    assert reference.main(["--check", str(tmp_path)]) == 0
+    page = (tmp_path / "docs/reference/cli.md").read_text()
+    for command in ("up", "serve", "route explain", "provider test", "key create", "config check"):
+        assert f"federation {command}" in page

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from control_plane import ACME, Clock, Files, operator
+
+from federation.config.settings import Access, ServerSettings
+from federation.control.configuration import Configuration
+from federation.control.frames import unpack_snapshot
+from federation.domain.routes import Settings
+from federation.errors import ConfigError, Problem
+from federation.storage.entries import Override
+from federation.storage.memory import MemoryOverrides, MemoryVersions
+
+
+def configured(files: Files) -> tuple[Configuration, MemoryOverrides, MemoryVersions]:
+    overrides, versions = MemoryOverrides(), MemoryVersions()
+    made = Configuration(files.read, files.look, overrides, versions, Clock())
+    return made, overrides, versions
+
+
+def test_the_first_configuration_is_version_one(tmp_path: Path) -> None:
+    configuration, _, versions = configured(operator(tmp_path))
+    assert configuration.snapshot.version == 1
+    body = versions.body(1)
+    assert body is not None
+    kept = unpack_snapshot(body)
+    assert kept.secrets == {}
+    assert kept.deployments == configuration.snapshot.deployments
+
+
+def test_a_bad_configuration_at_the_start_is_an_error(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    files.problems = [Problem("federation.yaml", 3, "unknown key 'x'")]
+    with pytest.raises(ConfigError, match=r"federation\.yaml:3"):
+        configured(files)
+
+
+def test_the_same_configuration_keeps_its_version(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, overrides, versions = configured(files)
+    assert not configuration.reload()
+    again = Configuration(files.read, files.look, overrides, versions, Clock())
+    assert again.snapshot.version == 1
+
+
+def test_a_change_is_a_new_version(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, _, _ = configured(files)
+    files.loaded = replace(files.loaded, settings=Settings(strategy="priority"))
+    assert configuration.reload()
+    assert configuration.snapshot.version == 2
+    assert configuration.snapshot.settings.strategy == "priority"
+
+
+def test_a_new_secret_is_put_in_force_under_the_same_version(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, _, _ = configured(files)
+    files.secrets = {"acme": "sk-rotated"}
+    assert configuration.reload()
+    assert configuration.snapshot.version == 1
+    assert configuration.snapshot.secrets == {"acme": "sk-rotated"}
+
+
+def test_new_keys_of_the_environment_are_a_change(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, _, _ = configured(files)
+    files.loaded = replace(files.loaded, access=Access(("fed_another-key",)))
+    assert configuration.reload()
+    assert configuration.snapshot.version == 1
+
+
+def test_a_bad_file_keeps_what_was_in_force_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = operator(tmp_path)
+    configuration, _, _ = configured(files)
+    before = configuration.snapshot
+    files.problems = [Problem("federation.yaml", 3, "unknown key 'x'")]
+    with caplog.at_level(logging.ERROR):
+        assert not configuration.reload()
+    assert configuration.snapshot is before
+    assert configuration.problems == tuple(files.problems)
+    assert vars(caplog.records[0])["line"] == 3
+    files.problems = []
+    assert not configuration.reload()
+    assert configuration.problems == ()
+
+
+def test_warnings_are_logged_with_their_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = operator(tmp_path)
+    warning = Problem("providers.yaml", 7, "open to others")
+    files.loaded = replace(files.loaded, warnings=(warning,))
+    with caplog.at_level(logging.WARNING):
+        configured(files)
+    assert vars(caplog.records[0])["problem"] == "open to others"
+
+
+def test_a_changed_address_is_said_to_need_a_restart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = operator(tmp_path)
+    configuration, _, _ = configured(files)
+    files.loaded = replace(files.loaded, server=ServerSettings(port=9000))
+    with caplog.at_level(logging.WARNING):
+        assert not configuration.reload()
+    assert "next start" in caplog.text
+
+
+def test_a_changed_file_is_noticed_once(tmp_path: Path) -> None:
+    configuration, _, _ = configured(operator(tmp_path))
+    assert not configuration.changed()
+    (tmp_path / "federation.yaml").write_text("strategy: priority\n")
+    assert configuration.changed()
+    assert not configuration.changed()
+
+
+def test_files_that_a_reload_brings_in_are_watched_too(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, _, _ = configured(files)
+    secret = tmp_path / "acme.secret"
+    files.loaded = replace(files.loaded, files=(secret,))
+    configuration.reload()
+    assert not configuration.changed()
+    secret.write_text("sk-new")
+    assert configuration.changed()
+
+
+def test_an_override_is_a_version_of_its_own(tmp_path: Path) -> None:
+    configuration, overrides, _ = configured(operator(tmp_path))
+    overrides.save(Override(ACME.id, enabled=False, changed_ms=1, changed_by="admin"))
+    assert configuration.recompile()
+    assert configuration.snapshot.version == 2
+    assert not configuration.snapshot.deployments[0].enabled
+    assert not configuration.recompile()

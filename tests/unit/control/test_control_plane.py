@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+from control_plane import ADMIN, DEVELOPER, Plane, plane
+
+from federation.control.permissions import KeyWish
+from federation.domain.access import Role, VirtualKey
+from federation.errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from federation.schema.link import LeaseAsk, Report
+from federation.schema.records import CallEnded, CallStarted
+from federation.storage.journal import JournalWriter
+from federation.telemetry import metrics
+from federation.telemetry.meter import series
+
+
+@pytest.fixture
+async def built(tmp_path: Path) -> Plane:
+    made = plane(tmp_path)
+    await made.control.publish_snapshot()
+    return made
+
+
+def holder(built: Plane, secret: str) -> VirtualKey:
+    found = built.control.keys.keys.find(secret)
+    assert found is not None
+    return found
+
+
+def wish(role: Role = Role.DEVELOPER, tenant: str = "default") -> KeyWish:
+    return KeyWish("search", role, tenant)
+
+
+async def test_the_admin_key_and_those_of_the_environment_are_in_force(built: Plane) -> None:
+    assert holder(built, ADMIN).role is Role.ADMIN
+    assert holder(built, DEVELOPER).role is Role.DEVELOPER
+    assert built.control.keys.keys.find("fed_something-else") is None
+
+
+async def test_a_minted_key_is_in_force_at_once_and_kept_as_a_hash(built: Plane) -> None:
+    key, secret = await built.control.keys.mint(holder(built, ADMIN), wish())
+    assert holder(built, secret) == key
+    assert key.hint == secret[-4:]
+    assert secret not in repr(built.keys.list(None))
+
+
+async def test_a_revoked_key_is_out_of_force_at_once(built: Plane) -> None:
+    admin = holder(built, ADMIN)
+    key, secret = await built.control.keys.mint(admin, wish())
+    ended = await built.control.keys.revoke(admin, key.id)
+    assert ended.revoked_ms is not None
+    assert built.control.keys.keys.find(secret) is None
+    assert [each.revoked_ms for each in await built.control.keys.list(admin)][-1] is not None
+
+
+async def test_an_expired_key_is_left_out_of_the_ring(built: Plane) -> None:
+    now_ms = int(built.clock.now * 1000)
+    short = KeyWish("short", Role.DEVELOPER, "default", expires_ms=now_ms + 1000)
+    key, _ = await built.control.keys.mint(holder(built, ADMIN), short)
+    assert key in built.control.keys.ring.keys
+    built.clock.now += 2.0
+    await built.control.keys.refresh()
+    assert key not in built.control.keys.ring.keys
+
+
+async def test_a_key_of_no_tenant_is_refused(built: Plane) -> None:
+    with pytest.raises(InvalidRequest, match="no tenant"):
+        await built.control.keys.mint(holder(built, ADMIN), wish(tenant="nobody"))
+
+
+async def test_a_key_cannot_mint_more_than_it_has(built: Plane) -> None:
+    with pytest.raises(Forbidden):
+        await built.control.keys.mint(holder(built, DEVELOPER), wish(Role.OWNER))
+
+
+async def test_keys_are_seen_within_a_tenant_only(built: Plane) -> None:
+    admin = holder(built, ADMIN)
+    owner, _ = await built.control.keys.mint(admin, wish(Role.OWNER, "other"))
+    mine, _ = await built.control.keys.mint(admin, wish())
+    assert [key.id for key in await built.control.keys.list(owner)] == [owner.id]
+    with pytest.raises(NotFound):
+        await built.control.keys.revoke(owner, mine.id)
+    ids = [key.id for key in await built.control.keys.list(admin)]
+    assert set(ids) == {"admin", "env_1", owner.id, mine.id}
+
+
+async def test_a_key_that_was_not_issued_here_cannot_be_revoked_here(built: Plane) -> None:
+    for name in ("admin", "env_1"):
+        with pytest.raises(InvalidRequest) as caught:
+            await built.control.keys.revoke(holder(built, ADMIN), name)
+        assert caught.value.status == 409
+
+
+async def test_a_call_that_was_just_written_is_found(built: Plane) -> None:
+    writer = JournalWriter(built.journal, "w")
+    writer.append(CallStarted("call_1", 1, "default", "key_1", "chat", "auto", "acme/large"))
+    assert (await built.control.ledger.find("call_1", "default")).outcome == "running"
+    writer.append(CallEnded("call_1", 2, "default", "key_1", "chat", "auto", "ok", 200))
+    assert (await built.control.ledger.find("call_1", None)).outcome == "ok"
+    with pytest.raises(NotFound):
+        await built.control.ledger.find("call_1", "other")
+
+
+async def test_a_store_that_refuses_is_said_once_and_tried_again(
+    built: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = built.control.ledger
+
+    def refuse() -> None:
+        raise Unavailable("The disk is full.")
+
+    with caplog.at_level(logging.INFO), monkeypatch.context() as patched:
+        patched.setattr(ledger._ingest, "run", refuse)
+        await ledger.catch_up()
+        await ledger.catch_up()
+    assert not ledger.writable
+    assert caplog.text.count("takes no writes") == 1
+    assert built.control.gauges()[metrics.STORE_WRITABLE] == 0.0
+    await ledger.catch_up()
+    assert ledger.writable
+    assert built.probes
+
+
+async def test_a_provider_is_enabled_only_when_it_answers(built: Plane) -> None:
+    providers, admin = built.control.providers, holder(built, ADMIN)
+    off = await providers.disable("acme", admin)
+    assert (off.enabled, off.version) == (False, 2)
+    built.provided.status = 401
+    with pytest.raises(InvalidRequest) as caught:
+        await providers.enable("acme", admin, force=False)
+    assert (caught.value.status, caught.value.code) == (409, "probe_failed")
+    assert not built.control.configuration.snapshot.deployments[0].enabled
+    forced = await providers.enable("acme", admin, force=True)
+    assert (forced.enabled, forced.version, forced.probe) == (True, 3, None)
+    built.provided.status = 200
+    again = await providers.enable("acme", admin, force=False)
+    assert again.version == 3
+    assert again.probe is not None
+    assert again.probe.ok
+
+
+async def test_a_provider_that_nobody_knows_is_not_found(built: Plane) -> None:
+    with pytest.raises(NotFound):
+        await built.control.providers.test("nobody")
+    with pytest.raises(NotFound):
+        await built.control.providers.disable("nobody", holder(built, ADMIN))
+
+
+async def test_limits_are_granted_and_outlive_control(built: Plane, tmp_path: Path) -> None:
+    ask = LeaseAsk("rpm/acme", 7)
+    assert built.control._lease(ask, 1).amount == 7
+    heir = plane(tmp_path)
+    heir.clock.now = built.clock.now
+    await heir.control.start()
+    assert heir.control._lease(ask, 1).amount == 3
+    await heir.control.stop()
+
+
+async def test_reports_and_our_own_numbers_are_counted_together(built: Plane) -> None:
+    key = series(metrics.REQUESTS, ("chat", "ok", "acme", "large"))
+    report = Report(0, {key: 2.0}, {}, {}, [])
+    built.control._on_report(report)
+    built.control._on_report(report)
+    JournalWriter(built.journal, "w").append(
+        CallEnded("call_1", 2, "default", "key_1", "chat", "auto", "ok", 200)
+    )
+    await built.control.ledger.catch_up()
+    counters = built.control.counted().counters
+    assert counters[key] == 4.0
+    assert counters[metrics.INGEST_LINES] == 1.0
+    assert built.control.gauges()[metrics.SNAPSHOT_VERSION] == 1.0
+
+
+async def test_a_changed_file_is_in_force_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.control.control.WATCH_S", 0.01)
+    built = plane(tmp_path)
+    await built.control.start()
+    built.files.secrets = {"acme": "sk-rotated"}
+    (tmp_path / "config" / "federation.yaml").write_text("x: 1\n")
+    async with asyncio.timeout(5):
+        while built.control.configuration.snapshot.secrets != {"acme": "sk-rotated"}:
+            await asyncio.sleep(0.01)
+    built.files.secrets = {"acme": "sk-again"}
+    built.control.reload()
+    async with asyncio.timeout(5):
+        while built.control.configuration.snapshot.secrets != {"acme": "sk-again"}:
+            await asyncio.sleep(0.01)
+    built.control.reload()
+    await asyncio.sleep(0.05)
+    await built.control.stop(workers_within_s=0.01)
