@@ -5,7 +5,7 @@ ledger. Savings are against the best single model (the highest default quality o
 what it would have charged for the same numbers of tokens. Providers, prices and answers are
 simulated; prompts, intents, decisions and the arithmetic are real.
 
-    python -m bench.real_input [--strategies quality_first cost_optimized] [--out FOLDER]
+    python -m bench.real_input [--strategies NAME ...] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from bench.run import OUT
 
 _MOST_TOKENS = 1024
 _AT_ONCE = 8
+_STRATEGIES = ("quality_first", "speed", "cost_optimized")
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def run(strategies: list[str], time_scale: float) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--strategies", nargs="+", default=["quality_first", "cost_optimized"])
+    parser.add_argument("--strategies", nargs="+", default=list(_STRATEGIES))
     parser.add_argument("--time-scale", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()

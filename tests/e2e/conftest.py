@@ -22,7 +22,7 @@ providers:
         price: {input: 2.5, output: 10}
         context: 128000
         input_modalities: [text, image]
-        abilities: [tools, forced_tools, json_schema, sampling]
+        abilities: [tools, forced_tools, json_schema, reasoning, sampling]
         quality: {code: 0.9, default: 0.8}
   - id: frail
     dialect: openai

@@ -100,7 +100,7 @@ class Upstream:
         self._tasks.add(task)
         self.connections += 1
         try:
-            while (seen := await _read(reader)) is not None:
+            while (seen := await read_request(reader)) is not None:
                 self.seen.append(seen)
                 watch = asyncio.ensure_future(reader.read(1))
                 work = asyncio.ensure_future(self.behave(Talk(seen, writer)))
@@ -122,7 +122,7 @@ class Upstream:
                 await writer.wait_closed()
 
 
-async def _read(reader: asyncio.StreamReader) -> Seen | None:
+async def read_request(reader: asyncio.StreamReader) -> Seen | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):

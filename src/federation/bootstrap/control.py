@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -198,7 +199,12 @@ def _api(control: Control, path: Path) -> _Api:
     from federation.api.app import create_app  # noqa: PLC0415
     from federation.api.server import ApiServer  # noqa: PLC0415
 
-    return ApiServer(create_app(control), path)
+    server = ApiServer(create_app(control), path)
+    # All that was imported stays for good: it need not be looked through ever again.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return server
 
 
 async def _serve_api(control: Control, path: Path, stop: asyncio.Event) -> None:
@@ -215,6 +221,8 @@ async def _serve_api(control: Control, path: Path, stop: asyncio.Event) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run control until it is told to stop; the exit code, 78 where the configuration is bad."""
+    # Starting makes a hundred thousand objects and no garbage; collecting costs a tenth of it.
+    gc.disable()
     logs.configure("control")
     given = options(argv)
     try:

@@ -25,6 +25,8 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.settings import Loaded
+from federation.domain.catalogue import Deployment, Model, Provider
+from federation.routing.fleet import facts_known
 from federation.storage.secrets import AdminKey, admin_key
 
 
@@ -36,6 +38,17 @@ class Surroundings:
     usable: tuple[str, ...]
     """Configured providers that have the credential they need, or need none."""
     servers: tuple[Found, ...]
+
+    def left_out(self) -> list[str]:
+        """Usable providers that `auto` passes over, for too little is known of them."""
+        if self.loaded.settings.auto_unknown:
+            return []
+        rows = [self.loaded.providers[name] for name in self.usable]
+        return [row.id for row in rows if not facts_known(_any_deployment(row))]
+
+
+def _any_deployment(row: Provider) -> Deployment:
+    return Deployment(row.id, row, Model(row.id), usable=True)
 
 
 def up(wishes: quick.Wishes, *, sandbox: bool | None) -> int:
@@ -126,6 +139,13 @@ def greet(
     text.append(f"{url}   (pages for people: {url}/docs)\n")
     text.append("Providers  ", style="bold")
     text.append(f"{', '.join(around.usable) or 'none configured'}\n")
+    left_out = around.left_out()
+    if left_out:
+        text.append(
+            f"           `auto` leaves out {', '.join(left_out)}: region or data use unknown\n"
+            "           (say them in providers.yaml, or set auto.unknown)\n",
+            style="dim",
+        )
     if around.servers:
         text.append("Local      ", style="bold")
         named = (f"{found.provider} ({len(found.models)} models)" for found in around.servers)

@@ -1,7 +1,7 @@
 """One provider row laid over another: what was written wins, the rest stays as it was.
 
-Pure. The trap is in what a fact that nobody wrote becomes: a new row's region and data use
-stay unknown, except where its address is this very machine, which keeps what it is sent.
+Pure. The trap is in what a fact that nobody wrote becomes: unknown, never the pleasant
+value. A new row at a loopback address may well be a tunnel to somewhere else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from federation.config.quantities import is_loopback
 from federation.domain.catalogue import (
     Auth,
     ContextTier,
-    DataUse,
     Limits,
     Model,
     Price,
@@ -62,10 +61,7 @@ def new_provider(row: ProviderRow, makers: frozenset[str]) -> Provider:
         base_url=row.base_url,
         auth=_DIALECT_AUTH.get(row.dialect, Auth()),
     )
-    made = lay(blank, row, makers)
-    if "data_use" not in row.model_fields_set and at_this_machine(made):
-        made = replace(made, data_use=DataUse.NONE)
-    return made
+    return lay(blank, row, makers)
 
 
 def at_this_machine(provider: Provider) -> bool:

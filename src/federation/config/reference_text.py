@@ -96,7 +96,7 @@ ROW: dict[str, str] = {
     "enabled": "false takes its deployments out of service",
     "regions": "us, eu, uk, apac, cn, other, local or country codes; where data is processed",
     "certifications": "soc2, iso27001, hipaa, gdpr, ...: what you hold evidence for",
-    "data_use": "whether it trains on what it is sent; new rows on this machine: none",
+    "data_use": "whether it trains on what it is sent",
     "retention": "for people",
     "operations": "what it offers",
     "models": "added to the catalogue's, or changing them; a word is short for `id`",

@@ -206,19 +206,18 @@ def _is_key(token: bytes, key: str) -> bool:
 
 
 def _duplicate(text: bytes, where: str) -> InvalidRequest:
-    """Name the key that the object at the start of the text has twice."""
+    """Name the key that the object at the start of the text, which is valid, has twice."""
     keys: Counter[str] = Counter()
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        if token[2]:
-            if depth == 1:
-                keys[_KEY.decode(token[1])] += 1
-        elif token[0] in (b"{", b"["):
+    tokens = _TOKEN.finditer(text, 1)
+    depth = 1
+    while depth:
+        token = next(tokens)
+        if token[0] in (b"{", b"["):
             depth += 1
         elif token[0] in (b"}", b"]"):
             depth -= 1
-            if depth == 0:
-                break
+        elif token[2] and depth == 1:
+            keys[_KEY.decode(token[1])] += 1
     name = keys.most_common(1)[0][0]
     param = f"{where}.{name}" if where else name
     return InvalidRequest(

@@ -49,9 +49,7 @@ class Dispatcher:
         order = verdict.order
         last = order[-1]
         for index in order:
-            if not self._leased(situation, index):
-                continue
-            while True:
+            while self._leased(situation, index):
                 try:
                     return await self._attempt(call, situation, verdict, index)
                 except UpstreamError as error:

@@ -116,7 +116,10 @@ def chat_body(asked: RouteBody) -> bytes:
     messages: list[dict[str, Any]] = []
     if asked.system_prompt is not None:
         messages.append({"role": "system", "content": asked.system_prompt})
-    messages += asked.messages or [{"role": "user", "content": asked.prompt}]
+    if asked.messages is not None:
+        messages += asked.messages
+    else:
+        messages.append({"role": "user", "content": asked.prompt})
     ask: dict[str, Any] = {}
     if asked.strategy is not None:
         ask["strategy"] = asked.strategy

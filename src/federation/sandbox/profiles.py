@@ -200,7 +200,7 @@ LOTUS = Profile(
             "1.5",
             480,
             100,
-            _quality(0.78, code=0.92, math=0.95, reasoning=0.84, writing=0.68, knowledge=0.74),
+            _quality(0.74, code=0.86, math=0.94, reasoning=0.74, writing=0.62, knowledge=0.68),
             abilities=_REASONING,
             reasoning_tokens=48,
         ),

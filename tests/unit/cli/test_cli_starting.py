@@ -332,6 +332,7 @@ def test_up_with_a_key_starts_no_sandbox(
         starting.up(quick.Wishes(), sandbox=None)
     printed = capsys.readouterr()
     assert "openai" in printed.out
+    assert "`auto` leaves out openai" in printed.out
     assert "FEDERATION_PROT" in printed.err
     assert "sk-hidden" not in printed.out + printed.err
     assert not sandbox

@@ -368,20 +368,12 @@ def test_a_local_server_without_a_key_needs_none(loading: Load) -> None:
     assert loading({"LM_STUDIO_API_KEY": "k"}).providers["lmstudio"].auth.scheme == "bearer"
 
 
-def test_a_new_row_at_this_machine_keeps_what_it_is_sent(loading: Load, write: Write) -> None:
-    write(
-        "providers.yaml",
-        """
-- {id: here, dialect: openai, base_url: http://127.0.0.1:1}
-- {id: named, dialect: openai, base_url: http://api.localhost:1, data_use: unknown}
-- {id: there, dialect: openai, base_url: https://there.test}
-""",
-    )
-    found = loading().providers
-    assert found["here"].data_use is DataUse.NONE
-    assert found["named"].data_use is DataUse.UNKNOWN
-    assert found["there"].data_use is DataUse.UNKNOWN
-    assert found["here"].regions == ()
+def test_what_a_new_row_does_not_say_is_unknown(loading: Load, write: Write) -> None:
+    write("providers.yaml", "- {id: here, dialect: openai, base_url: http://127.0.0.1:1}")
+    found = loading().providers["here"]
+    assert found.data_use is DataUse.UNKNOWN
+    assert found.regions == ()
+    assert not found.local
 
 
 # Secrets

@@ -9,7 +9,7 @@ import yaml
 from config_world import Load, a_catalogue
 
 from federation.catalogue import reader as catalogue
-from federation.config import reference, words
+from federation.config import reference, reference_text, words
 from federation.config.load import load
 from federation.config.templates import env_example, starter_files
 from federation.config.variables import PROVIDER_VARIABLES, VARIABLES
@@ -39,7 +39,7 @@ def test_what_the_starter_files_have_in_comments_loads_too(tmp_path: Path) -> No
         re.sub(r"(?m)^  # (?=-|  )", "  ", files["config/providers.yaml"])
     )
     text = files["config/federation.yaml"].replace("routes: []", "routes:")
-    text = re.sub(r"(?m)^( *)# ?(?=[a-z_]+:| )", r"\1", text)
+    text = re.sub(r"(?m)^( *)#(?: (?=[a-z_]+:)|(?=  ))", r"\1", text)
     (tmp_path / "federation.yaml").write_text(text)
     found = load(tmp_path, {}, everything)
     assert found.configured == {"acme", "openai-eu", "deepseek", "anthropic"}
@@ -99,6 +99,6 @@ def test_the_reference_describes_every_key() -> None:
 
 
 def test_a_key_without_a_description_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(reference.FILE, "server.port")
+    monkeypatch.delitem(reference_text.FILE, "server.port")
     with pytest.raises(ValueError, match=r"server\.port"):
         reference.page({})

@@ -194,10 +194,14 @@ def test_an_error_inside_an_answer_is_raised(
     "members",
     [
         {"error": None},
+        {"error": ""},
+        {"error": {}, "base_resp": {"status_code": 0}},
+        {"error": False},
         {"base_resp": {"status_code": 0}},
         {"base_resp": {}},
         {"base_resp": []},
         {"choices": [{**CHOICES[0], "error": None}]},
+        {"choices": [{**CHOICES[0], "error": {}}]},
     ],
 )
 def test_an_error_member_without_an_error_is_fine(

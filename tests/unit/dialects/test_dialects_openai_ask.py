@@ -16,7 +16,9 @@ from federation.schema.glance import Ask, Constraints
 def read(body: Any = None, **headers: str) -> Ask:
     raw = None if body is None else Raw(json.dumps(body).encode())
     names = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return read_ask(raw, {b"host": b"h", b"x-stainless-lang": b"python", **names})
+    return read_ask(
+        raw, {b"host": b"h", b"x-stainless-lang": b"python", b"x-request-id": b"1", **names}
+    )
 
 
 def test_nothing_is_asked_by_default() -> None:

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 from openai.types.shared import ErrorObject
 
-from federation.dialects.openai.errors import decode_error, render_error, render_stream_error
+from federation.dialects.openai.errors import (
+    decode_error,
+    error_in_answer,
+    render_error,
+    render_stream_error,
+)
 from federation.dialects.openai.wire import Wire
 from federation.errors import (
     FederationError,
@@ -186,6 +192,14 @@ def test_our_credential_is_never_handed_on(wire: Wire) -> None:
     assert SECRET not in error.message
     assert isinstance(reply.body, bytes)
     assert SECRET.encode() not in reply.body
+    assert SECRET.encode() not in error.body
+
+
+def test_our_credential_is_not_handed_on_from_inside_an_answer_either(wire: Wire) -> None:
+    inside = json.dumps({"code": 400, "message": f"You sent {SECRET}"}).encode()
+    error = error_in_answer(wire, Raw(inside), Raw(b"null"), b"")
+    assert isinstance(error, UpstreamRejected)
+    assert SECRET not in error.message
     assert SECRET.encode() not in error.body
 
 

@@ -119,7 +119,7 @@ def test_everything_else_in_a_message_counts_as_text_too(look: Look) -> None:
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "assistant", "tool_calls": calls},
-        {"role": "tool", "tool_call_id": "c1", "content": "42"},
+        {"role": "tool", "tool_call_id": "c1", "content": "42", "reasoning_content": "hm"},
         {
             "role": "assistant",
             "content": [{"type": "thinking", "thinking": "hm", "signature": "x"}],

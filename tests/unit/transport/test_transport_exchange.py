@@ -71,7 +71,7 @@ def test_a_timeout_stays_a_timeout() -> None:
 
 
 def test_a_compressed_answer_is_read_plain() -> None:
-    packed = gzip.compress(b"hello " * 100)
+    packed = gzip.compress(b"hello " * 100, mtime=0)
     bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(packed), packed)
     bench.exchange.decoder = Decoder(b"gzip", 1000)
     assert outcome(bench.exchange.read()) == b"hello " * 100
@@ -82,10 +82,10 @@ def test_a_compressed_answer_is_read_plain() -> None:
 @pytest.mark.parametrize(
     ("data", "bound", "limit", "expected"),
     [
-        (gzip.compress(b"x" * 500), 1000, 500, b"x" * 500),
-        (gzip.compress(b"x" * 500), 1000, 499, UpstreamGarbled),
-        (gzip.compress(b"x" * 500), 499, 1000, UpstreamGarbled),
-        (gzip.compress(b"x" * 500)[:-1], 1000, 1000, UpstreamGarbled),
+        (gzip.compress(b"x" * 500, mtime=0), 1000, 500, b"x" * 500),
+        (gzip.compress(b"x" * 500, mtime=0), 1000, 499, UpstreamGarbled),
+        (gzip.compress(b"x" * 500, mtime=0), 499, 1000, UpstreamGarbled),
+        (gzip.compress(b"x" * 500, mtime=0)[:-1], 1000, 1000, UpstreamGarbled),
         (b"not gzip", 1000, 1000, UpstreamGarbled),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_compressed_body_is_bounded(
 
 
 def test_a_compressed_body_that_is_cut_may_be_asked_for_again() -> None:
-    packed = gzip.compress(b"hello")
+    packed = gzip.compress(b"hello", mtime=0)
     bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + packed)
     bench.exchange.decoder = Decoder(b"gzip", 1000)
     bench.connection.connection_lost(None)

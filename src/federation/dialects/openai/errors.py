@@ -97,10 +97,11 @@ def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> Upst
 
 def error_in_answer(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> UpstreamError | None:
     """The error that stands inside an answer of status 200 or a stream, if there is one."""
-    found = _decoded(bytes(error)) if error else None
-    if found is not None:
+    text = _scrubbed(wire, bytes(error))
+    found = _decoded(text)
+    if found:
         said = _read_error(found)
-        return _classify(wire, said.status or 500, said, {}, b'{"error":%b}' % bytes(error))
+        return _classify(wire, said.status or 500, said, {}, b'{"error":%b}' % text)
     found = _decoded(bytes(base_resp))
     number = found.get("status_code") if isinstance(found, dict) else None
     if not isinstance(number, int) or number == 0:

@@ -64,13 +64,7 @@ class Tally(msgspec.Struct):
 
 def read_messages(raw: Raw) -> Tally:
     """Count a conversation. Raises `InvalidRequest` that names the message and member."""
-    items = objects_unchecked(raw, "messages")
-    if not items:
-        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
-    if len(items) > MESSAGES:
-        raise InvalidRequest(
-            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
-        )
+    items = _read_items(raw)
     tally = Tally(len(items))
     text = 0
     length = len(items) + 1
@@ -107,6 +101,17 @@ def read_messages(raw: Raw) -> Tally:
         check_objects(bytes(raw), items, "messages")
     tally.text += text
     return tally
+
+
+def _read_items(raw: Raw) -> list[Members]:
+    items = objects_unchecked(raw, "messages")
+    if not items:
+        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
+    if len(items) > MESSAGES:
+        raise InvalidRequest(
+            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
+        )
+    return items
 
 
 def _wrong_content(index: int) -> InvalidRequest:

@@ -48,11 +48,7 @@ def upgrade() -> None:
         sa.Column("line", sa.LargeBinary(), nullable=False),
     )
     op.create_index(
-        "calls_running",
-        "calls",
-        ["writer"],
-        sqlite_where=sa.text("outcome = 'running'"),
-        postgresql_where=sa.text("outcome = 'running'"),
+        "calls_running", "calls", ["writer"], sqlite_where=sa.text("outcome = 'running'")
     )
     op.create_index("calls_started", "calls", ["started_ms"])
     op.create_index("calls_tenant", "calls", ["tenant", "n"])
