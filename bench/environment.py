@@ -9,6 +9,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+_QUIET = 0.7
 _PACKAGES = ("uvloop", "httptools", "msgspec")
 
 
@@ -33,6 +34,17 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "absent"
+
+
+def busy() -> str:
+    """A warning where others use this machine; empty on a quiet one."""
+    load = os.getloadavg()[0]
+    if load < _QUIET:
+        return ""
+    return (
+        f"the machine was busy (load {load:.1f} on {os.cpu_count()} processors) at the start: "
+        "CPU figures are too high, an interpreter's more than nginx's"
+    )
 
 
 def describe() -> dict[str, str]:

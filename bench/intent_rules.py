@@ -3,6 +3,7 @@
 The first rule that matches wins.
 """
 
+# ruff: noqa: E501 - patterns and templates are easier to read unbroken
 from __future__ import annotations
 
 import re

@@ -4,6 +4,7 @@ Written for this project. They teach a classifier the verbs that people use, in 
 languages; what a prompt is about comes from real data.
 """
 
+# ruff: noqa: E501 - patterns and templates are easier to read unbroken
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ Java class|a C++ template|a TypeScript hook|a Go routine
     .split("|")
 )
 
-TOOLS = """
+TOOLS = (
+    """
 pandas|numpy|PyTorch|React|Vue|Angular|Django|Flask|FastAPI|Spring Boot|Laravel|WordPress|nginx|
 Docker|Kubernetes|Terraform|Ansible|AWS Lambda|PostgreSQL|MySQL|MongoDB|Redis|SQLite|Excel VBA|
 PowerShell|bash|awk|git|GitHub Actions|Jenkins|ffmpeg|OpenCV|matplotlib|seaborn|scikit-learn|
@@ -46,16 +48,23 @@ Tailwind CSS|HTML and CSS|SwiftUI|Kotlin on Android|Flutter|Unity|Unreal|Blender
 C++|Rust|Go|Haskell|OCaml|Scala|Perl|R|Julia|MATLAB|Fortran|assembly|VHDL|Verilog|Arduino|
 Raspberry Pi|Apache Spark|Kafka|RabbitMQ|gRPC|GraphQL|OAuth|JWT|websockets|systemd|cron|Linux|
 Nix|CMake|Gradle|npm|jQuery|D3|Svelte|Solidity|Discord API|Telegram bot API|Google Sheets|SQL
-""".replace("\n", " ").strip().split("|")
+""".replace("\n", " ")
+    .strip()
+    .split("|")
+)
 
-TASKS = """
+TASKS = (
+    """
 read a CSV file|parse JSON|upload a file|send an e-mail|sort a list of objects|join two tables|
 resize an image|plot a histogram|scrape a web page|cache the results|run jobs in parallel|
 validate user input|add pagination|connect to a database|handle timeouts|log in a user|merge two
 data frames|remove duplicates|convert a date|stream a video|add a dropdown menu|deploy an app|
 count distinct values|mock a module in a test|train a classifier|set an environment variable|
 export a PDF|rename many files|schedule a task|show a progress bar|find the longest substring
-""".replace("\n", " ").strip().split("|")
+""".replace("\n", " ")
+    .strip()
+    .split("|")
+)
 
 SEEDS: dict[str, str] = {
     "code_implementation": """
@@ -233,11 +242,7 @@ def prompts(rng: Random, most: int = 160) -> Iterator[tuple[str, str]]:
     """(kind, prompt): up to `most` of each kind, drawn from its templates."""
     for kind, text in SEEDS.items():
         templates = [" ".join(template.split()) for template in text.strip().split("|")]
-        drawn = dict.fromkeys(
-            _filled(template, rng)
-            for _ in range(6)
-            for template in templates
-        )
+        drawn = dict.fromkeys(_filled(template, rng) for _ in range(6) for template in templates)
         every = list(drawn)
         rng.shuffle(every)
         for prompt in every[:most]:

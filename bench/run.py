@@ -201,7 +201,7 @@ def _memory(running: dict[str, targets.Running]) -> dict[str, dict[str, float]]:
 
 def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
     """One whole run; everything that was started is stopped."""
-    notes: list[str] = []
+    notes = [busy] if (busy := environment.busy()) else []
     scratch = Path(tempfile.mkdtemp(prefix="federation-bench-"))
     running: dict[str, targets.Running] = {}
     try:

@@ -12,6 +12,7 @@ and writes `src/federation/routing/intents.json`.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections import Counter
@@ -22,7 +23,7 @@ from random import Random
 from intent_data import Example, examples, labelled, real
 from intent_rules import by_rules
 
-from federation.routing.classifier import KINDS, LinearClassifier, save
+from federation.routing.classifier import KINDS, LinearClassifier, pack
 from federation.routing.features import features
 
 EPOCHS = 6
@@ -143,11 +144,11 @@ def temperature(pairs: Sequence[tuple[list[float], int]]) -> float:
 
 def packed(
     vocabulary: Vocabulary, model: Softmax, heat: float, provenance: dict[str, object]
-) -> LinearClassifier:
-    """The model with only its strongest features."""
+) -> dict[str, object]:
+    """The weights file, with only the strongest features."""
     strength = [max(row) - min(row) for row in model.weights]
     kept = sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:KEPT]
-    return LinearClassifier.of(
+    return pack(
         [vocabulary.names[feature] for feature in kept],
         [model.weights[feature] for feature in kept],
         model.bias,
@@ -202,7 +203,6 @@ def evaluate(folder: Path) -> float:
     cut = len(public) // 10
     held, rest = public[:cut], public[cut:]
     scored: list[tuple[list[float], int]] = []
-    sure: list[tuple[float, bool]] = []
     rng.shuffle(users)
     guesses: list[str] = []
     truth: list[str] = []
@@ -226,7 +226,7 @@ def evaluate(folder: Path) -> float:
                 [intent_of(kind) for kind in judged],
                 [by_rules(e.text) for e in held],
             )
-            _by_hand(folder, packed(vocabulary, model, 1.0, {}))
+            _by_hand(folder, LinearClassifier(packed(vocabulary, model, 1.0, {})))
         for example in test:
             scores = model.scores(vocabulary.bag(example.text))
             scored.append((scores, NAMES.index(example.kind)))
@@ -242,9 +242,17 @@ def evaluate(folder: Path) -> float:
     print("  as code, math, creative:", f"{_same(coarse, [TEN.get(g, g) for g in guesses]):.3f}")
     heat = temperature(scored)
     for value in (1.0, heat):
-        sure = [(max(softmax(s, value)), _best(s) == kind) for s, kind in scored]
+        sure = [_confidence(s, kind, value) for s, kind in scored]
         print(f"  calibration error at temperature {value:.2f}: {calibration(sure):.3f}")
     return heat
+
+
+def _confidence(scores: list[float], truth: int, heat: float) -> tuple[float, bool]:
+    """The classifier's confidence in its intent, and whether that is right."""
+    intents = [intent_of(kind) for kind in NAMES]
+    chosen = intents[_best(scores)]
+    shares = zip(intents, softmax(scores, heat), strict=True)
+    return sum(share for intent, share in shares if intent == chosen), chosen == intents[truth]
 
 
 def _best(scores: Sequence[float]) -> int:
@@ -288,7 +296,8 @@ def main() -> int:
             "examples": len(data),
             "sources": sources,
         }
-        save(packed(vocabulary, model, heat, provenance), WEIGHTS)
+        stored = packed(vocabulary, model, heat, provenance)
+        WEIGHTS.write_text(json.dumps(stored, ensure_ascii=False, indent=0) + "\n", "utf-8")
         print(f"wrote {WEIGHTS} ({WEIGHTS.stat().st_size // 1024} KiB)")
     return 0
 

@@ -88,5 +88,9 @@ class Leases(Protocol):
         """Spend from the held part; False where it does not suffice (more is then asked for)."""
         ...
 
+    async def more(self, name: str, amount: int = 1) -> bool:
+        """After `take` said False: wait a moment for what was asked for, and spend from it."""
+        ...
+
 
 __all__ = ["Exchange", "Headers", "Journal", "KeyFinder", "Leases", "Meter", "Transport"]

@@ -123,6 +123,9 @@ class AllLeases:
     def take(self, name: str, amount: int = 1) -> bool:
         return name not in self.denied
 
+    async def more(self, name: str, amount: int = 1) -> bool:
+        return False
+
 
 @dataclass
 class Gateway:

@@ -11,6 +11,7 @@ from federation.cli.failures import CommandFailed, Exit
 from federation.config import paths
 from federation.config.credentials import resolve_all
 from federation.config.load import load
+from federation.config.settings import Loaded
 from federation.config.templates import starter_files
 
 
@@ -58,12 +59,13 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
         for provider in loaded.configured
         if provider in resolved.secrets or loaded.providers[provider].auth.scheme == "none"
     )
+    files = [str(path) for path in loaded.files if path.is_file()]
     if as_json:
         output.print_json(
             {
                 "ok": not (strict and warnings),
                 "digest": loaded.digest,
-                "files": [str(path) for path in loaded.files if path.is_file()],
+                "files": files,
                 "configured": sorted(loaded.configured),
                 "usable": usable,
                 "routes": sorted(loaded.routes),
@@ -71,19 +73,23 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
             }
         )
     else:
-        output.facts(
-            [
-                ("Configuration", "can be used"),
-                ("Files", [str(path) for path in loaded.files if path.is_file()] or "none"),
-                ("Providers", sorted(loaded.configured) or "none configured"),
-                ("Usable", usable or "none"),
-                ("Routes", sorted(loaded.routes) or "none"),
-                ("Listens on", f"{loaded.server.host}:{loaded.server.port}"),
-            ]
-        )
+        _show(loaded, files, usable)
         for warning in warnings:
             output.note(f"warning: {warning}")
     if strict and warnings:
         raise CommandFailed(
             f"There are {len(warnings)} warnings.", code="warnings", exit_code=Exit.CONFIG
         )
+
+
+def _show(loaded: Loaded, files: list[str], usable: list[str]) -> None:
+    output.facts(
+        [
+            ("Configuration", "can be used"),
+            ("Files", files or "none"),
+            ("Providers", sorted(loaded.configured) or "none configured"),
+            ("Usable", usable or "none"),
+            ("Routes", sorted(loaded.routes) or "none"),
+            ("Listens on", f"{loaded.server.host}:{loaded.server.port}"),
+        ]
+    )

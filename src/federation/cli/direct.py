@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
-
 from federation.cli import offline
 from federation.cli.key_work import Wish
 from federation.cli.place import Place
@@ -47,7 +45,7 @@ def _now_ms() -> int:
 
 
 @contextmanager
-def _store(data: Path) -> Iterator[Engine]:
+def _store(data: Path) -> Iterator[Any]:
     database = data / "federation.db"
     engine = open_engine(database)
     try:

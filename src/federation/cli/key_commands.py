@@ -15,32 +15,33 @@ app = typer.Typer(
 )
 
 
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")]
+RoleWished = Annotated[Role, typer.Option("--role", "-r", help="What it may do.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", "-m", metavar="NAME", help="A model or route it may use; repeat. Left out: all."
+    ),
+]
+Providers = Annotated[
+    list[str] | None,
+    typer.Option("--provider", metavar="ID", help="A provider it may use; repeat. Left out: all."),
+]
+Expires = Annotated[
+    str | None, typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; or seconds.")
+]
+Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
+
+
 @app.command()
 @guarded
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
-    role: Annotated[Role, typer.Option("--role", "-r", help="What it may do.")] = Role.DEVELOPER,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="A model or route it may use; repeat. Left out: all.",
-        ),
-    ] = None,
-    provider: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--provider", metavar="ID", help="A provider it may use; repeat. Left out: all."
-        ),
-    ] = None,
-    expires: Annotated[
-        str | None, typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; or seconds.")
-    ] = None,
-    tenant: Annotated[
-        str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")
-    ] = None,
+    name: Name,
+    role: RoleWished = Role.DEVELOPER,
+    model: Models = None,
+    provider: Providers = None,
+    expires: Expires = None,
+    tenant: Tenant = None,
     url: Url = None,
     api_key: ApiKey = None,
     config: ConfigDir = None,

@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from federation.cli.client import Gateway
 from federation.config import environment, paths
 from federation.config.peek import peek_server
+from federation.config.quantities import is_loopback
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
@@ -61,6 +63,8 @@ class Place:
         ):
             if given and given.strip():
                 return given.strip()
+        if self.url is not None and not is_loopback(_host(self.url)):
+            return None  # this machine's admin key is nothing to another machine
         try:
             return paths.admin_key_file(self.data_dir).read_text("utf-8").strip() or None
         except OSError:
@@ -69,3 +73,10 @@ class Place:
     def gateway(self) -> Gateway:
         """A client of the gateway; nothing is sent yet."""
         return Gateway(self.address(), self.secret())
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

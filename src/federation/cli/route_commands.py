@@ -73,13 +73,20 @@ Functions = Annotated[
 System = Annotated[str | None, typer.Option("--system", metavar="TEXT", help="System prompt.")]
 
 
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Decide only: no token is spent.")]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Of the answer.")
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", min=1.0, metavar="S", help="To wait for the answer.")
+]
+
+
 @app.command()
 @guarded
 def run(
     text: Text,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Decide only: no token is spent.")
-    ] = False,
+    dry_run: DryRun = False,
     model: Model = None,
     strategy: Strategy = None,
     max_cost: MaxCost = None,
@@ -87,12 +94,8 @@ def run(
     data_residency: Residency = None,
     functions: Functions = None,
     system: System = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Of the answer.")
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=1.0, metavar="S", help="To wait for the answer.")
-    ] = 600.0,
+    max_tokens: MaxTokens = None,
+    timeout: Timeout = 600.0,
     url: Url = None,
     api_key: ApiKey = None,
     config: ConfigDir = None,

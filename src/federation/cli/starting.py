@@ -29,6 +29,12 @@ from federation.domain.catalogue import Deployment, Model, Provider
 from federation.routing.fleet import facts_known
 from federation.storage.secrets import AdminKey, admin_key
 
+_INDENT = 11
+_SIMULATED = """\
+These are simulated: their answers are made up, and marked so. Set a
+provider's key in the environment or .env, or run `federation init`,
+to use real ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -135,48 +141,52 @@ def greet(
     host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104
     url = f"http://{f'[{host}]' if ':' in host else host}:{options.port or '<port>'}"
     text = Text()
-    text.append("Gateway    ", style="bold")
-    text.append(f"{url}   (pages for people: {url}/docs)\n")
-    text.append("Providers  ", style="bold")
-    text.append(f"{', '.join(around.usable) or 'none configured'}\n")
-    left_out = around.left_out()
-    if left_out:
-        text.append(
-            f"           `auto` leaves out {', '.join(left_out)}: region or data use unknown\n"
-            "           (say them in providers.yaml, or set auto.unknown)\n",
-            style="dim",
+    _line(text, "Gateway", f"{url}   (pages for people: {url}/docs)")
+    _line(text, "Providers", ", ".join(around.usable) or "none configured")
+    if left_out := around.left_out():
+        _line(
+            text,
+            "",
+            f"`auto` leaves out {', '.join(left_out)}: region or data use unknown\n"
+            "(say them in providers.yaml, or set auto.unknown)",
+            "dim",
         )
     if around.servers:
-        text.append("Local      ", style="bold")
         named = (f"{found.provider} ({len(found.models)} models)" for found in around.servers)
-        text.append(f"{', '.join(named)}\n")
+        _line(text, "Local", ", ".join(named))
     if simulated:
-        text.append("Sandbox    ", style="bold")
-        text.append(f"{', '.join(simulated)}\n")
-        text.append(
-            "           These are simulated: their answers are made up, and marked so. Set a\n"
-            "           provider's key in the environment or .env, or run `federation init`,\n"
-            "           to use real ones.\n",
-            style="yellow",
-        )
-    where = paths.admin_key_file(options.data)
-    text.append("Admin key  ", style="bold")
-    if admin.made:
-        text.append(admin.secret, style="bold green")
-        text.append(f"\n           shown this once; kept in {where}, readable by you only\n")
-    else:
-        kept = "FEDERATION_ADMIN_KEY" if "FEDERATION_ADMIN_KEY" in around.loaded.environ else where
-        text.append(f"see {kept}\n")
-    text.append("Stop       ", style="bold")
-    text.append("Ctrl-C")
+        _line(text, "Sandbox", ", ".join(simulated))
+        _line(text, "", _SIMULATED, "yellow")
+    _admin_lines(text, options, around, admin)
+    _line(text, "Stop", "Ctrl-C")
+    text.rstrip()
     output.panel(text, "Federation")
     if admin.made:
-        output.say(
-            "Try it:\n\n"
-            f"  curl {url}/v1/chat/completions \\\n"
-            f'    -H "Authorization: Bearer {admin.secret}" \\\n'
-            '    -H "Content-Type: application/json" \\\n'
-            '    -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n'
-        )
+        output.say(_curl(url, admin.secret))
     for warning in around.loaded.warnings:
         output.note(f"warning: {warning}")
+
+
+def _admin_lines(text: Text, options: LaunchOptions, around: Surroundings, admin: AdminKey) -> None:
+    where = paths.admin_key_file(options.data)
+    if admin.made:
+        _line(text, "Admin key", admin.secret, "bold green")
+        _line(text, "", f"shown this once; kept in {where}, readable by you only")
+        return
+    kept = "FEDERATION_ADMIN_KEY" if "FEDERATION_ADMIN_KEY" in around.loaded.environ else where
+    _line(text, "Admin key", f"see {kept}")
+
+
+def _line(text: Text, name: str, value: str, style: str = "") -> None:
+    text.append(f"{name:<{_INDENT}}", style="bold")
+    text.append(value.replace("\n", "\n" + " " * _INDENT) + "\n", style=style)
+
+
+def _curl(url: str, secret: str) -> str:
+    return (
+        "Try it:\n\n"
+        f"  curl {url}/v1/chat/completions \\\n"
+        f'    -H "Authorization: Bearer {secret}" \\\n'
+        '    -H "Content-Type: application/json" \\\n'
+        '    -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n'
+    )

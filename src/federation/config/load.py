@@ -53,6 +53,7 @@ def load(
     _check_open(whole, where, problems)
     if problems:
         raise ConfigError(_ordered(problems))
+    paths = (*watch.watched(config_dir, env_file), *more)
     return Loaded(
         settings=_settings(whole),
         providers=merge.table,
@@ -62,12 +63,8 @@ def load(
         telemetry=TelemetrySettings(**whole.telemetry.model_dump()),
         budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
         access=access,
-        digest=_digest((*watch.watched(config_dir, env_file), *more), found),
-        files=(
-            *watch.watched(config_dir, env_file),
-            *more,
-            *credentials.files(_references(merge)),
-        ),
+        digest=_digest(paths, found),
+        files=(*paths, *credentials.files(_references(merge))),
         warnings=tuple(found.warnings + merge.warnings),
         environ=found.values,
     )

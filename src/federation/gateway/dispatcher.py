@@ -49,7 +49,8 @@ class Dispatcher:
         order = verdict.order
         last = order[-1]
         for index in order:
-            while self._leased(situation, index):
+            limited = situation.snapshot.deployments[index].provider.limits.rpm is not None
+            while not limited or await self._leased(situation, index):
                 try:
                     return await self._attempt(call, situation, verdict, index)
                 except UpstreamError as error:
@@ -79,10 +80,12 @@ class Dispatcher:
             deployment = situation.snapshot.deployments[index]
             world.health.cool(deployment.id, now + action.cool_s, now)
 
-    def _leased(self, situation: Situation, index: int) -> bool:
-        """Whether the provider's shared request limit, if it has one, allows one more."""
+    async def _leased(self, situation: Situation, index: int) -> bool:
+        """Whether the provider's shared request limit allows one more."""
         provider = situation.snapshot.deployments[index].provider
-        if provider.limits.rpm is None or self._world.leases.take(f"rpm/{provider.id}"):
+        name = f"rpm/{provider.id}"
+        leases = self._world.leases
+        if leases.take(name) or await leases.more(name):
             return True
         self._world.meter.add(metrics.LEASE_DENIALS, (provider.id,))
         return False

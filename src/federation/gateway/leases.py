@@ -1,12 +1,14 @@
 """A worker's part of allowances that all workers share, in windows of time.
 
 Control grants slices; a worker spends them without asking. When a slice runs low the next
-is asked for ahead of need, so a call never waits for control. A worker that was never
-granted anything may not spend: what is not leased is not allowed.
+is asked for ahead of need, so only the first calls of a window wait for control, and these
+for a moment. A worker that was never granted anything may not spend: what is not leased is
+not allowed.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +16,8 @@ from federation.schema.link import LeaseAsk, LeaseGrant
 
 SLICE = 8
 ASK_AGAIN_S = 0.25
+WAIT_S = 0.25
+"""How long a call may wait for a slice; an answer from control takes about a millisecond."""
 
 
 @dataclass(slots=True)
@@ -21,6 +25,10 @@ class _Slice:
     left: int = 0
     expires_s: float = 0.0
     asked_s: float = -1.0
+    dry: bool = False
+    """Control has nothing more to grant until the slice expires."""
+    waiter: asyncio.Future[None] | None = None
+    """What calls wait on that need the next grant."""
 
 
 class LeaseBook:
@@ -39,6 +47,7 @@ class LeaseBook:
             held = self._slices[name] = _Slice()
         if held.expires_s <= now:
             held.left = 0
+            held.dry = False
         enough = held.left >= amount
         if enough:
             held.left -= amount
@@ -46,6 +55,26 @@ class LeaseBook:
             held.asked_s = now
             self._ask(LeaseAsk(name, max(SLICE, amount)))
         return enough
+
+    async def more(self, name: str, amount: int = 1) -> bool:
+        """After `take` said False: wait for the slice that it asked for, and spend from it.
+
+        False at once where control has granted all that there is, and after `WAIT_S` where
+        it does not answer.
+        """
+        held = self._slices[name]
+        loop = asyncio.get_running_loop()
+        end = loop.time() + WAIT_S
+        while not held.dry:
+            waiter = held.waiter
+            if waiter is None or waiter.done():
+                waiter = held.waiter = loop.create_future()
+            left = end - loop.time()
+            if left <= 0.0 or not (await asyncio.wait((waiter,), timeout=left))[0]:
+                return False
+            if self.take(name, amount):
+                return True
+        return False
 
     def granted(self, grant: LeaseGrant) -> None:
         """Take in a slice. Slices of the same window add up."""
@@ -55,4 +84,8 @@ class LeaseBook:
             held.left = 0
         held.left += grant.amount
         held.expires_s = expires
-        held.asked_s = -1.0
+        held.dry = grant.amount == 0
+        if not held.dry:
+            held.asked_s = -1.0
+        if held.waiter is not None and not held.waiter.done():
+            held.waiter.set_result(None)

@@ -112,8 +112,8 @@ class Connection(asyncio.Protocol):
         self._state = GONE
         self.deadline = math.inf
         self._hub.leave(self)
-        # The parser holds our bound methods: without this only the garbage collector frees both.
-        del self._intake
+        self._refusal = None
+        self._intake.close()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
@@ -177,7 +177,9 @@ class Connection(asyncio.Protocol):
             hub.in_flight += 1
             self._task = hub.loop.create_task(self._answer(intake.ready.popleft()))
         elif self._refusal is not None:
-            self._refuse(self._refusal)
+            # Let go of: its traceback leads back to us, a circle that only the collector ends.
+            refusal, self._refusal = self._refusal, None
+            self._refuse(refusal)
         else:
             self._await_more(intake)
 

@@ -117,6 +117,10 @@ class Intake:
         except (InvalidRequest, IndexError):
             return ""
 
+    def close(self) -> None:
+        """Let go of the parser, which holds our methods: else only the collector frees both."""
+        del self._parser
+
     def renew(self) -> None:
         """Read what follows with a fresh parser."""
         self._parser = httptools.HttpRequestParser(self)

@@ -1,7 +1,7 @@
 """The built-in classifier: a linear model over words and pairs of words, in plain Python.
 
 Fast by a trick: each feature's weights for all kinds are packed into one large integer,
-24 bits a lane, so that adding up a prompt's features is a sum of integers that C code
+32 bits a lane, so that adding up a prompt's features is a sum of integers that C code
 does. Weights are stored as bytes with 128 for zero; one more lane counts the features, so
 that the offset can be taken off at the end.
 
@@ -15,23 +15,27 @@ import base64
 import json
 import math
 from collections.abc import Sequence
-from importlib import resources
 from itertools import repeat
 from pathlib import Path
+from struct import Struct
 from typing import Any, NamedTuple
 
 from federation.routing.features import Pair, features
 from federation.routing.intents import UNKNOWN, Intent
 
-_LANE = 3
+_LANE = 4
+"""Bytes of a lane: 255 times the features of 1,600 characters stays far below its limit."""
 _ZERO = 128
-_LANE_MASK = (1 << 8 * _LANE) - 1
-_FILE = "intents.json"
+_FILE = Path(__file__).with_name("intents.json")
 _LENGTH = 600
 _LENGTH_SLOPE = 0.08
+_LENGTH_MOST = 0.15
+"""Longer prompts are harder, but only so far: most of a long one is material."""
 _LEAST_CONFIDENCE = 0.2
+_LEAST_HITS = 2
 _LEAST_KNOWN = 0.1
-"""With fewer of its words known, a prompt is in no language or field that was trained on."""
+"""With fewer of its words known (`^` is one), a prompt is in no language or field that was
+trained on."""
 
 
 class Kind(NamedTuple):
@@ -72,53 +76,20 @@ KINDS: dict[str, Kind] = {
 class LinearClassifier:
     """Says what a prompt is for; satisfies `intents.Classifier`."""
 
-    __slots__ = ("_bias", "_kinds", "_pairs", "_unit", "_words", "stored")
+    __slots__ = ("_bias", "_kinds", "_pairs", "_split", "_unit", "_words")
 
     def __init__(self, stored: dict[str, Any]) -> None:
-        """`stored` is what `of` makes and the weights file holds; it is not checked again."""
-        self.stored = stored
+        """`stored` is what `pack` makes and the weights file holds; it is not checked again."""
         self._kinds = [KINDS[name] for name in stored["kinds"]]
         temperature = stored["temperature"]
         self._unit = stored["unit"] / temperature
         self._bias = [value / temperature for value in stored["bias"]]
+        self._split = Struct(f"<{len(self._kinds) + 1}I")
         lanes = _lanes(base64.b64decode(stored["weights"]), len(self._kinds))
         words = [*stored["words"].split(), *stored["signs"]]
         self._words = dict(zip(words, lanes, strict=False))
         pairs = [tuple(line.split(" ")) for line in stored["pairs"].splitlines()]
         self._pairs = dict(zip(pairs, lanes[len(words) :], strict=True))
-
-    @staticmethod
-    def of(
-        names: Sequence[str | Pair],
-        weights: Sequence[Sequence[float]],
-        bias: Sequence[float],
-        temperature: float,
-        provenance: dict[str, object],
-    ) -> LinearClassifier:
-        """Pack trained weights: rows are features, columns the kinds in `KINDS` order."""
-        most = max(max(map(abs, row)) for row in weights)
-        unit = most / (_ZERO - 1)
-        rank = {name: number for number, name in enumerate(names)}
-        signs = [name for name in names if isinstance(name, str) and name.split() != [name]]
-        words = [name for name in names if isinstance(name, str) and name.split() == [name]]
-        pairs = [name for name in names if not isinstance(name, str)]
-        order = [*words, *signs, *pairs]
-        packed = bytes(
-            round(weight / unit) + _ZERO for name in order for weight in weights[rank[name]]
-        )
-        return LinearClassifier(
-            {
-                "provenance": provenance,
-                "kinds": list(KINDS),
-                "unit": unit,
-                "temperature": temperature,
-                "bias": [round(value, 5) for value in bias],
-                "words": " ".join(words),
-                "signs": signs,
-                "pairs": "\n".join(" ".join(pair) for pair in pairs),
-                "weights": base64.b64encode(packed).decode(),
-            }
-        )
 
     def __call__(self, text: str) -> Intent:
         """The intent, how sure that is, and how hard the prompt seems."""
@@ -126,15 +97,14 @@ class LinearClassifier:
         known, nothing = self._words.get, repeat(0)
         total = sum(map(known, words, nothing)) + sum(map(known, signs, nothing))
         total += sum(map(self._pairs.get, pairs, nothing))
-        hits = total & _LANE_MASK
-        if not hits or hits < _LEAST_KNOWN * len(words):
+        hits, *sums = self._split.unpack(total.to_bytes(self._split.size, "little"))
+        if hits < _LEAST_HITS or hits < _LEAST_KNOWN * len(words):
             return UNKNOWN
         scale = self._unit / math.sqrt(hits)
         offset = _ZERO * hits
-        scores = []
-        for bias in self._bias:
-            total >>= 8 * _LANE
-            scores.append(((total & _LANE_MASK) - offset) * scale + bias)
+        scores = [
+            (weight - offset) * scale + bias for weight, bias in zip(sums, self._bias, strict=True)
+        ]
         return self._judge(scores, len(text))
 
     def _judge(self, scores: list[float], length: int) -> Intent:
@@ -142,9 +112,7 @@ class LinearClassifier:
         grown = [math.exp(score - most) for score in scores]
         whole, kinds = sum(grown), self._kinds
         best = kinds[scores.index(most)]
-        hardness = sum(
-            [kind.difficulty * share for kind, share in zip(kinds, grown, strict=True)]
-        )
+        hardness = sum([kind.difficulty * share for kind, share in zip(kinds, grown, strict=True)])
         confidence = (
             sum(
                 [
@@ -157,7 +125,8 @@ class LinearClassifier:
         )
         if confidence < _LEAST_CONFIDENCE:
             return UNKNOWN
-        difficulty = min(hardness / whole + _LENGTH_SLOPE * math.log1p(length / _LENGTH), 1.0)
+        longer = min(_LENGTH_SLOPE * math.log1p(length / _LENGTH), _LENGTH_MOST)
+        difficulty = min(hardness / whole + longer, 1.0)
         return Intent(best.intent, confidence, difficulty, best.category)
 
 
@@ -172,12 +141,35 @@ def _lanes(weights: bytes, kinds: int) -> list[int]:
     return packed
 
 
-def save(classifier: LinearClassifier, path: Path) -> None:
-    """Write the weights where `load` finds them in the next build."""
-    path.write_text(json.dumps(classifier.stored, ensure_ascii=False, indent=0) + "\n", "utf-8")
+def pack(
+    names: Sequence[str | Pair],
+    weights: Sequence[Sequence[float]],
+    bias: Sequence[float],
+    temperature: float,
+    provenance: dict[str, object],
+) -> dict[str, Any]:
+    """The weights file of trained weights: rows are features, columns the kinds as in `KINDS`."""
+    most = max(max(map(abs, row)) for row in weights)
+    unit = most / (_ZERO - 1)
+    rank = {name: number for number, name in enumerate(names)}
+    signs = [name for name in names if isinstance(name, str) and name.split() != [name]]
+    words = [name for name in names if isinstance(name, str) and name.split() == [name]]
+    pairs = [name for name in names if not isinstance(name, str)]
+    order: list[str | Pair] = [*words, *signs, *pairs]
+    packed = bytes(round(weight / unit) + _ZERO for name in order for weight in weights[rank[name]])
+    return {
+        "provenance": provenance,
+        "kinds": list(KINDS),
+        "unit": unit,
+        "temperature": temperature,
+        "bias": [round(value, 5) for value in bias],
+        "words": " ".join(words),
+        "signs": signs,
+        "pairs": "\n".join(" ".join(pair) for pair in pairs),
+        "weights": base64.b64encode(packed).decode(),
+    }
 
 
 def load() -> LinearClassifier:
     """Read the shipped weights: some milliseconds, so off the hot path (a worker's warm-up)."""
-    text = resources.files("federation.routing").joinpath(_FILE).read_text("utf-8")
-    return LinearClassifier(json.loads(text))
+    return LinearClassifier(json.loads(_FILE.read_text("utf-8")))

@@ -9,6 +9,7 @@ a regular expression took four times as long.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 HEAD = 1200
 TAIL = 400
@@ -44,4 +45,4 @@ def features(text: str) -> tuple[set[str], set[Pair], list[str]]:
     if len(text) > HEAD + TAIL:
         text = f"{text[:HEAD]}\n{text[-TAIL:]}"
     words = ["^", *words_of(text)]
-    return set(words), set(zip(words, words[1:], strict=False)), [s for s in SIGNS if s in text]
+    return set(words), set(pairwise(words)), [s for s in SIGNS if s in text]

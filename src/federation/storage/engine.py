@@ -51,6 +51,17 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
 
 
 @contextmanager
+def opened(path: Path) -> Iterator[Engine]:
+    """The store at `path`, up to date, for as long as the block lasts. Raises `ConfigError`."""
+    engine = open_engine(path)
+    try:
+        prepare_schema(engine, path)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction: all or nothing. Raises `Unavailable` where the store does not take it."""
     try:

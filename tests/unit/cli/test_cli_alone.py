@@ -244,6 +244,9 @@ def test_the_key_comes_from_the_flag_the_environment_or_the_data_directory(
     (project / "data").mkdir()
     (project / "data" / "admin.key").write_text("from the file\n")
     assert Place().secret() == "from the file"
+    assert Place(url="http://localhost:9").secret() == "from the file"
+    assert Place(url="https://elsewhere.test").secret() is None
+    assert Place(url="http://[bad").secret() is None
     (project / ".env").write_text("FEDERATION_ADMIN_KEY=from the env file\n")
     assert Place().secret() == "from the env file"
     monkeypatch.setenv("FEDERATION_API_KEY", "from the environment")

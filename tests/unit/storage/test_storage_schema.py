@@ -8,7 +8,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from federation.errors import ConfigError, Unavailable
-from federation.storage.engine import open_engine, prepare_schema, probe, reading, writing
+from federation.storage.engine import (
+    open_engine,
+    opened,
+    prepare_schema,
+    probe,
+    reading,
+    writing,
+)
 from federation.storage.tables import HEAD
 from federation.storage.upgrade import scripts, upgrade
 
@@ -35,6 +42,11 @@ def described(path: Path) -> dict[str, object]:
             found[table] = (columns, keys, sorted(indexes), options)
     connection.close()
     return found
+
+
+def test_a_store_is_opened_up_to_date_for_a_while(tmp_path: Path) -> None:
+    with opened(tmp_path / "store.db") as engine:
+        probe(engine)
 
 
 def fresh(path: Path) -> Engine:

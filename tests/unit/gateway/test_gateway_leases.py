@@ -1,0 +1,211 @@
+"""A worker's part of shared allowances."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.control.leases import Allowances
+from federation.gateway.leases import ASK_AGAIN_S, SLICE, WAIT_S, LeaseBook
+from federation.schema.link import LeaseAsk, LeaseGrant
+
+NAME = "rpm/acme"
+
+
+@dataclass
+class Desk:
+    """A book, the clock that it reads, and what it asked for."""
+
+    now: float = 1_000.0
+    asks: list[LeaseAsk] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.book = LeaseBook(self.asks.append, lambda: self.now)
+
+    def grant(self, amount: int, expires_s: float = 1_060.0) -> None:
+        self.book.granted(LeaseGrant(NAME, amount, int(expires_s * 1000)))
+
+    def spend(self, tries: int = 100) -> int:
+        return sum(self.book.take(NAME) for _ in range(tries))
+
+
+def test_what_is_not_leased_is_not_allowed_and_is_asked_for_once() -> None:
+    desk = Desk()
+    assert desk.spend() == 0
+    assert desk.asks == [LeaseAsk(NAME, SLICE)]
+
+
+def test_a_slice_is_spent_to_its_end_and_no_further() -> None:
+    desk = Desk()
+    desk.grant(5)
+    assert desk.spend() == 5
+
+
+def test_the_next_slice_is_asked_for_before_the_last_is_used_up() -> None:
+    desk = Desk()
+    desk.grant(SLICE)
+    for _ in range(SLICE // 2):
+        assert desk.book.take(NAME)
+    assert desk.asks == []
+    assert desk.book.take(NAME)
+    assert desk.asks == [LeaseAsk(NAME, SLICE)]
+    assert desk.book.take(NAME)
+    assert len(desk.asks) == 1
+
+
+def test_an_ask_that_is_not_answered_is_repeated_after_a_while() -> None:
+    desk = Desk()
+    desk.book.take(NAME)
+    desk.now += ASK_AGAIN_S / 2
+    desk.book.take(NAME)
+    assert len(desk.asks) == 1
+    desk.now += ASK_AGAIN_S
+    desk.book.take(NAME)
+    assert len(desk.asks) == 2
+
+
+def test_after_a_grant_of_nothing_control_is_not_asked_at_every_call() -> None:
+    desk = Desk()
+    desk.book.take(NAME)
+    desk.grant(0)
+    assert desk.spend() == 0
+    assert len(desk.asks) == 1
+
+
+def test_slices_of_one_window_add_up() -> None:
+    desk = Desk()
+    desk.grant(3)
+    desk.grant(4)
+    assert desk.spend() == 7
+
+
+def test_a_window_that_is_over_takes_its_slice_along() -> None:
+    desk = Desk()
+    desk.grant(8, expires_s=1_060.0)
+    desk.now = 1_060.0
+    assert desk.spend() == 0
+    desk.grant(2, expires_s=1_120.0)
+    assert desk.spend() == 2
+
+
+def test_a_grant_of_the_next_window_replaces_what_was_left() -> None:
+    desk = Desk()
+    desk.grant(8, expires_s=1_060.0)
+    desk.grant(2, expires_s=1_120.0)
+    assert desk.spend() == 2
+
+
+def test_a_grant_that_comes_too_late_is_worth_nothing() -> None:
+    desk = Desk(now=1_061.0)
+    desk.grant(8, expires_s=1_060.0)
+    assert desk.spend() == 0
+
+
+def test_several_are_taken_together_or_not_at_all() -> None:
+    desk = Desk()
+    desk.grant(5)
+    assert not desk.book.take(NAME, 6)
+    assert desk.asks == []
+    assert desk.book.take(NAME, 5)
+    assert not desk.book.take(NAME, 20)
+    assert desk.asks[-1] == LeaseAsk(NAME, SLICE)
+
+
+def test_names_are_apart() -> None:
+    desk = Desk()
+    desk.grant(1)
+    assert not desk.book.take("rpm/other")
+    assert desk.book.take(NAME)
+
+
+async def test_a_call_waits_for_the_first_slice() -> None:
+    desk = Desk()
+    assert not desk.book.take(NAME)
+    asyncio.get_running_loop().call_later(0.01, desk.grant, 3)
+    assert await desk.book.more(NAME)
+    assert desk.spend() == 2
+
+
+async def test_a_crowd_is_served_slice_by_slice() -> None:
+    desk = Desk()
+    loop = asyncio.get_running_loop()
+    control = Allowances()
+    control.limit({NAME: 30})
+
+    def ask(wanted: LeaseAsk) -> None:
+        desk.asks.append(wanted)
+        grant = control.grant(wanted, 1, int(desk.now * 1000))
+        loop.call_later(0.001, desk.book.granted, grant)
+
+    desk.book = LeaseBook(ask, lambda: desk.now)
+
+    async def call() -> bool:
+        return desk.book.take(NAME) or await desk.book.more(NAME)
+
+    assert sum(await asyncio.gather(*(call() for _ in range(50)))) == 30
+    assert len(desk.asks) < 12
+
+
+async def test_nobody_waits_where_all_is_granted() -> None:
+    desk = Desk()
+    desk.book.take(NAME)
+    desk.grant(0)
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    assert not await desk.book.more(NAME)
+    assert loop.time() - before < WAIT_S / 2
+    desk.now = 1_060.0
+    assert not desk.book.take(NAME)
+    loop.call_soon(desk.grant, 1, 1_120.0)
+    assert await desk.book.more(NAME)
+
+
+async def test_a_control_that_is_away_is_not_waited_for_long() -> None:
+    desk = Desk()
+    assert not desk.book.take(NAME)
+    async with asyncio.timeout(WAIT_S * 8):
+        assert not await desk.book.more(NAME)
+
+
+async def test_a_call_that_is_canceled_while_it_waits_spends_nothing() -> None:
+    desk = Desk()
+    assert not desk.book.take(NAME)
+    first = asyncio.ensure_future(desk.book.more(NAME))
+    second = asyncio.ensure_future(desk.book.more(NAME))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    desk.grant(1)
+    assert await second
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+@given(
+    limit=st.integers(0, 60),
+    steps=st.lists(st.tuples(st.integers(0, 3), st.floats(0, 20)), max_size=200),
+)
+def test_workers_together_never_exceed_a_limit(limit: int, steps: list[tuple[int, float]]) -> None:
+    control = Allowances()
+    control.limit({NAME: limit})
+    now = 6_000.0
+    spent: dict[int, int] = {}
+    books: list[LeaseBook] = []
+
+    def asker(place: int) -> LeaseBook:
+        def ask(wanted: LeaseAsk) -> None:
+            books[place].granted(control.grant(wanted, 4, int(now * 1000)))
+
+        return LeaseBook(ask, lambda: now)
+
+    books += [asker(place) for place in range(4)]
+    for place, pause in steps:
+        now += pause
+        if books[place].take(NAME):
+            window = int(now // 60)
+            spent[window] = spent.get(window, 0) + 1
+    assert all(count <= limit for count in spent.values())
