@@ -16,13 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from federation.config.quantities import is_loopback
+from federation.config.variables import FURTHER_PORTS
 from federation.domain.catalogue import Provider
 
 PROBE_S = 0.2
 LIST_LIMIT = 1_000_000
 MOST_MODELS = 50
-# A second instance's usual port, where a row of the catalogue names only the first.
-_FURTHER_PORTS = {"vllm": (8001,)}
 # Two ways in which local servers list what they have loaded, by dialect.
 _LISTS = {"ollama": ("/api/tags", "models", "name")}
 _OPENAI_LIST = ("/models", "data", "id")
@@ -69,7 +68,7 @@ def discover(
 
 def _addresses(row: Provider) -> list[str]:
     parts = urlsplit(row.base_url)
-    further = _FURTHER_PORTS.get(row.id, ())
+    further = FURTHER_PORTS.get(row.id, ())
     return [
         row.base_url,
         *(parts._replace(netloc=f"{parts.hostname}:{port}").geturl() for port in further),

@@ -96,6 +96,10 @@ PROVIDER_VARIABLES: tuple[ProviderVariable, ...] = (
 )
 
 
+# Where a second instance of a local server usually listens: the catalogue names the first.
+FURTHER_PORTS: dict[str, tuple[int, ...]] = {"vllm": (8001,)}
+
+
 def variable_word(provider: str) -> str:
     """A provider's id as it stands in a variable's name: `black-forest` is BLACK_FOREST."""
     return "".join(char if char.isalnum() else "_" for char in provider).upper()

@@ -124,7 +124,11 @@ def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     """The charge of one attempt in nano-dollars; None where its price is unknown."""
     if not usage.input and not usage.output and usage.reported_nano is None:
         return 0
-    return charge(deployment.model.price, usage, datetime.fromtimestamp(wall, UTC))
+    regions = deployment.provider.regions
+    # A row with one region is priced for it; which of several served the call is not known.
+    region = regions[0] if len(regions) == 1 else None
+    at = datetime.fromtimestamp(wall, UTC)
+    return charge(deployment.model.price, usage, at, region=region)
 
 
 def _word(error: BaseException | None) -> str:

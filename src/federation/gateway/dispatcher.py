@@ -14,7 +14,7 @@ from federation.errors import RateLimited, UpstreamError, UpstreamGarbled
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
-from federation.gateway.reply import headers, metadata
+from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.stream import AnswerStream
 from federation.gateway.world import Situation, World
 from federation.ports import Exchange
@@ -127,7 +127,9 @@ class Dispatcher:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             body = face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
         kind = exchange.headers.get(b"content-type", b"application/json")
-        return ClientReply(exchange.status, headers(call, situation.marks[index], kind), body)
+        pairs = headers(call, situation.marks[index], kind)
+        pairs += warnings(face.dropped_fields(wire, call.glance))
+        return ClientReply(exchange.status, pairs, body)
 
     async def _open(
         self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
@@ -150,6 +152,7 @@ class Dispatcher:
         stream = AnswerStream(exchange, tap, opening, face.render_stream_error, endings)
         pairs = headers(call, situation.marks[index], kind)
         pairs.append((b"cache-control", b"no-cache"))
+        pairs += warnings(face.dropped_fields(wire, glance))
         return ClientReply(exchange.status, pairs, stream)
 
 

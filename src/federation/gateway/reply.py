@@ -41,6 +41,13 @@ def headers(call: Call, constant: Pairs, content_type: bytes) -> Pairs:
     return pairs
 
 
+def warnings(dropped: tuple[str, ...]) -> Pairs:
+    """The header that names what the deployment does not take and was not sent."""
+    if not dropped:
+        return []
+    return [(b"x-federation-warning", b"dropped: " + ", ".join(dropped).encode())]
+
+
 def usd(nano: int) -> bytes:
     """An amount in USD with nine decimals."""
     return b"%d.%09d" % divmod(nano, NANO)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-HEAD = 1200
-TAIL = 400
+HEAD = 600
+TAIL = 250
 SIGNS = (
     "```", "`", "{", "}", ";", "(", "[", "<", "</", "=", "==", "->", "=>", "::", "//", "#", "$",
     "\\", "^", "*", "/", "%", "_", "|", "@", "&", '"', ":", "?", "!", "\n", "\n\n", "\t", "...",

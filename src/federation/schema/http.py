@@ -44,6 +44,10 @@ class ClientRequest(msgspec.Struct, frozen=True):
     peer: str = ""
     """The client's address, for logs and the trusted-proxy rule; never for access."""
 
+    def __repr__(self) -> str:
+        """Without query, headers and body: they hold a key and a prompt."""
+        return f"ClientRequest({self.method} {self.path})"
+
 
 class ClientReply(msgspec.Struct):
     """What goes back. The listener adds framing, `date` and `connection` itself.
@@ -80,6 +84,10 @@ class WireRequest(msgspec.Struct, frozen=True):
     target: str
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without headers and body: they hold a credential and a prompt."""
+        return f"WireRequest({self.method} {self.origin.host}{self.target.partition('?')[0]})"
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -230,7 +230,7 @@ def test_two_instances_of_one_server_count_once(
 ) -> None:
     port, answers = local_server
     answers["/v1/models"] = {"data": [{"id": "m"}]}
-    monkeypatch.setattr("federation.cli.discovery._FURTHER_PORTS", {"one": (port,)})
+    monkeypatch.setattr("federation.cli.discovery.FURTHER_PORTS", {"one": (port,)})
     assert len(discover({"one": row("one", 9)}, (), ("h", 1))) == 1
     assert discover({}, (), ("h", 1)) == []
 

@@ -55,6 +55,8 @@ def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
 
 def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header."""
+    if wire.accepts is None and wire.drop.isdisjoint(glance.spans):
+        return ()
     return tuple(
         name
         for name in glance.spans

@@ -42,7 +42,7 @@ def _check_governed(glance: Glance, settings: Settings) -> None:
             raise Forbidden(
                 f"The field {field!r} changes the model, place, price or retention of a call "
                 "and is refused here. Leave it out, or have the operator list it under "
-                "'governed_fields: allow' in federation.yaml.",
+                "'fields: {allow: [...]}' in federation.yaml.",
                 code="governed_field",
                 param=field,
             )

@@ -1,0 +1,182 @@
+"""The classifier: what it reads, how sure it is, and what it must never do."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federation.routing import classifier as room
+from federation.routing.classifier import KINDS, LinearClassifier, load, pack
+from federation.routing.features import HEAD, TAIL, features, words_of
+from federation.routing.intents import INTENTS
+from federation.routing.quality import CATEGORIES
+
+EIGHTEEN = {
+    "code_implementation",
+    "code_review",
+    "code_debugging",
+    "code_documentation",
+    "research",
+    "analysis",
+    "synthesis",
+    "documentation",
+    "creative_writing",
+    "technical_writing",
+    "problem_solving",
+    "planning",
+    "decision_support",
+    "image_generation",
+    "vision_analysis",
+    "question_answering",
+    "summarization",
+    "translation",
+}
+
+
+@pytest.fixture(scope="module")
+def classify() -> LinearClassifier:
+    return load()
+
+
+def test_there_are_eighteen_intents_and_unknown() -> None:
+    assert set(INTENTS) == EIGHTEEN | {"unknown"}
+    assert {kind.intent for kind in KINDS.values()} == EIGHTEEN
+    assert {use.category for use in INTENTS.values()} <= set(CATEGORIES)
+    assert {kind.category for kind in KINDS.values()} <= {*CATEGORIES, ""}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "intent"),
+    [
+        ("Write a Python function that merges two sorted lists", "code_implementation"),
+        ("Please review this pull request and suggest improvements", "code_review"),
+        ("My script crashes with a KeyError. Why does it fail?", "code_debugging"),
+        ("Add docstrings to this class and explain what it does", "code_documentation"),
+        ("Do a literature review on sleep with peer-reviewed papers", "research"),
+        ("Analyze the causes of churn in this table", "analysis"),
+        ("Combine these three reports into one coherent text", "synthesis"),
+        ("Write a user manual for the coffee machine", "documentation"),
+        ("Write a poem about the sea", "creative_writing"),
+        ("Draft a press release about our new office", "technical_writing"),
+        ("Solve for x: 4x - 3 = 21", "problem_solving"),
+        ("Make a project plan with milestones for the office move", "planning"),
+        ("Should I buy or lease a car? Recommend the best choice", "decision_support"),
+        ("Draw a picture of a castle in watercolor", "image_generation"),
+        ("What does this photo show?", "vision_analysis"),
+        ("Who invented the telephone?", "question_answering"),
+        ("Summarize the following article in three bullet points", "summarization"),
+        ("Translate this letter into German", "translation"),
+        ("Übersetze diesen Text ins Englische", "translation"),
+        ("Напиши стихотворение про осень", "creative_writing"),
+        ("写一首关于秋天的诗", "creative_writing"),
+        ("Resume el artículo sobre el clima", "summarization"),
+    ],
+)
+def test_plain_prompts_are_read_as_people_mean_them(
+    classify: LinearClassifier, prompt: str, intent: str
+) -> None:
+    found = classify(prompt)
+    assert found.name == intent
+    assert found.confidence > 0.3
+
+
+@pytest.mark.parametrize("prompt", ["", "   \n", "qwrtz zxcv plmk", "ᚠᚢᚦᚨᚱᚲ ᚷᚹᚺᚾᛁ", "\ud800\udfff"])
+def test_what_it_cannot_read_is_unknown_and_moves_no_score(
+    classify: LinearClassifier, prompt: str
+) -> None:
+    found = classify(prompt)
+    assert (found.name, found.confidence, found.difficulty) == ("unknown", 0.0, 0.5)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=3_000))
+def test_any_text_gets_an_intent_with_a_probability(text: str) -> None:
+    found = load_once()(text)
+    assert found.name in INTENTS
+    assert 0.0 <= found.confidence <= 1.0
+    assert 0.0 <= found.difficulty <= 1.0
+
+
+_KEPT: list[LinearClassifier] = []
+
+
+def load_once() -> LinearClassifier:
+    if not _KEPT:
+        _KEPT.append(load())
+    return _KEPT[0]
+
+
+def test_the_packed_sum_is_the_plain_sum(classify: LinearClassifier) -> None:
+    names: list[Any] = ["alpha", "beta", ("alpha", "beta"), "\n- "]
+    weights = [[float((f * 7 + k * 3) % 11 - 5) for k in range(len(KINDS))] for f in range(4)]
+    bias = [0.01 * k for k in range(len(KINDS))]
+    small = LinearClassifier(json.loads(json.dumps(pack(names, weights, bias, 1.0, {}))))
+    seen: list[float] = []
+    small_judge = LinearClassifier._judge
+    try:
+        LinearClassifier._judge = lambda _self, scores, _length: seen.extend(scores)  # type: ignore[assignment,method-assign,return-value,func-returns-value]
+        small("alpha beta gamma\n- x")
+    finally:
+        LinearClassifier._judge = small_judge  # type: ignore[method-assign]
+    for kind, value in enumerate(seen):
+        plain = sum(row[kind] for row in weights) / 2.0 + bias[kind]
+        assert value == pytest.approx(plain, abs=0.1)
+
+
+def test_a_flat_opinion_is_unknown() -> None:
+    weights = [[0.0] * len(KINDS), [1e-9] * len(KINDS)]
+    flat = LinearClassifier(pack(["alpha", "beta"], weights, [0.0] * len(KINDS), 1.0, {}))
+    assert flat("alpha beta").name == "unknown"
+
+
+def test_longer_prompts_seem_harder_but_only_so_far(classify: LinearClassifier) -> None:
+    asked = "Write a Python function that merges two sorted lists. "
+    short, longer, endless = (classify(asked * times) for times in (1, 10, 2_000))
+    assert short.difficulty < longer.difficulty <= endless.difficulty < 0.9
+
+
+def test_mathematics_has_a_quality_column_of_its_own(classify: LinearClassifier) -> None:
+    found = classify("Compute the integral of x^2 sin(x) dx")
+    assert (found.name, found.category) == ("problem_solving", "math")
+
+
+def test_only_the_ends_of_a_long_prompt_are_read() -> None:
+    text = "begin " + "middle " * 5_000 + " end"
+    words, _, _ = features(text)
+    assert {"^", "begin", "end"} <= words
+    assert len(words_of(text[:HEAD])) + len(words_of(text[-TAIL:])) < 200
+
+
+def test_words_are_plain_and_unspaced_scripts_are_read_sign_by_sign() -> None:
+    assert words_of("Don't PANIC, call 0800-123!") == ["don", "t", "panic", "call", "0000", "000"]
+    assert words_of("写一首诗，谢谢") == ["写", "一", "首", "诗", "谢", "谢"]
+    _, pairs, signs = features("Fix:\n```\nx = 1\n```")
+    assert ("^", "fix") in pairs
+    assert {"```", "=", ":", "\n"} <= set(signs)
+
+
+def test_the_weights_ship_small_with_their_provenance() -> None:
+    path = Path(room.__file__).with_name("intents.json")
+    stored = json.loads(path.read_text("utf-8"))
+    assert path.stat().st_size < 1_000_000
+    assert stored["provenance"]["script"] == "bench/train_intents.py"
+    assert stored["provenance"]["examples"] > 1_000
+    assert stored["kinds"] == list(KINDS)
+
+
+def test_a_prompt_is_read_in_far_less_than_half_a_millisecond(classify: LinearClassifier) -> None:
+    prompt = ("Please explain how {this} works, step by step; then fix line 12. " * 20)[:800]
+    best = min(_timed(classify, prompt) for _ in range(50))
+    assert best < 0.5e-3
+
+
+def _timed(classify: LinearClassifier, prompt: str) -> float:
+    start = time.perf_counter()
+    classify(prompt)
+    return time.perf_counter() - start
