@@ -16,9 +16,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from intent_labels import MEASURED, TRAINED, by_line
-from intent_rules import code_kind
-from intent_seeds import prompts
+from bench.intent_labels import MEASURED, TRAINED, by_line
+from bench.intent_rules import code_kind
+from bench.intent_seeds import prompts
 
 _CREATIVE = re.compile(
     r"\b(poem|story|song|lyrics|haiku|limerick|dialogue|rap|joke|riddle|novel|play|riff|verse)\b",

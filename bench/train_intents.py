@@ -1,6 +1,6 @@
 """Train the prompt classifier and measure it honestly.
 
-    python bench/train_intents.py DATA_FOLDER [--write]
+    python -m bench.train_intents DATA_FOLDER [--write]
 
 Standard library only, fixed seeds: the same data gives the same weights. It prints
 accuracy beside random, majority and keyword rules, on prompts that were not trained on:
@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from intent_data import Example, examples, labelled, real
-from intent_rules import by_rules
+from bench.intent_data import Example, examples, labelled, real
+from bench.intent_rules import by_rules
 
 from federation.routing.classifier import KINDS, LinearClassifier, pack
 from federation.routing.features import features

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import openai
 import pytest
 from openai_upstream import Provider, start_provider
 from served import Gateway, serving
@@ -66,3 +67,11 @@ def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def body_limit() -> int:
     return BODY_LIMIT
+
+
+@pytest.fixture(scope="session")
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(
+        base_url=f"{gateway.url}/v1", api_key=gateway.key, max_retries=0, timeout=20
+    ) as client:
+        yield client

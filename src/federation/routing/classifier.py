@@ -25,6 +25,7 @@ from federation.routing.intents import UNKNOWN, Intent
 
 _LANE = 4
 """Bytes of a lane: 255 times the features of 1,600 characters stays far below its limit."""
+_FIRST_LANE = (1 << 8 * _LANE) - 1
 _ZERO = 128
 _FILE = Path(__file__).with_name("intents.json")
 _LENGTH = 600
@@ -32,10 +33,9 @@ _LENGTH_SLOPE = 0.08
 _LENGTH_MOST = 0.15
 """Longer prompts are harder, but only so far: most of a long one is material."""
 _LEAST_CONFIDENCE = 0.2
-_LEAST_HITS = 2
+_LEAST_WORDS = 2
 _LEAST_KNOWN = 0.1
-"""With fewer of its words known (`^` is one), a prompt is in no language or field that was
-trained on."""
+"""With fewer words known (`^` is one) the prompt is in no language that was trained on."""
 
 
 class Kind(NamedTuple):
@@ -93,19 +93,24 @@ class LinearClassifier:
 
     def __call__(self, text: str) -> Intent:
         """The intent, how sure that is, and how hard the prompt seems."""
+        scores = self._scores(text)
+        return self._judge(scores, len(text)) if scores else UNKNOWN
+
+    def _scores(self, text: str) -> list[float]:
+        """A score for each kind; empty where too little of the text is known."""
         words, pairs, signs = features(text)
         known, nothing = self._words.get, repeat(0)
-        total = sum(map(known, words, nothing)) + sum(map(known, signs, nothing))
-        total += sum(map(self._pairs.get, pairs, nothing))
+        total = sum(map(known, words, nothing))
+        read = total & _FIRST_LANE
+        if read < _LEAST_WORDS or read < _LEAST_KNOWN * len(words):
+            return []
+        total += sum(map(known, signs, nothing)) + sum(map(self._pairs.get, pairs, nothing))
         hits, *sums = self._split.unpack(total.to_bytes(self._split.size, "little"))
-        if hits < _LEAST_HITS or hits < _LEAST_KNOWN * len(words):
-            return UNKNOWN
         scale = self._unit / math.sqrt(hits)
         offset = _ZERO * hits
-        scores = [
+        return [
             (weight - offset) * scale + bias for weight, bias in zip(sums, self._bias, strict=True)
         ]
-        return self._judge(scores, len(text))
 
     def _judge(self, scores: list[float], length: int) -> Intent:
         most = max(scores)

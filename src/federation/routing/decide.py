@@ -17,7 +17,7 @@ from federation.errors import InvalidRequest
 from federation.routing.eligible import call_rules, eligible, refusal
 from federation.routing.fleet import Fleet
 from federation.routing.intents import UNKNOWN, category_of, expected_output
-from federation.routing.names import Rules, Target, apply_rules
+from federation.routing.names import Rules, Resolved, apply_rules
 from federation.routing.request import Case, Memory, RoutingRequest, Verdict, expected_input
 from federation.routing.score import Terms, parts, predicted_ms, predicted_nano, totals
 from federation.routing.strategies import STRATEGIES, Choice, Order, Strategy, cooling_last
@@ -48,7 +48,7 @@ def decide(
     return _verdict(case, order, odds)
 
 
-def _strategy(request: RoutingRequest, target: Target) -> str:
+def _strategy(request: RoutingRequest, target: Resolved) -> str:
     name = request.glance.ask.strategy or target.strategy
     if name not in STRATEGIES:
         raise InvalidRequest(
@@ -59,7 +59,7 @@ def _strategy(request: RoutingRequest, target: Target) -> str:
     return name
 
 
-def _weights(fleet: Fleet, target: Target, strategy: Strategy, *, asked: bool) -> Weights:
+def _weights(fleet: Fleet, target: Resolved, strategy: Strategy, *, asked: bool) -> Weights:
     """A route's weights belong to the route's strategy: a call that asks for another
     strategy gets that one's."""
     if target.weights is not None and (strategy.weights is None or not asked):
@@ -71,7 +71,7 @@ def _admit(
     fleet: Fleet,
     live: Live,
     request: RoutingRequest,
-    target: Target,
+    target: Resolved,
     strategy: str,
     memory: Memory,
 ) -> Case:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from federation.domain.access import VirtualKey
 from federation.errors import NotEligible
 from federation.routing.fleet import Fleet
-from federation.routing.names import Rules, Target, apply_rules
+from federation.routing.names import Rules, Resolved, apply_rules
 from federation.schema.glance import Constraints, Glance
 
 ASSUMED_CONTEXT = 8192
@@ -48,7 +48,7 @@ _EXPLAIN = {
 }
 
 
-def call_rules(fleet: Fleet, target: Target, glance: Glance, key: VirtualKey | None) -> Rules:
+def call_rules(fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey | None) -> Rules:
     """The rules that this call brings, as (rule, who passes).
 
     The predicted price and duration are rules too; `decide` adds them, because they need
@@ -83,7 +83,9 @@ def _any(table: dict[str, int], names: tuple[str, ...]) -> int:
     return mask
 
 
-def _size_rules(fleet: Fleet, target: Target, glance: Glance, rules: list[tuple[str, int]]) -> None:
+def _size_rules(
+    fleet: Fleet, target: Resolved, glance: Glance, rules: list[tuple[str, int]]
+) -> None:
     read, written = glance.text_bytes // _LEAST_BYTES_PER_TOKEN, glance.max_output or 0
     passes = fleet.context.at_least(read + written) & fleet.max_input.at_least(read)
     if target.named or read + written <= ASSUMED_CONTEXT:
@@ -105,7 +107,7 @@ def _governing_rules(fleet: Fleet, constraints: Constraints, rules: list[tuple[s
         rules.append(("certification:hipaa", fleet.certifications.get("hipaa", 0)))
 
 
-def eligible(fleet: Fleet, target: Target, rules: Rules) -> tuple[int, dict[str, int]]:
+def eligible(fleet: Fleet, target: Resolved, rules: Rules) -> tuple[int, dict[str, int]]:
     """Who may serve the call under its rules, and how many each rule removed (each counted
     once, under the first)."""
     mask, removed = apply_rules(target.ready, rules)
@@ -114,7 +116,7 @@ def eligible(fleet: Fleet, target: Target, rules: Rules) -> tuple[int, dict[str,
     return mask, removed
 
 
-def removed_by(fleet: Fleet, target: Target, rules: Rules) -> dict[str, str]:
+def removed_by(fleet: Fleet, target: Resolved, rules: Rules) -> dict[str, str]:
     """Each removed deployment's id and the first rule that removed it. For people: slow."""
     mask, removed = target.mask, {}
     for rule, passes in (*target.rules, *rules):
@@ -124,7 +126,7 @@ def removed_by(fleet: Fleet, target: Target, rules: Rules) -> dict[str, str]:
     return removed
 
 
-def refusal(fleet: Fleet, target: Target, rules: Rules) -> NotEligible:
+def refusal(fleet: Fleet, target: Resolved, rules: Rules) -> NotEligible:
     """The error for a call that no deployment may serve, naming the rule for each."""
     removed = removed_by(fleet, target, rules)
     bounded = dict(list(removed.items())[:_REMOVED_LIMIT])
@@ -153,7 +155,7 @@ def _part(rule: str, members: list[str]) -> str:
     return f"{shown}{more} ({rule}: {reason})"
 
 
-def _status(target: Target, rules: Rules) -> int:
+def _status(target: Resolved, rules: Rules) -> int:
     """403 where a rule that governs decided, 400 where the request asks what nobody can do,
     503 where deployments exist that cannot be asked just now."""
     governed = {"key_models", "key_providers", "residency", "max_cost", "max_latency"}

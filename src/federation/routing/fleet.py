@@ -17,7 +17,7 @@ from federation.domain.catalogue import DataUse, Deployment
 from federation.domain.routes import Settings
 from federation.domain.snapshot import Snapshot
 from federation.routing.masks import Steps, indexes_of, mask_of
-from federation.routing.names import Names, Target
+from federation.routing.names import Names, Resolved
 from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
 from federation.routing.regions import satisfies
@@ -114,7 +114,7 @@ class Fleet:
         models whose retirement lies before `today` are not asked any more."""
         return _build(snapshot, dialects, today, operation)
 
-    def resolve(self, requested: str | None) -> Target:
+    def resolve(self, requested: str | None) -> Resolved:
         """What the requested model name stands for; `NotFound` names the nearest names."""
         return self.names.resolve(requested)
 

@@ -23,7 +23,7 @@ _NEAR_POOL = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Resolved:
     """What a requested name stands for under one snapshot; shared by calls, never changed."""
 
     name: str
@@ -73,9 +73,9 @@ class Names:
         self._ids = {deployment.id: i for i, deployment in enumerate(snapshot.deployments)}
         self._plain = _plain_names(snapshot.deployments)
         # Only names that exist are kept, so clients cannot make it grow.
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[str, Resolved] = {}
 
-    def resolve(self, requested: str | None) -> Target:
+    def resolve(self, requested: str | None) -> Resolved:
         """The target of a name; None or empty is `DEFAULT_MODEL`, else `auto`."""
         name = requested or self._settings.default_model or AUTO
         found = self._targets.get(name)
@@ -96,7 +96,7 @@ class Names:
         """Routes, deployment ids, model ids and aliases, each once, in that order."""
         return list(dict.fromkeys([*self._routes, *self._ids, *self._plain, AUTO]))
 
-    def _find(self, name: str) -> Target:
+    def _find(self, name: str) -> Resolved:
         route = self._routes.get(name)
         if route is not None:
             return self._of_route(route)
@@ -110,7 +110,7 @@ class Names:
             return self._of_all(name)
         raise NotFound(self._unknown(name), code="model_not_found", param="model")
 
-    def _of_route(self, route: Route) -> Target:
+    def _of_route(self, route: Route) -> Resolved:
         if not route.targets:
             return self._of_all(route.name, route)
         shares: dict[int, float] = {}
@@ -120,7 +120,7 @@ class Names:
                 shares.setdefault(index, target.weight)
         return self._target(route.name, mask_of(shares), self._rules, route, tuple(shares), shares)
 
-    def _of_plain(self, name: str, mask: int) -> Target:
+    def _of_plain(self, name: str, mask: int) -> Resolved:
         rules = self._rules
         preferred = mask & self._makers
         # Where nobody in the catalogue made it, every host is as good as another.
@@ -128,7 +128,7 @@ class Names:
             rules = (*rules, ("other_host", preferred))
         return self._target(name, mask, rules)
 
-    def _of_all(self, name: str, route: Route | None = None) -> Target:
+    def _of_all(self, name: str, route: Route | None = None) -> Resolved:
         rules = self._rules
         if not self._settings.auto_unknown:
             rules = (*rules, ("data_unknown", self._known))
@@ -145,10 +145,10 @@ class Names:
         shares: dict[int, float] | None = None,
         *,
         named: bool = True,
-    ) -> Target:
+    ) -> Resolved:
         settings = self._settings
         ready, unready = apply_rules(mask, rules)
-        return Target(
+        return Resolved(
             name=name,
             mask=mask,
             rules=rules,

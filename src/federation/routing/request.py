@@ -10,7 +10,7 @@ from federation.domain.live import Live
 from federation.domain.routes import Weights
 from federation.routing.fleet import Fleet, Slate
 from federation.routing.intents import Classifier, Intent
-from federation.routing.names import Rules, Target
+from federation.routing.names import Rules, Resolved
 from federation.routing.prices import PriceColumns
 from federation.routing.ring import Ring
 from federation.routing.score import Terms
@@ -73,7 +73,7 @@ class Case:
     fleet: Fleet
     live: Live
     request: RoutingRequest
-    target: Target
+    target: Resolved
     strategy: str
     weights: Weights
     rules: Rules
@@ -108,7 +108,7 @@ class Verdict:
     case: Case
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Resolved:
         """What the call's model name stood for, with the deadlines that hold."""
         return self.case.target
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inprocess import deployment, model, provider
 
-from federation.gateway import call as call_module
 from federation.gateway.call import Account, Call, CallIds, Handler, Stage, compose
 from federation.schema.glance import Answer
 from federation.schema.http import ClientReply
@@ -29,7 +29,8 @@ def test_call_ids_stay_in_order_where_the_clock_stands_still_or_goes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times = iter([10**18, 10**18, 10**18 - 5, 10**18 + 9])
-    monkeypatch.setattr(call_module.time, "time_ns", lambda: next(times))
+    clock = SimpleNamespace(time_ns=lambda: next(times))
+    monkeypatch.setattr("federation.gateway.call.time", clock)
     ids = CallIds()
     made = [ids.next() for _ in range(4)]
     assert made == sorted(set(made))

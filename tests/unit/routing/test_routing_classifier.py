@@ -117,13 +117,8 @@ def test_the_packed_sum_is_the_plain_sum(classify: LinearClassifier) -> None:
     weights = [[float((f * 7 + k * 3) % 11 - 5) for k in range(len(KINDS))] for f in range(4)]
     bias = [0.01 * k for k in range(len(KINDS))]
     small = LinearClassifier(json.loads(json.dumps(pack(names, weights, bias, 1.0, {}))))
-    seen: list[float] = []
-    small_judge = LinearClassifier._judge
-    try:
-        LinearClassifier._judge = lambda _self, scores, _length: seen.extend(scores)  # type: ignore[assignment,method-assign,return-value,func-returns-value]
-        small("alpha beta gamma\n- x")
-    finally:
-        LinearClassifier._judge = small_judge  # type: ignore[method-assign]
+    seen = small._scores("alpha beta gamma\n- x")
+    assert len(seen) == len(KINDS)
     for kind, value in enumerate(seen):
         plain = sum(row[kind] for row in weights) / 2.0 + bias[kind]
         assert value == pytest.approx(plain, abs=0.1)
