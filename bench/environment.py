@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
+import statistics
 import subprocess
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -45,6 +48,24 @@ def busy() -> str:
         f"the machine was busy (load {load:.1f} on {os.cpu_count()} processors) at the start: "
         "CPU figures are too high, an interpreter's more than nginx's"
     )
+
+
+def python_work_us() -> float:
+    """CPU time of a fixed piece of Python work, the median of eleven.
+
+    Two processors are often two threads of one core: a busy neighbor then makes the same work
+    cost up to twice as much. Compare this figure between runs before comparing anything else.
+    """
+    body = {"model": "x", "messages": [{"role": "user", "content": "hello " * 200}]}
+    found = []
+    for _ in range(11):
+        before = time.process_time()
+        for _ in range(200):
+            json.loads(json.dumps(body))
+            sum(number * number for number in range(100))
+        found.append((time.process_time() - before) * 1e6 / 200)
+        time.sleep(0.05)
+    return round(statistics.median(found), 1)
 
 
 def describe() -> dict[str, str]:

@@ -201,6 +201,7 @@ def _memory(running: dict[str, targets.Running]) -> dict[str, dict[str, float]]:
 
 def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
     """One whole run; everything that was started is stopped."""
+    work_us = [environment.python_work_us()]
     notes = [busy] if (busy := environment.busy()) else []
     scratch = Path(tempfile.mkdtemp(prefix="federation-bench-"))
     running: dict[str, targets.Running] = {}
@@ -225,9 +226,11 @@ def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
         for target in running.values():
             target.stop()
         shutil.rmtree(scratch, ignore_errors=True)
+    work_us.append(environment.python_work_us())
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "environment": environment.describe(),
+        "python_work_us": work_us,
         "rounds": effort.rounds,
         "rows": [summarize(one) for one in found],
         "cold_start_s": {name: round(one.cold_start_s, 3) for name, one in running.items()},

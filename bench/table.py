@@ -190,6 +190,8 @@ def render(result: Row) -> str:
             lines += ["", f"## {count} streams of 64 events, 20 ms apart"]
             lines += _stream_table(rows, f"streams_{count}")
     lines += ["", "## processes", *_process_table(result)]
+    before, after = result["python_work_us"]
+    lines += ["", f"fixed Python work: {before} us before, {after} us after"]
     lines += ["", "## goals", *verdicts(result)]
     lines += [f"note: {note}" for note in result["notes"]]
     return "\n".join(lines)

@@ -224,6 +224,25 @@ async def test_a_killed_launcher_takes_everyone_along(tmp_path: Path, upstream: 
         assert list(service.calls()) == [reply.headers["x-federation-call-id"]]
 
 
+async def test_when_everything_is_killed_at_once_the_next_start_has_every_line(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    config = write_config(tmp_path, upstream.url)
+    async with serving(tmp_path, config) as service:
+        load = Load()
+        clients = [asyncio.ensure_future(load.client(service, number)) for number in range(8)]
+        await until(lambda: len(load.ended) >= 80, 30)
+        for pid in (service.process.pid, *service.children().values()):
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.gather(*clients)
+        await service.gone()
+    async with serving(tmp_path, config) as service, service.client() as client:
+        ledger = await listed(client)
+        costs = {call: ledger[call]["cost_nano"] for call in load.ended}
+        assert costs == load.ended
+        assert (await ask(client)).status_code == 200
+
+
 async def test_a_revoked_key_stops_working_within_a_second_on_every_worker(
     tmp_path: Path, upstream: Upstream
 ) -> None:

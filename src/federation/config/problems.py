@@ -1,7 +1,8 @@
 """From a failed validation to problems that an operator can act on: place, fault, nearest word.
 
 No message repeats a value that was written: it might be a secret in the wrong line. Only
-key names, and values that were compared with a list of allowed words, are shown.
+key names, names of things (providers, routes, models), and values that were compared with a
+list of allowed words are shown.
 """
 
 from __future__ import annotations

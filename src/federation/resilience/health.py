@@ -271,12 +271,13 @@ def _expected_ms(prior: Speed) -> float:
 def _sample(measure: Measure, now_s: float, prior: Speed) -> Sample:
     """What an attempt says of the two speeds.
 
-    A whole answer arrives at once, so its first byte says nothing of the first token: a
-    long one is read as the expected wait plus its tokens, a short one as waiting only.
+    A whole answer arrives at once (or its first byte was not seen), which says nothing of
+    the first token: a long one is read as the expected wait plus its tokens, a short one as
+    waiting only.
     """
     total, first, tokens = measure.total_ms, measure.first_byte_ms, measure.output_tokens
     writing = total - first
-    if total > 0.0 and writing >= _STREAMED * total:
+    if first > 0.0 and writing >= _STREAMED * total:
         rate = 1000.0 * tokens / writing if tokens >= _FEW_TOKENS else -1.0
         return Sample(now_s, first, total, rate)
     if tokens < _FEW_TOKENS:

@@ -17,7 +17,7 @@ from federation.errors import InvalidRequest
 from federation.routing.eligible import call_rules, eligible, refusal
 from federation.routing.fleet import Fleet
 from federation.routing.intents import UNKNOWN, category_of, expected_output
-from federation.routing.names import Rules, Resolved, apply_rules
+from federation.routing.names import Resolved, Rules, apply_rules
 from federation.routing.request import Case, Memory, RoutingRequest, Verdict, expected_input
 from federation.routing.score import Terms, parts, predicted_ms, predicted_nano, totals
 from federation.routing.strategies import STRATEGIES, Choice, Order, Strategy, cooling_last

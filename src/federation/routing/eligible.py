@@ -14,7 +14,8 @@ from __future__ import annotations
 from federation.domain.access import VirtualKey
 from federation.errors import NotEligible
 from federation.routing.fleet import Fleet
-from federation.routing.names import Rules, Resolved, apply_rules
+from federation.routing.masks import indexes_of
+from federation.routing.names import Resolved, Rules, apply_rules
 from federation.schema.glance import Constraints, Glance
 
 ASSUMED_CONTEXT = 8192
@@ -23,6 +24,9 @@ _LEAST_BYTES_PER_TOKEN = 5
 """Natural text has about four bytes to a token. The rule counts generously, because a
 deployment wrongly removed is a refusal, and one wrongly kept only a fallback."""
 _FILE_KINDS = ("file", "pdf", "document")
+_WISHES = frozenset({"prefill"})
+"""Abilities whose lack changes an answer and refuses none: where the caller named the
+model, its provider decides what a conversation that ends with an assistant means."""
 _LISTED = 5
 _REMOVED_LIMIT = 100
 
@@ -64,6 +68,7 @@ def call_rules(fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey |
     rules += [
         (f"ability:{ability}", fleet.abilities.get(ability, 0) | trusted)
         for ability in glance.needs
+        if not (target.named and ability in _WISHES)
     ]
     if glance.images:
         rules.append(("modality:image", fleet.modalities.get("image", 0) | trusted))
@@ -120,7 +125,7 @@ def removed_by(fleet: Fleet, target: Resolved, rules: Rules) -> dict[str, str]:
     """Each removed deployment's id and the first rule that removed it. For people: slow."""
     mask, removed = target.mask, {}
     for rule, passes in (*target.rules, *rules):
-        for index in fleet.slate(mask & ~passes).indexes:
+        for index in indexes_of(mask & ~passes):
             removed[fleet.ids[index]] = rule
         mask &= passes
     return removed

@@ -10,7 +10,7 @@ from federation.domain.live import Live
 from federation.domain.routes import Weights
 from federation.routing.fleet import Fleet, Slate
 from federation.routing.intents import Classifier, Intent
-from federation.routing.names import Rules, Resolved
+from federation.routing.names import Resolved, Rules
 from federation.routing.prices import PriceColumns
 from federation.routing.ring import Ring
 from federation.routing.score import Terms

@@ -112,6 +112,13 @@ def test_a_whole_answer_teaches_its_speed_and_a_short_one_its_wait() -> None:
     assert live.tokens_per_s[0] == 80.0
 
 
+def test_a_first_byte_that_nobody_saw_is_no_measure_of_the_first_token() -> None:
+    made = board()
+    noted(made, 50, 1.0, first_byte_ms=0.0, total_ms=2_500.0, output_tokens=100)
+    assert made.live(1.0).first_token_ms[0] == 500.0
+    assert made.first_byte(A, 1.0) is None
+
+
 def test_an_answer_without_tokens_proves_life_but_no_speed() -> None:
     made = board()
     noted(made, 20, 1.0, first_byte_ms=1.0, total_ms=1.0, output_tokens=0)

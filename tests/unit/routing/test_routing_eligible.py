@@ -28,7 +28,7 @@ def may_serve(each: Deployment, asked: Glance, holder: VirtualKey | None, *, nam
         can_be_asked(each)
         and (named or is_known(each))
         and is_within_reach(each, asked, holder)
-        and (is_silent(each, named=named) or is_able(each, asked))
+        and (is_silent(each, named=named) or is_able(each, asked, named=named))
         and is_large_enough(each, asked, named=named)
         and is_allowed(each, asked.ask.constraints)
     )
@@ -64,10 +64,11 @@ def is_silent(each: Deployment, *, named: bool) -> bool:
     return named and not each.model.abilities and each.model.input_modalities == ("text",)
 
 
-def is_able(each: Deployment, asked: Glance) -> bool:
+def is_able(each: Deployment, asked: Glance, *, named: bool) -> bool:
     reads = set(each.model.input_modalities)
+    wishes = {"prefill"} if named else set()
     return (
-        set(asked.needs) <= {ability.value for ability in each.model.abilities}
+        set(asked.needs) - wishes <= {ability.value for ability in each.model.abilities}
         and (not asked.images or "image" in reads)
         and (not asked.files or bool({"pdf", "file", "document"} & reads))
         and (not asked.audio or "audio" in reads)
@@ -142,7 +143,7 @@ calls = st.builds(
     st.fixed_dictionaries(
         {
             "needs": st.lists(
-                st.sampled_from(["tools", "json_schema", "reasoning", "telepathy"]),
+                st.sampled_from(["tools", "json_schema", "reasoning", "telepathy", "prefill"]),
                 max_size=2,
                 unique=True,
             ).map(tuple),
