@@ -51,9 +51,11 @@ floors: $(DEV) ## import contracts
 .PHONY: generated
 generated: $(DEV) ## generated files are fresh
 	$(BIN)/python -m federation.catalogue.build --check
+	$(BIN)/python -m federation.cli.reference --check .
 
 generate: $(DEV) ## write the generated files anew
 	$(BIN)/python -m federation.catalogue.build
+	$(BIN)/python -m federation.cli.reference .
 
 format: $(DEV) ## format, and mend what lint can mend
 	$(BIN)/ruff format .

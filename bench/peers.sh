@@ -5,13 +5,13 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p .peers
 
-LITELLM_VERSION="${LITELLM_VERSION:-}"
-PORTKEY_VERSION="${PORTKEY_VERSION:-}"
+LITELLM_VERSION="${LITELLM_VERSION:-1.106.2}"
+PORTKEY_VERSION="${PORTKEY_VERSION:-1.15.2}"
 
 if [ ! -x .peers/litellm/bin/litellm ]; then
   echo "LiteLLM proxy ..."
   python3 -m venv .peers/litellm &&
-    .peers/litellm/bin/python -m pip install --quiet "litellm[proxy]${LITELLM_VERSION:+==$LITELLM_VERSION}" ||
+    .peers/litellm/bin/python -m pip install --quiet "litellm[proxy]==$LITELLM_VERSION" ||
     { echo "LiteLLM could not be installed: skipped"; rm -rf .peers/litellm; }
 fi
 
@@ -19,7 +19,7 @@ if [ ! -d .peers/portkey/node_modules/@portkey-ai/gateway ]; then
   echo "Portkey gateway ..."
   mkdir -p .peers/portkey &&
     npm install --silent --no-fund --no-audit --ignore-scripts --prefix .peers/portkey \
-      "@portkey-ai/gateway${PORTKEY_VERSION:+@$PORTKEY_VERSION}" ||
+      "@portkey-ai/gateway@$PORTKEY_VERSION" ||
     { echo "Portkey could not be installed: skipped"; rm -rf .peers/portkey; }
 fi
 

@@ -17,6 +17,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -57,10 +58,9 @@ class Vocabulary:
         words: Counter[str] = Counter()
         pairs: Counter[tuple[str, str]] = Counter()
         for text in texts:
-            found, neighbors, signs = features(text)
-            words.update(found)
-            words.update(signs)
-            pairs.update(neighbors)
+            found, signs = features(text)
+            words.update({*found, *signs})
+            pairs.update(set(pairwise(found)))
         known: list[str | tuple[str, str]] = [w for w, n in words.items() if n >= LEAST_WORDS]
         known += [pair for pair, n in pairs.items() if n >= LEAST_PAIRS]
         self.names = sorted(known, key=str)
@@ -68,9 +68,9 @@ class Vocabulary:
 
     def bag(self, text: str) -> Bag:
         """The known features of a text."""
-        found, neighbors, signs = features(text)
+        found, signs = features(text)
         index = self.index
-        return sorted({index[f] for f in (*found, *neighbors, *signs) if f in index})
+        return sorted({index[f] for f in (*found, *signs, *pairwise(found)) if f in index})
 
 
 class Softmax:

@@ -31,7 +31,7 @@ from gateway_rig import (
 from inprocess import Gateway
 from scripted import DONE, USAGE, Behave, Talk, chunk, completion, whole
 
-from federation.domain.catalogue import Deployment
+from federation.domain.catalogue import Deployment, Limits
 from federation.domain.routes import Deadlines, Settings
 from federation.schema.records import CallEnded
 
@@ -284,6 +284,63 @@ async def test_a_stale_pooled_connection_is_no_attempt() -> None:
             assert reply.headers["x-federation-attempts"] == "1"
         assert len(upstreams[0].seen) == 3
         assert {len(item.attempts) for item in running.books.ended} == {1}
+
+
+async def test_a_last_resort_without_allowance_leaves_the_first_failure_as_the_answer() -> None:
+    def alter(place: int, row: Deployment) -> Deployment:
+        limits = Limits(rpm=10) if place else Limits()
+        return replace(row, provider=replace(row.provider, limits=limits))
+
+    async with rig(status(404), whole, alter=alter) as (running, client, upstreams):
+        running.leases.denied = {"rpm/p1"}
+        refused(await client.post(CHAT, json=HELLO), 502, "upstream_model_missing")
+        assert upstreams[1].seen == []
+
+
+async def test_requests_that_were_wrong_do_not_make_a_deployment_ill() -> None:
+    said = error_body("No.", code="some_code_of_its_own", type="invalid_request_error")
+
+    async def behave(talk: Talk) -> None:
+        if talk.seen.json.get("seed") == 1:
+            await talk.answer(said, 400)
+        else:
+            await whole(talk)
+
+    async with rig(behave, whole) as (running, client, upstreams):
+        for _ in range(30):
+            refused(await client.post(CHAT, json=HELLO | {"seed": 1}), 400, "some_code_of_its_own")
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.headers["x-federation-provider"] == "p0"
+        assert upstreams[1].seen == []
+        words = {item.error for ended in running.books.ended for item in ended.attempts}
+        assert words == {"upstream_rejected", ""}, "a provider's words would be metric labels"
+
+
+async def test_a_provider_that_only_keeps_a_stream_alive_has_no_more_time_than_others() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        while True:
+            await talk.event(b": still at it\n\n")
+            await asyncio.sleep(0.02)
+
+    async with rig(behave, whole, deadlines=SHORT) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=STREAM, timeout=4)
+        assert reply.headers["x-federation-provider"] == "p1"
+        (ended,) = running.books.ended
+        assert ended.attempts[0].error == "upstream_timeout"
+        await eventually(lambda: upstreams[0].seen[0].hung_up is not None)
+
+
+async def test_a_provider_that_floods_a_stream_before_its_content_is_left() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        while True:
+            await talk.event(b": " + b"x" * 60_000 + b"\n\n")
+
+    async with rig(behave, whole) as (running, client, _):
+        reply = await client.post(CHAT, json=STREAM, timeout=10)
+        assert reply.headers["x-federation-provider"] == "p1"
+        assert running.books.ended[0].attempts[0].error == "upstream_garbled"
 
 
 # Streams that break after their first content.

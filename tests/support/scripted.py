@@ -128,10 +128,12 @@ async def read_request(reader: asyncio.StreamReader) -> Seen | None:
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
     lines = head.decode().split("\r\n")
-    headers = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in lines[1:] if line)
-    }
+    headers: dict[str, str] = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        if name:
+            before = headers.get(name.strip().lower())
+            headers[name.strip().lower()] = (f"{before}, " if before else "") + value.strip()
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Seen(lines[0], headers, body, time.monotonic())
 

@@ -38,11 +38,20 @@ def compile_snapshot(
         version=version,
         digest="",
         settings=loaded.settings,
-        deployments=tuple(deployments),
+        deployments=tuple(deployments]),
         routes=loaded.routes,
         secrets={name: secrets[name] for name in loaded.providers if name in secrets},
     )
     return replace(snapshot, digest=_digest(snapshot))
+
+
+def _never_mixed(deployments: list[Deployment]) -> tuple[Deployment, ...]:
+    """Leave the simulated out as soon as one that is not could answer: a made-up answer must
+    never stand in for a real one."""
+    real = [item for item in deployments if not item.provider.simulated]
+    if any(item.usable and item.enabled for item in real):
+        return tuple(real)
+    return tuple(deployments)
 
 
 def without_secrets(snapshot: Snapshot) -> Snapshot:

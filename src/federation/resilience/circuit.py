@@ -53,6 +53,11 @@ class Breaker:
         self._probe_until = 0.0
         self.cooling_until = 0.0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether calls pass freely: then nothing but a cooldown or a failure changes it."""
+        return self._state is Circuit.CLOSED
+
     def state(self, now_s: float) -> Circuit:
         """The state now; an open circuit turns half-open by time alone."""
         if self._state is Circuit.OPEN and now_s >= self._reopens:

@@ -151,8 +151,9 @@ class HealthBoard:
         if entry is not None:
             entry.inflight += 1
             self._live.inflight[entry.index] = entry.inflight
-            entry.breaker.begin(self._now_s)
-            self._show(entry, self._now_s)
+            if not entry.breaker.is_closed:
+                entry.breaker.begin(self._now_s)
+                self._show(entry, self._now_s)
 
     def end(self, deployment: str) -> None:
         """An attempt is over, however it ended; `note` says what came of it."""
@@ -160,8 +161,9 @@ class HealthBoard:
         if entry is not None:
             entry.inflight = max(entry.inflight - 1, 0)
             self._live.inflight[entry.index] = entry.inflight
-            entry.breaker.end()
-            self._show(entry, self._now_s)
+            if not entry.breaker.is_closed:
+                entry.breaker.end()
+                self._show(entry, self._now_s)
 
     def cool(self, deployment: str, until_s: float, now_s: float) -> None:
         """Let a deployment rest until then (Retry-After, a refused credential)."""
@@ -179,6 +181,7 @@ class HealthBoard:
         self._now_s = now_s
         self._active.add(measure.deployment)
         entry.dirty = True
+        closed = entry.breaker.is_closed
         fade = math.exp((entry.noted_s - now_s) / _MEMORY_S) if entry.seen else 0.0
         entry.noted_s = now_s
         entry.seen = entry.seen * fade + 1.0
@@ -191,7 +194,8 @@ class HealthBoard:
         else:
             entry.good *= fade
             entry.breaker.fail(now_s)
-        self._show(entry, now_s)
+        if not (closed and measure.ok):
+            self._show(entry, now_s)
 
     def health(self, deployment: str, now_s: float) -> Health:
         """The state of one deployment; `unknown` for a name that is not on the board."""

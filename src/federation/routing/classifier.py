@@ -15,7 +15,8 @@ import base64
 import json
 import math
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import pairwise
+from operator import mul
 from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ _LENGTH_MOST = 0.15
 _LEAST_CONFIDENCE = 0.2
 _LEAST_WORDS = 2
 _LEAST_KNOWN = 0.1
-"""With fewer words known (`^` is one) the prompt is in no language that was trained on."""
+"""With fewer words known (the start is one) it is in no language that was trained on."""
 
 
 class Kind(NamedTuple):
@@ -76,16 +77,22 @@ KINDS: dict[str, Kind] = {
 class LinearClassifier:
     """Says what a prompt is for; satisfies `intents.Classifier`."""
 
-    __slots__ = ("_bias", "_kinds", "_pairs", "_split", "_unit", "_words")
+    __slots__ = ("_bias", "_difficulties", "_kinds", "_pairs", "_split", "_unit", "_words")
 
     def __init__(self, stored: dict[str, Any]) -> None:
         """`stored` is what `pack` makes and the weights file holds; it is not checked again."""
-        self._kinds = [KINDS[name] for name in stored["kinds"]]
+        kinds = [KINDS[name] for name in stored["kinds"]]
+        # Each kind with the places of all kinds of its intent.
+        self._kinds = [
+            (kind, [place for place, other in enumerate(kinds) if other.intent == kind.intent])
+            for kind in kinds
+        ]
+        self._difficulties = [kind.difficulty for kind in kinds]
         temperature = stored["temperature"]
         self._unit = stored["unit"] / temperature
         self._bias = [value / temperature for value in stored["bias"]]
-        self._split = Struct(f"<{len(self._kinds) + 1}I")
-        lanes = _lanes(base64.b64decode(stored["weights"]), len(self._kinds))
+        self._split = Struct(f"<{len(kinds) + 1}I")
+        lanes = _lanes(base64.b64decode(stored["weights"]), len(kinds))
         words = [*stored["words"].split(), *stored["signs"]]
         self._words = dict(zip(words, lanes, strict=False))
         pairs = [tuple(line.split(" ")) for line in stored["pairs"].splitlines()]
@@ -98,13 +105,15 @@ class LinearClassifier:
 
     def _scores(self, text: str) -> list[float]:
         """A score for each kind; empty where too little of the text is known."""
-        words, pairs, signs = features(text)
-        known, nothing = self._words.get, repeat(0)
-        total = sum(map(known, words, nothing))
+        words, signs = features(text)
+        # Unknown words are filtered out first: adding a zero copies the whole large integer.
+        known, once = self._words.get, set(words)
+        total = sum(filter(None, map(known, once)))
         read = total & _FIRST_LANE
-        if read < _LEAST_WORDS or read < _LEAST_KNOWN * len(words):
+        if read < _LEAST_WORDS or read < _LEAST_KNOWN * len(once):
             return []
-        total += sum(map(known, signs, nothing)) + sum(map(self._pairs.get, pairs, nothing))
+        pairs = set(filter(self._pairs.__contains__, pairwise(words)))
+        total += sum(filter(None, map(known, signs))) + sum(map(self._pairs.__getitem__, pairs))
         hits, *sums = self._split.unpack(total.to_bytes(self._split.size, "little"))
         scale = self._unit / math.sqrt(hits)
         offset = _ZERO * hits
@@ -115,23 +124,14 @@ class LinearClassifier:
     def _judge(self, scores: list[float], length: int) -> Intent:
         most = max(scores)
         grown = [math.exp(score - most) for score in scores]
-        whole, kinds = sum(grown), self._kinds
-        best = kinds[scores.index(most)]
-        hardness = sum([kind.difficulty * share for kind, share in zip(kinds, grown, strict=True)])
-        confidence = (
-            sum(
-                [
-                    share
-                    for kind, share in zip(kinds, grown, strict=True)
-                    if kind.intent == best.intent
-                ]
-            )
-            / whole
-        )
+        whole = sum(grown)
+        best, same = self._kinds[scores.index(most)]
+        confidence = sum([grown[place] for place in same]) / whole
         if confidence < _LEAST_CONFIDENCE:
             return UNKNOWN
+        hardness = sum(map(mul, grown, self._difficulties)) / whole
         longer = min(_LENGTH_SLOPE * math.log1p(length / _LENGTH), _LENGTH_MOST)
-        difficulty = min(hardness / whole + longer, 1.0)
+        difficulty = min(hardness + longer, 1.0)
         return Intent(best.intent, confidence, difficulty, best.category)
 
 

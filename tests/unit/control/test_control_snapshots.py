@@ -136,3 +136,12 @@ def test_a_key_ring_survives_the_link() -> None:
     key = VirtualKey("key_1", b"h" * 32, "n", "default", Role.VIEWER, 1, 2, 3, ("a",), ("b",))
     ring = KeyRing(4, b"k" * 32, (key,))
     assert unpack_ring(pack_ring(ring)) == ring
+
+
+def test_simulated_deployments_leave_as_soon_as_a_real_one_is_usable() -> None:
+    simulated = replace(HOME, id="sim", simulated=True)
+    rows = loaded(ACME, simulated, configured=frozenset({"sim"}))
+    alone = compile_snapshot(rows, [], {}, 1)
+    assert {item.provider.id for item in alone.deployments} == {"acme", "sim"}
+    beside = compile_snapshot(rows, [], {"acme": "secret"}, 2)
+    assert {item.provider.id for item in beside.deployments} == {"acme"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from federation.routing import classifier as room
 from federation.routing.classifier import KINDS, LinearClassifier, load, pack
-from federation.routing.features import HEAD, TAIL, features, words_of
+from federation.routing.features import HEAD, START, TAIL, features, words_of
 from federation.routing.intents import INTENTS
 from federation.routing.quality import CATEGORIES
 
@@ -113,11 +113,11 @@ def load_once() -> LinearClassifier:
 
 
 def test_the_packed_sum_is_the_plain_sum(classify: LinearClassifier) -> None:
-    names: list[Any] = ["alpha", "beta", ("alpha", "beta"), "\n- "]
+    names: list[Any] = ["alpha", "beta", ("alpha", "beta"), "\n"]
     weights = [[float((f * 7 + k * 3) % 11 - 5) for k in range(len(KINDS))] for f in range(4)]
     bias = [0.01 * k for k in range(len(KINDS))]
     small = LinearClassifier(json.loads(json.dumps(pack(names, weights, bias, 1.0, {}))))
-    seen = small._scores("alpha beta gamma\n- x")
+    seen = small._scores("alpha beta gamma\nx")
     assert len(seen) == len(KINDS)
     for kind, value in enumerate(seen):
         plain = sum(row[kind] for row in weights) / 2.0 + bias[kind]
@@ -143,16 +143,16 @@ def test_mathematics_has_a_quality_column_of_its_own(classify: LinearClassifier)
 
 def test_only_the_ends_of_a_long_prompt_are_read() -> None:
     text = "begin " + "middle " * 5_000 + " end"
-    words, _, _ = features(text)
-    assert {"^", "begin", "end"} <= words
+    words, _ = features(text)
+    assert {START, "begin", "end"} <= set(words)
     assert len(words_of(text[:HEAD])) + len(words_of(text[-TAIL:])) < 200
 
 
 def test_words_are_plain_and_unspaced_scripts_are_read_sign_by_sign() -> None:
     assert words_of("Don't PANIC, call 0800-123!") == ["don", "t", "panic", "call", "0000", "000"]
     assert words_of("写一首诗，谢谢") == ["写", "一", "首", "诗", "谢", "谢"]
-    _, pairs, signs = features("Fix:\n```\nx = 1\n```")
-    assert ("^", "fix") in pairs
+    words, signs = features("Fix:\n```\nx = 1\n```")
+    assert words == [START, "fix", "x", "0"]
     assert {"```", "=", ":", "\n"} <= set(signs)
 
 
