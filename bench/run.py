@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import accounting, environment, measure, table, targets
@@ -62,10 +62,12 @@ class Effort:
     seconds_many: float
     seconds_streams: float
     stream_counts: tuple[int, ...]
+    warm_seconds: float
+    """Before a row's first figure; a just-in-time compiler needs seconds."""
 
 
-FULL = Effort(3, 3, 4, 4.0, (64, 256))
-QUICK = Effort(2, 1, 2, 2.0, (256,))
+FULL = Effort(3, 3, 4, 4.0, (64, 256), 4)
+QUICK = Effort(2, 1, 2, 2.0, (256,), 1)
 
 CASES = (
     Case("direct", "direct", "bench-model", streams=True),
@@ -133,7 +135,7 @@ def measure_rounds(
             target = running[one.case.target]
             whole, stream = _write_requests(one.case, target.target, folder)
             if number == 0:
-                measure.whole(target.place, whole, 8, 1)
+                measure.whole(target.place, whole, 8, effort.warm_seconds)
             for count, seconds in ((1, effort.seconds_one), (32, effort.seconds_many)):
                 result = measure.whole(target.place, whole, count, seconds)
                 one.whole.setdefault(count, []).append(result)
@@ -250,13 +252,7 @@ def main() -> None:
     args = parser.parse_args()
     effort = QUICK if args.quick else FULL
     if args.rounds:
-        effort = Effort(
-            args.rounds,
-            effort.seconds_one,
-            effort.seconds_many,
-            effort.seconds_streams,
-            effort.stream_counts,
-        )
+        effort = replace(effort, rounds=args.rounds)
     result = bench(effort, set(args.only), peers=not (args.no_peers or args.quick))
     result["verdicts"] = table.verdicts(result)
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ def compile_snapshot(
         version=version,
         digest="",
         settings=loaded.settings,
-        deployments=tuple(deployments]),
+        deployments=_never_mixed(deployments),
         routes=loaded.routes,
         secrets={name: secrets[name] for name in loaded.providers if name in secrets},
     )

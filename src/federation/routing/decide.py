@@ -156,7 +156,7 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
             preferred=_ranks(case, preference) if preference else (),
         )
     )
-    settled = cooling_last(order, case.live, now_s)
+    settled = cooling_last(order, case.slate, case.live, now_s)
     if odds and settled is not order:
         odds = _without_cooling(dict(zip(order, odds, strict=True)), settled, case)
     return settled, odds

@@ -147,11 +147,11 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def cooling_last(order: list[int], live: Live, now_s: float) -> list[int]:
+def cooling_last(order: list[int], slate: Slate, live: Live, now_s: float) -> list[int]:
     """Move who is cooling down behind the others, the soonest back first."""
     down = live.down_until
-    ready = [index for index in order if down[index] <= now_s]
-    if len(ready) == len(order):
+    if max(slate.pick(down)) <= now_s:
         return order
+    ready = [index for index in order if down[index] <= now_s]
     cooling = sorted([i for i in order if down[i] > now_s], key=down.__getitem__)
     return ready + cooling
