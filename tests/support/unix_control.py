@@ -37,7 +37,7 @@ class UnixControl:
             while (seen := await read_request(reader)) is not None:
                 self.seen.append(seen)
                 await self.behave(Talk(seen, writer))
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self._open.discard(writer)

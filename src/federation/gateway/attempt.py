@@ -45,6 +45,10 @@ class Attempt:
         self._status = status
         self._first = self._world.clock()
 
+    def left(self, within_s: float) -> float:
+        """What is left of so many seconds since the attempt started."""
+        return self._started + within_s - self._world.clock()
+
     def began(self) -> None:
         """The answer itself has begun: for streams this, and not the head, is the first byte."""
         self._first = self._world.clock()

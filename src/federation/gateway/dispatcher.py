@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from federation.domain.routes import Deadlines
-from federation.errors import RateLimited, UpstreamError, UpstreamGarbled
+from federation.errors import RateLimited, UpstreamError, UpstreamGarbled, UpstreamTimeout
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
@@ -21,9 +21,11 @@ from federation.ports import Exchange
 from federation.resilience.recovery import Action, Fail, Retry, Tries
 from federation.routing.request import Verdict
 from federation.schema.http import ClientReply, Timeouts
+from federation.schema.tap import StreamTap
 from federation.telemetry import metrics
 
 _ERROR_BODY = 256 * 1024
+_OPENING = 1024 * 1024
 _EVENTS = b"text/event-stream"
 _BYTES_PER_TOKEN = 4
 """For an answer without usage: its framing counts too, so this errs on the dear side."""
@@ -99,14 +101,15 @@ class Dispatcher:
         exchange: Exchange | None = None
         try:
             request = face.encode(wire, call.glance, call.request.body)
-            timeouts = _timeouts(verdict.target.deadlines)
-            exchange = await self._world.transport.send(request, timeouts)
+            deadlines = verdict.target.deadlines
+            exchange = await self._world.transport.send(request, _timeouts(deadlines))
             attempt.answered(exchange.status)
             if exchange.status >= 300:
                 body = await exchange.body(_ERROR_BODY)
                 raise face.decode_error(wire, exchange.status, exchange.headers, body)
             if call.glance.stream:
-                return await self._open(call, situation, index, attempt, exchange)
+                within_s = deadlines.first_token_s
+                return await self._open(call, situation, index, attempt, exchange, within_s)
             return await self._whole(call, situation, index, attempt, exchange)
         except BaseException as error:
             attempt.fail(error)
@@ -132,21 +135,24 @@ class Dispatcher:
         return ClientReply(exchange.status, pairs, body)
 
     async def _open(
-        self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
+        self,
+        call: Call,
+        situation: Situation,
+        index: int,
+        attempt: Attempt,
+        exchange: Exchange,
+        within_s: float,
     ) -> ClientReply:
         """Read until the answer has begun: up to there another deployment may still take over."""
         face, wire = situation.line(index)
         kind = exchange.headers.get(b"content-type", _EVENTS)
-        if not kind.startswith(_EVENTS):
+        if not kind.lower().startswith(_EVENTS):
             raise UpstreamGarbled("The provider answered a stream with something else.")
         glance = call.glance
         tap = face.tap(wire, withhold_usage=not glance.usage_asked, choices=glance.choices)
-        opening = b""
-        while not tap.started:
-            data = await exchange.read()
-            if not data:
-                raise UpstreamGarbled("The provider ended a stream without an answer.")
-            opening += tap.feed(data)
+        opening = await _more(exchange, tap)
+        if not tap.started:
+            opening += await _until_content(exchange, tap, attempt.left(within_s))
         attempt.began()
         endings = [attempt.ending(tap)]
         stream = AnswerStream(exchange, tap, opening, face.render_stream_error, endings)
@@ -154,6 +160,28 @@ class Dispatcher:
         pairs.append((b"cache-control", b"no-cache"))
         pairs += warnings(face.dropped_fields(wire, glance))
         return ClientReply(exchange.status, pairs, stream)
+
+
+async def _more(exchange: Exchange, tap: StreamTap) -> bytes:
+    """The next events of an answer that has not begun yet."""
+    data = await exchange.read()
+    if not data:
+        raise UpstreamGarbled("The provider ended a stream without an answer.")
+    return tap.feed(data)
+
+
+async def _until_content(exchange: Exchange, tap: StreamTap, within_s: float) -> bytes:
+    """The events up to the first content, bounded in time and size: keep-alives are no answer."""
+    opening = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            while not tap.started:
+                opening += await _more(exchange, tap)
+                if len(opening) > _OPENING:
+                    raise UpstreamGarbled("The provider's stream has no beginning.")
+    except TimeoutError:
+        raise UpstreamTimeout("The provider kept a stream open and did not answer.") from None
+    return bytes(opening)
 
 
 def _timeouts(deadlines: Deadlines) -> Timeouts:

@@ -25,7 +25,8 @@ PASSED = (
     "/openapi.json",
     "/health/startup",
 )
-_HOP = frozenset(
+_PEER = b"x-federation-peer"
+_KEPT_BACK = frozenset(
     (
         b"connection",
         b"keep-alive",
@@ -39,6 +40,7 @@ _HOP = frozenset(
         b"expect",
         b"date",
         b"server",
+        _PEER,
     )
 )
 _TIMEOUTS = Timeouts(connect_s=1.0, first_byte_s=30.0, idle_s=30.0, total_s=60.0)
@@ -62,8 +64,8 @@ class Passing:
         target = quote(request.path, safe="/:@!$&'()*+,;=~-._")
         if request.query:
             target = f"{target}?{request.query}"
-        headers = [pair for pair in request.headers.items() if pair[0] not in _HOP]
-        headers.append((b"x-federation-peer", request.peer.encode("ascii", "replace")))
+        headers = [pair for pair in request.headers.items() if pair[0] not in _KEPT_BACK]
+        headers.append((_PEER, request.peer.encode("ascii", "replace")))
         wire = WireRequest(request.method, self._origin, target, tuple(headers), request.body)
         try:
             exchange = await self._transport.send(wire, _TIMEOUTS)
@@ -73,7 +75,7 @@ class Passing:
                 await exchange.aclose()
         except UpstreamError as error:
             raise _away() from error
-        kept = [pair for pair in exchange.headers.items() if pair[0] not in _HOP]
+        kept = [pair for pair in exchange.headers.items() if pair[0] not in _KEPT_BACK]
         return ClientReply(exchange.status, kept, body)
 
 

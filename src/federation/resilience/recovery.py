@@ -15,6 +15,7 @@ from federation.errors import (
     UpstreamError,
     UpstreamMissing,
     UpstreamRateLimited,
+    UpstreamRejected,
 )
 
 RETRIES = 2
@@ -104,7 +105,10 @@ def backoff(tries: int, rng: Random) -> float:
 
 
 def blame(error: UpstreamError) -> str:
-    """The word for `Measure.error`: a provider that says when to come back is not ill."""
+    """The word for `Measure.error`: a provider that says when to come back is not ill, nor is
+    one that refuses a wrong request, whose own code is for the caller and not for metrics."""
+    if isinstance(error, UpstreamRejected):
+        return UpstreamRejected.code
     if isinstance(error, UpstreamRateLimited) and error.retry_after_s is not None:
         return PACED
     return error.code

@@ -123,3 +123,7 @@ def test_a_provider_that_says_when_to_come_back_is_not_blamed() -> None:
     assert blame(UpstreamRateLimited("429", retry_after_s=2.0)) == "paced"
     assert blame(UpstreamRateLimited("429")) == "upstream_rate_limited"
     assert blame(UpstreamFailed("500")) == "upstream_failed"
+
+
+def test_a_provider_that_refuses_a_wrong_request_is_not_blamed_in_its_own_words() -> None:
+    assert blame(UpstreamRejected("400", code="its_own_word")) == "upstream_rejected"
