@@ -1,4 +1,4 @@
-"""The two measurements: whole answers under `wrk`, and many streams under our own client."""
+"""The measurements: whole answers at full load and at a fixed rate, and many streams."""
 
 from __future__ import annotations
 
@@ -55,10 +55,20 @@ class Place:
 
 
 def whole(place: Place, request: Path, connections: int, seconds: float) -> Whole:
-    """Post `request` for `seconds` on `connections` connections."""
-    root, port, worker = place.root, place.port, place.worker
+    """Post `request` for `seconds` on `connections` connections, as fast as they are answered."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
-    command += ["--timeout", "20s", "-s", str(HERE / "post.lua"), f"http://127.0.0.1:{port}/"]
+    command += ["--timeout", "20s", "-s", str(HERE / "post.lua")]
+    return _posted(place, [*command, f"http://127.0.0.1:{place.port}/"], request)
+
+
+def paced(place: Place, request: Path, seconds: float) -> Whole:
+    """Post `request` on 8 connections, 1,000 times a second or as often as they are answered."""
+    command = [sys.executable, "-m", "bench.paced", "--port", str(place.port)]
+    return _posted(place, [*command, "--request", str(request), "--seconds", str(seconds)], request)
+
+
+def _posted(place: Place, command: list[str], request: Path) -> Whole:
+    root, worker = place.root, place.worker
     before, worker_before = accounting.cpu_seconds(root), accounting.cpu_of(root, worker)
     done = subprocess.run(
         command,
@@ -66,6 +76,7 @@ def whole(place: Place, request: Path, connections: int, seconds: float) -> Whol
         capture_output=True,
         text=True,
         check=True,
+        cwd=HERE.parent,
     )
     accounting.settle(root)
     used = accounting.cpu_seconds(root) - before

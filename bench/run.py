@@ -27,6 +27,8 @@ from bench import accounting, environment, measure, table, targets
 
 OUT = Path(__file__).resolve().parent / "out"
 EVENTS = 64
+PACED = 8
+"""The number of connections at the fixed rate; also the name of its figures."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Effort:
     """How long to measure."""
 
     rounds: int
+    seconds_paced: float
     seconds_one: float
     seconds_many: float
     seconds_streams: float
@@ -66,8 +69,8 @@ class Effort:
     """Before a row's first figure; a just-in-time compiler needs seconds."""
 
 
-FULL = Effort(3, 3, 4, 4.0, (64, 256), 4)
-QUICK = Effort(2, 1, 2, 2.0, (256,), 1)
+FULL = Effort(3, 5, 3, 4, 4.0, (64, 256), 4)
+QUICK = Effort(2, 2, 1, 2, 2.0, (256,), 1)
 
 CASES = (
     Case("direct", "direct", "bench-model", streams=True),
@@ -136,6 +139,9 @@ def measure_rounds(
             whole, stream = _write_requests(one.case, target.target, folder)
             if number == 0:
                 measure.whole(target.place, whole, 8, effort.warm_seconds)
+            one.whole.setdefault(PACED, []).append(
+                measure.paced(target.place, whole, effort.seconds_paced)
+            )
             for count, seconds in ((1, effort.seconds_one), (32, effort.seconds_many)):
                 result = measure.whole(target.place, whole, count, seconds)
                 one.whole.setdefault(count, []).append(result)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+PARTS = (
+    ("whole_8", "1,000/s over 8 connections"),
+    ("whole_1", "1 connection, full load"),
+    ("whole_32", "32 connections, full load"),
+)
+
 Row = dict[str, Any]
 """A row as `bench.run` writes it: parsed JSON."""
 
@@ -58,7 +64,7 @@ def goals(result: Row) -> list[Goal]:
     rows = _rows(result)
     route, auto = "federation route", "federation auto"
     found = []
-    for part, label in (("whole_32", "32 connections"), ("whole_1", "1 connection")):
+    for part, label in PARTS:
         plain, any_model = _ratio(rows, route, "nginx", part), _ratio(rows, auto, "nginx", part)
         more = any_model - plain if plain is not None and any_model is not None else None
         found.append(Goal(f"CPU per request / nginx, route, {label}", plain, 5, 8))
@@ -71,7 +77,7 @@ def goals(result: Row) -> list[Goal]:
     failures = _figure(rows, route, "streams_256", "failures")
     found.append(Goal("failed streams of 256 held", failures, 0, 0, ""))
     for peer, bound in (("portkey", 1 / 8), ("litellm", 1 / 50)):
-        ratio = _ratio(rows, route, peer, "whole_32")
+        ratio = _ratio(rows, route, peer, "whole_8")
         found.append(Goal(f"CPU per request / {peer}", ratio, bound, bound))
     idle = result["memory_idle"].get("federation", {}).get("worker_mib")
     loaded = result["memory_loaded"].get("federation", {}).get("worker_mib")
@@ -183,7 +189,7 @@ def render(result: Row) -> str:
     lines = [
         f"# {result['at']}  " + "  ".join(f"{k} {v}" for k, v in result["environment"].items())
     ]
-    for part, label in (("whole_1", "1 connection"), ("whole_32", "32 connections")):
+    for part, label in PARTS:
         lines += ["", f"## whole answers, {label}", *_whole_table(rows, part)]
     for count in (64, 256):
         if any(f"streams_{count}" in row for row in rows.values()):

@@ -350,6 +350,54 @@ async def test_max_tokens_and_other_fields_arrive_untouched() -> None:
         assert upstreams[0].seen[0].body == raw.replace(b'"chat"', b'"acme-large"')
 
 
+def choosy(place: int, row: Deployment) -> Deployment:
+    quirks: dict[str, object] = {"accepts_only": ["temperature", "stream"]}
+    return replace(row, provider=replace(row.provider, quirks=quirks))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_fields_that_a_deployment_does_not_take_are_named_in_a_warning(stream: bool) -> None:
+    async with rig(whole, alter=choosy) as (_, client, upstreams):
+        body = HELLO | {"temperature": 1, "top_k": 3, "seed": 4, "stream": stream}
+        reply = await client.post(CHAT, json=body)
+        assert reply.headers["x-federation-warning"].startswith("dropped: top_k, seed")
+        assert not {"top_k", "seed"} & set(upstreams[0].seen[0].json)
+        reply = await client.post(CHAT, json=HELLO | {"temperature": 1})
+        assert "x-federation-warning" not in reply.headers
+
+
+async def test_a_warning_cannot_be_made_to_break_the_head() -> None:
+    async with rig(whole, alter=choosy) as (_, client, _ups):
+        for name in (
+            "a\r\nset-cookie: x=y",
+            "\x00",
+            "naïve",
+            "日本",
+            " ",
+            "",
+            "\udfff",
+            "x" * 90_000,
+        ):
+            body = json.dumps(HELLO | {name: 1}).encode()
+            reply = await client.post(CHAT, content=body)
+            assert reply.status_code in (200, 400), reply.text
+            assert "set-cookie" not in reply.headers
+            assert len(reply.headers.get("x-federation-warning", "")) < 2000
+        body = json.dumps(HELLO | {f"field_{place}": 1 for place in range(300)}).encode()
+        reply = await client.post(CHAT, content=body)
+        assert reply.status_code == 200
+        assert len(reply.headers["x-federation-warning"]) < 4000
+
+
+async def test_an_odd_content_type_of_a_provider_does_no_harm() -> None:
+    async def behave(talk: Talk) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; x=\xe9\x80\r\n"
+        await talk.send(head + b"content-length: %d\r\n\r\n%b" % (len(completion()), completion()))
+
+    async with rig(behave) as (_, client, _ups):
+        assert (await client.post(CHAT, json=HELLO)).content == completion()
+
+
 # POST /v1/route.
 
 
@@ -712,6 +760,27 @@ async def test_a_call_keeps_the_configuration_that_it_started_under() -> None:
         versions = [item.decision.snapshot for item in running.books.ended if item.decision]
         assert versions == [2, 1]
         await eventually(lambda: at_rest(running))
+
+
+@pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
+async def test_a_bug_of_ours_is_recorded_and_told_without_its_words(body: dict[str, Any]) -> None:
+    class Broken:
+        async def send(self, *_: object) -> None:
+            raise LookupError("the secret words of a bug")
+
+    async with rig(whole) as (running, client, _):
+        running.world.transport, transport = Broken(), running.world.transport  # type: ignore[assignment]
+        reply = await client.post(CHAT, json=body)
+        error = refused(reply, 500, "internal_error")
+        assert reply.headers["x-request-id"] in error["message"]
+        assert "secret words" not in reply.text
+        (ended,) = running.books.ended
+        assert (ended.outcome, ended.status, ended.error) == ("error", 500, "internal_error")
+        assert [type(fault) for fault in running.faults] == [LookupError]
+        running.faults.clear()
+        running.world.transport = transport
+        assert at_rest(running)
+        assert (await client.post(CHAT, json=body)).status_code == 200
 
 
 async def test_every_role_that_may_call_models_can() -> None:

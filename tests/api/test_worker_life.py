@@ -13,17 +13,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gateway_rig import CHAT, HELLO, at_port, eventually, http_client, refused
+from gateway_rig import CHAT, HELLO, eventually, http_client, refused
 from inprocess import SECRET, OneKey, deployment, model, provider, route, snapshot
 from scripted import Upstream, whole
 
 from federation.bootstrap import worker as worker_module
 from federation.bootstrap.worker import Options, Worker, on_fault, options
-from federation.control.frames import pack_ring, pack_snapshot
+from federation.control.frames import frame, pack_ring, pack_snapshot
 from federation.control.link_server import LinkServer
 from federation.domain.catalogue import Limits
 from federation.domain.snapshot import KeyRing, Snapshot
-from federation.schema.link import LeaseAsk, LeaseGrant, Report
+from federation.schema.link import Hello, LeaseAsk, LeaseGrant, Measure, Report
 from federation.schema.records import CallEnded, CallStarted
 from federation.storage.journal_reader import JournalReader
 from federation.storage.keyring import key_hash
@@ -60,7 +60,11 @@ class Life:
     control: Control
     client: httpx.AsyncClient
     lifeline: int
-    data: Path
+
+    def launcher_dies(self) -> None:
+        if self.lifeline >= 0:
+            os.close(self.lifeline)
+        self.lifeline = -1
 
     async def ends(self) -> None:
         await asyncio.wait_for(self.task, 10)
@@ -90,15 +94,15 @@ async def life(tmp_path: Path, *, publish: bool = True) -> AsyncIterator[Life]:
             task = asyncio.ensure_future(Worker(given).run())
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with http_client(url) as client:
+                worker = Life(task, control, client, writing)
                 try:
-                    yield Life(task, control, client, writing, tmp_path)
+                    yield worker
                 finally:
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
                     await control.link.stop()
                     os.close(reading)
-                    if not os.get_inheritable(writing):
-                        os.close(writing)
+                    worker.launcher_dies()
                     gc.unfreeze()
 
 
@@ -203,16 +207,24 @@ async def test_a_limited_provider_is_used_within_what_control_grants(tmp_path: P
 async def test_other_workers_measures_are_heeded(tmp_path: Path) -> None:
     async with life(tmp_path) as worker:
         state = worker.control.state
-        dead = at_port(state.deployments[0], 1)
-        first = replace(dead, id="dead/acme-large", provider=replace(dead.provider, id="dead"))
-        chat = route("chat", first.id, state.deployments[0].id)
-        both = (first, *state.deployments)
+        healthy = state.deployments[0]
+        other = replace(healthy, id="ill/acme-large", provider=replace(healthy.provider, id="ill"))
+        chat = route("chat", other.id, healthy.id)
+        both = (other, healthy)
         worker.control.publish(replace(state, version=2, deployments=both, routes={"chat": chat}))
         await asyncio.sleep(0.1)
-        for _ in range(3):
-            reply = await worker.client.post(CHAT, json=HELLO)
-            assert reply.headers["x-federation-provider"] == "p0"
-        assert int(reply.headers["x-federation-attempts"]) <= 3
+        reply = await worker.client.post(CHAT, json=HELLO)
+        assert reply.headers["x-federation-provider"] == "ill"
+        failures = [Measure(other.id, 0, False, 0.0, 1.0, 0, "upstream_failed")] * 10
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "run" / "link.sock"))
+        writer.write(frame(Hello(1, 1, "w1")) + frame(Report(1, {}, {}, {}, failures)))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        reply = await worker.client.post(CHAT, json=HELLO)
+        assert reply.headers["x-federation-provider"] == "p0"
+        writer.close()
+        await writer.wait_closed()
+        assert reader is not None
 
 
 @pytest.mark.parametrize("how", ["drain", "launcher"])
@@ -230,8 +242,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(tmp_path: Path
         if how == "drain":
             worker.control.link.drain(5.0)
         else:
-            os.close(worker.lifeline)
-            worker.lifeline = -1
+            worker.launcher_dies()
         await asyncio.sleep(0.1)
         assert not worker.task.done()
         go_on.set()
@@ -241,8 +252,8 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(tmp_path: Path
         await worker.ends()
 
 
-async def test_a_snapshot_that_cannot_be_applied_ends_the_worker_and_is_logged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_snapshot_that_cannot_be_applied_ends_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with life(tmp_path) as worker:
         assert (await worker.client.post(CHAT, json=HELLO)).status_code == 200

@@ -114,7 +114,11 @@ class Worker:
         )
 
     async def run(self) -> None:
-        """Serve until told to stop, then drain."""
+        """Serve until told to stop, then drain.
+
+        Raises what broke the link or the reports: a worker that decides under half a state
+        drains, and is better off restarted.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -127,14 +131,18 @@ class Worker:
         if ready.done():
             with socket.socket(fileno=os.dup(self._options.fd)) as listening:
                 await self._server.serve(listening)
-                await asyncio.wait((link, stopped), return_when=asyncio.FIRST_COMPLETED)
+                ends = (link, reports, stopped)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 self._world.draining = True
                 await self._server.drain(self._options.drain_s)
         self._report()
         for task in (link, reports, stopped, ready):
             task.cancel()
-        await asyncio.gather(link, reports, stopped, ready, return_exceptions=True)
+        ended = await asyncio.gather(link, reports, stopped, ready, return_exceptions=True)
         await self._transport.aclose()
+        for fault in ended:
+            if isinstance(fault, Exception):
+                raise fault
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         today = datetime.now(UTC).date()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ import msgspec
 from federation.domain.catalogue import Deployment
 from federation.domain.money import NANO
 from federation.gateway.call import Call
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_NAMED = 20
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -42,10 +46,17 @@ def headers(call: Call, constant: Pairs, content_type: bytes) -> Pairs:
 
 
 def warnings(dropped: tuple[str, ...]) -> Pairs:
-    """The header that names what the deployment does not take and was not sent."""
+    """The header that names what the deployment does not take and was not sent.
+
+    The names are the client's own text: what does not look like a field's name is counted.
+    """
     if not dropped:
         return []
-    return [(b"x-federation-warning", b"dropped: " + ", ".join(dropped).encode())]
+    names = [name for name in dropped[:_NAMED] if _NAME.fullmatch(name)]
+    others = len(dropped) - len(names)
+    if others:
+        names.append(f"and {others} more" if names else f"{others} fields")
+    return [(b"x-federation-warning", b"dropped: " + ", ".join(names).encode())]
 
 
 def usd(nano: int) -> bytes:

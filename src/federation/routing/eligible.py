@@ -34,6 +34,13 @@ _CALLER = 400
 _GOVERNED = 403
 _DOWN = 503
 
+_STATUS = {
+    **dict.fromkeys(("other_host", "data_unknown", "residency", "certification"), _GOVERNED),
+    **dict.fromkeys(("max_cost", "max_latency"), _GOVERNED),
+    **dict.fromkeys(("ability", "modality", "context", "max_output"), _CALLER),
+}
+"""By the rule that left nobody; those not named here mean that somebody is missing just now."""
+
 _EXPLAIN = {
     "operation": "does not offer this operation",
     "dialect": "speaks a wire language that this build does not",
@@ -163,20 +170,16 @@ def _part(rule: str, members: list[str]) -> str:
 def _status(target: Resolved, rules: Rules) -> int:
     """403 where a rule that governs decided, 400 where the request asks what nobody can do,
     503 where deployments exist that cannot be asked just now."""
-    governed = {"key_models", "key_providers", "residency", "max_cost", "max_latency"}
     mask = target.mask
     for rule, passes in rules:
         if rule.startswith("key_"):
             mask &= passes
     if target.mask and not mask:
         return _GOVERNED
-    for rule, passes in target.rules:
+    decisive = ""
+    for rule, passes in (*target.rules, *rules):
         mask &= passes
         if not mask:
-            return _GOVERNED if rule in {"other_host", "data_unknown"} else _DOWN
-    for rule, passes in rules:
-        mask &= passes
-        if not mask:
-            kind = rule.partition(":")[0]
-            return _GOVERNED if rule in governed or kind == "certification" else _CALLER
-    return _DOWN
+            decisive = rule.partition(":")[0]
+            break
+    return _STATUS.get(decisive, _DOWN)

@@ -83,10 +83,6 @@ class Names:
             found = self._targets[name] = self._find(name)
         return found
 
-    def index(self, deployment: str) -> int | None:
-        """The index of a deployment id."""
-        return self._ids.get(deployment)
-
     def covers(self, name: str) -> int:
         """The deployments of a deployment id, model id or alias: routes are not looked at."""
         index = self._ids.get(name)

@@ -14,7 +14,7 @@ from inprocess import OneKey, deployment, model, provider
 from federation.domain.catalogue import Deployment
 from federation.domain.money import usd_to_nano
 from federation.gateway.call import Account, Call
-from federation.gateway.reply import headers, marks, metadata, reason, usd
+from federation.gateway.reply import headers, marks, metadata, reason, usd, warnings
 from federation.schema.glance import Ask, Glance
 from federation.schema.http import ClientRequest
 from federation.schema.records import Decision, Features
@@ -98,6 +98,22 @@ def test_metadata_has_the_members_that_clients_know() -> None:
 )
 def test_the_reason_counts_failed_attempts(tried: int, said: str) -> None:
     assert said in reason(call(decision=decision(), tried=tried))
+
+
+@pytest.mark.parametrize(
+    ("dropped", "said"),
+    [
+        (("seed", "top_k"), b"dropped: seed, top_k"),
+        (("seed", "a\r\nb"), b"dropped: seed, and 1 more"),
+        (("\u00e9",), b"dropped: 1 fields"),
+        (("x",) * 25, b"dropped: " + b"x, " * 20 + b"and 5 more"),
+    ],
+)
+def test_a_warning_names_dropped_fields_and_nothing_unsafe(
+    dropped: tuple[str, ...], said: bytes
+) -> None:
+    assert warnings(dropped) == [(b"x-federation-warning", said)]
+    assert warnings(()) == []
 
 
 def test_without_a_decision_there_is_nothing_to_say() -> None:

@@ -177,6 +177,32 @@ def test_an_open_circuit_survives_a_new_snapshot() -> None:
     assert made.live(1.0).down_until == [0.0, 31.0]
 
 
+def test_a_half_open_deployment_takes_one_probe_at_a_time_until_three_succeed() -> None:
+    made = board()
+    noted(made, 5, 1.0, ok=False)
+    assert made.live(30.9).down_until[0] > 30.9
+    for now_s in (31.0, 32.0, 33.0):
+        live = made.live(now_s)
+        assert made.circuit(A, now_s) is Circuit.HALF_OPEN
+        assert live.down_until[0] <= now_s
+        made.begin(A)
+        assert live.down_until[0] > now_s
+        made.note(measure(), now_s + 0.5)
+        made.end(A)
+    assert made.circuit(A, 34.0) is Circuit.CLOSED
+    assert made.live(34.0).down_until[0] <= 34.0
+
+
+def test_a_canceled_probe_frees_its_place() -> None:
+    made = board()
+    noted(made, 5, 1.0, ok=False)
+    live = made.live(40.0)
+    made.begin(A)
+    made.end(A)
+    assert live.down_until[0] <= 40.0
+    assert made.circuit(A, 40.0) is Circuit.HALF_OPEN
+
+
 def test_a_disabled_deployment_is_said_to_be_disabled() -> None:
     made = HealthBoard([deployment(A, enabled=False), deployment(B, p_enabled=False)])
     noted(made, 3, 1.0)

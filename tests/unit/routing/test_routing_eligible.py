@@ -314,6 +314,9 @@ def test_memos_stay_bounded_whatever_clients_ask() -> None:
         made.named((f"model-{number}",))
     for number in range(1_200):
         made.slate(number)
+    for _ in range(2):
+        assert made.resident_in(("us",)) == made.everything
+        assert made.named(("a/x3",)) == 1 << 3
     assert max(len(made._resident), len(made._allowed), len(made._slates)) <= 512
 
 

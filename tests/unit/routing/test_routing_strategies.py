@@ -222,6 +222,7 @@ def test_a_ring_spreads_keys_evenly_and_is_the_same_everywhere() -> None:
 def test_a_long_ring_still_orders_everyone_once() -> None:
     ring = Ring(tuple(f"p{n}/m" for n in range(100)))
     assert sorted(ring.order("some key \ud800")) == list(range(100))
+    assert Ring(()).order("some key") == []
 
 
 def test_rings_are_kept_for_their_members_and_bounded() -> None:
