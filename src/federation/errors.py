@@ -52,8 +52,8 @@ class FederationError(Exception):
     """Any failure that a client may be told about.
 
     `status` is the HTTP status for client faces, `code` the stable machine word,
-    `param` the request field at fault (a dotted path), where one is. `call_id` is set by
-    the stage that keeps the call's record.
+    `param` the request field at fault (a dotted path), where one is. `call_id` and
+    `attempts` (made before it) are set by the stage that keeps the call's record.
     """
 
     status: int = 500
@@ -73,6 +73,7 @@ class FederationError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.call_id = ""
+        self.attempts = 0
         if code is not None:
             self.code = code
         if status is not None:

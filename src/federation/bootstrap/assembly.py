@@ -18,11 +18,12 @@ from federation.gateway.world import World
 def assemble(world: World, control: Path) -> Desk:
     """A worker's handler. `control` is the socket of the management plane.
 
-    Identify stands before the pipeline, at the desk, because every path needs it.
+    Identify stands before the pipeline, at the desk, because every path needs it. Record is
+    outermost, so that a call which Admit refuses leaves its line too.
     """
     stages: tuple[Stage, ...] = (
-        Admission(world),
         Recorder(world.journal, world.meter, world.tallies, world.clock),
+        Admission(world),
     )
     chat = Chat(world, compose(stages, Dispatcher(world)))
     return Desk(world, chat, RouteEndpoint(world, chat), Passing(world.transport, control))

@@ -33,9 +33,11 @@ def headers(call: Call, constant: Pairs, content_type: bytes) -> Pairs:
     at `GET /v1/calls/{id}` is final."""
     account = call.account
     decision = account.decision
+    identity = call.id.encode()
     pairs = [
         (b"content-type", content_type),
-        (b"x-federation-call-id", call.id.encode()),
+        (b"x-request-id", identity),
+        (b"x-federation-call-id", identity),
         (b"x-federation-strategy", decision.strategy.encode() if decision is not None else b""),
         (b"x-federation-attempts", b"%d" % account.tried),
         *constant,

@@ -19,6 +19,7 @@ from federation.gateway.call import Call
 from federation.gateway.chat import Chat
 from federation.gateway.deciding import decide_call
 from federation.gateway.reply import reason
+from federation.gateway.stages.admit import check_fields
 from federation.gateway.world import World
 from federation.routing.explain import explain
 from federation.schema.glance import Constraints
@@ -68,6 +69,7 @@ class RouteEndpoint:
     def _explain(self, call: Call) -> ClientReply:
         world = self._world
         situation = world.current()
+        check_fields(call.glance, situation.snapshot.settings)
         verdict = decide_call(world, situation, call)
         return ClientReply(200, [JSON], msgspec.json.encode(explain(verdict)))
 

@@ -6,11 +6,15 @@ exists for every answer that a client saw end.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from federation.errors import UpstreamCut, UpstreamError
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
+
+_PATIENCE_S = 1.0
+"""How long a whole answer waits for an end marker that may never come (SPEC 5)."""
 
 Ending = Callable[[str, UpstreamError | None], None]
 """Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
@@ -55,7 +59,7 @@ class AnswerStream:
         tap = self._tap
         try:
             while True:
-                data = await self._exchange.read()
+                data = await (self._rest() if tap.complete else self._exchange.read())
                 if not data:
                     return self._finish()
                 out = tap.feed(data)
@@ -63,7 +67,15 @@ class AnswerStream:
                 if out or self._ended:
                     return out
         except UpstreamError as error:
-            return self._break(error)
+            return self._finish() if tap.complete else self._break(error)
+
+    async def _rest(self) -> bytes:
+        """What follows the last finish reason (usage, the end marker), if it comes soon."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await self._exchange.read()
+        except TimeoutError:
+            return b""
 
     async def aclose(self) -> None:
         """Hang up on the provider unless the answer was over."""

@@ -117,6 +117,8 @@ def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     headers = [(b"content-type", b"application/json")]
     if call_id:
         headers.append((b"x-request-id", call_id.encode()))
+        headers.append((b"x-federation-call-id", call_id.encode()))
+        headers.append((b"x-federation-attempts", b"%d" % error.attempts))
     if error.retry_after_s is not None:
         milliseconds = math.ceil(error.retry_after_s * 1000.0)
         headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))

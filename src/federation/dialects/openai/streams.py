@@ -89,7 +89,7 @@ class StreamTap:
         self._withhold = withhold_usage
         self._choices = choices
         self._cutter = EventCutter()
-        self._finished = 0
+        self._finished: set[int] = set()
         self._model = ""
         self._usage: Usage | None = None
         self.finish = ""
@@ -159,8 +159,8 @@ class StreamTap:
                 self.events += 1
             if choice.finish_reason:
                 self.started = True
-                self._finished += 1
-                self.complete = self._finished >= self._choices and self.error is None
+                self._finished.add(choice.index)
+                self.complete = len(self._finished) >= self._choices and self.error is None
                 if not choice.index:
                     self.finish = choice.finish_reason
 

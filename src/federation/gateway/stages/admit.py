@@ -23,17 +23,21 @@ class Admission:
 
     async def __call__(self, call: Call, following: Handler) -> ClientReply:
         """Pass the call on, or raise `Forbidden` or `InvalidRequest` naming the field."""
-        glance = call.glance
-        if glance.governed:
-            _check_governed(glance, self._world.current().snapshot.settings)
-        if glance.unlisted and _ruled(glance.ask.constraints):
-            raise InvalidRequest(
-                f"The field {glance.unlisted[0]!r} is not known here, and this call is under a "
-                "rule about place, certification or price that it might break. Leave it out.",
-                code="unlisted_field",
-                param=glance.unlisted[0],
-            )
+        if call.glance.governed or call.glance.unlisted:
+            check_fields(call.glance, self._world.current().snapshot.settings)
         return await following(call)
+
+
+def check_fields(glance: Glance, settings: Settings) -> None:
+    """Refuse what the fields of a call may not ask: `Forbidden`, `InvalidRequest`."""
+    _check_governed(glance, settings)
+    if glance.unlisted and _ruled(glance.ask.constraints):
+        raise InvalidRequest(
+            f"The field {glance.unlisted[0]!r} is not known here, and this call is under a "
+            "rule about place, certification or price that it might break. Leave it out.",
+            code="unlisted_field",
+            param=glance.unlisted[0],
+        )
 
 
 def _check_governed(glance: Glance, settings: Settings) -> None:

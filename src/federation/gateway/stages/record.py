@@ -54,6 +54,7 @@ class Recorder:
             raise
         except FederationError as error:
             error.call_id = call.id
+            error.attempts = call.account.tried
             self._close(call, "error", error.status, error.code, begun)
             raise
         except BaseException:
