@@ -22,13 +22,16 @@
     │   ├── UpstreamTimeout      no answer in time (FALLBACK)
     │   ├── UpstreamGarbled      an answer that is not the protocol, or over a limit (FALLBACK)
     │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
+    ├── LoopDetected             508  our own request came back to us
     ├── Unavailable              503  draining, no snapshot yet, every deployment failed
     ├── EvidenceUnwritable       503  the journal refused a record that must exist
     └── ConfigError              an operator's file or variable is wrong; one problem a line
 
 A message is written for the person who reads it in a client's log: it says what to do and
-holds no secret, no prompt and no provider internals. Errors are caught in the dispatcher
-(upstream errors), the listener, the api and the cli, and nowhere else.
+holds no secret, no prompt and no provider internals. Errors are answered by the listener,
+the api and the cli. Before that they are caught only where something follows from one: the
+dispatcher and the streams (the next attempt), the record of a call, control (a reload or probe
+that failed), and where a room turns one error into another.
 """
 
 from __future__ import annotations
@@ -258,6 +261,13 @@ class UpstreamCut(UpstreamError):
     """A stream stopped before the provider said that it was over."""
 
     code = "upstream_stream_cut"
+
+
+class LoopDetected(FederationError):
+    """A request that we sent came back to us (RFC 9110 section 7.6.3, RFC 5842)."""
+
+    status = 508
+    code = "loop_detected"
 
 
 class Unavailable(FederationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from federation.domain.access import VirtualKey
@@ -45,8 +46,17 @@ class Transport(Protocol):
     nothing of the response had arrived. Redirects are returned, never followed.
     """
 
-    async def send(self, request: WireRequest, timeouts: Timeouts) -> Exchange:
-        """Raise `UpstreamTimeout`, `UpstreamFailed` or `UpstreamGarbled` where no head came."""
+    async def send(
+        self,
+        request: WireRequest,
+        timeouts: Timeouts,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Exchange:
+        """Raise `UpstreamTimeout`, `UpstreamFailed` or `UpstreamGarbled` where no head came.
+
+        `on_sent` is called once, when the request's first bytes go out: who fails or cancels
+        before has cost nothing.
+        """
         ...
 
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from control_plane import ADMIN, DEVELOPER, Plane, plane
+from control_plane import ACME, ADMIN, DEVELOPER, Plane, plane
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -16,6 +16,7 @@ from federation.api.app import create_app
 from federation.api.inference_docs import SERVED
 from federation.control.permissions import ROLES, KeyWish, Permission
 from federation.domain.access import Role
+from federation.domain.catalogue import Model
 from federation.schema.records import (
     AttemptRecord,
     CallEnded,
@@ -273,6 +274,19 @@ async def test_a_provider_is_switched_and_tested(rig: Rig) -> None:
     rig.plane.provided.status = 200
     assert (await rig.ask("POST", "/v1/providers/acme/enable")).json()["probe"]["ok"]
     assert (await rig.ask("POST", "/v1/providers/nobody/test")).status_code == 404
+
+
+async def test_a_deployment_that_no_call_can_reach_is_not_usable(rig: Rig) -> None:
+    files = rig.plane.files
+    mute = replace(ACME, id="mute", dialect="none-that-we-speak")
+    painter = replace(ACME, id="painter", models=(Model("brush", operations=("images",)),))
+    files.loaded = replace(
+        files.loaded, providers={**files.loaded.providers, "mute": mute, "painter": painter}
+    )
+    files.secrets |= {"mute": "s", "painter": "s"}
+    assert rig.plane.control.configuration.reload()
+    config = (await rig.ask("GET", "/admin/status")).json()["config"]
+    assert (config["deployments"], config["usable_deployments"]) == (6, 3)
 
 
 async def test_the_status_says_what_is_not_well(rig: Rig) -> None:

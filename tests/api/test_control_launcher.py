@@ -21,12 +21,12 @@ from federation.bootstrap.launcher import LaunchOptions, run, url
 
 STAND_IN = """
 import json, os, select, signal, sys, time
-name = sys.argv[2].rpartition(".")[2]
-given = dict(part[2:].partition("=")[::2] for part in sys.argv[3:])
+name = sys.argv[3].rpartition(".")[2]
+given = dict(part[2:].partition("=")[::2] for part in sys.argv[4:])
 slot = given.get("slot", "")
 home = os.environ["STAND_IN_HOME"]
 def note(what, **more):
-    line = json.dumps({"what": what, "who": name + slot, "pid": os.getpid(), "argv": sys.argv[2:],
+    line = json.dumps({"what": what, "who": name + slot, "pid": os.getpid(), "argv": sys.argv[1:],
                        "at": time.monotonic(), **more}) + "\\n"
     with open(os.path.join(home, "notes"), "a") as file:
         file.write(line)
@@ -143,6 +143,8 @@ def test_control_and_workers_are_started_with_what_they_need(launch: Launch) -> 
     assert shared | {"--slot=0", "--drain-s=2"} < set(first["argv"])
     assert "--slot=1" in second["argv"]
     assert "--open" not in control["argv"]
+    for child in (control, first, second):
+        assert child["argv"][:2] == ["-P", "-m"], "the current directory could stand in for us"
     launched.process.terminate()
     assert launched.end()[0] == 0
 

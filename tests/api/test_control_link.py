@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +27,7 @@ from federation.schema.link import (
     Report,
 )
 
-MEASURE = Measure("acme/large", 1, True, 2.0, 3.0, 4)
+MEASURE = Measure("acme/large", int(time.time() * 1000), True, 2.0, 3.0, 4)
 
 
 @dataclass
@@ -141,6 +143,41 @@ async def test_a_worker_that_comes_later_hears_what_was_measured(world: World) -
     two = await world.worker(1)
     await until(lambda: two.boards)
     assert two.boards == [[MEASURE]]
+
+
+async def test_a_worker_that_comes_later_hears_no_history(world: World) -> None:
+    now_ms = int(time.time() * 1000)
+    ages_ms = (1_000, 61_000, 30_000, 3_600_000)
+    measures = [Measure("acme/large", now_ms - age, False, 2.0, 3.0, 4) for age in ages_ms]
+    one = await world.worker(0)
+    one.link.send(Report(0, {}, {}, {}, measures))
+    await until(lambda: world.control.reports)
+    two = await world.worker(1)
+    await until(lambda: two.boards)
+    assert [now_ms - measure.at_ms for measure in two.boards[0]] == [30_000, 1_000]
+
+
+async def test_a_snapshot_is_unpacked_beside_the_loop_and_in_its_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def unpack(payload: bytes) -> Snapshot:
+        threads.append(threading.current_thread())
+        time.sleep(0.02)
+        return frames.unpack_snapshot(payload)
+
+    monkeypatch.setattr("federation.control.worker_link.unpack_snapshot", unpack)
+    worker = Worker(world.control.path)
+    order: list[str] = []
+    worker.link._on_snapshot = lambda _: order.append("snapshot")
+    worker.link._on_keys = lambda _: order.append("keys")
+    task = asyncio.create_task(worker.link.run())
+    await until(lambda: len(order) == 2)
+    assert order == ["snapshot", "keys"]
+    assert threads[0] is not threading.main_thread()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_report_without_measures_is_not_passed_on(world: World) -> None:

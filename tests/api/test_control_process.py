@@ -220,6 +220,19 @@ async def test_files_are_reloaded_and_bad_ones_are_not(gateway: Gateway) -> None
     assert found["routes"] == 1
 
 
+async def test_a_reload_never_opens_a_gateway_that_was_started_with_keys(gateway: Gateway) -> None:
+    gateway.start()
+    worker = Worker(gateway.run)
+    task = asyncio.create_task(worker.link.run())
+    await until(lambda: worker.ring)
+    file = gateway.config / "federation.yaml"
+    file.write_text("server: {open: true}\nstrategy: priority\n")
+    await until(lambda: worker.snapshot and worker.snapshot.settings.strategy == "priority")
+    assert worker.snapshot is not None
+    assert not worker.snapshot.settings.open
+    task.cancel()
+
+
 async def test_a_bad_configuration_at_the_start_ends_with_78(gateway: Gateway) -> None:
     (gateway.config / "federation.yaml").write_text("strategi: priority\n")
     gateway.start()

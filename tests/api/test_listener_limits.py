@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -235,3 +236,49 @@ def test_no_bytes_crash_the_server_or_make_it_hang(
     with shared.connect() as client:
         assert client.ask("/abc").body == b"/abc"
     assert shared.faults == []
+
+
+def test_bodies_beyond_the_room_for_all_of_them_are_a_503(rig: Rig) -> None:
+    rig.server.limits = replace(LIMITS, body_bytes=400_000, bodies_bytes=500_000)
+    part = request("/echo", b"x" * 400_000)[:-1]
+    with rig.connect() as one, rig.connect() as two, rig.connect() as small:
+        one.send(part)
+        rig.until(lambda: rig.server.buffered >= 399_000)
+        two.send(part[:200_000])
+        reply = two.reply()
+        assert reply.status == 503
+        assert reply.headers[b"retry-after"] == b"1"
+        assert small.ask("/abc").status == 200
+        one.send(b"x")
+        assert one.reply().status == 200
+        assert small.ask("/echo", b"x" * 300_000).status == 200
+        rig.until(lambda: rig.server.buffered == 0)
+
+
+def test_a_body_is_counted_until_its_handling_ends_and_no_longer(rig: Rig) -> None:
+    rig.server.limits = replace(LIMITS, body_bytes=400_000, bodies_bytes=500_000)
+    gone = rig.connect()
+    gone.send(request("/echo", b"x" * 300_000)[:-1])
+    rig.until(lambda: rig.server.buffered > 200_000)
+    gone.sock.close()
+    rig.until(lambda: rig.server.buffered == 0)
+    waits = rig.connect()
+    waits.send(request("/pause?0.3", b"x" * 300_000))
+    rig.until(lambda: rig.server.buffered == 300_000)
+    with rig.connect() as other:
+        reply = other.ask("/echo", b"x" * 300_000)
+        assert reply.status == 503
+    assert waits.reply().status == 200
+    rig.until(lambda: rig.server.buffered == 0)
+    waits.sock.close()
+
+
+def test_a_body_that_unfolds_is_counted_as_it_grows(rig: Rig) -> None:
+    rig.server.limits = replace(LIMITS, body_bytes=1_000_000, bodies_bytes=500_000)
+    with rig.connect() as client:
+        packed = gzip.compress(b"0" * 900_000)
+        assert client.ask("/echo", packed, b"Content-Encoding: gzip").status == 503
+        rig.until(lambda: rig.server.buffered == 0)
+        small = gzip.compress(b"0" * 9_000)
+        assert client.ask("/echo", small, b"Content-Encoding: gzip").status == 200
+    rig.until(lambda: rig.server.buffered == 0)

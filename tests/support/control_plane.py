@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from federation.control.providers import ProviderDesk
 from federation.control.threads import Errands
 from federation.domain.catalogue import Auth, Limits, Model, Provider, Tier
 from federation.domain.routes import Route, Settings
-from federation.errors import ConfigError, Problem, UpstreamError
+from federation.errors import ConfigError, FederationError, Problem
 from federation.ports import Exchange
 from federation.schema.http import Headers, Timeouts, WireRequest
 from federation.storage.journal_reader import JournalReader
@@ -84,10 +84,15 @@ class Provided:
     """A transport that answers what the test says."""
 
     status: int = 200
-    error: UpstreamError | None = None
+    error: FederationError | None = None
     asked: list[WireRequest] = field(default_factory=list)
 
-    async def send(self, request: WireRequest, timeouts: Timeouts) -> Exchange:
+    async def send(
+        self,
+        request: WireRequest,
+        timeouts: Timeouts,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Exchange:
         self.asked.append(request)
         if self.error is not None:
             raise self.error

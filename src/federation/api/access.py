@@ -6,14 +6,14 @@ open by mistake. A test holds the table and the application's routes against eac
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from federation.control.control import Control
 from federation.control.permissions import Permission, may
-from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.domain.access import VirtualKey
+from federation.domain.asker import ANONYMOUS, presented
 from federation.errors import Forbidden, Unauthorized
 
 OPEN = None
@@ -35,11 +35,6 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/docs"): OPEN,
     ("GET", "/openapi.json"): OPEN,
 }
-
-ANONYMOUS = VirtualKey(
-    id="open", hash=b"", name="open", tenant=DEFAULT_TENANT, role=Role.DEVELOPER, created_ms=0
-)
-"""Who asks where the operator opened the gateway on loopback."""
 
 
 def control_of(request: Request) -> Control:
@@ -68,7 +63,7 @@ def authorize(request: Request) -> VirtualKey:
 
 def _identify(request: Request) -> VirtualKey:
     control = control_of(request)
-    secret = _presented(request)
+    secret = presented(dict(request.scope["headers"]))
     if not secret:
         if control.configuration.snapshot.settings.open:
             return ANONYMOUS
@@ -81,16 +76,6 @@ def _identify(request: Request) -> VirtualKey:
     if key is None:
         raise Unauthorized("This API key is unknown, expired or revoked.")
     return key
-
-
-def _presented(request: Request) -> str:
-    """The secret in `Authorization: Bearer` or `X-API-Key`, empty where there is none."""
-    value = request.headers.get("authorization", "")
-    other = request.headers.get("x-api-key", "").strip()
-    secret = value[7:].strip() if value[:7].lower() == "bearer " else ""
-    if secret and other and not hmac.compare_digest(secret.encode(), other.encode()):
-        raise Unauthorized("Two different API keys were sent; send one.")
-    return secret or other
 
 
 Asker = Annotated[VirtualKey, Depends(authorize)]

@@ -8,6 +8,8 @@ from federation import __version__
 from federation.api.access import ControlPlane
 from federation.api.models import ConfigView, StartupView, StatusView, StoreView, WorkerView
 from federation.control.control import Control
+from federation.dialects.table import DIALECTS
+from federation.domain.catalogue import Deployment
 from federation.telemetry.exposition import CONTENT_TYPE, exposition
 
 router = APIRouter(tags=["status"])
@@ -61,10 +63,20 @@ def _config(control: Control) -> ConfigView:
         digest=snapshot.digest,
         loaded_ms=configuration.loaded_ms,
         deployments=len(snapshot.deployments),
-        usable_deployments=sum(each.usable and each.enabled for each in snapshot.deployments),
+        usable_deployments=sum(map(_serves, snapshot.deployments)),
         routes=len(snapshot.routes),
         problems=[str(problem) for problem in configuration.problems],
         warnings=[str(problem) for problem in (*reading.loaded.warnings, *reading.warnings)],
+    )
+
+
+def _serves(deployment: Deployment) -> bool:
+    """Whether a call can reach it: what workers count as usable, too."""
+    return (
+        deployment.usable
+        and deployment.enabled
+        and deployment.provider.dialect in DIALECTS
+        and "chat" in deployment.model.operations
     )
 
 

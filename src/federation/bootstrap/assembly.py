@@ -22,7 +22,7 @@ def assemble(world: World, control: Path) -> Desk:
     outermost, so that a call which Admit refuses leaves its line too.
     """
     stages: tuple[Stage, ...] = (
-        Recorder(world.journal, world.meter, world.tallies, world.clock),
+        Recorder(world.journal, world.meter, world.ended, world.clock),
         Admission(world),
     )
     chat = Chat(world, compose(stages, Dispatcher(world)))

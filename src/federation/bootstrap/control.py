@@ -84,8 +84,9 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
 
     def read() -> Reading:
         loaded = load(given.config, environ, rows, env_file)
-        if given.open:
-            loaded = replace(loaded, settings=replace(loaded.settings, open=True))
+        # The launcher alone knows what it has bound: a file that changes later must not open
+        # a socket that the world can reach.
+        loaded = replace(loaded, settings=replace(loaded.settings, open=given.open))
         resolved = resolve_all(loaded)
         return Reading(loaded, resolved.secrets, resolved.warnings)
 

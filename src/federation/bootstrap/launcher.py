@@ -5,9 +5,9 @@ Standard library only, for it lives as long as the service and must not be what 
 What the children are started with (inherited descriptors keep their numbers; the
 environment passes through):
 
-    python -m federation.bootstrap.control
+    python -P -m federation.bootstrap.control
         --data DIR --config DIR --run DIR --lifeline FD --url URL --workers N [--open]
-    python -m federation.bootstrap.worker
+    python -P -m federation.bootstrap.worker
         --data DIR --config DIR --run DIR --lifeline FD --fd FD --slot I --drain-s S
 
 `--fd` is the listening socket, `--slot` counts from 0, `--lifeline` the reading end of a
@@ -75,7 +75,8 @@ class Child:
     def start(self, now: float) -> None:
         """Start it, in a process group of its own."""
         self.process = subprocess.Popen(  # noqa: S603  our own interpreter and modules
-            [sys.executable, "-m", *self.argv],
+            # -P: else a module in the current directory could stand in for one of ours.
+            [sys.executable, "-P", "-m", *self.argv],
             pass_fds=self.fds,
             stdin=subprocess.DEVNULL,
             process_group=0,

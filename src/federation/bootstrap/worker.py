@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import hashlib
 import logging
 import os
 import signal
@@ -31,7 +32,7 @@ from federation.domain.snapshot import KeyRing, Snapshot
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
 from federation.gateway.situation import situate
-from federation.gateway.world import World
+from federation.gateway.world import Situation, World
 from federation.listener.server import Server
 from federation.resilience.health import HealthBoard
 from federation.routing.classifier import load as load_classifier
@@ -47,6 +48,10 @@ from federation.transport.client import Client
 REPORT_S = 1.0
 MEASURES_LIMIT = 10_000
 """Measures held for control while it is away; older ones are dropped, health is local then."""
+
+NEWS_S = 60.0
+"""Measures of others that are older say nothing of now: a failure of an hour ago must not
+count as one in a row."""
 
 log = logging.getLogger(__name__)
 
@@ -88,20 +93,23 @@ class Worker:
         self._meter = Meter()
         self._transport = Client()
         self._leases = LeaseBook(self._ask, time.time)
+        self._journal = JournalWriter(options.data / "journal", writer)
         self._world = World(
             transport=self._transport,
-            journal=JournalWriter(options.data / "journal", writer),
+            journal=self._journal,
             meter=self._meter,
             keys=Keys(KeyRing(0, b"", ())),
             leases=self._leases,
             health=HealthBoard(),
             memory=Memory(load_classifier()),
+            via=installation(options.data),
         )
         desk = assemble(self._world, options.run / "api.sock")
         self._server = Server(desk, ListenerLimits(), render_error, on_fault)
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._keyed = False
+        self._snapshots: asyncio.Queue[Snapshot] = asyncio.Queue()
         self._link = WorkerLink(
             options.run / "link.sock",
             Hello(options.slot, os.getpid(), writer),
@@ -125,29 +133,45 @@ class Worker:
         lifeline.watch(self._options.lifeline, self._stopping.set)
         link = asyncio.create_task(self._link.run())
         reports = asyncio.create_task(self._report_for_ever())
+        adopting = asyncio.create_task(self._adopt_for_ever())
         stopped = asyncio.create_task(self._stopping.wait())
         ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait((link, stopped, ready), return_when=asyncio.FIRST_COMPLETED)
+        ends = (link, adopting, reports, stopped)
+        await asyncio.wait((*ends, ready), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             with socket.socket(fileno=os.dup(self._options.fd)) as listening:
                 await self._server.serve(listening)
-                ends = (link, reports, stopped)
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 self._world.draining = True
                 await self._server.drain(self._options.drain_s)
         self._report()
-        for task in (link, reports, stopped, ready):
+        for task in (*ends, ready):
             task.cancel()
-        ended = await asyncio.gather(link, reports, stopped, ready, return_exceptions=True)
+        ended = await asyncio.gather(*ends, ready, return_exceptions=True)
         await self._transport.aclose()
         for fault in ended:
             if isinstance(fault, Exception):
                 raise fault
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
-        today = datetime.now(UTC).date()
-        self._world.adopt(situate(snapshot, today))
+        self._snapshots.put_nowait(snapshot)
+
+    async def _adopt_for_ever(self) -> None:
+        """Make snapshots ready in a thread, for it takes tens of milliseconds, and adopt the
+        newest on the loop."""
+        while True:
+            snapshot = await self._snapshots.get()
+            today = datetime.now(UTC).date()
+            situation = await asyncio.to_thread(situate, snapshot, today, self._world.via)
+            if self._snapshots.empty():
+                self._adopt(situation)
+
+    def _adopt(self, situation: Situation) -> None:
+        snapshot = situation.snapshot
+        self._world.adopt(situation)
         settings = snapshot.settings
+        self._journal.durability = settings.durability
+        logs.configure("worker", settings.log_level, settings.log_format)
         self._transport.go_through(
             proxies.parse(
                 https=settings.proxy,
@@ -171,9 +195,12 @@ class Worker:
             self._ready.set()
 
     def _on_board(self, board: Board) -> None:
-        now = self._world.clock()
+        world = self._world
+        now = world.clock()
+        oldest_ms = int((world.wall() - NEWS_S) * 1000)
         for measure in board.measures:
-            self._world.health.note(measure, now)
+            if measure.at_ms >= oldest_ms:
+                world.health.note(measure, now)
 
     def _on_beat(self, beat: Beat) -> None:
         self._world.store_writable = beat.store_writable
@@ -195,8 +222,8 @@ class Worker:
     def _report(self) -> None:
         """Send what was seen since the last report; kept while control is away."""
         measures = self._world.measures
+        del measures[:-MEASURES_LIMIT]
         if not self._link.connected:
-            del measures[:-MEASURES_LIMIT]
             return
         world, meter = self._world, self._meter
         meter.set(metrics.INFLIGHT, (), self._server.in_flight)
@@ -211,6 +238,12 @@ class Worker:
         )
         if self._link.send(report):
             measures.clear()
+
+
+def installation(data: Path) -> bytes:
+    """A name for `via` that all workers on one data directory share and others do not."""
+    place = f"{socket.gethostname()}:{data.absolute()}"
+    return b"federation-" + hashlib.sha256(place.encode()).hexdigest()[:12].encode()
 
 
 def on_fault(fault: BaseException, request_id: str) -> None:

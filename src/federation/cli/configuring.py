@@ -16,8 +16,12 @@ from federation.config.templates import starter_files
 
 
 def init(path: Path, *, force: bool, as_json: bool) -> None:
-    """Write the starter files; none at all where one is there already, unless forced."""
+    """Write the starter files; none at all where one would be overwritten, unless forced.
+
+    What is there with the same content, such as the .env.example of a clone, is left alone.
+    """
     files = {path / name: text for name, text in starter_files(catalogue.load()).items()}
+    files = {file: text for file, text in files.items() if not _holds(file, text)}
     there = [str(file) for file in files if file.exists()]
     if there and not force:
         raise CommandFailed(
@@ -39,6 +43,13 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
     output.note(
         "Next: copy .env.example to .env, put a provider's key in, and run `federation up`."
     )
+
+
+def _holds(file: Path, text: str) -> bool:
+    try:
+        return file.read_bytes() == text.encode()
+    except OSError:
+        return False
 
 
 def check(config: Path | None, *, strict: bool, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What runs on this machine: local servers of the catalogue, found by asking their ports.
 
-All ports are asked at once and none for longer than a fifth of a second. The trap is
+All ports are asked at once and none for longer than a fifth of a second in all, however
+slowly it answers. The trap is
 finding ourselves: our own port is never asked, and an answer that comes from a gateway like
 us is no server.
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -91,13 +94,14 @@ def _one_each(found: Iterable[Found]) -> list[Found]:
 
 def _first_of(rows: list[tuple[Provider, str]]) -> Found | None:
     """Who of those that use a port is there: the one whose name the list bears, or the first."""
+    until = time.monotonic() + PROBE_S
     answers: dict[str, Any] = {}
     best: Found | None = None
     for row, base_url in rows:
         path, key, name = _LISTS.get(row.dialect, _OPENAI_LIST)
         where = base_url.rstrip("/") + path
         if where not in answers:
-            answers[where] = _ask(where)
+            answers[where] = _ask(where, until)
         listed = answers[where].get(key) if isinstance(answers[where], dict) else None
         if not isinstance(listed, list):
             continue
@@ -113,10 +117,31 @@ def _first_of(rows: list[tuple[Provider, str]]) -> Found | None:
     return best
 
 
-def _ask(where: str) -> Any:
+class _Hurried(socket.socket):
+    """A connection whose waits share one deadline: a timeout alone begins anew at every read."""
+
+    def __init__(self, place: tuple[str, int], until: float) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        super().__init__(fileno=socket.create_connection(place, left).detach())
+        self._until = until
+        self.settimeout(left)
+
+    def recv_into(self, *given: Any) -> int:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.settimeout(left)
+        return super().recv_into(*given)
+
+
+def _ask(where: str, until: float) -> Any:
     parts = urlsplit(where)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=PROBE_S)
+    place = (parts.hostname or "", parts.port or 80)
+    connection = http.client.HTTPConnection(*place)
     try:
+        connection.sock = _Hurried(place, until)
         connection.request("GET", parts.path, headers={"accept": "application/json"})
         response = connection.getresponse()
         return json.loads(response.read(LIST_LIMIT)) if response.status == 200 else None

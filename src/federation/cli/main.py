@@ -90,16 +90,13 @@ def serve(
     open_: Open = False,
     reload: Annotated[
         bool,
-        typer.Option(
-            "--reload/--no-reload",
-            help="Take up changes of the configuration files without a restart.",
-        ),
-    ] = True,
+        typer.Option("--reload", help="Changes nothing: configuration files are always watched."),
+    ] = False,
 ) -> None:
     """Run the gateway with what is configured."""
     from federation.cli import quick  # noqa: PLC0415 - start-up time
 
-    wishes = quick.Wishes(host, port, workers, config, data, open=open_, reload=reload)
+    wishes = quick.Wishes(host, port, workers, config, data, open=open_)
     raise typer.Exit(quick.serve(wishes))
 
 

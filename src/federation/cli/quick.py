@@ -42,7 +42,6 @@ class Wishes:
     config: Path | None = None
     data: Path | None = None
     open: bool = False
-    reload: bool = True
 
 
 def serve_wishes(arguments: Sequence[str]) -> Wishes | None:

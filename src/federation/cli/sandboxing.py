@@ -38,7 +38,7 @@ def start(
     reading, writing = os.pipe()
     ready_in, ready_out = os.pipe()
     argv = [
-        *(sys.executable, "-m", "federation.bootstrap.sandbox"),
+        *(sys.executable, "-P", "-m", "federation.bootstrap.sandbox"),
         *(f"--ready-fd={ready_out}", f"--lifeline={reading}"),
         *(f"--port-base={port_base}", f"--seed={seed}", f"--time-scale={time_scale:g}"),
         *(["--fault-models"] if fault_models else []),

@@ -109,9 +109,12 @@ def look_around(options: LaunchOptions) -> Surroundings:
 
 
 def serve_command(options: LaunchOptions) -> list[str]:
-    """The command line of the same gateway, everything spelled out."""
+    """The command line of the same gateway, everything spelled out.
+
+    -P: a file in the working directory must not stand in for one of our modules.
+    """
     return [
-        *(sys.executable, "-m", "federation.cli.main", "serve"),
+        *(sys.executable, "-P", "-m", "federation.cli.main", "serve"),
         f"--host={options.host}",
         f"--port={options.port}",
         f"--workers={options.workers}",

@@ -12,7 +12,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from federation.config import credentials, document, environment, provider_files, watch
+from federation.config import (
+    credentials,
+    document,
+    environment,
+    provider_files,
+    unenforced,
+    watch,
+)
 from federation.config.document import Document
 from federation.config.environment import Environment
 from federation.config.problems import translate
@@ -65,7 +72,7 @@ def load(
         access=access,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(_references(merge))),
-        warnings=tuple(found.warnings + merge.warnings),
+        warnings=(*found.warnings, *merge.warnings, *unenforced.warnings(found, where, entries)),
         environ=found.values,
     )
 
@@ -120,6 +127,8 @@ def _settings(whole: FederationFile) -> Settings:
         deny_fields=whole.fields.deny,
         allow_fields=whole.fields.allow,
         access_log=whole.telemetry.access_log,
+        log_level=whole.telemetry.level,
+        log_format=whole.telemetry.format,
         durability=whole.storage.durability,
     )
 

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 BEAT_S = 1.0
 BOARD_LENGTH = 4096
 """Measures kept for workers that come later."""
+BOARD_AGE_MS = 60_000
+"""Who comes later takes measures for news: older ones would open circuits long recovered."""
 BACKLOG_LIMIT = 64 * 1024 * 1024
 
 
@@ -168,8 +171,9 @@ class LinkServer:
             return
         session = Session(writer, hello, int(self._clock() * 1000))
         greeting: list[ToWorker] = [self._now_beat()]
-        if self._board:
-            greeting.append(Board(list(self._board)))
+        oldest_ms = session.since_ms - BOARD_AGE_MS
+        if recent := [measure for measure in self._board if measure.at_ms > oldest_ms]:
+            greeting.append(Board(sorted(recent, key=attrgetter("at_ms"))))
         writer.write(self._snapshot + self._keys + b"".join(map(frame, greeting)))
         self._sessions.add(session)
         self._alone.clear()

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from federation.credentials.signers import sign
 from federation.domain.catalogue import Provider
-from federation.errors import ConfigError, Problem, UpstreamError
+from federation.errors import ConfigError, FederationError, Problem
 from federation.ports import Transport
 from federation.schema.http import Origin, Timeouts, WireRequest
 
@@ -52,7 +52,7 @@ class Prober:
             request = _request(provider, secret)
             exchange = await self._transport.send(request, TIMEOUTS)
             await exchange.aclose()
-        except (UpstreamError, ConfigError) as error:
+        except FederationError as error:
             return Probe(
                 ok=False,
                 status=0,
@@ -65,13 +65,20 @@ class Prober:
 
 def _request(provider: Provider, secret: str | None) -> WireRequest:
     """Raises `ConfigError` where the row cannot be called at all."""
-    url = urlsplit(provider.base_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    try:
+        url = urlsplit(provider.base_url)
+        host, port = url.hostname, url.port or (443 if url.scheme == "https" else 80)
+    except ValueError:
+        host = None
+    if not host or url.scheme not in ("http", "https"):
         raise ConfigError([Problem(provider.id, None, "the base address is not an http(s) URL")])
-    port = url.port or (443 if url.scheme == "https" else 80)
     private = provider.private or provider.local
-    origin = Origin(url.scheme, url.hostname, port, private=private)
-    signature = sign(provider.auth, secret)
+    origin = Origin(url.scheme, host, port, private=private)
+    try:
+        signature = sign(provider.auth, secret)
+    except ValueError:  # its words may repeat a part of the secret
+        message = "the credential holds a character that cannot be sent"
+        raise ConfigError([Problem(provider.id, None, message)]) from None
     target = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%") + "/models"
     extra = tuple((k.lower().encode(), v.encode()) for k, v in provider.auth.extra.items())
     headers = ((b"accept", b"application/json"), *extra, *signature.headers)

@@ -99,7 +99,7 @@ class WorkerLink:
             writer.write(frame(self._hello))
             self._writer = writer
             while (message := await read_frame(reader, to_worker)) is not None:
-                self._take(message)
+                await self._take(message)
                 heard = True
         except msgspec.DecodeError as error:
             log.error("control speaks another version", extra={"reason": str(error)})  # noqa: TRY400
@@ -111,7 +111,7 @@ class WorkerLink:
             await writer.wait_closed()
         return heard
 
-    def _take(self, message: ToWorker) -> None:
+    async def _take(self, message: ToWorker) -> None:
         match message:
             case Beat():
                 self._on_beat(message)
@@ -122,6 +122,7 @@ class WorkerLink:
             case KeyRingFrame():
                 self._on_keys(unpack_ring(message.payload))
             case SnapshotFrame():
-                self._on_snapshot(unpack_snapshot(message.payload))
+                # Milliseconds, in which the loop would serve nobody. No frame is read meanwhile.
+                self._on_snapshot(await asyncio.to_thread(unpack_snapshot, message.payload))
             case Drain():
                 self._on_drain(message)

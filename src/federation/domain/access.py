@@ -9,7 +9,7 @@ DEFAULT_TENANT = "default"
 
 
 class Role(str, Enum):
-    """What a key's holder may do; `governance.permissions` has the table."""
+    """What a key's holder may do; `control.permissions` has the table."""
 
     ADMIN = "admin"
     OWNER = "owner"

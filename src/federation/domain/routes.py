@@ -90,4 +90,6 @@ class Settings:
     allow_fields: tuple[str, ...] = ()
     """Governed fields that clients may use."""
     access_log: bool = False
+    log_level: str = "info"
+    log_format: str = "json"
     durability: str = "process"

@@ -27,7 +27,16 @@ CANCELED = "canceled"
 class Attempt:
     """The open end of one attempt. `close` notes the outcome; later calls do nothing."""
 
-    __slots__ = ("_call", "_closed", "_first", "_started", "_status", "_world", "deployment")
+    __slots__ = (
+        "_call",
+        "_closed",
+        "_first",
+        "_started",
+        "_status",
+        "_world",
+        "deployment",
+        "sent",
+    )
 
     def __init__(self, world: World, call: Call, deployment: Deployment) -> None:
         self._world = world
@@ -37,6 +46,7 @@ class Attempt:
         self._first = 0.0
         self._status = 0
         self._closed = False
+        self.sent = False
         world.health.begin(deployment.id)
         call.account.choose(deployment)
 
@@ -91,12 +101,15 @@ class Attempt:
         )
 
     def fail(self, error: BaseException) -> None:
-        """Close an attempt that brought nothing. A provider that was left alone in the middle
-        of its work may bill for the prompt, so that is charged; one that failed does not."""
-        if isinstance(error, UpstreamError):
-            self.close(Usage(), error)
-        else:
-            self.close(self.estimate(0), error)
+        """Close an attempt that brought nothing. A provider that was left in the middle of its
+        work because the client hung up may bill for the prompt, so that is charged; one that
+        failed, kept silent or was never asked is not."""
+        left = not isinstance(error, UpstreamError)
+        self.close(self.estimate(0) if left and self.sent else Usage(), error)
+
+    def asked(self) -> None:
+        """The request's bytes have left for the provider."""
+        self.sent = True
 
     def ending(self, tap: StreamTap) -> Ending:
         """What to call when a stream that this attempt opened is over."""

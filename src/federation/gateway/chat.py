@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from federation.dialects.openai.glance import glance
 from federation.domain.access import VirtualKey
 from federation.gateway.call import Account, Call, Handler
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
+
+_BIG = 512 * 1024
+"""Bytes of a body that take about a millisecond to read."""
 
 
 class Chat:
@@ -19,11 +24,18 @@ class Chat:
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """Answer a chat call. Raises `InvalidRequest` before anything is recorded, and what
         the pipeline raises."""
-        return await self.run(self.call(request, key))
+        return await self.run(await self.read(request, key))
 
     async def run(self, call: Call) -> ClientReply:
         """Put a call through the pipeline."""
         return await self._pipeline(call)
+
+    async def read(self, request: ClientRequest, key: VirtualKey) -> Call:
+        """A call made of a request. A big body is read in a thread: its bytes must not hold
+        up everybody else's events."""
+        if len(request.body) > _BIG:
+            return await asyncio.to_thread(self.call, request, key)
+        return self.call(request, key)
 
     def call(self, request: ClientRequest, key: VirtualKey) -> Call:
         """A call made of a request, ready for the pipeline."""

@@ -16,6 +16,7 @@ from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
 from federation.errors import (
     FederationError,
     Forbidden,
+    LoopDetected,
     MethodNotAllowed,
     NotFound,
     Unauthorized,
@@ -61,6 +62,11 @@ class Desk:
     async def __call__(self, request: ClientRequest) -> ClientReply:
         """Answer a request, or raise the `FederationError` that the listener renders."""
         path, method = request.path, request.method
+        via = request.headers.get(b"via")
+        if via is not None and self._world.via in via:
+            raise LoopDetected(
+                "This request came from this gateway itself: a provider's base_url names it."
+            )
         if method == "POST":
             endpoint = self._posts.get(path)
             if endpoint is not None:
@@ -86,7 +92,7 @@ class Desk:
         """The virtual key that a request presents. Raises `Unauthorized`."""
         secret = presented(request)
         if not secret:
-            if self._world.current().snapshot.settings.open:
+            if self._open(request):
                 return ANONYMOUS
             raise Unauthorized(
                 "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
@@ -95,8 +101,21 @@ class Desk:
             )
         key = self._world.keys.find(secret)
         if key is None:
+            if self._open(request):
+                return ANONYMOUS  # official clients cannot be made to send no key
             raise Unauthorized("This API key is unknown, expired or revoked.")
         return key
+
+    def _open(self, request: ClientRequest) -> bool:
+        """Whether strangers may ask. A page in a browser on this machine may not: it comes
+        with an origin, and would spend the operator's money."""
+        if not self._world.current().snapshot.settings.open:
+            return False
+        if b"origin" in request.headers:
+            raise Forbidden(
+                "A web page may not use an open gateway without a key.", code="origin_refused"
+            )
+        return True
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._world.current(), key))
@@ -115,7 +134,7 @@ class Desk:
         if world.draining:
             raise Unavailable("Draining: this worker takes no new calls.", code="draining")
         situation = world.current()
-        usable = sum(item.usable and item.enabled for item in situation.snapshot.deployments)
+        usable = sum(map(situation.serves, range(len(situation.lines))))
         if not usable:
             raise Unavailable(
                 "No deployment is usable: set a provider's key or add a row to providers.yaml.",

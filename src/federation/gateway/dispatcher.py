@@ -102,6 +102,7 @@ class Dispatcher:
         try:
             request = face.encode(wire, call.glance, call.request.body)
             deadlines = verdict.target.deadlines
+            attempt.asked()
             exchange = await self._world.transport.send(request, _timeouts(deadlines))
             attempt.answered(exchange.status)
             if exchange.status >= 300:

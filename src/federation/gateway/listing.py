@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,9 +18,9 @@ from federation.gateway.world import Situation
 
 def models(situation: Situation, key: VirtualKey) -> bytes:
     """The list of models that this key may name, in the OpenAI shape with our object added."""
-    rows = [_auto()]
+    rows = [_auto()] if not key.models or "auto" in key.models else []
     rows += [_route(route) for route in situation.snapshot.routes.values() if _named(key, route)]
-    rows += [_model(item) for item in situation.snapshot.deployments if _usable(item, key)]
+    rows += [_model(item) for item in _offered(situation, key)]
     return msgspec.json.encode({"object": "list", "data": rows})
 
 
@@ -30,8 +31,10 @@ def model(situation: Situation, key: VirtualKey, name: str) -> bytes:
     route = situation.snapshot.routes.get(name)
     if route is not None and _named(key, route):
         return msgspec.json.encode(_route(route))
-    for item in situation.snapshot.deployments:
-        if _usable(item, key) and name in (item.id, item.model.id, *item.model.aliases):
+    provider, _, plain = name.partition("/")
+    for item in _offered(situation, key):
+        names = (item.model.id, *item.model.aliases)
+        if name in (item.id, *names) or (provider == item.provider.id and plain in names):
             return msgspec.json.encode(_model(item))
     raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
 
@@ -46,18 +49,22 @@ def providers(situation: Situation, key: VirtualKey, live: Live, now: float) -> 
         row = rows.get(provider.id)
         if row is None:
             row = rows[provider.id] = _provider(item)
-        row["available"] = row["available"] or (item.usable and item.enabled)
+        row["available"] = row["available"] or situation.serves(index)
         cooling = live.down_until[index] > now
         row["models"].append(_offer(item, cooling=cooling))
     return msgspec.json.encode({"object": "list", "data": list(rows.values())})
 
 
-def _usable(item: Deployment, key: VirtualKey) -> bool:
-    if not (item.usable and item.enabled):
-        return False
-    if key.providers and item.provider.id not in key.providers:
-        return False
-    return not key.models or bool({item.id, item.model.id, *item.model.aliases} & set(key.models))
+def _offered(situation: Situation, key: VirtualKey) -> Iterator[Deployment]:
+    """The deployments that can be asked and that this key may ask."""
+    allowed = set(key.models)
+    for index, item in enumerate(situation.snapshot.deployments):
+        if not situation.serves(index):
+            continue
+        if key.providers and item.provider.id not in key.providers:
+            continue
+        if not allowed or allowed & {item.id, item.model.id, *item.model.aliases}:
+            yield item
 
 
 def _named(key: VirtualKey, route: Route) -> bool:

@@ -58,8 +58,8 @@ class RouteEndpoint:
             "POST", _CHAT_PATH, "", request.headers, chat_body(body), request.peer
         )
         if body.dry_run:
-            return self._explain(self._chat.call(inner, key))
-        call = self._chat.call(inner, key)
+            return self._explain(await self._chat.read(inner, key))
+        call = await self._chat.read(inner, key)
         reply = await self._chat.run(call)
         if not isinstance(reply.body, bytes):
             return reply

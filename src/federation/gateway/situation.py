@@ -19,13 +19,13 @@ from federation.routing.fleet import Fleet
 log = logging.getLogger(__name__)
 
 
-def situate(snapshot: Snapshot, today: date) -> Situation:
+def situate(snapshot: Snapshot, today: date, via: bytes = b"federation") -> Situation:
     """Prepare a snapshot for calls; costs some milliseconds.
 
     A deployment that cannot be prepared (an address still holding a placeholder, a sign-in
     that this build does not know) is logged once and never asked.
     """
-    lines = tuple(_line(item, snapshot) for item in snapshot.deployments)
+    lines = tuple(_line(item, snapshot, via) for item in snapshot.deployments)
     snapshot = replace(
         snapshot,
         deployments=tuple(
@@ -43,7 +43,7 @@ def situate(snapshot: Snapshot, today: date) -> Situation:
     )
 
 
-def _line(item: Deployment, snapshot: Snapshot) -> tuple[Face, Wire] | None:
+def _line(item: Deployment, snapshot: Snapshot, via: bytes) -> tuple[Face, Wire] | None:
     provider = item.provider
     face = DIALECTS.get(provider.dialect)
     if face is None or not item.usable:
@@ -54,7 +54,7 @@ def _line(item: Deployment, snapshot: Snapshot) -> tuple[Face, Wire] | None:
         wire = face.prepare(
             item,
             snapshot.settings,
-            headers=signature.headers,
+            headers=((b"via", b"1.1 " + via), *signature.headers),
             query=signature.query,
             secret=secret,
             private=provider.private or provider.local,

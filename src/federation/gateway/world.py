@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -15,10 +16,16 @@ from federation.errors import Unavailable
 from federation.gateway.call import CallIds
 from federation.gateway.tally import Tallies
 from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
-from federation.resilience.health import HealthBoard
+from federation.resilience.health import NEUTRAL, HealthBoard
 from federation.routing.fleet import Fleet
 from federation.routing.request import Memory
 from federation.schema.link import Measure
+from federation.schema.records import CallEnded
+
+log = logging.getLogger(__name__)
+
+WARN_S = 60.0
+"""How long a kind of failure that was logged is only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,11 @@ class Situation:
     """For each deployment its dialect and how to reach it; None where it cannot be asked."""
     marks: tuple[list[tuple[bytes, bytes]], ...]
     """Constant response headers for each deployment."""
+
+    def serves(self, index: int) -> bool:
+        """Whether this build can ask the deployment for a chat answer, rules aside."""
+        item = self.snapshot.deployments[index]
+        return self.lines[index] is not None and item.enabled and "chat" in item.operations
 
     def line(self, index: int) -> tuple[Face, Wire]:
         """The dialect and the wire of a deployment that routing found eligible."""
@@ -59,7 +71,10 @@ class World:
     situation: Situation | None = None
     measures: list[Measure] = field(default_factory=list)
     """Outcomes since the last report to control; bounded by `bootstrap.worker`."""
+    via: bytes = b"federation"
+    """How this installation names itself in `via`, upstream and in what comes back."""
     draining: bool = False
+    _failures: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     store_writable: bool = True
 
     def adopt(self, situation: Situation) -> None:
@@ -73,10 +88,45 @@ class World:
             raise Unavailable("Starting: no configuration yet. Try again in a second.")
         return self.situation
 
+    def ended(self, record: CallEnded) -> None:
+        """Count a call that has ended, and say so in the log where that is asked for."""
+        self.tallies.call(record)
+        if self.situation is not None and self.situation.snapshot.settings.access_log:
+            log.info(
+                "call ended",
+                extra={
+                    "call": record.call,
+                    "outcome": record.outcome,
+                    "status": record.status,
+                    "tenant": record.tenant,
+                    "key": record.key,
+                    "requested": record.requested,
+                    "deployment": record.deployment,
+                    "attempts": len(record.attempts),
+                    "duration_ms": record.duration_ms,
+                    "error": record.error,
+                },
+            )
+
     def note(self, measure: Measure, now: float) -> None:
         """Tell the board of an outcome, and keep it for the other workers."""
         self.health.note(measure, now)
         self.measures.append(measure)
+        if not measure.ok and measure.error not in NEUTRAL:
+            self._warn(measure, now)
+
+    def _warn(self, measure: Measure, now: float) -> None:
+        """Say in the log that a deployment fails: each kind once a minute, with its count."""
+        kind = (measure.deployment, measure.error)
+        since, count = self._failures.get(kind, (-WARN_S, 0))
+        if now - since < WARN_S:
+            self._failures[kind] = (since, count + 1)
+            return
+        self._failures[kind] = (now, 0)
+        log.warning(
+            "deployment fails",
+            extra={"deployment": measure.deployment, "error": measure.error, "more": count},
+        )
 
     def live(self) -> Live:
         """Live facts, indexed like the current snapshot's deployments."""

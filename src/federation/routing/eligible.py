@@ -141,11 +141,20 @@ def removed_by(fleet: Fleet, target: Resolved, rules: Rules) -> dict[str, str]:
 def refusal(fleet: Fleet, target: Resolved, rules: Rules) -> NotEligible:
     """The error for a call that no deployment may serve, naming the rule for each."""
     removed = removed_by(fleet, target, rules)
-    bounded = dict(list(removed.items())[:_REMOVED_LIMIT])
+    standing = {rule for rule, _ in target.rules}
+    # What the call itself brought comes first: that is what its author can change.
+    ranked = sorted(removed.items(), key=lambda entry: entry[1] in standing)
+    bounded = dict(ranked[:_REMOVED_LIMIT])
     groups: dict[str, list[str]] = {}
-    for deployment, rule in removed.items():
+    for deployment, rule in ranked:
         groups.setdefault(rule, []).append(deployment)
-    parts = [_part(rule, members) for rule, members in groups.items()]
+    asked = any(rule not in standing for rule in groups)
+    parts = [
+        _part(rule, members) for rule, members in groups.items() if not (asked and rule in standing)
+    ]
+    others = len(removed) - sum(len(groups[rule]) for rule in groups if rule not in standing)
+    if asked and others:
+        parts.append(f"{others} others cannot be asked at all (not configured, or set aside)")
     if not parts:
         parts = ["there is no deployment behind this name"]
     return NotEligible(

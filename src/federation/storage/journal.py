@@ -52,7 +52,11 @@ class JournalWriter:
     ) -> None:
         self.writer = writer
         self._directory = directory
-        self._sync = durability == "disk"
+        self._sync = _is_disk(durability)
+        self._named = False
+        """The segment's name is on the disk."""
+        self._spent = False
+        """The segment takes no more lines. It stays open: its lock says that we live."""
         self._segment_bytes = segment_bytes
         self._segment = 0
         self._seq = 0
@@ -63,6 +67,15 @@ class JournalWriter:
         except OSError as error:
             raise _unwritable(error) from error
         self._rotate()
+
+    @property
+    def durability(self) -> str:
+        """`process` or `disk`, from the next line on. Setting another raises `ValueError`."""
+        return "disk" if self._sync else "process"
+
+    @durability.setter
+    def durability(self, durability: str) -> None:
+        self._sync = _is_disk(durability)
 
     def append(self, record: Record) -> None:
         """Write one line; on return it is safe under the durability chosen.
@@ -76,7 +89,7 @@ class JournalWriter:
         body = _encode(Line(self.writer, seq, record))
         data = b"%08x %b\n" % (crc32(body), body)
         size = self._size + len(data)
-        if size > self._segment_bytes or self._fd < 0:
+        if size > self._segment_bytes or self._spent or self._fd < 0:
             self._rotate()
             size = len(data)
         try:
@@ -100,11 +113,14 @@ class JournalWriter:
 
     def _flush(self) -> None:
         try:
+            if not self._named:
+                _sync_directory(self._directory)
+                self._named = True
             _datasync(self._fd)
         except OSError as error:
             # After a failed sync the kernel may drop the pages and call them clean: this
             # file cannot be trusted with further lines.
-            self.close()
+            self._spent = True
             raise _unwritable(error) from error
 
     def _take_back(self) -> None:
@@ -113,7 +129,7 @@ class JournalWriter:
             os.ftruncate(self._fd, self._size)
         except OSError:
             # A reader takes an unfinished line at the end of a closed segment for what it is.
-            self.close()
+            self._spent = True
 
     def _rotate(self) -> None:
         """Open the next segment, locked before it can be seen under its name."""
@@ -135,6 +151,13 @@ class JournalWriter:
             raise _unwritable(error) from error
         self.close()
         self._fd, self._size, self._segment = fd, 0, self._segment + 1
+        self._named, self._spent = self._sync, False
+
+
+def _is_disk(durability: str) -> bool:
+    if durability not in ("process", "disk"):
+        raise ValueError(f"no durability of a journal: {durability!r}")
+    return durability == "disk"
 
 
 def _sync_directory(directory: Path) -> None:

@@ -151,7 +151,11 @@ class JournalReader:
         return Batch(segment, end, batch.drained, batch.lines, batch.bad)
 
     def gone(self, writer: str, segment: int) -> bool:
-        """True where the process that wrote this newest segment is no more."""
+        """True where the process that wrote this newest segment is no more.
+
+        False also where it has meanwhile gone on to the next segment, dead or not: ask again
+        about that one.
+        """
         try:
             fd = os.open(segment_path(self._directory, writer, segment), os.O_RDONLY)
         except FileNotFoundError:
@@ -162,7 +166,8 @@ class JournalReader:
             return False
         finally:
             os.close(fd)
-        return True
+        # A writer shows its next segment before it lets go of this one.
+        return not segment_path(self._directory, writer, segment + 1).exists()
 
     def _chunk(self, path: Path, offset: int) -> tuple[bytes, bool]:
         """Bytes from `offset`, at least one whole line where there is one; is there more?"""

@@ -81,11 +81,18 @@ class Client:
             self._dialer.proxies = proxies
             retired, self._pools = self._pools, {}
             for pool in retired.values():
-                pool.close()
+                pool.close(UpstreamFailed(f"the way to {pool.origin.host} has just changed"))
 
-    async def send(self, request: WireRequest, timeouts: Timeouts) -> Exchange:
+    async def send(
+        self,
+        request: WireRequest,
+        timeouts: Timeouts,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Exchange:
         """Send a request and return when the answer's head is there.
 
+        `on_sent` is called once, when the request's first bytes go to a socket: until then
+        nobody can have worked on it, whatever is raised.
         Raises `InvalidRequest` before anything is sent, `UpstreamTimeout`, `UpstreamFailed`
         or `UpstreamGarbled` where no head came, `UpstreamError` (code
         `upstream_address_forbidden`) where the destination is not allowed. Cancelling closes
@@ -103,6 +110,9 @@ class Client:
             exchange = Exchange(
                 loop, connection, pool.origin.host, timeouts.idle_s, began + timeouts.total_s
             )
+            if on_sent is not None:
+                on_sent()
+                on_sent = None
             await self._ask(connection, exchange, request, head, timeouts)
             if exchange.status:
                 headers = exchange.headers
@@ -122,7 +132,7 @@ class Client:
         for connection in tuple(self._active):
             connection.fail(UpstreamFailed, "the gateway closed its connections")
         for pool in self._pools.values():
-            pool.close()
+            pool.close(Unavailable("the gateway is stopping"))
         await self._names.aclose()
 
     # One exchange, up to its head.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from federation.errors import Unavailable
+from federation.errors import FederationError
 from federation.schema.http import Origin
 from federation.transport.connection import Connection
 from federation.transport.head import HeadWriter, authority
@@ -20,7 +20,7 @@ from federation.transport.proxies import Proxy
 class Pool:
     """Idle connections, and the count of all. Not thread-safe; belongs to one event loop."""
 
-    __slots__ = ("active", "heads", "idle", "limits", "opened", "origin", "waiting")
+    __slots__ = ("active", "heads", "idle", "limits", "opened", "origin", "refusal", "waiting")
 
     def __init__(
         self, origin: Origin, limits: Limits, active: set[Connection], proxy: Proxy | None
@@ -31,6 +31,8 @@ class Pool:
         """The client's connections with an exchange under way, of all pools."""
         self.idle: list[Connection] = []
         self.opened = 0
+        self.refusal: FederationError | None = None
+        """Why nothing is kept or opened here any more."""
         self.waiting: deque[asyncio.Future[Connection | None]] = deque()
         # A plain proxy is told the whole address; in a tunnel the origin itself is spoken to.
         spoken = proxy if origin.scheme == "http" else None
@@ -56,8 +58,11 @@ class Pool:
     async def slot(self) -> Connection | None:
         """Return an idle connection, or None together with the right to open one.
 
-        Waits while the pool is full. The right is given back by `free`.
+        Waits while the pool is full. The right is given back by `free`. Raises what the pool
+        was closed with.
         """
+        if self.refusal is not None:
+            raise self.refusal
         if self.opened >= self.limits.per_origin and self.idle:
             self.idle[0].abort()  # asked for a new one although some are idle: make room
         if self.opened < self.limits.per_origin:
@@ -71,6 +76,8 @@ class Pool:
             if turn.cancelled():
                 if turn in self.waiting:  # else it has been passed over already
                     self.waiting.remove(turn)
+            elif turn.exception() is not None:
+                pass  # the pool was closed: there is nothing to hand on
             elif (handed := turn.result()) is None:
                 self.free()
             else:
@@ -79,6 +86,9 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Take a connection that is ready for another request."""
+        if self.refusal is not None:
+            connection.abort()
+            return
         turn = self._next()
         if turn is None:
             self.idle.append(connection)
@@ -104,10 +114,11 @@ class Pool:
         for connection in [idle for idle in self.idle if idle.expires <= now]:
             connection.abort()
 
-    def close(self) -> None:
-        """Close every idle connection; who waits for one fails."""
+    def close(self, refusal: FederationError) -> None:
+        """Close every idle connection, and each other when it comes back; who waits fails."""
+        self.refusal = refusal
         while (turn := self._next()) is not None:
-            turn.set_exception(Unavailable("the gateway is stopping"))
+            turn.set_exception(refusal)
         for connection in tuple(self.idle):
             connection.abort()
 

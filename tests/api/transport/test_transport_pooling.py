@@ -13,6 +13,7 @@ import pytest
 
 from federation.errors import Unavailable, UpstreamFailed, UpstreamTimeout
 from federation.schema.http import Origin, Timeouts, WireRequest
+from federation.transport import proxies
 from federation.transport.client import Client
 from federation.transport.limits import Limits
 
@@ -294,3 +295,61 @@ async def test_a_closed_client_refuses_and_fails_what_is_under_way(
     with pytest.raises(Unavailable):
         await client.send(get(origin), T)
     await client.aclose()
+
+
+async def test_a_new_way_leaves_no_connection_behind(
+    serve: Serve, new_client: Callable[..., Client]
+) -> None:
+    go_on = asyncio.Event()
+
+    class Slow(Counting):
+        async def reply(self, number: int, writer: asyncio.StreamWriter) -> None:
+            await go_on.wait()
+            writer.write(OK)
+
+    origin = await serve(server := Slow())
+    client = new_client(limits=Limits(per_origin=1))
+    asked = asyncio.create_task(ask(client, origin))
+    while not server.requests:
+        await asyncio.sleep(0.01)
+    (retired,) = client._pools.values()
+    waiting = asyncio.create_task(ask(client, origin))
+    await asyncio.sleep(0.01)
+    client.go_through(proxies.parse(http="http://127.0.0.1:9"))
+    with pytest.raises(UpstreamFailed):
+        await waiting
+    go_on.set()
+    assert await asked == b"hello"
+    assert (retired.idle, retired.opened) == ([], 0)
+
+
+@pytest.mark.parametrize("size", [0, 300_000])
+async def test_the_caller_hears_once_that_its_request_has_left(
+    serve: Serve, client: Client, size: int
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served = 0
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(size)
+            served += 1
+            if served > 1:  # a stale connection: the client asks anew
+                writer.transport.abort()
+                return
+            writer.write(OK)
+
+    origin = await serve(script)
+    heard: list[str] = []
+    request = WireRequest("POST", origin, "/", (), b"x" * size)
+    for name in ("first", "second"):
+        exchange = await client.send(request, T, lambda name=name: heard.append(name))
+        await exchange.body(1000)
+    assert heard == ["first", "second"]
+
+
+async def test_a_request_that_never_left_is_not_said_to_have(client: Client) -> None:
+    heard: list[int] = []
+    nobody = Origin("http", "127.0.0.1", 1, private=True)
+    with pytest.raises(UpstreamFailed):
+        await client.send(get(nobody), T, lambda: heard.append(1))
+    assert heard == []

@@ -63,6 +63,14 @@ def test_init_overwrites_nothing_unless_forced(alone: Run, project: Path) -> Non
     assert (project / ".env.example").read_text() != "mine"
 
 
+def test_init_minds_no_file_that_is_the_same(alone: Run, project: Path) -> None:
+    alone("init")
+    (project / "config" / "providers.yaml").unlink()
+    again = alone("init", "--json")
+    assert again.exit_code == 0
+    assert json.loads(again.stdout)["written"] == ["config/providers.yaml"]
+
+
 def test_init_into_a_file_is_a_failure_without_traceback(alone: Run, project: Path) -> None:
     (project / "file").write_text("")
     result = alone("init", "file")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -48,7 +51,7 @@ def test_plain_arguments_of_serve_need_no_typer(
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["-h"], ["--port"], ["--port", "x"], ["--port", "70000"], ["--workers=0"],
-     ["--prt", "1"], ["word"], ["-p=1"], ["--open=yes"], ["--port", "-1"]],
+     ["--prt", "1"], ["--no-reload"], ["word"], ["-p=1"], ["--open=yes"], ["--port", "-1"]],
 )  # fmt: skip
 def test_arguments_that_need_explaining_are_left_to_typer(arguments: list[str]) -> None:
     assert quick.serve_wishes(arguments) is None
@@ -235,6 +238,54 @@ def test_two_instances_of_one_server_count_once(
     assert discover({}, (), ("h", 1)) == []
 
 
+@contextmanager
+def dripping(gap_s: float, pieces: int) -> Iterator[int]:
+    """A server that answers a byte at a time, each well before any single wait is over."""
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            try:
+                for _ in range(pieces):
+                    connection.sendall(b"H")
+                    time.sleep(gap_s)
+            except OSError:
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline() -> None:
+    with dripping(0.05, 30) as port:
+        began = time.monotonic()
+        assert discover({"one": row("one", port)}, (), ("h", 1)) == []
+        assert time.monotonic() - began < 0.7
+
+
+def test_no_connection_is_made_after_the_deadline(
+    local_server: tuple[int, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "m"}]}
+    monkeypatch.setattr("federation.cli.discovery.PROBE_S", 0.0)
+    assert discover({"one": row("one", port)}, (), ("h", 1)) == []
+
+
+def test_the_sandbox_is_started_with_our_own_modules(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "msgspec.py").write_text("raise SystemExit(9)")
+    found = sandboxing.start(time_scale=0)
+    os.close(found.lifeline)
+    assert found.process.wait(10) == 0
+    assert found.ports
+
+
 # up
 
 
@@ -292,7 +343,8 @@ def test_up_with_nothing_configured_starts_the_sandbox_and_says_so(
     ):
         assert part in said
     argv, environ = launched
-    assert argv[3:7] == ["serve", "--host=127.0.0.1", "--port=8123", "--workers=1"]
+    assert argv[1:4] == ["-P", "-m", "federation.cli.main"]
+    assert argv[4:8] == ["serve", "--host=127.0.0.1", "--port=8123", "--workers=1"]
     rows = json.loads(Path(environ["FEDERATION_PROVIDERS_FILE"]).read_text())
     assert rows["providers"][0]["id"] == "sim-one"
 

@@ -114,7 +114,7 @@ budgets: {daily: 1.5, monthly: 20}
     assert chosen.no_proxy == ("a.test", "b.test")
     assert chosen.attempts == 2
     assert (found.telemetry.level, found.telemetry.format) == ("debug", "console")
-    assert chosen.access_log
+    assert (chosen.access_log, chosen.log_level, chosen.log_format) == (True, "debug", "console")
     assert found.budgets == Budgets(1_500_000_000, 20_000_000_000)
     assert "hidden" not in repr(found)
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from control_plane import ADMIN, DEVELOPER, Plane, plane
 
+from federation.bootstrap import control as bootstrap
+from federation.control.control import Control
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role, VirtualKey
 from federation.errors import Forbidden, InvalidRequest, NotFound, Unavailable
@@ -193,3 +196,115 @@ async def test_a_changed_file_is_in_force_soon(
     built.control.reload()
     await asyncio.sleep(0.05)
     await built.control.stop(workers_within_s=0.01)
+
+
+async def soon(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("fault", [Unavailable("busy"), OSError(5, "Input/output error")])
+async def test_ingest_outlives_a_fault_of_the_system_and_says_it_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+) -> None:
+    monkeypatch.setattr("federation.control.ledger.ROUND_S", 0.01)
+    built = plane(tmp_path)
+    tries = 0
+
+    def refuse() -> None:
+        nonlocal tries
+        tries += 1
+        raise fault
+
+    await built.control.start()
+    with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
+        patched.setattr(built.control.ledger._ingest, "run", refuse)
+        await soon(lambda: tries >= 3)
+    assert sum(record.levelno == logging.ERROR for record in caplog.records) == 1
+    JournalWriter(built.journal, "w").append(
+        CallEnded("call_1", 2, "default", "key_1", "chat", "auto", "ok", 200)
+    )
+    await soon(lambda: built.control.ledger.progress.lines == 1)
+    assert built.control.ledger.writable
+    assert built.control.fault() is None
+    await built.control.stop()
+
+
+async def test_a_reload_that_the_store_refuses_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.control.control.WATCH_S", 0.01)
+    built = plane(tmp_path)
+    await built.control.start()
+    rings = built.control.keys.ring.version
+    refused = 0
+    listing = built.keys.list
+
+    def refuse(tenant: str | None) -> list[VirtualKey]:
+        nonlocal refused
+        if refused < 2:
+            refused += 1
+            raise Unavailable("busy")
+        return listing(tenant)
+
+    monkeypatch.setattr(built.keys, "list", refuse)
+    built.files.secrets = {"acme": "sk-rotated"}
+    built.control.reload()
+    await soon(lambda: built.control.keys.ring.version > rings)
+    assert refused == 2
+    assert built.control.fault() is None
+    await built.control.stop()
+
+
+async def test_a_bug_in_a_task_is_seen_and_ends_control(tmp_path: Path) -> None:
+    built = plane(tmp_path)
+    await built.control.start()
+
+    def broken() -> bool:
+        raise RuntimeError("a bug")
+
+    built.control.ledger._ingest.run = broken  # type: ignore[assignment]
+    async with asyncio.timeout(5):
+        await built.control.ended()
+    assert isinstance(built.control.fault(), RuntimeError)
+    with pytest.raises(RuntimeError):
+        await built.control.stop()
+
+
+async def test_a_process_whose_task_broke_ends_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def serve(_: Control, __: Path, stop: asyncio.Event) -> None:
+        await stop.wait()
+
+    monkeypatch.setattr(bootstrap, "_serve_api", serve)
+    built = plane(tmp_path)
+    given = bootstrap.Options(tmp_path, tmp_path, tmp_path / "run", "", 1, None, open=False)
+
+    def broken() -> bool:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(built.control.configuration, "reload", broken)
+    running = asyncio.create_task(bootstrap.run(built.control, given))
+    await asyncio.sleep(0.05)
+    built.control.reload()
+    async with asyncio.timeout(5):
+        assert await running == 1
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_a_grant_that_cannot_be_kept_is_not_given(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    built = plane(tmp_path)
+    await built.control.publish_snapshot()
+    (tmp_path / "run" / "leases.new").mkdir()
+    assert built.control._lease(LeaseAsk("rpm/acme", 7), 1).amount == 0
+    assert built.control._lease(LeaseAsk("rpm/acme", 7), 1).amount == 0
+    assert caplog.text.count("grant") == 1
+    (tmp_path / "run" / "leases.new").rmdir()
+    assert built.control._lease(LeaseAsk("rpm/acme", 7), 1).amount == 7

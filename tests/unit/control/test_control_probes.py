@@ -6,7 +6,7 @@ import pytest
 from control_plane import ACME, HOME, Provided
 
 from federation.control.probes import Prober
-from federation.errors import UpstreamTimeout
+from federation.errors import FederationError, InvalidRequest, Unavailable, UpstreamTimeout
 from federation.schema.http import Origin
 
 
@@ -69,3 +69,25 @@ async def test_an_address_that_is_none_is_a_failure() -> None:
     probe = await Prober(Provided()).ask(replace(ACME, base_url="ftp://acme.test"), "s")
     assert not probe.ok
     assert "base address" in probe.message
+
+
+@pytest.mark.parametrize("url", ["https://acme.test:99999/v1", "http://[acme.test/v1"])
+async def test_an_address_that_cannot_be_read_is_a_failure(url: str) -> None:
+    probe = await Prober(Provided()).ask(replace(ACME, base_url=url), "s")
+    assert (probe.ok, probe.credential) == (False, "unknown")
+    assert "base address" in probe.message
+
+
+@pytest.mark.parametrize("scheme", ["header", "query"])
+async def test_a_credential_that_cannot_be_sent_is_a_failure_and_not_repeated(scheme: str) -> None:
+    auth = replace(ACME.auth, scheme=scheme, name="key")
+    probe = await Prober(Provided()).ask(replace(ACME, auth=auth), "secret\udcff")
+    assert not probe.ok
+    assert "credential" in probe.message
+    assert "secret" not in probe.message
+
+
+@pytest.mark.parametrize("error", [InvalidRequest("A bad field."), Unavailable("Stopping.")])
+async def test_whatever_the_transport_says_is_an_answer(error: FederationError) -> None:
+    probe = await Prober(Provided(error=error)).ask(ACME, "s")
+    assert (probe.ok, probe.message) == (False, error.message)

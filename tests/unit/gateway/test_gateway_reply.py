@@ -44,6 +44,7 @@ def test_headers_name_the_call_the_strategy_and_the_attempts() -> None:
     found = dict(headers(made, marks(ROW), b"application/json"))
     assert found == {
         b"content-type": b"application/json",
+        b"x-request-id": b"call_1",
         b"x-federation-call-id": b"call_1",
         b"x-federation-strategy": b"quality_first",
         b"x-federation-attempts": b"3",

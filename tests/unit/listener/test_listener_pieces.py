@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 import zlib
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.errors import FederationError, InvalidRequest, NotFound, PayloadTooLarge
+from federation.errors import (
+    FederationError,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+)
 from federation.listener.front import Front
 from federation.listener.inflate import inflate, inflated
 from federation.listener.replyhead import (
@@ -49,6 +57,44 @@ async def test_compressed_bodies_are_undone(coding: bytes, compress: object, bod
 
 async def test_several_gzip_members_make_one_body() -> None:
     assert await inflate(gzip.compress(b"a") + gzip.compress(b"b"), b"gzip", LIMIT) == b"ab"
+
+
+async def test_a_body_of_many_empty_members_is_refused_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(InvalidRequest, match="parts"):
+        await inflate(gzip.compress(b"") * 100_000, b"gzip", LIMIT)
+    assert time.monotonic() - began < 0.5
+
+
+async def test_input_that_yields_nothing_lets_others_run_meanwhile() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    empty_blocks = b"\x00\x00\x00\xff\xff" * 200_000 + b"\x03\x00"
+    assert await inflate(empty_blocks, b"deflate", LIMIT) == b""
+    task.cancel()
+    assert turns >= 10
+
+
+async def test_growth_is_told_before_it_is_complete() -> None:
+    grown: list[int] = []
+
+    def grow(size: int) -> None:
+        grown.append(size)
+        if sum(grown) > 500_000:
+            raise Unavailable("full")
+
+    request = ClientRequest("POST", "/", "", {b"content-encoding": b"gzip"}, b"")
+    request = msgspec.structs.replace(request, body=gzip.compress(b"\0" * 1_000_000))
+    with pytest.raises(Unavailable):
+        await inflated(request, b"gzip", 2_000_000, grow)
+    assert len(grown) == 2
 
 
 async def test_a_bomb_is_refused_at_the_limit_and_lets_others_run_meanwhile() -> None:

@@ -137,6 +137,49 @@ def test_disk_durability_syncs_every_line(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(synced) == 2
 
 
+def test_durability_may_change_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(journal, "_datasync", lambda _: synced.append("line"))
+    monkeypatch.setattr(journal, "_sync_directory", lambda _: synced.append("name"))
+    writer = JournalWriter(tmp_path, "w")
+    assert writer.durability == "process"
+    writer.append(started("call_1"))
+    assert synced == []
+    writer.durability = "disk"
+    assert writer.durability == "disk"
+    writer.append(started("call_2"))
+    assert sorted(synced) == ["line", "name"]
+    writer.append(started("call_3"))
+    assert sorted(synced) == ["line", "line", "name"]
+    writer.durability = "process"
+    writer.append(started("call_4"))
+    assert len(synced) == 3
+
+
+def test_a_durability_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    with pytest.raises(ValueError, match="durability"):
+        writer.durability = "hope"
+    with pytest.raises(ValueError, match="durability"):
+        JournalWriter(tmp_path, "v", durability="hope")
+
+
+def test_a_writer_that_gave_a_segment_up_still_counts_as_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer = JournalWriter(tmp_path, "w", durability="disk")
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "_datasync", refuse)
+        with pytest.raises(EvidenceUnwritable):
+            writer.append(started("call_1"))
+    assert not JournalReader(tmp_path).gone("w", 1)
+    writer.append(started("call_2"))
+    assert JournalReader(tmp_path).writers() == {"w": 2}
+
+
 def test_a_failed_sync_is_reported_and_its_file_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,13 @@ def test_a_writer_is_gone_when_its_lock_is(tmp_path: Path) -> None:
     assert reader.gone("nobody", 1)
 
 
+def test_a_writer_that_went_on_to_the_next_segment_is_not_gone(tmp_path: Path) -> None:
+    writer, reader = JournalWriter(tmp_path, "w", segment_bytes=10), JournalReader(tmp_path)
+    writer.append(started("call_1"))
+    assert not reader.gone("w", 1)
+    writer.close()
+
+
 def _write_and_wait(directory: Path, ready: Connection) -> None:
     JournalWriter(directory, "w").append(started("call_1"))
     ready.send(True)

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from federation.errors import Unavailable
+from federation.errors import Unavailable, UpstreamFailed
 from federation.schema.http import Origin
 from federation.transport.connection import Connection
 from federation.transport.limits import Limits
@@ -140,13 +140,34 @@ async def test_closing_closes_idle_connections_and_fails_who_waits() -> None:
     connection = await opened(pool)
     waiting = asyncio.create_task(pool.slot())
     await asyncio.sleep(0)
-    pool.close()
+    pool.close(Unavailable("stopping"))
     with pytest.raises(Unavailable):
         await waiting
     pool.give_back(connection)
-    pool.close()
     assert pool.opened == 0
     assert not connection.usable()
+
+
+async def test_a_closed_pool_keeps_and_opens_nothing() -> None:
+    pool = make_pool(2)
+    connection = await opened(pool)
+    pool.close(UpstreamFailed("the way has changed"))
+    with pytest.raises(UpstreamFailed):
+        await pool.slot()
+    pool.give_back(connection)
+    assert (pool.idle, pool.opened) == ([], 0)
+    assert not connection.usable()
+
+
+async def test_who_stops_waiting_as_the_pool_closes_is_cancelled() -> None:
+    pool = make_pool(1)
+    await opened(pool)
+    waiting = asyncio.create_task(pool.slot())
+    await asyncio.sleep(0)
+    pool.close(UpstreamFailed("the way has changed"))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 def test_only_a_plain_proxy_is_spoken_to() -> None:

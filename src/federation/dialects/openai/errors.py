@@ -119,6 +119,9 @@ def render_error(error: FederationError, call_id: str = "") -> ClientReply:
         headers.append((b"x-request-id", call_id.encode()))
         headers.append((b"x-federation-call-id", call_id.encode()))
         headers.append((b"x-federation-attempts", b"%d" % error.attempts))
+    if isinstance(error, NotEligible):
+        # The official clients retry a 503 by themselves; what rules removed stays removed.
+        headers.append((b"x-should-retry", b"false"))
     if error.retry_after_s is not None:
         milliseconds = math.ceil(error.retry_after_s * 1000.0)
         headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))

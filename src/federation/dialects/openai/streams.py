@@ -159,7 +159,7 @@ class StreamTap:
                 self.events += 1
             if choice.finish_reason:
                 self.started = True
-                self._finished.add(choice.index)
+                self._finished.add(choice.index or 0)
                 self.complete = len(self._finished) >= self._choices and self.error is None
                 if not choice.index:
                     self.finish = choice.finish_reason

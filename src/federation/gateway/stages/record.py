@@ -14,7 +14,6 @@ from collections.abc import Callable
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import Call, Handler
 from federation.gateway.stream import AnswerStream
-from federation.gateway.tally import Tallies
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
 from federation.schema.records import CallEnded, CallStarted
@@ -28,11 +27,15 @@ class Recorder:
     """The stage that keeps the books; one for each worker."""
 
     def __init__(
-        self, journal: Journal, meter: Meter, tallies: Tallies, clock: Callable[[], float]
+        self,
+        journal: Journal,
+        meter: Meter,
+        tell: Callable[[CallEnded], None],
+        clock: Callable[[], float],
     ) -> None:
         self._journal = journal
         self._meter = meter
-        self._tallies = tallies
+        self._tell = tell
         self._clock = clock
         self._broken = False
 
@@ -118,7 +121,7 @@ class Recorder:
         elapsed = self._clock() - call.started
         record = ended(call, outcome, status, error, elapsed * 1000.0)
         self._append(record)
-        self._tallies.call(record)
+        self._tell(record)
 
     def _leave(self, call: Call, begun: asyncio.Handle | None) -> None:
         """Close the account of a client that hung up: nobody is left to be refused."""

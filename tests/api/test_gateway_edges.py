@@ -1,0 +1,122 @@
+"""Edges of the gateway that a review or a newcomer found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import httpx
+from gateway_rig import AUTH, HELLO, rig
+from inprocess import deployment, gateway, model, provider, route, snapshot
+from scripted import DONE, Talk, chunk, whole
+
+from federation.domain.routes import Settings
+
+STREAM = HELLO | {"stream": True}
+
+
+async def test_a_stream_that_is_complete_does_not_wait_for_a_marker_that_never_comes() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        await talk.event(chunk("Hi"))
+        await talk.event(chunk(finish="stop"))
+        await asyncio.sleep(30)
+
+    async with rig(behave) as (running, client, _):
+        began = time.monotonic()
+        reply = await client.post("/v1/chat/completions", json=STREAM)
+        assert time.monotonic() - began < 5
+        assert reply.content == chunk("Hi") + chunk(finish="stop")
+        assert [line.outcome for line in running.books.ended] == ["ok"]
+
+
+async def test_a_reset_after_the_finish_reason_takes_nothing_from_the_answer() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        await talk.event(chunk("Hi"))
+        await talk.event(chunk(finish="stop"))
+        await asyncio.sleep(0.05)
+        talk.reset()
+
+    async with rig(behave) as (running, client, _):
+        reply = await client.post("/v1/chat/completions", json=STREAM)
+        assert b"error" not in reply.content
+        assert [line.outcome for line in running.books.ended] == ["ok"]
+
+
+async def test_one_choice_that_finishes_twice_does_not_complete_the_other() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        await talk.event(chunk("Hi"))
+        await talk.event(chunk(finish="stop"))
+        await talk.event(chunk(finish="stop"))
+        await talk.end_stream()
+
+    async with rig(behave) as (running, client, _):
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            await client.post("/v1/chat/completions", json=STREAM | {"n": 2})
+        assert [line.outcome for line in running.books.ended] == ["cut"]
+
+
+async def test_a_request_that_comes_back_to_us_is_refused() -> None:
+    async with rig(whole) as (running, client, upstreams):
+        await client.post("/v1/chat/completions", json=HELLO)
+        via = upstreams[0].seen[0].headers["via"]
+        reply = await client.post("/v1/chat/completions", json=HELLO, headers={"via": via})
+        assert reply.status_code == 508
+        assert reply.json()["error"]["code"] == "loop_detected"
+        assert len(upstreams[0].seen) == 1
+        assert running.world.via.decode() in via
+
+
+async def test_an_open_gateway_is_not_open_to_web_pages() -> None:
+    async with rig(whole, settings=Settings(open=True)) as (running, _, _upstreams):
+        async with httpx.AsyncClient(base_url=running.url) as stranger:
+            path = "/v1/chat/completions"
+            assert (await stranger.post(path, json=HELLO)).status_code == 200
+            placeholder = {"authorization": "Bearer x"}
+            assert (await stranger.post(path, json=HELLO, headers=placeholder)).status_code == 200
+            page = {"origin": "https://evil.example"}
+            assert (await stranger.post(path, json=HELLO, headers=page)).status_code == 403
+
+
+async def test_a_refused_field_leaves_its_line_and_a_dry_run_refuses_it_too() -> None:
+    async with rig(whole) as (running, client, upstreams):
+        tool = {"type": "web_search"}
+        reply = await client.post("/v1/chat/completions", json=HELLO | {"tools": [tool]})
+        assert reply.status_code == 403
+        assert [line.error for line in running.books.ended] == ["governed_field"]
+        assert reply.headers["x-federation-call-id"] == running.books.ended[0].call
+        asked = {"prompt": "Hi", "tools": [tool], "dry_run": True}
+        assert (await client.post("/v1/route", json=asked)).status_code == 403
+        assert upstreams[0].seen == []
+
+
+async def test_a_failed_call_names_itself_and_its_attempts() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.answer(b"{}", status=404)
+
+    async with rig(behave, behave) as (running, client, _):
+        reply = await client.post("/v1/chat/completions", json=HELLO)
+        assert reply.headers["x-federation-attempts"] == "2"
+        assert reply.headers["x-request-id"] == running.books.ended[0].call
+
+
+async def test_a_dialect_that_is_not_spoken_yet_makes_nothing_ready() -> None:
+    row = deployment(provider("other", "http://127.0.0.1:1", dialect="gemini"), model("m"))
+    async with gateway(snapshot((row,), route("chat", row.id))) as running:
+        async with httpx.AsyncClient(base_url=running.url, headers=AUTH) as client:
+            assert (await client.get("/health/ready")).status_code == 503
+            names = [each["id"] for each in (await client.get("/v1/models")).json()["data"]]
+            assert row.id not in names
+            listed = (await client.get("/v1/providers")).json()["data"]
+            assert [each["available"] for each in listed] == [False]
+
+
+async def test_a_big_conversation_is_read_beside_the_loop() -> None:
+    async with rig(whole) as (_, client, _upstreams):
+        big = HELLO | {"messages": [{"role": "user", "content": "word " * 200_000}]}
+        reply = await client.post("/v1/chat/completions", json=big)
+        assert reply.status_code in (200, 400)
+        assert DONE not in reply.content
