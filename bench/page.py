@@ -21,7 +21,7 @@ NONE = "No run is stored yet.\n"
 def _cells(row: Row, part: str, nginx: Row | None) -> str:
     """`120.5 us, 4.2 x`: CPU of one request or event, and its multiple of nginx's."""
     found = row.get(part)
-    if found is None or row["name"].startswith("direct"):
+    if found is None:
         return "-"
     own, base = found["cpu_us"], (nginx or {}).get(part, {}).get("cpu_us")
     return f"{own:,.1f} us" + (f", {own / base:.2f} x" if base else "")
@@ -36,7 +36,8 @@ def section(result: Row) -> str:
     lines += ["CPU of the whole process tree for one request or event, and as a multiple of nginx:"]
     lines += ["", "| | " + " | ".join(label for _, label in parts) + " |"]
     lines += ["|---" * (len(parts) + 1) + "|"]
-    for name, row in rows.items():
+    gateways = {name: row for name, row in rows.items() if not name.startswith("direct")}
+    for name, row in gateways.items():
         cells = [_cells(row, part, rows.get(row["baseline"])) for part, _ in parts]
         lines += [f"| {name} | " + " | ".join(cells) + " |"]
     lines += ["", *(f"* {goal.line()}" for goal in goals(result))]

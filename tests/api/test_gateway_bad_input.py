@@ -51,9 +51,10 @@ async def post(client: httpx.AsyncClient, body: bytes, path: str = CHAT) -> http
 
 
 def untouched(running: Gateway, upstream: Upstream) -> None:
-    """No provider was asked, and nothing was recorded."""
+    """No provider was asked; what was refused by a rule left its line, and nothing else."""
     assert upstream.seen == []
-    assert running.books.records == []
+    assert {line.error for line in running.books.ended} <= {"governed_field", "unlisted_field"}
+    assert {line.cost_nano for line in running.books.ended} <= {0}
 
 
 # Real texts.

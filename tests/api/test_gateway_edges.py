@@ -71,14 +71,16 @@ async def test_a_request_that_comes_back_to_us_is_refused() -> None:
 
 
 async def test_an_open_gateway_is_not_open_to_web_pages() -> None:
-    async with rig(whole, settings=Settings(open=True)) as (running, _, _upstreams):
-        async with httpx.AsyncClient(base_url=running.url) as stranger:
-            path = "/v1/chat/completions"
-            assert (await stranger.post(path, json=HELLO)).status_code == 200
-            placeholder = {"authorization": "Bearer x"}
-            assert (await stranger.post(path, json=HELLO, headers=placeholder)).status_code == 200
-            page = {"origin": "https://evil.example"}
-            assert (await stranger.post(path, json=HELLO, headers=page)).status_code == 403
+    path = "/v1/chat/completions"
+    async with (
+        rig(whole, settings=Settings(open=True)) as (running, _, _upstreams),
+        httpx.AsyncClient(base_url=running.url) as stranger,
+    ):
+        assert (await stranger.post(path, json=HELLO)).status_code == 200
+        placeholder = {"authorization": "Bearer x"}
+        assert (await stranger.post(path, json=HELLO, headers=placeholder)).status_code == 200
+        page = {"origin": "https://evil.example"}
+        assert (await stranger.post(path, json=HELLO, headers=page)).status_code == 403
 
 
 async def test_a_refused_field_leaves_its_line_and_a_dry_run_refuses_it_too() -> None:
@@ -105,13 +107,15 @@ async def test_a_failed_call_names_itself_and_its_attempts() -> None:
 
 async def test_a_dialect_that_is_not_spoken_yet_makes_nothing_ready() -> None:
     row = deployment(provider("other", "http://127.0.0.1:1", dialect="gemini"), model("m"))
-    async with gateway(snapshot((row,), route("chat", row.id))) as running:
-        async with httpx.AsyncClient(base_url=running.url, headers=AUTH) as client:
-            assert (await client.get("/health/ready")).status_code == 503
-            names = [each["id"] for each in (await client.get("/v1/models")).json()["data"]]
-            assert row.id not in names
-            listed = (await client.get("/v1/providers")).json()["data"]
-            assert [each["available"] for each in listed] == [False]
+    async with (
+        gateway(snapshot((row,), route("chat", row.id))) as running,
+        httpx.AsyncClient(base_url=running.url, headers=AUTH) as client,
+    ):
+        assert (await client.get("/health/ready")).status_code == 503
+        names = [each["id"] for each in (await client.get("/v1/models")).json()["data"]]
+        assert row.id not in names
+        listed = (await client.get("/v1/providers")).json()["data"]
+        assert [each["available"] for each in listed] == [False]
 
 
 async def test_a_big_conversation_is_read_beside_the_loop() -> None:

@@ -247,7 +247,6 @@ def test_bodies_beyond_the_room_for_all_of_them_are_a_503(rig: Rig) -> None:
         two.send(part[:200_000])
         reply = two.reply()
         assert reply.status == 503
-        assert reply.headers[b"retry-after"] == b"1"
         assert small.ask("/abc").status == 200
         one.send(b"x")
         assert one.reply().status == 200

@@ -165,8 +165,11 @@ def _check_private(directory: Path) -> None:
     directory.chmod(0o700)
 
 
-async def run(control: Control, given: Options) -> None:
-    """Serve until told to stop, then take in what is left."""
+async def run(control: Control, given: Options) -> int:
+    """Serve until told to stop, then take in what is left; the exit code.
+
+    It is 1 where a bug has ended a task: the launcher then starts another control.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     orphaned = asyncio.Event()
@@ -183,10 +186,17 @@ async def run(control: Control, given: Options) -> None:
     await control.start()
     api = asyncio.create_task(_serve_api(control, given.run / "api.sock", stop))
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait((api, stopped), return_when=asyncio.FIRST_COMPLETED)
+    ended = asyncio.create_task(control.ended())
+    await asyncio.wait((api, stopped, ended), return_when=asyncio.FIRST_COMPLETED)
+    fault = control.fault()
+    if fault is not None:
+        log.critical("control cannot go on", exc_info=fault)
     stop.set()
-    await control.stop(ORPHAN_WAIT_S if orphaned.is_set() else 0.0)
-    await api
+    try:
+        await control.stop(ORPHAN_WAIT_S if orphaned.is_set() else 0.0)
+    finally:
+        await asyncio.gather(api, ended)
+    return 0 if fault is None else 1
 
 
 class _Api(Protocol):
@@ -231,8 +241,7 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"The configuration cannot be used:\n{error}", file=sys.stderr, flush=True)
         return CONFIG_EXIT
-    asyncio.run(run(control, given))
-    return 0
+    return asyncio.run(run(control, given))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from federation.config.settings import Loaded
 from federation.control.snapshots import compile_snapshot
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.prompt import prompt_text
+from federation.domain.asker import ANONYMOUS
 from federation.errors import NotFound
 from federation.gateway import listing
-from federation.gateway.desk import ANONYMOUS
 from federation.gateway.route_endpoint import RouteBody, chat_body
 from federation.gateway.situation import situate
 from federation.gateway.world import Situation

@@ -22,6 +22,7 @@ from federation.control.link_server import LinkServer
 from federation.control.providers import ProviderDesk
 from federation.control.threads import Errands
 from federation.domain.snapshot import KeyRing
+from federation.errors import Unavailable
 from federation.schema.link import LeaseAsk, LeaseGrant, Report
 from federation.telemetry import metrics
 from federation.telemetry.meter import series
@@ -30,6 +31,8 @@ from federation.telemetry.totals import Totals, merged_gauges
 log = logging.getLogger(__name__)
 
 WATCH_S = 1.0
+LONGEST_PAUSE_S = 30.0
+"""Between two attempts of a reload that the store or a file does not let succeed."""
 
 
 class Control:
@@ -65,6 +68,7 @@ class Control:
         self._errands = errands
         self._allowances = Allowances()
         self._leases_file = run / "leases"
+        self._leases_kept = True
         self._reload = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         keys.publish = self._publish_keys
@@ -81,6 +85,15 @@ class Control:
             asyncio.create_task(self._watch()),
         ]
 
+    async def ended(self) -> None:
+        """Return when a task has ended that goes on for ever: see `fault`."""
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def fault(self) -> BaseException | None:
+        """The bug that has ended a task of ours. Only another process can go on then."""
+        done = (task for task in self._tasks if task.done() and not task.cancelled())
+        return next((fault for task in done if (fault := task.exception()) is not None), None)
+
     async def stop(self, workers_within_s: float = 0.0) -> None:
         """Wait so long for workers to leave, take in what they wrote, and end."""
         if workers_within_s:
@@ -88,9 +101,11 @@ class Control:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.ledger.close()
-        await self.link.stop()
-        self._errands.close()
+        try:
+            await self.ledger.close()
+        finally:
+            await self.link.stop()
+            self._errands.close()
 
     def reload(self) -> None:
         """Read the configuration again soon, changed or not."""
@@ -128,16 +143,28 @@ class Control:
         return self.totals
 
     async def _watch(self) -> None:
-        """Reload when a file changed, or when told to."""
+        """Reload when a file changed, when told to, or when the last reload did not succeed."""
+        pause, again = WATCH_S, False
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._reload.wait(), WATCH_S)
-            told = self._reload.is_set()
+                await asyncio.wait_for(self._reload.wait(), pause)
+            told = again or self._reload.is_set()
             self._reload.clear()
-            if not told and not await self._errands.run(self.configuration.changed):
-                continue
-            if await self._errands.run(self.configuration.reload):
-                await self.publish_snapshot()
+            try:
+                await self._look(told=told, anyway=again)
+            except (Unavailable, OSError) as error:
+                if not again:
+                    log.error("a reload has to wait", extra={"reason": str(error)})  # noqa: TRY400
+                pause, again = min(2 * pause, LONGEST_PAUSE_S), True
+            else:
+                pause, again = WATCH_S, False
+
+    async def _look(self, *, told: bool, anyway: bool) -> None:
+        """Reload if there is reason to; what was read is published `anyway`, or if it differs."""
+        if not told and not await self._errands.run(self.configuration.changed):
+            return
+        if await self._errands.run(self.configuration.reload) or anyway:
+            await self.publish_snapshot()
 
     def _publish_keys(self, ring: KeyRing) -> None:
         self.link.publish_keys(pack_ring(ring))
@@ -149,6 +176,14 @@ class Control:
         grant = self._allowances.grant(ask, sharers, int(self.clock() * 1000))
         # Written before the grant is sent: a control that dies in between has given nothing.
         draft = self._leases_file.with_suffix(".new")
-        draft.write_bytes(self._allowances.state())
-        draft.replace(self._leases_file)
+        before, self._leases_kept = self._leases_kept, True
+        try:
+            draft.write_bytes(self._allowances.state())
+            draft.replace(self._leases_file)
+        except OSError as error:
+            if before:
+                log.error("no grant can be kept, so none is given", extra={"reason": str(error)})  # noqa: TRY400
+            self._leases_kept = False
+            self._allowances.take_back(grant)
+            return LeaseGrant(grant.name, 0, grant.expires_ms)
         return grant

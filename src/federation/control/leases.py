@@ -56,6 +56,11 @@ class Allowances:
         self._granted[ask.name] = granted + amount
         return LeaseGrant(ask.name, amount, expires_ms)
 
+    def take_back(self, grant: LeaseGrant) -> None:
+        """Undo a grant that was not handed out."""
+        if grant.name in self._granted:
+            self._granted[grant.name] -= grant.amount
+
     def state(self) -> bytes:
         """What was granted in the current window, for the next control process."""
         return msgspec.json.encode((self._window, self._granted))

@@ -7,7 +7,6 @@ there, or still looks as if it were running, is looked for in the journals befor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -20,6 +19,8 @@ from federation.storage.entries import RUNNING, CallEntry, CallFilter, Sum
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.2
+LONGEST_PAUSE_S = 1.0
+"""Between two rounds while they fail."""
 
 
 class Ledger:
@@ -35,6 +36,7 @@ class Ledger:
         self._follower = Errands("ingest")
         self.writable = True
         """Whether the store took the last write, or a trial of one."""
+        self._readable = True
 
     @property
     def progress(self) -> Progress:
@@ -42,23 +44,34 @@ class Ledger:
         return self._ingest.progress
 
     async def follow(self) -> None:
-        """Take journals in until cancelled."""
+        """Take journals in until cancelled. Raises only what is a bug."""
+        pause = ROUND_S
         while True:
-            await self.catch_up()
-            await asyncio.sleep(ROUND_S)
+            done = await self.catch_up()
+            pause = ROUND_S if done else min(2 * pause, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause)
 
-    async def catch_up(self) -> None:
-        """Take in what has been written by now; a store that refuses is asked again later."""
+    async def catch_up(self) -> bool:
+        """Take in what has been written by now; whether that was possible.
+
+        A store that refuses, and journals that cannot be read, are tried again later.
+        """
         try:
             await self._follower.run(self._round)
         except Unavailable as error:
             if self.writable:
                 log.error("the store takes no writes", extra={"reason": error.message})  # noqa: TRY400
             self.writable = False
-        else:
-            if not self.writable:
-                log.info("the store takes writes again")
-            self.writable = True
+            return False
+        except OSError as error:
+            if self._readable:
+                log.error("the journals cannot be read", extra={"reason": str(error)})  # noqa: TRY400
+            self._readable = False
+            return False
+        if not self.writable:
+            log.info("the store takes writes again")
+        self.writable = self._readable = True
+        return True
 
     def _round(self) -> None:
         if not self.writable:
@@ -85,6 +98,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Take in what is left, and end the thread."""
-        with contextlib.suppress(Unavailable):
+        try:
             await self.catch_up()
-        self._follower.close()
+        finally:
+            self._follower.close()

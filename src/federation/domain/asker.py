@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping
 
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
-from federation.errors import Unauthorized
+from federation.errors import Forbidden, Unauthorized
 
 ANONYMOUS = VirtualKey(
     id="open", hash=b"", name="open", tenant=DEFAULT_TENANT, role=Role.DEVELOPER, created_ms=0
@@ -30,3 +30,18 @@ def presented(headers: Mapping[bytes, bytes]) -> str:
     if secret and other and not hmac.compare_digest(secret, other):
         raise Unauthorized("Two different API keys were sent; send one.")
     return (secret or other).decode("ascii", "replace")
+
+
+def stranger(headers: Mapping[bytes, bytes], *, is_open: bool) -> VirtualKey | None:
+    """Who asks without a key that counts: `ANONYMOUS` at an open gateway, else None.
+
+    A page in a browser on this machine may not: it comes with an origin, and would spend the
+    operator's money. Raises `Forbidden` for it.
+    """
+    if not is_open:
+        return None
+    if b"origin" in headers:
+        raise Forbidden(
+            "A web page may not use an open gateway without a key.", code="origin_refused"
+        )
+    return ANONYMOUS

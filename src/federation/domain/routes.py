@@ -58,6 +58,8 @@ class ListenerLimits:
     write_s: float = 60.0
     """Longest time that a client may leave our bytes unread before it is hung up on."""
     connections: int = 10_000
+    bodies_bytes: int = 268_435_456
+    """Bodies of all connections of a process together, while they arrive and are answered."""
 
 
 @dataclass(frozen=True, slots=True)

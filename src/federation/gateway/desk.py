@@ -6,13 +6,13 @@ body is read into, so that strangers cost next to nothing.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from federation.dialects.openai import errors as openai_errors
-from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.domain.access import Role, VirtualKey
+from federation.domain.asker import presented, stranger
 from federation.errors import (
     FederationError,
     Forbidden,
@@ -30,12 +30,7 @@ from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
 
 JSON = [(b"content-type", b"application/json")]
-ANONYMOUS = VirtualKey(
-    id="open", hash=b"", name="open", tenant=DEFAULT_TENANT, role=Role.DEVELOPER, created_ms=0
-)
-"""Who asks where the operator opened the gateway on loopback."""
-
-_HEALTH = frozenset(("/health", "/health/ready"))
+_HEALTH = ("/health", "/health/ready")
 _INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
 
 Endpoint = Callable[[ClientRequest, VirtualKey], Awaitable[ClientReply]]
@@ -90,32 +85,22 @@ class Desk:
 
     def identify(self, request: ClientRequest) -> VirtualKey:
         """The virtual key that a request presents. Raises `Unauthorized`."""
-        secret = presented(request)
-        if not secret:
-            if self._open(request):
-                return ANONYMOUS
-            raise Unauthorized(
-                "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
-                "`federation key create` makes one.",
-                code="missing_api_key",
-            )
-        key = self._world.keys.find(secret)
-        if key is None:
-            if self._open(request):
-                return ANONYMOUS  # official clients cannot be made to send no key
+        secret = presented(request.headers)
+        key = self._world.keys.find(secret) if secret else None
+        if key is not None:
+            return key
+        is_open = self._world.current().snapshot.settings.open
+        # Official clients cannot be made to send no key: at an open gateway any will do.
+        anonymous = stranger(request.headers, is_open=is_open)
+        if anonymous is not None:
+            return anonymous
+        if secret:
             raise Unauthorized("This API key is unknown, expired or revoked.")
-        return key
-
-    def _open(self, request: ClientRequest) -> bool:
-        """Whether strangers may ask. A page in a browser on this machine may not: it comes
-        with an origin, and would spend the operator's money."""
-        if not self._world.current().snapshot.settings.open:
-            return False
-        if b"origin" in request.headers:
-            raise Forbidden(
-                "A web page may not use an open gateway without a key.", code="origin_refused"
-            )
-        return True
+        raise Unauthorized(
+            "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
+            "`federation key create` makes one.",
+            code="missing_api_key",
+        )
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._world.current(), key))
@@ -150,20 +135,6 @@ class Desk:
         if known or path.startswith("/v1/models/"):
             return MethodNotAllowed("This path does not answer that method.")
         return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
-
-
-def presented(request: ClientRequest) -> str:
-    """The secret in `Authorization: Bearer` or `X-API-Key`; empty where there is none.
-
-    Two headers that name different keys are refused: which one counted would be a guess.
-    """
-    headers = request.headers
-    value = headers.get(b"authorization", b"")
-    other = headers.get(b"x-api-key", b"").strip()
-    secret = value[7:].strip() if value[:7].lower() == b"bearer " else b""
-    if secret and other and not hmac.compare_digest(secret, other):
-        raise Unauthorized("Two different API keys were sent; send one.")
-    return (secret or other).decode("ascii", "replace")
 
 
 def render_error(error: FederationError, path: str) -> ClientReply:

@@ -102,8 +102,9 @@ class Dispatcher:
         try:
             request = face.encode(wire, call.glance, call.request.body)
             deadlines = verdict.target.deadlines
-            attempt.asked()
-            exchange = await self._world.transport.send(request, _timeouts(deadlines))
+            exchange = await self._world.transport.send(
+                request, _timeouts(deadlines), attempt.asked
+            )
             attempt.answered(exchange.status)
             if exchange.status >= 300:
                 body = await exchange.body(_ERROR_BODY)

@@ -12,7 +12,7 @@ import math
 from typing import cast
 
 from federation.errors import FederationError, RequestTimeout, Unavailable
-from federation.listener.hub import Hub
+from federation.listener.hub import Hub, Room
 from federation.listener.inflate import inflated
 from federation.listener.intake import BETWEEN, HEAD, Inbound, Intake
 from federation.listener.replyhead import (
@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_lingering",
         "_paused",
         "_refusal",
+        "_room",
         "_running",
         "_state",
         "_task",
@@ -61,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._hub = hub
         self._state = IDLE
         self._held = bytearray()
+        self._room = Room(hub)
         self._refusal: FederationError | None = None
         self._task: asyncio.Task[None] | None = None
         self._running = False
@@ -108,6 +110,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel whatever is done for this client."""
+        if self._state not in (ANSWERING, GONE):  # else the request's task still holds the body
+            self._room.hold(0)
         self._hang_up()
         self._state = GONE
         self.deadline = math.inf
@@ -175,7 +179,10 @@ class Connection(asyncio.Protocol):
             self._state = ANSWERING
             self.deadline = math.inf
             hub.in_flight += 1
-            self._task = hub.loop.create_task(self._answer(intake.ready.popleft()))
+            inbound = intake.ready.popleft()
+            if inbound.request.body:
+                self._room.hold(len(inbound.request.body))
+            self._task = hub.loop.create_task(self._answer(inbound))
         elif self._refusal is not None:
             # Let go of: its traceback leads back to us, a circle that only the collector ends.
             refusal, self._refusal = self._refusal, None
@@ -200,7 +207,10 @@ class Connection(asyncio.Protocol):
                 self._state = ARRIVING_BODY
                 self._end = now + limits.body_s * _WHOLE_BODY_FACTOR
             self.deadline = min(self._end, now + limits.body_s)
-            if intake.expects:
+            self._room.hold(intake.arrived)
+            if hub.buffered > limits.bodies_bytes:
+                self._refuse(hub.no_room())
+            elif intake.expects:
                 intake.expects = False
                 self._transport.write(CONTINUE)
 
@@ -221,6 +231,8 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: FederationError) -> None:
         """Tell the client why, and read no further requests from it."""
         self._explain(error)
+        self._intake.drop()
+        self._room.hold(0)
         if not self._transport.can_write_eof():
             self._close()
             return
@@ -275,17 +287,21 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             hub.in_flight -= 1
+            self._room.hold(0)
         if self._state != GONE:
             self._answered(keep_alive)
 
     async def _reply(self, inbound: Inbound) -> ClientReply:
-        front, request = self._hub.front, inbound.request
-        if inbound.coding:
+        hub, request = self._hub, inbound.request
+        if request.body or inbound.coding:
             try:
-                request = await inflated(request, inbound.coding, self._hub.limits.body_bytes)
+                hub.check_room()
+                if inbound.coding:
+                    limit = hub.limits.body_bytes
+                    request = await inflated(request, inbound.coding, limit, self._room.grow)
             except FederationError as error:
-                return front.explain(error, request.path)
-        return await front.answer(request)
+                return hub.front.explain(error, request.path)
+        return await hub.front.answer(request)
 
     async def _send(self, inbound: Inbound, reply: ClientReply) -> bool:
         """Write the reply; True where the connection may take another request."""

@@ -12,6 +12,7 @@ from email.utils import formatdate
 from typing import Protocol
 
 from federation.domain.routes import ListenerLimits
+from federation.errors import Unavailable
 from federation.listener.front import Front
 
 SWEEP_S = 0.1
@@ -43,6 +44,7 @@ class Hub:
         "_date_second",
         "_emptied",
         "_sweep",
+        "buffered",
         "connections",
         "date",
         "draining",
@@ -61,6 +63,8 @@ class Hub:
         self.orphans: set[asyncio.Task[None]] = set()
         """Tasks whose client has gone, still cleaning up. The loop itself holds tasks weakly."""
         self.in_flight = 0
+        self.buffered = 0
+        """Bytes of request bodies that connections and their handlers hold."""
         self.draining = False
         self.date = b""
         """The `date` header line of this second."""
@@ -68,6 +72,15 @@ class Hub:
         self._emptied: asyncio.Event = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
         self._tick()
+
+    def check_room(self) -> None:
+        """Raise `Unavailable` where request bodies take more memory than they may."""
+        if self.buffered > self.limits.bodies_bytes:
+            raise self.no_room()
+
+    def no_room(self) -> Unavailable:
+        """The refusal of a request for whose body there is no room."""
+        return Unavailable("Too many large requests at once; try again soon.", retry_after_s=1)
 
     def leave(self, connection: Swept) -> None:
         """Forget a connection that is gone."""
@@ -107,3 +120,23 @@ class Hub:
         if second != self._date_second:
             self._date_second = second
             self.date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+
+
+class Room:
+    """What one connection holds of the room that there is for request bodies."""
+
+    __slots__ = ("_held", "_hub")
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._held = 0
+
+    def hold(self, size: int) -> None:
+        """Hold so many bytes from now on. Refuses nothing: see `Hub.check_room`."""
+        self._hub.buffered += size - self._held
+        self._held = size
+
+    def grow(self, more: int) -> None:
+        """Hold more; raises `Unavailable` where there is no room for it."""
+        self.hold(self._held + more)
+        self._hub.check_room()

@@ -108,6 +108,15 @@ class Intake:
         self._parse(data)
         self._keep_rest()
 
+    @property
+    def arrived(self) -> int:
+        """How many bytes there are of a body that is not complete."""
+        return self._body_size if self.phase == BODY else 0
+
+    def drop(self) -> None:
+        """Let go of a body that will not be completed."""
+        self._body = b""
+
     def refused_path(self) -> str:
         """The path of the request that was refused; empty where it cannot be told."""
         if self.phase == BODY:

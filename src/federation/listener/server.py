@@ -52,6 +52,11 @@ class Server:
         """Requests whose answer is not complete yet."""
         return self._hub.in_flight
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of request bodies in memory, of those that arrive and those being answered."""
+        return self._hub.buffered
+
     async def serve(self, sock: socket.socket) -> None:
         """Begin to accept on a bound stream socket; returns at once."""
         listening = await self._hub.loop.create_server(

@@ -81,7 +81,7 @@ class Client:
             self._dialer.proxies = proxies
             retired, self._pools = self._pools, {}
             for pool in retired.values():
-                pool.close(UpstreamFailed(f"the way to {pool.origin.host} has just changed"))
+                pool.close(UpstreamFailed, f"the way to {pool.origin.host} has just changed")
 
     async def send(
         self,
@@ -92,7 +92,7 @@ class Client:
         """Send a request and return when the answer's head is there.
 
         `on_sent` is called once, when the request's first bytes go to a socket: until then
-        nobody can have worked on it, whatever is raised.
+        nobody can have worked on it, whatever is raised. It must not raise.
         Raises `InvalidRequest` before anything is sent, `UpstreamTimeout`, `UpstreamFailed`
         or `UpstreamGarbled` where no head came, `UpstreamError` (code
         `upstream_address_forbidden`) where the destination is not allowed. Cancelling closes
@@ -132,7 +132,7 @@ class Client:
         for connection in tuple(self._active):
             connection.fail(UpstreamFailed, "the gateway closed its connections")
         for pool in self._pools.values():
-            pool.close(Unavailable("the gateway is stopping"))
+            pool.close(Unavailable, "the gateway is stopping")
         await self._names.aclose()
 
     # One exchange, up to its head.

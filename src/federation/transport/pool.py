@@ -31,8 +31,8 @@ class Pool:
         """The client's connections with an exchange under way, of all pools."""
         self.idle: list[Connection] = []
         self.opened = 0
-        self.refusal: FederationError | None = None
-        """Why nothing is kept or opened here any more."""
+        self.refusal: tuple[type[FederationError], str] | None = None
+        """Why nothing is kept or opened here any more: what to raise, and its message."""
         self.waiting: deque[asyncio.Future[Connection | None]] = deque()
         # A plain proxy is told the whole address; in a tunnel the origin itself is spoken to.
         spoken = proxy if origin.scheme == "http" else None
@@ -62,7 +62,8 @@ class Pool:
         was closed with.
         """
         if self.refusal is not None:
-            raise self.refusal
+            kind, message = self.refusal
+            raise kind(message)
         if self.opened >= self.limits.per_origin and self.idle:
             self.idle[0].abort()  # asked for a new one although some are idle: make room
         if self.opened < self.limits.per_origin:
@@ -114,11 +115,11 @@ class Pool:
         for connection in [idle for idle in self.idle if idle.expires <= now]:
             connection.abort()
 
-    def close(self, refusal: FederationError) -> None:
+    def close(self, kind: type[FederationError], message: str) -> None:
         """Close every idle connection, and each other when it comes back; who waits fails."""
-        self.refusal = refusal
+        self.refusal = kind, message
         while (turn := self._next()) is not None:
-            turn.set_exception(refusal)
+            turn.set_exception(kind(message))
         for connection in tuple(self.idle):
             connection.abort()
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from federation.domain.asker import ANONYMOUS, presented
 from federation.domain.access import Role
+from federation.domain.asker import ANONYMOUS, presented
 from federation.errors import Unauthorized
 
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -62,8 +62,15 @@ class CannedTransport:
     pieces: tuple[bytes, ...] = (completion(),)
     last: WireRequest | None = None
 
-    async def send(self, request: WireRequest, timeouts: Timeouts) -> Canned:
+    async def send(
+        self,
+        request: WireRequest,
+        timeouts: Timeouts,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Canned:
         self.last = request
+        if on_sent is not None:
+            on_sent()
         return Canned(self.status, {b"content-type": self.kind}, list(self.pieces))
 
 

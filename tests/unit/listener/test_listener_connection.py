@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from federation.domain.routes import ListenerLimits
-from federation.errors import FederationError
+from federation.errors import FederationError, Unavailable
 from federation.listener.connection import Connection
 from federation.listener.front import Front
 from federation.listener.heads import Scissors, cut_fields
@@ -201,3 +201,22 @@ def test_the_memory_of_lines_is_bounded() -> None:
         assert headers == {b"host": b"a", b"x-id": b"%d" % n}
     assert scissors._known is not None
     assert len(scissors._known) <= 64
+
+
+async def test_a_client_for_whose_body_there_is_no_room_is_told_when_to_come_back() -> None:
+    stage = Stage(echo, Wire())
+    stage.hub.check_room()
+    stage.hub.buffered = stage.hub.limits.bodies_bytes + 1
+    with pytest.raises(Unavailable) as caught:
+        stage.hub.check_room()
+    assert (caught.value.status, caught.value.retry_after_s) == (503, 1)
+    stage.hub.stop()
+
+
+async def test_an_empty_body_that_is_said_to_be_compressed_is_refused() -> None:
+    stage = Stage(echo, Wire())
+    stage.connection.data_received(
+        GET.replace(b"Host: a", b"Host: a\r\nContent-Encoding: gzip\r\nContent-Length: 0")
+    )
+    await stage.settle()
+    assert stage.wire.written.startswith(b"HTTP/1.1 400 ")

@@ -140,7 +140,7 @@ async def test_closing_closes_idle_connections_and_fails_who_waits() -> None:
     connection = await opened(pool)
     waiting = asyncio.create_task(pool.slot())
     await asyncio.sleep(0)
-    pool.close(Unavailable("stopping"))
+    pool.close(Unavailable, "stopping")
     with pytest.raises(Unavailable):
         await waiting
     pool.give_back(connection)
@@ -151,7 +151,7 @@ async def test_closing_closes_idle_connections_and_fails_who_waits() -> None:
 async def test_a_closed_pool_keeps_and_opens_nothing() -> None:
     pool = make_pool(2)
     connection = await opened(pool)
-    pool.close(UpstreamFailed("the way has changed"))
+    pool.close(UpstreamFailed, "the way has changed")
     with pytest.raises(UpstreamFailed):
         await pool.slot()
     pool.give_back(connection)
@@ -164,7 +164,7 @@ async def test_who_stops_waiting_as_the_pool_closes_is_cancelled() -> None:
     await opened(pool)
     waiting = asyncio.create_task(pool.slot())
     await asyncio.sleep(0)
-    pool.close(UpstreamFailed("the way has changed"))
+    pool.close(UpstreamFailed, "the way has changed")
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
