@@ -148,7 +148,7 @@ async def test_an_open_gateway_lets_strangers_read_but_not_administer(tmp_path: 
     rig = await started(tmp_path, is_open=True)
     assert (await rig.ask("GET", "/v1/stats", None)).status_code == 200
     assert (await rig.ask("POST", "/v1/keys", None, json={"name": "x"})).status_code == 403
-    assert (await rig.ask("GET", "/v1/stats", "fed_wrong")).status_code == 401
+    assert (await rig.ask("GET", "/v1/stats", "fed_any")).status_code == 200
 
 
 async def test_a_call_is_told_with_its_attempts_and_decision(rig: Rig) -> None:

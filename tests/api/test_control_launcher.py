@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from federation.bootstrap import launcher
+from federation.bootstrap.hold import Holder, hold, holder
 from federation.bootstrap.launcher import LaunchOptions, run, url
 
 STAND_IN = """
@@ -106,6 +107,11 @@ class Launched:
 
 
 Launch = Callable[..., Launched]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -268,6 +274,68 @@ def test_a_port_for_the_system_alone_is_said_in_words(
     monkeypatch.setattr(launcher, "_bind", refuse)
     assert run(options(80)) == 1
     assert "above 1023" in capsys.readouterr().err
+
+
+# One launcher for a data directory
+
+
+def test_a_second_launcher_on_the_same_data_is_refused_and_harms_nothing(
+    launch: Launch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched = launch()
+    launched.up()
+    home, process = launched.home, launched.process
+    found = holder(home)
+    assert found is not None
+    assert (found.pid, found.url.rpartition(":")[0]) == (process.pid, "http://127.0.0.1")
+    assert (home / "lock").stat().st_mode & 0o777 == 0o600
+    assert run(LaunchOptions("127.0.0.1", 0, 1, home, home, home)) == 1
+    said = capsys.readouterr().err
+    assert f"The data directory {home} is in use by process {process.pid} at {found.url}." in said
+    assert "--data" in said
+    assert len(launched.notes("started")) == 3
+    process.terminate()
+    assert launched.end()[0] == 0
+    assert holder(home) is None
+
+
+def test_a_killed_launcher_leaves_no_lock_behind(launch: Launch) -> None:
+    launched = launch({"worker": {"deaf": True}})
+    launched.up()
+    launched.process.kill()
+    launched.process.wait()
+    assert holder(launched.home) is None, "a child has inherited the lock"
+    launched.until(lambda: len(launched.notes("orphaned")) == 3)
+
+
+def test_what_a_former_launcher_wrote_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("x" * 300)
+    with hold(tmp_path) as held:
+        assert holder(tmp_path) == Holder(os.getpid(), "")
+        held.note("http://there")
+        assert holder(tmp_path) == Holder(os.getpid(), "http://there")
+        (tmp_path / "lock").write_text("torn")
+        assert str(holder(tmp_path)) == "process unknown"
+
+
+@pytest.mark.parametrize("spoiled", ["d", "d/journal", "r"])
+def test_a_data_directory_that_cannot_be_used_is_said_before_anything_starts(
+    tmp_path: Path, spoiled: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / spoiled).parent.mkdir(exist_ok=True)
+    (tmp_path / spoiled).write_text("a file")
+    assert run(options(0)) == 1
+    said = capsys.readouterr().err
+    assert "The data directory d cannot be used: " in said
+    assert said.count("\n") == 1
+
+
+def test_a_data_directory_that_may_not_be_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert run(options(0)) == 1
+    assert "cannot be used: d: Permission denied." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

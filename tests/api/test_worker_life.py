@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -215,7 +216,9 @@ async def test_other_workers_measures_are_heeded(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
         reply = await worker.client.post(CHAT, json=HELLO)
         assert reply.headers["x-federation-provider"] == "ill"
-        failures = [Measure(other.id, 0, False, 0.0, 1.0, 0, "upstream_failed")] * 10
+        failures = [
+            Measure(other.id, int(time.time() * 1000), False, 0.0, 1.0, 0, "upstream_failed")
+        ] * 10
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / "run" / "link.sock"))
         writer.write(frame(Hello(1, 1, "w1")) + frame(Report(1, {}, {}, {}, failures)))
         await writer.drain()

@@ -13,8 +13,8 @@ from fastapi import Depends, Request
 from federation.control.control import Control
 from federation.control.permissions import Permission, may
 from federation.domain.access import VirtualKey
-from federation.domain.asker import ANONYMOUS, presented
-from federation.errors import Forbidden, Unauthorized
+from federation.domain.asker import ANONYMOUS, identify
+from federation.errors import Forbidden
 
 OPEN = None
 """No key is asked for."""
@@ -63,19 +63,8 @@ def authorize(request: Request) -> VirtualKey:
 
 def _identify(request: Request) -> VirtualKey:
     control = control_of(request)
-    secret = presented(dict(request.scope["headers"]))
-    if not secret:
-        if control.configuration.snapshot.settings.open:
-            return ANONYMOUS
-        raise Unauthorized(
-            "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
-            "`federation key create` makes one.",
-            code="missing_api_key",
-        )
-    key = control.keys.keys.find(secret)
-    if key is None:
-        raise Unauthorized("This API key is unknown, expired or revoked.")
-    return key
+    is_open = control.configuration.snapshot.settings.open
+    return identify(dict(request.scope["headers"]), control.keys.keys.find, is_open=is_open)
 
 
 Asker = Annotated[VirtualKey, Depends(authorize)]

@@ -34,6 +34,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from federation.bootstrap.hold import NAME, Held, Holder, hold
+
 CONFIG_EXIT = 78
 """EX_CONFIG of sysexits.h."""
 BACKLOG = 1024
@@ -109,16 +111,50 @@ def _pause(failures: int) -> float:
 def run(options: LaunchOptions) -> int:
     """Launch and supervise until told to stop; the exit code.
 
-    0 after SIGTERM or SIGINT, 1 where the address is taken or not ours, 78 where the
-    configuration cannot be used. Must run in the main thread (signals).
+    0 after SIGTERM or SIGINT, 1 where the address is taken or not ours or the data directory
+    is in use or cannot be used, 78 where the configuration cannot be used. Must run in the
+    main thread (signals).
     """
-    try:
-        listener = _bind(options.host, options.port)
-    except OSError as error:
-        print(_bind_problem(options, error), file=sys.stderr)
+    if problem := data_problem(options.data, options.run):
+        print(problem, file=sys.stderr)
         return 1
-    with listener:
-        return Supervisor(options, listener).run()
+    try:
+        with hold(options.run) as held:
+            try:
+                listener = _bind(options.host, options.port)
+            except OSError as error:
+                print(_bind_problem(options, error), file=sys.stderr)
+                return 1
+            with listener:
+                held.note(url(listener))
+                return Supervisor(options, listener).run()
+    except Held as found:
+        print(in_use(options.data, found.holder), file=sys.stderr)
+        return 1
+
+
+def in_use(data: Path, holder: Holder) -> str:
+    """That another launcher works on a data directory, and what to do."""
+    return (
+        f"The data directory {data} is in use by {holder}. Stop it, or choose another with --data."
+    )
+
+
+def data_problem(data: Path, run: Path) -> str:
+    """Makes the directories that the children write to; why that fails, else nothing."""
+    for directory in (data, data / "journal", run):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if directory == run:
+                (run / NAME).touch(mode=0o600)
+        except OSError as error:
+            return (
+                f"The data directory {data} cannot be used: {directory}: {error.strerror}. "
+                "Mend it, or choose another with --data."
+            )
+    return ""
 
 
 def _bind(host: str, port: int) -> socket.socket:

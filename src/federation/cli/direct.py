@@ -1,7 +1,7 @@
 """Changes without a running gateway: straight to the store in the data directory.
 
-The trap: a gateway that runs elsewhere on the same data directory reads the store when it
-starts. So this is only done where none answers, and the command says so.
+The trap: a gateway reads the store when it starts, and would not notice. So this is refused
+where one runs on the same data directory, and the command says when it holds.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from federation.cli import offline
+from federation.cli.failures import CommandFailed, Exit
 from federation.cli.key_work import Wish
 from federation.cli.place import Place
 from federation.control.keys import KeyDesk
@@ -45,8 +45,16 @@ def _now_ms() -> int:
 
 
 @contextmanager
-def _store(data: Path) -> Iterator[Any]:
-    database = data / "federation.db"
+def _store(place: Place) -> Iterator[Any]:
+    """The store, where no gateway runs on it. Raises `CommandFailed` where one does."""
+    if (running := place.holder()) is not None:
+        raise CommandFailed(
+            f"The data directory {place.data_dir} is in use by {running}, which does not answer.",
+            hint="Nothing was changed. Try again, or stop it first.",
+            code="unreachable",
+            exit_code=Exit.UNREACHABLE,
+        )
+    database = place.data_dir / "federation.db"
     engine = open_engine(database)
     try:
         prepare_schema(engine, database)
@@ -60,7 +68,7 @@ def _desk(place: Place) -> Iterator[KeyDesk]:
     environ = place.environ
     errands = Errands("store")
     try:
-        with _store(place.data_dir) as engine:
+        with _store(place) as engine:
             store = SqlKeys(engine)
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
             admin = secrets.admin_key(place.data_dir, environ).secret
@@ -118,7 +126,7 @@ def _view(key: VirtualKey) -> dict[str, Any]:
 def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
     """Note in the store whether a provider may be used. Raises `NotFound`."""
     row, _ = offline.provider_row(place, provider)
-    with _store(place.data_dir) as engine:
+    with _store(place) as engine:
         SqlOverrides(engine).save(Override(row.id, enabled, _now_ms(), _OPERATOR.id))
     return {"object": "provider", "id": row.id, "enabled": enabled, "version": 0, "probe": None}
 

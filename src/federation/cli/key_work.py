@@ -101,7 +101,7 @@ def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
         output.print_json({"object": "list", "data": shown})
     else:
         output.table(
-            ("Id", "Name", "Role", "Tenant", "Ends in", "Models", "Providers", "State"),
+            ("=Id", "Name", "Role", "Tenant", "Ends in", "Models", "Providers", "State"),
             [
                 (
                     key["id"],

@@ -55,6 +55,24 @@ Workers = Annotated[
 Open = Annotated[bool, typer.Option("--open", help="Ask for no key; only on a loopback address.")]
 
 
+def _version_wanted(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version_wanted, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """One API for every model provider."""
+
+
 @app.command()
 @guarded
 def up(

@@ -15,7 +15,7 @@ Url = Annotated[
         "--url",
         envvar="FEDERATION_URL",
         metavar="URL",
-        help="Where the gateway is; left out, where the configuration says.",
+        help="Where the gateway is; left out, where the one on the data directory listens.",
         rich_help_panel=_GATEWAY,
     ),
 ]

@@ -46,12 +46,18 @@ def note(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """A table; columns whose name begins with `>` are aligned to the right."""
+    """A table; columns whose name begins with `>` are aligned to the right.
+
+    Those that begin with `=` are never broken, for they are there to be copied.
+    """
     made = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
         right = column.startswith(">")
         made.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+            column.lstrip("=>"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=column.startswith("="),
         )
     for row in rows:
         made.add_row(*(_cell(value) for value in row))

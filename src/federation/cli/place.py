@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from federation.bootstrap.hold import Holder, holder
 from federation.cli.client import Gateway
 from federation.config import environment, paths
 from federation.config.peek import peek_server
@@ -45,10 +46,16 @@ class Place:
         """The environment with the `.env` file underneath."""
         return environment.gather(os.environ, self.env_file).values
 
+    def holder(self) -> Holder | None:
+        """The gateway that runs on our data directory, None where none does."""
+        return holder(paths.run_dir(self.data_dir))
+
     def address(self) -> str:
-        """The gateway's base address. Raises `ConfigError`."""
+        """The base address: as said, of who runs on our data, as configured; `ConfigError`."""
         if self.url is not None:
             return self.url.rstrip("/")
+        if (running := self.holder()) is not None and running.url:
+            return running.url
         server = peek_server(self.config_dir, os.environ, self.env_file)
         host = _EVERYWHERE.get(server.host, server.host)
         return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"

@@ -11,6 +11,7 @@ from federation.cli.client import Unreachable, part
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.config.nearest import nearest
+from federation.dialects.table import DIALECTS
 
 TEST_S = 30.0
 
@@ -38,16 +39,14 @@ def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
         return
     if shown:
         output.table(
-            ("Provider", "Name", "Tier", "Dialect", ">Models", "Regions", "Trains", "State"),
+            ("Provider", "Name", "Tier", "Dialect", ">Models", "Regions", "Trains", "=State"),
             [_summary(row) for row in sorted(shown, key=lambda row: str(row["id"]))],
         )
     else:
         output.say("No provider can be used yet.")
     hidden = len(rows) - len(shown)
     if hidden:
-        output.note(
-            f"{hidden} more need a credential: `federation provider list --all` names its variable."
-        )
+        output.note(f"{hidden} more cannot be used yet: `federation provider list --all` says why.")
     if remark:
         output.note(remark)
 
@@ -71,6 +70,8 @@ def _state(row: dict[str, Any]) -> Text:
         text.append("disabled", style="yellow")
     elif row.get("available"):
         text.append("ready", style="green")
+    elif row.get("dialect") not in DIALECTS:
+        text.append("dialect not spoken yet", style="dim")
     else:
         text.append(f"needs {row.get('needs') or 'a credential'}", style="dim")
     if row.get("simulated"):

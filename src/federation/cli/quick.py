@@ -79,6 +79,10 @@ def serve_wishes(arguments: Sequence[str]) -> Wishes | None:
 def launch_options(wishes: Wishes) -> LaunchOptions:
     """What to launch: flags over environment over files. Raises `ConfigError`."""
     config = paths.config_dir(wishes.config, os.environ)
+    named = wishes.config is not None or os.environ.get("FEDERATION_CONFIG_DIR")
+    if named and not config.is_dir():
+        message = "is no directory: `federation init` writes starter files"
+        raise ConfigError([Problem(str(config), None, message)])
     env_file = paths.env_file(config)
     server = peek_server(config, os.environ, env_file)
     data = paths.data_dir(wishes.data, environment.gather(os.environ, env_file).values)

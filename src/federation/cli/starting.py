@@ -11,11 +11,13 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.text import Text
 
-from federation.bootstrap.launcher import LaunchOptions
+from federation.bootstrap.hold import holder
+from federation.bootstrap.launcher import LaunchOptions, data_problem, in_use
 from federation.catalogue import reader as catalogue
 from federation.cli import output, quick, sandboxing
 from federation.cli.discovery import Found, discover
@@ -25,11 +27,14 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.settings import Loaded
+from federation.dialects.table import DIALECTS
 from federation.domain.catalogue import Deployment, Model, Provider
+from federation.errors import ConfigError, Problem
 from federation.routing.fleet import facts_known
-from federation.storage.secrets import AdminKey, admin_key
+from federation.storage.secrets import AdminKey, admin_key, master_key
 
 _INDENT = 11
+_ALLOW = "auto: {unknown: true} in config/federation.yaml"
 _SIMULATED = """\
 These are simulated: their answers are made up, and marked so. Set a
 provider's key in the environment or .env, or run `federation init`,
@@ -44,6 +49,8 @@ class Surroundings:
     usable: tuple[str, ...]
     """Configured providers that have the credential they need, or need none."""
     servers: tuple[Found, ...]
+    unspoken: tuple[str, ...] = ()
+    """Those that have it and whose dialect this build does not speak."""
 
     def left_out(self) -> list[str]:
         """Usable providers that `auto` passes over, for too little is known of them."""
@@ -51,6 +58,23 @@ class Surroundings:
             return []
         rows = [self.loaded.providers[name] for name in self.usable]
         return [row.id for row in rows if not facts_known(_any_deployment(row))]
+
+    def example(self) -> str | None:
+        """A model name that will be answered: `auto`, or one where `auto` reaches nobody."""
+        passed_over = self.left_out()
+        if self.servers or not self.usable or len(passed_over) < len(self.usable):
+            return "auto"
+        today = datetime.now(UTC).date().isoformat()
+        for provider in passed_over:
+            for model in self.loaded.providers[provider].models:
+                if "chat" in model.operations and not (model.retires or "9") < today:
+                    return f"{provider}/{model.id}"
+        return None
+
+    def named(self, provider: str) -> str:
+        """A provider, with the variable that its credential comes from."""
+        kind, _, rest = (self.loaded.providers[provider].credential or "").partition(":")
+        return f"{provider} ({rest})" if kind == "env" else provider
 
 
 def _any_deployment(row: Provider) -> Deployment:
@@ -60,6 +84,8 @@ def _any_deployment(row: Provider) -> Deployment:
 def up(wishes: quick.Wishes, *, sandbox: bool | None) -> int:
     """Start the gateway with what is there. Returns only where it cannot be started."""
     options = quick.launch_options(wishes)
+    if (running_here := holder(options.run)) is not None:
+        raise CommandFailed(in_use(options.data, running_here), code="in_use")
     with output.working("Looking around ..."):
         around = look_around(options)
     simulate = sandbox if sandbox is not None else not (around.usable or around.servers)
@@ -71,8 +97,9 @@ def up(wishes: quick.Wishes, *, sandbox: bool | None) -> int:
             code="usage",
             exit_code=Exit.USAGE,
         )
-    _private(options.data)
-    _private(options.run)
+    if problem := data_problem(options.data, options.run):
+        raise CommandFailed(problem, code="data")
+    admin = _keys(options, around)
     rows = [found.row() for found in around.servers]
     running = None
     if simulate:
@@ -83,7 +110,6 @@ def up(wishes: quick.Wishes, *, sandbox: bool | None) -> int:
     environ = dict(os.environ)
     if rows:
         environ[EXTRA_VARIABLE] = str(_handed_over(options.run, rows))
-    admin = admin_key(options.data, around.loaded.environ)
     simulated = [row["id"] for row in running.rows] if running is not None else []
     greet(options, around, simulated, admin)
     sys.stdout.flush()
@@ -105,7 +131,14 @@ def look_around(options: LaunchOptions) -> Surroundings:
         and (provider in secrets or loaded.providers[provider].auth.scheme == "none")
     ]
     servers = discover(rows, loaded.configured, (options.host, options.port))
-    return Surroundings(loaded, tuple(usable), tuple(servers))
+    found = (*usable, *(server.provider for server in servers))
+    spoken = {name for name in found if loaded.providers[name].dialect in DIALECTS}
+    return Surroundings(
+        loaded,
+        tuple(name for name in usable if name in spoken),
+        tuple(server for server in servers if server.provider in spoken),
+        tuple(name for name in found if name not in spoken),
+    )
 
 
 def serve_command(options: LaunchOptions) -> list[str]:
@@ -118,14 +151,22 @@ def serve_command(options: LaunchOptions) -> list[str]:
         f"--host={options.host}",
         f"--port={options.port}",
         f"--workers={options.workers}",
-        f"--config={options.config}",
+        # Named, it would have to be there; ./config need not be.
+        *([f"--config={options.config}"] if options.config.is_dir() else []),
         f"--data={options.data}",
         *(["--open"] if options.open else []),
     ]
 
 
-def _private(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _keys(options: LaunchOptions, around: Surroundings) -> AdminKey:
+    """The admin key, once the master key is known to be good. Raises `ConfigError`."""
+    try:
+        master_key(options.data, around.loaded.environ)
+        return admin_key(options.data, around.loaded.environ)
+    except UnicodeDecodeError as error:
+        where = str(options.data)
+        message = "a key file in it is not text: put the right one back"
+        raise ConfigError([Problem(where, None, message)]) from error
 
 
 def _handed_over(run: Path, rows: list[dict[str, object]]) -> Path:
@@ -145,13 +186,17 @@ def greet(
     url = f"http://{f'[{host}]' if ':' in host else host}:{options.port or '<port>'}"
     text = Text()
     _line(text, "Gateway", f"{url}   (pages for people: {url}/docs)")
-    _line(text, "Providers", ", ".join(around.usable) or "none configured")
+    _line(text, "Providers", ", ".join(map(around.named, around.usable)) or "none configured")
+    for provider in around.unspoken:
+        dialect = around.loaded.providers[provider].dialect
+        found = f"found, but its wire language ({dialect}) is not spoken yet"
+        _line(text, "", f"{found}: {around.named(provider)}", "dim")
     if left_out := around.left_out():
         _line(
             text,
             "",
             f"`auto` leaves out {', '.join(left_out)}: region or data use unknown\n"
-            "(say them in providers.yaml, or set auto.unknown)",
+            f"(to allow them: {_ALLOW})",
             "dim",
         )
     if around.servers:
@@ -164,8 +209,8 @@ def greet(
     _line(text, "Stop", "Ctrl-C")
     text.rstrip()
     output.panel(text, "Federation")
-    if admin.made:
-        output.say(_curl(url, admin.secret))
+    if admin.made and (model := around.example()) is not None:
+        output.say(_curl(url, admin.secret, model))
     for warning in around.loaded.warnings:
         output.note(f"warning: {warning}")
 
@@ -185,11 +230,11 @@ def _line(text: Text, name: str, value: str, style: str = "") -> None:
     text.append(value.replace("\n", "\n" + " " * _INDENT) + "\n", style=style)
 
 
-def _curl(url: str, secret: str) -> str:
+def _curl(url: str, secret: str, model: str) -> str:
     return (
         "Try it:\n\n"
         f"  curl {url}/v1/chat/completions \\\n"
         f'    -H "Authorization: Bearer {secret}" \\\n'
         '    -H "Content-Type: application/json" \\\n'
-        '    -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n'
+        f'    -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\'\n'
     )

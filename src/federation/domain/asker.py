@@ -7,7 +7,7 @@ neither takes a key that the other would refuse.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
 from federation.errors import Forbidden, Unauthorized
@@ -32,16 +32,32 @@ def presented(headers: Mapping[bytes, bytes]) -> str:
     return (secret or other).decode("ascii", "replace")
 
 
-def stranger(headers: Mapping[bytes, bytes], *, is_open: bool) -> VirtualKey | None:
-    """Who asks without a key that counts: `ANONYMOUS` at an open gateway, else None.
+def identify(
+    headers: Mapping[bytes, bytes],
+    find: Callable[[str], VirtualKey | None],
+    *,
+    is_open: bool,
+) -> VirtualKey:
+    """Who asks: the key presented or, at an open gateway, `ANONYMOUS`.
 
-    A page in a browser on this machine may not: it comes with an origin, and would spend the
-    operator's money. Raises `Forbidden` for it.
+    Raises `Unauthorized`; `Forbidden` for a web page at an open gateway: a browser on this
+    machine sends an origin, and would spend the operator's money.
     """
-    if not is_open:
-        return None
-    if b"origin" in headers:
-        raise Forbidden(
-            "A web page may not use an open gateway without a key.", code="origin_refused"
-        )
-    return ANONYMOUS
+    secret = presented(headers)
+    key = find(secret) if secret else None
+    if key is not None:
+        return key
+    if is_open:
+        if b"origin" in headers:
+            raise Forbidden(
+                "A web page may not use an open gateway without a key.", code="origin_refused"
+            )
+        # Official clients cannot be made to send no key, so any will do here.
+        return ANONYMOUS
+    if secret:
+        raise Unauthorized("This API key is unknown, expired or revoked.")
+    raise Unauthorized(
+        "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
+        "`federation key create` makes one.",
+        code="missing_api_key",
+    )

@@ -12,14 +12,13 @@ import msgspec
 
 from federation.dialects.openai import errors as openai_errors
 from federation.domain.access import Role, VirtualKey
-from federation.domain.asker import presented, stranger
+from federation.domain.asker import identify
 from federation.errors import (
     FederationError,
     Forbidden,
     LoopDetected,
     MethodNotAllowed,
     NotFound,
-    Unauthorized,
     Unavailable,
 )
 from federation.gateway import listing
@@ -85,22 +84,8 @@ class Desk:
 
     def identify(self, request: ClientRequest) -> VirtualKey:
         """The virtual key that a request presents. Raises `Unauthorized`."""
-        secret = presented(request.headers)
-        key = self._world.keys.find(secret) if secret else None
-        if key is not None:
-            return key
         is_open = self._world.current().snapshot.settings.open
-        # Official clients cannot be made to send no key: at an open gateway any will do.
-        anonymous = stranger(request.headers, is_open=is_open)
-        if anonymous is not None:
-            return anonymous
-        if secret:
-            raise Unauthorized("This API key is unknown, expired or revoked.")
-        raise Unauthorized(
-            "No API key was sent. Put one into the header 'Authorization: Bearer <key>'; "
-            "`federation key create` makes one.",
-            code="missing_api_key",
-        )
+        return identify(request.headers, self._world.keys.find, is_open=is_open)
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._world.current(), key))

@@ -339,12 +339,12 @@ async def test_the_caller_hears_once_that_its_request_has_left(
             writer.write(OK)
 
     origin = await serve(script)
-    heard: list[str] = []
+    heard: list[int] = []
     request = WireRequest("POST", origin, "/", (), b"x" * size)
-    for name in ("first", "second"):
-        exchange = await client.send(request, T, lambda name=name: heard.append(name))
+    for times in (1, 2):
+        exchange = await client.send(request, T, lambda: heard.append(1))
         await exchange.body(1000)
-    assert heard == ["first", "second"]
+        assert len(heard) == times
 
 
 async def test_a_request_that_never_left_is_not_said_to_have(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from federation import __version__
+from federation.bootstrap.hold import hold
 from federation.cli.client import Gateway, Unreachable
 from federation.cli.failures import CommandFailed, Exit, from_error
 from federation.cli.place import Place
@@ -38,6 +40,7 @@ def acme(project: Path) -> Path:
 
 def test_the_version_is_told(alone: Run) -> None:
     assert alone("version").stdout == f"federation {__version__}\n"
+    assert alone("--version").stdout == f"federation {__version__}\n"
     assert json.loads(alone("version", "--json").stdout) == {"version": __version__}
 
 
@@ -230,7 +233,39 @@ def test_a_bad_configuration_is_explained_by_every_command(alone: Run, acme: Pat
         assert "Traceback" not in result.output
 
 
+def test_nothing_is_written_beside_a_gateway_that_does_not_answer(alone: Run, acme: Path) -> None:
+    run = acme / "data" / "run"
+    run.mkdir(parents=True)
+    with hold(run) as held:
+        held.note("http://127.0.0.1:9")
+        for arguments in (["key", "create", "x"], ["key", "list"], ["provider", "disable", "acme"]):
+            result = alone(*arguments)
+            assert result.exit_code == 3
+            assert f"in use by process {os.getpid()} at http://127.0.0.1:9" in result.stderr
+    assert not (acme / "data" / "federation.db").exists()
+    assert alone("provider", "disable", "acme").exit_code == 0
+
+
+def test_a_provider_whose_language_is_not_spoken_says_so(alone: Run, project: Path) -> None:
+    (project / ".env").write_text("ANTHROPIC_API_KEY=sk-hidden\n")
+    result = alone("provider", "list", "--all", env={"COLUMNS": "80"})
+    assert "dialect not spoken yet" in result.stdout
+    assert "needs OPENAI_API_KEY" in result.stdout, "a variable to copy is not broken"
+
+
 # Which gateway, which key
+
+
+def test_the_gateway_on_our_data_directory_is_found(project: Path) -> None:
+    run = project / "data" / "run"
+    run.mkdir(parents=True)
+    with hold(run) as held:
+        assert Place().address() == "http://127.0.0.1:8000"
+        held.note("http://127.0.0.1:8765")
+        assert Place().address() == "http://127.0.0.1:8765"
+        assert Place(url="http://x").address() == "http://x"
+        assert Place(data=Path("other")).address() == "http://127.0.0.1:8000"
+    assert Place().address() == "http://127.0.0.1:8000"
 
 
 def test_the_address_comes_from_the_flag_then_the_configuration(

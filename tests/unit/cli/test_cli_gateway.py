@@ -318,7 +318,7 @@ def test_providers_that_can_be_used_are_listed(run: Run, stub: Any) -> None:
     assert "acme" in result.stdout
     assert "ready (simulated)" in result.stdout
     assert "OPENAI_API_KEY" not in result.stdout
-    assert "1 more need" in result.stderr
+    assert "1 more cannot be used yet" in result.stderr
     everything = run("provider", "list", "--all")
     assert "needs OPENAI_API_KEY" in everything.stdout
     assert [row["id"] for row in json.loads(run("provider", "list", "--json").stdout)["data"]] == [

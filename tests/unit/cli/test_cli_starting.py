@@ -19,6 +19,7 @@ import pytest
 from config_world import a_catalogue
 from typer.testing import Result
 
+from federation.bootstrap.hold import hold
 from federation.bootstrap.launcher import LaunchOptions
 from federation.cli import main, quick, reference, sandboxing, starting
 from federation.cli.discovery import Found, discover
@@ -384,13 +385,79 @@ def test_up_with_a_key_starts_no_sandbox(
         starting.up(quick.Wishes(), sandbox=None)
     printed = capsys.readouterr()
     assert "openai" in printed.out
+    assert "openai (OPENAI_API_KEY)" in printed.out
     assert "`auto` leaves out openai" in printed.out
+    assert "auto: {unknown: true} in config/federation.yaml" in printed.out
+    assert '"model": "openai/gpt-' in printed.out, "`auto` would not be answered"
     assert "FEDERATION_PROT" in printed.err
     assert "sk-hidden" not in printed.out + printed.err
     assert not sandbox
     assert "FEDERATION_PROVIDERS_FILE" not in launched[1]
     with pytest.raises(CommandFailed, match="never runs beside"):
         starting.up(quick.Wishes(), sandbox=True)
+
+
+def test_up_with_a_language_that_is_not_spoken_says_so_and_starts_the_sandbox(
+    project: Path,
+    launched: list[Any],
+    sandbox: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-hidden")
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(), sandbox=None)
+    said = capsys.readouterr().out
+    assert "(anthropic) is not spoken yet: anthropic (ANTHROPIC_API_KEY)" in said
+    assert "none configured" in said
+    assert sandbox
+    assert '"model": "auto"' in said
+    assert not [word for word in launched[0] if word.startswith("--config")], "it is not there"
+
+
+def test_up_beside_a_running_gateway_is_refused(
+    project: Path, launched: list[Any], sandbox: list[int]
+) -> None:
+    run = project / "data" / "run"
+    run.mkdir(parents=True)
+    with hold(run), pytest.raises(CommandFailed, match="is in use by process"):
+        starting.up(quick.Wishes(), sandbox=None)
+    assert not sandbox
+    assert not (project / "data" / "admin.key").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 40])
+def test_up_with_a_bad_master_key_shows_no_admin_key(
+    alone: Run, project: Path, sandbox: list[int], content: bytes
+) -> None:
+    (project / "data").mkdir()
+    (project / "data" / "master.key").write_bytes(content)
+    result = alone("up")
+    assert result.exit_code == 78
+    assert str(Path("data")) in result.stderr
+    assert not (project / "data" / "admin.key").exists()
+    assert not sandbox
+
+
+def test_up_on_a_file_as_data_directory_is_refused(
+    alone: Run, project: Path, sandbox: list[int]
+) -> None:
+    (project / "data").write_text("a file")
+    result = alone("up")
+    assert result.exit_code == 1
+    assert "The data directory data cannot be used" in result.stderr
+    assert not sandbox
+
+
+def test_a_configuration_that_was_named_must_be_there(
+    alone: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert quick.launch_options(quick.Wishes()).config == Path("config")
+    result = alone("serve", "--config", "nowhere")
+    assert result.exit_code == 78
+    assert "nowhere: is no directory" in result.output
+    monkeypatch.setenv("FEDERATION_CONFIG_DIR", "elsewhere")
+    assert alone("up").exit_code == 78
 
 
 def test_up_hands_local_servers_over(
