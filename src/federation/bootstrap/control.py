@@ -126,10 +126,10 @@ def _keys(
 ) -> KeyDesk:
     environ = configuration.reading.loaded.environ
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
+    master = secrets.master_key(given.data, environ)
     admin = secrets.admin_key(given.data, environ)
     if admin.made:
         _show(admin.secret, given)
-    master = secrets.master_key(given.data, environ)
     return KeyDesk(store, secrets.hash_key(master), admin.secret, errands, time.time)
 
 

@@ -89,6 +89,9 @@ def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
         return _made(path, make())
     except OSError as error:
         raise _unusable(path, error) from error
+    except UnicodeDecodeError:
+        problem = "does not hold text: delete it to have a new one made"
+        raise ConfigError([Problem(str(path), None, problem)]) from None
     if not text:
         raise ConfigError([Problem(str(path), None, "is empty: delete it to have a new one made")])
     return text, False

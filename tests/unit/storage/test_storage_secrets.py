@@ -96,3 +96,9 @@ def test_of_two_starts_at_once_one_makes_the_key(
 def test_ids_name_their_kind() -> None:
     assert secrets.new_id("key").startswith("key_")
     assert secrets.new_id("key") != secrets.new_id("key")
+
+
+def test_a_key_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "admin.key").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="does not hold text"):
+        secrets.admin_key(tmp_path, {})
