@@ -55,7 +55,7 @@ def members(text: bytes, where: str = "") -> Members:
     length = 1
     for key, value in found.items():
         length += len(key) + len(value) + 4
-    if length != len(text):
+    if length != len(text) and _spaced(found) != text:
         _walk(text, 0, found, where)
     return found
 
@@ -82,6 +82,8 @@ def layout(text: bytes) -> tuple[Members, dict[str, Span], int]:
         at = end + 1
     if at == len(text) and found:
         return found, spans, at - 1
+    if _spaced(found) == text:
+        return found, _spaced_spans(found), len(text) - 1
     spans, at = _walk(text, 0, found, "")
     return found, spans, at - 1
 
@@ -112,9 +114,30 @@ def objects_unchecked(text: Raw, where: str) -> list[Members]:
 
 def check_objects(text: bytes, found: list[Members], where: str) -> None:
     """Raise `InvalidRequest` for a duplicate key in one of an array's objects."""
+    if b"[%b]" % b", ".join([_spaced(item) for item in found]) == text:
+        return
     at = text.index(b"[") + 1
     for index, item in enumerate(found):
         at = _walk(text, text.index(b"{", at), item, f"{where}[{index}]")[1]
+
+
+def _spaced(found: Members) -> bytes:
+    """The object as most writers that put spaces put them. Text that equals it byte for byte
+    has each member once, and nothing else."""
+    return b"{%b}" % b", ".join(
+        [b'"%b": %b' % (key.encode(), value) for key, value in found.items()]
+    )
+
+
+def _spaced_spans(found: Members) -> dict[str, Span]:
+    spans: dict[str, Span] = {}
+    at = 1
+    for key, value in found.items():
+        start = at + len(key.encode()) + 4
+        end = start + len(value)
+        spans[key] = Span(at, start, end)
+        at = end + 2
+    return spans
 
 
 def wrong_type(error: msgspec.ValidationError, where: str) -> InvalidRequest:
