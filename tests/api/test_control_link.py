@@ -27,7 +27,9 @@ from federation.schema.link import (
     Report,
 )
 
-MEASURE = Measure("acme/large", int(time.time() * 1000), True, 2.0, 3.0, 4)
+
+def measured_now() -> Measure:
+    return Measure("acme/large", int(time.time() * 1000), True, 2.0, 3.0, 4)
 
 
 @dataclass
@@ -127,10 +129,11 @@ async def test_a_change_reaches_every_worker_well_within_a_second(world: World) 
 
 async def test_what_one_worker_measures_the_others_hear(world: World) -> None:
     one, two = await world.worker(0), await world.worker(1)
-    report = Report(0, {"c": 1.0}, {"h": [1.0, 2.0]}, {"g": 3.0}, [MEASURE])
+    measure = measured_now()
+    report = Report(0, {"c": 1.0}, {"h": [1.0, 2.0]}, {"g": 3.0}, [measure])
     assert one.link.send(report)
     await until(lambda: two.boards)
-    assert two.boards == [[MEASURE]]
+    assert two.boards == [[measure]]
     assert one.boards == []
     assert world.control.reports == [report]
     assert world.control.server.sessions[0].gauges == {"g": 3.0}
@@ -138,11 +141,12 @@ async def test_what_one_worker_measures_the_others_hear(world: World) -> None:
 
 async def test_a_worker_that_comes_later_hears_what_was_measured(world: World) -> None:
     one = await world.worker(0)
-    one.link.send(Report(0, {}, {}, {}, [MEASURE]))
+    measure = measured_now()
+    one.link.send(Report(0, {}, {}, {}, [measure]))
     await until(lambda: world.control.reports)
     two = await world.worker(1)
     await until(lambda: two.boards)
-    assert two.boards == [[MEASURE]]
+    assert two.boards == [[measure]]
 
 
 async def test_a_worker_that_comes_later_hears_no_history(world: World) -> None:
