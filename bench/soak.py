@@ -2,7 +2,9 @@
 
 200,000 whole answers and 2,000 streams, a fifth of which hang up in the middle, in slices;
 the worker's resident memory is read after each. Flat means: the median of the last quarter is
-within 5 % of the median of the first quarter after warming up.
+within 5 % of the median of the first quarter after warming up. The short dose allows 4 MiB
+besides: ten thousand calls are over before the allocator has settled, and a leak worth the
+name (half a kilobyte a call) still shows.
 
     python -m bench.soak [--short] [--target nginx] [--out FILE]
 """
@@ -37,10 +39,12 @@ class Dose:
     streams: int
     slices: int
     warm_slices: int
+    unsettled_mib: float = 0.0
+    """Growth that says nothing yet, because the dose is too small for it."""
 
 
 LONG = Dose(200_000, 2_000, 40, 8)
-SHORT = Dose(10_000, 200, 10, 3)
+SHORT = Dose(10_000, 200, 10, 3, unsettled_mib=4.0)
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,10 @@ def _slice(running: targets.Running, dose: Dose, folder: Path, *, large: bool) -
     )
 
 
-def _drift(values: list[float]) -> float:
-    """Last quarter against first quarter, as a share."""
+def _ends(values: list[float]) -> tuple[float, float]:
+    """The medians of the first and of the last quarter."""
     quarter = max(1, len(values) // 4)
-    first, last = statistics.median(values[:quarter]), statistics.median(values[-quarter:])
-    return last / first - 1
+    return statistics.median(values[:quarter]), statistics.median(values[-quarter:])
 
 
 def soak(dose: Dose, target: targets.Target) -> dict[str, object]:
@@ -120,7 +123,9 @@ def soak(dose: Dose, target: targets.Target) -> dict[str, object]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     measured = slices[dose.warm_slices :]
-    drift = _drift([one.worker_mib for one in measured])
+    first, last = _ends([one.worker_mib for one in measured])
+    drift = last / first - 1
+    flat = abs(last - first) <= max(_ALLOWED * first, dose.unsettled_mib)
     failures = sum(one.stream_failures + one.request_errors for one in slices)
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -133,8 +138,8 @@ def soak(dose: Dose, target: targets.Target) -> dict[str, object]:
         "failures": failures,
         "idle_mib": round(idle, 2),
         "drift": round(drift, 4),
-        "flat": abs(drift) <= _ALLOWED,
-        "passed": abs(drift) <= _ALLOWED and not failures,
+        "flat": flat,
+        "passed": flat and not failures,
         "slices": [asdict(one) for one in slices],
     }
 
