@@ -36,6 +36,8 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     constraints: Constraints = Constraints()
     metadata: bool = False
     """Asks for `router_metadata` in the body."""
+    strict: bool = False
+    """Refuse what a target cannot express, instead of leaving it out with a warning."""
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):

@@ -21,6 +21,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Part of `input` written to the provider's prompt cache."""
     reasoning: int = 0
     """Part of `output` spent on reasoning."""
+    cache_write_long: int = 0
+    """Part of `cache_write` that is kept longer than the provider's default, at its own price."""
+    audio_input: int = 0
+    """Part of `input` that is sound."""
+    audio_output: int = 0
+    """Part of `output` that is sound."""
+    units: dict[str, int] = {}
+    """What is billed besides tokens, by the words of `Price.units`: web_search, request, image,
+    second, character, page, search (a rerank), ..."""
     reported_nano: int | None = None
     """The provider's own figure for the cost, in nano-dollars."""
     estimated: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from federation.dialects.openai.ask import HEADERS
+from federation.dialects.ask import HEADERS
 from federation.dialects.openai.tables import GOVERNED
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "governed-fields.md"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from federation.dialects.openai.ask import read_ask
+from federation.dialects.ask import read_ask
 from federation.errors import InvalidRequest
 from federation.schema.glance import Ask, Constraints
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.openai.ask import read_ask
+from federation.dialects.ask import read_ask
 from federation.dialects.openai.messages import Tally, read_messages
 from federation.dialects.openai.tables import (
     FIELDS,

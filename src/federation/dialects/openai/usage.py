@@ -71,7 +71,7 @@ def read_usage(wire: Wire, raw: Raw) -> Usage | None:
         min(cached or counts.cached_tokens or 0, prompt),
         min(written, prompt),
         min(reasoning, completion),
-        _read_cost(wire.cost_field, raw) if wire.cost_field else None,
+        reported_nano=_read_cost(wire.cost_field, raw) if wire.cost_field else None,
     )
 
 

@@ -95,6 +95,7 @@ HEADERS: Final[dict[bytes, tuple[str, Callable[[str], Any]]]] = {
     b"x-federation-user": ("user", _text),
     b"x-federation-tags": ("tags", _tags),
     b"x-federation-metadata": ("metadata", _flag),
+    b"x-federation-strict": ("strict", _flag),
     b"x-federation-max-cost": ("constraints.max_cost", _number),
     b"x-max-budget": ("constraints.max_cost", _number),
     b"x-federation-max-latency-ms": ("constraints.max_latency_ms", _number),
