@@ -33,6 +33,20 @@ class Exchange(Protocol):
         """Give the connection back, or close it where the body was not read to its end."""
         ...
 
+    def take(self) -> bytes:
+        """Return what has arrived and was not read, without waiting; `b""` for nothing."""
+        ...
+
+    def watch(self, arrived: Callable[[], None] | None) -> bool:
+        """Call `arrived` whenever bytes have come, at the end and at a failure, in place of a
+        reader that waits; None ends that. False where this answer can only be read."""
+        ...
+
+    @property
+    def open(self) -> bool:
+        """More may arrive: neither the end nor a failure is known yet."""
+        ...
+
     def release(self) -> None:
         """Give up an answer that said itself that it is over, without closing the socket for
         the framing that may still come. In place of `aclose`; idempotent."""

@@ -51,9 +51,21 @@ class EventCutter:
         held, self._held = bytes(self._held), bytearray()
         return held
 
+    @property
+    def holding(self) -> bool:
+        """A part of an event is held back."""
+        return bool(self._held)
+
     def _cut(self, data: bytes, start: int) -> list[bytes]:
         events: list[bytes] = []
         begin = 0
+        if b"\r" not in data:
+            while (end := data.find(b"\n\n", max(begin, start)) + 2) > 1:
+                events.append(data[begin:end])
+                begin = end
+            if begin < len(data):
+                self._keep(bytearray(data[begin:]))
+            return events
         while (match := _BLANK_LINE.search(data, start)) is not None:
             start = match.end()
             events.append(data[begin:start])

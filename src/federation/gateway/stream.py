@@ -28,7 +28,18 @@ class AnswerStream:
     break, or a client that left (`aclose` before the end).
     """
 
-    __slots__ = ("_ended", "_exchange", "_failed", "_opening", "_render_error", "_tap", "on_end")
+    __slots__ = (
+        "_ended",
+        "_exchange",
+        "_failed",
+        "_fault",
+        "_opening",
+        "_render_error",
+        "_tap",
+        "_turn",
+        "_write",
+        "on_end",
+    )
 
     def __init__(
         self,
@@ -45,6 +56,10 @@ class AnswerStream:
         self.on_end = on_end
         self._ended = False
         self._failed: UpstreamError | None = None
+        self._fault: UpstreamError | None = None
+        """What a flow met; `read` deals with it."""
+        self._turn: asyncio.Future[None] | None = None
+        self._write: Callable[[bytes], bool] | None = None
 
     async def read(self) -> bytes:
         """Whole events, unchanged; after a break the in-band error, then the error itself."""
@@ -58,6 +73,8 @@ class AnswerStream:
             return b""
         tap = self._tap
         try:
+            if self._fault is not None:
+                raise self._fault
             while True:
                 data = await (self._rest() if tap.complete else self._exchange.read())
                 if not data:
@@ -68,6 +85,41 @@ class AnswerStream:
                     return out
         except UpstreamError as error:
             return self._finish() if tap.complete else self._break(error)
+
+    async def flow(self, write: Callable[[bytes], bool]) -> None:
+        """Hand events on as they arrive, while there is nothing out of the ordinary."""
+        if self._ended or self._tap.complete or not self._exchange.watch(self._arrived):
+            return
+        self._write = write
+        self._turn = turn = asyncio.get_running_loop().create_future()
+        try:
+            self._arrived()
+            await turn
+        finally:
+            self._exchange.watch(None)
+            self._turn = self._write = None
+
+    def _arrived(self) -> None:
+        """Pass on what came, in the very callback that received it; else let `read` go on."""
+        turn, write, tap = self._turn, self._write, self._tap
+        if turn is None or write is None or turn.done():
+            return
+        exchange = self._exchange
+        wanted = True
+        try:
+            data = exchange.take()
+            if data:
+                out = tap.feed(data)
+                self._look()
+                if out:
+                    wanted = write(out)
+        except UpstreamError as error:
+            self._fault = error
+        except Exception as fault:  # noqa: BLE001 - in a callback of the loop it would be lost
+            turn.set_exception(fault)
+            return
+        if not wanted or self._ended or self._fault or tap.complete or not exchange.open:
+            turn.set_result(None)
 
     async def _rest(self) -> bytes:
         """What follows the last finish reason (usage, the end marker), if it comes soon."""

@@ -368,10 +368,13 @@ class Connection(asyncio.Protocol):
 
     async def _pump(self, stream: ByteStream, chunked: bool) -> bool:
         """Pass a stream on to its end; False where it broke or the client left."""
-        write = self._transport.write
+        write = self._write_chunk if chunked else self._write_plain
+        flow = getattr(stream, "flow", None)
         try:
             while piece := await stream.read():
-                write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                write(piece)
+                if flow is not None and not self._paused:
+                    await flow(write)
                 if self._paused and not await self._drained():
                     return False
         except FederationError:
@@ -380,6 +383,15 @@ class Connection(asyncio.Protocol):
             self._hub.front.report(fault)
             return False
         return True
+
+    def _write_chunk(self, piece: bytes) -> bool:
+        """Write a piece of a chunked body; False where no more is wanted for the moment."""
+        self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        return not self._paused
+
+    def _write_plain(self, piece: bytes) -> bool:
+        self._transport.write(piece)
+        return not self._paused
 
     async def _drained(self) -> bool:
         """Wait until the client has read enough; False where it is gone."""

@@ -6,6 +6,7 @@ Header names are lower-case bytes everywhere. A name that a client repeats is jo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -30,6 +31,21 @@ class ByteStream(Protocol):
 
     async def aclose(self) -> None:
         """Release what stands behind the stream. Idempotent; never raises."""
+        ...
+
+
+class FlowingStream(ByteStream, Protocol):
+    """A stream that can also hand its pieces on at the moment in which they arrive.
+
+    A reader that waits costs a future and two turns of the event loop for each piece.
+    """
+
+    async def flow(self, write: Callable[[bytes], bool]) -> None:
+        """Write what arrives, in order, until `read` must go on.
+
+        Returns when `write` said False (the client reads slowly, or is gone), at the end, and
+        at anything out of the ordinary; what `write` was given is never given to `read` again.
+        """
         ...
 
 

@@ -159,6 +159,9 @@ class Connection(asyncio.Protocol):
             self._finish(exchange)
         elif exchange.arrived - exchange.taken > _HIGH_WATER:
             self._hold(exchange)
+        if exchange.watched is not None:
+            exchange.watched()
+            return
         waiter = exchange.waiter
         if (
             waiter is not None

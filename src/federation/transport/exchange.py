@@ -8,6 +8,7 @@ touches the connection after `connection` has become None.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, UpstreamGarbled
@@ -61,6 +62,7 @@ class Exchange:
         "uploaded",
         "waiter",
         "wake_above",
+        "watched",
     )
 
     def __init__(
@@ -98,6 +100,32 @@ class Exchange:
         self.failure: tuple[type[UpstreamError], str] | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.decoder: Decoder | None = None
+        self.watched: Callable[[], None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """More may arrive: neither the end nor a failure is known yet."""
+        return not self.ended and self.failure is None
+
+    def watch(self, arrived: Callable[[], None] | None) -> bool:
+        """Call `arrived` whenever bytes have come, at the end and at a failure; None ends that.
+
+        False where this answer can only be read, because it must be decoded.
+        """
+        self.watched = arrived
+        return self.decoder is None
+
+    def take(self) -> bytes:
+        """Return what has arrived and was not read, without waiting; `b""` for nothing."""
+        chunks = self.chunks
+        if not chunks:
+            return b""
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.taken = self.arrived
+        if self.connection is not None:
+            self.connection.resume()
+        return data
 
     async def read(self) -> bytes:
         """Return what has arrived of the body, `b""` at its end.
@@ -117,13 +145,7 @@ class Exchange:
                 await waiter
             finally:
                 self.waiter = None
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        self.taken = self.arrived
-        connection = self.connection
-        if connection is not None:
-            connection.resume()
-        return data
+        return self.take()
 
     async def body(self, limit: int) -> bytes:
         """Return the rest of the body, whole.
@@ -174,7 +196,9 @@ class Exchange:
         self.wake()
 
     def wake(self) -> None:
-        """Let whoever waits look again."""
+        """Let whoever waits or watches look again."""
+        if self.watched is not None:
+            self.watched()
         waiter = self.waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -56,6 +56,8 @@ class _Chunk(msgspec.Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_LESSONS: Final = 3
+"""How often the form of a stream's events is learned: some hosts make each one different."""
 
 
 class StreamTap:
@@ -71,6 +73,8 @@ class StreamTap:
         "_choices",
         "_cutter",
         "_finished",
+        "_form",
+        "_lessons",
         "_model",
         "_usage",
         "_wire",
@@ -90,6 +94,8 @@ class StreamTap:
         self._choices = choices
         self._cutter = EventCutter()
         self._finished: set[int] = set()
+        self._form: tuple[bytes, bytes] = (b"", b"")
+        self._lessons = _LESSONS
         self._model = ""
         self._usage: Usage | None = None
         self.finish = ""
@@ -110,6 +116,8 @@ class StreamTap:
         Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
         reports before the answer has started.
         """
+        if self._form[1] and not self._cutter.holding and self._is_more_text(data):
+            return data
         events = self._cutter.feed(data)
         if len(events) == 1:
             return events[0] if self._pass(events[0]) else b""
@@ -123,6 +131,39 @@ class StreamTap:
         if data is None or not _is_whole(data):
             return b""
         return rest.rstrip(b"\r\n") + b"\n\n" if self._pass(rest) else b""
+
+    def _is_more_text(self, data: bytes) -> bool:
+        """Whether these are whole events of the known form; counts them."""
+        head, tail = self._form
+        at, count = 0, 0
+        while data.startswith(head, at):
+            begin = at + len(head)
+            end = data.find(b'"', begin)
+            if not data.startswith(tail, end) or data.find(b"\n", begin, end) >= 0:
+                return False
+            at = end + len(tail)
+            count += 1
+        if at != len(data):
+            return False
+        self.events += count
+        return True
+
+    def _learn(self, event: bytes, choices: list[_Choice]) -> None:
+        """Keep the form of an event that holds nothing but text.
+
+        The events of a stream differ in their text only. What begins and ends with the same
+        bytes, and has no quote and no line break between them, is the same JSON with another
+        string in that place, so it need not be parsed to know what else it says: nothing.
+        """
+        choice = choices[0]
+        if len(choices) > 1 or choice.delta is None or choice.finish_reason or self.error:
+            return
+        text = bytes(choice.delta.content)
+        found = event.find(b'"content":' + text)
+        if text[:1] == b'"' and len(text) > 2 and found >= 0 and event[-2:] == b"\n\n":
+            self._lessons -= 1
+            begin = found + len(b'"content":') + 1
+            self._form = event[:begin], event[begin + len(text) - 2 :]
 
     def _pass(self, event: bytes) -> bool:
         data = event_data(event)
@@ -142,6 +183,8 @@ class StreamTap:
         choices = chunk.choices
         if choices:
             self._read_choices(choices, event)
+            if self._lessons and chunk.usage == _NULL and chunk.x_groq is None:
+                self._learn(event, choices)
         if chunk.usage != _NULL or chunk.x_groq is not None:
             self._read_usage(chunk)
             if self._withhold and choices is not None and not choices and chunk.error == _NULL:
