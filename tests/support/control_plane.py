@@ -72,6 +72,14 @@ class Answer:
     async def body(self, limit: int) -> bytes:
         return b""
 
+    open = True
+
+    def take(self) -> bytes:
+        return b""
+
+    def watch(self, arrived: Callable[[], None] | None) -> bool:
+        return False
+
     def release(self) -> None:
         self.closed += 1
 

@@ -30,6 +30,7 @@ from federation.domain.snapshot import Snapshot
 from federation.errors import EvidenceUnwritable
 from federation.gateway.desk import render_error
 from federation.gateway.situation import situate
+from federation.gateway.tokens import Tokens
 from federation.gateway.world import World
 from federation.listener.server import Server
 from federation.resilience.health import HealthBoard
@@ -176,6 +177,7 @@ async def gateway(
         meter=Meter(),
         keys=keys,
         leases=leases,
+        tokens=Tokens(transport),
         health=HealthBoard(),
         memory=Memory(load()),
         rng=random.Random(7),

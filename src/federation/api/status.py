@@ -8,7 +8,7 @@ from federation import __version__
 from federation.api.access import ControlPlane
 from federation.api.models import ConfigView, StartupView, StatusView, StoreView, WorkerView
 from federation.control.control import Control
-from federation.dialects.table import DIALECTS
+from federation.dialects.table import UPSTREAMS
 from federation.domain.catalogue import Deployment
 from federation.telemetry.exposition import CONTENT_TYPE, exposition
 
@@ -75,7 +75,7 @@ def _serves(deployment: Deployment) -> bool:
     return (
         deployment.usable
         and deployment.enabled
-        and deployment.provider.dialect in DIALECTS
+        and deployment.provider.dialect in UPSTREAMS
         and "chat" in deployment.model.operations
     )
 

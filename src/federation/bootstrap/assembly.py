@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from federation.dialects.table import CLIENTS
 from federation.gateway.call import Stage, compose
 from federation.gateway.chat import Chat
 from federation.gateway.desk import Desk
@@ -25,5 +26,7 @@ def assemble(world: World, control: Path) -> Desk:
         Recorder(world.journal, world.meter, world.ended, world.clock),
         Admission(world),
     )
-    chat = Chat(world, compose(stages, Dispatcher(world)))
-    return Desk(world, chat, RouteEndpoint(world, chat), Passing(world.transport, control))
+    pipeline = compose(stages, Dispatcher(world))
+    chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
+    route = RouteEndpoint(world, chats["openai"])
+    return Desk(world, chats, route, Passing(world.transport, control))

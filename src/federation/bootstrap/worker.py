@@ -32,6 +32,7 @@ from federation.domain.snapshot import KeyRing, Snapshot
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
 from federation.gateway.situation import situate
+from federation.gateway.tokens import Tokens
 from federation.gateway.world import Situation, World
 from federation.listener.server import Server
 from federation.resilience.health import HealthBoard
@@ -39,7 +40,7 @@ from federation.routing.classifier import load as load_classifier
 from federation.routing.request import Memory
 from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report
 from federation.storage.journal import JournalWriter, writer_name
-from federation.storage.keyring import Keys
+from federation.storage.keyring import Keys, seal_key
 from federation.telemetry import logs, metrics
 from federation.telemetry.meter import Meter
 from federation.transport import proxies
@@ -100,6 +101,7 @@ class Worker:
             meter=self._meter,
             keys=Keys(KeyRing(0, b"", ())),
             leases=self._leases,
+            tokens=Tokens(self._transport),
             health=HealthBoard(),
             memory=Memory(load_classifier()),
             via=installation(options.data),
@@ -148,6 +150,7 @@ class Worker:
         for task in (*ends, ready):
             task.cancel()
         ended = await asyncio.gather(*ends, ready, return_exceptions=True)
+        await self._world.tokens.aclose()
         await self._transport.aclose()
         for fault in ended:
             if isinstance(fault, Exception):
@@ -187,6 +190,7 @@ class Worker:
 
     def _on_keys(self, ring: KeyRing) -> None:
         self._world.keys = Keys(ring)
+        self._world.seal_key = seal_key(ring.hash_key)
         self._keyed = True
         self._come_ready()
 

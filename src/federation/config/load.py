@@ -71,7 +71,7 @@ def load(
         budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
         access=access,
         digest=_digest(paths, found),
-        files=(*paths, *credentials.files(_references(merge))),
+        files=(*paths, *credentials.files(merge.table.values(), found.values)),
         warnings=(*found.warnings, *merge.warnings, *unenforced.warnings(found, where, entries)),
         environ=found.values,
     )
@@ -135,10 +135,6 @@ def _settings(whole: FederationFile) -> Settings:
 
 def _server(whole: FederationFile) -> ServerSettings:
     return ServerSettings(**whole.server.model_dump(exclude={"limits"}))
-
-
-def _references(merge: Merge) -> dict[str, str]:
-    return {row.id: row.credential for row in merge.table.values() if row.credential}
 
 
 def _ordered(problems: list[Problem]) -> list[Problem]:

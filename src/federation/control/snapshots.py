@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from federation.config.settings import Loaded
 from federation.control.frames import pack_snapshot
-from federation.dialects.table import DIALECTS
+from federation.dialects.table import UPSTREAMS
 from federation.domain.catalogue import Deployment, Provider
 from federation.domain.snapshot import Snapshot
 from federation.storage.entries import Override
@@ -50,7 +50,7 @@ def _never_mixed(deployments: list[Deployment]) -> tuple[Deployment, ...]:
     """Leave the simulated out as soon as one that is not could answer: a made-up answer must
     never stand in for a real one. Whose dialect this build does not speak cannot answer."""
     real = [item for item in deployments if not item.provider.simulated]
-    if any(i.usable and i.enabled and i.provider.dialect in DIALECTS for i in real):
+    if any(i.usable and i.enabled and i.provider.dialect in UPSTREAMS for i in real):
         return tuple(real)
     return tuple(deployments)
 

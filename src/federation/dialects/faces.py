@@ -81,6 +81,11 @@ class Upstream(Protocol):
     forwards: str
     """The client dialect whose bytes it takes as they are."""
 
+    def needs_translation(self, glance: Glance, body: bytes) -> bool:
+        """Whether a body of the dialect that it takes must be read and written anew, because
+        the row asks for a change inside of its content."""
+        ...
+
     def forward(self, glance: Glance, body: bytes) -> WireRequest:
         """The client's body with no change but what the row demands."""
         ...

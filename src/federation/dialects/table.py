@@ -1,73 +1,41 @@
-"""The wire languages that this build speaks upstream, written out by name.
+"""The wire languages of this build, written out by name.
 
 A name that is missing here is not supported: routing removes its deployments by the rule
-`dialect`. What a language's functions promise is said where they live.
+`dialect`. What a language's functions promise is said in `faces`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from federation.dialects.openai import answers, encode, errors, streams, wire
-from federation.dialects.openai.wire import HeaderPairs, Wire
-from federation.domain.catalogue import Deployment
-from federation.domain.routes import Settings
-from federation.errors import FederationError, UpstreamError
-from federation.schema.glance import Answer, Glance
-from federation.schema.http import Headers, WireRequest
-from federation.schema.tap import StreamTap
+from federation.dialects.anthropic import client as anthropic_client
+from federation.dialects.anthropic import upstream as anthropic_upstream
+from federation.dialects.bedrock import client as bedrock_client
+from federation.dialects.bedrock import upstream as bedrock_upstream
+from federation.dialects.cohere import client as cohere_client
+from federation.dialects.cohere import upstream as cohere_upstream
+from federation.dialects.faces import ClientFace, Prepare
+from federation.dialects.ollama import client as ollama_client
+from federation.dialects.ollama import upstream as ollama_upstream
+from federation.dialects.openai import client as openai_client
+from federation.dialects.openai import upstream as openai_upstream
+from federation.dialects.openai_responses import client as responses_client
+from federation.dialects.openai_responses import upstream as responses_upstream
 
+CLIENTS: Final[dict[str, ClientFace]] = {
+    "openai": openai_client.CLIENT,
+    "openai_responses": responses_client.CLIENT,
+    "anthropic": anthropic_client.CLIENT,
+    "bedrock": bedrock_client.CLIENT,
+    "cohere": cohere_client.CLIENT,
+    "ollama": ollama_client.CLIENT,
+}
 
-class Prepare(Protocol):
-    """Makes a deployment ready to be called; see `openai.wire.prepare`."""
-
-    def __call__(
-        self,
-        deployment: Deployment,
-        settings: Settings,
-        *,
-        headers: HeaderPairs,
-        query: str,
-        secret: str,
-        private: bool,
-    ) -> Wire:
-        """Raise `ValueError` for an address that cannot be used."""
-        ...
-
-
-class OpenTap(Protocol):
-    """Begins to read along with a stream; see `openai.streams.StreamTap`."""
-
-    def __call__(self, wire: Wire, *, withhold_usage: bool, choices: int) -> StreamTap:
-        """A tap for one stream."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """One dialect towards providers: functions over a prepared `Wire`."""
-
-    prepare: Prepare
-    encode: Callable[[Wire, Glance, bytes], WireRequest]
-    dropped_fields: Callable[[Wire, Glance], tuple[str, ...]]
-    read_answer: Callable[[Wire, bytes], Answer]
-    with_metadata: Callable[[bytes, bytes], bytes]
-    tap: OpenTap
-    decode_error: Callable[[Wire, int, Headers, bytes], UpstreamError]
-    render_stream_error: Callable[[FederationError], bytes]
-
-
-DIALECTS: Final[dict[str, Face]] = {
-    "openai": Face(
-        prepare=wire.prepare,
-        encode=encode.encode,
-        dropped_fields=encode.dropped_fields,
-        read_answer=answers.read_answer,
-        with_metadata=answers.with_metadata,
-        tap=streams.StreamTap,
-        decode_error=errors.decode_error,
-        render_stream_error=errors.render_stream_error,
-    ),
+UPSTREAMS: Final[dict[str, Prepare]] = {
+    "openai": openai_upstream.prepare,
+    "openai_responses": responses_upstream.prepare,
+    "anthropic": anthropic_upstream.prepare,
+    "bedrock": bedrock_upstream.prepare,
+    "cohere": cohere_upstream.prepare,
+    "ollama": ollama_upstream.prepare,
 }

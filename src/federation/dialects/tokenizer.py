@@ -60,14 +60,14 @@ def members(text: bytes, where: str = "") -> Members:
     return found
 
 
-def layout(text: bytes) -> tuple[Members, dict[str, Span], int]:
+def layout(text: bytes, crowd: int = CROWD) -> tuple[Members, dict[str, Span], int]:
     """The members of a body, the place of each in document order, and of the closing brace.
 
     Raises as `members` does, and for more than `FIELDS` members; `PayloadTooLarge` for more
-    than `CROWD` values.
+    than `crowd` values.
     """
-    if len(text) > 4 * CROWD and text.count(b",") > CROWD and _is_crowded(text):
-        raise PayloadTooLarge(f"The body holds more than {CROWD} JSON values.")
+    if len(text) > 4 * CROWD and text.count(b",") > crowd and _is_crowded(text, crowd):
+        raise PayloadTooLarge(f"The body holds more than {crowd} JSON values.")
     if not text.isascii():
         _check_utf8(text)
     found = _parse(text, "")
@@ -184,12 +184,12 @@ def _check_utf8(text: bytes) -> None:
         ) from None
 
 
-def _is_crowded(text: bytes) -> bool:
+def _is_crowded(text: bytes, crowd: int) -> bool:
     """Whether more commas than allowed stand outside of strings."""
     bare = text.replace(rb"\\", b"").replace(rb"\"", b"")
-    if bare.count(b'"') > 4 * CROWD:
+    if bare.count(b'"') > 4 * crowd:
         return True
-    return sum(piece.count(b",") for piece in bare.split(b'"')[::2]) > CROWD
+    return sum(piece.count(b",") for piece in bare.split(b'"')[::2]) > crowd
 
 
 def _walk(text: bytes, at: int, found: Members, where: str) -> tuple[dict[str, Span], int]:

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from federation.dialects.faces import ClientFace
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
+from federation.gateway.reading import Reading
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.records import AttemptRecord, Decision
@@ -105,6 +107,9 @@ class Call(msgspec.Struct, frozen=True):
     started_ms: int
     account: Account
     glance: Glance
+    face: ClientFace
+    """The dialect that the client speaks."""
+    reading: Reading
     key: VirtualKey
     operation: str = "chat"
 

@@ -1,12 +1,13 @@
-"""The chat endpoint: from a client's request to a call in the pipeline."""
+"""The chat endpoints: from a client's request, in any dialect, to a call in the pipeline."""
 
 from __future__ import annotations
 
 import asyncio
 
-from federation.dialects.openai.glance import glance
+from federation.dialects.faces import ClientFace
 from federation.domain.access import VirtualKey
 from federation.gateway.call import Account, Call, Handler
+from federation.gateway.reading import Reading
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
 
@@ -15,9 +16,10 @@ _BIG = 512 * 1024
 
 
 class Chat:
-    """`POST /v1/chat/completions`; one for each worker."""
+    """One dialect's chat endpoint; one of each for each worker."""
 
-    def __init__(self, world: World, pipeline: Handler) -> None:
+    def __init__(self, face: ClientFace, world: World, pipeline: Handler) -> None:
+        self._face = face
         self._world = world
         self._pipeline = pipeline
 
@@ -39,13 +41,16 @@ class Chat:
 
     def call(self, request: ClientRequest, key: VirtualKey) -> Call:
         """A call made of a request, ready for the pipeline."""
-        world = self._world
+        world, face = self._world, self._face
+        glance = face.glance(request)
         return Call(
             id=world.ids.next(),
             request=request,
             started=world.clock(),
             started_ms=int(world.wall() * 1000),
             account=Account(),
-            glance=glance(request),
+            glance=glance,
+            face=face,
+            reading=Reading(face, request, glance, world.seal_key),
             key=key,
         )

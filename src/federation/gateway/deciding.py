@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from federation.dialects.openai.prompt import prompt_text
 from federation.gateway.call import Call
 from federation.gateway.world import Situation, World
 from federation.routing.decide import decide
@@ -16,7 +15,7 @@ def decide_call(world: World, situation: Situation, call: Call) -> Verdict:
     """
     request = RoutingRequest(
         glance=call.glance,
-        read_text=lambda: prompt_text(call.request.body, call.glance),
+        read_text=lambda: call.face.prompt(call.request, call.glance),
         now_s=world.clock(),
         wall_ms=call.started_ms,
         key=call.key,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from federation.dialects.openai import errors as openai_errors
+from federation.dialects.table import CLIENTS
 from federation.domain.access import Role, VirtualKey
 from federation.domain.asker import identify
 from federation.errors import (
@@ -24,6 +24,7 @@ from federation.errors import (
 from federation.gateway import listing
 from federation.gateway.chat import Chat
 from federation.gateway.passing import Passing, is_passed
+from federation.gateway.paths import chat_dialect, error_dialect, keyed_by_query
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
@@ -38,14 +39,13 @@ Endpoint = Callable[[ClientRequest, VirtualKey], Awaitable[ClientReply]]
 class Desk:
     """The worker's handler: `await desk(request)` answers any request."""
 
-    def __init__(self, world: World, chat: Chat, route: RouteEndpoint, passing: Passing) -> None:
+    def __init__(
+        self, world: World, chats: dict[str, Chat], route: RouteEndpoint, passing: Passing
+    ) -> None:
         self._world = world
         self._passing = passing
-        self._posts: dict[str, Endpoint] = {
-            "/v1/chat/completions": chat,
-            "/chat/completions": chat,
-            "/v1/route": route,
-        }
+        self._chats = chats
+        self._posts: dict[str, Endpoint] = {"/v1/route": route}
         self._gets: dict[str, Endpoint] = {
             "/v1/models": self._models,
             "/models": self._models,
@@ -62,7 +62,7 @@ class Desk:
                 "This request came from this gateway itself: a provider's base_url names it."
             )
         if method == "POST":
-            endpoint = self._posts.get(path)
+            endpoint = self._posts.get(path) or self._chats.get(chat_dialect(path))
             if endpoint is not None:
                 key = self.identify(request)
                 if key.role not in _INFERENCE_ROLES:
@@ -85,7 +85,8 @@ class Desk:
     def identify(self, request: ClientRequest) -> VirtualKey:
         """The virtual key that a request presents. Raises `Unauthorized`."""
         is_open = self._world.current().snapshot.settings.open
-        return identify(request.headers, self._world.keys.find, is_open=is_open)
+        query = request.query if keyed_by_query(request.path) else ""
+        return identify(request.headers, self._world.keys.find, is_open=is_open, query=query)
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._world.current(), key))
@@ -116,7 +117,7 @@ class Desk:
         return ClientReply(200, JSON, msgspec.json.encode(body))
 
     def _unknown(self, path: str) -> FederationError:
-        known = path in self._posts or path in self._gets or path in _HEALTH
+        known = path in self._posts or path in self._gets or path in _HEALTH or chat_dialect(path)
         if known or path.startswith("/v1/models/"):
             return MethodNotAllowed("This path does not answer that method.")
         return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
@@ -124,4 +125,4 @@ class Desk:
 
 def render_error(error: FederationError, path: str) -> ClientReply:
     """An error in the format of the face that the path belongs to."""
-    return openai_errors.render_error(error, error.call_id)
+    return CLIENTS[error_dialect(path)].render_error(error, error.call_id)

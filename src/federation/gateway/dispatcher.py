@@ -8,15 +8,28 @@ the loop.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
+from federation.credentials.plans import ByToken
 from federation.domain.routes import Deadlines
-from federation.errors import RateLimited, UpstreamError, UpstreamGarbled, UpstreamTimeout
+from federation.errors import (
+    FederationError,
+    RateLimited,
+    UpstreamDenied,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamTimeout,
+)
+from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
-from federation.gateway.reply import headers, metadata, warnings
+from federation.gateway.reading import answer_of
+from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.stream import AnswerStream
-from federation.gateway.world import Situation, World
+from federation.gateway.translating import TranslatingTap
+from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
 from federation.resilience.recovery import Action, Fail, Retry, Tries
 from federation.routing.request import Verdict
@@ -27,6 +40,9 @@ from federation.telemetry import metrics
 _ERROR_BODY = 256 * 1024
 _OPENING = 1024 * 1024
 _EVENTS = b"text/event-stream"
+_JSON = b"application/json"
+_BIG = 512 * 1024
+"""Bytes of a body that take some milliseconds to translate."""
 _BYTES_PER_TOKEN = 4
 """For an answer without usage: its framing counts too, so this errs on the dear side."""
 
@@ -96,71 +112,114 @@ class Dispatcher:
         self, call: Call, situation: Situation, verdict: Verdict, index: int
     ) -> ClientReply:
         """Ask one deployment. Raises `UpstreamError`; the attempt is closed in every case."""
-        face, wire = situation.line(index)
+        line = situation.line(index)
         attempt = Attempt(self._world, call, situation.snapshot.deployments[index])
         exchange: Exchange | None = None
         try:
-            request = face.encode(wire, call.glance, call.request.body)
+            asking = await self._asking(call, line)
             deadlines = verdict.target.deadlines
             exchange = await self._world.transport.send(
-                request, _timeouts(deadlines), attempt.asked
+                asking.request, _timeouts(deadlines), attempt.asked
             )
             attempt.answered(exchange.status)
             if exchange.status >= 300:
                 body = await exchange.body(_ERROR_BODY)
-                raise face.decode_error(wire, exchange.status, exchange.headers, body)
+                raise self._refused(line, exchange, body)
+            marks = situation.marks[index]
             if call.glance.stream:
                 within_s = deadlines.first_token_s
-                return await self._open(call, situation, index, attempt, exchange, within_s)
-            return await self._whole(call, situation, index, attempt, exchange)
+                return await self._open(call, line, marks, attempt, asking, exchange, within_s)
+            limit = situation.snapshot.settings.response_bytes
+            return await self._whole(call, line, marks, attempt, asking, exchange, limit)
         except BaseException as error:
             attempt.fail(error)
             if exchange is not None:
                 await exchange.aclose()
             raise
 
+    async def _asking(self, call: Call, line: Line) -> Asking:
+        """The signed request. A big body is translated in a thread: its bytes must not hold
+        up everybody else's events."""
+        if len(call.request.body) > _BIG and line.upstream.forwards != call.face.name:
+            asking = await asyncio.to_thread(ask, call, line)
+        else:
+            asking = ask(call, line)
+        if line.signing is not None:
+            signed = await self._world.tokens.sign(line.signing, asking.request)
+            return replace(asking, request=signed)
+        return asking
+
+    def _refused(self, line: Line, exchange: Exchange, body: bytes) -> UpstreamError:
+        error = line.upstream.decode_error(exchange.status, exchange.headers, body)
+        if isinstance(line.signing, ByToken) and isinstance(error, UpstreamDenied):
+            self._world.tokens.forget(line.signing.spec)
+        return error
+
     async def _whole(
-        self, call: Call, situation: Situation, index: int, attempt: Attempt, exchange: Exchange
+        self,
+        call: Call,
+        line: Line,
+        marks: Pairs,
+        attempt: Attempt,
+        asking: Asking,
+        exchange: Exchange,
+        limit: int,
     ) -> ClientReply:
-        face, wire = situation.line(index)
-        body = await exchange.body(situation.snapshot.settings.response_bytes)
-        answer = face.read_answer(wire, body)
-        account = call.account
+        body = await exchange.body(limit)
+        account, upstream = call.account, line.upstream
+        kind = exchange.headers.get(b"content-type", _JSON)
+        response = None
+        if asking.translated:
+            many = len(body) > _BIG
+            response = (
+                await asyncio.to_thread(upstream.decode, body) if many else upstream.decode(body)
+            )
+            answer = answer_of(response)
+        else:
+            answer = upstream.read_answer(body)
         account.hear(answer)
         attempt.close(answer.usage or attempt.estimate(len(body) // _BYTES_PER_TOKEN))
+        if response is not None:
+            body, kind = call.reading.rendered(response, line.maker), _JSON
         if account.router_chose or call.glance.ask.metadata:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
-            body = face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
-        kind = exchange.headers.get(b"content-type", b"application/json")
-        pairs = headers(call, situation.marks[index], kind)
-        pairs += warnings(face.dropped_fields(wire, call.glance))
+            body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
+        pairs = headers(call, marks, kind)
+        pairs += warnings(asking.losses)
         return ClientReply(exchange.status, pairs, body)
 
     async def _open(
         self,
         call: Call,
-        situation: Situation,
-        index: int,
+        line: Line,
+        marks: Pairs,
         attempt: Attempt,
+        asking: Asking,
         exchange: Exchange,
         within_s: float,
     ) -> ClientReply:
         """Read until the answer has begun: up to there another deployment may still take over."""
-        face, wire = situation.line(index)
-        kind = exchange.headers.get(b"content-type", _EVENTS)
-        if not kind.lower().startswith(_EVENTS):
+        upstream, glance = line.upstream, call.glance
+        if not upstream.is_stream(exchange.headers):
             raise UpstreamGarbled("The provider answered a stream with something else.")
-        glance = call.glance
-        tap = face.tap(wire, withhold_usage=not glance.usage_asked, choices=glance.choices)
+        tap: StreamTap
+        in_band: Callable[[FederationError], bytes]
+        if asking.translated:
+            renderer = call.face.renderer(call.reading.canonical())
+            tap = TranslatingTap(upstream.decoder(), renderer, call.reading.wrapper(line.maker))
+            kind, in_band = call.face.stream_type(call.request), renderer.fail
+        else:
+            tap = upstream.tap(withhold_usage=not glance.usage_asked, choices=glance.choices)
+            kind = exchange.headers.get(b"content-type", _EVENTS)
+            in_band = call.face.stream_error
         opening = await _more(exchange, tap)
         if not tap.started:
             opening += await _until_content(exchange, tap, attempt.left(within_s))
         attempt.began()
-        endings = [attempt.ending(tap)]
-        stream = AnswerStream(exchange, tap, opening, face.render_stream_error, endings)
-        pairs = headers(call, situation.marks[index], kind)
+        stream = AnswerStream(exchange, tap, opening, in_band, [attempt.ending(tap)])
+        pairs = headers(call, marks, kind)
         pairs.append((b"cache-control", b"no-cache"))
-        pairs += warnings(face.dropped_fields(wire, glance))
+        pairs += warnings(asking.losses)
         return ClientReply(exchange.status, pairs, stream)
 
 

@@ -6,14 +6,15 @@ import logging
 from dataclasses import replace
 from datetime import date
 
-from federation.credentials.signers import sign
-from federation.dialects.openai.wire import Wire
-from federation.dialects.table import DIALECTS, Face
+from federation.credentials.plans import Signature
+from federation.credentials.signers import plan
+from federation.dialects.carriage import maker_of
+from federation.dialects.table import UPSTREAMS
 from federation.domain.catalogue import Deployment
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError
 from federation.gateway.reply import marks
-from federation.gateway.world import Situation
+from federation.gateway.world import Line, Situation
 from federation.routing.fleet import Fleet
 
 log = logging.getLogger(__name__)
@@ -30,36 +31,41 @@ def situate(snapshot: Snapshot, today: date, via: bytes = b"federation") -> Situ
         snapshot,
         deployments=tuple(
             replace(item, usable=False)
-            if line is None and item.provider.dialect in DIALECTS
+            if line is None and item.provider.dialect in UPSTREAMS
             else item
             for item, line in zip(snapshot.deployments, lines, strict=True)
         ),
     )
     return Situation(
         snapshot=snapshot,
-        fleet=Fleet.of(snapshot, frozenset(DIALECTS), today),
+        fleet=Fleet.of(snapshot, frozenset(UPSTREAMS), today),
         lines=lines,
         marks=tuple(marks(item) for item in snapshot.deployments),
     )
 
 
-def _line(item: Deployment, snapshot: Snapshot, via: bytes) -> tuple[Face, Wire] | None:
+def _line(item: Deployment, snapshot: Snapshot, via: bytes) -> Line | None:
     provider = item.provider
-    face = DIALECTS.get(provider.dialect)
-    if face is None or not item.usable:
+    prepare = UPSTREAMS.get(provider.dialect)
+    if prepare is None or not item.usable:
         return None
     secret = snapshot.secrets.get(provider.id, "")
     try:
-        signature = sign(provider.auth, secret)
-        wire = face.prepare(
+        signing = plan(provider, secret)
+        constant = signing if isinstance(signing, Signature) else Signature()
+        upstream = prepare(
             item,
             snapshot.settings,
-            headers=((b"via", b"1.1 " + via), *signature.headers),
-            query=signature.query,
+            headers=((b"via", b"1.1 " + via), *constant.headers),
+            query=constant.query,
             secret=secret,
             private=provider.private or provider.local,
         )
     except (ConfigError, ValueError) as error:
         log.warning("deployment unusable", extra={"deployment": item.id, "reason": str(error)})
         return None
-    return face, wire
+    return Line(
+        upstream,
+        maker_of(upstream.forwards, provider.id),
+        None if isinstance(signing, Signature) else signing,
+    )

@@ -110,7 +110,8 @@ class AnswerStream:
             data = exchange.take()
             if data:
                 out = tap.feed(data)
-                self._look()
+                if tap.done or tap.error is not None:
+                    self._look()
                 if out:
                     wanted = write(out)
         except UpstreamError as error:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from federation.dialects.openai.wire import Wire
-from federation.dialects.table import Face
+from federation.credentials.plans import ByToken, PerRequest
+from federation.dialects.faces import Upstream
 from federation.domain.live import Live
 from federation.domain.snapshot import Snapshot
 from federation.errors import Unavailable
 from federation.gateway.call import CallIds
 from federation.gateway.tally import Tallies
+from federation.gateway.tokens import Tokens
 from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
 from federation.resilience.health import NEUTRAL, HealthBoard
 from federation.routing.fleet import Fleet
@@ -29,13 +30,24 @@ WARN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """How one deployment is asked."""
+
+    upstream: Upstream
+    maker: str
+    """Who can open the states that it makes; see `dialects.carriage`."""
+    signing: PerRequest | ByToken | None = None
+    """What is still to be done to a request before it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """One snapshot, made ready: a call keeps the one that it started under."""
 
     snapshot: Snapshot
     fleet: Fleet
-    lines: tuple[tuple[Face, Wire] | None, ...]
-    """For each deployment its dialect and how to reach it; None where it cannot be asked."""
+    lines: tuple[Line | None, ...]
+    """For each deployment how to reach it; None where it cannot be asked."""
     marks: tuple[list[tuple[bytes, bytes]], ...]
     """Constant response headers for each deployment."""
 
@@ -44,8 +56,8 @@ class Situation:
         item = self.snapshot.deployments[index]
         return self.lines[index] is not None and item.enabled and "chat" in item.operations
 
-    def line(self, index: int) -> tuple[Face, Wire]:
-        """The dialect and the wire of a deployment that routing found eligible."""
+    def line(self, index: int) -> Line:
+        """How to ask a deployment that routing found eligible."""
         line = self.lines[index]
         if line is None:
             raise LookupError(f"{self.snapshot.deployments[index].id} was never prepared")
@@ -61,6 +73,7 @@ class World:
     meter: Meter
     keys: KeyFinder
     leases: Leases
+    tokens: Tokens
     health: HealthBoard
     memory: Memory
     tallies: Tallies = field(default_factory=Tallies)
@@ -74,6 +87,8 @@ class World:
     via: bytes = b"federation"
     """How this installation names itself in `via`, upstream and in what comes back."""
     draining: bool = False
+    seal_key: bytes = b"\0" * 32
+    """For envelopes around states; the same in every worker once the key ring is here."""
     _failures: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     store_writable: bool = True
 

@@ -143,6 +143,9 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     store: bool | None = None
     cache_key: str = ""
     extra: Fields = {}
+    betas: tuple[str, ...] = ()
+    """Previews of its own dialect's API that the client switched on. No other dialect loses
+    anything by not knowing them: what they allow is reported where it is used."""
 
 
 class TopToken(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -77,6 +77,8 @@ class Glance(msgspec.Struct, frozen=True):
     end: int
     """Offset of the closing brace of the body."""
     user: str = ""
+    betas: tuple[str, ...] = ()
+    """Previews of the dialect's API that a header switches on; they go on with the body."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -11,14 +11,20 @@ from federation.schema.glance import Answer
 class StreamTap(Protocol):
     """Reads along while a provider's events are forwarded."""
 
-    started: bool
-    """An event that belongs to the answer was seen; keep-alives do not count."""
-    done: bool
-    """The provider said that the stream is over."""
     events: int
     """Events with content so far."""
     error: UpstreamError | None
     """What the provider reported inside the stream after the answer began; it was forwarded."""
+
+    @property
+    def started(self) -> bool:
+        """An event that belongs to the answer was seen; keep-alives do not count."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """The provider said that the stream is over."""
+        ...
 
     @property
     def complete(self) -> bool:

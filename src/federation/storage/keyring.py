@@ -24,6 +24,11 @@ def key_hash(hash_key: bytes, secret: str) -> bytes:
     return hmac.digest(hash_key, secret.encode("utf-8", "surrogatepass"), "sha256")
 
 
+def seal_key(hash_key: bytes) -> bytes:
+    """The key for envelopes that clients carry, 32 bytes: the same in every worker."""
+    return hmac.digest(hash_key, b"federation/state-envelope/1", "sha256")
+
+
 class Keys:
     """The keys in force; implements `ports.KeyFinder`.
 

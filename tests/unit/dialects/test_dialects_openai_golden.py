@@ -18,16 +18,16 @@ from openai.types.shared import ErrorObject
 from pydantic import ConfigDict, TypeAdapter
 
 from federation import errors
-from federation.dialects.openai.answers import text_of
-from federation.dialects.openai.errors import render_error
+from federation.dialects.openai.answers import read_answer, text_of, with_metadata
+from federation.dialects.openai.errors import decode_error, render_error
+from federation.dialects.openai.forward import forward
 from federation.dialects.openai.glance import glance
+from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
-from federation.dialects.table import DIALECTS
 from federation.schema.http import ClientRequest
 from federation.schema.usage import Usage
 
 FOLDER = Path(__file__).parents[2] / "golden" / "openai"
-FACE = DIALECTS["openai"]
 MakeWire = Callable[..., Wire]
 MakeRequest = Callable[..., ClientRequest]
 Case = dict[str, Any]
@@ -72,7 +72,7 @@ def test_a_request_is_read_and_goes_on(
         name: tuple(value) if isinstance(value, list) else value
         for name, value in case["glance"].items()
     }
-    sent = json.loads(FACE.encode(make_wire(quirks=case.get("quirks")), seen, body).body)
+    sent = json.loads(forward(make_wire(quirks=case.get("quirks")), seen, body).body)
     expected = {**case["request"], **case["changed"]}
     for name in case.get("removed", ()):
         del expected[name]
@@ -90,16 +90,16 @@ def test_an_answer_is_read(case: Case, make_wire: MakeWire) -> None:
         ChatCompletion.model_validate(case["answer"], strict=True)
     if "raises" in case:
         with pytest.raises(getattr(errors, case["raises"]["class"])) as caught:
-            FACE.read_answer(wire, body)
+            read_answer(wire, body)
         assert caught.value.upstream_status == case["raises"]["upstream_status"]
         return
     expect = case["expect"]
-    answer = FACE.read_answer(wire, body)
+    answer = read_answer(wire, body)
     assert answer.usage == Usage(**expect["usage"])
     assert answer.model == expect.get("model", answer.model)
     assert answer.finish == expect.get("finish", answer.finish)
     assert text_of(body) == expect.get("text", text_of(body))
-    marked = FACE.with_metadata(body, b'{"selected_provider":"acme"}')
+    marked = with_metadata(body, b'{"selected_provider":"acme"}')
     assert json.loads(marked) == {
         **case["answer"],
         "router_metadata": {"selected_provider": "acme"},
@@ -110,7 +110,7 @@ def test_an_answer_is_read(case: Case, make_wire: MakeWire) -> None:
 def test_a_stream_is_forwarded(case: Case, make_wire: MakeWire) -> None:
     events = [event.encode() for event in case["events"]]
     expect = case["expect"]
-    tap = FACE.tap(
+    tap = StreamTap(
         make_wire(quirks=case.get("quirks")),
         withhold_usage=not case.get("usage_asked", False),
         choices=1,
@@ -135,7 +135,7 @@ def test_an_error_is_understood_and_told(case: Case, make_wire: MakeWire) -> Non
     expect = case["expect"]
     headers = {name.encode(): value.encode() for name, value in case["headers"].items()}
     body = json.dumps(case["body"]).encode()
-    error = FACE.decode_error(make_wire(quirks=case.get("quirks")), case["status"], headers, body)
+    error = decode_error(make_wire(quirks=case.get("quirks")), case["status"], headers, body)
     assert type(error).__name__ == expect["class"]
     assert error.retry_after_s == expect.get("retry_after_s", error.retry_after_s)
     reply = render_error(error, "call-1")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from federation.dialects.openai.encode import encode
+from federation.dialects.openai.forward import forward
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.prompt import prompt_text
 from federation.dialects.openai.wire import Wire
@@ -46,7 +46,7 @@ def test_every_legal_text_is_forwarded_byte_for_byte(
     for body in embedded(path.read_bytes()):
         seen = glance(make_request(body))
         span = seen.spans["x"]
-        sent = encode(make_wire(), seen, body).body
+        sent = forward(make_wire(), seen, body).body
         assert body[span.key : span.end] in sent
         assert json.loads(sent)["x"] == json.loads(path.read_bytes())
 
@@ -69,7 +69,7 @@ def test_a_text_of_doubtful_legality_is_taken_or_refused_but_never_a_fault(
             seen = glance(make_request(body))
         except InvalidRequest:
             continue
-        encode(make_wire(), seen, body)
+        forward(make_wire(), seen, body)
 
 
 def test_naughty_strings_pass_as_content_and_everywhere_else(
@@ -92,6 +92,6 @@ def test_naughty_strings_pass_as_content_and_everywhere_else(
             seen = glance(make_request(body))
             assert prompt_text(body, seen) == text
             assert seen.text_bytes >= len(text.encode())
-            sent = json.loads(encode(wire, seen, body).body)
+            sent = json.loads(forward(wire, seen, body).body)
             assert sent["messages"][0]["content"] == text
             assert "federation" not in sent

@@ -19,6 +19,15 @@ from federation.errors import Unauthorized
         ({b"authorization": b"Bearer abc", b"x-api-key": b"abc"}, "abc"),
         ({b"authorization": b"Basic x", b"x-api-key": b"abc"}, "abc"),
         ({b"x-api-key": b"\xff"}, "�"),
+        ({b"x-goog-api-key": b"abc"}, "abc"),
+        ({b"api-key": b"abc"}, "abc"),
+        (
+            {
+                b"authorization": b"AWS4-HMAC-SHA256 Credential=abc/20260101/us-east-1/bedrock/"
+                b"aws4_request, SignedHeaders=host, Signature=00"
+            },
+            "abc",
+        ),
     ],
 )
 def test_a_key_stands_in_either_header(headers: dict[bytes, bytes], secret: str) -> None:
@@ -32,3 +41,21 @@ def test_two_different_keys_are_refused() -> None:
 
 def test_strangers_are_developers_of_the_operators_tenant() -> None:
     assert (ANONYMOUS.tenant, ANONYMOUS.role) == ("default", Role.DEVELOPER)
+
+
+@pytest.mark.parametrize(
+    ("query", "secret"),
+    [("key=abc", "abc"), ("alt=sse&key=a%2Bc", "a+c"), ("alt=sse", ""), ("key=", "")],
+)
+def test_a_key_may_stand_in_the_query_where_that_is_read(query: str, secret: str) -> None:
+    assert presented({}, query) == secret
+
+
+def test_a_query_and_a_header_that_differ_are_refused() -> None:
+    with pytest.raises(Unauthorized, match="Two different"):
+        presented({b"x-goog-api-key": b"abd"}, "key=abc")
+
+
+def test_a_query_of_a_thousand_terms_is_not_searched() -> None:
+    with pytest.raises(Unauthorized, match="too many"):
+        presented({}, "&".join(["a=b"] * 1000))

@@ -21,6 +21,7 @@ from federation.bootstrap.assembly import assemble
 from federation.errors import CallerError, FederationError, UpstreamError
 from federation.gateway.desk import Desk, render_error
 from federation.gateway.situation import situate
+from federation.gateway.tokens import Tokens
 from federation.gateway.world import World
 from federation.resilience.health import HealthBoard
 from federation.routing.intents import UNKNOWN
@@ -45,6 +46,14 @@ class Canned:
     async def body(self, limit: int) -> bytes:
         data, self.pieces = b"".join(self.pieces), []
         return data
+
+    open = True
+
+    def take(self) -> bytes:
+        return b""
+
+    def watch(self, arrived: Callable[[], None] | None) -> bool:
+        return False
 
     def release(self) -> None:
         self.closed = True
@@ -83,6 +92,7 @@ def desk(transport: CannedTransport) -> tuple[Desk, Books]:
         meter=Meter(),
         keys=OneKey(),
         leases=AllLeases(),
+        tokens=Tokens(transport),
         health=HealthBoard(),
         memory=Memory(lambda text: UNKNOWN),
         rng=random.Random(1),

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inprocess import OneKey, deployment, model, provider
 
+from federation.dialects.table import CLIENTS
 from federation.domain.catalogue import Deployment
 from federation.domain.money import usd_to_nano
 from federation.gateway.call import Account, Call
+from federation.gateway.reading import Reading
 from federation.gateway.reply import headers, marks, metadata, reason, usd, warnings
 from federation.schema.glance import Ask, Glance
 from federation.schema.http import ClientRequest
@@ -36,7 +38,9 @@ def call(**account: Any) -> Call:
         ask=Ask(), spans={}, end=0,
     )  # fmt: skip
     request = ClientRequest("POST", "/v1/chat/completions", "", {}, b"")
-    return Call("call_1", request, 0.0, 0, kept, glance, OneKey().key)
+    face = CLIENTS["openai"]
+    reading = Reading(face, request, glance, b"k" * 32)
+    return Call("call_1", request, 0.0, 0, kept, glance, face, reading, OneKey().key)
 
 
 def test_headers_name_the_call_the_strategy_and_the_attempts() -> None:

@@ -1,8 +1,10 @@
-"""Reads along while a provider's events are forwarded: usage, finish, errors, the end.
+"""Reads a provider's stream into chunks.
 
-Every event is parsed, only as far as its few members that matter, because a search for
-words would also find them in what the model says. An event that cannot be parsed is passed
-on as it came and counted: the client may know more of it than we do.
+An event is decoded as far as its members are known here; the first one also tells what the
+host says besides. Where text carries `<think>` tags, or a content is a list, the pieces are
+sorted out before they become parts. The usage may come with any event, also after the end.
+
+Reference: https://platform.openai.com/docs/api-reference/chat/streaming
 """
 
 from __future__ import annotations
@@ -12,236 +14,163 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.openai.answer_parts import NULL, finish_of, lenient
+from federation.dialects.openai.choice_stream import ChoiceStream, StreamChoice
+from federation.dialects.openai.decode import rest_of
 from federation.dialects.openai.errors import error_in_answer
 from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
-from federation.errors import UpstreamError
-from federation.schema.glance import Answer
-from federation.schema.usage import Usage
-
-_NULL: Final = Raw(b"null")
-_EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
-
-
-class _Delta(msgspec.Struct):
-    content: Raw = _NULL
-    reasoning_content: Raw = _NULL
-    reasoning: Raw = _NULL
-    reasoning_details: Raw = _NULL
-    refusal: Raw = _NULL
-    tool_calls: Raw = _NULL
-    function_call: Raw = _NULL
-    audio: Raw = _NULL
-
-
-class _Choice(msgspec.Struct):
-    index: int | None = 0
-    finish_reason: str | None = None
-    error: Raw = _NULL
-    delta: _Delta | None = None
+from federation.dialects.tokenizer import Members
+from federation.schema.chunks import Begun, Chunk, Failed, Finished, UsageSeen
+from federation.schema.parts import Fields
 
 
 class _Groq(msgspec.Struct):
-    usage: Raw = _NULL
+    usage: Raw = NULL
 
 
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
+class _Event(msgspec.Struct):
+    choices: list[StreamChoice] | None = None
+    id: str | None = None
     model: str | None = None
-    usage: Raw = _NULL
+    created: int | float | None = None
+    service_tier: str | None = None
+    usage: Raw = NULL
     x_groq: _Groq | None = None
-    error: Raw = _NULL
-    base_resp: Raw = _NULL
+    error: Raw = NULL
+    base_resp: Raw = NULL
 
 
-_CHUNK: Final = msgspec.json.Decoder(_Chunk)
-_LESSONS: Final = 3
-"""How often the form of a stream's events is learned: some hosts make each one different."""
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_WHOLE: Final = msgspec.json.Decoder(Members)
+_KNOWN: Final = frozenset((*_Event.__struct_fields__, "object", "obfuscation")) - {"x_groq"}
 
 
-class StreamTap:
-    """Forwards whole events and remembers what they said; one for each stream.
-
-    `started`: content was seen, or the end. `complete`: every choice gave its finish reason,
-    or the end marker came, and no error. `error`: the provider reported an error inside
-    the stream after that; its event was forwarded. An error before it is raised by `feed`,
-    because another deployment can still answer.
-    """
+class StreamDecoder:
+    """See `faces.StreamDecoder`; one for each stream."""
 
     __slots__ = (
-        "_choices",
-        "_cutter",
-        "_finished",
-        "_form",
-        "_lessons",
-        "_model",
-        "_usage",
-        "_wire",
-        "_withhold",
-        "complete",
-        "done",
-        "error",
-        "events",
-        "finish",
-        "malformed",
-        "started",
-    )
+        "_begun", "_choices", "_cutter", "_extra", "_failed", "_id", "_metered", "_wire",
+        "done", "started",
+    )  # fmt: skip
 
-    def __init__(self, wire: Wire, *, withhold_usage: bool, choices: int = 1) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._withhold = withhold_usage
-        self._choices = choices
         self._cutter = EventCutter()
-        self._finished: set[int] = set()
-        self._form: tuple[bytes, bytes] = (b"", b"")
-        self._lessons = _LESSONS
-        self._model = ""
-        self._usage: Usage | None = None
-        self.finish = ""
+        self._choices: dict[int, ChoiceStream] = {}
+        self._extra: Fields = {}
+        self._id = ""
+        self._begun = False
+        self._metered = False
+        self._failed = False
         self.started = False
         self.done = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
 
-    def answer(self) -> Answer:
-        """What was read off so far."""
-        return Answer(self._model, self.finish, self._usage)
-
-    def feed(self, data: bytes) -> bytes:
-        """The whole events that may go on now, unchanged and in order.
-
-        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
-        reports before the answer has started.
-        """
-        if self._form[1] and not self._cutter.holding and self._is_more_text(data):
-            return data
-        events = self._cutter.feed(data)
-        if len(events) == 1:
-            return events[0] if self._pass(events[0]) else b""
-        return b"".join([event for event in events if self._pass(event)])
-
-    def close(self) -> bytes:
-        """What was held back when the bytes ended, if it is an event that only lacks its
-        blank line; a torn event is dropped, so that an error can follow it."""
-        rest = self._cutter.rest()
-        data = event_data(rest)
-        if data is None or not _is_whole(data):
-            return b""
-        return rest.rstrip(b"\r\n") + b"\n\n" if self._pass(rest) else b""
-
-    def _is_more_text(self, data: bytes) -> bool:
-        """Whether these are whole events of the known form; counts them."""
-        head, tail = self._form
-        at, count = 0, 0
-        while data.startswith(head, at):
-            begin = at + len(head)
-            end = data.find(b'"', begin)
-            if not data.startswith(tail, end) or data.find(b"\n", begin, end) >= 0:
-                return False
-            at = end + len(tail)
-            count += 1
-        if at != len(data):
+    @property
+    def complete(self) -> bool:
+        """Every choice that began has finished, or the end was said; and no error."""
+        if self._failed:
             return False
-        self.events += count
-        return True
+        choices = self._choices.values()
+        return self.done or (bool(choices) and all(choice.finished for choice in choices))
 
-    def _learn(self, event: bytes, choices: list[_Choice]) -> None:
-        """Keep the form of an event that holds nothing but text.
+    def feed(self, data: bytes) -> list[Chunk]:
+        """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""
+        chunks: list[Chunk] = []
+        for event in self._cutter.feed(data):
+            self._read(event, chunks)
+        return chunks
 
-        The events of a stream differ in their text only. What begins and ends with the same
-        bytes, and has no quote and no line break between them, is the same JSON with another
-        string in that place, so it need not be parsed to know what else it says: nothing.
-        """
-        choice = choices[0]
-        if len(choices) > 1 or choice.delta is None or choice.finish_reason or self.error:
-            return
-        text = bytes(choice.delta.content)
-        found = event.find(b'"content":' + text)
-        if text[:1] == b'"' and len(text) > 2 and found >= 0 and event[-2:] == b"\n\n":
-            self._lessons -= 1
-            begin = found + len(b'"content":') + 1
-            self._form = event[:begin], event[begin + len(text) - 2 :]
+    def close(self) -> list[Chunk]:
+        """The chunks of an event that only lacks its blank line, and the end of choices whose
+        finish the host left out."""
+        chunks: list[Chunk] = []
+        rest = self._cutter.rest()
+        if rest:
+            self._read(rest, chunks)
+        if not self._failed and (self.done or (self._wire.finish_empty and self._metered)):
+            self._finish(chunks)
+        return chunks
 
-    def _pass(self, event: bytes) -> bool:
+    def _read(self, event: bytes, chunks: list[Chunk]) -> None:
         data = event_data(event)
-        if data is None:
-            return True
+        if data is None or self._failed:
+            return
         if data.startswith(b"[DONE]"):
             self.done = self.started = True
-            self.complete = self.error is None
-            return True
+            self._begin(_Event(), b"{}", chunks)
+            self._finish(chunks)
+            return
         try:
-            chunk = _CHUNK.decode(data)
+            found = _EVENT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return True
-        if chunk.error != _NULL or chunk.base_resp != _NULL:
-            self._fail(chunk.error, chunk.base_resp, event)
-        choices = chunk.choices
-        if choices:
-            self._read_choices(choices, event)
-            if self._lessons and chunk.usage == _NULL and chunk.x_groq is None:
-                self._learn(event, choices)
-        if chunk.usage != _NULL or chunk.x_groq is not None:
-            self._read_usage(chunk)
-            if self._withhold and choices is not None and not choices and chunk.error == _NULL:
-                return chunk.usage == _NULL
-        if chunk.model and not self._model:
-            self._model = chunk.model
-        return True
+            return
+        if (found.error != NULL or found.base_resp != NULL) and self._fails(
+            found.error, found.base_resp, event, chunks
+        ):
+            return
+        if found.choices:
+            self._begin(found, data, chunks)
+            for choice in found.choices:
+                if choice.error != NULL and self._fails(choice.error, NULL, event, chunks):
+                    return
+                self._take(choice, chunks)
+        elif not self._begun and found.choices is not None:
+            self._extra = rest_of(lenient(_WHOLE, data) or {}, _KNOWN)
+        self._meter(found, chunks)
 
-    def _read_choices(self, choices: list[_Choice], event: bytes) -> None:
-        for choice in choices:
-            if choice.error != _NULL:
-                self._fail(choice.error, _NULL, event)
-            if choice.delta is not None and (self.started or _has_content(choice.delta)):
-                self.started = True
-                self.events += 1
-            if choice.finish_reason:
-                self.started = True
-                self._finished.add(choice.index or 0)
-                self.complete = len(self._finished) >= self._choices and self.error is None
-                if not choice.index:
-                    self.finish = choice.finish_reason
+    def _begin(self, found: _Event, data: bytes, chunks: list[Chunk]) -> None:
+        if self._begun:
+            return
+        self._begun = True
+        self._id = found.id or ""
+        extra = rest_of(lenient(_WHOLE, data) or {}, _KNOWN)
+        chunks.append(
+            Begun(
+                self._id,
+                found.model or "",
+                int(found.created or 0),
+                found.service_tier or "",
+                self._extra | extra,
+            )
+        )
 
-    def _read_usage(self, chunk: _Chunk) -> None:
-        raw = chunk.usage
-        if raw == _NULL and chunk.x_groq is not None:
-            raw = chunk.x_groq.usage
-        if raw != _NULL:
-            self._usage = read_usage(self._wire, raw) or self._usage
+    def _take(self, choice: StreamChoice, chunks: list[Chunk]) -> None:
+        index = choice.index or 0
+        state = self._choices.get(index)
+        if state is None:
+            state = self._choices[index] = ChoiceStream(index, self._wire, self._id)
+        state.read(choice, chunks)
+        if state.has_begun or state.finished:
+            self.started = True
 
-    def _fail(self, error: Raw, base_resp: Raw, event: bytes) -> None:
+    def _meter(self, found: _Event, chunks: list[Chunk]) -> None:
+        raw = found.usage
+        if raw == NULL and found.x_groq is not None:
+            raw = found.x_groq.usage
+        if raw == NULL:
+            return
+        usage = read_usage(self._wire, raw)
+        if usage is not None:
+            self._metered = True
+            chunks.append(UsageSeen(usage))
+
+    def _fails(self, error: Raw, base_resp: Raw, event: bytes, chunks: list[Chunk]) -> bool:
         failure = error_in_answer(self._wire, error, base_resp, event)
         if failure is None:
-            return
+            return False
         if not self.started:
             raise failure
-        self.error = failure
-        self.complete = False
-
-
-def _has_content(delta: _Delta) -> bool:
-    return (
-        bytes(delta.content) not in _EMPTY
-        or bytes(delta.tool_calls) not in _EMPTY
-        or bytes(delta.reasoning_content) not in _EMPTY
-        or bytes(delta.reasoning) not in _EMPTY
-        or bytes(delta.reasoning_details) not in _EMPTY
-        or bytes(delta.refusal) not in _EMPTY
-        or bytes(delta.function_call) not in _EMPTY
-        or bytes(delta.audio) not in _EMPTY
-    )
-
-
-def _is_whole(data: bytes) -> bool:
-    if data.startswith(b"[DONE]"):
+        self._failed = True
+        chunks.append(Failed(failure))
         return True
-    try:
-        _CHUNK.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
+
+    def _finish(self, chunks: list[Chunk]) -> None:
+        """Finish what the host left open when it said that the stream is over."""
+        if self._failed:
+            return
+        for index, state in self._choices.items():
+            if not state.finished:
+                calls = state.end(chunks)
+                chunks.append(Finished(index, finish_of("", calls=calls)))

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.losses import DROP, REFUSE, Rule, Table
+
 _Object = dict[str, Raw]
 _Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -259,3 +261,57 @@ LONG_CACHE: Final = {
 
 SAMPLING: Final = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 """What a row's `sampling: drop` takes away."""
+
+_SDK: Final = "openai.types.chat.completion_create_params"
+_MESSAGES: Final = "openai.types.chat.chat_completion_message_param"
+_PARTS: Final = "openai.types.chat.chat_completion_content_part_param"
+_ROW: Final = "the host's row in the catalogue"
+
+
+def _lost(why: str, source: str, *features: str) -> dict[str, Rule]:
+    return {feature: Rule(DROP, why, source) for feature in features}
+
+
+def _refused(why: str, source: str, *features: str) -> dict[str, Rule]:
+    return {feature: Rule(REFUSE, why, source) for feature in features}
+
+
+LOSSES: Final[Table] = {
+    **_lost("The host refuses the field, or takes less of it.", _ROW,
+            "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "stop",
+            "logit_bias", "logprobs", "output_limit", "parallel_tools", "verbosity", "user",
+            "cache_key", "tool_choice_none", "json_mode"),
+    **_lost("No field of the vendor; sent only where the row names it.", _SDK, "top_k", "min_p"),
+    **_lost("The vendor takes four stop sequences.", _SDK, "stop_count"),
+    **_refused("The host gives one answer.", _ROW, "choices"),
+    **_refused("The host takes no such tools, or no such choice among them.", _ROW,
+               "tools", "tool_choice_required", "tool_choice_named", "custom_tools"),
+    **_refused("A hosted tool runs at one provider only.", _SDK, "hosted_tools"),
+    **_lost("The host refuses the keyword.", _ROW, "tool_schema", "strict_tools"),
+    **_lost("A tool message says nothing about success.", _MESSAGES, "tool_result_error"),
+    **_refused("Content is a string at this host.", _ROW, "image", "file"),
+    **_refused("The host takes pictures inline only.", _ROW, "image_url"),
+    **_refused("No such content part.", _PARTS, "audio", "video", "file_url", "file_id"),
+    **_lost("Messages of a request carry no citations.", _MESSAGES, "citations"),
+    **_lost("The host caches by itself, without marks.", _SDK, "cache_marks"),
+    **_lost("The host takes names on tool messages alone.", _ROW, "message_name"),
+    **_lost("The host takes one system message; text from further down moves into it.", _ROW,
+            "system_place"),
+    **_lost("The model answers a last assistant message instead of going on with it.", _MESSAGES,
+            "prefill"),
+    **_lost("No place for parts of other languages.", _PARTS, "foreign_part"),
+    **_lost("The host takes no reasoning of earlier turns.", _ROW, "thinking_history"),
+    **_refused("The host cannot combine a schema with what else is asked.", _ROW, "json_schema"),
+    **_refused("Voices have other names at every provider.", _SDK, "audio_output"),
+    **_lost("The row does not say how its models are asked to reason.", _ROW, "reasoning"),
+    **_lost("The host knows other efforts, or none; the nearest is asked for.", _ROW,
+            "reasoning_effort"),
+    **_lost("The host takes an effort and no limit.", _ROW, "reasoning_budget"),
+    **_lost("The model always reasons.", _ROW, "reasoning_off"),
+    **_lost("No field for summaries of reasoning.", _SDK, "reasoning_summary"),
+    **_lost("Metadata is the vendor's own, with limits of its own.", _SDK, "metadata"),
+    **_lost("The tier has no name here.", _SDK, "service_tier"),
+    **_lost("Answers are kept in the vendor's own way.", _SDK, "store"),
+    **_lost("Only the call's own language knows the field.", _SDK, "unknown_field"),
+}  # fmt: skip
+"""What cannot be said to some row of this language, and what happens then."""

@@ -1,4 +1,5 @@
-"""Reads token counts, whatever the host's habits, into the one convention of `schema.usage`.
+"""Reads token counts, whatever the host's habits, into the one convention of `schema.usage`,
+and writes them for clients.
 
 Most hosts count reasoning inside the completion; some beside it, and say so only through
 the total. Where the total decides, it does; the row's quirk decides the rest.
@@ -22,10 +23,16 @@ _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 class _Prompt(msgspec.Struct):
     cached_tokens: _Count = None
     cache_write_tokens: _Count = None
+    audio_tokens: _Count = None
 
 
 class _Completion(msgspec.Struct):
     reasoning_tokens: _Count = None
+    audio_tokens: _Count = None
+
+
+class _Server(msgspec.Struct):
+    web_search_requests: _Count = None
 
 
 class _Counts(msgspec.Struct):
@@ -37,11 +44,13 @@ class _Counts(msgspec.Struct):
     prompt_cache_hit_tokens: _Count = None
     cached_tokens: _Count = None
     reasoning_tokens: _Count = None
+    server_tool_use: _Server | None = None
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _NUMBER: Final = msgspec.json.Decoder(Decimal)
+_COUNT: Final = msgspec.json.Decoder(_Count)
 _MOST_USD: Final = Decimal(1_000_000)
 
 
@@ -60,19 +69,47 @@ def read_usage(wire: Wire, raw: Raw) -> Usage | None:
     if prompt is None or completion is None:
         return None
     inside, outside = counts.prompt_tokens_details, counts.completion_tokens_details
-    cached = (inside and inside.cached_tokens) or counts.prompt_cache_hit_tokens
+    named = _read_count(wire.cached_field, raw) if wire.cached_field else None
+    cached = named or (inside and inside.cached_tokens) or counts.prompt_cache_hit_tokens
+    cached = cached or counts.cached_tokens or 0
     written = (inside and inside.cache_write_tokens) or 0
+    if wire.cached_apart:
+        prompt += cached + written
     reasoning = (outside and outside.reasoning_tokens) or counts.reasoning_tokens or 0
     if reasoning and _is_apart(wire, prompt, completion, reasoning, counts.total_tokens):
         completion += reasoning
     return Usage(
         prompt,
         completion,
-        min(cached or counts.cached_tokens or 0, prompt),
+        min(cached, prompt),
         min(written, prompt),
         min(reasoning, completion),
+        audio_input=min((inside and inside.audio_tokens) or 0, prompt),
+        audio_output=min((outside and outside.audio_tokens) or 0, completion),
+        units=_units(counts),
         reported_nano=_read_cost(wire.cost_field, raw) if wire.cost_field else None,
     )
+
+
+def _units(counts: _Counts) -> dict[str, int]:
+    searches = counts.server_tool_use and counts.server_tool_use.web_search_requests
+    return {"web_search": searches} if searches else {}
+
+
+def _read_count(path: str, raw: Raw) -> int | None:
+    try:
+        count: int | None = _COUNT.decode(_at(path, raw))
+    except (KeyError, msgspec.DecodeError):
+        return None
+    return count
+
+
+def _at(path: str, raw: Raw) -> Raw:
+    """The value at a dotted path. Raises `KeyError` and `DecodeError`."""
+    value = raw
+    for name in path.split("."):
+        value = _OBJECT.decode(value)[name]
+    return value
 
 
 def _is_apart(wire: Wire, prompt: int, completion: int, reasoning: int, total: int | None) -> bool:
@@ -85,11 +122,25 @@ def _is_apart(wire: Wire, prompt: int, completion: int, reasoning: int, total: i
 
 def _read_cost(path: str, raw: Raw) -> int | None:
     """The host's own price in nano-dollars, from the number's text: a float would round it."""
-    value: Any = raw
     try:
-        for name in path.split("."):
-            value = _OBJECT.decode(value)[name]
-        usd = _NUMBER.decode(value)
+        usd = _NUMBER.decode(_at(path, raw))
     except (KeyError, msgspec.DecodeError, InvalidOperation):
         return None
     return usd_to_nano(usd) if usd.is_finite() and 0 <= usd <= _MOST_USD else None
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    """The `usage` of an answer. Details are always there: clients read into them."""
+    prompt: dict[str, int] = {"cached_tokens": usage.cached, "audio_tokens": usage.audio_input}
+    if usage.cache_write:
+        prompt["cache_write_tokens"] = usage.cache_write
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": usage.audio_output,
+        },
+    }

@@ -13,15 +13,20 @@ ones read here, each optional:
     set                       {field: value}: always set
     sampling                  drop: no temperature and its kin
     single_choice             true: no `n`
-    path                      what follows the base address, or {chat: ...}
+    output_limit_required     true: a limit is sent where the client sets none
+    path                      what follows the base address, or {chat: ..., chat_stream: ...};
+                              `{model}` in it stands for the model's name
     query                     {name: value}
     usage_excludes_reasoning  true: reasoning tokens are not part of the completion's
+    usage_excludes_cached     true: cached tokens are not part of the prompt's
+    usage_cached_field        where cached tokens are counted, if in a place of its own
+    finish_reason_empty       true: an empty finish reason is one
     cost_field                usage.cost: where the answer states its price in USD
     throttle_status           [status, ...]: mean "slow down" like 429
     payment_status            [status, ...]: mean "out of funds" like 402
     loading_status            [status, ...]: mean that the model is being loaded
 
-Quirks that ask for a change of content belong to the canonical translation, not here.
+Quirks that ask for a change of content are read by `row`.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from federation import __version__
+from federation.dialects.openai.row import Row, is_plain, read_row
 from federation.dialects.openai.tables import SAMPLING
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
@@ -41,6 +47,8 @@ from federation.schema.http import Origin
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 _PATH: Final = "/chat/completions"
+_OUTPUT: Final = 4096
+"""Tokens to ask for where a limit must be sent and nobody knows the model's own."""
 _PORTS: Final = {"http": 80, "https": 443}
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _KEPT: Final = frozenset(("model", "messages"))
@@ -56,7 +64,7 @@ class Wire(msgspec.Struct, frozen=True):
     """Headers of a request for a whole answer."""
     streamed: HeaderPairs
     model: bytes
-    """The upstream model name, as JSON."""
+    """The upstream model name, as JSON; empty where the body must not name it."""
     touched: frozenset[str]
     """Fields that this row drops or renames."""
     drop: frozenset[str]
@@ -75,6 +83,20 @@ class Wire(msgspec.Struct, frozen=True):
     loading: frozenset[int]
     secrets: tuple[bytes, ...] = ()
     """What must never reach a client; error bodies are searched for it."""
+    stream_target: str = ""
+    """Where streams are asked for, if elsewhere."""
+    cached_apart: bool = False
+    cached_field: str = ""
+    finish_empty: bool = False
+    row: Row = Row()
+    plain: bool = True
+    """Nothing in the row can ask for a change of content."""
+    limit: str = ""
+    """The name of the output limit, where only one is accepted."""
+    known: frozenset[str] = frozenset()
+    """Fields beside the vendor's that the row speaks of, so that they may be sent."""
+    unsteered: bool = True
+    """The row says nothing about how reasoning is asked for."""
 
     def __repr__(self) -> str:
         return f"Wire({self.deployment!r})"
@@ -101,7 +123,10 @@ def prepare(
     terms = [query] if query else []
     if isinstance(quirks.get("query"), dict):
         terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
-    target = path + _path(quirks) + ("?" + "&".join(terms) if terms else "")
+    query_text = "?" + "&".join(terms) if terms else ""
+    model = deployment.model
+    paths = [path + _path(quirks, kind, model.id) + query_text for kind in ("chat", "chat_stream")]
+    row = read_row(quirks, model)
     shared = (
         (b"content-type", b"application/json"),
         (b"accept-encoding", b"identity"),
@@ -115,19 +140,20 @@ def prepare(
     if limit in _LIMITS:
         rename[_LIMITS[1 - _LIMITS.index(limit)]] = limit
     usage = str(quirks.get("stream_usage", "option"))
-    accepts = quirks.get("accepts_only")
+    named = quirks.get("accepts_only")
+    accepts = [str(name) for name in named] if isinstance(named, list | tuple) else None
     return Wire(
         deployment=deployment.id,
         origin=origin,
-        target=target,
+        target=paths[0],
         whole=((b"accept", b"application/json"), *shared),
         streamed=((b"accept", b"text/event-stream"), *shared),
-        model=msgspec.json.encode(deployment.model.id),
+        model=b"" if "model" in drop else msgspec.json.encode(model.id),
         touched=drop | frozenset(rename),
         drop=drop,
-        accepts=_KEPT | frozenset(accepts) if isinstance(accepts, list | tuple) else None,
+        accepts=_KEPT | frozenset(accepts) if accepts is not None else None,
         rename=rename,
-        default=_defaults(quirks, settings, drop, str(limit or _LIMITS[0])),
+        default=_defaults(quirks, settings, drop, str(limit or _LIMITS[0]), model.max_output),
         set=_rendered(_mapping(quirks, "set")),
         limits=(*_LIMITS, *(rename[name] for name in _LIMITS if name in rename)),
         stream_option=usage == "option" and "stream_options" not in drop,
@@ -137,6 +163,15 @@ def prepare(
         unpaid=_statuses(quirks, "payment_status"),
         loading=_statuses(quirks, "loading_status"),
         secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        stream_target=paths[1],
+        cached_apart=quirks.get("usage_excludes_cached") is True,
+        cached_field=str(quirks.get("usage_cached_field", "")).removeprefix("usage."),
+        finish_empty=quirks.get("finish_reason_empty") is True,
+        row=row,
+        plain=is_plain(row),
+        limit=str(limit or ""),
+        known=frozenset((*rename, *rename.values(), *(accepts if accepts is not None else ()))),
+        unsteered="reasoning_control" not in quirks and not _speaks_of_effort(quirks),
     )
 
 
@@ -157,11 +192,12 @@ def _constant(headers: Mapping[str, str]) -> HeaderPairs:
     return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
-def _path(quirks: Mapping[str, object]) -> str:
+def _path(quirks: Mapping[str, object], kind: str, model: str) -> str:
     path = quirks.get("path")
     if isinstance(path, dict):
-        path = path.get("chat")
-    return path if isinstance(path, str) else _PATH
+        path = path.get(kind) or path.get("chat")
+    found = path if isinstance(path, str) else _PATH
+    return found.replace("{model}", quote(model, safe=""))
 
 
 def _dropped(quirks: Mapping[str, object]) -> frozenset[str]:
@@ -177,14 +213,24 @@ def _dropped(quirks: Mapping[str, object]) -> frozenset[str]:
 
 
 def _defaults(
-    quirks: Mapping[str, object], settings: Settings, drop: frozenset[str], limit: str
+    quirks: Mapping[str, object],
+    settings: Settings,
+    drop: frozenset[str],
+    limit: str,
+    max_output: int | None,
 ) -> dict[str, bytes]:
     values = dict(_mapping(quirks, "default"))
     if settings.max_tokens_default is not None:
         values.setdefault(limit, settings.max_tokens_default)
+    elif quirks.get("output_limit_required") is True:
+        values.setdefault(limit, max_output or _OUTPUT)
     if settings.temperature_default is not None:
         values.setdefault("temperature", settings.temperature_default)
     return _rendered({name: value for name, value in values.items() if name not in drop})
+
+
+def _speaks_of_effort(quirks: Mapping[str, object]) -> bool:
+    return any(name.startswith("effort_") for name in quirks) or "thinking_always_on" in quirks
 
 
 def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:

@@ -1,0 +1,118 @@
+"""Forwards a client's body that is in the provider's own language, by the least change.
+
+Changed are the model's name, our own object, and what the row demands. One repair is made on
+the way: thinking without its signature and states of other providers' calls, both of which
+our own face hands out, are taken out, because the vendor would answer 400 (`history`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from federation.dialects.anthropic.history import mend
+from federation.dialects.anthropic.wire import BETAS, Wire
+from federation.dialects.faces import HeaderPairs
+from federation.dialects.splice import splice
+from federation.schema.glance import Edits, Glance
+from federation.schema.http import WireRequest
+
+_OURS: Final = ("federation",)
+COUNTED: Final = frozenset(
+    (
+        "cache_control",
+        "context_management",
+        "mcp_servers",
+        "messages",
+        "model",
+        "output_config",
+        "output_format",
+        "speed",
+        "system",
+        "thinking",
+        "tool_choice",
+        "tools",
+    )
+)
+"""Fields of a count; the vendor refuses others (types.beta.message_count_tokens_params)."""
+
+
+def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
+    """The request that asks a deployment for what the client's body asks."""
+    return WireRequest(
+        "POST",
+        wire.origin,
+        wire.stream_target if glance.stream else wire.target,
+        with_betas(wire, wire.streamed if glance.stream else wire.whole, glance.betas),
+        splice(body, glance.spans, glance.end, edits_for(wire, glance, body)),
+    )
+
+
+def forward_count(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
+    """The same for a count, whose model stands in the body at every host."""
+    values = {"model": wire.model}
+    if "anthropic_version" in wire.set:
+        values["anthropic_version"] = wire.set["anthropic_version"]
+    mended = _mended(glance, body)
+    if mended is not None:
+        values["messages"] = mended
+    drop = tuple(
+        name for name in glance.spans if name not in COUNTED or name in wire.drop - {"model"}
+    )
+    return WireRequest(
+        "POST",
+        wire.origin,
+        wire.count_target,
+        with_betas(wire, wire.whole, glance.betas),
+        splice(body, glance.spans, glance.end, Edits(values, drop)),
+    )
+
+
+def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
+    """What must change in a forwarded body for this deployment."""
+    spans = glance.spans
+    values: dict[str, bytes] = dict(wire.set)
+    if "model" not in wire.drop:
+        values["model"] = wire.model
+    if "max_tokens" not in spans:
+        values["max_tokens"] = b"%d" % wire.default_output
+    for name, value in wire.default.items():
+        thinking = name == "temperature" and "thinking" in spans
+        if name not in spans and name not in values and not thinking:
+            values[name] = value
+    mended = _mended(glance, body)
+    if mended is not None:
+        values["messages"] = mended
+    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
+    if not wire.drop.isdisjoint(spans):
+        drop += tuple(name for name in spans if name in wire.drop)
+    if wire.accepts is not None:
+        drop += tuple(name for name in spans if name not in wire.accepts and name not in drop)
+        values = {name: value for name, value in values.items() if name in wire.accepts}
+    return Edits(values, drop, wire.rename)
+
+
+def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
+    """Fields of the client that this deployment does not take; for a warning header."""
+    if wire.accepts is None and wire.drop.isdisjoint(glance.spans):
+        return ()
+    return tuple(
+        name
+        for name in glance.spans
+        if name != "model"
+        and (
+            name in wire.drop
+            or (wire.accepts is not None and name not in wire.accepts and name not in _OURS)
+        )
+    )
+
+
+def with_betas(wire: Wire, headers: HeaderPairs, betas: tuple[str, ...]) -> HeaderPairs:
+    """The headers with the previews that the client asks for."""
+    if not betas or BETAS in wire.drop:
+        return headers
+    return (*headers, (BETAS.encode(), ",".join(betas).encode("latin-1")))
+
+
+def _mended(glance: Glance, body: bytes) -> bytes | None:
+    span = glance.spans["messages"]
+    return mend(body[span.value : span.end])

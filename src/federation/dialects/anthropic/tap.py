@@ -1,0 +1,136 @@
+"""Reads along while a provider's events are forwarded: usage, finish, errors, the end.
+
+Nothing is withheld: this language always tells the usage. An event that cannot be read is
+passed on as it came and counted: the client may know more of it than we do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Raw
+
+from federation.dialects.anthropic.errors import error_in_stream
+from federation.dialects.anthropic.events import NULL, EventHead, read_head
+from federation.dialects.anthropic.usage import Counts, merged, read_counts, to_usage
+from federation.dialects.anthropic.wire import Wire
+from federation.dialects.sse import EventCutter, event_data
+from federation.errors import UpstreamError
+from federation.schema.glance import Answer
+
+_DELTA: Final = b"event: content_block_delta\ndata: {"
+_MORE: Final = b"\n\n" + _DELTA
+
+
+class StreamTap:
+    """Forwards whole events and remembers what they said; see `schema.tap.StreamTap`."""
+
+    __slots__ = (
+        "_counts",
+        "_cutter",
+        "_finish",
+        "_model",
+        "_wire",
+        "done",
+        "error",
+        "events",
+        "malformed",
+        "started",
+    )
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._cutter = EventCutter()
+        self._counts: Counts | None = None
+        self._finish = ""
+        self._model = ""
+        self.started = False
+        self.done = False
+        self.events = 0
+        self.malformed = 0
+        self.error: UpstreamError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """The stop reason or the end was seen, and no error."""
+        return self.error is None and (self.done or bool(self._finish))
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        return Answer(self._model, self._finish, to_usage(self._counts))
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events that may go on now, unchanged and in order.
+
+        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
+        reports before the answer has started.
+        """
+        if self.started and self._is_plain(data):
+            return data
+        events = self._cutter.feed(data)
+        for event in events:
+            self._look(event)
+        return events[0] if len(events) == 1 else b"".join(events)
+
+    def close(self) -> bytes:
+        """What was held back when the bytes ended, if it is an event that only lacks its
+        blank line; a torn event is dropped, so that an error can follow it."""
+        rest = self._cutter.rest().rstrip(b"\r\n")
+        if not rest:
+            return b""
+        whole = rest + b"\n\n"
+        if read_head(whole) is None:
+            return b""
+        self._look(whole)
+        return whole
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether these are whole events that say nothing but more of the answer; counts them.
+
+        A line break cannot stand raw inside JSON, so lines are found as such.
+        """
+        if self._cutter.holding or not data.startswith(_DELTA) or data[-2:] != b"\n\n":
+            return False
+        count = data.count(b"\n\n")
+        if b"\r" in data or data.count(_MORE) != count - 1 or data.count(b"\n") != 3 * count:
+            return False
+        self.events += count
+        return True
+
+    def _look(self, event: bytes) -> None:
+        if self.started and event.startswith(_DELTA):
+            self.events += 1
+            return
+        head = read_head(event)
+        if head is None:
+            self.malformed += event_data(event) is not None
+        elif head.type == "content_block_delta":
+            self.started = True
+            self.events += 1
+        elif head.type == "message_start":
+            self._begin(head)
+        elif head.type == "message_delta":
+            self._end(head)
+        elif head.type == "message_stop":
+            self.done = self.started = True
+        elif head.error != NULL:
+            self._fail(head.error)
+
+    def _begin(self, head: EventHead) -> None:
+        message = head.message
+        if message is not None:
+            self._model = message.model or ""
+            self._counts = read_counts(message.usage) if message.usage != NULL else None
+
+    def _end(self, head: EventHead) -> None:
+        if head.usage != NULL:
+            self._counts = merged(self._counts, read_counts(head.usage))
+        if head.delta is not None and head.delta.stop_reason:
+            self.started = True
+            self._finish = head.delta.stop_reason
+
+    def _fail(self, error: Raw) -> None:
+        failure = error_in_stream(self._wire, error)
+        if not self.started:
+            raise failure
+        self.error = failure

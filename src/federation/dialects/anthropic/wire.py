@@ -1,0 +1,243 @@
+"""How one deployment is reached in this language: everything prepared before a call.
+
+A newcomer would get wrong that the API version is a header at most hosts and a member of
+the body at others (`set: {anthropic_version: ...}`), and that some hosts have the model in
+the path. Quirks that are read here, each optional, a model's before its provider's:
+
+    rename, drop, accepts_only, default, set   changes of top-level fields, as everywhere
+    sampling                drop: no temperature and its kin
+    path                    what follows the base address, or {chat: ..., count_tokens: ...}
+    query                   {name: value}
+    model_in_path           the base address holds `{model}` and its verb, `:rawPredict`
+    reasoning_control       adaptive | budget: how thinking is asked for
+    thinking_always_on      thinking cannot be switched off
+    effort_levels           [level, ...]: the only efforts accepted
+    effort_none_value       the `thinking.type` that stands for none (`between_tools`)
+    image_urls              false: no remote addresses
+    cache_breakpoints       most cache marks in a request
+    throttle_status, payment_status, loading_status   [status, ...]
+
+`drop` may also name `anthropic-beta`: the host takes no such header.
+
+Reference: https://platform.claude.com/docs/en/api/overview,
+https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from federation import __version__
+from federation.dialects.anthropic.tables import EFFORTS, MAX_TOKENS, STRICT_VERSION, VERSION
+from federation.dialects.faces import HeaderPairs
+from federation.domain.catalogue import Ability, Deployment
+from federation.domain.routes import Settings
+from federation.schema.http import Origin
+
+_PORTS: Final = {"http": 80, "https": 443}
+_VERB, _STREAM_VERB = ":rawPredict", ":streamRawPredict"
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+_KEPT: Final = frozenset(("model", "messages", "max_tokens"))
+_MARKS: Final = 4
+BETAS: Final = "anthropic-beta"
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """A deployment, ready to be called. Holds a secret."""
+
+    deployment: str
+    origin: Origin
+    target: str
+    stream_target: str
+    count_target: str
+    whole: HeaderPairs
+    """Headers of a request for a whole answer."""
+    streamed: HeaderPairs
+    model: bytes
+    """The upstream model name, as JSON."""
+    model_in_path: bool
+    drop: frozenset[str]
+    accepts: frozenset[str] | None
+    rename: dict[str, str]
+    default: dict[str, bytes]
+    set: dict[str, bytes]
+    abilities: frozenset[Ability]
+    """Empty where nothing is known: then everything is tried."""
+    most_output: int | None
+    default_output: int
+    adaptive: bool
+    always_thinks: bool
+    efforts: tuple[str, ...]
+    off: str
+    """The `thinking.type` that switches thinking off."""
+    image_urls: bool
+    marks: int
+    throttles: frozenset[int]
+    unpaid: frozenset[int]
+    loading: frozenset[int]
+    secrets: tuple[bytes, ...] = ()
+    """What must never reach a client; error bodies are searched for it."""
+
+    def __repr__(self) -> str:
+        return f"Wire({self.deployment!r})"
+
+    def can(self, ability: Ability) -> bool:
+        """Whether the model has an ability, or nothing is known of it."""
+        return not self.abilities or ability in self.abilities
+
+    @property
+    def sampling(self) -> bool:
+        """Whether temperature and its kin are taken."""
+        return "temperature" not in self.drop
+
+
+def prepare_wire(
+    deployment: Deployment,
+    settings: Settings,
+    *,
+    headers: HeaderPairs = (),
+    query: str = "",
+    secret: str = "",
+    private: bool = False,
+) -> Wire:
+    """Prepare a deployment for calls; see `faces.Prepare` for what is raised."""
+    model = deployment.model
+    quirks = {**deployment.provider.quirks, **model.quirks}
+    extra = {name.lower(): value for name, value in deployment.provider.auth.extra.items()}
+    fixed = _rendered(_mapping(quirks, "set"))
+    if "anthropic_version" not in fixed:
+        extra.setdefault("anthropic-version", VERSION)
+    in_path = quirks.get("model_in_path") is True
+    origin, target, stream_target, count_target = _addresses(deployment, quirks, query, private)
+    shared = (
+        (b"content-type", b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", f"federation/{__version__}".encode()),
+        *_constant(extra),
+        *headers,
+    )
+    drop = _dropped(quirks, extra.get("anthropic-version", ""))
+    accepts = quirks.get("accepts_only")
+    levels = quirks.get("effort_levels")
+    marks = quirks.get("cache_breakpoints")
+    return Wire(
+        deployment=deployment.id,
+        origin=origin,
+        target=target,
+        stream_target=stream_target,
+        count_target=count_target,
+        whole=((b"accept", b"application/json"), *shared),
+        streamed=((b"accept", b"text/event-stream"), *shared),
+        model=msgspec.json.encode(model.id),
+        model_in_path=in_path,
+        drop=drop,
+        accepts=_KEPT | frozenset(accepts) if isinstance(accepts, list | tuple) else None,
+        rename={name: str(new) for name, new in _mapping(quirks, "rename").items()},
+        default=_defaults(quirks, settings, drop),
+        set=fixed,
+        abilities=model.abilities,
+        most_output=model.max_output,
+        default_output=_default_output(model.max_output, settings),
+        adaptive=_is_adaptive(quirks),
+        always_thinks=quirks.get("thinking_always_on") is True,
+        efforts=tuple(str(level) for level in levels)
+        if isinstance(levels, list | tuple)
+        else EFFORTS,
+        off=str(quirks.get("effort_none_value") or "disabled"),
+        image_urls=quirks.get("image_urls") is not False,
+        marks=marks if isinstance(marks, int) else _MARKS,
+        throttles=_statuses(quirks, "throttle_status"),
+        unpaid=_statuses(quirks, "payment_status"),
+        loading=_statuses(quirks, "loading_status"),
+        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+    )
+
+
+def _addresses(
+    deployment: Deployment, quirks: Mapping[str, object], query: str, private: bool
+) -> tuple[Origin, str, str, str]:
+    """The origin, and the targets for a whole answer, a stream and a count."""
+    base = deployment.provider.base_url
+    in_path = quirks.get("model_in_path") is True
+    if in_path:
+        base = base.replace("{model}", quote(deployment.model.id, safe="@"))
+    origin, path = _split(base, private)
+    terms = [query] if query else []
+    if isinstance(quirks.get("query"), dict):
+        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
+    tail = "?" + "&".join(terms) if terms else ""
+    paths = quirks.get("path")
+    named = paths if isinstance(paths, dict) else {"chat": paths}
+    if in_path and path.endswith(_VERB):
+        folder = path.rpartition("/")[0]
+        count = str(named.get("count_tokens") or f"/count-tokens{_VERB}")
+        stream = path.removesuffix(_VERB) + _STREAM_VERB
+        return origin, path + tail, stream + tail, folder + count + tail
+    chat = path + str(named.get("chat") or "/messages")
+    count = (
+        path + str(named["count_tokens"]) if named.get("count_tokens") else f"{chat}/count_tokens"
+    )
+    return origin, chat + tail, chat + tail, count + tail
+
+
+def _split(base_url: str, private: bool) -> tuple[Origin, str]:
+    url = urlsplit(base_url)
+    odd = "{" in base_url or url.username is not None or url.query or url.fragment
+    if url.scheme not in _PORTS or not url.hostname or odd:
+        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
+    port = url.port or _PORTS[url.scheme]
+    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
+    return Origin(url.scheme, url.hostname, port, private=private), path
+
+
+def _constant(headers: Mapping[str, str]) -> HeaderPairs:
+    for name, value in headers.items():
+        if not (name + value).isprintable() or not name.isascii():
+            raise ValueError(f"not a usable constant header: {name!r}")
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+def _dropped(quirks: Mapping[str, object], version: str) -> frozenset[str]:
+    names = quirks.get("drop")
+    drop = {str(name) for name in names} if isinstance(names, list | tuple) else set()
+    if quirks.get("sampling") == "drop" or version >= STRICT_VERSION:
+        drop.update(_SAMPLING)
+    return frozenset(drop)
+
+
+def _is_adaptive(quirks: Mapping[str, object]) -> bool:
+    """Rows that say nothing: a model without sampling is one of those that refuse budgets."""
+    control = quirks.get("reasoning_control")
+    return control == "adaptive" or (control is None and quirks.get("sampling") == "drop")
+
+
+def _default_output(most: int | None, settings: Settings) -> int:
+    wanted = settings.max_tokens_default or most or MAX_TOKENS
+    return min(wanted, most) if most else wanted
+
+
+def _defaults(
+    quirks: Mapping[str, object], settings: Settings, drop: frozenset[str]
+) -> dict[str, bytes]:
+    values = dict(_mapping(quirks, "default"))
+    if settings.temperature_default is not None:
+        values.setdefault("temperature", min(settings.temperature_default, 1.0))
+    return _rendered({name: value for name, value in values.items() if name not in drop})
+
+
+def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
+    return {name: msgspec.json.encode(value) for name, value in values.items()}
+
+
+def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
+    value = quirks.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
+    values = quirks.get(name)
+    return frozenset(values) if isinstance(values, list | tuple) else frozenset()

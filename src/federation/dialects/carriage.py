@@ -1,0 +1,345 @@
+"""States on their way through clients that speak another dialect than their maker.
+
+A thought signature or sealed reasoning means something to its maker only. It is put into an
+envelope before a client of another dialect gets it, taken out when the client sends the
+conversation back, and left out where another provider takes over. The traps:
+
+* SDKs of some dialects decode a signature as base64 and write it anew, so an envelope is
+  base64 in whole, of a length that needs no padding, and is read in both alphabets.
+* Not every dialect has room for every state of a part, so one envelope holds all of them.
+* Many programs send back nothing of a tool call but id, name and arguments. For their
+  dialects the envelope hangs at the id, in letters that every provider allows in one.
+* Bodies that hold an envelope must not be forwarded as bytes: `carries` finds them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from binascii import Error as NotBase64
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
+from hashlib import blake2b
+from operator import is_
+from typing import Final
+
+import msgspec
+from msgspec import structs
+
+from federation.schema.chat import ASSISTANT, TOOL, ChatRequest, ChatResponse, Choice
+from federation.schema.parts import Part, Text, Thinking, ToolCall, ToolResult
+
+SIGNATURE, SEALED = "signature", "sealed"
+
+WITHOUT_PLACE: Final = frozenset(
+    ("openai", "openai_responses", "anthropic", "bedrock", "cohere", "ollama")
+)
+"""Client dialects in which a tool call has no member for a signature."""
+
+PORTABLE: Final = frozenset(("anthropic",))
+"""Families whose states any host of the family opens: "signature values are compatible
+across platforms" (docs.anthropic.com, extended thinking)."""
+
+_PLACES: Final = {"openai_responses": SEALED, "gemini": SIGNATURE, "bedrock": SIGNATURE}
+"""Where a dialect has room for a state of reasoning, if not by whether there is text: an
+item's `encrypted_content`, a part's `thoughtSignature`, a `reasoningText.signature`."""
+
+_PREFIX: Final = "fed1seal"
+_PREFIX_BYTES: Final = _PREFIX.encode()
+_MAGIC: Final = a2b_base64(_PREFIX)
+_MAC_BYTES: Final = 12
+_HEAD: Final = len(_MAGIC) + _MAC_BYTES
+_PERSON: Final = b"federation-state"
+_AT_ID: Final = "__" + _PREFIX
+_WORTH: Final = 16
+_WITH_STATES: Final = frozenset((ASSISTANT,))
+_WITH_IDS: Final = frozenset((ASSISTANT, TOOL))
+_STANDARD, _URL_SAFE, _PLAIN = b"\x00", b"\x01", b"\x02"
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_TO_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """What an envelope holds: the states of one part."""
+
+    maker: str
+    id: str = ""
+    signature: str = ""
+    sealed: str = ""
+    text: bytes = b""
+    """A digest of the reasoning's text, empty where it had none: makers refuse a signature
+    whose text a client has changed."""
+
+
+class _Packed(msgspec.Struct, array_like=True, frozen=True):
+    """A letter in few bytes; states after the number of their alphabet."""
+
+    maker: str
+    id: str
+    signature: bytes
+    sealed: bytes
+    text: bytes
+
+
+_PACKED: Final = msgspec.msgpack.Decoder(_Packed)
+
+
+def maker_of(family: str, provider: str) -> str:
+    """Who can open a state: the family (the dialect whose bytes the deployment takes), and the
+    provider where hosts of the family cannot open one another's."""
+    return family if family in PORTABLE else f"{family}/{provider}"
+
+
+def carries(body: bytes) -> bool:
+    """Whether a client's body may hold an envelope: it is then translated, not forwarded."""
+    return _PREFIX_BYTES in body
+
+
+# Envelopes
+
+
+def enclose(letter: Letter, key: bytes) -> str:
+    """The envelope around a part's states; one that is an envelope already stays as it is.
+
+    `key` has 16 to 64 bytes and is the same in every worker and after every restart.
+    """
+    done = letter.signature or letter.sealed
+    if done.startswith(_PREFIX) and disclose(done, key) is not None:
+        return done
+    packed = msgspec.msgpack.encode(
+        _Packed(
+            letter.maker, letter.id, _tight(letter.signature), _tight(letter.sealed), letter.text
+        )
+    )
+    filler = -(_HEAD + 1 + len(packed)) % 3
+    payload = bytes((filler,)) + packed + bytes(filler)
+    return b2a_base64(_MAGIC + _mac(payload, key) + payload, newline=False).decode()
+
+
+def disclose(envelope: str, key: bytes) -> Letter | None:
+    """What stands in an envelope; None where it is none of ours, or not as we wrote it."""
+    # Without padding, every text of whole groups stands for other bytes.
+    if not envelope.isascii() or envelope.endswith("=") or not envelope.startswith(_PREFIX):
+        return None
+    try:
+        data = a2b_base64(envelope.encode().translate(_TO_STANDARD), strict_mode=True)
+    except NotBase64:
+        return None
+    mac, payload = data[len(_MAGIC) : _HEAD], data[_HEAD:]
+    if not payload or not hmac.compare_digest(mac, _mac(payload, key)):
+        return None
+    try:
+        packed = _PACKED.decode(payload[1 : len(payload) - payload[0]])
+    except msgspec.DecodeError:
+        return None
+    return Letter(
+        packed.maker, packed.id, _loose(packed.signature), _loose(packed.sealed), packed.text
+    )
+
+
+def digest_of(text: str) -> bytes:
+    """The digest of a reasoning's text for `Letter.text`."""
+    return digest_begun(text).digest() if text else b""
+
+
+def digest_begun(text: str) -> blake2b:
+    """The same, where more of the text is still to come."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
+
+
+def _mac(payload: bytes, key: bytes) -> bytes:
+    return blake2b(payload, digest_size=_MAC_BYTES, key=key, person=_PERSON).digest()
+
+
+def _tight(text: str) -> bytes:
+    """States are base64 nearly always: kept as bytes, an envelope is hardly longer than they."""
+    raw = text.encode()
+    if len(raw) >= _WORTH and len(raw) % 4 == 0:
+        url_safe = b"-" in raw or b"_" in raw
+        try:
+            data = a2b_base64(raw.translate(_TO_STANDARD) if url_safe else raw, strict_mode=True)
+        except NotBase64:
+            return _PLAIN + raw
+        tight = (_URL_SAFE if url_safe else _STANDARD) + data
+        if _loose(tight) == text:
+            return tight
+    return _PLAIN + raw if raw else b""
+
+
+def _loose(value: bytes) -> str:
+    kind, rest = value[:1], value[1:]
+    if kind == _STANDARD:
+        return b2a_base64(rest, newline=False).decode()
+    if kind == _URL_SAFE:
+        return b2a_base64(rest, newline=False).translate(_TO_URL_SAFE).decode()
+    return rest.decode()
+
+
+# Out to the client
+
+
+def wrap(
+    response: ChatResponse, maker: str, key: bytes, dialect: str, *, ids: bool
+) -> ChatResponse:
+    """An answer whose states are in envelopes, for a client of the dialect `dialect`.
+
+    With `ids` (see `WITHOUT_PLACE`) the states of tool calls hang at their ids. An answer
+    without states comes back as it is.
+    """
+
+    def change(part: Part) -> Part:
+        return wrap_part(part, maker, key, dialect, ids=ids)
+
+    choices = tuple(_changed_choice(choice, change) for choice in response.choices)
+    if all(new is old for new, old in zip(choices, response.choices, strict=True)):
+        return response
+    return structs.replace(response, choices=choices)
+
+
+def wrap_part(part: Part, maker: str, key: bytes, dialect: str, *, ids: bool) -> Part:
+    """One whole part with its states in an envelope; idempotent."""
+    match part:
+        case Thinking() if part.id or part.signature or part.sealed:
+            told = digest_of(part.text)
+            letter = enclose(Letter(maker, part.id, part.signature, part.sealed, told), key)
+            first = place_of(dialect, has_text=bool(part.text)) == SIGNATURE
+            put = (letter, "") if first else ("", letter)
+            return structs.replace(part, id="", signature=put[0], sealed=put[1], maker="")
+        case ToolCall() | Text() if part.signature:
+            letter = enclose(Letter(maker, signature=part.signature), key)
+            if isinstance(part, ToolCall) and ids:
+                return structs.replace(
+                    part, id=with_letter(part.id, letter), signature="", maker=""
+                )
+            return structs.replace(part, signature=letter, maker="")
+    return part
+
+
+def place_of(dialect: str, *, has_text: bool) -> str:
+    """The member of `Thinking` for which a client's dialect has room."""
+    return _PLACES.get(dialect) or (SIGNATURE if has_text else SEALED)
+
+
+def with_letter(call_id: str, letter: str) -> str:
+    """A tool call's id that carries an envelope along."""
+    return f"{call_id}__{letter.encode().translate(_TO_URL_SAFE).decode()}"
+
+
+def _changed_choice(choice: Choice, change: Callable[[Part], Part]) -> Choice:
+    parts = tuple([change(part) for part in choice.parts])
+    same = all(new is old for new, old in zip(parts, choice.parts, strict=True))
+    return choice if same else structs.replace(choice, parts=parts)
+
+
+# Back from the client
+
+
+def unwrap(request: ChatRequest, key: bytes) -> ChatRequest:
+    """A conversation whose envelopes are opened: states as their makers wrote them, `maker`
+    filled in, ids without what hung at them.
+
+    An envelope that is not as we wrote it counts as absent. What is no envelope stays.
+    """
+    return _each(request, _WITH_IDS, lambda part: _unwrapped(part, key))
+
+
+def _unwrapped(part: Part, key: bytes) -> Part:
+    match part:
+        case Text(signature=""):
+            return part
+        case Text():
+            return _unsigned(part, part.signature, key)
+        case ToolCall():
+            if _AT_ID not in part.id:
+                return _unsigned(part, part.signature, key) if part.signature else part
+            bare, _, letter = part.id.rpartition(_AT_ID)
+            return _unsigned(
+                structs.replace(part, id=bare), part.signature or _PREFIX + letter, key
+            )
+        case ToolResult() if _AT_ID in part.call_id:
+            return structs.replace(part, call_id=part.call_id.rpartition(_AT_ID)[0])
+        case Thinking():
+            for envelope in (part.signature, part.sealed, part.id):
+                if envelope.startswith(_PREFIX):
+                    return _opened(part, disclose(envelope, key))
+    return part
+
+
+def _opened(part: Thinking, letter: Letter | None) -> Part:
+    changed = (
+        letter is not None and letter.text and part.text and digest_of(part.text) != letter.text
+    )
+    if letter is None or changed:
+        return structs.replace(part, id="", signature="", sealed="", maker="")
+    return structs.replace(
+        part,
+        id=letter.id,
+        signature=letter.signature,
+        sealed=letter.sealed,
+        maker=letter.maker,
+    )
+
+
+def _unsigned(part: Text | ToolCall, signature: str, key: bytes) -> Part:
+    if not signature.startswith(_PREFIX):
+        return part
+    letter = disclose(signature, key) or Letter("")
+    return structs.replace(part, signature=letter.signature, maker=letter.maker)
+
+
+# On to a provider
+
+
+def fit(request: ChatRequest, maker: str) -> tuple[ChatRequest, bool]:
+    """A conversation without the states that `maker` (see `maker_of`) did not make, and
+    whether any was left out.
+
+    A state that came without an envelope belongs to the client's own dialect: it is kept
+    where that is the maker's family. Reasoning keeps its text; a part, and then a message,
+    that held nothing but a foreign state is gone.
+    """
+    native = maker.partition("/")[0] == request.dialect
+    lost = False
+
+    def change(part: Part) -> Part | None:
+        nonlocal lost
+        if not isinstance(part, Thinking | ToolCall | Text):
+            return part
+        if part.maker == maker or (native and not part.maker):
+            return part
+        sealed = isinstance(part, Thinking) and bool(part.sealed or part.id)
+        if not part.signature and not sealed:
+            return part
+        if not isinstance(part, Thinking):
+            lost = True
+            return structs.replace(part, signature="", maker="")
+        lost = lost or bool(part.signature or part.sealed)
+        return (
+            structs.replace(part, id="", signature="", sealed="", maker="") if part.text else None
+        )
+
+    return _each(request, _WITH_STATES, change), lost
+
+
+def _each(
+    request: ChatRequest, roles: frozenset[str], change: Callable[[Part], Part | None]
+) -> ChatRequest:
+    """The request with every part of these roles changed; where None stands, one is left out."""
+    messages = list(request.messages)
+    gone = changed = False
+    for at, message in enumerate(messages):
+        if message.role not in roles:
+            continue
+        parts = [change(part) for part in message.parts]
+        if all(map(is_, parts, message.parts)):
+            continue
+        changed = True
+        kept = tuple([part for part in parts if part is not None])
+        gone = gone or not kept
+        messages[at] = structs.replace(message, parts=kept)
+    if not changed:
+        return request
+    # A message that was empty before stands as the client wrote it.
+    left = [
+        new for new, old in zip(messages, request.messages, strict=True) if new.parts or new is old
+    ]
+    return structs.replace(request, messages=tuple(left if gone else messages))

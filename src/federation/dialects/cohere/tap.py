@@ -1,0 +1,136 @@
+"""Reads along while a provider's events are forwarded: usage, finish, errors, the end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from federation.dialects.cohere.errors import error_in_answer
+from federation.dialects.cohere.events import DONE, NULL, PASSING, End, data_of
+from federation.dialects.cohere.tables import FAILURES
+from federation.dialects.cohere.usage import read_usage
+from federation.dialects.cohere.wire import Wire
+from federation.dialects.sse import EventCutter
+from federation.errors import UpstreamError
+from federation.schema.glance import Answer
+from federation.schema.usage import Usage
+
+_CONTENT: Final = frozenset(
+    ("content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta")
+)
+_PLAIN: Final = tuple(
+    f'event: {kind}\ndata: {{"type":"{kind}",'.encode()
+    for kind in ("content-delta", "tool-call-delta", "tool-plan-delta")
+)
+"""How the vendor begins events that hold content and nothing that is read off here."""
+
+
+class StreamTap:
+    """See `schema.tap.StreamTap`; one for each stream. Usage is part of the last event, which
+    every client of this dialect gets, so nothing is withheld."""
+
+    __slots__ = (
+        "_cutter",
+        "_usage",
+        "_wire",
+        "complete",
+        "done",
+        "error",
+        "events",
+        "finish",
+        "malformed",
+        "started",
+    )
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._cutter = EventCutter()
+        self._usage: Usage | None = None
+        self.finish = ""
+        self.started = False
+        self.done = False
+        self.complete = False
+        self.events = 0
+        self.malformed = 0
+        self.error: UpstreamError | None = None
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        return Answer("", self.finish, self._usage)
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events that may go on now, unchanged and in order.
+
+        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
+        reports before the answer has started.
+        """
+        events = self._cutter.feed(data)
+        for event in events:
+            self._look(event)
+        return events[0] if len(events) == 1 else b"".join(events)
+
+    def close(self) -> bytes:
+        """What was held back, if it is an event that only lacks its blank line; a torn event
+        is dropped, so that an error can follow it."""
+        rest = self._cutter.rest()
+        if not rest:
+            return b""
+        event = rest.rstrip(b"\r\n") + b"\n\n"
+        data = data_of(event)
+        if data is None or not _is_whole(data):
+            return b""
+        self._look(event)
+        return event
+
+    def _look(self, event: bytes) -> None:
+        if event.startswith(_PLAIN):
+            self.started = True
+            self.events += 1
+            return
+        data = data_of(event)
+        if data is None:
+            return
+        if data.startswith(DONE):
+            self.done = True
+            return
+        try:
+            found = PASSING.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return
+        if found.type in _CONTENT:
+            self.started = True
+            self.events += 1
+        elif found.type == "message-end":
+            self._end(found.delta or End())
+        elif not found.type and found.message is not None:
+            self._fail("")
+
+    def _end(self, delta: End) -> None:
+        if delta.usage != NULL:
+            self._usage = read_usage(delta.usage)
+        self.finish = delta.finish_reason or ""
+        if self.finish in FAILURES or (delta.error and not self.finish):
+            self._fail(self.finish)
+            return
+        self.started = self.done = True
+        self.complete = self.error is None
+
+    def _fail(self, reason: str) -> None:
+        failure = error_in_answer(self._wire, reason)
+        if not self.started:
+            raise failure
+        self.error = failure
+        self.done = True
+        self.complete = False
+
+
+def _is_whole(data: bytes) -> bool:
+    if data.startswith(DONE):
+        return True
+    try:
+        PASSING.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""Counting tokens: the method beside the two that answer, both ways.
+
+A request to count is a call's contents, or a whole call wrapped in one member that names its
+model again. The second form counts instructions and tools too, so that is what a provider
+gets.
+
+Reference: https://ai.google.dev/api/tokens
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from federation.dialects.gemini.encode import write_body
+from federation.dialects.gemini.encode_parts import Job
+from federation.dialects.gemini.loss_table import LOSSES
+from federation.dialects.gemini.tables import NAME
+from federation.dialects.gemini.wire import Wire
+from federation.dialects.losses import Losses
+from federation.errors import UpstreamGarbled
+from federation.schema.chat import ChatRequest
+from federation.schema.http import WireRequest
+
+_LONG_FORM: Final = ("contents", "systemInstruction", "tools", "generationConfig")
+
+
+class _Counted(msgspec.Struct, rename="camel"):
+    total_tokens: int = 0
+    cached_content_token_count: int | None = None
+
+
+_COUNTED: Final = msgspec.json.Decoder(_Counted, strict=False)
+
+
+def encode_count(wire: Wire, request: ChatRequest) -> WireRequest:
+    """The request that counts the tokens of a call. Raises `InvalidRequest` as `encode` does."""
+    body = write_body(Job(wire, request, Losses(LOSSES), request.dialect == NAME))
+    asked: dict[str, Any]
+    if wire.long_form:
+        asked = {name: body[name] for name in _LONG_FORM if name in body}
+    else:
+        asked = {"generateContentRequest": {"model": wire.model, **body}}
+    return WireRequest(
+        "POST", wire.origin, wire.count, wire.whole_headers, msgspec.json.encode(asked)
+    )
+
+
+def decode_count(wire: Wire, body: bytes) -> int:
+    """The tokens that a provider counted. Raises `UpstreamGarbled`."""
+    try:
+        return _COUNTED.decode(body).total_tokens
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UpstreamGarbled(f"{wire.deployment} answered with something unreadable.") from None
+
+
+def render_count(tokens: int) -> bytes:
+    """The answer to a client that asked for a count."""
+    return msgspec.json.encode({"totalTokens": tokens})

@@ -1,0 +1,38 @@
+"""What this dialect carries along beside what every dialect does, for its own eyes only.
+
+The path and the query decide how a stream is framed, and the body says nothing of it. So
+the glance and the parsed call carry it. And a stream's renderer must know whether its chunks
+come from this dialect, because only then do their `extra`s belong into what it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from federation.schema.chat import ChatRequest
+from federation.schema.chunks import Begun
+from federation.schema.glance import Glance
+
+
+class GeminiGlance(Glance, frozen=True):
+    """A glance that knows the framing and what `generationConfig` holds."""
+
+    array: bool = False
+    """A stream is to be one JSON array."""
+    config: frozenset[str] = frozenset()
+    """Members of `generationConfig`, in one spelling."""
+    given: Mapping[str, str] = MappingProxyType({})
+    """Members of the body in one spelling, to the spelling that the client used."""
+
+
+class GeminiRequest(ChatRequest, frozen=True, omit_defaults=True):
+    """A call of this face."""
+
+    array: bool = False
+    long_form: bool = False
+    """The client speaks the longer form of the interface, which names citations otherwise."""
+
+
+class OwnBegun(Begun, frozen=True, omit_defaults=True):
+    """The beginning of a stream that came in this dialect."""

@@ -1,0 +1,139 @@
+"""Reads along while a provider's events are forwarded: usage, finish, errors, the end.
+
+There is no end marker among server-sent events: the answer is whole when every candidate
+gave its finish reason, and over when the bytes are. Usage comes with every event and is
+never withheld, because the same event holds the text.
+"""
+
+from __future__ import annotations
+
+from federation.dialects.gemini.answers import (
+    EVENT,
+    UNREADABLE,
+    Event,
+    block_reason,
+    with_searches,
+)
+from federation.dialects.gemini.errors import error_in_answer
+from federation.dialects.gemini.framing import Framing
+from federation.dialects.gemini.grounding import count_searches
+from federation.dialects.gemini.names import NULL
+from federation.dialects.gemini.usage import read_usage
+from federation.dialects.gemini.wire import Wire
+from federation.errors import UpstreamError
+from federation.schema.glance import Answer
+from federation.schema.usage import Usage
+
+
+class StreamTap:
+    """Forwards whole events and remembers what they said; one for each stream.
+
+    An error before the answer has started is raised by `feed`, because another deployment can
+    still answer; a later one is forwarded and kept in `error`.
+    """
+
+    __slots__ = (
+        "_choices",
+        "_finished",
+        "_framing",
+        "_model",
+        "_searches",
+        "_usage",
+        "_wire",
+        "complete",
+        "error",
+        "events",
+        "finish",
+        "malformed",
+        "started",
+    )
+
+    def __init__(self, wire: Wire, *, choices: int = 1) -> None:
+        self._wire = wire
+        self._choices = choices
+        self._framing = Framing()
+        self._finished: set[int] = set()
+        self._model = ""
+        self._usage: Usage | None = None
+        self._searches: dict[int, int] = {}
+        self.finish = ""
+        self.started = False
+        self.complete = False
+        self.events = 0
+        self.malformed = 0
+        self.error: UpstreamError | None = None
+
+    @property
+    def done(self) -> bool:
+        """The array was closed; server-sent events have no such end."""
+        return self._framing.ended
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        usage = with_searches(self._usage, sum(self._searches.values()))
+        return Answer(self._model, self.finish, usage)
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events that may go on now, unchanged and in order.
+
+        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
+        reports before the answer has started.
+        """
+        pieces = self._framing.feed(data)
+        for _, text in pieces:
+            if text is not None:
+                self._read(text)
+        return pieces[0][0] if len(pieces) == 1 else b"".join([piece for piece, _ in pieces])
+
+    def close(self) -> bytes:
+        """What was held back when the bytes ended, if it is an event that only lacks its
+        blank line; a torn event is dropped, so that an error can follow it."""
+        piece, text = self._framing.rest()
+        if text is not None:
+            self._read(text)
+            return piece.rstrip(b"\r\n") + b"\r\n\r\n"
+        return piece if not piece.strip() else b""
+
+    def _read(self, text: bytes) -> None:
+        try:
+            event = EVENT.decode(text)
+        except UNREADABLE:
+            self.malformed += 1
+            return
+        if event.error != NULL:
+            self._fail(text)
+        if event.usage_metadata != NULL:
+            self._usage = read_usage(event.usage_metadata) or self._usage
+        if event.model_version and not self._model:
+            self._model = event.model_version
+        self._read_candidates(event)
+
+    def _read_candidates(self, event: Event) -> None:
+        for place, candidate in enumerate(event.candidates or ()):
+            if candidate.content is not None and candidate.content.parts:
+                self.started = True
+                self.events += 1
+            index = candidate.index if candidate.index is not None else place
+            if candidate.finish_reason:
+                self._end(index, candidate.finish_reason)
+            if candidate.grounding_metadata != NULL:
+                self._searches[index] = count_searches(candidate.grounding_metadata)
+        if not event.candidates and (reason := block_reason(event)):
+            for index in range(self._choices):
+                self._end(index, reason)
+
+    def _end(self, index: int, reason: str) -> None:
+        self.started = True
+        self._finished.add(index)
+        self.complete = len(self._finished) >= self._choices and self.error is None
+        if not index:
+            self.finish = reason
+
+    def _fail(self, text: bytes) -> None:
+        failure = error_in_answer(self._wire, text)
+        if failure is None:
+            return
+        if not self.started:
+            raise failure
+        self.error = failure
+        self.complete = False

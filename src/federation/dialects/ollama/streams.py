@@ -1,0 +1,165 @@
+"""Reads a provider's stream into chunks.
+
+Thinking and text come in pieces, calls whole. A line may hold several of them at once, in the
+order thinking, text, calls.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from federation.dialects.ollama.decode import (
+    LINE,
+    Line,
+    Message,
+    durations,
+    finish_of,
+    moment_extra,
+    read_call,
+    read_logprobs,
+)
+from federation.dialects.ollama.errors import error_in_answer
+from federation.dialects.ollama.moments import digits_of, read_moment
+from federation.dialects.ollama.ndjson import LineCutter
+from federation.dialects.ollama.tables import NULL
+from federation.dialects.ollama.usage import read_usage
+from federation.dialects.ollama.wire import Wire
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Delta,
+    Failed,
+    Finished,
+    Logprobs,
+    PartBegun,
+    PartEnded,
+    UsageSeen,
+)
+from federation.schema.parts import Part, Text, Thinking, ToolCall
+
+
+class StreamDecoder:
+    """See `faces.StreamDecoder`; one for each stream."""
+
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_cutter",
+        "_failed",
+        "_finished",
+        "_kind",
+        "_moment",
+        "_parts",
+        "_wire",
+        "done",
+        "started",
+    )
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._cutter = LineCutter()
+        self._begun = self._failed = self._finished = False
+        self._parts = 0
+        self._calls = 0
+        self._kind: type[Part] | None = None
+        """Of the open part, which is the last one."""
+        self._moment = ""
+        self.started = False
+        self.done = False
+
+    @property
+    def complete(self) -> bool:
+        """The answer is whole, and no error was reported."""
+        return self._finished and not self._failed
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""
+        chunks: list[Chunk] = []
+        for line in self._cutter.feed(data):
+            self._read(line, chunks)
+        return chunks
+
+    def close(self) -> list[Chunk]:
+        """The chunks of a last line without a line feed."""
+        chunks: list[Chunk] = []
+        self._read(self._cutter.rest(), chunks)
+        return chunks
+
+    def _read(self, data: bytes, chunks: list[Chunk]) -> None:
+        if self.done or len(data) <= 2:
+            return
+        try:
+            line = LINE.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # A line that cannot be read is skipped: the rest of the answer is not worth less.
+            return
+        if line.error != NULL:
+            self._fail(line, chunks)
+            return
+        if not self._begun:
+            self._begin(line, chunks)
+        if line.message is not None:
+            self._add(line.message, chunks)
+        if line.logprobs:
+            chunks.append(Logprobs(0, read_logprobs(line.logprobs)))
+        if line.done:
+            self._end(line, data, chunks)
+
+    def _begin(self, line: Line, chunks: list[Chunk]) -> None:
+        self._begun = True
+        self._moment = digits_of(line.created_at)
+        chunks.append(
+            Begun(
+                "",
+                line.model or "",
+                read_moment(line.created_at),
+                extra=moment_extra(line.created_at),
+            )
+        )
+
+    def _add(self, message: Message, chunks: list[Chunk]) -> None:
+        if message.thinking:
+            self._say(Thinking, message.thinking, chunks)
+        if message.content:
+            self._say(Text, message.content, chunks)
+        for call in message.tool_calls or ():
+            whole = read_call(call, self._moment, self._calls)
+            self._calls += 1
+            self._open(ToolCall(whole.id, whole.name, ""), chunks)
+            chunks.append(Delta(0, self._parts - 1, whole.arguments))
+            self._close(chunks)
+            self.started = True
+
+    def _say(self, kind: type[Text | Thinking], text: str, chunks: list[Chunk]) -> None:
+        if self._kind is not kind:
+            self._open(Text("") if kind is Text else Thinking(), chunks)
+        self.started = True
+        chunks.append(Delta(0, self._parts - 1, text))
+
+    def _open(self, head: Part, chunks: list[Chunk]) -> None:
+        self._close(chunks)
+        chunks.append(PartBegun(0, self._parts, head))
+        self._kind = type(head)
+        self._parts += 1
+
+    def _close(self, chunks: list[Chunk]) -> None:
+        if self._kind is not None:
+            chunks.append(PartEnded(0, self._parts - 1))
+            self._kind = None
+
+    def _end(self, line: Line, data: bytes, chunks: list[Chunk]) -> None:
+        self._close(chunks)
+        usage = read_usage(data)
+        if usage is not None:
+            chunks.append(UsageSeen(usage))
+        reason = line.done_reason or ""
+        finish = finish_of(reason, called=self._calls > 0)
+        chunks.append(Finished(0, finish, reason, extra=durations(line)))
+        self.started = self.done = self._finished = True
+
+    def _fail(self, line: Line, chunks: list[Chunk]) -> None:
+        error = error_in_answer(self._wire, line.error)
+        if not self.started:
+            raise error
+        self.done = self._failed = True
+        chunks.append(Failed(error))

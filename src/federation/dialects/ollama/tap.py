@@ -1,0 +1,114 @@
+"""Reads along while a provider's lines are forwarded: usage, finish, errors, the end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from federation.dialects.ollama.decode import PASSING, Message, Passing
+from federation.dialects.ollama.errors import error_in_answer
+from federation.dialects.ollama.ndjson import LineCutter
+from federation.dialects.ollama.tables import NULL
+from federation.dialects.ollama.usage import read_usage
+from federation.dialects.ollama.wire import Wire
+from federation.errors import UpstreamError
+from federation.schema.glance import Answer
+from federation.schema.usage import Usage
+
+_MESSAGE: Final = msgspec.json.Decoder(Message)
+
+
+class StreamTap:
+    """See `schema.tap.StreamTap`; one for each stream. Counts are part of the last line, which
+    every client of this dialect gets, so nothing is withheld."""
+
+    __slots__ = (
+        "_cutter",
+        "_model",
+        "_usage",
+        "_wire",
+        "complete",
+        "done",
+        "error",
+        "events",
+        "finish",
+        "malformed",
+        "started",
+    )
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._cutter = LineCutter()
+        self._usage: Usage | None = None
+        self._model = ""
+        self.finish = ""
+        self.started = False
+        self.done = False
+        self.complete = False
+        self.events = 0
+        self.malformed = 0
+        self.error: UpstreamError | None = None
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        return Answer(self._model, self.finish, self._usage)
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole lines that may go on now, unchanged and in order.
+
+        Raises `UpstreamGarbled` for a line over the limit, and an error that the provider
+        reports before the answer has started.
+        """
+        lines = self._cutter.feed(data)
+        for line in lines:
+            self._look(line)
+        return lines[0] if len(lines) == 1 else b"".join(lines)
+
+    def close(self) -> bytes:
+        """What was held back, if it is a line that only lacks its line feed; a torn one is
+        dropped, so that an error can follow it."""
+        rest = self._cutter.rest()
+        malformed = self.malformed
+        self._look(rest)
+        whole = rest.strip() and self.malformed == malformed
+        return rest + b"\n" if whole else b""
+
+    def _look(self, line: bytes) -> None:
+        if len(line) <= 2:
+            return
+        try:
+            found = PASSING.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return
+        if found.error != NULL:
+            self._fail(found)
+            return
+        if not self._model and found.model:
+            self._model = found.model
+        if found.message != NULL and (self.started or _says(found)):
+            self.started = True
+            self.events += 1
+        if found.done:
+            self.finish = found.done_reason or ""
+            self._usage = read_usage(line)
+            self.started = self.done = True
+            self.complete = self.error is None
+
+    def _fail(self, found: Passing) -> None:
+        failure = error_in_answer(self._wire, found.error)
+        if not self.started:
+            raise failure
+        self.error = failure
+        self.done = True
+        self.complete = False
+
+
+def _says(found: Passing) -> bool:
+    """Whether a line holds a piece of the answer."""
+    try:
+        message = _MESSAGE.decode(found.message)
+    except msgspec.ValidationError:
+        return True
+    return bool(message.content or message.thinking or message.tool_calls)

@@ -1,0 +1,99 @@
+"""Moves, joins and parts messages for hosts that are strict about their order.
+
+References: https://docs.perplexity.ai/guides/prompt-guide (turns alternate, system first),
+https://docs.databricks.com/aws/en/machine-learning/model-serving/function-calling
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from federation.dialects.losses import Losses
+from federation.dialects.openai.row import Row
+from federation.schema.chat import ASSISTANT, DEVELOPER, SYSTEM, TOOL, USER, Message
+from federation.schema.parts import Part, Text, ToolCall, ToolResult
+
+_SETTINGS = (SYSTEM, DEVELOPER)
+
+
+def arrange(messages: tuple[Message, ...], row: Row, losses: Losses) -> tuple[Message, ...]:
+    """The messages in an order that the row accepts."""
+    if row.system_first:
+        messages = _system_first(messages, losses)
+    if row.results_apart:
+        messages = _results_apart(messages)
+    if row.alternate:
+        messages = _alternated(messages)
+    return messages
+
+
+def _system_first(messages: tuple[Message, ...], losses: Losses) -> tuple[Message, ...]:
+    """All system text in one message in front; text from further down is said to have moved."""
+    settings: list[Part] = []
+    rest: list[Message] = []
+    role = SYSTEM
+    for index, message in enumerate(messages):
+        if message.role not in _SETTINGS:
+            rest.append(message)
+            continue
+        if rest:
+            losses.note("system_place", f"messages[{index}]")
+        role = role if settings else message.role
+        settings += message.parts
+    return (Message(role, tuple(settings)), *rest) if settings else tuple(rest)
+
+
+def _results_apart(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Each tool call in a turn of its own, followed by its result."""
+    arranged: list[Message] = []
+    held: list[Message] = []
+    for message in messages:
+        calls = [part for part in message.parts if isinstance(part, ToolCall)]
+        if held and message.role == TOOL:
+            results = [part for part in message.parts if isinstance(part, ToolResult)]
+            held = _answered(held, results, arranged)
+            continue
+        arranged += held
+        held = []
+        if message.role == ASSISTANT and len(calls) > 1:
+            held = _parted(message, calls)
+        else:
+            arranged.append(message)
+    return (*arranged, *held)
+
+
+def _parted(message: Message, calls: list[ToolCall]) -> list[Message]:
+    said = tuple(part for part in message.parts if not isinstance(part, ToolCall))
+    first = structs.replace(message, parts=(*said, calls[0]))
+    return [first, *(Message(ASSISTANT, (call,)) for call in calls[1:])]
+
+
+def _answered(
+    held: list[Message], results: list[ToolResult], arranged: list[Message]
+) -> list[Message]:
+    """Write each result behind the turn with its call; return the turns still without one."""
+    for result in results:
+        turn = next((item for item in held if _calls(item, result.call_id)), None)
+        if turn is not None:
+            held = [item for item in held if item is not turn]
+            arranged.append(turn)
+        arranged.append(Message(TOOL, (result,)))
+    return held
+
+
+def _calls(message: Message, call_id: str) -> bool:
+    return any(isinstance(part, ToolCall) and part.id == call_id for part in message.parts)
+
+
+def _alternated(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Neighbors of one role joined, with a blank line between their texts."""
+    joined: list[Message] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last is not None and last.role == message.role and message.role in (USER, ASSISTANT):
+            between = (Text("\n\n"),) if message.role == ASSISTANT else ()
+            parts = (*last.parts, *between, *message.parts)
+            joined[-1] = structs.replace(last, parts=parts)
+        else:
+            joined.append(message)
+    return tuple(joined)

@@ -1,0 +1,76 @@
+"""From a client's body to a provider's request, by the least change that serves.
+
+The client's bytes are forwarded. Changed are: the model's name, our own object, the fields
+that the row renames or refuses, and the usage that we must ask for in streams.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from federation.dialects.openai.wire import Wire
+from federation.dialects.splice import splice
+from federation.dialects.tokenizer import layout
+from federation.schema.glance import Edits, Glance
+from federation.schema.http import WireRequest
+
+_ASK_USAGE: Final = b'{"include_usage":true}'
+_OURS: Final = ("federation",)
+
+
+def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
+    """The request that asks a deployment for what the client's body asks."""
+    edits = edits_for(wire, glance, body)
+    return WireRequest(
+        "POST",
+        wire.origin,
+        wire.stream_target if glance.stream else wire.target,
+        wire.streamed if glance.stream else wire.whole,
+        splice(body, glance.spans, glance.end, edits),
+    )
+
+
+def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
+    """What must change in a body for this deployment."""
+    spans = glance.spans
+    values = {"model": wire.model} if wire.model else {}
+    if glance.stream and not glance.usage_asked and wire.stream_option:
+        values["stream_options"] = _with_usage(glance, body)
+    if wire.set:
+        values.update(wire.set)
+    for name, value in wire.default.items():
+        names = wire.limits if name in wire.limits else (name,)
+        if not any(other in spans for other in names):
+            values[name] = value
+    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
+    rename: dict[str, str] = {}
+    if not wire.touched.isdisjoint(spans):
+        drop += tuple(name for name in spans if name in wire.drop)
+        rename = wire.rename
+    if wire.accepts is not None:
+        drop += tuple(name for name in spans if name not in wire.accepts and name not in drop)
+        values = {name: value for name, value in values.items() if name in wire.accepts}
+    return Edits(values, drop, rename)
+
+
+def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
+    """Fields of the client that this deployment does not take; for a warning header."""
+    if wire.accepts is None and wire.drop.isdisjoint(glance.spans):
+        return ()
+    return tuple(
+        name
+        for name in glance.spans
+        if name in wire.drop
+        or (wire.accepts is not None and name not in wire.accepts and name != "federation")
+    )
+
+
+def _with_usage(glance: Glance, body: bytes) -> bytes:
+    span = glance.spans.get("stream_options")
+    if span is None:
+        return _ASK_USAGE
+    options = body[span.value : span.end]
+    if options == b"null":
+        return _ASK_USAGE
+    _, spans, end = layout(options)
+    return splice(options, spans, end, Edits({"include_usage": b"true"}))

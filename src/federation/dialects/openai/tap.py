@@ -1,0 +1,247 @@
+"""Reads along while a provider's events are forwarded: usage, finish, errors, the end.
+
+Every event is parsed, only as far as its few members that matter, because a search for
+words would also find them in what the model says. An event that cannot be parsed is passed
+on as it came and counted: the client may know more of it than we do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from federation.dialects.openai.errors import error_in_answer
+from federation.dialects.openai.usage import read_usage
+from federation.dialects.openai.wire import Wire
+from federation.dialects.sse import EventCutter, event_data
+from federation.errors import UpstreamError
+from federation.schema.glance import Answer
+from federation.schema.usage import Usage
+
+_NULL: Final = Raw(b"null")
+_EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
+
+
+class _Delta(msgspec.Struct):
+    content: Raw = _NULL
+    reasoning_content: Raw = _NULL
+    reasoning: Raw = _NULL
+    reasoning_details: Raw = _NULL
+    refusal: Raw = _NULL
+    tool_calls: Raw = _NULL
+    function_call: Raw = _NULL
+    audio: Raw = _NULL
+
+
+class _Choice(msgspec.Struct):
+    index: int | None = 0
+    finish_reason: str | None = None
+    error: Raw = _NULL
+    delta: _Delta | None = None
+
+
+class _Groq(msgspec.Struct):
+    usage: Raw = _NULL
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    model: str | None = None
+    usage: Raw = _NULL
+    x_groq: _Groq | None = None
+    error: Raw = _NULL
+    base_resp: Raw = _NULL
+
+
+_CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_LESSONS: Final = 3
+"""How often the form of a stream's events is learned: some hosts make each one different."""
+
+
+class StreamTap:
+    """Forwards whole events and remembers what they said; one for each stream.
+
+    `started`: content was seen, or the end. `complete`: every choice gave its finish reason,
+    or the end marker came, and no error. `error`: the provider reported an error inside
+    the stream after that; its event was forwarded. An error before it is raised by `feed`,
+    because another deployment can still answer.
+    """
+
+    __slots__ = (
+        "_choices",
+        "_cutter",
+        "_finished",
+        "_form",
+        "_lessons",
+        "_model",
+        "_usage",
+        "_wire",
+        "_withhold",
+        "complete",
+        "done",
+        "error",
+        "events",
+        "finish",
+        "malformed",
+        "started",
+    )
+
+    def __init__(self, wire: Wire, *, withhold_usage: bool, choices: int = 1) -> None:
+        self._wire = wire
+        self._withhold = withhold_usage
+        self._choices = choices
+        self._cutter = EventCutter()
+        self._finished: set[int] = set()
+        self._form: tuple[bytes, bytes] = (b"", b"")
+        self._lessons = _LESSONS
+        self._model = ""
+        self._usage: Usage | None = None
+        self.finish = ""
+        self.started = False
+        self.done = False
+        self.complete = False
+        self.events = 0
+        self.malformed = 0
+        self.error: UpstreamError | None = None
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        return Answer(self._model, self.finish, self._usage)
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events that may go on now, unchanged and in order.
+
+        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
+        reports before the answer has started.
+        """
+        if self._form[1] and not self._cutter.holding and self._is_more_text(data):
+            return data
+        events = self._cutter.feed(data)
+        if len(events) == 1:
+            return events[0] if self._pass(events[0]) else b""
+        return b"".join([event for event in events if self._pass(event)])
+
+    def close(self) -> bytes:
+        """What was held back when the bytes ended, if it is an event that only lacks its
+        blank line; a torn event is dropped, so that an error can follow it."""
+        rest = self._cutter.rest()
+        data = event_data(rest)
+        if data is None or not _is_whole(data):
+            return b""
+        return rest.rstrip(b"\r\n") + b"\n\n" if self._pass(rest) else b""
+
+    def _is_more_text(self, data: bytes) -> bool:
+        """Whether these are whole events of the known form; counts them."""
+        head, tail = self._form
+        at, count = 0, 0
+        while data.startswith(head, at):
+            begin = at + len(head)
+            end = data.find(b'"', begin)
+            if not data.startswith(tail, end) or data.find(b"\n", begin, end) >= 0:
+                return False
+            at = end + len(tail)
+            count += 1
+        if at != len(data):
+            return False
+        self.events += count
+        return True
+
+    def _learn(self, event: bytes, choices: list[_Choice]) -> None:
+        """Keep the form of an event that holds nothing but text.
+
+        The events of a stream differ in their text only. What begins and ends with the same
+        bytes, and has no quote and no line break between them, is the same JSON with another
+        string in that place, so it need not be parsed to know what else it says: nothing.
+        """
+        choice = choices[0]
+        if len(choices) > 1 or choice.delta is None or choice.finish_reason or self.error:
+            return
+        text = bytes(choice.delta.content)
+        found = event.find(b'"content":' + text)
+        if text[:1] == b'"' and len(text) > 2 and found >= 0 and event[-2:] == b"\n\n":
+            self._lessons -= 1
+            begin = found + len(b'"content":') + 1
+            self._form = event[:begin], event[begin + len(text) - 2 :]
+
+    def _pass(self, event: bytes) -> bool:
+        data = event_data(event)
+        if data is None:
+            return True
+        if data.startswith(b"[DONE]"):
+            self.done = self.started = True
+            self.complete = self.error is None
+            return True
+        try:
+            chunk = _CHUNK.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return True
+        if chunk.error != _NULL or chunk.base_resp != _NULL:
+            self._fail(chunk.error, chunk.base_resp, event)
+        choices = chunk.choices
+        if choices:
+            self._read_choices(choices, event)
+            if self._lessons and chunk.usage == _NULL and chunk.x_groq is None:
+                self._learn(event, choices)
+        if chunk.usage != _NULL or chunk.x_groq is not None:
+            self._read_usage(chunk)
+            if self._withhold and choices is not None and not choices and chunk.error == _NULL:
+                return chunk.usage == _NULL
+        if chunk.model and not self._model:
+            self._model = chunk.model
+        return True
+
+    def _read_choices(self, choices: list[_Choice], event: bytes) -> None:
+        for choice in choices:
+            if choice.error != _NULL:
+                self._fail(choice.error, _NULL, event)
+            if choice.delta is not None and (self.started or _has_content(choice.delta)):
+                self.started = True
+                self.events += 1
+            if choice.finish_reason:
+                self.started = True
+                self._finished.add(choice.index or 0)
+                self.complete = len(self._finished) >= self._choices and self.error is None
+                if not choice.index:
+                    self.finish = choice.finish_reason
+
+    def _read_usage(self, chunk: _Chunk) -> None:
+        raw = chunk.usage
+        if raw == _NULL and chunk.x_groq is not None:
+            raw = chunk.x_groq.usage
+        if raw != _NULL:
+            self._usage = read_usage(self._wire, raw) or self._usage
+
+    def _fail(self, error: Raw, base_resp: Raw, event: bytes) -> None:
+        failure = error_in_answer(self._wire, error, base_resp, event)
+        if failure is None:
+            return
+        if not self.started:
+            raise failure
+        self.error = failure
+        self.complete = False
+
+
+def _has_content(delta: _Delta) -> bool:
+    return (
+        bytes(delta.content) not in _EMPTY
+        or bytes(delta.tool_calls) not in _EMPTY
+        or bytes(delta.reasoning_content) not in _EMPTY
+        or bytes(delta.reasoning) not in _EMPTY
+        or bytes(delta.reasoning_details) not in _EMPTY
+        or bytes(delta.refusal) not in _EMPTY
+        or bytes(delta.function_call) not in _EMPTY
+        or bytes(delta.audio) not in _EMPTY
+    )
+
+
+def _is_whole(data: bytes) -> bool:
+    if data.startswith(b"[DONE]"):
+        return True
+    try:
+        _CHUNK.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,191 @@
+"""Reads along while a provider's events are forwarded: usage, finish, errors, the end.
+
+The pieces of content are known by the line that names the event; every other is parsed as
+far as its type, because a search for words would also find them in what the model says. Only
+the last one is read further: it holds the whole response. Nothing is withheld, for every
+stream of this API ends with its usage.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from federation.dialects.openai_responses.decode import Outcome, finish_word, read_outcome, usage_of
+from federation.dialects.openai_responses.errors import error_inside
+from federation.dialects.openai_responses.events import data_of
+from federation.dialects.openai_responses.fields import NULL
+from federation.dialects.openai_responses.wire import Wire
+from federation.dialects.sse import EventCutter
+from federation.errors import UpstreamError, UpstreamGarbled
+from federation.schema.glance import Answer
+
+ENDS: Final = frozenset(("response.completed", "response.incomplete", "response.failed"))
+_OPENINGS: Final = frozenset(
+    (
+        "response.created",
+        "response.in_progress",
+        "response.queued",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.reasoning_summary_part.added",
+        "keepalive",
+    )
+)
+"""Events that come before any content."""
+
+
+_NAMED: Final = b"event: "
+_PIECES: Final = frozenset(
+    (
+        b"response.output_text.delta",
+        b"response.refusal.delta",
+        b"response.reasoning_text.delta",
+        b"response.reasoning_summary_text.delta",
+        b"response.function_call_arguments.delta",
+        b"response.custom_tool_call_input.delta",
+    )
+)
+"""Events whose name in the line before says all that matters; nobody parses them."""
+
+
+class Event(msgspec.Struct):
+    """An event, as far as the tap reads it."""
+
+    type: str = ""
+    response: Raw = NULL
+    error: Raw = NULL
+
+
+_EVENT: Final = msgspec.json.Decoder(Event)
+
+
+class StreamTap:
+    """Forwards whole events and remembers what they said; one for each stream.
+
+    An error before the answer has started is raised by `feed`, because another deployment
+    can still answer; a later one is forwarded and stands in `error`.
+    """
+
+    __slots__ = (
+        "_cutter",
+        "_finish",
+        "_model",
+        "_usage",
+        "_wire",
+        "complete",
+        "done",
+        "error",
+        "events",
+        "malformed",
+        "started",
+    )
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._cutter = EventCutter()
+        self._model = self._finish = ""
+        self._usage = Answer().usage
+        self.started = False
+        self.done = False
+        self.complete = False
+        self.events = 0
+        self.malformed = 0
+        self.error: UpstreamError | None = None
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        return Answer(self._model, self._finish, self._usage)
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events that may go on now, unchanged and in order.
+
+        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
+        reports before the answer has started.
+        """
+        events = self._cutter.feed(data)
+        for event in events:
+            self._read(event)
+        return events[0] if len(events) == 1 else b"".join(events)
+
+    def close(self) -> bytes:
+        """What was held back when the bytes ended, if it is an event that only lacks its
+        blank line; a torn event is dropped, so that an error can follow it."""
+        rest = self._cutter.rest()
+        data = data_of(rest)
+        if data is None:
+            return b""
+        try:
+            _EVENT.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return b""
+        self._read(rest)
+        return rest.rstrip(b"\r\n") + b"\n\n"
+
+    def _read(self, raw: bytes) -> None:
+        if raw.startswith(_NAMED) and raw[7 : raw.find(b"\n")] in _PIECES:
+            self.started = True
+            self.events += 1
+            return
+        data = data_of(raw)
+        if data is None or data.startswith(b"[DONE]"):
+            return
+        try:
+            event = _EVENT.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
+            return
+        kind = event.type
+        if kind in ENDS:
+            self._end(event)
+        elif kind == "error" or (not kind and event.error != NULL):
+            self._fail(error_inside(self._wire, error_of(event.error, data)))
+        elif kind not in _OPENINGS:
+            self.started = True
+            self.events += 1
+        elif not self._model and event.response != NULL:
+            self._model = _model_of(event.response)
+
+    def _end(self, event: Event) -> None:
+        try:
+            outcome = read_outcome(self._wire, event.response)
+        except UpstreamGarbled:
+            # The event says that the answer is whole; the client may read more of it.
+            self.malformed += 1
+            outcome = Outcome()
+        except UpstreamError as error:
+            self._fail(error)
+            return
+        self.started = self.done = True
+        self.complete = self.error is None
+        self._model = outcome.model or self._model
+        self._finish = finish_word(outcome)
+        self._usage = usage_of(self._wire, outcome)
+
+    def _fail(self, error: UpstreamError) -> None:
+        if not self.started:
+            raise error
+        self.error = error
+        self.done = True
+        self.complete = False
+
+
+class _Model(msgspec.Struct):
+    model: str | None = None
+
+
+_MODEL: Final = msgspec.json.Decoder(_Model)
+
+
+def _model_of(response: Raw) -> str:
+    try:
+        return _MODEL.decode(response).model or ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def error_of(error: Raw, data: bytes) -> Raw:
+    """What an `error` event says: some hosts put it into an object, the API does not."""
+    return error if error != NULL and bytes(error)[:1] == b"{" else Raw(data)

@@ -1,0 +1,139 @@
+"""Token counts both ways. The API counts as `schema.usage` does: cached and reasoning inside.
+
+Hosts differ in the same ways as in Chat Completions, and their rows say so in the same
+quirks. Web searches are billed by the call, so they are counted: from `tool_usage` where
+the answer has it, else by the items.
+
+Reference: `ResponseUsage` of the official SDK.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Raw
+
+from federation.dialects.openai_responses.wire import Wire
+from federation.domain.money import usd_to_nano
+from federation.schema.usage import Usage
+
+_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
+
+
+class _Written(msgspec.Struct):
+    ttl_12h_tokens: _Count = None
+
+
+class _Input(msgspec.Struct):
+    cached_tokens: _Count = None
+    cache_write_tokens: _Count = None
+    cache_write_tokens_details: _Written | None = None
+    audio_tokens: _Count = None
+
+
+class _Output(msgspec.Struct):
+    reasoning_tokens: _Count = None
+    audio_tokens: _Count = None
+
+
+class _Counts(msgspec.Struct):
+    input_tokens: _Count = None
+    output_tokens: _Count = None
+    total_tokens: _Count = None
+    input_tokens_details: _Input | None = None
+    output_tokens_details: _Output | None = None
+
+
+class _Searches(msgspec.Struct):
+    num_requests: _Count = None
+
+
+class _ToolUsage(msgspec.Struct):
+    web_search: _Searches | None = None
+
+
+_COUNTS: Final = msgspec.json.Decoder(_Counts)
+_TOOL_USAGE: Final = msgspec.json.Decoder(_ToolUsage | None)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_NUMBER: Final = msgspec.json.Decoder(Decimal)
+_MOST_USD: Final = Decimal(1_000_000)
+_SEARCH: Final = "web_search"
+
+
+def read_usage(wire: Wire, raw: Raw, searches: int = 0) -> Usage | None:
+    """The usage of an answer; None where it is not readable as counts, which is never raised:
+    the caller then counts for itself and says so. `searches` are the web searches made."""
+    try:
+        counts = _COUNTS.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    given, made = counts.input_tokens, counts.output_tokens
+    if given is None or made is None:
+        return None
+    inside = counts.input_tokens_details or _Input()
+    outside = counts.output_tokens_details or _Output()
+    cached, written = inside.cached_tokens or 0, inside.cache_write_tokens or 0
+    reasoning = outside.reasoning_tokens or 0
+    total, host = counts.total_tokens, wire.host
+    if reasoning and _is_apart(given + made, reasoning, total, told=host.reasoning_apart):
+        made += reasoning
+    if cached and host.cached_apart:
+        given += cached
+    long = inside.cache_write_tokens_details
+    written = min(written, given)
+    return Usage(
+        given,
+        made,
+        min(cached, given),
+        written,
+        min(reasoning, made),
+        min((long and long.ttl_12h_tokens) or 0, written),
+        min(inside.audio_tokens or 0, given),
+        min(outside.audio_tokens or 0, made),
+        {_SEARCH: searches} if searches else {},
+        _read_cost(host.cost_field, raw) if host.cost_field else None,
+    )
+
+
+def read_searches(tool_usage: Raw, items: int) -> int:
+    """How many web searches were made; `items` is how many the answer shows."""
+    try:
+        found = _TOOL_USAGE.decode(tool_usage)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = None
+    told = found.web_search.num_requests if found and found.web_search else None
+    return items if told is None else told
+
+
+def usage_item(usage: Usage) -> dict[str, Any]:
+    """The usage in the API's words."""
+    return {
+        "input_tokens": usage.input,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_write,
+        },
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.input + usage.output,
+    }
+
+
+def _is_apart(counted: int, reasoning: int, total: int | None, *, told: bool) -> bool:
+    """Whether reasoning was counted beside the output; the total decides where it can."""
+    if total == counted + reasoning:
+        return True
+    return False if total == counted else told
+
+
+def _read_cost(path: str, raw: Raw) -> int | None:
+    value: Any = raw
+    try:
+        for name in path.split("."):
+            value = _OBJECT.decode(value)[name]
+        usd = _NUMBER.decode(value)
+    except (KeyError, msgspec.DecodeError, InvalidOperation):
+        return None
+    return usd_to_nano(usd) if usd.is_finite() and 0 <= usd <= _MOST_USD else None

@@ -1,0 +1,1 @@
+"""Operations other than chat, each keyed by operation and wire language."""

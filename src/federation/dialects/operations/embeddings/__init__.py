@@ -1,0 +1,1 @@
+"""Vectors of texts and pictures, in the wire languages that have them."""

@@ -1,0 +1,118 @@
+"""Vectors between their forms: JSON numbers, and float32 in base64.
+
+A vector that is not converted stays the text that it came as. Converting is exact in
+value: float32 little-endian to the shortest decimal that reads back as the same double,
+and a decimal to the nearest float32, which is the float32 that it was made from.
+
+Reference: https://platform.openai.com/docs/api-reference/embeddings (`encoding_format`)
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+import sys
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from federation.dialects.operations.fields import first_byte
+from federation.errors import UpstreamGarbled
+from federation.schema.operations import BASE64, FLOAT, EmbeddingRequest
+
+_FLOATS: Final = msgspec.json.Decoder(list[float])
+_TEXT: Final = msgspec.json.Decoder(str)
+_SWAPPED: Final = sys.byteorder == "big"
+_QUOTE: Final = b'"'
+
+
+def to_base64(vector: Raw) -> Raw:
+    """An array of numbers as a JSON string of base64. Raises `UpstreamGarbled`."""
+    try:
+        packed = array("f", _FLOATS.decode(vector))
+    except (msgspec.DecodeError, OverflowError):
+        raise _garbled("a vector that is not an array of numbers") from None
+    _check_finite(packed)
+    if _SWAPPED:
+        packed.byteswap()
+    return Raw(_QUOTE + b64encode(packed.tobytes()) + _QUOTE)
+
+
+def to_numbers(vector: Raw) -> Raw:
+    """A JSON string of base64 as an array of numbers. Raises `UpstreamGarbled`."""
+    try:
+        packed = array("f", b64decode(_TEXT.decode(vector), validate=True))
+    except (msgspec.DecodeError, binascii.Error, ValueError):
+        raise _garbled("a vector that is not float32 in base64") from None
+    if _SWAPPED:
+        packed.byteswap()
+    _check_finite(packed)
+    return Raw(msgspec.json.encode(packed.tolist()))
+
+
+def is_text(vector: Raw) -> bool:
+    """The vector is a string, so base64; some hosts send numbers whatever was asked for."""
+    return first_byte(vector) == _QUOTE
+
+
+def length(vector: Raw) -> int:
+    """How many numbers a vector of form `float` or `base64` has, without reading them."""
+    data = bytes(vector)
+    if data[:1] == _QUOTE:
+        return ((len(data) - 2) * 3 // 4 - data[-3:-1].count(b"=")) // 4
+    return data.count(b",") + 1 if len(data) > 2 else 0
+
+
+def by_form(vectors: Sequence[Raw]) -> dict[str, tuple[Raw, ...]]:
+    """Vectors under the form that they are in. Raises `UpstreamGarbled` for a mixture."""
+    texts = [is_text(vector) for vector in vectors]
+    if any(texts) and not all(texts):
+        raise _garbled("vectors in two forms")
+    return {BASE64 if texts and texts[0] else FLOAT: tuple(vectors)}
+
+
+def in_form(vectors: dict[str, tuple[Raw, ...]], form: str) -> tuple[Raw, ...]:
+    """The vectors in a form, converted where that is exact. Raises `UpstreamGarbled` where the
+    provider did not send it and it cannot be made."""
+    found = vectors.get(form)
+    if found is not None:
+        return found
+    if form == BASE64 and FLOAT in vectors:
+        return tuple([to_base64(vector) for vector in vectors[FLOAT]])
+    if form == FLOAT and BASE64 in vectors:
+        return tuple([to_numbers(vector) for vector in vectors[BASE64]])
+    raise _garbled(f"no vectors of the form {form!r}")
+
+
+def check(vectors: dict[str, tuple[Raw, ...]], request: EmbeddingRequest) -> None:
+    """Raise `UpstreamGarbled` unless there is a vector for each input, as long as was asked.
+
+    A host that ignores `dimensions` would otherwise fill an index with vectors that do not
+    fit it.
+    """
+    for form, found in vectors.items():
+        if len(found) != len(request.inputs):
+            raise _garbled(f"{len(found)} vectors for {len(request.inputs)} inputs")
+        if form in (FLOAT, BASE64) and request.dimensions is not None:
+            for vector in found:
+                check_length(vector, request.dimensions)
+
+
+def check_length(vector: Raw, dimensions: int) -> None:
+    """Raise `UpstreamGarbled` for a vector of another length."""
+    if length(vector) != dimensions:
+        raise _garbled(f"a vector of {length(vector)} numbers where {dimensions} were asked for")
+
+
+def _check_finite(packed: array[float]) -> None:
+    # Doubles hold any sum of float32s, so the sum is finite exactly when all of them are.
+    if not math.isfinite(sum(packed)):
+        raise _garbled("a vector with a number that is not finite")
+
+
+def _garbled(what: str) -> UpstreamGarbled:
+    return UpstreamGarbled(f"The provider answered with {what}.")

@@ -1,0 +1,59 @@
+"""What reading any provider's whole answer needs: its shape, its counts, an error inside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw
+
+from federation.dialects.openai.errors import error_in_answer
+from federation.dialects.operations.wire import OperationWire
+from federation.errors import UpstreamGarbled
+
+Shape = TypeVar("Shape")
+
+Number = Annotated[float, Meta(ge=0, le=1e12)] | None
+"""A count; some providers write whole numbers with a point."""
+
+NULL: Final = Raw(b"null")
+
+
+def read(wire: OperationWire, decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
+    """A reply's body in the decoder's shape. Raises `UpstreamGarbled`."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UpstreamGarbled(
+            f"{wire.chat.deployment} answered with something unreadable."
+        ) from None
+
+
+def refuse_error(wire: OperationWire, error: Raw, base_resp: Raw, body: bytes) -> None:
+    """Raise the error that stands inside a successful answer, if there is one."""
+    if error == NULL and base_resp == NULL:
+        return
+    found = error_in_answer(wire.chat, error, base_resp, body)
+    if found is not None:
+        raise found
+
+
+def whole(number: float | None) -> int:
+    """A count as an integer; what is begun counts."""
+    return math.ceil(number) if number else 0
+
+
+def garbled(wire: OperationWire, what: str) -> UpstreamGarbled:
+    """The error for an answer that lacks what it must have."""
+    return UpstreamGarbled(f"{wire.chat.deployment} answered {what}.")
+
+
+class ErrorOnly(msgspec.Struct):
+    """Where errors stand in an answer of JSON, whatever else it holds."""
+
+    error: Raw = NULL
+    base_resp: Raw = NULL
+
+
+ERROR_ONLY: Final = msgspec.json.Decoder(ErrorOnly)

@@ -1,0 +1,1 @@
+"""Documents put in order by what they say about a query."""

@@ -1,0 +1,99 @@
+"""A provider's stream in another dialect, on its way to the client's: decode, wrap, render.
+
+It stands where the tap of a forwarded stream stands, so that everything else about a stream
+(its account, its end, its breaks) is the same for both.
+"""
+
+from __future__ import annotations
+
+from federation.dialects.carriage_stream import Wrapper
+from federation.dialects.faces import StreamDecoder, StreamRenderer
+from federation.errors import UpstreamError
+from federation.schema.chunks import Begun, Chunk, Delta, Failed, Finished, UsageSeen
+from federation.schema.glance import Answer
+from federation.schema.usage import Usage
+
+
+class TranslatingTap:
+    """Implements `schema.tap.StreamTap`; one for each stream."""
+
+    __slots__ = (
+        "_closed",
+        "_decoder",
+        "_finish",
+        "_model",
+        "_renderer",
+        "_usage",
+        "_wrapper",
+        "error",
+        "events",
+    )
+
+    def __init__(self, decoder: StreamDecoder, renderer: StreamRenderer, wrapper: Wrapper) -> None:
+        self._decoder = decoder
+        self._renderer = renderer
+        self._wrapper = wrapper
+        self._closed = False
+        self._model = ""
+        self._finish = ""
+        self._usage: Usage | None = None
+        self.events = 0
+        self.error: UpstreamError | None = None
+
+    @property
+    def started(self) -> bool:
+        """Content was seen, or the end."""
+        return self._decoder.started
+
+    @property
+    def done(self) -> bool:
+        """The provider said that the stream is over, and the answer is whole."""
+        return self._decoder.done and self.complete
+
+    @property
+    def complete(self) -> bool:
+        """The answer is whole."""
+        return self.error is None and self._decoder.complete
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets for these bytes. Raises as the decoder does."""
+        out = self._render(self._decoder.feed(data))
+        return out + self._end() if self.done else out
+
+    def close(self) -> bytes:
+        """What the client gets at the end of the bytes; its end marker where the answer is
+        whole."""
+        out = self._render(self._decoder.close())
+        return out + self._end() if self.complete else out
+
+    def answer(self) -> Answer:
+        """What was read off so far."""
+        return Answer(self._model, self._finish, self._usage)
+
+    def _end(self) -> bytes:
+        if self._closed:
+            return b""
+        self._closed = True
+        return self._renderer.close()
+
+    def _render(self, chunks: list[Chunk]) -> bytes:
+        if not chunks:
+            return b""
+        failed: UpstreamError | None = None
+        for chunk in chunks:
+            match chunk:
+                case Delta():
+                    self.events += 1
+                case UsageSeen():
+                    self._usage = chunk.usage
+                case Begun():
+                    self._model = chunk.model
+                case Finished(choice=0):
+                    self._finish = chunk.finish
+                case Failed():
+                    failed = chunk.error
+        if failed is None:
+            return self._renderer.render(self._wrapper.feed(chunks))
+        told = [chunk for chunk in chunks if not isinstance(chunk, Failed)]
+        self.error = failed
+        return self._renderer.render(self._wrapper.feed(told)) + self._renderer.fail(failed)

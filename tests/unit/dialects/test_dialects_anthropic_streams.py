@@ -1,0 +1,593 @@
+"""Streams: read into chunks, written from chunks, and read along with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from anthropic.types import RawMessageStreamEvent
+from anthropic_vendor import make_upstream
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+from pydantic import TypeAdapter
+
+from federation.dialects.anthropic.stream_render import StreamRenderer
+from federation.errors import (
+    UpstreamCut,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamGarbled,
+    UpstreamRateLimited,
+)
+from federation.schema.chat import ChatResponse
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Collector,
+    Delta,
+    Failed,
+    Finished,
+    PartBegun,
+    PartEnded,
+    UsageSeen,
+)
+from federation.schema.parts import (
+    Citation,
+    Foreign,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from federation.schema.usage import Usage
+
+UPSTREAM = make_upstream()
+EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+
+
+def event(kind: str, eol: str = "\n", **members: Any) -> bytes:
+    text = json.dumps({"type": kind, **members}, ensure_ascii=False)
+    return f"event: {kind}{eol}data: {text}{eol}{eol}".encode()
+
+
+def start(**usage: Any) -> bytes:
+    return event(
+        "message_start",
+        message={
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-x-1",
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": {"input_tokens": 10, "output_tokens": 1, "service_tier": "standard", **usage},
+        },
+    )
+
+
+def opens(index: int, **block: Any) -> bytes:
+    return event("content_block_start", index=index, content_block=block)
+
+
+def adds(index: int, **delta: Any) -> bytes:
+    return event("content_block_delta", index=index, delta=delta)
+
+
+def ends(index: int) -> bytes:
+    return event("content_block_stop", index=index)
+
+
+def finish(reason: str = "end_turn", usage: dict[str, Any] | None = None, **delta: Any) -> bytes:
+    return event(
+        "message_delta",
+        delta={"stop_reason": reason, "stop_sequence": None, **delta},
+        usage=usage or {"output_tokens": 40},
+    )
+
+
+STOP = event("message_stop")
+PING = event("ping")
+CITED = {
+    "type": "char_location",
+    "cited_text": "w",
+    "document_index": 0,
+    "document_title": "T",
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
+
+STREAM: list[bytes] = [
+    start(cache_read_input_tokens=200, cache_creation_input_tokens=30),
+    opens(0, type="thinking", thinking="", signature=""),
+    PING,
+    adds(0, type="thinking_delta", thinking="Let me "),
+    adds(0, type="thinking_delta", thinking="sëe 👀."),
+    adds(0, type="signature_delta", signature="sig"),
+    ends(0),
+    opens(1, type="redacted_thinking", data="sealed"),
+    ends(1),
+    opens(2, type="text", text=""),
+    adds(2, type="text_delta", text="It "),
+    adds(2, type="text_delta", text="is."),
+    adds(2, type="citations_delta", citation=CITED),
+    ends(2),
+    opens(3, type="server_tool_use", id="srvtoolu_1", name="web_search", input={}),
+    adds(3, type="input_json_delta", partial_json='{"query":'),
+    adds(3, type="input_json_delta", partial_json='"x"}'),
+    ends(3),
+    opens(4, type="web_search_tool_result", tool_use_id="srvtoolu_1", content=[]),
+    ends(4),
+    opens(5, type="tool_use", id="toolu_1", name="look", input={}),
+    adds(5, type="input_json_delta", partial_json=""),
+    adds(5, type="input_json_delta", partial_json='{"a":'),
+    adds(5, type="input_json_delta", partial_json=' "ü"}'),
+    ends(5),
+    opens(6, type="tool_use", id="toolu_2", name="look", input={}),
+    ends(6),
+    finish(
+        "tool_use",
+        {"output_tokens": 40, "output_tokens_details": {"thinking_tokens": 9}},
+        container={"id": "box", "expires_at": "2026-11-20T00:00:00Z"},
+    ),
+    STOP,
+]
+WHOLE: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-x-1",
+    "content": [
+        {"type": "thinking", "thinking": "Let me sëe 👀.", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "sealed"},
+        {"type": "text", "text": "It is.", "citations": [CITED]},
+        {
+            "type": "server_tool_use",
+            "id": "srvtoolu_1",
+            "name": "web_search",
+            "input": {"query": "x"},
+        },
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+        {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"a": "ü"}},
+        {"type": "tool_use", "id": "toolu_2", "name": "look", "input": {}},
+    ],
+    "stop_reason": "tool_use",
+    "stop_sequence": None,
+    "container": {"id": "box", "expires_at": "2026-11-20T00:00:00Z"},
+    "usage": {
+        "input_tokens": 10,
+        "output_tokens": 40,
+        "cache_read_input_tokens": 200,
+        "cache_creation_input_tokens": 30,
+        "output_tokens_details": {"thinking_tokens": 9},
+        "service_tier": "standard",
+    },
+}
+
+
+def read(*pieces: bytes) -> list[Chunk]:
+    decoder = UPSTREAM.decoder()
+    chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)]
+    return chunks + decoder.close()
+
+
+def collected(chunks: list[Chunk]) -> ChatResponse:
+    collector = Collector("anthropic")
+    collector.add(chunks)
+    return collector.response()
+
+
+def comparable(response: ChatResponse) -> Any:
+    """Without the white space of raw JSON, which is the sender's business."""
+    text = json.loads(msgspec.json.encode(response))
+    for choice in text["choices"]:
+        for part in choice["parts"]:
+            if "arguments" in part:
+                part["arguments"] = json.loads(part["arguments"])
+    return text
+
+
+def test_the_chunks_of_a_stream_add_up_to_the_whole_answer() -> None:
+    response = collected(read(*STREAM))
+    assert comparable(response) == comparable(UPSTREAM.decode(json.dumps(WHOLE).encode()))
+
+
+def test_the_grammar_of_chunks_is_kept() -> None:
+    chunks = read(*STREAM)
+    assert isinstance(chunks[0], Begun)
+    assert chunks[0].service_tier == "standard"
+    opened: list[int] = []
+    closed: list[int] = []
+    for chunk in chunks:
+        if isinstance(chunk, PartBegun):
+            assert len(opened) == len(closed)
+            opened.append(chunk.part)
+        elif isinstance(chunk, PartEnded):
+            closed.append(chunk.part)
+    assert opened == closed == list(range(7))
+    assert sum(isinstance(chunk, Finished) for chunk in chunks) == 1
+    usages = [chunk.usage for chunk in chunks if isinstance(chunk, UsageSeen)]
+    assert usages == [Usage(240, 1, 200, 30), Usage(240, 40, 200, 30, 9)]
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=80)
+def test_any_split_of_the_bytes_gives_the_same_chunks(data: st.DataObject) -> None:
+    eol = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    raw = b"".join(STREAM).replace(b"\n", eol.encode())
+    comment = data.draw(st.sampled_from([b"", b": keep-alive" + eol.encode() * 2]))
+    raw = comment + raw
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=30)))
+    pieces = [raw[i:j] for i, j in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
+    assert read(*pieces) == read(*STREAM)
+
+
+def test_every_single_byte_alone_gives_the_same_chunks() -> None:
+    raw = b"".join(STREAM)
+    assert read(*(raw[i : i + 1] for i in range(len(raw)))) == read(*STREAM)
+
+
+def test_content_starts_a_stream_and_openings_do_not() -> None:
+    decoder = UPSTREAM.decoder()
+    for piece in (PING, start(), opens(0, type="text", text="")):
+        decoder.feed(piece)
+        assert not decoder.started
+    decoder.feed(adds(0, type="text_delta", text="x"))
+    assert decoder.started
+    assert not decoder.complete
+    decoder.feed(ends(0) + finish())
+    assert decoder.complete
+    assert not decoder.done
+    decoder.feed(STOP)
+    assert decoder.done
+
+
+def test_a_call_of_a_tool_starts_a_stream() -> None:
+    decoder = UPSTREAM.decoder()
+    decoder.feed(start() + opens(0, type="tool_use", id="a", name="b", input={}))
+    assert decoder.started
+
+
+ERROR = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
+
+
+def test_an_error_before_the_answer_is_raised_and_after_it_told() -> None:
+    decoder = UPSTREAM.decoder()
+    decoder.feed(start())
+    with pytest.raises(UpstreamRateLimited):
+        decoder.feed(ERROR)
+    chunks = read(start(), opens(0, type="text", text=""), adds(0, type="text_delta", text="x"), ERROR, STOP)  # fmt: skip
+    last = chunks[-1]
+    assert isinstance(last, Failed)
+    assert isinstance(last.error, UpstreamRateLimited)
+    assert last.error.upstream_status == 529
+
+
+def test_a_failed_stream_is_not_complete() -> None:
+    decoder = UPSTREAM.decoder()
+    decoder.feed(start() + opens(0, type="text", text="") + adds(0, type="text_delta", text="x"))
+    decoder.feed(ERROR + finish() + STOP)
+    assert not decoder.complete
+
+
+def test_the_last_event_may_lack_its_blank_line() -> None:
+    events = [*STREAM[:-1], STOP.rstrip(b"\n")]
+    assert read(*events) == read(*STREAM)
+
+
+ODD = [
+    b"data: {oops\n\n",
+    b"data: [DONE]\n\n",
+    b"event: x\n\n",
+    b"data: 3\n\n",
+    b"data: null\n\n",
+    event("brand_new", thing=1),
+    adds(99, type="text_delta", text="lost"),
+    ends(99),
+    event("content_block_delta", index="0", delta={"type": "text_delta", "text": "x"}),
+    event("content_block_delta", index=0, delta=None),
+    event("content_block_delta", index=0),
+    event("content_block_delta", index=0, delta={"type": "new_delta", "thing": 1}),
+    adds(0, type="citations_delta", citation=3),
+    opens(0, type="text", text="again"),
+    event("content_block_start", index=7, content_block={"type": "text"}),
+    event("content_block_start", index=7, content_block=None),
+    event("message_start", message=None),
+    event("message_delta", delta=None, usage={"output_tokens": "x"}),
+    event("message_delta", delta={"stop_reason": None}, usage=None),
+    b"event: \xff\ndata: \xff\n\n",
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_event_that_cannot_be_read_is_skipped(odd: bytes) -> None:
+    plain = [start(), opens(0, type="text", text=""), adds(0, type="text_delta", text="x")]
+    rest = [ends(0), finish(), STOP]
+    assert read(*plain, odd, *rest) == read(*plain, *rest)
+
+
+def test_an_endless_event_is_refused() -> None:
+    with pytest.raises(UpstreamGarbled):
+        read(b"data: " + b"x" * (5 * 1024 * 1024))
+
+
+def test_a_second_finish_changes_nothing() -> None:
+    chunks = read(start(), finish(), finish("max_tokens"), STOP)
+    assert [chunk.reason for chunk in chunks if isinstance(chunk, Finished)] == ["end_turn"]
+
+
+def test_an_answer_by_the_stand_in_tool_is_text() -> None:
+    chunks = read(
+        start(),
+        opens(0, type="tool_use", id="a", name="federation_answer", input={}),
+        adds(0, type="input_json_delta", partial_json='{"a":'),
+        adds(0, type="input_json_delta", partial_json="1}"),
+        ends(0),
+        finish("tool_use"),
+        STOP,
+    )
+    choice = collected(chunks).choices[0]
+    assert choice.parts == (Text('{"a":1}'),)
+    assert choice.finish == "stop"
+
+
+def test_a_summary_of_the_conversation_comes_in_pieces() -> None:
+    chunks = read(
+        start(),
+        opens(0, type="compaction", content=""),
+        adds(0, type="compaction_delta", content="So "),
+        adds(0, type="compaction_delta", content="far.", encrypted_content="E"),
+        ends(0),
+        finish("compaction"),
+        STOP,
+    )
+    part = collected(chunks).choices[0].parts[0]
+    assert isinstance(part, Foreign)
+    assert json.loads(bytes(part.raw)) == {
+        "type": "compaction",
+        "content": "So far.",
+        "encrypted_content": "E",
+    }
+
+
+# Writing
+
+
+def written(chunks: list[Chunk], *, each: bool = True) -> bytes:
+    renderer = StreamRenderer()
+    if each:
+        return b"".join([renderer.render([chunk]) for chunk in chunks]) + renderer.close()
+    return renderer.render(chunks) + renderer.close()
+
+
+def events_of(raw: bytes) -> list[dict[str, Any]]:
+    """The events, each checked against the official client's types."""
+    found = []
+    for piece in raw.decode().split("\n\n")[:-1]:
+        name, data = piece.split("\n")
+        body = json.loads(data.removeprefix("data: "))
+        assert name == f"event: {body['type']}"
+        EVENT.validate_python(body)
+        found.append(body)
+    return found
+
+
+@pytest.mark.parametrize("each", [True, False])
+def test_what_is_read_is_written_again(each: bool) -> None:
+    chunks = read(*STREAM)
+    again = written(chunks, each=each)
+    assert collected(read(again)) == collected(chunks)
+    events = events_of(again)
+    assert events[0]["type"] == "message_start"
+    assert events[-1] == {"type": "message_stop"}
+    if not each:
+        assert events[0]["message"]["usage"]["cache_read_input_tokens"] == 200
+
+
+def test_interleaved_calls_are_written_one_after_the_other() -> None:
+    chunks: list[Chunk] = [
+        Begun("c-1", "gpt-x"),
+        PartBegun(0, 0, Text("")),
+        Delta(0, 0, "I look."),
+        PartEnded(0, 0),
+        PartBegun(0, 1, ToolCall("a", "look", "")),
+        PartBegun(0, 2, ToolCall("b", "look", "")),
+        Delta(0, 1, '{"n":'),
+        PartBegun(0, 3, ToolCall("c", "look", "")),
+        Delta(0, 2, '{"n":2}'),
+        Delta(0, 1, "1}"),
+        PartEnded(0, 2),
+        Delta(0, 3, '{"n":'),
+        PartEnded(0, 1),
+        Delta(0, 3, "3}"),
+        PartEnded(0, 3),
+        Finished(0, "tool_calls", "tool_calls"),
+        UsageSeen(Usage(50, 7, cached=20)),
+    ]
+    raw = written(chunks)
+    events = events_of(raw)
+    open_blocks = 0
+    for item in events:
+        open_blocks += item["type"] == "content_block_start"
+        open_blocks -= item["type"] == "content_block_stop"
+        assert open_blocks in (0, 1)
+    response = collected(read(raw))
+    calls = [part for part in response.choices[0].parts if isinstance(part, ToolCall)]
+    assert [(call.id, call.arguments) for call in calls] == [
+        ("a", '{"n":1}'),
+        ("b", '{"n":2}'),
+        ("c", '{"n":3}'),
+    ]
+    assert response.usage == Usage(50, 7, cached=20)
+    assert events[-2]["delta"]["stop_reason"] == "tool_use"
+    assert events[0]["message"]["usage"] == {"input_tokens": 0, "output_tokens": 0}
+
+
+def test_each_part_of_another_provider_has_its_events() -> None:
+    chunks: list[Chunk] = [
+        Begun("c-1", "x"),
+        PartBegun(0, 0, Thinking(id="rs_1")),
+        Delta(0, 0, "Hm."),
+        Delta(0, 0, sealed="se"),
+        Delta(0, 0, sealed="aled"),
+        PartEnded(0, 0),
+        PartBegun(0, 1, Thinking(sealed="only")),
+        PartEnded(0, 1),
+        PartBegun(0, 2, Text("Now")),
+        Delta(0, 2, " this."),
+        Delta(0, 2, citation=Citation("T", "https://a.test", raw=Raw(b'{"type":"url_citation"}'))),
+        PartEnded(0, 2),
+        PartBegun(0, 3, ToolCall("a", "free", "", kind="custom")),
+        Delta(0, 3, 'say "hi"'),
+        PartEnded(0, 3),
+        PartBegun(0, 4, ToolCall("b", "look", "{}", signature="state", extra={"index": Raw(b"0")})),
+        PartEnded(0, 4),
+        PartBegun(0, 5, Foreign("openai", Raw(b"{}"))),
+        PartEnded(0, 5),
+        PartBegun(0, 6, Refusal("")),
+        Delta(0, 6, "No."),
+        PartEnded(0, 6),
+        PartBegun(1, 0, Text("other choice")),
+        Delta(1, 0, "!"),
+        PartEnded(1, 0),
+        Finished(1, "stop"),
+        Finished(0, "stop", "stop", detail=Raw(b"[]"), extra={"logit": Raw(b"1")}),
+    ]
+    raw = written(chunks)
+    events_of(raw)
+    response = collected(read(raw))
+    assert response.choices[0].parts == (
+        Thinking("Hm."),
+        Thinking(sealed="sealed"),
+        Thinking(sealed="only"),
+        Text("Now this.", citations=response.choices[0].parts[3].citations),  # type: ignore[union-attr]
+        ToolCall("a", "free", '{"input":"say \\"hi\\""}'),
+        ToolCall("b", "look", "{}", signature="state"),
+        Text("No."),
+    )
+    assert response.choices[0].reason == "refusal"
+    assert len(response.choices) == 1
+
+
+def test_a_stream_that_says_nothing_is_still_a_message() -> None:
+    events = events_of(written([Begun("a", "b"), Finished(0, "stop", "stop")]))
+    assert [item["type"] for item in events] == ["message_start", "message_delta", "message_stop"]
+    assert StreamRenderer().close().startswith(b"event: message_start")
+
+
+def test_what_was_still_held_back_is_written_at_the_end() -> None:
+    chunks: list[Chunk] = [
+        Begun("a", "b"),
+        PartBegun(0, 0, ToolCall("a", "x", "")),
+        PartBegun(0, 1, ToolCall("b", "x", "")),
+        Delta(0, 1, "{}"),
+        Delta(0, 0, "{}"),
+        Finished(0, "tool_calls"),
+    ]
+    parts = collected(read(written(chunks))).choices[0].parts
+    assert [part.id for part in parts if isinstance(part, ToolCall)] == ["a", "b"]
+
+
+def test_a_broken_stream_ends_with_an_error_and_no_end() -> None:
+    renderer = StreamRenderer()
+    out = renderer.render([Begun("a", "b"), PartBegun(0, 0, Text("x"))])
+    out += renderer.fail(UpstreamCut("The stream broke off."))
+    assert out.endswith(b"\n\n")
+    last = out.rstrip().split(b"\n\n")[-1]
+    assert last.startswith(b"event: error\ndata: ")
+    told = json.loads(last.split(b"data: ", 1)[1])
+    assert told["error"]["type"] == "api_error"
+    assert renderer.close() == renderer.fail(UpstreamFailed("again")) == b""
+
+
+def test_a_failure_among_the_chunks_is_told_once() -> None:
+    renderer = StreamRenderer()
+    error: UpstreamError = UpstreamFailed("It broke.")
+    out = renderer.render([Begun("a", "b"), Failed(error)])
+    assert out.count(b"event: error") == 1
+    assert renderer.fail(error) == b""
+
+
+# Forwarding
+
+
+def tapped(*pieces: bytes) -> tuple[Any, bytes]:
+    tap = UPSTREAM.tap(withhold_usage=True, choices=1)
+    out = b"".join([tap.feed(piece) for piece in pieces])
+    return tap, out + tap.close()
+
+
+def test_a_forwarded_stream_is_read_to_its_end() -> None:
+    tap, out = tapped(*STREAM)
+    assert out == b"".join(STREAM)
+    answer = tap.answer()
+    assert (answer.model, answer.finish) == ("claude-x-1", "tool_use")
+    assert answer.usage == Usage(240, 40, 200, 30, 9)
+    assert (tap.started, tap.done, tap.complete, tap.error) == (True, True, True, None)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_any_split_of_forwarded_bytes_is_read_the_same(data: st.DataObject) -> None:
+    eol = data.draw(st.sampled_from(["\n", "\r\n"]))
+    raw = b"".join(STREAM).replace(b"\n", eol.encode())
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=30)))
+    pieces = [raw[i:j] for i, j in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
+    tap, out = tapped(*pieces)
+    whole, _ = tapped(raw)
+    assert out == raw
+    assert tap.answer() == whole.answer()
+    assert tap.events == whole.events == 11
+
+
+def test_words_of_the_model_are_not_taken_for_events() -> None:
+    said = 'event: message_stop\ndata: {"type":"message_delta","usage":{"output_tokens":9}}\n\n'
+    tap, _ = tapped(
+        start(), opens(0, type="text", text=""), adds(0, type="text_delta", text="x"),
+        adds(0, type="text_delta", text=said), adds(0, type="text_delta", text='"error":{}'),
+    )  # fmt: skip
+    assert (tap.done, tap.complete, tap.error, tap.events) == (False, False, None, 3)
+    assert tap.answer().usage == Usage(10, 1)
+
+
+def test_many_deltas_in_one_piece_are_counted() -> None:
+    many = adds(0, type="text_delta", text="x") * 50
+    tap, out = tapped(start() + opens(0, type="text", text=""), many, many)
+    assert tap.events == 100
+    assert out.endswith(many)
+
+
+def test_deltas_with_an_end_among_them_are_read() -> None:
+    more = adds(0, type="text_delta", text="x")
+    tap, _ = tapped(start(), opens(0, type="text", text=""), more, more + ends(0) + finish() + STOP)
+    assert tap.complete
+    assert tap.done
+
+
+def test_a_forwarded_error_is_seen() -> None:
+    tap = UPSTREAM.tap(withhold_usage=False, choices=1)
+    tap.feed(start())
+    with pytest.raises(UpstreamRateLimited):
+        tap.feed(ERROR)
+    tap, out = tapped(start(), adds(0, type="text_delta", text="x"), ERROR)
+    assert isinstance(tap.error, UpstreamRateLimited)
+    assert not tap.complete
+    assert out.endswith(ERROR)
+
+
+def test_a_torn_event_is_dropped_and_a_whole_one_kept() -> None:
+    _, out = tapped(start(), b'event: content_block_delta\ndata: {"type":"cont')
+    assert out == start()
+    tap, out = tapped(start(), STOP.rstrip(b"\n"))
+    assert tap.done
+    assert out == start() + STOP
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_event_that_nobody_can_read_is_forwarded(odd: bytes) -> None:
+    tap, out = tapped(start(), odd, finish(), STOP)
+    assert out == start() + odd + finish() + STOP
+    assert tap.complete
