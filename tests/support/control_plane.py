@@ -19,6 +19,7 @@ from federation.control.threads import Errands
 from federation.domain.catalogue import Auth, Limits, Model, Provider, Tier
 from federation.domain.routes import Route, Settings
 from federation.errors import ConfigError, FederationError, Problem
+from federation.gateway.tokens import Tokens
 from federation.ports import Exchange
 from federation.schema.http import Headers, Timeouts, WireRequest
 from federation.storage.journal_reader import JournalReader
@@ -166,11 +167,12 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
     keys.ensure_tenant("other", 0)
     probes: list[int] = []
     ingest = Ingest(JournalReader(journal), calls, clock)
+    prober = Prober(provided, Tokens(provided).sign)
     control = Control(
         configuration=configuration,
         keys=KeyDesk(keys, b"k" * 32, ADMIN, errands, clock),
         ledger=Ledger(calls, ingest, errands, lambda: probes.append(1)),
-        providers=ProviderDesk(configuration, overrides, Prober(provided), errands, clock),
+        providers=ProviderDesk(configuration, overrides, prober, errands, clock),
         errands=errands,
         run=run,
         workers=1,

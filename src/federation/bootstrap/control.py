@@ -35,6 +35,7 @@ from federation.control.providers import ProviderDesk
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT
 from federation.errors import ConfigError, Problem
+from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.calls import SqlCalls
@@ -113,12 +114,17 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         configuration=configuration,
         keys=keys,
         ledger=Ledger(calls, ingest, errands, lambda: probe(index)),
-        providers=ProviderDesk(configuration, overrides, Prober(Client()), errands, clock),
+        providers=ProviderDesk(configuration, overrides, _prober(), errands, clock),
         errands=errands,
         run=given.run,
         workers=given.workers,
         clock=clock,
     )
+
+
+def _prober() -> Prober:
+    transport = Client()
+    return Prober(transport, Tokens(transport).sign)
 
 
 def _keys(

@@ -22,6 +22,7 @@ from federation.control.permissions import KeyWish
 from federation.control.probes import Prober
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.changes import SqlOverrides
@@ -138,7 +139,7 @@ def probe(place: Place, provider: str) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         client = Client()
         try:
-            return asdict(await Prober(client).ask(row, secret))
+            return asdict(await Prober(client, Tokens(client).sign).ask(row, secret))
         finally:
             await client.aclose()
 

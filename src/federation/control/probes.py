@@ -8,10 +8,12 @@ is silence, a server error, or a refused credential.
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from federation.credentials.signers import sign
+from federation.credentials.plans import Signature, SignPlan
+from federation.credentials.signers import plan
 from federation.domain.catalogue import Provider
 from federation.errors import ConfigError, FederationError, Problem
 from federation.ports import Transport
@@ -31,11 +33,16 @@ class Probe:
     message: str
 
 
+Sign = Callable[[SignPlan, WireRequest], Awaitable[WireRequest]]
+"""Finishes a request whose sign-in needs its body, a clock or a token."""
+
+
 class Prober:
     """Asks providers by way of a transport."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, sign: Sign) -> None:
         self._transport = transport
+        self._sign = sign
 
     async def ask(self, provider: Provider, secret: str | None) -> Probe:
         """Ask once. Never raises for what a provider does."""
@@ -49,7 +56,8 @@ class Prober:
             )
         began = time.monotonic()
         try:
-            request = _request(provider, secret)
+            signing = _plan(provider, secret)
+            request = await self._sign(signing, _request(provider, signing))
             exchange = await self._transport.send(request, TIMEOUTS)
             await exchange.aclose()
         except FederationError as error:
@@ -63,7 +71,15 @@ class Prober:
         return _judge(exchange.status, _since(began))
 
 
-def _request(provider: Provider, secret: str | None) -> WireRequest:
+def _plan(provider: Provider, secret: str | None) -> SignPlan:
+    try:
+        return plan(provider, secret)
+    except ValueError:  # its words may repeat a part of the secret
+        message = "the credential holds a character that cannot be sent"
+        raise ConfigError([Problem(provider.id, None, message)]) from None
+
+
+def _request(provider: Provider, signing: SignPlan) -> WireRequest:
     """Raises `ConfigError` where the row cannot be called at all."""
     try:
         url = urlsplit(provider.base_url)
@@ -74,11 +90,7 @@ def _request(provider: Provider, secret: str | None) -> WireRequest:
         raise ConfigError([Problem(provider.id, None, "the base address is not an http(s) URL")])
     private = provider.private or provider.local
     origin = Origin(url.scheme, host, port, private=private)
-    try:
-        signature = sign(provider.auth, secret)
-    except ValueError:  # its words may repeat a part of the secret
-        message = "the credential holds a character that cannot be sent"
-        raise ConfigError([Problem(provider.id, None, message)]) from None
+    signature = signing if isinstance(signing, Signature) else Signature()
     target = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%") + "/models"
     extra = tuple((k.lower().encode(), v.encode()) for k, v in provider.auth.extra.items())
     headers = ((b"accept", b"application/json"), *extra, *signature.headers)

@@ -4,8 +4,6 @@ A thought signature or sealed reasoning means something to its maker only. It is
 envelope before a client of another dialect gets it, taken out when the client sends the
 conversation back, and left out where another provider takes over. The traps:
 
-* SDKs of some dialects decode a signature as base64 and write it anew, so an envelope is
-  base64 in whole, of a length that needs no padding, and is read in both alphabets.
 * Not every dialect has room for every state of a part, so one envelope holds all of them.
 * Many programs send back nothing of a tool call but id, name and arguments. For their
   dialects the envelope hangs at the id, in letters that every provider allows in one.
@@ -14,17 +12,13 @@ conversation back, and left out where another provider takes over. The traps:
 
 from __future__ import annotations
 
-import hmac
-from binascii import Error as NotBase64
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
-from hashlib import blake2b
 from operator import is_
 from typing import Final
 
-import msgspec
 from msgspec import structs
 
+from federation.dialects.envelopes import PREFIX, Letter, digest_of, disclose, enclose, url_safe
 from federation.schema.chat import ASSISTANT, TOOL, ChatRequest, ChatResponse, Choice
 from federation.schema.parts import Part, Text, Thinking, ToolCall, ToolResult
 
@@ -36,51 +30,17 @@ WITHOUT_PLACE: Final = frozenset(
 """Client dialects in which a tool call has no member for a signature."""
 
 PORTABLE: Final = frozenset(("anthropic",))
-"""Families whose states any host of the family opens: "signature values are compatible
-across platforms" (docs.anthropic.com, extended thinking)."""
+"""Families of which every host opens the states of every other, as their vendor says
+(https://platform.claude.com/docs/en/build-with-claude/extended-thinking)."""
 
 _PLACES: Final = {"openai_responses": SEALED, "gemini": SIGNATURE, "bedrock": SIGNATURE}
 """Where a dialect has room for a state of reasoning, if not by whether there is text: an
 item's `encrypted_content`, a part's `thoughtSignature`, a `reasoningText.signature`."""
 
-_PREFIX: Final = "fed1seal"
-_PREFIX_BYTES: Final = _PREFIX.encode()
-_MAGIC: Final = a2b_base64(_PREFIX)
-_MAC_BYTES: Final = 12
-_HEAD: Final = len(_MAGIC) + _MAC_BYTES
-_PERSON: Final = b"federation-state"
-_AT_ID: Final = "__" + _PREFIX
-_WORTH: Final = 16
+_MARK: Final = PREFIX.encode()
+_AT_ID: Final = "__" + PREFIX
 _WITH_STATES: Final = frozenset((ASSISTANT,))
 _WITH_IDS: Final = frozenset((ASSISTANT, TOOL))
-_STANDARD, _URL_SAFE, _PLAIN = b"\x00", b"\x01", b"\x02"
-_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
-_TO_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-
-
-class Letter(msgspec.Struct, frozen=True):
-    """What an envelope holds: the states of one part."""
-
-    maker: str
-    id: str = ""
-    signature: str = ""
-    sealed: str = ""
-    text: bytes = b""
-    """A digest of the reasoning's text, empty where it had none: makers refuse a signature
-    whose text a client has changed."""
-
-
-class _Packed(msgspec.Struct, array_like=True, frozen=True):
-    """A letter in few bytes; states after the number of their alphabet."""
-
-    maker: str
-    id: str
-    signature: bytes
-    sealed: bytes
-    text: bytes
-
-
-_PACKED: Final = msgspec.msgpack.Decoder(_Packed)
 
 
 def maker_of(family: str, provider: str) -> str:
@@ -91,87 +51,7 @@ def maker_of(family: str, provider: str) -> str:
 
 def carries(body: bytes) -> bool:
     """Whether a client's body may hold an envelope: it is then translated, not forwarded."""
-    return _PREFIX_BYTES in body
-
-
-# Envelopes
-
-
-def enclose(letter: Letter, key: bytes) -> str:
-    """The envelope around a part's states; one that is an envelope already stays as it is.
-
-    `key` has 16 to 64 bytes and is the same in every worker and after every restart.
-    """
-    done = letter.signature or letter.sealed
-    if done.startswith(_PREFIX) and disclose(done, key) is not None:
-        return done
-    packed = msgspec.msgpack.encode(
-        _Packed(
-            letter.maker, letter.id, _tight(letter.signature), _tight(letter.sealed), letter.text
-        )
-    )
-    filler = -(_HEAD + 1 + len(packed)) % 3
-    payload = bytes((filler,)) + packed + bytes(filler)
-    return b2a_base64(_MAGIC + _mac(payload, key) + payload, newline=False).decode()
-
-
-def disclose(envelope: str, key: bytes) -> Letter | None:
-    """What stands in an envelope; None where it is none of ours, or not as we wrote it."""
-    # Without padding, every text of whole groups stands for other bytes.
-    if not envelope.isascii() or envelope.endswith("=") or not envelope.startswith(_PREFIX):
-        return None
-    try:
-        data = a2b_base64(envelope.encode().translate(_TO_STANDARD), strict_mode=True)
-    except NotBase64:
-        return None
-    mac, payload = data[len(_MAGIC) : _HEAD], data[_HEAD:]
-    if not payload or not hmac.compare_digest(mac, _mac(payload, key)):
-        return None
-    try:
-        packed = _PACKED.decode(payload[1 : len(payload) - payload[0]])
-    except msgspec.DecodeError:
-        return None
-    return Letter(
-        packed.maker, packed.id, _loose(packed.signature), _loose(packed.sealed), packed.text
-    )
-
-
-def digest_of(text: str) -> bytes:
-    """The digest of a reasoning's text for `Letter.text`."""
-    return digest_begun(text).digest() if text else b""
-
-
-def digest_begun(text: str) -> blake2b:
-    """The same, where more of the text is still to come."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
-
-
-def _mac(payload: bytes, key: bytes) -> bytes:
-    return blake2b(payload, digest_size=_MAC_BYTES, key=key, person=_PERSON).digest()
-
-
-def _tight(text: str) -> bytes:
-    """States are base64 nearly always: kept as bytes, an envelope is hardly longer than they."""
-    raw = text.encode()
-    if len(raw) >= _WORTH and len(raw) % 4 == 0:
-        url_safe = b"-" in raw or b"_" in raw
-        try:
-            data = a2b_base64(raw.translate(_TO_STANDARD) if url_safe else raw, strict_mode=True)
-        except NotBase64:
-            return _PLAIN + raw
-        tight = (_URL_SAFE if url_safe else _STANDARD) + data
-        if _loose(tight) == text:
-            return tight
-    return _PLAIN + raw if raw else b""
-
-
-def _loose(value: bytes) -> str:
-    kind, rest = value[:1], value[1:]
-    if kind == _STANDARD:
-        return b2a_base64(rest, newline=False).decode()
-    if kind == _URL_SAFE:
-        return b2a_base64(rest, newline=False).translate(_TO_URL_SAFE).decode()
-    return rest.decode()
+    return _MARK in body
 
 
 # Out to the client
@@ -221,7 +101,7 @@ def place_of(dialect: str, *, has_text: bool) -> str:
 
 def with_letter(call_id: str, letter: str) -> str:
     """A tool call's id that carries an envelope along."""
-    return f"{call_id}__{letter.encode().translate(_TO_URL_SAFE).decode()}"
+    return f"{call_id}__{url_safe(letter)}"
 
 
 def _changed_choice(choice: Choice, change: Callable[[Part], Part]) -> Choice:
@@ -252,14 +132,12 @@ def _unwrapped(part: Part, key: bytes) -> Part:
             if _AT_ID not in part.id:
                 return _unsigned(part, part.signature, key) if part.signature else part
             bare, _, letter = part.id.rpartition(_AT_ID)
-            return _unsigned(
-                structs.replace(part, id=bare), part.signature or _PREFIX + letter, key
-            )
+            return _unsigned(structs.replace(part, id=bare), part.signature or PREFIX + letter, key)
         case ToolResult() if _AT_ID in part.call_id:
             return structs.replace(part, call_id=part.call_id.rpartition(_AT_ID)[0])
         case Thinking():
             for envelope in (part.signature, part.sealed, part.id):
-                if envelope.startswith(_PREFIX):
+                if envelope.startswith(PREFIX):
                     return _opened(part, disclose(envelope, key))
     return part
 
@@ -280,7 +158,7 @@ def _opened(part: Thinking, letter: Letter | None) -> Part:
 
 
 def _unsigned(part: Text | ToolCall, signature: str, key: bytes) -> Part:
-    if not signature.startswith(_PREFIX):
+    if not signature.startswith(PREFIX):
         return part
     letter = disclose(signature, key) or Letter("")
     return structs.replace(part, signature=letter.signature, maker=letter.maker)

@@ -13,14 +13,8 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from federation.dialects.carriage import (
-    SIGNATURE,
-    Letter,
-    digest_begun,
-    enclose,
-    place_of,
-    wrap_part,
-)
+from federation.dialects.carriage import SIGNATURE, place_of, wrap_part
+from federation.dialects.envelopes import Letter, digest_begun, enclose
 from federation.schema.chunks import Chunk, Delta, PartBegun, PartEnded
 from federation.schema.parts import Part, Text, Thinking, ToolCall
 

@@ -2,8 +2,8 @@
 
 An encoder never leaves anything out silently: it names the feature. The rule then says
 whether the call goes on without it (a warning header names it), or is refused before a token
-is spent. Under `Ask.strict` the dispatcher refuses any loss. A feature that a dialect can express is not in
-its table; mapping into other words without losing the meaning is no loss.
+is spent. Under `Ask.strict` the dispatcher refuses any loss. A feature that a dialect can
+express is not in its table; mapping into other words without losing the meaning is no loss.
 """
 
 from __future__ import annotations

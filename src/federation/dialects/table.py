@@ -15,17 +15,22 @@ from federation.dialects.bedrock import upstream as bedrock_upstream
 from federation.dialects.cohere import client as cohere_client
 from federation.dialects.cohere import upstream as cohere_upstream
 from federation.dialects.faces import ClientFace, Prepare
+from federation.dialects.gemini import client as gemini_client
+from federation.dialects.gemini import upstream as gemini_upstream
 from federation.dialects.ollama import client as ollama_client
 from federation.dialects.ollama import upstream as ollama_upstream
 from federation.dialects.openai import client as openai_client
 from federation.dialects.openai import upstream as openai_upstream
+from federation.dialects.openai_completions import client as completions_client
 from federation.dialects.openai_responses import client as responses_client
 from federation.dialects.openai_responses import upstream as responses_upstream
 
 CLIENTS: Final[dict[str, ClientFace]] = {
     "openai": openai_client.CLIENT,
+    "openai_completions": completions_client.CLIENT,
     "openai_responses": responses_client.CLIENT,
     "anthropic": anthropic_client.CLIENT,
+    "gemini": gemini_client.CLIENT,
     "bedrock": bedrock_client.CLIENT,
     "cohere": cohere_client.CLIENT,
     "ollama": ollama_client.CLIENT,
@@ -35,6 +40,8 @@ UPSTREAMS: Final[dict[str, Prepare]] = {
     "openai": openai_upstream.prepare,
     "openai_responses": responses_upstream.prepare,
     "anthropic": anthropic_upstream.prepare,
+    "gemini": gemini_upstream.prepare,
+    "vertex": gemini_upstream.prepare,
     "bedrock": bedrock_upstream.prepare,
     "cohere": cohere_upstream.prepare,
     "ollama": ollama_upstream.prepare,

@@ -18,6 +18,7 @@ from federation.errors import (
     RateLimited,
     UpstreamDenied,
     UpstreamError,
+    UpstreamFailed,
     UpstreamGarbled,
     UpstreamTimeout,
 )
@@ -151,8 +152,15 @@ class Dispatcher:
 
     def _refused(self, line: Line, exchange: Exchange, body: bytes) -> UpstreamError:
         error = line.upstream.decode_error(exchange.status, exchange.headers, body)
-        if isinstance(line.signing, ByToken) and isinstance(error, UpstreamDenied):
-            self._world.tokens.forget(line.signing.spec)
+        if (
+            isinstance(line.signing, ByToken)
+            and isinstance(error, UpstreamDenied)
+            and self._world.tokens.forget(line.signing.spec)
+        ):
+            return UpstreamFailed(
+                "The provider no longer takes our token; it is fetched anew.",
+                upstream_status=exchange.status,
+            )
         return error
 
     async def _whole(

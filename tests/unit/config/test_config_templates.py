@@ -13,7 +13,7 @@ from federation.config import reference, reference_text, unenforced, words
 from federation.config.load import load
 from federation.config.templates import env_example, starter_files
 from federation.config.variables import PROVIDER_VARIABLES, VARIABLES
-from federation.dialects.table import DIALECTS
+from federation.dialects.table import UPSTREAMS
 from federation.routing.strategies import STRATEGIES
 from federation.sandbox.profiles import PROFILES
 from federation.sandbox.rows import rows
@@ -63,7 +63,7 @@ def test_every_provider_that_a_variable_names_is_in_the_catalogue() -> None:
 
 def test_strategies_and_dialects_are_those_that_are_built() -> None:
     assert set(words.STRATEGIES) == set(STRATEGIES)
-    assert set(DIALECTS) <= words.DIALECTS
+    assert set(UPSTREAMS) <= words.DIALECTS
 
 
 def test_the_whole_catalogue_loads_without_a_warning(tmp_path: Path) -> None:

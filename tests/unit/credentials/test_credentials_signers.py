@@ -99,6 +99,8 @@ def test_a_credential_in_json_is_never_sent_as_a_key(make_row: MakeRow, scheme: 
         plan(make_row(scheme), '{"type": "service_account", "private_key": "x"}')
     with pytest.raises(ConfigError, match="begins like a JSON object"):
         plan(make_row(scheme), "{not json")
+    with pytest.raises(ConfigError, match="stands for a token"):
+        sign(Auth(scheme=scheme), '{"client_id": "x"}')
 
 
 def test_a_row_of_keys_also_takes_client_credentials_where_it_knows_the_way(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from anthropic.types import Message as VendorMessage
+from anthropic_samples import ANSWER
 from anthropic_vendor import make_request, make_upstream
 from msgspec import Raw
 
@@ -28,70 +29,15 @@ from federation.schema.usage import Usage
 UPSTREAM = make_upstream()
 ASKED = ChatRequest("anthropic", "m", ())
 
-WHOLE: dict[str, Any] = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-x-1",
-    "content": [
-        {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
-        {"type": "redacted_thinking", "data": "sealed"},
-        {
-            "type": "text",
-            "text": "So it is.",
-            "citations": [
-                {
-                    "type": "web_search_result_location",
-                    "cited_text": "It is.",
-                    "encrypted_index": "E1",
-                    "title": "T",
-                    "url": "https://acme.test",
-                }
-            ],
-        },
-        {
-            "type": "server_tool_use",
-            "id": "srvtoolu_1",
-            "name": "web_search",
-            "input": {"query": "x"},
-        },
-        {
-            "type": "web_search_tool_result",
-            "tool_use_id": "srvtoolu_1",
-            "content": {"type": "web_search_tool_result_error", "error_code": "unavailable"},
-        },
-        {
-            "type": "tool_use",
-            "id": "toolu_1",
-            "name": "look",
-            "input": {"a": [1, 2.0]},
-            "caller": {"type": "direct"},
-        },
-    ],
-    "stop_reason": "tool_use",
-    "stop_sequence": None,
-    "container": {"id": "box", "expires_at": "2026-11-20T00:00:00Z"},
-    "usage": {
-        "input_tokens": 10,
-        "cache_creation_input_tokens": 30,
-        "cache_read_input_tokens": 200,
-        "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
-        "output_tokens": 40,
-        "output_tokens_details": {"thinking_tokens": 12},
-        "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
-        "service_tier": "standard",
-    },
-}
-
 
 def body(**changes: Any) -> bytes:
-    return json.dumps({**WHOLE, **changes}).encode()
+    return json.dumps({**ANSWER, **changes}).encode()
 
 
 def test_an_answer_is_read_and_written_back() -> None:
-    VendorMessage.model_validate_json(json.dumps(WHOLE), strict=True)
+    VendorMessage.model_validate_json(json.dumps(ANSWER), strict=True)
     response = UPSTREAM.decode(body())
-    assert json.loads(CLIENT.render(response, ASKED)) == WHOLE
+    assert json.loads(CLIENT.render(response, ASKED)) == ANSWER
 
 
 def test_each_block_becomes_a_part() -> None:
@@ -127,7 +73,7 @@ def test_each_block_becomes_a_part() -> None:
     ],
 )
 def test_stop_reasons_survive_both_ways(reason: str, finish: str) -> None:
-    content = WHOLE["content"] if reason == "tool_use" else [{"type": "text", "text": "x"}]
+    content = ANSWER["content"] if reason == "tool_use" else [{"type": "text", "text": "x"}]
     details = {"type": "refusal", "category": "cyber", "explanation": None}
     extra = {"stop_details": details} if reason == "refusal" else {}
     answer = body(stop_reason=reason, content=content, **extra)
@@ -164,7 +110,7 @@ USAGES: list[tuple[dict[str, Any], Usage | None]] = [
         },
         Usage(10, 5, cache_write=7),
     ),
-    (WHOLE["usage"], Usage(240, 40, 200, 30, 12, 20, units={"web_search": 1})),
+    (ANSWER["usage"], Usage(240, 40, 200, 30, 12, 20, units={"web_search": 1})),
     (
         {
             "input_tokens": 1,
@@ -371,13 +317,13 @@ def test_usage_that_makes_no_sense_costs_no_answer() -> None:
 
 def test_metadata_is_put_into_an_answer() -> None:
     told = json.loads(CLIENT.with_metadata(body(), b'{"selected_provider":"acme"}'))
-    assert told == {**WHOLE, "router_metadata": {"selected_provider": "acme"}}
+    assert told == {**ANSWER, "router_metadata": {"selected_provider": "acme"}}
     with pytest.raises(UpstreamGarbled):
         CLIENT.with_metadata(b'{"a":1,"a":2}', b"{}")
 
 
 def test_the_fast_mode_is_a_tier() -> None:
-    usage = {**WHOLE["usage"], "speed": "fast"}
+    usage = {**ANSWER["usage"], "speed": "fast"}
     response = UPSTREAM.decode(body(usage=usage))
     assert response.service_tier == "fast"
     assert json.loads(CLIENT.render(response, ASKED))["usage"]["speed"] == "fast"

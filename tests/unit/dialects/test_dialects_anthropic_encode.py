@@ -256,9 +256,12 @@ def test_content_that_cannot_be_sent_is_refused(part: Media, row: dict[str, Any]
 def test_system_text_after_the_first_turn_moves_up_and_says_so() -> None:
     body, losses = write(
         asking(
-            Message("system", (Text("A"),)), HI, Message("system", (Text("B"),)), HI,
+            Message("system", (Text("A"),)),
+            HI,
+            Message("system", (Text("B"),)),
+            HI,
         )
-    )  # fmt: skip
+    )
     assert body["system"] == [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]
     assert [turn["role"] for turn in body["messages"]] == ["user"]
     assert losses == ("system_place",)
@@ -352,17 +355,29 @@ def test_the_limit_is_always_sent(asked: int | None, row: dict[str, Any], expect
         (Sampling(temperature=0.5, top_p=0.9), {}, {"temperature": 0.5}, ("top_p",)),
         (Sampling(temperature=0.5, top_p=1), {}, {"temperature": 0.5}, ()),
         (Sampling(top_p=0.9), {}, {"top_p": 0.9}, ()),
-        (Sampling(temperature=0.5, top_p=0.9, top_k=1), {"quirks": NEWER}, {}, ("temperature", "top_p", "top_k")),
+        (
+            Sampling(temperature=0.5, top_p=0.9, top_k=1),
+            {"quirks": NEWER},
+            {},
+            ("temperature", "top_p", "top_k"),
+        ),
         (Sampling(temperature=1, top_p=1), {"quirks": NEWER}, {}, ()),
         (Sampling(stop=("END", "\n")), {}, {"stop_sequences": ["END"]}, ("stop",)),
         (
-            Sampling(min_p=0.1, frequency_penalty=1, presence_penalty=1, seed=1, logit_bias=Raw(b"{}"), logprobs=True),
+            Sampling(
+                min_p=0.1,
+                frequency_penalty=1,
+                presence_penalty=1,
+                seed=1,
+                logit_bias=Raw(b"{}"),
+                logprobs=True,
+            ),
             {},
             {},
             ("min_p", "frequency_penalty", "presence_penalty", "seed", "logit_bias", "logprobs"),
         ),
     ],
-)  # fmt: skip
+)
 def test_sampling_is_sent_as_far_as_the_model_takes_it(
     sampling: Sampling, row: dict[str, Any], expected: dict[str, Any], losses: tuple[str, ...]
 ) -> None:
@@ -470,7 +485,9 @@ def test_an_answer_after_a_schema_is_asked_by_the_field_for_it(vendor: VendorReq
 
 
 def test_an_older_model_answers_after_a_schema_by_a_forced_tool(vendor: VendorRequests) -> None:
-    row = {"abilities": frozenset((Ability.TOOLS, Ability.FORCED_TOOLS, Ability.REASONING))}
+    row: dict[str, Any] = {
+        "abilities": frozenset((Ability.TOOLS, Ability.FORCED_TOOLS, Ability.REASONING))
+    }
     wanted = OutputFormat("schema", SCHEMA)
     upstream = make_upstream(**row)
     body, losses = write(asking(format=wanted, reasoning=Reasoning("high")), **row)
@@ -479,10 +496,16 @@ def test_an_older_model_answers_after_a_schema_by_a_forced_tool(vendor: VendorRe
     assert body["tool_choice"] == {"type": "tool", "name": "federation_answer"}
     assert "thinking" not in body
     answer = {
-        "id": "m", "type": "message", "role": "assistant", "model": "x", "stop_reason": "tool_use",
-        "content": [{"type": "tool_use", "id": "t", "name": "federation_answer", "input": {"a": "b"}}],
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "x",
+        "stop_reason": "tool_use",
+        "content": [
+            {"type": "tool_use", "id": "t", "name": "federation_answer", "input": {"a": "b"}}
+        ],
         "usage": {"input_tokens": 1, "output_tokens": 1},
-    }  # fmt: skip
+    }
     choice = upstream.decode(json.dumps(answer).encode()).choices[0]
     assert choice.parts == (Text('{"a": "b"}'),)
     assert choice.finish == "stop"
@@ -561,8 +584,13 @@ def test_fields_without_a_place_are_named() -> None:
         )
     )
     assert set(losses) == {
-        "metadata", "verbosity", "store", "cache_key", "service_tier", "unknown_field",
-    }  # fmt: skip
+        "metadata",
+        "verbosity",
+        "store",
+        "cache_key",
+        "service_tier",
+        "unknown_field",
+    }
     assert set(body) == {"model", "max_tokens", "messages"}
     assert write(asking(service_tier="default"))[0]["service_tier"] == "standard_only"
 
@@ -589,20 +617,52 @@ def test_the_last_marks_are_kept_where_there_are_too_many() -> None:
         (Reasoning(enabled=True), {}, {"type": "enabled", "budget_tokens": 16_384}, None, ()),
         (Reasoning("none"), {}, None, None, ()),
         (Reasoning("high"), {"quirks": NEWER}, {"type": "adaptive"}, "high", ()),
-        (Reasoning("minimal"), {"quirks": {**NEWER, "effort_levels": ["low", "high"]}}, {"type": "adaptive"}, "low", ()),
-        (Reasoning("xhigh"), {"quirks": {**NEWER, "effort_levels": ["low", "high", "max"]}}, {"type": "adaptive"}, "high", ()),
-        (Reasoning(budget=5000), {"quirks": NEWER}, {"type": "adaptive"}, "medium", ("reasoning_budget",)),
-        (Reasoning("high", summary="auto"), {"quirks": NEWER}, {"type": "adaptive", "display": "summarized"}, "high", ()),
+        (
+            Reasoning("minimal"),
+            {"quirks": {**NEWER, "effort_levels": ["low", "high"]}},
+            {"type": "adaptive"},
+            "low",
+            (),
+        ),
+        (
+            Reasoning("xhigh"),
+            {"quirks": {**NEWER, "effort_levels": ["low", "high", "max"]}},
+            {"type": "adaptive"},
+            "high",
+            (),
+        ),
+        (
+            Reasoning(budget=5000),
+            {"quirks": NEWER},
+            {"type": "adaptive"},
+            "medium",
+            ("reasoning_budget",),
+        ),
+        (
+            Reasoning("high", summary="auto"),
+            {"quirks": NEWER},
+            {"type": "adaptive", "display": "summarized"},
+            "high",
+            (),
+        ),
         (Reasoning(enabled=False), {"quirks": NEWER}, {"type": "disabled"}, None, ()),
-        (Reasoning("none"), {"quirks": {**NEWER, "thinking_always_on": True}}, None, "low", ("reasoning_off",)),
+        (
+            Reasoning("none"),
+            {"quirks": {**NEWER, "thinking_always_on": True}},
+            None,
+            "low",
+            ("reasoning_off",),
+        ),
         (
             Reasoning("none"),
             {"quirks": {**NEWER, "thinking_always_on": True, "effort_none_value": "between_tools"}},
-            {"type": "between_tools"}, None, (),
+            {"type": "between_tools"},
+            None,
+            (),
         ),
         (Reasoning("high"), {"abilities": frozenset((Ability.TOOLS,))}, None, None, ("reasoning",)),
     ],
-)  # fmt: skip
+)
 def test_thinking_is_asked_for_in_the_models_own_way(
     wish: Reasoning | None,
     row: dict[str, Any],
@@ -650,6 +710,31 @@ def test_a_forced_tool_wins_over_thinking(row: dict[str, Any]) -> None:
     assert losses == ("reasoning",)
 
 
+def test_an_answer_that_the_caller_began_wins_over_thinking() -> None:
+    begun = Message("assistant", (Text("The"),))
+    body, losses = write(asking(HI, begun, reasoning=Reasoning("high")))
+    assert "thinking" not in body
+    assert losses == ("reasoning",)
+
+
+def test_a_turn_that_was_cut_off_while_thinking_loses_its_thoughts() -> None:
+    cut = Message("assistant", (Text("x"), Thinking("hm", "s")))
+    only = Message("assistant", (Thinking("hm", "s"),))
+    body, losses = write(asking(HI, cut, HI, only, HI))
+    assert [turn["content"] for turn in body["messages"]] == [
+        "Hi",
+        "x",
+        [{"type": "text", "text": "Hi"}, {"type": "text", "text": "Hi"}],
+    ]
+    assert losses == ("thinking_history",)
+
+
+def test_results_stand_first_in_their_turn() -> None:
+    body, _ = write(asking(HI, Message("assistant", (CALL,)), HI, RESULT))
+    kinds = [block["type"] for block in body["messages"][2]["content"]]
+    assert kinds == ["tool_result", "text"]
+
+
 CALL = ToolCall("a", "look", "{}")
 RESULT = Message("tool", (ToolResult("a", (Text("x"),)),))
 
@@ -663,11 +748,20 @@ RESULT = Message("tool", (ToolResult("a", (Text("x"),)),))
         ((HI, Message("assistant", (Thinking("hm"), CALL)), RESULT), False),
         ((HI, Message("assistant", (Thinking("hm", "s"), CALL)), RESULT), True),
         ((HI, Message("assistant", (Thinking(sealed="s"), CALL)), RESULT), True),
-        ((HI, Message("assistant", (Thinking("hm", "s"), CALL)), RESULT, Message("assistant", (CALL,)), RESULT), True),
+        (
+            (
+                HI,
+                Message("assistant", (Thinking("hm", "s"), CALL)),
+                RESULT,
+                Message("assistant", (CALL,)),
+                RESULT,
+            ),
+            True,
+        ),
         ((HI, Message("assistant", (CALL,)), RESULT, HI), False),
         ((HI, Message("assistant", (CALL,)), RESULT, Message("assistant", (Text("x"),)), HI), True),
     ],
-)  # fmt: skip
+)
 def test_a_turn_of_calls_without_its_thinking_is_answered_without_thinking(
     history: tuple[Message, ...], thinks: bool
 ) -> None:
@@ -724,7 +818,14 @@ def test_a_cloud_has_the_model_in_the_path_and_the_version_in_the_body(
     streamed = upstream.encode(asking(stream=True)).request
     assert streamed.target == f"{folder}claude-sonnet-4-5@20250929:streamRawPredict"
     assert json.loads(streamed.body)["stream"] is True
-    request = make_request({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}], "stream": True})  # fmt: skip
+    request = make_request(
+        {
+            "model": "m",
+            "max_tokens": 5,
+            "messages": [{"role": "user", "content": "x"}],
+            "stream": True,
+        }
+    )
     seen = CLIENT.glance(request)
     forwarded = upstream.forward(seen, request.body)
     assert forwarded.target == streamed.target

@@ -22,32 +22,112 @@ def said(kind: str, message: str = "Something.", **more: Any) -> bytes:
 
 
 CASES: list[tuple[int, bytes, str, Recovery, str | None]] = [
-    (400, said("invalid_request_error", "max_tokens: required"), "UpstreamRejected", Recovery.FAIL, "invalid_request_error"),
-    (400, said("invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum"), "UpstreamRejected", Recovery.FAIL, "context_length_exceeded"),
-    (400, said("invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 2"), "UpstreamRejected", Recovery.FAIL, "context_length_exceeded"),
-    (400, said("invalid_request_error", "Your credit balance is too low to access the API."), "UpstreamDenied", Recovery.FALLBACK, None),
-    (400, said("invalid_request_error", "You have reached your specified API usage limits."), "UpstreamDenied", Recovery.FALLBACK, None),
-    (400, said("invalid_request_error", "Output blocked by content filtering policy"), "UpstreamRejected", Recovery.FAIL, "content_filter"),
-    (400, said("invalid_request_error", "No.", details={"error_code": "tool_name_conflict"}), "UpstreamRejected", Recovery.FAIL, "tool_name_conflict"),
-    (401, said("authentication_error", "invalid x-api-key"), "UpstreamDenied", Recovery.FALLBACK, None),
+    (
+        400,
+        said("invalid_request_error", "max_tokens: required"),
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "invalid_request_error",
+    ),
+    (
+        400,
+        said("invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum"),
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "context_length_exceeded",
+    ),
+    (
+        400,
+        said(
+            "invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 2"
+        ),
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "context_length_exceeded",
+    ),
+    (
+        400,
+        said("invalid_request_error", "Your credit balance is too low to access the API."),
+        "UpstreamDenied",
+        Recovery.FALLBACK,
+        None,
+    ),
+    (
+        400,
+        said("invalid_request_error", "You have reached your specified API usage limits."),
+        "UpstreamDenied",
+        Recovery.FALLBACK,
+        None,
+    ),
+    (
+        400,
+        said("invalid_request_error", "Output blocked by content filtering policy"),
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "content_filter",
+    ),
+    (
+        400,
+        said("invalid_request_error", "No.", details={"error_code": "tool_name_conflict"}),
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "tool_name_conflict",
+    ),
+    (
+        401,
+        said("authentication_error", "invalid x-api-key"),
+        "UpstreamDenied",
+        Recovery.FALLBACK,
+        None,
+    ),
     (402, said("billing_error"), "UpstreamDenied", Recovery.FALLBACK, None),
     (403, said("permission_error"), "UpstreamDenied", Recovery.FALLBACK, None),
     (404, said("not_found_error", "model: claude-0"), "UpstreamMissing", Recovery.FALLBACK, None),
     (408, said("timeout_error"), "UpstreamFailed", Recovery.RETRY, None),
     (409, said("conflict_error"), "UpstreamFailed", Recovery.RETRY, None),
-    (413, said("request_too_large", "Request exceeds the maximum size"), "UpstreamRejected", Recovery.FAIL, "request_too_large"),
+    (
+        413,
+        said("request_too_large", "Request exceeds the maximum size"),
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "request_too_large",
+    ),
     (429, said("rate_limit_error", "Slow down."), "UpstreamRateLimited", Recovery.FALLBACK, None),
-    (429, said("rate_limit_error", "x", details={"error_code": "contract_spend_limit_reached"}), "UpstreamDenied", Recovery.FALLBACK, None),
+    (
+        429,
+        said("rate_limit_error", "x", details={"error_code": "contract_spend_limit_reached"}),
+        "UpstreamDenied",
+        Recovery.FALLBACK,
+        None,
+    ),
     (500, said("api_error"), "UpstreamFailed", Recovery.RETRY, None),
     (502, b"<html>", "UpstreamFailed", Recovery.RETRY, None),
     (504, said("timeout_error"), "UpstreamTimeout", Recovery.FALLBACK, None),
     (529, said("overloaded_error", "Overloaded"), "UpstreamRateLimited", Recovery.FALLBACK, None),
     (503, said("overloaded_error", "Overloaded"), "UpstreamRateLimited", Recovery.FALLBACK, None),
-    (429, b'[{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}]', "UpstreamRateLimited", Recovery.FALLBACK, None),
-    (400, b'{"error":{"code":400,"message":"Bad","status":"INVALID_ARGUMENT"}}', "UpstreamRejected", Recovery.FAIL, "INVALID_ARGUMENT"),
-    (403, b'{"message":"The security token included in the request is invalid."}', "UpstreamDenied", Recovery.FALLBACK, None),
+    (
+        429,
+        b'[{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}]',
+        "UpstreamRateLimited",
+        Recovery.FALLBACK,
+        None,
+    ),
+    (
+        400,
+        b'{"error":{"code":400,"message":"Bad","status":"INVALID_ARGUMENT"}}',
+        "UpstreamRejected",
+        Recovery.FAIL,
+        "INVALID_ARGUMENT",
+    ),
+    (
+        403,
+        b'{"message":"The security token included in the request is invalid."}',
+        "UpstreamDenied",
+        Recovery.FALLBACK,
+        None,
+    ),
     (302, b"", "UpstreamMissing", Recovery.FALLBACK, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "recovery", "code"), CASES)
@@ -64,9 +144,21 @@ def test_a_providers_error_has_its_place_in_the_tree(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff\xfe", b"null", b"3", b'"x"', b"[]", b"[[]]", b'{"error":null}', b'{"error":3}',
-     b'{"error":{"type":4,"message":{"a":1},"details":[]}}', b"[" * 4000, b'{"error":{"message":null}}'],
-)  # fmt: skip
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"3",
+        b'"x"',
+        b"[]",
+        b"[[]]",
+        b'{"error":null}',
+        b'{"error":3}',
+        b'{"error":{"type":4,"message":{"a":1},"details":[]}}',
+        b"[" * 4000,
+        b'{"error":{"message":null}}',
+    ],
+)
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500, 529, 599])
 def test_no_error_body_breaks_anything(status: int, body: bytes) -> None:
     assert isinstance(UPSTREAM.decode_error(status, {}, body), errors.UpstreamError)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from anthropic_samples import FULL
 from anthropic_vendor import VendorRequests, make_request, make_upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,155 +16,6 @@ from federation.dialects.anthropic.client import CLIENT
 from federation.errors import InvalidRequest
 from federation.schema.chat import ChatRequest
 from federation.schema.parts import Foreign, Media, Text, Thinking, ToolCall, ToolResult
-
-FULL: dict[str, Any] = {
-    "model": "claude",
-    "max_tokens": 2048,
-    "system": [
-        {"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
-    ],
-    "messages": [
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "What is this?"},
-                {
-                    "type": "image",
-                    "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
-                    "transformations": {"oversized_image": "error"},
-                },
-                {"type": "image", "source": {"type": "url", "url": "https://acme.test/a.png"}},
-                {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
-                {
-                    "type": "document",
-                    "title": "A",
-                    "context": "from the archive",
-                    "citations": {"enabled": True},
-                    "source": {
-                        "type": "base64",
-                        "media_type": "application/pdf",
-                        "data": "JVBERi0=",
-                    },
-                },
-                {"type": "document", "source": {"type": "url", "url": "https://acme.test/b.pdf"}},
-                {
-                    "type": "document",
-                    "source": {"type": "text", "media_type": "text/plain", "data": "Words."},
-                },
-                {
-                    "type": "document",
-                    "source": {"type": "content", "content": [{"type": "text", "text": "One"}]},
-                },
-                {
-                    "type": "search_result",
-                    "source": "https://acme.test/c",
-                    "title": "C",
-                    "content": [{"type": "text", "text": "Found."}],
-                    "citations": {"enabled": True},
-                },
-                {"type": "container_upload", "file_id": "file_2"},
-            ],
-        },
-        {
-            "role": "assistant",
-            "content": [
-                {"type": "thinking", "thinking": "Let me see.", "signature": "sig-1"},
-                {"type": "redacted_thinking", "data": "sealed-1"},
-                {
-                    "type": "text",
-                    "text": "It says so.",
-                    "citations": [
-                        {
-                            "type": "char_location",
-                            "cited_text": "Words.",
-                            "document_index": 2,
-                            "document_title": None,
-                            "start_char_index": 0,
-                            "end_char_index": 6,
-                        }
-                    ],
-                },
-                {
-                    "type": "server_tool_use",
-                    "id": "srvtoolu_1",
-                    "name": "web_search",
-                    "input": {"query": "x"},
-                },
-                {
-                    "type": "web_search_tool_result",
-                    "tool_use_id": "srvtoolu_1",
-                    "content": [
-                        {
-                            "type": "web_search_result",
-                            "url": "https://acme.test",
-                            "title": "T",
-                            "encrypted_content": "E",
-                        }
-                    ],
-                },
-                {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"deep": [1, 2.50]}},
-                {
-                    "type": "tool_use",
-                    "id": "toolu_2",
-                    "name": "look",
-                    "input": {},
-                    "caller": {"type": "direct"},
-                },
-            ],
-        },
-        {
-            "role": "user",
-            "content": [
-                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "seen"},
-                {
-                    "type": "tool_result",
-                    "tool_use_id": "toolu_2",
-                    "is_error": True,
-                    "content": [
-                        {"type": "text", "text": "no"},
-                        {
-                            "type": "image",
-                            "source": {
-                                "type": "base64",
-                                "media_type": "image/gif",
-                                "data": "R0lGOD",
-                            },
-                        },
-                    ],
-                    "cache_control": {"type": "ephemeral"},
-                },
-                {"type": "text", "text": "Go on."},
-            ],
-        },
-        {"role": "system", "content": "From now on in French."},
-        {"role": "assistant", "content": "Oui"},
-        {"role": "user", "content": "And?"},
-    ],
-    "tools": [
-        {
-            "name": "look",
-            "description": "Looks.",
-            "input_schema": {"type": "object", "properties": {"deep": {"type": "array"}}},
-            "strict": True,
-            "defer_loading": False,
-            "cache_control": {"type": "ephemeral"},
-        },
-        {"type": "bash_20250124", "name": "bash"},
-        {"type": "web_search_20260318", "name": "web_search", "max_uses": 2},
-    ],
-    "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
-    "thinking": {"type": "adaptive", "display": "summarized"},
-    "output_config": {
-        "effort": "high",
-        "format": {"type": "json_schema", "schema": {"type": "object"}},
-    },
-    "stop_sequences": ["END"],
-    "metadata": {"user_id": "u-1"},
-    "service_tier": "standard_only",
-    "inference_geo": "us",
-    "speed": "standard",
-    "container": "box-1",
-}
 
 
 @pytest.fixture(scope="module")
@@ -388,8 +240,8 @@ def test_what_only_parsing_sees_is_refused_with_its_field(
         b'{"messages":[{"role":"user","role":"user","content":"x"}]}',
         b'{"messages":[{"role":"user","content":[{"type":"text","text":"a","te\\u0078t":"b"}]}]}',
         b'{"messages":[{"role":"user","content":"x"}],"thinking":{"type":"enabled","type":"disabled"}}',
-        b'{"messages":[{"role":"user","content":[{"type":"image","source":'
-        b'{"type":"url","url":"a","url":"b"}}]}]}',
+        b'{"messages":[{"role":"user","content":[%b]}]}'
+        % b'{"type":"image","source":{"type":"url","url":"a","url":"b"}}',
     ],
 )
 def test_a_duplicate_is_refused(body: bytes) -> None:

@@ -8,6 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 from anthropic.types import RawMessageStreamEvent
+from anthropic_samples import (
+    PING,
+    STOP,
+    STREAM,
+    STREAMED,
+    adds,
+    ends,
+    event,
+    finish,
+    opens,
+    start,
+)
 from anthropic_vendor import make_upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,126 +60,6 @@ UPSTREAM = make_upstream()
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
-def event(kind: str, eol: str = "\n", **members: Any) -> bytes:
-    text = json.dumps({"type": kind, **members}, ensure_ascii=False)
-    return f"event: {kind}{eol}data: {text}{eol}{eol}".encode()
-
-
-def start(**usage: Any) -> bytes:
-    return event(
-        "message_start",
-        message={
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": "claude-x-1",
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": {"input_tokens": 10, "output_tokens": 1, "service_tier": "standard", **usage},
-        },
-    )
-
-
-def opens(index: int, **block: Any) -> bytes:
-    return event("content_block_start", index=index, content_block=block)
-
-
-def adds(index: int, **delta: Any) -> bytes:
-    return event("content_block_delta", index=index, delta=delta)
-
-
-def ends(index: int) -> bytes:
-    return event("content_block_stop", index=index)
-
-
-def finish(reason: str = "end_turn", usage: dict[str, Any] | None = None, **delta: Any) -> bytes:
-    return event(
-        "message_delta",
-        delta={"stop_reason": reason, "stop_sequence": None, **delta},
-        usage=usage or {"output_tokens": 40},
-    )
-
-
-STOP = event("message_stop")
-PING = event("ping")
-CITED = {
-    "type": "char_location",
-    "cited_text": "w",
-    "document_index": 0,
-    "document_title": "T",
-    "start_char_index": 0,
-    "end_char_index": 1,
-}
-
-STREAM: list[bytes] = [
-    start(cache_read_input_tokens=200, cache_creation_input_tokens=30),
-    opens(0, type="thinking", thinking="", signature=""),
-    PING,
-    adds(0, type="thinking_delta", thinking="Let me "),
-    adds(0, type="thinking_delta", thinking="sëe 👀."),
-    adds(0, type="signature_delta", signature="sig"),
-    ends(0),
-    opens(1, type="redacted_thinking", data="sealed"),
-    ends(1),
-    opens(2, type="text", text=""),
-    adds(2, type="text_delta", text="It "),
-    adds(2, type="text_delta", text="is."),
-    adds(2, type="citations_delta", citation=CITED),
-    ends(2),
-    opens(3, type="server_tool_use", id="srvtoolu_1", name="web_search", input={}),
-    adds(3, type="input_json_delta", partial_json='{"query":'),
-    adds(3, type="input_json_delta", partial_json='"x"}'),
-    ends(3),
-    opens(4, type="web_search_tool_result", tool_use_id="srvtoolu_1", content=[]),
-    ends(4),
-    opens(5, type="tool_use", id="toolu_1", name="look", input={}),
-    adds(5, type="input_json_delta", partial_json=""),
-    adds(5, type="input_json_delta", partial_json='{"a":'),
-    adds(5, type="input_json_delta", partial_json=' "ü"}'),
-    ends(5),
-    opens(6, type="tool_use", id="toolu_2", name="look", input={}),
-    ends(6),
-    finish(
-        "tool_use",
-        {"output_tokens": 40, "output_tokens_details": {"thinking_tokens": 9}},
-        container={"id": "box", "expires_at": "2026-11-20T00:00:00Z"},
-    ),
-    STOP,
-]
-WHOLE: dict[str, Any] = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-x-1",
-    "content": [
-        {"type": "thinking", "thinking": "Let me sëe 👀.", "signature": "sig"},
-        {"type": "redacted_thinking", "data": "sealed"},
-        {"type": "text", "text": "It is.", "citations": [CITED]},
-        {
-            "type": "server_tool_use",
-            "id": "srvtoolu_1",
-            "name": "web_search",
-            "input": {"query": "x"},
-        },
-        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
-        {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"a": "ü"}},
-        {"type": "tool_use", "id": "toolu_2", "name": "look", "input": {}},
-    ],
-    "stop_reason": "tool_use",
-    "stop_sequence": None,
-    "container": {"id": "box", "expires_at": "2026-11-20T00:00:00Z"},
-    "usage": {
-        "input_tokens": 10,
-        "output_tokens": 40,
-        "cache_read_input_tokens": 200,
-        "cache_creation_input_tokens": 30,
-        "output_tokens_details": {"thinking_tokens": 9},
-        "service_tier": "standard",
-    },
-}
-
-
 def read(*pieces: bytes) -> list[Chunk]:
     decoder = UPSTREAM.decoder()
     chunks = [chunk for piece in pieces for chunk in decoder.feed(piece)]
@@ -192,7 +84,7 @@ def comparable(response: ChatResponse) -> Any:
 
 def test_the_chunks_of_a_stream_add_up_to_the_whole_answer() -> None:
     response = collected(read(*STREAM))
-    assert comparable(response) == comparable(UPSTREAM.decode(json.dumps(WHOLE).encode()))
+    assert comparable(response) == comparable(UPSTREAM.decode(json.dumps(STREAMED).encode()))
 
 
 def test_the_grammar_of_chunks_is_kept() -> None:
@@ -259,7 +151,9 @@ def test_an_error_before_the_answer_is_raised_and_after_it_told() -> None:
     decoder.feed(start())
     with pytest.raises(UpstreamRateLimited):
         decoder.feed(ERROR)
-    chunks = read(start(), opens(0, type="text", text=""), adds(0, type="text_delta", text="x"), ERROR, STOP)  # fmt: skip
+    chunks = read(
+        start(), opens(0, type="text", text=""), adds(0, type="text_delta", text="x"), ERROR, STOP
+    )
     last = chunks[-1]
     assert isinstance(last, Failed)
     assert isinstance(last.error, UpstreamRateLimited)
@@ -546,9 +440,12 @@ def test_any_split_of_forwarded_bytes_is_read_the_same(data: st.DataObject) -> N
 def test_words_of_the_model_are_not_taken_for_events() -> None:
     said = 'event: message_stop\ndata: {"type":"message_delta","usage":{"output_tokens":9}}\n\n'
     tap, _ = tapped(
-        start(), opens(0, type="text", text=""), adds(0, type="text_delta", text="x"),
-        adds(0, type="text_delta", text=said), adds(0, type="text_delta", text='"error":{}'),
-    )  # fmt: skip
+        start(),
+        opens(0, type="text", text=""),
+        adds(0, type="text_delta", text="x"),
+        adds(0, type="text_delta", text=said),
+        adds(0, type="text_delta", text='"error":{}'),
+    )
     assert (tap.done, tap.complete, tap.error, tap.events) == (False, False, None, 3)
     assert tap.answer().usage == Usage(10, 1)
 

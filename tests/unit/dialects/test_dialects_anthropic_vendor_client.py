@@ -31,7 +31,7 @@ from federation.schema.usage import Usage
 JSON = [(b"content-type", b"application/json")]
 EVENTS = [(b"content-type", b"text/event-stream")]
 USAGE = Usage(100, 12, cached=40, cache_write=10, reasoning=5)
-PARTS = (
+PARTS: tuple[Thinking | Text | ToolCall, ...] = (
     Thinking("Hm, ja.", "sig-1"),
     Thinking(sealed="sealed-1"),
     Text("Grüße 👋", citations=(Citation("T", "https://a.test", "q"),)),
@@ -163,8 +163,12 @@ def test_an_answer_goes_back_into_the_conversation(
     upstream = make_upstream()
     sent = json.loads(upstream.encode(gateway.seen[1]).request.body)
     assert [block["type"] for block in sent["messages"][1]["content"]] == [
-        "thinking", "redacted_thinking", "text", "tool_use", "tool_use",
-    ]  # fmt: skip
+        "thinking",
+        "redacted_thinking",
+        "text",
+        "tool_use",
+        "tool_use",
+    ]
     assert "citations" not in sent["messages"][1]["content"][2]
 
 

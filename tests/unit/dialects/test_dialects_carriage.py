@@ -16,10 +16,7 @@ from msgspec import structs
 
 from federation.dialects.carriage import (
     WITHOUT_PLACE,
-    Letter,
     carries,
-    disclose,
-    enclose,
     fit,
     maker_of,
     unwrap,
@@ -27,6 +24,7 @@ from federation.dialects.carriage import (
     wrap_part,
 )
 from federation.dialects.carriage_stream import Wrapper
+from federation.dialects.envelopes import Letter, disclose, enclose
 from federation.errors import UpstreamCut
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message
 from federation.schema.chunks import (

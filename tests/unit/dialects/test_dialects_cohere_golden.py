@@ -164,9 +164,10 @@ def events(case: Case) -> list[bytes]:
 def test_a_stream_is_forwarded(case: Case) -> None:
     tap = upstream().tap(withhold_usage=True, choices=1)
     if "raises" in case:
+        *first, last = events(case)
+        tap.feed(b"".join(first))
         with pytest.raises(getattr(errors, case["raises"])):
-            for event in events(case):
-                tap.feed(event)
+            tap.feed(last)
         return
     for place, event in enumerate(events(case)):
         assert tap.feed(event) == event

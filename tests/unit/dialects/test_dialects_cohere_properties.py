@@ -125,7 +125,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(BODIES)
 def test_what_a_client_says_is_sent_as_it_was_said(body: dict[str, Any]) -> None:
     request = client_request(body, "/v2/chat")
@@ -175,7 +175,7 @@ def bare(response: ChatResponse) -> Any:
     return plain(structs.replace(response, choices=choices))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(responses())
 def test_what_a_provider_says_is_told_as_it_was_said(response: ChatResponse) -> None:
     told = CLIENT.render(response, ChatRequest("cohere", "m", ()))
@@ -200,7 +200,7 @@ def chunked(response: ChatResponse) -> list[Chunk]:
     return chunks
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(responses(), st.integers(1, 40))
 def test_a_stream_in_any_pieces_adds_up_to_the_whole(response: ChatResponse, size: int) -> None:
     choice = structs.replace(response.choices[0], logprobs=None)

@@ -82,7 +82,7 @@ CHUNKS: list[Chunk] = [
 def answering(answer: Callable[[ChatRequest], Told]) -> Iterator[ollama.Client]:
     """A client of a server whose calls are read by the face before they are answered."""
     with serving(read_with(answer)) as address:
-        client = ollama.Client(host=address)
+        client: Any = ollama.Client(host=address)
         try:
             yield client
         finally:
@@ -251,9 +251,10 @@ def test_the_client_knows_our_errors(error: FederationError, stream: bool) -> No
         del request
         raise error
 
+    ask = ASK | {"stream": stream}
     with answering(answer) as client:
         with pytest.raises(ollama.ResponseError) as caught:
-            list(client.chat(**ASK, stream=stream))
+            list(client.chat(**ask))
         assert (caught.value.error, caught.value.status_code) == (error.message, error.status)
 
 
@@ -332,7 +333,7 @@ def test_the_client_lists_and_shows_models() -> None:
         return Told(200, "application/json", [body])
 
     with serving(serve) as address:
-        client = ollama.Client(host=address)
+        client: Any = ollama.Client(host=address)
         listed = client.list()
         shown = client.show("acme-large")
         auto = client.show("auto")

@@ -189,7 +189,10 @@ def test_transcripts_are_streamed() -> None:
 
 
 def test_translations_are_made() -> None:
-    with gateway(AUDIO_TRANSLATION, reply({"text": "Hello."})) as (client, made):
+    with (
+        gateway(AUDIO_TRANSLATION, reply({"text": "Hello."})) as (client, made),
+        pytest.warns(DeprecationWarning, match="deprecated"),
+    ):
         got = client.audio.translations.create(model="route", file=("a.wav", sound()))
     assert got.text == "Hello."
     assert made.sent[0].target == "/v1/audio/translations"

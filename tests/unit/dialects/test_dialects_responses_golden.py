@@ -100,7 +100,9 @@ def test_an_answer_is_read_and_written_as_it_was(case: Case) -> None:
     check_response(rendered)
     found, wanted = json.loads(rendered), dict(case["answer"])
     if case.get("rendered_ids", True):
-        wanted["usage"] = found["usage"] if "cache_write_long" in expect["usage"] else wanted["usage"]
+        wanted["usage"] = (
+            found["usage"] if "cache_write_long" in expect["usage"] else wanted["usage"]
+        )
         assert timeless(found) == timeless(wanted)
     assert upstream().decode(rendered).choices[0].parts == choice.parts or not case.get(
         "rendered_ids", True

@@ -1,12 +1,28 @@
-"""The table of dialects is what the gateway goes by."""
-
 from __future__ import annotations
 
-from federation.dialects.table import DIALECTS, Face
+import json
+from importlib.resources import files
+
+import pytest
+
+from federation.dialects.faces import ClientFace
+from federation.dialects.table import CLIENTS, UPSTREAMS
 
 
-def test_every_dialect_fills_every_place_of_its_face() -> None:
-    assert set(DIALECTS) == {"openai"}
-    for face in DIALECTS.values():
-        assert isinstance(face, Face)
-        assert all(callable(getattr(face, name)) for name in Face.__slots__)
+def test_every_face_stands_under_its_own_name() -> None:
+    assert all(isinstance(face, ClientFace) for face in CLIENTS.values())
+    assert {name: face.name for name, face in CLIENTS.items()} == {name: name for name in CLIENTS}
+
+
+@pytest.mark.parametrize(
+    "name", ["openai", "openai_responses", "anthropic", "gemini", "bedrock", "cohere"]
+)
+def test_the_six_languages_are_spoken_both_ways(name: str) -> None:
+    assert name in CLIENTS
+    assert name in UPSTREAMS
+
+
+def test_most_rows_of_the_catalogue_speak_a_language_that_is_known() -> None:
+    rows = json.loads((files("federation.catalogue") / "catalogue.json").read_text())
+    spoken = [row for row in rows if row["dialect"] in UPSTREAMS]
+    assert len(spoken) >= 105

@@ -69,7 +69,7 @@ def read_answer(wire: Wire, body: bytes) -> Answer:
         raise _garbled(wire) from None
     if short.error != _NULL:
         raise error_in_stream(wire, short.error)
-    if memoryview(short.content)[:1] != b"[":
+    if bytes(memoryview(short.content)[:1]) != b"[":
         raise _garbled(wire)
     usage = to_usage(read_counts(short.usage)) if short.usage != _NULL else None
     return Answer(short.model or "", short.stop_reason or "", usage)

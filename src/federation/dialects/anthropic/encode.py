@@ -29,7 +29,13 @@ from federation.dialects.anthropic.tools import (
     offered,
     write_tool,
 )
-from federation.dialects.anthropic.turns import is_complete, rendered, simplified, write_turns
+from federation.dialects.anthropic.turns import (
+    is_begun,
+    is_complete,
+    rendered,
+    simplified,
+    write_turns,
+)
 from federation.dialects.anthropic.wire import Wire
 from federation.dialects.anthropic.write import Writer
 from federation.dialects.faces import Encoded
@@ -89,7 +95,11 @@ def write(wire: Wire, request: ChatRequest) -> tuple[dict[str, Any], Losses]:
     forced = is_forced(request, tools)
     by_tool = answers_by_tool(wire, request, losses, tools)
     thought = plan(
-        wire, request, losses, forced=forced or by_tool, complete=is_complete(request.messages)
+        wire,
+        request,
+        losses,
+        forced=forced or by_tool or is_begun(turns),
+        complete=request.reasoning is None or is_complete(request.messages),
     )
     body: dict[str, Any] = {}
     if "model" not in wire.drop:

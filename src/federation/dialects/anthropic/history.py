@@ -39,7 +39,7 @@ def mend(messages: bytes) -> bytes | None:
     kept: list[Members] = []
     for message in _MESSAGES.decode(messages):
         content = message.get("content", _EMPTY[1])
-        if memoryview(content)[:1] != b"[":
+        if bytes(memoryview(content)[:1]) != b"[":
             kept.append(message)
             continue
         blocks = _BLOCKS.decode(content)
@@ -57,7 +57,7 @@ def mend(messages: bytes) -> bytes | None:
 def _mend_block(block: Members, ids: Ids | None) -> Members | None:
     kind = block.get("type", _EMPTY[1])
     name = _NAMED.get(bytes(kind)) if ids is not None else None
-    if ids is not None and name is not None and memoryview(block.get(name, b""))[:1] == b'"':
+    if ids is not None and name is not None and bytes(memoryview(block.get(name, b""))[:1]) == b'"':
         given = _STRING.decode(block[name])
         block = {**block, name: Raw(msgspec.json.encode(ids.of(given)))}
     if kind == _THINKING and block.get("signature", _EMPTY[0]) in _EMPTY:

@@ -44,7 +44,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(wire: Wire, request: ChatRequest, losses: Losses, *, forced: bool, complete: bool) -> Plan:
-    """Decide the thinking of a call. `forced`: a tool must be called. `complete`: the turn
+    """Decide the thinking of a call. `forced`: a tool must be called, or the caller began
+    the answer. `complete`: the turn
     whose tool calls are being answered, if any, begins with its thinking."""
     limit = output_limit(wire, request)
     wish = request.reasoning or _NOTHING

@@ -93,6 +93,13 @@ def simplified(blocks: list[Block | Raw]) -> str | list[Block | Raw]:
     return blocks
 
 
+def is_begun(turns: list[Turn]) -> bool:
+    """Whether the caller began the answer, beside which there is no thinking."""
+    last = turns[-1]
+    block = last.content[-1] if last.role == ASSISTANT and last.content else None
+    return isinstance(block, dict) and block["type"] == "text"
+
+
 def is_complete(messages: tuple[Message, ...]) -> bool:
     """Whether thinking with a budget may go on: the turn whose tool calls are being answered,
     if the conversation stands in one, begins with thinking that can be sent back."""
@@ -128,10 +135,14 @@ def _join(turn: Turn, blocks: list[Block | Raw], *, first: bool) -> None:
         return
     place = 0
     for block in turn.content:
-        if not isinstance(block, dict) or block["type"] != "tool_result":
+        if not _is_result(block):
             break
         place += 1
     turn.content[place:place] = blocks
+
+
+def _is_result(block: Block | Raw) -> bool:
+    return isinstance(block, dict) and block["type"] == "tool_result"
 
 
 _THOUGHTS: Final = frozenset(("thinking", "redacted_thinking"))
@@ -155,7 +166,9 @@ def _without_last_thoughts(writer: Writer, turns: list[Turn]) -> list[Turn]:
         if not turn.content and not turn.extra:
             continue
         if kept and kept[-1].role == turn.role != SYSTEM and kept[-1].extra == turn.extra:
-            kept[-1].content += turn.content
+            results = [block for block in turn.content if _is_result(block)]
+            _join(kept[-1], results, first=True)
+            kept[-1].content += [block for block in turn.content if not _is_result(block)]
         else:
             kept.append(turn)
     return kept

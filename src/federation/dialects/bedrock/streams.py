@@ -170,8 +170,9 @@ class StreamDecoder:
         elif delta.reasoning_content is not None:
             self._reasoning(index, delta.reasoning_content, chunks)
         elif delta.citation != _NULL:
+            citation = read_citation(delta.citation)
             block = self._at(index, _WORDS, _TEXT, chunks)
-            chunks.append(Delta(0, block.part, citation=read_citation(delta.citation)))
+            chunks.append(Delta(0, block.part, citation=citation))
         elif delta.image is not None and self._block is not None:
             source = delta.image.source
             self._block.pieces.append((source.bytes if source is not None else None) or "")

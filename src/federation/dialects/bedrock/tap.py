@@ -7,6 +7,8 @@ checksum is never passed on.
 
 from __future__ import annotations
 
+from typing import Final
+
 from federation.dialects.aws_eventstream import Frame, FrameCutter
 from federation.dialects.bedrock import events
 from federation.dialects.bedrock.decode import invoked_model
@@ -17,7 +19,8 @@ from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
 
-_CONTENT = frozenset(("contentBlockDelta", "contentBlockStart"))
+_START: Final = "contentBlockStart"
+_CONTENT: Final = frozenset((_START, "contentBlockDelta"))
 
 
 class StreamTap:
@@ -79,8 +82,7 @@ class StreamTap:
     def _read(self, frame: Frame) -> None:
         name = frame.text(":event-type")
         if name in _CONTENT:
-            if not self.started:
-                self.started = b'"delta":{"text":""}' not in frame.payload
+            self.started = self.started or name == _START or _has_content(frame)
             self.events += self.started
             return
         kind = frame.text(":message-type")
@@ -101,3 +103,15 @@ class StreamTap:
                 self.done = self._stopped
         except events.UNREADABLE:
             self.malformed += 1
+
+
+def _has_content(frame: Frame) -> bool:
+    """Whether a delta holds more than empty text, which some models begin with."""
+    try:
+        delta = events.BLOCK_DELTA.decode(frame.payload).delta
+    except events.UNREADABLE:
+        return False
+    if delta is None or delta.text is not None:
+        return delta is not None and delta.text != ""
+    said = delta.reasoning_content
+    return said is None or bool(said.text or said.signature or said.redacted_content)

@@ -81,13 +81,22 @@ def _message(choice: Choice, extra: dict[str, Raw], *, own: bool) -> dict[str, A
 
 def _block(part: Part) -> Any:
     """A part as a block of content; None for one whose place is elsewhere, or nowhere."""
-    if isinstance(part, Text | Refusal):
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text} | state_of(part.signature, "")
+    if isinstance(part, Refusal):
         return {"type": "text", "text": part.text}
-    if isinstance(part, Thinking) and PLAN not in part.extra and not part.sealed:
-        return {"type": "thinking", "thinking": part.text}
+    if isinstance(part, Thinking) and PLAN not in part.extra:
+        thought = {"type": "thinking", "thinking": part.text}
+        return thought | state_of(part.signature, part.sealed)
     if isinstance(part, Foreign) and part.dialect == NAME:
         return part.raw
     return None
+
+
+def state_of(signature: str, sealed: str) -> dict[str, str]:
+    """Members beside the vendor's own in which a block carries a foreign provider's state."""
+    state = {"signature": signature, "sealed": sealed}
+    return {name: value for name, value in state.items() if value}
 
 
 def write_call(part: ToolCall) -> dict[str, Any]:

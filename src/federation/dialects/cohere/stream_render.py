@@ -16,7 +16,7 @@ from federation.dialects.cohere import usage as counts
 from federation.dialects.cohere.citations import is_own, read_citation, write_citation
 from federation.dialects.cohere.errors import stream_error
 from federation.dialects.cohere.logprobs import write_logprob
-from federation.dialects.cohere.render import word_for
+from federation.dialects.cohere.render import state_of, word_for
 from federation.dialects.cohere.tables import FINISH, PLAN
 from federation.errors import FederationError
 from federation.schema.chat import STOP, ChatRequest, TokenLogprob
@@ -53,6 +53,10 @@ _MORE: Final = (
 _ODDS: Final = (
     b'event: content-delta\ndata: {"type":"content-delta","index":%d,"delta":{"message":'
     b'{"content":{"text":""}}},"logprobs":%b}\n\n'
+)
+_SIGNED: Final = (
+    b'event: content-delta\ndata: {"type":"content-delta","index":%d,"delta":{"message":'
+    b'{"content":%b}}}\n\n'
 )
 _STOP: Final = b'event: content-end\ndata: {"type":"content-end","index":%d}\n\n'
 _PLANNED: Final = (
@@ -184,6 +188,8 @@ class StreamRenderer:
         if isinstance(chunk, Delta):
             if chunk.text:
                 self._say(chunk.text)
+            if chunk.signature or chunk.sealed:
+                self._sign(chunk.signature, chunk.sealed)
             if chunk.citation is not None and self._kind == _TEXT:
                 self._cite(chunk.citation)
         elif isinstance(chunk, PartBegun):
@@ -214,7 +220,10 @@ class StreamRenderer:
             self._out.append(_START % (self._index, name, name))
         if text:
             self._say(text)
+        if isinstance(head, Thinking):
+            self._sign(head.signature, head.sealed)
         if isinstance(head, Text):
+            self._sign(head.signature, "")
             for citation in head.citations:
                 self._cite(citation)
 
@@ -229,6 +238,13 @@ class StreamRenderer:
             self._out.append(_ARGUED % (self._index, _json(text)))
         elif kind == _PLAN:
             self._out.append(_PLANNED % _json(text))
+
+    def _sign(self, signature: str, sealed: str) -> None:
+        """A state goes with its block, in a piece of its own."""
+        state = state_of(signature, sealed)
+        if state and self._kind in (_TEXT, _THINKING):
+            name = "text" if self._kind == _TEXT else "thinking"
+            self._out.append(_SIGNED % (self._index, _json({name: "", **state})))
 
     def _end_part(self) -> None:
         if self._open is not None:

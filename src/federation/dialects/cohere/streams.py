@@ -104,6 +104,9 @@ class StreamDecoder:
             self.done = True
             return
         try:
+            if not data.isascii():
+                # What is kept raw is not looked at by the decoder, and is text all the same.
+                data.decode()
             event = EVENT.decode(data)
             self._take(event, chunks)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

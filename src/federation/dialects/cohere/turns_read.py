@@ -1,7 +1,8 @@
 """Reads a client's messages into canonical turns.
 
 A plan stands before everything else that an assistant said, and its calls behind it: that is
-the order in which the models write them, whatever the order of the members.
+the order in which the models write them, whatever the order of the members. `signature` and
+`sealed` in a block are ours: states of another provider, which a client gives back with it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class _Part(msgspec.Struct):
     thinking: str | None = None
     image_url: _Image | str | None = None
     document: Raw = NULL
+    signature: str = ""
+    sealed: str = ""
 
 
 class _Function(msgspec.Struct):
@@ -154,11 +157,11 @@ def _part(raw: Raw, where: str) -> Part:
     if kind == "text":
         if found.text is None:
             raise _missing(f"{where}.text")
-        return Text(found.text)
+        return Text(found.text, signature=found.signature)
     if kind == "thinking":
         if found.thinking is None:
             raise _missing(f"{where}.thinking")
-        return Thinking(found.thinking)
+        return Thinking(found.thinking, found.signature, found.sealed)
     if kind == "image_url":
         if found.image_url is None:
             raise _missing(f"{where}.image_url")

@@ -137,7 +137,12 @@ def _own(reasoning: Reasoning) -> Json:
 
 
 def _thinking(job: Job, reasoning: Reasoning) -> Json:
-    if reasoning.enabled is False or reasoning.effort == "none" or reasoning.budget == 0:
+    off = reasoning.enabled is False or reasoning.effort == "none" or reasoning.budget == 0
+    if not job.wire.thinks:
+        if not off:
+            job.losses.note("reasoning", "reasoning")
+        return {}
+    if off:
         return _off(job)
     thinking: Json = {}
     if job.wire.budget:

@@ -271,6 +271,9 @@ class StreamRenderer:
     def _framed(self, event: dict[str, Any]) -> bytes:
         text = msgspec.json.encode(event)
         if not self._array:
+            if b"\n" in text or b"\r" in text:
+                # What was handed through may be spread over lines, which would end the event.
+                text = msgspec.json.format(text, indent=-1)
             return b"data: %b\r\n\r\n" % text
         before = b",\r\n" if self._started else b"["
         self._started = True

@@ -37,7 +37,7 @@ from federation import __version__
 from federation.dialects.faces import HeaderPairs
 from federation.dialects.gemini.paths import COUNT, GENERATE, STREAM
 from federation.dialects.gemini.tables import CONFIG_FIELDS, LEVELS, SAMPLING
-from federation.domain.catalogue import Deployment
+from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
@@ -85,6 +85,8 @@ class Wire(msgspec.Struct, frozen=True):
     signed: bool
     levels: tuple[str, ...]
     always_thinks: bool
+    thinks: bool
+    """The model reasons, as far as its row knows."""
     throttles: frozenset[int]
     unpaid: frozenset[int]
     secrets: tuple[bytes, ...] = ()
@@ -128,6 +130,7 @@ def prepare(
     default, config_default = _rendered(_defaults(quirks, settings))
     fixed, config_fixed = _rendered(_mapping(quirks, "set"))
     choices = quirks.get("tool_choice")
+    abilities = deployment.model.abilities
     return Wire(
         deployment=deployment.id,
         origin=origin,
@@ -156,6 +159,7 @@ def prepare(
         signed=quirks.get("reasoning_replay") == "signed",
         levels=tuple(_names(quirks, "effort_levels")) or LEVELS,
         always_thinks=quirks.get("thinking_always_on") is True,
+        thinks=not abilities or Ability.REASONING in abilities,
         throttles=_statuses(quirks, "throttle_status"),
         unpaid=_statuses(quirks, "payment_status"),
         secrets=(secret.encode(),) if len(secret) >= 8 else (),

@@ -195,6 +195,9 @@ def read_logprobs(items: list[Logprob]) -> tuple[TokenLogprob, ...]:
 
 def _decoded(wire: Wire, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
+        if not body.isascii():
+            # What is kept raw is not looked at by the decoder, and is text all the same.
+            body.decode()
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UpstreamGarbled(f"{wire.deployment} answered with something unreadable.") from None

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.ollama.moments import write_moment
+from federation.dialects.ollama.states import joined, states_of
 from federation.dialects.ollama.tables import FINISH, GENERATE, NAME, REASONS
 from federation.dialects.ollama.usage import DURATIONS, write_usage
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, TokenLogprob
@@ -69,14 +70,15 @@ def said(parts: tuple[Part, ...]) -> str:
 
 def thought(parts: tuple[Part, ...]) -> str:
     """The reasoning of an answer."""
-    texts = [part.text for part in parts if isinstance(part, Thinking) and part.text]
-    return "\n\n".join(texts)
+    return joined([part for part in parts if isinstance(part, Thinking)])
 
 
 def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": said(parts)}
-    if thoughts := thought(parts):
-        message["thinking"] = thoughts
+    thoughts = [part for part in parts if isinstance(part, Thinking)]
+    if text := joined(thoughts):
+        message["thinking"] = text
+    message |= states_of(thoughts)
     images = [part.data for part in parts if isinstance(part, Media) and part.data]
     if images:
         message["images"] = images

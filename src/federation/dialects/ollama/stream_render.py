@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from federation.dialects.ollama.errors import stream_error
 from federation.dialects.ollama.render import ending, moment_of, write_call, write_logprob
+from federation.dialects.ollama.states import states_of
 from federation.dialects.ollama.tables import FINISH, GENERATE
 from federation.errors import FederationError
 from federation.schema.chat import STOP, ChatRequest
@@ -45,6 +47,7 @@ class StreamRenderer:
         "_model",
         "_out",
         "_spoken",
+        "_thoughts",
         "_usage",
     )
 
@@ -59,6 +62,8 @@ class StreamRenderer:
         self._arguments: dict[int, list[str]] = {}
         self._spoken: set[type] = set()
         """Kinds of text that an earlier part had: the next one stands apart from it."""
+        self._thoughts: dict[int, Thinking] = {}
+        """Reasoning that has a state, or may get one: its states are told at the end."""
         self._calls = 0
         self._usage: Usage | None = None
         self._finished = Finished(0, STOP)
@@ -83,7 +88,9 @@ class StreamRenderer:
         end = self._finished
         reason = end.reason if end.reason in FINISH else ""
         members = _json(ending(end.finish, reason, self._usage, end.extra))
-        self._line(b'"message":{"role":"assistant","content":""}', b'"response":""', members[1:-1])
+        states = states_of(list(self._thoughts.values()))
+        message = _json({"role": "assistant", "content": "", **states})
+        self._line(b'"message":' + message, b'"response":""', members[1:-1])
         return self._taken()
 
     def fail(self, error: FederationError) -> bytes:
@@ -135,6 +142,8 @@ class StreamRenderer:
         if isinstance(head, ToolCall):
             self._arguments[chunk.part] = [head.arguments]
         elif isinstance(head, Text | Refusal | Thinking):
+            if isinstance(head, Thinking):
+                self._thoughts[chunk.part] = head
             kind = Thinking if isinstance(head, Thinking) else Text
             gap = "\n\n" if kind in self._spoken else ""
             if gap or head.text:
@@ -147,6 +156,14 @@ class StreamRenderer:
 
     def _more(self, chunk: Delta) -> None:
         text = chunk.text
+        thought = self._thoughts.get(chunk.part)
+        if thought is not None:
+            self._thoughts[chunk.part] = structs.replace(
+                thought,
+                text=thought.text + text,
+                signature=thought.signature + chunk.signature,
+                sealed=thought.sealed + chunk.sealed,
+            )
         if not text:
             return
         arguments = self._arguments.get(chunk.part)

@@ -89,6 +89,9 @@ class StreamDecoder:
         if self.done or len(data) <= 2:
             return
         try:
+            if not data.isascii():
+                # What is kept raw is not looked at by the decoder, and is text all the same.
+                data.decode()
             line = LINE.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A line that cannot be read is skipped: the rest of the answer is not worth less.

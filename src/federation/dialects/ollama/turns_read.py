@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.ollama.states import State, split
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.tokenizer import wrong_type
 from federation.errors import InvalidRequest
@@ -47,6 +48,7 @@ class _Message(msgspec.Struct):
     tool_calls: list[_Call] | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None
+    thinking_states: list[State] = []
 
 
 class _Strict(_Message, forbid_unknown_fields=True):
@@ -97,10 +99,13 @@ def read_messages(raws: list[Raw]) -> list[Message]:
 
 def _parts(found: _Message, index: int, where: str) -> tuple[Part, ...]:
     content = found.content
-    if found.images is None and found.thinking is None and found.tool_calls is None:
+    plain = found.images is None and found.thinking is None and found.tool_calls is None
+    if plain and not found.thinking_states:
         return (Text(content),) if content is not None else ()
     parts: list[Part] = []
-    if found.thinking:
+    if found.thinking_states:
+        parts += split(found.thinking or "", found.thinking_states)
+    elif found.thinking:
         parts.append(Thinking(found.thinking))
     parts += read_images(found.images or (), f"{where}.images")
     if content:

@@ -172,8 +172,11 @@ class _Assistant:
         demanded = row.replay == "always" or (row.replay == "tool_turns" and bool(self._calls))
         if not self._thoughts and not demanded:
             return text
-        if self._details and row.reasoning_field != "content_parts":
-            self._item["reasoning_details"] = self._details
+        if self._details:
+            if row.reasoning_field in REASONING_FIELDS or self._target.own:
+                self._item["reasoning_details"] = self._details
+            elif row.reasoning_field != "content_parts":
+                self._target.losses.note("thinking_state", self._where)
         thought = PARAGRAPH.join([part.text for part in self._thoughts if part.text])
         if not demanded and not (self._running and row.reasoning_field):
             self._left_out(thought)

@@ -143,7 +143,8 @@ class StreamRenderer:
             case UsageSeen():
                 self._usage = chunk.usage
             case Failed():
-                self._events.out.append(self.fail(chunk.error))
+                ended = self.fail(chunk.error)
+                self._events.out.append(ended)
             case _:
                 pass
 

@@ -89,9 +89,8 @@ def decode(
         found.append(answer.embedding)
         count = answer.inputTextTokenCount
         used.append(_counted(reply.headers) if count is None else Usage(input=replies.whole(count)))
-    by_form = {FLOAT: tuple(found)}
-    vectors.check(by_form, request)
-    return EmbeddingResponse(wire.model, by_form, usage=batches.total(used))
+    settled = vectors.settle({FLOAT: tuple(found)}, request)
+    return EmbeddingResponse(wire.model, settled, usage=batches.total(used))
 
 
 def _encode_titan(wire: OperationWire, request: EmbeddingRequest) -> Encoded:

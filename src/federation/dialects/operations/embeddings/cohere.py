@@ -261,9 +261,8 @@ def decode(
             found.setdefault(form, []).extend(listed)
         used.append(usage_of(answer.meta))
         ident, model = ident or answer.id or "", model or answer.model or ""
-    by_form = {form: tuple(listed) for form, listed in found.items()}
-    vectors.check(by_form, request)
-    return EmbeddingResponse(model, by_form, ident, batches.total(used))
+    settled = vectors.settle({form: tuple(listed) for form, listed in found.items()}, request)
+    return EmbeddingResponse(model, settled, ident, batches.total(used))
 
 
 def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer:

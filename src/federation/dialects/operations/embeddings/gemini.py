@@ -189,9 +189,8 @@ def decode(
         answer = replies.read(wire, _WHOLE, reply.body)
         found += _values(wire, answer)
         used.append(_usage(answer))
-    by_form = {FLOAT: tuple(found)}
-    vectors.check(by_form, request)
-    return EmbeddingResponse(wire.model, by_form, usage=batches.total(used))
+    settled = vectors.settle({FLOAT: tuple(found)}, request)
+    return EmbeddingResponse(wire.model, settled, usage=batches.total(used))
 
 
 def forward(wire: OperationWire, seen: OperationGlance, request: ClientRequest) -> WireRequest:

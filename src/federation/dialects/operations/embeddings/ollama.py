@@ -164,9 +164,8 @@ def decode(
         found += answer.embeddings or []
         used.append(_usage(answer))
         model = model or answer.model or ""
-    by_form = {FLOAT: tuple(found)}
-    vectors.check(by_form, request)
-    return EmbeddingResponse(model, by_form, usage=batches.total(used))
+    settled = vectors.settle({FLOAT: tuple(found)}, request)
+    return EmbeddingResponse(model, settled, usage=batches.total(used))
 
 
 def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer:

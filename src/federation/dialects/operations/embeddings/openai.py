@@ -229,9 +229,8 @@ def decode(
         found += _in_order(answer.data or [])
         used.append(usage_of(answer.usage))
         model, ident = model or answer.model or "", ident or answer.id or ""
-    by_form = {form: tuple(found)} if form else vectors.by_form(found)
-    vectors.check(by_form, request)
-    return EmbeddingResponse(model, by_form, ident, batches.total(used))
+    settled = vectors.settle({form: tuple(found)} if form else vectors.by_form(found), request)
+    return EmbeddingResponse(model, settled, ident, batches.total(used))
 
 
 def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer:

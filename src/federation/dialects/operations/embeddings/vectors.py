@@ -88,18 +88,23 @@ def in_form(vectors: dict[str, tuple[Raw, ...]], form: str) -> tuple[Raw, ...]:
     raise _garbled(f"no vectors of the form {form!r}")
 
 
-def check(vectors: dict[str, tuple[Raw, ...]], request: EmbeddingRequest) -> None:
-    """Raise `UpstreamGarbled` unless there is a vector for each input, as long as was asked.
+def settle(
+    vectors: dict[str, tuple[Raw, ...]], request: EmbeddingRequest
+) -> dict[str, tuple[Raw, ...]]:
+    """The vectors in the forms that the caller asked for, so that writing them cannot fail.
 
-    A host that ignores `dimensions` would otherwise fill an index with vectors that do not
-    fit it.
+    Raises `UpstreamGarbled` unless there is a vector for each input, as long as was asked: a
+    host that ignores `dimensions` would fill an index with vectors that do not fit it.
     """
     for form, found in vectors.items():
         if len(found) != len(request.inputs):
             raise _garbled(f"{len(found)} vectors for {len(request.inputs)} inputs")
+        if any(first_byte(vector) not in (b"[", _QUOTE) for vector in found):
+            raise _garbled("something in place of a vector")
         if form in (FLOAT, BASE64) and request.dimensions is not None:
             for vector in found:
                 check_length(vector, request.dimensions)
+    return {form: in_form(vectors, form) for form in request.formats}
 
 
 def check_length(vector: Raw, dimensions: int) -> None:

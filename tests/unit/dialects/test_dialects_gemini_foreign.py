@@ -1,0 +1,126 @@
+"""What calls of other dialects become in this one, and what of them cannot be said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from gemini_vendor import check_body
+from native_dialects import Case, canonical, golden, make_upstream
+
+from federation.dialects.gemini.loss_table import LOSSES
+from federation.dialects.gemini.upstream import GeminiUpstream, prepare
+from federation.dialects.losses import FEATURES
+from federation.domain.catalogue import Ability, Deployment, Model, Provider, Tier
+from federation.domain.routes import Settings
+from federation.errors import InvalidRequest
+from federation.schema.chat import ChatRequest, Message, Reasoning
+from federation.schema.parts import Text, ToolCall, ToolResult
+
+
+def upstream(case: Case) -> GeminiUpstream:
+    made = make_upstream(
+        prepare,
+        "gemini",
+        base_url="https://api.acme.test/v1beta",
+        quirks=case.get("quirks"),
+    )
+    assert isinstance(made, GeminiUpstream)
+    return made
+
+
+def cases(kind: str) -> list[Any]:
+    return [pytest.param(case, id=name) for name, case in golden("gemini", kind).items()]
+
+
+@pytest.mark.parametrize("case", cases("foreign"))
+def test_a_foreign_call_is_sent_as_it_says(case: Case) -> None:
+    encoded = upstream(case).encode(canonical(case["request"]))
+    sent = json.loads(encoded.request.body)
+    assert sent == case["sent"]
+    assert sorted(encoded.losses) == sorted(case["losses"])
+    check_body(sent)
+
+
+@pytest.mark.parametrize("case", cases("refused"))
+def test_what_would_change_the_meaning_is_refused(case: Case) -> None:
+    with pytest.raises(InvalidRequest, match=FEATURES[case["feature"]]) as caught:
+        upstream(case).encode(canonical(case["request"]))
+    assert caught.value.code == "not_expressible"
+
+
+def test_a_model_that_cannot_reason_is_not_asked_to() -> None:
+    row = Provider("acme", "Acme", Tier.FRONTIER, "gemini", "https://api.acme.test/v1beta")
+    model = Model("m", abilities=frozenset({Ability.TOOLS}))
+    face = prepare(
+        Deployment("acme/m", row, model, usable=True),
+        Settings(),
+        headers=(),
+        query="",
+        secret="",
+        private=False,
+    )
+    messages = (Message("user", (Text("Hi"),)),)
+    for asked, losses in ((Reasoning("high"), ("reasoning",)), (Reasoning("none"), ())):
+        encoded = face.encode(ChatRequest("openai", "m", messages, reasoning=asked))
+        assert "generationConfig" not in json.loads(encoded.request.body)
+        assert encoded.losses == losses
+
+
+def test_every_loss_is_of_the_vocabulary() -> None:
+    assert set(LOSSES) <= set(FEATURES)
+
+
+@pytest.mark.parametrize("arguments", ["[1]", "{", "null", '"a"', "{} x"])
+def test_arguments_that_are_no_object_are_named(arguments: str) -> None:
+    messages = (Message("assistant", (ToolCall("a", "f", arguments),)),)
+    with pytest.raises(InvalidRequest, match="not a JSON object") as caught:
+        upstream({}).encode(ChatRequest("openai", "m", messages))
+    assert caught.value.param == "messages[0]"
+
+
+def test_a_result_without_a_call_is_named() -> None:
+    messages = (Message("tool", (ToolResult("a", (Text("x"),)),)),)
+    with pytest.raises(InvalidRequest, match="answers no call") as caught:
+        upstream({}).encode(ChatRequest("openai", "m", messages))
+    assert caught.value.param == "messages[0]"
+
+
+def test_empty_turns_and_texts_are_left_out() -> None:
+    messages = (
+        Message("user", (Text("Hi"), Text(""))),
+        Message("assistant", (Text(""),)),
+        Message("user", (Text("Well?"),)),
+    )
+    sent = json.loads(upstream({}).encode(ChatRequest("openai", "m", messages)).request.body)
+    assert sent["contents"] == [
+        {"role": "user", "parts": [{"text": "Hi"}]},
+        {"role": "user", "parts": [{"text": "Well?"}]},
+    ]
+
+
+def test_a_stream_is_asked_for_as_events() -> None:
+    request = ChatRequest("openai", "m", (Message("user", (Text("Hi"),)),), stream=True)
+    wire = upstream({}).encode(request).request
+    assert wire.target == "/v1beta/models/acme-large:streamGenerateContent?alt=sse"
+    assert dict(wire.headers)[b"authorization"] == b"Bearer key"
+
+
+def test_a_key_in_the_query_stands_beside_the_framing() -> None:
+    face = make_upstream(prepare, "gemini", base_url="https://api.acme.test/v1beta/models")
+    request = ChatRequest("openai", "m", (Message("user", (Text("Hi"),)),))
+    assert face.encode(request).request.target == "/v1beta/models/acme-large:generateContent"
+
+
+def test_tokens_are_counted_of_the_whole_call() -> None:
+    face = upstream({})
+    request = ChatRequest(
+        "openai", "m", (Message("system", (Text("A"),)), Message("user", (Text("Hi"),)))
+    )
+    wire = face.encode_count(request)
+    assert wire.target == "/v1beta/models/acme-large:countTokens"
+    asked = json.loads(wire.body)["generateContentRequest"]
+    assert asked.pop("model") == "models/acme-large"
+    check_body(asked)
+    assert face.decode_count(b'{"totalTokens": 31, "promptTokensDetails": []}') == 31
