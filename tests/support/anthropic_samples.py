@@ -329,3 +329,29 @@ STREAMED: dict[str, Any] = {
         "service_tier": "standard",
     },
 }
+
+ERROR = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
+
+ODD: list[bytes] = [
+    b"data: {oops\n\n",
+    b"data: [DONE]\n\n",
+    b"event: x\n\n",
+    b"data: 3\n\n",
+    b"data: null\n\n",
+    event("brand_new", thing=1),
+    adds(99, type="text_delta", text="lost"),
+    ends(99),
+    event("content_block_delta", index="0", delta={"type": "text_delta", "text": "x"}),
+    event("content_block_delta", index=0, delta=None),
+    event("content_block_delta", index=0),
+    event("content_block_delta", index=0, delta={"type": "new_delta", "thing": 1}),
+    adds(0, type="citations_delta", citation=3),
+    opens(0, type="text", text="again"),
+    event("content_block_start", index=7, content_block={"type": "text"}),
+    event("content_block_start", index=7, content_block=None),
+    event("message_start", message=None),
+    event("message_delta", delta=None, usage={"output_tokens": "x"}),
+    event("message_delta", delta={"stop_reason": None}, usage=None),
+    b"event: \xff\ndata: \xff\n\n",
+]
+"""Events that nobody can read, or that say nothing."""

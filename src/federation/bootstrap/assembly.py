@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from federation.dialects.table import CLIENTS
+from federation.dialects.table import CLIENTS, COUNTS
 from federation.gateway.call import Stage, compose
 from federation.gateway.chat import Chat
+from federation.gateway.counting import Counting
 from federation.gateway.desk import Desk
 from federation.gateway.dispatcher import Dispatcher
 from federation.gateway.passing import Passing
@@ -28,5 +29,15 @@ def assemble(world: World, control: Path) -> Desk:
     )
     pipeline = compose(stages, Dispatcher(world))
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
+    counts = {
+        name: Chat(
+            CLIENTS[name],
+            world,
+            compose(stages, Counting(world, face.render)),
+            operation="count_tokens",
+            chat_of=face.chat,
+        )
+        for name, face in COUNTS.items()
+    }
     route = RouteEndpoint(world, chats["openai"])
-    return Desk(world, chats, route, Passing(world.transport, control))
+    return Desk(world, chats, counts, route, Passing(world.transport, control))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
@@ -124,6 +124,19 @@ class Upstream(Protocol):
         ...
 
 
+@runtime_checkable
+class Counter(Protocol):
+    """What an `Upstream` also is where its dialect counts a call's input tokens."""
+
+    def encode_count(self, request: ChatRequest) -> Encoded:
+        """The request that has a canonical call counted. Raises as `encode` does."""
+        ...
+
+    def decode_count(self, body: bytes) -> int:
+        """The count in an answer. Raises `UpstreamGarbled` where it has none."""
+        ...
+
+
 class Prepare(Protocol):
     """Makes a deployment ready to be called: each dialect's `upstream.prepare`."""
 
@@ -164,3 +177,14 @@ class ClientFace:
     """A whole answer's body with `router_metadata` (rendered JSON) put into it."""
     stream_type: Callable[[ClientRequest], bytes]
     """The content type of the stream that this call gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountFace:
+    """How the clients of a dialect have a call's input tokens counted."""
+
+    chat: Callable[[ClientRequest], ClientRequest]
+    """The chat call that is to be counted, as a request of the chat endpoint. Raises
+    `InvalidRequest`."""
+    render: Callable[[int], bytes]
+    """A count in the client's words."""

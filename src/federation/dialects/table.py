@@ -10,12 +10,15 @@ from typing import Final
 
 from federation.dialects.anthropic import client as anthropic_client
 from federation.dialects.anthropic import upstream as anthropic_upstream
+from federation.dialects.anthropic.render import render_count as anthropic_count
 from federation.dialects.bedrock import client as bedrock_client
+from federation.dialects.bedrock import count as bedrock_count
 from federation.dialects.bedrock import upstream as bedrock_upstream
 from federation.dialects.cohere import client as cohere_client
 from federation.dialects.cohere import upstream as cohere_upstream
-from federation.dialects.faces import ClientFace, Prepare
+from federation.dialects.faces import ClientFace, CountFace, Prepare
 from federation.dialects.gemini import client as gemini_client
+from federation.dialects.gemini import count as gemini_count
 from federation.dialects.gemini import upstream as gemini_upstream
 from federation.dialects.ollama import client as ollama_client
 from federation.dialects.ollama import upstream as ollama_upstream
@@ -35,6 +38,13 @@ CLIENTS: Final[dict[str, ClientFace]] = {
     "cohere": cohere_client.CLIENT,
     "ollama": ollama_client.CLIENT,
 }
+
+COUNTS: Final[dict[str, CountFace]] = {
+    "anthropic": CountFace(lambda request: request, anthropic_count),
+    "gemini": CountFace(lambda request: request, gemini_count.render_count),
+    "bedrock": CountFace(bedrock_count.converse_of, bedrock_count.render_count),
+}
+"""Dialects whose clients can have a call's tokens counted."""
 
 UPSTREAMS: Final[dict[str, Prepare]] = {
     "openai": openai_upstream.prepare,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from federation.dialects.faces import ClientFace
 from federation.domain.access import VirtualKey
@@ -16,11 +17,24 @@ _BIG = 512 * 1024
 
 
 class Chat:
-    """One dialect's chat endpoint; one of each for each worker."""
+    """One dialect's chat endpoint; one of each for each worker.
 
-    def __init__(self, face: ClientFace, world: World, pipeline: Handler) -> None:
+    `chat_of` finds the chat call in a request that is about one (a count).
+    """
+
+    def __init__(
+        self,
+        face: ClientFace,
+        world: World,
+        pipeline: Handler,
+        *,
+        operation: str = "chat",
+        chat_of: Callable[[ClientRequest], ClientRequest] | None = None,
+    ) -> None:
         self._face = face
         self._world = world
+        self._operation = operation
+        self._chat_of = chat_of
         self._pipeline = pipeline
 
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
@@ -42,6 +56,8 @@ class Chat:
     def call(self, request: ClientRequest, key: VirtualKey) -> Call:
         """A call made of a request, ready for the pipeline."""
         world, face = self._world, self._face
+        if self._chat_of is not None:
+            request = self._chat_of(request)
         glance = face.glance(request)
         return Call(
             id=world.ids.next(),
@@ -53,4 +69,5 @@ class Chat:
             face=face,
             reading=Reading(face, request, glance, world.seal_key),
             key=key,
+            operation=self._operation,
         )

@@ -22,9 +22,10 @@ from federation.errors import (
     Unavailable,
 )
 from federation.gateway import listing
+from federation.gateway.catalogs import shown, tells, told
 from federation.gateway.chat import Chat
 from federation.gateway.passing import Passing, is_passed
-from federation.gateway.paths import chat_dialect, error_dialect, keyed_by_query
+from federation.gateway.paths import chat_dialect, count_dialect, error_dialect, keyed_by_query
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
@@ -40,12 +41,18 @@ class Desk:
     """The worker's handler: `await desk(request)` answers any request."""
 
     def __init__(
-        self, world: World, chats: dict[str, Chat], route: RouteEndpoint, passing: Passing
+        self,
+        world: World,
+        chats: dict[str, Chat],
+        counts: dict[str, Chat],
+        route: RouteEndpoint,
+        passing: Passing,
     ) -> None:
         self._world = world
         self._passing = passing
         self._chats = chats
-        self._posts: dict[str, Endpoint] = {"/v1/route": route}
+        self._counts = counts
+        self._posts: dict[str, Endpoint] = {"/v1/route": route, "/api/show": self._show}
         self._gets: dict[str, Endpoint] = {
             "/v1/models": self._models,
             "/models": self._models,
@@ -62,7 +69,7 @@ class Desk:
                 "This request came from this gateway itself: a provider's base_url names it."
             )
         if method == "POST":
-            endpoint = self._posts.get(path) or self._chats.get(chat_dialect(path))
+            endpoint = self._chats.get(chat_dialect(path)) or self._post(path)
             if endpoint is not None:
                 key = self.identify(request)
                 if key.role not in _INFERENCE_ROLES:
@@ -70,8 +77,11 @@ class Desk:
                 return await endpoint(request, key)
         elif method in ("GET", "HEAD"):
             endpoint = self._gets.get(path)
-            if endpoint is not None:
+            if endpoint is not None and b"anthropic-version" not in request.headers:
                 return await endpoint(request, self.identify(request))
+            if tells(request):
+                key = self.identify(request)
+                return ClientReply(200, JSON, told(self._world.current(), key, request))
             if path.startswith("/v1/models/"):
                 return self._model(request, self.identify(request))
             if path == "/health":
@@ -82,6 +92,9 @@ class Desk:
             return await self._passing(request)
         raise self._unknown(path)
 
+    def _post(self, path: str) -> Endpoint | None:
+        return self._posts.get(path) or self._counts.get(count_dialect(path))
+
     def identify(self, request: ClientRequest) -> VirtualKey:
         """The virtual key that a request presents. Raises `Unauthorized`."""
         is_open = self._world.current().snapshot.settings.open
@@ -90,6 +103,9 @@ class Desk:
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._world.current(), key))
+
+    async def _show(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        return ClientReply(200, JSON, shown(self._world.current(), key, request))
 
     def _model(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         name = request.path.removeprefix("/v1/models/")

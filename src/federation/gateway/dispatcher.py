@@ -120,7 +120,7 @@ class Dispatcher:
             asking = await self._asking(call, line)
             deadlines = verdict.target.deadlines
             exchange = await self._world.transport.send(
-                asking.request, _timeouts(deadlines), attempt.asked
+                asking.request, timeouts(deadlines), attempt.asked
             )
             attempt.answered(exchange.status)
             if exchange.status >= 300:
@@ -253,7 +253,8 @@ async def _until_content(exchange: Exchange, tap: StreamTap, within_s: float) ->
     return bytes(opening)
 
 
-def _timeouts(deadlines: Deadlines) -> Timeouts:
+def timeouts(deadlines: Deadlines) -> Timeouts:
+    """A route's deadlines in the transport's words."""
     return Timeouts(
         deadlines.connect_s, deadlines.first_token_s, deadlines.idle_s, deadlines.total_s
     )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from federation.domain.access import VirtualKey
-from federation.domain.catalogue import Deployment, Rates
+from federation.domain.catalogue import Deployment, Model, Rates
 from federation.domain.live import Live
 from federation.domain.money import nano_to_usd
 from federation.domain.routes import Route
@@ -37,6 +37,17 @@ def model(situation: Situation, key: VirtualKey, name: str) -> bytes:
         if name in (item.id, *names) or (provider == item.provider.id and plain in names):
             return msgspec.json.encode(_model(item))
     raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
+
+
+def named_models(situation: Situation, key: VirtualKey) -> list[tuple[str, Model | None]]:
+    """Every name that this key may call, with the model behind it where there is one."""
+    found: list[tuple[str, Model | None]] = []
+    if not key.models or "auto" in key.models:
+        found.append(("auto", None))
+    routes = situation.snapshot.routes.values()
+    found += [(route.name, None) for route in routes if _named(key, route)]
+    found += [(item.id, item.model) for item in _offered(situation, key)]
+    return found
 
 
 def providers(situation: Situation, key: VirtualKey, live: Live, now: float) -> bytes:

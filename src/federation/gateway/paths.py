@@ -46,6 +46,17 @@ def chat_dialect(path: str) -> str:
     return ""
 
 
+def count_dialect(path: str) -> str:
+    """The dialect of an endpoint that counts tokens; empty where the path is none."""
+    if path == "/v1/messages/count_tokens":
+        return "anthropic"
+    found = gemini_paths.route(path)
+    if found is not None and found[1] == gemini_paths.COUNT:
+        return "gemini"
+    asked = bedrock_paths.route(path)
+    return "bedrock" if asked is not None and asked.operation == bedrock_paths.COUNT else ""
+
+
 def error_dialect(path: str) -> str:
     """The dialect in whose words an error on this path is written."""
     if gemini_paths.route(path) is not None:

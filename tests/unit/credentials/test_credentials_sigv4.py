@@ -224,8 +224,8 @@ def test_the_region_is_read_from_the_host(host: str, region: str) -> None:
 @pytest.mark.parametrize(
     ("value", "key"),
     [
-        (b"AWS4-HMAC-SHA256 Credential=fed_abc/20260101/us-east-1/bedrock/aws4_request, "
-         b"SignedHeaders=host;x-amz-date, Signature=00", "fed_abc"),
+        (b"AWS4-HMAC-SHA256 Credential=fed_abc/20260101/x/y/z, SignedHeaders=host, Signature=0",
+         "fed_abc"),
         (b"AWS4-HMAC-SHA256 SignedHeaders=host, Credential=fed_abc/20260101/x/y/z,Signature=0",
          "fed_abc"),
         (b"Bearer fed_abc", ""),

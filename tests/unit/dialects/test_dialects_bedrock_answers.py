@@ -296,7 +296,7 @@ def test_an_answer_without_choices_or_usage_is_still_one() -> None:
     assert found["usage"] == {"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}
 
 
-# Usage: what is billed
+# What is billed
 
 
 USAGES: list[tuple[dict[str, Any], Usage]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import Any
 from uuid import UUID
@@ -119,10 +120,8 @@ def test_a_changed_byte_is_never_passed_on(place: int, flip: int) -> None:
 @settings(deadline=None, max_examples=200)
 @given(block=st.binary(max_size=60))
 def test_no_header_block_raises_anything_else(block: bytes) -> None:
-    try:
+    with contextlib.suppress(UpstreamGarbled):
         read_headers(block)
-    except UpstreamGarbled:
-        pass
 
 
 def framed(total: int, head: int) -> bytes:

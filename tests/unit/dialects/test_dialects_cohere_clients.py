@@ -107,6 +107,52 @@ def test_the_client_reads_a_whole_answer(name: str) -> None:
     assert json.loads(found.json(exclude_unset=True)) == answer
 
 
+def test_states_of_reasoning_come_back_through_the_client() -> None:
+    seen: list[ChatRequest] = []
+    parts = (
+        Thinking("Hm.", signature="s"),
+        Thinking(sealed="x"),
+        Text("Yes.", signature="t"),
+        ToolCall("toolu_1", "f", "{}"),
+    )
+    response = ChatResponse("anthropic", "a", "m", (Choice(0, parts, "tool_calls"),))
+
+    def answer(request: ChatRequest) -> Told:
+        seen.append(request)
+        return whole(response)(request)
+
+    with answering(answer) as address, client(address) as asking:
+        found = asking.chat(**ASK)
+        again: Any = [
+            *ASK["messages"],
+            found.message,
+            {"role": "tool", "tool_call_id": "toolu_1", "content": "19"},
+        ]
+        asking.chat(model="acme-large", messages=again)
+    assert seen[1].messages[1].parts == parts
+    encoded = upstream().encode(seen[1])
+    assert encoded.losses == ("thinking_state",)
+    assert b"signature" not in encoded.request.body
+
+
+def test_a_streamed_state_goes_with_its_block() -> None:
+    chunks: list[Chunk] = [
+        Begun("a", "m"),
+        PartBegun(0, 0, Thinking()),
+        Delta(0, 0, "Hm."),
+        Delta(0, 0, signature="s"),
+        PartEnded(0, 0),
+        Finished(0, "stop"),
+    ]
+    with answering(streamed(chunks)) as address, client(address) as asking:
+        events: list[Any] = list(asking.chat_stream(**ASK))
+    contents = [event.delta.message.content for event in events if event.type == "content-delta"]
+    assert [(item.thinking, getattr(item, "signature", None)) for item in contents] == [
+        ("Hm.", None),
+        ("", "s"),
+    ]
+
+
 def test_the_client_reads_an_answer_of_another_dialect() -> None:
     with answering(whole(FOREIGN)) as address, client(address) as asking:
         found = asking.chat(**ASK)

@@ -154,6 +154,43 @@ def test_the_client_reads_a_stream_of_another_dialect_like_its_whole_answer() ->
     assert (parts[-1].done_reason, parts[-1].prompt_eval_count) == ("stop", 20)
 
 
+def test_states_of_reasoning_come_back_with_the_message_that_they_came_with() -> None:
+    parts: tuple[Text | Thinking, ...] = (
+        Thinking("One.", signature="s1"),
+        Thinking(sealed="x2"),
+        Thinking("Three."),
+        Text("Said."),
+    )
+    response = ChatResponse("anthropic", "", "m", (Choice(0, parts, "stop"),))
+    request = ChatRequest("ollama", "m", (), stream=True)
+    chunks: list[Chunk] = [Begun("", "m")]
+    for index, part in enumerate(parts):
+        state = part if isinstance(part, Thinking) else Thinking()
+        head: Any = Thinking() if isinstance(part, Thinking) else Text("")
+        chunks += [
+            PartBegun(0, index, head),
+            Delta(0, index, part.text, state.signature, state.sealed),
+            PartEnded(0, index),
+        ]
+    renderer = CLIENT.renderer(request)
+    data = renderer.render(chunks) + renderer.close()
+    lines = [json.loads(line)["message"] for line in data.splitlines()]
+    added = {
+        **lines[-1],
+        "thinking": "".join(line.get("thinking", "") for line in lines),
+        "content": "".join(line["content"] for line in lines),
+    }
+    whole_message = json.loads(CLIENT.render(response, request))["message"]
+    assert added == whole_message
+    for message, expected in (
+        (added, parts),
+        ({**added, "thinking": "Changed."}, (Thinking("Changed."), Text("Said."))),
+    ):
+        body = {"model": "m", "messages": [{"role": "user", "content": "x"}, message]}
+        asked = ClientRequest("POST", "/api/chat", "", {}, json.dumps(body).encode())
+        assert CLIENT.parse(asked, CLIENT.glance(asked)).messages[1].parts == expected
+
+
 @pytest.mark.parametrize("name", ["plain", "thinking", "tools", "logprobs"])
 def test_the_client_reads_a_stream(name: str) -> None:
     case = STREAMS[f"stream_{name}"]

@@ -49,7 +49,7 @@ def test_a_response_is_kept_under_our_id() -> None:
     shown = check_response(state.retrieved(found))
     assert (shown.id, shown.output_text) == ("resp_ours1", "Warm.")
     assert json.loads(state.retrieved(found))["store"] is True
-    assert json.loads(found.input[0]) == {
+    assert json.loads(bytes(found.input[0])) == {
         "id": "msg_ours1_i0",
         "type": "message",
         "role": "user",

@@ -1,9 +1,9 @@
 """Takes out of forwarded messages what our own face handed out and the vendor refuses.
 
 Reasoning of another provider is shown to a client of this language as a thinking block, whose
-signature is empty; a call of another provider may carry a state in a member `signature`, and an
-id of any letters. All of it comes back with the conversation when the vendor takes over, and
-each would be a 400. Bodies without such members are not looked into.
+signature is empty, and a call of another provider may have an id of any letters. Both come
+back with the conversation when the vendor takes over, and each would be a 400. Bodies without
+such members are not looked into: most conversations hold signatures, and none to repair.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from federation.dialects.tokenizer import Members
 _MESSAGES: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _BLOCKS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _STRING: Final = msgspec.json.Decoder(str)
-_SIGNATURE: Final = b'"signature"'
+_UNSIGNED: Final = re.compile(rb'"signature"\s*:\s*(?:""|null)')
 _CALLED: Final = b'"tool_use'
 _ODD_ID: Final = re.compile(rb'"(?:tool_use_)?id"\s*:\s*"(?![A-Za-z0-9_-]+")')
 _THINKING: Final = Raw(b'"thinking"')
@@ -33,7 +33,7 @@ def mend(messages: bytes) -> bytes | None:
     """The messages without what the vendor refuses; None where nothing is to be done. They are
     ones that were glanced at."""
     ids = Ids() if _CALLED in messages and _ODD_ID.search(messages) else None
-    if ids is None and _SIGNATURE not in messages:
+    if ids is None and not _UNSIGNED.search(messages):
         return None
     changed = False
     kept: list[Members] = []

@@ -126,7 +126,8 @@ def _inference(
             extra["top_k"] = sampling.top_k
         elif request.dialect != NAME:
             losses.note("top_k", "top_k")
-    stops = [stop for stop in sampling.stop if stop and not stop.isspace()]
+    own = request.dialect == NAME
+    stops = [stop for stop in sampling.stop if stop and (own or not stop.isspace())]
     if len(stops) != len(sampling.stop):
         losses.note("stop", "stop")
     if stops:

@@ -187,7 +187,7 @@ LOSSES: Final[dict[str, Rule]] = {
     "frequency_penalty": _absent(DROP, _INFERENCE),
     "presence_penalty": _absent(DROP, _INFERENCE),
     "seed": _absent(DROP, _INFERENCE),
-    "stop": Rule(DROP, "A stop sequence may not be blank.", _INFERENCE),
+    "stop": Rule(DROP, "Models refuse a blank stop sequence.", _INFERENCE),
     "logit_bias": _absent(DROP, _INFERENCE),
     "logprobs": _absent(DROP, _INFERENCE),
     "choices": _absent(REFUSE, _CONVERSE),

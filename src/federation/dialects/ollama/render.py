@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.ollama.moments import write_moment
-from federation.dialects.ollama.states import joined, states_of
+from federation.dialects.ollama.states import joined, member, state_of
 from federation.dialects.ollama.tables import FINISH, GENERATE, NAME, REASONS
 from federation.dialects.ollama.usage import DURATIONS, write_usage
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, TokenLogprob
@@ -78,7 +78,7 @@ def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
     thoughts = [part for part in parts if isinstance(part, Thinking)]
     if text := joined(thoughts):
         message["thinking"] = text
-    message |= states_of(thoughts)
+    message |= member([state_of(part) for part in thoughts])
     images = [part.data for part in parts if isinstance(part, Media) and part.data]
     if images:
         message["images"] = images

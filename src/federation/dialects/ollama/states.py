@@ -31,11 +31,14 @@ def joined(thoughts: Sequence[Thinking]) -> str:
     return _GAP.join([part.text for part in thoughts if part.text])
 
 
-def states_of(thoughts: Sequence[Thinking]) -> dict[str, Any]:
+def state_of(part: Thinking) -> State:
+    """What is kept of a part."""
+    return State(len(part.text), part.signature, part.sealed)
+
+
+def member(states: Sequence[State]) -> dict[str, Any]:
     """The member that holds the states; nothing where there are none."""
-    if not any(part.signature or part.sealed for part in thoughts):
-        return {}
-    return {MEMBER: [State(len(part.text), part.signature, part.sealed) for part in thoughts]}
+    return {MEMBER: states} if any(state.signature or state.sealed for state in states) else {}
 
 
 def split(text: str, states: Sequence[State]) -> list[Thinking]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec import structs
 
 from federation.dialects.ollama.errors import stream_error
 from federation.dialects.ollama.render import ending, moment_of, write_call, write_logprob
-from federation.dialects.ollama.states import states_of
+from federation.dialects.ollama.states import State, member, state_of
 from federation.dialects.ollama.tables import FINISH, GENERATE
 from federation.errors import FederationError
 from federation.schema.chat import STOP, ChatRequest
@@ -31,6 +30,7 @@ from federation.schema.chunks import (
 from federation.schema.parts import Media, Refusal, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
 
+_GAP: Final = "\n\n"
 _json: Final = msgspec.json.Encoder().encode
 
 
@@ -41,6 +41,7 @@ class StreamRenderer:
         "_arguments",
         "_calls",
         "_finished",
+        "_fresh",
         "_generate",
         "_head",
         "_heads",
@@ -62,8 +63,10 @@ class StreamRenderer:
         self._arguments: dict[int, list[str]] = {}
         self._spoken: set[type] = set()
         """Kinds of text that an earlier part had: the next one stands apart from it."""
-        self._thoughts: dict[int, Thinking] = {}
-        """Reasoning that has a state, or may get one: its states are told at the end."""
+        self._fresh = -1
+        """The part that has begun and said nothing yet."""
+        self._thoughts: dict[int, State] = {}
+        """Of every part of reasoning; its states are told at the end."""
         self._calls = 0
         self._usage: Usage | None = None
         self._finished = Finished(0, STOP)
@@ -88,7 +91,7 @@ class StreamRenderer:
         end = self._finished
         reason = end.reason if end.reason in FINISH else ""
         members = _json(ending(end.finish, reason, self._usage, end.extra))
-        states = states_of(list(self._thoughts.values()))
+        states = member(list(self._thoughts.values()))
         message = _json({"role": "assistant", "content": "", **states})
         self._line(b'"message":' + message, b'"response":""', members[1:-1])
         return self._taken()
@@ -143,11 +146,10 @@ class StreamRenderer:
             self._arguments[chunk.part] = [head.arguments]
         elif isinstance(head, Text | Refusal | Thinking):
             if isinstance(head, Thinking):
-                self._thoughts[chunk.part] = head
-            kind = Thinking if isinstance(head, Thinking) else Text
-            gap = "\n\n" if kind in self._spoken else ""
-            if gap or head.text:
-                self._say(head, gap + head.text)
+                self._thoughts[chunk.part] = state_of(head)
+            self._fresh = chunk.part
+            if head.text:
+                self._say(chunk.part, head.text)
         elif isinstance(head, Media) and head.data:
             self._line(
                 b'"message":{"role":"assistant","content":"","images":[%b]}' % _json(head.data),
@@ -158,21 +160,23 @@ class StreamRenderer:
         text = chunk.text
         thought = self._thoughts.get(chunk.part)
         if thought is not None:
-            self._thoughts[chunk.part] = structs.replace(
-                thought,
-                text=thought.text + text,
-                signature=thought.signature + chunk.signature,
-                sealed=thought.sealed + chunk.sealed,
-            )
+            thought.length += len(text)
+            thought.signature += chunk.signature
+            thought.sealed += chunk.sealed
         if not text:
             return
         arguments = self._arguments.get(chunk.part)
         if arguments is not None:
             arguments.append(text)
         else:
-            self._say(self._heads.get(chunk.part), text)
+            self._say(chunk.part, text)
 
-    def _say(self, head: Any, text: str) -> None:
+    def _say(self, part: int, text: str) -> None:
+        head = self._heads.get(part)
+        if part == self._fresh:
+            self._fresh = -1
+            if (Thinking if isinstance(head, Thinking) else Text) in self._spoken:
+                text = _GAP + text
         rendered = _json(text)
         if isinstance(head, Thinking):
             self._line(

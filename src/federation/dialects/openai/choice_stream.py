@@ -26,7 +26,13 @@ from federation.dialects.openai.answer_parts import (
 )
 from federation.dialects.openai.call_stream import CallBook
 from federation.dialects.openai.decode import Call, Function
-from federation.dialects.openai.details import DETAILS, SUMMARY, Detail, thought_signature
+from federation.dialects.openai.details import (
+    BETWEEN_THOUGHTS,
+    DETAILS,
+    SUMMARY,
+    Detail,
+    thought_signature,
+)
 from federation.dialects.openai.think_tags import Piece, ThinkSplitter
 from federation.dialects.openai.wire import Wire
 from federation.schema.chunks import Chunk, Delta, Finished, Logprobs, PartBegun, PartEnded
@@ -75,8 +81,8 @@ class ChoiceStream:
     """The state of one choice; one for each choice of each stream."""
 
     __slots__ = (
-        "_answer_id", "_calls", "_detail", "_filter", "_index", "_open", "_part", "_plain", "_sound",
-        "_splitter", "_stated", "_wire", "finished",
+        "_answer_id", "_calls", "_detail", "_filter", "_index", "_open", "_part", "_plain",
+        "_sound", "_splitter", "_stated", "_wire", "finished",
     )  # fmt: skip
 
     def __init__(self, index: int, wire: Wire, answer_id: str) -> None:
@@ -193,7 +199,7 @@ class ChoiceStream:
         if self._stated:
             if self._open == _THINKING and self._detail is not None:
                 self._close(chunks)
-            if not text.strip() and self._open != _THINKING:
+            if text == BETWEEN_THOUGHTS and self._open != _THINKING:
                 return
         self._say(_THINKING, text, chunks)
         self._plain.append(text)

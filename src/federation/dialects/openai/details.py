@@ -18,6 +18,8 @@ from msgspec import Raw
 
 from federation.schema.parts import Part, Thinking
 
+BETWEEN_THOUGHTS: Final = "\n\n"
+"""Sets the plain texts of two thoughts apart, in a message and in a stream."""
 TEXT, SUMMARY, ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 
 

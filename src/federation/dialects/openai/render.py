@@ -13,9 +13,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.openai.details import has_state, signature_member, write_details
-from federation.dialects.openai.render_parts import (
+from federation.dialects.openai.details import (
     BETWEEN_THOUGHTS,
+    has_state,
+    signature_member,
+    write_details,
+)
+from federation.dialects.openai.render_parts import (
     answers_in_functions,
     write_call,
     write_citation,

@@ -17,7 +17,6 @@ from federation.dialects.openai.words import LEGACY
 from federation.schema.chat import ChatRequest, TokenLogprob, Tool
 from federation.schema.parts import CUSTOM, Citation, Fields, Media, ToolCall
 
-BETWEEN_THOUGHTS: Final = "\n\n"
 _STRING: Final = msgspec.json.Decoder(str | int | None)
 
 

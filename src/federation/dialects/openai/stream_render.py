@@ -15,10 +15,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, structs
 
-from federation.dialects.openai.details import has_state, signature_member, write_details
+from federation.dialects.openai.details import (
+    BETWEEN_THOUGHTS,
+    has_state,
+    signature_member,
+    write_details,
+)
 from federation.dialects.openai.errors import render_stream_error
 from federation.dialects.openai.render_parts import (
-    BETWEEN_THOUGHTS,
     answers_in_functions,
     write_citation,
     write_logprobs,
@@ -174,9 +178,6 @@ class StreamRenderer:
             case Refusal():
                 self._say(choice, part, head.text, events)
             case Thinking():
-                choice.thoughts += 1
-                if choice.thoughts > 1:
-                    self._write(choice, {"reasoning_content": BETWEEN_THOUGHTS}, events)
                 self._say(choice, part, head.text, events)
             case ToolCall():
                 self._call(choice, part, head, events)
@@ -191,10 +192,18 @@ class StreamRenderer:
         if text:
             part.length += len(text)
             if part.kind == _THINKING:
+                self._go_on(choice, part, events)
                 part.texts.append(text)
             elif part.kind == _TEXT:
                 choice.length += len(text)
             self._write(choice, {_FIELDS[part.kind]: text}, events)
+
+    def _go_on(self, choice: _Choice, part: _Written, events: list[bytes]) -> None:
+        """Set a thought that begins to speak apart from the one before."""
+        if not part.texts:
+            choice.thoughts += 1
+            if choice.thoughts > 1:
+                self._write(choice, {"reasoning_content": BETWEEN_THOUGHTS}, events)
 
     def _delta(self, chunk: Delta, follows: Chunk | None, events: list[bytes]) -> None:
         part = self._parts.get((chunk.choice, chunk.part))

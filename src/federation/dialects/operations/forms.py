@@ -111,22 +111,24 @@ def splice_form(
     if any(b"\r" in new or b"\n" in new or new.startswith(b"--") for new in values.values()):
         raise ValueError("a part's new content must be one line and no delimiter")
     gone = frozenset(drop) - values.keys()
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
     present = {part.name for part in form.parts}
     for name, new in values.items():
         if name not in present:
             head = b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
             pieces.append(head % (form.boundary, name.encode(), new))
+    # Views, because a slice would copy megabytes that `join` copies anyway.
+    view = memoryview(body)
     at = 0
     for index, part in enumerate(form.parts):
         if part.name in gone:
-            pieces.append(body[at : part.opening])
+            pieces.append(view[at : part.opening])
             following = form.parts[index + 1 :]
             at = following[0].opening if following else form.closing + 2
         elif part.name in values:
-            pieces += (body[at : part.value], values[part.name])
+            pieces += (view[at : part.value], values[part.name])
             at = part.end
-    pieces.append(body[at:])
+    pieces.append(view[at:])
     return b"".join(pieces)
 
 

@@ -10,13 +10,14 @@ import re
 from typing import Any, Final
 
 from federation.dialects.cohere.errors import render_error as cohere_error
+from federation.dialects.gemini.errors import render_error as gemini_error
+from federation.dialects.ollama.errors import render_error as ollama_error
 from federation.dialects.openai.errors import render_error as openai_error
 from federation.dialects.openai.errors import render_stream_error as openai_stream_error
 from federation.dialects.operations import (
     formfields,
     images,
     moderations,
-    refusals,
     speech,
     taps,
     transcription,
@@ -27,6 +28,7 @@ from federation.dialects.operations.embeddings import openai as openai_embedding
 from federation.dialects.operations.faces import Codec, OperationClient
 from federation.dialects.operations.rerank import client as rerank_client
 from federation.dialects.operations.rerank import upstream as rerank_upstream
+from federation.dialects.operations.rerank.client import render_detail
 from federation.schema.operations import (
     AUDIO_TRANSLATION,
     EMBEDDINGS,
@@ -89,7 +91,7 @@ _CLIENTS: Final[tuple[OperationClient[Any, Any], ...]] = (
         EMBEDDINGS,
         "gemini",
         gemini.glance,
-        refusals.as_status,
+        gemini_error,
         parse=gemini.parse,
         render=gemini.render,
     ),
@@ -97,7 +99,7 @@ _CLIENTS: Final[tuple[OperationClient[Any, Any], ...]] = (
         EMBEDDINGS,
         "ollama",
         ollama.glance,
-        refusals.as_error_text,
+        ollama_error,
         parse=ollama.parse,
         render=ollama.render,
     ),
@@ -113,7 +115,7 @@ _CLIENTS: Final[tuple[OperationClient[Any, Any], ...]] = (
         RERANK,
         "jina",
         rerank_client.glance_shared,
-        refusals.as_detail,
+        render_detail,
         parse=rerank_client.parse,
         render=rerank_client.render,
     ),
@@ -121,7 +123,7 @@ _CLIENTS: Final[tuple[OperationClient[Any, Any], ...]] = (
         RERANK,
         "voyage",
         rerank_client.glance_voyage,
-        refusals.as_detail,
+        render_detail,
         parse=rerank_client.parse,
         render=rerank_client.render,
     ),

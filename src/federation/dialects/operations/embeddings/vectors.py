@@ -9,10 +9,8 @@ Reference: https://platform.openai.com/docs/api-reference/embeddings (`encoding_
 
 from __future__ import annotations
 
-import binascii
 import math
-import sys
-from array import array
+import struct
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Final
@@ -26,32 +24,30 @@ from federation.schema.operations import BASE64, FLOAT, EmbeddingRequest
 
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _TEXT: Final = msgspec.json.Decoder(str)
-_SWAPPED: Final = sys.byteorder == "big"
 _QUOTE: Final = b'"'
 
 
 def to_base64(vector: Raw) -> Raw:
     """An array of numbers as a JSON string of base64. Raises `UpstreamGarbled`."""
     try:
-        packed = array("f", _FLOATS.decode(vector))
+        numbers = _FLOATS.decode(vector)
+        packed = struct.pack(f"<{len(numbers)}f", *numbers)
     except (msgspec.DecodeError, OverflowError):
         raise _garbled("a vector that is not an array of numbers") from None
-    _check_finite(packed)
-    if _SWAPPED:
-        packed.byteswap()
-    return Raw(_QUOTE + b64encode(packed.tobytes()) + _QUOTE)
+    return Raw(_QUOTE + b64encode(packed) + _QUOTE)
 
 
 def to_numbers(vector: Raw) -> Raw:
     """A JSON string of base64 as an array of numbers. Raises `UpstreamGarbled`."""
     try:
-        packed = array("f", b64decode(_TEXT.decode(vector), validate=True))
-    except (msgspec.DecodeError, binascii.Error, ValueError):
+        packed = b64decode(_TEXT.decode(vector), validate=True)
+        numbers = struct.unpack(f"<{len(packed) // 4}f", packed)
+    except (msgspec.DecodeError, ValueError, struct.error):
         raise _garbled("a vector that is not float32 in base64") from None
-    if _SWAPPED:
-        packed.byteswap()
-    _check_finite(packed)
-    return Raw(msgspec.json.encode(packed.tolist()))
+    # Doubles hold any sum of float32s, so the sum is finite exactly when all of them are.
+    if not math.isfinite(sum(numbers)):
+        raise _garbled("a vector with a number that is not finite")
+    return Raw(msgspec.json.encode(numbers))
 
 
 def is_text(vector: Raw) -> bool:
@@ -111,12 +107,6 @@ def check_length(vector: Raw, dimensions: int) -> None:
     """Raise `UpstreamGarbled` for a vector of another length."""
     if length(vector) != dimensions:
         raise _garbled(f"a vector of {length(vector)} numbers where {dimensions} were asked for")
-
-
-def _check_finite(packed: array[float]) -> None:
-    # Doubles hold any sum of float32s, so the sum is finite exactly when all of them are.
-    if not math.isfinite(sum(packed)):
-        raise _garbled("a vector with a number that is not finite")
 
 
 def _garbled(what: str) -> UpstreamGarbled:

@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.openai.errors import render_error as render_openai
 from federation.dialects.operations import fields
 from federation.dialects.operations.rerank.shapes import COHERE, JINA, SHAPES, VOYAGE
 from federation.dialects.tokenizer import members, wrong_type
-from federation.errors import InvalidRequest
-from federation.schema.http import ClientRequest
+from federation.errors import FederationError, InvalidRequest
+from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.operations import (
     RERANK,
     OperationGlance,
@@ -109,6 +110,13 @@ def render(response: RerankResponse, request: RerankRequest) -> bytes:
     else:
         body = {"model": model, "results": results, "usage": tokens}
     return msgspec.json.encode(body)
+
+
+def render_detail(error: FederationError, call_id: str = "") -> ClientReply:
+    """An error as Jina's and Voyage's clients read it: a `detail`, with our code beside it."""
+    reply = render_openai(error, call_id)
+    reply.body = msgspec.json.encode({"detail": error.message, "code": error.code})
+    return reply
 
 
 def _glance(request: ClientRequest, dialect: str) -> OperationGlance:

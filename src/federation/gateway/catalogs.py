@@ -1,0 +1,67 @@
+"""What there is, told in the words of clients that do not speak OpenAI's."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from federation.dialects.anthropic import listing as anthropic
+from federation.dialects.gemini import listing as gemini
+from federation.dialects.ollama import listing as ollama
+from federation.domain.access import VirtualKey
+from federation.domain.catalogue import Model
+from federation.errors import NotFound
+from federation.gateway.listing import named_models
+from federation.gateway.world import Situation
+from federation.schema.http import ClientRequest
+
+_TERMS = 20
+
+
+def tells(request: ClientRequest) -> bool:
+    """Whether a `GET` is answered here: it asks in another dialect what there is."""
+    path = request.path
+    return (
+        path in ("/api/version", "/api/tags", "/v1beta/models")
+        or path.startswith("/v1beta/models/")
+        or (b"anthropic-version" in request.headers and _asks_for_models(path))
+    )
+
+
+def told(situation: Situation, key: VirtualKey, request: ClientRequest) -> bytes:
+    """The body for such a request. Raises `NotFound`, `InvalidRequest`."""
+    path = request.path
+    if path == "/api/version":
+        return ollama.render_version()
+    models = named_models(situation, key)
+    if path == "/api/tags":
+        return ollama.render_tags(models)
+    if path == "/v1beta/models":
+        return gemini.render_models(models, _terms(request.query))
+    if path.startswith("/v1beta/models/"):
+        name = path.removeprefix("/v1beta/models/")
+        return gemini.render_model(name, _find(models, name))
+    if path == "/v1/models":
+        return anthropic.render_models(models, _terms(request.query))
+    name = path.removeprefix("/v1/models/")
+    return anthropic.render_model(name, _find(models, name))
+
+
+def shown(situation: Situation, key: VirtualKey, request: ClientRequest) -> bytes:
+    """The body for `POST /api/show`. Raises `NotFound`, `InvalidRequest`."""
+    name = ollama.read_show(request.body)
+    return ollama.render_show(_find(named_models(situation, key), name))
+
+
+def _asks_for_models(path: str) -> bool:
+    return path == "/v1/models" or path.startswith("/v1/models/")
+
+
+def _find(models: list[anthropic.Named], name: str) -> Model | None:
+    for known, model in models:
+        if name == known or (model is not None and name in (model.id, *model.aliases)):
+            return model
+    raise NotFound(f"The model {name[:200]!r} does not exist.", code="model_not_found")
+
+
+def _terms(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query[:4096], max_num_fields=_TERMS))

@@ -1,0 +1,88 @@
+"""Counting the tokens of a call without running it.
+
+The first eligible deployment counts where its dialect knows how; else the count is ours and
+says so. What is sent to be counted is content on its way to a provider, so a count passes
+the same rules as a call and leaves the same record. It is no sign of a deployment's speed,
+so health does not hear of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from federation.dialects.faces import Counter
+from federation.errors import UpstreamError
+from federation.gateway.call import Call
+from federation.gateway.deciding import decide_call
+from federation.gateway.dispatcher import timeouts
+from federation.gateway.reply import headers
+from federation.gateway.world import Line, World
+from federation.resilience.recovery import blame
+from federation.routing.request import Verdict
+from federation.schema.http import ClientReply
+from federation.schema.records import AttemptRecord
+
+_LIMIT = 256 * 1024
+_JSON = b"application/json"
+_OURS = (b"x-federation-estimated", b"true")
+
+
+class Counting:
+    """Stands in the dispatcher's place; one for each dialect that counts, for each worker."""
+
+    def __init__(self, world: World, render: Callable[[int], bytes]) -> None:
+        self._world = world
+        self._render = render
+
+    async def __call__(self, call: Call) -> ClientReply:
+        """The count in the client's words. Raises what routing and `encode` raise."""
+        world = self._world
+        situation = world.current()
+        verdict = decide_call(world, situation, call)
+        index = verdict.order[0]
+        line, deployment = situation.line(index), situation.snapshot.deployments[index]
+        call.account.choose(deployment)
+        tokens = None
+        if isinstance(line.upstream, Counter):
+            tokens = await self._counted(call, line, line.upstream, verdict)
+        pairs = headers(call, situation.marks[index], _JSON)
+        if tokens is None:
+            tokens = verdict.decision.features.input_tokens
+            pairs.append(_OURS)
+        return ClientReply(200, pairs, self._render(tokens))
+
+    async def _counted(
+        self, call: Call, line: Line, counter: Counter, verdict: Verdict
+    ) -> int | None:
+        """The provider's count; None where it gave none."""
+        world = self._world
+        began, wall = world.clock(), world.wall()
+        status, error = 0, ""
+        try:
+            canonical, _ = call.reading.fitted(line.maker)
+            request = counter.encode_count(canonical).request
+            if line.signing is not None:
+                request = await world.tokens.sign(line.signing, request)
+            exchange = await world.transport.send(request, timeouts(verdict.target.deadlines))
+            status = exchange.status
+            try:
+                body = await exchange.body(_LIMIT)
+            finally:
+                await exchange.aclose()
+            if status >= 300:
+                raise line.upstream.decode_error(status, exchange.headers, body)
+            return counter.decode_count(body)
+        except UpstreamError as failure:
+            error = blame(failure)
+            return None
+        finally:
+            total_ms = round((world.clock() - began) * 1000.0, 3)
+            call.account.attempts.append(
+                AttemptRecord(
+                    deployment=call.account.deployment,
+                    started_ms=int(wall * 1000),
+                    status=status,
+                    error=error,
+                    total_ms=total_ms,
+                )
+            )
