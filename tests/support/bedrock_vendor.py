@@ -97,7 +97,7 @@ def check_request(target: str, body: bytes, *, model: str) -> dict[str, Any]:
 
     Returns the body's members.
     """
-    found = json.loads(body)
+    found: dict[str, Any] = json.loads(body)
     stream = target.endswith("converse-stream")
     shape = operation("ConverseStream" if stream else "Converse")
     params = params_of(shape.input_shape, found) | {"modelId": model}

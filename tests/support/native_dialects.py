@@ -12,9 +12,10 @@ from msgspec import Raw, structs
 from federation.dialects.faces import Prepare, StreamDecoder, Upstream
 from federation.domain.catalogue import Ability, Auth, Deployment, Model, Provider, Tier
 from federation.domain.routes import Settings
-from federation.schema.chat import ChatRequest, ChatResponse, Tool
+from federation.schema.chat import ChatRequest, ChatResponse, Message, Tool
 from federation.schema.chunks import Chunk, Collector
 from federation.schema.http import ClientRequest
+from federation.schema.parts import Foreign, Part, ToolResult
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 Case = dict[str, Any]
@@ -100,13 +101,35 @@ def canonical(found: Case) -> ChatRequest:
     schema = wanted.pop("schema", None)
     extra = {name: _raw(value) for name, value in body.pop("extra", {}).items()}
     bias = body.get("sampling", {}).pop("logit_bias", None)
-    request = msgspec.convert(body, ChatRequest)
-    changes: dict[str, Any] = {"extra": extra, "tools": tuple(_tool(tool) for tool in tools)}
+    messages = tuple(_message(message) for message in body.pop("messages"))
+    request = msgspec.convert({**body, "messages": ()}, ChatRequest)
+    changes: dict[str, Any] = {
+        "extra": extra,
+        "messages": messages,
+        "tools": tuple(_tool(tool) for tool in tools),
+    }
     if schema is not None and request.format is not None:
         changes["format"] = structs.replace(request.format, schema=_raw(schema))
     if bias is not None:
         changes["sampling"] = structs.replace(request.sampling, logit_bias=_raw(bias))
     return structs.replace(request, **changes)
+
+
+def _message(found: Case) -> Message:
+    parts = tuple(_part(part) for part in found.pop("parts"))
+    extra = {name: _raw(value) for name, value in found.pop("extra", {}).items()}
+    return structs.replace(
+        msgspec.convert({**found, "parts": ()}, Message), parts=parts, extra=extra
+    )
+
+
+def _part(found: Case) -> Any:
+    if found["type"] == "foreign":
+        return Foreign(found["dialect"], _raw(found["raw"]))
+    if found["type"] == "tool_result":
+        inner = tuple(_part(part) for part in found.pop("parts", ()))
+        return structs.replace(msgspec.convert(found, ToolResult), parts=inner)
+    return msgspec.convert(found, Part)
 
 
 def _tool(found: Case) -> Tool:

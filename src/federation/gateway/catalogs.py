@@ -9,7 +9,7 @@ from federation.dialects.gemini import listing as gemini
 from federation.dialects.ollama import listing as ollama
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Model
-from federation.errors import NotFound
+from federation.errors import InvalidRequest, NotFound
 from federation.gateway.listing import named_models
 from federation.gateway.world import Situation
 from federation.schema.http import ClientRequest
@@ -64,4 +64,7 @@ def _find(models: list[anthropic.Named], name: str) -> Model | None:
 
 
 def _terms(query: str) -> dict[str, str]:
-    return dict(parse_qsl(query[:4096], max_num_fields=_TERMS))
+    try:
+        return dict(parse_qsl(query, max_num_fields=_TERMS))
+    except ValueError:
+        raise InvalidRequest("The query has too many terms.") from None

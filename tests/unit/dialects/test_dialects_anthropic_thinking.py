@@ -57,25 +57,31 @@ def write(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, 
         (Reasoning(budget=10), {}, {"type": "enabled", "budget_tokens": 1024}, None, ()),
         (Reasoning(enabled=True), {}, {"type": "enabled", "budget_tokens": 16_384}, None, ()),
         (Reasoning("none"), {}, None, None, ()),
-        (Reasoning("high"), {"quirks": NEWER}, {"type": "adaptive"}, "high", ()),
+        (
+            Reasoning("high"),
+            {"quirks": NEWER},
+            {"type": "adaptive", "display": "summarized"},
+            "high",
+            (),
+        ),
         (
             Reasoning("minimal"),
             {"quirks": {**NEWER, "effort_levels": ["low", "high"]}},
-            {"type": "adaptive"},
+            {"type": "adaptive", "display": "summarized"},
             "low",
             (),
         ),
         (
             Reasoning("xhigh"),
             {"quirks": {**NEWER, "effort_levels": ["low", "high", "max"]}},
-            {"type": "adaptive"},
+            {"type": "adaptive", "display": "summarized"},
             "high",
             (),
         ),
         (
             Reasoning(budget=5000),
             {"quirks": NEWER},
-            {"type": "adaptive"},
+            {"type": "adaptive", "display": "summarized"},
             "medium",
             ("reasoning_budget",),
         ),
@@ -83,6 +89,13 @@ def write(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, 
             Reasoning("high", summary="auto"),
             {"quirks": NEWER},
             {"type": "adaptive", "display": "summarized"},
+            "high",
+            (),
+        ),
+        (
+            Reasoning("high", show=False),
+            {"quirks": NEWER},
+            {"type": "adaptive", "display": "omitted"},
             "high",
             (),
         ),
@@ -212,5 +225,5 @@ def test_a_turn_of_calls_without_its_thinking_is_answered_without_thinking(
     adaptive, losses = write(
         asking(*history, reasoning=Reasoning("low"), tools=(TOOL,)), quirks=NEWER
     )
-    assert adaptive["thinking"] == {"type": "adaptive"}
+    assert adaptive["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert "thinking_state" not in losses

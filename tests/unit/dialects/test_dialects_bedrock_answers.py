@@ -10,11 +10,12 @@ from bedrock_vendor import parse_answer
 from bedrock_world import MODEL, call, upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from federation.dialects.bedrock.client import CLIENT
 from federation.dialects.bedrock.tables import JSON_ANSWER, STOP_REASONS
 from federation.dialects.bedrock.usage import read_usage, write_usage
+from federation.dialects.carriage import unwrap, wrap
 from federation.errors import UpstreamGarbled
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message
 from federation.schema.parts import (
@@ -276,6 +277,31 @@ def test_arguments_that_are_no_object_come_back_as_they_were(arguments: str) -> 
     )
     parsed = CLIENT.parse(request, CLIENT.glance(request))
     assert parsed.messages[1].parts == (ToolCall("t", "w", arguments),)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Thinking("why", signature="c2ln", sealed="not base64", id="rs_1"),
+        Thinking(sealed="gAAAA_", id="rs_1"),
+        ToolCall("call_1", "w", "{}", signature="c2ln"),
+    ],
+)
+def test_other_makers_states_survive_a_client_of_this_dialect(part: Part) -> None:
+    key = b"k" * 32
+    response = ChatResponse("gemini", "r", "m", (Choice(0, (part,), "stop"),))
+    carried = wrap(response, "gemini/acme", key, "bedrock", ids=True)
+    body = parse_answer(CLIENT.render(carried, ASKED))
+    content = body["output"]["message"]["content"]
+    turns = [
+        {"role": "user", "content": [{"text": "x"}]},
+        {"role": "assistant", "content": content},
+    ]
+    request = call({"messages": turns})
+    parsed = unwrap(CLIENT.parse(request, CLIENT.glance(request)), key)
+    (again,) = parsed.messages[1].parts
+    assert not isinstance(again, Media | Refusal | Foreign)
+    assert structs.replace(again, maker="") == part  # type: ignore[type-var]
 
 
 def test_a_stop_sequence_is_told_to_clients_that_asked_for_it() -> None:

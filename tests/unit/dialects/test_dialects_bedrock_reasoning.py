@@ -8,49 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bedrock_vendor import check_request
-from bedrock_world import MODEL, upstream
-from msgspec import Raw
+from bedrock_world import CALL, HELLO, RESULT, WEATHER, ask, sent, user
 
 from federation.schema.chat import (
-    ChatRequest,
     Message,
     Reasoning,
     Sampling,
-    Tool,
     ToolChoice,
 )
 from federation.schema.parts import (
     Part,
     Text,
     Thinking,
-    ToolCall,
-    ToolResult,
 )
-
-OBJECT = Raw(b'{"type":"object","properties":{"a":{"type":"integer"}}}')
-WEATHER = Tool("weather", "Looks it up.", OBJECT)
-HELLO = Message("user", (Text("Hello"),))
-CALL = Message("assistant", (ToolCall("t1", "weather", '{"a":1}'),))
-RESULT = Message("tool", (ToolResult("t1", (Text("20"),)),))
-
-
-def ask(*messages: Message, dialect: str = "openai", **fields: Any) -> ChatRequest:
-    return ChatRequest(dialect, "large", messages or (HELLO,), **fields)
-
-
-def sent(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The checked body, and the losses."""
-    encoded = upstream(**row).encode(request)
-    body = check_request(encoded.request.target, encoded.request.body, model=MODEL)
-    return body, encoded.losses
-
-
-def user(*parts: Part) -> Message:
-    return Message("user", parts)
 
 
 def reasoned(wish: Reasoning, quirks: dict[str, object], **fields: Any) -> tuple[Any, Any, Any]:
+    """The maker's own fields, the effort, and the losses."""
     body, losses = sent(ask(reasoning=wish, **fields), quirks=quirks)
     output = body.get("outputConfig", {})
     return body.get("additionalModelRequestFields"), output.get("effort"), losses

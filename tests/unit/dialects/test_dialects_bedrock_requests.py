@@ -5,18 +5,14 @@ Every body is judged by the official client's model, validator and serializer.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from bedrock_vendor import check_request
-from bedrock_world import MODEL, upstream
+from bedrock_world import CALL, HELLO, OBJECT, RESULT, WEATHER, ask, sent, upstream, user
 from msgspec import Raw
 
 from federation.dialects.bedrock.tables import LOSSES
 from federation.dialects.losses import FEATURES
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
-    ChatRequest,
     Message,
     Sampling,
     Tool,
@@ -24,33 +20,10 @@ from federation.schema.chat import (
 from federation.schema.parts import (
     CacheMark,
     Media,
-    Part,
     Refusal,
     Text,
-    ToolCall,
     ToolResult,
 )
-
-OBJECT = Raw(b'{"type":"object","properties":{"a":{"type":"integer"}}}')
-WEATHER = Tool("weather", "Looks it up.", OBJECT)
-HELLO = Message("user", (Text("Hello"),))
-CALL = Message("assistant", (ToolCall("t1", "weather", '{"a":1}'),))
-RESULT = Message("tool", (ToolResult("t1", (Text("20"),)),))
-
-
-def ask(*messages: Message, dialect: str = "openai", **fields: Any) -> ChatRequest:
-    return ChatRequest(dialect, "large", messages or (HELLO,), **fields)
-
-
-def sent(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The checked body, and the losses."""
-    encoded = upstream(**row).encode(request)
-    body = check_request(encoded.request.target, encoded.request.body, model=MODEL)
-    return body, encoded.losses
-
-
-def user(*parts: Part) -> Message:
-    return Message("user", parts)
 
 
 def test_every_loss_names_a_feature_and_its_source() -> None:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from bedrock_frames import (
+    ASKED,
+    CALL,
+    OPEN,
+    chunks_of,
+    collected,
+    delta,
+    ended,
+    start,
+    stop,
+)
 from bedrock_vendor import parse_stream
 from bedrock_world import upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw, structs
 
-from federation.dialects.aws_eventstream import FrameCutter, write_frame, write_headers
+from federation.dialects.aws_eventstream import FrameCutter
 from federation.dialects.bedrock.client import CLIENT
 from federation.errors import UpstreamFailed
-from federation.schema.chat import ChatRequest, ChatResponse, Message
+from federation.schema.chat import ChatResponse
 from federation.schema.chunks import (
     Begun,
     Chunk,
-    Collector,
     Delta,
     Finished,
     PartBegun,
@@ -27,60 +36,6 @@ from federation.schema.chunks import (
 )
 from federation.schema.parts import Citation, Foreign, Media, Part, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
-
-ASKED = ChatRequest("bedrock", "m", (Message("user", (Text("Hello"),)),))
-METADATA = {
-    "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 9, "cacheReadInputTokens": 4},
-    "metrics": {"latencyMs": 12},
-}
-
-
-def event(name: str, payload: Any) -> bytes:
-    headers = {
-        ":event-type": name,
-        ":content-type": "application/json",
-        ":message-type": "event",
-    }
-    return write_frame(write_headers(headers), json.dumps(payload).encode())
-
-
-def delta(index: int, **piece: Any) -> bytes:
-    return event("contentBlockDelta", {"contentBlockIndex": index, "delta": piece, "p": "abcd"})
-
-
-def start(index: int, **head: Any) -> bytes:
-    return event("contentBlockStart", {"contentBlockIndex": index, "start": head})
-
-
-def stop(index: int) -> bytes:
-    return event("contentBlockStop", {"contentBlockIndex": index})
-
-
-def ended(reason: str = "end_turn", **fields: Any) -> list[bytes]:
-    return [event("messageStop", {"stopReason": reason, **fields}), event("metadata", METADATA)]
-
-
-OPEN = event("messageStart", {"role": "assistant"})
-CALL = {"toolUseId": "t1", "name": "weather"}
-EXCEPTION = write_frame(
-    write_headers({":message-type": "exception", ":exception-type": "modelStreamErrorException"}),
-    b'{"message":"broke"}',
-)
-
-
-def chunks_of(pieces: list[bytes], **row: Any) -> list[Chunk]:
-    decoder = upstream(**row).decoder()
-    chunks: list[Chunk] = []
-    for piece in pieces:
-        chunks += decoder.feed(piece)
-    return chunks + decoder.close()
-
-
-def collected(chunks: list[Chunk]) -> ChatResponse:
-    collector = Collector("bedrock")
-    collector.add(chunks)
-    return collector.response()
-
 
 ARGUMENTS = st.sampled_from(["{}", '{"a":1}', '{"city":"Lima","n":[1,2]}'])
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

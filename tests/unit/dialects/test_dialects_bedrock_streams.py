@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import json
-from typing import Any
 
 import pytest
+from bedrock_frames import (
+    CALL,
+    EXCEPTION,
+    METADATA,
+    OPEN,
+    chunks_of,
+    collected,
+    delta,
+    ended,
+    event,
+    start,
+    stop,
+)
 from bedrock_world import upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,54 +26,12 @@ from msgspec import Raw
 from federation.dialects.aws_eventstream import write_frame, write_headers
 from federation.dialects.bedrock.tables import JSON_ANSWER
 from federation.errors import UpstreamError, UpstreamFailed, UpstreamGarbled
-from federation.schema.chat import ChatRequest, ChatResponse, Message
 from federation.schema.chunks import (
-    Chunk,
-    Collector,
     Failed,
     Finished,
 )
 from federation.schema.parts import Citation, Foreign, Media, Part, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
-
-ASKED = ChatRequest("bedrock", "m", (Message("user", (Text("Hello"),)),))
-METADATA = {
-    "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 9, "cacheReadInputTokens": 4},
-    "metrics": {"latencyMs": 12},
-}
-
-
-def event(name: str, payload: Any) -> bytes:
-    headers = {
-        ":event-type": name,
-        ":content-type": "application/json",
-        ":message-type": "event",
-    }
-    return write_frame(write_headers(headers), json.dumps(payload).encode())
-
-
-def delta(index: int, **piece: Any) -> bytes:
-    return event("contentBlockDelta", {"contentBlockIndex": index, "delta": piece, "p": "abcd"})
-
-
-def start(index: int, **head: Any) -> bytes:
-    return event("contentBlockStart", {"contentBlockIndex": index, "start": head})
-
-
-def stop(index: int) -> bytes:
-    return event("contentBlockStop", {"contentBlockIndex": index})
-
-
-def ended(reason: str = "end_turn", **fields: Any) -> list[bytes]:
-    return [event("messageStop", {"stopReason": reason, **fields}), event("metadata", METADATA)]
-
-
-OPEN = event("messageStart", {"role": "assistant"})
-CALL = {"toolUseId": "t1", "name": "weather"}
-EXCEPTION = write_frame(
-    write_headers({":message-type": "exception", ":exception-type": "modelStreamErrorException"}),
-    b'{"message":"broke"}',
-)
 
 STREAM = [
     OPEN,
@@ -85,20 +54,6 @@ STREAM = [
     stop(4),
     *ended("tool_use", additionalModelResponseFields={"stop_sequence": None}),
 ]
-
-
-def chunks_of(pieces: list[bytes], **row: Any) -> list[Chunk]:
-    decoder = upstream(**row).decoder()
-    chunks: list[Chunk] = []
-    for piece in pieces:
-        chunks += decoder.feed(piece)
-    return chunks + decoder.close()
-
-
-def collected(chunks: list[Chunk]) -> ChatResponse:
-    collector = Collector("bedrock")
-    collector.add(chunks)
-    return collector.response()
 
 
 def parts_of(*pieces: bytes) -> tuple[Part, ...]:

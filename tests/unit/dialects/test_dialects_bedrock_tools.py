@@ -9,47 +9,23 @@ import json
 from typing import Any
 
 import pytest
-from bedrock_vendor import check_request
-from bedrock_world import MODEL, upstream
+from bedrock_world import CALL, HELLO, OBJECT, RESULT, WEATHER, ask, sent, upstream
 from msgspec import Raw
 
 from federation.dialects.bedrock.tables import JSON_ANSWER
 from federation.domain.catalogue import Ability
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
-    ChatRequest,
     Message,
     OutputFormat,
     Tool,
     ToolChoice,
 )
 from federation.schema.parts import (
-    Part,
     Text,
     ToolCall,
     ToolResult,
 )
-
-OBJECT = Raw(b'{"type":"object","properties":{"a":{"type":"integer"}}}')
-WEATHER = Tool("weather", "Looks it up.", OBJECT)
-HELLO = Message("user", (Text("Hello"),))
-CALL = Message("assistant", (ToolCall("t1", "weather", '{"a":1}'),))
-RESULT = Message("tool", (ToolResult("t1", (Text("20"),)),))
-
-
-def ask(*messages: Message, dialect: str = "openai", **fields: Any) -> ChatRequest:
-    return ChatRequest(dialect, "large", messages or (HELLO,), **fields)
-
-
-def sent(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The checked body, and the losses."""
-    encoded = upstream(**row).encode(request)
-    body = check_request(encoded.request.target, encoded.request.body, model=MODEL)
-    return body, encoded.losses
-
-
-def user(*parts: Part) -> Message:
-    return Message("user", parts)
 
 
 def test_tools_and_their_choice_are_written() -> None:

@@ -25,10 +25,20 @@ from federation.errors import (
     Unavailable,
     UpstreamCut,
 )
-from federation.schema.chat import ChatRequest, ChatResponse, Choice
-from federation.schema.chunks import Begun, Chunk, Delta, Finished, PartBegun, PartEnded, UsageSeen
+from federation.schema.chat import ChatRequest, ChatResponse, Choice, TokenLogprob
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Delta,
+    Failed,
+    Finished,
+    Logprobs,
+    PartBegun,
+    PartEnded,
+    UsageSeen,
+)
 from federation.schema.http import ClientRequest
-from federation.schema.parts import Citation, Text, Thinking, ToolCall
+from federation.schema.parts import Citation, Media, Refusal, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
 
 ANSWERS = golden("cohere", "answer")
@@ -236,6 +246,57 @@ def test_a_part_waits_until_the_one_before_it_has_ended() -> None:
     ]
     assert events[-1].delta.finish_reason == "TOOL_CALL"
     assert events[-1].delta.usage.billed_units.input_tokens == 3
+
+
+def test_citations_of_another_dialect_and_a_failure_are_told() -> None:
+    failure = UpstreamCut("It broke.")
+    chunks: list[Chunk] = [
+        Begun("a", "m"),
+        PartBegun(0, 0, Text("", citations=(Citation("First"),))),
+        Delta(0, 0, "See it."),
+        Delta(0, 0, citation=Citation("A", "https://a.test", "q", 0, 3)),
+        Delta(1, 0, "of a second answer"),
+        PartBegun(0, 1, Media("image", data="AAAA")),
+        PartEnded(0, 0),
+        PartEnded(0, 1),
+        Logprobs(0, (TokenLogprob("See", -0.5),)),
+        Failed(failure),
+    ]
+    renderer = CLIENT.renderer(ChatRequest("cohere", "m", ()))
+    found = [
+        json.loads(event.split(b"\ndata: ")[1])
+        for event in renderer.render(chunks).split(b"\n\n")[:-1]
+    ]
+    cited = [event for event in found if event["type"] == "citation-start"]
+    assert [event["delta"]["message"]["citations"]["text"] for event in cited] == ["", "See"]
+    assert cited[1]["delta"]["message"]["citations"]["sources"][0]["document"] == {
+        "title": "A",
+        "url": "https://a.test",
+        "snippet": "q",
+    }
+    assert b"second answer" not in json.dumps(found).encode()
+    assert found[-1]["delta"] == {
+        "finish_reason": "ERROR",
+        "error": "It broke.",
+        "code": "upstream_stream_cut",
+    }
+    assert (
+        CLIENT.stream_type(ClientRequest("POST", "/v2/chat", "", {}, b"")) == b"text/event-stream"
+    )
+
+
+def test_a_part_that_never_ended_is_closed_at_the_end() -> None:
+    renderer = CLIENT.renderer(ChatRequest("cohere", "m", ()))
+    renderer.render([Begun("a", "m"), PartBegun(0, 0, ToolCall("c", "f", "{}"))])
+    assert renderer.render([PartBegun(0, 1, Refusal("No."))]) == b""
+    closing = [line for line in renderer.close().split(b"\n") if line.startswith(b"event")]
+    assert closing == [
+        b"event: tool-call-end",
+        b"event: content-start",
+        b"event: content-delta",
+        b"event: content-end",
+        b"event: message-end",
+    ]
 
 
 def test_a_broken_stream_ends_with_an_error() -> None:

@@ -24,9 +24,18 @@ from federation.errors import (
     UpstreamCut,
 )
 from federation.schema.chat import ChatRequest, ChatResponse, Choice
-from federation.schema.chunks import Begun, Chunk, Delta, Finished, PartBegun, PartEnded, UsageSeen
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Delta,
+    Failed,
+    Finished,
+    PartBegun,
+    PartEnded,
+    UsageSeen,
+)
 from federation.schema.http import ClientRequest
-from federation.schema.parts import Media, Text, Thinking, ToolCall, ToolResult
+from federation.schema.parts import Media, Refusal, Text, Thinking, ToolCall, ToolResult
 from federation.schema.usage import Usage
 
 ANSWERS = golden("ollama", "answer")
@@ -202,6 +211,25 @@ def test_the_client_reads_a_stream(name: str) -> None:
     assert "".join(part.message.thinking or "" for part in parts) == message.get("thinking", "")
     assert parts[-1].done_reason == case["whole"]["done_reason"]
     assert parts[-1].eval_count == case["whole"]["eval_count"]
+
+
+def test_pictures_and_a_failure_are_told() -> None:
+    chunks: list[Chunk] = [
+        PartBegun(0, 0, Media("image", data="AAAA")),
+        PartEnded(0, 0),
+        PartBegun(0, 1, Refusal("No.")),
+        Delta(1, 0, "of a second answer"),
+        PartBegun(0, 2, ToolCall("c", "f", "")),
+    ]
+    renderer = CLIENT.renderer(ChatRequest("ollama", "m", ()))
+    data = renderer.render(chunks) + renderer.close()
+    messages = [json.loads(line)["message"] for line in data.splitlines()]
+    assert messages[0]["images"] == ["AAAA"]
+    assert messages[1]["content"] == "No."
+    assert messages[2]["tool_calls"][0]["function"]["arguments"] == {}
+    assert json.loads(renderer.render([Failed(UpstreamCut("It broke."))]))["error"] == "It broke."
+    request = ClientRequest("POST", "/api/chat", "", {}, b"")
+    assert CLIENT.stream_type(request) == b"application/x-ndjson"
 
 
 def test_a_broken_stream_ends_with_an_error() -> None:

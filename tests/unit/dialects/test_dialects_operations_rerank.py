@@ -250,3 +250,12 @@ def test_nothing_breaks_a_face(
         face.render(target.decode(canonical, [reply(answer)]), canonical)
     except UpstreamError:
         return
+
+
+def test_an_error_is_told_as_these_clients_read_it() -> None:
+    error = InvalidRequest("Send 'query'.", param="query")
+    for dialect, member in (("jina", "detail"), ("voyage", "detail"), ("cohere", "message")):
+        reply = table.OPERATION_CLIENTS[RERANK, dialect].render_error(error, "call-1")
+        assert isinstance(reply.body, bytes)
+        assert (reply.status, json.loads(reply.body)[member]) == (400, "Send 'query'.")
+        assert (b"x-request-id", b"call-1") in reply.headers

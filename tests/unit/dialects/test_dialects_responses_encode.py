@@ -434,25 +434,37 @@ def test_a_call_that_leans_on_something_stored_cannot_be_translated(name: str) -
     assert (caught.value.code, caught.value.param) == ("not_resolvable", name)
 
 
-@pytest.mark.parametrize(
-    ("member", "param"),
-    [
-        ({"tools": [{"type": "function"}]}, "tools[0].name"),
-        ({"tools": [{"type": "function", "name": "f", "parameters": 5}]}, "tools[0].parameters"),
-        ({"tool_choice": "often"}, "tool_choice"),
-        ({"tool_choice": {"type": "function"}}, "tool_choice.name"),
-        ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
-        ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
-        ({"text": {"format": {"type": "json_schema", "schema": {}, "strict": 5}}}, "text.format.strict"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].image_url"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:x"}]}]}, "input[0].content[0].image_url"),
-        ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content[0].file_data"),
-        ({"input": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input[0].content[0].input_audio"),
-        ({"input": [{"type": "reasoning", "summary": [{"text": 5}]}]}, "input[0].summary[0].text"),
-        ({"input": [{"type": "reasoning", "summary": "x"}]}, "input[0].summary"),
-        ({"input": [{"role": "user", "content": [{"type": "input_text", "text": "a", "prompt_cache_breakpoint": 5}]}]}, "input[0].content[0].prompt_cache_breakpoint"),
-    ],
-)  # fmt: skip
+def said(part: Body) -> Body:
+    """A call whose user says one part of content."""
+    return {"input": [{"role": "user", "content": [part]}]}
+
+
+PART = "input[0].content[0]"
+UNREADABLE: list[tuple[Body, str]] = [
+    ({"tools": [{"type": "function"}]}, "tools[0].name"),
+    ({"tools": [{"type": "function", "name": "f", "parameters": 5}]}, "tools[0].parameters"),
+    ({"tool_choice": "often"}, "tool_choice"),
+    ({"tool_choice": {"type": "function"}}, "tool_choice.name"),
+    ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
+    ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
+    (
+        {"text": {"format": {"type": "json_schema", "schema": {}, "strict": 5}}},
+        "text.format.strict",
+    ),
+    (said({"type": "input_image"}), f"{PART}.image_url"),
+    (said({"type": "input_image", "image_url": "data:x"}), f"{PART}.image_url"),
+    (said({"type": "input_file"}), f"{PART}.file_data"),
+    (said({"type": "input_audio"}), f"{PART}.input_audio"),
+    (
+        said({"type": "input_text", "text": "a", "prompt_cache_breakpoint": 5}),
+        f"{PART}.prompt_cache_breakpoint",
+    ),
+    ({"input": [{"type": "reasoning", "summary": [{"text": 5}]}]}, "input[0].summary[0].text"),
+    ({"input": [{"type": "reasoning", "summary": "x"}]}, "input[0].summary"),
+]
+
+
+@pytest.mark.parametrize(("member", "param"), UNREADABLE)
 def test_a_member_that_cannot_be_read_is_named(member: Body, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parsed({"input": "a", **member})

@@ -148,7 +148,7 @@ def _with_ids(wanted: Body, found: Body) -> Body:
 
 
 def _refuses(item: Body) -> bool:
-    return item["type"] == "message" and item["content"][0]["type"] == "refusal"
+    return bool(item["type"] == "message" and item["content"][0]["type"] == "refusal")
 
 
 @pytest.mark.parametrize("case", cases("stream"))

@@ -53,6 +53,12 @@ STREAMS = [json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("s
 REQUEST = parsed({"model": "chat", "input": "a", "reasoning": {"summary": "auto"}})
 
 
+SEARCH = Raw(
+    b'{"type":"web_search_call","id":"ws","status":"completed",\n'
+    b'"action":{"type":"search","query":"q"}}'
+)
+
+
 def sse(*events: Body, line: bytes = b"\n") -> bytes:
     return b"".join(
         b"event: %b%bdata: %b%b%b" % (event["type"].encode(), line, encoded(event), line, line)
@@ -295,8 +301,8 @@ def test_a_stream_ends_with_what_the_whole_answer_says() -> None:
         Refusal("no"),
         Media("image", "image/webp", data="AAAA"),
         Foreign("gemini", Raw(b"{}")),
-        Foreign(NAME, Raw(b'{"type":"web_search_call","id":"ws","status":"completed",\n"action":{"type":"search","query":"q"}}')),
-    )  # fmt: skip
+        Foreign(NAME, SEARCH),
+    )
     chunks: list[Chunk] = [Begun("x1", "m", 7)]
     for number, held in enumerate(parts):
         chunks += [PartBegun(0, number, held), PartEnded(0, number)]
@@ -358,10 +364,11 @@ def test_a_cut_answer_is_incomplete() -> None:
 
 def test_probabilities_go_along_with_their_text() -> None:
     tokens = (TokenLogprob("hi", -0.5),)
-    for chunks in (
+    orders: list[list[Chunk]] = [
         [Delta(0, 0, "hi"), Logprobs(0, tokens)],
         [Logprobs(0, tokens), Delta(0, 0, "hi")],
-    ):
+    ]
+    for chunks in orders:
         events = written(
             [Begun("x", "m"), PartBegun(0, 0, Text(""))],
             chunks,
@@ -385,14 +392,16 @@ def test_thoughts_show_where_the_client_looks_for_them() -> None:
 
 
 def test_a_schema_with_line_breaks_does_not_break_an_event() -> None:
-    body = b'{"input":"a","tools":[{"type":"function","name":"f","parameters":{\n"type":\r\n"object"}}]}'
+    tool = b'{"type":"function","name":"f","parameters":{\n"type":\r\n"object"}}'
+    body = b'{"input":"a","tools":[%b]}' % tool
     renderer = CLIENT.renderer(parsed(body))
     events = events_of(renderer.render([Begun("x", "m"), Finished(0, STOP)]) + renderer.close())
     assert events[-1]["response"]["tools"][0]["parameters"] == {"type": "object"}
 
 
 def test_only_the_first_choice_is_written() -> None:
-    events = written([Begun("x", "m"), *part(0, Text(""), "a"), PartBegun(1, 0, Text("b")), PartEnded(1, 0), Finished(0, STOP), Finished(1, LENGTH)])  # fmt: skip
+    other: list[Chunk] = [PartBegun(1, 0, Text("b")), PartEnded(1, 0), Finished(1, LENGTH)]
+    events = written([Begun("x", "m"), *part(0, Text(""), "a"), *other, Finished(0, STOP)])
     assert events[-1]["response"]["output"][0]["content"][0]["text"] == "a"
     assert events[-1]["type"] == "response.completed"
 

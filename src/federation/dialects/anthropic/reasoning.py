@@ -110,8 +110,11 @@ def _adaptive(
         losses.note("reasoning", "reasoning")
         return Plan({"type": "disabled"}, "", limit)
     thinking = {"type": "adaptive"}
-    if _shown(wish):
-        thinking["display"] = _shown(wish)
+    # The newest models leave the text out unless asked, and a client of another dialect that
+    # asks for reasoning has no word for showing it.
+    shown = _shown(wish) or ("" if request.dialect == NAME else "summarized")
+    if shown:
+        thinking["display"] = shown
     return Plan(thinking, level, limit, True)
 
 

@@ -19,6 +19,7 @@ from federation.dialects.losses import Losses
 from federation.schema.chat import ChatRequest, Sampling
 
 _UNKNOWN: Final = ("min_p", "frequency_penalty", "presence_penalty", "seed", "logit_bias")
+_NOTHING: Final = Sampling()
 _NARROW: Final = 0.95
 """The least top_p beside thinking."""
 
@@ -28,13 +29,16 @@ def sample(
 ) -> None:
     """Put the sampling into the body, and note what has no place there."""
     sampling = request.sampling
+    if sampling == _NOTHING and "temperature" not in wire.default:
+        return
     own = request.dialect == NAME
     _temperature(body, wire, sampling, losses, thinks=thought.thinks, own=own)
     narrow = thought.thinks
     if sampling.top_p is not None:
         alone = own or "temperature" not in body or sampling.temperature is None
         if wire.sampling and alone and (not narrow or sampling.top_p >= _NARROW):
-            body.pop("temperature", None) if not own else None
+            if not own:
+                body.pop("temperature", None)
             body["top_p"] = sampling.top_p
         elif sampling.top_p != 1:
             losses.note("top_p", "top_p")
@@ -43,11 +47,12 @@ def sample(
             body["top_k"] = sampling.top_k
         else:
             losses.note("top_k", "top_k")
-    stops = [stop for stop in sampling.stop if stop.strip()]
-    if len(stops) < len(sampling.stop):
-        losses.note("stop", "stop")
-    if stops:
-        body["stop_sequences"] = stops
+    if sampling.stop:
+        stops = [stop for stop in sampling.stop if stop.strip()]
+        if len(stops) < len(sampling.stop):
+            losses.note("stop", "stop")
+        if stops:
+            body["stop_sequences"] = stops
     _note_unknown(sampling, losses)
 
 

@@ -46,6 +46,7 @@ def write_turns(
     table refuses and for a conversation without anything to answer."""
     system: list[Block | Raw] = []
     turns: list[Turn] = []
+    cut_off = False
     for index, message in enumerate(messages):
         where = f"messages[{index}]"
         role = _ROLES.get(message.role, USER)
@@ -57,13 +58,14 @@ def write_turns(
                 writer.losses.note("system_place", where)
             system += blocks
         elif blocks or (writer.own and message.extra):
+            cut_off = cut_off or (role == ASSISTANT and _is_thought(blocks))
             last = turns[-1] if turns else None
             extra = message.extra if writer.own else {}
             if last is not None and last.role == role and role != SYSTEM and last.extra == extra:
                 _join(last, blocks, first=message.role == chat.TOOL)
             else:
                 turns.append(Turn(role, blocks, extra))
-    if any(_ends_thinking(turn) for turn in turns):
+    if cut_off and any(turn.role == ASSISTANT and _is_thought(turn.content) for turn in turns):
         turns = _without_last_thoughts(writer, turns)
     _begin(writer, system, turns)
     _end(writer, wire, turns, messages)
@@ -148,10 +150,9 @@ def _is_result(block: Block | Raw) -> bool:
 _THOUGHTS: Final = frozenset(("thinking", "redacted_thinking"))
 
 
-def _ends_thinking(turn: Turn) -> bool:
-    if turn.role != ASSISTANT or not turn.content:
-        return False
-    block = turn.content[-1]
+def _is_thought(content: list[Block | Raw]) -> bool:
+    """Whether a content ends with thinking."""
+    block = content[-1] if content else None
     return isinstance(block, dict) and block["type"] in _THOUGHTS
 
 
@@ -161,7 +162,7 @@ def _without_last_thoughts(writer: Writer, turns: list[Turn]) -> list[Turn]:
     writer.losses.note("thinking_history", "messages")
     kept: list[Turn] = []
     for turn in turns:
-        while _ends_thinking(turn):
+        while turn.role == ASSISTANT and _is_thought(turn.content):
             turn.content.pop()
         if not turn.content and not turn.extra:
             continue

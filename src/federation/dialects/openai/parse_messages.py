@@ -86,7 +86,7 @@ def parse_messages(items: list[Members]) -> tuple[Message, ...]:
 def _plain(item: Members, index: int, role: str) -> Message:
     where = f"messages[{index}]"
     parts = tuple(read_content(item.get("content"), f"{where}.content"))
-    if len(item) == 2:
+    if len(item) == 2 and "content" in item:
         return Message(role, parts)
     extra = {name: raw for name, raw in item.items() if name not in _SHARED}
     if "cache_control" in extra and parts and isinstance(parts[-1], Text | Media):
@@ -101,7 +101,7 @@ def _name(item: Members, where: str) -> str:
 def _assistant(item: Members, index: int) -> Message:
     where = f"messages[{index}]"
     parts = read_content(item.get("content"), f"{where}.content")
-    if len(item) == 2:
+    if len(item) == 2 and "content" in item:
         return Message(ASSISTANT, tuple(parts))
     signature = thought_signature(item.get("extra_content"))
     if signature:

@@ -46,8 +46,6 @@ class OperationWire(msgspec.Struct, frozen=True):
     bare: HeaderPairs
     """Headers without content type and accept."""
     model: str
-    dimensions: int | None
-    """The vectors' length where the caller asks for none."""
     batch: int
     body: str
     input_types: tuple[str, ...]
@@ -88,7 +86,6 @@ def prepare(
         target=wire.target,
         bare=tuple(pair for pair in wire.whole if pair[0] not in (b"content-type", b"accept")),
         model=model.id,
-        dimensions=model.dimensions,
         batch=most if isinstance(most, int) and most > 0 else batch,
         body=str(quirks.get("invoke_body", "")),
         input_types=tuple(map(str, kinds)) if isinstance(kinds, list | tuple) else (),

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from bedrock_vendor import check_request
-from bedrock_world import MODEL, upstream
+from bedrock_world import MODEL, WEATHER, ask, sent, upstream, user
 from msgspec import Raw
 
 from federation.dialects.bedrock.client import CLIENT
@@ -19,43 +19,17 @@ from federation.domain.catalogue import Deployment, Model, Provider, Tier
 from federation.domain.routes import Settings
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
-    ChatRequest,
     Message,
     OutputFormat,
     Sampling,
-    Tool,
 )
 from federation.schema.http import ClientRequest
 from federation.schema.parts import (
     Citation,
     Foreign,
     Media,
-    Part,
     Text,
-    ToolCall,
-    ToolResult,
 )
-
-OBJECT = Raw(b'{"type":"object","properties":{"a":{"type":"integer"}}}')
-WEATHER = Tool("weather", "Looks it up.", OBJECT)
-HELLO = Message("user", (Text("Hello"),))
-CALL = Message("assistant", (ToolCall("t1", "weather", '{"a":1}'),))
-RESULT = Message("tool", (ToolResult("t1", (Text("20"),)),))
-
-
-def ask(*messages: Message, dialect: str = "openai", **fields: Any) -> ChatRequest:
-    return ChatRequest(dialect, "large", messages or (HELLO,), **fields)
-
-
-def sent(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The checked body, and the losses."""
-    encoded = upstream(**row).encode(request)
-    body = check_request(encoded.request.target, encoded.request.body, model=MODEL)
-    return body, encoded.losses
-
-
-def user(*parts: Part) -> Message:
-    return Message("user", parts)
 
 
 def test_what_converse_has_no_field_for_is_reported_once() -> None:
