@@ -37,6 +37,7 @@ CLIENTS: Final[dict[str, ClientFace]] = {
     "bedrock": bedrock_client.CLIENT,
     "cohere": cohere_client.CLIENT,
     "ollama": ollama_client.CLIENT,
+    "ollama_generate": ollama_client.GENERATE_CLIENT,
 }
 
 COUNTS: Final[dict[str, CountFace]] = {

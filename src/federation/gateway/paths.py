@@ -17,6 +17,7 @@ CHATS: Final[dict[str, str]] = {
     "/v1/messages": "anthropic",
     "/v2/chat": "cohere",
     "/api/chat": "ollama",
+    "/api/generate": "ollama_generate",
 }
 """Paths with one meaning. The model stands in the body."""
 

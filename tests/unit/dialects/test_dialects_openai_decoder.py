@@ -536,6 +536,13 @@ def test_what_a_host_says_besides_is_kept(make_wire: MakeWire) -> None:
     assert json.loads(bytes(found.choices[0].extra["message"])) == {"executed_tools": [1]}
 
 
+MEMBERS = """
+    id index choices delta message content tool_calls function name arguments finish_reason
+    logprobs usage error reasoning_details audio annotations images extra_content refusal role
+    created model x_groq
+"""
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     value=st.recursive(
@@ -543,11 +550,7 @@ def test_what_a_host_says_besides_is_kept(make_wire: MakeWire) -> None:
         lambda inner: st.one_of(
             st.lists(inner, max_size=3),
             st.dictionaries(
-                st.sampled_from(
-                    "id index choices delta message content tool_calls function name arguments "
-                    "finish_reason logprobs usage error reasoning_details audio annotations "
-                    "images extra_content refusal role created model x_groq".split()
-                ),
+                st.sampled_from(MEMBERS.split()),
                 inner,
                 max_size=5,
             ),

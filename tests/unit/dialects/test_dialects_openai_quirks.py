@@ -73,7 +73,8 @@ def request(*messages: Message, dialect: str = "anthropic", **others: Any) -> Ch
 
 
 def body_of(upstream: OpenAIUpstream, asked: ChatRequest) -> dict[str, Any]:
-    return json.loads(upstream.encode(asked).request.body)
+    sent: dict[str, Any] = json.loads(upstream.encode(asked).request.body)
+    return sent
 
 
 def losses_of(upstream: OpenAIUpstream, asked: ChatRequest) -> tuple[str, ...]:
@@ -458,7 +459,7 @@ def test_signed_reasoning_goes_back_as_parts(provider: str) -> None:
     assert sent[1]["content"] == [{"type": "reasoning", "summary": summary}]
 
 
-CONTROLS = {
+CONTROLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "effort": ({"reasoning_effort": "high"}, {"reasoning_effort": "none"}),
     "thinking": ({"thinking": {"type": "enabled"}}, {"thinking": {"type": "disabled"}}),
     "enable_thinking": ({"enable_thinking": True}, {"enable_thinking": False}),

@@ -52,7 +52,7 @@ ids = names.map(lambda name: f"call_{name}")
 raws = st.dictionaries(names, st.one_of(st.integers(0, 9), words), max_size=3).map(
     lambda value: Raw(msgspec.json.encode(value))
 )
-data = st.binary(min_size=1, max_size=8).map(lambda value: msgspec.to_builtins(value))
+data = st.binary(min_size=1, max_size=8).map(msgspec.to_builtins)
 
 texts = words.map(Text)
 images = st.one_of(

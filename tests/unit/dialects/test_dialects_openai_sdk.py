@@ -274,16 +274,18 @@ def test_the_official_client_reads_an_answer() -> None:
 
 async def test_the_official_client_adds_a_stream_up() -> None:
     with serving(answering) as address:
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{address}/v1", max_retries=0) as client:
-            async with client.chat.completions.stream(
+        async with (
+            AsyncOpenAI(api_key=KEY, base_url=f"{address}/v1", max_retries=0) as client,
+            client.chat.completions.stream(
                 model="chat",
                 messages=[{"role": "user", "content": "Hi"}],
                 tools=TOOLS,
                 logprobs=True,
                 stream_options={"include_usage": True},
-            ) as stream:
-                kinds = [event.type async for event in stream]
-                found = await stream.get_final_completion()
+            ) as stream,
+        ):
+            kinds = [event.type async for event in stream]
+            found = await stream.get_final_completion()
     assert "content.delta" in kinds
     assert kinds.count("tool_calls.function.arguments.done") == 2
     message = found.choices[0].message
@@ -316,7 +318,8 @@ async def test_what_the_client_collected_comes_back_whole_with_the_next_call() -
             streamed_message = final.choices[0].message.model_dump(exclude_none=True)
             whole = await client.chat.completions.create(model="chat", messages=asked)
             whole_message = whole.choices[0].message.model_dump(exclude_none=True)
-            for message in (streamed_message, whole_message):
+            again: list[Any] = [streamed_message, whole_message]
+            for message in again:
                 await client.chat.completions.create(model="chat", messages=[*asked, message])
     for request in seen[2:]:
         first, second, text, *calls = request.messages[1].parts

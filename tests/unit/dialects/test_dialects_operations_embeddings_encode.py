@@ -138,6 +138,39 @@ def test_what_would_change_the_vectors_is_refused(client: str, provider: str, bo
         encoded(client, provider, body)
 
 
+def test_pictures_go_where_they_are_embedded() -> None:
+    shown = {"inline_data": {"mime_type": "image/png", "data": "iVBORw0KGgo="}}
+    gemini: Body = {"requests": [{"content": {"parts": [{"text": "hat"}, shown]}}]}
+    (sent,), _ = encoded("gemini", "cohere", gemini)
+    content = [
+        {"type": "text", "text": "hat"},
+        {"type": "image_url", "image_url": {"url": PICTURE}},
+    ]
+    assert sent["inputs"] == [{"content": content}]
+    (sent,), _ = encoded("cohere", "gemini", {"inputs": [{"content": content}]})
+    inline = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    assert sent["requests"][0]["content"] == {"parts": [{"text": "hat"}, inline]}
+    (sent,), _ = encoded("cohere", "jina", {"images": [PICTURE, "https://x.test/a.png"]})
+    assert sent["input"] == [{"image": "iVBORw0KGgo="}, {"image": "https://x.test/a.png"}]
+    (sent,), _ = encoded("cohere", "gemini", {"images": ["https://x.test/a.png"]})
+    remote = {"fileData": {"fileUri": "https://x.test/a.png"}}
+    assert sent["requests"][0]["content"] == {"parts": [remote]}
+
+
+@pytest.mark.parametrize("provider", ["cohere", "jina", "voyage", "openai", "titan", "ollama"])
+def test_sound_goes_to_nobody_who_cannot_hear(provider: str) -> None:
+    heard = {"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}}
+    with pytest.raises(InvalidRequest):
+        encoded("gemini", provider, {"requests": [{"content": {"parts": [heard]}}]})
+
+
+def test_a_picture_without_its_bytes_is_refused() -> None:
+    parts: list[Body] = [{"inlineData": {}}, {"fileData": {"mimeType": "image/png"}}]
+    for part in parts:
+        with pytest.raises(InvalidRequest, match="inlineData or fileData"):
+            encoded("gemini", "gemini", {"requests": [{"content": {"parts": [part]}}]})
+
+
 def test_quantized_vectors_come_from_who_has_them() -> None:
     body: Body = {"texts": ["a"], "input_type": "search_query", "embedding_types": ["int8"]}
     (sent,), _ = encoded("cohere", "voyage", body)

@@ -83,7 +83,7 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
         raise UpstreamGarbled(f"{wire.deployment} answered without a message.")
     try:
         parts = read_blocks(whole.output.message.content or [], "content", is_answer=True)
-    except InvalidRequest:
+    except (InvalidRequest, UnicodeDecodeError):
         raise _unreadable(wire) from None
     parts = [as_answer(part) for part in parts]
     reason = whole.stop_reason or ""

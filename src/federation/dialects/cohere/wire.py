@@ -82,16 +82,7 @@ def prepare(
     """Prepare a deployment for calls; see `faces.Prepare`."""
     quirks = {**deployment.provider.quirks, **deployment.model.quirks}
     origin, path = _split(deployment.provider.base_url, private)
-    terms = [query] if query else []
-    if further := _mapping(quirks, "query"):
-        terms.append(urlencode({name: str(value) for name, value in further.items()}))
-    shared = (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
+    shared = _shared(deployment, headers)
     drop = _names(quirks, "drop") or frozenset()
     if quirks.get("sampling") == "drop":
         drop |= frozenset(SAMPLING)
@@ -100,7 +91,7 @@ def prepare(
     return Wire(
         deployment=deployment.id,
         origin=origin,
-        target=path + _path(quirks) + ("?" + "&".join(terms) if terms else ""),
+        target=path + _target(quirks, query),
         whole=((b"accept", b"application/json"), *shared),
         streamed=((b"accept", b"text/event-stream"), *shared),
         model=Raw(msgspec.json.encode(deployment.model.id)),
@@ -121,6 +112,25 @@ def prepare(
         loading=_statuses(quirks, "loading_status"),
         secrets=(secret.encode(),) if len(secret) >= 8 else (),
     )
+
+
+def _shared(deployment: Deployment, headers: HeaderPairs) -> HeaderPairs:
+    """The headers of every request."""
+    return (
+        (b"content-type", b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", f"federation/{__version__}".encode()),
+        *_constant(deployment.provider.auth.extra),
+        *headers,
+    )
+
+
+def _target(quirks: Mapping[str, object], query: str) -> str:
+    """What follows the base address."""
+    terms = [query] if query else []
+    if further := _mapping(quirks, "query"):
+        terms.append(urlencode({name: str(value) for name, value in further.items()}))
+    return _path(quirks) + ("?" + "&".join(terms) if terms else "")
 
 
 def _split(base_url: str, private: bool) -> tuple[Origin, str]:

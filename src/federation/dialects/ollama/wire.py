@@ -90,23 +90,14 @@ def prepare(
     """Prepare a deployment for calls; see `faces.Prepare`."""
     quirks = {**deployment.provider.quirks, **deployment.model.quirks}
     origin, path = _split(deployment.provider.base_url, private)
-    terms = [query] if query else []
-    if further := _mapping(quirks, "query"):
-        terms.append(urlencode({name: str(value) for name, value in further.items()}))
-    shared = (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
+    shared = _shared(deployment, headers)
     accepts = _names(quirks, "accepts_only")
     highest = quirks.get("temperature_max")
     no_sampling = quirks.get("sampling") == "drop"
     return Wire(
         deployment=deployment.id,
         origin=origin,
-        target=path + _path(quirks) + ("?" + "&".join(terms) if terms else ""),
+        target=path + _target(quirks, query),
         whole=((b"accept", b"application/json"), *shared),
         streamed=((b"accept", b"application/x-ndjson"), *shared),
         model=Raw(msgspec.json.encode(deployment.model.id)),
@@ -125,16 +116,39 @@ def prepare(
         temperature=None if no_sampling else settings.temperature_default,
         context_option=str(quirks.get("context_option", "")),
         context=deployment.model.context,
-        touches_options=bool(
-            no_sampling
-            or quirks.get("context_option")
-            or settings.max_tokens_default is not None
-            or settings.temperature_default is not None
-        ),
+        touches_options=_touches_options(quirks, settings),
         throttles=_statuses(quirks, "throttle_status"),
         unpaid=_statuses(quirks, "payment_status"),
         loading=_statuses(quirks, "loading_status"),
         secrets=(secret.encode(),) if len(secret) >= 8 else (),
+    )
+
+
+def _shared(deployment: Deployment, headers: HeaderPairs) -> HeaderPairs:
+    """The headers of every request."""
+    return (
+        (b"content-type", b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", f"federation/{__version__}".encode()),
+        *_constant(deployment.provider.auth.extra),
+        *headers,
+    )
+
+
+def _target(quirks: Mapping[str, object], query: str) -> str:
+    """What follows the base address."""
+    terms = [query] if query else []
+    if further := _mapping(quirks, "query"):
+        terms.append(urlencode({name: str(value) for name, value in further.items()}))
+    return _path(quirks) + ("?" + "&".join(terms) if terms else "")
+
+
+def _touches_options(quirks: Mapping[str, object], settings: Settings) -> bool:
+    return bool(
+        quirks.get("sampling") == "drop"
+        or quirks.get("context_option")
+        or settings.max_tokens_default is not None
+        or settings.temperature_default is not None
     )
 
 

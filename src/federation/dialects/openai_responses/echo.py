@@ -27,11 +27,6 @@ def echo_of(request: ChatRequest) -> dict[str, Any]:
     that is how a gateway has `previous_response_id` or `background` said."""
     sampling, wanted = request.sampling, request.reasoning
     losses = Losses({})
-    text: dict[str, Any] = {
-        "format": format_item(request.format) if request.format else {"type": "text"}
-    }
-    if request.verbosity:
-        text["verbosity"] = request.verbosity
     choice = request.tool_choice
     return {
         "background": False,
@@ -50,7 +45,7 @@ def echo_of(request: ChatRequest) -> dict[str, Any]:
         "service_tier": request.service_tier or "default",
         "store": request.store is not False,
         "temperature": 1.0 if sampling.temperature is None else sampling.temperature,
-        "text": text,
+        "text": _text(request),
         "tool_choice": choice_item(choice, request.tools)
         if choice is not None
         else request.extra.get("tool_choice", "auto"),
@@ -64,6 +59,14 @@ def echo_of(request: ChatRequest) -> dict[str, Any]:
         "user": request.user or None,
         **{name: raw for name, raw in request.extra.items() if name not in _UNSAID},
     }
+
+
+def _text(request: ChatRequest) -> dict[str, Any]:
+    wanted = request.format
+    found: dict[str, Any] = {"format": format_item(wanted) if wanted else {"type": "text"}}
+    if request.verbosity:
+        found["verbosity"] = request.verbosity
+    return found
 
 
 def _instructions(request: ChatRequest) -> str | Raw | None:

@@ -29,7 +29,7 @@ from federation.dialects.openai_responses.tables import (
 )
 from federation.dialects.openai_responses.wire import Wire
 from federation.dialects.openai_responses.write_items import Item
-from federation.schema.chat import ChatRequest, OutputFormat
+from federation.schema.chat import ChatRequest, OutputFormat, Sampling
 from federation.schema.http import WireRequest
 
 _TIERS: Final = {
@@ -48,6 +48,7 @@ _SAMPLING: Final = (
     "seed",
     "logit_bias",
 )
+_NO_SAMPLING: Final = Sampling()
 _FEATURES: Final = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -115,7 +116,9 @@ def _body(wire: Wire, request: ChatRequest, losses: Losses) -> Item:
         "reasoning": _reasoning(wire, request, losses) or None,
     }
     body.update({name: value for name, value in plain.items() if value is not None})
-    _note_sampling(request, losses)
+    _note_sampling(request.sampling, losses)
+    if "audio" in request.modalities:
+        losses.note("audio_output", "modalities")
     if own:
         extra = request.extra
         body.update({name: raw for name, raw in extra.items() if name not in _MERGED})
@@ -124,8 +127,9 @@ def _body(wire: Wire, request: ChatRequest, losses: Losses) -> Item:
     return body
 
 
-def _note_sampling(request: ChatRequest, losses: Losses) -> None:
-    sampling = request.sampling
+def _note_sampling(sampling: Sampling, losses: Losses) -> None:
+    if sampling == _NO_SAMPLING:
+        return
     for name in _SAMPLING:
         if getattr(sampling, name) is not None:
             losses.note(name, name)
@@ -133,8 +137,6 @@ def _note_sampling(request: ChatRequest, losses: Losses) -> None:
         losses.note("stop", "stop")
     if sampling.choices is not None and sampling.choices > 1:
         losses.note("choices", "n")
-    if "audio" in request.modalities:
-        losses.note("audio_output", "modalities")
 
 
 def _tier(request: ChatRequest, losses: Losses) -> str | None:
@@ -204,9 +206,10 @@ def _unread(request: ChatRequest, name: str) -> dict[str, Raw]:
 def _within_row(body: Item, wire: Wire, request: ChatRequest, losses: Losses) -> Item:
     """The body with what the row drops, renames, defaults and sets."""
     host = wire.host
-    for name in [name for name in body if name in host.drop or _is_alien(wire, name)]:
-        _note_dropped(name, body, request, losses)
-        del body[name]
+    if host.drop or host.accepts is not None:
+        for name in [name for name in body if name in host.drop or _is_alien(wire, name)]:
+            _note_dropped(name, body, request, losses)
+            del body[name]
     for name, value in host.default.items():
         if name not in body and not _is_alien(wire, name):
             body[name] = Raw(value)

@@ -84,14 +84,7 @@ def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
     """The canonical form of a call that was glanced at. Raises `InvalidRequest` with the
     field, also for one that names something stored at a provider."""
     found = _BODY.decode(request.body)
-    for name in STORED:
-        if found.get(name, NULL) != NULL:
-            raise InvalidRequest(
-                f"'{name}' names something that is stored elsewhere, and this call must be "
-                "translated for its provider. Send its content in 'input' instead.",
-                code="not_resolvable",
-                param=name,
-            )
+    _refuse_stored(found)
     extra = rest(found, _READ)
     if extra.get("truncation") == Raw(b'"disabled"'):
         del extra["truncation"]
@@ -99,10 +92,6 @@ def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
     output, verbosity = _read_text(found, extra)
     tools = parse_tools(found.get("tools"))
     get = _reader(found)
-    user = get("user") or ""
-    if not user and get("safety_identifier"):
-        user = get("safety_identifier")
-        del extra["safety_identifier"]
     return ChatRequest(
         NAME,
         glance.model or "",
@@ -122,7 +111,7 @@ def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
         get("max_output_tokens"),
         _read_reasoning(found, extra),
         verbosity,
-        user=user,
+        user=_user(get("user"), get("safety_identifier"), extra),
         metadata=get("metadata") or {},
         service_tier=get("service_tier") or "",
         store=get("store"),
@@ -131,12 +120,31 @@ def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
     )
 
 
+def _refuse_stored(found: Members) -> None:
+    for name in STORED:
+        if found.get(name, NULL) != NULL:
+            raise InvalidRequest(
+                f"'{name}' names something that is stored elsewhere, and this call must be "
+                "translated for its provider. Send its content in 'input' instead.",
+                code="not_resolvable",
+                param=name,
+            )
+
+
 def _reader(found: Members) -> Any:
     def get(name: str) -> Any:
         raw = found.get(name)
         return None if raw is None else decoded(FIELDS[name], raw, name)
 
     return get
+
+
+def _user(user: str | None, identifier: str | None, extra: Fields) -> str:
+    """The end user, by either of two names; both are kept where a call says both."""
+    if user or not identifier:
+        return user or ""
+    del extra["safety_identifier"]
+    return identifier
 
 
 def _read_messages(found: Members) -> tuple[Message, ...]:

@@ -34,7 +34,7 @@ from federation.dialects.openai_responses.tables import (
 from federation.dialects.tokenizer import Members, objects_unchecked
 from federation.errors import InvalidRequest
 from federation.schema.chat import ASSISTANT, TOOL, USER, Message
-from federation.schema.parts import Foreign, Part, Text, ToolCall, ToolResult
+from federation.schema.parts import Foreign, Part, Text, ToolCall
 
 _WITH_ID = frozenset(("type", "role", "content", "id"))
 
@@ -79,6 +79,9 @@ class _Turns:
         return tuple(self._done)
 
     def add(self, item: Members, where: str) -> None:
+        if "type" not in item and "role" in item:
+            self._add_message(item, where)
+            return
         kind = item_kind(item, where)
         if kind == MESSAGE:
             self._add_message(item, where)
@@ -151,8 +154,3 @@ def _signed(part: Part, signature: str) -> Part:
     if isinstance(part, Text | ToolCall):
         return structs.replace(part, signature=signature)
     return part
-
-
-def results_of(message: Message) -> list[ToolResult]:
-    """The results that a message of the role `tool` holds."""
-    return [part for part in message.parts if isinstance(part, ToolResult)]

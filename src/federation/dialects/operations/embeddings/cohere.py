@@ -69,6 +69,7 @@ LOSSES: Final = losses.table(
     "embedding_purpose",
     "embedding_title",
     "image_url",
+    "mixed_input",
     "token_input",
     "unknown_field",
     "user",

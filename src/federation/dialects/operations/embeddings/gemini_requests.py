@@ -194,7 +194,7 @@ def _part(part: _Part, where: str) -> Text | Media:
     if part.text is not None:
         return Text(part.text)
     blob = part.inlineData or part.inline_data or part.fileData or part.file_data
-    if blob is None:
+    if blob is None or not (blob.data or blob.fileUri or blob.file_uri):
         raise InvalidRequest(f"'{where}' must have text, inlineData or fileData.", param=where)
     media_type = blob.mimeType or blob.mime_type
     kind = _KINDS.get(media_type.partition("/")[0], FILE)

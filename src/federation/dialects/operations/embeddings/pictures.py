@@ -25,7 +25,9 @@ def read(url: str, where: str) -> Media:
 
 
 def data_url(picture: Media, losses: Losses) -> str:
-    """The picture as a `data:` address. A remote one is a loss."""
+    """The picture as a `data:` address. A remote one is a loss, and so are sound and film."""
+    if picture.kind != IMAGE:
+        losses.note("mixed_input")
     if not picture.data:
         losses.note("image_url")
     return f"data:{picture.media_type or 'image/png'};base64,{picture.data}"

@@ -28,7 +28,7 @@ from federation.schema.operations import (
     EmbeddingResponse,
     Mixed,
 )
-from federation.schema.parts import Text
+from federation.schema.parts import IMAGE, Text
 
 VOYAGE, JINA = "voyage", "jina"
 VOYAGE_BATCH: Final = 1000
@@ -131,7 +131,8 @@ def _written(item: EmbeddingInput, noted: losses.Losses) -> str | dict[str, str]
         part = item.parts[0]
         if isinstance(part, Text):
             return part.text
-        # A remote address is taken as it is; inline data is plain base64.
-        return {"image": part.url or part.data}
+        if part.kind == IMAGE:
+            # A remote address is taken as it is; inline data is plain base64.
+            return {"image": part.url or part.data}
     noted.note("mixed_input", "inputs")
     return ""
