@@ -188,7 +188,7 @@ class Dispatcher:
         account.hear(answer)
         attempt.close(answer.usage or attempt.estimate(len(body) // _BYTES_PER_TOKEN))
         if response is not None:
-            body, kind = call.reading.rendered(response, line.maker), _JSON
+            body, kind = call.reading.rendered(response, line.maker, call.id), _JSON
         if account.router_chose or call.glance.ask.metadata:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
@@ -214,7 +214,8 @@ class Dispatcher:
         in_band: Callable[[FederationError], bytes]
         if asking.translated:
             renderer = call.face.renderer(call.reading.canonical())
-            tap = TranslatingTap(upstream.decoder(), renderer, call.reading.wrapper(line.maker))
+            wrapper = call.reading.wrapper(line.maker)
+            tap = TranslatingTap(upstream.decoder(), renderer, wrapper, upstream.forwards, call.id)
             kind, in_band = call.face.stream_type(call.request), renderer.fail
         else:
             tap = upstream.tap(withhold_usage=not glance.usage_asked, choices=glance.choices)

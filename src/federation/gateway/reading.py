@@ -6,6 +6,8 @@ is read is read before the first attempt that needs it, and kept for the next on
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from federation.dialects.carriage import WITHOUT_PLACE, fit, unwrap, wrap
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import ClientFace
@@ -40,9 +42,12 @@ class Reading:
         """The call without states of others than `maker`, and whether any was left out."""
         return fit(self.canonical(), maker)
 
-    def rendered(self, response: ChatResponse, maker: str) -> bytes:
-        """A provider's answer as the client expects it, states in envelopes."""
+    def rendered(self, response: ChatResponse, maker: str, call_id: str) -> bytes:
+        """A provider's answer as the client expects it, states in envelopes; the call's id
+        stands in for one that the provider does not give."""
         dialect = self._face.name
+        if not response.id:
+            response = structs.replace(response, id=call_id)
         carried = wrap(response, maker, self._key, dialect, ids=dialect in WITHOUT_PLACE)
         return self._face.render(carried, self.canonical())
 

@@ -26,10 +26,13 @@ class Begun(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer has begun; first, and once."""
 
     id: str
+    """Empty where the provider has none; the gateway then fills in the call's."""
     model: str
     created: int = 0
     service_tier: str = ""
     extra: Fields = {}
+    dialect: str = ""
+    """The provider's, as the gateway fills it in: `extra`s belong to it."""
 
 
 class PartBegun(msgspec.Struct, frozen=True):

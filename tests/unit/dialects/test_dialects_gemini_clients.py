@@ -43,6 +43,7 @@ from federation.schema.parts import Citation, Part, Refusal, Text, Thinking, Too
 from federation.schema.usage import Usage
 
 KEY = b"0123456789abcdef"
+ONCE = types.GenerateContentConfig(automatic_continuation=False)
 BASE = "https://api.acme.test/v1beta"
 FOREIGN = ChatResponse(
     "anthropic",
@@ -164,7 +165,7 @@ def test_every_golden_answer_reaches_the_client() -> None:
     for name, case in golden("gemini", "answer").items():
         response = face.decode(json.dumps(case["answer"]).encode())
         with answering(whole(response)) as address, client(address) as one:
-            found = one.models.generate_content(model="m", contents="Hi")
+            found = one.models.generate_content(model="m", contents="Hi", config=ONCE)
         theirs = types.GenerateContentResponse.model_validate(case["answer"])
         assert found.text == theirs.text, name
         assert found.function_calls == theirs.function_calls, name
@@ -318,20 +319,22 @@ def test_errors_are_the_clients_own(error: FederationError, status: int, word: s
         assert details["RetryInfo"]["retryDelay"] == "1.5s"
 
 
+async def read(one: genai.Client) -> None:
+    list(one.models.generate_content_stream(model="m", contents="Hi"))
+
+
+async def read_async(one: genai.Client) -> None:
+    stream = await one.aio.models.generate_content_stream(model="m", contents="Hi")
+    assert [event async for event in stream]
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_a_stream_that_breaks_raises(asynchronous: bool) -> None:
     broken = UpstreamCut("It broke off.")
     with answering(streamed(CHUNKS[:7], broken)) as address, client(address) as one:
-        said: list[str] = []
+        said = read_async(one) if asynchronous else read(one)
         with pytest.raises(APIError) as caught:
-            if asynchronous:
-                stream = await one.aio.models.generate_content_stream(model="m", contents="Hi")
-                said += [event.text or "" async for event in stream]
-            else:
-                said += [
-                    event.text or ""
-                    for event in one.models.generate_content_stream(model="m", contents="Hi")
-                ]
+            await said
         await one.aio.aclose()
     assert (caught.value.code, caught.value.message) == (502, "It broke off.")
 

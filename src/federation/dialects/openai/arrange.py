@@ -47,19 +47,19 @@ def _results_apart(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Each tool call in a turn of its own, followed by its result."""
     arranged: list[Message] = []
     held: list[Message] = []
+    results: list[ToolResult] = []
     for message in messages:
-        calls = [part for part in message.parts if isinstance(part, ToolCall)]
         if held and message.role == TOOL:
-            results = [part for part in message.parts if isinstance(part, ToolResult)]
-            held = _answered(held, results, arranged)
+            results += [part for part in message.parts if isinstance(part, ToolResult)]
             continue
-        arranged += held
-        held = []
+        arranged += _answered(held, results)
+        held, results = [], []
+        calls = [part for part in message.parts if isinstance(part, ToolCall)]
         if message.role == ASSISTANT and len(calls) > 1:
             held = _parted(message, calls)
         else:
             arranged.append(message)
-    return (*arranged, *held)
+    return (*arranged, *_answered(held, results))
 
 
 def _parted(message: Message, calls: list[ToolCall]) -> list[Message]:
@@ -68,21 +68,17 @@ def _parted(message: Message, calls: list[ToolCall]) -> list[Message]:
     return [first, *(Message(ASSISTANT, (call,)) for call in calls[1:])]
 
 
-def _answered(
-    held: list[Message], results: list[ToolResult], arranged: list[Message]
-) -> list[Message]:
-    """Write each result behind the turn with its call; return the turns still without one."""
-    for result in results:
-        turn = next((item for item in held if _calls(item, result.call_id)), None)
-        if turn is not None:
-            held = [item for item in held if item is not turn]
-            arranged.append(turn)
-        arranged.append(Message(TOOL, (result,)))
-    return held
-
-
-def _calls(message: Message, call_id: str) -> bool:
-    return any(isinstance(part, ToolCall) and part.id == call_id for part in message.parts)
+def _answered(turns: list[Message], results: list[ToolResult]) -> list[Message]:
+    """Each turn with the results of its call behind it; results of no call come last."""
+    written: list[Message] = []
+    left = results
+    for turn in turns:
+        call = turn.parts[-1]
+        call_id = call.id if isinstance(call, ToolCall) else ""
+        written.append(turn)
+        written += [Message(TOOL, (item,)) for item in left if item.call_id == call_id]
+        left = [item for item in left if item.call_id != call_id]
+    return written + [Message(TOOL, (item,)) for item in left]
 
 
 def _alternated(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -40,6 +40,8 @@ from federation.schema.parts import (
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 _BLANK: Final = " "
 """Stands for reasoning that must be there and is not known; hosts refuse an empty text."""
+_BRIDGE: Final = "."
+"""Stands for an empty turn between a tool's result and a user: strict hosts need one there."""
 _ELSEWHERE: Final = "The result stands in the next user message."
 
 
@@ -61,6 +63,8 @@ def write_messages(messages: tuple[Message, ...], target: Target) -> list[Item]:
             attached = []
         if message.role == ASSISTANT:
             item = _Assistant(target, where, running=index > asked).write(message)
+            if item is None and written and written[-1]["role"] == TOOL:
+                item = {"role": ASSISTANT, "content": _BRIDGE}
             if item is not None:
                 written.append(item)
         else:

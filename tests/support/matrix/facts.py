@@ -1,0 +1,169 @@
+"""What a vendor was asked and what a client heard, as facts that can be compared.
+
+Ids never match across dialects, so calls are known by their number in the conversation; the
+vendor's side says by itself whether the ids that it gave came back (`ids`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, TypeAlias
+
+from matrix.scenes import Answer, Counts, Picture, Result, Scene
+
+Said: TypeAlias = tuple[Any, ...]
+
+
+@dataclass
+class Asked:
+    """What stood in a request, as far as the vendor's side understood it."""
+
+    system: str = ""
+    said: list[Said] = field(default_factory=list)
+    tools: dict[str, Any] = field(default_factory=dict)
+    forced: bool = False
+    schema: Any = None
+    limit: int | None = None
+    stop: tuple[str, ...] = ()
+    temperature: float | None = None
+    reasons: bool = False
+    ids: bool = True
+    """Calls have the ids that the vendor gave them, and results name calls."""
+    thoughts: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    stream: bool = False
+
+
+@dataclass
+class Heard:
+    """What the client's program got."""
+
+    text: str = ""
+    thought: str = ""
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    finish: str = ""
+    stopped: bool = False
+    """A stop sequence ended the answer, and the client is told."""
+    counts: dict[str, int | None] = field(default_factory=dict)
+    flow: frozenset[str] = frozenset()
+    """What came in more than one piece: text, thought, arguments."""
+    ended: bool = True
+    """A stream had its end."""
+    error: str = ""
+    """The class of the client's own error."""
+    status: int | None = None
+    retry_after: str = ""
+    warning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a vendor wants back of its reasoning in the next turn."""
+
+    states: bool = False
+    """Its state."""
+    thoughts: bool = True
+    """Its text."""
+
+
+STATE: Final = "c3RhdGUtb2YtdGhlLXJlYXNvbmluZy0wMDEyMzQ1Njc4OQ=="
+"""What the vendors give as the state of their reasoning; base64, as some demand it."""
+COUNTS: Final = ("input", "output", "cached", "reasoning")
+
+
+def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> Asked:
+    """What a vendor should find in the request of a step."""
+    asked = Asked(
+        system=scene.system,
+        tools={tool.name: (tool.description, tool.schema) for tool in scene.tools},
+        forced=scene.forced and step == 0,
+        schema=scene.schema,
+        limit=scene.limit,
+        stop=scene.stop,
+        temperature=scene.temperature,
+        reasons=scene.reasons,
+        stream=stream,
+    )
+    number = 0
+    for at in range(step + 1):
+        for item in scene.steps[at].says:
+            asked.said.append(_item(item))
+        answer = scene.steps[at].answer
+        if at == step or not isinstance(answer, Answer):
+            break
+        if answer.text:
+            asked.said.append(("assistant", "text", answer.text))
+        for call in answer.calls:
+            asked.said.append(("assistant", "call", number, call.name, call.arguments))
+            number += 1
+        if answer.thought:
+            if traits.thoughts:
+                asked.thoughts.append(answer.thought)
+            if traits.states:
+                asked.states.append(STATE)
+    return asked
+
+
+def _item(item: str | Picture | Result) -> Said:
+    match item:
+        case Picture():
+            return ("user", "image", item.media_type, item.data)
+        case Result():
+            return ("tool", "result", item.call, outcome(item.text))
+        case _:
+            return ("user", "text", item)
+
+
+def outcome(value: Any) -> Any:
+    """What a tool said: JSON as a value, a lone text without the object that a dialect needs
+    around it."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    if isinstance(value, dict) and len(value) == 1:
+        (name, inner), *_ = value.items()
+        if name in ("output", "result", "content", "data"):
+            return outcome(inner)
+    return value
+
+
+def expected_heard(scene: Scene, step: int, *, stream: bool) -> Heard:
+    """What a client should hear of a step's answer."""
+    answer = scene.steps[step].answer
+    assert isinstance(answer, Answer)
+    heard = Heard(
+        text=answer.text,
+        thought=answer.thought,
+        calls=[(call.name, call.arguments) for call in answer.calls],
+        finish="stop" if answer.finish == "stop_sequence" else answer.finish,
+        stopped=answer.finish == "stop_sequence",
+        counts=told(answer.counts),
+    )
+    if stream:
+        long = {"text": answer.text, "thought": answer.thought, "arguments": answer.calls}
+        heard.flow = frozenset(name for name, value in long.items() if value)
+    return heard
+
+
+def told(counts: Counts) -> dict[str, int | None]:
+    """Token counts as facts. Nothing and zero are the same here."""
+    return {name: getattr(counts, name) or None for name in COUNTS}
+
+
+def differences(side: str, wanted: Asked | Heard, found: Asked | Heard) -> dict[str, str]:
+    """Facts in which two differ, by name, with what was wanted and found."""
+    unlike: dict[str, str] = {}
+    for one in fields(wanted):
+        want, got = getattr(wanted, one.name), getattr(found, one.name)
+        if one.name in ("counts", "flow"):
+            for name in sorted({*want, *got}):
+                pair = (want.get(name), got.get(name)) if isinstance(want, dict) else (
+                    name in want, name in got)
+                if pair[0] != pair[1]:
+                    unlike[f"{side}.{one.name}.{name}"] = f"{pair[0]!r} -> {pair[1]!r}"
+        elif want != got:
+            unlike[f"{side}.{one.name}"] = f"{want!r} -> {got!r}"
+    return unlike
