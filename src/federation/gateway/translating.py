@@ -6,6 +6,8 @@ It stands where the tap of a forwarded stream stands, so that everything else ab
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import StreamDecoder, StreamRenderer
 from federation.errors import UpstreamError
@@ -18,8 +20,10 @@ class TranslatingTap:
     """Implements `schema.tap.StreamTap`; one for each stream."""
 
     __slots__ = (
+        "_call_id",
         "_closed",
         "_decoder",
+        "_dialect",
         "_finish",
         "_model",
         "_renderer",
@@ -29,7 +33,16 @@ class TranslatingTap:
         "events",
     )
 
-    def __init__(self, decoder: StreamDecoder, renderer: StreamRenderer, wrapper: Wrapper) -> None:
+    def __init__(
+        self,
+        decoder: StreamDecoder,
+        renderer: StreamRenderer,
+        wrapper: Wrapper,
+        dialect: str,
+        call_id: str,
+    ) -> None:
+        self._dialect = dialect
+        self._call_id = call_id
         self._decoder = decoder
         self._renderer = renderer
         self._wrapper = wrapper
@@ -70,6 +83,11 @@ class TranslatingTap:
         """What was read off so far."""
         return Answer(self._model, self._finish, self._usage)
 
+    def _opened(self, chunk: Chunk) -> Chunk:
+        if not isinstance(chunk, Begun):
+            return chunk
+        return structs.replace(chunk, id=chunk.id or self._call_id, dialect=self._dialect)
+
     def _end(self) -> bytes:
         if self._closed:
             return b""
@@ -88,6 +106,7 @@ class TranslatingTap:
                     self._usage = chunk.usage
                 case Begun():
                     self._model = chunk.model
+                    chunks = [self._opened(item) for item in chunks]
                 case Finished(choice=0):
                     self._finish = chunk.finish
                 case Failed():

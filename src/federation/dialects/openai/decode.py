@@ -53,6 +53,9 @@ _MESSAGE: Final = frozenset(
     ("role", "content", "refusal", "tool_calls", "function_call", "audio", "annotations",
      "images", "reasoning_details", "extra_content", *REASONING_FIELDS)
 )  # fmt: skip
+_REASONING: Final = frozenset(("reasoning_details", *REASONING_FIELDS))
+_EXTRAS: Final = frozenset(("refusal", "annotations", "extra_content", "images", "audio"))
+_CALLING: Final = frozenset(("tool_calls", "function_call"))
 
 
 class Function(msgspec.Struct):
@@ -158,6 +161,14 @@ def _parts(wire: Wire, message: Members, answer_id: str, choice: int) -> tuple[P
         parts += read_blocks(content)
     elif content:
         parts += _texts(wire, content)
+    if not _EXTRAS.isdisjoint(message):
+        _add_extras(parts, message)
+    if not _CALLING.isdisjoint(message):
+        parts += _calls(message, answer_id, choice)
+    return weave(thoughts, parts) if thoughts else tuple(parts)
+
+
+def _add_extras(parts: list[Part], message: Members) -> None:
     _annotate(parts, message)
     refusal = lenient(_STRING, message.get("refusal"))
     if refusal:
@@ -166,8 +177,6 @@ def _parts(wire: Wire, message: Members, answer_id: str, choice: int) -> tuple[P
     sound = lenient(SOUND, message.get("audio"))
     if sound is not None:
         parts.append(sound_part(sound))
-    parts += _calls(message, answer_id, choice)
-    return weave(thoughts, parts) if thoughts else tuple(parts)
 
 
 def _texts(wire: Wire, content: str) -> list[Part]:
@@ -181,6 +190,8 @@ def _texts(wire: Wire, content: str) -> list[Part]:
 
 
 def _thoughts(wire: Wire, message: Members) -> list[tuple[int | None, Thinking]]:
+    if _REASONING.isdisjoint(message):
+        return []
     text = ""
     for name in (wire.row.reasoning_field, *REASONING_FIELDS):
         text = lenient(_STRING, message.get(name)) or ""

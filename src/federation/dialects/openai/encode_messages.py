@@ -50,7 +50,8 @@ def write_messages(messages: tuple[Message, ...], target: Target) -> list[Item]:
     row = target.row
     if row.arranges:
         messages = arrange(messages, row, target.losses)
-    asked = max((i for i, message in enumerate(messages) if message.role == USER), default=-1)
+    places = range(len(messages) - 1, -1, -1)
+    asked = next((place for place in places if messages[place].role == USER), -1)
     written: list[Item] = []
     attached: list[Item] = []
     for index, message in enumerate(messages):
@@ -62,7 +63,9 @@ def write_messages(messages: tuple[Message, ...], target: Target) -> list[Item]:
             written.append({"role": USER, "content": attached})
             attached = []
         if message.role == ASSISTANT:
-            item = _Assistant(target, where, running=index > asked).write(message)
+            item = _only_text(message, target) or _Assistant(
+                target, where, running=index > asked
+            ).write(message)
             if item is None and written and written[-1]["role"] == TOOL:
                 item = {"role": ASSISTANT, "content": _BRIDGE}
             if item is not None:
@@ -87,6 +90,16 @@ def _plain(message: Message, target: Target, where: str) -> Item:
     else:
         item = {"role": role, "content": write_content(parts, target, where)}
     return _named(item, message, target, where)
+
+
+def _only_text(message: Message, target: Target) -> Item | None:
+    """A turn of the assistant that is one plain text, which most are."""
+    only = message.parts[0] if len(message.parts) == 1 else None
+    if type(only) is not Text or message.name or message.extra or target.row.replay:
+        return None
+    if only != Text(only.text) or not only.text:
+        return None
+    return {"role": ASSISTANT, "content": only.text}
 
 
 def _named(item: Item, message: Message, target: Target, where: str) -> Item:
