@@ -94,7 +94,14 @@ def _posted(place: Place, command: list[str], request: Path) -> Whole:
     )
 
 
-def streams(place: Place, request: Path, count: int, seconds: float, expected: int) -> Streams:
+def streams(
+    place: Place,
+    request: Path,
+    count: int,
+    seconds: float,
+    expected: int,
+    end: str = "data: [DONE]",
+) -> Streams:
     """Hold `count` streams for `seconds` (each is finished), two client processes at most."""
     root, port, worker = place.root, place.port, place.worker
     shares = [count] if count < 128 else [count // 2, count - count // 2]
@@ -104,7 +111,7 @@ def streams(place: Place, request: Path, count: int, seconds: float, expected: i
             [
                 *(sys.executable, "-m", "bench.streams"),
                 *("--port", str(port), "--request", str(request), "--streams", str(share)),
-                *("--seconds", str(seconds), "--expected", str(expected)),
+                *("--seconds", str(seconds), "--expected", str(expected), "--end", end),
             ],
             stdout=subprocess.PIPE,
             cwd=HERE.parent,

@@ -42,6 +42,9 @@ class Case:
     streams: bool = False
     """Measured with streams too."""
     baseline: str = "nginx"
+    path: str = targets.CHAT
+    end: str = "data: [DONE]"
+    """How a stream's last event begins."""
 
 
 @dataclass
@@ -77,6 +80,15 @@ CASES = (
     Case("nginx", "nginx", "bench-model", streams=True),
     Case("federation route", "federation", "bench", streams=True),
     Case("federation auto", "federation", "auto"),
+    Case(
+        "federation translated",
+        "federation",
+        "bench",
+        streams=True,
+        baseline="federation route",
+        path="/v1/messages",
+        end='data: {"type":"message_stop"',
+    ),
     Case("litellm", "litellm", "bench-model", streams=True),
     Case("portkey", "portkey", "bench-model", streams=True),
     Case("direct 100 kB", "direct", "bench-model", 100_000, baseline="nginx 100 kB"),
@@ -121,10 +133,18 @@ def _write_requests(case: Case, target: targets.Target, folder: Path) -> tuple[P
     stem = case.name.replace(" ", "-")
     whole, stream = folder / f"{stem}.request", folder / f"{stem}.stream"
     headers = target.headers
-    whole.write_bytes(targets.chat_request(case.model, case.body_bytes, headers=headers))
-    stream.write_bytes(
-        targets.chat_request(case.model, case.body_bytes, headers=headers, stream=True)
-    )
+    limit = None if case.path == targets.CHAT else 256
+    for place, streamed in ((whole, False), (stream, True)):
+        place.write_bytes(
+            targets.chat_request(
+                case.model,
+                case.body_bytes,
+                headers=headers,
+                stream=streamed,
+                path=case.path,
+                limit=limit,
+            )
+        )
     return whole, stream
 
 
@@ -154,7 +174,9 @@ def _measure_streams(one: Found, target: targets.Running, effort: Effort, reques
     for count in effort.stream_counts:
         if one.silent:
             return
-        held = measure.streams(target.place, request, count, effort.seconds_streams, EVENTS)
+        held = measure.streams(
+            target.place, request, count, effort.seconds_streams, EVENTS, one.case.end
+        )
         if held.events:
             one.streams.setdefault(count, []).append(held)
         else:

@@ -20,7 +20,6 @@ from typing import cast
 import httptools
 import uvloop
 
-_DONE = b"data: [DONE]"
 _EVENT = b"data: {"
 
 
@@ -44,8 +43,14 @@ class StreamClient(asyncio.Protocol):
     """One connection that asks for one stream after another."""
 
     def __init__(
-        self, request: bytes, expected: int, tally: Tally, abort_after: int | None
+        self,
+        request: bytes,
+        expected: int,
+        tally: Tally,
+        abort_after: int | None,
+        end: bytes = b"data: [DONE]",
     ) -> None:
+        self._end = end
         self._request = request
         self._expected = expected
         self._tally = tally
@@ -100,7 +105,7 @@ class StreamClient(asyncio.Protocol):
             tally.first_event_ms.append((time.perf_counter() - self._began) * 1000)
         self._events += found
         tally.events += found
-        if _DONE in data:
+        if self._end in data:
             self._ended = True
         if self._abort_after is not None and self._events >= self._abort_after:
             tally.aborted += 1
@@ -142,6 +147,8 @@ class Plan:
     spread_s: float
     abort_every: int
     """Every n-th stream is hung up on after four events; 0 for none."""
+    end: bytes
+    """How the last event of a whole stream begins."""
     limit: int
     """Streams in all; 0 for as many as fit into `seconds`."""
 
@@ -160,7 +167,8 @@ class _Load:
 
     async def _connect(self, *, aborts: bool) -> StreamClient | None:
         plan = self._plan
-        client = StreamClient(plan.request, plan.expected, self.tally, 4 if aborts else None)
+        abort_after = 4 if aborts else None
+        client = StreamClient(plan.request, plan.expected, self.tally, abort_after, plan.end)
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: client, "127.0.0.1", plan.port)
@@ -223,6 +231,7 @@ def main() -> None:
     parser.add_argument("--expected", type=int, default=65)
     parser.add_argument("--spread-s", type=float, default=1.28)
     parser.add_argument("--abort-every", type=int, default=0)
+    parser.add_argument("--end", default="data: [DONE]")
     parser.add_argument("--limit", type=int, default=0)
     args = parser.parse_args()
     plan = Plan(
@@ -234,6 +243,7 @@ def main() -> None:
         spread_s=args.spread_s,
         abort_every=args.abort_every,
         limit=args.limit,
+        end=args.end.encode(),
     )
     began = time.perf_counter()
     tally = uvloop.run(run(plan))

@@ -72,6 +72,14 @@ def goals(result: Row) -> list[Goal]:
     for part in ("streams_64", "streams_256"):
         ratio = _ratio(rows, route, "nginx", part)
         found.append(Goal(f"CPU per stream event / nginx, {part[8:]} streams", ratio, 2, 2))
+    translated = "federation translated"
+    for part, label in PARTS:
+        ratio = _ratio(rows, translated, route, part)
+        found.append(Goal(f"translated / forwarded, {label}", ratio, 2.5, 2.5))
+    for part in ("streams_64", "streams_256"):
+        ratio = _ratio(rows, translated, route, part)
+        name = f"translated / forwarded, per event, {part[8:]} streams"
+        found.append(Goal(name, ratio, 2.5, 2.5))
     added = _added_ms(rows, route, "whole_1", "p99_us")
     found.append(Goal("added latency p99, 1 connection", added, 1, 1, "ms"))
     failures = _figure(rows, route, "streams_256", "failures")

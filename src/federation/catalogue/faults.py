@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from federation.catalogue.quirks import QUIRKS
-from federation.catalogue.rows import ModelRow, PriceRow, ProviderRow, minute
+from federation.catalogue.rows import ModelRow, PriceRow, ProviderRow, RatesRow, minute
 
 _ID = re.compile(r"[a-z0-9_]+\Z")
 _ENV = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -22,7 +23,12 @@ _REGION_CLASSES = {"us", "eu", "uk", "apac", "cn", "other", "local"}
 _CERTIFICATIONS = {"soc2", "iso27001", "hipaa", "gdpr"}
 _CONFIDENCES = {"high", "medium", "low"}
 _MODALITIES = {"text", "image", "pdf", "audio", "video"}
-_UNITS = {"request", "image", "second", "character", "page"}
+_UNITS = {
+    *("request", "image", "second", "character", "page"),
+    *("search", "web_search", "web_fetch"),
+}
+_FREE = {"web_fetch"}
+"""Units that a vendor counts and does not charge for."""
 _SCHEMES = {"none", "bearer", "header", "query", "sigv4", "oauth", "http_signature"}
 _OPERATIONS = {
     *("chat", "completions", "embeddings", "rerank", "image", "image_edit", "speech"),
@@ -85,10 +91,10 @@ def _price_faults(price: PriceRow, local: bool) -> Iterator[str]:
     amounts = [
         amount
         for rates in (price, *price.tiers, *price.windows)
-        for amount in (rates.input, rates.output, rates.cached, rates.cache_write)
+        for amount in _amounts(rates)
         if amount is not None
     ]
-    amounts += price.units.values()
+    amounts += (usd for unit, usd in price.units.items() if usd or unit not in _FREE)
     yield from _strangers("units", price.units, _UNITS)
     yield from _strangers("multipliers", price.multipliers, _REGION_CLASSES)
     if any(amount < 0 for amount in amounts):
@@ -102,6 +108,11 @@ def _price_faults(price: PriceRow, local: bool) -> Iterator[str]:
     if price.tiers and price.windows:
         yield "tiers, windows: a price has one or the other"
     yield from _window_faults(price)
+
+
+def _amounts(rates: RatesRow) -> Iterator[Decimal | None]:
+    yield from (rates.input, rates.output, rates.cached, rates.cache_write)
+    yield from (rates.cache_write_long, rates.audio_input, rates.audio_output)
 
 
 def _window_faults(price: PriceRow) -> Iterator[str]:

@@ -35,6 +35,9 @@ class RatesRow(msgspec.Struct, forbid_unknown_fields=True):
     output: Decimal | None = None
     cached: Decimal | None = None
     cache_write: Decimal | None = None
+    cache_write_long: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
 
 
 class TierRow(RatesRow):
@@ -138,7 +141,15 @@ def _permille(factor: Decimal) -> int:
 
 
 def _rates(row: RatesRow) -> Rates:
-    return Rates(_nano(row.input), _nano(row.output), _nano(row.cached), _nano(row.cache_write))
+    return Rates(
+        _nano(row.input),
+        _nano(row.output),
+        _nano(row.cached),
+        _nano(row.cache_write),
+        _nano(row.cache_write_long),
+        _nano(row.audio_input),
+        _nano(row.audio_output),
+    )
 
 
 def _price(row: PriceRow) -> Price:
@@ -163,7 +174,7 @@ def _model(row: ModelRow) -> Model:
         quirks["price_disputed"] = {
             source: {
                 key: str(usd)
-                for key in ("input", "output", "cached", "cache_write")
+                for key in RatesRow.__struct_fields__
                 if (usd := getattr(rates, key)) is not None
             }
             for source, rates in row.price.disputed.items()

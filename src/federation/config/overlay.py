@@ -171,7 +171,15 @@ def _price(row: PriceRow) -> Price:
 
 
 def _rates(row: RatesRow) -> Rates:
-    return Rates(row.input, row.output, row.cached, row.cache_write)
+    return Rates(
+        row.input,
+        row.output,
+        row.cached,
+        row.cache_write,
+        row.cache_write_long,
+        row.audio_input,
+        row.audio_output,
+    )
 
 
 def _windows(weekdays: tuple[int, ...], start: int, end: int, rates: Rates) -> tuple[Window, ...]:

@@ -52,6 +52,9 @@ class RatesRow(Written):
     output: Usd | None = None
     cached: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_long: Usd | None = None
+    audio_input: Usd | None = None
+    audio_output: Usd | None = None
 
 
 class TierRow(RatesRow):

@@ -33,7 +33,10 @@ STRATEGIES = (
 )
 SCHEMES = ("none", "bearer", "header", "query", "sigv4", "oauth")
 MODALITIES = ("text", "image", "audio", "video", "pdf", "file")
-UNITS = ("image", "second", "character", "page", "request")
+UNITS = (
+    *("image", "second", "character", "page", "request"),
+    *("search", "web_search", "web_fetch"),
+)
 
 RESIDENCY = ("us", "eu", "uk", "apac", "cn", "other", "local")
 # ISO 3166-1 alpha-2, in lower case.

@@ -47,6 +47,10 @@ class Rates:
     output: int | None = None
     cached: int | None = None
     cache_write: int | None = None
+    cache_write_long: int | None = None
+    """For what is kept longer than the provider's default."""
+    audio_input: int | None = None
+    audio_output: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class Price:
     windows: tuple[Window, ...] = ()
     multipliers: dict[str, int] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
-    """Nano-dollars per unit other than a token: image, second, character, page, request."""
+    """Nano-dollars per unit other than a token: image, second, character, page, search,
+    web_search, ...; `request` is a fee for every call."""
     batch_permille: int | None = None
     source: str = ""
     as_of: str = ""

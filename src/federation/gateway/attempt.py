@@ -139,7 +139,7 @@ class ClientLeft(Exception):
 
 def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     """The charge of one attempt in nano-dollars; None where its price is unknown."""
-    if not usage.input and not usage.output and usage.reported_nano is None:
+    if not usage.input and not usage.output and not usage.units and usage.reported_nano is None:
         return 0
     regions = deployment.provider.regions
     # A row with one region is priced for it; which of several served the call is not known.

@@ -1,20 +1,25 @@
 """What a call costs by the price book: exact integers, rounded once.
 
-Two rules surprise newcomers. A context tier prices the *whole* call, not the part above its
-threshold, because that is how vendors bill. And an unknown rate makes the whole charge
-unknown (None) as soon as one token of that kind was used: never zero, never a guess below
-the truth.
+Three rules surprise newcomers. A context tier prices the *whole* call, not the part above its
+threshold, because that is how vendors bill. An unknown rate makes the whole charge unknown
+(None) as soon as one token of that kind was used: never zero, never a guess below the truth.
+And what is billed by the piece (a search, a page) comes on top of the tokens, so a piece
+without a price makes the charge unknown too, unless the tokens stand for it.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from federation.domain.catalogue import Price, Rates
 from federation.domain.money import PER_MILLION
 from federation.schema.usage import Usage
 
 _PER_MILLION_PERMILLE = PER_MILLION * 1000
+_REQUEST: Final = "request"
+_MEASURES: Final = frozenset(("image", "second", "character", "page", "search"))
+"""Units that measure the work itself: a price list in tokens charges them as tokens."""
 
 
 def rates_at(price: Price, input_tokens: int, at: datetime) -> Rates:
@@ -54,25 +59,25 @@ def listed(price: Price, usage: Usage, at: datetime, *, region: str | None = Non
     """Return what the price book says, whatever the provider reported.
 
     Half a nano-dollar rounds to even, once, at the end. Cached reads without a rate of their
-    own cost the input rate: a discount that nobody stated is not assumed. Cache writes
-    without one cost the input rate too, because providers that charge extra for writing
-    state it, and the rest write on their own account.
+    own cost the input rate: a discount that nobody stated is not assumed. Cache writes and
+    sound without one cost what text does, because providers that charge extra state it. Long
+    cache writes are dearer than short ones, so where only the short ones have a rate theirs
+    is unknown.
     """
     rates = price.rates
     if price.tiers or price.windows:
         rates = rates_at(price, usage.input, at)
-    cached, written = usage.cached, usage.cache_write
-    if cached or written:
-        given = _input_with_cache(rates, usage.input, cached, written)
-        if given is None:
+    given = _input(rates, usage)
+    made = _output(rates, usage)
+    if given is None or made is None:
+        return None
+    fees = 0
+    if usage.units or price.units:
+        counted = _fees(price.units, usage)
+        if counted is None:
             return None
-    elif usage.input:
-        if rates.input is None:
-            return None
-        given = usage.input * rates.input
-    else:
-        given = 0
-    return _total(price, rates, given, usage.output, region)
+        fees = counted * PER_MILLION
+    return _rounded(price, given + made + fees, region)
 
 
 def predict(
@@ -92,32 +97,72 @@ def predict(
     return listed(price, usage, at, region=region)
 
 
-def _input_with_cache(rates: Rates, given: int, cached: int, written: int) -> int | None:
-    """Price an input of which a part was read from or written to a cache."""
+def _input(rates: Rates, usage: Usage) -> int | None:
+    """The price of the input times a million; None where a rate in use is unknown."""
+    given = usage.input
+    if not (usage.cached or usage.cache_write or usage.audio_input):
+        if not given:
+            return 0
+        return None if rates.input is None else given * rates.input
     # A provider that counts cached tokens outside its input would make this negative; the
     # dialect should have added them, and nobody is paid back for it.
-    fresh = max(given - cached - written, 0)
+    fresh = max(given - usage.cached - usage.cache_write, 0)
+    # Which of the cached tokens are sound is not told; the dearer reading is that none is.
+    sound = min(usage.audio_input, fresh)
+    long = min(usage.cache_write_long, usage.cache_write)
+    if long and rates.cache_write_long is None and rates.cache_write is not None:
+        return None
+    return _sum(
+        rates.input,
+        (fresh - sound, None),
+        (sound, rates.audio_input),
+        (usage.cached, rates.cached),
+        (usage.cache_write - long, rates.cache_write),
+        (long, rates.cache_write_long),
+    )
+
+
+def _output(rates: Rates, usage: Usage) -> int | None:
+    """The price of the output times a million; None where a rate in use is unknown."""
+    made = usage.output
+    if not made:
+        return 0
+    if not usage.audio_output:
+        return None if rates.output is None else made * rates.output
+    sound = min(usage.audio_output, made)
+    return _sum(rates.output, (made - sound, None), (sound, rates.audio_output))
+
+
+def _sum(plain: int | None, *counts: tuple[int, int | None]) -> int | None:
+    """Tokens times their own rates, or `plain` where they have none."""
     total = 0
-    for tokens, rate in ((fresh, None), (cached, rates.cached), (written, rates.cache_write)):
+    for tokens, own in counts:
         if not tokens:
             continue
-        if rate is None:
-            rate = rates.input
+        rate = plain if own is None else own
         if rate is None:
             return None
         total += tokens * rate
     return total
 
 
-def _total(price: Price, rates: Rates, given: int, made: int, region: str | None) -> int | None:
-    """Add the output, the fee for the request and the factor for the place; round once."""
-    total = given
-    if made:
-        if rates.output is None:
+def _fees(units: dict[str, int], usage: Usage) -> int | None:
+    """What is charged by the piece, in nano-dollars; None where a piece has no price."""
+    used = usage.units
+    total = used.get(_REQUEST, 1) * units.get(_REQUEST, 0)
+    for name, count in used.items():
+        if name == _REQUEST or not count:
+            continue
+        each = units.get(name)
+        if each is not None:
+            total += count * each
+        elif name not in _MEASURES or not (usage.input or usage.output):
             return None
-        total += made * rates.output
-    if price.units:
-        total += price.units.get("request", 0) * PER_MILLION
+    return total
+
+
+def _rounded(price: Price, total: int, region: str | None) -> int:
+    """A sum in millionths of a nano-dollar, with the factor for the place; rounded once."""
     divisor = PER_MILLION
     if region is not None and price.multipliers:
         total *= price.multipliers.get(region, 1000)

@@ -65,6 +65,8 @@ class Traits:
     """Its state."""
     thoughts: bool = True
     """Its text."""
+    plans: bool = False
+    """What it says beside calls is reasoning: there is no text beside calls."""
 
 
 STATE: Final = "c3RhdGUtb2YtdGhlLXJlYXNvbmluZy0wMDEyMzQ1Njc4OQ=="
@@ -92,7 +94,8 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
         answer = scene.steps[at].answer
         if at == step or not isinstance(answer, Answer):
             break
-        if answer.text:
+        plan = traits.plans and bool(answer.calls)
+        if answer.text and not plan:
             asked.said.append(("assistant", "text", answer.text))
         for call in answer.calls:
             asked.said.append(("assistant", "call", number, call.name, call.arguments))
@@ -102,6 +105,8 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
                 asked.thoughts.append(answer.thought)
             if traits.states:
                 asked.states.append(STATE)
+        if answer.text and plan:
+            asked.thoughts.append(answer.text)
     return asked
 
 
@@ -130,20 +135,23 @@ def outcome(value: Any) -> Any:
     return value
 
 
-def expected_heard(scene: Scene, step: int, *, stream: bool) -> Heard:
+def expected_heard(scene: Scene, step: int, traits: Traits, *, stream: bool) -> Heard:
     """What a client should hear of a step's answer."""
     answer = scene.steps[step].answer
     assert isinstance(answer, Answer)
+    text, thought = answer.text, answer.thought
+    if traits.plans and answer.calls:
+        text, thought = "", thought + text
     heard = Heard(
-        text=answer.text,
-        thought=answer.thought,
+        text=text,
+        thought=thought,
         calls=[(call.name, call.arguments) for call in answer.calls],
         finish="stop" if answer.finish == "stop_sequence" else answer.finish,
         stopped=answer.finish == "stop_sequence",
         counts=told(answer.counts),
     )
     if stream:
-        long = {"text": answer.text, "thought": answer.thought, "arguments": answer.calls}
+        long = {"text": text, "thought": thought, "arguments": answer.calls}
         heard.flow = frozenset(name for name, value in long.items() if value)
     return heard
 

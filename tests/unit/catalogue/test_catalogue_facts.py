@@ -143,7 +143,7 @@ def check_a_long_context_tier_names_every_rate_that_the_base_names(
 ) -> None:
     base = model.price.rates
     for tier in model.price.tiers:
-        for key in ("input", "output", "cached", "cache_write"):
+        for key in ("input", "output", "cached", "cache_write", "cache_write_long"):
             known, above = getattr(base, key), getattr(tier.rates, key)
             assert (known is None) == (above is None)
             if known is not None:

@@ -222,3 +222,15 @@ def test_choices_without_tools_are_not_sent(make_wire: MakeWire) -> None:
 def test_service_tiers_of_other_languages_are_translated(make_wire: MakeWire) -> None:
     sent = json.loads(encode(make_wire(), asked(service_tier="standard_only")).request.body)
     assert sent["service_tier"] == "default"
+
+
+def test_what_cannot_be_turned_into_words_is_refused(make_wire: MakeWire) -> None:
+    broken = Media("file", "text/plain", "no base64")
+    with pytest.raises(InvalidRequest, match="base64"):
+        encode(make_wire(), asked(Message("user", (broken,))))
+    deep = Raw(b'{"a":' * 5000 + b'{"strict":1}' + b"}" * 5000)
+    with pytest.raises(InvalidRequest, match="nested too deeply"):
+        encode(
+            make_wire(quirks={"tool_schema_strip": ["strict"]}),
+            asked(tools=(Tool("f", schema=deep),)),
+        )

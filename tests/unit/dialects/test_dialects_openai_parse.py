@@ -15,6 +15,9 @@ from json_mutations import mutated
 from msgspec import Raw
 
 from federation.dialects.openai.client import CLIENT
+from federation.dialects.openai.encode import encode
+from federation.dialects.openai.row import asks_for_translation
+from federation.dialects.openai.wire import Wire
 from federation.errors import CallerError, InvalidRequest
 from federation.schema.chat import ChatRequest, OutputFormat, Reasoning, Tool, ToolChoice
 from federation.schema.http import ClientRequest
@@ -32,6 +35,7 @@ from federation.schema.parts import (
 )
 
 MakeRequest = Callable[..., ClientRequest]
+MakeWire = Callable[..., Wire]
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -489,12 +493,33 @@ FULL: dict[str, Any] = {
 }
 
 
+STRICT: dict[str, object] = {
+    "reasoning_control": "thinking",
+    "reasoning_field": "think_tags",
+    "reasoning_replay": "always",
+    "tool_schema_strip": ["$schema", "strict"],
+    "tool_arguments": "object",
+    "tool_call_id": "alnum9",
+    "tool_results": "one_per_assistant_turn",
+    "system_role": "first_only",
+    "messages_alternate": True,
+    "tool_result_string": True,
+    "effort_levels": ["high"],
+}
+
+
 @settings(deadline=None, max_examples=400)
-@given(body=mutated([FULL]))
-def test_a_body_out_of_shape_is_read_or_refused(body: Any) -> None:
+@given(body=mutated([FULL]), dialect=st.sampled_from(["openai", "other"]), data=st.data())
+def test_a_body_out_of_shape_is_read_or_refused(
+    make_wire: MakeWire, body: Any, dialect: str, data: st.DataObject
+) -> None:
+    wire = make_wire(quirks=data.draw(st.sampled_from([{}, STRICT])))
     request = ClientRequest("POST", "/", "", {}, msgspec.json.encode(body))
     with suppress(CallerError):
-        CLIENT.parse(request, CLIENT.glance(request))
+        seen = CLIENT.glance(request)
+        asks_for_translation(wire.row, seen, request.body)
+        asked = CLIENT.parse(request, seen)
+        encode(wire, msgspec.structs.replace(asked, dialect=dialect))
 
 
 def test_the_words_for_the_classifier_are_the_last_question(make_request: MakeRequest) -> None:

@@ -459,6 +459,14 @@ def test_signed_reasoning_goes_back_as_parts(provider: str) -> None:
     assert sent[1]["content"] == [{"type": "reasoning", "summary": summary}]
 
 
+def test_answers_with_reasoning_inside_of_the_content_are_translated() -> None:
+    for provider in having("reasoning_field", "think_tags"):
+        assert translates(row(provider))
+    for provider in having("reasoning_field", "content_parts"):
+        assert translates(row(provider, effort_levels=["low"]), reasoning_effort="low")
+        assert not translates(row(provider))
+
+
 CONTROLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "effort": ({"reasoning_effort": "high"}, {"reasoning_effort": "none"}),
     "thinking": ({"thinking": {"type": "enabled"}}, {"thinking": {"type": "disabled"}}),

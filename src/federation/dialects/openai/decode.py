@@ -84,6 +84,8 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
     """Read a whole answer. Raises `UpstreamGarbled` where it is none, and the error that the
     body holds where a host answers 200 with an error inside."""
     try:
+        if not body.isascii():
+            body.decode()
         whole = _WHOLE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UpstreamGarbled(f"{wire.deployment} answered with something unreadable.") from None

@@ -23,6 +23,7 @@ from federation.dialects.openai.reasoning import is_off, write_reasoning
 from federation.dialects.openai.tables import FIELDS, LOSSES
 from federation.dialects.openai.wire import Wire
 from federation.dialects.openai.words import NAME, REASONING_WORDS
+from federation.errors import InvalidRequest
 from federation.schema.chat import ChatRequest, Sampling
 from federation.schema.http import WireRequest
 
@@ -67,7 +68,10 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     Raises `InvalidRequest` for what the loss table refuses.
     """
     losses = Losses(LOSSES)
-    fields = write_fields(wire, request, losses)
+    try:
+        body = msgspec.json.encode(write_fields(wire, request, losses))
+    except RecursionError:
+        raise InvalidRequest("The call's JSON is nested too deeply.", code="invalid_json") from None
     stream = request.stream
     return Encoded(
         WireRequest(
@@ -75,7 +79,7 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
             wire.origin,
             wire.stream_target if stream else wire.target,
             wire.streamed if stream else wire.whole,
-            msgspec.json.encode(fields),
+            body,
         ),
         losses.found(),
     )

@@ -7,6 +7,7 @@ out or refuses the call.
 from __future__ import annotations
 
 from base64 import b64decode
+from binascii import Error as BadBase64
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from federation.dialects.openai import media
 from federation.dialects.openai.call_ids import ShortIds
 from federation.dialects.openai.row import Row
 from federation.dialects.openai.words import NAME
+from federation.errors import InvalidRequest
 from federation.schema.parts import (
     AUDIO,
     FILE,
@@ -115,7 +117,7 @@ def _dressed(item: Item, part: Text | Media, target: Target, where: str) -> Item
 def _media(part: Media, target: Target, where: str) -> Item | None:
     if part.cite:
         target.losses.note("citations", where)
-    item = _as_text(part, target)
+    item = _as_text(part, target, where)
     if item is None:
         if target.row.string_content:
             target.losses.note(media.FEATURES[part.kind], where)
@@ -126,11 +128,16 @@ def _media(part: Media, target: Target, where: str) -> Item | None:
     return item
 
 
-def _as_text(part: Media, target: Target) -> Item | None:
+def _as_text(part: Media, target: Target, where: str) -> Item | None:
     """A document that is text, as text: the language has no other place for it."""
     text = part.text
     if not text and not target.own and part.data and part.media_type.startswith("text/"):
-        text = b64decode(part.data).decode("utf-8", "replace")
+        try:
+            text = b64decode(part.data, validate=True).decode("utf-8", "replace")
+        except BadBase64:
+            raise InvalidRequest(
+                f"The document in '{where}' is not base64.", code="invalid_value", param=where
+            ) from None
     if not text:
         return None
     return {"type": "text", "text": f"{part.name}{PARAGRAPH}{text}" if part.name else text}

@@ -81,7 +81,13 @@ _READ: Final = (frozenset(_Body.__struct_fields__) - {"safety_identifier"}) | {
 
 def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
     """The call in the canonical form. Raises `InvalidRequest` with the field."""
-    data = request.body
+    try:
+        return _parsed(request.body, glance)
+    except RecursionError:
+        raise InvalidRequest("The body's JSON is nested too deeply.", code="invalid_json") from None
+
+
+def _parsed(data: bytes, glance: Glance) -> ChatRequest:
     body = _read(data)
     extra: Fields = {}
     for name, span in glance.spans.items():
@@ -125,7 +131,7 @@ def _read(data: bytes) -> _Body:
         return _BODY.decode(data)
     except msgspec.ValidationError as error:
         raise wrong_type(error, "") from None
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         raise InvalidRequest(
             "The body is not valid JSON: a text in it holds half of a surrogate pair.",
             code="invalid_json",

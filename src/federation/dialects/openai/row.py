@@ -144,7 +144,8 @@ def asks_for_translation(row: Row, glance: Glance, body: bytes) -> bool:
     Only called for a row that asks for anything at all; see `is_plain`.
     """
     return (
-        _changes_messages(row, glance, body)
+        _answers_otherwise(row, glance)
+        or _changes_messages(row, glance, body)
         or (glance.tools > 0 and _changes_tools(row, glance, body))
         or _changes_fields(row, glance, body)
     )
@@ -162,6 +163,13 @@ def is_plain(row: Row) -> bool:
         control=row.control,
     )
     return row == changing and row.control in ("", "effort")
+
+
+def _answers_otherwise(row: Row, glance: Glance) -> bool:
+    """Whether the answer's reasoning stands within the content, where no client looks for it."""
+    if row.reasoning_field == "content_parts":
+        return row.always_on or "reasoning" in glance.needs
+    return row.reasoning_field == "think_tags"
 
 
 def _changes_messages(row: Row, glance: Glance, body: bytes) -> bool:

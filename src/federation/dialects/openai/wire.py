@@ -40,7 +40,7 @@ import msgspec
 from federation import __version__
 from federation.dialects.openai.row import Row, is_plain, read_row
 from federation.dialects.openai.tables import SAMPLING
-from federation.domain.catalogue import Deployment
+from federation.domain.catalogue import Deployment, Model
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
@@ -120,13 +120,7 @@ def prepare(
     """
     quirks = {**deployment.provider.quirks, **deployment.model.quirks}
     origin, path = _split(deployment.provider.base_url, private)
-    terms = [query] if query else []
-    if isinstance(quirks.get("query"), dict):
-        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
-    query_text = "?" + "&".join(terms) if terms else ""
-    model = deployment.model
-    paths = [path + _path(quirks, kind, model.id) + query_text for kind in ("chat", "chat_stream")]
-    row = read_row(quirks, model)
+    targets = _targets(quirks, path, query, deployment.model.id)
     shared = (
         (b"content-type", b"application/json"),
         (b"accept-encoding", b"identity"),
@@ -134,6 +128,38 @@ def prepare(
         *_constant(deployment.provider.auth.extra),
         *headers,
     )
+    row = read_row(quirks, deployment.model)
+    return Wire(
+        deployment=deployment.id,
+        origin=origin,
+        target=targets[0],
+        stream_target=targets[1],
+        whole=((b"accept", b"application/json"), *shared),
+        streamed=((b"accept", b"text/event-stream"), *shared),
+        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        row=row,
+        plain=is_plain(row),
+        **_request_habits(quirks, settings, deployment.model),
+        **_answer_habits(quirks),
+    )
+
+
+def _targets(quirks: Mapping[str, object], path: str, query: str, model: str) -> tuple[str, str]:
+    """The request-targets for whole answers and for streams."""
+    terms = [query] if query else []
+    if isinstance(quirks.get("query"), dict):
+        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
+    end = "?" + "&".join(terms) if terms else ""
+    return (
+        path + _path(quirks, "chat", model) + end,
+        path + _path(quirks, "chat_stream", model) + end,
+    )
+
+
+def _request_habits(
+    quirks: Mapping[str, object], settings: Settings, model: Model
+) -> dict[str, Any]:
+    """Which fields the host takes, under which names."""
     drop = _dropped(quirks)
     rename = {k: str(v) for k, v in _mapping(quirks, "rename").items()}
     limit = quirks.get("output_limit_field")
@@ -142,37 +168,34 @@ def prepare(
     usage = str(quirks.get("stream_usage", "option"))
     named = quirks.get("accepts_only")
     accepts = [str(name) for name in named] if isinstance(named, list | tuple) else None
-    return Wire(
-        deployment=deployment.id,
-        origin=origin,
-        target=paths[0],
-        whole=((b"accept", b"application/json"), *shared),
-        streamed=((b"accept", b"text/event-stream"), *shared),
-        model=b"" if "model" in drop else msgspec.json.encode(model.id),
-        touched=drop | frozenset(rename),
-        drop=drop,
-        accepts=_KEPT | frozenset(accepts) if accepts is not None else None,
-        rename=rename,
-        default=_defaults(quirks, settings, drop, str(limit or _LIMITS[0]), model.max_output),
-        set=_rendered(_mapping(quirks, "set")),
-        limits=(*_LIMITS, *(rename[name] for name in _LIMITS if name in rename)),
-        stream_option=usage == "option" and "stream_options" not in drop,
-        reasoning_apart=quirks.get("usage_excludes_reasoning") is True,
-        cost_field=str(quirks.get("cost_field", "")).removeprefix("usage."),
-        throttles=_statuses(quirks, "throttle_status"),
-        unpaid=_statuses(quirks, "payment_status"),
-        loading=_statuses(quirks, "loading_status"),
-        secrets=(secret.encode(),) if len(secret) >= 8 else (),
-        stream_target=paths[1],
-        cached_apart=quirks.get("usage_excludes_cached") is True,
-        cached_field=str(quirks.get("usage_cached_field", "")).removeprefix("usage."),
-        finish_empty=quirks.get("finish_reason_empty") is True,
-        row=row,
-        plain=is_plain(row),
-        limit=str(limit or ""),
-        known=frozenset((*rename, *rename.values(), *(accepts if accepts is not None else ()))),
-        unsteered="reasoning_control" not in quirks and not _speaks_of_effort(quirks),
-    )
+    return {
+        "model": b"" if "model" in drop else msgspec.json.encode(model.id),
+        "touched": drop | frozenset(rename),
+        "drop": drop,
+        "accepts": _KEPT | frozenset(accepts) if accepts is not None else None,
+        "known": frozenset((*rename, *rename.values(), *(accepts or ()))),
+        "rename": rename,
+        "default": _defaults(quirks, settings, drop, str(limit or _LIMITS[0]), model.max_output),
+        "set": _rendered(_mapping(quirks, "set")),
+        "limit": str(limit or ""),
+        "limits": (*_LIMITS, *(rename[name] for name in _LIMITS if name in rename)),
+        "stream_option": usage == "option" and "stream_options" not in drop,
+        "unsteered": "reasoning_control" not in quirks and not _speaks_of_effort(quirks),
+    }
+
+
+def _answer_habits(quirks: Mapping[str, object]) -> dict[str, Any]:
+    """How the host's answers, counts and errors are to be read."""
+    return {
+        "reasoning_apart": quirks.get("usage_excludes_reasoning") is True,
+        "cached_apart": quirks.get("usage_excludes_cached") is True,
+        "cached_field": str(quirks.get("usage_cached_field", "")).removeprefix("usage."),
+        "cost_field": str(quirks.get("cost_field", "")).removeprefix("usage."),
+        "finish_empty": quirks.get("finish_reason_empty") is True,
+        "throttles": _statuses(quirks, "throttle_status"),
+        "unpaid": _statuses(quirks, "payment_status"),
+        "loading": _statuses(quirks, "loading_status"),
+    }
 
 
 def _split(base_url: str, private: bool) -> tuple[Origin, str]:
