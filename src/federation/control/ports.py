@@ -17,6 +17,7 @@ from federation.storage.entries import (
     ConfigVersion,
     Override,
     Position,
+    ResponseEntry,
     Sum,
 )
 from federation.storage.journal_reader import Entry
@@ -103,4 +104,55 @@ class VersionStore(Protocol):
 
     def body(self, version: int) -> bytes | None:
         """A version's content as it was given, or None."""
+        ...
+
+
+class ResponseStore(Protocol):
+    """Responses that clients had kept, sealed. Each belongs to one tenant.
+
+    An entry whose day has come counts as absent, whether it was swept or not. One that has
+    a `writer` runs; only such a one ever changes.
+    """
+
+    def add(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
+        """Keep a response with the names of its items; False where its id is taken."""
+        ...
+
+    def finish(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
+        """Replace what a running response says; False where none runs. Its day stays."""
+        ...
+
+    def mark(self, tenant: str, response: str, status: str, *, over: bool) -> bool:
+        """Change the status of a running response; False where none runs."""
+        ...
+
+    def find(self, tenant: str, response: str, now_ms: int) -> ResponseEntry | None:
+        """One response; None where there is none, or it is another tenant's, or expired."""
+        ...
+
+    def chain(
+        self, tenant: str, response: str, now_ms: int, most: int, most_bytes: int
+    ) -> list[ResponseEntry]:
+        """A response and what it continues, newest first, up to `most` of them or to the
+        first that brings them over `most_bytes`."""
+        ...
+
+    def owners(self, tenant: str, items: Sequence[str], now_ms: int) -> list[ResponseEntry]:
+        """The responses that hold these items, each once."""
+        ...
+
+    def remove(self, tenant: str, response: str, now_ms: int) -> bool:
+        """Delete a response; False where there is none, or it is another tenant's, or expired."""
+        ...
+
+    def running(self, writer: str | None = None) -> list[tuple[str, str]]:
+        """Writer and id of every response that runs (None: of every writer), in that order."""
+        ...
+
+    def abandon(self, writer: str, status: str) -> int:
+        """Give every response that a writer left running this status; how many there were."""
+        ...
+
+    def expire(self, now_ms: int, most: int) -> int:
+        """Delete up to `most` expired responses; how many there were."""
         ...

@@ -26,35 +26,31 @@ _OVERLAP: Final = 3
 class EventCutter:
     """Holds back the event that is not whole yet; one for each stream."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self.held = bytearray()
+        """The beginning of an event that is not whole; read-only to others."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that are whole now, each with the blank line that ends it.
 
         Raises `UpstreamGarbled` for an event above `EVENT_LIMIT` bytes.
         """
-        held = self._held
+        held = self.held
         if not held:
             if data.find(b"\n\n") == len(data) - 2 and b"\r" not in data and len(data) > 1:
                 return [data]
             return self._cut(data, 0)
         start = max(len(held) - _OVERLAP, 0)
         held += data
-        self._held = bytearray()
+        self.held = bytearray()
         return self._cut(bytes(held), start) if _ends(held, start) else self._keep(held)
 
     def rest(self) -> bytes:
         """What was held back, when the stream is over."""
-        held, self._held = bytes(self._held), bytearray()
+        held, self.held = bytes(self.held), bytearray()
         return held
-
-    @property
-    def holding(self) -> bool:
-        """A part of an event is held back."""
-        return bool(self._held)
 
     def _cut(self, data: bytes, start: int) -> list[bytes]:
         events: list[bytes] = []
@@ -77,7 +73,7 @@ class EventCutter:
     def _keep(self, held: bytearray) -> list[bytes]:
         if len(held) > EVENT_LIMIT:
             raise UpstreamGarbled(f"The provider sent an event of more than {EVENT_LIMIT} bytes.")
-        self._held = held
+        self.held = held
         return []
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError
-from federation.gateway.call import Call
+from federation.gateway.call import AnyCall
 from federation.gateway.stream import Ending
 from federation.gateway.world import World
 from federation.pricing.charges import charge

@@ -9,15 +9,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from federation.dialects.faces import ClientFace
+from federation.dialects.operations.faces import OperationClient
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
 from federation.gateway.reading import Reading
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientReply, ClientRequest
+from federation.schema.operations import OperationGlance
 from federation.schema.records import AttemptRecord, Decision
 from federation.schema.usage import Usage
 
@@ -114,11 +117,33 @@ class Call(msgspec.Struct, frozen=True):
     operation: str = "chat"
 
 
-Handler = Callable[[Call], Awaitable[ClientReply]]
-Stage = Callable[[Call, Handler], Awaitable[ClientReply]]
+class OperationCall(msgspec.Struct, frozen=True):
+    """One call of an operation other than chat; its members are as in `Call`."""
+
+    id: str
+    request: ClientRequest
+    started: float
+    started_ms: int
+    account: Account
+    glance: OperationGlance
+    face: OperationClient[Any, Any]
+    key: VirtualKey
+
+    @property
+    def operation(self) -> str:
+        """What the client asked for."""
+        return self.glance.operation
 
 
-def compose(stages: tuple[Stage, ...], dispatcher: Handler) -> Handler:
+AnyCall: TypeAlias = Call | OperationCall
+C = TypeVar("C", Call, OperationCall)
+"""A stage hands on the kind of call that it was given."""
+
+Handler: TypeAlias = Callable[[C], Awaitable[ClientReply]]
+Stage: TypeAlias = Callable[[C, Handler[C]], Awaitable[ClientReply]]
+
+
+def compose(stages: tuple[Stage[C], ...], dispatcher: Handler[C]) -> Handler[C]:
     """One handler out of stages, the first outermost."""
     handler = dispatcher
     for stage in reversed(stages):
@@ -126,8 +151,8 @@ def compose(stages: tuple[Stage, ...], dispatcher: Handler) -> Handler:
     return handler
 
 
-def _bind(stage: Stage, following: Handler) -> Handler:
-    def handler(call: Call) -> Awaitable[ClientReply]:
+def _bind(stage: Stage[C], following: Handler[C]) -> Handler[C]:
+    def handler(call: C) -> Awaitable[ClientReply]:
         return stage(call, following)
 
     return handler

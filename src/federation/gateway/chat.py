@@ -26,7 +26,7 @@ class Chat:
         self,
         face: ClientFace,
         world: World,
-        pipeline: Handler,
+        pipeline: Handler[Call],
         *,
         operation: str = "chat",
         chat_of: Callable[[ClientRequest], ClientRequest] | None = None,

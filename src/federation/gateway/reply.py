@@ -9,7 +9,7 @@ import msgspec
 
 from federation.domain.catalogue import Deployment
 from federation.domain.money import NANO
-from federation.gateway.call import Call
+from federation.gateway.call import AnyCall
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _NAMED = 20
@@ -28,7 +28,7 @@ def marks(deployment: Deployment) -> Pairs:
     return pairs
 
 
-def headers(call: Call, constant: Pairs, content_type: bytes) -> Pairs:
+def headers(call: AnyCall, constant: Pairs, content_type: bytes) -> Pairs:
     """The headers of an answer. The cost is the estimate made before the call: the account
     at `GET /v1/calls/{id}` is final."""
     account = call.account
@@ -66,7 +66,7 @@ def usd(nano: int) -> bytes:
     return b"%d.%09d" % divmod(nano, NANO)
 
 
-def metadata(call: Call, deployment: Deployment, elapsed_ms: float) -> bytes:
+def metadata(call: AnyCall, deployment: Deployment, elapsed_ms: float) -> bytes:
     """`router_metadata` as SPEC 4 names its members, rendered."""
     account = call.account
     decision = account.decision
@@ -83,7 +83,7 @@ def metadata(call: Call, deployment: Deployment, elapsed_ms: float) -> bytes:
     return msgspec.json.encode(body)
 
 
-def reason(call: Call) -> str:
+def reason(call: AnyCall) -> str:
     """One sentence: why this deployment."""
     decision = call.account.decision
     if decision is None:

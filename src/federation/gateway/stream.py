@@ -105,21 +105,19 @@ class AnswerStream:
         if turn is None or write is None or turn.done():
             return
         exchange = self._exchange
-        wanted = True
         try:
             data = exchange.take()
-            if data:
-                out = tap.feed(data)
-                if tap.done or tap.error is not None:
-                    self._look()
-                if out:
-                    wanted = write(out)
+            out = tap.feed(data) if data else b""
+            if tap.done or tap.error is not None:
+                self._look()
+            wanted = write(out) if out else True
         except UpstreamError as error:
             self._fault = error
+            wanted = False
         except Exception as fault:  # noqa: BLE001 - in a callback of the loop it would be lost
             turn.set_exception(fault)
             return
-        if not wanted or self._ended or self._fault or tap.complete or not exchange.open:
+        if not wanted or tap.complete or self._ended or not exchange.open:
             turn.set_result(None)
 
     async def _rest(self) -> bytes:

@@ -37,13 +37,13 @@ _DOWN = 503
 _STATUS = {
     **dict.fromkeys(("other_host", "data_unknown", "residency", "certification"), _GOVERNED),
     **dict.fromkeys(("max_cost", "max_latency"), _GOVERNED),
-    **dict.fromkeys(("ability", "modality", "context", "max_output"), _CALLER),
+    **dict.fromkeys(("ability", "modality", "context", "max_output", "operation"), _CALLER),
 }
 """By the rule that left nobody; those not named here mean that somebody is missing just now."""
 
 _EXPLAIN = {
     "operation": "does not offer this operation",
-    "dialect": "speaks a wire language that this build does not",
+    "dialect": "speaks a wire language in which this build cannot ask for this operation",
     "disabled": "is disabled",
     "credential": "has no usable credential",
     "retired": "has been retired by its provider",
@@ -56,6 +56,7 @@ _EXPLAIN = {
     "residency": "is not known to keep data within data_residency",
     "max_cost": "is predicted to cost more than max_cost, or its price is unknown",
     "max_latency": "is predicted to take longer than max_latency_ms",
+    "vectors": "makes other vectors than the deployment that this name stands for",
 }
 
 
@@ -65,12 +66,7 @@ def call_rules(fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey |
     The predicted price and duration are rules too; `decide` adds them, because they need
     predictions.
     """
-    rules: list[tuple[str, int]] = []
-    if key is not None:
-        if key.models and target.name not in key.models:
-            rules.append(("key_models", fleet.named(key.models)))
-        if key.providers:
-            rules.append(("key_providers", fleet.of_providers(key.providers)))
+    rules = list(key_rules(fleet, target.name, key))
     trusted = fleet.unstated if target.named else 0
     rules += [
         (f"ability:{ability}", fleet.abilities.get(ability, 0) | trusted)
@@ -84,8 +80,19 @@ def call_rules(fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey |
     if glance.files:
         rules.append(("modality:file", _any(fleet.modalities, _FILE_KINDS) | trusted))
     _size_rules(fleet, target, glance, rules)
-    _governing_rules(fleet, glance.ask.constraints, rules)
+    rules += governing_rules(fleet, glance.ask.constraints)
     return tuple(rules)
+
+
+def key_rules(fleet: Fleet, name: str, key: VirtualKey | None) -> Rules:
+    """What a virtual key may reach, for a call that names `name`."""
+    rules: Rules = ()
+    if key is not None:
+        if key.models and name not in key.models:
+            rules = (("key_models", fleet.named(key.models)),)
+        if key.providers:
+            rules = (*rules, ("key_providers", fleet.of_providers(key.providers)))
+    return rules
 
 
 def _any(table: dict[str, int], names: tuple[str, ...]) -> int:
@@ -108,7 +115,9 @@ def _size_rules(
         rules.append(("max_output", passes | fleet.max_output_unknown))
 
 
-def _governing_rules(fleet: Fleet, constraints: Constraints, rules: list[tuple[str, int]]) -> None:
+def governing_rules(fleet: Fleet, constraints: Constraints) -> Rules:
+    """What a call demands of the place and the evidence of whoever serves it."""
+    rules: list[tuple[str, int]] = []
     if constraints.data_residency:
         rules.append(("residency", fleet.resident_in(constraints.data_residency)))
     if constraints.gdpr_required:
@@ -117,6 +126,7 @@ def _governing_rules(fleet: Fleet, constraints: Constraints, rules: list[tuple[s
         rules.append(("certification:soc2", fleet.certifications.get("soc2", 0)))
     if constraints.hipaa_required:
         rules.append(("certification:hipaa", fleet.certifications.get("hipaa", 0)))
+    return tuple(rules)
 
 
 def eligible(fleet: Fleet, target: Resolved, rules: Rules) -> tuple[int, dict[str, int]]:

@@ -9,7 +9,7 @@ it removes the deployment: that is how eligibility stays closed by default.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from operator import itemgetter
 
@@ -17,11 +17,12 @@ from federation.domain.catalogue import DataUse, Deployment
 from federation.domain.routes import Settings
 from federation.domain.snapshot import Snapshot
 from federation.routing.masks import Steps, indexes_of, mask_of
-from federation.routing.names import Names, Resolved
+from federation.routing.names import AUTO, Names, Resolved, Rules
 from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
 from federation.routing.regions import satisfies
 
+CHAT = "chat"
 _MEMO_LIMIT = 512
 
 Prices = list[tuple[float, float, float]]
@@ -102,20 +103,33 @@ class Fleet:
     max_output_unknown: int
     prices: PriceTable
     quality: dict[str, list[float]]
+    operation: str = CHAT
+    """What its deployments are asked for."""
     _slates: dict[int, Slate] = field(default_factory=dict, repr=False)
     _resident: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _allowed: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(
-        snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str = "chat"
+        snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str = CHAT
     ) -> Fleet:
         """Index a snapshot. `dialects` are the wire languages that this build can speak;
         models whose retirement lies before `today` are not asked any more."""
         return _build(snapshot, dialects, today, operation)
 
+    def offering(self, operation: str, dialects: frozenset[str], today: date) -> Fleet:
+        """The same deployments for another operation, which these wire languages can be asked
+        for. Everything but the standing rules is shared."""
+        rules = _ready_rules(self.deployments, dialects, today, operation)
+        return replace(self, operation=operation, names=self.names.under(rules))
+
     def resolve(self, requested: str | None) -> Resolved:
-        """What the requested model name stands for; `NotFound` names the nearest names."""
+        """What the requested model name stands for; `NotFound` names the nearest names.
+
+        The operator's default model is one for chats: it stands for no other operation.
+        """
+        if not requested and self.operation != CHAT:
+            requested = AUTO
         return self.names.resolve(requested)
 
     def slate(self, mask: int) -> Slate:
@@ -171,7 +185,7 @@ def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation:
         ids=tuple(deployment.id for deployment in deployments),
         names=Names(
             snapshot,
-            _ready_rules(snapshot, dialects, today, operation),
+            _ready_rules(deployments, dialects, today, operation),
             known=_where(deployments, facts_known),
             makers=_where(deployments, _may_be_preferred),
         ),
@@ -190,14 +204,15 @@ def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation:
         max_output_unknown=_where(deployments, lambda d: d.model.max_output is None),
         prices=PriceTable(deployments),
         quality=quality_columns(deployments),
+        operation=operation,
     )
 
 
 def _ready_rules(
-    snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str
-) -> tuple[tuple[str, int], ...]:
+    deployments: tuple[Deployment, ...], dialects: frozenset[str], today: date, operation: str
+) -> Rules:
     """The rules that no call can change, as (rule, who passes), in the order of naming."""
-    deployments, day = snapshot.deployments, today.isoformat()
+    day = today.isoformat()
     return (
         ("operation", _where(deployments, lambda d: operation in d.operations)),
         ("dialect", _where(deployments, lambda d: d.provider.dialect in dialects)),

@@ -7,6 +7,7 @@ another place for the data, so they need the operator's leave (`other_hosts`) or
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -74,6 +75,12 @@ class Names:
         self._plain = _plain_names(snapshot.deployments)
         # Only names that exist are kept, so clients cannot make it grow.
         self._targets: dict[str, Resolved] = {}
+
+    def under(self, rules: Rules) -> Names:
+        """The same names under other standing rules, as another operation has them."""
+        other = copy(self)
+        other._rules, other._targets = rules, {}  # noqa: SLF001 - a copy of its own class
+        return other
 
     def resolve(self, requested: str | None) -> Resolved:
         """The target of a name; None or empty is `DEFAULT_MODEL`, else `auto`."""

@@ -82,3 +82,22 @@ class ConfigVersion:
     version: int
     digest: str
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEntry:
+    """A stored response; what it says is sealed.
+
+    `writer` is the worker that still works on it, empty once it is over. `size` is that of
+    the content before it was sealed.
+    """
+
+    id: str
+    tenant: str
+    previous: str
+    status: str
+    writer: str
+    created_ms: int
+    expires_ms: int
+    size: int
+    sealed: bytes

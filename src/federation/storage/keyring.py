@@ -29,6 +29,11 @@ def seal_key(hash_key: bytes) -> bytes:
     return hmac.digest(hash_key, b"federation/state-envelope/1", "sha256")
 
 
+def internal_key(hash_key: bytes) -> str:
+    """What a worker presents where only workers are answered, 64 hexadecimal digits."""
+    return hmac.digest(hash_key, b"federation/internal-api/1", "sha256").hex()
+
+
 class Keys:
     """The keys in force; implements `ports.KeyFinder`.
 

@@ -21,6 +21,7 @@ from federation.storage.entries import (
     ConfigVersion,
     Override,
     Position,
+    ResponseEntry,
     Sum,
 )
 from federation.storage.journal_reader import Began, Ended, Entry
@@ -208,3 +209,109 @@ class MemoryVersions:
         if not 0 < version <= len(self._versions):
             return None
         return self._versions[version - 1][1]
+
+
+class MemoryResponses:
+    """Stored responses in memory; implements `control.ports.ResponseStore`."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, ResponseEntry] = {}
+        self._items: dict[tuple[str, str], str] = {}
+
+    def add(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
+        """Keep a response with the names of its items; False where its id is taken."""
+        if entry.id in self._entries:
+            return False
+        self._keep(entry, items)
+        return True
+
+    def finish(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
+        """Replace what a running response says; False where none runs. Its day stays."""
+        found = self._running(entry.tenant, entry.id)
+        if found is None:
+            return False
+        self._keep(
+            replace(entry, created_ms=found.created_ms, expires_ms=found.expires_ms), items
+        )
+        return True
+
+    def mark(self, tenant: str, response: str, status: str, *, over: bool) -> bool:
+        """Change the status of a running response; False where none runs."""
+        found = self._running(tenant, response)
+        if found is None:
+            return False
+        writer = "" if over else found.writer
+        self._entries[response] = replace(found, status=status, writer=writer)
+        return True
+
+    def find(self, tenant: str, response: str, now_ms: int) -> ResponseEntry | None:
+        """One response; None where there is none, or it is another tenant's, or expired."""
+        found = self._entries.get(response)
+        if found is None or found.tenant != tenant or found.expires_ms <= now_ms:
+            return None
+        return found
+
+    def chain(
+        self, tenant: str, response: str, now_ms: int, most: int, most_bytes: int
+    ) -> list[ResponseEntry]:
+        """A response and what it continues, newest first, up to either limit."""
+        found: list[ResponseEntry] = []
+        size = 0
+        entry = self.find(tenant, response, now_ms)
+        while entry is not None:
+            found.append(entry)
+            size += entry.size
+            if len(found) >= most or size > most_bytes:
+                break
+            entry = self.find(tenant, entry.previous, now_ms)
+        return found
+
+    def owners(self, tenant: str, items: Sequence[str], now_ms: int) -> list[ResponseEntry]:
+        """The responses that hold these items, each once."""
+        ids = {self._items.get((tenant, item), "") for item in items}
+        found = [self.find(tenant, each, now_ms) for each in sorted(ids)]
+        return [entry for entry in found if entry is not None]
+
+    def remove(self, tenant: str, response: str, now_ms: int) -> bool:
+        """Delete a response; False where there is none, or it is another tenant's, or expired."""
+        if self.find(tenant, response, now_ms) is None:
+            return False
+        self._forget(response)
+        return True
+
+    def running(self, writer: str | None = None) -> list[tuple[str, str]]:
+        """Writer and id of every response that runs (None: of every writer), in that order."""
+        entries = self._entries.values()
+        return sorted(
+            (entry.writer, entry.id)
+            for entry in entries
+            if entry.writer and writer in (None, entry.writer)
+        )
+
+    def abandon(self, writer: str, status: str) -> int:
+        """Give every response that a writer left running this status; how many there were."""
+        left = [each for _, each in self.running(writer)]
+        for each in left:
+            self._entries[each] = replace(self._entries[each], status=status, writer="")
+        return len(left)
+
+    def expire(self, now_ms: int, most: int) -> int:
+        """Delete up to `most` expired responses; how many there were."""
+        old = [entry.id for entry in self._entries.values() if entry.expires_ms <= now_ms]
+        for each in old[:most]:
+            self._forget(each)
+        return len(old[:most])
+
+    def _running(self, tenant: str, response: str) -> ResponseEntry | None:
+        found = self._entries.get(response)
+        if found is None or found.tenant != tenant or not found.writer:
+            return None
+        return found
+
+    def _keep(self, entry: ResponseEntry, items: Sequence[str]) -> None:
+        self._entries[entry.id] = entry
+        self._items.update({(entry.tenant, item): entry.id for item in items})
+
+    def _forget(self, response: str) -> None:
+        del self._entries[response]
+        self._items = {name: owner for name, owner in self._items.items() if owner != response}

@@ -59,6 +59,11 @@ def hash_key(master: bytes) -> bytes:
     return hmac.digest(master, b"federation/virtual-key-hash/1", "sha256")
 
 
+def response_key(master: bytes) -> bytes:
+    """The key that stored responses are sealed with, 32 bytes. It never leaves control."""
+    return hmac.digest(master, b"federation/stored-responses/1", "sha256")
+
+
 def admin_key(data: Path, environ: Mapping[str, str]) -> AdminKey:
     """The admin key: the environment's, else `<data>/admin.key`, made where missing."""
     given = environ.get(ADMIN_VARIABLE, "").strip()

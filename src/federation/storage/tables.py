@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -123,5 +123,32 @@ attempts = Table(
     Column("input", BigInteger, nullable=False),
     Column("output", BigInteger, nullable=False),
     Column("cost_nano", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("writer", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("responses_expires", "expires_ms"),
+    Index("responses_running", "writer", sqlite_where=text("writer <> ''")),
+    comment="What clients had kept; `writer` is empty once a response is over.",
+)
+
+response_items = Table(
+    "response_items",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("response", Text, ForeignKey("responses.id", ondelete="CASCADE"), nullable=False),
+    Index("response_items_response", "response"),
     sqlite_with_rowid=False,
 )

@@ -105,7 +105,7 @@ class Exchange:
     @property
     def open(self) -> bool:
         """More may arrive: neither the end nor a failure is known yet."""
-        return not self.ended and self.failure is None
+        return self.connection is not None
 
     def watch(self, arrived: Callable[[], None] | None) -> bool:
         """Call `arrived` whenever bytes have come, at the end and at a failure; None ends that.

@@ -9,12 +9,13 @@ import pytest
 from gemini_vendor import check_body
 from native_dialects import Case, canonical, golden, make_upstream
 
+from federation.dialects.faces import Counter
 from federation.dialects.gemini.loss_table import LOSSES
 from federation.dialects.gemini.upstream import GeminiUpstream, prepare
 from federation.dialects.losses import FEATURES
 from federation.domain.catalogue import Ability, Deployment, Model, Provider, Tier
 from federation.domain.routes import Settings
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import ChatRequest, Message, Reasoning
 from federation.schema.parts import Text, ToolCall, ToolResult
 
@@ -118,9 +119,27 @@ def test_tokens_are_counted_of_the_whole_call() -> None:
     request = ChatRequest(
         "openai", "m", (Message("system", (Text("A"),)), Message("user", (Text("Hi"),)))
     )
-    wire = face.encode_count(request)
+    wire = face.encode_count(request).request
     assert wire.target == "/v1beta/models/acme-large:countTokens"
     asked = json.loads(wire.body)["generateContentRequest"]
     assert asked.pop("model") == "models/acme-large"
     check_body(asked)
     assert face.decode_count(b'{"totalTokens": 31, "promptTokensDetails": []}') == 31
+    for body in (b"{}", b"", b'{"totalTokens": null}', b'{"totalTokens": -1}'):
+        with pytest.raises(UpstreamGarbled):
+            face.decode_count(body)
+
+
+def test_the_longer_form_counts_members_of_its_own() -> None:
+    base = "https://api.acme.test/v1/projects/p/locations/eu"
+    face = make_upstream(prepare, "vertex", base_url=base)
+    assert isinstance(face, Counter)
+    request = ChatRequest(
+        "openai", "m", (Message("system", (Text("A"),)), Message("user", (Text("Hi"),)))
+    )
+    wire = face.encode_count(request).request
+    assert wire.target.endswith("/publishers/google/models/acme-large:countTokens")
+    assert json.loads(wire.body) == {
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "systemInstruction": {"parts": [{"text": "A"}]},
+    }

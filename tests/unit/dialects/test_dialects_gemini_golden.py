@@ -18,7 +18,7 @@ from federation import errors
 from federation.dialects.faces import Upstream
 from federation.dialects.gemini.client import CLIENT
 from federation.dialects.gemini.own import GeminiRequest
-from federation.dialects.gemini.upstream import GeminiUpstream, prepare, prepare_vertex
+from federation.dialects.gemini.upstream import GeminiUpstream, prepare
 from federation.schema.chat import ChatRequest, ChatResponse
 from federation.schema.chunks import Chunk
 from federation.schema.http import ClientRequest
@@ -286,9 +286,7 @@ def test_the_longer_form_has_other_addresses_and_the_same_bodies() -> None:
     request = asked({"contents": [{"parts": [{"text": "Hi"}]}]}, STREAM, "alt=sse")
     glance = CLIENT.glance(request)
     for address in (base, base + "/publishers/google/models"):
-        face = make_upstream(
-            prepare_vertex, "vertex", base_url=address, quirks={"role_required": True}
-        )
+        face = make_upstream(prepare, "vertex", base_url=address, quirks={"role_required": True})
         wire = face.forward(glance, request.body)
         start = "/v1/projects/p/locations/eu/publishers/google/models/acme-large"
         assert wire.target == f"{start}:streamGenerateContent?alt=sse"

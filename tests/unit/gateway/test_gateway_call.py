@@ -53,8 +53,8 @@ CALL = cast("Call", object())
 async def test_the_first_stage_is_the_outermost() -> None:
     seen: list[str] = []
 
-    def stage(name: str) -> Stage:
-        async def pass_on(call: Call, following: Handler) -> ClientReply:
+    def stage(name: str) -> Stage[Call]:
+        async def pass_on(call: Call, following: Handler[Call]) -> ClientReply:
             seen.append(f"{name} in")
             reply = await following(call)
             seen.append(f"{name} out")
@@ -75,14 +75,14 @@ async def test_the_first_stage_is_the_outermost() -> None:
 async def test_a_stage_may_answer_itself_change_the_call_or_raise() -> None:
     other = cast("Call", object())
 
-    async def changes(call: Call, following: Handler) -> ClientReply:
+    async def changes(call: Call, following: Handler[Call]) -> ClientReply:
         return await following(other)
 
-    async def answers(call: Call, following: Handler) -> ClientReply:
+    async def answers(call: Call, following: Handler[Call]) -> ClientReply:
         assert call is other
         return answer(204)
 
-    async def raises(call: Call, following: Handler) -> ClientReply:
+    async def raises(call: Call, following: Handler[Call]) -> ClientReply:
         raise LookupError
 
     def never(call: Call) -> Awaitable[ClientReply]:

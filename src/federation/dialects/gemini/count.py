@@ -9,10 +9,12 @@ Reference: https://ai.google.dev/api/tokens
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
+from federation.dialects.faces import Encoded
 from federation.dialects.gemini.encode import write_body
 from federation.dialects.gemini.encode_parts import Job
 from federation.dialects.gemini.loss_table import LOSSES
@@ -27,23 +29,25 @@ _LONG_FORM: Final = ("contents", "systemInstruction", "tools", "generationConfig
 
 
 class _Counted(msgspec.Struct, rename="camel"):
-    total_tokens: int = 0
-    cached_content_token_count: int | None = None
+    total_tokens: Annotated[int, Meta(ge=0)]
 
 
 _COUNTED: Final = msgspec.json.Decoder(_Counted, strict=False)
 
 
-def encode_count(wire: Wire, request: ChatRequest) -> WireRequest:
+def encode_count(wire: Wire, request: ChatRequest) -> Encoded:
     """The request that counts the tokens of a call. Raises `InvalidRequest` as `encode` does."""
-    body = write_body(Job(wire, request, Losses(LOSSES), request.dialect == NAME))
+    job = Job(wire, request, Losses(LOSSES), request.dialect == NAME)
+    body = write_body(job)
     asked: dict[str, Any]
     if wire.long_form:
         asked = {name: body[name] for name in _LONG_FORM if name in body}
     else:
         asked = {"generateContentRequest": {"model": wire.model, **body}}
-    return WireRequest(
-        "POST", wire.origin, wire.count, wire.whole_headers, msgspec.json.encode(asked)
+    text = msgspec.json.encode(asked)
+    return Encoded(
+        WireRequest("POST", wire.origin, wire.count, wire.whole_headers, text),
+        job.losses.found(),
     )
 
 

@@ -38,10 +38,12 @@ class Framing:
     `ended`: the array was closed. `array`: the stream is one.
     """
 
-    __slots__ = ("_array", "_events", "_lead", "ended")
+    __slots__ = ("_array", "_events", "_lead", "_pending", "ended")
 
     def __init__(self) -> None:
         self._lead = b""
+        self._pending = 0
+        """Bytes that the event cutter holds."""
         self._events: EventCutter | None = None
         self._array: _ArrayCutter | None = None
         self.ended = False
@@ -70,12 +72,14 @@ class Framing:
         return pieces
 
     def _feed_events(self, cutter: EventCutter, data: bytes) -> list[Piece]:
-        if not cutter.holding:
+        if not self._pending:
             # What arrives is one whole event nearly always, and the vendor ends it with CR LF.
             text = _event_text(data)
             if text is not None:
                 return [(data, text)]
-        return [(event, _event_text(event) or event_data(event)) for event in cutter.feed(data)]
+        events = cutter.feed(data)
+        self._pending += len(data) - sum([len(event) for event in events])
+        return [(event, _event_text(event) or event_data(event)) for event in events]
 
     def rest(self) -> Piece:
         """What was held back when the bytes ended; a torn piece has no JSON."""

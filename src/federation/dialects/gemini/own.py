@@ -1,8 +1,7 @@
 """What this dialect carries along beside what every dialect does, for its own eyes only.
 
 The path and the query decide how a stream is framed, and the body says nothing of it. So
-the glance and the parsed call carry it. And a stream's renderer must know whether its chunks
-come from this dialect, because only then do their `extra`s belong into what it writes.
+the glance and the parsed call carry it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from federation.schema.chat import ChatRequest
-from federation.schema.chunks import Begun
 from federation.schema.glance import Glance
 
 
@@ -32,7 +30,3 @@ class GeminiRequest(ChatRequest, frozen=True, omit_defaults=True):
     array: bool = False
     long_form: bool = False
     """The client speaks the longer form of the interface, which names citations otherwise."""
-
-
-class OwnBegun(Begun, frozen=True, omit_defaults=True):
-    """The beginning of a stream that came in this dialect."""

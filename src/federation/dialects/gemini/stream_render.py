@@ -19,7 +19,7 @@ from federation.dialects.gemini.errors import render_stream_error, rendered
 from federation.dialects.gemini.grounding import write_citations
 from federation.dialects.gemini.ids import answer_id
 from federation.dialects.gemini.logprobs import write_logprobs
-from federation.dialects.gemini.own import GeminiRequest, OwnBegun
+from federation.dialects.gemini.own import GeminiRequest
 from federation.dialects.gemini.show import (
     EMPTY,
     end_members,
@@ -29,7 +29,7 @@ from federation.dialects.gemini.show import (
     shown_text,
     shown_whole,
 )
-from federation.dialects.gemini.tables import MALFORMED, MODEL
+from federation.dialects.gemini.tables import MALFORMED, MODEL, NAME
 from federation.dialects.gemini.usage import write_usage
 from federation.dialects.gemini.write_parts import Json
 from federation.errors import FederationError
@@ -129,7 +129,7 @@ class StreamRenderer:
                     self._choice(chunk.choice).finished = chunk
                 case Begun():
                     self._id, self._model = chunk.id, chunk.model
-                    self._own = isinstance(chunk, OwnBegun)
+                    self._own = chunk.dialect == NAME
                 case _:
                     pass
         candidates = [

@@ -34,14 +34,15 @@ from federation.dialects.gemini.grounding import count_searches, read_citations
 from federation.dialects.gemini.ids import answer_id
 from federation.dialects.gemini.logprobs import read_logprobs
 from federation.dialects.gemini.names import NULL, tidy
-from federation.dialects.gemini.own import OwnBegun
 from federation.dialects.gemini.read_parts import STRING, read_call, read_part
+from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.tokenizer import Members
 from federation.errors import InvalidRequest, UpstreamError
 from federation.schema.chat import FILTER
 from federation.schema.chunks import (
+    Begun,
     Chunk,
     Delta,
     Failed,
@@ -164,11 +165,12 @@ class StreamDecoder:
         self._begun = True
         self._id = event.response_id or ""
         out.append(
-            OwnBegun(
+            Begun(
                 self._id,
                 event.model_version or "",
                 created_s(event),
                 extra=response_extra(event),
+                dialect=NAME,
             )
         )
 

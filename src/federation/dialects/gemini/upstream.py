@@ -20,7 +20,7 @@ _STREAMS: Final = (b"text/event-stream", b"application/json")
 
 
 class GeminiUpstream:
-    """See `faces.Upstream`, and two functions more for counting tokens."""
+    """See `faces.Upstream` and `faces.Counter`."""
 
     __slots__ = ("_wire",)
 
@@ -73,12 +73,12 @@ class GeminiUpstream:
         """See `faces.Upstream.is_stream`. An array is a stream too, and looks like JSON."""
         return headers.get(b"content-type", _STREAMS[0]).lower().startswith(_STREAMS)
 
-    def encode_count(self, request: ChatRequest) -> WireRequest:
-        """The request that counts the tokens of a call."""
+    def encode_count(self, request: ChatRequest) -> Encoded:
+        """See `faces.Counter.encode_count`."""
         return count.encode_count(self._wire, request)
 
     def decode_count(self, body: bytes) -> int:
-        """The tokens that the provider counted. Raises `UpstreamGarbled`."""
+        """See `faces.Counter.decode_count`."""
         return count.decode_count(self._wire, body)
 
 
@@ -91,32 +91,9 @@ def prepare(
     secret: str = "",
     private: bool = False,
 ) -> Upstream:
-    """See `faces.Prepare`."""
+    """See `faces.Prepare`; for both forms of the interface, which the row's dialect tells."""
     return GeminiUpstream(
         prepare_wire(
             deployment, settings, headers=headers, query=query, secret=secret, private=private
-        )
-    )
-
-
-def prepare_vertex(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Upstream:
-    """The same interface in its longer form: other addresses, and a few names."""
-    return GeminiUpstream(
-        prepare_wire(
-            deployment,
-            settings,
-            headers=headers,
-            query=query,
-            secret=secret,
-            private=private,
-            long_form=True,
         )
     )

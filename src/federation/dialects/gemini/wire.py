@@ -42,6 +42,8 @@ from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
 MODELS: Final = "/models"
+LONG_FORM: Final = "vertex"
+"""What rows of the longer form of the interface name as their dialect."""
 LONG_MODELS: Final = "/publishers/google/models"
 """Where the models of a row lie whose address stops at the location."""
 
@@ -104,7 +106,6 @@ def prepare(
     query: str = "",
     secret: str = "",
     private: bool = False,
-    long_form: bool = False,
 ) -> Wire:
     """Prepare a deployment for calls.
 
@@ -114,6 +115,7 @@ def prepare(
     placeholder that nobody filled in, and for a constant header with a line break.
     """
     quirks = {**deployment.provider.quirks, **deployment.model.quirks}
+    long_form = deployment.provider.dialect == LONG_FORM
     origin, path = _split(deployment.provider.base_url, private)
     name, base = _resource(deployment.model.id, path, LONG_MODELS if long_form else MODELS)
     terms = [query] if query else []

@@ -116,7 +116,7 @@ class StreamTap:
         Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
         reports before the answer has started.
         """
-        if self._form[1] and not self._cutter.holding and self._is_more_text(data):
+        if self._form[1] and not self._cutter.held and self._is_more_text(data):
             return data
         events = self._cutter.feed(data)
         if len(events) == 1:

@@ -23,6 +23,7 @@ _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 class _Prompt(msgspec.Struct):
     cached_tokens: _Count = None
     cache_write_tokens: _Count = None
+    cache_creation_input_tokens: _Count = None
     audio_tokens: _Count = None
 
 
@@ -45,6 +46,7 @@ class _Counts(msgspec.Struct):
     cached_tokens: _Count = None
     reasoning_tokens: _Count = None
     server_tool_use: _Server | None = None
+    num_search_queries: _Count = None
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
@@ -72,7 +74,8 @@ def read_usage(wire: Wire, raw: Raw) -> Usage | None:
     named = _read_count(wire.cached_field, raw) if wire.cached_field else None
     cached = named or (inside and inside.cached_tokens) or counts.prompt_cache_hit_tokens
     cached = cached or counts.cached_tokens or 0
-    written = (inside and inside.cache_write_tokens) or 0
+    written = inside and (inside.cache_write_tokens or inside.cache_creation_input_tokens)
+    written = written or 0
     if wire.cached_apart:
         prompt += cached + written
     reasoning = (outside and outside.reasoning_tokens) or counts.reasoning_tokens or 0
@@ -93,6 +96,7 @@ def read_usage(wire: Wire, raw: Raw) -> Usage | None:
 
 def _units(counts: _Counts) -> dict[str, int]:
     searches = counts.server_tool_use and counts.server_tool_use.web_search_requests
+    searches = searches or counts.num_search_queries
     return {"web_search": searches} if searches else {}
 
 
@@ -113,7 +117,7 @@ def _at(path: str, raw: Raw) -> Raw:
 
 
 def _is_apart(wire: Wire, prompt: int, completion: int, reasoning: int, total: int | None) -> bool:
-    if total == prompt + completion + reasoning:
+    if reasoning > completion or total == prompt + completion + reasoning:
         return True
     if total == prompt + completion:
         return False

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from federation.domain.routes import Settings
 from federation.errors import Forbidden, InvalidRequest
-from federation.gateway.call import Call, Handler
+from federation.gateway.call import C, Handler
 from federation.gateway.world import World
 from federation.schema.glance import Constraints, Glance
 from federation.schema.http import ClientReply
+from federation.schema.operations import OperationGlance
 
 
 class Admission:
@@ -21,14 +22,14 @@ class Admission:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def __call__(self, call: Call, following: Handler) -> ClientReply:
+    async def __call__(self, call: C, following: Handler[C]) -> ClientReply:
         """Pass the call on, or raise `Forbidden` or `InvalidRequest` naming the field."""
         if call.glance.governed or call.glance.unlisted:
             check_fields(call.glance, self._world.current().snapshot.settings)
         return await following(call)
 
 
-def check_fields(glance: Glance, settings: Settings) -> None:
+def check_fields(glance: Glance | OperationGlance, settings: Settings) -> None:
     """Refuse what the fields of a call may not ask: `Forbidden`, `InvalidRequest`."""
     _check_governed(glance, settings)
     if glance.unlisted and _ruled(glance.ask.constraints):
@@ -40,7 +41,7 @@ def check_fields(glance: Glance, settings: Settings) -> None:
         )
 
 
-def _check_governed(glance: Glance, settings: Settings) -> None:
+def _check_governed(glance: Glance | OperationGlance, settings: Settings) -> None:
     for field in glance.governed:
         if field in settings.deny_fields or field not in settings.allow_fields:
             raise Forbidden(

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from federation.errors import EvidenceUnwritable, FederationError
-from federation.gateway.call import Call, Handler
+from federation.gateway.call import AnyCall, C, Handler
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
@@ -39,7 +39,7 @@ class Recorder:
         self._clock = clock
         self._broken = False
 
-    async def __call__(self, call: Call, following: Handler) -> ClientReply:
+    async def __call__(self, call: C, following: Handler[C]) -> ClientReply:
         """Pass the call on and write what became of it.
 
         Raises `EvidenceUnwritable` when the journal refuses the record: before a token is
@@ -70,7 +70,7 @@ class Recorder:
             self._close(call, "ok", reply.status, "", None)
         return reply
 
-    def _closer(self, call: Call, status: int) -> Callable[[str, FederationError | None], None]:
+    def _closer(self, call: AnyCall, status: int) -> Callable[[str, FederationError | None], None]:
         def close(outcome: str, error: FederationError | None) -> None:
             code = error.code if error is not None else ""
             if outcome == "canceled":
@@ -80,7 +80,7 @@ class Recorder:
 
         return close
 
-    def _begin_later(self, call: Call) -> None:
+    def _begin_later(self, call: AnyCall) -> None:
         if call.account.closed:
             return
         try:
@@ -89,7 +89,7 @@ class Recorder:
             # The answer is still to come; `ended` will refuse it if the journal stays broken.
             self._meter.add(metrics.JOURNAL_ERRORS, ())
 
-    def _begin(self, call: Call) -> None:
+    def _begin(self, call: AnyCall) -> None:
         glance = call.glance
         self._append(
             CallStarted(
@@ -106,7 +106,7 @@ class Recorder:
 
     def _close(
         self,
-        call: Call,
+        call: AnyCall,
         outcome: str,
         status: int,
         error: str,
@@ -123,7 +123,7 @@ class Recorder:
         self._append(record)
         self._tell(record)
 
-    def _leave(self, call: Call, begun: asyncio.Handle | None) -> None:
+    def _leave(self, call: AnyCall, begun: asyncio.Handle | None) -> None:
         """Close the account of a client that hung up: nobody is left to be refused."""
         try:
             self._close(call, "canceled", CLIENT_LEFT, "client_left", begun)
@@ -139,7 +139,7 @@ class Recorder:
         self._broken = False
 
 
-def ended(call: Call, outcome: str, status: int, error: str, duration_ms: float) -> CallEnded:
+def ended(call: AnyCall, outcome: str, status: int, error: str, duration_ms: float) -> CallEnded:
     """The line that closes a call's account."""
     account, glance, ask = call.account, call.glance, call.glance.ask
     return CallEnded(

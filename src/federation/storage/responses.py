@@ -1,0 +1,156 @@
+"""Stored responses in the relational store.
+
+The trap: two processes may write one response, the worker that finishes it and the client
+that cancels it. Whoever comes second finds it over, so every change but the first names the
+state that it starts from. Beyond its day an entry is as good as gone, swept or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, delete, literal, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from federation.storage.engine import reading, writing
+from federation.storage.entries import ResponseEntry
+from federation.storage.tables import response_items, responses
+
+_COLUMNS = [column.name for column in responses.c]
+_r = responses.c
+
+
+class SqlResponses:
+    """Stored responses in a database; implements `control.ports.ResponseStore`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
+        """Keep a response with the names of its items; False where its id is taken."""
+        row = {name: getattr(entry, name) for name in _COLUMNS}
+        with writing(self._engine) as connection:
+            added = connection.execute(insert(responses).on_conflict_do_nothing(), row).rowcount
+            if added:
+                _name(connection, entry, items)
+        return bool(added)
+
+    def finish(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
+        """Replace what a running response says; False where none runs. Its day stays."""
+        change = (
+            update(responses)
+            .where(_r.id == entry.id, _r.tenant == entry.tenant, _r.writer != "")
+            .values(
+                status=entry.status, writer=entry.writer, size=entry.size, sealed=entry.sealed
+            )
+        )
+        with writing(self._engine) as connection:
+            done = connection.execute(change).rowcount
+            if done:
+                _name(connection, entry, items)
+        return bool(done)
+
+    def mark(self, tenant: str, response: str, status: str, *, over: bool) -> bool:
+        """Change the status of a running response; False where none runs."""
+        values = {"status": status, **({"writer": ""} if over else {})}
+        change = (
+            update(responses)
+            .where(_r.id == response, _r.tenant == tenant, _r.writer != "")
+            .values(values)
+        )
+        with writing(self._engine) as connection:
+            return bool(connection.execute(change).rowcount)
+
+    def find(self, tenant: str, response: str, now_ms: int) -> ResponseEntry | None:
+        """One response; None where there is none, or it is another tenant's, or expired."""
+        query = select(responses).where(
+            _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else ResponseEntry(*row)
+
+    def chain(
+        self, tenant: str, response: str, now_ms: int, most: int, most_bytes: int
+    ) -> list[ResponseEntry]:
+        """A response and what it continues, newest first, up to `most` of them or to the
+        first that brings them over `most_bytes`."""
+        first = (
+            select(_r.id, _r.previous, literal(1).label("n"))
+            .where(_r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms)
+            .cte("walk", recursive=True)
+        )
+        before = responses.alias("before")
+        walk = first.union_all(
+            select(before.c.id, before.c.previous, first.c.n + 1)
+            .join(first, before.c.id == first.c.previous)
+            .where(before.c.tenant == tenant, before.c.expires_ms > now_ms, first.c.n < most)
+        )
+        query = select(responses).join(walk, _r.id == walk.c.id).order_by(walk.c.n)
+        found: list[ResponseEntry] = []
+        size = 0
+        with reading(self._engine) as connection:
+            for row in connection.execute(query):
+                found.append(ResponseEntry(*row))
+                size += found[-1].size
+                if size > most_bytes:
+                    break
+        return found
+
+    def owners(self, tenant: str, items: Sequence[str], now_ms: int) -> list[ResponseEntry]:
+        """The responses that hold these items, each once."""
+        names = response_items.c
+        held = select(names.response).where(names.tenant == tenant, names.item.in_(items))
+        query = select(responses).where(
+            _r.id.in_(held), _r.tenant == tenant, _r.expires_ms > now_ms
+        )
+        with reading(self._engine) as connection:
+            return [ResponseEntry(*row) for row in connection.execute(query.order_by(_r.id))]
+
+    def remove(self, tenant: str, response: str, now_ms: int) -> bool:
+        """Delete a response; False where there is none, or it is another tenant's, or expired."""
+        gone = delete(responses).where(
+            _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
+        )
+        with writing(self._engine) as connection:
+            return bool(connection.execute(gone).rowcount)
+
+    def running(self, writer: str | None = None) -> list[tuple[str, str]]:
+        """Writer and id of every response that runs (None: of every writer), in that order."""
+        query = select(_r.writer, _r.id).where(_r.writer != "").order_by(_r.writer, _r.id)
+        if writer is not None:
+            query = query.where(_r.writer == writer)
+        with reading(self._engine) as connection:
+            return [(row.writer, row.id) for row in connection.execute(query)]
+
+    def abandon(self, writer: str, status: str) -> int:
+        """Give every response that a writer left running this status; how many there were."""
+        change = (
+            update(responses)
+            .where(_r.writer == writer, _r.writer != "")
+            .values(status=status, writer="")
+        )
+        with writing(self._engine) as connection:
+            return connection.execute(change).rowcount
+
+    def expire(self, now_ms: int, most: int) -> int:
+        """Delete up to `most` expired responses; how many there were."""
+        old = select(_r.id).where(_r.expires_ms <= now_ms).limit(most)
+        with writing(self._engine) as connection:
+            return connection.execute(delete(responses).where(_r.id.in_(old))).rowcount
+
+
+def _name(connection: Connection, entry: ResponseEntry, items: Sequence[str]) -> None:
+    """Note where items are found; a name that is used again means the newest."""
+    if not items:
+        return
+    statement = insert(response_items)
+    statement = statement.on_conflict_do_update(
+        index_elements=[response_items.c.tenant, response_items.c.item],
+        set_={"response": statement.excluded.response},
+    )
+    rows = [
+        {"tenant": entry.tenant, "item": item, "response": entry.id}
+        for item in dict.fromkeys(items)
+    ]
+    connection.execute(statement, rows)

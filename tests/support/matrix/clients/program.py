@@ -1,0 +1,63 @@
+"""What a client's side is: a program written with one vendor's official client."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import httpx
+
+from matrix.facts import Heard
+from matrix.scenes import Scene
+
+
+class Unsayable(Exception):
+    """The client's API has no field for what the scene asks; named as in `losses.FEATURES`."""
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(feature)
+        self.feature = feature
+
+
+class Talk(Protocol):
+    """One conversation; holds its history in the client's own objects."""
+
+    def say(self, step: int, *, stream: bool) -> Heard:
+        """Ask the step's question with all that went before, and read the answer."""
+        ...
+
+
+class Program(Protocol):
+    """One official client, pointed at the gateway."""
+
+    def talk(self, scene: Scene, model: str) -> Talk:
+        """Begin a conversation. Raises `Unsayable`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Ear:
+    """Remembers the headers of the last answer."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+
+    def connections(self) -> httpx.Client:
+        """For clients that let one bring the connections."""
+        return httpx.Client(event_hooks={"response": [self._remember]}, timeout=20)
+
+    def _remember(self, response: Any) -> None:
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+
+    def finish(self, heard: Heard) -> Heard:
+        """Add what the headers say."""
+        told = self.headers.get("x-federation-warning", "").removeprefix("dropped: ")
+        heard.warning = tuple(sorted(told.split(", "))) if told else ()
+        if heard.error and not heard.retry_after:
+            heard.retry_after = self.headers.get("retry-after", "")
+        return heard
+
+
+def pieces(**lengths: int) -> frozenset[str]:
+    """What came in more than one piece."""
+    return frozenset(name for name, count in lengths.items() if count > 1)
