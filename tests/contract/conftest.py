@@ -8,12 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from federation.control.ports import CallStore, KeyStore, OverrideStore, VersionStore
+from federation.control.ports import (
+    CallStore,
+    KeyStore,
+    OverrideStore,
+    ResponseStore,
+    VersionStore,
+)
 from federation.storage.accounts import SqlKeys
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.engine import open_engine, prepare_schema
-from federation.storage.memory import MemoryCalls, MemoryKeys, MemoryOverrides, MemoryVersions
+from federation.storage.memory import (
+    MemoryCalls,
+    MemoryKeys,
+    MemoryOverrides,
+    MemoryResponses,
+    MemoryVersions,
+)
+from federation.storage.responses import SqlResponses
 
 
 @dataclass
@@ -22,17 +35,26 @@ class Stores:
     keys: KeyStore
     overrides: OverrideStore
     versions: VersionStore
+    responses: ResponseStore
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     if request.param == "memory":
-        yield Stores(MemoryCalls(), MemoryKeys(), MemoryOverrides(), MemoryVersions())
+        yield Stores(
+            MemoryCalls(), MemoryKeys(), MemoryOverrides(), MemoryVersions(), MemoryResponses()
+        )
         return
     path = tmp_path / "store.db"
     engine = open_engine(path)
     prepare_schema(engine, path)
-    yield Stores(SqlCalls(engine), SqlKeys(engine), SqlOverrides(engine), SqlVersions(engine))
+    yield Stores(
+        SqlCalls(engine),
+        SqlKeys(engine),
+        SqlOverrides(engine),
+        SqlVersions(engine),
+        SqlResponses(engine),
+    )
     engine.dispose()
 
 
@@ -56,3 +78,8 @@ def overrides(stores: Stores) -> OverrideStore:
 @pytest.fixture
 def versions(stores: Stores) -> VersionStore:
     return stores.versions
+
+
+@pytest.fixture
+def responses(stores: Stores) -> ResponseStore:
+    return stores.responses

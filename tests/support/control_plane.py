@@ -15,6 +15,7 @@ from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
+from federation.control.responses import ResponseDesk
 from federation.control.threads import Errands
 from federation.domain.catalogue import Auth, Limits, Model, Provider, Tier
 from federation.domain.routes import Route, Settings
@@ -23,7 +24,14 @@ from federation.gateway.tokens import Tokens
 from federation.ports import Exchange
 from federation.schema.http import Headers, Timeouts, WireRequest
 from federation.storage.journal_reader import JournalReader
-from federation.storage.memory import MemoryCalls, MemoryKeys, MemoryOverrides, MemoryVersions
+from federation.storage.memory import (
+    MemoryCalls,
+    MemoryKeys,
+    MemoryOverrides,
+    MemoryResponses,
+    MemoryVersions,
+)
+from federation.storage.sealing import Sealer
 
 ADMIN = "fed_the-administrators-own-secret"
 DEVELOPER = "fed_from-the-environment"
@@ -151,6 +159,9 @@ class Plane:
     keys: MemoryKeys
     journal: Path
     probes: list[int]
+    responses: MemoryResponses
+    living: set[str]
+    """Writers whose process is there."""
 
 
 def plane(directory: Path, *, is_open: bool = False) -> Plane:
@@ -168,14 +179,23 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
     probes: list[int] = []
     ingest = Ingest(JournalReader(journal), calls, clock)
     prober = Prober(provided, Tokens(provided).sign)
+    living = {"w1"}
+    responses = MemoryResponses()
     control = Control(
         configuration=configuration,
         keys=KeyDesk(keys, b"k" * 32, ADMIN, errands, clock),
         ledger=Ledger(calls, ingest, errands, lambda: probes.append(1)),
         providers=ProviderDesk(configuration, overrides, prober, errands, clock),
+        responses=ResponseDesk(
+            responses,
+            Sealer(b"s" * 32),
+            lambda: configuration.snapshot.settings,
+            living.__contains__,
+            clock,
+        ),
         errands=errands,
         run=run,
         workers=1,
         clock=clock,
     )
-    return Plane(control, files, clock, provided, calls, keys, journal, probes)
+    return Plane(control, files, clock, provided, calls, keys, journal, probes, responses, living)

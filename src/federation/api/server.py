@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 BACKLOG = 256
 
@@ -27,7 +27,7 @@ class _Server(uvicorn.Server):
 class ApiServer:
     """The management API on a Unix socket."""
 
-    def __init__(self, app: FastAPI, path: Path) -> None:
+    def __init__(self, app: ASGIApp, path: Path) -> None:
         config = uvicorn.Config(
             app,
             loop="none",

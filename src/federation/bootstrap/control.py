@@ -32,6 +32,7 @@ from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
+from federation.control.responses import ResponseDesk
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT
 from federation.errors import ConfigError, Problem
@@ -42,6 +43,8 @@ from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.engine import open_engine, prepare_schema, probe
 from federation.storage.journal_reader import JournalReader
+from federation.storage.responses import SqlResponses
+from federation.storage.sealing import Sealer
 from federation.telemetry import logs
 from federation.transport.client import Client
 
@@ -108,13 +111,24 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
     logs.configure("control", telemetry.level, telemetry.format)
     errands = Errands("store")
     calls = SqlCalls(index)
-    ingest = Ingest(JournalReader(given.data / "journal"), calls, clock)
-    keys = _keys(given, configuration, SqlKeys(engine), errands)
+    journals = JournalReader(given.data / "journal")
+    ingest = Ingest(journals, calls, clock)
+    master = secrets.master_key(given.data, configuration.reading.loaded.environ)
+    keys = _keys(given, configuration, SqlKeys(engine), errands, master)
+    durable = configuration.snapshot.settings.durability == "disk"
+    responses = ResponseDesk(
+        SqlResponses(engine if durable else index),
+        Sealer(secrets.response_key(master)),
+        lambda: configuration.snapshot.settings,
+        journals.lives,
+        clock,
+    )
     return Control(
         configuration=configuration,
         keys=keys,
         ledger=Ledger(calls, ingest, errands, lambda: probe(index)),
         providers=ProviderDesk(configuration, overrides, _prober(), errands, clock),
+        responses=responses,
         errands=errands,
         run=given.run,
         workers=given.workers,
@@ -128,11 +142,10 @@ def _prober() -> Prober:
 
 
 def _keys(
-    given: Options, configuration: Configuration, store: SqlKeys, errands: Errands
+    given: Options, configuration: Configuration, store: SqlKeys, errands: Errands, master: bytes
 ) -> KeyDesk:
     environ = configuration.reading.loaded.environ
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
-    master = secrets.master_key(given.data, environ)
     admin = secrets.admin_key(given.data, environ)
     if admin.made:
         _show(admin.secret, given)
@@ -214,9 +227,10 @@ class _Api(Protocol):
 def _api(control: Control, path: Path) -> _Api:
     # A third of a second of imports, wanted only once workers have their snapshot.
     from federation.api.app import create_app  # noqa: PLC0415
+    from federation.api.internal import Internal  # noqa: PLC0415
     from federation.api.server import ApiServer  # noqa: PLC0415
 
-    server = ApiServer(create_app(control), path)
+    server = ApiServer(Internal(create_app(control), control), path)
     # All that was imported stays for good: it need not be looked through ever again.
     gc.collect()
     gc.freeze()

@@ -20,6 +20,7 @@ from federation.control.leases import Allowances, limits_of
 from federation.control.ledger import Ledger
 from federation.control.link_server import LinkServer
 from federation.control.providers import ProviderDesk
+from federation.control.responses import ResponseDesk
 from federation.control.threads import Errands
 from federation.domain.snapshot import KeyRing
 from federation.errors import Unavailable
@@ -45,6 +46,7 @@ class Control:
         keys: KeyDesk,
         ledger: Ledger,
         providers: ProviderDesk,
+        responses: ResponseDesk,
         errands: Errands,
         run: Path,
         workers: int,
@@ -54,6 +56,7 @@ class Control:
         self.keys = keys
         self.ledger = ledger
         self.providers = providers
+        self.responses = responses
         self.workers = workers
         self.clock = clock
         self.started = clock()
@@ -83,6 +86,7 @@ class Control:
         self._tasks = [
             asyncio.create_task(self.ledger.follow()),
             asyncio.create_task(self._watch()),
+            asyncio.create_task(self.responses.follow()),
         ]
 
     async def ended(self) -> None:
@@ -105,6 +109,7 @@ class Control:
             await self.ledger.close()
         finally:
             await self.link.stop()
+            self.responses.close()
             self._errands.close()
 
     def reload(self) -> None:

@@ -63,6 +63,15 @@ class ListenerLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """Answers that clients may come back to by their id."""
+
+    store: bool = True
+    """Keep those of calls that do not say whether; also whether a call may ask for it."""
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator decided, as far as a worker needs it."""
 
@@ -91,6 +100,9 @@ class Settings:
     """Governed fields refused everywhere."""
     allow_fields: tuple[str, ...] = ()
     """Governed fields that clients may use."""
+    responses: Keeping = Keeping()
+    passthrough: tuple[str, ...] = ()
+    """Providers that clients may be passed through to, where a row's rules let them."""
     access_log: bool = False
     log_level: str = "info"
     log_format: str = "json"

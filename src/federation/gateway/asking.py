@@ -35,6 +35,7 @@ def ask(call: Call, line: Line) -> Asking:
         upstream.forwards == call.face.name
         and not upstream.needs_translation(glance, body)
         and not carries(body)
+        and (not call.reading.makers or call.reading.makers == {line.maker})
     ):
         asking = Asking(upstream.forward(glance, body), False, upstream.dropped_fields(glance))
         if asking.losses and glance.ask.strict:

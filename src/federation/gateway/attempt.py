@@ -15,6 +15,7 @@ from federation.gateway.call import AnyCall
 from federation.gateway.stream import Ending
 from federation.gateway.world import World
 from federation.pricing.charges import charge
+from federation.pricing.measures import measured
 from federation.resilience.recovery import blame
 from federation.schema.link import Measure
 from federation.schema.records import AttemptRecord
@@ -30,6 +31,7 @@ class Attempt:
     __slots__ = (
         "_call",
         "_closed",
+        "_expected",
         "_first",
         "_started",
         "_status",
@@ -38,9 +40,17 @@ class Attempt:
         "sent",
     )
 
-    def __init__(self, world: World, call: Call, deployment: Deployment) -> None:
+    def __init__(
+        self,
+        world: World,
+        call: AnyCall,
+        deployment: Deployment,
+        expected: Usage | None = None,
+    ) -> None:
+        """`expected` is what an operation other than chat counts as where nobody says."""
         self._world = world
         self._call = call
+        self._expected = expected
         self.deployment = deployment
         self._started = world.clock()
         self._first = 0.0
@@ -128,6 +138,8 @@ class Attempt:
     def estimate(self, output: int) -> Usage:
         """Our own count where the provider gives none: what routing expected of the prompt,
         and as many output tokens as there were events, or fours of bytes."""
+        if self._expected is not None:
+            return self._expected
         decision = self._call.account.decision
         expected = decision.features.input_tokens if decision is not None else 0
         return Usage(input=expected, output=output, estimated=True)
@@ -145,7 +157,10 @@ def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     # A row with one region is priced for it; which of several served the call is not known.
     region = regions[0] if len(regions) == 1 else None
     at = datetime.fromtimestamp(wall, UTC)
-    return charge(deployment.model.price, usage, at, region=region)
+    price = deployment.model.price
+    if usage.units:
+        usage = measured(price, usage)
+    return charge(price, usage, at, region=region)
 
 
 def _word(error: BaseException | None) -> str:

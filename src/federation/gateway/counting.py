@@ -14,8 +14,8 @@ from federation.dialects.faces import Counter
 from federation.errors import UpstreamError
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
-from federation.gateway.dispatcher import timeouts
 from federation.gateway.reply import headers
+from federation.gateway.trying import timeouts
 from federation.gateway.world import Line, World
 from federation.resilience.recovery import blame
 from federation.routing.request import Verdict

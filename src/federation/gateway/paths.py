@@ -6,6 +6,8 @@ from typing import Final
 
 from federation.dialects.bedrock import paths as bedrock_paths
 from federation.dialects.gemini import paths as gemini_paths
+from federation.dialects.operations.passthrough import PREFIX
+from federation.dialects.operations.table import find_client
 
 CHATS: Final[dict[str, str]] = {
     "/v1/chat/completions": "openai",
@@ -56,6 +58,16 @@ def count_dialect(path: str) -> str:
         return "gemini"
     asked = bedrock_paths.route(path)
     return "bedrock" if asked is not None and asked.operation == bedrock_paths.COUNT else ""
+
+
+def is_operation(path: str) -> bool:
+    """Whether an operation other than chat answers this path."""
+    return find_client(path) is not None
+
+
+def is_passage(path: str) -> bool:
+    """Whether a request to this path goes to a provider untranslated."""
+    return path.startswith(PREFIX)
 
 
 def error_dialect(path: str) -> str:

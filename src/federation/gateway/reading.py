@@ -17,18 +17,30 @@ from federation.schema.http import ClientRequest
 
 
 class Reading:
-    """One call's canonical form. `key` is the one that envelopes of states are made with."""
+    """One call's canonical form. `key` is the one that envelopes of states are made with.
 
-    __slots__ = ("_canonical", "_face", "_glance", "_key", "_request")
+    `identity` is the answer's id where it is ours to give. `makers` made states that stand
+    in the call as they were given: only one who made them all may get its bytes.
+    """
+
+    __slots__ = ("_canonical", "_face", "_glance", "_key", "_request", "identity", "makers")
 
     def __init__(
-        self, face: ClientFace, request: ClientRequest, glance: Glance, key: bytes
+        self,
+        face: ClientFace,
+        request: ClientRequest,
+        glance: Glance,
+        key: bytes,
+        identity: str = "",
+        makers: frozenset[str] = frozenset(),
     ) -> None:
         self._face = face
         self._request = request
         self._glance = glance
         self._key = key
         self._canonical: ChatRequest | None = None
+        self.identity = identity
+        self.makers = makers
 
     def canonical(self) -> ChatRequest:
         """The call with the states in it as their makers wrote them. Raises `InvalidRequest`
@@ -46,8 +58,8 @@ class Reading:
         """A provider's answer as the client expects it, states in envelopes; the call's id
         stands in for one that the provider does not give."""
         dialect = self._face.name
-        if not response.id:
-            response = structs.replace(response, id=call_id)
+        if self.identity or not response.id:
+            response = structs.replace(response, id=self.identity or call_id)
         carried = wrap(response, maker, self._key, dialect, ids=dialect in WITHOUT_PLACE)
         return self._face.render(carried, self.canonical())
 

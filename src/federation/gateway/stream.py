@@ -25,7 +25,8 @@ class AnswerStream:
 
     `opening` was read before the reply was committed to and comes out first. `on_end` is
     told how the stream ended, exactly once, whatever happens: the end of the answer, a
-    break, or a client that left (`aclose` before the end).
+    break, or a client that left (`aclose` before the end). Without `render_error` there is no
+    place for an error in the stream: it is cut.
     """
 
     __slots__ = (
@@ -46,7 +47,7 @@ class AnswerStream:
         exchange: Exchange,
         tap: StreamTap,
         opening: bytes,
-        render_error: Callable[[UpstreamError], bytes],
+        render_error: Callable[[UpstreamError], bytes] | None,
         on_end: list[Ending],
     ) -> None:
         self._exchange = exchange
@@ -155,6 +156,8 @@ class AnswerStream:
 
     def _break(self, error: UpstreamError) -> bytes:
         self._fail(error)
+        if self._render_error is None:
+            raise error
         return self._render_error(error)
 
     def _fail(self, error: UpstreamError) -> None:

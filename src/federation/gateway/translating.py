@@ -17,7 +17,10 @@ from federation.schema.usage import Usage
 
 
 class TranslatingTap:
-    """Implements `schema.tap.StreamTap`; one for each stream."""
+    """Implements `schema.tap.StreamTap`; one for each stream.
+
+    `identity` stands in place of the provider's id for the answer, `call_id` where it has none.
+    """
 
     __slots__ = (
         "_call_id",
@@ -25,6 +28,7 @@ class TranslatingTap:
         "_decoder",
         "_dialect",
         "_finish",
+        "_identity",
         "_model",
         "_renderer",
         "_usage",
@@ -40,8 +44,10 @@ class TranslatingTap:
         wrapper: Wrapper,
         dialect: str,
         call_id: str,
+        identity: str = "",
     ) -> None:
         self._dialect = dialect
+        self._identity = identity
         self._call_id = call_id
         self._decoder = decoder
         self._renderer = renderer
@@ -86,7 +92,8 @@ class TranslatingTap:
     def _opened(self, chunk: Chunk) -> Chunk:
         if not isinstance(chunk, Begun):
             return chunk
-        return structs.replace(chunk, id=chunk.id or self._call_id, dialect=self._dialect)
+        identity = self._identity or chunk.id or self._call_id
+        return structs.replace(chunk, id=identity, dialect=self._dialect)
 
     def _end(self) -> bytes:
         if self._closed:

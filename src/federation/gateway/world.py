@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from federation.credentials.plans import ByToken, PerRequest
 from federation.dialects.faces import Upstream
+from federation.dialects.operations.passthrough import Passages
+from federation.dialects.operations.upstream import OperationUpstream
 from federation.domain.live import Live
 from federation.domain.snapshot import Snapshot
 from federation.errors import Unavailable
@@ -41,6 +44,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationLine:
+    """How one deployment is asked for an operation other than chat."""
+
+    upstream: OperationUpstream[Any, Any]
+    signing: PerRequest | ByToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassageLine:
+    """How a provider's row is asked untranslated."""
+
+    passages: Passages
+    deployments: int
+    """Its deployments, as a set: whose place and evidence are the row's."""
+    signing: PerRequest | ByToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """One snapshot, made ready: a call keeps the one that it started under."""
 
@@ -50,11 +71,21 @@ class Situation:
     """For each deployment how to reach it; None where it cannot be asked."""
     marks: tuple[list[tuple[bytes, bytes]], ...]
     """Constant response headers for each deployment."""
+    operations: Mapping[str, Mapping[int, OperationLine]] = field(default_factory=dict)
+    """For each operation how to ask the deployments that offer it, by their index."""
+    fleets: Mapping[tuple[str, str], Fleet] = field(default_factory=dict)
+    """What an operation is decided on for clients of a dialect."""
+    passages: Mapping[str, PassageLine] = field(default_factory=dict)
+    """The providers that may be passed through to."""
 
     def serves(self, index: int) -> bool:
-        """Whether this build can ask the deployment for a chat answer, rules aside."""
+        """Whether this build can ask the deployment for anything, rules aside."""
         item = self.snapshot.deployments[index]
-        return self.lines[index] is not None and item.enabled and "chat" in item.operations
+        if not item.enabled:
+            return False
+        if self.lines[index] is not None and "chat" in item.operations:
+            return True
+        return any(index in self.operations.get(name, ()) for name in item.operations)
 
     def line(self, index: int) -> Line:
         """How to ask a deployment that routing found eligible."""

@@ -1,5 +1,7 @@
 """The routing decision of one call: name, rules, predictions, order.
 
+The operation is the fleet's (`Fleet.offering`); a call's glance is of the same operation.
+
 Runs for every call, so it does no more than the call's strategy needs: a route in fixed
 order is neither classified nor scored. Turns and rings live in `Memory`, the random source
 is an argument, and nothing here reads a clock.
@@ -18,9 +20,11 @@ from federation.routing.eligible import call_rules, eligible, refusal
 from federation.routing.fleet import Fleet
 from federation.routing.intents import UNKNOWN, category_of, expected_output
 from federation.routing.names import Resolved, Rules, apply_rules
+from federation.routing.operations import operation_features, operation_rules, operation_terms
 from federation.routing.request import Case, Memory, RoutingRequest, Verdict, expected_input
 from federation.routing.score import Terms, parts, predicted_ms, predicted_nano, totals
 from federation.routing.strategies import STRATEGIES, Choice, Order, Strategy, cooling_last
+from federation.schema.glance import Glance
 from federation.schema.records import Candidate, Decision, Features
 
 RECORDED = 16
@@ -77,15 +81,25 @@ def _admit(
 ) -> Case:
     """Apply every rule that needs no prediction; `NotEligible` where nobody is left."""
     glance, entry = request.glance, STRATEGIES[strategy]
-    rules = call_rules(fleet, target, glance, request.key)
+    if isinstance(glance, Glance):
+        rules = call_rules(fleet, target, glance, request.key)
+    else:
+        rules = operation_rules(fleet, target, glance, request.key)
     mask, removed = eligible(fleet, target, rules)
     if not mask:
         raise refusal(fleet, target, rules)
     slate = fleet.slate(mask)
     scoring = entry.scores and len(slate.indexes) > 1
-    intent = memory.classify(request.read_text()) if scoring else UNKNOWN
-    given = expected_input(glance)
-    made = expected_output(intent, given, glance.max_output) * max(glance.choices, 1)
+    intent = UNKNOWN
+    if isinstance(glance, Glance):
+        if scoring:
+            intent = memory.classify(request.read_text())
+        given = expected_input(glance)
+        made = expected_output(intent, given, glance.max_output) * max(glance.choices, 1)
+        prices = fleet.prices.columns(given, request.wall_ms)
+    else:
+        given, made = request.usage.input, request.usage.output
+        prices = fleet.prices.charged(request.usage, slate.indexes, request.wall_ms)
     return Case(
         fleet,
         live,
@@ -100,7 +114,7 @@ def _admit(
         scoring,
         given,
         made,
-        fleet.prices.columns(given, request.wall_ms),
+        prices,
     )
 
 
@@ -125,15 +139,18 @@ def _limit(case: Case) -> None:
 
 
 def _score(case: Case) -> None:
-    intent, given = case.intent, case.input_tokens
-    case.terms = Terms.of(
-        case.weights,
-        category_of(intent, given, case.request.glance.tools),
-        given,
-        case.output_tokens,
-        difficulty=intent.difficulty,
-        certainty=intent.confidence,
-    )
+    intent, given, glance = case.intent, case.input_tokens, case.request.glance
+    if isinstance(glance, Glance):
+        case.terms = Terms.of(
+            case.weights,
+            category_of(intent, given, glance.tools),
+            given,
+            case.output_tokens,
+            difficulty=intent.difficulty,
+            certainty=intent.confidence,
+        )
+    else:
+        case.terms = operation_terms(glance.operation, case.request.usage, case.weights)
     case.totals = totals(case.fleet, case.slate, case.live, case.prices, case.terms)
 
 
@@ -192,18 +209,21 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
     glance, intent, prices, live = request.glance, case.intent, case.prices, case.live
     given, made = case.input_tokens, case.output_tokens
     nano = predicted_nano(prices, first, given, made)
-    features = Features(
-        intent.name,
-        intent.confidence,
-        intent.difficulty,
-        given,
-        made,
-        glance.messages,
-        glance.tools,
-        glance.images,
-        glance.stream,
-        glance.needs,
-    )
+    if isinstance(glance, Glance):
+        features = Features(
+            intent.name,
+            intent.confidence,
+            intent.difficulty,
+            given,
+            made,
+            glance.messages,
+            glance.tools,
+            glance.images,
+            glance.stream,
+            glance.needs,
+        )
+    else:
+        features = operation_features(glance, request.usage)
     decision = Decision(
         requested=glance.model or target.name,
         strategy=case.strategy,

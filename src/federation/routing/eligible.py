@@ -37,7 +37,7 @@ _DOWN = 503
 _STATUS = {
     **dict.fromkeys(("other_host", "data_unknown", "residency", "certification"), _GOVERNED),
     **dict.fromkeys(("max_cost", "max_latency"), _GOVERNED),
-    **dict.fromkeys(("ability", "modality", "context", "max_output", "operation"), _CALLER),
+    **dict.fromkeys(("ability", "modality", "context", "max_output"), _CALLER),
 }
 """By the rule that left nobody; those not named here mean that somebody is missing just now."""
 
@@ -201,4 +201,6 @@ def _status(target: Resolved, rules: Rules) -> int:
         if not mask:
             decisive = rule.partition(":")[0]
             break
+    if decisive == "operation" and target.mask and target.named:
+        return _CALLER
     return _STATUS.get(decisive, _DOWN)

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from federation.domain.catalogue import Deployment
 from federation.domain.money import PER_MILLION
-from federation.pricing.charges import rates_at
+from federation.pricing.charges import listed, rates_at
+from federation.pricing.measures import measured
+from federation.schema.usage import Usage
 
 _MEMO_LIMIT = 64
 _MILLI = 1000
@@ -34,7 +37,7 @@ class PriceColumns:
 class PriceTable:
     """The price columns in force for any input length and time."""
 
-    __slots__ = ("_boundaries", "_deployments", "_memo", "_tiers")
+    __slots__ = ("_boundaries", "_deployments", "_memo", "_nothing", "_tiers")
 
     def __init__(self, deployments: tuple[Deployment, ...]) -> None:
         self._deployments = deployments
@@ -43,6 +46,7 @@ class PriceTable:
         self._boundaries = sorted(
             {edge for price in prices for w in price.windows for edge in (w.start, w.end)}
         )
+        self._nothing = [0.0] * len(deployments)
         self._memo: dict[tuple[int, int], PriceColumns] = {}
 
     def columns(self, input_tokens: int, wall_ms: int) -> PriceColumns:
@@ -59,6 +63,20 @@ class PriceTable:
                 self._memo.clear()
             found = self._memo[bucket, step] = self._compute(input_tokens, wall_ms)
         return found
+
+    def charged(self, usage: Usage, indexes: Iterable[int], wall_ms: int) -> PriceColumns:
+        """What these deployments would charge for all of a usage, as a price for the request;
+        for the others it is infinite."""
+        at = datetime.fromtimestamp(wall_ms / 1000, UTC)
+        request = [math.inf] * len(self._deployments)
+        for index in indexes:
+            deployment = self._deployments[index]
+            price, regions = deployment.model.price, deployment.provider.regions
+            region = regions[0] if len(regions) == 1 else None
+            nano = listed(price, measured(price, usage), at, region=region)
+            if nano is not None:
+                request[index] = float(nano)
+        return PriceColumns(self._nothing, self._nothing, request)
 
     def _compute(self, input_tokens: int, wall_ms: int) -> PriceColumns:
         at = datetime.fromtimestamp(wall_ms / 1000, UTC)

@@ -15,8 +15,11 @@ from federation.routing.prices import PriceColumns
 from federation.routing.ring import Ring
 from federation.routing.score import Terms
 from federation.schema.glance import Glance
+from federation.schema.operations import OperationGlance
 from federation.schema.records import Decision
+from federation.schema.usage import Usage
 
+NOTHING = Usage()
 _RING_LIMIT = 32
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
@@ -32,7 +35,7 @@ class RoutingRequest:
     milliseconds, for prices that depend on the hour.
     """
 
-    glance: Glance
+    glance: Glance | OperationGlance
     read_text: Callable[[], str]
     """Returns the prompt's text for the classifier; called only where scores are needed."""
     now_s: float
@@ -40,6 +43,8 @@ class RoutingRequest:
     key: VirtualKey | None = None
     sticky: str = ""
     """What `consistent_hash` sticks to, if not the session, user, tenant or key."""
+    usage: Usage = NOTHING
+    """What an operation other than chat is expected to use."""
 
 
 @dataclass(slots=True)

@@ -169,6 +169,11 @@ class JournalReader:
         # A writer shows its next segment before it lets go of this one.
         return not segment_path(self._directory, writer, segment + 1).exists()
 
+    def lives(self, writer: str) -> bool:
+        """Whether this writer's process is there, so that it may still write."""
+        newest = self.writers().get(writer)
+        return newest is not None and not self.gone(writer, newest)
+
     def _chunk(self, path: Path, offset: int) -> tuple[bytes, bool]:
         """Bytes from `offset`, at least one whole line where there is one; is there more?"""
         size = self._chunk_bytes

@@ -230,9 +230,7 @@ class MemoryResponses:
         found = self._running(entry.tenant, entry.id)
         if found is None:
             return False
-        self._keep(
-            replace(entry, created_ms=found.created_ms, expires_ms=found.expires_ms), items
-        )
+        self._keep(replace(entry, created_ms=found.created_ms, expires_ms=found.expires_ms), items)
         return True
 
     def mark(self, tenant: str, response: str, status: str, *, over: bool) -> bool:

@@ -40,9 +40,7 @@ class SqlResponses:
         change = (
             update(responses)
             .where(_r.id == entry.id, _r.tenant == entry.tenant, _r.writer != "")
-            .values(
-                status=entry.status, writer=entry.writer, size=entry.size, sealed=entry.sealed
-            )
+            .values(status=entry.status, writer=entry.writer, size=entry.size, sealed=entry.sealed)
         )
         with writing(self._engine) as connection:
             done = connection.execute(change).rowcount

@@ -47,8 +47,8 @@ def cells(*clients: str) -> list[Cell]:
 
 BROKEN: Final = 0
 """For a stream that broke, beside the statuses."""
-STATUSES: Final = {429: 429, 400: 400, 500: 502}
-"""What the client's status is for the vendor's."""
+_FAILED: Final = {"bedrock": 500}
+"""The client's status where a vendor failed, if not 502: each class of Bedrock's has its own."""
 ERRORS: Final[dict[str, dict[int, str]]] = {
     "openai": {
         429: "RateLimitError",
@@ -78,7 +78,7 @@ ERRORS: Final[dict[str, dict[int, str]]] = {
         429: "ThrottlingException",
         400: "ValidationException",
         500: "InternalServerException",
-        BROKEN: "modelStreamErrorException in the stream",
+        BROKEN: "internalServerException in the stream",
     },
     "cohere": {
         429: "TooManyRequestsError",
@@ -94,6 +94,7 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
     """Play a scene. What the vendor found wrong with a request fails at once."""
     scene, seat = SCENES[cell.scene], house.seats[cell.upstream]
     stream = cell.mode == "stream"
+    seat.client = cell.client
     outcome = Outcome()
     try:
         talk = program.talk(scene, house.models[cell.upstream])
@@ -111,6 +112,7 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
             break
         traits = seat.vendor.TRAITS
         asked = expected_asked(scene, number, traits, stream=stream)
+        asked.limit = asked.limit or program.limit
         outcome.facts |= differences("asked", asked, seat.asked[-1])
         outcome.facts |= _answered(step.answer, heard, cell, traits, number)
     outcome.warnings = frozenset(warnings)
@@ -130,7 +132,7 @@ def _answered(
     else:
         wanted = Heard(
             error=ERRORS[cell.client][answer.status],
-            status=STATUSES[answer.status],
+            status=_FAILED.get(cell.client, 502) if answer.status == 500 else answer.status,
             retry_after=str(answer.retry_after or ""),
         )
     return differences("heard", wanted, heard)

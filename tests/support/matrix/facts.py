@@ -28,6 +28,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     temperature: float | None = None
     reasons: bool = False
+    """Reasoning that is shown is asked for."""
     ids: bool = True
     """Calls have the ids that the vendor gave them, and results name calls."""
     thoughts: list[str] = field(default_factory=list)
@@ -65,12 +66,16 @@ class Traits:
     """Its state."""
     thoughts: bool = True
     """Its text."""
+    signs_calls: bool = False
+    """Its state for calls, without any reasoning shown."""
     plans: bool = False
     """What it says beside calls is reasoning: there is no text beside calls."""
 
 
 STATE: Final = "c3RhdGUtb2YtdGhlLXJlYXNvbmluZy0wMDEyMzQ1Njc4OQ=="
 """What the vendors give as the state of their reasoning; base64, as some demand it."""
+CLIENT: Final = "matrix-client"
+"""The header that tells a vendor's side whose program asks; it is not on the wire."""
 COUNTS: Final = ("input", "output", "cached", "reasoning")
 
 
@@ -100,13 +105,11 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
         for call in answer.calls:
             asked.said.append(("assistant", "call", number, call.name, call.arguments))
             number += 1
-        if answer.thought:
-            if traits.thoughts:
-                asked.thoughts.append(answer.thought)
-            if traits.states:
-                asked.states.append(STATE)
-        if answer.text and plan:
-            asked.thoughts.append(answer.text)
+        thought = answer.thought + (answer.text if plan else "")
+        if thought and traits.thoughts:
+            asked.thoughts.append(thought)
+        if traits.states and (answer.thought or (traits.signs_calls and answer.calls)):
+            asked.states.append(STATE)
     return asked
 
 
@@ -118,6 +121,18 @@ def _item(item: str | Picture | Result) -> Said:
             return ("tool", "result", item.call, outcome(item.text))
         case _:
             return ("user", "text", item)
+
+
+def joined(said: list[Said]) -> list[Said]:
+    """With texts of one side that follow one another in one: pieces of a stream stay pieces in
+    some programs' histories, and dialects cut turns at different places."""
+    found: list[Said] = []
+    for item in said:
+        if found and item[:2] == found[-1][:2] == ("assistant", "text"):
+            found[-1] = (*item[:2], found[-1][2] + item[2])
+        else:
+            found.append(item)
+    return found
 
 
 def outcome(value: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Final
 
 from federation.domain.routes import Settings
 from inprocess import deployment, gateway, snapshot
-from matrix.facts import Asked
+from matrix.facts import CLIENT, Asked, joined
 from matrix.scenes import Answer, Fault
 from matrix.vendors.table import VENDORS, Vendor
 from scripted import Talk, Upstream
@@ -34,6 +34,8 @@ class Seat:
     answers: list[Answer | Fault] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    client: str = ""
+    """The dialect of the program that asks."""
     wrongs: list[str] = field(default_factory=list)
 
     def reset(self, *answers: Answer | Fault) -> None:
@@ -44,13 +46,15 @@ class Seat:
     async def behave(self, talk: Talk) -> None:
         """Answer one request."""
         target = talk.seen.head.split(" ")[1]
+        headers = {**talk.seen.headers, CLIENT: self.client}
         self.bodies.append(talk.seen.body)
         try:
-            asked = self.vendor.read(target, talk.seen.headers, talk.seen.body)
+            asked = self.vendor.read(target, headers, talk.seen.body)
         except Exception:
             self.wrongs.append(traceback.format_exc(limit=-3))
             await talk.answer(b'{"message":"matrix: wrong request"}', 400)
             return
+        asked.said = joined(asked.said)
         self.asked.append(asked)
         answer = self.answers.pop(0)
         if isinstance(answer, Fault):

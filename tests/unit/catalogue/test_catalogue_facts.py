@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import astuple
 from datetime import date
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from federation.domain.catalogue import Ability, DataUse, Model, Price, Provider
 
 CATALOGUE = load()
 PROVIDERS = list(CATALOGUE.values())
+COUNTED_AT_NO_FEE = {"web_fetch"}
 MODELS = [(provider, model) for provider in PROVIDERS for model in provider.models]
 
 
@@ -24,13 +26,8 @@ def priced(price: Price) -> list[Rates]:
 
 
 def amounts(price: Price) -> list[int]:
-    rates = [
-        amount
-        for each in priced(price)
-        for amount in (each.input, each.output, each.cached, each.cache_write)
-        if amount is not None
-    ]
-    return rates + list(price.units.values())
+    rates = [amount for each in priced(price) for amount in astuple(each) if amount is not None]
+    return rates + [usd for unit, usd in price.units.items() if unit not in COUNTED_AT_NO_FEE]
 
 
 def test_there_are_at_least_sixty_providers_in_all_seven_tiers() -> None:

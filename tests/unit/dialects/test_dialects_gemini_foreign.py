@@ -7,17 +7,28 @@ from typing import Any
 
 import pytest
 from gemini_vendor import check_body
+from msgspec import Raw
 from native_dialects import Case, canonical, golden, make_upstream
 
 from federation.dialects.faces import Counter
-from federation.dialects.gemini.loss_table import LOSSES
+from federation.dialects.gemini.losses import LOSSES
 from federation.dialects.gemini.upstream import GeminiUpstream, prepare
 from federation.dialects.losses import FEATURES
 from federation.domain.catalogue import Ability, Deployment, Model, Provider, Tier
 from federation.domain.routes import Settings
 from federation.errors import InvalidRequest, UpstreamGarbled
-from federation.schema.chat import ChatRequest, Message, Reasoning
-from federation.schema.parts import Text, ToolCall, ToolResult
+from federation.schema.chat import ChatRequest, Message, Reasoning, Tool
+from federation.schema.parts import (
+    CacheMark,
+    Citation,
+    Foreign,
+    Media,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 
 
 def upstream(case: Case) -> GeminiUpstream:
@@ -99,6 +110,47 @@ def test_empty_turns_and_texts_are_left_out() -> None:
         {"role": "user", "parts": [{"text": "Hi"}]},
         {"role": "user", "parts": [{"text": "Well?"}]},
     ]
+
+
+def test_parts_of_every_kind_are_written_or_told() -> None:
+    mark = CacheMark("5m")
+    messages = (
+        Message("user", (Media("file", "application/pdf", data="AAAA", cite=True, cache=mark),)),
+        Message(
+            "assistant",
+            (
+                Refusal("No."),
+                Refusal(""),
+                Text("", signature="QUJD", citations=(Citation("A"),), cache=mark),
+                Text("", cache=mark),
+                Thinking(sealed="x"),
+                Foreign("openai", Raw(b"{}")),
+                ToolCall("a", "f", " ", cache=mark),
+            ),
+        ),
+        Message("tool", (ToolResult("a", (Foreign("openai", Raw(b"{}")),), cache=mark),)),
+    )
+    encoded = upstream({}).encode(ChatRequest("openai", "m", messages))
+    sent = json.loads(encoded.request.body)
+    check_body(sent)
+    assert [turn["parts"] for turn in sent["contents"]] == [
+        [{"inlineData": {"mimeType": "application/pdf", "data": "AAAA"}}],
+        [
+            {"text": "No."},
+            {"text": "", "thoughtSignature": "QUJD"},
+            {"functionCall": {"id": "a", "name": "f", "args": {}}},
+        ],
+        [{"functionResponse": {"id": "a", "name": "f", "response": {}}}],
+    ]
+    assert sorted(encoded.losses) == ["cache_marks", "citations", "foreign_part", "thinking_state"]
+
+
+def test_a_row_that_takes_no_tools_refuses_them() -> None:
+    face = upstream({"quirks": {"drop": ["tools"]}})
+    messages = (Message("user", (Text("Hi"),)),)
+    request = ChatRequest("openai", "m", messages, tools=(Tool("f"),))
+    with pytest.raises(InvalidRequest, match="tools"):
+        face.encode(request)
 
 
 def test_a_stream_is_asked_for_as_events() -> None:

@@ -310,6 +310,31 @@ def test_a_results_object_is_read_and_written_back(response: Any, text: str, err
     assert json.loads(face.encode(request).request.body) == body
 
 
+@pytest.mark.parametrize(
+    ("tier", "canonical"),
+    [("standard", "default"), ("unspecified", "auto"), ("flex", "flex"), ("priority", "priority")],
+)
+def test_service_tiers_have_the_common_words(tier: str, canonical: str) -> None:
+    body = {"contents": [HI], "serviceTier": tier}
+    request = parsed(body)
+    assert request.service_tier == canonical
+    face = make_upstream(prepare, "gemini", base_url=BASE, model="m")
+    assert json.loads(face.encode(request).request.body) == body
+
+
+def test_a_translated_call_asks_for_whole_arguments() -> None:
+    calling = {"mode": "AUTO", "streamFunctionCallArguments": True}
+    body = {
+        "contents": [HI],
+        "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "toolConfig": {"functionCallingConfig": calling},
+    }
+    face = make_upstream(prepare, "gemini", base_url=BASE, model="m")
+    sent = json.loads(face.encode(parsed(body)).request.body)
+    assert sent["toolConfig"] == {"functionCallingConfig": {"mode": "AUTO"}}
+    assert json.loads(forwarded(body).body) == body
+
+
 def test_a_streamed_answer_kept_in_pieces_is_one_turn() -> None:
     body = {
         "contents": [

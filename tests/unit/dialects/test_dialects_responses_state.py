@@ -265,6 +265,8 @@ def test_a_forwarded_stream_gets_our_id_and_is_kept() -> None:
         keeper = Keeper("resp_ours", "resp_before")
         ours = b"".join(keeper.feed(theirs[at : at + size]) for at in range(0, len(theirs), size))
         ours += keeper.close()
+        assert b"response.completed" not in ours
+        ours += keeper.ending(kept=True)
         events = events_of(ours)
         ids = {event["response"]["id"] for event in events if "response" in event}
         assert ids == {"resp_ours"}
@@ -272,6 +274,20 @@ def test_a_forwarded_stream_gets_our_id_and_is_kept() -> None:
         assert events[-1]["response"]["previous_response_id"] == "resp_before"
         untouched = [event for event in events if "response" not in event]
         assert untouched == [event for event in events_of(theirs) if "response" not in event]
+
+
+def test_an_end_that_could_not_be_kept_says_so() -> None:
+    keeper = Keeper("resp_ours")
+    completed = (
+        b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"x"}}'
+    )
+    assert keeper.feed(b": hi\n\n" + completed + b"\n\n: bye\n\n") == b": hi\n\n"
+    assert json.loads(keeper.final) == {"id": "resp_ours", "store": True}
+    told = keeper.ending(kept=False)
+    assert b'"id":"resp_ours"' in told
+    assert b'"store":false' in told
+    assert told.endswith(b"\n\n: bye\n\n")
+    assert keeper.feed(b": later\n\n") == b": later\n\n"
 
 
 def test_a_broken_event_passes_the_keeper_as_it_is() -> None:

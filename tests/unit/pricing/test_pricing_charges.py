@@ -185,3 +185,60 @@ def test_a_decimal_price_survives_to_the_nano_dollar() -> None:
     assert charge(price, Usage(input=1_000_000), NOON) == 44_000_000
     assert charge(price, Usage(input=1_000), NOON) == 44_000
     assert charge(price, Usage(input=1), NOON) == 44
+
+
+LONG = Rates(1_000_000, 1_000_000, cache_write=1_250_000, cache_write_long=2_000_000)
+
+
+def test_what_is_kept_longer_in_the_cache_costs_its_own_rate() -> None:
+    usage = Usage(input=1100, cache_write=1000, cache_write_long=600)
+    assert charge(Price(LONG), usage, NOON) == 100 + 500 + 1200
+
+
+def test_a_long_write_without_a_rate_is_unknown_where_short_ones_have_theirs() -> None:
+    rates = Rates(1_000_000, 1_000_000, cache_write=1_250_000)
+    usage = Usage(input=10, cache_write=4, cache_write_long=1)
+    assert charge(Price(rates), usage, NOON) is None
+    assert charge(Price(Rates(1_000_000)), usage, NOON) == 10, "nothing is charged for writing"
+
+
+def test_sound_costs_its_own_rate_and_as_text_where_the_row_has_none() -> None:
+    usage = Usage(input=10, output=10, audio_input=4, audio_output=3)
+    rates = Rates(1_000_000, 2_000_000, audio_input=5_000_000, audio_output=7_000_000)
+    assert charge(Price(rates), usage, NOON) == 6 + 20 + 14 + 21
+    assert charge(Price(Rates(1_000_000, 2_000_000)), usage, NOON) == 10 + 20
+    only_sound = Rates(audio_output=7_000_000)
+    assert charge(Price(only_sound), Usage(output=3, audio_output=3), NOON) == 21
+    assert charge(Price(only_sound), Usage(output=4, audio_output=3), NOON) is None
+
+
+def test_cached_sound_is_not_counted_twice() -> None:
+    rates = Rates(1_000_000, cached=100_000, audio_input=5_000_000)
+    usage = Usage(input=10, cached=8, audio_input=10)
+    assert charge(Price(rates), usage, NOON) == 2 * 5 + 1
+
+
+def test_pieces_are_charged_on_top_of_tokens() -> None:
+    price = Price(Rates(1_000_000, 1_000_000), units={"web_search": 10_000_000, "web_fetch": 0})
+    usage = Usage(input=1, output=1, units={"web_search": 3, "web_fetch": 9})
+    assert charge(price, usage, NOON) == 30_000_002
+
+
+def test_a_piece_without_a_price_makes_the_charge_unknown() -> None:
+    price = Price(Rates(1_000_000, 1_000_000), units={"image": 5})
+    assert charge(price, Usage(input=1, units={"web_search": 1}), NOON) is None
+    assert charge(price, Usage(input=1, units={"web_search": 0}), NOON) == 1
+    assert charge(Price(), Usage(units={"search": 1}), NOON) is None
+
+
+def test_tokens_stand_for_the_pieces_that_they_measure() -> None:
+    price = Price(Rates(1_000_000, 1_000_000))
+    assert charge(price, Usage(input=7, output=3, units={"image": 1}), NOON) == 10
+    assert charge(price, Usage(units={"image": 1}), NOON) is None
+    assert charge(Price(units={"image": 4}), Usage(units={"image": 2}), NOON) == 8
+
+
+def test_requests_that_are_counted_replace_the_one_that_is_not() -> None:
+    price = Price(Rates(1_000_000), units={"request": 5})
+    assert charge(price, Usage(input=1), NOON) == 6
+    assert charge(price, Usage(input=1, units={"request": 2}), NOON) == 11

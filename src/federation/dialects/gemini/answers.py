@@ -85,11 +85,19 @@ _KEPT: Final = (
 )
 
 
+def decoded(text: bytes) -> Event:
+    """The answer or event in this JSON. Raises one of `UNREADABLE`."""
+    if not text.isascii():
+        # What stays raw is not looked into by the parser, and must be text later.
+        text.decode()
+    return EVENT.decode(text)
+
+
 def read_event(wire: Wire, body: bytes) -> Event:
     """A whole answer. Raises `UpstreamGarbled` where it is none, and the error that stands
     in it where a host answers 200 with an error inside."""
     try:
-        event = EVENT.decode(body)
+        event = decoded(body)
     except UNREADABLE:
         inside = error_in_answer(wire, body)
         if inside is not None:

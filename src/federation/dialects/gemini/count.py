@@ -17,7 +17,7 @@ from msgspec import Meta
 from federation.dialects.faces import Encoded
 from federation.dialects.gemini.encode import write_body
 from federation.dialects.gemini.encode_parts import Job
-from federation.dialects.gemini.loss_table import LOSSES
+from federation.dialects.gemini.losses import LOSSES
 from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.losses import Losses

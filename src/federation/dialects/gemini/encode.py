@@ -18,7 +18,7 @@ from federation.dialects.faces import Encoded
 from federation.dialects.gemini.encode_config import write_config
 from federation.dialects.gemini.encode_parts import Job, write_contents
 from federation.dialects.gemini.encode_tools import write_choice, write_tools
-from federation.dialects.gemini.loss_table import LOSSES
+from federation.dialects.gemini.losses import LOSSES
 from federation.dialects.gemini.tables import NAME, TIERS
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.gemini.write_parts import Json
@@ -26,6 +26,7 @@ from federation.dialects.losses import Losses
 from federation.schema.chat import ChatRequest
 from federation.schema.http import WireRequest
 
+_OWN_TIERS: Final = {"auto": "unspecified", **TIERS}
 _MERGED: Final = ("generationConfig", "toolConfig")
 
 
@@ -77,7 +78,7 @@ def _write_rest(job: Job, body: Json) -> None:
         if request.store is not None:
             body["store"] = request.store
         if request.service_tier:
-            body["serviceTier"] = TIERS.get(request.service_tier, request.service_tier)
+            body["serviceTier"] = _OWN_TIERS.get(request.service_tier, request.service_tier)
     else:
         _note_rest(job)
         if request.service_tier in TIERS:

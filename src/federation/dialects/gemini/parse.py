@@ -10,6 +10,7 @@ Reference: https://ai.google.dev/api/generate-content#method:-models.generatecon
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -125,9 +126,9 @@ def _read_messages(found: Members) -> tuple[Message, ...]:
 
 
 def _joined(pieces: list[list[Part]]) -> tuple[Part, ...]:
-    """An answer of one turn or of several: official clients keep a streamed answer as the
-    pieces in which it came, the last of them often empty."""
-    if len(pieces) == 1:
+    """An answer of one turn or of several: official clients and programs keep a streamed answer
+    as the pieces in which it came, as turns or as parts, the last of them often empty."""
+    if len(pieces) == 1 and not _in_pieces(pieces[0]):
         return tuple(pieces[0])
     joined: list[Part] = []
     texts: list[str] = []
@@ -148,6 +149,13 @@ def _joined(pieces: list[list[Part]]) -> tuple[Part, ...]:
     if open_part is not None:
         _close(open_part, texts, joined)
     return tuple(joined)
+
+
+def _in_pieces(parts: list[Part]) -> bool:
+    return any(
+        type(part) is type(after) and isinstance(part, Text | Thinking)
+        for part, after in pairwise(parts)
+    )
 
 
 def _close(part: Text | Thinking, texts: list[str], joined: list[Part]) -> None:

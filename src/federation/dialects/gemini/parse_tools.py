@@ -81,7 +81,10 @@ def read_tool_choice(raw: Raw) -> tuple[ToolChoice | None, Members]:
     if calling is None:
         return None, left
     where = f"toolConfig.{_CALLING}"
-    found = inner(calling, where)
+    found = dict(inner(calling, where))
+    if found.pop("streamFunctionCallArguments", None) is not None:
+        # Pieces of arguments come by path, and an answer that is translated is read whole.
+        left[_CALLING] = Raw(msgspec.json.encode(found))
     word = string(found["mode"], where, "mode").upper() if "mode" in found else "AUTO"
     mode = _MODES.get(word)
     if mode is None:

@@ -82,7 +82,7 @@ def _read_media(part: Members, name: str, where: str) -> Media:
     kind = _FAMILIES.get(media_type.partition("/")[0], FILE)
     extra = _rest(part, (name,)) if len(part) > 1 else {}
     if name == "inlineData":
-        data = string(_required(found, "data", place), place, "data")
+        data = standard(string(_required(found, "data", place), place, "data"))
         return Media(kind, media_type, data=data, name=shown, extra=extra)
     uri = string(_required(found, "fileUri", place), place, "fileUri")
     if _STORED.match(uri):
@@ -90,6 +90,14 @@ def _read_media(part: Members, name: str, where: str) -> Media:
     if not media_type and any(mark in uri for mark in _FILMED):
         kind = VIDEO
     return Media(kind, media_type, url=uri, name=shown, extra=extra)
+
+
+def standard(data: str) -> str:
+    """Base64 as everybody else takes it. The vendor takes both alphabets, and its own clients
+    write the URL-safe one (https://protobuf.dev/programming-guides/json/)."""
+    if "-" in data or "_" in data:
+        data = data.replace("-", "+").replace("_", "/")
+    return data + "=" * (-len(data) % 4)
 
 
 def read_call(part: Members, where: str, made_id: str) -> ToolCall:

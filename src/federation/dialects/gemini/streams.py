@@ -16,13 +16,13 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.gemini.answers import (
-    EVENT,
     FEEDBACK,
     UNREADABLE,
     Candidate,
     Event,
     block_reason,
     created_s,
+    decoded,
     extra_of,
     finish_of,
     response_extra,
@@ -138,7 +138,7 @@ class StreamDecoder:
 
     def _read(self, text: bytes, out: list[Chunk]) -> None:
         try:
-            event = EVENT.decode(text)
+            event = decoded(text)
         except UNREADABLE:
             self.malformed += 1
             return

@@ -190,7 +190,9 @@ def _reasoning(wire: Wire, request: ChatRequest, losses: Losses) -> Item:
         effort = effort_of(wanted, wire.host.row, losses)
         if effort:
             found["effort"] = effort
-        summary = wanted.summary or ("auto" if wanted.show else "")
+        # Who switches reasoning on in another dialect is shown it there.
+        shown = wanted.enabled is True if wanted.show is None else wanted.show
+        summary = wanted.summary or ("auto" if shown else "")
         if summary:
             found["summary"] = summary
     return found | _unread(request, "reasoning")

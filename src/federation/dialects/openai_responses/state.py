@@ -151,6 +151,12 @@ def with_identity(response: bytes, identity: str, previous: str = "") -> bytes:
     return splice(response, spans, end, Edits(values))
 
 
+def unkept(response: bytes) -> bytes:
+    """A Response object that says it is not stored."""
+    _, spans, end = layout(response)
+    return splice(response, spans, end, Edits({"store": b"false"}))
+
+
 def answering(request: ChatRequest, previous: str = "", *, background: bool = False) -> ChatRequest:
     """A call for `render` and `renderer` alone, so that the answer's echo names what it
     continues. Upstream these members would be strangers."""

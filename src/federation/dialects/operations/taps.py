@@ -60,8 +60,8 @@ class ByteTap:
     @property
     def complete(self) -> bool:
         """The connection's framing says whether the sound is whole, and the transport raises
-        where it is not."""
-        return self.started
+        where it is not: so it is whole when the end was read, and never before."""
+        return self.started and self.done
 
     def feed(self, data: bytes) -> bytes:
         """The bytes, unchanged."""

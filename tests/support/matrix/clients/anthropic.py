@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import anthropic
+import httpx2
 from anthropic.types import Message
 
 from inprocess import SECRET
@@ -22,10 +23,15 @@ _FINISHES: Final = {
 
 
 class Program:
+    limit: int | None = 4096
+
     def __init__(self, url: str) -> None:
         self.ear = Ear()
         self.client = anthropic.Anthropic(
-            api_key=SECRET, base_url=url, max_retries=0, http_client=self.ear.connections()
+            api_key=SECRET,
+            base_url=url,
+            max_retries=0,
+            http_client=self.ear.connections(httpx2.Client),
         )
 
     def talk(self, scene: Scene, model: str) -> Conversation:
@@ -124,7 +130,7 @@ class Conversation:
         fields: dict[str, Any] = {
             "model": self._model,
             "messages": self._messages,
-            "max_tokens": scene.limit or 4096,
+            "max_tokens": scene.limit or Program.limit,
         }
         if scene.system:
             fields["system"] = scene.system

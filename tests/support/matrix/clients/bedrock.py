@@ -26,6 +26,8 @@ _FINISHES: Final = {
 
 
 class Program:
+    limit: int | None = None
+
     def __init__(self, url: str) -> None:
         self.ear = Ear()
         self.client: Any = boto3.client(
@@ -74,7 +76,7 @@ class Conversation:
         return ear.finish(heard)
 
     def _streamed(self, events: Any) -> Heard:
-        counts = dict.fromkeys(("text", "thought", "arguments"), 0)
+        counts = dict.fromkeys(("text", "thought", "arguments", "state"), 0)
         blocks: dict[int, Any] = {}
         first, reason, usage = None, "", {}
         for event in events:

@@ -18,11 +18,14 @@ _FINISHES: Final = {
     "STOP_SEQUENCE": "stop",
     "MAX_TOKENS": "length",
     "TOOL_CALL": "tool_calls",
+    "ERROR": "error",
 }
 _ONCE: Final[Any] = {"max_retries": 0}
 
 
 class Program:
+    limit: int | None = None
+
     def __init__(self, url: str) -> None:
         self.ear = Ear()
         self._connections = self.ear.connections()
@@ -87,8 +90,9 @@ class Conversation:
                     counts["arguments"] += event.index == 0
                 case "message-end":
                     end = event.delta
-        if end.finish_reason == "ERROR":
-            return Heard(error="message-end ERROR", ended=False)
+                    if end.error:
+                        # The connection breaks after it; the answer is known to be no answer.
+                        return Heard(error="message-end ERROR", ended=False)
         if content:
             message["content"] = [content[at] for at in sorted(content)]
         if calls:

@@ -6,7 +6,6 @@ import base64
 import json
 from typing import Any, Final
 
-import httpx
 from google import genai
 from google.genai import errors, types
 
@@ -19,9 +18,11 @@ _FINISHES: Final = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filter"}
 
 
 class Program:
+    limit: int | None = None
+
     def __init__(self, url: str) -> None:
         self.ear = Ear()
-        self._connections: httpx.Client = self.ear.connections()
+        self._connections = self.ear.connections()
         self.client = genai.Client(
             api_key=SECRET,
             http_options=types.HttpOptions(base_url=url, httpx_client=self._connections),

@@ -6,7 +6,6 @@ import json
 from typing import Any, Final
 
 import openai
-from openai.types.chat import ChatCompletion
 
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
@@ -17,6 +16,8 @@ _FINISHES: Final = {"content_filter": "filter"}
 
 
 class Program:
+    limit: int | None = None
+
     def __init__(self, url: str) -> None:
         self.ear = Ear()
         self.client = openai.OpenAI(
@@ -73,16 +74,17 @@ class Conversation:
                     bool(call.function and call.function.arguments) and call.index == 0
                     for call in calls
                 )
-            heard = self._read(events.get_final_completion())
+            # The final completion itself raises where an answer ended for want of tokens.
+            heard = self._read(events.current_completion_snapshot)
         heard.flow = pieces(**counts)
         return heard
 
-    def _read(self, found: ChatCompletion) -> Heard:
+    def _read(self, found: Any) -> Heard:
         (choice,) = found.choices
         message = choice.message
         usage = found.usage
         assert usage is not None
-        self._messages.append(message.model_dump(exclude_none=True, exclude={"parsed"}))
+        self._messages.append(_returned(message))
         calls: list[Any] = message.tool_calls or []
         self._ids += [call.id for call in calls]
         cached, spent = usage.prompt_tokens_details, usage.completion_tokens_details
@@ -148,3 +150,14 @@ class Conversation:
         if scene.reasons:
             fields["reasoning_effort"] = "high"
         return fields
+
+
+def _returned(message: Any) -> dict[str, Any]:
+    """A message as programs put it back: what a request's type knows, and what the host added."""
+    held = message.model_dump(exclude_none=True)
+    names = {"role", "content", "refusal", "tool_calls", *(message.model_extra or {})}
+    kept = {name: value for name, value in held.items() if name in names - {"parsed"}}
+    for call in kept.get("tool_calls", []):
+        call.pop("index", None)
+        call["function"].pop("parsed_arguments", None)
+    return kept

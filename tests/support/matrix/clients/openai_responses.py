@@ -17,6 +17,8 @@ _REASONS: Final = {"max_output_tokens": "length", "content_filter": "filter"}
 
 
 class Program:
+    limit: int | None = None
+
     def __init__(self, url: str) -> None:
         self.ear = Ear()
         self.client = openai.OpenAI(

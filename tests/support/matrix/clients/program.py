@@ -29,6 +29,9 @@ class Talk(Protocol):
 class Program(Protocol):
     """One official client, pointed at the gateway."""
 
+    limit: int | None
+    """What it sends where a scene has no limit of tokens, because its API demands one."""
+
     def talk(self, scene: Scene, model: str) -> Talk:
         """Begin a conversation. Raises `Unsayable`."""
         ...
@@ -42,9 +45,9 @@ class Ear:
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
 
-    def connections(self) -> httpx.Client:
+    def connections(self, kind: Any = httpx.Client) -> Any:
         """For clients that let one bring the connections."""
-        return httpx.Client(event_hooks={"response": [self._remember]}, timeout=20)
+        return kind(event_hooks={"response": [self._remember]}, timeout=20)
 
     def _remember(self, response: Any) -> None:
         self.headers = {name.lower(): value for name, value in response.headers.items()}

@@ -65,7 +65,8 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
         asked.tools[tool["name"]] = (tool["description"], tool["input_schema"])
     asked.forced = body.get("tool_choice", {}).get("type") == "any"
     asked.schema = body.get("output_config", {}).get("format", {}).get("schema")
-    asked.limit = body["max_tokens"]
+    # The most that the model can give stands for no limit: the field is required.
+    asked.limit = None if body["max_tokens"] == 64_000 else body["max_tokens"]
     asked.stop = tuple(body.get("stop_sequences", ()))
     asked.temperature = body.get("temperature")
     thinking = body.get("thinking", {})
@@ -179,7 +180,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
     for index, block in enumerate(_blocks(answer)):
         events += _block_events(index, block)
         if answer.breaks:
-            failure = {"type": "overloaded_error", "message": MESSAGES[500]}
+            failure = {"type": "api_error", "message": MESSAGES[500]}
             events.append({"type": "error", "error": failure, "request_id": "req_1"})
             return "text/event-stream", [_event(event) for event in events]
     told = {

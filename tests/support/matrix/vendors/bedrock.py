@@ -172,7 +172,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
     if answer.breaks:
         frames = [_frame(name, body) for name, body in events[:-1]]
         failure = compact({"message": MESSAGES[500]})
-        frames.append(_frame("modelStreamErrorException", failure, kind="exception"))
+        frames.append(_frame("internalServerException", failure, kind="exception"))
         return "application/vnd.amazon.eventstream", frames
     for number, call in enumerate(answer.calls):
         text = json.dumps(call.arguments, ensure_ascii=False)

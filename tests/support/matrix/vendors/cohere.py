@@ -133,8 +133,10 @@ def _usage(answer: Answer) -> Body:
 
 
 def _content(answer: Answer) -> list[Body]:
-    thought = [{"type": "thinking", "thinking": answer.thought}] if answer.thought else []
-    plain = answer.text if not answer.calls else ""
+    plain, thinking = answer.text, answer.thought
+    if answer.calls:
+        plain, thinking = "", thinking and thinking + plain
+    thought = [{"type": "thinking", "thinking": thinking}] if thinking else []
     return [*thought, *([{"type": "text", "text": plain}] if plain else [])]
 
 
@@ -149,7 +151,7 @@ def whole(answer: Answer) -> bytes:
             }
             for number, call in enumerate(answer.calls)
         ]
-        if answer.text:
+        if answer.text and not answer.thought:
             message["tool_plan"] = answer.text
     if _content(answer):
         message["content"] = _content(answer)
@@ -174,7 +176,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
         failure = {"finish_reason": "ERROR", "error": MESSAGES[500]}
         events[-1] = {"type": "message-end", "id": "5a50480a", "delta": failure}
         return "text/event-stream", [_event(event) for event in events]
-    if answer.calls and answer.text:
+    if answer.calls and answer.text and not answer.thought:
         for piece in cut(answer.text):
             events.append({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": piece}}})
     for index, call in enumerate(answer.calls):

@@ -8,6 +8,7 @@ https://ai.google.dev/gemini-api/docs/thought-signatures, the official client's 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,14 +16,15 @@ from gemini_vendor import check_answer, check_body
 
 from federation.catalogue import reader
 from federation.domain.catalogue import Model, Provider
-from matrix.facts import STATE, Asked, Traits, outcome
+from matrix.facts import CLIENT, STATE, Asked, Traits, outcome
 from matrix.scenes import Answer, Fault
 from matrix.vendors.typed import MESSAGES, Body, compact, cut
 
 NAME: Final = "gemini"
-TRAITS: Final = Traits(states=True, thoughts=False)
+TRAITS: Final = Traits(states=True, thoughts=False, signs_calls=True)
 SECRET: Final = "AIza-of-gemini"
 MODEL: Final = "gemini-4-argon"
+_FREE: Final = frozenset(("args", "response", "parametersJsonSchema", "responseJsonSchema"))
 STAND_IN: Final = ("context_engineering_is_the_way_to_go", "skip_thought_signature_validator")
 _FINISHES: Final = {
     "stop": "STOP",
@@ -47,6 +49,9 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
     assert headers["x-goog-api-key"] == SECRET
     assert query == ("alt=sse" if verb.startswith("stream") else "")
     body: Body = json.loads(data)
+    if headers[CLIENT] == NAME:
+        # Its own client writes some members in the other spelling, and is handed through.
+        body = _camel(body)
     check_body(body)
     asked = Asked(stream=verb.startswith("stream"))
     asked.system = "".join(part["text"] for part in body.get("systemInstruction", {}).get("parts", []))
@@ -66,6 +71,15 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
     asked.temperature = config.get("temperature")
     asked.reasons = bool(config.get("thinkingConfig", {}).get("includeThoughts"))
     return asked
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    told = {re.sub("_([a-z])", lambda at: at[1].upper(), name): one for name, one in value.items()}
+    return {name: one if name in _FREE else _camel(one) for name, one in told.items()}
 
 
 def _turns(asked: Asked, contents: list[Body]) -> None:
@@ -96,8 +110,10 @@ def _turns(asked: Asked, contents: list[Body]) -> None:
                 asked.said.append(("tool", "result", number, outcome(answer["response"])))
             elif "inlineData" in part:
                 inline = part["inlineData"]
-                asked.said.append((role, "image", inline["mimeType"], inline["data"]))
-            else:
+                # Either alphabet is taken here.
+                data = inline["data"].replace("-", "+").replace("_", "/")
+                asked.said.append((role, "image", inline["mimeType"], data))
+            elif part["text"]:
                 asked.said.append((role, "text", part["text"]))
 
 

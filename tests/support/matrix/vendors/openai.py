@@ -74,7 +74,8 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
         thought = message.pop("reasoning_content", None)
         if thought:
             assert message["role"] == "assistant"
-            asked.thoughts.append(thought)
+            # A blank one stands where the host demands one and there is none.
+            asked.thoughts += [thought] if thought.strip() else []
     same(materialized(_request().validate_python({"stream": True, **body})), {"stream": True, **body})
     if asked.stream:
         assert body["stream_options"] == {"include_usage": True}

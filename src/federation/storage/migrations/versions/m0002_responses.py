@@ -24,7 +24,9 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
     )
     op.create_index("responses_expires", "responses", ["expires_ms"])
-    op.create_index("responses_running", "responses", ["writer"], sqlite_where=sa.text("writer <> ''"))
+    op.create_index(
+        "responses_running", "responses", ["writer"], sqlite_where=sa.text("writer <> ''")
+    )
     op.create_table(
         "response_items",
         sa.Column("tenant", sa.Text(), primary_key=True),

@@ -1,0 +1,1 @@
+"""Operations other than chat on their way through the gateway."""
