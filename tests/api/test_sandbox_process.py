@@ -41,15 +41,44 @@ def test_the_process_serves_every_provider_on_a_port_of_its_own() -> None:
         assert len(set(ready["ports"].values())) == len(ready["rows"]) >= 4
         for row in ready["rows"]:
             port = ready["ports"][row["id"]]
-            assert row["base_url"] == f"http://127.0.0.1:{port}/v1"
-            with ask(port, None, "/v1/models") as reply:
+            assert row["base_url"].startswith(f"http://127.0.0.1:{port}/v1")
+            base = row["base_url"].removeprefix(f"http://127.0.0.1:{port}")
+            with ask(port, None, f"{base}/models") as reply:
                 assert reply.headers["x-federation-simulated"] == "true"
-                listed = [model["id"] for model in json.load(reply)["data"]]
-            assert listed == [model["id"] for model in row["models"]]
-        body = {"model": "sim-boreal-pro", "messages": [{"role": "user", "content": "hi"}]}
-        with ask(ready["ports"]["sim-boreal"], {**body, "stream": True}) as reply:
+                listed = json.load(reply)
+            names = [model["id"] for model in listed.get("data", [])] or [
+                model["name"].removeprefix("models/") for model in listed["models"]
+            ]
+            assert names == [model["id"] for model in row["models"]]
+        body = {"model": "sim-atlas-mini", "messages": [{"role": "user", "content": "hi"}]}
+        with ask(ready["ports"]["sim-atlas"], {**body, "stream": True}) as reply:
             assert reply.headers["content-type"].startswith("text/event-stream")
             assert reply.read().endswith(b"data: [DONE]\n\n")
+
+
+def test_a_provider_answers_in_its_own_dialect_and_in_no_other() -> None:
+    with sandbox() as (_, ready):
+        ports, talk = ready["ports"], [{"role": "user", "content": "hi"}]
+        body = {"model": "sim-boreal-lite", "max_tokens": 50, "messages": talk}
+        with ask(ports["sim-boreal"], body, "/v1/messages") as reply:
+            assert reply.headers["x-federation-simulated"] == "true"
+            assert json.load(reply)["content"][0]["text"].startswith("(Simulated answer")
+        with ask(ports["sim-boreal"], {**body, "stream": True}, "/v1/messages") as reply:
+            assert b"event: message_stop" in reply.read()
+        given = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+        path = "/v1beta/models/sim-lotus-max:generateContent"
+        with ask(ports["sim-lotus"], given, path) as reply:
+            (candidate,) = json.load(reply)["candidates"]
+            assert candidate["content"]["parts"][0]["text"].startswith("(Simulated answer")
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            ask(ports["sim-boreal"], body, "/v1/chat/completions")
+        with raised.value as refused:
+            assert refused.code == 404
+            assert refused.headers["x-federation-simulated"] == "true"
+            said = json.load(refused)
+        assert said["type"] == "error"
+        assert said["error"]["type"] == "not_found_error"
+        assert said["error"]["message"].startswith("(simulated)")
 
 
 def test_errors_come_in_openai_shape_and_marked() -> None:

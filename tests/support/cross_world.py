@@ -23,8 +23,22 @@ DIALECTS: Final = ("openai", "openai_responses", "anthropic", "gemini", "bedrock
 _ADDRESSES: Final = {
     "bedrock": "https://bedrock-runtime.eu-west-1.amazonaws.com",
     "gemini": "https://acme.test/v1beta",
+    "ollama": "https://acme.test",
 }
 MODEL: Final = "acme-large"
+
+JSON_TOOL: Final = "federation_json_answer"
+"""What a call is forced to by a dialect that has no JSON mode."""
+_ALL: Final = 0.99
+"""From here on `top_p` cuts nothing off that any vendor would notice; one takes no more."""
+_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "anthropic": {"temperature": 1.0, "reasons": False},
+    "bedrock": {"reasons": False},
+}
+"""What a vendor does unasked, so that asking for it may be left out."""
+
+_FORCED: Final = ("required", "named")
+"""A call is all that comes, whatever form an answer should have."""
 
 Facts: TypeAlias = dict[str, Any]
 
@@ -60,7 +74,8 @@ class Wire:
         try:
             encoded = self.upstream.encode(request)
         except InvalidRequest as refused:
-            assert refused.code == "not_expressible", refused.message
+            if refused.code != "not_expressible":
+                raise
             return None
         sent = encoded.request
         path, _, query = sent.target.partition("?")
@@ -68,7 +83,9 @@ class Wire:
         return self.face.parse(asked, self.face.glance(asked)), frozenset(encoded.losses)
 
 
-WIRES: Final = {name: Wire(name, upstream_of(name), CLIENTS[name]) for name in DIALECTS}
+WIRES: Final = {
+    name: Wire(name, upstream_of(name), CLIENTS[name]) for name in (*DIALECTS, "ollama")
+}
 
 
 def refuses(table: Table) -> set[str]:
@@ -121,6 +138,7 @@ def _content(request: ChatRequest) -> Facts:
             for inner in part.parts
             if isinstance(inner, Media)
         ],
+        "plans": _plans(messages),
         "thoughts": [squeezed(p.text) for p in _all(messages, Thinking) if p.text and p.signature],
     }
 
@@ -144,13 +162,26 @@ def _turns(messages: Iterable[Message]) -> list[tuple[str, str]]:
             continue
         role = message.role
         said = squeezed(_texts(message.parts))
-        if role == "tool" or not said:
+        if role == "tool" or not said or _calls(message):
             continue
         if out and out[-1][0] == role:
             out[-1] = (role, out[-1][1] + said)
         else:
             out.append((role, said))
     return out
+
+
+def _calls(message: Message) -> bool:
+    return any(isinstance(part, ToolCall) for part in message.parts)
+
+
+def _plans(messages: Iterable[Message]) -> list[str]:
+    """What is said beside calls: one vendor knows it as reasoning only."""
+    return [
+        squeezed("".join(p.text for p in m.parts if isinstance(p, Text | Thinking)))
+        for m in messages
+        if _calls(m)
+    ]
 
 
 def _all(messages: Iterable[Message], kind: type[Any]) -> list[Any]:
@@ -166,15 +197,23 @@ def _arguments(call: ToolCall) -> Any:
 
 
 def _tooling(request: ChatRequest) -> Facts:
+    """Tools that nobody may call are no tools; one that must be called is as good as alone;
+    and a tool that stands for a format is one."""
     choice = request.tool_choice
     mode = choice.mode if choice is not None and request.tools else "auto"
+    offered = [tool for tool in request.tools if tool.name != JSON_TOOL]
+    if mode == "named" and choice is not None:
+        mode, offered = "required", [tool for tool in offered if tool.name == choice.name]
+    if mode == "none":
+        mode, offered = "auto", []
+    if any(tool.name == JSON_TOOL for tool in request.tools):
+        mode = "auto"
     return {
-        "tools": [(tool.name, tool.description) for tool in request.tools],
-        "schemas": [_json(tool.schema) for tool in request.tools],
-        "strict": [bool(tool.strict) for tool in request.tools],
+        "tools": [(tool.name, tool.description) for tool in offered],
+        "schemas": [_json(tool.schema) for tool in offered],
+        "strict": [bool(tool.strict) for tool in offered],
         "choice": mode,
-        "chosen": choice.name if choice is not None and mode == "named" else "",
-        "parallel": request.parallel_tools is not False or not request.tools,
+        "parallel": request.parallel_tools is not False or not offered,
     }
 
 
@@ -185,12 +224,16 @@ def _json(raw: Any) -> Any:
 def _settings(request: ChatRequest) -> Facts:
     sampling, form = request.sampling, request.format
     kind = form.kind if form is not None else "text"
+    if any(tool.name == JSON_TOOL for tool in request.tools):
+        kind = "json"
+    elif request.tools and request.tool_choice and request.tool_choice.mode in _FORCED:
+        kind = "text"
     return {
         "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
+        "top_p": None if sampling.top_p is None or sampling.top_p >= _ALL else sampling.top_p,
         "top_k": sampling.top_k,
-        "frequency_penalty": sampling.frequency_penalty,
-        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty or None,
+        "presence_penalty": sampling.presence_penalty or None,
         "seed": sampling.seed,
         "stop": sampling.stop,
         "choices": sampling.choices or 1,
@@ -212,8 +255,8 @@ def _reasons(reasoning: Reasoning | None) -> bool | None:
         return None
     if reasoning.enabled is False or reasoning.effort == "none" or reasoning.budget == 0:
         return False
-    asked = reasoning.enabled or reasoning.effort or reasoning.adaptive or reasoning.budget
-    return True if asked else None
+    asked = (reasoning.enabled, reasoning.effort, reasoning.adaptive, reasoning.budget)
+    return True if any(asked) or reasoning.show or reasoning.summary else None
 
 
 EXCUSES: Final[dict[str, frozenset[str]]] = {
@@ -227,12 +270,12 @@ EXCUSES: Final[dict[str, frozenset[str]]] = {
         "results": "",
         "result_errors": "tool_result_error",
         "result_media": "tool_result_media",
+        "plans": "thinking_history thinking_state",
         "thoughts": "thinking_history thinking_state",
         "tools": "tool_choice_none",
         "schemas": "tool_schema tool_choice_none",
         "strict": "strict_tools tool_choice_none",
         "choice": "tool_choice_none tool_choice_required tool_choice_named",
-        "chosen": "tool_choice_named tool_choice_none",
         "parallel": "parallel_tools",
         "temperature": "temperature",
         "top_p": "top_p",
@@ -256,13 +299,17 @@ EXCUSES: Final[dict[str, frozenset[str]]] = {
 """For each fact the features whose loss excuses that it is gone or changed."""
 
 
-def differences(before: Facts, after: Facts, losses: frozenset[str]) -> dict[str, tuple[Any, Any]]:
-    """The facts that changed without a loss that says so. A limit that nobody set may be
-    set: one vendor demands it."""
+def differences(
+    before: Facts, after: Facts, losses: frozenset[str], target: str
+) -> dict[str, tuple[Any, Any]]:
+    """The facts that changed on the way to a target without a loss that says so. A limit that
+    nobody set may be set: one vendor demands it."""
+    unasked = _DEFAULTS.get(target, {})
     return {
-        name: (before[name], after[name])
-        for name in before
-        if before[name] != after[name]
+        name: (was, now)
+        for name, was in before.items()
+        if was != (now := after[name])
         and not EXCUSES[name] & losses
-        and not (name == "max_output" and before[name] is None)
+        and not (name == "max_output" and was is None)
+        and not (now is None and name in unasked and was == unasked[name])
     }

@@ -25,10 +25,10 @@ from federation.domain.catalogue import (
     Rates,
     Tier,
 )
-from federation.domain.routes import ListenerLimits, Route, Settings, Target
+from federation.domain.routes import Keeping, ListenerLimits, Route, Settings, Target
 from federation.domain.snapshot import Snapshot
 from federation.errors import EvidenceUnwritable
-from federation.gateway.desk import render_error
+from federation.gateway.desk import Desk, render_error
 from federation.gateway.situation import situate
 from federation.gateway.tokens import Tokens
 from federation.gateway.world import World
@@ -140,6 +140,7 @@ class Gateway:
     transport: Client
     server: Server
     faults: list[BaseException]
+    desk: Desk
 
     @property
     def url(self) -> str:
@@ -151,11 +152,14 @@ def snapshot(
     *routes: Route,
     settings: Settings | None = None,
     version: int = 1,
+    keeps: bool = False,
 ) -> Snapshot:
+    """What a worker decides under. It `keeps` no responses: there is no control to keep them."""
+    decided = settings or Settings()
     return Snapshot(
         version=version,
         digest="test",
-        settings=settings or Settings(),
+        settings=decided if keeps else replace(decided, responses=Keeping(store=False)),
         deployments=deployments,
         routes={item.name: item for item in routes},
         secrets={item.provider.id: "upstream-secret" for item in deployments},
@@ -193,8 +197,9 @@ async def gateway(
         port = listening.getsockname()[1]
         await server.serve(listening)
         try:
-            yield Gateway(port, world, books, keys, leases, transport, server, faults)
+            yield Gateway(port, world, books, keys, leases, transport, server, faults, desk)
         finally:
             await server.aclose()
+            await desk.drain(0)
             await transport.aclose()
     assert faults == [], faults

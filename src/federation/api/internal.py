@@ -14,12 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from federation.control.control import Control
 from federation.errors import FederationError
-from federation.schema.storing import Asked
+from federation.schema.storing import HEADER, PATH, Asked
 from federation.storage.keyring import internal_key
 
 PREFIX = "/internal/"
-RESPONSES = "/internal/responses"
-HEADER = b"x-federation-internal"
 BODY_LIMIT = 128 * 1024 * 1024
 
 _asked = msgspec.msgpack.Decoder(Asked)
@@ -49,7 +47,7 @@ class Internal:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         if not self._is_worker(scope):
             return 401, b""
-        if scope["method"] != "POST" or scope["path"] != RESPONSES:
+        if scope["method"] != "POST" or scope["path"] != PATH:
             return 404, b""
         try:
             asked = _asked.decode(await _body(receive))

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from federation.dialects.openai_responses.tables import NAME as RESPONSES
 from federation.dialects.table import CLIENTS, COUNTS
-from federation.gateway.call import Stage, compose
+from federation.gateway.call import compose
 from federation.gateway.chat import Chat
 from federation.gateway.counting import Counting
-from federation.gateway.desk import Desk
+from federation.gateway.desk import Desk, Endpoint
 from federation.gateway.dispatcher import Dispatcher
+from federation.gateway.operations.dispatcher import OperationDispatcher
+from federation.gateway.operations.endpoint import Operations
 from federation.gateway.passing import Passing
+from federation.gateway.passthrough import PassThrough
+from federation.gateway.responses.background import Background
+from federation.gateway.responses.endpoint import Responses
+from federation.gateway.responses.keeping import KeepingRoom
+from federation.gateway.responses.lookup import Lookup
+from federation.gateway.responses.shelf import Shelf
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.record import Recorder
 from federation.gateway.world import World
 
 
-def assemble(world: World, control: Path) -> Desk:
-    """A worker's handler. `control` is the socket of the management plane.
+def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
+    """A worker's handler. `control` is the socket of the management plane, `writer` the name
+    of the worker's journal.
 
     Identify stands before the pipeline, at the desk, because every path needs it. Record is
     outermost, so that a call which Admit refuses leaves its line too.
     """
-    stages: tuple[Stage, ...] = (
+    stages = (
         Recorder(world.journal, world.meter, world.ended, world.clock),
         Admission(world),
     )
@@ -40,4 +50,22 @@ def assemble(world: World, control: Path) -> Desk:
         for name, face in COUNTS.items()
     }
     route = RouteEndpoint(world, chats["openai"])
-    return Desk(world, chats, counts, route, Passing(world.transport, control))
+    operations = Operations(world, compose(stages, OperationDispatcher(world)))
+    responses, stored = _responses(world, chats[RESPONSES], control, writer)
+    return Desk(
+        world,
+        {**chats, RESPONSES: responses},
+        stored,
+        counts,
+        operations,
+        PassThrough(world, stages),
+        route,
+        Passing(world.transport, control),
+    )
+
+
+def _responses(world: World, chat: Chat, control: Path, writer: str) -> tuple[Endpoint, Lookup]:
+    shelf = Shelf(world.transport, control, lambda: world.internal_key)
+    room = KeepingRoom(world, shelf)
+    background = Background(chat, shelf, room, writer)
+    return Responses(world, chat, shelf, room, background), Lookup(shelf, background)

@@ -116,19 +116,18 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
     master = secrets.master_key(given.data, configuration.reading.loaded.environ)
     keys = _keys(given, configuration, SqlKeys(engine), errands, master)
     durable = configuration.snapshot.settings.durability == "disk"
-    responses = ResponseDesk(
-        SqlResponses(engine if durable else index),
-        Sealer(secrets.response_key(master)),
-        lambda: configuration.snapshot.settings,
-        journals.lives,
-        clock,
-    )
     return Control(
         configuration=configuration,
         keys=keys,
         ledger=Ledger(calls, ingest, errands, lambda: probe(index)),
         providers=ProviderDesk(configuration, overrides, _prober(), errands, clock),
-        responses=responses,
+        responses=ResponseDesk(
+            SqlResponses(engine if durable else index),
+            Sealer(secrets.response_key(master)),
+            lambda: configuration.snapshot.settings,
+            journals.lives,
+            clock,
+        ),
         errands=errands,
         run=given.run,
         workers=given.workers,

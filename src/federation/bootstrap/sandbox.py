@@ -27,7 +27,6 @@ from federation.domain.routes import ListenerLimits
 from federation.listener.server import Server
 from federation.sandbox.profiles import PROFILES, Profile
 from federation.sandbox.provider import SimulatedProvider
-from federation.sandbox.replies import render_error
 from federation.sandbox.rows import rows
 
 _DRAIN_S = 1.0
@@ -64,7 +63,7 @@ async def start(
         ports[profile.id] = sock.getsockname()[1]
         random = Random(f"{seed}/{profile.id}")  # noqa: S311  chance for faults, no secret
         provider = SimulatedProvider(profile, random, time_scale=time_scale)
-        server = Server(provider, ListenerLimits(), render_error, on_fault)
+        server = Server(provider, ListenerLimits(), provider.render_error, on_fault)
         await server.serve(sock)
         servers.append(server)
     return ports, servers

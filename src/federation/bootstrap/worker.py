@@ -40,7 +40,7 @@ from federation.routing.classifier import load as load_classifier
 from federation.routing.request import Memory
 from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report
 from federation.storage.journal import JournalWriter, writer_name
-from federation.storage.keyring import Keys, seal_key
+from federation.storage.keyring import Keys, internal_key, seal_key
 from federation.telemetry import logs, metrics
 from federation.telemetry.meter import Meter
 from federation.transport import proxies
@@ -106,8 +106,8 @@ class Worker:
             memory=Memory(load_classifier()),
             via=installation(options.data),
         )
-        desk = assemble(self._world, options.run / "api.sock")
-        self._server = Server(desk, ListenerLimits(), render_error, on_fault)
+        self._desk = assemble(self._world, options.run / "api.sock", writer)
+        self._server = Server(self._desk, ListenerLimits(), render_error, on_fault)
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._keyed = False
@@ -145,7 +145,8 @@ class Worker:
                 await self._server.serve(listening)
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 self._world.draining = True
-                await self._server.drain(self._options.drain_s)
+                within_s = self._options.drain_s
+                await asyncio.gather(self._server.drain(within_s), self._desk.drain(within_s))
         self._report()
         for task in (*ends, ready):
             task.cancel()
@@ -191,6 +192,7 @@ class Worker:
     def _on_keys(self, ring: KeyRing) -> None:
         self._world.keys = Keys(ring)
         self._world.seal_key = seal_key(ring.hash_key)
+        self._world.internal_key = internal_key(ring.hash_key)
         self._keyed = True
         self._come_ready()
 

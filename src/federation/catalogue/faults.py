@@ -32,7 +32,16 @@ _FREE = {"web_fetch"}
 _SCHEMES = {"none", "bearer", "header", "query", "sigv4", "oauth", "http_signature"}
 _OPERATIONS = {
     *("chat", "completions", "embeddings", "rerank", "image", "image_edit", "speech"),
-    *("transcription", "moderations", "responses", "messages", "batch", "files", "realtime"),
+    *(
+        "transcription",
+        "audio_translation",
+        "moderations",
+        "responses",
+        "messages",
+        "batch",
+        "files",
+        "realtime",
+    ),
     *("count_tokens", "fim", "ocr", "video", "classify", "tokenize", "score", "guardrails"),
 }
 

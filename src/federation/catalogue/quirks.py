@@ -41,6 +41,8 @@ QUIRKS: dict[str, str] = {
     "json_schema_excludes": "what a response schema cannot be combined with",
     "schema_limits": "size, depth and keyword limits of a response schema",
     "embedding_input_type": "values of the field that says what a text is embedded for",
+    "embedding_batch": "most inputs of one embeddings request",
+    "invoke_body": "titan | cohere: whose words the body of an embeddings call is written in",
     "cache_breakpoints": "most cache marks in a request",
     "cache_min_tokens": "shortest prefix that is cached",
     "context_option": "option that sets the context size; the default truncates silently",
@@ -51,6 +53,7 @@ QUIRKS: dict[str, str] = {
     "extra_fields": "field that carries parameters of the model's maker",
     "path": "paths that differ from the dialect's, by operation",
     "query": "query parameters of every request",
+    "passthrough": "methods and paths that are let through untranslated, each with its price",
     # Reasoning
     "reasoning_field": "reasoning_content | reasoning | thinking | content_parts | think_tags",
     "reasoning_control": "effort | thinking | enable_thinking | reasoning_object | adaptive | "

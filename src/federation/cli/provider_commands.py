@@ -107,3 +107,28 @@ def disable(
 
     place = Place(url, api_key, config, data)
     provider_work.switch(place, provider, enabled=False, force=False, as_json=as_json)
+
+
+@app.command()
+@guarded
+def certify(
+    provider: Id,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="Another address than the row's."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="Left out, the row's first."),
+    ] = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Prove a row against its endpoint with some 45 checks; costs about 40 short calls."""
+    from federation.cli import certifying  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    wish = certifying.Wish(provider, base_url, model)
+    place = Place(None, None, config, data)
+    raise typer.Exit(certifying.certify(place, wish, as_json=as_json))

@@ -20,8 +20,9 @@ from federation.config import (
     unenforced,
     watch,
 )
-from federation.config.document import Document
+from federation.config.document import Document, Path_
 from federation.config.environment import Environment
+from federation.config.nearest import unknown_word
 from federation.config.problems import translate
 from federation.config.provider_sources import extra, sources
 from federation.config.providers import Merge
@@ -31,7 +32,7 @@ from federation.config.sections import FederationFile
 from federation.config.settings import Budgets, Loaded, ServerSettings, TelemetrySettings
 from federation.config.variables import VARIABLES
 from federation.domain.catalogue import Provider
-from federation.domain.routes import Deadlines, ListenerLimits, Settings
+from federation.domain.routes import Deadlines, Keeping, ListenerLimits, Settings
 from federation.errors import ConfigError, Problem
 
 
@@ -58,6 +59,7 @@ def load(
     merge.run(entries)
     routes = resolve_routes(whole, where, merge.table, problems)
     _check_open(whole, where, problems)
+    _check_passthrough(whole, where, merge.table, problems)
     if problems:
         raise ConfigError(_ordered(problems))
     paths = (*watch.watched(config_dir, env_file), *more)
@@ -107,6 +109,21 @@ def _check_open(whole: FederationFile, where: Document, problems: list[Problem])
         problems.append(where.problem(("server", "open"), message))
 
 
+def _check_passthrough(
+    whole: FederationFile,
+    where: Document,
+    providers: Mapping[str, Provider],
+    problems: list[Problem],
+) -> None:
+    for at, name in enumerate(whole.passthrough.providers):
+        path: Path_ = ("passthrough", "providers", at)
+        if name not in providers:
+            problems.append(where.problem(path, unknown_word("provider", name, providers)))
+        elif not providers[name].quirks.get("passthrough"):
+            message = f"the row of '{name}' lets nothing through: give it the quirk 'passthrough'"
+            problems.append(where.problem(path, message))
+
+
 def _settings(whole: FederationFile) -> Settings:
     return Settings(
         strategy=whole.strategy,
@@ -126,6 +143,8 @@ def _settings(whole: FederationFile) -> Settings:
         no_proxy=whole.upstream.no_proxy,
         deny_fields=whole.fields.deny,
         allow_fields=whole.fields.allow,
+        responses=Keeping(**whole.responses.model_dump()),
+        passthrough=whole.passthrough.providers if whole.passthrough.enabled else (),
         access_log=whole.telemetry.access_log,
         log_level=whole.telemetry.level,
         log_format=whole.telemetry.format,

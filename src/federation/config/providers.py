@@ -20,7 +20,7 @@ from federation.config.provider_files import Entry
 from federation.config.quantities import header_value
 from federation.config.quantities import name as checked_name
 from federation.config.variables import PROVIDER_VARIABLES, ProviderVariable, variable_word
-from federation.config.words import DIALECTS
+from federation.config.words import DIALECTS, OWN_QUIRKS
 from federation.domain.catalogue import Auth, Model, Provider
 from federation.errors import Problem
 
@@ -268,6 +268,7 @@ class Rows:
 
 def _quirks(catalogue: Mapping[str, Provider]) -> frozenset[str]:
     words = {word for row in catalogue.values() for word in row.quirks}
+    words.update(OWN_QUIRKS if words else ())
     models = (model for row in catalogue.values() for model in row.models)
     return frozenset(words | {word for model in models for word in model.quirks})
 

@@ -65,6 +65,13 @@ FILE: dict[str, str] = {
     "fields": "governed request fields: those that change model, place, price or retention",
     "fields.allow": "clients may use them",
     "fields.deny": "refused everywhere; wins over `allow`",
+    "responses": "answers of `/v1/responses` that clients may come back to by their id",
+    "responses.store": "keep what a call does not say `store: false` to; false refuses "
+    "`store: true` too, unless `fields.allow` lists it",
+    "responses.keep_days": "days until a kept answer is deleted",
+    "passthrough": "requests of other kinds, sent to a provider as they stand",
+    "passthrough.enabled": "let them through; off unless it is said here",
+    "passthrough.providers": "to these, by the methods and paths of the quirk `passthrough`",
     "upstream": "how providers are reached",
     "upstream.https_proxy": "proxy for https providers",
     "upstream.http_proxy": "proxy for http providers",

@@ -15,7 +15,7 @@ from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
 from federation.config.provider_row import Count, Listed, Name, Written
 from federation.config.settings import Budgets, ServerSettings, TelemetrySettings
 from federation.config.words import STRATEGIES
-from federation.domain.routes import Deadlines, ListenerLimits, Settings, Weights
+from federation.domain.routes import Deadlines, Keeping, ListenerLimits, Settings, Weights
 
 # SPEC: no call may ever run longer.
 LONGEST_S = 600.0
@@ -145,6 +145,20 @@ class FieldsSection(Written):
     deny: Annotated[tuple[Name, ...], Listed] = ()
 
 
+class ResponsesSection(Written):
+    """Answers of `/v1/responses` that clients may come back to by their id."""
+
+    store: bool = Keeping().store
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = Keeping().keep_days
+
+
+class PassthroughSection(Written):
+    """Providers that clients may reach untranslated, by the rules of their rows."""
+
+    enabled: bool = False
+    providers: Annotated[tuple[Name, ...], Listed] = ()
+
+
 class UpstreamSection(Written):
     """How providers are reached."""
 
@@ -182,6 +196,8 @@ class FederationFile(Written):
     auto: AutoSection = Field(default_factory=AutoSection)
     defaults: DefaultsSection = Field(default_factory=DefaultsSection)
     fields: FieldsSection = Field(default_factory=FieldsSection)
+    responses: ResponsesSection = Field(default_factory=ResponsesSection)
+    passthrough: PassthroughSection = Field(default_factory=PassthroughSection)
     upstream: UpstreamSection = Field(default_factory=UpstreamSection)
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
     budgets: BudgetsSection = Field(default_factory=BudgetsSection)

@@ -38,6 +38,9 @@ UNITS = (
     *("search", "web_search", "web_fetch"),
 )
 
+OWN_QUIRKS = ("embedding_batch", "invoke_body", "passthrough")
+"""Words for operators' rows that no row of the catalogue happens to use."""
+
 RESIDENCY = ("us", "eu", "uk", "apac", "cn", "other", "local")
 # ISO 3166-1 alpha-2, in lower case.
 _COUNTRIES = """

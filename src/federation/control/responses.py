@@ -16,6 +16,7 @@ from federation.domain.routes import Settings
 from federation.errors import Unavailable
 from federation.schema.storing import (
     FAILED,
+    LONGEST,
     MISSING,
     RUNNING,
     TOO_LARGE,
@@ -43,8 +44,6 @@ ROUND_S = 1.0
 SWEEP_S = 60.0
 SWEEP_MOST = 500
 """Entries deleted in one transaction: other writers wait for no more than that."""
-LONGEST = 512
-"""Responses of one conversation."""
 _DAY_MS = 86_400_000
 
 

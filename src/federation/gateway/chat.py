@@ -10,6 +10,7 @@ from federation.domain.access import VirtualKey
 from federation.gateway.call import Account, Call, Handler
 from federation.gateway.reading import Reading
 from federation.gateway.world import World
+from federation.schema.glance import Glance
 from federation.schema.http import ClientReply, ClientRequest
 
 _BIG = 512 * 1024
@@ -59,6 +60,13 @@ class Chat:
         if self._chat_of is not None:
             request = self._chat_of(request)
         glance = face.glance(request)
+        return self.glanced(request, key, glance, Reading(face, request, glance, world.seal_key))
+
+    def glanced(
+        self, request: ClientRequest, key: VirtualKey, glance: Glance, reading: Reading
+    ) -> Call:
+        """A call made of a request that was glanced at."""
+        world = self._world
         return Call(
             id=world.ids.next(),
             request=request,
@@ -66,8 +74,8 @@ class Chat:
             started_ms=int(world.wall() * 1000),
             account=Account(),
             glance=glance,
-            face=face,
-            reading=Reading(face, request, glance, world.seal_key),
+            face=self._face,
+            reading=reading,
             key=key,
             operation=self._operation,
         )

@@ -6,10 +6,11 @@ body is read into, so that strangers cost next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from federation.dialects.operations.table import find_client
 from federation.dialects.table import CLIENTS
 from federation.domain.access import Role, VirtualKey
 from federation.domain.asker import identify
@@ -25,7 +26,15 @@ from federation.gateway import listing
 from federation.gateway.catalogs import shown, tells, told
 from federation.gateway.chat import Chat
 from federation.gateway.passing import Passing, is_passed
-from federation.gateway.paths import chat_dialect, count_dialect, error_dialect, keyed_by_query
+from federation.gateway.paths import (
+    chat_dialect,
+    count_dialect,
+    error_dialect,
+    is_operation,
+    is_passage,
+    keyed_by_query,
+)
+from federation.gateway.responses.lookup import Lookup
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
@@ -43,14 +52,20 @@ class Desk:
     def __init__(
         self,
         world: World,
-        chats: dict[str, Chat],
+        chats: Mapping[str, Endpoint],
+        stored: Lookup,
         counts: dict[str, Chat],
+        operations: Endpoint,
+        passage: Endpoint,
         route: RouteEndpoint,
         passing: Passing,
     ) -> None:
         self._world = world
+        self._operations = operations
+        self._passage = passage
         self._passing = passing
         self._chats = chats
+        self._stored = stored
         self._counts = counts
         self._posts: dict[str, Endpoint] = {"/v1/route": route, "/api/show": self._show}
         self._gets: dict[str, Endpoint] = {
@@ -68,13 +83,10 @@ class Desk:
             raise LoopDetected(
                 "This request came from this gateway itself: a provider's base_url names it."
             )
-        if method == "POST":
+        if method == "POST" or is_passage(path):
             endpoint = self._chats.get(chat_dialect(path)) or self._post(path)
             if endpoint is not None:
-                key = self.identify(request)
-                if key.role not in _INFERENCE_ROLES:
-                    raise Forbidden(f"A key with the role {key.role.value!r} may not call models.")
-                return await endpoint(request, key)
+                return await endpoint(request, self._caller(request))
         elif method in ("GET", "HEAD"):
             endpoint = self._gets.get(path)
             if endpoint is not None and b"anthropic-version" not in request.headers:
@@ -88,18 +100,35 @@ class Desk:
                 return ClientReply(200, JSON, b'{"status":"ok"}')
             if path == "/health/ready":
                 return self._ready()
+        stored = self._stored.endpoint(method, path)
+        if stored is not None:
+            return await stored(request, self._caller(request))
         if is_passed(path):
             return await self._passing(request)
         raise self._unknown(path)
 
     def _post(self, path: str) -> Endpoint | None:
-        return self._posts.get(path) or self._counts.get(count_dialect(path))
+        found = self._posts.get(path) or self._counts.get(count_dialect(path))
+        if found is None and is_operation(path):
+            return self._operations
+        return self._passage if found is None and is_passage(path) else found
 
     def identify(self, request: ClientRequest) -> VirtualKey:
         """The virtual key that a request presents. Raises `Unauthorized`."""
         is_open = self._world.current().snapshot.settings.open
         query = request.query if keyed_by_query(request.path) else ""
         return identify(request.headers, self._world.keys.find, is_open=is_open, query=query)
+
+    def _caller(self, request: ClientRequest) -> VirtualKey:
+        """The key of somebody who may call models. Raises `Unauthorized`, `Forbidden`."""
+        key = self.identify(request)
+        if key.role not in _INFERENCE_ROLES:
+            raise Forbidden(f"A key with the role {key.role.value!r} may not call models.")
+        return key
+
+    async def drain(self, within_s: float) -> None:
+        """Let calls finish that no client waits for."""
+        await self._stored.background.drain(within_s)
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._world.current(), key))
@@ -134,11 +163,14 @@ class Desk:
 
     def _unknown(self, path: str) -> FederationError:
         known = path in self._posts or path in self._gets or path in _HEALTH or chat_dialect(path)
-        if known or path.startswith("/v1/models/"):
+        if known or is_operation(path) or path.startswith("/v1/models/"):
             return MethodNotAllowed("This path does not answer that method.")
         return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
 
 
 def render_error(error: FederationError, path: str) -> ClientReply:
     """An error in the format of the face that the path belongs to."""
+    operation = find_client(path)
+    if operation is not None:
+        return operation.render_error(error, error.call_id)
     return CLIENTS[error_dialect(path)].render_error(error, error.call_id)

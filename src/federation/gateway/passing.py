@@ -12,6 +12,7 @@ from urllib.parse import quote
 from federation.errors import FederationError, Unavailable, UpstreamError
 from federation.ports import Transport
 from federation.schema.http import ClientReply, ClientRequest, Origin, Timeouts, WireRequest
+from federation.schema.storing import HEADER
 
 PASSED = (
     "/admin/",
@@ -40,6 +41,7 @@ _KEPT_BACK = frozenset(
         b"expect",
         b"date",
         b"server",
+        HEADER,
         _PEER,
     )
 )
@@ -52,12 +54,17 @@ def is_passed(path: str) -> bool:
     return path.startswith(PASSED)
 
 
+def control_at(socket: Path) -> Origin:
+    """Control as the transport reaches it."""
+    return Origin(scheme="http+unix", host="control", port=0, path=str(socket))
+
+
 class Passing:
     """Hands requests on to control; one for each worker."""
 
     def __init__(self, transport: Transport, socket: Path) -> None:
         self._transport = transport
-        self._origin = Origin(scheme="http+unix", host="control", port=0, path=str(socket))
+        self._origin = control_at(socket)
 
     async def __call__(self, request: ClientRequest) -> ClientReply:
         """Control's answer, whole. Raises `Unavailable` while control is away."""
@@ -74,12 +81,13 @@ class Passing:
             finally:
                 await exchange.aclose()
         except UpstreamError as error:
-            raise _away() from error
+            raise away() from error
         kept = [pair for pair in exchange.headers.items() if pair[0] not in _KEPT_BACK]
         return ClientReply(exchange.status, kept, body)
 
 
-def _away() -> FederationError:
+def away() -> FederationError:
+    """What a client hears of what only control can do, while control is not there."""
     return Unavailable(
         "The control process is restarting; inference goes on. Try again in a few seconds.",
         code="control_unavailable",

@@ -34,6 +34,8 @@ _FAMILIES: Final = (
 )
 """How the paths of a dialect begin, where it is not OpenAI's."""
 
+_EMBEDS: Final = (":embedContent", ":batchEmbedContents")
+
 
 def chat_dialect(path: str) -> str:
     """The dialect of a chat endpoint; empty where the path is none."""
@@ -82,4 +84,6 @@ def error_dialect(path: str) -> str:
 
 def keyed_by_query(path: str) -> bool:
     """Whether the clients of this path may put their key into the query."""
-    return path.startswith("/v1beta") or gemini_paths.route(path) is not None
+    return (
+        path.startswith("/v1beta") or path.endswith(_EMBEDS) or gemini_paths.route(path) is not None
+    )

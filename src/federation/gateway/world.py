@@ -120,6 +120,8 @@ class World:
     draining: bool = False
     seal_key: bytes = b"\0" * 32
     """For envelopes around states; the same in every worker once the key ring is here."""
+    internal_key: str = ""
+    """What control knows a worker by, once the key ring is here."""
     _failures: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     store_writable: bool = True
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
+from federation.domain.money import NANO
 from federation.domain.routes import Weights
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, NotEligible
 from federation.routing.eligible import governing_rules, key_rules
 from federation.routing.fleet import Fleet
 from federation.routing.masks import indexes_of, mask_of
@@ -131,6 +132,40 @@ def _open(candidates: list[Deployment]) -> InvalidRequest:
         code="model_required",
         param="model",
     )
+
+
+def admit_passage(
+    fleet: Fleet,
+    mask: int,
+    glance: OperationGlance,
+    key: VirtualKey,
+    price_nano: int,
+) -> None:
+    """Apply the rules to a request that goes to one provider untranslated; `mask` are its
+    deployments, whose place and evidence are the provider's.
+
+    Raises `NotEligible`. A key that is kept to some models needs to know which one is meant.
+    """
+    constraints = glance.ask.constraints
+    rules: Rules = ()
+    if key.providers:
+        rules = (("key_providers", fleet.of_providers(key.providers)),)
+    if key.models:
+        meant = fleet.names.covers(glance.model) if glance.model else 0
+        rules += (("key_models", mask if meant & mask & fleet.named(key.models) else 0),)
+    rules += governing_rules(fleet, constraints)
+    if constraints.max_cost is not None:
+        rules += (("max_cost", mask if price_nano <= constraints.max_cost * NANO else 0),)
+    if constraints.max_latency_ms is not None:
+        rules += (("max_latency", 0),)
+    left, removed = apply_rules(mask, rules)
+    if not left:
+        provider = fleet.deployments[indexes_of(mask)[0]].provider.id
+        rule = next(iter(removed), "disabled")
+        raise NotEligible(
+            f"{provider} may not be passed through to for this call (rule {rule}).",
+            removed={provider: rule},
+        )
 
 
 def operation_terms(operation: str, usage: Usage, weights: Weights) -> Terms:

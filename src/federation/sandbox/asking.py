@@ -17,8 +17,8 @@ from federation.errors import InvalidRequest
 from federation.sandbox.tokens import prompt_tokens
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-_CHOICES_LIMIT = 8
-_STOPS_LIMIT = 4
+CHOICES_LIMIT = 8
+STOPS_LIMIT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the simulation needs of a request."""
+    """What the simulation needs of a request, in whatever language it came."""
 
     model: str
     prompt: str
@@ -55,6 +55,8 @@ class Asked:
     stream: bool
     include_usage: bool
     seed: int
+    reasoning: bool = False
+    """The caller wants to see that the model reasons."""
 
 
 def read(body: bytes) -> Asked:
@@ -85,7 +87,7 @@ def read(body: bytes) -> Asked:
         parallel=given.get("parallel_tool_calls") is not False,
         schema=schema,
         json_object=json_object,
-        choices=_whole_number(given, "n", 1, _CHOICES_LIMIT) or 1,
+        choices=_whole_number(given, "n", 1, CHOICES_LIMIT) or 1,
         limit=_limit(given),
         stops=_stops(given.get("stop")),
         stream=_typed(given, "stream", bool, default=False),
@@ -251,6 +253,6 @@ def _stops(given: object) -> tuple[str, ...]:
     stops = [given] if isinstance(given, str) else given
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
         raise InvalidRequest("'stop' must be text or a list of texts", param="stop")
-    if len(stops) > _STOPS_LIMIT:
+    if len(stops) > STOPS_LIMIT:
         raise InvalidRequest("'stop' has more than four entries", param="stop")
     return tuple(stop for stop in stops if stop)

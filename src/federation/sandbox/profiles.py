@@ -56,6 +56,7 @@ class Profile:
     data_use: str = "none"
     local: bool = False
     faults: Faults = field(default_factory=Faults)
+    dialect: str = "openai"
 
     def model(self, name: str) -> SimModel | None:
         """The model with this id."""
@@ -143,6 +144,7 @@ BOREAL = Profile(
         ),
     ),
     ("gdpr", "soc2", "iso27001"),
+    dialect="anthropic",
 )
 
 COMET = Profile(
@@ -206,6 +208,7 @@ LOTUS = Profile(
         ),
     ),
     data_use="trains",
+    dialect="gemini",
 )
 
 FLAKY = Profile(

@@ -5,6 +5,7 @@ Reference: https://platform.openai.com/docs/api-reference/chat/object
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import msgspec
@@ -15,8 +16,9 @@ from federation.sandbox.script import Choice, Script
 from federation.schema.http import ByteStream, ClientReply
 
 SIMULATED = (b"x-federation-simulated", b"true")
-_JSON = (b"content-type", b"application/json")
-_SSE = (b"content-type", b"text/event-stream; charset=utf-8")
+JSON = b"application/json"
+SSE = b"text/event-stream; charset=utf-8"
+_TYPE = b"content-type"
 _CREATED = 1_767_225_600
 """2026-01-01: a moment that never moves, so that the same request has the same bytes."""
 _TYPES = {
@@ -29,14 +31,21 @@ _TYPES = {
 DONE = b"data: [DONE]\n\n"
 
 
-def reply(status: int, body: object, *more: tuple[bytes, bytes]) -> ClientReply:
-    """A JSON reply."""
-    return ClientReply(status, [_JSON, SIMULATED, *more], msgspec.json.encode(body))
+def rendered(body: bytes, *more: tuple[bytes, bytes], status: int = 200) -> ClientReply:
+    """A reply with a JSON body."""
+    return ClientReply(status, [(_TYPE, JSON), SIMULATED, *more], body)
 
 
-def streamed(body: ByteStream, *more: tuple[bytes, bytes], sse: bool = True) -> ClientReply:
-    """A reply whose body comes piece by piece."""
-    return ClientReply(200, [_SSE if sse else _JSON, SIMULATED, *more], body)
+def streamed(body: ByteStream, kind: bytes, *more: tuple[bytes, bytes]) -> ClientReply:
+    """A reply of this content type whose body comes piece by piece."""
+    return ClientReply(200, [(_TYPE, kind), SIMULATED, *more], body)
+
+
+def marked(error: FederationError) -> FederationError:
+    """The same error, whose message says that it is simulated."""
+    same = copy.copy(error)
+    same.message = f"(simulated) {error.message}"
+    return same
 
 
 def render_error(error: FederationError, path: str) -> ClientReply:
@@ -45,7 +54,7 @@ def render_error(error: FederationError, path: str) -> ClientReply:
     code = error.code if error.status != 400 or error.code != "invalid_request" else None
     body = {
         "error": {
-            "message": f"(simulated) {error.message}",
+            "message": marked(error).message,
             "type": kind,
             "param": error.param,
             "code": code,
@@ -54,7 +63,7 @@ def render_error(error: FederationError, path: str) -> ClientReply:
     more = []
     if error.retry_after_s is not None:
         more.append((b"retry-after", b"%d" % error.retry_after_s))
-    return reply(error.status, body, *more)
+    return rendered(msgspec.json.encode(body), *more, status=error.status)
 
 
 def model_list(profile: Profile) -> dict[str, Any]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from federation.sandbox.faults import SUFFIXES
 from federation.sandbox.profiles import PROFILES, Profile, SimModel
+
+BASES: Final = {
+    "openai": "/v1",
+    "anthropic": "/v1",
+    "gemini": "/v1beta",
+    "cohere": "/v2",
+    "bedrock": "",
+    "ollama": "",
+    "openai_responses": "/v1",
+}
+"""The path of a base address, by dialect."""
 
 
 def rows(ports: dict[str, int], *, fault_models: bool = False) -> list[dict[str, Any]]:
@@ -31,8 +42,8 @@ def _row(profile: Profile, port: int, *, fault_models: bool) -> dict[str, Any]:
         "id": profile.id,
         "name": profile.name,
         "tier": profile.tier,
-        "dialect": "openai",
-        "base_url": f"http://127.0.0.1:{port}/v1",
+        "dialect": profile.dialect,
+        "base_url": f"http://127.0.0.1:{port}{BASES[profile.dialect]}",
         "auth": {"scheme": "none"},
         "regions": list(profile.regions),
         "certifications": list(profile.certifications),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from federation.errors import InvalidRequest
@@ -12,6 +13,8 @@ from federation.sandbox.tokens import pieces
 
 _PREFILL_MS = 0.01
 """Reading one prompt token."""
+_EVENT_S = 0.02
+"""Faster models send several tokens in one event, as real ones do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ class Script:
     first_s: float
     """Until the first visible token, reasoning included."""
     token_s: float
+    shows_reasoning: bool = False
+
+
+def token_groups(script: Script, said: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """What each event of a stream adds, with how many tokens it is."""
+    a_time = max(1, int(_EVENT_S / script.token_s)) if script.token_s else 1
+    for start in range(0, len(said), a_time):
+        group = said[start : start + a_time]
+        yield len(group), "".join(group)
 
 
 def write(asked: Asked, model: SimModel, *, time_scale: float = 1.0) -> Script:
@@ -65,6 +77,7 @@ def write(asked: Asked, model: SimModel, *, time_scale: float = 1.0) -> Script:
         include_usage=asked.include_usage,
         first_s=first_s + thinking * token_s,
         token_s=token_s,
+        shows_reasoning=asked.reasoning and thinking > 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Bodies that take their time, and the ways in which they end before they should."""
+"""Streams in OpenAI's words, bodies that take their time, and how they end too early."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import Any
 from federation.errors import UpstreamCut
 from federation.sandbox import replies
 from federation.sandbox.faults import Fault
-from federation.sandbox.script import Choice, Script
+from federation.sandbox.script import Choice, Script, token_groups
 from federation.sandbox.tokens import pieces
 
 Sleep = Callable[[float], Awaitable[None]]
 
-_EVENT_S = 0.02
-"""Faster models send several tokens in one event, as real ones do."""
 _FOREVER_S = 86_400.0
-_GARBLED = b'data: {"id": "chatcmpl-sim", "choices": [{"ind\n\n'
+GARBLED = b'data: {"id": "chatcmpl-sim", "choices": [{"ind\n\n'
+"""An event that is no JSON, in the most usual framing."""
 
 
 def events(script: Script) -> Iterator[tuple[float, bytes]]:
     """The events of a stream, each with the seconds to wait before it."""
-    a_time = max(1, int(_EVENT_S / script.token_s)) if script.token_s else 1
     for index, choice in enumerate(script.choices):
         first = {"role": "assistant", "content": None if choice.calls else "", "refusal": None}
         yield (script.first_s if index == 0 else 0.0), replies.chunk(script, index, first)
-        for count, delta in _deltas(choice, a_time):
+        for count, delta in _deltas(script, choice):
             yield count * script.token_s, replies.chunk(script, index, delta)
         yield 0.0, replies.chunk(script, index, {}, choice.finish)
     if script.include_usage:
@@ -33,12 +31,11 @@ def events(script: Script) -> Iterator[tuple[float, bytes]]:
     yield 0.0, replies.DONE
 
 
-def _deltas(choice: Choice, a_time: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _deltas(script: Script, choice: Choice) -> Iterator[tuple[int, dict[str, Any]]]:
     """What each event adds, with how many tokens it is."""
     if not choice.calls:
-        for start in range(0, len(choice.pieces), a_time):
-            group = choice.pieces[start : start + a_time]
-            yield len(group), {"content": "".join(group)}
+        for count, text in token_groups(script, choice.pieces):
+            yield count, {"content": text}
         return
     for place, (call, name, arguments) in enumerate(choice.calls):
         opening = {"name": name, "arguments": ""}
@@ -46,11 +43,9 @@ def _deltas(choice: Choice, a_time: int) -> Iterator[tuple[int, dict[str, Any]]]
             0,
             {"tool_calls": [{"index": place, "id": call, "type": "function", "function": opening}]},
         )
-        said = pieces(arguments)
-        for start in range(0, len(said), a_time):
-            part = said[start : start + a_time]
-            more = {"index": place, "function": {"arguments": "".join(part)}}
-            yield len(part), {"tool_calls": [more]}
+        for count, text in token_groups(script, pieces(arguments)):
+            more = {"index": place, "function": {"arguments": text}}
+            yield count, {"tool_calls": [more]}
 
 
 class TimedBody:
@@ -61,8 +56,13 @@ class TimedBody:
     """
 
     def __init__(
-        self, parts: list[tuple[float, bytes]], sleep: Sleep, fault: Fault | None = None
+        self,
+        parts: list[tuple[float, bytes]],
+        sleep: Sleep,
+        fault: Fault | None = None,
+        garbled: bytes = GARBLED,
     ) -> None:
+        self._garbled = garbled
         self._parts = parts
         self._sleep = sleep
         self._fault = fault
@@ -82,7 +82,7 @@ class TimedBody:
                 return b""
             if self._fault is Fault.GARBLED:
                 self._fault = None
-                return _GARBLED
+                return self._garbled
         wait, piece = self._parts[self._next]
         self._next += 1
         if wait > 0:

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import msgspec
 
-QUEUED, IN_PROGRESS, CANCELLED, FAILED = "queued", "in_progress", "cancelled", "failed"
+PATH = "/internal/responses"
+"""Where control is asked. Workers pass no client on to paths that begin like this."""
+HEADER = b"x-federation-internal"
+"""Says that a worker asks; see `storage.keyring.internal_key`."""
+
+QUEUED, IN_PROGRESS = "queued", "in_progress"
+COMPLETED, CANCELLED, FAILED = "completed", "cancelled", "failed"
 RUNNING = frozenset((QUEUED, IN_PROGRESS))
 """Statuses of a response that is not over: only these may still change."""
+
+LONGEST = 512
+"""Responses of one conversation."""
 
 MISSING, TOO_LONG, TOO_LARGE = "missing", "too_long", "too_large"
 """Why a conversation cannot be had: a response of it is not there, or it is over a limit."""
@@ -24,7 +33,7 @@ class Save(msgspec.Struct, frozen=True, tag="save"):
     payload: bytes
     previous: str = ""
     """The response that it continues."""
-    status: str = "completed"
+    status: str = COMPLETED
     writer: str = ""
     """The worker that still works on it."""
     items: tuple[str, ...] = ()

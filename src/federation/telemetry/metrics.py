@@ -38,6 +38,7 @@ CONNECTIONS = "federation_client_connections"
 DEPLOYMENTS_DOWN = "federation_deployments_down"
 JOURNAL_ERRORS = "federation_journal_errors_total"
 LEASE_DENIALS = "federation_lease_denials_total"
+RESPONSES_UNKEPT = "federation_responses_unkept_total"
 WORKERS = "federation_workers"
 SNAPSHOT_VERSION = "federation_snapshot_version"
 CONFIG_PROBLEMS = "federation_config_problems"
@@ -117,6 +118,12 @@ METRICS: dict[str, Metric] = {
             "counter",
             "Times a provider was passed over because its request limit was used up.",
             ("provider",),
+        ),
+        Metric(
+            RESPONSES_UNKEPT,
+            "counter",
+            "Answers that should have been kept for later calls and were not.",
+            ("reason",),
         ),
         Metric(WORKERS, "gauge", "Inference workers connected to control."),
         Metric(SNAPSHOT_VERSION, "gauge", "Version of the configuration in force."),

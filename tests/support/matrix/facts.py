@@ -185,8 +185,11 @@ def differences(side: str, wanted: Asked | Heard, found: Asked | Heard) -> dict[
         want, got = getattr(wanted, one.name), getattr(found, one.name)
         if one.name in ("counts", "flow"):
             for name in sorted({*want, *got}):
-                pair = (want.get(name), got.get(name)) if isinstance(want, dict) else (
-                    name in want, name in got)
+                pair = (
+                    (want.get(name), got.get(name))
+                    if isinstance(want, dict)
+                    else (name in want, name in got)
+                )
                 if pair[0] != pair[1]:
                     unlike[f"{side}.{one.name}.{name}"] = f"{pair[0]!r} -> {pair[1]!r}"
         elif want != got:

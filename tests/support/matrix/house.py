@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Final
 
-from federation.domain.routes import Settings
 from inprocess import deployment, gateway, snapshot
 from matrix.facts import CLIENT, Asked, joined
 from matrix.scenes import Answer, Fault
 from matrix.vendors.table import VENDORS, Vendor
 from scripted import Talk, Upstream
+
+from federation.domain.routes import Settings
 
 CUTS: Final = (1, 2, 3, 5, 8, 13, 89)
 """Sizes of the pieces in which a stream arrives."""

@@ -155,7 +155,7 @@ PERSON: Final[dict[str, Any]] = {
 LIMA: Final = Call("get_weather", {"city": "Lima", "days": 2})
 OSLO: Final = Call("get_weather", {"city": "Osló – „Ø“", "days": 1})
 ZONE: Final = Call("read_clock", {"zone": "Europe/Oslo"})
-WORDS: Final = "Grüße aus 東京: it is “fine” \U0001f600.\nSecond line, with \\ and \"quotes\"."
+WORDS: Final = 'Grüße aus 東京: it is “fine” \U0001f600.\nSecond line, with \\ and "quotes".'
 
 SCENES: Final[dict[str, Scene]] = {
     "text": Scene(

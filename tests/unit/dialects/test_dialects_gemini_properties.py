@@ -54,6 +54,12 @@ said = st.lists(texts | media | files, min_size=1, max_size=3)
 answered = st.lists(texts | thoughts | calls | code, min_size=1, max_size=3)
 
 
+def in_pieces(parts: list[Any]) -> bool:
+    """Whether a text is kept as the pieces in which it was streamed: such are joined."""
+    kinds = [("text" in part, part.get("thought", False)) for part in parts]
+    return any(one == after and one[0] for one, after in pairwise(kinds))
+
+
 def turns(parts: Any, role: str) -> Any:
     return fields({"role": st.just(role), "parts": parts})
 
@@ -61,7 +67,7 @@ def turns(parts: Any, role: str) -> Any:
 conversations = st.lists(
     st.tuples(
         turns(said, "user"),
-        turns(answered, "model"),
+        turns(answered.filter(lambda parts: not in_pieces(parts)), "model"),
         turns(st.lists(results, min_size=1, max_size=2), "user"),
     ),
     min_size=1,

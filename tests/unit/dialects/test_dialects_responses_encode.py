@@ -277,7 +277,7 @@ def test_what_cannot_be_said_is_left_out_and_named(request_: ChatRequest, featur
             "messages[0].content[0]",
         ),
     ],
-    ids=str,
+    ids=("choices", "spoken", "audio", "video", "file", "hosted", "result"),
 )
 def test_what_would_change_the_meaning_is_refused(request_: ChatRequest, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -302,7 +302,8 @@ def test_what_would_change_the_meaning_is_refused(request_: ChatRequest, param: 
             ("reasoning_effort",),
         ),
         (Reasoning("max"), {"effort_rename": {"max": "xhigh"}}, {"effort": "xhigh"}, ()),
-        (Reasoning(enabled=True), {}, None, ()),
+        (Reasoning(enabled=True), {}, {"summary": "auto"}, ()),
+        (Reasoning(enabled=True, show=False), {}, None, ()),
     ],
 )
 def test_efforts_in_the_words_of_the_row(

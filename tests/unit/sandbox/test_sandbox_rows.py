@@ -20,8 +20,17 @@ def test_every_row_is_one_that_an_operator_could_write() -> None:
     for row in rows(PORTS, fault_models=True):
         parsed = ProviderRow.model_validate(row)
         assert parsed.simulated
-        assert parsed.base_url == f"http://127.0.0.1:{PORTS[parsed.id]}/v1"
+        assert parsed.base_url.startswith(f"http://127.0.0.1:{PORTS[parsed.id]}/v1")
         assert json.loads(json.dumps(row)) == row
+
+
+def test_the_providers_speak_several_dialects() -> None:
+    spoken = {
+        row["id"]: (row["dialect"], row["base_url"].rpartition("/")[2]) for row in rows(PORTS)
+    }
+    assert spoken["sim-atlas"] == ("openai", "v1")
+    assert spoken["sim-boreal"] == ("anthropic", "v1")
+    assert spoken["sim-lotus"] == ("gemini", "v1beta")
 
 
 def test_every_row_and_model_says_that_it_is_simulated() -> None:

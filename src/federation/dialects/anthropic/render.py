@@ -42,7 +42,7 @@ def render(response: ChatResponse, request: ChatRequest) -> bytes:
         "stop_reason": stop_reason(
             choice.finish, choice.reason, choice.stop_sequence, refused=refused
         ),
-        "stop_sequence": choice.stop_sequence,
+        "stop_sequence": choice.stop_sequence or None,
     }
     details = stop_details(choice.detail)
     if details is not None:

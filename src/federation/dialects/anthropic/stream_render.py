@@ -168,7 +168,7 @@ class StreamRenderer:
     def _ending(self) -> dict[str, Any]:
         end = self._finished or Finished(0, "")
         reason = stop_reason(end.finish, end.reason, end.stop_sequence, refused=self._refused)
-        delta: dict[str, Any] = {"stop_reason": reason, "stop_sequence": end.stop_sequence}
+        delta: dict[str, Any] = {"stop_reason": reason, "stop_sequence": end.stop_sequence or None}
         details = stop_details(end.detail)
         if details is not None:
             delta["stop_details"] = details

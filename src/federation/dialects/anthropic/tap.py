@@ -89,7 +89,7 @@ class StreamTap:
 
         A line break cannot stand raw inside JSON, so lines are found as such.
         """
-        if self._cutter.holding or not data.startswith(_DELTA) or data[-2:] != b"\n\n":
+        if self._cutter.held or not data.startswith(_DELTA) or data[-2:] != b"\n\n":
             return False
         count = data.count(b"\n\n")
         if b"\r" in data or data.count(_MORE) != count - 1 or data.count(b"\n") != 3 * count:

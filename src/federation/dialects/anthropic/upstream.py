@@ -47,6 +47,11 @@ class AnthropicUpstream:
     def __repr__(self) -> str:
         return f"AnthropicUpstream({self.wire.deployment!r})"
 
+    def needs_translation(self, glance: Glance, body: bytes) -> bool:
+        """Whether the row asks for a change inside of a body of this dialect: a remote address
+        of a picture is then refused before anything is spent."""
+        return not self.wire.image_urls and glance.images > 0
+
     def forward(self, glance: Glance, body: bytes) -> WireRequest:
         """The client's body with no change but what the row demands."""
         return forward.forward(self.wire, glance, body)

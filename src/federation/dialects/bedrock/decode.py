@@ -97,7 +97,7 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
         tuple(parts),
         finish_of(reason, called),
         reason,
-        stop_sequence_of(whole.additional_model_response_fields),
+        stop_sequence_of(whole.additional_model_response_fields, reason),
         extra=extra,
     )
     return ChatResponse(
@@ -147,12 +147,14 @@ def gathered(metrics: Raw, trace: Raw, performance: Raw, tier: Raw, fields: Raw)
     return {name: raw for name, raw in said.items() if raw != _NULL}
 
 
-def stop_sequence_of(fields: Raw) -> str | None:
-    """The stop sequence that ended the answer, where the model's own fields hold it."""
+def stop_sequence_of(fields: Raw, reason: str) -> str | None:
+    """The stop sequence that ended the answer, where the model's own fields hold it; empty
+    where only `reason` tells of one."""
     try:
-        return _STOPPED.decode(fields).stop_sequence
+        found = _STOPPED.decode(fields).stop_sequence
     except msgspec.DecodeError:
-        return None
+        found = None
+    return "" if found is None and reason == "stop_sequence" else found
 
 
 def invoked_model(trace: Raw) -> str:

@@ -140,7 +140,7 @@ def response_fields(
     if "additionalModelResponseFields" in extra:
         return extra["additionalModelResponseFields"]
     raw = request.extra.get("additionalModelResponseFieldPaths")
-    if raw is None or stop_sequence is None or request.dialect != NAME:
+    if raw is None or not stop_sequence or request.dialect != NAME:
         return None
     return {"stop_sequence": stop_sequence} if _STOP_PATH in (_PATHS.decode(raw) or ()) else None
 

@@ -248,7 +248,7 @@ class StreamDecoder:
                 0,
                 finish_of(reason, self._called),
                 reason,
-                stop_sequence_of(fields),
+                stop_sequence_of(fields, reason),
                 extra=extra,
             )
         )

@@ -130,12 +130,13 @@ def _add_answer(
     chosen: dict[str, Any] | None,
     writing: Writing,
 ) -> dict[str, Any] | None:
-    """Add the tool through which the answer comes, and force it, alone or among the others."""
+    """Add the tool through which the answer comes, and force it, alone or among the others.
+    Where a call is forced anyway there is no such answer."""
     feature = "json_schema" if wanted.kind == "schema" else "json_mode"
     schema = wanted.schema if wanted.kind == "schema" and wanted.schema else _ANY_OBJECT
     if not writing.wire.forced_tools or not _is_object(schema):
         writing.losses.note(feature, "response_format")
-    if choice.mode == NAMED:
+    if choice.mode in (NAMED, REQUIRED):
         return chosen
     others = bool(specs) and choice.mode != NONE
     told = wanted.description or "Gives the answer. Call it once, with the whole answer."

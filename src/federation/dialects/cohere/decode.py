@@ -26,6 +26,7 @@ from federation.schema.glance import Answer, Edits
 from federation.schema.parts import Fields, Foreign, Part, Text, Thinking, ToolCall
 
 _NULL: Final = Raw(b"null")
+_STOPPED: Final = "STOP_SEQUENCE"
 
 
 class _Head(msgspec.Struct):
@@ -115,9 +116,20 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
     if usage is not None:
         extra["usage"] = whole.usage
     choice = Choice(
-        0, tuple(parts), finish_of(finish, parts), finish, logprobs=logprobs, extra=extra
+        0,
+        tuple(parts),
+        finish_of(finish, parts),
+        finish,
+        stopped_by(finish),
+        logprobs=logprobs,
+        extra=extra,
     )
     return ChatResponse(NAME, whole.id or "", "", (choice,), usage=usage)
+
+
+def stopped_by(reason: str) -> str | None:
+    """Which stop sequence ended an answer: that one did is said, which one is not."""
+    return "" if reason == _STOPPED else None
 
 
 def finish_of(reason: str, parts: Any) -> str:

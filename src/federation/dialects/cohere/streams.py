@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.cohere.citations import read_citation
-from federation.dialects.cohere.decode import Call, arguments_of, begun_call
+from federation.dialects.cohere.decode import Call, arguments_of, begun_call, stopped_by
 from federation.dialects.cohere.errors import error_in_answer
 from federation.dialects.cohere.events import DONE, EVENT, NULL, Content, Event, Message, data_of
 from federation.dialects.cohere.logprobs import read_logprobs
@@ -224,7 +224,7 @@ class StreamDecoder:
         finish = FINISH.get(reason, OTHER)
         if self._calls and reason in ("COMPLETE", ""):
             finish = TOOL_CALLS
-        chunks.append(Finished(0, finish, reason, extra=extra))
+        chunks.append(Finished(0, finish, reason, stopped_by(reason), extra=extra))
         self.started = self.done = self._finished = True
 
     def _fail(self, reason: str, chunks: list[Chunk]) -> None:

@@ -147,9 +147,20 @@ def _read_response(raw: Raw | None, place: str) -> tuple[tuple[Text, ...], bool]
     if len(found) == 1 and ("output" in found or failed):
         value = found["error" if failed else "output"]
         data = bytes(value)
-        if data[:1] == b'"' and data[1:2] != b"{":
-            return (Text(STRING.decode(value)),), failed
+        if data[:1] == b'"':
+            text = STRING.decode(value)
+            if text[:1] != "{" or not _is_object(text):
+                return (Text(text),), failed
     return (Text(bytes(raw).decode()),), failed
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text would be written as an object of its own."""
+    try:
+        OBJECT.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def _result_media(raw: Raw, where: str) -> list[Media]:

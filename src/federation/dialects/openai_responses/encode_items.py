@@ -278,7 +278,9 @@ class ItemEncoder:
             self._losses.note("thinking_history", where)
             return
         sealed = "".join([part.sealed for part in thoughts])
-        item = reasoning_item(thoughts, sealed, own=self._own)
+        # Other dialects have one place for reasoning; what came sealed came as a summary.
+        summarized = bool(sealed) and not self._own
+        item = reasoning_item(thoughts, sealed, own=self._own, summarized=summarized)
         if "id" not in item and "encrypted_content" not in item:
             item = {"type": "reasoning", "id": f"rs_{len(self.items)}", **item}
         self.items.append(item)

@@ -10,6 +10,7 @@
         query: [dry_run]           # query parameters that may be sent; default none
         body: json                 # none (default) | json | any
         fields: [model, suffix]    # known members of a JSON body; others are unlisted
+        ids: [training_file]       # members of a JSON body that hold ids of the caller's tenant
         headers: [openai-beta]     # request headers that may be sent besides the usual ones
         creates: id                # member of the answer with an id that is now the tenant's
 
@@ -30,7 +31,7 @@ from federation.domain.money import usd_to_nano
 NONE, JSON, ANY = "none", "json", "any"
 METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 _KEYS: Final = frozenset(
-    ("method", "path", "price", "query", "body", "fields", "headers", "creates")
+    ("method", "path", "price", "query", "body", "fields", "ids", "headers", "creates")
 )
 _BODIES: Final = frozenset((NONE, JSON, ANY))
 _LITERAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._:@-]{0,127}")
@@ -82,6 +83,7 @@ class Rule:
     fields: frozenset[str] = frozenset()
     headers: frozenset[bytes] = frozenset()
     creates: str = ""
+    ids: frozenset[str] = frozenset()
 
 
 def read_rules(raw: object) -> tuple[Rule, ...]:
@@ -117,6 +119,8 @@ def _rule(item: object, where: str) -> Rule:
     creates = item.get("creates", "")
     if not isinstance(creates, str):
         raise _bad(f"{where}.creates must be the name of a member")
+    if item.get("ids") and body != JSON:
+        raise _bad(f"{where}.ids names members of a body of JSON")
     return Rule(
         methods,
         segments,
@@ -127,6 +131,7 @@ def _rule(item: object, where: str) -> Rule:
         frozenset(_words(item, "fields", where)),
         headers,
         creates,
+        frozenset(_words(item, "ids", where)),
     )
 
 

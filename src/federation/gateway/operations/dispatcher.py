@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from federation.dialects.openai.answers import with_metadata
 from federation.dialects.operations import billing
+from federation.dialects.operations.replies import with_metadata
 from federation.dialects.operations.upstream import content_type, media_type
 from federation.errors import UpstreamError, UpstreamRateLimited
 from federation.gateway.attempt import Attempt

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from federation.dialects.operations.faces import OperationClient
 from federation.dialects.operations.table import client_of, find_client
 from federation.domain.access import VirtualKey
 from federation.errors import NotFound
@@ -34,11 +36,15 @@ class Operations:
             glance = await asyncio.to_thread(face.glance, request)
         else:
             glance = face.glance(request)
-        return await self._pipeline(call_of(self._world, request, glance, key))
+        return await self._pipeline(call_of(self._world, request, glance, client_of(glance), key))
 
 
 def call_of(
-    world: World, request: ClientRequest, glance: OperationGlance, key: VirtualKey
+    world: World,
+    request: ClientRequest,
+    glance: OperationGlance,
+    face: OperationClient[Any, Any],
+    key: VirtualKey,
 ) -> OperationCall:
     """A call made of a request that was glanced at, ready for the pipeline."""
     return OperationCall(
@@ -48,6 +54,6 @@ def call_of(
         started_ms=int(world.wall() * 1000),
         account=Account(),
         glance=glance,
-        face=client_of(glance),
+        face=face,
         key=key,
     )

@@ -7,7 +7,6 @@ from typing import Any, Final
 import anthropic
 import httpx2
 from anthropic.types import Message
-
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard

@@ -9,7 +9,6 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
-
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import cohere
 from cohere.core.api_error import ApiError
-
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard
@@ -29,9 +28,7 @@ class Program:
     def __init__(self, url: str) -> None:
         self.ear = Ear()
         self._connections = self.ear.connections()
-        self.client = cohere.ClientV2(
-            api_key=SECRET, base_url=url, httpx_client=self._connections
-        )
+        self.client = cohere.ClientV2(api_key=SECRET, base_url=url, httpx_client=self._connections)
 
     def talk(self, scene: Scene, model: str) -> Conversation:
         return Conversation(self, scene, model)

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from google import genai
 from google.genai import errors, types
-
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard

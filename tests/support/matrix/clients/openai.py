@@ -6,7 +6,6 @@ import json
 from typing import Any, Final
 
 import openai
-
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard

@@ -6,12 +6,11 @@ import json
 from typing import Any, Final
 
 import openai
-from openai.types.responses import Response
-
 from inprocess import SECRET
 from matrix.clients.program import Ear, Unsayable, pieces
 from matrix.facts import Heard
 from matrix.scenes import Picture, Result, Scene
+from openai.types.responses import Response
 
 _REASONS: Final = {"max_output_tokens": "length", "content_filter": "filter"}
 
@@ -71,7 +70,7 @@ class Conversation:
             for event in events:
                 if event.type in kinds:
                     counts[kinds[event.type]] += 1
-                    texts[kinds[event.type]] += event.delta  # type: ignore[union-attr]
+                    texts[kinds[event.type]] += str(getattr(event, "delta", ""))
                 elif event.type == "response.function_call_arguments.delta":
                     index = event.output_index if index is None else index
                     counts["arguments"] += event.output_index == index

@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from anthropic.types import Message, RawMessageStreamEvent
 from anthropic_vendor import VendorRequests
+from matrix.facts import STATE, Asked, Traits, outcome
+from matrix.scenes import Answer, Fault
+from matrix.vendors.typed import MESSAGES, Body, compact, cut
 from pydantic import TypeAdapter
 
 from federation.catalogue import reader
 from federation.domain.catalogue import Model, Provider
-from matrix.facts import STATE, Asked, Traits, outcome
-from matrix.scenes import Answer, Fault
-from matrix.vendors.typed import MESSAGES, Body, compact, cut
+import itertools
 
 NAME: Final = "anthropic"
 TRAITS: Final = Traits(states=True)
@@ -83,7 +84,7 @@ def _turns(asked: Asked, body: Body) -> None:
     numbers: dict[str, int] = {}
     roles = [message["role"] for message in body["messages"]]
     assert roles[0] == "user"
-    assert all(one != other for one, other in zip(roles, roles[1:], strict=False)), roles
+    assert all(one != other for one, other in itertools.pairwise(roles)), roles
     for message in body["messages"]:
         content = message["content"]
         for block in [{"type": "text", "text": content}] if isinstance(content, str) else content:
@@ -227,7 +228,7 @@ def _block_events(index: int, block: Body) -> list[Body]:
 
 
 def _event(event: Body) -> bytes:
-    return b"event: " + event["type"].encode() + b"\ndata: " + compact(event) + b"\n\n"
+    return f"event: {event['type']}".encode() + b"\ndata: " + compact(event) + b"\n\n"
 
 
 def fault(fault: Fault) -> tuple[int, dict[str, str], bytes]:
@@ -236,5 +237,3 @@ def fault(fault: Fault) -> tuple[int, dict[str, str], bytes]:
     if fault.retry_after is not None:
         headers["retry-after"] = str(fault.retry_after)
     return fault.status, headers, compact({"type": "error", "error": error, "request_id": "req_1"})
-
-

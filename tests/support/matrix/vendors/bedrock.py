@@ -14,13 +14,14 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from bedrock_vendor import check_request, parse_answer
-
-from federation.catalogue import reader
-from federation.domain.catalogue import Ability, Model, Provider
 from inprocess import model
 from matrix.facts import STATE, Asked, Traits, outcome
 from matrix.scenes import Answer, Fault
 from matrix.vendors.typed import MESSAGES, Body, compact, cut
+
+from federation.catalogue import reader
+from federation.domain.catalogue import Ability, Model, Provider
+import itertools
 
 NAME: Final = "bedrock"
 TRAITS: Final = Traits(states=True)
@@ -92,7 +93,7 @@ def _turns(asked: Asked, messages: list[Body]) -> None:
     numbers: dict[str, int] = {}
     roles = [message["role"] for message in messages]
     assert roles[0] == "user"
-    assert all(one != other for one, other in zip(roles, roles[1:], strict=False)), roles
+    assert all(one != other for one, other in itertools.pairwise(roles)), roles
     for message in messages:
         for block in message["content"]:
             _block(asked, message["role"], block, numbers)
@@ -186,9 +187,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
     return kind, [_frame(name, body) for name, body in events]
 
 
-def _block_events(
-    index: int, head: Body | None, deltas: list[Body]
-) -> list[tuple[str, Body]]:
+def _block_events(index: int, head: Body | None, deltas: list[Body]) -> list[tuple[str, Body]]:
     place = {"contentBlockIndex": index}
     opening = [] if head is None else [("contentBlockStart", {**place, "start": head})]
     # The vendor pads events with a member that its model does not list.

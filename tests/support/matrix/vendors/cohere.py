@@ -15,13 +15,13 @@ from typing import Any, Final
 import cohere
 from cohere.core.unchecked_base_model import construct_type
 from cohere.v2.types.v2chat_stream_response import V2ChatStreamResponse
+from matrix.facts import Asked, Traits, outcome
+from matrix.scenes import Answer, Fault
+from matrix.vendors.typed import MESSAGES, Body, arguments, compact, cut, known
 from pydantic import TypeAdapter
 
 from federation.catalogue import reader
 from federation.domain.catalogue import Model, Provider
-from matrix.facts import Asked, Traits, outcome
-from matrix.scenes import Answer, Fault
-from matrix.vendors.typed import MESSAGES, Body, arguments, compact, cut, known
 
 NAME: Final = "cohere"
 TRAITS: Final = Traits(plans=True)
@@ -40,6 +40,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "strict_tools": bool,
     "stream": bool,
 }
+_EVENT: Final[Any] = V2ChatStreamResponse
 _FINISHES: Final = {
     "stop": "COMPLETE",
     "stop_sequence": "STOP_SEQUENCE",
@@ -94,7 +95,8 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
 
 def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
     role, content = message["role"], message.get("content") or ""
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    plain = isinstance(content, str)
+    parts: list[Body] = [{"type": "text", "text": content}] if plain else content
     if role == "tool":
         asked.ids = asked.ids and message["tool_call_id"] in numbers
         (part,) = parts
@@ -191,7 +193,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
     ended = {"finish_reason": _FINISHES[answer.finish], "usage": _usage(answer)}
     events.append({"type": "message-end", "id": "5a50480a", "delta": ended})
     for event in events[1:]:
-        known(construct_type(type_=V2ChatStreamResponse, object_=event))
+        known(construct_type(type_=_EVENT, object_=event))
     return "text/event-stream", [_event(event) for event in events]
 
 
@@ -210,7 +212,7 @@ def _content_events(index: int, part: Body) -> list[Body]:
 
 
 def _event(event: Body) -> bytes:
-    return b"event: " + event["type"].encode() + b"\ndata: " + compact(event) + b"\n\n"
+    return f"event: {event['type']}".encode() + b"\ndata: " + compact(event) + b"\n\n"
 
 
 def fault(fault: Fault) -> tuple[int, dict[str, str], bytes]:

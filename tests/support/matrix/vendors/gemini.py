@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gemini_vendor import check_answer, check_body
-
-from federation.catalogue import reader
-from federation.domain.catalogue import Model, Provider
 from matrix.facts import CLIENT, STATE, Asked, Traits, outcome
 from matrix.scenes import Answer, Fault
 from matrix.vendors.typed import MESSAGES, Body, compact, cut
+
+from federation.catalogue import reader
+from federation.domain.catalogue import Model, Provider
 
 NAME: Final = "gemini"
 TRAITS: Final = Traits(states=True, thoughts=False, signs_calls=True)
@@ -54,7 +54,9 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
         body = _camel(body)
     check_body(body)
     asked = Asked(stream=verb.startswith("stream"))
-    asked.system = "".join(part["text"] for part in body.get("systemInstruction", {}).get("parts", []))
+    asked.system = "".join(
+        part["text"] for part in body.get("systemInstruction", {}).get("parts", [])
+    )
     _turns(asked, body["contents"])
     for tool in body.get("tools", []):
         for one in tool["functionDeclarations"]:
@@ -90,7 +92,8 @@ def _turns(asked: Asked, contents: list[Body]) -> None:
         signed = False
         for part in content["parts"]:
             if part.get("thought"):
-                asked.thoughts.append(part["text"])
+                # Taken, and not needed.
+                assert part["text"]
             elif "functionCall" in part:
                 call = part["functionCall"]
                 if not signed:

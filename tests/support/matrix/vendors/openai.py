@@ -10,7 +10,6 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from federation.domain.catalogue import Ability, Auth, Model, Provider, Tier
 from inprocess import model
 from matrix.facts import Asked, Traits, outcome
 from matrix.scenes import Answer, Fault
@@ -27,6 +26,8 @@ from matrix.vendors.typed import (
 from openai.types.chat import completion_create_params
 from pydantic import ConfigDict, TypeAdapter
 
+from federation.domain.catalogue import Ability, Auth, Model, Provider, Tier
+
 NAME: Final = "openai"
 TRAITS: Final = Traits()
 FINISHES: Final = {
@@ -41,7 +42,7 @@ SECRET: Final = "sk-of-openai"
 
 
 def row(origin: str) -> tuple[Provider, Model, str]:
-    quirks = {
+    quirks: dict[str, object] = {
         "output_limit_field": "max_completion_tokens",
         "reasoning_control": "effort",
         "reasoning_field": "reasoning_content",
@@ -76,7 +77,9 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
             assert message["role"] == "assistant"
             # A blank one stands where the host demands one and there is none.
             asked.thoughts += [thought] if thought.strip() else []
-    same(materialized(_request().validate_python({"stream": True, **body})), {"stream": True, **body})
+    same(
+        materialized(_request().validate_python({"stream": True, **body})), {"stream": True, **body}
+    )
     if asked.stream:
         assert body["stream_options"] == {"include_usage": True}
     assert body["model"] == "gpt-matrix"
@@ -111,7 +114,9 @@ def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
     if role in ("system", "developer"):
         asked.system += "".join(_texts(content))
         return
-    for part in [{"type": "text", "text": content}] if isinstance(content, str) else content or []:
+    plain = isinstance(content, str)
+    parts: list[Body] = [{"type": "text", "text": content}] if plain else content or []
+    for part in parts:
         if part["type"] == "text":
             asked.said.append((role, "text", part["text"]))
         else:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from federation.domain.catalogue import Ability, Auth, Model, Provider, Tier
 from inprocess import model
 from matrix.facts import STATE, Asked, Traits, outcome
-from matrix.scenes import Answer, Fault
+from matrix.scenes import Answer
 from matrix.vendors import openai
 from matrix.vendors.typed import MESSAGES, Body, arguments, compact, cut
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 from responses_world import check_request
+
+from federation.domain.catalogue import Ability, Auth, Model, Provider, Tier
 
 NAME: Final = "openai_responses"
 TRAITS: Final = Traits(states=True)
@@ -197,9 +198,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
         events.append({"type": "response.failed", "response": failed})
     else:
         status = _status(answer)
-        events.append(
-            {"type": f"response.{status}", "response": _response(answer, status, output)}
-        )
+        events.append({"type": f"response.{status}", "response": _response(answer, status, output)})
     for number, event in enumerate(events):
         event["sequence_number"] = number
         _EVENT.validate_python(event)
@@ -212,7 +211,7 @@ def stream(answer: Answer) -> tuple[str, list[bytes]]:
 
 def _item_events(index: int, item: Body, *, broken: bool) -> list[Body]:
     place = {"output_index": index, "item_id": item["id"]}
-    empty = {"message": {"content": []}, "reasoning": {"summary": []}}.get(
+    empty: Body = {"message": {"content": []}, "reasoning": {"summary": []}}.get(
         item["type"], {"arguments": ""}
     )
     began = {**item, **empty}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Protocol, cast
 
-from federation.domain.catalogue import Model, Provider
 from matrix.facts import Asked, Traits
 from matrix.scenes import Answer, Fault
 from matrix.vendors import anthropic, bedrock, cohere, gemini, openai, openai_responses
+
+from federation.domain.catalogue import Model, Provider
 
 
 class Vendor(Protocol):

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from matrix.scenes import Answer, Call
+from pydantic import BaseModel
 
 Body = dict[str, Any]
 BUSY = "You have sent too many requests. Wait a little."

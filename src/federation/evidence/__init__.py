@@ -1,0 +1,1 @@
+"""Evidence: hash chain, Merkle tree, proofs, signed checkpoints. Pure."""

@@ -1,0 +1,170 @@
+"""The records of one checkpoint, read one by one and compared with what it signed.
+
+A good record costs three hashes and a few comparisons of bytes. The trap: what is wrong is
+told from what stands around it. Deleting a record, inserting one and swapping two all begin
+with a record that is not the expected one, so the diagnosis looks at those that follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import islice
+
+from federation.evidence.checkpoints import Run
+from federation.evidence.findings import Finding
+from federation.evidence.hashing import NOTHING
+
+LOOK_AHEAD = 1_000
+_PARSED = re.compile(
+    rb'\{"n":(\d{1,18}),"prev":"([0-9a-f]{64})","leaf":"([0-9a-f]{64})",'
+    rb'"line":(\{"writer":"([A-Za-z0-9_-]+)","seq":(\d{1,18}),.*\})\}\n',
+    re.DOTALL,
+)
+_LEAF = 64
+_BETWEEN = len(b'","line":')
+
+
+class Bad(Exception):
+    """The first bad record. Nothing after it can be judged."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+class Walk:
+    """Follows the records of an export, in order."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self.n = 0
+        """The place of the next record."""
+        self._lines = lines
+        self._seqs: dict[str, int] = {}
+        self._links: dict[str, bytes] = {}
+
+    def seen(self, writer: str) -> int:
+        """The last sequence number of a writer that passed."""
+        return self._seqs.get(writer, 0)
+
+    def run(self, run: Run, later: Sequence[Run], checkpoint: int) -> list[bytes]:
+        """The leaves of a run's records. Raises `Bad`.
+
+        `later` are the runs that the same checkpoint has after this one.
+        """
+        writer = run.writer.encode()
+        link = self._links.get(run.writer, NOTHING)
+        leaves: list[bytes] = []
+        altered: tuple[int, int] | None = None
+        start = self.n
+        for seq in range(run.first, run.first + run.count):
+            raw = next(self._lines, b"")
+            at = len(head := b'{"n":%d,"prev":"%b","leaf":"' % (self.n, link.hex().encode()))
+            line = raw[at + _LEAF + _BETWEEN : -2]
+            leaf = sha256(b"\x00" + line).digest()
+            whole = b'%b%b","line":{"writer":"%b","seq":%d,' % (
+                head,
+                leaf.hex().encode(),
+                writer,
+                seq,
+            )
+            if not (raw.startswith(whole) and raw.endswith(b"}}\n")):
+                self._judge(raw, run, seq, later, checkpoint)
+                altered = altered or (self.n, seq)
+            leaves.append(leaf)
+            link = sha256(b"\x02" + link + leaf).digest()
+            self.n += 1
+        if link.hex() != run.link:
+            raise Bad(_changed(run, start, altered, checkpoint))
+        if altered is not None:
+            raise Bad(_altered(run, *altered, checkpoint))
+        self._seqs[run.writer] = run.first + run.count - 1
+        self._links[run.writer] = link
+        return leaves
+
+    def rest(self) -> Finding | None:
+        """What stands behind the last checkpoint's records."""
+        raw = next(self._lines, b"")
+        if not raw:
+            return None
+        match = _PARSED.fullmatch(raw)
+        if match is not None and int(match[6]) <= self._seqs.get(match[5].decode(), 0):
+            kind, said = "duplicated", "stands in the log already"
+        else:
+            kind, said = "inserted", "is in no checkpoint"
+        return Finding(kind, f"Record {self.n} {said}.", record=self.n)
+
+    def _judge(
+        self, raw: bytes, run: Run, seq: int, later: Sequence[Run], checkpoint: int
+    ) -> None:
+        """Raise `Bad`, unless only the record's link differs."""
+        n = self.n
+        if not raw:
+            message = f"The records end at {n}, before those of checkpoint {checkpoint} do."
+            raise self._bad("truncated", message, run.writer, seq, checkpoint)
+        match = _PARSED.fullmatch(raw)
+        if match is None:
+            message = f"Record {n} cannot be read as one."
+            raise self._bad("unreadable", message, run.writer, seq, checkpoint)
+        found = match[5].decode(), int(match[6])
+        if found != (run.writer, seq):
+            raise self._misplaced(found, run, seq, later, checkpoint)
+        if sha256(b"\x00" + match[4]).hexdigest().encode() != match[3]:
+            message = f"Record {n} was edited: its text is not what was hashed."
+            raise self._bad("edited", message, run.writer, seq, checkpoint)
+        if int(match[1]) != n:
+            message = f"Record {n} says that it is number {int(match[1])}."
+            raise self._bad("renumbered", message, run.writer, seq, checkpoint)
+        if raw != b'{"n":%d,"prev":"%b","leaf":"%b","line":%b}\n' % (n, *match.groups()[1:4]):
+            message = f"Record {n} is not written as an export writes it."
+            raise self._bad("unreadable", message, run.writer, seq, checkpoint)
+
+    def _misplaced(
+        self, found: tuple[str, int], run: Run, seq: int, later: Sequence[Run], checkpoint: int
+    ) -> Bad:
+        n, want = self.n, f"record {seq} of writer {run.writer}"
+        ahead = [
+            (match[5].decode(), int(match[6]))
+            for line in islice(self._lines, LOOK_AHEAD)
+            if (match := _PARSED.fullmatch(line)) is not None
+        ]
+        due = found[0] == run.writer and seq < found[1] < run.first + run.count
+        due = due or any(
+            found[0] == each.writer and each.first <= found[1] < each.first + each.count
+            for each in later
+        )
+        passed = found[1] <= self.seen(found[0])
+        passed = passed or (found[0] == run.writer and found[1] < seq)
+        if passed:
+            kind, said = "duplicated", f"record {found[1]} of {found[0]} stands here again"
+        elif (run.writer, seq) not in ahead:
+            kind, said = ("deleted", "it is missing") if due else ("replaced", "another is there")
+        elif due:
+            kind, said = "swapped", "it comes later"
+        else:
+            kind, said = "inserted", "one was inserted before it"
+        message = f"Record {n} should be {want}: {said}."
+        return self._bad(kind, message, run.writer, seq, checkpoint)
+
+    def _bad(self, kind: str, message: str, writer: str, seq: int, checkpoint: int) -> Bad:
+        return Bad(
+            Finding(kind, message, self.n, checkpoint=checkpoint, writer=writer, seq=seq),
+        )
+
+
+def _changed(run: Run, start: int, altered: tuple[int, int] | None, checkpoint: int) -> Bad:
+    """Records that were changed together with the hashes beside them."""
+    until = start + run.count
+    if altered is not None and altered[0] > start:
+        # The first link that does not fit was left as it was: the record before it changed.
+        record, seq = altered[0] - 1, altered[1] - 1
+        message = f"Record {record} was edited, and its hash with it: the next one's link differs."
+        return Bad(Finding("edited", message, record, None, checkpoint, run.writer, seq))
+    message = f"One of the records {start} to {until - 1} was edited, and all hashes after it."
+    return Bad(Finding("edited", message, start, until, checkpoint, run.writer, run.first))
+
+
+def _altered(run: Run, n: int, seq: int, checkpoint: int) -> Bad:
+    message = f"The link of record {n} was altered; the record itself is what was signed."
+    return Bad(Finding("link_altered", message, n, None, checkpoint, run.writer, seq))

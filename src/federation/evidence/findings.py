@@ -1,0 +1,48 @@
+"""What a verification may find, in words that an auditor can act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    `kind` is a stable word: edited | inserted | deleted | swapped | duplicated | renumbered |
+    link_altered | replaced | unreadable | truncated | gap | root | signature | forged | chain |
+    fork | rolled_back | keys | index.
+    """
+
+    kind: str
+    message: str
+    record: int | None = None
+    """The place in the log of the first bad record."""
+    until: int | None = None
+    """Where only a stretch can be named: the place after its last."""
+    checkpoint: int | None = None
+    writer: str = ""
+    seq: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What was verified, and what was found."""
+
+    log: str = ""
+    records: int = 0
+    checkpoints: int = 0
+    keys: int = 0
+    anchors: int = 0
+    root: str = ""
+    first_ms: int = 0
+    """The times of the first and last checkpoint."""
+    last_ms: int = 0
+    longest_silence_ms: int = 0
+    """Between two checkpoints."""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings

@@ -1,0 +1,183 @@
+"""Verifying a log from its export: keys, checkpoints, records, and what anchors remember.
+
+Everything streams: memory does not grow with the records. The trap: an export that was cut
+off cleanly, checkpoints and all, is a good log of an earlier day. Only something kept
+elsewhere, an anchor or a checkpoint noted down, shows that it was rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from federation.evidence.checkpoints import BadCheckpoint, Checkpoint, Run, read_checkpoint
+from federation.evidence.entries import Bad, Walk
+from federation.evidence.findings import Finding, Report
+from federation.evidence.hashing import NOTHING, SIZE, signed_checkpoint
+from federation.evidence.merkle import Frontier
+from federation.evidence.signing import BadKeys, Key, read_keys
+
+
+class Verification:
+    """One pass over an export. Call `run` once."""
+
+    def __init__(self, trusted: bytes, keys: Iterable[bytes]) -> None:
+        """`trusted` is the public key that the auditor got by another way."""
+        self.report = Report()
+        self._keys: dict[str, Key] = {}
+        self._hashes = bytearray()
+        self._tree = Frontier()
+        self._signer = 0
+        self._read_keys(trusted, keys)
+
+    def run(
+        self,
+        checkpoints: Iterable[bytes],
+        entries: Iterable[bytes],
+        anchors: Iterable[bytes] = (),
+    ) -> Report:
+        """Judge everything; stops at the first bad checkpoint or record, save for gaps."""
+        if not self.report.good:
+            return self.report
+        walk = Walk(iter(entries))
+        try:
+            for line in checkpoints:
+                self._checkpoint(line, walk)
+            if not self.report.checkpoints:
+                raise Bad(Finding("truncated", "There is no checkpoint."))
+            if (rest := walk.rest()) is not None:
+                raise Bad(rest)
+        except Bad as bad:
+            self.report.findings.append(bad.finding)
+            self._anchors(anchors, whole=False)
+        else:
+            self._anchors(anchors, whole=True)
+        return self.report
+
+    def _read_keys(self, trusted: bytes, lines: Iterable[bytes]) -> None:
+        try:
+            keys = read_keys(lines)
+        except BadKeys as error:
+            self.report.findings.append(Finding("keys", f"The keys do not hold: {error}."))
+            return
+        if all(key.public != trusted for key in keys):
+            message = "The trusted key is none of this log's keys."
+            self.report.findings.append(Finding("keys", message))
+        self._keys = {key.id: key for key in keys}
+        self.report.keys, self.report.log = len(keys), keys[0].id
+
+    def _checkpoint(self, line: bytes, walk: Walk) -> None:
+        checkpoint = self._read(line)
+        body, report = checkpoint.body, self.report
+        runs = self._chained(checkpoint)
+        if body.size != report.records + sum(run.count for run in runs):
+            raise _bad("forged", body.n, "does not have as many records as it says")
+        self._tree.extend(self._leaves(runs, walk, body.n))
+        if self._tree.root().hex() != body.root:
+            raise _bad("root", body.n, "has another root than its records")
+        if report.checkpoints:
+            silence = body.at_ms - report.last_ms
+            report.longest_silence_ms = max(report.longest_silence_ms, silence)
+        else:
+            report.first_ms = body.at_ms
+        self._hashes += checkpoint.hash
+        report.last_ms, report.root, report.records = body.at_ms, body.root, body.size
+        report.checkpoints += 1
+
+    def _leaves(self, runs: tuple[Run, ...], walk: Walk, n: int) -> Iterator[bytes]:
+        for at, run in enumerate(runs):
+            seen = walk.seen(run.writer)
+            if run.first <= seen:
+                raise _bad("forged", n, f"has records of writer {run.writer} twice")
+            if run.first != seen + 1:
+                missing = f"{seen + 1} to {run.first - 1}"
+                message = f"Writer {run.writer} has a gap: its records {missing} were never taken."
+                self.report.findings.append(
+                    Finding("gap", message, walk.n, None, n, run.writer, seen + 1)
+                )
+            yield from walk.run(run, runs[at + 1 :], n)
+
+    def _read(self, line: bytes) -> Checkpoint:
+        n = self.report.checkpoints
+        try:
+            checkpoint = read_checkpoint(line)
+        except BadCheckpoint as error:
+            raise _bad("unreadable", n, f"cannot be read ({error})") from None
+        key = self._keys.get(checkpoint.body.key)
+        if key is None:
+            raise _bad("signature", n, "names a key that is not in the row")
+        if not key.signed(checkpoint.signature, signed_checkpoint(checkpoint.raw)):
+            raise _bad("signature", n, "is not signed by the key that it names")
+        if checkpoint.body.log != self.report.log:
+            raise _bad("signature", n, "belongs to another log")
+        return checkpoint
+
+    def _chained(self, checkpoint: Checkpoint) -> tuple[Run, ...]:
+        """The runs of a signed checkpoint that follows the one before it. Raises `Bad`."""
+        body, n = checkpoint.body, self.report.checkpoints
+        if body.n < n:
+            same = self._hash(body.n) == checkpoint.hash
+            kind, said = ("duplicated", "twice") if same else ("fork", "in two versions")
+            raise _bad(kind, body.n, f"is there {said}")
+        if body.n > n:
+            raise _bad("deleted", n, f"is missing: checkpoint {body.n} stands in its place")
+        before = self._hash(n - 1) if n else NOTHING
+        if body.previous != before.hex():
+            raise _bad("fork", n, "does not follow the one before it: the history was split")
+        if checkpoint.runs is None or not checkpoint.runs_match:
+            raise _bad("forged", n, "does not match the runs beside it")
+        key = self._keys[body.key]
+        if key.n < self._signer:
+            raise _bad("signature", n, "is signed with a key that had been replaced")
+        self._signer = key.n
+        if body.size <= self.report.records or body.at_ms < self.report.last_ms:
+            raise _bad("forged", n, "does not come after the one before it")
+        return checkpoint.runs
+
+    def _hash(self, n: int) -> bytes:
+        return bytes(self._hashes[n * SIZE : (n + 1) * SIZE])
+
+    def _anchors(self, lines: Iterable[bytes], *, whole: bool) -> None:
+        """Compare with checkpoints that were kept elsewhere; only the known, if not `whole`."""
+        known = self.report.checkpoints
+        for line in lines:
+            self.report.anchors += 1
+            try:
+                anchor = self._read(line)
+            except Bad as bad:
+                message = f"An anchor cannot be used: {bad.finding.message}"
+                self.report.findings.append(Finding("signature", message))
+                return
+            n = anchor.body.n
+            if n < known and self._hash(n) != anchor.hash:
+                message = (
+                    f"Checkpoint {n} is not the one that was anchored: records from "
+                    f"{self._size_before(n)} on may have been rewritten."
+                )
+                self.report.findings.append(Finding("fork", message, checkpoint=n))
+                return
+            if n >= known and whole:
+                message = (
+                    f"The log ends at checkpoint {known - 1} with {self.report.records} records; "
+                    f"an anchor holds checkpoint {n} with {anchor.body.size}: it was rolled back."
+                )
+                finding = Finding("rolled_back", message, self.report.records, checkpoint=known)
+                self.report.findings.append(finding)
+                return
+
+    def _size_before(self, n: int) -> str:
+        return f"checkpoint {n - 1}" if n else "the beginning"
+
+
+def same_size_forks(checkpoints: Iterable[Checkpoint]) -> Finding | None:
+    """Two checkpoints of one size with different roots, among any that were collected."""
+    ordered = sorted(checkpoints, key=lambda each: (each.body.size, each.body.root))
+    for first, second in pairwise(ordered):
+        if first.body.size == second.body.size and first.body.root != second.body.root:
+            message = f"Two signed checkpoints of {first.body.size} records have different roots."
+            return Finding("fork", message, checkpoint=first.body.n)
+    return None
+
+
+def _bad(kind: str, n: int, said: str) -> Bad:
+    return Bad(Finding(kind, f"Checkpoint {n} {said}.", checkpoint=n))

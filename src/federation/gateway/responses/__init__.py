@@ -1,0 +1,1 @@
+"""Stateful responses: kept, continued, fetched, cancelled and deleted by ids that are ours."""

@@ -1,0 +1,83 @@
+"""`POST /v1/responses`: opens what the call leans on, runs it, and has the answer kept.
+
+Around the chat endpoint, which knows nothing of stored responses: what reaches the pipeline
+is a call that stands alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from federation.dialects.openai_responses.client import CLIENT
+from federation.domain.access import VirtualKey
+from federation.errors import InvalidRequest
+from federation.gateway.call import Call
+from federation.gateway.chat import Chat
+from federation.gateway.reading import Reading
+from federation.gateway.responses.background import Background
+from federation.gateway.responses.keeping import KeepingRoom
+from federation.gateway.responses.opening import Opened, opened
+from federation.gateway.responses.shelf import Shelf
+from federation.gateway.stages.admit import check_fields
+from federation.gateway.world import World
+from federation.schema.http import ClientReply, ClientRequest
+
+_JSON = (b"content-type", b"application/json")
+
+
+class Responses:
+    """One for each worker."""
+
+    def __init__(
+        self, world: World, chat: Chat, shelf: Shelf, room: KeepingRoom, background: Background
+    ) -> None:
+        self._world = world
+        self._chat = chat
+        self._shelf = shelf
+        self._room = room
+        self._background = background
+
+    async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        """Answer a call. Raises what `opened` and the pipeline raise."""
+        world = self._world
+        settings = world.current().snapshot.settings
+        found = await opened(request, key.tenant, settings, self._shelf, world.seal_key)
+        if found.background:
+            # Refused now: nobody would hear of it later.
+            check_fields(found.going, settings)
+            _check_background(found)
+        name = f"resp_{secrets.token_hex(24)}" if found.keep else ""
+        call = self._call(found, key, name)
+        if found.background:
+            body = await self._background.begin(found, call, name)
+            identity = call.id.encode()
+            marks = [(b"x-request-id", identity), (b"x-federation-call-id", identity)]
+            return ClientReply(200, [_JSON, *marks], body)
+        reply = await self._chat.run(call)
+        if not found.keep:
+            return reply
+        if isinstance(reply.body, bytes):
+            reply.body = await self._room.whole(reply.body, found, call, name)
+        else:
+            reply.body = self._room.stream(reply.body, found, call, name)
+        return reply
+
+    def _call(self, found: Opened, key: VirtualKey, name: str) -> Call:
+        reading = Reading(CLIENT, found.read, found.going, self._world.seal_key, name, found.makers)
+        return self._chat.glanced(found.request, key, found.going, reading)
+
+
+def _check_background(found: Opened) -> None:
+    if not found.keep:
+        raise InvalidRequest(
+            "A call in the background is fetched later, so it must be kept: leave 'store' out. "
+            "Where the gateway keeps nothing, it cannot run in the background.",
+            code="background_needs_store",
+            param="store",
+        )
+    if found.glance.stream:
+        raise InvalidRequest(
+            "A call in the background is not streamed here: leave 'stream' out and fetch it.",
+            code="background_not_streamed",
+            param="stream",
+        )

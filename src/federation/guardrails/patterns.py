@@ -1,0 +1,84 @@
+"""Regular expressions whose time is linear in the text, whatever the text: RE2.
+
+The one module that knows the library. Patterns and texts are bytes, one byte a character
+(Latin-1), so that offsets count characters. The trap: a set tells which patterns occur, not
+where; each pattern that occurs is then run on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import re2  # type: ignore[import-untyped]  # ships no types
+
+_MEMORY: Final = 32 << 20
+"""Bytes for the automaton of a pattern; a set's states are made anew when they are used up."""
+
+
+def _options(*, ignore_case: bool) -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = not ignore_case
+    options.max_mem = _MEMORY
+    options.log_errors = False
+    return options
+
+
+class Pattern:
+    """One compiled pattern."""
+
+    __slots__ = ("_regexp",)
+
+    def __init__(self, pattern: bytes, *, ignore_case: bool) -> None:
+        self._regexp = re2.compile(pattern, _options(ignore_case=ignore_case))
+
+    def spans(self, data: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
+        """Where it occurs, from left to right, without overlaps.
+
+        A pattern with a group gives the place of the group.
+        """
+        regexp = self._regexp
+        group = 1 if regexp.groups else 0
+        for match in regexp.finditer(data, start):
+            yield match.span(group)
+
+    def occurs(self, data: bytes) -> bool:
+        """Whether it occurs anywhere."""
+        return self._regexp.search(data) is not None
+
+    def first(self, data: bytes, start: int = 0) -> tuple[int, int] | None:
+        """Where it occurs first: the whole match."""
+        match = self._regexp.search(data, start)
+        return None if match is None else match.span()
+
+    def covers(self, data: bytes) -> bool:
+        """Whether the whole of `data` is one match."""
+        return self._regexp.fullmatch(data) is not None
+
+
+def compiled(pattern: bytes, *, ignore_case: bool = False) -> Pattern:
+    """A pattern; raises ValueError for one that RE2 cannot read (look-around, back-references)."""
+    try:
+        return Pattern(pattern, ignore_case=ignore_case)
+    except re2.error as error:
+        raise ValueError(f"not a pattern that runs in linear time: {error}") from error
+
+
+class PatternSet:
+    """Many patterns in one scan: which of them occur in a text."""
+
+    __slots__ = ("_set",)
+
+    def __init__(self, patterns: Sequence[tuple[bytes, bool]]) -> None:
+        """`patterns`: each with whether case is ignored."""
+        options = _options(ignore_case=False)
+        self._set = re2.Set.SearchSet(options)
+        for pattern, ignore_case in patterns:
+            self._set.Add(b"(?i:" + pattern + b")" if ignore_case else pattern)
+        self._set.Compile()
+
+    def occurring(self, data: bytes) -> list[int]:
+        """Indexes of the patterns that occur."""
+        found: list[int] = self._set.Match(data)
+        return found
