@@ -44,7 +44,7 @@ async def test_the_clients_bytes_go_on_and_the_call_is_in_the_books() -> None:
         assert reply.headers["x-federation-call-id"] == ended.call
         assert reply.headers["x-federation-provider"] == "p0"
         assert reply.headers["x-federation-attempts"] == "1"
-        assert reply.headers["x-federation-estimated-cost"] == "0.000000200"
+        assert reply.headers["x-federation-estimated-cost"] == "0.000000300"
 
 
 CLIENTS: list[tuple[str, dict[str, Any], Any]] = [
@@ -107,7 +107,9 @@ async def test_a_batch_that_fails_falls_back_and_what_was_answered_is_charged() 
     first = Place(breaks, offers("embeddings", quirks={"embedding_batch": 4}), "cohere")
     async with places(first, *embedders("openai")) as (gateway, client, _):
         texts = ["x" * 400] * 8
-        reply = await client.post("/v2/embed", json={"model": "p0/acme-1", "texts": texts})
+        reply = await client.post(
+            "/v2/embed", json={"model": "p0/acme-1", "texts": texts, "embedding_types": ["float"]}
+        )
         assert reply.status_code == 200, "forwarded, so in one piece"
         asked = 0
         reply = await client.post("/v1/embeddings", json={"model": "work", "input": texts})
@@ -243,7 +245,8 @@ async def test_an_error_is_written_in_the_words_of_the_path(
         assert reply.status_code == 400
         assert read(reply.json())
         assert gateway.books.ended == []
-        assert (await client.get(path)).status_code == 405
+        if "/models/" not in path:
+            assert (await client.get(path)).status_code == 405
 
 
 async def test_the_providers_own_refusal_reaches_the_client() -> None:

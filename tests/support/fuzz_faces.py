@@ -245,7 +245,8 @@ def wants_stream(dialect: str, target: str, body: bytes) -> bool:
         return ":streamGenerateContent" in target
     if dialect == "bedrock":
         return target.endswith("/converse-stream")
-    return bool(json.loads(body).get("stream", dialect == "ollama"))
+    asked = json.loads(body).get("stream")
+    return dialect == "ollama" if asked is None else bool(asked)
 
 
 async def behave(talk: Talk) -> None:

@@ -33,6 +33,11 @@ PORTABLE: Final = frozenset(("anthropic",))
 """Families of which every host opens the states of every other, as their vendor says
 (https://platform.claude.com/docs/en/build-with-claude/extended-thinking)."""
 
+MARKED: Final = frozenset(("openai_responses", "anthropic", "bedrock"))
+"""Client dialects whose own providers refuse reasoning that has no state of theirs. Reasoning
+without any state is put into an envelope there too, so that it is known again when such a
+provider takes over: its bytes must not be forwarded."""
+
 _PLACES: Final = {"openai_responses": SEALED, "gemini": SIGNATURE, "bedrock": SIGNATURE}
 """Where a dialect has room for a state of reasoning, if not by whether there is text: an
 item's `encrypted_content`, a part's `thoughtSignature`, a `reasoningText.signature`."""
@@ -78,7 +83,7 @@ def wrap(
 def wrap_part(part: Part, maker: str, key: bytes, dialect: str, *, ids: bool) -> Part:
     """One whole part with its states in an envelope; idempotent."""
     match part:
-        case Thinking() if part.id or part.signature or part.sealed:
+        case Thinking() if is_carried(part, dialect):
             told = digest_of(part.text)
             letter = enclose(Letter(maker, part.id, part.signature, part.sealed, told), key)
             first = place_of(dialect, has_text=bool(part.text)) == SIGNATURE
@@ -92,6 +97,11 @@ def wrap_part(part: Part, maker: str, key: bytes, dialect: str, *, ids: bool) ->
                 )
             return structs.replace(part, signature=letter, maker="")
     return part
+
+
+def is_carried(part: Thinking, dialect: str) -> bool:
+    """Whether reasoning goes in an envelope to a client of this dialect."""
+    return bool(part.id or part.signature or part.sealed or (dialect in MARKED and part.text))
 
 
 def place_of(dialect: str, *, has_text: bool) -> str:
@@ -153,7 +163,7 @@ def _opened(part: Thinking, letter: Letter | None) -> Part:
         id=letter.id,
         signature=letter.signature,
         sealed=letter.sealed,
-        maker=letter.maker,
+        maker=letter.maker if letter.id or letter.signature or letter.sealed else "",
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from federation.dialects.carriage import SIGNATURE, place_of, wrap_part
+from federation.dialects.carriage import MARKED, SIGNATURE, place_of, wrap_part
 from federation.dialects.envelopes import Letter, digest_begun, enclose
 from federation.schema.chunks import Chunk, Delta, PartBegun, PartEnded
 from federation.schema.parts import Part, Text, Thinking, ToolCall
@@ -99,7 +99,8 @@ class Wrapper:
         if part.held:
             out.append(PartBegun(chunk.choice, chunk.part, self._wrapped(part)))
             return
-        if not (part.id or part.signature or part.sealed):
+        marked = isinstance(part.head, Thinking) and self._dialect in MARKED and part.told()
+        if not (part.id or part.signature or part.sealed or marked):
             return
         if isinstance(part.head, ToolCall) and self._ids:
             return  # it hangs at the id, or came too late for that

@@ -76,9 +76,9 @@ class Walk:
             link = sha256(b"\x02" + link + leaf).digest()
             self.n += 1
         if link.hex() != run.link:
-            raise Bad(_changed(run, start, altered, checkpoint))
+            raise _changed(run, start, altered, checkpoint)
         if altered is not None:
-            raise Bad(_altered(run, *altered, checkpoint))
+            raise _altered(run, *altered, checkpoint)
         self._seqs[run.writer] = run.first + run.count - 1
         self._links[run.writer] = link
         return leaves
@@ -95,9 +95,7 @@ class Walk:
             kind, said = "inserted", "is in no checkpoint"
         return Finding(kind, f"Record {self.n} {said}.", record=self.n)
 
-    def _judge(
-        self, raw: bytes, run: Run, seq: int, later: Sequence[Run], checkpoint: int
-    ) -> None:
+    def _judge(self, raw: bytes, run: Run, seq: int, later: Sequence[Run], checkpoint: int) -> None:
         """Raise `Bad`, unless only the record's link differs."""
         n = self.n
         if not raw:
@@ -116,7 +114,8 @@ class Walk:
         if int(match[1]) != n:
             message = f"Record {n} says that it is number {int(match[1])}."
             raise self._bad("renumbered", message, run.writer, seq, checkpoint)
-        if raw != b'{"n":%d,"prev":"%b","leaf":"%b","line":%b}\n' % (n, *match.groups()[1:4]):
+        stated = match[2], match[3], match[4]
+        if raw != b'{"n":%d,"prev":"%b","leaf":"%b","line":%b}\n' % (n, *stated):
             message = f"Record {n} is not written as an export writes it."
             raise self._bad("unreadable", message, run.writer, seq, checkpoint)
 

@@ -160,5 +160,3 @@ def entry_line(n: int, before: bytes, line: bytes) -> bytes:
         leaf.encode(),
         line,
     )
-
-

@@ -8,7 +8,6 @@ elsewhere, an anchor or a checkpoint noted down, shows that it was rolled back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 from federation.evidence.checkpoints import BadCheckpoint, Checkpoint, Run, read_checkpoint
 from federation.evidence.entries import Bad, Walk
@@ -167,16 +166,6 @@ class Verification:
 
     def _size_before(self, n: int) -> str:
         return f"checkpoint {n - 1}" if n else "the beginning"
-
-
-def same_size_forks(checkpoints: Iterable[Checkpoint]) -> Finding | None:
-    """Two checkpoints of one size with different roots, among any that were collected."""
-    ordered = sorted(checkpoints, key=lambda each: (each.body.size, each.body.root))
-    for first, second in pairwise(ordered):
-        if first.body.size == second.body.size and first.body.root != second.body.root:
-            message = f"Two signed checkpoints of {first.body.size} records have different roots."
-            return Finding("fork", message, checkpoint=first.body.n)
-    return None
 
 
 def _bad(kind: str, n: int, said: str) -> Bad:

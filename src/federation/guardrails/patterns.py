@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]  # ships no types
 
-_MEMORY: Final = 32 << 20
+_MEMORY: Final = 4 << 20
 """Bytes for the automaton of a pattern; a set's states are made anew when they are used up."""
 
 
@@ -66,19 +66,25 @@ def compiled(pattern: bytes, *, ignore_case: bool = False) -> Pattern:
 
 
 class PatternSet:
-    """Many patterns in one scan: which of them occur in a text."""
+    """Many short patterns in one scan, upper and lower case alike: which of them occur."""
 
-    __slots__ = ("_set",)
+    __slots__ = ("_always", "_set")
 
-    def __init__(self, patterns: Sequence[tuple[bytes, bool]]) -> None:
-        """`patterns`: each with whether case is ignored."""
-        options = _options(ignore_case=False)
-        self._set = re2.Set.SearchSet(options)
-        for pattern, ignore_case in patterns:
-            self._set.Add(b"(?i:" + pattern + b")" if ignore_case else pattern)
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        """An empty pattern occurs everywhere."""
+        self._set = re2.Set.SearchSet(_options(ignore_case=True))
+        for pattern in patterns:
+            self._set.Add(pattern)
+        # RE2 says "none" also where its memory did not suffice. One that always occurs tells
+        # these apart: a scan that failed must not read as a clean text.
+        self._always = len(patterns)
+        self._set.Add(b"")
         self._set.Compile()
 
     def occurring(self, data: bytes) -> list[int]:
-        """Indexes of the patterns that occur."""
-        found: list[int] = self._set.Match(data)
-        return found
+        """Indexes of the patterns that occur, in order; raises MemoryError where the scan failed."""
+        found: list[int] | None = self._set.Match(data)
+        if not found:
+            raise MemoryError("the scan's automaton has no room")
+        found.sort()
+        return found[:-1] if found[-1] == self._always else found

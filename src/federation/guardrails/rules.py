@@ -73,6 +73,9 @@ class Rule:
     pattern: bytes
     check: Check
     ignore_case: bool = False
+    hint: bytes = b""
+    """A short pattern, whatever the case, without which the long one cannot occur; empty:
+    it is always run. Hints are scanned together, so they must keep the automaton small."""
 
     def compiled(self) -> Pattern:
         """The pattern, ready to run."""
@@ -214,50 +217,66 @@ _KEY_FOOT: Final = compiled(secret_rules.PRIVATE_KEY_FOOT)
 _KEY_BODY: Final = compiled(secret_rules.PRIVATE_KEY_BODY)
 
 
-def _national(row: national.NationalId) -> Rule:
-    words = compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True) if row.words else None
+def _national_beside(row: national.NationalId) -> Rule:
+    words = compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True)
 
     def check(data: bytes, start: int, end: int) -> Iterator[Span]:
-        if words is not None and not words.occurs(data[max(0, start - _WINDOW) : start]):
-            return
-        if row.check(national.bare(data[start:end])):
-            yield Span(start, end, kind.NATIONAL_ID, CHECKED - 1 if words is None else CHECKED)
+        if words.occurs(data[max(0, start - _WINDOW) : start]) and row.check(
+            national.bare(data[start:end])
+        ):
+            yield Span(start, end, kind.NATIONAL_ID, CHECKED)
 
-    return Rule(kind.NATIONAL_ID, row.pattern, check)
+    return Rule(kind.NATIONAL_ID, row.pattern, check, hint=row.words)
+
+
+def _national_alone() -> Rule:
+    """All numbers that are told by themselves, as one pattern."""
+    rows = [row for row in national.NATIONAL_IDS if not row.words]
+    forms = [(compiled(row.pattern), row.check) for row in rows]
+
+    def check(data: bytes, start: int, end: int) -> Iterator[Span]:
+        value = data[start:end]
+        for form, valid in forms:
+            if form.covers(value) and valid(national.bare(value)):
+                yield Span(start, end, kind.NATIONAL_ID, CHECKED - 1)
+                return
+
+    return Rule(kind.NATIONAL_ID, b"|".join(row.pattern for row in rows), check)
 
 
 RULES: Final = (
-    Rule(kind.EMAIL, EMAIL, _email),
-    Rule(kind.EMAIL, SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED)),
-    Rule(kind.EMAIL, SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED)),
-    Rule(kind.CARD, CARD, _card),
-    Rule(kind.CARD, LIKE_CARD, _like_card),
-    Rule(kind.IBAN, iban.HEAD, _iban, ignore_case=True),
-    Rule(kind.SSN, SSN, _ssn),
-    Rule(kind.SSN, LIKE_SSN, _like_ssn),
-    Rule(kind.SSN, SPACED_SSN, _ssn),
-    Rule(kind.SSN, context_rules.SSN, _ssn_beside, ignore_case=True),
-    Rule(kind.IP, IPV4, _ipv4),
-    Rule(kind.IP, IPV6, _ipv6),
-    Rule(kind.PHONE, phones.RUN, _phone, ignore_case=True),
-    *(_national(row) for row in national.NATIONAL_IDS),
-    Rule(kind.PASSPORT, context_rules.PASSPORT, _if(context_rules.is_passport, kind.PASSPORT, SHAPED), ignore_case=True),
-    Rule(kind.PASSPORT, context_rules.MACHINE_READABLE, _as_it_stands(kind.PASSPORT, CHECKED)),
-    Rule(kind.DRIVERS_LICENSE, context_rules.DRIVERS_LICENSE, _if(context_rules.is_license, kind.DRIVERS_LICENSE, SHAPED), ignore_case=True),
-    Rule(kind.DRIVERS_LICENSE, context_rules.BRITISH_LICENSE, _as_it_stands(kind.DRIVERS_LICENSE, SHAPED)),
-    Rule(kind.BANK_ACCOUNT, context_rules.BANK_ACCOUNT, _if(context_rules.is_account, kind.BANK_ACCOUNT, SHAPED), ignore_case=True),
-    Rule(kind.BANK_ACCOUNT, context_rules.ROUTING, _if(context_rules.is_routing, kind.BANK_ACCOUNT, CHECKED), ignore_case=True),
-    Rule(kind.BANK_ACCOUNT, context_rules.SORT_CODE, _as_it_stands(kind.BANK_ACCOUNT, SHAPED), ignore_case=True),
-    Rule(kind.BANK_ACCOUNT, context_rules.BIC, _as_it_stands(kind.BANK_ACCOUNT, BESIDE)),
-    Rule(kind.DATE_OF_BIRTH, context_rules.DATE_OF_BIRTH, _as_it_stands(kind.DATE_OF_BIRTH, SHAPED), ignore_case=True),
-    Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN)),
-    Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN)),
-    Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, _private_key),
-    Rule(kind.SECRET, secret_rules.URL_SECRET, _as_it_stands(kind.SECRET, CERTAIN)),
-    Rule(kind.SECRET, context_rules.SECRET, _if(context_rules.is_secret, kind.SECRET, CERTAIN - 1), ignore_case=True),
-    Rule(NOTHING, UUID, _as_it_stands(NOTHING, CHECKED + 1)),
-    Rule(NOTHING, HASH, _hash),
-    Rule(NOTHING, MOMENT, _as_it_stands(NOTHING, SHAPED - 1)),
+    Rule(kind.EMAIL, EMAIL, _email, hint=b"@"),
+    Rule(kind.EMAIL, SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), hint=rb"@ | @|[ (\[{<_-](?:at|@|arroba)[ )\]}>_-]"),
+    Rule(kind.EMAIL, SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), hint=b" @ "),
+    Rule(kind.CARD, CARD, _card, hint=b"[0-9]"),
+    Rule(kind.CARD, LIKE_CARD, _like_card, hint=b"[0-9]"),
+    Rule(kind.IBAN, iban.HEAD, _iban, ignore_case=True, hint=b"[0-9]"),
+    Rule(kind.SSN, SSN, _ssn, hint=rb"[0-9](?: ?[^0-9a-z] ?| )[0-9]{4}"),
+    Rule(kind.SSN, LIKE_SSN, _like_ssn, hint=rb"-[0-9oqilsbz]{2}-"),
+    Rule(kind.SSN, SPACED_SSN, _ssn, hint=rb"[0-9][ .][0-9][ .][0-9]"),
+    Rule(kind.SSN, context_rules.SSN, _ssn_beside, ignore_case=True, hint=rb"\bss[n#]|social sec|soc\.? ?sec"),
+    Rule(kind.IP, IPV4, _ipv4, hint=rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]"),
+    Rule(kind.IP, IPV6, _ipv6, hint=rb"[0-9a-f]:[0-9a-f]{0,4}:"),
+    Rule(kind.PHONE, phones.RUN, _phone, ignore_case=True, hint=b"[0-9]"),
+    *(_national_beside(row) for row in national.NATIONAL_IDS if row.words),
+    _national_alone(),
+    Rule(kind.PASSPORT, context_rules.PASSPORT, _if(context_rules.is_passport, kind.PASSPORT, SHAPED), ignore_case=True, hint=b"passport|reisepass|passeport|pasaporte|passaporto"),
+    Rule(kind.PASSPORT, context_rules.MACHINE_READABLE, _as_it_stands(kind.PASSPORT, CHECKED), hint=b"<<"),
+    Rule(kind.DRIVERS_LICENSE, context_rules.DRIVERS_LICENSE, _if(context_rules.is_license, kind.DRIVERS_LICENSE, SHAPED), ignore_case=True, hint=rb"licen[cs]e|\bdl|rijbewijs|schein|permis"),
+    Rule(kind.DRIVERS_LICENSE, context_rules.BRITISH_LICENSE, _as_it_stands(kind.DRIVERS_LICENSE, SHAPED), hint=rb"[0-9]{6}[a-z9]{2}[a-z0-9][a-z]{2}\b"),
+    Rule(kind.BANK_ACCOUNT, context_rules.BANK_ACCOUNT, _if(context_rules.is_account, kind.BANK_ACCOUNT, SHAPED), ignore_case=True, hint=b"account|acct|a/c|konto|compte|cuenta"),
+    Rule(kind.BANK_ACCOUNT, context_rules.ROUTING, _if(context_rules.is_routing, kind.BANK_ACCOUNT, CHECKED), ignore_case=True, hint=rb"routing|\baba\b|\brtn\b|transit"),
+    Rule(kind.BANK_ACCOUNT, context_rules.SORT_CODE, _as_it_stands(kind.BANK_ACCOUNT, SHAPED), ignore_case=True, hint=rb"sort[ _-]?code|\bbsb\b|bankleitzahl|\bblz\b"),
+    Rule(kind.BANK_ACCOUNT, context_rules.BIC, _as_it_stands(kind.BANK_ACCOUNT, BESIDE), hint=rb"\bbic\b|swift"),
+    Rule(kind.DATE_OF_BIRTH, context_rules.DATE_OF_BIRTH, _as_it_stands(kind.DATE_OF_BIRTH, SHAPED), ignore_case=True, hint=rb"born|d\.?o\.?b|birth|geb|\bn\xe9|naissance|nacimiento|nacid|nasc"),
+    Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN), hint=rb"[a-z0-9_=-]{20}"),
+    Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN), hint=b"eyj"),
+    Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, _private_key, hint=b"private key"),
+    Rule(kind.SECRET, secret_rules.URL_SECRET, _as_it_stands(kind.SECRET, CERTAIN), hint=rb"://[^\s@]*@"),
+    Rule(kind.SECRET, context_rules.SECRET, _if(context_rules.is_secret, kind.SECRET, CERTAIN - 1), ignore_case=True, hint=rb"key|secret|token|passw|passphrase|pwd|bearer|credential|connection"),
+    Rule(NOTHING, UUID, _as_it_stands(NOTHING, CHECKED + 1), hint=rb"-[0-9a-f]{4}-"),
+    Rule(NOTHING, HASH, _hash, hint=rb"[0-9a-f]{32}"),
+    Rule(NOTHING, MOMENT, _as_it_stands(NOTHING, SHAPED - 1), hint=rb"(?:19|20)[0-9]{2}[-/.]"),
 )  # fmt: skip
 
 

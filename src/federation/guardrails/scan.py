@@ -32,7 +32,7 @@ class Scanner:
         rules += custom
         self._wanted = wanted | {rule.kind for rule in custom}
         self._rules = [(rule.compiled(), rule.check) for rule in rules]
-        self._set = PatternSet([(rule.pattern, rule.ignore_case) for rule in rules])
+        self._set = PatternSet([rule.hint for rule in rules])
         self._recognizers = [
             recognizer for recognizer in recognizers if wanted.intersection(recognizer.kinds)
         ]

@@ -12,6 +12,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -89,8 +90,20 @@ class BadLine:
     reason: str
 
 
+class Written(Protocol):
+    """A line, in whatever form it was read."""
+
+    @property
+    def writer(self) -> str:
+        """Who wrote it."""
+        ...
+
+
+L = TypeVar("L", bound=Written)
+
+
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Taken(Generic[L]):
     """What stood between a position and the next; `lines` in order, `bad` beside them.
 
     `drained` is True where nothing more could be read at this moment.
@@ -99,11 +112,14 @@ class Batch:
     segment: int
     offset: int
     drained: bool
-    lines: list[Entry] = field(default_factory=list)
+    lines: list[L] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
 
 
-class JournalReader:
+Batch: TypeAlias = Taken[Entry]
+
+
+class LineReader(Generic[L]):
     """Reads every journal in a directory. Holds nothing open between calls."""
 
     def __init__(self, directory: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
@@ -124,7 +140,7 @@ class JournalReader:
                 found[writer] = max(segment, found.get(writer, 0))
         return found
 
-    def read(self, writer: str, segment: int, offset: int, *, gone: bool = False) -> Batch:
+    def read(self, writer: str, segment: int, offset: int, *, gone: bool = False) -> Taken[L]:
         """Read on from a position (a new reader starts at segment 1, offset 0).
 
         `gone` says that the writer will not write any more: what is torn is then reported
@@ -137,18 +153,18 @@ class JournalReader:
             data, more = self._chunk(path, offset)
         except FileNotFoundError:
             if last:
-                return Batch(segment, offset, drained=True)
+                return Taken(segment, offset, drained=True)
             missing = BadLine(writer, segment, offset, "segment is missing")
-            return Batch(segment + 1, 0, drained=False, bad=[missing])
-        batch = Batch(segment, offset, drained=last and not more)
+            return Taken(segment + 1, 0, drained=False, bad=[missing])
+        batch: Taken[L] = Taken(segment, offset, drained=last and not more)
         end = self._lines(writer, segment, offset, data, batch)
         rest = len(data) - (end - offset)
         if rest and not more and (gone or not last):
             batch.bad.append(BadLine(writer, segment, end, "torn"))
             end += rest
         if not more and not last:
-            return Batch(segment + 1, 0, drained=False, lines=batch.lines, bad=batch.bad)
-        return Batch(segment, end, batch.drained, batch.lines, batch.bad)
+            return Taken(segment + 1, 0, drained=False, lines=batch.lines, bad=batch.bad)
+        return Taken(segment, end, batch.drained, batch.lines, batch.bad)
 
     def gone(self, writer: str, segment: int) -> bool:
         """True where the process that wrote this newest segment is no more.
@@ -184,12 +200,15 @@ class JournalReader:
                     return data, len(data) == size
                 size *= 2
 
-    @staticmethod
-    def _lines(writer: str, segment: int, offset: int, data: bytes, batch: Batch) -> int:
+    def parse(self, data: bytes) -> L | str:
+        """A line without its newline, or in a word what is wrong with it."""
+        raise NotImplementedError
+
+    def _lines(self, writer: str, segment: int, offset: int, data: bytes, batch: Taken[L]) -> int:
         """Take whole lines off `data` into the batch; the offset after the last of them."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
-            line = parse_line(data[start:end])
+            line = self.parse(data[start:end])
             if isinstance(line, str):
                 batch.bad.append(BadLine(writer, segment, offset + start, line))
             elif line.writer != writer:
@@ -210,3 +229,40 @@ def parse_line(data: bytes) -> Entry | str:
         return Entry(entry.writer, entry.seq, entry.record, body)
     except msgspec.DecodeError:
         return "not a record"
+
+
+class JournalReader(LineReader[Entry]):
+    """Reads lines as far as an index of calls needs them."""
+
+    def parse(self, data: bytes) -> Entry | str:
+        """A line without its newline, or in a word what is wrong with it."""
+        return parse_line(data)
+
+
+class Plain(NamedTuple):
+    """A line of which nothing was read but whose it is and its place."""
+
+    writer: str
+    seq: int
+    json: bytes
+    """The JSON of `schema.records.Line`."""
+
+
+_HEAD = re.compile(rb'\{"writer":"([A-Za-z0-9_-]+)","seq":(\d{1,18}),"record":\{')
+
+
+class PlainReader(LineReader[Plain]):
+    """Reads lines of any record, as they were written."""
+
+    def parse(self, data: bytes) -> Plain | str:
+        """A line without its newline, or in a word what is wrong with it."""
+        body = data[9:]
+        if data[:9] != b"%08x " % crc32(body):
+            return "checksum"
+        return parse_plain(body) or "not a record"
+
+
+def parse_plain(body: bytes) -> Plain | None:
+    """A line's JSON, read at its beginning only; None where that is no line."""
+    head = _HEAD.match(body)
+    return None if head is None else Plain(head[1].decode(), int(head[2]), body)

@@ -11,6 +11,7 @@ billion dollars.
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -22,10 +23,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     text,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -152,3 +154,36 @@ response_items = Table(
     Index("response_items_response", "response"),
     sqlite_with_rowid=False,
 )
+
+evidence_checkpoints = Table(
+    "evidence_checkpoints",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False, unique=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+evidence_runs = Table(
+    "evidence_runs",
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("writer", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Index("evidence_runs_writer", "writer", "seq"),
+    comment="Where the records of a writer stand in the log, from `seq` on, `count` of them.",
+)
+
+APPEND_ONLY = {
+    f"{table}_{verb.lower()}": f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
+    f"BEGIN SELECT RAISE(ABORT, 'the evidence index is append-only'); END"
+    for table in ("evidence_checkpoints", "evidence_runs")
+    for verb in ("UPDATE", "DELETE")
+}
+"""Triggers that keep a slip of the hand from changing the index, by name."""
+
+for _name, _ddl in APPEND_ONLY.items():
+    _table = metadata.tables[_name.rpartition("_")[0]]
+    event.listen(_table, "after_create", DDL(_ddl).execute_if(dialect="sqlite"))

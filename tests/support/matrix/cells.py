@@ -90,11 +90,24 @@ ERRORS: Final[dict[str, dict[int, str]]] = {
 """What a program on each client catches or sees."""
 
 
+BEFORE: Final[dict[str, dict[str, str]]] = {
+    "sealed": {
+        "openai": "anthropic",
+        "openai_responses": "anthropic",
+        "anthropic": "gemini",
+        "gemini": "bedrock",
+        "bedrock": "openai_responses",
+        "cohere": "openai_responses",
+    },
+    "open": {name: "cohere" if name == "openai" else "openai" for name in DIALECTS},
+}
+"""The vendor that answers the first step of a conversation which another takes over: one whose
+reasoning has a state, or one that only shows it."""
+
+
 def run(cell: Cell, house: House, program: Program) -> Outcome:
     """Play a scene. What the vendor found wrong with a request fails at once."""
-    scene, seat = SCENES[cell.scene], house.seats[cell.upstream]
-    stream = cell.mode == "stream"
-    seat.client = cell.client
+    scene, stream = SCENES[cell.scene], cell.mode == "stream"
     outcome = Outcome()
     try:
         talk = program.talk(scene, house.models[cell.upstream])
@@ -103,16 +116,26 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
         return outcome
     warnings: set[str] = set()
     for number, step in enumerate(scene.steps):
+        who = cell.upstream
+        if scene.handover and number == 0:
+            who = BEFORE[scene.handover][cell.upstream]
+        seat, talk.model = house.seats[who], house.models[who]
+        seat.client = cell.client
         seat.reset(step.answer)
         heard = talk.say(number, stream=stream)
         assert not seat.wrongs, "".join(seat.wrongs) + f"\n{seat.bodies}"
-        warnings |= {*heard.warning}
+        if number or not scene.handover:
+            warnings |= {*heard.warning}
         if not seat.asked:
             outcome.refused = f"{heard.error} {heard.status}"
             break
         traits = seat.vendor.TRAITS
         asked = expected_asked(scene, number, traits, stream=stream)
         asked.limit = asked.limit or program.limit
+        if scene.handover:
+            if number == 0:
+                continue
+            asked.ids = seat.asked[-1].ids
         outcome.facts |= differences("asked", asked, seat.asked[-1])
         outcome.facts |= _answered(step.answer, heard, cell, traits, number)
     outcome.warnings = frozenset(warnings)

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
-from matrix.scenes import Answer, Counts, Picture, Result, Scene
+from matrix.scenes import Answer, Counts, Document, Picture, Result, Scene
 
 Said: TypeAlias = tuple[Any, ...]
 
@@ -68,6 +68,8 @@ class Traits:
     """Its text."""
     signs_calls: bool = False
     """Its state for calls, without any reasoning shown."""
+    strangers: bool = False
+    """It takes the reasoning's text of other providers."""
     plans: bool = False
     """What it says beside calls is reasoning: there is no text beside calls."""
 
@@ -80,7 +82,11 @@ COUNTS: Final = ("input", "output", "cached", "reasoning")
 
 
 def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> Asked:
-    """What a vendor should find in the request of a step."""
+    """What a vendor should find in the request of a step.
+
+    Where another one answered before, there is text beside calls, and no state.
+    """
+    took_over = scene.handover and step > 0
     asked = Asked(
         system=scene.system,
         tools={tool.name: (tool.description, tool.schema) for tool in scene.tools},
@@ -95,7 +101,7 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
     number = 0
     for at in range(step + 1):
         for item in scene.steps[at].says:
-            asked.said.append(_item(item))
+            asked.said += _item(item)
         answer = scene.steps[at].answer
         if at == step or not isinstance(answer, Answer):
             break
@@ -106,6 +112,10 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
             asked.said.append(("assistant", "call", number, call.name, call.arguments))
             number += 1
         thought = answer.thought + (answer.text if plan else "")
+        if took_over:
+            told = [answer.thought, answer.text] if plan else [answer.thought]
+            asked.thoughts += told if traits.strangers else []
+            continue
         if thought and traits.thoughts:
             asked.thoughts.append(thought)
         if traits.states and (answer.thought or (traits.signs_calls and answer.calls)):
@@ -113,14 +123,19 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
     return asked
 
 
-def _item(item: str | Picture | Result) -> Said:
+def _item(item: str | Picture | Document | Result) -> list[Said]:
     match item:
         case Picture():
-            return ("user", "image", item.media_type, item.data)
+            return [("user", "image", item.media_type, item.data)]
+        case Document():
+            return [("user", "document", item.media_type, item.data)]
         case Result():
-            return ("tool", "result", item.call, outcome(item.text))
+            said: list[Said] = [("tool", "result", item.call, outcome(item.text))]
+            if item.picture is not None:
+                said.append(("tool", "image", item.picture.media_type, item.picture.data))
+            return said
         case _:
-            return ("user", "text", item)
+            return [("user", "text", item)]
 
 
 def joined(said: list[Said]) -> list[Said]:

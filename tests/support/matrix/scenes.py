@@ -33,11 +33,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Document:
+    media_type: str
+    data: str
+    """Standard base64."""
+
+
+@dataclass(frozen=True)
 class Result:
     """What a tool said about the call with this number, counted over the conversation."""
 
     call: int
     text: str
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Step:
-    says: tuple[str | Picture | Result, ...]
+    says: tuple[str | Picture | Document | Result, ...]
     answer: Answer | Fault
 
 
@@ -102,6 +110,8 @@ class Scene:
     stop: tuple[str, ...] = ()
     temperature: float | None = None
     reasons: bool = False
+    handover: str = ""
+    """sealed, open: the first step is answered by another vendor, see `cells.BEFORE`."""
     modes: tuple[str, ...] = field(default=MODES)
 
 
@@ -118,6 +128,10 @@ def _picture() -> Picture:
     return Picture("image/png", base64.b64encode(png).decode())
 
 
+RED: Final = _picture()
+PAPER: Final = Document(
+    "application/pdf", base64.b64encode(b"%PDF-1.4\n%\xff\xfe\xfb\xef\n%%EOF\n").decode()
+)
 WEATHER: Final = Tool(
     "get_weather",
     "How the weather is in a city.",
@@ -157,6 +171,14 @@ OSLO: Final = Call("get_weather", {"city": "Osló – „Ø“", "days": 1})
 ZONE: Final = Call("read_clock", {"zone": "Europe/Oslo"})
 WORDS: Final = 'Grüße aus 東京: it is “fine” \U0001f600.\nSecond line, with \\ and "quotes".'
 
+MOVED: Final = (
+    Step(
+        ("Is it warmer in Lima?",),
+        Answer("Let me see.", "I need its weather.", (LIMA, ZONE), "tool_calls"),
+    ),
+    Step((Result(0, '{"degrees": 21}'), Result(1, "12:00")), Answer("Yes.")),
+)
+
 SCENES: Final[dict[str, Scene]] = {
     "text": Scene(
         "text",
@@ -175,7 +197,7 @@ SCENES: Final[dict[str, Scene]] = {
     ),
     "image": Scene(
         "picture",
-        (Step(("Which color is it?", _picture(), "One word."), Answer("Red.")),),
+        (Step(("Which color is it?", RED, "One word."), Answer("Red.")),),
     ),
     "tool": Scene(
         "tool call",
@@ -216,6 +238,18 @@ SCENES: Final[dict[str, Scene]] = {
         ),
         tools=(WEATHER, CLOCK),
     ),
+    "seen": Scene(
+        "picture in a result",
+        (
+            Step(("What does Lima look like?",), Answer(calls=(LIMA,), finish="tool_calls")),
+            Step((Result(0, "Taken at noon.", RED),), Answer("It is red.")),
+        ),
+        tools=(WEATHER,),
+    ),
+    "document": Scene(
+        "document",
+        (Step(("What does it say?", PAPER), Answer("Nothing.")),),
+    ),
     "schema": Scene(
         "structured output",
         (
@@ -244,6 +278,22 @@ SCENES: Final[dict[str, Scene]] = {
         tools=(WEATHER,),
         limit=8000,
         reasons=True,
+    ),
+    "handover": Scene(
+        "another provider takes over",
+        MOVED,
+        tools=(WEATHER, CLOCK),
+        limit=8000,
+        reasons=True,
+        handover="sealed",
+    ),
+    "open_handover": Scene(
+        "... from one without states",
+        MOVED,
+        tools=(WEATHER, CLOCK),
+        limit=8000,
+        reasons=True,
+        handover="open",
     ),
     "stop": Scene(
         "stop sequence",

@@ -404,11 +404,11 @@ def test_up_with_a_language_that_is_not_spoken_says_so_and_starts_the_sandbox(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-hidden")
+    monkeypatch.setenv("SONIOX_API_KEY", "sk-hidden")
     with pytest.raises(Replaced):
         starting.up(quick.Wishes(), sandbox=None)
     said = capsys.readouterr().out
-    assert "(anthropic) is not spoken yet: anthropic (ANTHROPIC_API_KEY)" in said
+    assert "(soniox) is not spoken yet: soniox (SONIOX_API_KEY)" in said
     assert "none configured" in said
     assert sandbox
     assert '"model": "auto"' in said

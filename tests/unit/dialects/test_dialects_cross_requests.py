@@ -93,7 +93,8 @@ def rounds(draw: st.DrawFn, number: int, offered: tuple[Tool, ...]) -> list[Mess
     if draw(st.integers(0, 8)) == 0:
         asked.append(draw(files))
     out = [Message("user", tuple(asked))]
-    if offered and draw(st.booleans()):
+    calling = draw(st.booleans())
+    if offered and calling:
         calls = [
             ToolCall(f"call_{number}_{at}", draw(st.sampled_from(offered)).name, draw(arguments))
             for at in range(draw(st.integers(1, 3)))

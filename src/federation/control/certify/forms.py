@@ -103,8 +103,11 @@ async def reasoning(bench: Bench) -> Finding:
     usage, thoughts = answer.response.usage, _thoughts(answer.response)
     tokens = usage.reasoning if usage is not None else 0
     if not tokens and not thoughts:
-        off = lost(answer.losses, "reasoning", "reasoning_effort")
-        return off or failed("No reasoning is shown, and none is counted.")
+        if (off := lost(answer.losses, "reasoning", "reasoning_effort")) is not None:
+            return off
+        if usage is None:
+            return warned("No reasoning is shown, and no usage tells whether there was any.")
+        return failed("No reasoning is shown, and none is counted.")
     states = sum(bool(part.signature or part.sealed) for part in thoughts)
     shown = sum(len(part.text) for part in thoughts)
     return passed(tokens=tokens, characters=shown, states=states)

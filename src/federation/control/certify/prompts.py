@@ -124,7 +124,7 @@ PERSON: Final[dict[str, Any]] = {
 
 
 def big_tool(fields: int = 50) -> Tool:
-    """A tool whose schema is some 12 kB: objects in objects, words with quotes in them."""
+    """A tool whose schema is some 12 kB long: objects in objects, words with quotes in them."""
     properties = {
         f"field_{number:02d}": {
             "type": "object",

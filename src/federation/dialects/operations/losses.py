@@ -63,14 +63,19 @@ class Losses:
         """Say that a feature is left out. Raises `InvalidRequest` where its rule refuses that,
         and `KeyError` for a feature that the dialect's table does not name."""
         if self._table[feature].action == REFUSE:
-            raise InvalidRequest(
-                f"The deployment that would serve this call cannot take {FEATURES[feature]}. "
-                "Leave it out, or name another model.",
-                code="not_expressible",
-                param=field or None,
-            )
+            raise refusal(feature, field)
         self._found[feature] = None
 
     def found(self) -> tuple[str, ...]:
         """The features that were left out."""
         return tuple(self._found)
+
+
+def refusal(feature: str, field: str = "") -> InvalidRequest:
+    """The refusal of a call whose target cannot do what is asked."""
+    return InvalidRequest(
+        f"The deployment that would serve this call cannot take {FEATURES[feature]}. "
+        "Leave it out, or name another model.",
+        code="not_expressible",
+        param=field or None,
+    )

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from federation.dialects.losses import refusal
+from federation.dialects.operations.losses import refusal
 from federation.dialects.operations.upstream import OperationUpstream
 from federation.gateway.call import OperationCall
 from federation.schema.http import WireReply, WireRequest

@@ -10,7 +10,7 @@ from anthropic.types import Message
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard
-from matrix.scenes import Picture, Result, Scene
+from matrix.scenes import Document, Picture, Result, Scene
 
 _FINISHES: Final = {
     "end_turn": "stop",
@@ -44,7 +44,7 @@ class Conversation:
     def __init__(self, program: Program, scene: Scene, model: str) -> None:
         self._program = program
         self._scene = scene
-        self._model = model
+        self.model = model
         self._messages: list[Any] = []
         self._ids: list[str] = []
 
@@ -115,11 +115,15 @@ class Conversation:
         for item in self._scene.steps[step].says:
             match item:
                 case Result():
-                    block: dict[str, Any] = {"type": "tool_result", "content": item.text}
+                    told: Any = item.text
+                    if item.picture is not None:
+                        told = [{"type": "text", "text": item.text}, _block(item.picture)]
+                    block: dict[str, Any] = {"type": "tool_result", "content": told}
                     content.append({**block, "tool_use_id": self._ids[item.call]})
                 case Picture():
-                    source = {"type": "base64", "media_type": item.media_type, "data": item.data}
-                    content.append({"type": "image", "source": source})
+                    content.append(_block(item))
+                case Document():
+                    content.append({**_block(item), "type": "document"})
                 case _:
                     content.append({"type": "text", "text": item})
         self._messages.append({"role": "user", "content": content})
@@ -127,7 +131,7 @@ class Conversation:
     def _fields(self, step: int) -> dict[str, Any]:
         scene = self._scene
         fields: dict[str, Any] = {
-            "model": self._model,
+            "model": self.model,
             "messages": self._messages,
             "max_tokens": scene.limit or Program.limit,
         }
@@ -154,3 +158,8 @@ class Conversation:
         if scene.reasons:
             fields["thinking"] = {"type": "enabled", "budget_tokens": 2048}
         return fields
+
+
+def _block(item: Picture | Document) -> dict[str, Any]:
+    source = {"type": "base64", "media_type": item.media_type, "data": item.data}
+    return {"type": "image", "source": source}

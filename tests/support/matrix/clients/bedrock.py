@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EventStreamError
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard
-from matrix.scenes import Picture, Result, Scene
+from matrix.scenes import Document, Picture, Result, Scene
 
 _FINISHES: Final = {
     "end_turn": "stop",
@@ -49,7 +49,7 @@ class Conversation:
     def __init__(self, program: Program, scene: Scene, model: str) -> None:
         self._program = program
         self._scene = scene
-        self._model = model
+        self.model = model
         self._messages: list[Any] = []
         self._ids: list[str] = []
 
@@ -130,19 +130,21 @@ class Conversation:
                         told: Any = {"json": json.loads(item.text)}
                     except ValueError:
                         told = {"text": item.text}
-                    one = {"toolUseId": self._ids[item.call], "content": [told]}
+                    seen = [] if item.picture is None else [_image(item.picture)]
+                    one = {"toolUseId": self._ids[item.call], "content": [told, *seen]}
                     content.append({"toolResult": one})
                 case Picture():
-                    source = {"bytes": base64.b64decode(item.data)}
-                    kind = item.media_type.removeprefix("image/")
-                    content.append({"image": {"format": kind, "source": source}})
+                    content.append(_image(item))
+                case Document():
+                    data = {"bytes": base64.b64decode(item.data)}
+                    content.append({"document": {"format": "pdf", "name": "note", "source": data}})
                 case _:
                     content.append({"text": item})
         self._messages.append({"role": "user", "content": content})
 
     def _fields(self, step: int) -> dict[str, Any]:
         scene = self._scene
-        fields: dict[str, Any] = {"modelId": self._model, "messages": self._messages}
+        fields: dict[str, Any] = {"modelId": self.model, "messages": self._messages}
         if scene.system:
             fields["system"] = [{"text": scene.system}]
         if scene.tools:
@@ -175,6 +177,11 @@ class Conversation:
             thinking = {"type": "enabled", "budget_tokens": 2048}
             fields["additionalModelRequestFields"] = {"thinking": thinking}
         return fields
+
+
+def _image(picture: Picture) -> dict[str, Any]:
+    kind = picture.media_type.removeprefix("image/")
+    return {"image": {"format": kind, "source": {"bytes": base64.b64decode(picture.data)}}}
 
 
 def _extend(blocks: dict[int, Any], at: int, delta: Any) -> str:

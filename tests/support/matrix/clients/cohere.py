@@ -8,9 +8,9 @@ from typing import Any, Final
 import cohere
 from cohere.core.api_error import ApiError
 from inprocess import SECRET
-from matrix.clients.program import Ear, pieces
+from matrix.clients.program import Ear, Unsayable, pieces, refuse
 from matrix.facts import Heard
-from matrix.scenes import Picture, Result, Scene
+from matrix.scenes import Document, Picture, Result, Scene
 
 _FINISHES: Final = {
     "COMPLETE": "stop",
@@ -31,6 +31,7 @@ class Program:
         self.client = cohere.ClientV2(api_key=SECRET, base_url=url, httpx_client=self._connections)
 
     def talk(self, scene: Scene, model: str) -> Conversation:
+        refuse(scene, documents=False, seen=False)
         return Conversation(self, scene, model)
 
     def close(self) -> None:
@@ -41,7 +42,7 @@ class Conversation:
     def __init__(self, program: Program, scene: Scene, model: str) -> None:
         self._program = program
         self._scene = scene
-        self._model = model
+        self.model = model
         self._messages: list[Any] = []
         self._ids: list[str] = []
         if scene.system:
@@ -129,6 +130,8 @@ class Conversation:
                 case Picture():
                     url = f"data:{item.media_type};base64,{item.data}"
                     content.append({"type": "image_url", "image_url": {"url": url}})
+                case Document():
+                    raise Unsayable("file")
                 case _:
                     content.append({"type": "text", "text": item})
         if content:
@@ -140,7 +143,7 @@ class Conversation:
     def _fields(self, step: int) -> dict[str, Any]:
         scene = self._scene
         fields: dict[str, Any] = {
-            "model": self._model,
+            "model": self.model,
             "messages": self._messages,
             "request_options": _ONCE,
         }

@@ -11,7 +11,7 @@ from google.genai import errors, types
 from inprocess import SECRET
 from matrix.clients.program import Ear, pieces
 from matrix.facts import Heard
-from matrix.scenes import Picture, Result, Scene
+from matrix.scenes import Document, Picture, Result, Scene
 
 _FINISHES: Final = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filter"}
 
@@ -39,7 +39,7 @@ class Conversation:
     def __init__(self, program: Program, scene: Scene, model: str) -> None:
         self._program = program
         self._scene = scene
-        self._model = model
+        self.model = model
         self._contents: list[types.Content] = []
         self._calls: list[types.FunctionCall] = []
 
@@ -47,7 +47,7 @@ class Conversation:
         self._add(step)
         models = self._program.client.models
         fields: dict[str, Any] = {
-            "model": self._model,
+            "model": self.model,
             "contents": self._contents,
             "config": self._config(step),
         }
@@ -116,8 +116,12 @@ class Conversation:
                     except ValueError:
                         response = {"output": item.text}
                     answer = types.FunctionResponse(id=call.id, name=call.name, response=response)
+                    if item.picture is not None:
+                        data, kind = base64.b64decode(item.picture.data), item.picture.media_type
+                        blob = types.FunctionResponseBlob(mime_type=kind, data=data)
+                        answer.parts = [types.FunctionResponsePart(inline_data=blob)]
                     parts.append(types.Part(function_response=answer))
-                case Picture():
+                case Picture() | Document():
                     data = base64.b64decode(item.data)
                     parts.append(types.Part.from_bytes(data=data, mime_type=item.media_type))
                 case _:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import openai
 from inprocess import SECRET
-from matrix.clients.program import Ear, pieces
+from matrix.clients.program import Ear, pieces, refuse
 from matrix.facts import Heard
-from matrix.scenes import Picture, Result, Scene
+from matrix.scenes import Document, Picture, Result, Scene
 
 _FINISHES: Final = {"content_filter": "filter"}
 
@@ -27,6 +27,7 @@ class Program:
         )
 
     def talk(self, scene: Scene, model: str) -> Conversation:
+        refuse(scene, seen=False)
         return Conversation(self, scene, model)
 
     def close(self) -> None:
@@ -37,7 +38,7 @@ class Conversation:
     def __init__(self, program: Program, scene: Scene, model: str) -> None:
         self._program = program
         self._scene = scene
-        self._model = model
+        self.model = model
         self._messages: list[Any] = []
         self._ids: list[str] = []
         if scene.system:
@@ -112,6 +113,10 @@ class Conversation:
                 case Picture():
                     url = f"data:{item.media_type};base64,{item.data}"
                     content.append({"type": "image_url", "image_url": {"url": url}})
+                case Document():
+                    data = f"data:{item.media_type};base64,{item.data}"
+                    file = {"filename": "note.pdf", "file_data": data}
+                    content.append({"type": "file", "file": file})
                 case _:
                     content.append({"type": "text", "text": item})
         if content:
@@ -122,7 +127,7 @@ class Conversation:
 
     def _fields(self, step: int) -> dict[str, Any]:
         scene = self._scene
-        fields: dict[str, Any] = {"model": self._model, "messages": self._messages}
+        fields: dict[str, Any] = {"model": self.model, "messages": self._messages}
         if scene.tools:
             fields["tools"] = [
                 {

@@ -9,7 +9,7 @@ import openai
 from inprocess import SECRET
 from matrix.clients.program import Ear, Unsayable, pieces
 from matrix.facts import Heard
-from matrix.scenes import Picture, Result, Scene
+from matrix.scenes import Document, Picture, Result, Scene
 from openai.types.responses import Response
 
 _REASONS: Final = {"max_output_tokens": "length", "content_filter": "filter"}
@@ -40,7 +40,7 @@ class Conversation:
     def __init__(self, program: Program, scene: Scene, model: str) -> None:
         self._program = program
         self._scene = scene
-        self._model = model
+        self.model = model
         self._items: list[Any] = []
         self._ids: list[str] = []
 
@@ -120,11 +120,18 @@ class Conversation:
             match item:
                 case Result():
                     call = self._ids[item.call]
-                    output = {"type": "function_call_output", "call_id": call, "output": item.text}
+                    told: Any = item.text
+                    if item.picture is not None:
+                        told = [{"type": "input_text", "text": item.text}, _image(item.picture)]
+                    output = {"type": "function_call_output", "call_id": call, "output": told}
                     self._items.append(output)
                 case Picture():
-                    url = f"data:{item.media_type};base64,{item.data}"
-                    content.append({"type": "input_image", "image_url": url, "detail": "auto"})
+                    content.append(_image(item))
+                case Document():
+                    data = f"data:{item.media_type};base64,{item.data}"
+                    content.append(
+                        {"type": "input_file", "filename": "note.pdf", "file_data": data}
+                    )
                 case _:
                     content.append({"type": "input_text", "text": item})
         if content:
@@ -132,7 +139,7 @@ class Conversation:
 
     def _fields(self, step: int) -> dict[str, Any]:
         scene = self._scene
-        fields: dict[str, Any] = {"model": self._model, "input": self._items, "store": False}
+        fields: dict[str, Any] = {"model": self.model, "input": self._items, "store": False}
         if scene.system:
             fields["instructions"] = scene.system
         if scene.tools:
@@ -159,6 +166,11 @@ class Conversation:
             fields["reasoning"] = {"effort": "high", "summary": "auto"}
             fields["include"] = ["reasoning.encrypted_content"]
         return fields
+
+
+def _image(picture: Picture) -> dict[str, Any]:
+    url = f"data:{picture.media_type};base64,{picture.data}"
+    return {"type": "input_image", "image_url": url, "detail": "auto"}
 
 
 def _plain(item: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import httpx
 from matrix.facts import Heard
-from matrix.scenes import Scene
+from matrix.scenes import Document, Result, Scene
 
 
 class Unsayable(Exception):
@@ -19,6 +19,9 @@ class Unsayable(Exception):
 
 class Talk(Protocol):
     """One conversation; holds its history in the client's own objects."""
+
+    model: str
+    """Whom the next step is asked of."""
 
     def say(self, step: int, *, stream: bool) -> Heard:
         """Ask the step's question with all that went before, and read the answer."""
@@ -58,6 +61,15 @@ class Ear:
         if heard.error and not heard.retry_after:
             heard.retry_after = self.headers.get("retry-after", "")
         return heard
+
+
+def refuse(scene: Scene, *, documents: bool = True, seen: bool = True) -> None:
+    """Raise `Unsayable` for documents, or pictures in results, that a client cannot say."""
+    said = [item for step in scene.steps for item in step.says]
+    if not documents and any(isinstance(item, Document) for item in said):
+        raise Unsayable("file")
+    if not seen and any(isinstance(item, Result) and item.picture for item in said):
+        raise Unsayable("tool_result_media")
 
 
 def pieces(**lengths: int) -> frozenset[str]:

@@ -5,6 +5,7 @@ Reference: https://platform.claude.com/docs/en/api/messages, the official client
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from functools import cache
@@ -19,7 +20,6 @@ from pydantic import TypeAdapter
 
 from federation.catalogue import reader
 from federation.domain.catalogue import Model, Provider
-import itertools
 
 NAME: Final = "anthropic"
 TRAITS: Final = Traits(states=True)
@@ -77,6 +77,10 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
         assert not asked.forced
         if thinking["type"] == "enabled":
             assert 1024 <= thinking["budget_tokens"] < body["max_tokens"]
+            answered = body["messages"][-2]["content"] if len(body["messages"]) > 1 else []
+            if any("tool_use" in block.values() for block in answered if isinstance(block, dict)):
+                # The turn whose calls are being answered must begin with its thinking.
+                assert answered[0]["type"] == "thinking"
     return asked
 
 
@@ -96,11 +100,13 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
         case "text":
             assert block["text"].strip()
             asked.said.append((role, "text", block["text"]))
-        case "image":
+        case "image" | "document" as kind:
             source = block["source"]
             assert source["type"] == "base64"
-            asked.said.append((role, "image", source["media_type"], source["data"]))
+            asked.said.append((role, kind, source["media_type"], source["data"]))
         case "thinking":
+            # A signature that is not the vendor's is a 400 of its own.
+            assert block["signature"] == STATE
             asked.thoughts.append(block["thinking"])
             asked.states.append(block["signature"])
         case "tool_use":
@@ -111,9 +117,13 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
         case "tool_result":
             asked.ids = asked.ids and block["tool_use_id"] in numbers
             content = block["content"]
-            text = content if isinstance(content, str) else "".join(one["text"] for one in content)
             number = numbers.get(block["tool_use_id"], -1)
-            asked.said.append(("tool", "result", number, outcome(text)))
+            plain = isinstance(content, str)
+            for one in [{"type": "text", "text": content}] if plain else content:
+                if one["type"] == "text":
+                    asked.said.append(("tool", "result", number, outcome(one["text"])))
+                else:
+                    _block(asked, "tool", one, numbers)
         case kind:
             raise AssertionError(kind)
 

@@ -7,6 +7,7 @@ https://smithy.io/2.0/aws/amazon-eventstream.html
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from dataclasses import replace
@@ -21,7 +22,6 @@ from matrix.vendors.typed import MESSAGES, Body, compact, cut
 
 from federation.catalogue import reader
 from federation.domain.catalogue import Ability, Model, Provider
-import itertools
 
 NAME: Final = "bedrock"
 TRAITS: Final = Traits(states=True)
@@ -86,6 +86,10 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
         assert thinking["budget_tokens"] >= 1024
         assert not asked.forced
         assert asked.temperature is None
+        answered = body["messages"][-2]["content"] if len(body["messages"]) > 1 else []
+        if any("toolUse" in block for block in answered):
+            # The turn whose calls are being answered must begin with its thinking.
+            assert "reasoningContent" in answered[0]
     return asked
 
 
@@ -108,7 +112,11 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
         case "image":
             data = value["source"]["bytes"]
             asked.said.append((role, "image", f"image/{value['format']}", data))
+        case "document":
+            kind = f"application/{value['format']}"
+            asked.said.append((role, "document", kind, value["source"]["bytes"]))
         case "reasoningContent":
+            assert value["reasoningText"]["signature"] == STATE
             asked.thoughts.append(value["reasoningText"]["text"])
             asked.states.append(value["reasoningText"]["signature"])
         case "toolUse":
@@ -119,9 +127,12 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
         case "toolResult":
             asked.ids = asked.ids and value["toolUseId"] in numbers
             number = numbers.get(value["toolUseId"], -1)
-            (item,) = value["content"]
-            found = item["json"] if "json" in item else item["text"]
-            asked.said.append(("tool", "result", number, outcome(found)))
+            for item in value["content"]:
+                if "image" in item:
+                    _block(asked, "tool", item, numbers)
+                else:
+                    found = item["json"] if "json" in item else item["text"]
+                    asked.said.append(("tool", "result", number, outcome(found)))
         case _:
             raise AssertionError(kind)
 

@@ -24,7 +24,7 @@ from federation.catalogue import reader
 from federation.domain.catalogue import Model, Provider
 
 NAME: Final = "cohere"
-TRAITS: Final = Traits(plans=True)
+TRAITS: Final = Traits(strangers=True, plans=True)
 SECRET: Final = "co-of-cohere"
 MODEL: Final = "command-a-plus-05-2026"
 _FIELDS: Final[dict[str, Any]] = {
@@ -94,7 +94,8 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
 
 
 def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
-    role, content = message["role"], message.get("content") or ""
+    role = message["role"]
+    content: Any = message.get("content") or ""
     plain = isinstance(content, str)
     parts: list[Body] = [{"type": "text", "text": content}] if plain else content
     if role == "tool":

@@ -111,11 +111,16 @@ def _turns(asked: Asked, contents: list[Body]) -> None:
                 number, name = open_calls.pop(0) if open_calls else (-1, "")
                 asked.ids = asked.ids and name == answer["name"]
                 asked.said.append(("tool", "result", number, outcome(answer["response"])))
+                for piece in answer.get("parts", []):
+                    inline = piece["inlineData"]
+                    data = inline["data"].replace("-", "+").replace("_", "/")
+                    asked.said.append(("tool", "image", inline["mimeType"], data))
             elif "inlineData" in part:
                 inline = part["inlineData"]
                 # Either alphabet is taken here.
                 data = inline["data"].replace("-", "+").replace("_", "/")
-                asked.said.append((role, "image", inline["mimeType"], data))
+                kind = "image" if inline["mimeType"].startswith("image/") else "document"
+                asked.said.append((role, kind, inline["mimeType"], data))
             elif part["text"]:
                 asked.said.append((role, "text", part["text"]))
 

@@ -29,7 +29,7 @@ from pydantic import ConfigDict, TypeAdapter
 from federation.domain.catalogue import Ability, Auth, Model, Provider, Tier
 
 NAME: Final = "openai"
-TRAITS: Final = Traits()
+TRAITS: Final = Traits(strangers=True)
 FINISHES: Final = {
     "stop": "stop",
     "stop_sequence": "stop",
@@ -120,8 +120,10 @@ def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
         if part["type"] == "text":
             asked.said.append((role, "text", part["text"]))
         else:
-            kind, _, rest = part["image_url"]["url"].removeprefix("data:").partition(";base64,")
-            asked.said.append((role, "image", kind, rest))
+            file = part["type"] == "file"
+            url = part["file"]["file_data"] if file else part["image_url"]["url"]
+            kind, _, rest = url.removeprefix("data:").partition(";base64,")
+            asked.said.append((role, "document" if file else "image", kind, rest))
     for call in message.get("tool_calls", []):
         number = len(numbers)
         asked.ids = asked.ids and call["id"] == call_id(number)

@@ -83,8 +83,13 @@ def _item(asked: Asked, item: Body, numbers: dict[str, int]) -> None:
     elif kind == "function_call_output":
         asked.ids = asked.ids and item["call_id"] in numbers
         output = item["output"]
-        text = output if isinstance(output, str) else "".join(part["text"] for part in output)
-        asked.said.append(("tool", "result", numbers.get(item["call_id"], -1), outcome(text)))
+        parts = [{"type": "input_text", "text": output}] if isinstance(output, str) else output
+        number = numbers.get(item["call_id"], -1)
+        for part in parts:
+            if part["type"] == "input_image":
+                asked.said.append(("tool", "image", *_taken(part["image_url"])))
+            else:
+                asked.said.append(("tool", "result", number, outcome(part["text"])))
     else:
         _message(asked, item)
 
@@ -94,14 +99,21 @@ def _message(asked: Asked, item: Body) -> None:
     parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else content
     for part in parts:
         if part["type"] == "input_image":
-            kind, _, rest = part["image_url"].removeprefix("data:").partition(";base64,")
-            asked.said.append((role, "image", kind, rest))
+            asked.said.append((role, "image", *_taken(part["image_url"])))
+        elif part["type"] == "input_file":
+            asked.said.append((role, "document", *_taken(part["file_data"])))
         elif role in ("system", "developer"):
             asked.system += part["text"]
         else:
             if role == "assistant":
                 assert isinstance(content, str) or part["type"] == "output_text"
             asked.said.append((role, "text", part["text"]))
+
+
+def _taken(url: str) -> tuple[str, str]:
+    """A data address apart."""
+    kind, _, rest = url.removeprefix("data:").partition(";base64,")
+    return kind, rest
 
 
 def _output(answer: Answer) -> list[Body]:
