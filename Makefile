@@ -8,6 +8,8 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 NODE_TESTS := tests/e2e/node
 UP_ARGS ?=
+MATRIX = PYTHONPATH=tests/support $(BIN)/python -m matrix.report
+MATRIX_ARGS ?=
 
 .DEFAULT_GOAL := help
 
@@ -52,10 +54,16 @@ floors: $(DEV) ## import contracts
 generated: $(DEV) ## generated files are fresh
 	$(BIN)/python -m federation.catalogue.build --check
 	$(BIN)/python -m federation.cli.reference --check .
+	$(MATRIX) --check .
 
 generate: $(DEV) ## write the generated files anew
 	$(BIN)/python -m federation.catalogue.build
 	$(BIN)/python -m federation.cli.reference .
+	$(MATRIX) --write .
+
+.PHONY: matrix
+matrix: $(DEV) ## every dialect to every dialect: play the cells and print the table
+	$(MATRIX) --run $(MATRIX_ARGS) .
 
 format: $(DEV) ## format, and mend what lint can mend
 	$(BIN)/ruff format .

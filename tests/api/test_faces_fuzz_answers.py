@@ -14,10 +14,11 @@ from bedrock_frames import event as frame
 from canned import CannedTransport, desk_over
 from cross_world import WIRES
 from fuzz_bodies import broken, golden_bodies
-from fuzz_faces import FACES, WHOLE, Face, called, place, row, stream_type
+from fuzz_faces import FACES, Face, called, place, row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inprocess import SECRET
+from native_vendors import WHOLE, stream_type
 
 from federation.dialects.aws_eventstream import write_frame, write_headers
 from federation.errors import FederationError, UpstreamError

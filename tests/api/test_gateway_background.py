@@ -227,7 +227,7 @@ async def test_a_worker_that_stops_lets_calls_finish_for_a_while(tmp_path: Path)
         await becomes(rigged, second, "in_progress")
         draining = asyncio.create_task(rigged.desk.drain(0.5))
         await asyncio.sleep(0.05)
-        refused(await rigged.client.post(PATH, json=ASKED), 429)
+        refused(await rigged.client.post(PATH, json=ASKED), 503, "draining")
         may.set()
         await draining
         assert await rigged.kept(first) == "completed"

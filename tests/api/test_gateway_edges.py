@@ -106,7 +106,7 @@ async def test_a_failed_call_names_itself_and_its_attempts() -> None:
 
 
 async def test_a_dialect_that_is_not_spoken_yet_makes_nothing_ready() -> None:
-    row = deployment(provider("other", "http://127.0.0.1:1", dialect="gemini"), model("m"))
+    row = deployment(provider("other", "http://127.0.0.1:1", dialect="triton"), model("m"))
     async with (
         gateway(snapshot((row,), route("chat", row.id))) as running,
         httpx.AsyncClient(base_url=running.url, headers=AUTH) as client,

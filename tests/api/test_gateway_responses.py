@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from gateway_rig import http_client, refused, request_bytes
 from gateway_rig import rig as plain
@@ -383,8 +385,9 @@ async def test_a_stream_that_breaks_leaves_nothing_behind(tmp_path: Path) -> Non
         body = {"model": "chat", "input": "Hello", "stream": True}
         seen = b""
         async with rigged.client.stream("POST", PATH, json=body) as reply:
-            with pytest.raises(Exception, match=r"incomplete|peer closed"):
-                async for piece in reply.aiter_bytes():
+            pieces = reply.aiter_bytes()
+            with suppress(httpx.RemoteProtocolError):
+                async for piece in pieces:
                     seen += piece
         assert b"event: error" in seen
         assert not rigged.plane.responses._entries

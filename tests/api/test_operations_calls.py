@@ -287,7 +287,8 @@ async def test_documents_are_ranked(
     dialect: str, path: str, more: dict[str, Any], name: str
 ) -> None:
     price = Price(units={"search": 2_000_000}) if dialect == "cohere" else None
-    offered = offers("rerank", **({"price": price} if price else {}))
+    offered = offers("rerank")
+    offered = offered if price is None else replace(offered, price=price)
     async with places(Place(answering(_reranked), offered, dialect)) as (gateway, client, _):
         body = {"model": "work", "query": "q", "documents": ["x", "y"], **more}
         reply = await client.post(path, json=body)

@@ -158,22 +158,6 @@ async def test_any_worker_cancels_what_another_one_runs(tmp_path: Path, upstream
         await becomes(service, left, "failed")
 
 
-async def test_a_store_of_the_version_before_is_brought_up_to_date(
-    tmp_path: Path, upstream: Upstream
-) -> None:
-    config = write_config(tmp_path, upstream.url)
-    async with serving(tmp_path, config) as service:
-        assert (await ask(service, "One"))["store"] is True
-    with sqlite3.connect(tmp_path / "data" / "federation.db") as store:
-        for line in ("DROP TABLE response_items", "DROP TABLE responses"):
-            store.execute(line)
-        store.execute("UPDATE alembic_version SET version_num = '0001'")
-    store.close()
-    async with serving(tmp_path, config) as service:
-        answer = await ask(service, "Two")
-        assert (await anew(service, "GET", f"{PATH}/{answer['id']}")).json() == answer
-
-
 async def test_responses_of_one_tenant_are_nothing_to_another(
     tmp_path: Path, upstream: Upstream
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import openai
 import pytest
+from native_vendors import WHOLE, base_path, start_vendors
 from openai_upstream import Provider, start_provider
 from served import Gateway, serving
 
@@ -36,6 +37,20 @@ providers:
         context: 128000
         quality: {default: 0.1}
 """
+NATIVE = """
+  - id: native_{dialect}
+    dialect: {dialect}
+    base_url: {url}
+    credential: env:ACME_KEY
+    auth: bearer
+    regions: [eu]
+    models:
+      - id: native-{dialect}
+        price: {{input: 1, output: 1}}
+        context: 128000
+        abilities: [tools, forced_tools, json_schema, reasoning, sampling]
+        quality: {{default: 0.1}}
+"""
 FEDERATION = f"""
 server:
   limits: {{body_bytes: {BODY_LIMIT}}}
@@ -58,8 +73,22 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    files = {"providers.yaml": PROVIDERS, "federation.yaml": FEDERATION}
+def vendors() -> Iterator[str]:
+    """The address of a provider of each dialect."""
+    url, server = start_vendors()
+    yield url
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    provider: Provider, vendors: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    rows = "".join(
+        NATIVE.format(dialect=dialect, url=vendors + base_path(dialect)) for dialect in WHOLE
+    )
+    files = {"providers.yaml": PROVIDERS + rows, "federation.yaml": FEDERATION}
     with serving(provider, tmp_path_factory.mktemp("e2e"), files) as gateway:
         yield gateway
 

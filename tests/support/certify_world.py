@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from random import Random
+from threading import Thread
 
 from federation.control.certify.bench import Bench, bench
 from federation.control.certify.findings import Report, Status
@@ -124,3 +126,25 @@ async def report(provider: Provider, model: int = 0, secret: str | None = SECRET
 def ended(found: Report, status: Status) -> set[str]:
     """The checks that ended so."""
     return {result.id for result in found.results if result.status is status}
+
+
+@contextmanager
+def served(profile: Profile, *, secret: str = SECRET) -> Iterator[str]:
+    """The base address of a simulated provider that runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    opened: Future[str] = Future()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with vendor(profile.dialect, profile=profile, secret=secret) as provider:
+            opened.set_result(provider.base_url)
+            await over.wait()
+
+    thread = Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        yield opened.result(10)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+        loop.close()

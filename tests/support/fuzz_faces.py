@@ -14,39 +14,18 @@ from typing import Any, Final, TypeVar
 import botocore.session
 from anthropic.types.shared import ErrorResponse
 from botocore.parsers import create_parser
-from cross_answers import ASKED, STREAMED, chunks_of
 from cross_world import WIRES
 from fuzz_bodies import Document, golden_bodies
 from inprocess import SECRET, Gateway, deployment, gateway, model, provider, route, snapshot
+from native_vendors import answer, base_path
 from openai.types.shared import ErrorObject
 from scripted import Talk, Upstream
-from scripted import completion as openai_answer
 from scripted import whole as openai_whole
 
 from federation.domain.catalogue import Ability, Auth
 from federation.domain.routes import Settings
-from federation.schema.chat import ChatResponse, Choice
-from federation.schema.http import ClientRequest
-from federation.schema.parts import Text, Thinking, ToolCall
-from federation.schema.usage import Usage
 
 Result = TypeVar("Result")
-
-ANSWER: Final = ChatResponse(
-    "none",
-    "resp_1",
-    "acme-large",
-    (
-        Choice(
-            0,
-            (Thinking("Hm.", "c2ln"), Text("Hello."), ToolCall("call_1", "f", '{"a":1}')),
-            "tool_calls",
-        ),
-    ),
-    1_790_000_000,
-    Usage(12, 5, 3),
-)
-EVENT_STREAM: Final = b"text/event-stream"
 
 
 @dataclass(frozen=True)
@@ -209,58 +188,14 @@ def place(face: Face, model: str, *, stream: bool) -> str:
     return (face.stream_path if stream else face.path).format(model)
 
 
-# The provider: `/<dialect>/...` speaks that dialect.
-
-
-def whole(dialect: str) -> bytes:
-    """A good whole answer."""
-    return (
-        openai_answer()
-        if dialect == "openai"
-        else WIRES[dialect].face.render(ANSWER, ASKED[dialect])
-    )
-
-
-def stream(dialect: str) -> list[bytes]:
-    """A good stream, by its events."""
-    renderer = WIRES[dialect].face.renderer(STREAMED[dialect])
-    pieces = [renderer.render([chunk]) for chunk in chunks_of(ANSWER, 3)]
-    return [piece for piece in (*pieces, renderer.close()) if piece]
-
-
-def stream_type(dialect: str) -> bytes:
-    """How a provider of this dialect marks a stream."""
-    path = FACES[dialect].stream_path
-    path, _, query = path.format("m").partition("?")
-    return WIRES[dialect].face.stream_type(ClientRequest("POST", path, query, {}, b"{}"))
-
-
-WHOLE: Final = {name: whole(name) for name in WIRES}
-STREAM: Final = {name: stream(name) for name in WIRES}
-
-
-def wants_stream(dialect: str, target: str, body: bytes) -> bool:
-    """Whether a provider is asked for a stream."""
-    if dialect == "gemini":
-        return ":streamGenerateContent" in target
-    if dialect == "bedrock":
-        return target.endswith("/converse-stream")
-    asked = json.loads(body).get("stream")
-    return dialect == "ollama" if asked is None else bool(asked)
-
-
 async def behave(talk: Talk) -> None:
-    """A provider that answers well."""
+    """A provider that answers well: `/<dialect>/...` speaks that dialect."""
     target = talk.seen.head.split(" ")[1]
-    dialect = target.split("/")[1]
-    if dialect == "openai":
+    if target.startswith("/openai/"):
         await openai_whole(talk)
-    elif wants_stream(dialect, target, talk.seen.body):
-        kind = stream_type(dialect).decode()
-        data = b"".join(STREAM[dialect])
-        await talk.answer(data, kind=kind)
-    else:
-        await talk.answer(WHOLE[dialect])
+        return
+    kind, data = answer(target, talk.seen.body)
+    await talk.answer(data, kind=kind.decode())
 
 
 def row(dialect: str, url: str) -> Any:
@@ -298,7 +233,8 @@ class Loopback:
 
     async def _start(self) -> Gateway:
         upstream = await self._stack.enter_async_context(Upstream(behave))
-        rows = tuple(row(name, upstream.url.removesuffix("v1") + _base(name)) for name in WIRES)
+        origin = upstream.url.removesuffix("/v1")
+        rows = tuple(row(name, origin + base_path(name)) for name in WIRES)
         routes = [route(f"to-{name}", each.id) for name, each in zip(WIRES, rows, strict=True)]
         state = snapshot(rows, *routes, settings=Settings(attempts=1))
         return await self._stack.enter_async_context(gateway(state))
@@ -329,10 +265,6 @@ class Loopback:
             writer.close()
             self._streams = None
         return reply
-
-
-def _base(dialect: str) -> str:
-    return {"ollama": "ollama", "bedrock": "bedrock"}.get(dialect, f"{dialect}/v1")
 
 
 async def _read(reader: asyncio.StreamReader) -> Reply:

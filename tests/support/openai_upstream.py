@@ -25,6 +25,7 @@ TOOL_CALLS = [
     ("call_Vb8pQm2XyJr5", "get_weather", '{"city":"Köln","unit":"celsius"}'),
     ("call_Kd7sWn4TzHe1", "get_time", '{"zone":"Europe/Berlin"}'),
 ]
+THOUGHT = "Six times seven, then."
 PERSON = '{"name":"Ada","age":36,"languages":["English","French"]}'
 USAGE = {
     "prompt_tokens": 19,
@@ -125,6 +126,8 @@ def message_for(scene: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
             for call, name, arguments in TOOL_CALLS
         ]
         return message, "tool_calls"
+    if scene == "think":
+        message["reasoning_content"] = THOUGHT
     if scene == "person":
         message["content"] = PERSON
     if scene == "refuse":
@@ -181,6 +184,8 @@ def deltas(scene: str, body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], s
         yield {"refusal": message["refusal"]}, None
     else:
         yield {"role": "assistant", "content": "", "refusal": None}, None
+        for word in re.findall(r"\s*\S+", message.get("reasoning_content", "")):
+            yield {"reasoning_content": word}, None
         for word in re.findall(r"\s*\S+", message["content"]):
             yield {"content": word}, None
     yield {}, finish

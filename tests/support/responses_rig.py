@@ -24,6 +24,7 @@ from federation.domain.routes import Settings
 from federation.gateway.desk import Desk
 from federation.schema.storing import Find, Found
 from federation.storage.keyring import internal_key
+from federation.telemetry.meter import Meter
 
 PATH = "/v1/responses"
 Body = dict[str, Any]
@@ -74,7 +75,9 @@ class Rig:
 
     def counted(self, name: str) -> float:
         """The sum of a counter of the worker."""
-        counters = self.running.world.meter.drain().counters  # type: ignore[attr-defined]
+        meter = self.running.world.meter
+        assert isinstance(meter, Meter)
+        counters = meter.drain().counters
         return sum(value for key, value in counters.items() if key.startswith(name))
 
 

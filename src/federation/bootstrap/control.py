@@ -27,9 +27,11 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.control.configuration import Configuration, Reading
 from federation.control.control import Control
+from federation.control.evidence_task import EvidenceTask
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
+from federation.control.notary import Notary, Rhythm
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
 from federation.control.responses import ResponseDesk
@@ -41,7 +43,9 @@ from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
+from federation.storage.anchors import open_anchor
 from federation.storage.engine import open_engine, prepare_schema, probe
+from federation.storage.evidence_index import SqlEvidence
 from federation.storage.journal_reader import JournalReader
 from federation.storage.responses import SqlResponses
 from federation.storage.sealing import Sealer
@@ -116,22 +120,34 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
     master = secrets.master_key(given.data, configuration.reading.loaded.environ)
     keys = _keys(given, configuration, SqlKeys(engine), errands, master)
     durable = configuration.snapshot.settings.durability == "disk"
+    responses = SqlResponses(engine if durable else index)
     return Control(
         configuration=configuration,
         keys=keys,
         ledger=Ledger(calls, ingest, errands, lambda: probe(index)),
         providers=ProviderDesk(configuration, overrides, _prober(), errands, clock),
-        responses=ResponseDesk(
-            SqlResponses(engine if durable else index),
-            Sealer(secrets.response_key(master)),
-            lambda: configuration.snapshot.settings,
-            journals.lives,
-            clock,
-        ),
+        responses=_responses(responses, master, configuration, journals),
         errands=errands,
         run=given.run,
         workers=given.workers,
         clock=clock,
+        evidence=EvidenceTask(_notary(given, configuration.reading, SqlEvidence(index))),
+    )
+
+
+def _notary(given: Options, reading: Reading, index: SqlEvidence) -> Notary:
+    wished = reading.loaded.evidence
+    anchors = [open_anchor(url, given.data) for url in wished.anchors]
+    rhythm = Rhythm(wished.checkpoint_s, wished.heartbeat_s)
+    return Notary(given.data, index, anchors, time.time, rhythm)
+
+
+def _responses(
+    store: SqlResponses, master: bytes, configuration: Configuration, journals: JournalReader
+) -> ResponseDesk:
+    sealer = Sealer(secrets.response_key(master))
+    return ResponseDesk(
+        store, sealer, lambda: configuration.snapshot.settings, journals.lives, time.time
     )
 
 

@@ -61,7 +61,8 @@ QUIRKS: dict[str, str] = {
     "reasoning_replay": "always | tool_turns | signed: what must come back with the history",
     "thinking_always_on": "reasoning cannot be switched off",
     "effort_none": "whether effort none is accepted",
-    "effort_none_value": "what stands for effort none",
+    "effort_none_value": "what stands for effort none: a level, null, or the kind of thinking that "
+    "is sent in its place (between_tools: thinking is off but between tool calls)",
     "effort_levels": "the only effort levels accepted",
     "effort_rename": "effort levels under another name",
     "effort_case": "upper: levels in capitals",

@@ -15,6 +15,7 @@ import typer
 
 from federation import __version__
 from federation.cli import (
+    audit_commands,
     config_commands,
     key_commands,
     provider_commands,
@@ -40,6 +41,7 @@ app.add_typer(provider_commands.app, name="provider")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(status_commands.app, name="status")
+app.add_typer(audit_commands.app, name="audit")
 
 Host = Annotated[str | None, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
 Port = Annotated[

@@ -29,7 +29,13 @@ from federation.config.providers import Merge
 from federation.config.quantities import is_loopback
 from federation.config.routes import resolve_routes, weights
 from federation.config.sections import FederationFile
-from federation.config.settings import Budgets, Loaded, ServerSettings, TelemetrySettings
+from federation.config.settings import (
+    Budgets,
+    EvidenceSettings,
+    Loaded,
+    ServerSettings,
+    TelemetrySettings,
+)
 from federation.config.variables import VARIABLES
 from federation.domain.catalogue import Provider
 from federation.domain.routes import Deadlines, Keeping, ListenerLimits, Settings
@@ -71,6 +77,7 @@ def load(
         server=_server(whole),
         telemetry=TelemetrySettings(**whole.telemetry.model_dump()),
         budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
+        evidence=EvidenceSettings(**whole.evidence.model_dump()),
         access=access,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),

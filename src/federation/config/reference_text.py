@@ -85,6 +85,11 @@ FILE: dict[str, str] = {
     "budgets": "default budgets per user, in USD",
     "budgets.daily": "a day",
     "budgets.monthly": "a month",
+    "evidence": "the log of evidence; see the explanation of evidence",
+    "evidence.checkpoint_s": "seconds between two checkpoints while there is something new",
+    "evidence.heartbeat_s": "seconds between two heartbeats, which tell silence from absence",
+    "evidence.anchors": "where checkpoints are also put: `file:PATH` outside the data directory, "
+    "`syslog:/dev/log`, `syslog:udp://HOST:PORT`",
 }
 
 ROW: dict[str, str] = {

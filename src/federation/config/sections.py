@@ -13,7 +13,12 @@ from pydantic import BeforeValidator, Field, field_validator
 from federation.config import quantities
 from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
 from federation.config.provider_row import Count, Listed, Name, Written
-from federation.config.settings import Budgets, ServerSettings, TelemetrySettings
+from federation.config.settings import (
+    Budgets,
+    EvidenceSettings,
+    ServerSettings,
+    TelemetrySettings,
+)
 from federation.config.words import STRATEGIES
 from federation.domain.routes import Deadlines, Keeping, ListenerLimits, Settings, Weights
 
@@ -28,6 +33,7 @@ _limits = ListenerLimits()
 _server = ServerSettings()
 _settings = Settings()
 _telemetry = TelemetrySettings()
+_evidence = EvidenceSettings()
 
 
 class LimitsSection(Written):
@@ -177,6 +183,14 @@ class TelemetrySection(Written):
     access_log: bool = _telemetry.access_log
 
 
+class EvidenceSection(Written):
+    """How the log of evidence is sealed and anchored."""
+
+    checkpoint_s: Seconds = _evidence.checkpoint_s
+    heartbeat_s: Seconds = _evidence.heartbeat_s
+    anchors: Annotated[tuple[Name, ...], Listed] = _evidence.anchors
+
+
 class BudgetsSection(Written):
     """Default budgets per user, in USD."""
 
@@ -201,3 +215,4 @@ class FederationFile(Written):
     upstream: UpstreamSection = Field(default_factory=UpstreamSection)
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
     budgets: BudgetsSection = Field(default_factory=BudgetsSection)
+    evidence: EvidenceSection = Field(default_factory=EvidenceSection)

@@ -43,6 +43,15 @@ class TelemetrySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """How the log of evidence is sealed, and where its checkpoints are put out of our reach."""
+
+    checkpoint_s: float = 10.0
+    heartbeat_s: float = 60.0
+    anchors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Budgets:
     """Default budgets per user, in nano-dollars; None is no budget."""
 
@@ -73,6 +82,7 @@ class Loaded:
     server: ServerSettings = ServerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     budgets: Budgets = Budgets()
+    evidence: EvidenceSettings = EvidenceSettings()
     access: Access = Access()
     digest: str = ""
     """SHA-256, in hex, of the files as read and of the variables that are no secrets."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from federation.control.configuration import Configuration
+from federation.control.evidence_task import EvidenceTask
 from federation.control.frames import pack_ring, pack_snapshot
 from federation.control.keys import KeyDesk
 from federation.control.leases import Allowances, limits_of
@@ -51,12 +52,14 @@ class Control:
         run: Path,
         workers: int,
         clock: Callable[[], float] = time.time,
+        evidence: EvidenceTask | None = None,
     ) -> None:
         self.configuration = configuration
         self.keys = keys
         self.ledger = ledger
         self.providers = providers
         self.responses = responses
+        self.evidence = evidence
         self.workers = workers
         self.clock = clock
         self.started = clock()
@@ -88,6 +91,8 @@ class Control:
             asyncio.create_task(self._watch()),
             asyncio.create_task(self.responses.follow()),
         ]
+        if self.evidence is not None:
+            self._tasks.append(asyncio.create_task(self.evidence.follow()))
 
     async def ended(self) -> None:
         """Return when a task has ended that goes on for ever: see `fault`."""
@@ -107,6 +112,8 @@ class Control:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.ledger.close()
+            if self.evidence is not None:
+                await self.evidence.close()
         finally:
             await self.link.stop()
             self.responses.close()

@@ -38,7 +38,7 @@ class FileAnchor:
         self.name = f"file {path}"
         self._path = path
 
-    def put(self, line: bytes, at_ms: int) -> None:  # noqa: ARG002 - the line says it
+    def put(self, line: bytes, at_ms: int) -> None:
         """Append and sync. Raises `Unavailable`."""
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, insert, select, text
 
 from federation.storage.engine import reading, writing
+from federation.storage.journal_reader import Plain, parse_plain
 from federation.storage.tables import (
     APPEND_ONLY,
+    calls,
     evidence_checkpoints,
     evidence_runs,
 )
@@ -87,23 +89,18 @@ class SqlEvidence:
             return None
         return int(row.at + seq - row.seq)
 
-    def run_at(self, n: int) -> IndexedRun | None:
-        """The run that holds place `n` of the log."""
-        r = evidence_runs.c
-        query = select(r.at, r.writer, r.seq, r.count).where(r.at <= n)
+    def call(self, call: str) -> Plain | None:
+        """The newest journal line of a call, as the ledger's index has it."""
         with reading(self._engine) as connection:
-            row = connection.execute(query.order_by(r.at.desc()).limit(1)).one_or_none()
-        if row is None or n >= row.at + row.count:
-            return None
-        return IndexedRun(*row)
+            line = connection.scalar(select(calls.c.line).where(calls.c.id == call))
+        return None if line is None else parse_plain(line)
 
-    def covering(self, n: int) -> IndexedCheckpoint | None:
-        """The first checkpoint whose tree holds place `n`."""
-        c = evidence_checkpoints.c
-        query = select(c.n, c.size, c.at_ms, c.root, c.hash).where(c.size > n)
+    def call_lines(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Calls in the ledger's index: place there and line, oldest first."""
+        query = select(calls.c.n, calls.c.line).where(calls.c.n > after)
         with reading(self._engine) as connection:
-            row = connection.execute(query.order_by(c.size).limit(1)).one_or_none()
-        return None if row is None else IndexedCheckpoint(*row)
+            rows = connection.execute(query.order_by(calls.c.n).limit(limit))
+            return [(row.n, row.line) for row in rows]
 
     def page(self, first: int, limit: int) -> list[IndexedCheckpoint]:
         """Checkpoints from number `first` on, without their runs."""

@@ -212,6 +212,17 @@ def sealed_checkpoints(directory: Path, first: int = 0) -> Iterator[bytes]:
                 yield checkpoint + b"\n"
 
 
+def newest_checkpoint(directory: Path) -> bytes | None:
+    """The newest checkpoint's line with its newline; None for a log without any."""
+    for segment in reversed(spine_segments(directory)):
+        found = None
+        for found, _ in _segment(directory, segment, mend=False):  # noqa: B007 - the last
+            pass
+        if found is not None:
+            return found + b"\n"
+    return None
+
+
 def checkpoint_number(line: bytes) -> int:
     """The number of a checkpoint that we wrote."""
     return msgspec.json.decode(line, type=_Numbered).body.n

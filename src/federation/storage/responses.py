@@ -8,8 +8,9 @@ state that it starts from. Beyond its day an entry is as good as gone, swept or 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, literal, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, literal, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from federation.storage.engine import reading, writing
@@ -18,6 +19,40 @@ from federation.storage.tables import response_items, responses
 
 _COLUMNS = [column.name for column in responses.c]
 _r = responses.c
+
+# Built once: to put a statement together costs more than SQLite's work on it.
+_OWN = (_r.tenant == bindparam("tenant"), _r.expires_ms > bindparam("now_ms"))
+_ADD = insert(responses).on_conflict_do_nothing()
+_NAME = insert(response_items)
+_NAME = _NAME.on_conflict_do_update(
+    index_elements=[response_items.c.tenant, response_items.c.item],
+    set_={"response": _NAME.excluded.response},
+)
+_FIND = select(responses).where(_r.id == bindparam("id"), *_OWN)
+
+
+def _chained() -> Select[Any]:
+    """A response and what it continues, newest first, at most `most`."""
+    first = (
+        select(_r.id, _r.previous, literal(1).label("n"))
+        .where(_r.id == bindparam("id"), *_OWN)
+        .cte("walk", recursive=True)
+    )
+    before = responses.alias("before")
+    walk = first.union_all(
+        select(before.c.id, before.c.previous, first.c.n + 1)
+        .join(first, before.c.id == first.c.previous)
+        .where(
+            before.c.tenant == bindparam("tenant"),
+            before.c.expires_ms > bindparam("now_ms"),
+            first.c.n < bindparam("most"),
+        )
+    )
+    return select(responses).join(walk, _r.id == walk.c.id).order_by(walk.c.n)
+
+
+_CHAIN = _chained()
+_RUNNING = select(_r.writer, _r.id).where(_r.writer != "").order_by(_r.writer, _r.id)
 
 
 class SqlResponses:
@@ -30,7 +65,7 @@ class SqlResponses:
         """Keep a response with the names of its items; False where its id is taken."""
         row = {name: getattr(entry, name) for name in _COLUMNS}
         with writing(self._engine) as connection:
-            added = connection.execute(insert(responses).on_conflict_do_nothing(), row).rowcount
+            added = connection.execute(_ADD, row).rowcount
             if added:
                 _name(connection, entry, items)
         return bool(added)
@@ -61,11 +96,9 @@ class SqlResponses:
 
     def find(self, tenant: str, response: str, now_ms: int) -> ResponseEntry | None:
         """One response; None where there is none, or it is another tenant's, or expired."""
-        query = select(responses).where(
-            _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
-        )
+        given = {"id": response, "tenant": tenant, "now_ms": now_ms}
         with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_FIND, given).one_or_none()
         return None if row is None else ResponseEntry(*row)
 
     def chain(
@@ -73,22 +106,11 @@ class SqlResponses:
     ) -> list[ResponseEntry]:
         """A response and what it continues, newest first, up to `most` of them or to the
         first that brings them over `most_bytes`."""
-        first = (
-            select(_r.id, _r.previous, literal(1).label("n"))
-            .where(_r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms)
-            .cte("walk", recursive=True)
-        )
-        before = responses.alias("before")
-        walk = first.union_all(
-            select(before.c.id, before.c.previous, first.c.n + 1)
-            .join(first, before.c.id == first.c.previous)
-            .where(before.c.tenant == tenant, before.c.expires_ms > now_ms, first.c.n < most)
-        )
-        query = select(responses).join(walk, _r.id == walk.c.id).order_by(walk.c.n)
+        given = {"id": response, "tenant": tenant, "now_ms": now_ms, "most": most}
         found: list[ResponseEntry] = []
         size = 0
         with reading(self._engine) as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(_CHAIN, given):
                 found.append(ResponseEntry(*row))
                 size += found[-1].size
                 if size > most_bytes:
@@ -115,9 +137,7 @@ class SqlResponses:
 
     def running(self, writer: str | None = None) -> list[tuple[str, str]]:
         """Writer and id of every response that runs (None: of every writer), in that order."""
-        query = select(_r.writer, _r.id).where(_r.writer != "").order_by(_r.writer, _r.id)
-        if writer is not None:
-            query = query.where(_r.writer == writer)
+        query = _RUNNING if writer is None else _RUNNING.where(_r.writer == writer)
         with reading(self._engine) as connection:
             return [(row.writer, row.id) for row in connection.execute(query)]
 
@@ -142,13 +162,8 @@ def _name(connection: Connection, entry: ResponseEntry, items: Sequence[str]) ->
     """Note where items are found; a name that is used again means the newest."""
     if not items:
         return
-    statement = insert(response_items)
-    statement = statement.on_conflict_do_update(
-        index_elements=[response_items.c.tenant, response_items.c.item],
-        set_={"response": statement.excluded.response},
-    )
     rows = [
         {"tenant": entry.tenant, "item": item, "response": entry.id}
         for item in dict.fromkeys(items)
     ]
-    connection.execute(statement, rows)
+    connection.execute(_NAME, rows)

@@ -186,4 +186,5 @@ APPEND_ONLY = {
 
 for _name, _ddl in APPEND_ONLY.items():
     _table = metadata.tables[_name.rpartition("_")[0]]
-    event.listen(_table, "after_create", DDL(_ddl).execute_if(dialect="sqlite"))
+    _made = DDL(_ddl)  # type: ignore[no-untyped-call]  # SQLAlchemy's own constructor
+    event.listen(_table, "after_create", _made.execute_if(dialect="sqlite"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from matrix.cells import Cell, Outcome
+from matrix.cells import ERRORS, Cell, Outcome
 from matrix.scenes import DIALECTS, MODES, SCENES
 
 FILE: Final = Path(__file__).parents[2] / "matrix" / "cannots.yaml"
@@ -64,7 +64,7 @@ def expected(cell: Cell, listed: tuple[Cannot, ...]) -> Outcome:
         if entry.behavior == "unsayable":
             return Outcome(unsayable=entry.feature)
         if entry.behavior == "refused":
-            return Outcome(refused=entry.feature)
+            outcome.refused = f"{ERRORS[cell.client][400]} 400"
         if entry.behavior == "dropped":
             warnings.add(entry.feature)
         outcome.facts |= dict.fromkeys(entry.facts, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from matrix.clients.program import Program, Unsayable
@@ -115,10 +115,12 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
         outcome.unsayable = error.feature
         return outcome
     warnings: set[str] = set()
+    other: Traits | None = None
     for number, step in enumerate(scene.steps):
         who = cell.upstream
         if scene.handover and number == 0:
             who = BEFORE[scene.handover][cell.upstream]
+            other = house.seats[who].vendor.TRAITS
         seat, talk.model = house.seats[who], house.models[who]
         seat.client = cell.client
         seat.reset(step.answer)
@@ -130,7 +132,10 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
             outcome.refused = f"{heard.error} {heard.status}"
             break
         traits = seat.vendor.TRAITS
-        asked = expected_asked(scene, number, traits, stream=stream)
+        if other is not None and cell.client == cell.upstream:
+            # What it is told stands in its own words already, and is handed through.
+            traits = replace(traits, plans=False)
+        asked = expected_asked(scene, number, traits, stream=stream, other=other)
         asked.limit = asked.limit or program.limit
         if scene.handover:
             if number == 0:

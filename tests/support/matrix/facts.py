@@ -81,12 +81,13 @@ CLIENT: Final = "matrix-client"
 COUNTS: Final = ("input", "output", "cached", "reasoning")
 
 
-def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> Asked:
+def expected_asked(
+    scene: Scene, step: int, traits: Traits, *, stream: bool, other: Traits | None = None
+) -> Asked:
     """What a vendor should find in the request of a step.
 
-    Where another one answered before, there is text beside calls, and no state.
+    `other` answered the steps before, if not the vendor itself: its states are worth nothing.
     """
-    took_over = scene.handover and step > 0
     asked = Asked(
         system=scene.system,
         tools={tool.name: (tool.description, tool.schema) for tool in scene.tools},
@@ -105,22 +106,26 @@ def expected_asked(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
         answer = scene.steps[at].answer
         if at == step or not isinstance(answer, Answer):
             break
-        plan = traits.plans and bool(answer.calls)
-        if answer.text and not plan:
-            asked.said.append(("assistant", "text", answer.text))
+        text, thought = spoken(answer, other or traits)
+        if text and not (traits.plans and answer.calls):
+            asked.said.append(("assistant", "text", text))
+            text = ""
         for call in answer.calls:
             asked.said.append(("assistant", "call", number, call.name, call.arguments))
             number += 1
-        thought = answer.thought + (answer.text if plan else "")
-        if took_over:
-            told = [answer.thought, answer.text] if plan else [answer.thought]
-            asked.thoughts += told if traits.strangers else []
-            continue
-        if thought and traits.thoughts:
-            asked.thoughts.append(thought)
-        if traits.states and (answer.thought or (traits.signs_calls and answer.calls)):
-            asked.states.append(STATE)
+        if traits.strangers if other else traits.thoughts:
+            asked.thoughts += [one for one in (thought, text) if one]
+        if other is None and traits.states:
+            signed = thought or (traits.signs_calls and answer.calls)
+            asked.states += [STATE] if signed else []
     return asked
+
+
+def spoken(answer: Answer, traits: Traits) -> tuple[str, str]:
+    """The text and the reasoning of an answer, as a vendor tells them apart."""
+    if traits.plans and answer.calls:
+        return "", answer.thought + answer.text
+    return answer.text, answer.thought
 
 
 def _item(item: str | Picture | Document | Result) -> list[Said]:
@@ -169,9 +174,7 @@ def expected_heard(scene: Scene, step: int, traits: Traits, *, stream: bool) -> 
     """What a client should hear of a step's answer."""
     answer = scene.steps[step].answer
     assert isinstance(answer, Answer)
-    text, thought = answer.text, answer.thought
-    if traits.plans and answer.calls:
-        text, thought = "", thought + text
+    text, thought = spoken(answer, traits)
     heard = Heard(
         text=text,
         thought=thought,

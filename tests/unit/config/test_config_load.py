@@ -569,6 +569,34 @@ def test_a_simulated_row_is_allowed_on_this_machine(loading: Load, write: Write)
 # Digest and order
 
 
+@pytest.mark.parametrize(
+    ("written", "let"),
+    [
+        ("passthrough: {enabled: true, providers: [acme]}", ("acme",)),
+        ("passthrough: {enabled: true}", ()),
+        ("passthrough: {providers: [acme]}", ()),
+        ("strategy: speed", ()),
+    ],
+)
+def test_nothing_is_passed_through_unless_both_are_said(
+    loading: Load, write: Write, written: str, let: tuple[str, ...]
+) -> None:
+    rules = "quirks: {passthrough: [{method: GET, path: /files, price: free}], embedding_batch: 8}"
+    write("providers.yaml", f"- {{id: acme, dialect: openai, base_url: 'http://x', {rules}}}")
+    write("federation.yaml", written)
+    found = loading()
+    assert found.settings.passthrough == let
+    assert not [warning for warning in found.warnings if "quirk" in warning.message]
+
+
+def test_a_pass_through_to_nobody_is_a_mistake(refused: Refused, write: Write) -> None:
+    write("federation.yaml", "passthrough:\n  enabled: true\n  providers: [opnai, openai]")
+    unknown, empty = refused()
+    assert "did you mean 'openai'?" in unknown
+    assert "federation.yaml:3" in unknown
+    assert "the row of 'openai' lets nothing through" in empty
+
+
 def test_the_digest_follows_the_content(loading: Load, write: Write) -> None:
     first = loading().digest
     write("federation.yaml", "strategy: speed\n")

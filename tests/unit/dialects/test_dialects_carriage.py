@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from federation.dialects.carriage import (
+    MARKED,
     WITHOUT_PLACE,
     carries,
     fit,
@@ -503,6 +504,28 @@ def test_everything_else_passes_untouched() -> None:
         Failed(UpstreamCut("cut")),
     ]
     assert Wrapper(MAKER, KEY, "openai", ids=True).feed(chunks) == chunks
+
+
+@pytest.mark.parametrize("dialect", sorted(MARKED))
+def test_reasoning_without_a_state_is_marked_where_its_provider_would_refuse_it(
+    dialect: str,
+) -> None:
+    (part,) = wrapped([Thinking("t")], dialect)
+    assert isinstance(part, Thinking)
+    assert part.text == "t"
+    assert carries((part.signature + part.sealed).encode())
+    assert back([part], dialect) == (Thinking("t"),)
+    chunks: list[Chunk] = [
+        PartBegun(0, 0, Thinking()),
+        Delta(0, 0, "t"),
+        PartEnded(0, 0),
+    ]
+    assert collected([[Begun("r", "m")], chunks], dialect, with_ids=True) == (part,)
+
+
+@pytest.mark.parametrize("dialect", ["openai", "gemini", "cohere", "ollama"])
+def test_reasoning_without_a_state_stays_as_it_is_where_everybody_takes_it(dialect: str) -> None:
+    assert wrapped([Thinking("t")], dialect) == (Thinking("t"),)
 
 
 # Against the vendors' own code

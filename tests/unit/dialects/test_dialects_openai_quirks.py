@@ -670,7 +670,8 @@ def test_usage_is_counted_after_the_row(
     quirks = CATALOGUE[provider].quirks
     assert {"usage_cached_field", "usage_excludes_reasoning", "cost_field"} & set(quirks)
     counts = {"prompt_tokens": 9, "completion_tokens": 3, **usage}
-    found = row(provider).decode(json.dumps({"choices": [], "usage": counts}).encode()).usage
+    body = {"choices": [{"message": {"content": "Hi"}}], "usage": counts}
+    found = row(provider).decode(json.dumps(body).encode()).usage
     assert found is not None
     assert {name: getattr(found, name) for name in expected} == expected
 

@@ -20,7 +20,7 @@ def test_every_row_is_one_that_an_operator_could_write() -> None:
     for row in rows(PORTS, fault_models=True):
         parsed = ProviderRow.model_validate(row)
         assert parsed.simulated
-        assert parsed.base_url.startswith(f"http://127.0.0.1:{PORTS[parsed.id]}/v1")
+        assert str(parsed.base_url).startswith(f"http://127.0.0.1:{PORTS[parsed.id]}/v1")
         assert json.loads(json.dumps(row)) == row
 
 

@@ -93,7 +93,7 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
     if error != NULL or base_resp != NULL:
         _raise_error(wire, error, base_resp, body)
     items = lenient(_CHOICES, whole.get("choices"))
-    if items is None:
+    if not items:
         raise UpstreamGarbled(f"{wire.deployment} answered without choices.")
     answer_id = lenient(_STRING, whole.get("id")) or ""
     choices: list[Choice] = []

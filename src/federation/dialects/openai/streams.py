@@ -22,6 +22,7 @@ from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
 from federation.dialects.tokenizer import Members
+from federation.errors import UpstreamGarbled
 from federation.schema.chunks import Begun, Chunk, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
 
@@ -98,8 +99,9 @@ class StreamDecoder:
         if data is None or self._failed:
             return
         if data.startswith(b"[DONE]"):
+            if not self._choices:
+                raise UpstreamGarbled(f"{self._wire.deployment} ended a stream without an answer.")
             self.done = self.started = True
-            self._begin(_Event(), b"{}", chunks)
             self._finish(chunks)
             return
         try:

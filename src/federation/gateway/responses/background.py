@@ -51,7 +51,9 @@ class Background:
         Raises `RateLimited` where too many run, and `Unavailable` where control cannot keep
         it: an answer that cannot be fetched is not worth paying for.
         """
-        if len(self._tasks) >= MOST or self._stopping:
+        if self._stopping:
+            raise Unavailable("Draining: this worker takes no new calls.", code="draining")
+        if len(self._tasks) >= MOST:
             raise RateLimited(
                 "Too many calls run in the background here. Try again in a moment.",
                 code="too_many_background_calls",

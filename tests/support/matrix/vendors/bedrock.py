@@ -18,7 +18,7 @@ from bedrock_vendor import check_request, parse_answer
 from inprocess import model
 from matrix.facts import STATE, Asked, Traits, outcome
 from matrix.scenes import Answer, Fault
-from matrix.vendors.typed import MESSAGES, Body, compact, cut
+from matrix.vendors.typed import KINDS, MESSAGES, Body, compact, cut
 
 from federation.catalogue import reader
 from federation.domain.catalogue import Ability, Model, Provider
@@ -52,6 +52,7 @@ def row(origin: str) -> tuple[Provider, Model, str]:
     offered = model(
         MODEL,
         abilities=frozenset(Ability),
+        input_modalities=KINDS,
         quirks={"reasoning_control": "budget", "cache_min_tokens": 1024},
     )
     quirks = {**found.quirks, "auth_service": "bedrock"}

@@ -14,6 +14,7 @@ from inprocess import model
 from matrix.facts import Asked, Traits, outcome
 from matrix.scenes import Answer, Fault
 from matrix.vendors.typed import (
+    KINDS,
     MESSAGES,
     Body,
     arguments,
@@ -38,6 +39,7 @@ FINISHES: Final = {
     "filter": "content_filter",
 }
 _FAULTS: Final = {429: "rate_limit_exceeded", 400: "invalid_value", 500: "server_error"}
+_APART: Final = "Result of the tool call "
 SECRET: Final = "sk-of-openai"
 
 
@@ -52,7 +54,11 @@ def row(origin: str) -> tuple[Provider, Model, str]:
     provider = Provider(
         "openai", "OpenAI", Tier.FRONTIER, NAME, f"{origin}/v1", Auth(), quirks=quirks, private=True
     )
-    return provider, model("gpt-matrix", abilities=frozenset(Ability)), SECRET
+    return (
+        provider,
+        model("gpt-matrix", abilities=frozenset(Ability), input_modalities=KINDS),
+        SECRET,
+    )
 
 
 @cache
@@ -117,7 +123,10 @@ def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
     plain = isinstance(content, str)
     parts: list[Body] = [{"type": "text", "text": content}] if plain else content or []
     for part in parts:
-        if part["type"] == "text":
+        if part["type"] == "text" and part["text"].startswith(_APART):
+            # A tool message holds text only: its picture follows as a user's.
+            role = "tool"
+        elif part["type"] == "text":
             asked.said.append((role, "text", part["text"]))
         else:
             file = part["type"] == "file"

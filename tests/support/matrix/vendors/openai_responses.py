@@ -12,7 +12,7 @@ from inprocess import model
 from matrix.facts import STATE, Asked, Traits, outcome
 from matrix.scenes import Answer
 from matrix.vendors import openai
-from matrix.vendors.typed import MESSAGES, Body, arguments, compact, cut
+from matrix.vendors.typed import KINDS, MESSAGES, Body, arguments, compact, cut
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 from responses_world import check_request
@@ -30,7 +30,11 @@ def row(origin: str) -> tuple[Provider, Model, str]:
     provider = Provider(
         "responses", "Responses", Tier.FRONTIER, NAME, f"{origin}/v1", Auth(), private=True
     )
-    return provider, model("resp-matrix", abilities=frozenset(Ability)), SECRET
+    return (
+        provider,
+        model("resp-matrix", abilities=frozenset(Ability), input_modalities=KINDS),
+        SECRET,
+    )
 
 
 def call_id(number: int) -> str:

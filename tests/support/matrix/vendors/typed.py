@@ -10,6 +10,7 @@ from matrix.scenes import Answer, Call
 from pydantic import BaseModel
 
 Body = dict[str, Any]
+KINDS = ("text", "image", "pdf")
 BUSY = "You have sent too many requests. Wait a little."
 WRONG = "The request is not acceptable: its content is at fault."
 DOWN = "The engine is on fire."

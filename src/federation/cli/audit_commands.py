@@ -1,0 +1,162 @@
+"""`federation audit`: proofs, exports and the verification of what was recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from federation.cli.guard import guarded
+from federation.cli.options import ConfigDir, DataDir, Json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Verify, prove, export and search what was recorded.",
+)
+
+TrustedKey = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        "-k",
+        metavar="KEY",
+        help="The public key that you trust: a file, or 64 hex digits.",
+    ),
+]
+Anchors = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--anchor", metavar="FILE", help="Checkpoints that were kept elsewhere, one a line; repeat."
+    ),
+]
+
+
+@app.command()
+@guarded
+def verify(
+    export: Annotated[
+        Path | None,
+        typer.Argument(help="An export or a proof; left out, the data directory as it stands."),
+    ] = None,
+    key: TrustedKey = None,
+    anchor: Anchors = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Verify an export or a proof, offline; exit code 1 where anything is wrong."""
+    from federation.cli import audit_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(config=config, data=data)
+    audit_work.verify(place, export, key, tuple(anchor or ()), as_json=as_json)
+
+
+@app.command()
+@guarded
+def export(
+    to: Annotated[Path, typer.Argument(metavar="TO", help="A new directory, or a .tar file.")],
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write every sealed record, the checkpoints and the public keys."""
+    from federation.cli import audit_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    audit_work.export(Place(config=config, data=data), to, as_json=as_json)
+
+
+@app.command()
+@guarded
+def prove(
+    call: Annotated[
+        str | None, typer.Argument(metavar="CALL", help="The id of a call to prove.")
+    ] = None,
+    first: Annotated[
+        int | None,
+        typer.Option("--from", min=0, metavar="N", help="Prove that the log continues this one."),
+    ] = None,
+    second: Annotated[
+        int | None,
+        typer.Option("--to", min=0, metavar="N", help="A later checkpoint; left out: the newest."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: printed.")
+    ] = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that a call is in the log, or that a checkpoint continues an earlier one."""
+    from federation.cli import audit_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(config=config, data=data)
+    audit_work.prove(place, call, first, second, output, as_json=as_json)
+
+
+@app.command()
+@guarded
+def query(
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Since 24h, 30d; or 2026-01-31.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", metavar="ID")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="KEY", help="The id of the virtual key.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="As it was asked for.")
+    ] = None,
+    verdict: Annotated[
+        str | None,
+        typer.Option("--verdict", metavar="WORD", help="ok, error, canceled, cut, running, lost."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, metavar="N")] = 50,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Search the recorded calls, newest first, with the place of each in the log."""
+    from federation.cli import audit_query  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    wanted = audit_query.Wanted(since, until, tenant, actor, model, verdict, limit)
+    audit_query.query(Place(config=config, data=data), wanted, as_json=as_json)
+
+
+@app.command()
+@guarded
+def checkpoint(
+    now: Annotated[
+        bool, typer.Option("--now", help="Make one over all that has been written by now.")
+    ] = False,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show the newest checkpoint and the key that signed it: note both down elsewhere."""
+    from federation.cli import audit_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    audit_work.checkpoint(Place(config=config, data=data), now=now, as_json=as_json)
+
+
+@app.command(name="rotate-key")
+@guarded
+def rotate_key(
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Replace the signing key; the present one signs its successor and is destroyed."""
+    from federation.cli import audit_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    audit_work.rotate_key(Place(config=config, data=data), as_json=as_json)

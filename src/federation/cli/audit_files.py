@@ -1,0 +1,118 @@
+"""Exports as files: a directory or a tar of three JSON-lines files, read as streams."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.cli.failures import CommandFailed, Exit
+
+ENTRIES, CHECKPOINTS, KEYS = "entries.jsonl", "checkpoints.jsonl", "keys.jsonl"
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """An export that is open for reading."""
+
+    keys: Iterable[bytes]
+    checkpoints: Iterable[bytes]
+    entries: Iterable[bytes]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Streams]:
+    """An export's three files. Raises `CommandFailed` where one is missing."""
+    with ExitStack() as stack:
+        try:
+            if path.is_dir():
+                files = [
+                    stack.enter_context((path / name).open("rb"))
+                    for name in (KEYS, CHECKPOINTS, ENTRIES)
+                ]
+                yield Streams(*files)
+                return
+            tar = stack.enter_context(tarfile.open(path, "r:"))
+            members = [tar.extractfile(name) for name in (KEYS, CHECKPOINTS, ENTRIES)]
+            yield Streams(*(member for member in members if member is not None))
+        except (OSError, tarfile.TarError, KeyError, TypeError) as error:
+            raise CommandFailed(
+                f"{path} is no export: {error}.",
+                hint="An export is what `federation audit export` wrote, a directory or a .tar.",
+            ) from error
+
+
+def write(
+    to: Path, keys: Iterable[bytes], checkpoints: Iterable[bytes], entries: Iterable[bytes]
+) -> int:
+    """Write an export; how many records it has. Raises `CommandFailed` for one that is there."""
+    try:
+        if to.suffix != ".tar":
+            to.mkdir(parents=True)
+            return _fill(to, keys, checkpoints, entries)
+        with (
+            to.open("xb") as file,
+            tempfile.TemporaryDirectory(dir=to.parent) as draft,
+            tarfile.open(fileobj=file, mode="w") as tar,
+        ):
+            count = _fill(Path(draft), keys, checkpoints, entries)
+            for name in (KEYS, CHECKPOINTS, ENTRIES):
+                tar.add(Path(draft) / name, name)
+            return count
+    except FileExistsError:
+        raise CommandFailed(f"{to} is there already.", exit_code=Exit.USAGE) from None
+    except OSError as error:
+        raise CommandFailed(f"{to} cannot be written: {error.strerror}.") from error
+
+
+def _fill(
+    to: Path, keys: Iterable[bytes], checkpoints: Iterable[bytes], entries: Iterable[bytes]
+) -> int:
+    (to / KEYS).write_bytes(b"".join(keys))
+    with (to / CHECKPOINTS).open("wb") as file:
+        file.writelines(checkpoints)
+    count = 0
+    with (to / ENTRIES).open("wb") as file:
+        for line in entries:
+            file.write(line)
+            count += 1
+    return count
+
+
+def anchor_lines(paths: Iterable[Path]) -> list[bytes]:
+    """The checkpoints that anchors kept; a log server's prefix before each is passed over."""
+    lines: list[bytes] = []
+    for path in paths:
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
+        for line in text.splitlines():
+            start = line.find(b'{"body":')
+            if start >= 0:
+                lines.append(line[start:])
+    return lines
+
+
+def trusted_key(given: str) -> bytes:
+    """A public key from 64 hex digits, or from a file that holds them."""
+    text = given.strip()
+    if not _HEX.fullmatch(text):
+        try:
+            text = Path(given).read_text("ascii").strip()
+        except (OSError, ValueError):
+            text = ""
+    if not _HEX.fullmatch(text):
+        raise CommandFailed(
+            f"'{given}' is no public key.",
+            hint="It is 64 hex digits, or a file with them; "
+            "`federation audit checkpoint` shows the one in use.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+    return bytes.fromhex(text)

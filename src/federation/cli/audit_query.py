@@ -1,0 +1,125 @@
+"""The work of `federation audit query`: recorded calls, and where each stands in the log."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from federation.cli import output
+from federation.cli.failures import CommandFailed, Exit
+from federation.cli.place import Place
+from federation.errors import NotFound
+from federation.schema.records import CallEnded
+from federation.storage import engine
+from federation.storage.calls import SqlCalls
+from federation.storage.entries import CallEntry, CallFilter
+from federation.storage.evidence_index import SqlEvidence
+
+PAGE = 500
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"([0-9]{1,9})([smhdw])\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for, as it was written."""
+
+    since: str | None = None
+    until: str | None = None
+    tenant: str | None = None
+    actor: str | None = None
+    model: str | None = None
+    verdict: str | None = None
+    limit: int = 50
+
+
+def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
+    """Print the calls."""
+    since, until = moment(wanted.since) or 0, moment(wanted.until)
+    path = place.data_dir / "federation.db"
+    if not path.is_file():
+        raise NotFound(f"There is no store in {place.data_dir}.")
+    rows: list[dict[str, Any]] = []
+    with engine.opened(path) as store:
+        index = SqlEvidence(store)
+        for entry in _calls(SqlCalls(store), wanted, since, until):
+            line = index.call(entry.record.call)
+            place_n = None if line is None else index.place(line.writer, line.seq)
+            rows.append({"entry": place_n, "verdict": entry.outcome} | _shown(entry))
+            if len(rows) == wanted.limit:
+                break
+    if as_json:
+        output.print_json({"object": "list", "data": rows})
+        return
+    output.table(
+        (">Entry", "=Call", "At", "Tenant", "Actor", "Model", "Went to", "Verdict"),
+        [
+            (
+                row["entry"],
+                row["call"],
+                f"{datetime.fromtimestamp(row['at_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S}",
+                row["tenant"],
+                row["key"],
+                row["requested"],
+                row.get("deployment"),
+                row["verdict"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def moment(text: str | None) -> int | None:
+    """A time in Unix milliseconds: a span before now such as 24h, or a date, in UTC."""
+    if text is None:
+        return None
+    if span := _SPAN.match(text.strip().lower()):
+        return int((time.time() - int(span[1]) * _UNITS[span[2]]) * 1000)
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise CommandFailed(
+            f"'{text}' is no time.",
+            hint="Write 24h, 30d, 2026-01-31 or 2026-01-31T12:00.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        ) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _calls(calls: SqlCalls, wanted: Wanted, since: int, until: int | None) -> Iterator[CallEntry]:
+    before: int | None = None
+    while True:
+        page = calls.page(
+            CallFilter(wanted.tenant, PAGE, before, outcome=wanted.verdict, key=wanted.actor)
+        )
+        for entry in page:
+            started = _started(entry)
+            if (
+                since <= started
+                and (until is None or started < until)
+                and wanted.model in (None, entry.record.requested)
+            ):
+                yield entry
+        if len(page) < PAGE:
+            return
+        before = page[-1].n
+
+
+def _started(entry: CallEntry) -> int:
+    record = entry.record
+    if isinstance(record, CallEnded):
+        return record.started_ms or record.at_ms
+    return record.at_ms
+
+
+def _shown(entry: CallEntry) -> dict[str, Any]:
+    whole: dict[str, Any] = msgspec.to_builtins(entry.record)
+    whole["at_ms"] = _started(entry)
+    return whole

@@ -1,0 +1,180 @@
+"""The log as it is read: exports, proofs, and the check of the index against it.
+
+Reads files only, beside a gateway that may be running. The trap: what is handed out are the
+journals' bytes as they are now, not as they were sealed. Whether both are the same is for
+the verification to say, so nothing here corrects or leaves out what does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from federation.errors import NotFound, Unavailable
+from federation.evidence.checkpoints import Checkpoint, checkpoint_line, read_checkpoint
+from federation.evidence.documents import Consistency, Inclusion
+from federation.evidence.findings import Finding
+from federation.evidence.growth import entry_line
+from federation.evidence.hashing import NOTHING, leaf_hash, link_hash
+from federation.evidence.merkle import (
+    TILE,
+    TILE_LEVEL,
+    complete,
+    consistency_path,
+    inclusion_path,
+)
+from federation.storage.evidence_index import IndexedCheckpoint, SqlEvidence
+from federation.storage.evidence_keys import KeyFiles
+from federation.storage.evidence_lines import JournalLines
+from federation.storage.evidence_log import Hashes, newest_checkpoint, sealed_checkpoints
+from federation.storage.journal_reader import parse_plain
+
+PAGE = 500
+
+
+class EvidenceReading:
+    """Reads the log in a data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self._directory = data / "evidence"
+        self._journals = (data / "journal", self._directory / "journal")
+        self._hashes = Hashes(self._directory)
+
+    def keys(self) -> list[bytes]:
+        """The row of keys. Raises `NotFound` where there is no log."""
+        lines = KeyFiles(self._directory).lines()
+        if not lines:
+            raise NotFound("There is no evidence log here yet: a gateway makes it when it starts.")
+        return lines
+
+    def checkpoints(self, first: int = 0, through: int | None = None) -> Iterator[bytes]:
+        """Checkpoint lines from number `first` on, `through` the last that is wanted."""
+        lines = sealed_checkpoints(self._directory, first)
+        return lines if through is None else islice(lines, max(0, through + 1 - first))
+
+    def newest(self) -> Checkpoint:
+        """The newest checkpoint. Raises `NotFound`."""
+        found = newest_checkpoint(self._directory)
+        if found is None:
+            raise NotFound("There is no checkpoint yet.")
+        return read_checkpoint(found)
+
+    def checkpoint(self, n: int) -> Checkpoint:
+        """A checkpoint by its number. Raises `NotFound`."""
+        for line in self.checkpoints(n):
+            found = read_checkpoint(line)
+            if found.body.n == n:
+                return found
+            break
+        raise NotFound(f"There is no checkpoint {n}.")
+
+    def entries(self, through: int | None = None) -> Iterator[bytes]:
+        """Every sealed record as an export holds it; those that are not there are left out."""
+        lines = JournalLines(self._journals)
+        links: dict[str, bytes] = {}
+        at = 0
+        for line in self.checkpoints(through=through):
+            for run in read_checkpoint(line).runs or ():
+                link = links.get(run.writer, NOTHING)
+                for seq, record in lines.run(run.writer, run.first, run.count):
+                    yield entry_line(at + seq - run.first, link, record)
+                    link = link_hash(link, leaf_hash(record))
+                links[run.writer] = bytes.fromhex(run.link)
+                at += run.count
+
+    def include(self, index: SqlEvidence, call: str) -> Inclusion:
+        """The proof that a call's newest record is in the log. Raises `NotFound`."""
+        line = index.call(call)
+        if line is None:
+            raise NotFound(f"There is no call '{call}'.")
+        n = index.place(line.writer, line.seq)
+        if n is None:
+            raise NotFound(
+                f"No checkpoint covers the call '{call}' yet: make one with "
+                "`federation audit checkpoint --now`."
+            )
+        record = self._record(line.writer, line.seq)
+        newest = self.newest()
+        path = inclusion_path(n, newest.body.size, self._subtree)
+        return Inclusion(
+            n=n,
+            line=record.decode(),
+            path=tuple(node.hex() for node in path),
+            checkpoint=_short(newest),
+            keys=tuple(key.decode().rstrip("\n") for key in self.keys()),
+        )
+
+    def continues(self, first: int, second: int | None) -> Consistency:
+        """The proof that a later checkpoint (None: the newest) only continues an earlier one."""
+        before = self.checkpoint(first)
+        after = self.newest() if second is None else self.checkpoint(second)
+        if before.body.size > after.body.size:
+            raise NotFound(f"Checkpoint {after.body.n} is not after checkpoint {before.body.n}.")
+        path = consistency_path(before.body.size, after.body.size, self._subtree)
+        return Consistency(
+            first=_short(before),
+            second=_short(after),
+            path=tuple(node.hex() for node in path),
+            keys=tuple(key.decode().rstrip("\n") for key in self.keys()),
+        )
+
+    def check_index(self, index: SqlEvidence, through: int) -> Iterator[Finding]:
+        """What the store says otherwise than the signed log, up to a checkpoint."""
+        for name in index.missing_triggers():
+            yield Finding("index", f"The store's trigger {name} was dropped.")
+        rows = _rows(index)
+        for line in self.checkpoints(through=through):
+            row = next(rows, None)
+            if row is None:
+                break  # a gateway that runs fills it in after the log
+            signed = read_checkpoint(line)
+            if (row.n, row.size, row.root.hex(), row.hash) != (
+                signed.body.n,
+                signed.body.size,
+                signed.body.root,
+                signed.hash,
+            ):
+                message = f"The store's row of checkpoint {signed.body.n} was changed."
+                yield Finding("index", message, checkpoint=signed.body.n)
+                return
+        yield from self._check_calls(index)
+
+    def _check_calls(self, index: SqlEvidence) -> Iterator[Finding]:
+        """Compare every line in the ledger's index with its leaf in the log."""
+        after = 0
+        while rows := index.call_lines(after, PAGE):
+            for number, line in rows:
+                after = number
+                record = parse_plain(line)
+                n = None if record is None else index.place(record.writer, record.seq)
+                if record is None or (n is not None and self._leaf(n) != leaf_hash(line)):
+                    yield Finding("index", f"Row {number} of the store's calls was changed.", n)
+                    return
+
+    def _leaf(self, n: int) -> bytes:
+        return self._hashes.leaves(n, n + 1)[0]
+
+    def _record(self, writer: str, seq: int) -> bytes:
+        for _, record in JournalLines(self._journals).run(writer, seq, 1):
+            return record
+        raise Unavailable(f"Record {seq} of writer {writer} is not in its journal any more.")
+
+    def _subtree(self, start: int, end: int) -> bytes:
+        if end - start >= TILE:
+            nodes = self._hashes.tiles(start >> TILE_LEVEL, end >> TILE_LEVEL)
+        else:
+            nodes = self._hashes.leaves(start, end)
+        return complete(nodes)
+
+
+def _rows(index: SqlEvidence) -> Iterator[IndexedCheckpoint]:
+    n = 0
+    while rows := index.page(n, PAGE):
+        yield from rows
+        n = rows[-1].n + 1
+
+
+def _short(checkpoint: Checkpoint) -> str:
+    """A checkpoint's line without its runs, which a proof does not need."""
+    return checkpoint_line(checkpoint.raw, checkpoint.signature).decode().rstrip("\n")

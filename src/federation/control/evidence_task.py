@@ -1,0 +1,83 @@
+"""The notary as a task of the control process: a thread of its own, tried again on failure.
+
+The trap: whatever happens to the log, calls go on; their journals hold the records until
+the log can be kept again. That it stands still is said once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from federation.control.threads import Errands
+from federation.errors import FederationError
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 1.0
+LONGEST_PAUSE_S = 30.0
+
+
+class Keeping(Protocol):
+    """A notary: `open` first, then `round` again and again, `close` at the end."""
+
+    def open(self) -> None:
+        """Take the log up."""
+        ...
+
+    def round(self) -> None:
+        """Take in what was written, and seal it when it is time."""
+        ...
+
+    def close(self) -> None:
+        """Seal what is left."""
+        ...
+
+
+class EvidenceTask:
+    """Keeps the log going."""
+
+    def __init__(self, notary: Keeping) -> None:
+        self.kept = True
+        """Whether the last round went well."""
+        self._notary = notary
+        self._thread = Errands("evidence")
+        self._open = False
+
+    async def follow(self) -> None:
+        """Keep the log until cancelled. Raises only what is a bug."""
+        pause = ROUND_S
+        while True:
+            done = await self._try()
+            pause = ROUND_S if done else min(2 * pause, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        """Seal what is left, and end the thread."""
+        try:
+            if await self._try():
+                await self._thread.run(self._notary.close)
+        except (FederationError, OSError) as error:
+            log.error("the evidence log was left unsealed", extra={"reason": str(error)})  # noqa: TRY400
+        finally:
+            self._thread.close()
+
+    async def _try(self) -> bool:
+        try:
+            await self._thread.run(self._round)
+        except (FederationError, OSError) as error:
+            if self.kept:
+                log.error("the evidence log stands still", extra={"reason": str(error)})  # noqa: TRY400
+            self.kept = False
+            return False
+        if not self.kept:
+            log.info("the evidence log is kept again")
+        self.kept = True
+        return True
+
+    def _round(self) -> None:
+        if not self._open:
+            self._notary.open()
+            self._open = True
+        self._notary.round()

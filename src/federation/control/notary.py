@@ -1,0 +1,241 @@
+"""The notary: follows every journal and seals what it finds in signed checkpoints.
+
+Blocks, and is called in one thread. It reads the journals by itself and keeps its own
+places in them, apart from the ledger's: neither can hold up or mislead the other. The trap
+is power: a checkpoint that is out must not cover what a loss of power can take away, so the
+journals are synced before it is signed, and nothing is anchored before it is on the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from federation import __version__
+from federation.control.notary_keys import Signer
+from federation.control.notary_places import Places
+from federation.errors import EvidenceUnwritable, Unavailable
+from federation.evidence.checkpoints import checkpoint_line, read_checkpoint
+from federation.evidence.growth import Draft, Growth, Standing
+from federation.evidence.hashing import checkpoint_hash, signed_checkpoint
+from federation.evidence.records import Closed, ControlRecord, Heartbeat, KeyChanged, Opened
+from federation.storage.anchors import Anchor
+from federation.storage.control_journal import ControlJournal
+from federation.storage.evidence_index import IndexedCheckpoint, IndexedRun
+from federation.storage.evidence_log import EvidenceLog, State, sealed_checkpoints
+from federation.storage.journal_reader import PlainReader
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_S = 10.0
+HEARTBEAT_S = 60.0
+INDEX_BATCH = 500
+
+
+class Index(Protocol):
+    """What finds records and checkpoints; it follows the log's files."""
+
+    def count(self) -> int:
+        """How many checkpoints it knows."""
+        ...
+
+    def add(self, checkpoints: Sequence[IndexedCheckpoint]) -> None:
+        """Take on the next checkpoints, all or none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often what is done, in seconds."""
+
+    checkpoint_s: float = CHECKPOINT_S
+    heartbeat_s: float = HEARTBEAT_S
+
+
+class Notary:
+    """Keeps one log. `open` first; then `round` again and again; `close` at the end."""
+
+    def __init__(
+        self,
+        data: Path,
+        index: Index,
+        anchors: Sequence[Anchor],
+        clock: Callable[[], float],
+        rhythm: Rhythm = Rhythm(),
+    ) -> None:
+        self.sealed = 0
+        """Records under a checkpoint."""
+        self._data = data
+        self._directory = data / "evidence"
+        self._index = index
+        self._anchors = anchors
+        self._silent: set[str] = set()
+        self._clock = clock
+        self._rhythm = rhythm
+        self._sealed_at = self._beat_at = 0.0
+
+    def open(self) -> None:
+        """Take the log up where its newest checkpoint left it.
+
+        Raises `Unavailable` or `EvidenceUnwritable`; it may be tried again, then.
+        """
+        now = self._clock()
+        self._signer = Signer(self._directory, int(now * 1000))
+        self._log = EvidenceLog(self._directory)
+        try:
+            self._growth = Growth(self._standing())
+            journals = (self._data / "journal", self._directory / "journal")
+            self._places = Places(
+                [PlainReader(each) for each in journals], journals, self._log.found, self._clock
+            )
+            self.sealed = self._log.found.size
+            self._catch_up_index()
+            name = f"control-{int(now * 1000):x}-{os.getpid():x}{secrets.token_hex(2)}"
+            self._journal = ControlJournal(journals[1], name)
+            self._note(Opened(int(now * 1000), __version__, self._log.found.size))
+        except BaseException:
+            self._log.close()
+            raise
+        self._sealed_at = self._beat_at = now
+
+    def _standing(self) -> Standing:
+        found = self._log.found
+        links = {name: (at.seq, bytes.fromhex(at.link)) for name, at in found.writers.items()}
+        standing = Standing(self._signer.log, links=links)
+        if not found.newest:
+            return standing
+        newest = read_checkpoint(found.newest)
+        if newest.body.log != self._signer.log or newest.body.size != found.size:
+            raise Unavailable("The evidence keys belong to another log.")
+        self._signer.newest_ms = newest.body.at_ms
+        peaks = tuple(bytes.fromhex(peak) for peak in found.peaks)
+        return Standing(newest.body.log, found.checkpoints, newest.hash, found.size, peaks, links)
+
+    def round(self) -> None:
+        """Take in what was written, and seal it when it is time.
+
+        Raises `Unavailable`, `EvidenceUnwritable` or `OSError`; nothing is lost then.
+        """
+        now = self._clock()
+        if now - self._beat_at >= self._rhythm.heartbeat_s:
+            self._beat_at = now
+            self._note(Heartbeat(int(now * 1000), self._places.living()))
+        self._places.follow(self._growth)
+        wanted = self._wanted()
+        if wanted or now - self._sealed_at >= self._rhythm.checkpoint_s:
+            self.seal()
+            self._sealed_at = now
+            self._forget_wish(wanted)
+
+    def seal(self) -> bool:
+        """Make a checkpoint over what was taken in; False where there is nothing new."""
+        if not self._growth.waiting:
+            return False
+        self._change_key()
+        at_ms = max(int(self._clock() * 1000), self._signer.newest_ms)
+        draft = self._growth.draft(at_ms, self._signer.key.id)
+        signature = self._signer.sign(signed_checkpoint(draft.body))
+        self._places.sync()
+        changed, closed = self._places.changed(self._growth)
+        state = State(draft.size, tuple(peak.hex() for peak in draft.peaks), changed, closed)
+        line = checkpoint_line(draft.body, signature, draft.runs)
+        self._log.commit(line[:-1], state, draft.leaves, draft.tiles)
+        self._places.kept(closed)
+        self._growth.sealed(draft)
+        for writer in closed:
+            self._growth.forget(writer)
+        self._signer.newest_ms = at_ms
+        self.sealed = draft.size
+        self._publish(draft, signature, at_ms)
+        return True
+
+    def close(self) -> None:
+        """Seal what is left, say that this end was meant, and let go of the log."""
+        try:
+            self._note(Closed(int(self._clock() * 1000)))
+            self._journal.close()
+            self._places.follow(self._growth)
+            self.seal()
+        finally:
+            self._log.close()
+
+    def _change_key(self) -> None:
+        before = self._signer.key.id
+        if self._signer.refresh():
+            after = self._signer.key.id
+            log.warning("another key signs the evidence log", extra={"key": after})
+            self._note(KeyChanged(int(self._clock() * 1000), after, before))
+            self._places.follow(self._growth)
+
+    def _note(self, record: ControlRecord) -> None:
+        self._journal.append(record)
+
+    def _publish(self, draft: Draft, signature: bytes, at_ms: int) -> None:
+        """What may fail after a checkpoint is safe: it is caught up with the next one."""
+        try:
+            self._catch_up_index()
+        except Unavailable as error:
+            log.error("the evidence index is behind", extra={"reason": error.message})  # noqa: TRY400
+        line = checkpoint_line(draft.body, signature)
+        for anchor in self._anchors:
+            try:
+                anchor.put(line, at_ms)
+            except Unavailable as error:
+                if anchor.name not in self._silent:
+                    log.error("a checkpoint could not be anchored", extra={"reason": error.message})  # noqa: TRY400
+                self._silent.add(anchor.name)
+            else:
+                self._silent.discard(anchor.name)
+
+    def _catch_up_index(self) -> None:
+        known, there = self._index.count(), self._log.found.checkpoints
+        if known > there:
+            raise Unavailable(
+                f"The index knows {known} checkpoints, the evidence log holds {there}: "
+                "the log was rolled back to an older copy.",
+                code="evidence_rolled_back",
+            )
+        while known < there:
+            rows = []
+            for line in sealed_checkpoints(self._directory, known):
+                rows.append(_indexed(line))
+                if len(rows) == INDEX_BATCH:
+                    break
+            if not rows:
+                raise EvidenceUnwritable("the evidence log cannot be read back")
+            self._index.add(rows)
+            known += len(rows)
+
+    def _wanted(self) -> str:
+        """What `federation audit checkpoint` left for us, empty where nothing is wanted."""
+        try:
+            return (self._directory / "wanted").read_text("ascii")
+        except (OSError, ValueError):
+            return ""
+
+    def _forget_wish(self, wanted: str) -> None:
+        if wanted:
+            (self._directory / "wanted").unlink(missing_ok=True)
+
+
+def _indexed(line: bytes) -> IndexedCheckpoint:
+    checkpoint = read_checkpoint(line)
+    body, runs = checkpoint.body, checkpoint.runs or ()
+    at = body.size - sum(run.count for run in runs)
+    placed = []
+    for run in runs:
+        placed.append(IndexedRun(at, run.writer, run.first, run.count))
+        at += run.count
+    return IndexedCheckpoint(
+        body.n,
+        body.size,
+        body.at_ms,
+        bytes.fromhex(body.root),
+        checkpoint_hash(checkpoint.raw),
+        tuple(placed),
+    )
