@@ -336,7 +336,9 @@ async def test_what_there_is_is_listed_with_what_it_does() -> None:
         methods = {row["name"]: row["supportedGenerationMethods"] for row in listed}
         assert "embedContent" in methods["models/p0/acme-1"]
         tags = (await client.get("/api/tags")).json()["models"]
-        assert "p0/acme-1" in [row["name"] for row in tags]
+        assert [row["name"] for row in tags] == ["auto", "work", "p0/acme-1"]
+        told = await client.get("/v1/models", headers={"anthropic-version": "2023-06-01"})
+        assert [row["id"] for row in told.json()["data"]] == ["auto", "work"]
         assert (await client.get("/health/ready")).json()["deployments"] == 2
         chat = await client.post(
             "/v1/chat/completions",

@@ -35,7 +35,9 @@ def started(call: str, at_ms: int = 1_700_000_000_000) -> CallStarted:
 
 def ended(call: str, at_ms: int = 1_700_000_000_500, **more: Any) -> CallEnded:
     return CallEnded(
-        *(call, at_ms, "default", "key_1", "chat", "auto", "ok", 200), deployment="acme/large", **more
+        *(call, at_ms, "default", "key_1", "chat", "auto", "ok", 200),
+        deployment="acme/large",
+        **more,
     )
 
 
@@ -98,13 +100,16 @@ class World:
         return Export(list(reading.keys()), list(reading.checkpoints()), list(reading.entries()))
 
 
-@dataclass
+@dataclass(repr=False)
 class Export:
     """An export in memory, to be tampered with."""
 
     keys: list[bytes]
     checkpoints: list[bytes]
     entries: list[bytes]
+
+    def __repr__(self) -> str:
+        return f"<export of {len(self.entries)} records>"
 
     @property
     def trusted(self) -> bytes:

@@ -41,9 +41,9 @@ from federation.errors import ConfigError, Problem
 from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
+from federation.storage.anchors import open_anchor
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
-from federation.storage.anchors import open_anchor
 from federation.storage.engine import open_engine, prepare_schema, probe
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.journal_reader import JournalReader

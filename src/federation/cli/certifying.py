@@ -25,7 +25,9 @@ from federation.control.certify.findings import Report, Result, Status
 from federation.control.certify.run import CHECKS, Told
 from federation.control.certify.run import certify as run
 from federation.domain.catalogue import Model, Provider
+from federation.domain.routes import Settings
 from federation.gateway.tokens import Tokens
+from federation.transport import proxies
 from federation.transport.client import Client
 
 _STYLES: Final = {
@@ -52,12 +54,14 @@ def certify(place: Place, wish: Wish, *, as_json: bool) -> int:
 
     Raises `CommandFailed` where the row cannot be asked at all.
     """
-    row, secret = offline.provider_row(place, wish.provider)
-    provider = _at(row, wish.base_url)
+    standing = offline.stand(place)
+    secret = standing.secrets.get(wish.provider)
+    provider = _at(_row(standing, wish.provider), wish.base_url)
     model = _model(provider, wish.model)
     _need_credential(provider, secret)
     with _progress(quiet=as_json) as told:
-        report = asyncio.run(_certify(provider, model, secret, told))
+        settings = standing.situation.snapshot.settings
+        report = asyncio.run(_certify(provider, model, secret, settings, told))
     if as_json:
         output.print_json(view(report))
     else:
@@ -65,8 +69,26 @@ def certify(place: Place, wish: Wish, *, as_json: bool) -> int:
     return int(Exit.OK if report.ok else Exit.FAILURE)
 
 
-async def _certify(provider: Provider, model: Model, secret: str | None, told: Told) -> Report:
-    client = Client()
+def _row(standing: offline.Standing, provider: str) -> Provider:
+    rows = standing.loaded.providers
+    if provider in rows:
+        return rows[provider]
+    hint = nearest(provider, list(rows))
+    raise CommandFailed(
+        f"There is no provider '{provider}'{hint}{'' if hint else '.'}",
+        hint="`federation provider list --all` lists them.",
+        code="not_found",
+    )
+
+
+async def _certify(
+    provider: Provider, model: Model, secret: str | None, settings: Settings, told: Told
+) -> Report:
+    client = Client(
+        proxies=proxies.parse(
+            https=settings.proxy, http=settings.http_proxy, no_proxy=",".join(settings.no_proxy)
+        )
+    )
     tokens = Tokens(client)
     try:
         made = bench(

@@ -18,8 +18,8 @@ from federation.evidence.hashing import NOTHING
 
 LOOK_AHEAD = 1_000
 _PARSED = re.compile(
-    rb'\{"n":(\d{1,18}),"prev":"([0-9a-f]{64})","leaf":"([0-9a-f]{64})",'
-    rb'"line":(\{"writer":"([A-Za-z0-9_-]+)","seq":(\d{1,18}),.*\})\}\n',
+    rb'\{"n":(0|[1-9]\d{0,17}),"prev":"(.{64})","leaf":"(.{64})",'
+    rb'"line":(\{"writer":"([A-Za-z0-9_-]+)","seq":(0|[1-9]\d{0,17}),.*\})\}\n',
     re.DOTALL,
 )
 _LEAF = 64
@@ -139,7 +139,7 @@ class Walk:
             kind, said = "duplicated", f"record {found[1]} of {found[0]} stands here again"
         elif (run.writer, seq) not in ahead:
             kind, said = ("deleted", "it is missing") if due else ("replaced", "another is there")
-        elif due:
+        elif due or ahead[0] == _after(run, seq, later):
             kind, said = "swapped", "it comes later"
         else:
             kind, said = "inserted", "one was inserted before it"
@@ -150,6 +150,13 @@ class Walk:
         return Bad(
             Finding(kind, message, self.n, checkpoint=checkpoint, writer=writer, seq=seq),
         )
+
+
+def _after(run: Run, seq: int, later: Sequence[Run]) -> tuple[str, int] | None:
+    """What should follow a record, as far as this checkpoint says."""
+    if seq + 1 < run.first + run.count:
+        return run.writer, seq + 1
+    return (later[0].writer, later[0].first) if later else None
 
 
 def _changed(run: Run, start: int, altered: tuple[int, int] | None, checkpoint: int) -> Bad:

@@ -15,6 +15,11 @@ from federation.gateway.world import Situation
 from federation.schema.http import ClientRequest
 
 _TERMS = 20
+_CLAUDE, _GOOGLE = b"anthropic-version", b"x-goog-api-key"
+"""What tells the clients of `/v1/models` apart; without either they are OpenAI's."""
+_CHATS = frozenset(("chat",))
+_CHATS_AND_VECTORS = frozenset(("chat", "embeddings"))
+"""What the clients of a dialect can ask a model for."""
 
 
 def tells(request: ClientRequest) -> bool:
@@ -23,7 +28,7 @@ def tells(request: ClientRequest) -> bool:
     return (
         path in ("/api/version", "/api/tags", "/v1beta/models")
         or path.startswith("/v1beta/models/")
-        or (b"anthropic-version" in request.headers and _asks_for_models(path))
+        or (_asks_for_models(path) and (_CLAUDE in request.headers or _GOOGLE in request.headers))
     )
 
 
@@ -32,18 +37,21 @@ def told(situation: Situation, key: VirtualKey, request: ClientRequest) -> bytes
     path = request.path
     if path == "/api/version":
         return ollama.render_version()
-    models = named_models(situation, key)
+    claude = _asks_for_models(path) and _GOOGLE not in request.headers
+    asked = _CHATS if claude else _CHATS_AND_VECTORS
+    models = [
+        (name, model)
+        for name, model in named_models(situation, key)
+        if model is None or not asked.isdisjoint(model.operations)
+    ]
     if path == "/api/tags":
         return ollama.render_tags(models)
-    if path == "/v1beta/models":
-        return gemini.render_models(models, _terms(request.query))
-    if path.startswith("/v1beta/models/"):
-        name = path.removeprefix("/v1beta/models/")
-        return gemini.render_model(name, _find(models, name))
-    if path == "/v1/models":
-        return anthropic.render_models(models, _terms(request.query))
-    name = path.removeprefix("/v1/models/")
-    return anthropic.render_model(name, _find(models, name))
+    name = path.partition("/models")[2].removeprefix("/")
+    if name:
+        found = _find(models, name)
+        return anthropic.render_model(name, found) if claude else gemini.render_model(name, found)
+    terms = _terms(request.query)
+    return anthropic.render_models(models, terms) if claude else gemini.render_models(models, terms)
 
 
 def shown(situation: Situation, key: VirtualKey, request: ClientRequest) -> bytes:

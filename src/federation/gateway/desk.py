@@ -88,12 +88,12 @@ class Desk:
             if endpoint is not None:
                 return await endpoint(request, self._caller(request))
         elif method in ("GET", "HEAD"):
-            endpoint = self._gets.get(path)
-            if endpoint is not None and b"anthropic-version" not in request.headers:
-                return await endpoint(request, self.identify(request))
             if tells(request):
                 key = self.identify(request)
                 return ClientReply(200, JSON, told(self._world.current(), key, request))
+            endpoint = self._gets.get(path)
+            if endpoint is not None:
+                return await endpoint(request, self.identify(request))
             if path.startswith("/v1/models/"):
                 return self._model(request, self.identify(request))
             if path == "/health":

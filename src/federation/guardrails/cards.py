@@ -71,19 +71,31 @@ _LONGEST: Final = max(map(len, _SHAPES))
 _DIGITS: Final = re.compile(rb"[0-9]+")
 
 
-def _in_ranges(digits: str, ranges: tuple[tuple[str, str], ...]) -> bool:
-    return any(low <= digits[: len(low)] <= high for low, high in ranges)
+def _prefixes() -> dict[str, tuple[int, ...]]:
+    """Lengths by prefix, each range written out."""
+    return {
+        str(prefix): lengths
+        for low, high, lengths in _RANGES
+        for prefix in range(int(low), int(high) + 1)
+    }
+
+
+_LENGTHS: Final = _prefixes()
 
 
 def is_card(digits: str, *, context: bool = False) -> bool:
     """Whether the digits are a card number; `context`: the text speaks of a card."""
     length = len(digits)
-    known = any(
-        length in lengths and low <= digits[: len(low)] <= high for low, high, lengths in _RANGES
-    )
-    if not known and not (context and 12 <= length <= 19 and _in_ranges(digits, _BARE_SHORT)):  # noqa: PLR2004
+    known = any(length in _LENGTHS.get(digits[:size], ()) for size in (1, 2, 3, 4))
+    if not known and not (context and _is_short_debit(digits)):
         return False
     return luhn(digits) and not all_equal(digits[1:])
+
+
+def _is_short_debit(digits: str) -> bool:
+    return 12 <= len(digits) <= 19 and any(  # noqa: PLR2004 - ISO/IEC 7812
+        low <= digits[:2] <= high for low, high in _BARE_SHORT
+    )
 
 
 def in_run(run: bytes, *, context: bool = False) -> list[tuple[int, int]]:

@@ -53,6 +53,9 @@ _TAGS: Final = range(0xE0020, 0xE007F)
 """Tag characters: ASCII that no font shows."""
 _LETTER, _SIGN = 0xAA, 0x3F
 _LATIN_1, _BMP = 0x100, 0x10000
+_FEW: Final = 24
+"""Up to so many kinds of characters are replaced one after the other, which is faster."""
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 class Table(dict[int, int]):
@@ -79,8 +82,8 @@ def _is_spaced_letter(code: int) -> bool:
 
 
 @functools.cache
-def tables() -> tuple[Table, dict[str, str], re.Pattern[str]]:
-    """The one-to-one table, what becomes several characters, and where lengths change.
+def tables() -> tuple[Table, dict[str, str], re.Pattern[str], frozenset[str]]:
+    """The one-to-one table, what becomes several characters, where and by which lengths change.
 
     Takes some milliseconds once; a guard asks for it when it is made.
     """
@@ -98,7 +101,35 @@ def tables() -> tuple[Table, dict[str, str], re.Pattern[str]]:
     for code in [code for code in single if _unseen(code)]:
         del single[code]
     changing = re.compile(f"[{unseen}]+|[{re.escape(''.join(several))}]")
-    return single, several, changing
+    hidden = {chr(code) for low, high in _UNSEEN for code in range(low, high + 1)}
+    return single, several, changing, frozenset(hidden | set(several))
+
+
+def kinds_in(text: str) -> set[str]:
+    """The characters beyond ASCII in `text`, each once."""
+    return set("".join(_BEYOND_ASCII.findall(text)))
+
+
+def changing_in(kinds: set[str]) -> re.Pattern[str] | None:
+    """What finds those characters among `kinds` whose fold is not one character; None: none."""
+    _, _, changing, changed = tables()
+    found = kinds & changed
+    if not found:
+        return None
+    return changing if len(found) > _FEW else re.compile(f"[{re.escape(''.join(found))}]+")
+
+
+def one_to_one(text: str, kinds: set[str]) -> bytes:
+    """`text` with each character folded to one byte."""
+    single = tables()[0]
+    if len(kinds) > _FEW:
+        return text.translate(single).encode("latin-1", "replace")
+    for letter in kinds:
+        code = ord(letter)
+        folded = single[code]
+        if folded != code and (folded != _SIGN or code < _LATIN_1):
+            text = text.replace(letter, chr(folded))
+    return text.encode("latin-1", "replace")  # a sign without a fold becomes a question mark
 
 
 def _codes() -> Iterable[int]:

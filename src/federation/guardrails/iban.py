@@ -31,7 +31,9 @@ STRUCTURES: Final = {
 SEPARATORS: Final = b" \t\n.,-_/|*:~"
 _GAP: Final = 3
 """The most separators between two characters."""
-_CLASS: Final = {"n": "[0-9]", "a": "[A-Z]", "c": "[0-9A-Z]"}
+_REACH: Final = 34 * (_GAP + 1)
+_HEAD_SIZE: Final = 4
+_CLASS: Final = {"n": "[0-9OQILSBZ]", "a": "[A-Z]", "c": "[0-9A-Z]"}
 _LETTERS_AS_DIGITS: Final = str.maketrans("OQILSBZ", "0011582")
 
 
@@ -40,69 +42,70 @@ def _codes() -> bytes:
     return "|".join(pairs).encode()
 
 
-HEAD: Final = rb"(?:" + _codes() + rb")[ \t\n.,_/|*:~-]{0,3}[0-9][ \t\n.,_/|*:~-]{0,3}[0-9]"
+HEAD: Final = rb"(?:" + _codes() + rb")[ \t\n.,_/|*:~-]{0,2}[0-9][ \t\n.,_/|*:~-]{0,2}[0-9]"
 """Country and check digits; upper and lower case."""
 
 
 @functools.cache
-def _parts(country: str) -> tuple[int, re.Pattern[str], str]:
-    """Length of the whole, its form, and the kind of each character."""
+def _parts(country: str) -> tuple[str, re.Pattern[str]]:
+    """The kind of each character, and the form of the whole."""
     counts = re.findall(r"(\d+)([nac])", STRUCTURES[country])
     kinds = "aann" + "".join(kind * int(count) for count, kind in counts)
-    form = "".join(_CLASS[kind] for kind in kinds)
-    return len(kinds), re.compile(form), kinds
+    return kinds, re.compile("".join(_CLASS[kind] for kind in kinds))
 
 
-def _characters(data: bytes, start: int, wanted: int) -> tuple[str, int]:
-    """Up to `wanted` letters and digits from `start`, and where they end."""
-    found, at, gap, end = bytearray(), start, 0, start
-    while at < len(data) and len(found) < wanted and gap <= _GAP:
-        byte = data[at]
-        if byte < 128 and chr(byte).isalnum():  # noqa: PLR2004 - ASCII
-            found.append(byte)
-            gap, end = 0, at + 1
-        elif byte in SEPARATORS:
+def _bare(data: bytes, start: int) -> str:
+    """Letters and digits from `start` on, capitals, as far as the longest number and more."""
+    return data[start : start + _REACH].translate(None, SEPARATORS).decode("latin-1").upper()
+
+
+def _end(data: bytes, start: int, count: int) -> int:
+    """Where `count` letters and digits from `start` on end; -1 where the gaps are too long."""
+    gap = 0
+    for at in range(start, min(len(data), start + _REACH)):
+        if data[at] in SEPARATORS:
             gap += 1
+            if gap > _GAP:
+                return -1
         else:
-            break
-        at += 1
-    return found.decode("ascii").upper(), end
+            gap, count = 0, count - 1
+            if count == 0:
+                return at + 1
+    return -1
 
 
 def end_of(data: bytes, start: int) -> int:
     """Where the account number that begins at `start` ends; -1 where none begins."""
-    head, _ = _characters(data, start, 4)
-    if head[:2] not in STRUCTURES:
+    text = _bare(data, start)
+    if text[:2] not in STRUCTURES:
         return -1
-    length, form, kinds = _parts(head[:2])
-    text, end = _characters(data, start, length)
-    if len(text) < length:
+    kinds, form = _parts(text[:2])
+    found = form.match(text)
+    if found is None or not valid(_read(found.group(), kinds)):
         return -1
-    read = "".join(
+    end = _end(data, start, len(kinds))
+    return -1 if data[end : end + 1].isdigit() else end
+
+
+def _read(text: str, kinds: str) -> str:
+    """Letters that look like digits, where only a digit can stand, as digits."""
+    return "".join(
         letter.translate(_LETTERS_AS_DIGITS) if kind == "n" else letter
         for letter, kind in zip(text, kinds, strict=True)
     )
-    if form.fullmatch(read) is None or not valid(read):
-        return -1
-    following = data[end : end + 1]
-    return -1 if following.isdigit() else end
 
 
 def may_grow(data: bytes, start: int) -> bool:
     """Whether more characters at the end of `data` could still make a number of it."""
-    head, _ = _characters(data, start, 4)
-    if len(head) < 4 or head[:2] not in STRUCTURES:  # noqa: PLR2004 - country, check digits
-        return len(head) < 4  # noqa: PLR2004
-    length, _, kinds = _parts(head[:2])
-    text, end = _characters(data, start, length)
-    if len(data) - end > _GAP or any(byte not in SEPARATORS for byte in data[end:]):
+    text = _bare(data, start)
+    if len(text) < _HEAD_SIZE or len(data) - start >= _REACH:
+        return len(data) - start < _REACH
+    if text[:2] not in STRUCTURES:
         return False
-    fits = all(
-        kind == "c" or letter.translate(_LETTERS_AS_DIGITS).isdigit() == (kind == "n")
-        or letter.isalpha() == (kind == "a")
-        for letter, kind in zip(text, kinds, strict=False)
+    kinds, _ = _parts(text[:2])
+    return len(text) <= len(kinds) and all(
+        re.match(_CLASS[kind], letter) for letter, kind in zip(text, kinds, strict=False)
     )
-    return fits and len(text) <= length
 
 
 def valid(text: str) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from federation.guardrails.folding import tables
+from federation.guardrails.folding import changing_in, kinds_in, one_to_one, tables
 from federation.guardrails.patterns import compiled
 
 _ENTITY: Final = re.compile(
@@ -29,11 +29,16 @@ _ESCAPE: Final = compiled(
     rb"|\\{1,8}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
     rb"|[\"'`][ \t]{0,3}(?:[+&][ \t]{0,3}(?:\n[ \t]{0,12})?|\n[ \t]{0,12})[\"'`]"
 )
+_ESCAPING: Final = (b"%", b"\\", b'"+', b'" +', b"'+", b"' +", b'"\n', b"'\n", b"`", b'"&', b'" &')
+"""Without one of these there is nothing to decode."""
 _PERCENT: Final = re.compile(rb"%(?:25)*([0-9A-Fa-f]{2})")
 _SIMPLE: Final = {98: b"\b", 102: b"\f", 110: b"\n", 114: b"\r", 116: b"\t"}
 _ENCODED: Final = compiled(rb"[A-Za-z0-9+/_-]{14,}={0,2}")
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
 _READABLE_SHARE: Final = 0.75
+_HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
+_PEEK: Final = 8
+"""Decoded bytes that tell noise from text."""
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -98,61 +103,54 @@ class _Builder:
 
 def fold(text: str) -> Layer:
     """The first layer: look-alikes folded, entities decoded, unseen characters gone."""
-    if text.isascii():
-        if "&" not in text or _ENTITY.search(text) is None:
-            return Layer(text.encode("ascii"))
-        return _edited(text, entities=True)
-    changing = tables()[2]
-    entities = "&" in text
-    if changing.search(text) is None and (not entities or _ENTITY.search(text) is None):
-        return Layer(_one_to_one(text))
-    return _edited(text, entities=entities)
+    kinds = set[str]() if text.isascii() else kinds_in(text)
+    changing = changing_in(kinds) if kinds else None
+    entities = _ENTITY if "&" in text and _ENTITY.search(text) else None
+    whole = one_to_one(text, kinds) if kinds else text.encode("ascii")
+    if changing is None and entities is None:
+        return Layer(whole)
+    return _edited(text, whole, sorted(_edits(text, changing, entities)))
 
 
-def _one_to_one(text: str) -> bytes:
-    if text.isascii():
-        return text.encode("ascii")
-    return text.translate(tables()[0]).encode("latin-1", "replace")
-
-
-def _edited(text: str, *, entities: bool) -> Layer:
+def _edited(text: str, whole: bytes, edits: list[tuple[int, int, bytes]]) -> Layer:
     builder, done = _Builder(), 0
-    whole = _one_to_one(text)
-    for start, end, piece in _edits(text, entities=entities):
-        if start < done:
-            continue
-        builder.keep(whole[done:start], done)
-        builder.edit(piece, start, end)
-        done = end
-    builder.keep(whole[done:], done)
+    for start, end, piece in edits:
+        if start >= done:
+            builder.keep(whole[done:start], done)
+            builder.edit(piece, start, end)
+            done = end
+    builder.keep(whole[done : len(text)], done)
     return builder.layer()
 
 
-def _edits(text: str, *, entities: bool) -> Iterator[tuple[int, int, bytes]]:
-    _, several, changing = tables()
-    found: list[tuple[int, int, bytes]] = []
-    for match in changing.finditer(text):
-        made = several.get(match.group(), "")
-        found.append((match.start(), match.end(), made.encode("ascii")))
-    if entities:
-        for match in _ENTITY.finditer(text):
+def _edits(
+    text: str, changing: re.Pattern[str] | None, entities: re.Pattern[str] | None
+) -> Iterator[tuple[int, int, bytes]]:
+    if changing is not None:
+        for match in changing.finditer(text):
+            yield match.start(), match.end(), _replaced(match.group())
+    if entities is not None:
+        for match in entities.finditer(text):
             named = match.group().replace("amp;", "")
             made = html.unescape(named if named.endswith(";") else named + ";")
             if made != named and not made.startswith("&"):
-                found.append((match.start(), match.end(), _replaced(made)))
-        found.sort()
-    yield from found
+                yield match.start(), match.end(), _replaced(made)
 
 
 def _replaced(text: str) -> bytes:
     """The bytes of a decoded piece: what nobody sees is left out."""
-    _, several, changing = tables()
-    return _one_to_one(changing.sub(lambda match: several.get(match.group(), ""), text))
+    if text.isascii():
+        return text.encode("ascii")
+    _, several, changing, _ = tables()
+    seen = changing.sub(lambda match: several.get(match.group(), ""), text)
+    return one_to_one(seen, kinds_in(seen))
 
 
 def decode(layer: Layer) -> Layer | None:
     """The layer with its escapes decoded; None where there are none."""
     data = layer.data
+    if not any(sign in data for sign in _ESCAPING):
+        return None
     builder, done, any_found = _Builder(), 0, False
     for start, end in _ESCAPE.spans(data):
         any_found = True
@@ -199,24 +197,34 @@ def _unescaped(escape: bytes) -> bytes:
     return _SIMPLE.get(body[0], body[:1])
 
 
-def encoded(layer: Layer) -> Iterator[tuple[int, int, str]]:
-    """Stretches of base64 or hexadecimal that decode to readable text: where, and what."""
-    for start, end in _ENCODED.spans(layer.data):
-        raw = _raw(layer.data[start:end])
-        if raw is None:
+def long_runs(layer: Layer) -> list[tuple[int, int]]:
+    """Where letters, digits and the signs of base64 stand without a gap for long."""
+    return list(_ENCODED.spans(layer.data))
+
+
+def encoded(layer: Layer, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
+    """Which of the long runs are base64 or hexadecimal for readable text: where, and what."""
+    for start, end in runs:
+        run = layer.data[start:end]
+        if not _may_be_encoded(run):
+            continue
+        raw = _raw(run)
+        if raw is None or not raw[:_PEEK].isascii():
             continue
         readable = sum(stop - begin for begin, stop in _READABLE.spans(raw))
         if readable >= _READABLE_SHARE * len(raw):
             yield start, end, raw.decode("utf-8", "replace")
 
 
+def _may_be_encoded(run: bytes) -> bool:
+    """Words are of one case or hold no digit; text in base64 mixes cases, in hexadecimal digits."""
+    return not (run.islower() or run.isupper()) or _HEXADECIMAL.fullmatch(run) is not None
+
+
 def _raw(run: bytes) -> bytes | None:
+    if _HEXADECIMAL.fullmatch(run):
+        return bytes.fromhex(run.decode("ascii"))
     body = run.rstrip(b"=")
-    if len(body) % 2 == 0:
-        try:
-            return bytes.fromhex(body.decode("ascii"))
-        except ValueError:
-            pass  # not hexadecimal: base64 is tried
     if len(body) % 4 == 1:
         body = body[:-1]
     try:

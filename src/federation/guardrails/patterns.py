@@ -33,14 +33,16 @@ class Pattern:
     def __init__(self, pattern: bytes, *, ignore_case: bool) -> None:
         self._regexp = re2.compile(pattern, _options(ignore_case=ignore_case))
 
-    def spans(self, data: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
-        """Where it occurs, from left to right, without overlaps.
+    def spans(
+        self, data: bytes, start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Where it occurs between two places, from left to right, without overlaps.
 
         A pattern with a group gives the place of the group.
         """
         regexp = self._regexp
         group = 1 if regexp.groups else 0
-        for match in regexp.finditer(data, start):
+        for match in regexp.finditer(data, start, end):
             yield match.span(group)
 
     def occurs(self, data: bytes) -> bool:
@@ -66,13 +68,13 @@ def compiled(pattern: bytes, *, ignore_case: bool = False) -> Pattern:
 
 
 class PatternSet:
-    """Many short patterns in one scan, upper and lower case alike: which of them occur."""
+    """Many short patterns in one scan: which of them occur."""
 
     __slots__ = ("_always", "_set")
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
         """An empty pattern occurs everywhere."""
-        self._set = re2.Set.SearchSet(_options(ignore_case=True))
+        self._set = re2.Set.SearchSet(_options(ignore_case=False))
         for pattern in patterns:
             self._set.Add(pattern)
         # RE2 says "none" also where its memory did not suffice. One that always occurs tells

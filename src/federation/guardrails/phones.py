@@ -40,24 +40,23 @@ _YEARS: Final = re.compile(rb"(?:(?:19|20)[0-9]{2})(?:[ /-]+(?:19|20)[0-9]{2})+"
 _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"[0-9]+")
 
-_BEFORE: Final = compiled(
+_BEFORE: Final = (
     rb"(?:\b(?:tele|smart|mobile|i|cell)?phones?\b|\btel\b|\btlf\b|\bph[.:]|\bmobiles?\b|\bcell(?:ular)?\b|"
     rb"\bfax\b|\bwhatsapp\b|\bsms\b|\bpager\b|\bhotline\b|\blandline\b|\bvoicemail\b|\btelefon|"
     rb"\bt[e\xe9]l[e\xe9]fon|\bmobil|\bhandy\b|\bportable\b|\bm[o\xf3]vil\b|\bcelular\b|"
     rb"\bcontact (?:number|no)\b|\bcall-?back\b|\bdial-?in\b|_(?:phone|tel|mobile)\b)"
-    rb"[^\n0-9]{0,24}$",
-    ignore_case=True,
+    rb"[^\n0-9]{0,24}"
 )
-_VERB: Final = compiled(
+_VERB: Final = (
     rb"\b(?:call(?:ed|ing|s)?|ring|dial(?:ed|ing)?|text(?:ed|ing)?|phon(?:e|ed|ing)|reach(?:ed|able)?|"
     rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a))"
     rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
-    rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"']{0,4}$",
-    ignore_case=True,
+    rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"']{0,4}"
 )
-_AFTER: Final = compiled(
-    rb"^[ \t\-,:(\[]{0,3}(?:office|fax|mobile|mob|cell|home|work|phone|tel|landline|direct)\b",
-    ignore_case=True,
+_BESIDE: Final = compiled(rb"(?:" + _BEFORE + rb"|" + _VERB + rb")$", ignore_case=True)
+_AFTER: Final = re.compile(
+    rb"[ \t\-,:(\[]{0,3}(?:office|fax|mobile|mob|cell|home|work|phone|tel|landline|direct)\b",
+    re.IGNORECASE,
 )
 _NOT_A_PHONE: Final = compiled(
     rb"(?:\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|version|ver|build|serial|sku|part|"
@@ -67,7 +66,7 @@ _NOT_A_PHONE: Final = compiled(
     ignore_case=True,
 )
 _LOOK_BACK: Final = 56
-_LOOK_AHEAD: Final = 14
+_LEAST_TELLING: Final = 7
 _LEAST, _MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
@@ -79,22 +78,23 @@ def place(data: bytes, start: int, end: int) -> tuple[int, int, bool] | None:
     """
     start, end = _trimmed(data, start, end)
     run = data[start:end]
-    number = _EXTENSION.sub(b"", run)
-    digits = b"".join(_DIGITS.findall(number)).decode("ascii")
+    number = run if run[-1:] != b")" and run.isdigit() else _EXTENSION.sub(b"", run)
+    groups = _DIGITS.findall(number)
+    digits = b"".join(groups).decode("ascii")
     if not _LEAST <= len(digits) <= _MOST or _borders_badly(data, start, end):
         return None
     if _DATE.fullmatch(number) or _YEARS.fullmatch(number):
         return None
     before = data[max(0, start - _LOOK_BACK) : start]
-    if _BEFORE.occurs(before) or _VERB.occurs(before):
+    if len(digits) >= _LEAST_TELLING and (run != number or _telling(number, groups, digits)):
+        if not _NOT_A_PHONE.occurs(before) or _BESIDE.occurs(before):
+            return start, end, True
+    elif _BESIDE.occurs(before):
         return start, end, False
-    if _NOT_A_PHONE.occurs(before):
-        return None
-    if _telling(number, digits) or (len(run) > len(number) and len(digits) >= 7):  # noqa: PLR2004
-        return start, end, True
-    after = data[end : end + _LOOK_AHEAD]
-    if len(_DIGITS.findall(number)) + len(digits) // 7 > 1 and _AFTER.occurs(after):
-        return start, end, False
+    elif len(groups) + len(digits) // _LEAST_TELLING > 1:
+        after = _AFTER.match(data, end)
+        if after is not None and not _NOT_A_PHONE.occurs(before):
+            return start, end, False
     return None
 
 
@@ -124,11 +124,10 @@ def _borders_badly(data: bytes, start: int, end: int) -> bool:
     return after[:1] in (b".", b",", b"-", b"/", b":") and after[1:2].isdigit()
 
 
-def _telling(number: bytes, digits: str) -> bool:
+def _telling(number: bytes, groups: list[bytes], digits: str) -> bool:
     """Whether the form alone says that it is a telephone number."""
     if number.lstrip(b"(").startswith(b"+"):
         return len(digits) >= 8 and _has_calling_code(digits)  # noqa: PLR2004
-    groups = _DIGITS.findall(number)
     if digits.startswith("00") and len(groups) > 1 and len(digits) >= 11:  # noqa: PLR2004
         return _has_calling_code(digits[2:])
     if _NORTH_AMERICAN.fullmatch(number):

@@ -21,6 +21,8 @@ from federation.guardrails.entities import Span
 from federation.guardrails.patterns import Pattern, compiled
 
 NOTHING: Final = ""
+NUMBER: Final = "number"
+"""Rules that look for several types at once; always run."""
 Check: TypeAlias = Callable[[bytes, int, int], Iterator[Span]]
 
 FORM, BESIDE, SHAPED, CHECKED, CERTAIN = 2, 3, 5, 7, 9
@@ -34,6 +36,7 @@ _CARD_WORD: Final = compiled(
     rb"\b(?:card|visa|master ?card|maestro|credit|debit|kreditkarte|carte|tarjeta|amex|cc)\b",
     ignore_case=True,
 )
+_SHORT_DEBIT: Final = (b"5", b"6")
 _WINDOW: Final = 48
 _VERSION: Final = re.compile(
     rb"(?:\b(?:version|ver|release|build|section|sec|rev|chapter|firmware|oid)\b[\s.:#=-]{0,3}|\bv|[\xa7/][vV]?)$",
@@ -54,7 +57,9 @@ SPACED_EMAIL: Final = (
 )
 IPV4: Final = rb"[0-9]{1,3}(?:\.|\[\.\]|\(\.\))[0-9]{1,3}(?:\.|\[\.\]|\(\.\))[0-9]{1,3}(?:\.|\[\.\]|\(\.\))[0-9]{1,3}"
 IPV6: Final = rb"[0-9A-Fa-f]{0,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?"
-CARD: Final = rb"[0-9](?:" + _SEPARATORS + rb"{0,3}[0-9]){11,63}"
+DIGITS: Final = rb"(?:\+|\(\+?)?[0-9](?:[^0-9A-Za-z\x80-\xFF\"'<>{}\[\]@%=&]{0,4}[0-9]){5,}"
+"""Six digits and more with signs between them: what cards and telephone numbers are read from."""
+_SIGNS: Final = bytes(sign for sign in range(256) if not 48 <= sign <= 57)  # noqa: PLR2004
 LIKE_CARD: Final = _DIGIT_LIKE + rb"(?:" + _SEPARATORS + rb"{0,3}" + _DIGIT_LIKE + rb"){11,18}"
 _SSN_GAP: Final = rb"(?: ?[-.\x80-\xFF/_*|~:,] ?| )"
 SSN: Final = rb"[0-9]{3}" + _SSN_GAP + rb"[0-9]{2}" + _SSN_GAP + rb"[0-9]{4}"
@@ -75,11 +80,18 @@ class Rule:
     ignore_case: bool = False
     hint: bytes = b""
     """A short pattern, whatever the case, without which the long one cannot occur; empty:
-    it is always run. Hints are scanned together, so they must keep the automaton small."""
+    it is always run. Hints are scanned together: words, or short rows of digits and signs,
+    and nothing that counts far, or the automaton grows with the product of them all."""
+    long: bool = False
+    """It needs a long run of letters and digits without a gap."""
 
     def compiled(self) -> Pattern:
         """The pattern, ready to run."""
         return compiled(self.pattern, ignore_case=self.ignore_case)
+
+
+def _word(pattern: bytes) -> bytes:
+    return rb"(?i:" + pattern + rb")"
 
 
 def _as_it_stands(name: str, rank: int) -> Check:
@@ -108,11 +120,23 @@ def _about_cards(data: bytes, start: int) -> bool:
     return _CARD_WORD.occurs(data[max(0, start - _WINDOW) : start])
 
 
-def _card(data: bytes, start: int, end: int) -> Iterator[Span]:
-    context = _about_cards(data, start)
+def _number(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """Cards, American numbers and telephone numbers in a row of six digits and more."""
     run = data[start:end]
-    for low, high in cards.in_run(run, context=context):
-        yield Span(start + low, start + high, kind.CARD, CHECKED)
+    count = len(run.translate(None, _SIGNS))
+    if count >= 12:  # noqa: PLR2004 - ISO/IEC 7812
+        context = run[:1] in _SHORT_DEBIT and _about_cards(data, start)
+        for low, high in cards.in_run(run, context=context):
+            yield Span(start + low, start + high, kind.CARD, CHECKED)
+    if count >= 9 and count != len(run):  # noqa: PLR2004 - of an American number
+        for pattern in (_SSN, _SPACED_SSN):
+            for low, high in pattern.spans(data, start, end):
+                yield from _ssn(data, low, high)
+    reach = end + _EXTENSION_REACH
+    for low, high in _PHONE.spans(data, start, reach if data[end : end + 2].strip(b" \t")[:1] in _EXTENDING else end):
+        found = phones.place(data, low, high)
+        if found is not None:
+            yield Span(found[0], found[1], kind.PHONE, BESIDE + found[2])
 
 
 def _like_card(data: bytes, start: int, end: int) -> Iterator[Span]:
@@ -191,13 +215,6 @@ def _email(data: bytes, start: int, end: int) -> Iterator[Span]:
         yield Span(start + len(local) - len(kept), end, kind.EMAIL, CHECKED)
 
 
-def _phone(data: bytes, start: int, end: int) -> Iterator[Span]:
-    found = phones.place(data, start, end)
-    if found is not None:
-        low, high, telling = found
-        yield Span(low, high, kind.PHONE, BESIDE + telling)
-
-
 def _hash(data: bytes, start: int, end: int) -> Iterator[Span]:
     run = data[start:end]
     if not run.isdigit() and not run.isalpha():
@@ -213,6 +230,11 @@ def _private_key(data: bytes, start: int, end: int) -> Iterator[Span]:
     yield Span(start, stop, kind.PRIVATE_KEY, CERTAIN)
 
 
+_SSN: Final = compiled(SSN)
+_SPACED_SSN: Final = compiled(SPACED_SSN)
+_PHONE: Final = compiled(phones.RUN, ignore_case=True)
+_EXTENSION_REACH: Final = 20
+_EXTENDING: Final = (b"x", b"X", b"e", b"E", b"#")
 _KEY_FOOT: Final = compiled(secret_rules.PRIVATE_KEY_FOOT)
 _KEY_BODY: Final = compiled(secret_rules.PRIVATE_KEY_BODY)
 
@@ -226,7 +248,13 @@ def _national_beside(row: national.NationalId) -> Rule:
         ):
             yield Span(start, end, kind.NATIONAL_ID, CHECKED)
 
-    return Rule(kind.NATIONAL_ID, row.pattern, check, hint=row.words)
+    return Rule(kind.NATIONAL_ID, row.pattern, check, hint=_word(row.words.replace(rb"\b", b"")))
+
+
+_NATIONAL_HINT: Final = (
+    rb"[0-9]{2}[ -]?[A-Z]\b|[0-9]{6}[HMX][A-Z]|[0-9]{3}[A-Z]|[0-9]{6}[-+][0-9]|[0-9]-[0-9]{3}\.|"
+    rb"\.[0-9]{3}-|[0-9]{10}|[12] [0-9]{2} [0-9]{2} |9[0-9]{2}[- ][0-9]{2}[- ]|[0-9]{4}[0-9A-F]{2}-"
+)
 
 
 def _national_alone() -> Rule:
@@ -241,41 +269,38 @@ def _national_alone() -> Rule:
                 yield Span(start, end, kind.NATIONAL_ID, CHECKED - 1)
                 return
 
-    return Rule(kind.NATIONAL_ID, b"|".join(row.pattern for row in rows), check)
+    return Rule(kind.NATIONAL_ID, b"|".join(row.pattern for row in rows), check, hint=_NATIONAL_HINT)
 
 
 RULES: Final = (
     Rule(kind.EMAIL, EMAIL, _email, hint=b"@"),
-    Rule(kind.EMAIL, SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), hint=rb"@ | @|[ (\[{<_-](?:at|@|arroba)[ )\]}>_-]"),
+    Rule(kind.EMAIL, SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), hint=rb"@ | @|(?i:[(\[{<] ?(?:at|arroba)|[ _-]dot[ _-])"),
     Rule(kind.EMAIL, SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), hint=b" @ "),
-    Rule(kind.CARD, CARD, _card, hint=b"[0-9]"),
-    Rule(kind.CARD, LIKE_CARD, _like_card, hint=b"[0-9]"),
-    Rule(kind.IBAN, iban.HEAD, _iban, ignore_case=True, hint=b"[0-9]"),
-    Rule(kind.SSN, SSN, _ssn, hint=rb"[0-9](?: ?[^0-9a-z] ?| )[0-9]{4}"),
-    Rule(kind.SSN, LIKE_SSN, _like_ssn, hint=rb"-[0-9oqilsbz]{2}-"),
-    Rule(kind.SSN, SPACED_SSN, _ssn, hint=rb"[0-9][ .][0-9][ .][0-9]"),
-    Rule(kind.SSN, context_rules.SSN, _ssn_beside, ignore_case=True, hint=rb"\bss[n#]|social sec|soc\.? ?sec"),
+    Rule(NUMBER, DIGITS, _number, hint=b"[0-9]"),
+    Rule(kind.CARD, LIKE_CARD, _like_card, hint=rb"[0-9][OoQIlSBZ][0-9]|[OoQIlSBZ][0-9]{3}|[0-9]{3}[OoQIlSBZ]"),
+    Rule(kind.IBAN, iban.HEAD, _iban, ignore_case=True, hint=rb"[A-Za-z]{2}[ ._:-]{0,2}[0-9]{2}|[A-Za-z][^0-9A-Za-z]{1,2}[0-9][^0-9A-Za-z]{1,2}[0-9]"),
+    Rule(kind.SSN, LIKE_SSN, _like_ssn, hint=rb"-[0-9OoQIlSBZ]{2}-"),
+    Rule(kind.SSN, context_rules.SSN, _ssn_beside, ignore_case=True, hint=_word(rb"ss[n#]|social sec|soc\.? ?sec")),
     Rule(kind.IP, IPV4, _ipv4, hint=rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]"),
-    Rule(kind.IP, IPV6, _ipv6, hint=rb"[0-9a-f]:[0-9a-f]{0,4}:"),
-    Rule(kind.PHONE, phones.RUN, _phone, ignore_case=True, hint=b"[0-9]"),
+    Rule(kind.IP, IPV6, _ipv6, hint=_word(rb"[0-9a-f]:[0-9a-f]{0,4}:")),
     *(_national_beside(row) for row in national.NATIONAL_IDS if row.words),
     _national_alone(),
-    Rule(kind.PASSPORT, context_rules.PASSPORT, _if(context_rules.is_passport, kind.PASSPORT, SHAPED), ignore_case=True, hint=b"passport|reisepass|passeport|pasaporte|passaporto"),
+    Rule(kind.PASSPORT, context_rules.PASSPORT, _if(context_rules.is_passport, kind.PASSPORT, SHAPED), ignore_case=True, hint=_word(b"passport|reisepass|passeport|pasaporte|passaporto")),
     Rule(kind.PASSPORT, context_rules.MACHINE_READABLE, _as_it_stands(kind.PASSPORT, CHECKED), hint=b"<<"),
-    Rule(kind.DRIVERS_LICENSE, context_rules.DRIVERS_LICENSE, _if(context_rules.is_license, kind.DRIVERS_LICENSE, SHAPED), ignore_case=True, hint=rb"licen[cs]e|\bdl|rijbewijs|schein|permis"),
-    Rule(kind.DRIVERS_LICENSE, context_rules.BRITISH_LICENSE, _as_it_stands(kind.DRIVERS_LICENSE, SHAPED), hint=rb"[0-9]{6}[a-z9]{2}[a-z0-9][a-z]{2}\b"),
-    Rule(kind.BANK_ACCOUNT, context_rules.BANK_ACCOUNT, _if(context_rules.is_account, kind.BANK_ACCOUNT, SHAPED), ignore_case=True, hint=b"account|acct|a/c|konto|compte|cuenta"),
-    Rule(kind.BANK_ACCOUNT, context_rules.ROUTING, _if(context_rules.is_routing, kind.BANK_ACCOUNT, CHECKED), ignore_case=True, hint=rb"routing|\baba\b|\brtn\b|transit"),
-    Rule(kind.BANK_ACCOUNT, context_rules.SORT_CODE, _as_it_stands(kind.BANK_ACCOUNT, SHAPED), ignore_case=True, hint=rb"sort[ _-]?code|\bbsb\b|bankleitzahl|\bblz\b"),
-    Rule(kind.BANK_ACCOUNT, context_rules.BIC, _as_it_stands(kind.BANK_ACCOUNT, BESIDE), hint=rb"\bbic\b|swift"),
-    Rule(kind.DATE_OF_BIRTH, context_rules.DATE_OF_BIRTH, _as_it_stands(kind.DATE_OF_BIRTH, SHAPED), ignore_case=True, hint=rb"born|d\.?o\.?b|birth|geb|\bn\xe9|naissance|nacimiento|nacid|nasc"),
-    Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN), hint=rb"[a-z0-9_=-]{20}"),
-    Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN), hint=b"eyj"),
-    Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, _private_key, hint=b"private key"),
-    Rule(kind.SECRET, secret_rules.URL_SECRET, _as_it_stands(kind.SECRET, CERTAIN), hint=rb"://[^\s@]*@"),
-    Rule(kind.SECRET, context_rules.SECRET, _if(context_rules.is_secret, kind.SECRET, CERTAIN - 1), ignore_case=True, hint=rb"key|secret|token|passw|passphrase|pwd|bearer|credential|connection"),
-    Rule(NOTHING, UUID, _as_it_stands(NOTHING, CHECKED + 1), hint=rb"-[0-9a-f]{4}-"),
-    Rule(NOTHING, HASH, _hash, hint=rb"[0-9a-f]{32}"),
+    Rule(kind.DRIVERS_LICENSE, context_rules.DRIVERS_LICENSE, _if(context_rules.is_license, kind.DRIVERS_LICENSE, SHAPED), ignore_case=True, hint=_word(rb"licen[cs]e|dl[ n]|rijbewijs|schein|permis")),
+    Rule(kind.DRIVERS_LICENSE, context_rules.BRITISH_LICENSE, _as_it_stands(kind.DRIVERS_LICENSE, SHAPED), long=True),
+    Rule(kind.BANK_ACCOUNT, context_rules.BANK_ACCOUNT, _if(context_rules.is_account, kind.BANK_ACCOUNT, SHAPED), ignore_case=True, hint=_word(b"account|acct|a/c|konto|compte|cuenta")),
+    Rule(kind.BANK_ACCOUNT, context_rules.ROUTING, _if(context_rules.is_routing, kind.BANK_ACCOUNT, CHECKED), ignore_case=True, hint=_word(rb"routing|aba|rtn|transit")),
+    Rule(kind.BANK_ACCOUNT, context_rules.SORT_CODE, _as_it_stands(kind.BANK_ACCOUNT, SHAPED), ignore_case=True, hint=_word(rb"sort[ _-]?code|bsb|bankleitzahl|blz")),
+    Rule(kind.BANK_ACCOUNT, context_rules.BIC, _as_it_stands(kind.BANK_ACCOUNT, BESIDE), hint=_word(rb"bic|swift")),
+    Rule(kind.DATE_OF_BIRTH, context_rules.DATE_OF_BIRTH, _as_it_stands(kind.DATE_OF_BIRTH, SHAPED), ignore_case=True, hint=_word(rb"born|d\.?o\.?b|birth|geb|n\xe9|naissance|nacimiento|nacid|nasc")),
+    Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN), long=True),
+    Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN), long=True),
+    Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, _private_key, hint=b"PRIVATE KEY"),
+    Rule(kind.SECRET, secret_rules.URL_SECRET, _as_it_stands(kind.SECRET, CERTAIN), hint=b"://"),
+    Rule(kind.SECRET, context_rules.SECRET, _if(context_rules.is_secret, kind.SECRET, CERTAIN - 1), ignore_case=True, hint=_word(rb"key|secret|token|passw|passphrase|pwd|bearer|credential|connection")),
+    Rule(NOTHING, UUID, _as_it_stands(NOTHING, CHECKED + 1), hint=_word(rb"-[0-9a-f]{4}-")),
+    Rule(NOTHING, HASH, _hash, long=True),
     Rule(NOTHING, MOMENT, _as_it_stands(NOTHING, SHAPED - 1), hint=rb"(?:19|20)[0-9]{2}[-/.]"),
 )  # fmt: skip
 

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from federation.guardrails.entities import DetectorFailure, Recognizer, Span
-from federation.guardrails.layers import Layer, decode, encoded, fold
+from federation.guardrails.layers import Layer, decode, encoded, fold, long_runs
 from federation.guardrails.patterns import PatternSet
-from federation.guardrails.rules import NOTHING, RULES, SHAPED, Rule
+from federation.guardrails.rules import NOTHING, NUMBER, RULES, SHAPED, Rule
 
 _ENCODED_RANK: Final = SHAPED
 """In a decoded stretch only values of this rank and above count."""
+
+
+_ALWAYS: Final = (NOTHING, NUMBER)
 
 
 class Scanner:
@@ -28,10 +31,10 @@ class Scanner:
         recognizers: Sequence[Recognizer] = (),
     ) -> None:
         wanted = set(kinds)
-        rules = [rule for rule in RULES if rule.kind in wanted or rule.kind == NOTHING]
+        rules = [rule for rule in RULES if rule.kind in wanted or rule.kind in _ALWAYS]
         rules += custom
-        self._wanted = wanted | {rule.kind for rule in custom}
-        self._rules = [(rule.compiled(), rule.check) for rule in rules]
+        self._wanted = wanted | {NOTHING} | {rule.kind for rule in custom}
+        self._rules = [(rule.compiled(), rule.check, rule.long) for rule in rules]
         self._set = PatternSet([rule.hint for rule in rules])
         self._recognizers = [
             recognizer for recognizer in recognizers if wanted.intersection(recognizer.kinds)
@@ -52,7 +55,6 @@ class Scanner:
             found += self._read(first)
         if second is not None:
             found += self._read(second)
-        found += self._decoded(second or first)
         return resolve(found)
 
     def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
@@ -68,27 +70,27 @@ class Scanner:
         return found, failures
 
     def _read(self, layer: Layer) -> list[Span]:
-        spans = self._candidates(layer.data)
+        runs = long_runs(layer)
+        spans = self._candidates(layer.data, long=bool(runs))
+        for start, end, text in encoded(layer, runs):
+            inner = fold(text)
+            inside = self._candidates((decode(inner) or inner).data, long=True)
+            best = max(inside, key=_rank, default=None)
+            if best is not None and best.kind != NOTHING and best.rank >= _ENCODED_RANK:
+                spans.append(Span(start, end, best.kind, best.rank))
         if layer.starts is None:
             return spans
         return [Span(*layer.original(s.start, s.end), s.kind, s.rank) for s in spans]
 
-    def _candidates(self, data: bytes) -> list[Span]:
+    def _candidates(self, data: bytes, *, long: bool) -> list[Span]:
         found: list[Span] = []
         for index in self._set.occurring(data):
-            pattern, check = self._rules[index]
+            pattern, check, needs_long = self._rules[index]
+            if needs_long and not long:
+                continue
             for start, end in pattern.spans(data):
                 found += check(data, start, end)
-        return found
-
-    def _decoded(self, layer: Layer) -> list[Span]:
-        found = []
-        for start, end, text in encoded(layer):
-            inner = fold(text)
-            best = max(self._candidates((decode(inner) or inner).data), key=_rank, default=None)
-            if best is not None and best.kind != NOTHING and best.rank >= _ENCODED_RANK:
-                found.append(Span(*layer.original(start, end), best.kind, best.rank))
-        return found
+        return [span for span in found if span.kind in self._wanted]
 
 
 def _rank(span: Span) -> int:

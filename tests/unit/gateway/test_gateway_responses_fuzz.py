@@ -83,8 +83,7 @@ def test_a_call_is_opened_or_refused(body: Any) -> None:
     data = json.dumps(body).encode("utf-8", "replace")
     try:
         found = looked_at(data)
-    except CallerError as error:
-        assert error.message
+    except CallerError:
         return
     whole = json.loads(found.request.body)
     assert not found.previous or "previous_response_id" not in whole

@@ -1,0 +1,1 @@
+"""An independent verifier of Federation's evidence: standard library and cryptography only."""

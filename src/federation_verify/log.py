@@ -1,0 +1,112 @@
+"""A whole log: keys, checkpoints, records, and what anchors remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from federation_verify.checkpoint import Checkpoint, Run, read_checkpoint
+from federation_verify.keyring import Keyring
+from federation_verify.problem import Problem, Refused
+from federation_verify.records import START, Records
+
+
+class Log:
+    """One pass over an export."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.checkpoints = 0
+        self._hashes = bytearray()
+        self._newest: Checkpoint | None = None
+
+    @property
+    def records(self) -> int:
+        """Records that checkpoints cover, as far as was verified."""
+        return self._newest.size if self._newest else 0
+
+    @property
+    def root(self) -> str:
+        """The root of the newest checkpoint that was verified."""
+        return self._newest.root if self._newest else ""
+
+    def verify(
+        self,
+        trusted: bytes,
+        keys: Iterable[bytes],
+        checkpoints: Iterable[bytes],
+        entries: Iterable[bytes],
+        anchors: Iterable[bytes] = (),
+    ) -> list[Problem]:
+        """What is wrong; nothing, if all holds."""
+        try:
+            ring = Keyring(keys, trusted)
+        except Refused as refused:
+            return [refused.problem]
+        whole = True
+        try:
+            self._walk(ring, checkpoints, Records(iter(entries)))
+        except Refused as refused:
+            self.problems.append(refused.problem)
+            whole = False
+        try:
+            for line in anchors:
+                self._anchor(ring, line, whole=whole)
+        except Refused as refused:
+            self.problems.append(refused.problem)
+        return self.problems
+
+    def _walk(self, ring: Keyring, lines: Iterable[bytes], records: Records) -> None:
+        for line in lines:
+            found = read_checkpoint(line, ring, f"Checkpoint {self.checkpoints}")
+            runs = self._follows(found, ring)
+            for place, run in enumerate(runs):
+                self._continues(run, records, found.n)
+                records.check(run, runs[place + 1 :])
+            if records.tree.root().hex() != found.root:
+                raise Refused("root", f"Checkpoint {found.n} has another root than its records.")
+            self._hashes += bytes.fromhex(found.hash)
+            self._newest = found
+            self.checkpoints += 1
+        if not self.checkpoints:
+            raise Refused("truncated", "There is no checkpoint.")
+        records.end()
+
+    def _follows(self, found: Checkpoint, ring: Keyring) -> list[Run]:
+        """The runs of a checkpoint that is the next one. Raises `Refused`."""
+        n, before = self.checkpoints, self._newest
+        if found.n < n:
+            again = self._hash(found.n) == found.hash
+            kind = "duplicated" if again else "fork"
+            raise Refused(kind, f"Checkpoint {found.n} is there in two places.")
+        if found.n > n:
+            raise Refused("deleted", f"Checkpoint {n} is missing.")
+        if found.previous != (before.hash if before else START):
+            raise Refused("fork", f"Checkpoint {n} does not follow the one before it.")
+        if found.runs is None:
+            raise Refused("forged", f"Checkpoint {n} does not match the runs beside it.")
+        if before and ring.order[found.key] < ring.order[before.key]:
+            raise Refused("signature", f"Checkpoint {n} is signed with a key that was replaced.")
+        if before and (found.size <= before.size or found.at_ms < before.at_ms):
+            raise Refused("forged", f"Checkpoint {n} does not come after the one before it.")
+        if found.size != self.records + sum(run.length for run in found.runs):
+            raise Refused("forged", f"Checkpoint {n} has not as many records as it says.")
+        return found.runs
+
+    def _continues(self, run: Run, records: Records, n: int) -> None:
+        seen = records.last.get(run.writer, (0, ""))[0]
+        if run.first <= seen:
+            raise Refused("forged", f"Checkpoint {n} has records of {run.writer} twice.")
+        if run.first > seen + 1:
+            message = f"Writer {run.writer} has a gap: {seen + 1} to {run.first - 1} are missing."
+            self.problems.append(Problem("gap", message, records.tree.size))
+
+    def _anchor(self, ring: Keyring, line: bytes, *, whole: bool) -> None:
+        anchor = read_checkpoint(line, ring, "An anchor")
+        if anchor.n < self.checkpoints and self._hash(anchor.n) != anchor.hash:
+            raise Refused("fork", f"Checkpoint {anchor.n} is not the one that was anchored.")
+        if anchor.n >= self.checkpoints and whole:
+            message = f"An anchor holds checkpoint {anchor.n} with {anchor.size} records."
+            raise Refused("rolled_back", message, self.records)
+
+    def _hash(self, n: int) -> str:
+        return self._hashes[32 * n : 32 * n + 32].hex()

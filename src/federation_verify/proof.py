@@ -1,0 +1,59 @@
+"""Proofs in files of their own: that a record is in the log, that a log only continues."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from federation_verify import tree
+from federation_verify.checkpoint import Checkpoint, read_checkpoint
+from federation_verify.keyring import Keyring
+from federation_verify.problem import Problem, Refused
+
+
+def verify_proof(document: dict[str, Any], trusted: bytes) -> Problem | None:
+    """What is wrong with a proof; None where it holds."""
+    try:
+        ring = Keyring([key.encode() for key in document["keys"]], trusted)
+        path = [bytes.fromhex(each) for each in document["path"]]
+        if document["kind"] == "inclusion":
+            _included(document["n"], document["line"].encode(), path, _read(document, ring))
+        elif document["kind"] == "consistency":
+            first, second = _read(document, ring, "first"), _read(document, ring, "second")
+            _consistent(first, second, path)
+        else:
+            return Problem("forged", "The file holds no kind of proof that is known.")
+    except Refused as refused:
+        return refused.problem
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Problem("forged", "The proof is not in the form of one.")
+    return None
+
+
+def read_proof(data: bytes) -> dict[str, Any] | None:
+    """The proof in a file; None where there is none."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) and "kind" in document else None
+
+
+def _read(document: dict[str, Any], ring: Keyring, name: str = "checkpoint") -> Checkpoint:
+    return read_checkpoint(document[name].encode(), ring, "A checkpoint of the proof")
+
+
+def _included(n: int, line: bytes, path: list[bytes], signed: Checkpoint) -> None:
+    root = tree.root_from_inclusion(n, signed.size, tree.leaf(line), path)
+    if root is None or root.hex() != signed.root:
+        raise Refused("forged", f"The proof does not show that this is record {n}.", n)
+
+
+def _consistent(first: Checkpoint, second: Checkpoint, path: list[bytes]) -> None:
+    if first.size == second.size and first.root != second.root:
+        message = f"Two signed checkpoints of {first.size} records have different roots."
+        raise Refused("fork", message)
+    roots = tree.roots_from_consistency(first.size, second.size, bytes.fromhex(first.root), path)
+    if roots is None or [root.hex() for root in roots] != [first.root, second.root]:
+        message = f"The proof does not show that checkpoint {second.n} continues {first.n}."
+        raise Refused("forged", message)
