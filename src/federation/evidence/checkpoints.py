@@ -85,7 +85,7 @@ def read_checkpoint(line: bytes) -> Checkpoint:
     try:
         body = _read_body(raw)
         read = None if runs is None else _read_runs(runs)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadCheckpoint(str(error)) from error
     matches = runs is not None and runs_hash(runs).hex() == body.runs
     return Checkpoint(body, raw, bytes.fromhex(signature.decode()), read, matches)

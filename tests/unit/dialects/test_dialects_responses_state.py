@@ -297,3 +297,10 @@ def test_a_broken_event_passes_the_keeper_as_it_is() -> None:
     assert keeper.feed(b"data: torn") == b""
     assert keeper.close() == b"data: torn"
     assert keeper.final == b""
+
+
+def test_an_item_with_an_odd_name_is_listed_all_the_same() -> None:
+    odd_name = Raw(b'{"id":true,"type":"message","role":"user","content":"a"}')
+    page = json.loads(input_items([odd_name], Page()))
+    assert page["data"][0]["id"] is True
+    assert page["first_id"] == ""

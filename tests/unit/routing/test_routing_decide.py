@@ -14,7 +14,7 @@ from federation.routing.decide import RECORDED, decide
 from federation.routing.explain import explain
 from federation.routing.intents import Intent
 from federation.routing.request import Memory, RoutingRequest, expected_input
-from federation.schema.glance import Constraints
+from federation.schema.glance import Constraints, Glance
 
 
 def never(_text: str = "") -> Intent:
@@ -69,6 +69,7 @@ def test_the_record_holds_what_replay_needs() -> None:
     assert decision.candidates[0].probability == 1.0
     assert decision.candidates[1].probability == 0.0
     assert decision.features.intent == "code_debugging"
+    assert isinstance(request.glance, Glance)
     assert decision.features.input_tokens == expected_input(request.glance)
     assert decision.features.output_tokens > 100
     assert decision.weights == (0.5, 0.3, 0.1, 0.1)

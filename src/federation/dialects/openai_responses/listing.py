@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.openai_responses.fields import NULL, text_or_nothing
 from federation.errors import InvalidRequest
 
 _DEFAULT: Final = 20
@@ -25,7 +26,8 @@ _UNREAD: Final = frozenset(("include", "include[]"))
 
 
 class _Item(msgspec.Struct):
-    id: str = ""
+    id: Raw = NULL
+    """A caller may have put anything there."""
 
 
 _ITEM: Final = msgspec.json.Decoder(_Item)
@@ -62,7 +64,7 @@ def read_page(query: str) -> Page:
 def input_items(items: Sequence[Raw], page: Page) -> bytes:
     """The answer to `GET /responses/{id}/input_items`. Raises `InvalidRequest` where the page
     begins after an item that is not there."""
-    named = [(_ITEM.decode(raw).id, raw) for raw in items]
+    named = [(text_or_nothing(_ITEM.decode(raw).id), raw) for raw in items]
     if page.order == "desc":
         named.reverse()
     if page.after:

@@ -1,1 +1,0 @@
-"""Checks on content: personal data, secrets, injections. Pure: text in, findings out."""
