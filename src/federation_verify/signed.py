@@ -40,7 +40,8 @@ def read_signed(line: bytes, what: str) -> Signed:
         body = json.loads(raw)
         signature = bytes.fromhex(line[at : at + SIGNATURE_DIGITS].decode("ascii"))
         rest = line[at + SIGNATURE_DIGITS : -1]
-        if not isinstance(body, dict) or rest[:1] != b'"':
+        again = signature.hex().encode() + b'"'
+        if not isinstance(body, dict) or not line.startswith(again, at):
             raise ValueError("not in the form of a signed line")
     except (ValueError, RecursionError) as error:
         raise Refused("unreadable", f"{what} cannot be read: {error}.") from None

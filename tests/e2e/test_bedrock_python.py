@@ -205,7 +205,7 @@ def test_a_model_may_have_a_path_in_its_name(bedrock: Any) -> None:
         ("no-such-model", "x", "ResourceNotFoundException", 404),
         ("chat", "x" * 300_000, "ValidationException", 413),
         ("frail", "[limited] x", "ThrottlingException", 429),
-        ("frail", "[broken] x", "ServiceUnavailableException", 502),
+        ("frail", "[broken] x", "InternalServerException", 500),
     ],
 )
 def test_errors_are_the_services_own(
