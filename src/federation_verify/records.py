@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from binascii import b2a_hex
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from federation_verify.tree import Tree
 
 AHEAD = 1_000
 START = "00" * 32
+SHORTEST = 150
+"""No record's own line begins before this byte."""
 WRITER = re.compile(r"[A-Za-z0-9_-]+")
 SEQ = len('","seq":')
 LEAF = len('","leaf":"')
@@ -69,32 +72,48 @@ class Records:
 
     def check(self, run: Run, due: list[Run]) -> None:
         """Read the records of a run. `due` are the checkpoint's runs after it."""
-        begin = self.tree.size
+        begin = n = self.tree.size
         link = bytes.fromhex(self.last.get(run.writer, (0, START))[1])
         broken: int | None = None
+        digests: list[bytes] = []
         sha256 = hashlib.sha256
+        named = b',"line":{"writer":"%b","seq":' % run.writer.encode()
         for seq in range(run.first, run.first + run.length):
             raw = next(self._lines, b"")
-            record = take_apart(raw)
-            digest = sha256(b"\x00" + record.line).digest() if record else b""
-            if (
-                record is None
-                or record.writer != run.writer
-                or record.seq != seq
-                or record.n != self.tree.size
-                or record.leaf != digest.hex().encode()
-            ):
-                raise self._why(raw, record, run, seq, due)
-            if broken is None and record.previous != link.hex().encode():
-                broken = record.n
+            at = raw.find(named, SHORTEST)
+            digest = sha256(b"\x00" + raw[at + 8 : -2]).digest()
+            good = b'{"n":%d,"prev":"%b","leaf":"%b"%b%d,' % (
+                n,
+                b2a_hex(link),
+                b2a_hex(digest),
+                named,
+                seq,
+            )
+            if not raw.startswith(good) or raw[-3:] != b"}}\n":
+                self.tree.extend(digests)
+                digests = []
+                self._only_the_link(raw, digest, run, seq, due)
+                broken = n if broken is None else broken
+            digests.append(digest)
             link = sha256(b"\x02" + link + digest).digest()
-            self.tree.append(digest)
+            n += 1
+        self.tree.extend(digests)
         if link.hex() != run.link:
             raise _rewritten(run, begin, broken)
         if broken is not None:
             message = f"The link of record {broken} was altered; the record is what was signed."
             raise Refused("link_altered", message, broken)
         self.last[run.writer] = run.first + run.length - 1, run.link
+
+    def _only_the_link(self, raw: bytes, digest: bytes, run: Run, seq: int, due: list[Run]) -> None:
+        """Raise `Refused`, unless a record is good save for its link to the one before."""
+        record = take_apart(raw)
+        if (
+            record is None
+            or (record.writer, record.seq, record.n) != (run.writer, seq, self.tree.size)
+            or record.leaf != digest.hex().encode()
+        ):
+            raise self._why(raw, record, run, seq, due)
 
     def end(self) -> None:
         """Raise `Refused` where records follow that no checkpoint covers."""

@@ -23,15 +23,15 @@ class Tree:
         self.size = 0
         self._stack: list[bytes] = []
 
-    def append(self, digest: bytes) -> None:
-        """One leaf more."""
-        stack, size = self._stack, self.size
-        sha256 = hashlib.sha256
-        while size & 1:
-            digest = sha256(b"\x01" + stack.pop() + digest).digest()
-            size >>= 1
-        stack.append(digest)
-        self.size += 1
+    def extend(self, digests: Sequence[bytes]) -> None:
+        """More leaves."""
+        stack, sha256 = self._stack, hashlib.sha256
+        for size, digest in enumerate(digests, self.size):
+            while size & 1:
+                digest = sha256(b"\x01" + stack.pop() + digest).digest()
+                size >>= 1
+            stack.append(digest)
+        self.size += len(digests)
 
     def root(self) -> bytes:
         """The root of all leaves so far."""

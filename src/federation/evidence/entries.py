@@ -8,6 +8,7 @@ with a record that is not the expected one, so the diagnosis looks at those that
 from __future__ import annotations
 
 import re
+from binascii import hexlify
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -22,8 +23,8 @@ _PARSED = re.compile(
     rb'"line":(\{"writer":"([A-Za-z0-9_-]+)","seq":(0|[1-9]\d{0,17}),.*\})\}\n',
     re.DOTALL,
 )
-_LEAF = 64
-_BETWEEN = len(b'","line":')
+_FIXED = len(b'{"n":,"prev":"","leaf":"","line":') + 128
+"""Bytes before a record's line, but for the digits of its number."""
 
 
 class Bad(Exception):
@@ -53,28 +54,31 @@ class Walk:
 
         `later` are the runs that the same checkpoint has after this one.
         """
-        writer = run.writer.encode()
         link = self._links.get(run.writer, NOTHING)
+        writer, before = run.writer.encode(), hexlify(link)
         leaves: list[bytes] = []
         altered: tuple[int, int] | None = None
-        start = self.n
+        start = n = self.n
+        lines, add = self._lines, leaves.append
         for seq in range(run.first, run.first + run.count):
-            raw = next(self._lines, b"")
-            at = len(head := b'{"n":%d,"prev":"%b","leaf":"' % (self.n, link.hex().encode()))
-            line = raw[at + _LEAF + _BETWEEN : -2]
-            leaf = sha256(b"\x00" + line).digest()
-            whole = b'%b%b","line":{"writer":"%b","seq":%d,' % (
-                head,
-                leaf.hex().encode(),
-                writer,
-                seq,
-            )
-            if not (raw.startswith(whole) and raw.endswith(b"}}\n")):
+            raw = next(lines, b"")
+            at = _FIXED + len(str(n))
+            leaf = sha256(b"\x00" + raw[at:-2]).digest()
+            if not (
+                raw.startswith(
+                    b'{"n":%d,"prev":"%b","leaf":"%b","line":{"writer":"%b","seq":%d,'
+                    % (n, before, hexlify(leaf), writer, seq)
+                )
+                and raw.endswith(b"}}\n")
+            ):
+                self.n = n
                 self._judge(raw, run, seq, later, checkpoint)
-                altered = altered or (self.n, seq)
-            leaves.append(leaf)
+                altered = altered or (n, seq)
+            add(leaf)
             link = sha256(b"\x02" + link + leaf).digest()
-            self.n += 1
+            before = hexlify(link)
+            n += 1
+        self.n = n
         if link.hex() != run.link:
             raise _changed(run, start, altered, checkpoint)
         if altered is not None:

@@ -23,6 +23,7 @@ from federation.gateway.trying import first_answer, refused, timeouts
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
 from federation.routing.request import Verdict
+from federation.schema.chunks import Begun
 from federation.schema.http import ClientReply
 from federation.schema.tap import StreamTap
 
@@ -123,7 +124,8 @@ class Dispatcher:
         account.hear(answer)
         attempt.close(answer.usage or attempt.estimate(len(body) // _BYTES_PER_TOKEN))
         if response is not None:
-            body, kind = call.reading.rendered(response, line.maker, call.id), _JSON
+            at = call.started_ms // 1000
+            body, kind = call.reading.rendered(response, line.maker, call.id, at), _JSON
         if account.router_chose or call.glance.ask.metadata:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
@@ -151,8 +153,9 @@ class Dispatcher:
             reading = call.reading
             renderer = call.face.renderer(reading.canonical())
             wrapper, decoder = reading.wrapper(line.maker), upstream.decoder()
+            own = Begun(call.id, "", call.started_ms // 1000)
             tap = TranslatingTap(
-                decoder, renderer, wrapper, upstream.forwards, call.id, reading.identity
+                decoder, renderer, wrapper, upstream.forwards, own, reading.identity
             )
             kind, in_band = call.face.stream_type(call.request), renderer.fail
         else:

@@ -54,12 +54,14 @@ class Reading:
         """The call without states of others than `maker`, and whether any was left out."""
         return fit(self.canonical(), maker)
 
-    def rendered(self, response: ChatResponse, maker: str, call_id: str) -> bytes:
-        """A provider's answer as the client expects it, states in envelopes; the call's id
-        stands in for one that the provider does not give."""
+    def rendered(self, response: ChatResponse, maker: str, call_id: str, at: int) -> bytes:
+        """A provider's answer as the client expects it, states in envelopes; the call's id and
+        its time (Unix seconds) stand in for those that the provider does not give."""
         dialect = self._face.name
         if self.identity or not response.id:
             response = structs.replace(response, id=self.identity or call_id)
+        if not response.created:
+            response = structs.replace(response, created=at)
         carried = wrap(response, maker, self._key, dialect, ids=dialect in WITHOUT_PLACE)
         return self._face.render(carried, self.canonical())
 

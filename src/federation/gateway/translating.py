@@ -19,17 +19,18 @@ from federation.schema.usage import Usage
 class TranslatingTap:
     """Implements `schema.tap.StreamTap`; one for each stream.
 
-    `identity` stands in place of the provider's id for the answer, `call_id` where it has none.
+    `identity` stands in place of the provider's id for the answer, `own` gives the id and the
+    time where it has none.
     """
 
     __slots__ = (
-        "_call_id",
         "_closed",
         "_decoder",
         "_dialect",
         "_finish",
         "_identity",
         "_model",
+        "_own",
         "_renderer",
         "_usage",
         "_wrapper",
@@ -43,12 +44,12 @@ class TranslatingTap:
         renderer: StreamRenderer,
         wrapper: Wrapper,
         dialect: str,
-        call_id: str,
+        own: Begun,
         identity: str = "",
     ) -> None:
         self._dialect = dialect
         self._identity = identity
-        self._call_id = call_id
+        self._own = own
         self._decoder = decoder
         self._renderer = renderer
         self._wrapper = wrapper
@@ -92,8 +93,13 @@ class TranslatingTap:
     def _opened(self, chunk: Chunk) -> Chunk:
         if not isinstance(chunk, Begun):
             return chunk
-        identity = self._identity or chunk.id or self._call_id
-        return structs.replace(chunk, id=identity, dialect=self._dialect)
+        own = self._own
+        return structs.replace(
+            chunk,
+            id=self._identity or chunk.id or own.id,
+            created=chunk.created or own.created,
+            dialect=self._dialect,
+        )
 
     def _end(self) -> bytes:
         if self._closed:
