@@ -174,7 +174,7 @@ def _verify_data(place: Place, key: str | None, anchors: list[bytes]) -> Report:
     report = Verification(trusted, keys).run(
         reading.checkpoints(through=through), reading.entries(through=through), anchors
     )
-    if report.good and _database(place).is_file():
+    if report.good and (place.data_dir / "federation.db").is_file():
         with engine.opened(_database(place)) as store:
             report.findings += reading.check_index(SqlEvidence(store), through)
     return report

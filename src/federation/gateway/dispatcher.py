@@ -155,7 +155,13 @@ class Dispatcher:
             wrapper, decoder = reading.wrapper(line.maker), upstream.decoder()
             own = Begun(call.id, "", call.started_ms // 1000)
             tap = TranslatingTap(
-                decoder, renderer, wrapper, upstream.forwards, own, reading.identity
+                decoder,
+                renderer,
+                wrapper,
+                upstream.forwards,
+                own,
+                single=glance.choices <= 1,
+                identity=reading.identity,
             )
             kind, in_band = call.face.stream_type(call.request), renderer.fail
         else:

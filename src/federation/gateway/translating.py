@@ -11,7 +11,17 @@ from msgspec import structs
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import StreamDecoder, StreamRenderer
 from federation.errors import UpstreamError
-from federation.schema.chunks import Begun, Chunk, Delta, Failed, Finished, UsageSeen
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Delta,
+    Failed,
+    Finished,
+    Logprobs,
+    PartBegun,
+    PartEnded,
+    UsageSeen,
+)
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
 
@@ -20,7 +30,9 @@ class TranslatingTap:
     """Implements `schema.tap.StreamTap`; one for each stream.
 
     `identity` stands in place of the provider's id for the answer, `own` gives the id and the
-    time where it has none.
+    time where it has none. Where one answer was asked for, `single`, what a provider numbers
+    otherwise is the answer all the same, and any further one is left out: most languages have
+    no place for it.
     """
 
     __slots__ = (
@@ -30,6 +42,7 @@ class TranslatingTap:
         "_finish",
         "_identity",
         "_model",
+        "_only",
         "_own",
         "_renderer",
         "_usage",
@@ -45,11 +58,15 @@ class TranslatingTap:
         wrapper: Wrapper,
         dialect: str,
         own: Begun,
+        *,
+        single: bool,
         identity: str = "",
     ) -> None:
         self._dialect = dialect
         self._identity = identity
         self._own = own
+        self._only: int | None = None if single else -1
+        """The choice that is told as the first; negative where all are told."""
         self._decoder = decoder
         self._renderer = renderer
         self._wrapper = wrapper
@@ -101,6 +118,20 @@ class TranslatingTap:
             dialect=self._dialect,
         )
 
+    def _single(self, chunks: list[Chunk]) -> list[Chunk]:
+        """The chunks of the one choice that counts, numbered as such."""
+        told: list[Chunk] = []
+        for chunk in chunks:
+            if isinstance(chunk, PartBegun | Delta | PartEnded | Logprobs | Finished):
+                if self._only is None:
+                    self._only = chunk.choice
+                if chunk.choice != self._only:
+                    continue
+                if chunk.choice:
+                    chunk = structs.replace(chunk, choice=0)
+            told.append(chunk)
+        return told
+
     def _end(self) -> bytes:
         if self._closed:
             return b""
@@ -111,6 +142,8 @@ class TranslatingTap:
         if not chunks:
             return b""
         failed: UpstreamError | None = None
+        if self._only is None or self._only >= 0:
+            chunks = self._single(chunks)
         for chunk in chunks:
             match chunk:
                 case Delta():

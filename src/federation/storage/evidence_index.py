@@ -93,14 +93,15 @@ class SqlEvidence:
         """The newest journal line of a call, as the ledger's index has it."""
         with reading(self._engine) as connection:
             line = connection.scalar(select(calls.c.line).where(calls.c.id == call))
-        return None if line is None else parse_plain(line)
+        return None if line is None else parse_plain(_bytes(line))
 
     def call_lines(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Calls in the ledger's index: place there and line, oldest first."""
         query = select(calls.c.n, calls.c.line).where(calls.c.n > after)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(calls.c.n).limit(limit))
-            return [(row.n, row.line) for row in rows]
+            # Whoever changed a line may have made it text.
+            return [(row.n, _bytes(row.line)) for row in rows]
 
     def page(self, first: int, limit: int) -> list[IndexedCheckpoint]:
         """Checkpoints from number `first` on, without their runs."""
@@ -116,3 +117,7 @@ class SqlEvidence:
         with reading(self._engine) as connection:
             there = {name for (name,) in connection.execute(query)}
         return [name for name in APPEND_ONLY if name not in there]
+
+
+def _bytes(line: bytes | str) -> bytes:
+    return line.encode() if isinstance(line, str) else line
