@@ -96,8 +96,10 @@ def ask(
 
 
 def check_refusal(face: Face, reply: ClientReply, data: bytes) -> None:
+    """The client can read the error. What a provider found wrong is handed on in its own words,
+    of which there may be none."""
     headers = {name.decode(): value.decode() for name, value in reply.headers}
-    assert face.read_error(reply.status, headers, data)
+    assert isinstance(face.read_error(reply.status, headers, data), str)
 
 
 @every_provider

@@ -13,11 +13,11 @@ from typing import Any
 import anthropic
 import pytest
 from openai_upstream import PERSON, THOUGHT, TOOL_CALLS, WORDS, Provider
+from pictures import PNG_BASE64
 from pydantic import BaseModel
 from served import Gateway
 
 TEXT = "".join(WORDS)
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TOOLS: Any = [
     {
         "name": "get_weather",
@@ -193,7 +193,7 @@ def test_images_are_passed_on(claude: anthropic.Anthropic, provider: Provider) -
         {"type": "text", "text": "[vision] What is on these?"},
         {
             "type": "image",
-            "source": {"type": "base64", "media_type": "image/png", "data": PIXEL},
+            "source": {"type": "base64", "media_type": "image/png", "data": PNG_BASE64},
         },
         {"type": "image", "source": {"type": "url", "url": "https://example.com/cat.png"}},
     ]
@@ -207,7 +207,7 @@ def test_images_are_passed_on(claude: anthropic.Anthropic, provider: Provider) -
         for part in provider.last("vision").body["messages"][-1]["content"]
         if part["type"] == "image_url"
     ]
-    assert urls == [f"data:image/png;base64,{PIXEL}", "https://example.com/cat.png"]
+    assert urls == [f"data:image/png;base64,{PNG_BASE64}", "https://example.com/cat.png"]
 
 
 def test_tokens_are_counted(claude: anthropic.Anthropic) -> None:

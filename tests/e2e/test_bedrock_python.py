@@ -6,7 +6,6 @@ The provider behind it speaks OpenAI's language, so that every call is translate
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,13 +14,12 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError, ReadTimeoutError
+from broken_streams import until_it_breaks
 from openai_upstream import PERSON, THOUGHT, TOOL_CALLS, WORDS, Provider
+from pictures import PNG, PNG_BASE64
 from served import Gateway
 
 TEXT = "".join(WORDS)
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 
 
 def tool(name: str, **properties: str) -> Any:
@@ -173,13 +171,13 @@ def test_a_structured_answer_is_asked_for(bedrock: Any, provider: Provider) -> N
 
 
 def test_images_are_passed_on(bedrock: Any, provider: Provider) -> None:
-    image = {"image": {"format": "png", "source": {"bytes": PIXEL}}}
+    image = {"image": {"format": "png", "source": {"bytes": PNG}}}
     content = [{"text": "[vision] What is on this?"}, image]
     done = bedrock.converse(modelId="chat", messages=[{"role": "user", "content": content}])
     assert done["output"]["message"]["content"] == [{"text": "I see 1 images."}]
     sent = provider.last("vision").body["messages"][-1]["content"]
     url = next(part["image_url"]["url"] for part in sent if part["type"] == "image_url")
-    assert url == "data:image/png;base64," + base64.b64encode(PIXEL).decode()
+    assert url == "data:image/png;base64," + PNG_BASE64
 
 
 def test_tokens_are_counted(bedrock: Any) -> None:
@@ -233,11 +231,10 @@ def test_a_wrong_key_is_denied(gateway: Gateway) -> None:
 
 
 def test_a_stream_that_breaks_is_an_error(bedrock: Any) -> None:
-    stops = []
-    with pytest.raises(EventStreamError):
-        for event in bedrock.converse_stream(modelId="frail", messages=say("[sever] x"))["stream"]:
-            stops += [event] if "messageStop" in event else []
-    assert stops == []
+    stream = bedrock.converse_stream(modelId="frail", messages=say("[sever] x"))["stream"]
+    events, error = until_it_breaks(lambda: stream, EventStreamError)
+    assert error is not None
+    assert not any("messageStop" in event for event in events)
 
 
 def test_a_client_that_does_not_wait_is_let_go(gateway: Gateway, provider: Provider) -> None:

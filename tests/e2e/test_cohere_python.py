@@ -12,6 +12,7 @@ from typing import Any
 import cohere
 import httpx
 import pytest
+from broken_streams import until_it_breaks
 from cohere.core import ApiError
 from openai_upstream import PERSON, THOUGHT, TOOL_CALLS, WORDS, Provider
 from served import Gateway
@@ -50,9 +51,10 @@ def text_of(answer: Any) -> str:
 
 
 def test_a_chat_is_answered(north: cohere.ClientV2, provider: Provider) -> None:
+    asked: Any = [{"role": "system", "content": "Be brief."}, *say("[plain] Six times seven? 🙂")]
     done = north.chat(
         model="chat",
-        messages=[{"role": "system", "content": "Be brief."}, *say("[plain] Six times seven? 🙂")],
+        messages=asked,
         max_tokens=50,
         stop_sequences=["END"],
         p=0.5,
@@ -148,9 +150,10 @@ def test_thinking_is_shown(north: cohere.ClientV2) -> None:
     done: Any = north.chat(**asked)
     assert [part.thinking for part in done.message.content if part.type == "thinking"] == [THOUGHT]
     assert text_of(done) == TEXT
+    events: list[Any] = list(north.chat_stream(**asked))
     thoughts = [
         event.delta.message.content.thinking or ""
-        for event in north.chat_stream(**asked)
+        for event in events
         if event.type == "content-delta"
     ]
     assert "".join(thoughts) == THOUGHT
@@ -211,14 +214,13 @@ def test_a_wrong_key_is_unauthorized(gateway: Gateway) -> None:
 
 
 def test_a_stream_that_breaks_has_no_end(north: cohere.ClientV2) -> None:
-    finishes = []
-    try:
-        for event in north.chat_stream(model="frail", messages=say("[sever] x")):
-            if event.type == "message-end" and event.delta is not None:
-                finishes.append(event.delta.finish_reason)
-    except (httpx.HTTPError, ApiError):
-        pass
-    assert set(finishes) <= {"ERROR"}
+    events, _ = until_it_breaks(
+        lambda: north.chat_stream(model="frail", messages=say("[sever] x")),
+        httpx.HTTPError,
+        ApiError,
+    )
+    ends: list[Any] = [event for event in events if event.type == "message-end"]
+    assert {end.delta.finish_reason for end in ends} <= {"ERROR"}
 
 
 def test_a_client_that_does_not_wait_is_let_go(north: cohere.ClientV2, provider: Provider) -> None:

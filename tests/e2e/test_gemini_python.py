@@ -6,23 +6,21 @@ The provider behind it speaks OpenAI's language, so that every call is translate
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
+from broken_streams import until_it_breaks
 from google import genai
 from google.genai import errors, types
 from openai_upstream import PERSON, THOUGHT, TOOL_CALLS, WORDS, Provider
+from pictures import PNG, PNG_BASE64
 from pydantic import BaseModel
 from served import Gateway
 
 TEXT = "".join(WORDS)
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 TOOLS = types.Tool(
     function_declarations=[
         types.FunctionDeclaration(
@@ -215,14 +213,14 @@ def test_a_structured_answer_is_parsed(gemini: genai.Client, provider: Provider)
 def test_images_are_passed_on(gemini: genai.Client, provider: Provider) -> None:
     parts: Any = [
         "[vision] What is on these?",
-        types.Part.from_bytes(data=PIXEL, mime_type="image/png"),
+        types.Part.from_bytes(data=PNG, mime_type="image/png"),
         types.Part.from_uri(file_uri="https://example.com/cat.png", mime_type="image/png"),
     ]
     done = gemini.models.generate_content(model="chat", contents=parts)
     assert done.text == "I see 2 images."
     sent = provider.last("vision").body["messages"][-1]["content"]
     urls = [part["image_url"]["url"] for part in sent if part["type"] == "image_url"]
-    assert urls[0] == "data:image/png;base64," + base64.b64encode(PIXEL).decode()
+    assert urls[0] == "data:image/png;base64," + PNG_BASE64
     assert urls[1] == "https://example.com/cat.png"
 
 
@@ -313,11 +311,13 @@ def test_a_wrong_key_is_refused(gateway: Gateway) -> None:
 
 
 def test_a_stream_that_breaks_is_an_error(gemini: genai.Client) -> None:
-    seen: list[types.FinishReason] = []
-    with pytest.raises((errors.APIError, httpx2.HTTPError)):
-        for chunk in gemini.models.generate_content_stream(model="frail", contents="[sever] x"):
-            seen += [one.finish_reason for one in chunk.candidates or [] if one.finish_reason]
-    assert seen == []
+    chunks, error = until_it_breaks(
+        lambda: gemini.models.generate_content_stream(model="frail", contents="[sever] x"),
+        errors.APIError,
+        httpx2.HTTPError,
+    )
+    assert error is not None
+    assert not any(one.finish_reason for chunk in chunks for one in chunk.candidates or [])
 
 
 def test_a_client_that_does_not_wait_is_let_go(gateway: Gateway, provider: Provider) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import anthropic
 import httpx
-import openai
 import pytest
 from openai_upstream import WORDS
 from served import Gateway
@@ -56,14 +55,6 @@ def test_two_different_keys_are_refused(gateway: Gateway) -> None:
     reply = httpx.post(gateway.url + path, json=BODIES[path], headers=headers, timeout=20)
     assert reply.status_code == 401
     assert reply.json()["error"]["type"] == "authentication_error"
-
-
-def test_the_azure_client_sends_its_own_header(gateway: Gateway) -> None:
-    with openai.AzureOpenAI(
-        base_url=f"{gateway.url}/v1", api_key=gateway.key, api_version="2026-10-01", max_retries=0
-    ) as client:
-        done = client.chat.completions.create(model="chat", messages=HELLO)
-    assert done.choices[0].message.content == TEXT
 
 
 def test_both_sign_ins_of_the_anthropic_client(gateway: Gateway) -> None:

@@ -6,43 +6,18 @@ One Node process plays all scenes (`node/scenes.mjs`); each test looks at one of
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
+from node_scenes import Seen, needs, play
 from openai_upstream import PERSON, TOOL_CALLS, WORDS, Provider
 from served import Gateway
 
-HERE = Path(__file__).parent / "node"
-NODE = shutil.which("node")
-Seen: TypeAlias = dict[str, dict[str, Any]]
-
-pytestmark = [
-    pytest.mark.skipif(NODE is None, reason="node is not installed"),
-    pytest.mark.skipif(
-        not (HERE / "node_modules" / "openai").is_dir(),
-        reason="the Node SDK is not installed: `make tests/e2e/node/node_modules`",
-    ),
-]
+pytestmark = needs("openai")
 
 
 @pytest.fixture(scope="module")
-def seen(gateway: Gateway, provider: Provider, body_limit: int) -> Seen:
-    given = {"url": gateway.url, "key": gateway.key, "bodyLimit": body_limit}
-    done = subprocess.run(
-        [str(NODE), "scenes.mjs"],
-        cwd=HERE,
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    scenes: Seen = json.loads(done.stdout)
-    return scenes
+def seen(gateway: Gateway, body_limit: int) -> Seen:
+    return play("scenes.mjs", gateway, body_limit)
 
 
 def test_a_chat_is_answered(seen: Seen) -> None:

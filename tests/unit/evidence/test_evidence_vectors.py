@@ -11,6 +11,7 @@ import pytest
 from shared_data import shared
 
 from federation.evidence import proofs
+from federation_verify import tree
 
 COUNT = 518
 
@@ -48,3 +49,20 @@ def test_every_published_vector_is_judged_as_it_says() -> None:
         if holds(kind, vector) is bool(vector.get("wantErr")):
             wrong.append((file.relative_to(folder), vector.get("desc", "")))
     assert not wrong
+
+
+@pytest.mark.real_data
+def test_the_independent_verifier_judges_the_proofs_of_whole_trees_the_same() -> None:
+    folder = shared("vectors/merkle/testdata")
+    for file in sorted((folder / "inclusion").rglob("*.json")):
+        v = json.loads(file.read_text())
+        path = [_bytes(node) for node in v.get("proof") or []]
+        found = tree.root_from_inclusion(v["leafIdx"], v["treeSize"], _bytes(v["leafHash"]), path)
+        good = found == _bytes(v["root"]) and len(_bytes(v["leafHash"])) == 32
+        assert good is not bool(v.get("wantErr")), file.name
+    for file in sorted((folder / "consistency").rglob("*.json")):
+        v = json.loads(file.read_text())
+        path = [_bytes(node) for node in v.get("proof") or []]
+        roots = _bytes(v["root1"]), _bytes(v["root2"])
+        found_both = tree.roots_from_consistency(v["size1"], v["size2"], roots[0], path)
+        assert (found_both == roots) is not bool(v.get("wantErr")), file.name
