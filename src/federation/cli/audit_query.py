@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from federation.cli import output
+from federation.cli.audit_store import database
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
-from federation.errors import NotFound
 from federation.schema.records import CallEnded
 from federation.storage import engine
 from federation.storage.calls import SqlCalls
@@ -42,9 +42,7 @@ class Wanted:
 def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print the calls."""
     since, until = moment(wanted.since) or 0, moment(wanted.until)
-    path = place.data_dir / "federation.db"
-    if not path.is_file():
-        raise NotFound(f"There is no store in {place.data_dir}.")
+    path = database(place)
     rows: list[dict[str, Any]] = []
     with engine.opened(path) as store:
         index = SqlEvidence(store)

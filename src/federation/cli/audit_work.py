@@ -18,16 +18,12 @@ from federation.cli import audit_files, output
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.control.evidence_reading import EvidenceReading
-from federation.control.notary import Notary
 from federation.control.notary_keys import rotate
-from federation.errors import NotFound
 from federation.evidence.checkpoints import checkpoint_line
 from federation.evidence.documents import judge, read_document, write_document
 from federation.evidence.findings import Finding, Report
 from federation.evidence.signing import read_keys
 from federation.evidence.verify import Verification
-from federation.storage import engine
-from federation.storage.evidence_index import SqlEvidence
 
 WAIT_S = 30.0
 PROOF_BYTES = 16 * 1024 * 1024
@@ -90,9 +86,10 @@ def prove(
     if call is None:
         document = write_document(reading.continues(first or 0, second))
     else:
+        from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
+
         reading.keys()
-        with engine.opened(_database(place)) as store:
-            document = write_document(reading.include(SqlEvidence(store), call))
+        document = write_document(audit_store.include(place, reading, call))
     if to is None:
         sys.stdout.write(document.decode())
         return
@@ -147,10 +144,9 @@ def _make(place: Place, reading: EvidenceReading) -> None:
     """Have the gateway that runs make a checkpoint, or make it ourselves where none does."""
     directory = place.data_dir / "evidence"
     if place.holder() is None:
-        with engine.opened(_database(place)) as store:
-            notary = Notary(place.data_dir, SqlEvidence(store), (), time.time)
-            notary.open()
-            notary.close()
+        from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
+
+        audit_store.seal(place)
         return
     wish = directory / "wanted"
     try:
@@ -175,8 +171,9 @@ def _verify_data(place: Place, key: str | None, anchors: list[bytes]) -> Report:
         reading.checkpoints(through=through), reading.entries(through=through), anchors
     )
     if report.good and (place.data_dir / "federation.db").is_file():
-        with engine.opened(_database(place)) as store:
-            report.findings += reading.check_index(SqlEvidence(store), through)
+        from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
+
+        report.findings += audit_store.check(place, reading, through)
     return report
 
 
@@ -226,10 +223,3 @@ def _told(finding: Finding) -> str:
 
 def _at(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _database(place: Place) -> Path:
-    path = place.data_dir / "federation.db"
-    if not path.is_file():
-        raise NotFound(f"There is no store in {place.data_dir}.")
-    return path
