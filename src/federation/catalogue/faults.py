@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from federation.catalogue.quirks import QUIRKS
 from federation.catalogue.rows import ModelRow, PriceRow, ProviderRow, RatesRow, minute
+from federation.domain.quirks import SHAPES
 
 _ID = re.compile(r"[a-z0-9_]+\Z")
 _ENV = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -51,7 +52,7 @@ def faults(row: ProviderRow) -> Iterator[str]:
     yield from _identity_faults(row)
     yield from _strangers("certifications", row.certifications, _CERTIFICATIONS)
     yield from _strangers("operations", row.operations, _OPERATIONS)
-    yield from _strangers("quirks", row.quirks, QUIRKS)
+    yield from _quirk_faults(row.quirks)
     for region in row.regions:
         if region not in _REGION_CLASSES and not _COUNTRY.match(region):
             yield f"regions: {region} is neither a class nor a two-letter country"
@@ -86,7 +87,7 @@ def _model_faults(model: ModelRow, local: bool) -> Iterator[str]:
         yield "id, family: must not be empty"
     yield from _strangers("operations", model.operations, _OPERATIONS)
     yield from _strangers("input_modalities", model.input_modalities, _MODALITIES)
-    yield from _strangers("quirks", model.quirks, QUIRKS)
+    yield from _quirk_faults(model.quirks)
     if model.retires is not None and not _DATE.match(model.retires):
         yield "retires: a date, quoted"
     for key in ("context", "max_input", "max_output", "dimensions"):
@@ -94,6 +95,14 @@ def _model_faults(model: ModelRow, local: bool) -> Iterator[str]:
         if value is not None and value <= 0:
             yield f"{key}: must be positive"
     yield from (f"price.{fault}" for fault in _price_faults(model.price, local))
+
+
+def _quirk_faults(quirks: dict[str, object]) -> Iterator[str]:
+    yield from _strangers("quirks", quirks, QUIRKS)
+    for word, value in quirks.items():
+        shape = SHAPES.get(word)
+        if shape is not None and not shape.fits(value):
+            yield f"quirks.{word}: should be {shape.said}"
 
 
 def _price_faults(price: PriceRow, local: bool) -> Iterator[str]:
@@ -106,6 +115,8 @@ def _price_faults(price: PriceRow, local: bool) -> Iterator[str]:
     amounts += (usd for unit, usd in price.units.items() if usd or unit not in _FREE)
     yield from _strangers("units", price.units, _UNITS)
     yield from _strangers("multipliers", price.multipliers, _REGION_CLASSES)
+    if any(factor <= 0 for factor in price.service_tiers.values()):
+        yield "service_tiers: must be positive"
     if any(amount < 0 for amount in amounts):
         yield "rates: must not be negative"
     if not local and any(amount == 0 for amount in amounts):

@@ -1,6 +1,7 @@
 """The words in which a row says how a provider departs from its dialect.
 
-A quirk is data that a dialect, the transport or the configuration reads: never prose. A
+A quirk is data that a dialect, the transport or the configuration reads, or a fact for people
+(`FACTS`): a test holds that each of the others has a reader. A
 word that is not in this table is refused at compile time, so that a misspelled one cannot
 lie there without effect. A model's quirk wins over its provider's.
 """
@@ -26,6 +27,8 @@ QUIRKS: dict[str, str] = {
     "role_required": "every message must carry a role",
     "string_content": "content must be a string, not a list of parts",
     "empty_assistant": "reject: an assistant message without text is an error",
+    "prefill": "prefix | continue: what marks a last assistant message that is to be gone on with, "
+    "where a model has the ability prefill: its own member prefix, or continue_final_message",
     "name_field": "tool_only: a name is accepted on tool messages alone",
     "image_urls": "false: images must be inline, no remote address",
     "tool_choice": "the only values of tool_choice accepted",
@@ -38,6 +41,8 @@ QUIRKS: dict[str, str] = {
     "tool_call_ids": "false: calls carry no id",
     "tool_arguments": "object: arguments are JSON objects, not strings",
     "json_mode": "false: json_object is refused, json_schema accepted",
+    "structured_output": "output_config | tool: how an answer after a schema is had, where the "
+    "model's abilities do not say",
     "json_schema_excludes": "what a response schema cannot be combined with",
     "schema_limits": "size, depth and keyword limits of a response schema",
     "embedding_input_type": "values of the field that says what a text is embedded for",
@@ -109,10 +114,41 @@ QUIRKS: dict[str, str] = {
     "list_currency": "the price list is in this currency; prices here are conversions",
     "extra_fees": "fees on top of the token price",
     "price_disputed": "what other sources say, where they differ by more than 2 %",
-    "fast_multiplier": "factor of the price in fast mode",
     "data_use": "trains: prompts to this model may be used for training",
     "forbidden_data": "classes of data that the terms exclude",
     "deprecated": "still served, no longer recommended",
     "speed_assumed": "the speed is an assumption by price class, not a measurement",
     "note": "what cannot be said in one of these words",
 }
+
+FACTS: frozenset[str] = frozenset(
+    [
+        "adds_system_prompt",
+        "async_jobs",
+        "billing",
+        "bills_units",
+        "body_env",
+        "deployment_name",
+        "deprecated",
+        "drops_silently",
+        "error_in_200",
+        "error_in_stream",
+        "extra_fees",
+        "first_call_slow",
+        "forbidden_data",
+        "framing",
+        "header_optional",
+        "hosts",
+        "list_currency",
+        "model_suffix",
+        "note",
+        "price_disputed",
+        "private_ca",
+        "retry_content_filter",
+        "retry_in_body",
+        "speed_assumed",
+        "stream_preamble",
+    ]
+)
+"""The words that no code reads: facts for the people who read the reference page, and what the
+gateway does in every case (an error inside of a successful answer is looked for at all hosts)."""

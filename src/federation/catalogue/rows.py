@@ -55,13 +55,15 @@ class WindowRow(RatesRow):
 
 
 class PriceRow(RatesRow):
-    """A price list. `multipliers` are factors by region class, `units` USD per unit."""
+    """A price list. `multipliers` are factors by region class, `service_tiers` by the class of
+    service that was billed, `units` are USD per unit."""
 
     tiers: list[TierRow] = []
     windows: list[WindowRow] = []
     multipliers: dict[str, Decimal] = {}
     units: dict[str, Decimal] = {}
     batch: Decimal | None = None
+    service_tiers: dict[str, Decimal] = {}
     disputed: dict[str, RatesRow] = {}
     """What other sources say, where they differ by more than 2 %."""
     source: str = ""
@@ -163,6 +165,7 @@ def _price(row: PriceRow) -> Price:
         multipliers={region: _permille(factor) for region, factor in row.multipliers.items()},
         units={unit: usd_to_nano(usd) for unit, usd in row.units.items()},
         batch_permille=None if row.batch is None else _permille(row.batch),
+        service_tiers={tier: _permille(factor) for tier, factor in row.service_tiers.items()},
         source=row.source,
         as_of=row.as_of,
     )

@@ -16,6 +16,7 @@ from federation.config import (
     credentials,
     document,
     environment,
+    policies,
     provider_files,
     unenforced,
     watch,
@@ -38,7 +39,15 @@ from federation.config.settings import (
 )
 from federation.config.variables import VARIABLES
 from federation.domain.catalogue import Provider
-from federation.domain.routes import Deadlines, Keeping, ListenerLimits, Settings
+from federation.domain.routes import (
+    Admission,
+    Deadlines,
+    Keeping,
+    ListenerLimits,
+    Overflow,
+    Settings,
+    Spending,
+)
 from federation.errors import ConfigError, Problem
 
 
@@ -64,8 +73,13 @@ def load(
     merge = Merge(catalogue, found.values, found.places, problems)
     merge.run(entries)
     routes = resolve_routes(whole, where, merge.table, problems)
+    rules = policies.read(config_dir, merge.table, routes, problems)
+    if whole.governance.required and not rules:
+        message = f"policies are required, and there is none in {config_dir / policies.DIRECTORY}"
+        problems.append(where.problem(("governance", "required"), message))
     _check_open(whole, where, problems)
     _check_passthrough(whole, where, merge.table, problems)
+    _check_overflow(whole, where, merge.table, problems)
     if problems:
         raise ConfigError(_ordered(problems))
     paths = (*watch.watched(config_dir, env_file), *more)
@@ -79,6 +93,9 @@ def load(
         budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
         evidence=EvidenceSettings(**whole.evidence.model_dump()),
         access=access,
+        policies=rules,
+        policies_required=whole.governance.required,
+        store_regions=whole.storage.region,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),
         warnings=(*found.warnings, *merge.warnings, *unenforced.warnings(found, where, entries)),
@@ -131,6 +148,21 @@ def _check_passthrough(
             problems.append(where.problem(path, message))
 
 
+def _check_overflow(
+    whole: FederationFile,
+    where: Document,
+    providers: Mapping[str, Provider],
+    problems: list[Problem],
+) -> None:
+    for at, name in enumerate(whole.overflow.providers):
+        path: Path_ = ("overflow", "providers", at)
+        if name not in providers:
+            problems.append(where.problem(path, unknown_word("provider", name, providers)))
+        elif providers[name].local:
+            message = f"'{name}' is a host of your own: calls spill to others"
+            problems.append(where.problem(path, message))
+
+
 def _settings(whole: FederationFile) -> Settings:
     return Settings(
         strategy=whole.strategy,
@@ -141,6 +173,7 @@ def _settings(whole: FederationFile) -> Settings:
         max_tokens_default=whole.defaults.max_tokens,
         temperature_default=whole.defaults.temperature,
         attempts=whole.upstream.attempts,
+        mend=whole.mend,
         auto_unknown=whole.auto.unknown,
         other_hosts=whole.auto.other_hosts,
         open=whole.server.open,
@@ -151,6 +184,9 @@ def _settings(whole: FederationFile) -> Settings:
         deny_fields=whole.fields.deny,
         allow_fields=whole.fields.allow,
         responses=Keeping(**whole.responses.model_dump()),
+        admission=Admission(**whole.admission.model_dump()),
+        overflow=Overflow(**whole.overflow.model_dump()),
+        spending=Spending(whole.budgets.lower, whole.budgets.wait_s),
         passthrough=whole.passthrough.providers if whole.passthrough.enabled else (),
         access_log=whole.telemetry.access_log,
         log_level=whole.telemetry.level,

@@ -34,6 +34,7 @@ from federation.domain.catalogue import (
     Tier,
     Window,
 )
+from federation.domain.routes import Deadlines
 
 SOURCE = "operator"
 # Sign-in that a wire language's clients send, where a row does not say.
@@ -86,6 +87,8 @@ def lay(base: Provider, row: ProviderRow, makers: frozenset[str]) -> Provider:
         changes["auth"] = _auth(row.auth, base.auth)
     if row.limits is not None:
         changes["limits"] = _limits(row.limits, base.limits)
+    if row.timeouts is not None:
+        changes["deadlines"] = Deadlines(**row.timeouts.model_dump())
     if row.quirks:
         changes["quirks"] = base.quirks | _numbers(row.quirks)
     if "models" in written:
@@ -166,6 +169,7 @@ def _price(row: PriceRow) -> Price:
         multipliers=dict(row.multipliers),
         units=dict(row.units),
         batch_permille=row.batch,
+        service_tiers=dict(row.service_tiers),
         source=SOURCE,
     )
 

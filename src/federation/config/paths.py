@@ -48,6 +48,11 @@ def admin_key_file(data: Path) -> Path:
     return data / "admin.key"
 
 
+def found_file(run: Path) -> Path:
+    """Where `up` leaves the rows of what it found on this machine, or simulates."""
+    return run / "found.yaml"
+
+
 def _chosen(
     given: Path | str | None, environ: Mapping[str, str], variable: str, default: str
 ) -> Path:

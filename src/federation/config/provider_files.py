@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -34,14 +33,17 @@ class Entry:
     document: Document
     path: Path_
 
-    def quirks(self) -> list[tuple[str, dict[str, Any]]]:
-        """The quirks of the provider and its models, each with the key it stands under."""
-        models = [("models", model.quirks) for model in self.row.models if model.quirks]
-        return [("quirks", self.row.quirks), *models]
+    def quirks(self) -> list[tuple[Path_, object]]:
+        """The quirks of the provider and its models, each with the path that it stands at."""
+        return [(("quirks", word), value) for word, value in self.row.quirks.items()] + [
+            (("models", at, "quirks", word), value)
+            for at, model in enumerate(self.row.models)
+            for word, value in model.quirks.items()
+        ]
 
-    def problem(self, key: str, message: str) -> Problem:
-        """A problem with one key of this row."""
-        return self.document.problem((*self.path, key) if key else self.path, message)
+    def problem(self, message: str, *key: str | int) -> Problem:
+        """A problem with this row, or with one key of it."""
+        return self.document.problem((*self.path, *key), message)
 
 
 def read(paths: list[Path], problems: list[Problem]) -> list[Entry]:
@@ -79,11 +81,26 @@ def rows(found: Document, problems: list[Problem]) -> list[Entry]:
             continue
         if entry.row.id in seen:
             message = f"'{entry.row.id}' was already given in line {seen[entry.row.id]}"
-            problems.append(entry.problem("id", message))
+            problems.append(entry.problem(message, "id"))
             continue
         seen[entry.row.id] = found.place(entry.path).line
+        problems += _twice(entry)
         entries.append(entry)
     return entries
+
+
+def _twice(entry: Entry) -> list[Problem]:
+    """Models whose name is taken by a model above: the lower would silently win."""
+    taken: dict[str, int] = {}
+    problems: list[Problem] = []
+    for at, model in enumerate(entry.row.models):
+        for key, name in (("id", model.id), *(("aliases", alias) for alias in model.aliases)):
+            first = taken.setdefault(name, at)
+            if first != at:
+                line = entry.document.place((*entry.path, "models", first)).line
+                message = f"the model '{name}' was already given in line {line}"
+                problems.append(entry.problem(message, "models", at, key))
+    return problems
 
 
 def _entry(found: Document, path: Path_, row: Value, problems: list[Problem]) -> Entry | None:

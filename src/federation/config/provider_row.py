@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from federation.config import quantities
 from federation.config.words import MODALITIES, SCHEMES, UNITS
 from federation.domain.catalogue import Ability, DataUse, Tier
+from federation.domain.routes import LONGEST_S
 
 Usd = Annotated[int, BeforeValidator(quantities.usd)]
 Permille = Annotated[int, BeforeValidator(quantities.permille)]
@@ -24,6 +25,7 @@ Weekday = Annotated[int, BeforeValidator(quantities.weekday)]
 HeaderName = Annotated[str, BeforeValidator(quantities.header_name)]
 HeaderValue = Annotated[str, BeforeValidator(quantities.header_value)]
 Count = Annotated[int, Field(gt=0, le=10**12)]
+Deadline = Annotated[float, Field(gt=0, le=LONGEST_S)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -79,6 +81,7 @@ class PriceRow(RatesRow):
     multipliers: dict[Region, Permille] = {}
     units: dict[Literal[UNITS], Usd] = {}  # type: ignore[valid-type]
     batch: Permille | None = None
+    service_tiers: dict[Annotated[str, BeforeValidator(quantities.identifier)], Permille] = {}
 
 
 class QualityRow(Written):
@@ -101,6 +104,15 @@ class LimitsRow(Written):
     rpm: Count | None = None
     tpm: Count | None = None
     concurrency: Count | None = None
+
+
+class TimeoutsRow(Written):
+    """Upstream deadlines in seconds; what is left out follows from what is measured."""
+
+    connect_s: Deadline | None = None
+    first_token_s: Deadline | None = None
+    idle_s: Deadline | None = None
+    total_s: Deadline | None = None
 
 
 class AuthRow(Written):
@@ -175,6 +187,7 @@ class ProviderRow(Written):
     """The listed models stand alone, instead of being added to the catalogue's."""
     quirks: dict[str, Any] = {}
     limits: LimitsRow | None = None
+    timeouts: TimeoutsRow | None = None
     governed: Annotated[tuple[Name, ...], Listed] = ()
     local: bool = False
     simulated: bool = False

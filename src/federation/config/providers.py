@@ -20,8 +20,9 @@ from federation.config.provider_files import Entry
 from federation.config.quantities import header_value
 from federation.config.quantities import name as checked_name
 from federation.config.variables import PROVIDER_VARIABLES, ProviderVariable, variable_word
-from federation.config.words import DIALECTS, OWN_QUIRKS
+from federation.config.words import DIALECTS
 from federation.domain.catalogue import Auth, Model, Provider
+from federation.domain.quirks import SHAPES
 from federation.errors import Problem
 
 
@@ -50,7 +51,7 @@ class Merge:
         makers = frozenset(
             model.id for row in self.catalogue.values() for model in row.models if model.maker
         )
-        rows = Rows(self, written, makers, _quirks(self.catalogue))
+        rows = Rows(self, written, makers)
         self.table = dict(self.catalogue)
         for provider in written:
             rows.resolve(provider)
@@ -173,8 +174,6 @@ class Rows:
     merge: Merge
     written: dict[str, list[Entry]]
     makers: frozenset[str]
-    quirks: frozenset[str]
-    """Words that some row of the catalogue uses."""
     _open: list[str] = field(default_factory=list)
     _done: set[str] = field(default_factory=set)
 
@@ -218,11 +217,11 @@ class Rows:
         known = (self.merge.catalogue.keys() | self.written.keys()) - {provider}
         if wanted in self._open:
             circle = " -> ".join([*self._open[self._open.index(wanted) :], wanted])
-            self.merge.problems.append(entry.problem("extends", f"goes in a circle: {circle}"))
+            self.merge.problems.append(entry.problem(f"goes in a circle: {circle}", "extends"))
             return None
         if wanted not in known:
             message = unknown_word("provider", wanted, known)
-            self.merge.problems.append(entry.problem("extends", f"'extends' names an {message}"))
+            self.merge.problems.append(entry.problem(f"'extends' names an {message}", "extends"))
             return None
         base = self.resolve(wanted)
         if base is None:
@@ -240,7 +239,7 @@ class Rows:
             )
             hint = nearest(provider, self.merge.catalogue)
             message = f"'{provider}' is not in the catalogue{hint}; a new provider needs {missing}"
-            self.merge.problems.append(entries[0].problem("id", message))
+            self.merge.problems.append(entries[0].problem(message, "id"))
             return None
         first = rows[0].model_copy(update={"dialect": dialect, "base_url": address})
         made = new_provider(first, self.makers)
@@ -256,21 +255,24 @@ class Rows:
         for entry in entries:
             if entry.row.dialect is not None and entry.row.dialect not in dialects:
                 message = unknown_word("dialect", entry.row.dialect, dialects)
-                self.merge.problems.append(entry.problem("dialect", message))
-            for path, quirks in entry.quirks():
-                for word in sorted(quirks.keys() - self.quirks) if self.quirks else ():
-                    message = f"no dialect reads the quirk '{word}'{nearest(word, self.quirks)}"
-                    self.merge.warnings.append(entry.problem(path, message))
+                self.merge.problems.append(entry.problem(message, "dialect"))
+            for path, value in entry.quirks():
+                if message := _quirk_fault(str(path[-1]), value):
+                    self.merge.problems.append(entry.problem(message, *path))
             if entry.row.simulated and not at_this_machine(row):
                 message = "'simulated' is only for addresses of this machine"
-                self.merge.problems.append(entry.problem("simulated", message))
+                self.merge.problems.append(entry.problem(message, "simulated"))
 
 
-def _quirks(catalogue: Mapping[str, Provider]) -> frozenset[str]:
-    words = {word for row in catalogue.values() for word in row.quirks}
-    words.update(OWN_QUIRKS if words else ())
-    models = (model for row in catalogue.values() for model in row.models)
-    return frozenset(words | {word for model in models for word in model.quirks})
+def _quirk_fault(word: str, value: object) -> str:
+    """What is wrong with a quirk; empty where nothing is."""
+    shape = SHAPES.get(word)
+    if shape is None:
+        return unknown_word("quirk", word, SHAPES)
+    if shape.fits(value):
+        return ""
+    hint = nearest(value, shape.words) if isinstance(value, str) else ""
+    return f"the quirk '{word}' should be {shape.said}{hint}"
 
 
 def _words(value: object) -> list[str]:

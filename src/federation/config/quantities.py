@@ -24,6 +24,13 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _LARGEST_USD = Decimal(1_000_000)
 
 
+def on_off(value: object) -> object:
+    """YAML reads a bare `on` or `off` as a truth value: the word again."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value
+
+
 def decimal(value: object) -> Decimal:
     """An exact, finite number of zero or more."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):

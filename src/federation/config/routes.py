@@ -48,14 +48,14 @@ def resolve_routes(
 
 
 def _route(row: RouteRow, targets: tuple[Target, ...], whole: FederationFile) -> Route:
-    """A route's own partial weights and timeouts stand on the general ones."""
     deadlines = own = None
     if row.timeouts is not None:
-        general = whole.timeouts.model_dump()
-        deadlines = Deadlines(**general | row.timeouts.model_dump(exclude_unset=True))
+        deadlines = Deadlines(**row.timeouts.model_dump())
     if row.weights is not None:
         own = weights(row.weights)
-    return Route(row.name, row.strategy or whole.strategy, targets, own, deadlines)
+    return Route(
+        row.name, row.strategy or whole.strategy, targets, own, deadlines, row.mend, row.hedge
+    )
 
 
 class _Deployments:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from federation.config import quantities
 from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
-from federation.config.provider_row import Count, Listed, Name, Written
+from federation.config.provider_row import Count, Listed, Name, Region, TimeoutsRow, Written
 from federation.config.settings import (
     Budgets,
     EvidenceSettings,
@@ -20,15 +20,13 @@ from federation.config.settings import (
     TelemetrySettings,
 )
 from federation.config.words import STRATEGIES
-from federation.domain.routes import Deadlines, Keeping, ListenerLimits, Settings, Weights
-
-# SPEC: no call may ever run longer.
-LONGEST_S = 600.0
+from federation.domain.routes import Admission, Keeping, ListenerLimits, Overflow, Settings, Weights
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-Deadline = Annotated[float, Field(gt=0, le=LONGEST_S)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Strategy = Literal[STRATEGIES]  # type: ignore[valid-type]
+Mend = Literal["on", "exact", "off"]
+OnOff = BeforeValidator(quantities.on_off)
 _limits = ListenerLimits()
 _server = ServerSettings()
 _settings = Settings()
@@ -64,9 +62,17 @@ class ServerSection(Written):
 
 
 class StorageSection(Written):
-    """How safe a record must be before the answer goes on."""
+    """Where our own store lies, and how safe a record must be before the answer goes on."""
 
     durability: Literal["process", "disk"] = "process"
+    region: Annotated[tuple[Region, ...], Listed] = ()
+
+
+class GovernanceSection(Written):
+    """Whether there must be policies."""
+
+    required: bool | None = None
+    """Left out: only a configuration that loses them while it runs is refused."""
 
 
 class WeightsSection(Written):
@@ -85,15 +91,6 @@ class WeightsSection(Written):
         return value
 
 
-class TimeoutsSection(Written):
-    """Upstream deadlines in seconds."""
-
-    connect_s: Deadline = Deadlines().connect_s
-    first_token_s: Deadline = Deadlines().first_token_s
-    idle_s: Deadline = Deadlines().idle_s
-    total_s: Deadline = Deadlines().total_s
-
-
 class TargetRow(Written):
     """A deployment of a route, and its share where lots are drawn."""
 
@@ -108,7 +105,9 @@ class RouteRow(Written):
     strategy: Strategy | None = None
     targets: tuple[TargetRow, ...] = ()
     weights: WeightsSection | None = None
-    timeouts: TimeoutsSection | None = None
+    timeouts: TimeoutsRow | None = None
+    mend: Annotated[Mend, OnOff] | None = None
+    hedge: bool = False
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -175,6 +174,23 @@ class UpstreamSection(Written):
     attempts: Annotated[int, Field(ge=1, le=_settings.attempts)] = _settings.attempts
 
 
+class AdmissionSection(Written):
+    """How many calls may wait and run."""
+
+    queue: Annotated[int, Field(ge=0, le=100_000)] = Admission().queue
+    wait_s: Seconds = Admission().wait_s
+    calls: Count = Admission().calls
+
+
+class OverflowSection(Written):
+    """When `local_first` leaves the hosts of our own, and where to."""
+
+    providers: Annotated[tuple[Name, ...], Listed] = ()
+    max_queue: Annotated[int, Field(ge=0, le=100_000)] = Overflow().max_queue
+    max_wait_s: Annotated[float, Field(ge=0, le=3600)] = Overflow().max_wait_s
+    max_tokens: Count | None = None
+
+
 class TelemetrySection(Written):
     """How much is said in the log, and in what form."""
 
@@ -192,10 +208,12 @@ class EvidenceSection(Written):
 
 
 class BudgetsSection(Written):
-    """Default budgets per user, in USD."""
+    """Default budgets per user, in USD, and what becomes of calls that do not fit."""
 
     daily: Annotated[int, BeforeValidator(quantities.usd)] | None = Budgets().daily_nano
     monthly: Annotated[int, BeforeValidator(quantities.usd)] | None = Budgets().monthly_nano
+    lower: bool = _settings.spending.lower
+    wait_s: Annotated[float, Field(ge=0, le=30)] = _settings.spending.wait_s
 
 
 class FederationFile(Written):
@@ -205,7 +223,8 @@ class FederationFile(Written):
     storage: StorageSection = Field(default_factory=StorageSection)
     strategy: Strategy = _settings.strategy
     weights: WeightsSection = Field(default_factory=WeightsSection)
-    timeouts: TimeoutsSection = Field(default_factory=TimeoutsSection)
+    timeouts: TimeoutsRow = Field(default_factory=TimeoutsRow)
+    mend: Annotated[Mend, OnOff] = _settings.mend  # type: ignore[assignment]
     routes: tuple[RouteRow, ...] = ()
     auto: AutoSection = Field(default_factory=AutoSection)
     defaults: DefaultsSection = Field(default_factory=DefaultsSection)
@@ -213,6 +232,9 @@ class FederationFile(Written):
     responses: ResponsesSection = Field(default_factory=ResponsesSection)
     passthrough: PassthroughSection = Field(default_factory=PassthroughSection)
     upstream: UpstreamSection = Field(default_factory=UpstreamSection)
+    admission: AdmissionSection = Field(default_factory=AdmissionSection)
+    overflow: OverflowSection = Field(default_factory=OverflowSection)
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
     budgets: BudgetsSection = Field(default_factory=BudgetsSection)
     evidence: EvidenceSection = Field(default_factory=EvidenceSection)
+    governance: GovernanceSection = Field(default_factory=GovernanceSection)

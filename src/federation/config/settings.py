@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from federation.domain.catalogue import Provider
+from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
 from federation.errors import Problem
 
@@ -84,6 +85,11 @@ class Loaded:
     budgets: Budgets = Budgets()
     evidence: EvidenceSettings = EvidenceSettings()
     access: Access = Access()
+    policies: tuple[Policy, ...] = ()
+    policies_required: bool | None = None
+    """True: none is an error, False: they may go; None: they may not go while it runs."""
+    store_regions: tuple[str, ...] = ()
+    """Where our own store lies; empty where nobody said."""
     digest: str = ""
     """SHA-256, in hex, of the files as read and of the variables that are no secrets."""
     files: tuple[Path, ...] = ()

@@ -15,11 +15,11 @@ from federation.errors import Problem
 
 MESSAGE = "is read but not enforced by this version"
 
-FILE = ("server.trusted_proxies", "budgets.daily", "budgets.monthly")
-LIMITS = ("tpm", "concurrency")
+FILE = ("server.trusted_proxies",)
+LIMITS = ("tpm",)
 VARIABLES = ("JWT_SECRET_KEY",)
 
-MARKED = frozenset({*FILE, "budgets", *(f"limits.{name}" for name in LIMITS), *VARIABLES})
+MARKED = frozenset({*FILE, *(f"limits.{name}" for name in LIMITS), *VARIABLES})
 """Keys and variables whose description in the reference says so."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from federation.config import policies
 from federation.config.provider_sources import sources
 
 
@@ -26,7 +27,7 @@ class Seen:
 
 def watched(config_dir: Path, env_file: Path | None) -> tuple[Path, ...]:
     """Every file that a load would read just now, existing or not."""
-    own = [config_dir / "federation.yaml", *sources(config_dir)]
+    own = [config_dir / "federation.yaml", *sources(config_dir), *policies.watched(config_dir)]
     return tuple(own if env_file is None else [*own, env_file])
 
 

@@ -30,6 +30,7 @@ STRATEGIES = (
     "least_latency",
     "least_connections",
     "consistent_hash",
+    "local_first",
 )
 SCHEMES = ("none", "bearer", "header", "query", "sigv4", "oauth")
 MODALITIES = ("text", "image", "audio", "video", "pdf", "file")
@@ -37,9 +38,6 @@ UNITS = (
     *("image", "second", "character", "page", "request"),
     *("search", "web_search", "web_fetch"),
 )
-
-OWN_QUIRKS = ("embedding_batch", "invoke_body", "passthrough")
-"""Words for operators' rows that no row of the catalogue happens to use."""
 
 RESIDENCY = ("us", "eu", "uk", "apac", "cn", "other", "local")
 # ISO 3166-1 alpha-2, in lower case.

@@ -14,6 +14,7 @@ import pytest
 from federation.catalogue.quirks import QUIRKS
 from federation.catalogue.reader import load
 from federation.domain.catalogue import Ability, DataUse, Model, Price, Provider, Rates, Tier
+from federation.domain.quirks import SHAPES
 
 CATALOGUE = load()
 PROVIDERS = list(CATALOGUE.values())
@@ -102,9 +103,13 @@ def check_a_provider_has_unique_model_names(row: Provider) -> None:
 
 
 def check_a_provider_uses_only_documented_quirks(row: Provider) -> None:
-    assert set(row.quirks) <= set(QUIRKS)
-    for model in row.models:
-        assert set(model.quirks) <= set(QUIRKS)
+    for quirks in (row.quirks, *(model.quirks for model in row.models)):
+        assert set(quirks) <= set(QUIRKS)
+        assert [word for word, value in quirks.items() if not SHAPES[word].fits(value)] == []
+
+
+def test_every_quirk_has_a_meaning_and_says_what_values_it_takes() -> None:
+    assert set(SHAPES) == set(QUIRKS)
 
 
 def check_an_address_for_every_region_cannot_be_used_without_its_placeholder(row: Provider) -> None:

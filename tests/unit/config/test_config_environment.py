@@ -450,17 +450,69 @@ def test_a_local_server_that_nobody_named_is_not_asked(loading: Load, write: Wri
     assert loading().providers["ollama"].enabled
 
 
-def test_a_quirk_that_nothing_reads_is_warned_of(loading: Load, write: Write) -> None:
+def test_a_quirk_that_nothing_reads_is_refused_at_its_line(refused: Refused, write: Write) -> None:
     write(
         "providers.yaml",
-        "- id: openai\n  quirks: {output_limit_feld: x, auth_optional: true}\n"
-        "  models: [{id: m, quirks: {zzz: 1}}]\n",
+        "- id: openai\n  quirks:\n    auth_optional: true\n    output_limit_feld: x\n"
+        "  models:\n    - id: m\n      quirks: {zzz: 1}\n",
     )
-    warnings = [str(warning).rpartition("/")[2] for warning in loading().warnings]
-    assert warnings == [
-        (
-            "providers.yaml:2: no dialect reads the quirk 'output_limit_feld': "
-            "did you mean 'output_limit_field'?"
-        ),
-        "providers.yaml:3: no dialect reads the quirk 'zzz'",
-    ]
+    problems = [problem.rpartition("/")[2] for problem in refused()]
+    assert problems[0] == (
+        "providers.yaml:4: unknown quirk 'output_limit_feld': did you mean 'output_limit_field'?"
+    )
+    assert problems[1].startswith("providers.yaml:7: unknown quirk 'zzz' (known: accepts_only, ")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("stream_usage: alway", "one of option, always, x_groq, none: did you mean 'always'?"),
+        ("output_limit_field: max_token", "max_completion_tokens: did you mean 'max_tokens'?"),
+        ("reasoning_control: efort", "chat_template_kwargs: did you mean 'effort'?"),
+        ("json_mode: 'no'", "true or false"),
+        ("single_choice: 1", "true or false"),
+        ("drop: stop", "a list of words"),
+        ("drop: [1]", "a list of words"),
+        ("tool_choice: auto", "a list of some of auto, none, required, named"),
+        ("tool_choice: [auto, any]", "a list of some of auto, none, required, named"),
+        ("temperature_max: low", "a number"),
+        ("throttle_status: [52]", "a list of HTTP statuses"),
+        ("throttle_status: 529", "a list of HTTP statuses"),
+        ("rename: [a]", "a mapping of names to names"),
+        ("set: x", "a mapping of fields to values"),
+        ("sampling: null", "one of drop"),
+        ("cache_breakpoints: -1", "a whole number"),
+        ("path: 5", "a path, or a mapping of operations to paths"),
+    ],
+)
+def test_a_quirk_with_a_value_that_nothing_reads_is_refused(
+    refused: Refused, write: Write, written: str, said: str
+) -> None:
+    write("providers.yaml", f"- id: openai\n  quirks:\n    {written}\n")
+    (problem,) = refused()
+    word = written.partition(":")[0]
+    assert f"providers.yaml:3: the quirk '{word}' should be " in problem
+    assert problem.endswith(said)
+
+
+def test_quirks_with_the_values_that_they_take_are_taken(loading: Load, write: Write) -> None:
+    write(
+        "providers.yaml",
+        "- id: openai\n  quirks: {temperature_max: 1.5, effort_none_value: null, query: {v: 1},\n"
+        "    path: /chat, structured_output: tool, throttle_status: [529], prefill: prefix}\n",
+    )
+    quirks = loading().providers["openai"].quirks
+    assert quirks["temperature_max"] == 1.5
+    assert quirks["effort_none_value"] is None
+
+
+@pytest.mark.parametrize(
+    "models",
+    ["[{id: a}, {id: a}]", "[a, a]", "[{id: a}, {id: b, aliases: [a]}]"],
+)
+def test_a_name_that_two_models_of_a_row_have_is_refused(
+    refused: Refused, write: Write, models: str
+) -> None:
+    write("providers.yaml", f"- id: openai\n  models: {models}\n")
+    (problem,) = refused()
+    assert problem.endswith("providers.yaml:2: the model 'a' was already given in line 2")
