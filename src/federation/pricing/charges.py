@@ -1,10 +1,11 @@
 """What a call costs by the price book: exact integers, rounded once.
 
-Three rules surprise newcomers. A context tier prices the *whole* call, not the part above its
+Four rules surprise newcomers. A context tier prices the *whole* call, not the part above its
 threshold, because that is how vendors bill. An unknown rate makes the whole charge unknown
 (None) as soon as one token of that kind was used: never zero, never a guess below the truth.
 And what is billed by the piece (a search, a page) comes on top of the tokens, so a piece
-without a price makes the charge unknown too, unless the tokens stand for it.
+without a price makes the charge unknown too, unless the tokens stand for it. So does a class of
+service that the price list does not name: fast is dearer, flex is cheaper, and neither is usual.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from federation.schema.usage import Usage
 
 _PER_MILLION_PERMILLE = PER_MILLION * 1000
 _REQUEST: Final = "request"
-_MEASURES: Final = frozenset(("image", "second", "character", "page", "search"))
+_BATCH: Final = "batch"
+MEASURES: Final = frozenset(("image", "second", "character", "page", "search"))
 """Units that measure the work itself: a price list in tokens charges them as tokens."""
 
 
@@ -71,13 +73,24 @@ def listed(price: Price, usage: Usage, at: datetime, *, region: str | None = Non
     made = _output(rates, usage)
     if given is None or made is None:
         return None
-    fees = 0
+    fees, permille = 0, 1000
+    if usage.service_tier:
+        factor = tier_permille(price, usage.service_tier)
+        if factor is None and (given or made):
+            return None
+        permille = 1000 if factor is None else factor
     if usage.units or price.units:
         counted = _fees(price.units, usage)
         if counted is None:
             return None
         fees = counted * PER_MILLION
-    return _rounded(price, given + made + fees, region)
+    return _rounded(price, (given + made) * permille + fees * 1000, region)
+
+
+def tier_permille(price: Price, tier: str) -> int | None:
+    """The factor of the rates in a class of service; None where nobody states it."""
+    factor = price.service_tiers.get(tier)
+    return price.batch_permille if factor is None and tier == _BATCH else factor
 
 
 def predict(
@@ -156,17 +169,18 @@ def _fees(units: dict[str, int], usage: Usage) -> int | None:
         each = units.get(name)
         if each is not None:
             total += count * each
-        elif name not in _MEASURES or not (usage.input or usage.output):
+        elif name not in MEASURES or not (usage.input or usage.output):
             return None
     return total
 
 
 def _rounded(price: Price, total: int, region: str | None) -> int:
-    """A sum in millionths of a nano-dollar, with the factor for the place; rounded once."""
-    divisor = PER_MILLION
+    """A sum in thousandths of millionths of a nano-dollar, with the factor for the place; rounded
+    once."""
+    divisor = _PER_MILLION_PERMILLE
     if region is not None and price.multipliers:
         total *= price.multipliers.get(region, 1000)
-        divisor = _PER_MILLION_PERMILLE
+        divisor *= 1000
     whole, rest = divmod(total, divisor)
     half = divisor >> 1
     if rest > half or (rest == half and whole & 1):

@@ -56,6 +56,8 @@ def deployment_of(case: Case) -> Deployment:
             model.price.rates, **{name: usd_to_nano(usd) for name, usd in case["rates"].items()}
         )
         model = replace(model, price=replace(model.price, rates=rates))
+    if "service_tiers" in case:
+        model = replace(model, price=replace(model.price, service_tiers=case["service_tiers"]))
     return Deployment(case["deployment"], provider, model, usable=True)
 
 
@@ -124,7 +126,7 @@ def streamed(case: Case) -> bytes:
                     frame("contentBlockDelta", delta),
                     frame("contentBlockStop", {"contentBlockIndex": 0}),
                     frame("messageStop", {"stopReason": "end_turn"}),
-                    frame("metadata", {"usage": payload, "metrics": {"latencyMs": 3}}),
+                    frame("metadata", {"usage": payload, **case.get("answer", {})}),
                 ]
             )
         case "cohere":
@@ -157,7 +159,7 @@ def openai_head(kind: str) -> Case:
 
 
 def openai_stream(case: Case) -> bytes:
-    head = openai_head("chat.completion.chunk")
+    head = {**openai_head("chat.completion.chunk"), **case.get("answer", {})}
     said = {"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}
     over = {"index": 0, "delta": {}, "finish_reason": "stop"}
     end: Case = {**head, "choices": [over]}

@@ -242,3 +242,29 @@ def test_requests_that_are_counted_replace_the_one_that_is_not() -> None:
     price = Price(Rates(1_000_000), units={"request": 5})
     assert charge(price, Usage(input=1), NOON) == 6
     assert charge(price, Usage(input=1, units={"request": 2}), NOON) == 11
+
+
+def test_a_class_of_service_has_its_own_factor_and_none_is_never_the_usual_one() -> None:
+    price = Price(
+        Rates(1_000_000, 2_000_000),
+        multipliers={"eu": 1100},
+        units={"web_search": 7},
+        batch_permille=500,
+        service_tiers={"fast": 2000, "flex": 600},
+    )
+
+    def cost(tier: str, region: str | None = None, **units: int) -> int | None:
+        usage = Usage(input=1000, output=1000, units=units, service_tier=tier)
+        return charge(price, usage, NOON, region=region)
+
+    assert cost("") == 3_000
+    assert cost("fast") == 6_000
+    assert cost("fast", "eu", web_search=10) == 6_677
+    assert cost("flex") == 1_800
+    assert cost("batch") == 1_500
+    assert cost("priority") is None
+    assert charge(price, Usage(service_tier="priority"), NOON) == 0
+    free = Price(Rates(0, 0))
+    assert charge(free, Usage(input=5, output=5, service_tier="scale"), NOON) == 0
+    told = Usage(input=5, output=5, service_tier="scale", reported_nano=9)
+    assert charge(price, told, NOON) == 9
