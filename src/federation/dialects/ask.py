@@ -17,16 +17,19 @@ import msgspec
 from msgspec import Raw, structs
 
 from federation.dialects.tokenizer import members, wrong_type
+from federation.domain.policies import DATA_CLASSES, OWN_CLASS, Privacy
 from federation.errors import InvalidRequest
 from federation.schema.glance import Ask, Constraints
 from federation.schema.http import Headers
 
 _ASK: Final = msgspec.json.Decoder(Ask)
 _PREFIX = b"x-federation-"
-_STARTS: Final = frozenset((b"x-f", b"x-r", b"x-m"))
+_STARTS: Final = frozenset((b"x-f", b"x-r", b"x-m", b"x-t"))
 """How the names in `HEADERS` begin: a cheap sieve over every call's headers."""
 _LONGEST = 256
 _MOST_TAGS = 50
+_MOST_CLASSES = 50
+_LEVELS: Final = tuple(level.value for level in Privacy)
 
 
 def read_ask(raw: Raw | None, headers: Headers) -> Ask:
@@ -75,6 +78,13 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(name for part in value.split(",") if (name := part.strip()))
 
 
+def _classes(value: str) -> tuple[str, ...]:
+    classes = _names(value)
+    if not classes:
+        raise ValueError("classes of data with commas between them")
+    return classes
+
+
 def _tags(value: str) -> dict[str, str]:
     tags: dict[str, str] = {}
     for pair in _names(value):
@@ -85,6 +95,19 @@ def _tags(value: str) -> dict[str, str]:
     return tags
 
 
+def _count(value: str) -> int:
+    if not _COUNT.fullmatch(value):
+        raise ValueError("a whole number")
+    return int(value)
+
+
+def _rank(value: str) -> int:
+    if len(value) != 1 or value not in "12345":
+        raise ValueError("a number from 1 (critical) to 5")
+    return int(value)
+
+
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -96,6 +119,11 @@ HEADERS: Final[dict[bytes, tuple[str, Callable[[str], Any]]]] = {
     b"x-federation-tags": ("tags", _tags),
     b"x-federation-metadata": ("metadata", _flag),
     b"x-federation-strict": ("strict", _flag),
+    b"x-federation-timeout-ms": ("timeout_ms", _count),
+    b"x-timeout-ms": ("timeout_ms", _count),
+    b"x-federation-priority": ("priority", _rank),
+    b"x-federation-privacy": ("privacy", _text),
+    b"x-federation-data-classes": ("data_classes", _classes),
     b"x-federation-max-cost": ("constraints.max_cost", _number),
     b"x-max-budget": ("constraints.max_cost", _number),
     b"x-federation-max-latency-ms": ("constraints.max_latency_ms", _number),
@@ -140,12 +168,17 @@ def _joined(ask: Ask, said: dict[str, Any]) -> Ask:
             if any(now.get(tag, content) != content for tag, content in value.items()):
                 raise _conflict(member)
             value = {**now, **value}
-        elif now != value and now not in (None, "", (), False):
+        elif now != value and not _unsaid(member, now):
             raise _conflict(member)
         (inner if name else top)[name or outer] = value
     if inner:
         top["constraints"] = structs.replace(ask.constraints, **inner)
     return structs.replace(ask, **top)
+
+
+def _unsaid(member: str, now: Any) -> bool:
+    """Whether the body leaves it open. An empty list of classes says that there are none."""
+    return now is None if member == "data_classes" else now in (None, "", (), False)
 
 
 def _checked(ask: Ask) -> Ask:
@@ -161,7 +194,23 @@ def _checked(ask: Ask) -> Ask:
         raise _refused("tags", f"has more than {_MOST_TAGS} entries")
     if any(len(part) > _LONGEST for pair in ask.tags.items() for part in pair):
         raise _refused("tags", f"has a name or value longer than {_LONGEST} characters")
+    if ask.privacy is not None and ask.privacy not in _LEVELS:
+        raise _refused("privacy", f"must be one of {', '.join(_LEVELS)}")
+    if ask.data_classes is not None:
+        _check_classes(ask.data_classes)
     return ask
+
+
+def _check_classes(classes: tuple[str, ...]) -> None:
+    """A class that is misspelled would keep data from nobody."""
+    if len(classes) > _MOST_CLASSES:
+        raise _refused("data_classes", f"has more than {_MOST_CLASSES} entries")
+    for name in classes:
+        if name not in DATA_CLASSES and not (name.startswith(OWN_CLASS) and len(name) <= _LONGEST):
+            known = ", ".join(DATA_CLASSES)
+            raise _refused(
+                "data_classes", f"may hold {known} and names that begin with '{OWN_CLASS}'"
+            )
 
 
 def _refused(member: str, problem: str) -> InvalidRequest:

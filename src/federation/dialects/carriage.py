@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import structs
 
 from federation.dialects.envelopes import PREFIX, Letter, digest_of, disclose, enclose, url_safe
+from federation.dialects.origins import Origins
 from federation.schema.chat import ASSISTANT, TOOL, ChatRequest, ChatResponse, Choice
 from federation.schema.parts import Part, Text, Thinking, ToolCall, ToolResult
 
@@ -37,6 +38,9 @@ MARKED: Final = frozenset(("openai_responses", "anthropic", "bedrock"))
 """Client dialects whose own providers refuse reasoning that has no state of theirs. Reasoning
 without any state is put into an envelope there too, so that it is known again when such a
 provider takes over: its bytes must not be forwarded."""
+
+NOBODY: Final = "/"
+"""A maker that made nothing: a call fitted for it has no states at all."""
 
 _PLACES: Final = {"openai_responses": SEALED, "gemini": SIGNATURE, "bedrock": SIGNATURE}
 """Where a dialect has room for a state of reasoning, if not by whether there is text: an
@@ -177,22 +181,31 @@ def _unsigned(part: Text | ToolCall, signature: str, key: bytes) -> Part:
 # On to a provider
 
 
-def fit(request: ChatRequest, maker: str) -> tuple[ChatRequest, bool]:
+def fit(
+    request: ChatRequest, maker: str, origins: Origins | None = None
+) -> tuple[ChatRequest, bool]:
     """A conversation without the states that `maker` (see `maker_of`) did not make, and
     whether any was left out.
 
     A state that came without an envelope belongs to the client's own dialect: it is kept
-    where that is the maker's family. Reasoning keeps its text; a part, and then a message,
+    where that is the maker's family, unless `origins` know another maker of it. Reasoning
+    keeps its text; a part, and then a message,
     that held nothing but a foreign state is gone.
     """
     native = maker.partition("/")[0] == request.dialect
     lost = False
 
+    def others(part: Thinking | ToolCall | Text) -> bool:
+        sealed = part.sealed if isinstance(part, Thinking) else ""
+        return origins is not None and any(
+            state and origins.is_others(state, maker) for state in (part.signature, sealed)
+        )
+
     def change(part: Part) -> Part | None:
         nonlocal lost
         if not isinstance(part, Thinking | ToolCall | Text):
             return part
-        if part.maker == maker or (native and not part.maker):
+        if part.maker == maker or (native and not part.maker and not others(part)):
             return part
         sealed = isinstance(part, Thinking) and bool(part.sealed or part.id)
         if not part.signature and not sealed:

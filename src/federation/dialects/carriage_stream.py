@@ -9,7 +9,7 @@ event, as it does where calls arrive whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
@@ -22,13 +22,23 @@ from federation.schema.parts import Part, Text, Thinking, ToolCall
 class Wrapper:
     """Puts the states of one stream into envelopes; the arguments are `carriage.wrap`'s."""
 
-    __slots__ = ("_dialect", "_fresh", "_ids", "_key", "_maker", "_open")
+    __slots__ = ("_dialect", "_fresh", "_ids", "_key", "_maker", "_names", "_open")
 
-    def __init__(self, maker: str, key: bytes, dialect: str, *, ids: bool) -> None:
+    def __init__(
+        self,
+        maker: str,
+        key: bytes,
+        dialect: str,
+        *,
+        ids: bool,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """`names`: what the client calls the tools that have an alias (`tool_names`)."""
         self._maker = maker
         self._key = key
         self._dialect = dialect
         self._ids = ids
+        self._names = names or {}
         self._open: dict[tuple[int, int], _Open] = {}
         self._fresh: dict[tuple[int, int], int] = {}
 
@@ -57,6 +67,8 @@ class Wrapper:
             if head.text:
                 part.release(chunk.choice, chunk.part, out)
         elif isinstance(head, Text | ToolCall):
+            if isinstance(head, ToolCall) and head.name in self._names:
+                head = structs.replace(head, name=self._names[head.name])
             bare_head = structs.replace(head, signature="")
             part = self._open[place] = _Open(bare_head, "", head.signature, "")
             if self._ids and isinstance(head, ToolCall):

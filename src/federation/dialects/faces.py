@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from federation.dialects.origins import Origin
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
 from federation.errors import FederationError, UpstreamError
@@ -30,6 +31,8 @@ class StreamDecoder(Protocol):
     """Content was seen, or the end; keep-alives and empty openings do not count."""
     done: bool
     """The provider said that the stream is over."""
+    malformed: int
+    """Events that could not be read and were skipped: what they said is lost."""
 
     @property
     def complete(self) -> bool:
@@ -80,6 +83,9 @@ class Upstream(Protocol):
 
     forwards: str
     """The client dialect whose bytes it takes as they are."""
+    origin: Origin | None
+    """Remembers the states of answers that are forwarded. None, as it is prepared: nobody
+    asks, or every host of the dialect opens every state."""
 
     def needs_translation(self, glance: Glance, body: bytes) -> bool:
         """Whether a body of the dialect that it takes must be read and written anew, because
@@ -177,6 +183,11 @@ class ClientFace:
     """A whole answer's body with `router_metadata` (rendered JSON) put into it."""
     stream_type: Callable[[ClientRequest], bytes]
     """The content type of the stream that this call gets."""
+    limits: tuple[str, ...] = ()
+    """Members of a body that limit the output, the usual one first; none: it stands deeper."""
+    error_ends: bool = False
+    """The in-band error is itself an end that nobody takes for success: what follows it is a
+    regular end. In other languages the body is cut, so that it cannot look whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,17 @@ express is not in its table; mapping into other words without losing the meaning
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from federation.errors import InvalidRequest
+from federation.schema.chat import ChatRequest
+from federation.schema.parts import IMAGE, Media, ToolResult
 
 DROP, REFUSE = "drop", "refuse"
+_PUBLIC: Final = re.compile(r"https?://|data:", re.IGNORECASE)
 
 FEATURES: Final[dict[str, str]] = {
     # Sampling
@@ -42,6 +46,7 @@ FEATURES: Final[dict[str, str]] = {
     "tool_schema": "parts of a tool's schema",
     "custom_tools": "tools that take free text",
     "hosted_tools": "tools that the provider runs",
+    "tool_arguments": "arguments of earlier calls that are no JSON object",
     "tool_result_error": "marking a tool's result as an error",
     "tool_result_media": "pictures or files in a tool's result",
     # Content
@@ -98,10 +103,11 @@ Table = Mapping[str, Rule]
 class Losses:
     """Gathers what one encoding leaves out."""
 
-    __slots__ = ("_found", "_table")
+    __slots__ = ("_features", "_found", "_table")
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, features: Mapping[str, str] = FEATURES) -> None:
         self._table = table
+        self._features = features
         self._found: dict[str, None] = {}
 
     def note(self, feature: str, field: str = "") -> None:
@@ -109,7 +115,7 @@ class Losses:
         and `KeyError` for a feature that the dialect's table does not name."""
         rule = self._table[feature]
         if rule.action == REFUSE:
-            raise refusal(feature, field)
+            raise refusal(feature, field, self._features)
         self._found[feature] = None
 
     def found(self) -> tuple[str, ...]:
@@ -117,11 +123,25 @@ class Losses:
         return tuple(self._found)
 
 
-def refusal(feature: str, field: str = "") -> InvalidRequest:
-    """The refusal of a call whose target cannot do what is asked."""
+def refusal(
+    feature: str, field: str = "", features: Mapping[str, str] = FEATURES
+) -> InvalidRequest:
+    """The refusal of a call whose target cannot do what is asked; `features` says it in words."""
     return InvalidRequest(
-        f"The deployment that would serve this call cannot take {FEATURES[feature]}. Leave it "
+        f"The deployment that would serve this call cannot take {features[feature]}. Leave it "
         "out, or name another model.",
         code="not_expressible",
         param=field or None,
     )
+
+
+def check_addresses(request: ChatRequest) -> None:
+    """Raise `InvalidRequest` for an address that is none for everybody (`s3://`, `gs://`): it
+    means something in the dialect that it came in, where it is a governed field, and another
+    one's provider would open it with our account there."""
+    for index, message in enumerate(request.messages):
+        for part in message.parts:
+            for media in part.parts if isinstance(part, ToolResult) else (part,):
+                if isinstance(media, Media) and media.url and not _PUBLIC.match(media.url):
+                    feature = "image_url" if media.kind == IMAGE else "file_url"
+                    raise refusal(feature, f"messages[{index}]")

@@ -19,16 +19,39 @@ EVENT_LIMIT: Final = 4 * 1024 * 1024
 _EOL = rb"(?:\r\n|\n|\r(?![\n]|\Z))"
 _BLANK_LINE: Final = re.compile(_EOL + _EOL)
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark, with which some hosts begin a body."""
 _OVERLAP: Final = 3
 """A blank line is at most four bytes, so its start may lie this far back in what was held."""
+
+
+class Opening:
+    """A stream's first bytes, of which a byte order mark is no part; one for each stream."""
+
+    __slots__ = ("_held", "over")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.over = False
+        """The stream has begun: nothing is held, and `after` need not be asked."""
+
+    def after(self, data: bytes) -> bytes:
+        """What may be read of the bytes so far; empty where they may still be the mark's."""
+        data = self._held + data
+        if len(data) < len(MARK) and MARK.startswith(data):
+            self._held = data
+            return b""
+        self.over = True
+        return data.removeprefix(MARK)
 
 
 class EventCutter:
     """Holds back the event that is not whole yet; one for each stream."""
 
-    __slots__ = ("held",)
+    __slots__ = ("_opening", "held")
 
     def __init__(self) -> None:
+        self._opening = Opening()
         self.held = bytearray()
         """The beginning of an event that is not whole; read-only to others."""
 
@@ -37,6 +60,8 @@ class EventCutter:
 
         Raises `UpstreamGarbled` for an event above `EVENT_LIMIT` bytes.
         """
+        if not self._opening.over:
+            data = self._opening.after(data)
         held = self.held
         if not held:
             if data.find(b"\n\n") == len(data) - 2 and b"\r" not in data and len(data) > 1:
@@ -88,8 +113,6 @@ def event_data(event: bytes) -> bytes | None:
         if b"\n" not in data and b"\r" not in data:
             return data
     lines = [
-        line[5:].removeprefix(b" ")
-        for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf"))
-        if line.startswith(b"data:")
+        line[5:].removeprefix(b" ") for line in _LINE_END.split(event) if line.startswith(b"data:")
     ]
     return b"\n".join(lines) if lines else None

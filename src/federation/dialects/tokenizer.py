@@ -21,6 +21,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.halves import lone_half
 from federation.errors import InvalidRequest, PayloadTooLarge
 from federation.schema.glance import Span
 
@@ -171,6 +172,11 @@ def _parse(text: bytes, where: str) -> Members:
 def _reason(said: str, text: bytes) -> str:
     if text.startswith(b"\xef\xbb\xbf"):
         return "a byte order mark at byte 0; send plain UTF-8"
+    if (at := lone_half(text)) is not None:
+        return (
+            f"the escape at byte {at} is half of a surrogate pair: a text was cut inside of "
+            "a character. Cut it between characters, or leave the half out"
+        )
     match = _AT_BYTE.match(said)
     return f"{match[1]} at byte {match[2]}" if match else f"it breaks off at byte {len(text)}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from federation.dialects.address import Reach
 from federation.dialects.openai.wire import Wire, prepare
 from federation.domain.catalogue import Auth, Deployment, Model, Provider, Tier
 from federation.domain.routes import Settings
@@ -42,7 +43,7 @@ def make_wire() -> MakeWire:
         deployment = Deployment(
             f"acme/{model}", provider, Model(model, quirks=model_quirks or {}), usable=True
         )
-        return prepare(deployment, settings or Settings(), **others)
+        return prepare(deployment, settings or Settings(), Reach(**others))
 
     return make
 

@@ -135,7 +135,9 @@ USAGES: list[tuple[dict[str, Any], Usage | None]] = [
         Usage(106, 12, cached=5),
     ),
     ({"input_tokens": 10}, None),
-    ({"input_tokens": "10", "output_tokens": 1}, None),
+    ({"input_tokens": "10", "output_tokens": 1.0}, Usage(10, 1)),
+    ({"input_tokens": 10, "output_tokens": 1, "cache_creation": []}, Usage(10, 1)),
+    ({"input_tokens": "ten", "output_tokens": 1}, None),
     ({"input_tokens": -1, "output_tokens": 1}, None),
 ]
 

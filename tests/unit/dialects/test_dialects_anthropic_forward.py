@@ -10,6 +10,7 @@ from anthropic_vendor import OLDER, VendorRequests, make_request, make_upstream
 from msgspec import Raw
 
 from federation.dialects.anthropic.client import CLIENT
+from federation.dialects.anthropic.forward import forward_count
 from federation.domain.catalogue import Ability, Auth
 from federation.schema.chat import (
     ChatRequest,
@@ -104,7 +105,7 @@ def test_a_cloud_has_the_model_in_the_path_and_the_version_in_the_body(
         "anthropic_version": "vertex-2023-10-16",
     }
     assert upstream.dropped_fields(seen) == ()
-    count = upstream.forward_count(seen, request.body)
+    count = forward_count(upstream.wire, seen, request.body)
     assert count.target == f"{folder}count-tokens:rawPredict"
     assert json.loads(count.body) == {
         "model": "claude-sonnet-4-5@20250929",

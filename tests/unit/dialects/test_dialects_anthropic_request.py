@@ -193,7 +193,6 @@ def test_a_malformed_call_is_refused_with_its_field(change: dict[str, Any], para
 PARSE_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"name": "x"}]}, "tools[0].input_schema"),
     ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
-    ({"tools": [{"name": "federation_answer", "input_schema": {}}]}, "tools[0].name"),
     ({"tool_choice": {"type": "tool"}}, "tool_choice"),
     ({"tool_choice": {"type": "maybe"}}, "tool_choice"),
     ({"output_config": {"format": {"type": "text"}}}, "output_config.format"),

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from federation.catalogue.reader import load
 from federation.dialects.anthropic.client import CLIENT
+from federation.dialects.anthropic.forward import forward_count
 from federation.dialects.anthropic.upstream import AnthropicUpstream, prepare
 from federation.domain.catalogue import Ability, Deployment, Model, Provider
 from federation.domain.routes import Settings
@@ -107,7 +108,7 @@ def test_a_call_is_forwarded_as_the_row_demands(provider: Provider, model: Model
     dropped = {**provider.quirks, **model.quirks}.get("sampling") == "drop"
     assert ("temperature" in sent) != dropped
     assert ("temperature" in upstream.dropped_fields(seen)) == dropped
-    assert upstream.forward_count(seen, request.body).target.endswith(
+    assert forward_count(upstream.wire, seen, request.body).target.endswith(
         ("/messages/count_tokens", "/models/count-tokens:rawPredict")
     )
 
@@ -176,6 +177,6 @@ def test_a_row_may_name_the_only_fields_and_paths_that_it_takes() -> None:
         "system": "Be kind.",
     }
     assert upstream.dropped_fields(seen) == ("temperature",)
-    assert upstream.forward_count(seen, request.body).target == "/v1/c?v=1"
+    assert forward_count(upstream.wire, seen, request.body).target == "/v1/c?v=1"
     written = json.loads(upstream.encode(CLIENT.parse(request, seen)).request.body)
     assert set(written) == {"model", "messages", "max_tokens", "system"}

@@ -29,6 +29,8 @@ SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"additional
 TOOL = Tool("look", "Looks.", SCHEMA)
 NEWER: dict[str, object] = {"sampling": "drop", "reasoning_control": "adaptive"}
 NEW_ABILITIES = frozenset((Ability.TOOLS, Ability.JSON_SCHEMA, Ability.REASONING))
+FORCING = frozenset((Ability.TOOLS, Ability.FORCED_TOOLS))
+SHAPED = frozenset((Ability.TOOLS, Ability.JSON_SCHEMA))
 HI = Message("user", (Text("Hi"),))
 
 
@@ -80,7 +82,7 @@ def test_allowed_tools_are_the_ones_that_are_sent() -> None:
         {"tools": (TOOL,), "tool_choice": ToolChoice("named", "look")},
         {"tools": (Tool("free", kind="custom"),)},
         {"tools": (Tool("web", kind="hosted", raw=Raw(b"{}")),)},
-        {"tools": (Tool("with space"),)},
+        {"tools": (Tool(""),)},
         {"modalities": ("text", "audio")},
     ],
 )
@@ -154,11 +156,48 @@ def test_an_older_model_answers_after_a_schema_by_a_forced_tool(vendor: VendorRe
         write(asking(format=wanted), abilities=frozenset((Ability.TOOLS,)))
 
 
-def test_any_object_as_the_answer_is_left_to_the_prompt() -> None:
-    body, losses = write(asking(format=OutputFormat("json")))
-    assert losses == ("json_mode",)
+def test_any_object_as_the_answer_is_the_input_of_a_forced_tool() -> None:
+    body, losses = write(asking(format=OutputFormat("json")), abilities=FORCING)
+    assert losses == ()
+    assert body["tool_choice"] == {"type": "tool", "name": "federation_answer"}
+    assert body["tools"][0]["input_schema"] == {"type": "object", "properties": {}}
     assert "output_config" not in body
-    assert write(asking(format=OutputFormat("text")))[1] == ()
+
+
+def test_any_object_is_left_to_the_prompt_where_no_tool_can_be_forced() -> None:
+    assert write(asking(format=OutputFormat("json")), abilities=SHAPED)[1] == ("json_mode",)
+    assert write(asking(format=OutputFormat("text")), abilities=SHAPED)[1] == ()
+
+
+OPEN = [
+    {"type": "object"},
+    {"type": "object", "additionalProperties": {"type": "integer"}},
+    {"type": "object", "properties": {"a": {}}, "additionalProperties": True},
+    {"type": "object", "properties": {"a": {"anyOf": [{"items": {"type": "object"}}]}}},
+]
+
+
+@pytest.mark.parametrize("schema", OPEN)
+def test_a_schema_that_cannot_be_closed_keeps_its_meaning(schema: Any) -> None:
+    wanted = asking(format=OutputFormat("schema", Raw(json.dumps(schema).encode())))
+    body, losses = write(wanted, abilities=FORCING | SHAPED)
+    assert losses == ()
+    assert body["tools"][0]["input_schema"] == schema
+    with pytest.raises(InvalidRequest) as refused:
+        write(wanted, abilities=SHAPED)
+    assert refused.value.code == "not_expressible"
+    tool = Tool("f", "", Raw(json.dumps(schema).encode()), strict=True)
+    body, losses = write(asking(tools=(tool,)), abilities=SHAPED)
+    assert losses == ("strict_tools",)
+    assert body["tools"][0] == {"name": "f", "input_schema": schema}
+
+
+def test_two_choices_of_one_schema_must_both_hold() -> None:
+    one, two, three = {"type": "string"}, {"const": "a"}, {"enum": ["a"]}
+    schema = {"oneOf": [one], "anyOf": [two], "allOf": [three]}
+    assert json.loads(bytes(fitted(Raw(json.dumps(schema).encode())))) == {
+        "allOf": [three, {"anyOf": [one]}, {"anyOf": [two]}]
+    }
 
 
 @pytest.mark.parametrize(
@@ -240,3 +279,9 @@ def test_the_last_marks_are_kept_where_there_are_too_many() -> None:
     content = body["messages"][0]["content"]
     assert [n for n, block in enumerate(content) if "cache_control" in block] == [4, 6, 8, 10]
     assert losses == ("cache_marks",)
+
+
+def test_a_tool_with_the_name_of_the_answers_own_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        write(asking(tools=(Tool("federation_answer", "Says.", SCHEMA),)))
+    assert caught.value.param == "tools[0].name"

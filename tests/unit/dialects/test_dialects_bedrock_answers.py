@@ -365,7 +365,7 @@ def test_a_row_may_say_that_the_input_includes_cached_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{}", b"[]", b'{"inputTokens":"3","outputTokens":1}', b'{"inputTokens":-1}', b"\xff"]
+    "raw", [b"{}", b"[]", b'{"inputTokens":"x","outputTokens":1}', b'{"inputTokens":-1}', b"\xff"]
 )
 def test_counts_that_make_no_sense_are_no_usage(raw: bytes) -> None:
     assert read_usage(upstream().wire, Raw(raw)) is None

@@ -13,6 +13,7 @@ from bedrock_world import CALL, HELLO, OBJECT, RESULT, WEATHER, ask, sent, upstr
 from msgspec import Raw
 
 from federation.dialects.bedrock.tables import JSON_ANSWER
+from federation.dialects.tool_names import alias
 from federation.domain.catalogue import Ability
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
@@ -104,17 +105,21 @@ def test_numbers_in_arguments_keep_their_text() -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"a":', "[1]", '"text"', "null"])
-def test_arguments_that_are_no_object_name_their_message(arguments: str) -> None:
+def test_arguments_that_are_no_object_go_along_in_one(arguments: str) -> None:
     call = Message("assistant", (ToolCall("t1", "weather", arguments),))
-    with pytest.raises(InvalidRequest) as caught:
-        upstream().encode(ask(HELLO, call, RESULT, tools=(WEATHER,)))
-    assert caught.value.param == "messages[1]"
+    encoded = upstream().encode(ask(HELLO, call, RESULT, tools=(WEATHER,)))
+    assert encoded.losses == ("tool_arguments",)
 
 
-@pytest.mark.parametrize("name", ["ns.tool", "x" * 65, "größe", ""])
-def test_a_tools_name_that_the_vendor_refuses_is_named(name: str) -> None:
+@pytest.mark.parametrize("name", ["ns.tool", "x" * 65, "größe"])
+def test_a_tools_name_that_the_vendor_refuses_has_an_alias(name: str) -> None:
+    body = json.loads(upstream().encode(ask(tools=(Tool(name, "d", OBJECT),))).request.body)
+    assert body["toolConfig"]["tools"][0]["toolSpec"]["name"] == alias(name)
+
+
+def test_a_tool_without_a_name_is_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        upstream().encode(ask(tools=(Tool(name, "d", OBJECT),)))
+        upstream().encode(ask(tools=(Tool("", "d", OBJECT),)))
     assert caught.value.param == "tools[0]"
 
 

@@ -15,6 +15,7 @@ from gemini_vendor import check_answer, check_body
 from native_dialects import Case, collected, fed, golden, make_upstream, plain
 
 from federation import errors
+from federation.dialects.bound import CountingUpstream
 from federation.dialects.faces import Upstream
 from federation.dialects.gemini.client import CLIENT
 from federation.dialects.gemini.own import GeminiRequest
@@ -40,7 +41,7 @@ def parsed(body: Any, path: str = PATH, query: str = "") -> ChatRequest:
 
 def upstream(**quirks: object) -> GeminiUpstream:
     made = make_upstream(prepare, "gemini", base_url=BASE, quirks=quirks)
-    assert isinstance(made, GeminiUpstream)
+    assert isinstance(made, CountingUpstream)
     return made
 
 

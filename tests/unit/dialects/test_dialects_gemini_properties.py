@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_dialects import collected, fed, golden, make_upstream, plain
 
+from federation.dialects.bound import CountingUpstream
 from federation.dialects.gemini.client import CLIENT
 from federation.dialects.gemini.paths import route
 from federation.dialects.gemini.upstream import GeminiUpstream, prepare
@@ -22,7 +23,7 @@ BASE = "https://api.acme.test/v1beta"
 WHOLE = "/v1beta/models/m:generateContent"
 STREAM = "/v1beta/models/m:streamGenerateContent"
 MADE = make_upstream(prepare, "gemini", base_url=BASE, quirks={"reasoning_replay": "signed"})
-assert isinstance(MADE, GeminiUpstream)
+assert isinstance(MADE, CountingUpstream)
 FACE: GeminiUpstream = MADE
 
 words = st.text(max_size=12)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from federation.dialects.openai.answers import read_answer, text_of, with_metadata
+from federation.dialects.openai.answers import read_answer, text_of
 from federation.dialects.openai.wire import Wire
+from federation.dialects.whole import with_metadata
 from federation.errors import (
     UpstreamDenied,
     UpstreamError,

@@ -146,3 +146,31 @@ def test_a_wrong_object_is_refused_by_path(body: Any, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read(body)
     assert caught.value.param == param
+
+
+def test_privacy_and_classes_of_data_are_asked_for_in_the_body_or_in_headers() -> None:
+    by_headers = read(x_federation_privacy="internal", x_federation_data_classes="pii, x-secret")
+    assert by_headers == read({"privacy": "internal", "data_classes": ["pii", "x-secret"]})
+    assert read().data_classes is None
+    assert read({"data_classes": []}).data_classes == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"privacy": "Internal"}, {}),
+        ({"privacy": ""}, {}),
+        ({"data_classes": ["PII"]}, {}),
+        ({"data_classes": ["pi"]}, {}),
+        ({"data_classes": [f"x-{n}" for n in range(51)]}, {}),
+        ({"data_classes": ["x-" + "a" * 300]}, {}),
+        ({}, {"x_federation_data_classes": " , "}),
+        ({}, {"x_federation_privacy": "secret"}),
+        ({"data_classes": []}, {"x_federation_data_classes": "pii"}),
+        ({"data_classes": ["pii"]}, {"x_federation_data_classes": "phi"}),
+        ({"privacy": "public"}, {"x_federation_privacy": "internal"}),
+    ],
+)
+def test_what_would_protect_nobody_is_refused(body: Any, headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        read(body, **headers)

@@ -18,12 +18,13 @@ from openai.types.shared import ErrorObject
 from pydantic import ConfigDict, TypeAdapter
 
 from federation import errors
-from federation.dialects.openai.answers import read_answer, text_of, with_metadata
+from federation.dialects.openai.answers import read_answer, text_of
 from federation.dialects.openai.errors import decode_error, render_error
 from federation.dialects.openai.forward import forward
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
+from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 from federation.schema.usage import Usage
 

@@ -119,10 +119,10 @@ def test_every_content_part_is_read(written: dict[str, Any], expected: Part) -> 
 
 
 def test_an_unknown_part_stays_this_languages_own() -> None:
-    part = part_of({"type": "container_upload", "id": 1})
+    part = part_of({"type": "hologram", "id": 1})
     assert isinstance(part, Foreign)
     assert part.dialect == "openai"
-    assert json.loads(bytes(part.raw)) == {"type": "container_upload", "id": 1}
+    assert json.loads(bytes(part.raw)) == {"type": "hologram", "id": 1}
 
 
 @pytest.mark.parametrize(

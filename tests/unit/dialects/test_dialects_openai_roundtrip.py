@@ -247,14 +247,16 @@ def choices(draw: st.DrawFn, index: int, *, streamed: bool = False) -> Choice:
 @st.composite
 def responses(draw: st.DrawFn, *, streamed: bool = False) -> ChatResponse:
     count = draw(st.integers(1, 2))
+    tier = draw(st.sampled_from(("", "flex")))
+    billed = usages.map(lambda usage: structs.replace(usage, service_tier=tier))
     return ChatResponse(
         "openai",
         "chatcmpl-1",
         "acme-large-2026",
         tuple(draw(choices(index, streamed=streamed)) for index in range(count)),
         1_790_000_000,
-        draw(st.one_of(st.none(), usages)),
-        draw(st.sampled_from(("", "flex"))),
+        draw(st.one_of(st.none(), billed)),
+        tier,
         draw(st.sampled_from(({}, {"system_fingerprint": Raw(b'"fp_1"')}))),
     )
 

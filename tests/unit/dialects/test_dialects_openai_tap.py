@@ -192,19 +192,21 @@ def test_a_status_in_the_body_is_an_error(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd",
+    ("odd", "passes"),
     [
-        b"data: {not json}\n\n",
-        b"data: 7\n\n",
-        b'data: {"choices":[{"delta":{}, "finish_reason": 7}]}\n\n',
-        b'data: {"choices":[],"model":"\xff"}\n\n',
-        b"data: " + b"[" * 100_000 + b"\n\n",
-        b"data: \n\n",
+        (b"data: 7\n\n", True),
+        (b'data: {"choices":[{"delta":{}, "finish_reason": 7}]}\n\n', True),
+        (b"data: {not json}\n\n", False),
+        (b'data: {"choices":[],"model":"\xff"}\n\n', False),
+        (b"data: " + b"[" * 100_000 + b"\n\n", False),
+        (b"data: \n\n", False),
     ],
 )
-def test_an_event_that_cannot_be_read_is_passed_on_and_counted(wire: Wire, odd: bytes) -> None:
-    tap, out = run(wire, HELLO, odd, STOP)
-    assert out == HELLO + odd + STOP
+def test_an_event_that_cannot_be_read_is_counted_and_passed_on_if_it_is_json(
+    wire: Wire, odd: bytes, *, passes: bool
+) -> None:
+    tap, out = run(wire, HELLO, odd, STOP, DONE)
+    assert out == HELLO + odd * passes + STOP + DONE
     assert tap.malformed == 1
     assert tap.complete
 
@@ -214,13 +216,13 @@ def test_a_last_event_without_its_blank_line_is_completed(wire: Wire) -> None:
     assert out == HELLO + DONE
     assert tap.done
     tap, out = run(wire, HELLO, STOP[:-2])
-    assert out == HELLO + STOP
+    assert out == HELLO + STOP + DONE
     assert tap.complete
 
 
 def test_a_last_usage_event_without_its_blank_line_is_withheld_too(wire: Wire) -> None:
     tap, out = run(wire, HELLO, STOP, USAGE[:-2])
-    assert out == HELLO + STOP
+    assert out == HELLO + STOP + DONE
     assert tap.answer().usage == Usage(9, 2)
 
 

@@ -77,6 +77,54 @@ def test_an_answer_without_the_vectors_is_no_answer(provider: str, body: Any) ->
             target.read_answer(seen, reply(body))
 
 
+NO_VECTORS: list[list[Any]] = [
+    [None, [1, 2]],
+    [["a", "b"], [1, 2]],
+    [[1, None], [1, 2]],
+    [[[1], [2]], [1, 2]],
+    [[], []],
+    [[1, 2], [1]],
+    ["", ""],
+]
+
+
+@pytest.mark.parametrize("values", NO_VECTORS)
+@pytest.mark.parametrize("provider", ["openai", "cohere", "gemini", "ollama"])
+def test_what_is_no_vector_or_of_another_length_is_no_answer(
+    provider: str, values: list[Any]
+) -> None:
+    body = {
+        "openai": {"data": [{"index": n, "embedding": one} for n, one in enumerate(values)]},
+        "cohere": {"embeddings": {"float": values}},
+        "gemini": {"embeddings": [{"values": one} for one in values]},
+        "ollama": {"embeddings": values},
+    }[provider]
+    face = table.OPERATION_CLIENTS[EMBEDDINGS, "openai"]
+    asked = request(PATHS["openai"], {"input": ["a", "b"]})
+    seen = face.glance(asked)
+    assert face.parse is not None
+    target = embedder(provider).target
+    with pytest.raises(UpstreamGarbled):
+        target.decode(face.parse(asked, seen), [reply(body)])
+    if target.forwards:
+        with pytest.raises(UpstreamGarbled):
+            target.read_answer(seen, reply(body))
+
+
+@pytest.mark.parametrize("places", [[0, 0], [0, None], [1, 2], [-1, 0]])
+def test_vectors_that_may_be_of_any_input_are_no_answer(places: list[int | None]) -> None:
+    data = [{"index": place, "embedding": [1, 2]} for place in places]
+    face = table.OPERATION_CLIENTS[EMBEDDINGS, "openai"]
+    asked = request(PATHS["openai"], {"input": ["a", "b"]})
+    seen = face.glance(asked)
+    assert face.parse is not None
+    target = embedder("openai").target
+    with pytest.raises(UpstreamGarbled):
+        target.decode(face.parse(asked, seen), [reply({"data": data})])
+    with pytest.raises(UpstreamGarbled):
+        target.read_answer(seen, reply({"data": data}))
+
+
 def test_an_error_inside_an_answer_is_raised() -> None:
     face = table.OPERATION_CLIENTS[EMBEDDINGS, "openai"]
     asked = request(PATHS["openai"], {"input": "a"})

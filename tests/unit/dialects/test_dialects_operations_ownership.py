@@ -25,6 +25,8 @@ RULES: list[dict[str, Any]] = [
     {"method": "GET", "path": "/files/{file_id}/parts/{part_id}", "price": "free"},
     {"method": "POST", "path": "/jobs", "price": "free", "body": "json", "ids": ["files"],
      "query": ["after", "limit"]},
+    {"method": "POST", "path": "/runs", "price": "free", "body": "json",
+     "ids": ["input.files", "input.more.id", "after"], "query": ["after"]},
 ]  # fmt: skip
 RAW = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._~:@+=,-]{0,99}", fullmatch=True)
 
@@ -92,7 +94,7 @@ def test_a_body_is_changed_where_ids_stand_and_nowhere_else() -> None:
         "POST", "/jobs", body % (one.encode(), two.encode()), f"after={one.replace('-', '%2D')}"
     )
     own, known = with_own_ids(asked, "t1", KEY)
-    assert own.body == b'{ "n": 1.50, "files": ["f-1"], "deep": {"x":["f-2","text"]} }'
+    assert own.body == b'{ "n": 1.50, "files": ["f-1"], "deep": {"x": ["f-2", "text"]} }'
     assert own.query == "after=f-1"
     assert known == {"f-1": one, "f-2": two}
     with pytest.raises(NotFound):
@@ -111,11 +113,57 @@ def test_a_listed_member_holds_ids_only(files: bytes) -> None:
         with_own_ids(passage("POST", "/jobs", b'{"files": %b}' % files), "t1", KEY)
 
 
+ODD = (b"[" * 300 + b"1" + b"]" * 300, b"1e999", b"1.0000000000000000001", b'{"a": 1, "a": 2}')
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_stands_beside_an_id_is_not_looked_at(odd: bytes) -> None:
+    one = wrapped("f-1").encode()
+    body = b'{"x": [%b, "%b", %b], "files": "%b"}'
+    own, _ = with_own_ids(passage("POST", "/jobs", body % (odd, one, odd, one)), "t1", KEY)
+    assert own.body == body % (odd, b"f-1", odd, b"f-1")
+    told = for_client(own, own.body, "", {"f-1": "W"}, "")
+    assert told == body % (odd, b"W", odd, b"W")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_id_among_odd_values_is_still_the_clients_in_an_answer(odd: bytes) -> None:
+    asked = passage("POST", "/jobs", b"{}")
+    assert for_client(asked, b'["j-1", %b]' % odd, "j-1", {}, "N") == b'["N", %b]' % odd
+    escaped = for_client(asked, rb'{"x": %b, "y": "j\u002d1"}' % odd, "j-1", {}, "N")
+    assert escaped == b'{"x": %b, "y": "N"}' % odd
+
+
+def test_members_of_members_and_of_lists_must_be_wrapped_too() -> None:
+    one = wrapped("f-1").encode()
+    good = b'{"input": {"files": ["%b"], "more": [{"id": "%b", "n": 1.50}]}, "id": "mine"}'
+    own, _ = with_own_ids(passage("POST", "/runs", good % (one, one)), "t1", KEY)
+    assert own.body == good % (b"f-1", b"f-1")
+    for bare in (good % (one, b"f-1"), good % (b"f-1", one), rb'{"inp\u0075t": {"files": "f-1"}}'):
+        with pytest.raises(NotFound):
+            with_own_ids(passage("POST", "/runs", bare), "t1", KEY)
+    for twice in (
+        b'{"input": {"files": "%b", "files": "%b"}}' % (one, one),
+        b'{"input": {"more": [{"id": "%b", "id": "%b"}]}}' % (one, one),
+        b'{"input": {"files": {"x": "%b"}}}' % one,
+        b'{"input": {"files": [true]}}',
+    ):
+        with pytest.raises(InvalidRequest):
+            with_own_ids(passage("POST", "/runs", twice), "t1", KEY)
+
+
+def test_a_query_parameter_under_ids_holds_ids_alone() -> None:
+    own, known = with_own_ids(passage("POST", "/runs", b"{}", f"after={wrapped('f-1')}"), "t1", KEY)
+    assert (own.query, list(known)) == ("after=f-1", ["f-1"])
+    with pytest.raises(NotFound):
+        with_own_ids(passage("POST", "/runs", b"{}", "after=f-1"), "t1", KEY)
+
+
 def test_an_answer_names_what_the_client_may_name_again() -> None:
     asked = passage("POST", "/jobs", b"{}")
     body = b'{"id": "j-1", "n": 1.50, "of": ["f-1", "f-3", "x f-1"], "text": "j-1 made"}'
     told = for_client(asked, body, "j-1", {"f-1": "W"}, "NEW")
-    assert told == b'{"id": "NEW", "n": 1.50, "of": ["W","f-3","x f-1"], "text": "j-1 made"}'
+    assert told == b'{"id": "NEW", "n": 1.50, "of": ["W", "f-3", "x f-1"], "text": "j-1 made"}'
     assert for_client(asked, b'{"a": 1}', "", {"f-1": "W"}, "") == b'{"a": 1}'
     assert for_client(asked, b"\x00f-1", "", {"f-1": "W"}, "") == b"\x00f-1"
     for twice in (b'{"id": "j-1", "id": "j-1"}', b'{"id": "j-1"', b'{"a": "j-1"' + b"[" * 2_000):

@@ -28,7 +28,7 @@ SECRET = "sk-upstream-secret"
 RULES: list[dict[str, Any]] = [
     {"method": ["GET"], "path": "/files/{file_id}", "price": "free", "query": ["limit", "after"]},
     {"method": ["POST"], "path": "/files", "price": 0, "body": "any", "creates": "id"},
-    {"method": ["DELETE", "GET"], "path": "/files/latest", "price": "0.000001"},
+    {"method": ["DELETE", "GET"], "path": "/files/latest", "price": "0.000001", "filter": "none"},
     {
         "method": "POST",
         "path": "/fine_tuning/jobs",
@@ -99,6 +99,26 @@ def test_a_path_without_a_price_cannot_be_called() -> None:
     with pytest.raises(Forbidden) as caught:
         ask("/videos")
     assert caught.value.code == "unknown_price"
+
+
+def test_a_list_of_everybodys_objects_is_refused_unless_the_row_filters_it() -> None:
+    rules = [
+        {"method": ["GET", "POST"], "path": "/all", "price": "free"},
+        {"method": "GET", "path": "/of", "price": "free", "query": ["in[]", "n"], "filter": "in[]"},
+        {"method": "GET", "path": "/voices", "price": "free", "filter": "none"},
+    ]
+    passages = prepare(row(rules=rules))
+
+    def ask(method: str, path: str, query: str = "") -> None:
+        admit(passages, ClientRequest(method, f"/passthrough/acme/{path}", query, {}, b""))
+
+    for path, query in (("all", ""), ("of", ""), ("of", "n=1")):
+        with pytest.raises(Forbidden, match="everybody"):
+            ask("GET", path, query)
+    ask("POST", "all")
+    ask("GET", "of", "in[]=x")
+    ask("GET", "voices")
+    assert read_rules(rules)[1].ids == {"in[]"}
 
 
 def test_another_method_is_refused() -> None:
@@ -323,6 +343,9 @@ def test_the_id_of_a_new_object_is_read() -> None:
         {"method": "GET", "path": "/x", "creates": 3},
         {"method": "GET", "path": "/x", "unknown": 1},
         {"method": "GET", "path": "/x", "query": [1]},
+        {"method": "GET", "path": "/x", "ids": ["after"]},
+        {"method": "GET", "path": "/x", "filter": "file"},
+        {"method": "GET", "path": "/x", "filter": ["file"], "query": ["file"]},
     ],
 )
 def test_a_rule_that_cannot_be_let_through_is_named(rule: Any) -> None:

@@ -167,6 +167,7 @@ def reply(body: Any) -> WireReply:
         {},
         [],
         {"results": None},
+        {"results": []},
         {"results": [{"index": 3, "relevance_score": 1}]},
         {"results": [{"index": -1, "relevance_score": 1}]},
         {"results": [{"index": 0, "relevance_score": 1}, {"index": 0, "relevance_score": 1}]},

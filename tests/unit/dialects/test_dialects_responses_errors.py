@@ -20,6 +20,7 @@ from federation.errors import (
     UpstreamRateLimited,
     UpstreamRejected,
 )
+from federation.schema.parts import ToolCall
 
 
 @pytest.mark.parametrize(
@@ -95,12 +96,7 @@ def test_what_is_no_response_is_garbled(body: bytes) -> None:
 @pytest.mark.parametrize(
     "item",
     [
-        {"type": "message"},
-        {"type": "message", "content": None},
-        {"type": "message", "content": [{"type": "output_text", "text": None}]},
         {"type": "message", "content": [{"type": "output_new", "x": 1}]},
-        {"type": "function_call", "name": "f", "arguments": "{}"},
-        {"type": "function_call", "call_id": "c", "name": "f", "arguments": {"a": 1}},
         {"type": "reasoning", "summary": "text"},
         {"type": None},
         {},
@@ -111,6 +107,38 @@ def test_an_item_that_cannot_be_read_goes_along_as_it_came(item: Body) -> None:
     response = upstream().decode(body)
     shown = json.loads(CLIENT.render(response, parsed({"input": "a"})))
     assert shown["output"] == [item]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "message"},
+        {"type": "message", "content": None},
+        {"type": "message", "content": [{"type": "output_text", "text": None}]},
+        {"type": "function_call", "name": "f", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": [1]},
+        {"type": "custom_tool_call", "call_id": "c", "name": "f"},
+    ],
+)
+def test_a_message_or_call_that_cannot_be_read_is_no_answer(item: Body) -> None:
+    with pytest.raises(UpstreamGarbled):
+        upstream().decode(encoded({"output": [item], "status": "completed"}))
+
+
+def test_arguments_that_are_an_object_are_read_as_its_text() -> None:
+    item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": {"a": "ü"}}
+    response = upstream().decode(encoded({"output": [item], "status": "completed"}))
+    (call,) = response.choices[0].parts
+    assert isinstance(call, ToolCall)
+    assert json.loads(call.arguments) == {"a": "ü"}
+    assert response.choices[0].finish == "tool_calls"
+
+
+def test_an_answer_that_is_no_text_is_none() -> None:
+    body = encoded({"output": [], "status": "completed", "model": "ü"})
+    for read in (upstream().decode, upstream().read_answer):
+        with pytest.raises(UpstreamGarbled):
+            read(body.replace("ü".encode(), b"\xfc"))
 
 
 @pytest.mark.parametrize(

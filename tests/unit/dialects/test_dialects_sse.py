@@ -73,7 +73,6 @@ def test_an_event_above_the_limit_is_garbled() -> None:
         (b"data: {}\r\r", b"{}"),
         (b"event: x\nid: 1\ndata: {}\n\n", b"{}"),
         (b'data: {"a":\ndata: 1}\n\n', b'{"a":\n1}'),
-        (b"\xef\xbb\xbfdata: {}\n\n", b"{}"),
         (b"data: [DONE]", b"[DONE]"),
         (b"\ndata: x\n\n", b"x"),
         (b": comment\n\n", None),

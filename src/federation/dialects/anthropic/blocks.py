@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.anthropic.tables import ANSWER_TOOL, NAME
+from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.parts import (
@@ -67,6 +68,10 @@ _CITED: Final = msgspec.json.Decoder(_Cited)
 _CITE: Final = msgspec.json.Decoder(_Cite | None)
 
 
+_UNREAD: Final = ("container_upload",)
+"""Kinds of this language that no other can say."""
+
+
 def read_content(raw: Raw, where: str) -> tuple[Part, ...]:
     """The parts of a content, a string or an array. Raises `InvalidRequest` with the place."""
     data = bytes(raw)
@@ -85,6 +90,7 @@ def read_block(block: Members, where: str) -> Part:
     kind = _read(_STRING, block.get("type", _NULL), f"{where}.type")
     reader = _READERS.get(kind)
     if reader is None:
+        refuse_stranger(kind, where, _UNREAD, "text, image or document")
         return Foreign(NAME, Raw(msgspec.json.encode(block)))
     return reader(block, where)
 

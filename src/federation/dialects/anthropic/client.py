@@ -12,10 +12,11 @@ from federation.dialects.anthropic.errors import render_error, stream_error
 from federation.dialects.anthropic.glance import glance
 from federation.dialects.anthropic.parse import parse
 from federation.dialects.anthropic.prompt import prompt
-from federation.dialects.anthropic.render import render, with_metadata
+from federation.dialects.anthropic.render import render
 from federation.dialects.anthropic.stream_render import StreamRenderer
 from federation.dialects.anthropic.tables import NAME
 from federation.dialects.faces import ClientFace
+from federation.dialects.whole import with_metadata
 from federation.schema.chat import ChatRequest
 from federation.schema.http import ClientRequest
 
@@ -39,5 +40,6 @@ CLIENT: Final = ClientFace(
     stream_error=stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    limits=("max_tokens",),
 )
 """The Messages language towards clients."""

@@ -9,7 +9,6 @@ Reference: https://platform.claude.com/docs/en/api/errors, types.shared of the o
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
@@ -17,23 +16,25 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.anthropic.wire import Wire
+from federation.dialects.error_reply import error_headers, reasons, should_retry
 from federation.dialects.retry_after import read_retry_after
+from federation.dialects.upstream_errors import (
+    decoded,
+    denied,
+    failed,
+    gone,
+    late,
+    rejected,
+    scrubbed,
+    short,
+    slow_down,
+)
 from federation.errors import (
     FederationError,
-    NotEligible,
-    UpstreamDenied,
     UpstreamError,
-    UpstreamFailed,
-    UpstreamMissing,
-    UpstreamRateLimited,
     UpstreamRejected,
-    UpstreamTimeout,
 )
 from federation.schema.http import ClientReply, Headers
-
-_LONGEST_MESSAGE: Final = 4096
-_LONGEST_BODY: Final = 16_384
-_MOST_REMOVED: Final = 50
 
 TYPES: Final = {
     400: "invalid_request_error",
@@ -86,32 +87,22 @@ class _Said(msgspec.Struct):
 
 def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> UpstreamError:
     """The error that an answer with this status means. Never raises."""
-    clean = _scrubbed(wire, body)
+    clean = scrubbed(body, wire.secrets)
     return _classify(wire, status, _read_body(clean), headers, clean)
 
 
 def error_in_stream(wire: Wire, error: Raw) -> UpstreamError:
     """The error that an event of a stream, or an answer of status 200, holds."""
-    clean = _scrubbed(wire, bytes(error))
-    said = _read_error(_decoded(clean))
+    clean = scrubbed(bytes(error), wire.secrets)
+    said = _read_error(decoded(clean))
     status = _STATUSES.get(said.kind, 500)
     return _classify(wire, status, said, {}, b'{"type":"error","error":%b}' % clean)
 
 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     """An error as the official clients expect it, with the headers that they obey."""
-    headers = [(b"content-type", b"application/json")]
-    if call_id:
-        headers.append((b"request-id", call_id.encode()))
-        headers.append((b"x-federation-call-id", call_id.encode()))
-        headers.append((b"x-federation-attempts", b"%d" % error.attempts))
-    if isinstance(error, NotEligible):
-        # The official clients retry a 503 by themselves; what rules removed stays removed.
-        headers.append((b"x-should-retry", b"false"))
-    if error.retry_after_s is not None:
-        milliseconds = math.ceil(error.retry_after_s * 1000.0)
-        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
-        headers.append((b"retry-after-ms", b"%d" % milliseconds))
+    headers = error_headers(error, call_id, id_header=b"request-id")
+    headers += should_retry(error)
     return ClientReply(error.status, headers, _rendered(error, call_id))
 
 
@@ -121,11 +112,7 @@ def stream_error(error: FederationError) -> bytes:
 
 
 def _rendered(error: FederationError, call_id: str) -> bytes:
-    details: dict[str, Any] = {"error_code": error.code}
-    if error.param:
-        details["param"] = error.param
-    if isinstance(error, NotEligible):
-        details["removed"] = dict(list(error.removed.items())[:_MOST_REMOVED])
+    details = {"error_code": error.code} | reasons(error)
     kind = TYPES.get(error.status)
     if kind is None:
         kind = "api_error" if error.status >= 500 else "invalid_request_error"
@@ -136,26 +123,18 @@ def _rendered(error: FederationError, call_id: str) -> bytes:
 def _classify(wire: Wire, status: int, said: _Said, headers: Headers, body: bytes) -> UpstreamError:
     words = said.message
     if status in wire.unpaid or status == 402 or _is_broke(status, said):
-        return _denied(wire, status, "is out of funds or at its spend limit")
+        return denied(wire.deployment, status, "is out of funds or at its spend limit")
     if status in wire.throttles or status in _SLOW or said.kind == "overloaded_error":
-        return UpstreamRateLimited(
-            f"{wire.deployment} asks to slow down.",
-            retry_after_s=read_retry_after(headers, words),
-            upstream_status=status,
-        )
+        return slow_down(wire.deployment, status, read_retry_after(headers, words))
     moderated = status in (400, 403) and _SAYS_MODERATED.search(words) is not None
     if status == 401 or (status == 403 and not moderated):
-        return _denied(wire, status, "refuses our credential")
+        return denied(wire.deployment, status, "refuses our credential")
     if status in (404, 405, 410) or 300 <= status < 400:
-        return UpstreamMissing(f"{wire.deployment} is not there any more.", upstream_status=status)
+        return gone(wire.deployment, status)
     if status == 504 or (status >= 500 and said.kind == "timeout_error"):
-        return UpstreamTimeout(f"{wire.deployment} did not answer in time.", upstream_status=status)
+        return late(wire.deployment, status)
     if status in wire.loading or status in (408, 409, 425) or not 400 <= status < 500:
-        return UpstreamFailed(
-            f"{wire.deployment} failed with status {status}.",
-            retry_after_s=read_retry_after(headers, words),
-            upstream_status=status,
-        )
+        return failed(wire.deployment, status, read_retry_after(headers, words))
     return _rejected(wire, status, said, moderated, body)
 
 
@@ -163,10 +142,6 @@ def _is_broke(status: int, said: _Said) -> bool:
     if said.kind == "billing_error" or said.code in _NO_FUNDS:
         return True
     return status in (400, 403, 429) and _SAYS_NO_FUNDS.search(said.message) is not None
-
-
-def _denied(wire: Wire, status: int, problem: str) -> UpstreamDenied:
-    return UpstreamDenied(f"{wire.deployment} {problem}.", upstream_status=status)
 
 
 def _rejected(
@@ -177,44 +152,24 @@ def _rejected(
         code = "context_length_exceeded"
     elif moderated:
         code = "content_filter"
-    return UpstreamRejected(
-        said.message or f"{wire.deployment} refused the request with status {status}.",
-        code=code[:64],
-        status=status,
-        upstream_status=status,
-        body=body[:_LONGEST_BODY],
-        content_type=b"application/json",
-    )
-
-
-def _scrubbed(wire: Wire, body: bytes) -> bytes:
-    for secret in wire.secrets:
-        body = body.replace(secret, b"[credential]")
-    return body
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    return rejected(wire.deployment, status, said.message, code, body)
 
 
 def _read_body(body: bytes) -> _Said:
     """From the vendor's object, or from a cloud's that stands before it."""
-    found = _decoded(body)
+    found = decoded(body)
     if isinstance(found, list) and found:
         found = found[0]
     if not isinstance(found, dict):
-        return _Said(_short(found))
+        return _Said(short(found))
     error = found.get("error")
     return _read_error(error if error is not None else found)
 
 
 def _read_error(error: Any) -> _Said:
     if not isinstance(error, dict):
-        return _Said(_short(error))
-    message = _short(error.get("message") or error.get("Message") or error.get("detail"))
+        return _Said(short(error))
+    message = short(error.get("message") or error.get("Message") or error.get("detail"))
     kind, details = error.get("type") or error.get("status"), error.get("details")
     code = details.get("error_code") if isinstance(details, dict) else error.get("code")
     return _Said(
@@ -222,9 +177,3 @@ def _read_error(error: Any) -> _Said:
         kind if isinstance(kind, str) else "",
         code if isinstance(code, str) else "",
     )
-
-
-def _short(message: Any) -> str:
-    if isinstance(message, str):
-        return message[:_LONGEST_MESSAGE]
-    return "" if message is None else msgspec.json.encode(message).decode()[:_LONGEST_MESSAGE]

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.sse import event_data
+from federation.dialects.whole import salvaged
 
 NULL: Final = Raw(b"null")
 
@@ -81,11 +82,8 @@ def data_of(event: bytes) -> bytes | None:
     return event_data(event)
 
 
-def read_event(event: bytes) -> Event | None:
-    """An event; None for one that cannot be read."""
-    data = data_of(event)
-    if data is None:
-        return None
+def read_event(data: bytes) -> Event | None:
+    """An event's data; None where it cannot be read."""
     try:
         return _EVENT.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -100,4 +98,4 @@ def read_head(event: bytes) -> EventHead | None:
     try:
         return _HEAD.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return salvaged(_HEAD, data)

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw
+
+from federation.dialects.fields import decoders
+from federation.dialects.governed import EMPTY, Governed, neutral
 
 _Object = dict[str, Raw]
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -41,11 +43,7 @@ class OutputConfig(msgspec.Struct, frozen=True):
     format: Typed | None = None
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "cache_control": Typed | None,
         "container": str | _Object | None,
@@ -73,64 +71,48 @@ FIELDS: Final = _decoders(
 )
 """Request fields of the vendor, and what their value must be. Ranges are left to the host."""
 
-OBJECTS: Final = ("metadata", "output_config", "output_format", "thinking", "tool_choice")
+OBJECTS: Final = frozenset(
+    ("metadata", "output_config", "output_format", "thinking", "tool_choice")
+)
 """Fields whose members we read: a duplicate in them is refused too."""
 
 LISTED: Final = frozenset(("anthropic_version", "compaction"))
 """Further fields that change neither model, place, price nor retention."""
 
 
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """Why a field is governed, and the values with which it changes nothing."""
-
-    effect: str
-    """place | price | model | retention | credentials, in any number."""
-    reason: str
-    neutral: frozenset[bytes] = frozenset((b"null",))
-
-
-def _neutral(*values: str) -> frozenset[bytes]:
-    return frozenset((b"null", *(value.encode() for value in values)))
-
-
-_EMPTY = _neutral("[]", "{}", '""', "false")
-
 GOVERNED: Final[dict[str, Governed]] = {
-    "anthropic_beta": Governed(
-        "price", "Switches previews on, where a host takes them so.", _EMPTY
-    ),
-    "billing_policy": Governed("credentials, price", "Chooses whose account is billed.", _EMPTY),
+    "anthropic_beta": Governed("price", "Switches previews on, where a host takes them so.", EMPTY),
+    "billing_policy": Governed("credentials, price", "Chooses whose account is billed.", EMPTY),
     "cache_control": Governed(
         "retention, price",
         "Keeps prompt prefixes for an hour.",
-        _neutral('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"5m"}'),
+        neutral('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"5m"}'),
     ),
-    "container": Governed("retention, price", "Keeps a sandbox with files at the host.", _EMPTY),
+    "container": Governed("retention, price", "Keeps a sandbox with files at the host.", EMPTY),
     "context_management": Governed(
-        "model, price", "Has the host summarize the conversation.", _neutral("{}", '{"edits":[]}')
+        "model, price", "Has the host summarize the conversation.", neutral("{}", '{"edits":[]}')
     ),
     "diagnostics": Governed(
         "retention",
         "Compares with an earlier call that the host remembers.",
-        _neutral("{}", '{"previous_message_id":null}'),
+        neutral("{}", '{"previous_message_id":null}'),
     ),
-    "fallback_credit_token": Governed("price", "Spends a credit of an earlier call.", _EMPTY),
-    "fallbacks": Governed("model, price", "Lets the host answer with another model.", _EMPTY),
-    "inference_geo": Governed("place, price", "Chooses where the call is processed.", _EMPTY),
-    "mcp_servers": Governed("place, credentials", "Has the provider call other servers.", _EMPTY),
+    "fallback_credit_token": Governed("price", "Spends a credit of an earlier call.", EMPTY),
+    "fallbacks": Governed("model, price", "Lets the host answer with another model.", EMPTY),
+    "inference_geo": Governed("place, price", "Chooses where the call is processed.", EMPTY),
+    "mcp_servers": Governed("place, credentials", "Has the provider call other servers.", EMPTY),
     "service_tier": Governed(
         "price",
         "Buys another processing class at another price.",
-        _neutral('"auto"', '"standard_only"'),
+        neutral('"auto"', '"standard_only"'),
     ),
-    "speed": Governed("price", "Buys another processing class.", _neutral('"standard"')),
-    "thread": Governed("retention", "Reads and writes a stored conversation.", _EMPTY),
-    "user_profile_id": Governed("credentials", "Calls in the name of another account.", _EMPTY),
-    "workspace_id": Governed("credentials", "Would change the account that is billed.", _EMPTY),
-    "api_key": Governed("credentials", "Would replace the provider's credential.", _EMPTY),
-    "base_url": Governed("place", "Would replace the provider's address.", _EMPTY),
-    "extra_headers": Governed("credentials, place", "Would add headers to the call.", _EMPTY),
+    "speed": Governed("price", "Buys another processing class.", neutral('"standard"')),
+    "thread": Governed("retention", "Reads and writes a stored conversation.", EMPTY),
+    "user_profile_id": Governed("credentials", "Calls in the name of another account.", EMPTY),
+    "workspace_id": Governed("credentials", "Would change the account that is billed.", EMPTY),
+    "api_key": Governed("credentials", "Would replace the provider's credential.", EMPTY),
+    "base_url": Governed("place", "Would replace the provider's address.", EMPTY),
+    "extra_headers": Governed("credentials, place", "Would add headers to the call.", EMPTY),
 }
 """Fields that change what a rule may have decided. With a neutral value they are forwarded."""
 

@@ -12,11 +12,11 @@ from typing import Final
 from federation.dialects.anthropic.history import mend
 from federation.dialects.anthropic.wire import BETAS, Wire
 from federation.dialects.faces import HeaderPairs
+from federation.dialects.row_changes import dropped, edits_of
 from federation.dialects.splice import splice
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import WireRequest
 
-_OURS: Final = ("federation",)
 COUNTED: Final = frozenset(
     (
         "cache_control",
@@ -82,28 +82,12 @@ def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
     mended = _mended(glance, body)
     if mended is not None:
         values["messages"] = mended
-    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
-    if not wire.drop.isdisjoint(spans):
-        drop += tuple(name for name in spans if name in wire.drop)
-    if wire.accepts is not None:
-        drop += tuple(name for name in spans if name not in wire.accepts and name not in drop)
-        values = {name: value for name, value in values.items() if name in wire.accepts}
-    return Edits(values, drop, wire.rename)
+    return edits_of(wire, spans, values, wire.rename)
 
 
 def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header."""
-    if wire.accepts is None and wire.drop.isdisjoint(glance.spans):
-        return ()
-    return tuple(
-        name
-        for name in glance.spans
-        if name != "model"
-        and (
-            name in wire.drop
-            or (wire.accepts is not None and name not in wire.accepts and name not in _OURS)
-        )
-    )
+    return tuple([name for name in dropped(wire, glance.spans) if name != "model"])
 
 
 def with_betas(wire: Wire, headers: HeaderPairs, betas: tuple[str, ...]) -> HeaderPairs:

@@ -23,16 +23,14 @@ from federation.dialects.anthropic.fields import (
 from federation.dialects.anthropic.messages import Tally, read_content, read_kind, read_messages
 from federation.dialects.anthropic.tables import CLIENT_TOOLS, VERSIONS, tool_kind
 from federation.dialects.ask import read_ask
-from federation.dialects.tokenizer import Members, layout, members, wrong_type
+from federation.dialects.fields import Fields, read_fields
+from federation.dialects.malformed import missing
+from federation.dialects.tokenizer import layout, members
 from federation.errors import InvalidRequest
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
 _NOTHING: Final[tuple[str, ...]] = ()
-_STRING: Final = msgspec.json.Decoder(str)
-_OURS: Final = frozenset(("messages", "federation"))
-_PLAIN: Final = frozenset(FIELDS) - frozenset(GOVERNED) - frozenset(OBJECTS)
-"""Fields that are done with once their type is right."""
 _THINKS: Final = frozenset(("enabled", "adaptive"))
 
 
@@ -47,6 +45,20 @@ class _Edits(msgspec.Struct):
 _EDITS: Final = msgspec.json.Decoder(_Edits)
 
 
+def _is_quiet(raw: Raw) -> bool:
+    """Whether no edit of a context has the host write something in its place."""
+    return all(tool_kind(edit.type) in QUIET_EDITS for edit in _EDITS.decode(raw).edits)
+
+
+_FIELDS: Final = Fields(
+    FIELDS,
+    GOVERNED,
+    LISTED | {"messages", "federation"},
+    OBJECTS,
+    {"context_management": _is_quiet},
+)
+
+
 def glance(request: ClientRequest) -> Glance:
     """Look at a call of `/v1/messages` or its count. Raises `InvalidRequest` with the field,
     and the byte where known; `PayloadTooLarge` for a body of too many values."""
@@ -54,9 +66,9 @@ def glance(request: ClientRequest) -> Glance:
     found, spans, end = layout(request.body)
     raw_messages = found.get("messages")
     if raw_messages is None:
-        raise InvalidRequest("'messages' is missing.", code="missing_field", param="messages")
+        raise missing("messages")
     tally = read_messages(raw_messages)
-    values, governed, unlisted = _read_fields(found)
+    values, governed, unlisted = read_fields(found, _FIELDS)
     get = values.get
     if get("system"):
         read_content(found["system"], "system", tally)
@@ -115,44 +127,6 @@ def _read_headers(request: ClientRequest) -> tuple[str, ...]:
         raise InvalidRequest(
             f"The header anthropic-beta must be {error}.", param="anthropic-beta"
         ) from None
-
-
-def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The values of known fields, the names of governed and of unlisted ones."""
-    values: dict[str, Any] = {}
-    governed = unlisted = _NOTHING
-    name = ""
-    try:
-        for name, raw in found.items():
-            decoder = FIELDS.get(name)
-            if decoder is not None:
-                value = values[name] = decoder.decode(raw)
-                if name in _PLAIN:
-                    continue
-                if name in OBJECTS and value is not None:
-                    members(bytes(raw), name)
-            if name in GOVERNED:
-                if not _is_neutral(name, raw):
-                    governed += (name,)
-            elif decoder is None and name not in _OURS and name not in LISTED:
-                unlisted += (name,)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
-    return values, governed, unlisted
-
-
-def _is_neutral(name: str, raw: Raw) -> bool:
-    data = bytes(raw)
-    neutral = GOVERNED[name].neutral
-    if data in neutral or (len(data) < 128 and b"".join(data.split()) in neutral):
-        return True
-    if name != "context_management":
-        return False
-    try:
-        edits = _EDITS.decode(raw).edits
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
-    return all(tool_kind(edit.type) in QUIET_EDITS for edit in edits)
 
 
 def _hosted_tools(tools: list[Raw]) -> tuple[str, ...]:

@@ -57,8 +57,13 @@ LOSSES: Final[Table] = {
         "The model refuses forced tools.",
         "https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5",
     ),
+    "tool_arguments": Rule(
+        DROP, "An object; other text goes along inside of one.", _TOOLS + "overview"
+    ),
     "strict_tools": Rule(
-        DROP, "The model has no structured outputs.", _GUIDE + "structured-outputs"
+        DROP,
+        "The model has no structured outputs, or the schema's objects cannot be closed.",
+        _GUIDE + "structured-outputs",
     ),
     "custom_tools": _cannot("A tool's input is a JSON object.", _TOOLS + "overview"),
     "hosted_tools": _cannot("Another provider's tools do not run here.", _TOOLS + "server-tools"),
@@ -98,11 +103,14 @@ LOSSES: Final[Table] = {
     # The answer's form
     "json_mode": Rule(
         DROP,
-        "A schema must close its objects, so that `any object` has none; the prompt still asks.",
+        "A schema must close its objects, so that `any object` has none, and a forced tool cannot "
+        "stand beside others; the prompt still asks.",
         _GUIDE + "structured-outputs",
     ),
     "json_schema": _cannot(
-        "The model has neither structured outputs nor forced tools.", _GUIDE + "structured-outputs"
+        "The model has neither structured outputs for such a schema (its objects must be closed) "
+        "nor forced tools, or other tools stand beside.",
+        _GUIDE + "structured-outputs",
     ),
     "verbosity": _none(),
     "audio_output": _cannot("The API gives no sound."),

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from federation.dialects.anthropic.fields import GOVERNED
 from federation.dialects.anthropic.tables import ROLES
+from federation.dialects.malformed import check_number, missing, read_role, read_string
 from federation.dialects.tokenizer import (
     Members,
     check_objects,
@@ -25,7 +26,7 @@ from federation.errors import InvalidRequest
 
 _STRING: Final = msgspec.json.Decoder(str)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_ROLES_RAW: Final = {f'"{role}"'.encode(): role for role in ROLES}
+_ROLES: Final = {f'"{role}"'.encode(): role for role in ROLES}
 _QUOTE, _BRACKET = 0x22, 0x5B
 _PLAIN: Final = len('{"role":,"content":}')
 """What a message of just these two members has around their values, in compact text."""
@@ -85,21 +86,16 @@ class Tally(msgspec.Struct):
 def read_messages(raw: Raw) -> Tally:
     """Count a conversation. Raises `InvalidRequest` that names the message and member."""
     items = objects_unchecked(raw, "messages")
-    if not items:
-        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
-    if len(items) > MESSAGES:
-        raise InvalidRequest(
-            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
-        )
+    check_number(items, "messages", MESSAGES)
     tally = Tally(len(items))
     length = len(items) + 1
     role, content = "", None
     for index, item in enumerate(items):
-        role = _read_role(item.get("role"), index)
+        role = read_role(item.get("role"), index, _ROLES)
         content = item.get("content")
         if content is None:
             if role != "system" or "output_config" not in item:
-                raise _missing(f"messages[{index}].content")
+                raise missing(f"messages[{index}].content")
         else:
             read_content(content, f"messages[{index}].content", tally)
             if len(item) == 2:
@@ -141,18 +137,15 @@ def read_kind(part: Members, place: str) -> str:
     """The `type` of an object. Raises `InvalidRequest` where it has none."""
     raw = part.get("type")
     if raw is None:
-        raise _missing(f"{place}.type")
-    try:
-        return _STRING.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, f"{place}.type") from None
+        raise missing(f"{place}.type")
+    return read_string(raw, f"{place}.type")
 
 
 def _read_part(part: Members, place: str, tally: Tally, depth: int) -> None:
     kind = read_kind(part, place)
     required = _REQUIRED.get(kind)
     if required is not None and required not in part:
-        raise _missing(f"{place}.{required}")
+        raise missing(f"{place}.{required}")
     if kind == "text":
         raw = part["text"]
         if bytes(raw)[0] != _QUOTE:
@@ -216,26 +209,3 @@ def _length(raw: Raw, data: bytes) -> int:
         text = _STRING.decode(raw)
         return len(text) if text.isascii() else len(text.encode())
     return len(data) - 2
-
-
-def _read_role(raw: Raw | None, index: int) -> str:
-    if raw is None:
-        raise _missing(f"messages[{index}].role")
-    role = _ROLES_RAW.get(bytes(raw))
-    if role is not None:
-        return role
-    try:
-        role = _STRING.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, f"messages[{index}].role") from None
-    if role not in ROLES:
-        raise InvalidRequest(
-            f"'messages[{index}].role' must be one of {', '.join(sorted(ROLES))}.",
-            code="invalid_value",
-            param=f"messages[{index}].role",
-        )
-    return role
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.anthropic.blocks import read_content, read_mark, rest
-from federation.dialects.anthropic.tables import ANSWER_TOOL, NAME, tool_kind
+from federation.dialects.anthropic.tables import NAME, tool_kind
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
@@ -205,12 +205,6 @@ def _tool(tool: Members, index: int) -> Tool:
         whole = {name: raw for name, raw in tool.items() if name != "cache_control"}
         return Tool(name, kind="hosted", raw=Raw(msgspec.json.encode(whole)), cache=cache)
     name = read("name", _STRING)
-    if name == ANSWER_TOOL:
-        raise InvalidRequest(
-            f"'{where}.name' is a name that the gateway uses itself; choose another.",
-            code="invalid_value",
-            param=f"{where}.name",
-        )
     read("input_schema", _OBJECT)
     return Tool(
         name,

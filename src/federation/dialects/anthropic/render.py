@@ -14,11 +14,7 @@ from msgspec import Raw
 from federation.dialects.anthropic.show import show, stop_details, stop_reason
 from federation.dialects.anthropic.tables import NAME
 from federation.dialects.anthropic.usage import from_usage
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
 from federation.schema.chat import ChatRequest, ChatResponse, Choice
-from federation.schema.glance import Edits
 from federation.schema.parts import Refusal
 
 _NONE: Final = Choice(0, ())
@@ -57,16 +53,6 @@ def render(response: ChatResponse, request: ChatRequest) -> bytes:
 def render_count(tokens: int) -> bytes:
     """The answer of `/v1/messages/count_tokens`."""
     return b'{"input_tokens":%d}' % tokens
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, as rendered JSON; in place of one that a
-    gateway behind us put there. Raises `UpstreamGarbled` for one that names a member twice."""
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))
 
 
 def message_head(name: str, model: str, usage: dict[str, Any]) -> bytes:

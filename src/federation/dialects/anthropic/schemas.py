@@ -53,6 +53,39 @@ def fitted(raw: Raw) -> Raw:
     return raw if new == schema else Raw(msgspec.json.encode(new))
 
 
+def is_open(raw: Raw) -> bool:
+    """Whether some object of a schema is there to hold members that nobody named: closed, as
+    the vendor demands it, it would mean another thing.
+
+    Raises as `fitted` does.
+    """
+    return _is_open(_SCHEMA.decode(raw), 0)
+
+
+def _is_open(schema: Any, depth: int) -> bool:
+    if depth > _DEEPEST:
+        raise ValueError("the schema is nested too deeply")
+    if isinstance(schema, list):
+        return any(_is_open(item, depth + 1) for item in schema)
+    if not isinstance(schema, dict):
+        return False
+    more = schema.get("additionalProperties")
+    if more is None:
+        combined = any(name in schema for name in ("properties", "$ref", "anyOf", "oneOf", "allOf"))
+        open_ended = schema.get("type") == "object" and not combined
+    else:
+        open_ended = more is not False
+    if open_ended or schema.get("patternProperties"):
+        return True
+    for name, value in schema.items():
+        if name in ("properties", "$defs", "definitions") and isinstance(value, dict):
+            if any(_is_open(item, depth + 1) for item in value.values()):
+                return True
+        elif name in ("items", "anyOf", "oneOf", "allOf") and _is_open(value, depth + 1):
+            return True
+    return False
+
+
 def opened(raw: Raw | None) -> Raw:
     """A tool's schema as the vendor takes it: its type must be `object`, and be said.
 
@@ -78,12 +111,25 @@ def _fit(schema: Any, depth: int) -> Any:
         return schema
     if depth > _DEEPEST:
         raise ValueError("the schema is nested too deeply")
+    new, lost = _sorted(schema, depth)
+    if _is_object(schema):
+        new["additionalProperties"] = False
+    if lost:
+        said = ", ".join(f"{name}: {_short(value)}" for name, value in lost.items())
+        given = new.get("description")
+        new["description"] = f"{given}\n\n{{{said}}}" if given else f"{{{said}}}"
+    return new
+
+
+def _sorted(schema: dict[str, Any], depth: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the vendor holds of a schema, and what it does not."""
     new: dict[str, Any] = {}
     lost: dict[str, Any] = {}
+    choices: list[list[Any]] = []
     for name, value in schema.items():
-        if name == "oneOf":
-            new["anyOf"] = [_fit(item, depth + 1) for item in _list(value)]
-        elif name in ("anyOf", "allOf"):
+        if name in ("oneOf", "anyOf"):
+            choices.append([_fit(item, depth + 1) for item in _list(value)])
+        elif name == "allOf":
             new[name] = [_fit(item, depth + 1) for item in _list(value)]
         elif name in ("properties", "$defs", "definitions") and isinstance(value, dict):
             new[name] = {key: _fit(item, depth + 1) for key, item in value.items()}
@@ -93,13 +139,12 @@ def _fit(schema: Any, depth: int) -> Any:
             new[name] = value
         elif name != "additionalProperties":
             lost[name] = value
-    if _is_object(schema):
-        new["additionalProperties"] = False
-    if lost:
-        said = ", ".join(f"{name}: {_short(value)}" for name, value in lost.items())
-        given = new.get("description")
-        new["description"] = f"{given}\n\n{{{said}}}" if given else f"{{{said}}}"
-    return new
+    if len(choices) == 1:
+        new["anyOf"] = choices[0]
+    elif choices:
+        # Both must hold, and a schema has one `anyOf` only.
+        new["allOf"] = [*new.get("allOf", ()), *({"anyOf": choice} for choice in choices)]
+    return new, lost
 
 
 def _is_object(schema: dict[str, Any]) -> bool:

@@ -26,6 +26,7 @@ from federation.dialects.anthropic.show import (
     stop_reason,
 )
 from federation.dialects.anthropic.usage import from_usage
+from federation.dialects.mended import MARK, mark
 from federation.errors import FederationError
 from federation.schema.chunks import (
     Begun,
@@ -35,6 +36,7 @@ from federation.schema.chunks import (
     Finished,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import CUSTOM, Citation, Part, Refusal, Text, Thinking, ToolCall
@@ -52,7 +54,7 @@ _DELTA: Final = (
 _STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
 _BEGIN: Final = b'event: message_start\ndata: {"type":"message_start","message":%b}\n\n'
 _END: Final = b"event: message_delta\ndata: %b\n\n"
-_LAST: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+LAST: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _TEXT, _JSON = b'text_delta","text', b'input_json_delta","partial_json'
 _THINKING, _SIGNATURE = b'thinking_delta","thinking', b'signature_delta","signature'
 _CITATION: Final = b'citations_delta","citation'
@@ -78,6 +80,7 @@ class StreamRenderer:
         "_finished",
         "_index",
         "_kind",
+        "_mended",
         "_open",
         "_over",
         "_refused",
@@ -107,6 +110,8 @@ class StreamRenderer:
         self._usage: Usage | None = None
         self._finished: Finished | None = None
         self._refused = False
+        self._mended = ""
+        """The model that went on."""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The events for these chunks."""
@@ -122,6 +127,8 @@ class StreamRenderer:
                     self._usage = chunk.usage
                 case Begun():
                     self._begun = chunk
+                case Resumed():
+                    self._mended = chunk.model
                 case PartBegun() | PartEnded():
                     self._place(chunk, out)
                 case Finished():
@@ -145,7 +152,7 @@ class StreamRenderer:
             self._end(out)
             self._next(out)
         out.append(_END % _ENCODER.encode(self._ending()))
-        out.append(_LAST)
+        out.append(LAST)
         self._over = True
         return b"".join(out)
 
@@ -175,6 +182,8 @@ class StreamRenderer:
         ending: dict[str, Any] = {"type": "message_delta", "delta": delta}
         for name in _OWN_ENDS & end.extra.keys():
             (delta if name == "container" else ending)[name] = end.extra[name]
+        if self._mended:
+            ending[MARK] = mark(self._mended)
         usage = from_usage(self._usage)
         ending["usage"] = {name: usage[name] for name in _TOTALS if name in usage}
         return ending

@@ -16,10 +16,11 @@ from msgspec import Raw, structs
 from federation.dialects.anthropic.blocks import read_block, read_citation
 from federation.dialects.anthropic.decode import finish_of
 from federation.dialects.anthropic.errors import error_in_stream
-from federation.dialects.anthropic.events import NULL, Event, EventDelta, read_event
+from federation.dialects.anthropic.events import NULL, Event, EventDelta, data_of, read_event
 from federation.dialects.anthropic.tables import ANSWER_TOOL, NAME
 from federation.dialects.anthropic.usage import Counts, merged, read_counts, tier_of, to_usage
 from federation.dialects.anthropic.wire import Wire
+from federation.dialects.halves import Halves
 from federation.dialects.sse import EventCutter
 from federation.dialects.tokenizer import Members
 from federation.errors import InvalidRequest
@@ -62,9 +63,11 @@ class StreamDecoder:
         "_cutter",
         "_failed",
         "_finished",
+        "_halves",
         "_heads",
         "_wire",
         "done",
+        "malformed",
         "started",
     )
 
@@ -76,6 +79,8 @@ class StreamDecoder:
         self._counts: Counts | None = None
         self._finished = False
         self._failed = False
+        self._halves = Halves()
+        self.malformed = 0
         self.started = False
         self.done = False
 
@@ -100,8 +105,12 @@ class StreamDecoder:
         return chunks
 
     def _read(self, raw: bytes, chunks: list[Chunk]) -> None:
-        event = read_event(raw)
-        if event is None or self._failed:
+        data = data_of(raw)
+        if data is None or self._failed:
+            return
+        event = read_event(self._halves.mend(data))
+        if event is None:
+            self.malformed += 1
             return
         kind = event.type
         if kind == "content_block_delta":

@@ -12,12 +12,15 @@ from msgspec import Raw
 
 from federation.dialects.anthropic.errors import error_in_stream
 from federation.dialects.anthropic.events import NULL, EventHead, read_head
+from federation.dialects.anthropic.stream_render import LAST
 from federation.dialects.anthropic.usage import Counts, merged, read_counts, to_usage
 from federation.dialects.anthropic.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.whole import is_json
 from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 
+_CLOSED: Final = b"}\n\n"
 _DELTA: Final = b"event: content_block_delta\ndata: {"
 _MORE: Final = b"\n\n" + _DELTA
 
@@ -68,21 +71,23 @@ class StreamTap:
         if self.started and self._is_plain(data):
             return data
         events = self._cutter.feed(data)
-        for event in events:
-            self._look(event)
-        return events[0] if len(events) == 1 else b"".join(events)
+        if len(events) == 1:
+            return events[0] if self._look(events[0]) else b""
+        return b"".join([event for event in events if self._look(event)])
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
-        blank line; a torn event is dropped, so that an error can follow it."""
+        blank line, and the last event of a whole answer whose host leaves it out. A torn event
+        is dropped, so that an error can follow it."""
+        held = b""
         rest = self._cutter.rest().rstrip(b"\r\n")
-        if not rest:
-            return b""
-        whole = rest + b"\n\n"
-        if read_head(whole) is None:
-            return b""
-        self._look(whole)
-        return whole
+        if rest and read_head(rest + b"\n\n") is not None:
+            held = rest + b"\n\n"
+            self._look(held)
+        if self.complete and not self.done:
+            self.done = True
+            held += LAST
+        return held
 
     def _is_plain(self, data: bytes) -> bool:
         """Whether these are whole events that say nothing but more of the answer; counts them.
@@ -92,19 +97,24 @@ class StreamTap:
         if self._cutter.held or not data.startswith(_DELTA) or data[-2:] != b"\n\n":
             return False
         count = data.count(b"\n\n")
+        if data.count(_CLOSED) != count:
+            return False
         if b"\r" in data or data.count(_MORE) != count - 1 or data.count(b"\n") != 3 * count:
             return False
         self.events += count
         return True
 
-    def _look(self, event: bytes) -> None:
-        if self.started and event.startswith(_DELTA):
+    def _look(self, event: bytes) -> bool:
+        """Whether an event may go on: one that is no JSON would break its reader."""
+        if self.started and event.startswith(_DELTA) and event.endswith(_CLOSED):
             self.events += 1
-            return
+            return True
         head = read_head(event)
         if head is None:
-            self.malformed += event_data(event) is not None
-        elif head.type == "content_block_delta":
+            data = event_data(event)
+            self.malformed += data is not None
+            return data is None or is_json(data)
+        if head.type == "content_block_delta":
             self.started = True
             self.events += 1
         elif head.type == "message_start":
@@ -115,6 +125,7 @@ class StreamTap:
             self.done = self.started = True
         elif head.error != NULL:
             self._fail(head.error)
+        return True
 
     def _begin(self, head: EventHead) -> None:
         message = head.message

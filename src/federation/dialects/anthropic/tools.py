@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.anthropic.schemas import fitted, opened
+from federation.dialects.anthropic.schemas import fitted, is_open, opened
 from federation.dialects.anthropic.tables import ANSWER_TOOL, NAME, TOOL_NAME
 from federation.dialects.anthropic.wire import Wire
 from federation.dialects.anthropic.write import Block, Writer
@@ -44,6 +44,13 @@ def write_tool(writer: Writer, wire: Wire, tool: Tool, index: int) -> Block:
         return block
     if tool.kind == "custom":
         writer.losses.note("custom_tools", where)
+    if tool.name == ANSWER_TOOL:
+        # What a model calls by this name is read as a structured answer.
+        raise InvalidRequest(
+            f"'{where}.name' is a name that the gateway uses itself; choose another.",
+            code="invalid_value",
+            param=f"{where}.name",
+        )
     if not TOOL_NAME.fullmatch(tool.name):
         writer.losses.note("tools", f"{where}.name")
     block = {"name": tool.name}
@@ -52,7 +59,7 @@ def write_tool(writer: Writer, wire: Wire, tool: Tool, index: int) -> Block:
     try:
         schema = opened(tool.schema)
         if tool.strict:
-            if wire.can(Ability.JSON_SCHEMA):
+            if wire.can(Ability.JSON_SCHEMA) and (writer.own or not is_open(schema)):
                 block["strict"] = True
                 schema = fitted(schema) if not writer.own else schema
             else:
@@ -92,13 +99,23 @@ def answers_by_tool(wire: Wire, request: ChatRequest, losses: Losses, tools: lis
     if wanted is None or wanted.kind == "text":
         return False
     if wanted.kind != "schema" or wanted.schema is None:
+        # Any object: a schema must close its objects, so only an input can be one.
+        if not tools and wire.can(Ability.FORCED_TOOLS):
+            return True
         losses.note("json_mode", "response_format")
         return False
-    if wire.can(Ability.JSON_SCHEMA):
+    if wire.can(Ability.JSON_SCHEMA) and (request.dialect == NAME or not _is_open(wanted.schema)):
         return False
     if tools or not wire.can(Ability.FORCED_TOOLS):
         losses.note("json_schema", "response_format")
     return True
+
+
+def _is_open(schema: Raw) -> bool:
+    try:
+        return is_open(schema)
+    except (ValueError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise bad_schema("response_format") from None
 
 
 def answer_tool(request: ChatRequest) -> Block:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import billed_tier, read_leniently
 from federation.schema.usage import Usage
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
@@ -66,10 +67,7 @@ _TIERS: Final = frozenset(("standard", "priority", "batch"))
 def read_counts(raw: Raw) -> Counts | None:
     """The counts, or None where they cannot be read: they are not worth losing a good answer
     for, so nothing is raised, and the caller counts for itself."""
-    try:
-        return _COUNTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    return read_leniently(_COUNTS, raw)
 
 
 def merged(old: Counts | None, new: Counts | None) -> Counts | None:
@@ -111,6 +109,7 @@ def to_usage(counts: Counts | None) -> Usage | None:
         min(thought, output),
         long,
         units=_units(counts.server_tool_use),
+        service_tier=billed_tier(tier_of(counts)),
     )
 
 

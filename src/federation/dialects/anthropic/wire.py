@@ -25,20 +25,37 @@ https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
-from federation import __version__
+from federation.dialects.address import (
+    NOWHERE,
+    Reach,
+    accepting,
+    query_terms,
+    secrets_of,
+    shared_headers,
+    split_address,
+    with_query,
+)
 from federation.dialects.anthropic.tables import EFFORTS, MAX_TOKENS, STRICT_VERSION, VERSION
 from federation.dialects.faces import HeaderPairs
+from federation.dialects.quirks import (
+    Quirks,
+    in_json,
+    listed,
+    mapping,
+    named,
+    quirks_of,
+    statuses,
+    words,
+)
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
-_PORTS: Final = {"http": 80, "https": 443}
 _VERB, _STREAM_VERB = ":rawPredict", ":streamRawPredict"
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _KEPT: Final = frozenset(("model", "messages", "max_tokens"))
@@ -95,34 +112,19 @@ class Wire(msgspec.Struct, frozen=True):
         return "temperature" not in self.drop
 
 
-def prepare_wire(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
-    """Prepare a deployment for calls; see `faces.Prepare` for what is raised."""
+def prepare_wire(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
+    """Prepare a deployment for calls; see `bound.PrepareWire` for what is raised."""
     model = deployment.model
-    quirks = {**deployment.provider.quirks, **model.quirks}
+    quirks = quirks_of(deployment)
     extra = {name.lower(): value for name, value in deployment.provider.auth.extra.items()}
-    fixed = _rendered(_mapping(quirks, "set"))
+    fixed = in_json(mapping(quirks, "set"))
     if "anthropic_version" not in fixed:
         extra.setdefault("anthropic-version", VERSION)
     in_path = quirks.get("model_in_path") is True
-    origin, target, stream_target, count_target = _addresses(deployment, quirks, query, private)
-    shared = (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(extra),
-        *headers,
-    )
+    origin, target, stream_target, count_target = _addresses(deployment, quirks, reach)
+    shared = shared_headers(extra, reach.headers)
     drop = _dropped(quirks, extra.get("anthropic-version", ""))
-    accepts = quirks.get("accepts_only")
-    levels = quirks.get("effort_levels")
+    accepts = named(quirks, "accepts_only")
     marks = quirks.get("cache_breakpoints")
     return Wire(
         deployment=deployment.id,
@@ -130,13 +132,13 @@ def prepare_wire(
         target=target,
         stream_target=stream_target,
         count_target=count_target,
-        whole=((b"accept", b"application/json"), *shared),
-        streamed=((b"accept", b"text/event-stream"), *shared),
+        whole=accepting(b"application/json", shared),
+        streamed=accepting(b"text/event-stream", shared),
         model=msgspec.json.encode(model.id),
         model_in_path=in_path,
         drop=drop,
-        accepts=_KEPT | frozenset(accepts) if isinstance(accepts, list | tuple) else None,
-        rename={name: str(new) for name, new in _mapping(quirks, "rename").items()},
+        accepts=_KEPT | accepts if accepts is not None else None,
+        rename=words(quirks, "rename"),
         default=_defaults(quirks, settings, drop),
         set=fixed,
         abilities=model.abilities,
@@ -144,72 +146,50 @@ def prepare_wire(
         default_output=_default_output(model.max_output, settings),
         adaptive=_is_adaptive(quirks),
         always_thinks=quirks.get("thinking_always_on") is True,
-        efforts=tuple(str(level) for level in levels)
-        if isinstance(levels, list | tuple)
-        else EFFORTS,
+        efforts=tuple(listed(quirks, "effort_levels")) if "effort_levels" in quirks else EFFORTS,
         off=str(quirks.get("effort_none_value") or "disabled"),
         image_urls=quirks.get("image_urls") is not False,
         marks=marks if isinstance(marks, int) else _MARKS,
-        throttles=_statuses(quirks, "throttle_status"),
-        unpaid=_statuses(quirks, "payment_status"),
-        loading=_statuses(quirks, "loading_status"),
-        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        throttles=statuses(quirks, "throttle_status"),
+        unpaid=statuses(quirks, "payment_status"),
+        loading=statuses(quirks, "loading_status"),
+        secrets=secrets_of(reach.secret),
     )
 
 
 def _addresses(
-    deployment: Deployment, quirks: Mapping[str, object], query: str, private: bool
+    deployment: Deployment, quirks: Quirks, reach: Reach
 ) -> tuple[Origin, str, str, str]:
     """The origin, and the targets for a whole answer, a stream and a count."""
     base = deployment.provider.base_url
     in_path = quirks.get("model_in_path") is True
     if in_path:
         base = base.replace("{model}", quote(deployment.model.id, safe="@"))
-    origin, path = _split(base, private)
-    terms = [query] if query else []
-    if isinstance(quirks.get("query"), dict):
-        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
-    tail = "?" + "&".join(terms) if terms else ""
-    paths = quirks.get("path")
-    named = paths if isinstance(paths, dict) else {"chat": paths}
+    origin, path = split_address(base, private=reach.private)
+    terms = query_terms(quirks, reach.query)
+    said = quirks.get("path")
+    paths = said if isinstance(said, dict) else {"chat": said}
     if in_path and path.endswith(_VERB):
         folder = path.rpartition("/")[0]
-        count = str(named.get("count_tokens") or f"/count-tokens{_VERB}")
+        count = str(paths.get("count_tokens") or f"/count-tokens{_VERB}")
         stream = path.removesuffix(_VERB) + _STREAM_VERB
-        return origin, path + tail, stream + tail, folder + count + tail
-    chat = path + str(named.get("chat") or "/messages")
-    count = (
-        path + str(named["count_tokens"]) if named.get("count_tokens") else f"{chat}/count_tokens"
-    )
-    return origin, chat + tail, chat + tail, count + tail
+        targets = path, stream, folder + count
+    else:
+        chat = path + str(paths.get("chat") or "/messages")
+        apart = paths.get("count_tokens")
+        targets = chat, chat, path + str(apart) if apart else f"{chat}/count_tokens"
+    whole, stream, count = (with_query(target, terms) for target in targets)
+    return origin, whole, stream, count
 
 
-def _split(base_url: str, private: bool) -> tuple[Origin, str]:
-    url = urlsplit(base_url)
-    odd = "{" in base_url or url.username is not None or url.query or url.fragment
-    if url.scheme not in _PORTS or not url.hostname or odd:
-        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
-    port = url.port or _PORTS[url.scheme]
-    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
-    return Origin(url.scheme, url.hostname, port, private=private), path
-
-
-def _constant(headers: Mapping[str, str]) -> HeaderPairs:
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not name.isascii():
-            raise ValueError(f"not a usable constant header: {name!r}")
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-
-
-def _dropped(quirks: Mapping[str, object], version: str) -> frozenset[str]:
-    names = quirks.get("drop")
-    drop = {str(name) for name in names} if isinstance(names, list | tuple) else set()
+def _dropped(quirks: Quirks, version: str) -> frozenset[str]:
+    drop = set(listed(quirks, "drop"))
     if quirks.get("sampling") == "drop" or version >= STRICT_VERSION:
         drop.update(_SAMPLING)
     return frozenset(drop)
 
 
-def _is_adaptive(quirks: Mapping[str, object]) -> bool:
+def _is_adaptive(quirks: Quirks) -> bool:
     """Rows that say nothing: a model without sampling is one of those that refuse budgets."""
     control = quirks.get("reasoning_control")
     return control == "adaptive" or (control is None and quirks.get("sampling") == "drop")
@@ -220,24 +200,8 @@ def _default_output(most: int | None, settings: Settings) -> int:
     return min(wanted, most) if most else wanted
 
 
-def _defaults(
-    quirks: Mapping[str, object], settings: Settings, drop: frozenset[str]
-) -> dict[str, bytes]:
-    values = dict(_mapping(quirks, "default"))
+def _defaults(quirks: Quirks, settings: Settings, drop: frozenset[str]) -> dict[str, bytes]:
+    values = dict(mapping(quirks, "default"))
     if settings.temperature_default is not None:
         values.setdefault("temperature", min(settings.temperature_default, 1.0))
-    return _rendered({name: value for name, value in values.items() if name not in drop})
-
-
-def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: msgspec.json.encode(value) for name, value in values.items()}
-
-
-def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
-    value = quirks.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
-    values = quirks.get(name)
-    return frozenset(values) if isinstance(values, list | tuple) else frozenset()
+    return in_json({name: value for name, value in values.items() if name not in drop})

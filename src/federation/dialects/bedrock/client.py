@@ -9,10 +9,11 @@ from federation.dialects.bedrock.errors import render_error, render_stream_error
 from federation.dialects.bedrock.glance import glance
 from federation.dialects.bedrock.parse import parse
 from federation.dialects.bedrock.prompt import prompt_text
-from federation.dialects.bedrock.render import render, with_metadata
+from federation.dialects.bedrock.render import render
 from federation.dialects.bedrock.stream_render import StreamRenderer
 from federation.dialects.bedrock.tables import NAME
 from federation.dialects.faces import ClientFace
+from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
 

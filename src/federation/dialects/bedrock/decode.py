@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from federation.dialects.bedrock.blocks import read_blocks
 from federation.dialects.bedrock.tables import JSON_ANSWER, NAME, STOP_REASONS
-from federation.dialects.bedrock.usage import read_usage
+from federation.dialects.bedrock.usage import read_usage, tier_of
 from federation.dialects.bedrock.wire import Wire
 from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import OTHER, STOP, TOOL_CALLS, ChatResponse, Choice
@@ -30,10 +30,6 @@ class _Message(msgspec.Struct):
 
 class _Output(msgspec.Struct):
     message: _Message | None = None
-
-
-class _Tier(msgspec.Struct):
-    type: str | None = None
 
 
 class _Whole(msgspec.Struct, rename="camel"):
@@ -52,6 +48,7 @@ class _Glimpse(msgspec.Struct, rename="camel"):
     stop_reason: str | None = None
     usage: Raw = _NULL
     trace: Raw = _NULL
+    service_tier: Raw = _NULL
 
 
 class _Router(msgspec.Struct, rename="camel"):
@@ -69,7 +66,6 @@ class _Stopped(msgspec.Struct):
 _WHOLE: Final = msgspec.json.Decoder(_Whole)
 _GLIMPSE: Final = msgspec.json.Decoder(_Glimpse)
 _TRACE: Final = msgspec.json.Decoder(_Trace)
-_TIER: Final = msgspec.json.Decoder(_Tier)
 _STOPPED: Final = msgspec.json.Decoder(_Stopped)
 
 
@@ -100,12 +96,13 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
         stop_sequence_of(whole.additional_model_response_fields, reason),
         extra=extra,
     )
+    used = read_usage(wire, whole.usage, whole.service_tier) if whole.usage != _NULL else None
     return ChatResponse(
         NAME,
         "",
         invoked_model(whole.trace) or wire.model,
         (choice,),
-        usage=read_usage(wire, whole.usage) if whole.usage != _NULL else None,
+        usage=used,
         service_tier=tier_of(whole.service_tier),
     )
 
@@ -116,7 +113,8 @@ def read_answer(wire: Wire, body: bytes) -> Answer:
         whole = _GLIMPSE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _unreadable(wire) from None
-    usage = read_usage(wire, whole.usage) if whole.usage != _NULL else None
+    tier = whole.service_tier
+    usage = read_usage(wire, whole.usage, tier) if whole.usage != _NULL else None
     return Answer(invoked_model(whole.trace), whole.stop_reason or "", usage)
 
 
@@ -166,14 +164,6 @@ def invoked_model(trace: Raw) -> str:
     except msgspec.DecodeError:
         return ""
     return (router.invoked_model_id or "") if router is not None else ""
-
-
-def tier_of(tier: Raw) -> str:
-    """The service tier that answered; empty where none is named."""
-    try:
-        return _TIER.decode(tier).type or ""
-    except msgspec.DecodeError:
-        return ""
 
 
 def _unreadable(wire: Wire) -> UpstreamGarbled:

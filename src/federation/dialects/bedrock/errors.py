@@ -9,7 +9,6 @@ Reference: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
@@ -17,23 +16,23 @@ import msgspec
 
 from federation.dialects.aws_eventstream import write_frame, write_headers
 from federation.dialects.bedrock.wire import Wire
+from federation.dialects.error_reply import error_headers, reasons
 from federation.dialects.retry_after import read_retry_after
+from federation.dialects.upstream_errors import (
+    denied,
+    failed,
+    gone,
+    late,
+    rejected,
+    scrubbed,
+    short,
+    slow_down,
+)
 from federation.errors import (
     FederationError,
-    NotEligible,
-    UpstreamDenied,
     UpstreamError,
-    UpstreamFailed,
-    UpstreamMissing,
-    UpstreamRateLimited,
-    UpstreamRejected,
-    UpstreamTimeout,
 )
 from federation.schema.http import ClientReply, Headers
-
-_LONGEST_MESSAGE: Final = 4096
-_LONGEST_DETAILS: Final = 16_384
-_MOST_REMOVED: Final = 50
 
 _THROTTLED: Final = frozenset(
     ("throttling", "throttlingexception", "toomanyrequestsexception", "requestlimitexceeded",
@@ -104,7 +103,7 @@ _SAID: Final = msgspec.json.Decoder(_Said)
 
 def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> UpstreamError:
     """The error that an answer with this status means. Never raises."""
-    body = _scrubbed(wire, body)
+    body = scrubbed(body, wire.secrets)
     said = _read_body(body)
     name = headers.get(b"x-amzn-errortype", b"").decode("latin-1") or _text(said.type or said.code)
     return _classify(wire, status, _bare(name), _message(said), headers, body)
@@ -112,9 +111,9 @@ def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> Upst
 
 def exception_in_stream(wire: Wire, name: str, message: str, payload: bytes) -> UpstreamError:
     """The error that an exception frame (or an error frame, with its code) means."""
-    body = _scrubbed(wire, payload)
+    body = scrubbed(payload, wire.secrets)
     bare = _bare(name)
-    words = _message(_read_body(body)) or _scrubbed(wire, message.encode()).decode()
+    words = _message(_read_body(body)) or scrubbed(message.encode(), wire.secrets).decode()
     status = 400 if bare in _REJECTED else _STATUSES.get(bare, 500)
     return _classify(wire, status, bare, words, {}, body)
 
@@ -122,13 +121,8 @@ def exception_in_stream(wire: Wire, name: str, message: str, payload: bytes) -> 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     """An error as the official clients expect it, with the headers that they obey."""
     status, name = _exception(error)
-    headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", name.encode())]
-    if call_id:
-        headers.append((b"x-amzn-requestid", call_id.encode()))
-        headers.append((b"x-federation-call-id", call_id.encode()))
-        headers.append((b"x-federation-attempts", b"%d" % error.attempts))
-    if error.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
+    headers = error_headers(error, call_id, id_header=b"x-amzn-requestid", milliseconds=False)
+    headers.append((b"x-amzn-errortype", name.encode()))
     return ClientReply(status, headers, _rendered(error))
 
 
@@ -155,11 +149,7 @@ def _exception(error: FederationError) -> tuple[int, str]:
 
 
 def _rendered(error: FederationError) -> bytes:
-    ours: dict[str, Any] = {"code": error.code}
-    if error.param:
-        ours["param"] = error.param
-    if isinstance(error, NotEligible):
-        ours["removed"] = dict(list(error.removed.items())[:_MOST_REMOVED])
+    ours = {"code": error.code} | reasons(error)
     return msgspec.json.encode({"message": error.message, "federation": ours})
 
 
@@ -168,34 +158,25 @@ def _classify(
 ) -> UpstreamError:
     where = wire.deployment
     if name in _THROTTLED or (status in wire.throttles) or (status == 429 and name not in _FAILED):
-        return UpstreamRateLimited(
-            f"{where} asks to slow down.",
-            retry_after_s=read_retry_after(headers, message),
-            upstream_status=status,
-        )
+        return slow_down(where, status, read_retry_after(headers, message))
     if status in wire.unpaid or status == 402:
-        return UpstreamDenied(f"{where} asks for payment.", upstream_status=status)
+        return denied(where, status, "asks for payment")
     if name in _DENIED or (status in (401, 403) and name not in _REJECTED):
-        return UpstreamDenied(f"{where} refuses our credential.", upstream_status=status)
+        return denied(where, status, "refuses our credential")
     if name in _LATE:
-        return UpstreamTimeout(f"{where} did not answer in time.", upstream_status=status)
-    gone = name in _MISSING or (name in _REJECTED and _SAYS_MISSING.search(message))
-    if gone or (not name and status in (404, 405, 410)) or 300 <= status < 400:
-        return UpstreamMissing(f"{where} is not there any more.", upstream_status=status)
-    failed = name in _FAILED or status in wire.loading or status in (408, 409, 424, 425)
-    if failed or not 400 <= status < 500:
-        return UpstreamFailed(
-            f"{where} failed with status {status}.",
-            retry_after_s=read_retry_after(headers, message),
-            upstream_status=status,
-        )
-    return UpstreamRejected(
-        message or f"{where} refused the request with status {status}.",
-        code="context_length_exceeded" if _SAYS_TOO_LONG.search(message) else "upstream_rejected",
-        status=status,
-        upstream_status=status,
-        body=body[:_LONGEST_DETAILS],
-        content_type=b"application/json",
+        return late(where, status)
+    missing = name in _MISSING or (name in _REJECTED and _SAYS_MISSING.search(message))
+    if missing or (not name and status in (404, 405, 410)) or 300 <= status < 400:
+        return gone(where, status)
+    broken = name in _FAILED or status in wire.loading or status in (408, 409, 424, 425)
+    if broken or not 400 <= status < 500:
+        return failed(where, status, read_retry_after(headers, message))
+    return rejected(
+        where,
+        status,
+        message,
+        "context_length_exceeded" if _SAYS_TOO_LONG.search(message) else "upstream_rejected",
+        body,
     )
 
 
@@ -213,15 +194,9 @@ def _message(said: _Said) -> str:
 
 
 def _text(value: Any) -> str:
-    return value[:_LONGEST_MESSAGE] if isinstance(value, str) else ""
+    return short(value) if isinstance(value, str) else ""
 
 
 def _bare(name: str) -> str:
     """An exception's name without namespace and address, in small letters."""
     return name.partition(":")[0].rpartition("#")[2].strip().lower()
-
-
-def _scrubbed(wire: Wire, body: bytes) -> bytes:
-    for secret in wire.secrets:
-        body = body.replace(secret, b"[credential]")
-    return body

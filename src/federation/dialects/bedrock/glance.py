@@ -22,6 +22,7 @@ from federation.dialects.bedrock.tables import (
     ROLES,
     TEXTS,
 )
+from federation.dialects.malformed import check_number, missing, not_one_of
 from federation.dialects.tokenizer import Members, layout, members, objects, wrong_type
 from federation.errors import InvalidRequest, NotFound
 from federation.schema.glance import Glance
@@ -60,7 +61,7 @@ def glance(request: ClientRequest) -> Seen:
         )
     found, spans, end = layout(request.body)
     if "messages" not in found:
-        raise InvalidRequest("'messages' is missing.", code="missing_field", param="messages")
+        raise missing("messages")
     tally = _Tally()
     count, last = _read_messages(found["messages"], tally)
     values = _read_fields(found, tally)
@@ -96,22 +97,13 @@ def glance(request: ClientRequest) -> Seen:
 def _read_messages(raw: Raw, tally: _Tally) -> tuple[int, bytes]:
     """How many messages there are, and the role of the last."""
     items = objects(raw, "messages")
-    if not items:
-        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
-    if len(items) > MESSAGES:
-        raise InvalidRequest(
-            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
-        )
+    check_number(items, "messages", MESSAGES)
     role = b""
     for index, item in enumerate(items):
         where = f"messages[{index}]"
         role = bytes(_required(item, "role", where))
         if role not in _ROLES_RAW:
-            raise InvalidRequest(
-                f"'{where}.role' must be one of {', '.join(sorted(ROLES))}.",
-                code="invalid_value",
-                param=f"{where}.role",
-            )
+            raise not_one_of(f"{where}.role", ROLES)
         _read_blocks(_required(item, "content", where), f"{where}.content", tally)
         for name in item:
             if name not in ("role", "content"):
@@ -122,8 +114,7 @@ def _read_messages(raw: Raw, tally: _Tally) -> tuple[int, bytes]:
 def _required(item: Members, name: str, where: str) -> Raw:
     raw = item.get(name)
     if raw is None:
-        param = f"{where}.{name}"
-        raise InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
+        raise missing(f"{where}.{name}")
     return raw
 
 
@@ -213,9 +204,7 @@ _OURS: Final = frozenset(("messages", "federation", "modelId"))
 def _is_neutral(name: str, raw: Raw, value: Any) -> bool:
     if name == "additionalModelRequestFields":
         return value is None or FREE_EXTRAS.issuperset(value)
-    data = bytes(raw)
-    neutral = GOVERNED[name].neutral
-    return data in neutral or (len(data) < 64 and b"".join(data.split()) in neutral)
+    return GOVERNED[name].allows(raw)
 
 
 def _read_tools(tools: list[dict[str, Raw]], raw: Raw, tally: _Tally) -> int:

@@ -17,11 +17,7 @@ from federation.dialects.bedrock.citations import write_citation
 from federation.dialects.bedrock.media import format_of
 from federation.dialects.bedrock.tables import FINISHES, NAME, STOP_REASONS
 from federation.dialects.bedrock.usage import write_usage
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
 from federation.schema.chat import ChatRequest, ChatResponse, Choice
-from federation.schema.glance import Edits
 from federation.schema.parts import (
     IMAGE,
     Citation,
@@ -64,18 +60,6 @@ def render(response: ChatResponse, request: ChatRequest) -> bytes:
     if own:
         body.update(choice.extra)
     return msgspec.json.encode(body)
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, as rendered JSON.
-
-    Raises `UpstreamGarbled` for an answer that names a member twice.
-    """
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))
 
 
 def write_part(part: Part) -> list[Any]:

@@ -23,6 +23,7 @@ from federation.dialects.bedrock.render import (
 )
 from federation.dialects.bedrock.tables import NAME
 from federation.dialects.bedrock.usage import write_usage
+from federation.dialects.mended import MARK, mark
 from federation.errors import FederationError
 from federation.schema.chat import ChatRequest
 from federation.schema.chunks import (
@@ -32,6 +33,7 @@ from federation.schema.chunks import (
     Finished,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import (
@@ -82,7 +84,7 @@ class _Open:
 class StreamRenderer:
     """One stream; see `faces.StreamRenderer` for the promises."""
 
-    __slots__ = ("_block", "_extra", "_held", "_open", "_out", "_request", "_usage")
+    __slots__ = ("_block", "_extra", "_held", "_mended", "_open", "_out", "_request", "_usage")
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -92,6 +94,7 @@ class StreamRenderer:
         self._out: list[bytes] = []
         self._usage: Usage | None = None
         self._extra: Fields = {}
+        self._mended = ""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The frames for these chunks; may be empty where something is held back."""
@@ -104,6 +107,8 @@ class StreamRenderer:
                     self._out.append(write_frame(_START, b'{"role":"assistant"}'))
                 case UsageSeen():
                     self._usage = chunk.usage
+                case Resumed():
+                    self._mended = chunk.model
                 case Finished():
                     if chunk.choice == 0:
                         self._finish(chunk)
@@ -116,6 +121,8 @@ class StreamRenderer:
         """The end of the message and its metadata."""
         said: dict[str, Any] = {"usage": write_usage(self._usage), "metrics": _NO_METRICS}
         said.update({name: raw for name, raw in self._extra.items() if name in _IN_METADATA})
+        if self._mended:
+            said[MARK] = mark(self._mended)
         return write_frame(_METADATA, _encode(said))
 
     def fail(self, error: FederationError) -> bytes:

@@ -27,6 +27,7 @@ from federation.dialects.bedrock.errors import exception_in_stream
 from federation.dialects.bedrock.tables import JSON_ANSWER, NAME
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
+from federation.dialects.halves import Halves
 from federation.errors import UpstreamError
 from federation.schema.chunks import (
     Begun,
@@ -39,6 +40,7 @@ from federation.schema.chunks import (
     UsageSeen,
 )
 from federation.schema.parts import IMAGE, Foreign, Media, Part, Text, Thinking, ToolCall
+from federation.schema.usage import Usage
 
 _NULL: Final = Raw(b"null")
 _TEXT: Final = Text("")
@@ -69,10 +71,12 @@ class StreamDecoder:
         "_called",
         "_cutter",
         "_failed",
+        "_halves",
         "_parts",
         "_stop",
         "_wire",
         "done",
+        "malformed",
         "started",
     )
 
@@ -85,6 +89,8 @@ class StreamDecoder:
         self._begun = False
         self._failed = False
         self._stop: events.Stop | None = None
+        self._halves = Halves()
+        self.malformed = 0
         self.started = False
         self.done = False
 
@@ -120,7 +126,8 @@ class StreamDecoder:
             chunks.append(Begun("", self._wire.model))
         try:
             if name == "contentBlockDelta":
-                self._delta(events.BLOCK_DELTA.decode(frame.payload), chunks)
+                payload = self._halves.mend(frame.payload)
+                self._delta(events.BLOCK_DELTA.decode(payload), chunks)
             elif name == "contentBlockStart":
                 self._start(events.BLOCK_START.decode(frame.payload), chunks)
             elif name == "contentBlockStop":
@@ -132,7 +139,7 @@ class StreamDecoder:
             elif name == "metadata":
                 self._finish(events.METADATA.decode(frame.payload), chunks)
         except events.UNREADABLE:
-            return
+            self.malformed += 1
 
     def _start(self, event: events.BlockStart, chunks: list[Chunk]) -> None:
         self._end_block(chunks)
@@ -233,7 +240,9 @@ class StreamDecoder:
         self._end_block(chunks)
         stop = self._stop or events.Stop()
         fields = stop.additional_model_response_fields
-        usage = read_usage(self._wire, said.usage) if said.usage != _NULL else None
+        usage: Usage | None = None
+        if said.usage != _NULL:
+            usage = read_usage(self._wire, said.usage, said.service_tier)
         if usage is not None:
             chunks.append(UsageSeen(usage))
         if self._stop is None:

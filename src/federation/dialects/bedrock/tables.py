@@ -9,12 +9,13 @@ and https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.fields import decoders
+from federation.dialects.governed import Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule
 from federation.schema.chat import FILTER, LENGTH, OTHER, STOP, TOOL_CALLS
 
@@ -52,11 +53,7 @@ class ServiceTier(msgspec.Struct, frozen=True):
     type: str
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "additionalModelRequestFields": _Object | None,
         "additionalModelResponseFieldPaths": list[str] | None,
@@ -73,38 +70,38 @@ FIELDS: Final = _decoders(
 )
 """Every member of a body beside `messages`, and what its value must be."""
 
-OBJECTS: Final = ("inferenceConfig", "outputConfig", "toolConfig", "additionalModelRequestFields")
+OBJECTS: Final = frozenset(
+    ("inferenceConfig", "outputConfig", "toolConfig", "additionalModelRequestFields")
+)
 """Fields whose members we read: a duplicate in them is refused too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """Why a field is governed, and the values with which it changes nothing."""
-
-    effect: str
-    """place | price | model | retention | credentials, in any number."""
-    reason: str
-    neutral: frozenset[bytes] = frozenset((b"null", b"{}"))
-
+_NOTHING: Final = neutral("{}")
 
 GOVERNED: Final[dict[str, Governed]] = {
-    "guardrailConfig": Governed("price, place", "Has a guardrail read the conversation."),
-    "promptVariables": Governed("model", "Fills a prompt that is stored at the provider."),
+    "guardrailConfig": Governed("price, place", "Has a guardrail read the conversation.", _NOTHING),
+    "promptVariables": Governed(
+        "model", "Fills a prompt that is stored at the provider.", _NOTHING
+    ),
     "performanceConfig": Governed(
         "price, place",
         "Buys another processing class.",
-        frozenset((b"null", b"{}", b'{"latency":"standard"}')),
+        neutral("{}", '{"latency":"standard"}'),
     ),
     "serviceTier": Governed(
         "price",
         "Buys another processing class at another price.",
-        frozenset((b"null", b'{"type":"default"}')),
+        neutral('{"type":"default"}'),
     ),
     "additionalModelRequestFields": Governed(
-        "price, place", "Can switch on betas and tools of the model's maker."
+        "price, place", "Can switch on betas and tools of the model's maker.", _NOTHING
     ),
-    "cachePoint": Governed("price, retention", "Keeps prompt prefixes for longer than usual."),
-    "s3Location": Governed("place, credentials", "Has our account read a file from a bucket."),
+    "cachePoint": Governed(
+        "price, retention", "Keeps prompt prefixes for longer than usual.", _NOTHING
+    ),
+    "s3Location": Governed(
+        "place, credentials", "Has our account read a file from a bucket.", _NOTHING
+    ),
 }
 """Fields that change what a rule may have decided; the last two stand inside of content."""
 
@@ -198,6 +195,7 @@ LOSSES: Final[dict[str, Rule]] = {
     "tool_choice_required": Rule(REFUSE, "The model takes no forced tool.", _CHOICE),
     "tool_choice_named": Rule(REFUSE, "The model takes no forced tool.", _CHOICE),
     "parallel_tools": _absent(DROP, _TOOLS),
+    "tool_arguments": Rule(DROP, "An object; other text goes along inside of one.", _TOOLS),
     "custom_tools": Rule(REFUSE, "A tool's input follows a JSON schema.", _TOOLS),
     "hosted_tools": Rule(REFUSE, "Another provider runs them.", _TOOLS),
     "tool_result_media": Rule(

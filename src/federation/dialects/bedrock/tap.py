@@ -15,6 +15,7 @@ from federation.dialects.bedrock.decode import invoked_model
 from federation.dialects.bedrock.streams import error_of
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
+from federation.dialects.origins import Origin
 from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
@@ -37,6 +38,7 @@ class StreamTap:
         "events",
         "finish",
         "malformed",
+        "origin",
         "started",
     )
 
@@ -52,6 +54,7 @@ class StreamTap:
         self.events = 0
         self.malformed = 0
         self.error: UpstreamError | None = None
+        self.origin: Origin | None = None
 
     @property
     def complete(self) -> bool:
@@ -84,6 +87,8 @@ class StreamTap:
         if name in _CONTENT:
             self.started = self.started or name == _START or _has_content(frame)
             self.events += self.started
+            if self.origin is not None:
+                self.origin.note(frame.payload)
             return
         kind = frame.text(":message-type")
         if kind in ("exception", "error"):
@@ -98,7 +103,7 @@ class StreamTap:
                 self.finish = events.STOP.decode(frame.payload).stop_reason or ""
             elif name == "metadata":
                 said = events.METADATA.decode(frame.payload)
-                self._usage = read_usage(self._wire, said.usage) or self._usage
+                self._usage = read_usage(self._wire, said.usage, said.service_tier) or self._usage
                 self._model = invoked_model(said.trace)
                 self.done = self._stopped
         except events.UNREADABLE:

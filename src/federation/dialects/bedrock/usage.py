@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from federation.dialects.bedrock.wire import Wire
+from federation.dialects.counts import billed_tier, read_leniently
 from federation.schema.usage import Usage
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
@@ -25,6 +26,10 @@ _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 class _Detail(msgspec.Struct, rename="camel"):
     ttl: str | None = None
     input_tokens: _Count = None
+
+
+class _Tier(msgspec.Struct):
+    type: str | None = None
 
 
 class _Counts(msgspec.Struct, rename="camel"):
@@ -36,15 +41,17 @@ class _Counts(msgspec.Struct, rename="camel"):
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
+_TIER: Final = msgspec.json.Decoder(_Tier | None)
+_NULL: Final = Raw(b"null")
 _LONG: Final = "1h"
 _SHORT: Final = "5m"
 
 
-def read_usage(wire: Wire, raw: Raw) -> Usage | None:
-    """The usage of an answer; None where it is not readable as counts. Never raises."""
-    try:
-        counts = _COUNTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+def read_usage(wire: Wire, raw: Raw, tier: Raw = _NULL) -> Usage | None:
+    """The usage of an answer; None where it is not readable as counts. Never raises. `tier` is
+    the answer's `serviceTier`."""
+    counts = read_leniently(_COUNTS, raw)
+    if counts is None:
         return None
     if counts.input_tokens is None or counts.output_tokens is None:
         return None
@@ -66,7 +73,17 @@ def read_usage(wire: Wire, raw: Raw) -> Usage | None:
         cached,
         written,
         cache_write_long=min(kept, written),
+        service_tier=billed_tier(tier_of(tier)),
     )
+
+
+def tier_of(tier: Raw) -> str:
+    """The service tier that answered; empty where none is named."""
+    try:
+        found = _TIER.decode(tier)
+    except msgspec.DecodeError:
+        return ""
+    return (found.type or "") if found is not None else ""
 
 
 def write_usage(usage: Usage | None) -> dict[str, Any]:

@@ -29,22 +29,35 @@ Quirks read here, each optional; a model's overrides its provider's:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Final
 
 import msgspec
 
-from federation import __version__
+from federation.dialects.address import (
+    NOWHERE,
+    Reach,
+    accepting,
+    query_terms,
+    shared_headers,
+    split_address,
+    with_query,
+)
 from federation.dialects.aws_eventstream import CONTENT_TYPE
 from federation.dialects.bedrock.paths import CONVERSE, COUNT, STREAM, target
+from federation.dialects.faces import HeaderPairs
+from federation.dialects.quirks import (
+    Quirks,
+    in_json,
+    listed,
+    mapping,
+    quirks_of,
+    statuses,
+    words,
+)
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
-HeaderPairs = tuple[tuple[bytes, bytes], ...]
-
-_PORTS: Final = {"http": 80, "https": 443}
 _INFERENCE: Final[tuple[str, ...]] = ("maxTokens", "temperature", "topP", "stopSequences")
 _SAMPLING: Final = frozenset(("temperature", "topP"))
 _MARKS: Final = 4
@@ -107,50 +120,28 @@ class Wire(msgspec.Struct, frozen=True):
         return f"Wire({self.deployment!r})"
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
-    """Prepare a deployment for calls.
-
-    `headers` and `query` are what its signer made ahead; `secret` is searched for in errors.
-    `private` is leave to connect to loopback and private addresses. Raises `ValueError` for a
-    base address that is not an absolute http(s) URL, has user information, a query or a
-    placeholder that nobody filled in, and for a constant header with a line break.
-    """
-    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
-    origin, base = _split(deployment.provider.base_url, private)
-    terms = [query] if query else []
-    if _mapping(quirks, "query"):
-        terms.append(urlencode({name: str(v) for name, v in _mapping(quirks, "query").items()}))
-    tail = "?" + "&".join(terms) if terms else ""
+def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
+    """Prepare a deployment for calls. Raises `ValueError` as `address.split_address` does, and
+    for a constant header that no request can carry."""
+    quirks = quirks_of(deployment)
+    origin, base = split_address(deployment.provider.base_url, private=reach.private)
+    terms = query_terms(quirks, reach.query)
     model = deployment.model
-    shared = (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
+    shared = shared_headers(deployment.provider.auth.extra, reach.headers)
     inner, outer = _defaults(quirks, settings)
-    fixed = _rendered(_mapping(quirks, "set"))
+    fixed = in_json(mapping(quirks, "set"))
     marks = quirks.get("cache_breakpoints")
     return Wire(
         deployment=deployment.id,
         origin=origin,
         model=model.id,
-        whole_target=base + target(model.id, CONVERSE) + tail,
-        stream_target=base + target(model.id, STREAM) + tail,
-        count_target=base + target(model.id, COUNT) + tail,
-        whole=((b"accept", b"application/json"), *shared),
-        streamed=((b"accept", CONTENT_TYPE), *shared),
-        drop=frozenset(_names(quirks, "drop")),
-        rename={name: str(other) for name, other in _mapping(quirks, "rename").items()},
+        whole_target=with_query(base + target(model.id, CONVERSE), terms),
+        stream_target=with_query(base + target(model.id, STREAM), terms),
+        count_target=with_query(base + target(model.id, COUNT), terms),
+        whole=accepting(b"application/json", shared),
+        streamed=accepting(CONTENT_TYPE, shared),
+        drop=frozenset(listed(quirks, "drop")),
+        rename=words(quirks, "rename"),
         default=outer,
         set={name: value for name, value in fixed.items() if name not in _INFERENCE},
         inference_default=inner,
@@ -163,10 +154,10 @@ def prepare(
         caches=model.price.rates.cached is not None or "cache_min_tokens" in quirks,
         marks=marks if isinstance(marks, int) else _MARKS,
         excludes_cached=quirks.get("usage_excludes_cached") is not False,
-        throttles=_statuses(quirks, "throttle_status"),
-        unpaid=_statuses(quirks, "payment_status"),
-        loading=_statuses(quirks, "loading_status"),
-        secrets=_secrets(secret),
+        throttles=statuses(quirks, "throttle_status"),
+        unpaid=statuses(quirks, "payment_status"),
+        loading=statuses(quirks, "loading_status"),
+        secrets=_secrets(reach.secret),
     )
 
 
@@ -182,76 +173,38 @@ def _secrets(secret: str) -> tuple[bytes, ...]:
     return tuple(text.encode() for text in texts if len(text) >= least)
 
 
-def _thinks(quirks: Mapping[str, object]) -> Thinks:
+def _thinks(quirks: Quirks) -> Thinks:
     none_value = quirks.get("effort_none_value")
     return Thinks(
         control=str(quirks.get("reasoning_control", "")),
         always=quirks.get("thinking_always_on") is True,
-        levels=tuple(_names(quirks, "effort_levels")),
-        rename={name: str(other) for name, other in _mapping(quirks, "effort_rename").items()},
+        levels=tuple(listed(quirks, "effort_levels")),
+        rename=words(quirks, "effort_rename"),
         none=quirks.get("effort_none") is not False,
         none_value=none_value if isinstance(none_value, str) else "none",
         replay=str(quirks.get("reasoning_replay", "signed")),
     )
 
 
-def _has_output(quirks: Mapping[str, object], abilities: frozenset[Ability]) -> bool:
+def _has_output(quirks: Quirks, abilities: frozenset[Ability]) -> bool:
     said = quirks.get("structured_output")
     if isinstance(said, str):
         return said == "output_config"
     return not abilities or Ability.JSON_SCHEMA in abilities
 
 
-def _way(quirks: Mapping[str, object]) -> tuple[str, ...]:
-    place = _mapping(quirks, "extra_fields").get("top_k")
+def _way(quirks: Quirks) -> tuple[str, ...]:
+    place = mapping(quirks, "extra_fields").get("top_k")
     return tuple(place.split(".")) if isinstance(place, str) else ()
 
 
-def _split(base_url: str, private: bool) -> tuple[Origin, str]:
-    url = urlsplit(base_url)
-    odd = "{" in base_url or url.username is not None or url.query or url.fragment
-    if url.scheme not in _PORTS or not url.hostname or odd:
-        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
-    port = url.port or _PORTS[url.scheme]
-    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
-    return Origin(url.scheme, url.hostname, port, private=private), path
-
-
-def _constant(headers: Mapping[str, str]) -> HeaderPairs:
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not name.isascii():
-            raise ValueError(f"not a usable constant header: {name!r}")
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-
-
-def _defaults(
-    quirks: Mapping[str, object], settings: Settings
-) -> tuple[dict[str, bytes], dict[str, bytes]]:
+def _defaults(quirks: Quirks, settings: Settings) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """Defaults inside `inferenceConfig`, and at the top."""
-    values = dict(_mapping(quirks, "default"))
+    values = dict(mapping(quirks, "default"))
     if settings.max_tokens_default is not None:
         values.setdefault("maxTokens", settings.max_tokens_default)
     if settings.temperature_default is not None and quirks.get("sampling") != "drop":
         values.setdefault("temperature", min(settings.temperature_default, 1.0))
-    rendered = _rendered(values)
+    rendered = in_json(values)
     inner = {name: rendered.pop(name) for name in _INFERENCE if name in rendered}
     return inner, rendered
-
-
-def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: msgspec.json.encode(value) for name, value in values.items()}
-
-
-def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
-    value = quirks.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _names(quirks: Mapping[str, object], name: str) -> list[str]:
-    values = quirks.get(name)
-    return [str(value) for value in values] if isinstance(values, list | tuple) else []
-
-
-def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
-    values = quirks.get(name)
-    return frozenset(values) if isinstance(values, list | tuple) else frozenset()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from federation.dialects.cohere.decode import with_metadata
 from federation.dialects.cohere.errors import render_error, stream_error
 from federation.dialects.cohere.glance import glance
 from federation.dialects.cohere.parse import parse
@@ -13,6 +12,7 @@ from federation.dialects.cohere.render import render
 from federation.dialects.cohere.stream_render import StreamRenderer
 from federation.dialects.cohere.tables import NAME
 from federation.dialects.faces import ClientFace
+from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
 
@@ -32,4 +32,6 @@ CLIENT: Final = ClientFace(
     stream_error=stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    limits=("max_tokens",),
+    error_ends=True,
 )

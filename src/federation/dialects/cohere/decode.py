@@ -18,11 +18,9 @@ from federation.dialects.cohere.tables import FAILURES, FINISH, MARK, NAME, PLAN
 from federation.dialects.cohere.turns_read import joined
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
+from federation.dialects.whole import read_whole
 from federation.schema.chat import OTHER, TOOL_CALLS, ChatResponse, Choice
-from federation.schema.glance import Answer, Edits
+from federation.schema.glance import Answer
 from federation.schema.parts import Fields, Foreign, Part, Text, Thinking, ToolCall
 
 _NULL: Final = Raw(b"null")
@@ -80,7 +78,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 
 def read_answer(wire: Wire, body: bytes) -> Answer:
     """Read what matters of an answer that is forwarded; see `faces.Upstream`."""
-    head: _Head = _decoded(wire, _HEAD, body)
+    head: _Head = read_whole(_HEAD, body, wire.deployment)
     if head.message == _NULL or bytes(head.message)[:1] == b'"':
         raise error_in_answer(wire, "")
     finish = head.finish_reason or ""
@@ -91,7 +89,7 @@ def read_answer(wire: Wire, body: bytes) -> Answer:
 
 def decode(wire: Wire, body: bytes) -> ChatResponse:
     """Read a whole answer. Raises as `read_answer` does."""
-    whole: _Whole = _decoded(wire, _WHOLE, body)
+    whole: _Whole = read_whole(_WHOLE, body, wire.deployment)
     message = whole.message
     if message is None or isinstance(message, str):
         raise error_in_answer(wire, "")
@@ -175,25 +173,3 @@ def _part(raw: Raw) -> Part:
     if found.type == "thinking":
         return Thinking(found.thinking or "")
     return Foreign(NAME, raw)
-
-
-def _decoded(wire: Wire, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        if not body.isascii():
-            # What is kept raw is not looked at by the decoder, and is text all the same.
-            body.decode()
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamGarbled(f"{wire.deployment} answered with something unreadable.") from None
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, in place of one that stood there.
-
-    Raises `UpstreamGarbled` for an answer that names a member twice.
-    """
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
 
+from federation.dialects.absent import note_absent
 from federation.dialects.cohere.tables import DROPPED, LOSSES, NAME
 from federation.dialects.cohere.turns_write import Turns
 from federation.dialects.cohere.wire import Wire
 from federation.dialects.faces import Encoded
+from federation.dialects.function_tools import write_tool
 from federation.dialects.losses import Losses
+from federation.dialects.row_changes import apply_row, dropped, edits_of
 from federation.dialects.splice import splice
 from federation.schema.chat import (
     AUTO,
@@ -25,19 +27,14 @@ from federation.schema.chat import (
     ChatRequest,
     Reasoning,
     Sampling,
-    Tool,
 )
-from federation.schema.glance import Edits, Glance
+from federation.schema.glance import Glance
 from federation.schema.http import WireRequest
-from federation.schema.parts import CUSTOM, FUNCTION
 
 _Body = dict[str, Any]
-_OURS: Final = ("federation",)
 _MOST_STOPS: Final = 5
 _MOST_K: Final = 500
 _LEAST_P, _MOST_P = 0.01, 0.99
-_NO_SCHEMA: Final = Raw(b'{"type":"object","properties":{}}')
-_FREE_TIERS: Final = frozenset(("", "auto", "default", "standard"))
 
 
 def encode(wire: Wire, request: ChatRequest) -> Encoded:
@@ -62,13 +59,13 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
         body["max_tokens"] = request.max_output
     if request.reasoning is not None:
         _write_reasoning(body, request.reasoning, wire, losses, own=own)
-    _note_absent(request, losses)
+    note_absent(request, losses)
     if request.extra:
         if own:
             body.update(request.extra)
         else:
             losses.note("unknown_field", next(iter(request.extra)))
-    _apply_row(body, wire, losses)
+    apply_row(body, wire, losses, DROPPED)
     return Encoded(
         WireRequest(
             "POST",
@@ -97,7 +94,7 @@ def _write_tools(body: _Body, request: ChatRequest, losses: Losses, wire: Wire) 
         word = "" if choice.mode == AUTO else "NONE" if choice.mode == NONE else "REQUIRED"
     if tools:
         body["tools"] = [
-            _tool(tool, losses, index, own=request.dialect == NAME)
+            write_tool(tool, losses, index, own=request.dialect == NAME)
             for index, tool in enumerate(tools)
         ]
         strict = [tool.strict for tool in tools]
@@ -116,21 +113,6 @@ def _write_tools(body: _Body, request: ChatRequest, losses: Losses, wire: Wire) 
 
 def _choice_feature(mode: str) -> str:
     return {NONE: "tool_choice_none", NAMED: "tool_choice_named"}.get(mode, "tool_choice_required")
-
-
-def _tool(tool: Tool, losses: Losses, index: int, *, own: bool) -> Any:
-    where = f"tools[{index}]"
-    if tool.kind != FUNCTION:
-        if not own or tool.raw is None:
-            losses.note("custom_tools" if tool.kind == CUSTOM else "hosted_tools", where)
-        return tool.raw
-    if tool.cache is not None:
-        losses.note("cache_marks", where)
-    function: _Body = {"name": tool.name}
-    if tool.description:
-        function["description"] = tool.description
-    function["parameters"] = tool.schema if tool.schema is not None else _NO_SCHEMA
-    return {"type": "function", "function": function}
 
 
 def _write_format(body: _Body, request: ChatRequest, wire: Wire, losses: Losses) -> None:
@@ -190,10 +172,6 @@ def _write_drawing(body: _Body, given: Sampling, losses: Losses, *, own: bool) -
         losses.note("logprobs", "top_logprobs")
     if given.min_p is not None:
         losses.note("min_p", "min_p")
-    if given.logit_bias is not None:
-        losses.note("logit_bias", "logit_bias")
-    if given.choices is not None and given.choices > 1:
-        losses.note("choices", "n")
 
 
 def _write_penalty(
@@ -241,71 +219,20 @@ def _write_reasoning(
     body["thinking"] = thinking
 
 
-def _note_absent(request: ChatRequest, losses: Losses) -> None:
-    if request.parallel_tools is False and request.tools:
-        losses.note("parallel_tools", "parallel_tool_calls")
-    if request.verbosity:
-        losses.note("verbosity", "verbosity")
-    if request.audio is not None or any(kind != "text" for kind in request.modalities):
-        losses.note("audio_output", "modalities")
-    if request.user:
-        losses.note("user", "user")
-    if request.metadata:
-        losses.note("metadata", "metadata")
-    if request.service_tier not in _FREE_TIERS:
-        losses.note("service_tier", "service_tier")
-    if request.store:
-        losses.note("store", "store")
-    if request.cache_key:
-        losses.note("cache_key", "prompt_cache_key")
-
-
-def _apply_row(body: _Body, wire: Wire, losses: Losses) -> None:
-    """What the row drops, renames, sets and adds."""
-    drop, accepts = wire.drop, wire.accepts
-    if drop or accepts is not None:
-        for name in list(body):
-            if name in drop or (accepts is not None and name not in accepts):
-                losses.note(DROPPED.get(name, "unknown_field"), name)
-                del body[name]
-    for name, new in wire.rename.items():
-        if name in body:
-            value = body.pop(name)
-            body.setdefault(new, value)
-    for name, rendered in wire.default.items():
-        if name not in body and (accepts is None or name in accepts):
-            body[name] = Raw(rendered)
-    for name, rendered in wire.set.items():
-        body[name] = Raw(rendered)
-
-
 def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
     """The request that asks a deployment for what the client's own body asks."""
     spans = glance.spans
     values = {"model": bytes(wire.model), **wire.set}
     values.update({name: value for name, value in wire.default.items() if name not in spans})
-    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
-    if wire.drop:
-        drop += tuple(name for name in spans if name in wire.drop)
-    if wire.accepts is not None:
-        drop += tuple(name for name in spans if name not in wire.accepts and name not in drop)
-        values = {name: value for name, value in values.items() if name in wire.accepts}
     return WireRequest(
         "POST",
         wire.origin,
         wire.target,
         wire.streamed if glance.stream else wire.whole,
-        splice(body, spans, glance.end, Edits(values, drop, wire.rename)),
+        splice(body, spans, glance.end, edits_of(wire, spans, values, wire.rename)),
     )
 
 
 def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header."""
-    if wire.accepts is None and wire.drop.isdisjoint(glance.spans):
-        return ()
-    return tuple(
-        name
-        for name in glance.spans
-        if name in wire.drop
-        or (wire.accepts is not None and name not in wire.accepts and name != "federation")
-    )
+    return dropped(wire, glance.spans)

@@ -13,16 +13,16 @@ from msgspec import Raw
 
 from federation.dialects.ask import read_ask
 from federation.dialects.cohere.tables import FIELDS, GOVERNED, LISTED, NULL, OBJECTS, ROLES
-from federation.dialects.tokenizer import Members, layout, members, objects, wrong_type
+from federation.dialects.fields import Fields, hosted_tools, read_fields
+from federation.dialects.malformed import check_number, missing, read_role, read_string
+from federation.dialects.tokenizer import layout, objects
 from federation.errors import InvalidRequest
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
-_STRING: Final = msgspec.json.Decoder(str)
 _ROLES: Final = {f'"{role}"'.encode(): role for role in ROLES}
-_OURS: Final = frozenset(("messages", "federation"))
+_FIELDS: Final = Fields(FIELDS, GOVERNED, LISTED | {"messages", "federation"}, OBJECTS)
 _QUOTE, _BRACKET = 0x22, 0x5B
-_SHORT: Final = 64
 _TEXT: Final = Raw(b'"text"')
 _IMAGE: Final = Raw(b'"image_url"')
 _LISTED_PARTS: Final = frozenset((b'"text"', b'"image_url"', b'"thinking"', b'"document"'))
@@ -43,13 +43,13 @@ def glance(request: ClientRequest) -> Glance:
     found, spans, end = layout(request.body)
     raw_messages = found.get("messages")
     if raw_messages is None:
-        raise InvalidRequest("'messages' is missing.", code="missing_field", param="messages")
+        raise missing("messages")
     tally = _read_messages(raw_messages)
-    values, governed, unlisted = _read_fields(found)
+    values, governed, unlisted = read_fields(found, _FIELDS)
     tools = values.get("tools") or ()
     if tools:
         tally.text += len(found["tools"])
-        governed += _hosted_tools(tools)
+        governed += hosted_tools(tools)
     if values.get("documents"):
         tally.text += len(found["documents"])
     stream = values.get("stream") is True
@@ -76,48 +76,6 @@ def glance(request: ClientRequest) -> Glance:
     )
 
 
-def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The values of known fields, the names of governed and of unlisted ones."""
-    values: dict[str, Any] = {}
-    governed: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
-    name = ""
-    try:
-        for name, raw in found.items():
-            decoder = FIELDS.get(name)
-            if decoder is not None:
-                values[name] = decoder.decode(raw)
-                if name in OBJECTS and values[name] is not None:
-                    members(bytes(raw), name)
-            elif name in GOVERNED:
-                data = bytes(raw)
-                neutral = GOVERNED[name].neutral
-                if len(data) > _SHORT or b"".join(data.split()) not in neutral:
-                    governed += (name,)
-            elif name not in _OURS and name not in LISTED:
-                unlisted += (name,)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
-    return values, governed, unlisted
-
-
-def _hosted_tools(tools: Any) -> tuple[str, ...]:
-    """Governed names of the tools that the caller does not run itself."""
-    names: dict[str, None] = {}
-    for index, found in enumerate(tools):
-        where = f"tools[{index}]"
-        kind = found.get("type")
-        if kind is None:
-            continue
-        try:
-            name = _STRING.decode(kind)
-        except msgspec.ValidationError as error:
-            raise wrong_type(error, f"{where}.type") from None
-        if name != "function":
-            names[f"tools.{name[:64]}"] = None
-    return tuple(names)
-
-
 def _needs(values: dict[str, Any]) -> tuple[str, ...]:
     needs: tuple[str, ...] = ()
     if values.get("tools"):
@@ -136,19 +94,14 @@ def _needs(values: dict[str, Any]) -> tuple[str, ...]:
 def _read_messages(raw: Raw) -> _Tally:
     """Count a conversation. Raises `InvalidRequest` that names the message and member."""
     items = objects(raw, "messages")
-    if not items:
-        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
-    if len(items) > MESSAGES:
-        raise InvalidRequest(
-            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
-        )
+    check_number(items, "messages", MESSAGES)
     tally = _Tally(len(items))
     for index, item in enumerate(items):
-        role = _role(item.get("role"), index)
+        role = read_role(item.get("role"), index, _ROLES)
         content = item.get("content")
         if content is None:
             if role != "assistant":
-                raise _missing(f"messages[{index}].content")
+                raise missing(f"messages[{index}].content")
         else:
             data = bytes(content)
             if data[0] == _QUOTE:
@@ -164,32 +117,12 @@ def _read_messages(raw: Raw) -> _Tally:
     return tally
 
 
-def _role(raw: Raw | None, index: int) -> str:
-    param = f"messages[{index}].role"
-    if raw is None:
-        raise _missing(param)
-    role = _ROLES.get(bytes(raw))
-    if role is not None:
-        return role
-    try:
-        role = _STRING.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, param) from None
-    if role not in ROLES:
-        raise InvalidRequest(
-            f"'{param}' must be one of {', '.join(sorted(ROLES))}.",
-            code="invalid_value",
-            param=param,
-        )
-    return role
-
-
 def _read_parts(raw: Raw, where: str, tally: _Tally) -> None:
     for index, part in enumerate(objects(raw, where)):
         place = f"{where}[{index}]"
         kind = part.get("type")
         if kind is None:
-            raise _missing(f"{place}.type")
+            raise missing(f"{place}.type")
         if kind == _TEXT:
             text = part.get("text")
             tally.text += len(text) if text is not None else 0
@@ -198,15 +131,8 @@ def _read_parts(raw: Raw, where: str, tally: _Tally) -> None:
         else:
             tally.text += sum(len(value) for value in part.values())
             if bytes(kind) not in _LISTED_PARTS:
-                try:
-                    name = _STRING.decode(kind)
-                except msgspec.ValidationError as error:
-                    raise wrong_type(error, f"{place}.type") from None
+                name = read_string(kind, f"{place}.type")
                 tally.unlisted[f"content.{name[:64]}"] = None
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
 
 
 def _wrong_content(param: str) -> InvalidRequest:

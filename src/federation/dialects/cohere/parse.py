@@ -14,6 +14,7 @@ from msgspec import Raw, structs
 
 from federation.dialects.cohere.tables import KNOWN, NAME, NULL, Format, Thinking
 from federation.dialects.cohere.turns_read import read_document, read_messages
+from federation.dialects.function_tools import read_tool
 from federation.dialects.tokenizer import wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
@@ -33,17 +34,6 @@ from federation.schema.http import ClientRequest
 from federation.schema.parts import Fields, Media
 
 _Object = dict[str, Raw]
-
-
-class _Function(msgspec.Struct):
-    name: str
-    description: str | None = None
-    parameters: Raw = NULL
-
-
-class _Tool(msgspec.Struct):
-    type: str = "function"
-    function: _Function | None = None
 
 
 class _Body(msgspec.Struct):
@@ -69,7 +59,6 @@ class _Body(msgspec.Struct):
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
-_TOOL: Final = msgspec.json.Decoder(_Tool)
 _STRING: Final = msgspec.json.Decoder(str)
 _CHOICES: Final = {"REQUIRED": ToolChoice(REQUIRED), "NONE": ToolChoice(NONE)}
 _UNCITED: Final = frozenset(("OFF", "DISABLED"))
@@ -145,29 +134,8 @@ def _mode(options: dict[str, Raw] | None) -> str:
 
 def _tools(body: _Body) -> tuple[Tool, ...]:
     return tuple(
-        _tool(raw, f"tools[{index}]", body.strict_tools)
+        read_tool(raw, f"tools[{index}]", body.strict_tools)
         for index, raw in enumerate(body.tools or ())
-    )
-
-
-def _tool(raw: Raw, where: str, strict: bool | None) -> Tool:
-    try:
-        found = _TOOL.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, where) from None
-    if found.type != "function":
-        return Tool(found.type, kind="hosted", raw=raw)
-    function = found.function
-    if function is None:
-        raise InvalidRequest(
-            f"'{where}.function' is missing.", code="missing_field", param=f"{where}.function"
-        )
-    schema = function.parameters
-    return Tool(
-        function.name,
-        function.description or "",
-        schema if schema != NULL else None,
-        strict,
     )
 
 

@@ -18,6 +18,7 @@ from federation.dialects.cohere.errors import stream_error
 from federation.dialects.cohere.logprobs import write_logprob
 from federation.dialects.cohere.render import state_of, word_for
 from federation.dialects.cohere.tables import FINISH, PLAN
+from federation.dialects.mended import MARK, mark
 from federation.errors import FederationError
 from federation.schema.chat import STOP, ChatRequest, TokenLogprob
 from federation.schema.chunks import (
@@ -29,6 +30,7 @@ from federation.schema.chunks import (
     Logprobs,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import Citation, Fields, Part, Refusal, Text, Thinking, ToolCall
@@ -78,7 +80,7 @@ _CITED: Final = (
     b'event: citation-end\ndata: {"type":"citation-end","index":%d}\n\n'
 )
 _END: Final = (
-    b'event: message-end\ndata: {"id":%b,"type":"message-end","delta":{"finish_reason":%b%b}}\n\n'
+    b'event: message-end\ndata: {"id":%b,"type":"message-end","delta":{"finish_reason":%b%b}%b}\n\n'
 )
 
 
@@ -93,6 +95,7 @@ class StreamRenderer:
         "_id",
         "_index",
         "_kind",
+        "_mended",
         "_open",
         "_out",
         "_text",
@@ -113,6 +116,7 @@ class StreamRenderer:
         self._waiting: dict[int, list[Chunk]] = {}
         self._usage: Usage | None = None
         self._finished = Finished(0, STOP)
+        self._mended = b""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The events for these chunks."""
@@ -146,7 +150,7 @@ class StreamRenderer:
             usage = b',"usage":' + bytes(said)
         elif self._usage is not None:
             usage = b',"usage":' + _json(counts.write_usage(self._usage))
-        self._out.append(_END % (self._id, reason, usage))
+        self._out.append(_END % (self._id, reason, usage, self._mended))
         return self._taken()
 
     def fail(self, error: FederationError) -> bytes:
@@ -163,6 +167,8 @@ class StreamRenderer:
             self._out.append(_BEGIN % self._id)
         elif isinstance(chunk, UsageSeen):
             self._usage = chunk.usage
+        elif isinstance(chunk, Resumed):
+            self._mended = b',"%b":%b' % (MARK.encode(), _json(mark(chunk.model)))
         elif isinstance(chunk, Finished):
             if chunk.choice == 0:
                 self._finished = chunk

@@ -21,6 +21,7 @@ from federation.dialects.cohere.tables import FAILURES, FINISH, MARK, PLAN
 from federation.dialects.cohere.turns_read import joined
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
+from federation.dialects.halves import Halves
 from federation.dialects.sse import EventCutter
 from federation.schema.chat import OTHER, TOOL_CALLS
 from federation.schema.chunks import (
@@ -50,6 +51,7 @@ class StreamDecoder:
         "_cutter",
         "_failed",
         "_finished",
+        "_halves",
         "_logprobs",
         "_open",
         "_open_key",
@@ -57,6 +59,7 @@ class StreamDecoder:
         "_texts",
         "_wire",
         "done",
+        "malformed",
         "started",
     )
 
@@ -73,6 +76,8 @@ class StreamDecoder:
         """Block index of a text to its part."""
         self._citations: list[Raw] = []
         self._logprobs: list[Raw] = []
+        self._halves = Halves()
+        self.malformed = 0
         self.started = False
         self.done = False
 
@@ -104,6 +109,7 @@ class StreamDecoder:
             self.done = True
             return
         try:
+            data = self._halves.mend(data)
             if not data.isascii():
                 # What is kept raw is not looked at by the decoder, and is text all the same.
                 data.decode()
@@ -111,7 +117,7 @@ class StreamDecoder:
             self._take(event, chunks)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A frame that cannot be read is skipped: the rest of the answer is not worth less.
-            return
+            self.malformed += 1
 
     def _take(self, event: Event, chunks: list[Chunk]) -> None:
         kind = event.type

@@ -9,12 +9,13 @@ Sources: `V2Client.chat` and the types of the official SDK, https://docs.cohere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.fields import decoders
+from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule
 from federation.schema.chat import FILTER, LENGTH, OTHER, PAUSE, STOP, TOOL_CALLS
 
@@ -41,11 +42,7 @@ class Thinking(msgspec.Struct, frozen=True):
     token_budget: int | None = None
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "citation_options": _Object | None,
         "documents": list[str | _Object] | None,
@@ -101,22 +98,10 @@ KNOWN: Final = frozenset(
 """Fields that have a place in the canonical form; the others travel as extras."""
 
 
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """Why a field is governed, and the values with which it changes nothing."""
-
-    effect: str
-    """place | price | model | retention | credentials, in any number."""
-    reason: str
-    neutral: frozenset[bytes] = frozenset((b"null", b"[]", b"{}", b'""', b"false"))
-
-
 GOVERNED: Final[dict[str, Governed]] = {
-    "connectors": Governed("place, credentials", "Reads from connected data sources."),
-    "conversation_id": Governed("retention", "Reads and writes a stored conversation."),
-    "prompt_truncation": Governed(
-        "model", "Lets the host cut the conversation.", frozenset((b"null", b'"OFF"'))
-    ),
+    "connectors": Governed("place, credentials", "Reads from connected data sources.", EMPTY),
+    "conversation_id": Governed("retention", "Reads and writes a stored conversation.", EMPTY),
+    "prompt_truncation": Governed("model", "Lets the host cut the conversation.", neutral('"OFF"')),
 }
 """Fields that change what a rule may have decided. All are of v1, and some hosts still take
 them; nothing that v2 documents is governed. A hosted tool is governed as `tools.<type>`."""

@@ -12,6 +12,7 @@ from federation.dialects.cohere.tables import FAILURES
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
 from federation.dialects.sse import EventCutter
+from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
@@ -19,6 +20,7 @@ from federation.schema.usage import Usage
 _CONTENT: Final = frozenset(
     ("content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta")
 )
+_CLOSED: Final = b"}\n\n"
 _PLAIN: Final = tuple(
     f'event: {kind}\ndata: {{"type":"{kind}",'.encode()
     for kind in ("content-delta", "tool-call-delta", "tool-plan-delta")
@@ -66,9 +68,9 @@ class StreamTap:
         reports before the answer has started.
         """
         events = self._cutter.feed(data)
-        for event in events:
-            self._look(event)
-        return events[0] if len(events) == 1 else b"".join(events)
+        if len(events) == 1:
+            return events[0] if self._look(events[0]) else b""
+        return b"".join([event for event in events if self._look(event)])
 
     def close(self) -> bytes:
         """What was held back, if it is an event that only lacks its blank line; a torn event
@@ -83,22 +85,26 @@ class StreamTap:
         self._look(event)
         return event
 
-    def _look(self, event: bytes) -> None:
-        if event.startswith(_PLAIN):
+    def _look(self, event: bytes) -> bool:
+        """Whether an event may go on: one that is no JSON would break its reader."""
+        if event.startswith(_PLAIN) and event.endswith(_CLOSED):
             self.started = True
             self.events += 1
-            return
+            return True
         data = data_of(event)
         if data is None:
-            return
+            return True
         if data.startswith(DONE):
             self.done = True
-            return
+            return True
         try:
             found = PASSING.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return
+            again = salvaged(PASSING, data)
+            if again is None:
+                self.malformed += 1
+                return is_json(data)
+            found = again
         if found.type in _CONTENT:
             self.started = True
             self.events += 1
@@ -106,6 +112,7 @@ class StreamTap:
             self._end(found.delta or End())
         elif not found.type and found.message is not None:
             self._fail("")
+        return True
 
     def _end(self, delta: End) -> None:
         if delta.usage != NULL:

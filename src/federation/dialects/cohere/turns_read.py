@@ -14,8 +14,9 @@ from msgspec import Raw
 
 from federation.dialects.cohere.citations import attach
 from federation.dialects.cohere.tables import MARK, NAME, NULL, PLAN
+from federation.dialects.malformed import missing
+from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import wrong_type
-from federation.errors import InvalidRequest
 from federation.schema.chat import ASSISTANT, TOOL, Message
 from federation.schema.parts import (
     FILE,
@@ -125,16 +126,16 @@ def _assistant(item: _Object, where: str) -> Message:
 def _call(call: _Call, place: str) -> ToolCall:
     function = call.function
     if function is None or not function.name:
-        raise _missing(f"{place}.function.name")
+        raise missing(f"{place}.function.name")
     if not call.id:
-        raise _missing(f"{place}.id")
+        raise missing(f"{place}.id")
     return ToolCall(call.id, function.name, function.arguments or "")
 
 
 def _result(item: _Object, parts: tuple[Part, ...], where: str) -> ToolResult:
     call_id = _decoded(_WORD, item.get("tool_call_id"), f"{where}.tool_call_id")
     if not call_id:
-        raise _missing(f"{where}.tool_call_id")
+        raise missing(f"{where}.tool_call_id")
     return ToolResult(
         call_id, tuple(part for part in parts if isinstance(part, Text | Media | Foreign))
     )
@@ -156,20 +157,21 @@ def _part(raw: Raw, where: str) -> Part:
     kind = found.type
     if kind == "text":
         if found.text is None:
-            raise _missing(f"{where}.text")
+            raise missing(f"{where}.text")
         return Text(found.text, signature=found.signature)
     if kind == "thinking":
         if found.thinking is None:
-            raise _missing(f"{where}.thinking")
+            raise missing(f"{where}.thinking")
         return Thinking(found.thinking, found.signature, found.sealed)
     if kind == "image_url":
         if found.image_url is None:
-            raise _missing(f"{where}.image_url")
+            raise missing(f"{where}.image_url")
         return _image(found.image_url)
     if kind == "document":
         if found.document == NULL:
-            raise _missing(f"{where}.document")
+            raise missing(f"{where}.document")
         return read_document(found.document, f"{where}.document")
+    refuse_stranger(kind or "", where, (), "text, image_url or document")
     return Foreign(NAME, raw)
 
 
@@ -211,7 +213,3 @@ def _decoded(decoder: msgspec.json.Decoder[Any], raw: Raw | None, where: str) ->
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise wrong_type(error, where) from None
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)

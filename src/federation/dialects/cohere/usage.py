@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import read_leniently
 from federation.schema.usage import Usage
 
 _Count = Annotated[float, Meta(ge=0, le=1_000_000_000_000)] | None
@@ -38,9 +39,8 @@ _NONE: Final = _Units()
 
 def read_usage(raw: Raw) -> Usage | None:
     """The usage of an answer; None where it is not readable as counts."""
-    try:
-        counts = _COUNTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    counts = read_leniently(_COUNTS, raw)
+    if counts is None:
         return None
     billed, seen = counts.billed_units or _NONE, counts.tokens or _NONE
     read = billed.input_tokens if billed.input_tokens is not None else seen.input_tokens

@@ -18,22 +18,39 @@ Whether a model reasons is not a quirk but an ability of the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from federation import __version__
+from federation.dialects.address import (
+    NOWHERE,
+    Reach,
+    accepting,
+    query_terms,
+    secrets_of,
+    shared_headers,
+    split_address,
+    with_query,
+)
 from federation.dialects.cohere.tables import SAMPLING
 from federation.dialects.faces import HeaderPairs
+from federation.dialects.quirks import (
+    Quirks,
+    in_json,
+    mapping,
+    named,
+    number,
+    path_of,
+    quirks_of,
+    statuses,
+    words,
+)
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
 _PATH: Final = "/chat"
-_PORTS: Final = {"http": 80, "https": 443}
 _KEPT: Final = frozenset(("model", "messages", "stream"))
 
 
@@ -70,118 +87,45 @@ class Wire(msgspec.Struct, frozen=True):
         return f"Wire({self.deployment!r})"
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
-    """Prepare a deployment for calls; see `faces.Prepare`."""
-    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
-    origin, path = _split(deployment.provider.base_url, private)
-    shared = _shared(deployment, headers)
-    drop = _names(quirks, "drop") or frozenset()
+def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
+    """Prepare a deployment for calls; see `bound.PrepareWire` for what is raised."""
+    quirks = quirks_of(deployment)
+    origin, path = split_address(deployment.provider.base_url, private=reach.private)
+    shared = shared_headers(deployment.provider.auth.extra, reach.headers)
+    drop = named(quirks, "drop") or frozenset()
     if quirks.get("sampling") == "drop":
         drop |= frozenset(SAMPLING)
-    accepts = _names(quirks, "accepts_only")
-    highest = quirks.get("temperature_max")
+    accepts = named(quirks, "accepts_only")
     return Wire(
         deployment=deployment.id,
         origin=origin,
-        target=path + _target(quirks, query),
-        whole=((b"accept", b"application/json"), *shared),
-        streamed=((b"accept", b"text/event-stream"), *shared),
+        target=with_query(path + path_of(quirks, _PATH, "chat"), query_terms(quirks, reach.query)),
+        whole=accepting(b"application/json", shared),
+        streamed=accepting(b"text/event-stream", shared),
         model=Raw(msgspec.json.encode(deployment.model.id)),
         drop=drop,
         accepts=_KEPT | accepts if accepts is not None else None,
-        rename={name: str(new) for name, new in _mapping(quirks, "rename").items()},
+        rename=words(quirks, "rename"),
         default=_defaults(quirks, settings, drop),
-        set=_rendered(_mapping(quirks, "set")),
+        set=in_json(mapping(quirks, "set")),
         reasons=Ability.REASONING in deployment.model.abilities,
         always_reasons=quirks.get("thinking_always_on") is True,
         image_urls=quirks.get("image_urls") is not False,
         json_mode=quirks.get("json_mode") is not False,
-        tool_choices=_names(quirks, "tool_choice"),
-        schema_excludes=_names(quirks, "json_schema_excludes") or frozenset(),
-        temperature_max=float(highest) if isinstance(highest, int | float) else None,
-        throttles=_statuses(quirks, "throttle_status"),
-        unpaid=_statuses(quirks, "payment_status"),
-        loading=_statuses(quirks, "loading_status"),
-        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        tool_choices=named(quirks, "tool_choice"),
+        schema_excludes=named(quirks, "json_schema_excludes") or frozenset(),
+        temperature_max=number(quirks, "temperature_max"),
+        throttles=statuses(quirks, "throttle_status"),
+        unpaid=statuses(quirks, "payment_status"),
+        loading=statuses(quirks, "loading_status"),
+        secrets=secrets_of(reach.secret),
     )
 
 
-def _shared(deployment: Deployment, headers: HeaderPairs) -> HeaderPairs:
-    """The headers of every request."""
-    return (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
-
-
-def _target(quirks: Mapping[str, object], query: str) -> str:
-    """What follows the base address."""
-    terms = [query] if query else []
-    if further := _mapping(quirks, "query"):
-        terms.append(urlencode({name: str(value) for name, value in further.items()}))
-    return _path(quirks) + ("?" + "&".join(terms) if terms else "")
-
-
-def _split(base_url: str, private: bool) -> tuple[Origin, str]:
-    url = urlsplit(base_url)
-    odd = "{" in base_url or url.username is not None or url.query or url.fragment
-    if url.scheme not in _PORTS or not url.hostname or odd:
-        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
-    port = url.port or _PORTS[url.scheme]
-    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
-    return Origin(url.scheme, url.hostname, port, private=private), path
-
-
-def _constant(headers: Mapping[str, str]) -> HeaderPairs:
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not name.isascii():
-            raise ValueError(f"not a usable constant header: {name!r}")
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-
-
-def _path(quirks: Mapping[str, object]) -> str:
-    path = quirks.get("path")
-    if isinstance(path, dict):
-        path = path.get("chat")
-    return path if isinstance(path, str) else _PATH
-
-
-def _defaults(
-    quirks: Mapping[str, object], settings: Settings, drop: frozenset[str]
-) -> dict[str, bytes]:
-    values = dict(_mapping(quirks, "default"))
+def _defaults(quirks: Quirks, settings: Settings, drop: frozenset[str]) -> dict[str, bytes]:
+    values = dict(mapping(quirks, "default"))
     if settings.max_tokens_default is not None:
         values.setdefault("max_tokens", settings.max_tokens_default)
     if settings.temperature_default is not None:
         values.setdefault("temperature", settings.temperature_default)
-    return _rendered({name: value for name, value in values.items() if name not in drop})
-
-
-def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: msgspec.json.encode(value) for name, value in values.items()}
-
-
-def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
-    value = quirks.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _names(quirks: Mapping[str, object], name: str) -> frozenset[str] | None:
-    values = quirks.get(name)
-    return frozenset(str(v) for v in values) if isinstance(values, list | tuple) else None
-
-
-def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
-    values = quirks.get(name)
-    return frozenset(values) if isinstance(values, list | tuple) else frozenset()
+    return in_json({name: value for name, value in values.items() if name not in drop})

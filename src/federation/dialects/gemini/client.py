@@ -10,9 +10,10 @@ from federation.dialects.gemini.glance import glance
 from federation.dialects.gemini.parse import parse
 from federation.dialects.gemini.paths import wants_events
 from federation.dialects.gemini.prompt import prompt_text
-from federation.dialects.gemini.render import render, with_metadata
+from federation.dialects.gemini.render import render
 from federation.dialects.gemini.stream_render import StreamRenderer
 from federation.dialects.gemini.tables import NAME
+from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
 

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.gemini.names import NULL, tidy
-from federation.dialects.gemini.tables import MODEL, ROLES, USER
+from federation.dialects.gemini.tables import MODEL, ROLES, STORED, USER
+from federation.dialects.malformed import check_number
 from federation.dialects.tokenizer import Members, members, objects, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.parts import AUDIO, IMAGE
@@ -53,6 +54,7 @@ class Tally(msgspec.Struct):
     audio: int = 0
     files: int = 0
     prefill: bool = False
+    governed: list[str] = []
     unlisted: list[str] = []
 
 
@@ -97,12 +99,7 @@ def read_contents(raw: Raw) -> Tally:
         tally = Tally()
         turns = [_turn(item, index) for index, item in enumerate(one_or_more(raw, "contents"))]
         _count(data, turns, tally)
-    if not turns:
-        raise InvalidRequest("'contents' must hold at least one turn.", param="contents")
-    if len(turns) > CONTENTS:
-        raise InvalidRequest(
-            f"'contents' may hold at most {CONTENTS} turns.", code="too_many", param="contents"
-        )
+    check_number(turns, "contents", CONTENTS, "turn")
     tally.messages = len(turns)
     tally.prefill = read_role(turns[-1].role, len(turns) - 1) == MODEL
     return tally
@@ -209,6 +206,8 @@ def _count_part(part: Members, where: str, tally: Tally) -> None:
             tally.text += _length(raw, where)
         elif name != "thoughtSignature":
             tally.text += len(raw)
+            if name == "functionResponse":
+                _count_result(raw, f"{where}.{name}", tally)
     if KINDS.isdisjoint(part) and not part.keys() <= _SIGNS:
         tally.unlisted.append(f"content.{next(iter(part))[:64]}")
 
@@ -223,8 +222,33 @@ def _length(raw: Raw, where: str) -> int:
         raise wrong_type(error, f"{where}.text") from None
 
 
+def _count_result(raw: Raw, where: str, tally: Tally) -> None:
+    """A result's parts can name stored files; their bytes are counted already."""
+    data = bytes(raw)
+    if data[:1] != b"{" or not (b'"parts"' in data or b"\\" in data):
+        return
+    parts = tidy(members(data, where), where).get("parts")
+    for number, part in enumerate(one_or_more(parts, f"{where}.parts") if parts else ()):
+        place = f"{where}.parts[{number}]"
+        stored = tidy(part, place).get("fileData")
+        if stored is not None:
+            _note_stored(tidy(members(bytes(stored), place), place), place, tally)
+
+
+def _note_stored(found: Members, where: str, tally: Tally) -> None:
+    uri = found.get("fileUri")
+    if uri is None or "fileData" in tally.governed:
+        return
+    try:
+        if STORED.match(_STRING.decode(uri)):
+            tally.governed.append("fileData")
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, f"{where}.fileUri") from None
+
+
 def _count_media(raw: Raw, where: str, tally: Tally) -> None:
     found = tidy(members(bytes(raw), where), where)
+    _note_stored(found, where, tally)
     kind = found.get("mimeType")
     try:
         family = _STRING.decode(kind).partition("/")[0] if kind is not None else ""

@@ -24,9 +24,10 @@ from federation.dialects.gemini.grounding import read_citations
 from federation.dialects.gemini.ids import answer_id
 from federation.dialects.gemini.logprobs import read_logprobs
 from federation.dialects.gemini.names import NULL, tidy
-from federation.dialects.gemini.read_parts import read_call, read_part
+from federation.dialects.gemini.read_parts import read_answered_call, read_part
 from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.wire import Wire
+from federation.dialects.whole import digest
 from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import FILTER, ChatResponse, Choice
 from federation.schema.parts import Citation, Part, Text
@@ -36,9 +37,10 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
     """Read a whole answer. Raises as `answers.read_event` does."""
     event = read_event(wire, body)
     answer_name = event.response_id or ""
+    calls_name = answer_name or digest(body)
     try:
         choices = tuple(
-            _choice(candidate, place, answer_name)
+            _choice(candidate, place, calls_name)
             for place, candidate in enumerate(event.candidates or ())
         )
     except InvalidRequest:
@@ -69,7 +71,7 @@ def _choice(candidate: Candidate, place: int, answer_name: str) -> Choice:
     for part in found or ():
         part = tidy(part, "")
         if "functionCall" in part:
-            parts.append(read_call(part, "", answer_id(answer_name, index, calls)))
+            parts.append(read_answered_call(part, answer_id(answer_name, index, calls)))
             calls += 1
         else:
             parts.append(read_part(part, ""))

@@ -10,7 +10,7 @@ Reference: https://ai.google.dev/gemini-api/docs/thought-signatures
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -39,8 +39,6 @@ from federation.schema.parts import (
     ToolCall,
     ToolResult,
 )
-
-_STORED: Final = ("gs://", "https://", "http://", "files/")
 
 
 class Job(msgspec.Struct):
@@ -205,7 +203,7 @@ def _media(job: Job, part: Media, where: str) -> Json:
         note("image_detail", where)
     if part.url and not job.wire.remote:
         note("image_url" if part.kind == IMAGE else "file_url", where)
-    if part.file_id and not (job.own or part.file_id.startswith(_STORED)):
+    if part.file_id and not job.own:
         note("file_id", where)
     return media_part(part, own=job.own)
 

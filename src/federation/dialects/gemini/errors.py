@@ -10,30 +10,35 @@ https://cloud.google.com/apis/design/errors
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
 import msgspec
 
+from federation.dialects.error_reply import budget, error_headers, removed
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.retry_after import read_retry_after
+from federation.dialects.upstream_errors import (
+    LONGEST_BODY,
+    decoded,
+    denied,
+    failed,
+    gone,
+    rejected,
+    scrubbed,
+    short,
+    slow_down,
+)
 from federation.errors import (
+    BudgetExceeded,
     FederationError,
     NotEligible,
-    UpstreamDenied,
     UpstreamError,
-    UpstreamFailed,
-    UpstreamMissing,
-    UpstreamRateLimited,
     UpstreamRejected,
 )
 from federation.schema.http import ClientReply, Headers
 
-_LONGEST_MESSAGE: Final = 4096
-_LONGEST_DETAILS: Final = 16_384
 _LONGEST_WAIT_S: Final = 86_400.0
-_MOST_REMOVED: Final = 50
 _TYPE: Final = "type.googleapis.com/google.rpc."
 
 STATUSES: Final = {
@@ -98,14 +103,14 @@ class _Said(msgspec.Struct):
 
 def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> UpstreamError:
     """The error that an answer with this status means. Never raises."""
-    clean = _scrubbed(wire, body)
-    return _classify(wire, status, _read(_error_of(_decoded(clean))), headers, clean)
+    clean = scrubbed(body, wire.secrets)
+    return _classify(wire, status, _read(_error_of(decoded(clean))), headers, clean)
 
 
 def error_in_answer(wire: Wire, body: bytes) -> UpstreamError | None:
     """The error that stands inside an answer of status 200 or an event, if there is one."""
-    clean = _scrubbed(wire, body)
-    found = _error_of(_decoded(clean))
+    clean = scrubbed(body, wire.secrets)
+    found = _error_of(decoded(clean))
     if not found:
         return None
     said = _read(found)
@@ -114,13 +119,9 @@ def error_in_answer(wire: Wire, body: bytes) -> UpstreamError | None:
 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     """An error as the official clients expect it."""
-    headers = [(b"content-type", b"application/json; charset=UTF-8")]
-    if call_id:
-        headers.append((b"x-request-id", call_id.encode()))
-        headers.append((b"x-federation-call-id", call_id.encode()))
-        headers.append((b"x-federation-attempts", b"%d" % error.attempts))
-    if error.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
+    headers = error_headers(
+        error, call_id, kind=b"application/json; charset=UTF-8", milliseconds=False
+    )
     return ClientReply(error.status, headers, rendered(error))
 
 
@@ -152,7 +153,9 @@ def _details(error: FederationError) -> list[dict[str, Any]]:
         "domain": "federation",
     }
     if isinstance(error, NotEligible):
-        info["metadata"] = dict(list(error.removed.items())[:_MOST_REMOVED])
+        info["metadata"] = removed(error)
+    elif isinstance(error, BudgetExceeded):
+        info["metadata"] = budget(error)
     details = [info]
     if error.param:
         fields = [{"field": error.param, "description": error.message}]
@@ -165,9 +168,9 @@ def _details(error: FederationError) -> list[dict[str, Any]]:
 
 def _handed_on(error: FederationError) -> list[Any] | None:
     """The provider's own details of a request that it refused, where they are in our form."""
-    if not isinstance(error, UpstreamRejected) or len(error.body) > _LONGEST_DETAILS:
+    if not isinstance(error, UpstreamRejected) or len(error.body) > LONGEST_BODY:
         return None
-    details = _error_of(_decoded(error.body)).get("details")
+    details = _error_of(decoded(error.body)).get("details")
     return details if isinstance(details, list) and details else None
 
 
@@ -176,22 +179,16 @@ def _classify(wire: Wire, status: int, said: _Said, headers: Headers, body: byte
     wait_s = said.delay_s if said.delay_s is not None else read_retry_after(headers, words)
     if status == 429 or status in wire.throttles or said.status == "RESOURCE_EXHAUSTED":
         if _SAYS_NO_FUNDS.search(words):
-            return _denied(wire, status, "has no funds left")
-        return UpstreamRateLimited(
-            f"{wire.deployment} asks to slow down.", retry_after_s=wait_s, upstream_status=status
-        )
+            return denied(wire.deployment, status, "has no funds left")
+        return slow_down(wire.deployment, status, wait_s)
     if status == 402 or status in wire.unpaid:
-        return _denied(wire, status, "asks for payment")
+        return denied(wire.deployment, status, "asks for payment")
     if status == 401 or (status in (400, 403) and _is_ours(status, said)):
-        return _denied(wire, status, "refuses our credential")
+        return denied(wire.deployment, status, "refuses our credential")
     if status in (404, 405, 410) or 300 <= status < 400:
-        return UpstreamMissing(f"{wire.deployment} is not there any more.", upstream_status=status)
+        return gone(wire.deployment, status)
     if status in (408, 409, 425, 499) or not 400 <= status < 500:
-        return UpstreamFailed(
-            f"{wire.deployment} failed with status {status}.",
-            retry_after_s=wait_s,
-            upstream_status=status,
-        )
+        return failed(wire.deployment, status, wait_s)
     return _rejected(wire, status, said, body)
 
 
@@ -204,38 +201,13 @@ def _is_ours(status: int, said: _Said) -> bool:
     return status == 403 or _SAYS_BAD_KEY.search(said.message) is not None
 
 
-def _denied(wire: Wire, status: int, problem: str) -> UpstreamDenied:
-    return UpstreamDenied(f"{wire.deployment} {problem}.", upstream_status=status)
-
-
 def _rejected(wire: Wire, status: int, said: _Said, body: bytes) -> UpstreamRejected:
     code = said.status.lower() or "upstream_rejected"
     if _SAYS_TOO_LONG.search(said.message):
         code = "context_length_exceeded"
     elif _SAYS_MODERATED.search(said.message):
         code = "content_filter"
-    return UpstreamRejected(
-        said.message or f"{wire.deployment} refused the request with status {status}.",
-        code=code[:64],
-        param=said.param,
-        status=status,
-        upstream_status=status,
-        body=body[:_LONGEST_DETAILS],
-        content_type=b"application/json",
-    )
-
-
-def _scrubbed(wire: Wire, body: bytes) -> bytes:
-    for secret in wire.secrets:
-        body = body.replace(secret, b"[credential]")
-    return body
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    return rejected(wire.deployment, status, said.message, code, body, said.param)
 
 
 def _error_of(found: Any) -> dict[str, Any]:
@@ -252,10 +224,10 @@ def _read(error: dict[str, Any]) -> _Said:
     message, status, code = error.get("message"), error.get("status"), error.get("code")
     if isinstance(message, str) and message.lstrip()[:1] == "{":
         # A gateway of the vendor puts the whole error of another into the message.
-        inner = _error_of(_decoded(message.encode("utf-8", "replace")))
+        inner = _error_of(decoded(message.encode("utf-8", "replace")))
         message = inner.get("message", message)
     said = _Said(
-        message[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
+        short(message) if isinstance(message, str) else "",
         status if isinstance(status, str) else "",
         code if isinstance(code, int) and 400 <= code < 600 else 0,
     )

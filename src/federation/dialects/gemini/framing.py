@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.sse import EventCutter, Opening, event_data
 from federation.errors import UpstreamGarbled
 
 Piece: TypeAlias = tuple[bytes, bytes | None]
@@ -38,9 +38,10 @@ class Framing:
     `ended`: the array was closed. `array`: the stream is one.
     """
 
-    __slots__ = ("_array", "_events", "_lead", "_pending", "ended")
+    __slots__ = ("_array", "_events", "_lead", "_opening", "_pending", "ended")
 
     def __init__(self) -> None:
+        self._opening = Opening()
         self._lead = b""
         self._pending = 0
         """Bytes that the event cutter holds."""
@@ -58,6 +59,8 @@ class Framing:
         if self._events is not None:
             return self._feed_events(self._events, data)
         if self._array is None:
+            if not self._opening.over:
+                data = self._opening.after(data)
             data = self._lead + data
             start = data.lstrip(_SPACE)
             if not start:

@@ -26,12 +26,12 @@ from federation.dialects.gemini.tables import (
     GOVERNED,
     LISTED,
 )
+from federation.dialects.malformed import missing, read_string
 from federation.dialects.tokenizer import Members, layout, members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.glance import Glance, Span
 from federation.schema.http import ClientRequest
 
-_STRING: Final = msgspec.json.Decoder(str)
 _INT: Final = msgspec.json.Decoder(int, strict=False)
 _STRINGS: Final = msgspec.json.Decoder(list[str])
 _NOTHING: Final[tuple[str, ...]] = ()
@@ -49,7 +49,7 @@ def glance(request: ClientRequest) -> Glance:
     _check_model(found, model)
     raw = found.get("contents")
     if raw is None:
-        raise InvalidRequest("'contents' is missing.", code="missing_field", param="contents")
+        raise missing("contents")
     tally = read_contents(raw)
     governed, unlisted = _read_fields(found)
     if "systemInstruction" in found:
@@ -75,7 +75,7 @@ def glance(request: ClientRequest) -> Glance:
         tally.files,
         tools,
         _needs(found, config, tools, tally),
-        governed + hosted,
+        governed + hosted + tuple(tally.governed),
         unlisted + tuple(dict.fromkeys(tally.unlisted)),
         ask,
         spans,
@@ -108,11 +108,7 @@ def _check_model(found: Members, model: str) -> None:
     raw = found.get("model")
     if raw is None:
         return
-    try:
-        named = _STRING.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, "model") from None
-    if named.removeprefix("models/") != model:
+    if read_string(raw, "model").removeprefix("models/") != model:
         raise InvalidRequest(
             "'model' in the body is not the model in the path. Name it in the path only.",
             code="invalid_value",
@@ -143,18 +139,12 @@ def _judged(
     governed = tuple(
         name
         for name, raw in zip(names, found.values(), strict=True)
-        if name in GOVERNED and not _is_neutral(name, raw)
+        if name in GOVERNED and not GOVERNED[name].allows(raw)
     )
     unlisted = tuple(
         prefix + name for name in found if name not in known and prefix + name not in GOVERNED
     )
     return governed, unlisted
-
-
-def _is_neutral(name: str, raw: Raw) -> bool:
-    data = bytes(raw)
-    neutral = GOVERNED[name].neutral
-    return data in neutral or (len(data) < 64 and b"".join(data.split()) in neutral)
 
 
 def _read_config(raw: Raw | None) -> tuple[Members, dict[str, Any]]:
@@ -213,10 +203,7 @@ def _is_forced(raw: Raw) -> bool:
         return False
     where = "toolConfig.functionCallingConfig"
     mode = tidy(members(bytes(calling), where), where).get("mode")
-    try:
-        return mode is not None and _STRING.decode(mode).upper() == "ANY"
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, f"{where}.mode") from None
+    return mode is not None and read_string(mode, f"{where}.mode").upper() == "ANY"
 
 
 def _is_thinking(raw: Raw) -> bool:

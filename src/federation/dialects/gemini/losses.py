@@ -46,6 +46,7 @@ LOSSES: Final[Table] = {
     "parallel_tools": Rule(DROP, "Parallel calls cannot be switched off.", _CALLING),
     "strict_tools": Rule(DROP, "A declaration has no such field.", _TOOL),
     "tool_schema": Rule(DROP, "The row names keys that its schemas may not have.", _ROW),
+    "tool_arguments": Rule(DROP, "An object; other text goes along inside of one.", _TOOL),
     "custom_tools": Rule(REFUSE, "A function's arguments are always an object.", _TOOL),
     "hosted_tools": Rule(REFUSE, "It is a tool of another provider.", _TOOL),
     "tool_result_media": Rule(REFUSE, _NOT_TAKEN, _ROW),

@@ -19,6 +19,7 @@ from federation.dialects.gemini.names import tidy
 from federation.dialects.gemini.read_parts import inner, string
 from federation.dialects.gemini.schemas import json_schema
 from federation.dialects.gemini.tables import FUNCTIONS
+from federation.dialects.malformed import missing
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.chat import AUTO, NAMED, NONE, REQUIRED, Tool, ToolChoice
@@ -57,7 +58,7 @@ def _function(item: Members, where: str) -> Tool:
     raw = found.get("name")
     if raw is None:
         param = f"{where}.name"
-        raise InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
+        raise missing(param)
     schema = found.get("parametersJsonSchema")
     if "parameters" in found:
         if schema is not None:

@@ -9,15 +9,17 @@ Reference: https://ai.google.dev/api/caching#Part
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from federation.dialects.gemini.names import NULL, tidy
-from federation.dialects.gemini.tables import NAME
+from federation.dialects.gemini.tables import NAME, STORED
+from federation.dialects.malformed import missing
+from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, wrong_type
+from federation.dialects.whole import is_json
 from federation.errors import InvalidRequest
 from federation.schema.parts import (
     AUDIO,
@@ -38,8 +40,6 @@ OBJECT: Final = msgspec.json.Decoder(Members)
 _TRUE: Final = Raw(b"true")
 _NO_ARGUMENTS: Final = Raw(b"{}")
 _FAMILIES: Final = {"image": IMAGE, "audio": AUDIO, "video": VIDEO}
-_STORED: Final = re.compile(r"gs://|(?:https?://[^/]+/v\w+/)?files/[\w-]+$")
-"""Files that only their provider can open, not addresses that anybody can."""
 _NO_ERROR: Final = frozenset((b"null", b"false", b'""', b"{}"))
 _TEXT: Final = frozenset(("text", "thought", "thoughtSignature"))
 _DATA: Final = ("inlineData", "fileData")
@@ -62,6 +62,8 @@ def read_part(part: Members, where: str) -> Text | Thinking | Media | Foreign:
     if part.keys() <= _TEXT:
         # A signature may come with nothing to sign, at the end of a stream.
         return _read_text(part, Raw(b'""'), where)
+    kind = bytes(part.get("type", NULL)).strip(b'"').decode("ascii", "replace")
+    refuse_stranger(kind, where, (), "said by a member: text, inlineData or fileData")
     return Foreign(NAME, Raw(msgspec.json.encode(part)))
 
 
@@ -85,7 +87,7 @@ def _read_media(part: Members, name: str, where: str) -> Media:
         data = standard(string(_required(found, "data", place), place, "data"))
         return Media(kind, media_type, data=data, name=shown, extra=extra)
     uri = string(_required(found, "fileUri", place), place, "fileUri")
-    if _STORED.match(uri):
+    if STORED.match(uri):
         return Media(kind, media_type, file_id=uri, name=shown, extra=extra)
     if not media_type and any(mark in uri for mark in _FILMED):
         kind = VIDEO
@@ -107,13 +109,30 @@ def read_call(part: Members, where: str, made_id: str) -> ToolCall:
     name = string(_required(found, "name", place), place, "name")
     args = bytes(found.get("args", _NO_ARGUMENTS))
     if args[:1] != b"{":
-        raise InvalidRequest(
-            f"'{place}.args' must be an object.", code="invalid_type", param=f"{place}.args"
-        )
+        raise not_an_object(f"{place}.args")
     signature = read_signature(part, where) if "thoughtSignature" in part else ""
     extra = _rest(part, ("functionCall", "thoughtSignature")) if len(part) > 1 else {}
     own = string(found["id"], place, "id") if "id" in found else ""
     return ToolCall(own or made_id, name, args.decode(), signature=signature, extra=extra)
+
+
+def read_answered_call(part: Members, made_id: str) -> ToolCall:
+    """The function call of an answer; some hosts write its arguments as text. Raises
+    `InvalidRequest` where it is none."""
+    found = inner(part["functionCall"], "functionCall")
+    args = found.get("args", _NO_ARGUMENTS)
+    if bytes(args)[:1] == b'"':
+        text = string(args, "functionCall", "args").strip().encode()
+        if text[:1] != b"{" or not is_json(text):
+            raise not_an_object("functionCall.args")
+        call = Raw(msgspec.json.encode(found | {"args": Raw(text)}))
+        part = part | {"functionCall": call}
+    return read_call(part, "", made_id)
+
+
+def not_an_object(param: str) -> InvalidRequest:
+    """The refusal of arguments that are no object."""
+    return InvalidRequest(f"'{param}' must be an object.", code="invalid_type", param=param)
 
 
 def read_result(part: Members, where: str) -> ToolResult:
@@ -207,7 +226,7 @@ def _required(found: Members, name: str, where: str) -> Raw:
     raw = found.get(name)
     if raw is None:
         param = f"{where}.{name}"
-        raise InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
+        raise missing(param)
     return raw
 
 

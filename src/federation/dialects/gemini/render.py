@@ -27,11 +27,7 @@ from federation.dialects.gemini.show import (
 from federation.dialects.gemini.tables import MALFORMED, MODEL, NAME
 from federation.dialects.gemini.usage import write_usage
 from federation.dialects.gemini.write_parts import Json
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
 from federation.schema.chat import FILTER, ChatRequest, ChatResponse, Choice
-from federation.schema.glance import Edits
 from federation.schema.parts import Citation, Refusal, Text, Thinking, ToolCall
 
 
@@ -57,19 +53,6 @@ def render(response: ChatResponse, request: ChatRequest) -> bytes:
     if own:
         body.update(response.extra)
     return msgspec.json.encode(body)
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, as rendered JSON; in place of one that a
-    gateway behind us put there.
-
-    Raises `UpstreamGarbled` for an answer that names a member twice.
-    """
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))
 
 
 def _feedback(response: ChatResponse) -> Raw | None:

@@ -32,6 +32,7 @@ from federation.dialects.gemini.show import (
 from federation.dialects.gemini.tables import MALFORMED, MODEL, NAME
 from federation.dialects.gemini.usage import write_usage
 from federation.dialects.gemini.write_parts import Json
+from federation.dialects.mended import MARK, mark
 from federation.errors import FederationError
 from federation.schema.chat import ChatRequest, TokenLogprob
 from federation.schema.chunks import (
@@ -42,6 +43,7 @@ from federation.schema.chunks import (
     Logprobs,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import Citation, Part, Refusal, Text, Thinking, ToolCall
@@ -99,7 +101,10 @@ class _Call:
 class StreamRenderer:
     """See `faces.StreamRenderer`."""
 
-    __slots__ = ("_array", "_choices", "_id", "_long_form", "_model", "_own", "_started", "_usage")
+    __slots__ = (
+        "_array", "_choices", "_id", "_long_form", "_mended", "_model", "_own", "_started",
+        "_usage",
+    )  # fmt: skip
 
     def __init__(self, request: ChatRequest) -> None:
         self._array = isinstance(request, GeminiRequest) and request.array
@@ -109,6 +114,7 @@ class StreamRenderer:
         self._model = ""
         self._own = False
         self._started = False
+        self._mended = False
         self._usage: Usage | None = None
 
     def render(self, chunks: list[Chunk]) -> bytes:
@@ -130,6 +136,8 @@ class StreamRenderer:
                 case Begun():
                     self._id, self._model = chunk.id, chunk.model
                     self._own = chunk.dialect == NAME
+                case Resumed():
+                    self._model, self._mended, self._own = chunk.model, True, False
                 case _:
                     pass
         candidates = [
@@ -153,6 +161,8 @@ class StreamRenderer:
             event[FEEDBACK] = feedback
         if self._usage is not None:
             event["usageMetadata"] = write_usage(self._usage)
+        if self._mended:
+            event[MARK] = mark(self._model)
         return self._framed(event) + (b"]" if self._array else b"")
 
     def fail(self, error: FederationError) -> bytes:

@@ -34,12 +34,14 @@ from federation.dialects.gemini.grounding import count_searches, read_citations
 from federation.dialects.gemini.ids import answer_id
 from federation.dialects.gemini.logprobs import read_logprobs
 from federation.dialects.gemini.names import NULL, tidy
-from federation.dialects.gemini.read_parts import STRING, read_call, read_part
+from federation.dialects.gemini.read_parts import STRING, read_answered_call, read_part
 from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
+from federation.dialects.halves import Halves
 from federation.dialects.tokenizer import Members
-from federation.errors import InvalidRequest, UpstreamError
+from federation.dialects.whole import digest
+from federation.errors import InvalidRequest, UpstreamError, UpstreamGarbled
 from federation.schema.chat import FILTER
 from federation.schema.chunks import (
     Begun,
@@ -88,8 +90,8 @@ class StreamDecoder:
     """See `faces.StreamDecoder`."""
 
     __slots__ = (
-        "_begun", "_blocked", "_choices", "_closed", "_error", "_feedback", "_framing", "_id",
-        "_seen", "_usage", "_wire", "done", "malformed", "started",
+        "_begun", "_blocked", "_choices", "_closed", "_error", "_event", "_feedback",
+        "_framing", "_halves", "_id", "_seen", "_usage", "_wire", "done", "malformed", "started",
     )  # fmt: skip
 
     def __init__(self, wire: Wire) -> None:
@@ -97,6 +99,8 @@ class StreamDecoder:
         self._framing = Framing()
         self._begun = False
         self._id = ""
+        self._event = b""
+        """The event that is being read."""
         self._choices: dict[int, _Choice] = {}
         self._blocked = ""
         self._feedback = NULL
@@ -104,6 +108,7 @@ class StreamDecoder:
         self._seen = NULL
         self._error: UpstreamError | None = None
         self._closed = False
+        self._halves = Halves()
         self.started = False
         self.done = False
         self.malformed = 0
@@ -138,6 +143,7 @@ class StreamDecoder:
 
     def _read(self, text: bytes, out: list[Chunk]) -> None:
         try:
+            text = self._halves.mend(text)
             event = decoded(text)
         except UNREADABLE:
             self.malformed += 1
@@ -146,6 +152,7 @@ class StreamDecoder:
             return
         if not self._begun:
             self._begin(event, out)
+        self._event = text
         for place, candidate in enumerate(event.candidates or ()):
             self._read_candidate(candidate, place, out)
         if event.prompt_feedback != NULL:
@@ -228,7 +235,14 @@ class StreamDecoder:
 
     def _read_kind(self, choice: _Choice, part: Members, out: list[Chunk]) -> None:
         if "functionCall" in part:
-            call = read_call(part, "", answer_id(self._id, choice.index, choice.calls))
+            try:
+                name = self._id or digest(self._event)
+                call = read_answered_call(part, answer_id(name, choice.index, choice.calls))
+            except InvalidRequest:
+                # Skipped, it would leave an answer that calls nothing and looks whole.
+                raise UpstreamGarbled(
+                    f"{self._wire.deployment} sent a function call that cannot be read."
+                ) from None
             choice.calls += 1
             self._call(choice, call, out)
             return

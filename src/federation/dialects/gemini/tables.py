@@ -10,12 +10,13 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+import re
+from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.fields import decoders
+from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.schema import chat
 
 NAME: Final = "gemini"
@@ -63,11 +64,7 @@ Object = dict[str, Raw]
 _Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind, strict=False) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "cachedContent": str,
         "labels": dict[str, str],
@@ -75,12 +72,13 @@ FIELDS: Final = _decoders(
         "serviceTier": str,
         "store": bool,
         "toolConfig": Object,
-    }
+    },
+    strict=False,
 )
 """Further members of the body, and what their values must be. The vendor's parser also takes
 numbers in quotes, and a single object where a list belongs."""
 
-CONFIG: Final = _decoders(
+CONFIG: Final = decoders(
     {
         "candidateCount": Annotated[int, Meta(ge=1, le=128)],
         "frequencyPenalty": float,
@@ -100,7 +98,8 @@ CONFIG: Final = _decoders(
         "thinkingConfig": Object,
         "topK": float,
         "topP": float,
-    }
+    },
+    strict=False,
 )
 """Members of `generationConfig`, likewise."""
 
@@ -126,41 +125,32 @@ LISTED: Final = frozenset(
 """Members that are read on their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """Why a field is governed, and the values with which it changes nothing."""
+TOOL_NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+"""https://ai.google.dev/api/caching#FunctionDeclaration"""
 
-    effect: str
-    """place | price | model | retention | credentials, in any number."""
-    reason: str
-    neutral: frozenset[bytes] = frozenset((b"null",))
-
-
-def _neutral(*values: str) -> frozenset[bytes]:
-    return frozenset((b"null", *(value.encode() for value in values)))
-
-
-_EMPTY = _neutral("[]", "{}", '""', "false")
+STORED: Final = re.compile(r"gs://|(?:https?://[^/]+/v\w+/)?files/[\w-]+(?:[?#:].*)?$")
+"""Files that only their provider can open, not addresses that anybody can."""
 
 GOVERNED: Final[dict[str, Governed]] = {
-    "cachedContent": Governed("retention", "Reads a prompt that is kept at the host.", _EMPTY),
-    "continuationToken": Governed("retention", "Goes on with a stored answer.", _EMPTY),
+    "cachedContent": Governed("retention", "Reads a prompt that is kept at the host.", EMPTY),
+    "continuationToken": Governed("retention", "Goes on with a stored answer.", EMPTY),
+    "fileData": Governed("retention", "Reads a file that is stored under our account."),
     "modelArmorConfig": Governed(
-        "model, place", "Has templates of an account check the conversation.", _EMPTY
+        "model, place", "Has templates of an account check the conversation.", EMPTY
     ),
-    "outputConfig": Governed("place, retention", "Writes the answer into a bucket.", _EMPTY),
-    "safetySettings": Governed("model", "Changes what the host's filters let through.", _EMPTY),
+    "outputConfig": Governed("place, retention", "Writes the answer into a bucket.", EMPTY),
+    "safetySettings": Governed("model", "Changes what the host's filters let through.", EMPTY),
     "serviceTier": Governed(
         "price",
         "Buys another processing class at another price.",
-        _neutral('"standard"', '"unspecified"', '"STANDARD"'),
+        neutral('"standard"', '"unspecified"', '"STANDARD"'),
     ),
-    "store": Governed("retention", "Keeps the conversation with the provider.", _neutral("false")),
-    "generationConfig.modelConfig": Governed("model", "Lets the host choose the model.", _EMPTY),
+    "store": Governed("retention", "Keeps the conversation with the provider.", neutral("false")),
+    "generationConfig.modelConfig": Governed("model", "Lets the host choose the model.", EMPTY),
     "generationConfig.modelSelectionConfig": Governed(
-        "model", "Lets the host choose the model.", _EMPTY
+        "model", "Lets the host choose the model.", EMPTY
     ),
-    "generationConfig.routingConfig": Governed("model", "Lets the host choose the model.", _EMPTY),
+    "generationConfig.routingConfig": Governed("model", "Lets the host choose the model.", EMPTY),
 }
 """Fields that change what a rule may have decided. With a neutral value they are forwarded.
 Tools that the host runs are governed by the name `tools.<kind>`."""

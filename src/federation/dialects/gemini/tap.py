@@ -20,6 +20,8 @@ from federation.dialects.gemini.grounding import count_searches
 from federation.dialects.gemini.names import NULL
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
+from federation.dialects.origins import Origin
+from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
@@ -45,6 +47,7 @@ class StreamTap:
         "events",
         "finish",
         "malformed",
+        "origin",
         "started",
     )
 
@@ -62,6 +65,7 @@ class StreamTap:
         self.events = 0
         self.malformed = 0
         self.error: UpstreamError | None = None
+        self.origin: Origin | None = None
 
     @property
     def done(self) -> bool:
@@ -80,10 +84,7 @@ class StreamTap:
         reports before the answer has started.
         """
         pieces = self._framing.feed(data)
-        for _, text in pieces:
-            if text is not None:
-                self._read(text)
-        return pieces[0][0] if len(pieces) == 1 else b"".join([piece for piece, _ in pieces])
+        return b"".join([piece for piece, text in pieces if text is None or self._read(text)])
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
@@ -94,12 +95,17 @@ class StreamTap:
             return piece.rstrip(b"\r\n") + b"\r\n\r\n"
         return piece if not piece.strip() else b""
 
-    def _read(self, text: bytes) -> None:
+    def _read(self, text: bytes) -> bool:
+        """Whether an event may go on: one that is no JSON would break its reader."""
         try:
             event = EVENT.decode(text)
         except UNREADABLE:
-            self.malformed += 1
-            return
+            again = salvaged(EVENT, text)
+            if again is None:
+                self.malformed += 1
+                # Taken out of an array it would leave a hole in the punctuation.
+                return self._framing.array or is_json(text)
+            event = again
         if event.error != NULL:
             self._fail(text)
         if event.usage_metadata != NULL:
@@ -107,6 +113,9 @@ class StreamTap:
         if event.model_version and not self._model:
             self._model = event.model_version
         self._read_candidates(event)
+        if self.origin is not None:
+            self.origin.note(text)
+        return True
 
     def _read_candidates(self, event: Event) -> None:
         for place, candidate in enumerate(event.candidates or ()):

@@ -2,98 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from federation.dialects.faces import Encoded, HeaderPairs, Upstream
-from federation.dialects.gemini import answers, count, decode, encode, errors, forward, streams, tap
-from federation.dialects.gemini.tables import NAME
+from federation.dialects.bound import Count, CountingUpstream, Language, bind
+from federation.dialects.gemini import answers, count, decode, encode, errors, forward, wire
+from federation.dialects.gemini.streams import StreamDecoder
+from federation.dialects.gemini.tables import NAME, TOOL_NAMES
+from federation.dialects.gemini.tap import StreamTap
 from federation.dialects.gemini.wire import Wire
-from federation.dialects.gemini.wire import prepare as prepare_wire
-from federation.domain.catalogue import Deployment
-from federation.domain.routes import Settings
-from federation.errors import UpstreamError
-from federation.schema.chat import ChatRequest, ChatResponse
-from federation.schema.glance import Answer, Glance
-from federation.schema.http import Headers, WireRequest
+from federation.schema.glance import Glance
 
 _STREAMS: Final = (b"text/event-stream", b"application/json")
+"""An array is a stream too, and looks like JSON."""
 
 
-class GeminiUpstream:
-    """See `faces.Upstream` and `faces.Counter`."""
-
-    __slots__ = ("_wire",)
-
-    forwards: str = NAME
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def __repr__(self) -> str:
-        return f"GeminiUpstream({self._wire.deployment!r})"
-
-    def needs_translation(self, glance: Glance, body: bytes) -> bool:
-        """Where the row demands signatures and a call in the conversation has none, because
-        another provider made it."""
-        return self._wire.signed and forward.lacks_signature(glance, body)
-
-    def forward(self, glance: Glance, body: bytes) -> WireRequest:
-        """See `faces.Upstream.forward`."""
-        return forward.forward(self._wire, glance, body)
-
-    def dropped_fields(self, glance: Glance) -> tuple[str, ...]:
-        """See `faces.Upstream.dropped_fields`."""
-        return forward.dropped_fields(self._wire, glance)
-
-    def encode(self, request: ChatRequest) -> Encoded:
-        """See `faces.Upstream.encode`."""
-        return encode.encode(self._wire, request)
-
-    def decode(self, body: bytes) -> ChatResponse:
-        """See `faces.Upstream.decode`."""
-        return decode.decode(self._wire, body)
-
-    def read_answer(self, body: bytes) -> Answer:
-        """See `faces.Upstream.read_answer`."""
-        return answers.read_answer(self._wire, body)
-
-    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
-        """See `faces.Upstream.decode_error`."""
-        return errors.decode_error(self._wire, status, headers, body)
-
-    def tap(self, *, withhold_usage: bool, choices: int) -> tap.StreamTap:
-        """See `faces.Upstream.tap`. Usage cannot be withheld: it stands beside the text."""
-        return tap.StreamTap(self._wire, choices=choices)
-
-    def decoder(self) -> streams.StreamDecoder:
-        """See `faces.Upstream.decoder`."""
-        return streams.StreamDecoder(self._wire)
-
-    def is_stream(self, headers: Headers) -> bool:
-        """See `faces.Upstream.is_stream`. An array is a stream too, and looks like JSON."""
-        return headers.get(b"content-type", _STREAMS[0]).lower().startswith(_STREAMS)
-
-    def encode_count(self, request: ChatRequest) -> Encoded:
-        """See `faces.Counter.encode_count`."""
-        return count.encode_count(self._wire, request)
-
-    def decode_count(self, body: bytes) -> int:
-        """See `faces.Counter.decode_count`."""
-        return count.decode_count(self._wire, body)
+def _needs_translation(wire: Wire, glance: Glance, body: bytes) -> bool:
+    """Where the row demands signatures and a call in the conversation has none, because
+    another provider made it."""
+    return wire.signed and forward.lacks_signature(glance, body)
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Upstream:
-    """See `faces.Prepare`; for both forms of the interface, which the row's dialect tells."""
-    return GeminiUpstream(
-        prepare_wire(
-            deployment, settings, headers=headers, query=query, secret=secret, private=private
-        )
-    )
+def _tap(wire: Wire, withhold_usage: bool, choices: int) -> StreamTap:
+    """Usage cannot be withheld: it stands beside the text."""
+    return StreamTap(wire, choices=choices)
+
+
+LANGUAGE: Final = Language(
+    name=NAME,
+    needs_translation=_needs_translation,
+    forward=forward.forward,
+    dropped_fields=forward.dropped_fields,
+    encode=encode.encode,
+    decode=decode.decode,
+    read_answer=answers.read_answer,
+    decode_error=errors.decode_error,
+    tap=_tap,
+    decoder=StreamDecoder,
+    streams=_STREAMS,
+    untyped=_STREAMS[0],
+    tool_names=TOOL_NAMES,
+)
+COUNT: Final = Count(count.encode_count, count.decode_count)
+
+GeminiUpstream = CountingUpstream[Wire]
+prepare = partial(bind, wire.prepare, partial(CountingUpstream, LANGUAGE, COUNT))
+"""See `faces.Prepare`; for both forms of the interface, which the row's dialect tells."""

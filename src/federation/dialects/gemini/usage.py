@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import billed_tier, read_leniently
 from federation.schema.usage import Usage
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
@@ -34,6 +35,8 @@ class _Counts(msgspec.Struct, rename="camel"):
     total_token_count: _Count = None
     prompt_tokens_details: list[_Part] | None = None
     candidates_tokens_details: list[_Part] | None = None
+    service_tier: str | None = None
+    traffic_type: str | None = None
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts, strict=False)
@@ -45,9 +48,8 @@ def read_usage(raw: Raw) -> Usage | None:
     A count that makes no sense is not worth losing a good answer for, so nothing is raised:
     the caller then counts for itself and says so.
     """
-    try:
-        counts = _COUNTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    counts = read_leniently(_COUNTS, raw)
+    if counts is None:
         return None
     total = counts.total_token_count
     prompt = counts.prompt_token_count
@@ -67,6 +69,7 @@ def read_usage(raw: Raw) -> Usage | None:
         reasoning=min(thoughts, output),
         audio_input=min(_sound(counts.prompt_tokens_details), given),
         audio_output=min(_sound(counts.candidates_tokens_details), output),
+        service_tier=billed_tier(counts.service_tier or counts.traffic_type),
     )
 
 

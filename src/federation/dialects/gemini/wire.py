@@ -29,14 +29,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from federation import __version__
+from federation.dialects.address import (
+    NOWHERE,
+    Reach,
+    accepting,
+    query_terms,
+    secrets_of,
+    shared_headers,
+    split_address,
+    with_query,
+)
 from federation.dialects.faces import HeaderPairs
 from federation.dialects.gemini.paths import COUNT, GENERATE, STREAM
 from federation.dialects.gemini.tables import CONFIG_FIELDS, LEVELS, SAMPLING
+from federation.dialects.quirks import (
+    Quirks,
+    in_json,
+    listed,
+    mapping,
+    named,
+    quirks_of,
+    statuses,
+)
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
@@ -47,7 +65,6 @@ LONG_FORM: Final = "vertex"
 LONG_MODELS: Final = "/publishers/google/models"
 """Where the models of a row lie whose address stops at the location."""
 
-_PORTS: Final = {"http": 80, "https": 443}
 _IN_CONFIG: Final = "generationConfig."
 
 
@@ -98,40 +115,18 @@ class Wire(msgspec.Struct, frozen=True):
         return f"Wire({self.deployment!r})"
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
-    """Prepare a deployment for calls.
-
-    `headers` and `query` are what its signer made; `secret` is searched for in errors;
-    `private` is leave to connect to loopback and private addresses. Raises `ValueError` for
-    a base address that is not an absolute http(s) URL, has user information, a query or a
-    placeholder that nobody filled in, and for a constant header with a line break.
-    """
-    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
+def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
+    """Prepare a deployment for calls. Raises `ValueError` as `address.split_address` does, and
+    for a constant header that no request can carry."""
+    quirks = quirks_of(deployment)
     long_form = deployment.provider.dialect == LONG_FORM
-    origin, path = _split(deployment.provider.base_url, private)
+    origin, path = split_address(deployment.provider.base_url, private=reach.private)
     name, base = _resource(deployment.model.id, path, LONG_MODELS if long_form else MODELS)
-    terms = [query] if query else []
-    if isinstance(quirks.get("query"), dict):
-        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
-    shared = (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
+    terms = query_terms(quirks, reach.query)
+    shared = shared_headers(deployment.provider.auth.extra, reach.headers)
     drop, config_drop = _parted(_dropped(quirks))
     default, config_default = _rendered(_defaults(quirks, settings))
-    fixed, config_fixed = _rendered(_mapping(quirks, "set"))
-    choices = quirks.get("tool_choice")
+    fixed, config_fixed = _rendered(mapping(quirks, "set"))
     abilities = deployment.model.abilities
     return Wire(
         deployment=deployment.id,
@@ -140,8 +135,8 @@ def prepare(
         events=_target(base, STREAM, ["alt=sse", *terms]),
         array=_target(base, STREAM, terms),
         count=_target(base, COUNT, terms),
-        whole_headers=((b"accept", b"application/json"), *shared),
-        stream_headers=((b"accept", b"text/event-stream, application/json"), *shared),
+        whole_headers=accepting(b"application/json", shared),
+        stream_headers=accepting(b"text/event-stream, application/json", shared),
         model=name,
         long_form=long_form,
         drop=frozenset(drop),
@@ -152,30 +147,20 @@ def prepare(
         config_set=config_fixed,
         roles=quirks.get("role_required") is True,
         ids=quirks.get("tool_call_ids") is not False,
-        choices=frozenset(choices) if isinstance(choices, list | tuple) else None,
-        strip=frozenset(_names(quirks, "tool_schema_strip")),
+        choices=named(quirks, "tool_choice"),
+        strip=named(quirks, "tool_schema_strip") or frozenset(),
         media_results=quirks.get("tool_result_string") is not True,
         remote=quirks.get("image_urls") is not False,
-        excludes=frozenset(_names(quirks, "json_schema_excludes")),
+        excludes=named(quirks, "json_schema_excludes") or frozenset(),
         budget=quirks.get("reasoning_control") == "budget",
         signed=quirks.get("reasoning_replay") == "signed",
-        levels=tuple(_names(quirks, "effort_levels")) or LEVELS,
+        levels=tuple(listed(quirks, "effort_levels")) or LEVELS,
         always_thinks=quirks.get("thinking_always_on") is True,
         thinks=not abilities or Ability.REASONING in abilities,
-        throttles=_statuses(quirks, "throttle_status"),
-        unpaid=_statuses(quirks, "payment_status"),
-        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        throttles=statuses(quirks, "throttle_status"),
+        unpaid=statuses(quirks, "payment_status"),
+        secrets=secrets_of(reach.secret),
     )
-
-
-def _split(base_url: str, private: bool) -> tuple[Origin, str]:
-    url = urlsplit(base_url)
-    odd = "{" in base_url or url.username is not None or url.query or url.fragment
-    if url.scheme not in _PORTS or not url.hostname or odd:
-        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
-    port = url.port or _PORTS[url.scheme]
-    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
-    return Origin(url.scheme, url.hostname, port, private=private), path
 
 
 def _resource(model: str, path: str, models: str) -> tuple[str, str]:
@@ -188,18 +173,11 @@ def _resource(model: str, path: str, models: str) -> tuple[str, str]:
 
 
 def _target(base: str, method: str, terms: list[str]) -> str:
-    return f"{base}:{method}" + ("?" + "&".join(terms) if terms else "")
+    return with_query(f"{base}:{method}", terms)
 
 
-def _constant(headers: Mapping[str, str]) -> HeaderPairs:
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not name.isascii():
-            raise ValueError(f"not a usable constant header: {name!r}")
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-
-
-def _dropped(quirks: Mapping[str, object]) -> dict[str, None]:
-    names = _names(quirks, "drop")
+def _dropped(quirks: Quirks) -> dict[str, None]:
+    names = listed(quirks, "drop")
     if quirks.get("sampling") == "drop":
         names += SAMPLING
     if quirks.get("single_choice") is True:
@@ -207,8 +185,8 @@ def _dropped(quirks: Mapping[str, object]) -> dict[str, None]:
     return dict.fromkeys(names)
 
 
-def _defaults(quirks: Mapping[str, object], settings: Settings) -> dict[str, Any]:
-    values = dict(_mapping(quirks, "default"))
+def _defaults(quirks: Quirks, settings: Settings) -> dict[str, Any]:
+    values = dict(mapping(quirks, "default"))
     if settings.max_tokens_default is not None:
         values.setdefault("maxOutputTokens", settings.max_tokens_default)
     if settings.temperature_default is not None:
@@ -228,19 +206,4 @@ def _parted(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _rendered(fields: Mapping[str, Any]) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    return _parted({name: msgspec.json.encode(value) for name, value in fields.items()})
-
-
-def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
-    value = quirks.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _names(quirks: Mapping[str, object], name: str) -> list[str]:
-    values = quirks.get(name)
-    return [str(value) for value in values] if isinstance(values, list | tuple) else []
-
-
-def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
-    values = quirks.get(name)
-    return frozenset(values) if isinstance(values, list | tuple) else frozenset()
+    return _parted(in_json(fields))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.faces import ClientFace
-from federation.dialects.ollama.decode import with_metadata
 from federation.dialects.ollama.errors import render_error, stream_error
 from federation.dialects.ollama.glance import glance, glance_generate
 from federation.dialects.ollama.parse import parse, parse_generate
@@ -16,6 +15,7 @@ from federation.dialects.ollama.prompt import prompt, prompt_generate
 from federation.dialects.ollama.render import render
 from federation.dialects.ollama.stream_render import StreamRenderer
 from federation.dialects.ollama.tables import GENERATE, NAME
+from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
 

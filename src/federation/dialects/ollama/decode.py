@@ -6,19 +6,18 @@ structures here.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from federation.dialects.ollama.errors import error_in_answer
-from federation.dialects.ollama.moments import digits_of, read_moment
+from federation.dialects.ollama.moments import name_of, read_moment
 from federation.dialects.ollama.tables import FINISH, NAME, NULL
 from federation.dialects.ollama.usage import DURATIONS, read_usage
 from federation.dialects.ollama.wire import Wire
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
+from federation.dialects.whole import read_whole
+from federation.errors import UpstreamGarbled
 from federation.schema.chat import (
     OTHER,
     TOOL_CALLS,
@@ -27,7 +26,7 @@ from federation.schema.chat import (
     TokenLogprob,
     TopToken,
 )
-from federation.schema.glance import Answer, Edits
+from federation.schema.glance import Answer
 from federation.schema.parts import Fields, Part, Text, Thinking, ToolCall
 
 
@@ -100,7 +99,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 
 def read_answer(wire: Wire, body: bytes) -> Answer:
     """Read what matters of an answer that is forwarded; see `faces.Upstream`."""
-    found: Passing = _decoded(wire, PASSING, body)
+    found: Passing = read_whole(PASSING, body, wire.deployment)
     if found.error != NULL:
         raise error_in_answer(wire, found.error)
     if found.message == NULL:
@@ -110,7 +109,7 @@ def read_answer(wire: Wire, body: bytes) -> Answer:
 
 def decode(wire: Wire, body: bytes) -> ChatResponse:
     """Read a whole answer. Raises as `read_answer` does."""
-    found: Line = _decoded(wire, LINE, body)
+    found: Line = read_whole(LINE, body, wire.deployment)
     if found.error != NULL:
         raise error_in_answer(wire, found.error)
     message = found.message
@@ -121,9 +120,9 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
         parts.append(Thinking(message.thinking))
     if message.content:
         parts.append(Text(message.content))
-    moment = digits_of(found.created_at)
-    for index, call in enumerate(message.tool_calls or ()):
-        parts.append(read_call(call, moment, index))
+    if message.tool_calls:
+        name = name_of(found.created_at, body)
+        parts += [read_call(call, name, n) for n, call in enumerate(message.tool_calls)]
     reason = found.done_reason or ""
     choice = Choice(
         0,
@@ -161,7 +160,7 @@ def finish_of(reason: str, *, called: bool) -> str:
     return FINISH.get(reason, OTHER)
 
 
-def read_call(call: Call, moment: str, index: int) -> ToolCall:
+def read_call(call: Call, answer: str, index: int) -> ToolCall:
     """A call with an id in every case: a missing one is made from answer and place."""
     name, arguments = "", "{}"
     if call.function is not None:
@@ -171,8 +170,7 @@ def read_call(call: Call, moment: str, index: int) -> ToolCall:
             arguments = _STRING.decode(data)
         elif data != b"null":
             arguments = data.decode()
-    made = f"call_{moment}_{index}" if moment else f"call_{index}"
-    return ToolCall(call.id or made, name, arguments)
+    return ToolCall(call.id or f"call_{answer}_{index}", name, arguments)
 
 
 def read_logprobs(items: list[Logprob]) -> tuple[TokenLogprob, ...]:
@@ -191,25 +189,3 @@ def read_logprobs(items: list[Logprob]) -> tuple[TokenLogprob, ...]:
         )
         for item in items
     )
-
-
-def _decoded(wire: Wire, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        if not body.isascii():
-            # What is kept raw is not looked at by the decoder, and is text all the same.
-            body.decode()
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamGarbled(f"{wire.deployment} answered with something unreadable.") from None
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, in place of one that stood there.
-
-    Raises `UpstreamGarbled` for an answer that names a member twice.
-    """
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))

@@ -11,25 +11,24 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.absent import note_absent
 from federation.dialects.faces import Encoded
+from federation.dialects.function_tools import write_tool
 from federation.dialects.losses import Losses
 from federation.dialects.ollama.context import context_for
 from federation.dialects.ollama.tables import DROPPED, LEVELS, LOSSES, NULL, OWN
 from federation.dialects.ollama.turns_write import Turns
 from federation.dialects.ollama.wire import Wire
+from federation.dialects.row_changes import apply_row, dropped, edits_of
 from federation.dialects.splice import splice
 from federation.dialects.tokenizer import layout
-from federation.schema.chat import NAMED, NONE, REQUIRED, ChatRequest, Reasoning, Sampling, Tool
+from federation.schema.chat import NAMED, NONE, REQUIRED, ChatRequest, Reasoning
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import WireRequest
-from federation.schema.parts import CUSTOM, FUNCTION
 
 _Body = dict[str, Any]
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_OURS: Final = ("federation",)
 _MOST_ALTERNATIVES: Final = 20
-_NO_SCHEMA: Final = Raw(b'{"type":"object","properties":{}}')
-_FREE_TIERS: Final = frozenset(("", "auto", "default", "standard"))
 _EFFORTS: Final = {"minimal": "low", "xhigh": "max", "max": "max"}
 
 
@@ -49,7 +48,7 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     _write_logprobs(body, request, losses)
     options = _options(request, wire, losses, own=own)
     _write_context(options, request, wire, turns)
-    _note_absent(request, losses)
+    note_absent(request, losses)
     if request.extra:
         if own:
             body.update(request.extra)
@@ -58,7 +57,7 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     body.pop("options", None)
     if options:
         body["options"] = options
-    _apply_row(body, wire, losses)
+    apply_row(body, wire, losses, DROPPED)
     return Encoded(
         WireRequest(
             "POST",
@@ -88,22 +87,7 @@ def _tools(request: ChatRequest, losses: Losses) -> list[Any]:
     if any(tool.strict for tool in tools):
         losses.note("strict_tools", "tools")
     own = request.dialect in OWN
-    return [_tool(tool, losses, index, own=own) for index, tool in enumerate(tools)]
-
-
-def _tool(tool: Tool, losses: Losses, index: int, *, own: bool) -> Any:
-    where = f"tools[{index}]"
-    if tool.kind != FUNCTION:
-        if not own or tool.raw is None:
-            losses.note("custom_tools" if tool.kind == CUSTOM else "hosted_tools", where)
-        return tool.raw
-    if tool.cache is not None:
-        losses.note("cache_marks", where)
-    function: _Body = {"name": tool.name}
-    if tool.description:
-        function["description"] = tool.description
-    function["parameters"] = tool.schema if tool.schema is not None else _NO_SCHEMA
-    return {"type": "function", "function": function}
+    return [write_tool(tool, losses, index, own=own) for index, tool in enumerate(tools)]
 
 
 def _write_format(body: _Body, request: ChatRequest, wire: Wire, losses: Losses) -> None:
@@ -214,30 +198,6 @@ def _write_context(options: _Body, request: ChatRequest, wire: Wire, turns: Turn
         options[name] = size
 
 
-def _note_absent(request: ChatRequest, losses: Losses) -> None:
-    given: Sampling = request.sampling
-    if given.logit_bias is not None:
-        losses.note("logit_bias", "logit_bias")
-    if given.choices is not None and given.choices > 1:
-        losses.note("choices", "n")
-    if request.parallel_tools is False and request.tools:
-        losses.note("parallel_tools", "parallel_tool_calls")
-    if request.verbosity:
-        losses.note("verbosity", "verbosity")
-    if request.audio is not None or any(kind != "text" for kind in request.modalities):
-        losses.note("audio_output", "modalities")
-    if request.user:
-        losses.note("user", "user")
-    if request.metadata:
-        losses.note("metadata", "metadata")
-    if request.service_tier not in _FREE_TIERS:
-        losses.note("service_tier", "service_tier")
-    if request.store:
-        losses.note("store", "store")
-    if request.cache_key:
-        losses.note("cache_key", "prompt_cache_key")
-
-
 def _write_logprobs(body: _Body, request: ChatRequest, losses: Losses) -> None:
     given = request.sampling
     if given.logprobs is not None:
@@ -246,25 +206,6 @@ def _write_logprobs(body: _Body, request: ChatRequest, losses: Losses) -> None:
         if given.top_logprobs > _MOST_ALTERNATIVES:
             losses.note("logprobs", "top_logprobs")
         body["top_logprobs"] = min(given.top_logprobs, _MOST_ALTERNATIVES)
-
-
-def _apply_row(body: _Body, wire: Wire, losses: Losses) -> None:
-    """What the row drops, renames, sets and adds."""
-    drop, accepts = wire.drop, wire.accepts
-    if drop or accepts is not None:
-        for name in list(body):
-            if name in drop or (accepts is not None and name not in accepts):
-                losses.note(DROPPED.get(name, "unknown_field"), name)
-                del body[name]
-    for name, new in wire.rename.items():
-        if name in body:
-            value = body.pop(name)
-            body.setdefault(new, value)
-    for name, rendered in wire.default.items():
-        if name not in body and (accepts is None or name in accepts):
-            body[name] = Raw(rendered)
-    for name, rendered in wire.set.items():
-        body[name] = Raw(rendered)
 
 
 def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
@@ -276,18 +217,12 @@ def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
         options = _forwarded_options(wire, glance, body)
         if options:
             values["options"] = options
-    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
-    if wire.drop:
-        drop += tuple(name for name in spans if name in wire.drop)
-    if wire.accepts is not None:
-        drop += tuple(name for name in spans if name not in wire.accepts and name not in drop)
-        values = {name: value for name, value in values.items() if name in wire.accepts}
     return WireRequest(
         "POST",
         wire.origin,
         wire.target,
         wire.streamed if glance.stream else wire.whole,
-        splice(body, spans, glance.end, Edits(values, drop, wire.rename)),
+        splice(body, spans, glance.end, edits_of(wire, spans, values, wire.rename)),
     )
 
 
@@ -316,12 +251,7 @@ def _forwarded_options(wire: Wire, glance: Glance, body: bytes) -> bytes:
 def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header. An option
     that goes is not told apart from the others here."""
-    dropped = tuple(
-        name
-        for name in glance.spans
-        if name in wire.drop
-        or (wire.accepts is not None and name not in wire.accepts and name != "federation")
-    )
-    if wire.drop_options and "options" in glance.spans and "options" not in dropped:
-        dropped += ("options",)
-    return dropped
+    gone = dropped(wire, glance.spans)
+    if wire.drop_options and "options" in glance.spans and "options" not in gone:
+        gone += ("options",)
+    return gone

@@ -6,33 +6,33 @@ bytes, which a bound may be; pictures are counted and never decoded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from federation.dialects.ask import read_ask
+from federation.dialects.fields import Fields, hosted_tools, read_fields
+from federation.dialects.malformed import check_number, missing, read_role
 from federation.dialects.ollama.tables import (
     FIELDS,
     GENERATE_FIELDS,
     GOVERNED,
     ROLES,
 )
-from federation.dialects.tokenizer import Members, layout, members, objects, wrong_type
+from federation.dialects.tokenizer import Members, layout, objects, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
-_Decoders = Mapping[str, "msgspec.json.Decoder[Any]"]
-
-_STRING: Final = msgspec.json.Decoder(str)
 _STRINGS: Final = msgspec.json.Decoder(list[Raw] | None)
 _LIMIT: Final = msgspec.json.Decoder(int | None)
 _ROLES: Final = {f'"{role}"'.encode(): role for role in ROLES}
 _OURS: Final = frozenset(("messages", "federation"))
+_OBJECTS: Final = frozenset(("options",))
+_CHAT: Final = Fields(FIELDS, GOVERNED, _OURS, _OBJECTS)
+_GENERATE: Final = Fields(GENERATE_FIELDS, GOVERNED, _OURS, _OBJECTS)
 _QUOTE: Final = 0x22
-_SHORT: Final = 64
 _EMPTY: Final = frozenset((None, "", False))
 MESSAGES: Final = 10_000
 """Most messages in a call."""
@@ -50,18 +50,18 @@ def glance(request: ClientRequest) -> Glance:
     found, spans, end = layout(request.body)
     raw_messages = found.get("messages")
     if raw_messages is None:
-        raise _missing("messages")
+        raise missing("messages")
     tally = _read_messages(raw_messages)
-    values, governed, unlisted = _read_fields(found, FIELDS)
+    values, governed, unlisted = read_fields(found, _CHAT)
     return _glance(request, found, spans, end, tally, values, governed, unlisted)
 
 
 def glance_generate(request: ClientRequest) -> Glance:
     """Look at a generate call; raises as `glance` does."""
     found, spans, end = layout(request.body)
-    values, governed, unlisted = _read_fields(found, GENERATE_FIELDS)
+    values, governed, unlisted = read_fields(found, _GENERATE)
     if not values.get("prompt"):
-        raise _missing("prompt")
+        raise missing("prompt")
     tally = _Tally(2 if values.get("system") else 1)
     tally.text = len(found["prompt"]) + (len(found["system"]) if values.get("system") else 0)
     tally.images = len(values.get("images") or ())
@@ -81,7 +81,7 @@ def _glance(
     tools = values.get("tools") or ()
     if tools:
         tally.text += len(found["tools"])
-        governed += _hosted_tools(tools)
+        governed += hosted_tools(tools)
     stream = values.get("stream") is not False
     ask = read_ask(found.get("federation"), request.headers)
     return Glance(
@@ -118,49 +118,6 @@ def _limit(options: dict[str, Raw] | None) -> int | None:
     return limit if limit is not None and limit > 0 else None
 
 
-def _read_fields(
-    found: Members, fields: _Decoders
-) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The values of known fields, the names of governed and of unlisted ones."""
-    values: dict[str, Any] = {}
-    governed: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
-    name = ""
-    try:
-        for name, raw in found.items():
-            decoder = fields.get(name)
-            if decoder is not None:
-                value = values[name] = decoder.decode(raw)
-                if name == "options" and value is not None:
-                    members(bytes(raw), name)
-            elif name in GOVERNED:
-                data = bytes(raw)
-                neutral = GOVERNED[name].neutral
-                if len(data) > _SHORT or b"".join(data.split()) not in neutral:
-                    governed += (name,)
-            elif name not in _OURS:
-                unlisted += (name,)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
-    return values, governed, unlisted
-
-
-def _hosted_tools(tools: Any) -> tuple[str, ...]:
-    """Governed names of the tools that the caller does not run itself."""
-    names: dict[str, None] = {}
-    for index, found in enumerate(tools):
-        kind = found.get("type")
-        if kind is None:
-            continue
-        try:
-            name = _STRING.decode(kind)
-        except msgspec.ValidationError as error:
-            raise wrong_type(error, f"tools[{index}].type") from None
-        if name != "function":
-            names[f"tools.{name[:64]}"] = None
-    return tuple(names)
-
-
 def _needs(values: dict[str, Any]) -> tuple[str, ...]:
     needs: tuple[str, ...] = ()
     if values.get("tools"):
@@ -175,15 +132,10 @@ def _needs(values: dict[str, Any]) -> tuple[str, ...]:
 def _read_messages(raw: Raw) -> _Tally:
     """Count a conversation. Raises `InvalidRequest` that names the message and member."""
     items = objects(raw, "messages")
-    if not items:
-        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
-    if len(items) > MESSAGES:
-        raise InvalidRequest(
-            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
-        )
+    check_number(items, "messages", MESSAGES)
     tally = _Tally(len(items))
     for index, item in enumerate(items):
-        _check_role(item.get("role"), index)
+        read_role(item.get("role"), index, _ROLES)
         content = item.get("content")
         if content is not None:
             data = bytes(content)
@@ -209,25 +161,3 @@ def _read_rest(item: Members, index: int, tally: _Tally) -> None:
                 raise wrong_type(error, f"messages[{index}].images") from None
         elif name not in ("role", "content"):
             tally.text += len(value)
-
-
-def _check_role(raw: Raw | None, index: int) -> None:
-    param = f"messages[{index}].role"
-    if raw is None:
-        raise _missing(param)
-    if bytes(raw) in _ROLES:
-        return
-    try:
-        role = _STRING.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, param) from None
-    if role not in ROLES:
-        raise InvalidRequest(
-            f"'{param}' must be one of {', '.join(sorted(ROLES))}.",
-            code="invalid_value",
-            param=param,
-        )
-
-
-def _missing(param: str) -> InvalidRequest:
-    return InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from federation.dialects.malformed import missing
 from federation.dialects.ollama.moments import write_moment
 from federation.domain.catalogue import Ability, Model
 from federation.errors import InvalidRequest
@@ -66,7 +67,7 @@ def read_show(body: bytes) -> str:
         ) from None
     name = found.model or found.name
     if not name:
-        raise InvalidRequest("'model' is missing.", code="missing_field", param="model")
+        raise missing("model")
     return name
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from federation.dialects.whole import digest
+
 _DIGITS: Final = str.maketrans("", "", "-:.TZ+")
+_SECOND, _LONGEST = 14, 32
+"""Digits of a moment to the second, and most of any."""
 _LATEST: Final = 253_402_300_799
 
 
@@ -28,6 +32,8 @@ def write_moment(seconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def digits_of(text: str | None) -> str:
-    """A moment's digits: what makes the ids of an answer's calls differ from the last one's."""
-    return (text or "").translate(_DIGITS)[:32]
+def name_of(text: str | None, said: bytes) -> str:
+    """What makes the ids of an answer's calls differ from the last one's: its moment's digits,
+    and where that is no finer than a second, what tells it from others."""
+    digits = (text or "").translate(_DIGITS)[:_LONGEST]
+    return digits if len(digits) > _SECOND else digits + digest(said)

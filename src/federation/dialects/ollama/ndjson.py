@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from federation.dialects.sse import Opening
 from federation.errors import UpstreamGarbled
 
 LINE_LIMIT: Final = 4 * 1024 * 1024
@@ -15,9 +16,10 @@ LINE_LIMIT: Final = 4 * 1024 * 1024
 class LineCutter:
     """Holds back the line that is not whole yet; one for each stream."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_opening")
 
     def __init__(self) -> None:
+        self._opening = Opening()
         self._held = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -25,6 +27,8 @@ class LineCutter:
 
         Raises `UpstreamGarbled` for a line above `LINE_LIMIT` bytes.
         """
+        if not self._opening.over:
+            data = self._opening.after(data)
         held = self._held
         if held:
             held += data

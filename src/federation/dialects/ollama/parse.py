@@ -6,14 +6,15 @@ call's place in the conversation, and a result answers the first open call of it
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.function_tools import read_tool
+from federation.dialects.malformed import read_as
 from federation.dialects.ollama.tables import GENERATE, GENERATE_KNOWN, KNOWN, NAME, NULL
 from federation.dialects.ollama.turns_read import read_images, read_messages
-from federation.dialects.tokenizer import wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
     SYSTEM,
@@ -23,24 +24,12 @@ from federation.schema.chat import (
     OutputFormat,
     Reasoning,
     Sampling,
-    Tool,
 )
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 from federation.schema.parts import Fields, Part, Text
 
 _Object = dict[str, Raw]
-
-
-class _Function(msgspec.Struct):
-    name: str
-    description: str | None = None
-    parameters: Raw = NULL
-
-
-class _Tool(msgspec.Struct):
-    type: str | None = "function"
-    function: _Function | None = None
 
 
 class _Options(msgspec.Struct):
@@ -75,7 +64,6 @@ class _Body(msgspec.Struct):
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
-_TOOL: Final = msgspec.json.Decoder(_Tool)
 _OPTIONS: Final = msgspec.json.Decoder(_Options)
 _OBJECT: Final = msgspec.json.Decoder(_Object)
 _MAPPED: Final = frozenset(_Options.__struct_fields__)
@@ -84,14 +72,14 @@ _FORMATS: Final = {b"null": None, b'""': None, b'"json"': OutputFormat("json")}
 
 def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
     """Read a chat call that was glanced at. Raises `InvalidRequest` with the field."""
-    body = _decoded(_BODY, request.body, "")
+    body = read_as(_BODY, request.body, "")
     return _call(NAME, tuple(read_messages(body.messages)), body, _extra(request, glance, KNOWN))
 
 
 def parse_generate(request: ClientRequest, glance: Glance) -> ChatRequest:
     """Read a generate call as a chat of one question. Raises `InvalidRequest` for what a chat
     cannot do: text to end with, a template, raw mode, a stored context."""
-    body: _Body = _decoded(_BODY, request.body, "")
+    body: _Body = read_as(_BODY, request.body, "")
     for name in ("suffix", "template", "raw", "context"):
         if getattr(body, name):
             raise InvalidRequest(
@@ -107,7 +95,7 @@ def parse_generate(request: ClientRequest, glance: Glance) -> ChatRequest:
 def _call(dialect: str, messages: tuple[Message, ...], body: _Body, extra: Fields) -> ChatRequest:
     options = _Options()
     if body.options != NULL:
-        options = _decoded(_OPTIONS, body.options, "options")
+        options = read_as(_OPTIONS, body.options, "options")
         rest = _rest(body.options, options)
         if rest:
             extra["options"] = Raw(msgspec.json.encode(rest))
@@ -118,7 +106,7 @@ def _call(dialect: str, messages: tuple[Message, ...], body: _Body, extra: Field
         body.model or "",
         messages,
         body.stream is not False,
-        tools=tuple(_tool(raw, f"tools[{n}]") for n, raw in enumerate(body.tools or ())),
+        tools=tuple(read_tool(raw, f"tools[{n}]") for n, raw in enumerate(body.tools or ())),
         format=_format(body.format),
         sampling=Sampling(
             options.temperature,
@@ -159,19 +147,6 @@ def _extra(request: ClientRequest, glance: Glance, known: frozenset[str]) -> Fie
     return {name: value for name, value in extra.items() if value != NULL}
 
 
-def _tool(raw: Raw, where: str) -> Tool:
-    found: _Tool = _decoded(_TOOL, raw, where)
-    if found.type not in ("function", None):
-        return Tool(found.type or "", kind="hosted", raw=raw)
-    function = found.function
-    if function is None:
-        raise InvalidRequest(
-            f"'{where}.function' is missing.", code="missing_field", param=f"{where}.function"
-        )
-    schema = function.parameters
-    return Tool(function.name, function.description or "", schema if schema != NULL else None)
-
-
 def _format(raw: Raw) -> OutputFormat | None:
     data = bytes(raw)
     if data in _FORMATS:
@@ -187,10 +162,3 @@ def _reasoning(think: bool | str | None) -> Reasoning | None:
     if think is None or think == "":
         return None
     return Reasoning(effort=think) if isinstance(think, str) else Reasoning(enabled=think)
-
-
-def _decoded(decoder: msgspec.json.Decoder[Any], raw: Raw | bytes, where: str) -> Any:
-    try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, where) from None

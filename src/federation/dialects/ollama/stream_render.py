@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
+from federation.dialects.mended import MARK, mark
 from federation.dialects.ollama.errors import stream_error
 from federation.dialects.ollama.render import ending, moment_of, write_call, write_logprob
 from federation.dialects.ollama.states import State, member, state_of
@@ -25,6 +27,7 @@ from federation.schema.chunks import (
     Logprobs,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import Media, Refusal, Text, Thinking, ToolCall
@@ -39,12 +42,14 @@ class StreamRenderer:
 
     __slots__ = (
         "_arguments",
+        "_begun",
         "_calls",
         "_finished",
         "_fresh",
         "_generate",
         "_head",
         "_heads",
+        "_mended",
         "_model",
         "_out",
         "_spoken",
@@ -55,6 +60,8 @@ class StreamRenderer:
     def __init__(self, request: ChatRequest) -> None:
         self._model = request.model
         self._generate = request.dialect == GENERATE
+        self._begun = Begun("", "")
+        self._mended = ""
         self._head = b""
         """What every line begins with."""
         self._out: list[bytes] = []
@@ -90,7 +97,10 @@ class StreamRenderer:
             self._end_part(part)
         end = self._finished
         reason = end.reason if end.reason in FINISH else ""
-        members = _json(ending(end.finish, reason, self._usage, end.extra))
+        said = ending(end.finish, reason, self._usage, end.extra)
+        if self._mended:
+            said = said | {MARK: mark(self._mended)}
+        members = _json(said)
         states = member(list(self._thoughts.values()))
         message = _json({"role": "assistant", "content": "", **states})
         self._line(b'"message":' + message, b'"response":""', members[1:-1])
@@ -105,6 +115,7 @@ class StreamRenderer:
         return b"".join(out)
 
     def _begin(self, begun: Begun) -> None:
+        self._begun = begun
         created = moment_of(begun.created, begun.extra)
         self._head = b'{"model":%b,"created_at":%b,' % (
             _json(begun.model or self._model),
@@ -121,6 +132,9 @@ class StreamRenderer:
     def _beside(self, chunk: Chunk) -> None:
         if isinstance(chunk, Begun):
             self._begin(chunk)
+        elif isinstance(chunk, Resumed):
+            self._mended = chunk.model
+            self._begin(structs.replace(self._begun, model=chunk.model))
         elif isinstance(chunk, UsageSeen):
             self._usage = chunk.usage
         elif isinstance(chunk, Finished):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from federation.dialects.halves import Halves
 from federation.dialects.ollama.decode import (
     LINE,
     Line,
@@ -19,7 +20,7 @@ from federation.dialects.ollama.decode import (
     read_logprobs,
 )
 from federation.dialects.ollama.errors import error_in_answer
-from federation.dialects.ollama.moments import digits_of, read_moment
+from federation.dialects.ollama.moments import name_of, read_moment
 from federation.dialects.ollama.ndjson import LineCutter
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
@@ -47,11 +48,13 @@ class StreamDecoder:
         "_cutter",
         "_failed",
         "_finished",
+        "_halves",
         "_kind",
         "_moment",
         "_parts",
         "_wire",
         "done",
+        "malformed",
         "started",
     )
 
@@ -63,7 +66,9 @@ class StreamDecoder:
         self._calls = 0
         self._kind: type[Part] | None = None
         """Of the open part, which is the last one."""
-        self._moment = ""
+        self._moment: str | None = None
+        self._halves = Halves()
+        self.malformed = 0
         self.started = False
         self.done = False
 
@@ -89,12 +94,14 @@ class StreamDecoder:
         if self.done or len(data) <= 2:
             return
         try:
+            data = self._halves.mend(data)
             if not data.isascii():
                 # What is kept raw is not looked at by the decoder, and is text all the same.
                 data.decode()
             line = LINE.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A line that cannot be read is skipped: the rest of the answer is not worth less.
+            self.malformed += 1
             return
         if line.error != NULL:
             self._fail(line, chunks)
@@ -102,7 +109,7 @@ class StreamDecoder:
         if not self._begun:
             self._begin(line, chunks)
         if line.message is not None:
-            self._add(line.message, chunks)
+            self._add(line.message, data, chunks)
         if line.logprobs:
             chunks.append(Logprobs(0, read_logprobs(line.logprobs)))
         if line.done:
@@ -110,7 +117,7 @@ class StreamDecoder:
 
     def _begin(self, line: Line, chunks: list[Chunk]) -> None:
         self._begun = True
-        self._moment = digits_of(line.created_at)
+        self._moment = line.created_at
         chunks.append(
             Begun(
                 "",
@@ -120,13 +127,13 @@ class StreamDecoder:
             )
         )
 
-    def _add(self, message: Message, chunks: list[Chunk]) -> None:
+    def _add(self, message: Message, data: bytes, chunks: list[Chunk]) -> None:
         if message.thinking:
             self._say(Thinking, message.thinking, chunks)
         if message.content:
             self._say(Text, message.content, chunks)
         for call in message.tool_calls or ():
-            whole = read_call(call, self._moment, self._calls)
+            whole = read_call(call, name_of(self._moment, data), self._calls)
             self._calls += 1
             self._open(ToolCall(whole.id, whole.name, ""), chunks)
             chunks.append(Delta(0, self._parts - 1, whole.arguments))

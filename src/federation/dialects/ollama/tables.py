@@ -9,12 +9,12 @@ https://docs.ollama.com/openapi.yaml
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.fields import decoders
+from federation.dialects.governed import Governed
 from federation.dialects.losses import DROP, REFUSE, Rule
 from federation.schema.chat import FILTER, LENGTH, OTHER, PAUSE, STOP, TOOL_CALLS
 
@@ -29,11 +29,7 @@ _Object = dict[str, Raw]
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "format": str | _Object | None,
         "keep_alive": str | float | None,
@@ -50,7 +46,7 @@ FIELDS: Final = _decoders(
 )
 """Every field of a chat call, and what its value must be."""
 
-GENERATE_FIELDS: Final = FIELDS | _decoders(
+GENERATE_FIELDS: Final = FIELDS | decoders(
     {
         "context": list[int] | None,
         "images": list[str] | None,
@@ -87,16 +83,6 @@ GENERATE_KNOWN: Final = KNOWN | {
     "system",
     "template",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """Why a field is governed, and the values with which it changes nothing."""
-
-    effect: str
-    """place | price | model | retention | credentials, in any number."""
-    reason: str
-    neutral: frozenset[bytes] = frozenset((b"null", b"[]", b"{}", b'""', b"false"))
 
 
 GOVERNED: Final[dict[str, Governed]] = {}
@@ -158,6 +144,9 @@ LOSSES: Final[dict[str, Rule]] = {
     "tool_choice_named": Rule(REFUSE, "No call can be forced.", _SDK),
     "tool_choice_allowed": Rule(REFUSE, "None of the allowed tools is listed.", _SDK),
     "strict_tools": Rule(DROP, _NO_FIELD, "ollama 0.6 Tool"),
+    "tool_arguments": Rule(
+        DROP, "An object; other text goes along inside of one.", "ollama 0.6 Message"
+    ),
     "custom_tools": Rule(REFUSE, "A tool is a function.", "ollama 0.6 Tool"),
     "hosted_tools": Rule(REFUSE, "A tool is a function of the caller's.", "ollama 0.6 Tool"),
     "tool_result_error": Rule(DROP, _NO_FIELD, _MESSAGE),

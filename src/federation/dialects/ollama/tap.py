@@ -12,6 +12,7 @@ from federation.dialects.ollama.ndjson import LineCutter
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
 from federation.dialects.ollama.wire import Wire
+from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
@@ -61,9 +62,9 @@ class StreamTap:
         reports before the answer has started.
         """
         lines = self._cutter.feed(data)
-        for line in lines:
-            self._look(line)
-        return lines[0] if len(lines) == 1 else b"".join(lines)
+        if len(lines) == 1:
+            return lines[0] if self._look(lines[0]) else b""
+        return b"".join([line for line in lines if self._look(line)])
 
     def close(self) -> bytes:
         """What was held back, if it is a line that only lacks its line feed; a torn one is
@@ -74,17 +75,21 @@ class StreamTap:
         whole = rest.strip() and self.malformed == malformed
         return rest + b"\n" if whole else b""
 
-    def _look(self, line: bytes) -> None:
+    def _look(self, line: bytes) -> bool:
+        """Whether a line may go on: one that is no JSON would break its reader."""
         if len(line) <= 2:
-            return
+            return True
         try:
             found = PASSING.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return
+            again = salvaged(PASSING, line)
+            if again is None:
+                self.malformed += 1
+                return is_json(line)
+            found = again
         if found.error != NULL:
             self._fail(found)
-            return
+            return True
         if not self._model and found.model:
             self._model = found.model
         if found.message != NULL and (self.started or _says(found)):
@@ -95,6 +100,7 @@ class StreamTap:
             self._usage = read_usage(line)
             self.started = self.done = True
             self.complete = self.error is None
+        return True
 
     def _fail(self, found: Passing) -> None:
         failure = error_in_answer(self._wire, found.error)

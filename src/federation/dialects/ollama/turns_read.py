@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import missing
 from federation.dialects.ollama.states import State, split
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.tokenizer import wrong_type
@@ -119,7 +120,7 @@ def _call(call: _Call, made_id: str, place: str) -> ToolCall:
     function = call.function
     if function is None or not function.name:
         param = f"{place}.function.name"
-        raise InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
+        raise missing(param)
     data = bytes(function.arguments)
     if data == b"null":
         arguments = "{}"

@@ -2,95 +2,43 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from federation.dialects.faces import Encoded, HeaderPairs
-from federation.dialects.ollama import decode as answers
-from federation.dialects.ollama import encode as bodies
-from federation.dialects.ollama import errors
+from federation.dialects.bound import BoundUpstream, Language, bind
+from federation.dialects.ollama import decode, encode, errors, wire
 from federation.dialects.ollama.streams import StreamDecoder
 from federation.dialects.ollama.tables import NAME
 from federation.dialects.ollama.tap import StreamTap
 from federation.dialects.ollama.wire import Wire
-from federation.dialects.ollama.wire import prepare as prepare_wire
-from federation.domain.catalogue import Deployment
-from federation.domain.routes import Settings
-from federation.errors import UpstreamError
-from federation.schema.chat import ChatRequest, ChatResponse
-from federation.schema.glance import Answer, Glance
-from federation.schema.http import Headers, WireRequest
+from federation.schema.glance import Glance
 
 _LINES: Final = (b"application/x-ndjson", b"application/ndjson", b"application/jsonl")
 
 
-class Upstream:
-    """See `faces.Upstream`."""
-
-    __slots__ = ("wire",)
-
-    forwards: str = NAME
-
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
-
-    def __repr__(self) -> str:
-        return f"Upstream({self.wire.deployment!r})"
-
-    def needs_translation(self, glance: Glance, body: bytes) -> bool:
-        """Whether the row asks for a change inside of a body of this dialect."""
-        del body
-        return self.wire.temperature_max is not None and "options" in glance.spans
-
-    def forward(self, glance: Glance, body: bytes) -> WireRequest:
-        """The client's body with no change but what the row demands."""
-        return bodies.forward(self.wire, glance, body)
-
-    def dropped_fields(self, glance: Glance) -> tuple[str, ...]:
-        """Fields of a forwarded body that the row does not take."""
-        return bodies.dropped_fields(self.wire, glance)
-
-    def encode(self, request: ChatRequest) -> Encoded:
-        """Write a canonical request. Raises `InvalidRequest` for what the loss table refuses."""
-        return bodies.encode(self.wire, request)
-
-    def decode(self, body: bytes) -> ChatResponse:
-        """Read a whole answer. Raises as `read_answer` does."""
-        return answers.decode(self.wire, body)
-
-    def read_answer(self, body: bytes) -> Answer:
-        """What matters of an answer that is forwarded."""
-        return answers.read_answer(self.wire, body)
-
-    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
-        """A provider's refusal in our tree, with what it says about when to come back."""
-        return errors.decode_error(self.wire, status, headers, body)
-
-    def tap(self, *, withhold_usage: bool, choices: int) -> StreamTap:
-        """Read along with a stream that is forwarded."""
-        del withhold_usage, choices
-        return StreamTap(self.wire)
-
-    def decoder(self) -> StreamDecoder:
-        """Read a stream into chunks."""
-        return StreamDecoder(self.wire)
-
-    def is_stream(self, headers: Headers) -> bool:
-        """Whether a successful response to a streamed request is framed as a stream."""
-        return headers.get(b"content-type", b"").lstrip().lower().startswith(_LINES)
+def _needs_translation(wire: Wire, glance: Glance, body: bytes) -> bool:
+    """A temperature that the host may cut off stands inside of `options`."""
+    return wire.temperature_max is not None and "options" in glance.spans
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Upstream:
-    """Make a deployment ready to be called; see `faces.Prepare`."""
-    return Upstream(
-        prepare_wire(
-            deployment, settings, headers=headers, query=query, secret=secret, private=private
-        )
-    )
+def _tap(wire: Wire, withhold_usage: bool, choices: int) -> StreamTap:
+    """Its usage is part of what ends a stream, so none is withheld, and there is one choice."""
+    return StreamTap(wire)
+
+
+LANGUAGE: Final = Language(
+    name=NAME,
+    needs_translation=_needs_translation,
+    forward=encode.forward,
+    dropped_fields=encode.dropped_fields,
+    encode=encode.encode,
+    decode=decode.decode,
+    read_answer=decode.read_answer,
+    decode_error=errors.decode_error,
+    tap=_tap,
+    decoder=StreamDecoder,
+    streams=_LINES,
+)
+
+prepare = partial(bind, wire.prepare, partial(BoundUpstream, LANGUAGE))
+"""Make a deployment ready to be called; see `faces.Prepare`."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import read_leniently
 from federation.schema.usage import Usage
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
@@ -33,9 +34,8 @@ DURATIONS: Final = ("total_duration", "load_duration", "prompt_eval_duration", "
 
 def read_usage(line: bytes | Raw) -> Usage | None:
     """The usage of a whole answer or a final line; None where it is not told."""
-    try:
-        counts = _COUNTS.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    counts = read_leniently(_COUNTS, line)
+    if counts is None:
         return None
     read, written = counts.prompt_eval_count, counts.eval_count
     if not read:

@@ -18,22 +18,39 @@ Whether a model reasons is not a quirk but an ability of the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
-from federation import __version__
+from federation.dialects.address import (
+    NOWHERE,
+    Reach,
+    accepting,
+    query_terms,
+    secrets_of,
+    shared_headers,
+    split_address,
+    with_query,
+)
 from federation.dialects.faces import HeaderPairs
 from federation.dialects.ollama.tables import SAMPLING
+from federation.dialects.quirks import (
+    Quirks,
+    in_json,
+    mapping,
+    named,
+    number,
+    path_of,
+    quirks_of,
+    statuses,
+    words,
+)
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
 _PATH: Final = "/api/chat"
-_PORTS: Final = {"http": 80, "https": 443}
 _KEPT: Final = frozenset(("model", "messages", "stream"))
 
 
@@ -78,118 +95,47 @@ class Wire(msgspec.Struct, frozen=True):
         return f"Wire({self.deployment!r})"
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
-    """Prepare a deployment for calls; see `faces.Prepare`."""
-    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
-    origin, path = _split(deployment.provider.base_url, private)
-    shared = _shared(deployment, headers)
-    accepts = _names(quirks, "accepts_only")
-    highest = quirks.get("temperature_max")
+def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
+    """Prepare a deployment for calls; see `bound.PrepareWire` for what is raised."""
+    quirks = quirks_of(deployment)
+    origin, path = split_address(deployment.provider.base_url, private=reach.private)
+    shared = shared_headers(deployment.provider.auth.extra, reach.headers)
+    accepts = named(quirks, "accepts_only")
     no_sampling = quirks.get("sampling") == "drop"
     return Wire(
         deployment=deployment.id,
         origin=origin,
-        target=path + _target(quirks, query),
-        whole=((b"accept", b"application/json"), *shared),
-        streamed=((b"accept", b"application/x-ndjson"), *shared),
+        target=with_query(path + path_of(quirks, _PATH, "chat"), query_terms(quirks, reach.query)),
+        whole=accepting(b"application/json", shared),
+        streamed=accepting(b"application/x-ndjson", shared),
         model=Raw(msgspec.json.encode(deployment.model.id)),
-        drop=_names(quirks, "drop") or frozenset(),
+        drop=named(quirks, "drop") or frozenset(),
         drop_options=frozenset(SAMPLING) if no_sampling else frozenset(),
         accepts=_KEPT | accepts if accepts is not None else None,
-        rename={name: str(new) for name, new in _mapping(quirks, "rename").items()},
-        default=_rendered(_mapping(quirks, "default")),
-        set=_rendered(_mapping(quirks, "set")),
+        rename=words(quirks, "rename"),
+        default=in_json(mapping(quirks, "default")),
+        set=in_json(mapping(quirks, "set")),
         reasons=Ability.REASONING in deployment.model.abilities,
         always_reasons=quirks.get("thinking_always_on") is True,
-        levels=_names(quirks, "effort_levels") or frozenset(),
+        levels=named(quirks, "effort_levels") or frozenset(),
         json_mode=quirks.get("json_mode") is not False,
-        temperature_max=float(highest) if isinstance(highest, int | float) else None,
+        temperature_max=number(quirks, "temperature_max"),
         max_output=settings.max_tokens_default,
         temperature=None if no_sampling else settings.temperature_default,
         context_option=str(quirks.get("context_option", "")),
         context=deployment.model.context,
         touches_options=_touches_options(quirks, settings),
-        throttles=_statuses(quirks, "throttle_status"),
-        unpaid=_statuses(quirks, "payment_status"),
-        loading=_statuses(quirks, "loading_status"),
-        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        throttles=statuses(quirks, "throttle_status"),
+        unpaid=statuses(quirks, "payment_status"),
+        loading=statuses(quirks, "loading_status"),
+        secrets=secrets_of(reach.secret),
     )
 
 
-def _shared(deployment: Deployment, headers: HeaderPairs) -> HeaderPairs:
-    """The headers of every request."""
-    return (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
-
-
-def _target(quirks: Mapping[str, object], query: str) -> str:
-    """What follows the base address."""
-    terms = [query] if query else []
-    if further := _mapping(quirks, "query"):
-        terms.append(urlencode({name: str(value) for name, value in further.items()}))
-    return _path(quirks) + ("?" + "&".join(terms) if terms else "")
-
-
-def _touches_options(quirks: Mapping[str, object], settings: Settings) -> bool:
+def _touches_options(quirks: Quirks, settings: Settings) -> bool:
     return bool(
         quirks.get("sampling") == "drop"
         or quirks.get("context_option")
         or settings.max_tokens_default is not None
         or settings.temperature_default is not None
     )
-
-
-def _split(base_url: str, private: bool) -> tuple[Origin, str]:
-    url = urlsplit(base_url)
-    odd = "{" in base_url or url.username is not None or url.query or url.fragment
-    if url.scheme not in _PORTS or not url.hostname or odd:
-        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
-    port = url.port or _PORTS[url.scheme]
-    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
-    return Origin(url.scheme, url.hostname, port, private=private), path
-
-
-def _constant(headers: Mapping[str, str]) -> HeaderPairs:
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not name.isascii():
-            raise ValueError(f"not a usable constant header: {name!r}")
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-
-
-def _path(quirks: Mapping[str, object]) -> str:
-    path = quirks.get("path")
-    if isinstance(path, dict):
-        path = path.get("chat")
-    return path if isinstance(path, str) else _PATH
-
-
-def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: msgspec.json.encode(value) for name, value in values.items()}
-
-
-def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
-    value = quirks.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _names(quirks: Mapping[str, object], name: str) -> frozenset[str] | None:
-    values = quirks.get(name)
-    return frozenset(str(v) for v in values) if isinstance(values, list | tuple) else None
-
-
-def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
-    values = quirks.get(name)
-    return frozenset(values) if isinstance(values, list | tuple) else frozenset()

@@ -10,10 +10,8 @@ from msgspec import Raw
 from federation.dialects.openai.errors import error_in_answer
 from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
-from federation.schema.glance import Answer, Edits
+from federation.errors import UpstreamGarbled
+from federation.schema.glance import Answer
 
 _NULL: Final = Raw(b"null")
 
@@ -32,6 +30,7 @@ class _Whole(msgspec.Struct):
     model: str | None = None
     usage: Raw = _NULL
     x_groq: _Groq | None = None
+    service_tier: str | None = None
     error: Raw = _NULL
     base_resp: Raw = _NULL
 
@@ -81,20 +80,8 @@ def read_answer(wire: Wire, body: bytes) -> Answer:
     usage = whole.usage
     if usage == _NULL and whole.x_groq is not None:
         usage = whole.x_groq.usage
-    return Answer(whole.model or "", finish, read_usage(wire, usage) if usage != _NULL else None)
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, as rendered JSON; in place of one that a
-    gateway behind us put there. The body is one that `read_answer` took.
-
-    Raises `UpstreamGarbled` for an answer that names a member twice.
-    """
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))
+    read = read_usage(wire, usage, whole.service_tier) if usage != _NULL else None
+    return Answer(whole.model or "", finish, read)
 
 
 def text_of(body: bytes) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.faces import ClientFace
-from federation.dialects.openai.answers import with_metadata
 from federation.dialects.openai.errors import render_error, render_stream_error
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.parse import parse
@@ -16,6 +15,7 @@ from federation.dialects.openai.prompt import prompt_text
 from federation.dialects.openai.render import render
 from federation.dialects.openai.stream_render import StreamRenderer
 from federation.dialects.openai.words import NAME
+from federation.dialects.whole import with_metadata
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
@@ -43,4 +43,5 @@ CLIENT: Final = ClientFace(
     stream_error=render_stream_error,
     with_metadata=with_metadata,
     stream_type=stream_type,
+    limits=("max_tokens", "max_completion_tokens"),
 )

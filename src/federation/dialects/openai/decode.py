@@ -101,14 +101,15 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
         if item.get("error", NULL) != NULL:
             _raise_error(wire, item["error"], NULL, body)
         choices.append(_choice(wire, item, place, answer_id))
+    tier = lenient(_STRING, whole.get("service_tier")) or ""
     return ChatResponse(
         NAME,
         answer_id,
         lenient(_STRING, whole.get("model")) or "",
         tuple(choices),
         int(lenient(_NUMBER, whole.get("created")) or 0),
-        usage_in(wire, whole.get("usage", NULL), whole.get("x_groq")),
-        lenient(_STRING, whole.get("service_tier")) or "",
+        usage_in(wire, whole.get("usage", NULL), whole.get("x_groq"), tier),
+        tier,
         rest_of(whole, _TOP),
     )
 
@@ -119,11 +120,11 @@ def _raise_error(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> None:
         raise failure
 
 
-def usage_in(wire: Wire, usage: Raw, x_groq: Raw | None) -> Usage | None:
+def usage_in(wire: Wire, usage: Raw, x_groq: Raw | None, tier: str = "") -> Usage | None:
     """The usage, which one host puts elsewhere."""
     if usage == NULL and x_groq is not None:
         usage = (lenient(_MEMBERS, x_groq) or {}).get("usage", NULL)
-    return read_usage(wire, usage) if usage != NULL else None
+    return read_usage(wire, usage, tier) if usage != NULL else None
 
 
 def rest_of(item: Members, known: frozenset[str]) -> Fields:

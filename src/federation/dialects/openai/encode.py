@@ -100,6 +100,10 @@ def write_fields(wire: Wire, request: ChatRequest, losses: Losses) -> dict[str, 
     )
     fields: dict[str, Any] = {"model": Raw(wire.model)} if wire.model else {}
     fields["messages"] = write_messages(request.messages, target)
+    if request.begun and row.prefill == "prefix":
+        fields["messages"][-1]["prefix"] = True
+    elif request.begun and row.prefill == "continue":
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.stream:
         fields["stream"] = True
         _ask_usage(wire, request, own, fields)

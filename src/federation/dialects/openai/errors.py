@@ -9,30 +9,34 @@ Reference: https://platform.openai.com/docs/guides/error-codes
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.error_reply import error_headers, reasons, should_retry
 from federation.dialects.openai.wire import Wire
 from federation.dialects.retry_after import read_retry_after
+from federation.dialects.upstream_errors import (
+    LONGEST_BODY,
+    decoded,
+    denied,
+    failed,
+    gone,
+    rejected,
+    scrubbed,
+    short,
+    slow_down,
+)
 from federation.errors import (
+    BudgetExceeded,
     FederationError,
     NotEligible,
-    UpstreamDenied,
     UpstreamError,
-    UpstreamFailed,
-    UpstreamMissing,
-    UpstreamRateLimited,
     UpstreamRejected,
 )
 from federation.schema.http import ClientReply, Headers
-
-_LONGEST_MESSAGE: Final = 4096
-_LONGEST_DETAILS: Final = 16_384
-_MOST_REMOVED: Final = 50
 
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -91,22 +95,22 @@ class _Said(msgspec.Struct):
 
 def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> UpstreamError:
     """The error that an answer with this status means. Never raises."""
-    said = _read_body(_scrubbed(wire, body))
+    said = _read_body(scrubbed(body, wire.secrets))
     return _classify(wire, status, said, headers, body)
 
 
 def error_in_answer(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> UpstreamError | None:
     """The error that stands inside an answer of status 200 or a stream, if there is one."""
-    text = _scrubbed(wire, bytes(error))
-    found = _decoded(text)
+    text = scrubbed(bytes(error), wire.secrets)
+    found = decoded(text)
     if found:
         said = _read_error(found)
         return _classify(wire, said.status or 500, said, {}, b'{"error":%b}' % text)
-    found = _decoded(bytes(base_resp))
+    found = decoded(bytes(base_resp))
     number = found.get("status_code") if isinstance(found, dict) else None
     if not isinstance(number, int) or number == 0:
         return None
-    said = _Said(message=_short(found.get("status_msg")), code=str(number))
+    said = _Said(message=short(found.get("status_msg")), code=str(number))
     if number in (1026, 1027):
         said.code = "content_filter"
     return _classify(wire, _BODY_STATUS.get(number, 500), said, {}, body)
@@ -114,18 +118,8 @@ def error_in_answer(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> Upst
 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     """An error as the official clients expect it, with the headers that they obey."""
-    headers = [(b"content-type", b"application/json")]
-    if call_id:
-        headers.append((b"x-request-id", call_id.encode()))
-        headers.append((b"x-federation-call-id", call_id.encode()))
-        headers.append((b"x-federation-attempts", b"%d" % error.attempts))
-    if isinstance(error, NotEligible):
-        # The official clients retry a 503 by themselves; what rules removed stays removed.
-        headers.append((b"x-should-retry", b"false"))
-    if error.retry_after_s is not None:
-        milliseconds = math.ceil(error.retry_after_s * 1000.0)
-        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
-        headers.append((b"retry-after-ms", b"%d" % milliseconds))
+    headers = error_headers(error, call_id)
+    headers += should_retry(error)
     return ClientReply(error.status, headers, _rendered(error))
 
 
@@ -143,8 +137,8 @@ def _rendered(error: FederationError) -> bytes:
     }
     if isinstance(error, UpstreamRejected):
         details |= _handed_on(error.body) | {"code": error.code}
-    elif isinstance(error, NotEligible):
-        details["removed"] = dict(list(error.removed.items())[:_MOST_REMOVED])
+    elif isinstance(error, NotEligible | BudgetExceeded):
+        details |= reasons(error)
     return msgspec.json.encode({"error": details})
 
 
@@ -154,7 +148,7 @@ def _type_of(status: int) -> str:
 
 def _handed_on(body: bytes) -> dict[str, Any]:
     """The provider's own words about a request that it refused, where they are in our form."""
-    found = _decoded(body) if len(body) <= _LONGEST_DETAILS else None
+    found = decoded(body) if len(body) <= LONGEST_BODY else None
     details = found.get("error") if isinstance(found, dict) else None
     if not isinstance(details, dict) or not isinstance(details.get("message"), str):
         return {}
@@ -170,32 +164,20 @@ def _classify(wire: Wire, status: int, said: _Said, headers: Headers, body: byte
     words = said.message
     if status in wire.throttles or status in (429, 498, 529):
         if codes & _NO_FUNDS:
-            return _denied(wire, status, "has no funds left")
-        return UpstreamRateLimited(
-            f"{wire.deployment} asks to slow down.",
-            retry_after_s=read_retry_after(headers, words),
-            upstream_status=status,
-        )
+            return denied(wire.deployment, status, "has no funds left")
+        return slow_down(wire.deployment, status, read_retry_after(headers, words))
     if status in wire.unpaid or status == 402:
-        return _denied(wire, status, "asks for payment")
+        return denied(wire.deployment, status, "asks for payment")
     moderated = codes & _MODERATED or (status in (400, 403) and _SAYS_MODERATED.search(words))
     if status == 401 or codes & _BAD_KEY or (status == 400 and _SAYS_BAD_KEY.search(words)):
-        return _denied(wire, status, "refuses our credential")
+        return denied(wire.deployment, status, "refuses our credential")
     if status == 403 and not moderated:
-        return _denied(wire, status, "refuses our credential")
+        return denied(wire.deployment, status, "refuses our credential")
     if status in (404, 405, 410) or codes & _NO_MODEL or 300 <= status < 400:
-        return UpstreamMissing(f"{wire.deployment} is not there any more.", upstream_status=status)
+        return gone(wire.deployment, status)
     if status in wire.loading or status in (408, 409, 425) or not 400 <= status < 500:
-        return UpstreamFailed(
-            f"{wire.deployment} failed with status {status}.",
-            retry_after_s=read_retry_after(headers, words),
-            upstream_status=status,
-        )
+        return failed(wire.deployment, status, read_retry_after(headers, words))
     return _rejected(wire, status, said, bool(moderated), body)
-
-
-def _denied(wire: Wire, status: int, problem: str) -> UpstreamDenied:
-    return UpstreamDenied(f"{wire.deployment} {problem}.", upstream_status=status)
 
 
 def _rejected(
@@ -207,32 +189,13 @@ def _rejected(
         code = "context_length_exceeded"
     elif moderated and not codes & _MODERATED:
         code = "content_filter"
-    return UpstreamRejected(
-        said.message or f"{wire.deployment} refused the request with status {status}.",
-        code=code[:64],
-        param=said.param,
-        status=status,
-        upstream_status=status,
-        body=_scrubbed(wire, body)[:_LONGEST_DETAILS],
-        content_type=b"application/json",
+    return rejected(
+        wire.deployment, status, said.message, code, scrubbed(body, wire.secrets), said.param
     )
 
 
-def _scrubbed(wire: Wire, body: bytes) -> bytes:
-    for secret in wire.secrets:
-        body = body.replace(secret, b"[credential]")
-    return body
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def _read_body(body: bytes) -> _Said:
-    found = _decoded(body)
+    found = decoded(body)
     if isinstance(found, list) and found:
         found = found[0]
     if not isinstance(found, dict):
@@ -241,20 +204,20 @@ def _read_body(body: bytes) -> _Said:
     if error is None or error is True:
         error = found
     said = _read_error(error)
-    return said if said.message else _Said(_short(found.get("message")), said.code, said.kind)
+    return said if said.message else _Said(short(found.get("message")), said.code, said.kind)
 
 
 def _read_error(error: Any) -> _Said:
     """From an error object, a bare string, or the validation list of a Python server."""
     if not isinstance(error, dict):
-        return _Said(_short(error))
+        return _Said(short(error))
     message = error.get("message") or error.get("msg") or error.get("detail")
     inner = error.get("metadata")
     if isinstance(inner, dict) and inner.get("reasons"):
-        return _Said(_short(message), "moderation", status=_status(error.get("code")))
+        return _Said(short(message), "moderation", status=_status(error.get("code")))
     code, kind, param = error.get("code"), error.get("type"), error.get("param")
     return _Said(
-        _short(message),
+        short(message),
         code if isinstance(code, str) else "",
         kind if isinstance(kind, str) else str(error.get("status") or ""),
         param if isinstance(param, str) else None,
@@ -265,9 +228,3 @@ def _read_error(error: Any) -> _Said:
 def _status(code: Any) -> int:
     number = int(code) if isinstance(code, str) and code.isdecimal() and len(code) == 3 else code
     return number if isinstance(number, int) and 400 <= number < 600 else 0
-
-
-def _short(message: Any) -> str:
-    if isinstance(message, str):
-        return message[:_LONGEST_MESSAGE]
-    return "" if message is None else msgspec.json.encode(message).decode()[:_LONGEST_MESSAGE]

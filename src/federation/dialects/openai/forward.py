@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.openai.wire import Wire
+from federation.dialects.row_changes import dropped, edits_of
 from federation.dialects.splice import splice
 from federation.dialects.tokenizer import layout
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import WireRequest
 
 _ASK_USAGE: Final = b'{"include_usage":true}'
-_OURS: Final = ("federation",)
+_SAME: Final[dict[str, str]] = {}
+"""No field has another name at the host."""
 
 
 def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
@@ -42,27 +44,16 @@ def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
         names = wire.limits if name in wire.limits else (name,)
         if not any(other in spans for other in names):
             values[name] = value
-    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
-    rename: dict[str, str] = {}
-    if not wire.touched.isdisjoint(spans):
-        drop += tuple(name for name in spans if name in wire.drop)
-        rename = wire.rename
-    if wire.accepts is not None:
-        drop += tuple(name for name in spans if name not in wire.accepts and name not in drop)
-        values = {name: value for name, value in values.items() if name in wire.accepts}
-    return Edits(values, drop, rename)
+    rename = _SAME if wire.touched.isdisjoint(spans) else wire.rename
+    if wire.accepts is None and not wire.drop and "federation" not in spans:
+        # Nearly every call: nothing is left out, and a call less is a twentieth of the work.
+        return Edits(values, (), rename)
+    return edits_of(wire, spans, values, rename)
 
 
 def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header."""
-    if wire.accepts is None and wire.drop.isdisjoint(glance.spans):
-        return ()
-    return tuple(
-        name
-        for name in glance.spans
-        if name in wire.drop
-        or (wire.accepts is not None and name not in wire.accepts and name != "federation")
-    )
+    return dropped(wire, glance.spans)
 
 
 def _with_usage(glance: Glance, body: bytes) -> bytes:

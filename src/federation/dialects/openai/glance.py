@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 
 from federation.dialects.ask import read_ask
+from federation.dialects.fields import Fields, read_fields
+from federation.dialects.malformed import missing, read_string
 from federation.dialects.openai.messages import Tally, read_messages
 from federation.dialects.openai.tables import (
     FIELDS,
@@ -21,12 +22,12 @@ from federation.dialects.openai.tables import (
     LISTED,
     OBJECTS,
 )
-from federation.dialects.tokenizer import Members, layout, members, wrong_type
-from federation.errors import InvalidRequest
+from federation.dialects.tokenizer import Members, layout, members
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
-_STRING: Final = msgspec.json.Decoder(str)
+_OURS: Final = frozenset(("messages", "federation"))
+_FIELDS: Final = Fields(FIELDS, GOVERNED, LISTED | _OURS, OBJECTS)
 _NO_EFFORT: Final = frozenset((None, "", "none"))
 _LOOSE_CHOICE: Final = frozenset((None, "auto", "none"))
 _NOTHING: Final[tuple[str, ...]] = ()
@@ -38,9 +39,9 @@ def glance(request: ClientRequest) -> Glance:
     found, spans, end = layout(request.body)
     raw_messages = found.get("messages")
     if raw_messages is None:
-        raise InvalidRequest("'messages' is missing.", code="missing_field", param="messages")
+        raise missing("messages")
     tally = read_messages(raw_messages)
-    values, governed, unlisted = _read_fields(found)
+    values, governed, unlisted = read_fields(found, _FIELDS)
     if tally.governed:
         governed += tuple(tally.governed)
     if tally.unlisted:
@@ -80,41 +81,6 @@ def glance(request: ClientRequest) -> Glance:
     )
 
 
-def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The values of known fields, the names of governed and of unlisted ones."""
-    values: dict[str, Any] = {}
-    governed = unlisted = _NOTHING
-    name = ""
-    try:
-        for name, raw in found.items():
-            decoder = FIELDS.get(name)
-            if decoder is not None:
-                value = values[name] = decoder.decode(raw)
-                if name in _PLAIN:
-                    continue
-                if name in OBJECTS and value is not None:
-                    members(bytes(raw), name)
-            if name in GOVERNED:
-                if not _is_neutral(name, raw):
-                    governed += (name,)
-            elif decoder is None and name not in _OURS and name not in LISTED:
-                unlisted += (name,)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
-    return values, governed, unlisted
-
-
-_OURS: Final = frozenset(("messages", "federation"))
-_PLAIN: Final = frozenset(FIELDS) - frozenset(GOVERNED) - frozenset(OBJECTS)
-"""Fields that are done with once their type is right."""
-
-
-def _is_neutral(name: str, raw: Raw) -> bool:
-    data = bytes(raw)
-    neutral = GOVERNED[name].neutral
-    return data in neutral or (len(data) < 64 and b"".join(data.split()) in neutral)
-
-
 def _hosted_tools(tools: list[Raw]) -> tuple[str, ...]:
     """Governed names of the tools that the caller does not run itself."""
     names: dict[str, None] = {}
@@ -123,13 +89,8 @@ def _hosted_tools(tools: list[Raw]) -> tuple[str, ...]:
         found = members(bytes(raw), where)
         kind = found.get("type")
         if kind is None:
-            raise InvalidRequest(
-                f"'{where}.type' is missing.", code="missing_field", param=f"{where}.type"
-            )
-        try:
-            name = _STRING.decode(kind)
-        except msgspec.ValidationError as error:
-            raise wrong_type(error, f"{where}.type") from None
+            raise missing(f"{where}.type")
+        name = read_string(kind, f"{where}.type")
         if name not in FREE_TOOLS:
             names[f"tools.{name[:64]}"] = None
     return tuple(names)

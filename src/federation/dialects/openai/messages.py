@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import check_number, missing, read_role
 from federation.dialects.openai.tables import (
     AUDIO,
     FILE,
@@ -36,7 +37,7 @@ from federation.dialects.tokenizer import (
 from federation.errors import InvalidRequest
 
 _STRING: Final = msgspec.json.Decoder(str)
-_ROLES_RAW: Final = frozenset(f'"{role}"'.encode() for role in ROLES)
+_ROLES: Final = {f'"{role}"'.encode(): role for role in ROLES}
 _QUOTE, _BRACKET = 0x22, 0x5B
 _UNFILLED: Final = frozenset((b'"assistant"', b'"function"'))
 """Roles whose messages may come without content."""
@@ -44,6 +45,8 @@ _PLAIN: Final = len('{"role":,"content":}')
 """What a message of just these two members has around their values, in compact text."""
 _TRUE: Final = Raw(b"true")
 _SAMPLE: Final = 512
+_STORED, _SOUND = "content.file", "messages.audio"
+_NO_ID: Final = frozenset((b"null", b'""'))
 MESSAGES: Final = 10_000
 """Most messages in a call: what a million tokens of context hold, and no more work than that."""
 
@@ -64,19 +67,20 @@ class Tally(msgspec.Struct):
 
 def read_messages(raw: Raw) -> Tally:
     """Count a conversation. Raises `InvalidRequest` that names the message and member."""
-    items = _read_items(raw)
+    items = objects_unchecked(raw, "messages")
+    check_number(items, "messages", MESSAGES)
     tally = Tally(len(items))
     text = 0
     length = len(items) + 1
     for index, item in enumerate(items):
         role_raw = item.get("role")
         role = bytes(role_raw) if role_raw is not None else b""
-        if role not in _ROLES_RAW:
-            role = _read_role(role_raw, index)
+        if role not in _ROLES:
+            role = f'"{read_role(role_raw, index, _ROLES)}"'.encode()
         content = item.get("content")
         if content is None:
             if role not in _UNFILLED:
-                raise _missing(index, "content")
+                raise missing(f"messages[{index}].content")
             text += _read_rest(item, index, tally)
         else:
             data = bytes(content)
@@ -103,43 +107,11 @@ def read_messages(raw: Raw) -> Tally:
     return tally
 
 
-def _read_items(raw: Raw) -> list[Members]:
-    items = objects_unchecked(raw, "messages")
-    if not items:
-        raise InvalidRequest("'messages' must hold at least one message.", param="messages")
-    if len(items) > MESSAGES:
-        raise InvalidRequest(
-            f"'messages' may hold at most {MESSAGES} messages.", code="too_many", param="messages"
-        )
-    return items
-
-
 def _wrong_content(index: int) -> InvalidRequest:
     param = f"messages[{index}].content"
     return InvalidRequest(
         f"'{param}' must be a string, an array of parts or null.", code="invalid_type", param=param
     )
-
-
-def _read_role(raw: Raw | None, index: int) -> bytes:
-    if raw is None:
-        raise _missing(index, "role")
-    try:
-        role = _STRING.decode(raw)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, f"messages[{index}].role") from None
-    if role not in ROLES:
-        raise InvalidRequest(
-            f"'messages[{index}].role' must be one of {', '.join(sorted(ROLES))}.",
-            code="invalid_value",
-            param=f"messages[{index}].role",
-        )
-    return f'"{role}"'.encode()
-
-
-def _missing(index: int, name: str) -> InvalidRequest:
-    param = f"messages[{index}].{name}"
-    return InvalidRequest(f"'{param}' is missing.", code="missing_field", param=param)
 
 
 def _length(raw: Raw) -> int:
@@ -157,9 +129,11 @@ def _read_rest(item: Members, index: int, tally: Tally) -> int:
         decoder = MESSAGE_FIELDS.get(name)
         if decoder is not None:
             try:
-                decoder.decode(raw)
+                found = decoder.decode(raw)
             except msgspec.ValidationError as error:
                 raise wrong_type(error, f"messages[{index}].{name}") from None
+            if name == "audio" and found is not None:
+                _govern(_SOUND, tally)
         elif name == "prefix" and raw == _TRUE:
             tally.prefill = True
         elif name in LONG_CACHE:
@@ -177,6 +151,7 @@ def _read_parts(raw: Raw, where: str, tally: Tally) -> None:
             tally.audio += 1
         elif kind == FILE:
             tally.files += 1
+            _note_file(part, place, tally)
         for name, value in part.items():
             decoder = PART_FIELDS.get(name)
             if decoder is not None:
@@ -197,9 +172,7 @@ def _read_parts(raw: Raw, where: str, tally: Tally) -> None:
 def _read_kind(part: Members, place: str, tally: Tally) -> int:
     raw = part.get("type")
     if raw is None:
-        raise InvalidRequest(
-            f"'{place}.type' is missing.", code="missing_field", param=f"{place}.type"
-        )
+        raise missing(f"{place}.type")
     try:
         name = _STRING.decode(raw)
     except msgspec.ValidationError as error:
@@ -208,10 +181,22 @@ def _read_kind(part: Members, place: str, tally: Tally) -> int:
     if kind == OTHER:
         tally.unlisted.append(f"content.{name[:64]}")
     elif kind == TEXT and name in PART_FIELDS and name not in part:
-        raise InvalidRequest(
-            f"'{place}.{name}' is missing.", code="missing_field", param=f"{place}.{name}"
-        )
+        raise missing(f"{place}.{name}")
     return kind
+
+
+def _note_file(part: Members, place: str, tally: Tally) -> None:
+    """A file by its id is our account's, whoever put it there."""
+    raw = part.get("file")
+    if raw is not None and bytes(raw)[:1] == b"{":
+        stored = members(bytes(raw), f"{place}.file").get("file_id")
+        if stored is not None and bytes(stored) not in _NO_ID:
+            _govern(_STORED, tally)
+
+
+def _govern(name: str, tally: Tally) -> None:
+    if name not in tally.governed:
+        tally.governed.append(name)
 
 
 def _note_cache(name: str, raw: Raw, tally: Tally) -> None:

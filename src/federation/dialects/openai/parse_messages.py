@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw, structs
 
+from federation.dialects.malformed import missing
 from federation.dialects.openai.details import DETAILS, read_details, thought_signature, weave
 from federation.dialects.openai.parse_parts import (
     STRING,
     decoded,
-    missing,
     read_arguments,
     read_call,
     read_content,

@@ -12,9 +12,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import missing
 from federation.dialects.openai import media
 from federation.dialects.openai.details import thought_signature
 from federation.dialects.openai.words import NAME
+from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.parts import (
@@ -102,11 +104,6 @@ def decoded(decoder: msgspec.json.Decoder[T], raw: Raw | bytes, where: str) -> T
         ) from None
 
 
-def missing(where: str) -> InvalidRequest:
-    """The refusal for a member that must be there."""
-    return InvalidRequest(f"'{where}' is missing.", code="missing_field", param=where)
-
-
 def read_content(raw: Raw | None, where: str) -> list[Part]:
     """The parts of a message's `content`; none for null and for an empty text."""
     if raw is None:
@@ -163,7 +160,10 @@ def _part(item: Members, where: str) -> Part:
         raise missing(f"{where}.type")
     name = decoded(STRING, kind, f"{where}.type")
     read = _READERS.get(name)
-    return read(item, where) if read is not None else Foreign(NAME, _whole(item))
+    if read is not None:
+        return read(item, where)
+    refuse_stranger(name, where, (), "text, image_url, input_audio or file")
+    return Foreign(NAME, _whole(item))
 
 
 def _whole(item: Members) -> Raw:

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.openai.parse_parts import decoded, missing, read_mark
+from federation.dialects.malformed import missing
+from federation.dialects.openai.parse_parts import decoded, read_mark
 from federation.dialects.openai.words import LEGACY
 from federation.dialects.tokenizer import Members
 from federation.errors import InvalidRequest

@@ -23,6 +23,7 @@ translated that did not need to be, which costs time and changes nothing.
     json_mode            false: a schema of any object stands for it
     json_schema_excludes [stream | tools, ...]
     temperature_max      number
+    prefill              prefix | continue: what marks the beginning of an answer
     single_choice        true
     cache_breakpoints    number: marks of what may be cached are taken
     unknown_fields       reject: nothing beside the vendor's fields
@@ -33,12 +34,12 @@ translated that did not need to be, which costs time and changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from federation.dialects.openai.words import REASONING_WORDS
+from federation.dialects.quirks import Quirks, listed, named, number, words
 from federation.domain.catalogue import Ability, Model
 from federation.schema.glance import Glance
 
@@ -75,6 +76,7 @@ class Row(msgspec.Struct, frozen=True):
     schema_excludes: frozenset[str] = frozenset()
     temperature_max: float | None = None
     single_choice: bool = False
+    prefill: str = ""
     cache_marks: int = 0
     strangers: bool = True
     """Fields that the vendor does not know may be sent."""
@@ -96,10 +98,9 @@ class Row(msgspec.Struct, frozen=True):
         return self.system_first or self.alternate or self.results_apart
 
 
-def read_row(quirks: Mapping[str, object], model: Model) -> Row:
+def read_row(quirks: Quirks, model: Model) -> Row:
     """The row of a deployment, from its provider's and its model's quirks."""
     get = quirks.get
-    maximum = get("temperature_max")
     none_value = get("effort_none_value", "")
     return Row(
         developer=get("system_role") == "developer",
@@ -110,19 +111,20 @@ def read_row(quirks: Mapping[str, object], model: Model) -> Row:
         names=get("name_field") != "tool_only",
         image_urls=get("image_urls") is not False,
         video="video" in model.input_modalities,
-        tool_choices=_names(get("tool_choice")),
-        tool_types=_names(get("tool_types")),
-        schema_strip=_names(get("tool_schema_strip")) or frozenset(),
-        schema_rename=_words(get("tool_schema_rename")),
+        tool_choices=named(quirks, "tool_choice"),
+        tool_types=named(quirks, "tool_types"),
+        schema_strip=named(quirks, "tool_schema_strip") or frozenset(),
+        schema_rename=words(quirks, "tool_schema_rename"),
         result_string=get("tool_result_string") is True,
         results_apart=get("tool_results") == "one_per_assistant_turn",
         short_ids=get("tool_call_id") == "alnum9",
         call_ids=get("tool_call_ids") is not False,
         object_arguments=get("tool_arguments") == "object",
         json_mode=get("json_mode") is not False,
-        schema_excludes=_names(get("json_schema_excludes")) or frozenset(),
-        temperature_max=float(maximum) if isinstance(maximum, int | float) else None,
+        schema_excludes=named(quirks, "json_schema_excludes") or frozenset(),
+        temperature_max=number(quirks, "temperature_max"),
         single_choice=get("single_choice") is True,
+        prefill=_word(get("prefill")),
         cache_marks=_count(get("cache_breakpoints")),
         strangers=get("unknown_fields") != "reject",
         extra_field=_word(get("extra_fields")),
@@ -132,8 +134,8 @@ def read_row(quirks: Mapping[str, object], model: Model) -> Row:
         always_on=get("thinking_always_on") is True,
         effort_none=get("effort_none") is not False,
         none_value=none_value if none_value is None else str(none_value),
-        levels=_levels(get("effort_levels")),
-        effort_rename=_words(get("effort_rename")),
+        levels=tuple(listed(quirks, "effort_levels")),
+        effort_rename=words(quirks, "effort_rename"),
         effort_upper=get("effort_case") == "upper",
     )
 
@@ -246,23 +248,10 @@ def _steers(row: Row, effort: str) -> bool:
     return bool(row.levels) and effort not in row.levels
 
 
-def _assumed_control(quirks: Mapping[str, object], model: Model) -> str:
+def _assumed_control(quirks: Quirks, model: Model) -> str:
     """A row that speaks of efforts takes the vendor's field; so does a model that reasons."""
     named = any(name.startswith("effort_") for name in quirks)
     return "effort" if named or Ability.REASONING in model.abilities else ""
-
-
-def _names(value: object) -> frozenset[str] | None:
-    return frozenset(str(item) for item in value) if isinstance(value, list | tuple) else None
-
-
-def _levels(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
-
-
-def _words(value: object) -> dict[str, str]:
-    items: Mapping[Any, Any] = value if isinstance(value, dict) else {}
-    return {str(name): str(other) for name, other in items.items()}
 
 
 def _word(value: object) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, structs
 
+from federation.dialects.mended import MARK, mark
 from federation.dialects.openai.details import (
     BETWEEN_THOUGHTS,
     has_state,
@@ -41,6 +42,7 @@ from federation.schema.chunks import (
     Logprobs,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import CUSTOM, Media, Refusal, Text, Thinking, ToolCall
@@ -90,13 +92,16 @@ class StreamRenderer:
     """See `faces.StreamRenderer`; one for each stream."""
 
     __slots__ = (
-        "_choices", "_failed", "_head", "_legacy", "_parts", "_usage", "_wants_usage",
+        "_begun", "_choices", "_failed", "_head", "_legacy", "_mended", "_parts", "_usage",
+        "_wants_usage",
     )  # fmt: skip
 
     def __init__(self, request: ChatRequest) -> None:
         self._legacy = answers_in_functions(request)
         self._wants_usage = request.usage_in_stream
-        self._head = _opening(Begun("", ""))
+        self._begun = Begun("", "")
+        self._head = _opening(self._begun)
+        self._mended = b""
         self._choices: dict[int, _Choice] = {}
         self._parts: dict[tuple[int, int], _Written] = {}
         self._usage: Usage | None = None
@@ -138,7 +143,10 @@ class StreamRenderer:
             case PartEnded():
                 self._end(chunk, events)
             case Begun():
+                self._begun = chunk
                 self._head = _opening(chunk)
+            case Resumed():
+                self._resume(chunk.model)
             case Finished():
                 self._finish(chunk, events)
             case UsageSeen():
@@ -148,11 +156,19 @@ class StreamRenderer:
             case _:
                 return
 
+    def _resume(self, model: str) -> None:
+        self._head = _opening(structs.replace(self._begun, model=model, extra={}))
+        for index, choice in self._choices.items():
+            choice.prefix = self._prefix(index)
+        self._mended = b',"%b":%b' % (MARK.encode(), _encode(mark(model)))
+
+    def _prefix(self, index: int) -> bytes:
+        return b'%b[{"index":%d,"delta":' % (self._head, index)
+
     def _choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
-            prefix = b'%b[{"index":%d,"delta":' % (self._head, index)
-            choice = self._choices[index] = _Choice(prefix)
+            choice = self._choices[index] = _Choice(self._prefix(index))
         return choice
 
     def _write(self, choice: _Choice, delta: dict[str, Any], events: list[bytes]) -> None:
@@ -338,8 +354,8 @@ class StreamRenderer:
         beside = chunk.extra.get("content_filter_results")
         more = b"" if beside is None else b',"content_filter_results":%b' % bytes(beside)
         events.append(
-            b'%b%b,"logprobs":null,"finish_reason":"%b"%b}]}\n\n'
-            % (choice.prefix, delta, word.encode(), more)
+            b'%b%b,"logprobs":null,"finish_reason":"%b"%b}]%b}\n\n'
+            % (choice.prefix, delta, word.encode(), more, self._mended)
         )
 
 

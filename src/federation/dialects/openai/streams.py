@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.halves import Halves
 from federation.dialects.openai.answer_parts import NULL, finish_of, lenient
 from federation.dialects.openai.choice_stream import ChoiceStream, StreamChoice
 from federation.dialects.openai.decode import rest_of
@@ -52,8 +53,8 @@ class StreamDecoder:
     """See `faces.StreamDecoder`; one for each stream."""
 
     __slots__ = (
-        "_begun", "_choices", "_cutter", "_extra", "_failed", "_id", "_metered", "_wire",
-        "done", "started",
+        "_begun", "_choices", "_cutter", "_extra", "_failed", "_halves", "_id", "_metered",
+        "_tier", "_wire", "done", "malformed", "started",
     )  # fmt: skip
 
     def __init__(self, wire: Wire) -> None:
@@ -62,9 +63,12 @@ class StreamDecoder:
         self._choices: dict[int, ChoiceStream] = {}
         self._extra: Fields = {}
         self._id = ""
+        self._tier: str | None = None
         self._begun = False
         self._metered = False
         self._failed = False
+        self._halves = Halves()
+        self.malformed = 0
         self.started = False
         self.done = False
 
@@ -105,8 +109,10 @@ class StreamDecoder:
             self._finish(chunks)
             return
         try:
+            data = self._halves.mend(data)
             found = _EVENT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.malformed += 1
             return
         if (found.error != NULL or found.base_resp != NULL) and self._fails(
             found.error, found.base_resp, event, chunks
@@ -127,6 +133,7 @@ class StreamDecoder:
             return
         self._begun = True
         self._id = found.id or ""
+        self._tier = found.service_tier
         extra = rest_of(lenient(_WHOLE, data) or {}, _KNOWN)
         chunks.append(
             Begun(
@@ -153,7 +160,7 @@ class StreamDecoder:
             raw = found.x_groq.usage
         if raw == NULL:
             return
-        usage = read_usage(self._wire, raw)
+        usage = read_usage(self._wire, raw, found.service_tier or self._tier)
         if usage is not None:
             self._metered = True
             chunks.append(UsageSeen(usage))

@@ -11,12 +11,13 @@ form of `GOVERNED`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.fields import decoders
+from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule, Table
 
 _Object = dict[str, Raw]
@@ -37,11 +38,7 @@ class JsonFormat(msgspec.Struct, frozen=True):
     type: str
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "audio": _Object | None,
         "frequency_penalty": float | None,
@@ -84,98 +81,82 @@ FIELDS: Final = _decoders(
 """Every request field of the vendor, and what its value must be. Ranges that differ between
 hosts (temperature, penalties, efforts) are left to the host."""
 
-OBJECTS: Final = ("stream_options", "response_format")
+OBJECTS: Final = frozenset(("stream_options", "response_format"))
 """Fields whose members we read: a duplicate in them is refused too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """Why a field is governed, and the values with which it changes nothing."""
-
-    effect: str
-    """place | price | model | retention | credentials, in any number."""
-    reason: str
-    neutral: frozenset[bytes] = frozenset((b"null",))
-
-
-def _neutral(*values: str) -> frozenset[bytes]:
-    return frozenset((b"null", *(value.encode() for value in values)))
-
-
-_EMPTY = _neutral("[]", "{}", '""', "false")
-
 GOVERNED: Final[dict[str, Governed]] = {
-    "store": Governed("retention", "Keeps the conversation with the provider.", _neutral("false")),
+    "store": Governed("retention", "Keeps the conversation with the provider.", neutral("false")),
     "service_tier": Governed(
-        "price", "Buys another processing class at another price.", _neutral('"default"', '"auto"')
+        "price", "Buys another processing class at another price.", neutral('"default"', '"auto"')
     ),
     "prompt_cache_retention": Governed(
-        "retention", "Keeps prompt prefixes for longer.", _neutral('"in_memory"', '"in-memory"')
+        "retention", "Keeps prompt prefixes for longer.", neutral('"in_memory"', '"in-memory"')
     ),
     "prompt_cache_options": Governed(
-        "retention", "Sets how long prompt prefixes are kept.", _neutral("{}")
+        "retention", "Sets how long prompt prefixes are kept.", neutral("{}")
     ),
+    "content.file": Governed("retention", "Reads a file that is stored under our account."),
+    "messages.audio": Governed("retention", "Reads sound that is stored under our account."),
     "web_search_options": Governed("place, price", "Sends parts of the prompt to a search engine."),
     "moderation": Governed("model, price", "Has a second model read the conversation."),
-    "background": Governed("retention", "Keeps the answer until it is fetched.", _EMPTY),
-    "deferred": Governed("retention", "Keeps the answer until it is fetched.", _EMPTY),
-    "models": Governed("model, price", "Lets the host answer with another model.", _EMPTY),
-    "route": Governed("model", "Lets the host choose the model.", _EMPTY),
-    "fallbacks": Governed("model, price", "Lets the host answer with another model.", _EMPTY),
-    "preset": Governed("model", "Applies settings that are stored at the host.", _EMPTY),
-    "provider": Governed("place, price", "Chooses whom the host passes the call on to.", _EMPTY),
-    "providerOptions": Governed("place, credentials", "Steers the host's own routing.", _EMPTY),
-    "plugins": Governed("place, price", "Runs the host's tools on the prompt.", _EMPTY),
-    "transforms": Governed("model", "Lets the host cut the conversation.", _EMPTY),
-    "lora": Governed("model", "Puts an adapter on the model.", _EMPTY),
-    "adapter_id": Governed("model", "Puts an adapter on the model.", _EMPTY),
-    "adapters": Governed("model", "Puts an adapter on the model.", _EMPTY),
-    "compound_custom": Governed(
-        "model, price", "Chooses models and tools inside the host.", _EMPTY
-    ),
-    "search_parameters": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
-    "search_settings": Governed("place", "Steers a web search.", _EMPTY),
-    "search_mode": Governed("place, price", "Steers a web search.", _EMPTY),
-    "search_domain_filter": Governed("place", "Steers a web search.", _EMPTY),
-    "search_recency_filter": Governed("place", "Steers a web search.", _EMPTY),
-    "search_options": Governed("place, price", "Steers a web search.", _EMPTY),
-    "enable_search": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
-    "return_images": Governed("price", "Adds pictures from a web search.", _EMPTY),
-    "return_related_questions": Governed("price", "Adds generated questions.", _EMPTY),
-    "web_search": Governed("place, price", "Searches the web, at a fee.", _EMPTY),
-    "venice_parameters": Governed("place, price", "Can switch a web search on.", _EMPTY),
-    "citation_options": Governed("place", "Steers a web search.", _EMPTY),
-    "connectors": Governed("place, credentials", "Reads from connected data sources.", _EMPTY),
-    "data_sources": Governed("place, credentials", "Names further hosts and their keys.", _EMPTY),
-    "dataSources": Governed("place, credentials", "Names further hosts and their keys.", _EMPTY),
-    "mcp_servers": Governed("place, credentials", "Has the provider call other servers.", _EMPTY),
-    "container": Governed("retention, price", "Keeps a sandbox with files at the host.", _EMPTY),
-    "conversation": Governed("retention", "Reads and writes a stored conversation.", _EMPTY),
-    "previous_response_id": Governed("retention", "Reads a stored conversation.", _EMPTY),
-    "bot_id": Governed("model", "Chooses a configured application.", _EMPTY),
-    "id_slot": Governed("retention", "Chooses a cache that others may share.", _neutral("-1")),
-    "slot_id": Governed("retention", "Chooses a cache that others may share.", _neutral("-1")),
-    "kv_transfer_params": Governed("place", "Names hosts to fetch caches from.", _EMPTY),
+    "background": Governed("retention", "Keeps the answer until it is fetched.", EMPTY),
+    "deferred": Governed("retention", "Keeps the answer until it is fetched.", EMPTY),
+    "models": Governed("model, price", "Lets the host answer with another model.", EMPTY),
+    "route": Governed("model", "Lets the host choose the model.", EMPTY),
+    "fallbacks": Governed("model, price", "Lets the host answer with another model.", EMPTY),
+    "preset": Governed("model", "Applies settings that are stored at the host.", EMPTY),
+    "provider": Governed("place, price", "Chooses whom the host passes the call on to.", EMPTY),
+    "providerOptions": Governed("place, credentials", "Steers the host's own routing.", EMPTY),
+    "plugins": Governed("place, price", "Runs the host's tools on the prompt.", EMPTY),
+    "transforms": Governed("model", "Lets the host cut the conversation.", EMPTY),
+    "lora": Governed("model", "Puts an adapter on the model.", EMPTY),
+    "adapter_id": Governed("model", "Puts an adapter on the model.", EMPTY),
+    "adapters": Governed("model", "Puts an adapter on the model.", EMPTY),
+    "compound_custom": Governed("model, price", "Chooses models and tools inside the host.", EMPTY),
+    "search_parameters": Governed("place, price", "Searches the web, at a fee.", EMPTY),
+    "search_settings": Governed("place", "Steers a web search.", EMPTY),
+    "search_mode": Governed("place, price", "Steers a web search.", EMPTY),
+    "search_domain_filter": Governed("place", "Steers a web search.", EMPTY),
+    "search_recency_filter": Governed("place", "Steers a web search.", EMPTY),
+    "search_options": Governed("place, price", "Steers a web search.", EMPTY),
+    "enable_search": Governed("place, price", "Searches the web, at a fee.", EMPTY),
+    "return_images": Governed("price", "Adds pictures from a web search.", EMPTY),
+    "return_related_questions": Governed("price", "Adds generated questions.", EMPTY),
+    "web_search": Governed("place, price", "Searches the web, at a fee.", EMPTY),
+    "venice_parameters": Governed("place, price", "Can switch a web search on.", EMPTY),
+    "citation_options": Governed("place", "Steers a web search.", EMPTY),
+    "connectors": Governed("place, credentials", "Reads from connected data sources.", EMPTY),
+    "data_sources": Governed("place, credentials", "Names further hosts and their keys.", EMPTY),
+    "dataSources": Governed("place, credentials", "Names further hosts and their keys.", EMPTY),
+    "mcp_servers": Governed("place, credentials", "Has the provider call other servers.", EMPTY),
+    "container": Governed("retention, price", "Keeps a sandbox with files at the host.", EMPTY),
+    "conversation": Governed("retention", "Reads and writes a stored conversation.", EMPTY),
+    "previous_response_id": Governed("retention", "Reads a stored conversation.", EMPTY),
+    "bot_id": Governed("model", "Chooses a configured application.", EMPTY),
+    "id_slot": Governed("retention", "Chooses a cache that others may share.", neutral("-1")),
+    "slot_id": Governed("retention", "Chooses a cache that others may share.", neutral("-1")),
+    "kv_transfer_params": Governed("place", "Names hosts to fetch caches from.", EMPTY),
     "context_length_exceeded_behavior": Governed(
-        "model", "Lets the host cut the conversation.", _neutral('"error"')
+        "model", "Lets the host cut the conversation.", neutral('"error"')
     ),
     "prompt_truncate_len": Governed("model", "Lets the host cut the conversation."),
     "truncate_prompt_tokens": Governed("model", "Lets the host cut the conversation."),
-    "best_of": Governed("price", "Pays for answers that are not returned.", _neutral("1")),
-    "speed": Governed("price", "Buys another processing class.", _neutral('"standard"')),
-    "inference_geo": Governed("place, price", "Chooses where the call is processed.", _EMPTY),
-    "region": Governed("place", "Chooses where the call is processed.", _EMPTY),
-    "data_collection": Governed("retention", "Lets the host keep the prompt.", _neutral('"deny"')),
-    "zdr": Governed("retention", "Changes what the host keeps.", _neutral("true")),
-    "api_key": Governed("credentials", "Would replace the provider's credential.", _EMPTY),
-    "api_base": Governed("place", "Would replace the provider's address.", _EMPTY),
-    "base_url": Governed("place", "Would replace the provider's address.", _EMPTY),
-    "api_version": Governed("place", "Would change the provider's address.", _EMPTY),
-    "organization": Governed("credentials", "Would change the account that is billed.", _EMPTY),
-    "project": Governed("credentials", "Would change the account that is billed.", _EMPTY),
-    "extra_headers": Governed("credentials, place", "Would add headers to the call.", _EMPTY),
-    "extra_query": Governed("credentials, place", "Would add to the address.", _EMPTY),
-    "custom_llm_provider": Governed("place", "Would choose another provider.", _EMPTY),
+    "best_of": Governed("price", "Pays for answers that are not returned.", neutral("1")),
+    "speed": Governed("price", "Buys another processing class.", neutral('"standard"')),
+    "inference_geo": Governed("place, price", "Chooses where the call is processed.", EMPTY),
+    "region": Governed("place", "Chooses where the call is processed.", EMPTY),
+    "data_collection": Governed("retention", "Lets the host keep the prompt.", neutral('"deny"')),
+    "zdr": Governed("retention", "Changes what the host keeps.", neutral("true")),
+    "api_key": Governed("credentials", "Would replace the provider's credential.", EMPTY),
+    "api_base": Governed("place", "Would replace the provider's address.", EMPTY),
+    "base_url": Governed("place", "Would replace the provider's address.", EMPTY),
+    "api_version": Governed("place", "Would change the provider's address.", EMPTY),
+    "organization": Governed("credentials", "Would change the account that is billed.", EMPTY),
+    "project": Governed("credentials", "Would change the account that is billed.", EMPTY),
+    "extra_headers": Governed("credentials, place", "Would add headers to the call.", EMPTY),
+    "extra_query": Governed("credentials, place", "Would add to the address.", EMPTY),
+    "custom_llm_provider": Governed("place", "Would choose another provider.", EMPTY),
 }
 """Fields that change what a rule may have decided. With a neutral value they are forwarded."""
 
@@ -206,7 +187,7 @@ LISTED: Final = frozenset(_LISTED.split())
 
 ROLES: Final = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
-MESSAGE_FIELDS: Final = _decoders(
+MESSAGE_FIELDS: Final = decoders(
     {
         "audio": _Object | None,
         "function_call": _Object | None,
@@ -243,7 +224,7 @@ class ImageUrl(msgspec.Struct, frozen=True):
     url: Raw
 
 
-PART_FIELDS: Final = _decoders(
+PART_FIELDS: Final = decoders(
     {
         "text": str,
         "refusal": str,
@@ -254,8 +235,8 @@ PART_FIELDS: Final = _decoders(
 )
 
 LONG_CACHE: Final = {
-    "cache_control": _neutral('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"5m"}'),
-    "prompt_cache_breakpoint": _neutral('{"mode":"explicit"}', '{"mode":"explicit","ttl":"30m"}'),
+    "cache_control": neutral('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"5m"}'),
+    "prompt_cache_breakpoint": neutral('{"mode":"explicit"}', '{"mode":"explicit","ttl":"30m"}'),
 }
 """Cache markers on content parts, with the values that keep a prefix no longer than usual."""
 
@@ -288,6 +269,8 @@ LOSSES: Final[Table] = {
                "tools", "tool_choice_required", "tool_choice_named", "custom_tools"),
     **_refused("A hosted tool runs at one provider only.", _SDK, "hosted_tools"),
     **_lost("The host refuses the keyword.", _ROW, "tool_schema", "strict_tools"),
+    **_lost("The row takes an object; other text goes along inside of one.", _ROW,
+            "tool_arguments"),
     **_lost("A tool message says nothing about success.", _MESSAGES, "tool_result_error"),
     **_refused("Content is a string at this host.", _ROW, "image", "file"),
     **_refused("The host takes pictures inline only.", _ROW, "image_url"),

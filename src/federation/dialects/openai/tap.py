@@ -13,9 +13,12 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.openai.errors import error_in_answer
+from federation.dialects.openai.stream_render import DONE
 from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
+from federation.dialects.origins import Origin
 from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 from federation.schema.usage import Usage
@@ -51,6 +54,7 @@ class _Chunk(msgspec.Struct):
     model: str | None = None
     usage: Raw = _NULL
     x_groq: _Groq | None = None
+    service_tier: str | None = None
     error: Raw = _NULL
     base_resp: Raw = _NULL
 
@@ -76,6 +80,7 @@ class StreamTap:
         "_form",
         "_lessons",
         "_model",
+        "_tier",
         "_usage",
         "_wire",
         "_withhold",
@@ -85,6 +90,7 @@ class StreamTap:
         "events",
         "finish",
         "malformed",
+        "origin",
         "started",
     )
 
@@ -97,6 +103,7 @@ class StreamTap:
         self._form: tuple[bytes, bytes] = (b"", b"")
         self._lessons = _LESSONS
         self._model = ""
+        self._tier: str | None = None
         self._usage: Usage | None = None
         self.finish = ""
         self.started = False
@@ -105,6 +112,7 @@ class StreamTap:
         self.events = 0
         self.malformed = 0
         self.error: UpstreamError | None = None
+        self.origin: Origin | None = None
 
     def answer(self) -> Answer:
         """What was read off so far."""
@@ -125,12 +133,16 @@ class StreamTap:
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
-        blank line; a torn event is dropped, so that an error can follow it."""
-        rest = self._cutter.rest()
+        blank line, and the end marker of a whole answer whose host leaves it out. A torn event
+        is dropped, so that an error can follow it."""
+        rest, held = self._cutter.rest(), b""
         data = event_data(rest)
-        if data is None or not _is_whole(data):
-            return b""
-        return rest.rstrip(b"\r\n") + b"\n\n" if self._pass(rest) else b""
+        if data is not None and _is_whole(data) and self._pass(rest):
+            held = rest.rstrip(b"\r\n") + b"\n\n"
+        if self.complete and not self.done:
+            self.done = True
+            held += DONE
+        return held
 
     def _is_more_text(self, data: bytes) -> bool:
         """Whether these are whole events of the known form; counts them."""
@@ -176,8 +188,11 @@ class StreamTap:
         try:
             chunk = _CHUNK.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return True
+            again = salvaged(_CHUNK, data)
+            if again is None:
+                self.malformed += 1
+                return is_json(data)
+            chunk = again
         if chunk.error != _NULL or chunk.base_resp != _NULL:
             self._fail(chunk.error, chunk.base_resp, event)
         choices = chunk.choices
@@ -191,6 +206,7 @@ class StreamTap:
                 return chunk.usage == _NULL
         if chunk.model and not self._model:
             self._model = chunk.model
+            self._tier = chunk.service_tier
         return True
 
     def _read_choices(self, choices: list[_Choice], event: bytes) -> None:
@@ -200,6 +216,10 @@ class StreamTap:
             if choice.delta is not None and (self.started or _has_content(choice.delta)):
                 self.started = True
                 self.events += 1
+            if self.origin is not None and choice.delta is not None:
+                delta = choice.delta
+                if delta.reasoning_details != _NULL or delta.tool_calls != _NULL:
+                    self.origin.note(event)
             if choice.finish_reason:
                 self.started = True
                 self._finished.add(choice.index or 0)
@@ -212,7 +232,8 @@ class StreamTap:
         if raw == _NULL and chunk.x_groq is not None:
             raw = chunk.x_groq.usage
         if raw != _NULL:
-            self._usage = read_usage(self._wire, raw) or self._usage
+            tier = chunk.service_tier or self._tier
+            self._usage = read_usage(self._wire, raw, tier) or self._usage
 
     def _fail(self, error: Raw, base_resp: Raw, event: bytes) -> None:
         failure = error_in_answer(self._wire, error, base_resp, event)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import billed_tier, read_leniently
 from federation.dialects.openai.wire import Wire
 from federation.domain.money import usd_to_nano
 from federation.schema.usage import Usage
@@ -47,6 +48,7 @@ class _Counts(msgspec.Struct):
     reasoning_tokens: _Count = None
     server_tool_use: _Server | None = None
     num_search_queries: _Count = None
+    service_tier: str | None = None
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
@@ -56,15 +58,15 @@ _COUNT: Final = msgspec.json.Decoder(_Count)
 _MOST_USD: Final = Decimal(1_000_000)
 
 
-def read_usage(wire: Wire, raw: Raw) -> Usage | None:
-    """The usage of an answer; None where it is not readable as counts.
+def read_usage(wire: Wire, raw: Raw, tier: str | None = None) -> Usage | None:
+    """The usage of an answer; None where it is not readable as counts. `tier` is the class of
+    service that the answer names beside it.
 
     A count that makes no sense is not worth losing a good answer for, so nothing is raised:
     the caller then counts for itself and says so.
     """
-    try:
-        counts = _COUNTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    counts = read_leniently(_COUNTS, raw)
+    if counts is None:
         return None
     prompt = counts.prompt_tokens
     completion = counts.completion_tokens
@@ -85,12 +87,13 @@ def read_usage(wire: Wire, raw: Raw) -> Usage | None:
         prompt,
         completion,
         min(cached, prompt),
-        min(written, prompt),
+        min(written, max(prompt - cached, 0)),
         min(reasoning, completion),
         audio_input=min((inside and inside.audio_tokens) or 0, prompt),
         audio_output=min((outside and outside.audio_tokens) or 0, completion),
         units=_units(counts),
         reported_nano=_read_cost(wire.cost_field, raw) if wire.cost_field else None,
+        service_tier=billed_tier(tier or counts.service_tier),
     )
 
 

@@ -31,25 +31,42 @@ Quirks that ask for a change of content are read by `row`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from federation import __version__
+from federation.dialects.address import (
+    NOWHERE,
+    Reach,
+    accepting,
+    query_terms,
+    secrets_of,
+    shared_headers,
+    split_address,
+    with_query,
+)
+from federation.dialects.faces import HeaderPairs
 from federation.dialects.openai.row import Row, is_plain, read_row
 from federation.dialects.openai.tables import SAMPLING
+from federation.dialects.quirks import (
+    Quirks,
+    in_json,
+    listed,
+    mapping,
+    named,
+    path_of,
+    quirks_of,
+    statuses,
+    words,
+)
 from federation.domain.catalogue import Deployment, Model
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
 
-HeaderPairs = tuple[tuple[bytes, bytes], ...]
-
 _PATH: Final = "/chat/completions"
 _OUTPUT: Final = 4096
 """Tokens to ask for where a limit must be sent and nobody knows the model's own."""
-_PORTS: Final = {"http": 80, "https": 443}
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _KEPT: Final = frozenset(("model", "messages"))
 
@@ -102,41 +119,22 @@ class Wire(msgspec.Struct, frozen=True):
         return f"Wire({self.deployment!r})"
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
-    """Prepare a deployment for calls.
-
-    `headers` and `query` are what its signer made; `secret` is searched for in errors.
-    `private` is leave to connect to loopback and private addresses. Raises `ValueError` for
-    a base address that is not an absolute http(s) URL, has user information, a query or a
-    placeholder that nobody filled in, and for a constant header with a line break.
-    """
-    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
-    origin, path = _split(deployment.provider.base_url, private)
-    targets = _targets(quirks, path, query, deployment.model.id)
-    shared = (
-        (b"content-type", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", f"federation/{__version__}".encode()),
-        *_constant(deployment.provider.auth.extra),
-        *headers,
-    )
+def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
+    """Prepare a deployment for calls. Raises `ValueError` as `address.split_address` does, and
+    for a constant header that no request can carry."""
+    quirks = quirks_of(deployment)
+    origin, path = split_address(deployment.provider.base_url, private=reach.private)
+    targets = _targets(quirks, path, reach.query, deployment.model.id)
+    shared = shared_headers(deployment.provider.auth.extra, reach.headers)
     row = read_row(quirks, deployment.model)
     return Wire(
         deployment=deployment.id,
         origin=origin,
         target=targets[0],
         stream_target=targets[1],
-        whole=((b"accept", b"application/json"), *shared),
-        streamed=((b"accept", b"text/event-stream"), *shared),
-        secrets=(secret.encode(),) if len(secret) >= 8 else (),
+        whole=accepting(b"application/json", shared),
+        streamed=accepting(b"text/event-stream", shared),
+        secrets=secrets_of(reach.secret),
         row=row,
         plain=is_plain(row),
         **_request_habits(quirks, settings, deployment.model),
@@ -144,39 +142,33 @@ def prepare(
     )
 
 
-def _targets(quirks: Mapping[str, object], path: str, query: str, model: str) -> tuple[str, str]:
+def _targets(quirks: Quirks, path: str, query: str, model: str) -> tuple[str, str]:
     """The request-targets for whole answers and for streams."""
-    terms = [query] if query else []
-    if isinstance(quirks.get("query"), dict):
-        terms.append(urlencode({k: str(v) for k, v in _mapping(quirks, "query").items()}))
-    end = "?" + "&".join(terms) if terms else ""
+    terms = query_terms(quirks, query)
     return (
-        path + _path(quirks, "chat", model) + end,
-        path + _path(quirks, "chat_stream", model) + end,
+        with_query(path + _path(quirks, "chat", model), terms),
+        with_query(path + _path(quirks, "chat_stream", model), terms),
     )
 
 
-def _request_habits(
-    quirks: Mapping[str, object], settings: Settings, model: Model
-) -> dict[str, Any]:
+def _request_habits(quirks: Quirks, settings: Settings, model: Model) -> dict[str, Any]:
     """Which fields the host takes, under which names."""
     drop = _dropped(quirks)
-    rename = {k: str(v) for k, v in _mapping(quirks, "rename").items()}
+    rename = words(quirks, "rename")
     limit = quirks.get("output_limit_field")
     if limit in _LIMITS:
         rename[_LIMITS[1 - _LIMITS.index(limit)]] = limit
     usage = str(quirks.get("stream_usage", "option"))
-    named = quirks.get("accepts_only")
-    accepts = [str(name) for name in named] if isinstance(named, list | tuple) else None
+    accepts = named(quirks, "accepts_only")
     return {
         "model": b"" if "model" in drop else msgspec.json.encode(model.id),
         "touched": drop | frozenset(rename),
         "drop": drop,
-        "accepts": _KEPT | frozenset(accepts) if accepts is not None else None,
+        "accepts": _KEPT | accepts if accepts is not None else None,
         "known": frozenset((*rename, *rename.values(), *(accepts or ()))),
         "rename": rename,
         "default": _defaults(quirks, settings, drop, str(limit or _LIMITS[0]), model.max_output),
-        "set": _rendered(_mapping(quirks, "set")),
+        "set": in_json(mapping(quirks, "set")),
         "limit": str(limit or ""),
         "limits": (*_LIMITS, *(rename[name] for name in _LIMITS if name in rename)),
         "stream_option": usage == "option" and "stream_options" not in drop,
@@ -184,7 +176,7 @@ def _request_habits(
     }
 
 
-def _answer_habits(quirks: Mapping[str, object]) -> dict[str, Any]:
+def _answer_habits(quirks: Quirks) -> dict[str, Any]:
     """How the host's answers, counts and errors are to be read."""
     return {
         "reasoning_apart": quirks.get("usage_excludes_reasoning") is True,
@@ -192,40 +184,18 @@ def _answer_habits(quirks: Mapping[str, object]) -> dict[str, Any]:
         "cached_field": str(quirks.get("usage_cached_field", "")).removeprefix("usage."),
         "cost_field": str(quirks.get("cost_field", "")).removeprefix("usage."),
         "finish_empty": quirks.get("finish_reason_empty") is True,
-        "throttles": _statuses(quirks, "throttle_status"),
-        "unpaid": _statuses(quirks, "payment_status"),
-        "loading": _statuses(quirks, "loading_status"),
+        "throttles": statuses(quirks, "throttle_status"),
+        "unpaid": statuses(quirks, "payment_status"),
+        "loading": statuses(quirks, "loading_status"),
     }
 
 
-def _split(base_url: str, private: bool) -> tuple[Origin, str]:
-    url = urlsplit(base_url)
-    odd = "{" in base_url or url.username is not None or url.query or url.fragment
-    if url.scheme not in _PORTS or not url.hostname or odd:
-        raise ValueError(f"not a usable base address: {url.scheme}://{url.hostname or ''}")
-    port = url.port or _PORTS[url.scheme]
-    path = quote(url.path.rstrip("/"), safe="/:@!$&'()*+,;=~%")
-    return Origin(url.scheme, url.hostname, port, private=private), path
+def _path(quirks: Quirks, kind: str, model: str) -> str:
+    return path_of(quirks, _PATH, kind, "chat").replace("{model}", quote(model, safe=""))
 
 
-def _constant(headers: Mapping[str, str]) -> HeaderPairs:
-    for name, value in headers.items():
-        if not (name + value).isprintable() or not name.isascii():
-            raise ValueError(f"not a usable constant header: {name!r}")
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-
-
-def _path(quirks: Mapping[str, object], kind: str, model: str) -> str:
-    path = quirks.get("path")
-    if isinstance(path, dict):
-        path = path.get(kind) or path.get("chat")
-    found = path if isinstance(path, str) else _PATH
-    return found.replace("{model}", quote(model, safe=""))
-
-
-def _dropped(quirks: Mapping[str, object]) -> frozenset[str]:
-    names = quirks.get("drop")
-    drop = {str(name) for name in names} if isinstance(names, list | tuple) else set()
+def _dropped(quirks: Quirks) -> frozenset[str]:
+    drop = set(listed(quirks, "drop"))
     if quirks.get("sampling") == "drop":
         drop.update(SAMPLING)
     if quirks.get("single_choice") is True:
@@ -236,35 +206,21 @@ def _dropped(quirks: Mapping[str, object]) -> frozenset[str]:
 
 
 def _defaults(
-    quirks: Mapping[str, object],
+    quirks: Quirks,
     settings: Settings,
     drop: frozenset[str],
     limit: str,
     max_output: int | None,
 ) -> dict[str, bytes]:
-    values = dict(_mapping(quirks, "default"))
+    values = dict(mapping(quirks, "default"))
     if settings.max_tokens_default is not None:
         values.setdefault(limit, settings.max_tokens_default)
     elif quirks.get("output_limit_required") is True:
         values.setdefault(limit, max_output or _OUTPUT)
     if settings.temperature_default is not None:
         values.setdefault("temperature", settings.temperature_default)
-    return _rendered({name: value for name, value in values.items() if name not in drop})
+    return in_json({name: value for name, value in values.items() if name not in drop})
 
 
-def _speaks_of_effort(quirks: Mapping[str, object]) -> bool:
+def _speaks_of_effort(quirks: Quirks) -> bool:
     return any(name.startswith("effort_") for name in quirks) or "thinking_always_on" in quirks
-
-
-def _rendered(values: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: msgspec.json.encode(value) for name, value in values.items()}
-
-
-def _mapping(quirks: Mapping[str, object], name: str) -> dict[str, Any]:
-    value = quirks.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _statuses(quirks: Mapping[str, object], name: str) -> frozenset[int]:
-    values = quirks.get(name)
-    return frozenset(values) if isinstance(values, list | tuple) else frozenset()

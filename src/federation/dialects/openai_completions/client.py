@@ -13,7 +13,6 @@ from typing import Final
 from msgspec import Raw
 
 from federation.dialects.faces import ClientFace
-from federation.dialects.openai.answers import with_metadata
 from federation.dialects.openai.client import stream_type
 from federation.dialects.openai.errors import render_error, render_stream_error
 from federation.dialects.openai_completions.glance import glance, read_prompt
@@ -21,6 +20,7 @@ from federation.dialects.openai_completions.parse import parse
 from federation.dialects.openai_completions.render import render
 from federation.dialects.openai_completions.stream_render import StreamRenderer
 from federation.dialects.openai_completions.tables import NAME
+from federation.dialects.whole import with_metadata
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
@@ -44,4 +44,5 @@ CLIENT: Final = ClientFace(
     stream_error=render_stream_error,
     with_metadata=with_metadata,
     stream_type=stream_type,
+    limits=("max_tokens",),
 )

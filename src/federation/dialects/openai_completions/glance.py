@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.ask import read_ask
+from federation.dialects.fields import Fields, read_fields
+from federation.dialects.malformed import missing
 from federation.dialects.openai_completions.tables import (
     FIELDS,
     GOVERNED,
@@ -19,12 +21,12 @@ from federation.dialects.openai_completions.tables import (
     OBJECTS,
     PROMPT,
 )
-from federation.dialects.tokenizer import Members, layout, members, wrong_type
+from federation.dialects.tokenizer import layout, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
-_OURS: Final = frozenset(("prompt", "federation"))
+_FIELDS: Final = Fields(FIELDS, GOVERNED, LISTED | {"prompt", "federation"}, OBJECTS)
 _STRING: Final = msgspec.json.Decoder(str)
 
 
@@ -33,7 +35,7 @@ def glance(request: ClientRequest) -> Glance:
     for a body of too many values."""
     found, spans, end = layout(request.body)
     prompt = read_prompt(found.get("prompt"))
-    values, governed, unlisted = _read_fields(found)
+    values, governed, unlisted = read_fields(found, _FIELDS)
     _refuse(values)
     get = values.get
     stream = get("stream") is True
@@ -64,7 +66,7 @@ def glance(request: ClientRequest) -> Glance:
 def read_prompt(raw: Raw | None) -> str:
     """The one text of a prompt. Raises `InvalidRequest` for anything else."""
     if raw is None or raw == _NULL:
-        raise InvalidRequest("'prompt' is missing.", code="missing_field", param="prompt")
+        raise missing("prompt")
     try:
         found = PROMPT.decode(raw)
         if isinstance(found, list) and len(found) == 1 and bytes(found[0]).startswith(b'"'):
@@ -95,28 +97,6 @@ def read_prompt(raw: Raw | None) -> str:
 
 
 _NULL: Final = Raw(b"null")
-
-
-def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The values of known fields, the names of governed and of unlisted ones."""
-    values: dict[str, Any] = {}
-    governed: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
-    for name, raw in found.items():
-        decoder = FIELDS.get(name)
-        if decoder is not None:
-            try:
-                values[name] = decoder.decode(raw)
-            except msgspec.ValidationError as error:
-                raise wrong_type(error, name) from None
-            if name in OBJECTS and values[name] is not None:
-                members(bytes(raw), name)
-        elif name in GOVERNED:
-            if b"".join(bytes(raw).split()) not in GOVERNED[name].neutral:
-                governed += (name,)
-        elif name not in _OURS and name not in LISTED:
-            unlisted += (name,)
-    return values, governed, unlisted
 
 
 def _refuse(values: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from federation.dialects.mended import MARK, mark
 from federation.dialects.openai.errors import render_stream_error
 from federation.dialects.openai.stream_render import DONE
 from federation.dialects.openai.usage import write_usage
@@ -23,6 +24,7 @@ from federation.schema.chunks import (
     Finished,
     Logprobs,
     PartBegun,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import Refusal, Text
@@ -35,13 +37,16 @@ class StreamRenderer:
     """See `faces.StreamRenderer`; one for each stream."""
 
     __slots__ = (
-        "_before", "_failed", "_head", "_offsets", "_parts", "_spoke", "_usage", "_wants_usage",
+        "_before", "_begun", "_failed", "_head", "_mended", "_offsets", "_parts", "_spoke",
+        "_usage", "_wants_usage",
     )  # fmt: skip
 
     def __init__(self, request: ChatRequest) -> None:
         self._before = echoed(request)
         self._wants_usage = request.usage_in_stream
-        self._head = _opening(Begun("", ""))
+        self._begun = Begun("", "")
+        self._head = _opening(self._begun)
+        self._mended = b""
         self._parts: set[tuple[int, int]] = set()
         """Parts whose text belongs into the completion."""
         self._offsets: dict[int, int] = {}
@@ -65,7 +70,11 @@ class StreamRenderer:
                     if chunk.head.text:
                         events.append(self._text(chunk.choice, chunk.head.text, None))
                 case Begun():
+                    self._begun = chunk
                     self._head = _opening(chunk)
+                case Resumed():
+                    self._head = _opening(msgspec.structs.replace(self._begun, model=chunk.model))
+                    self._mended = b',"%b":%b' % (MARK.encode(), _encode(mark(chunk.model)))
                 case Finished():
                     finish = FINISHES.get(chunk.finish, "stop")
                     events.append(self._event(chunk.choice, "", None, finish))
@@ -106,7 +115,8 @@ class StreamRenderer:
             self._spoke.add(choice)
             text = self._before + text
         item = {"text": text, "index": choice, "logprobs": logprobs, "finish_reason": finish}
-        return b"%b[%b]}\n\n" % (self._head, _encode(item))
+        end = self._mended if finish is not None else b""
+        return b"%b[%b]%b}\n\n" % (self._head, _encode(item), end)
 
 
 def _opening(begun: Begun) -> bytes:

@@ -48,6 +48,6 @@ PROMPT: Final = msgspec.json.Decoder(str | list[Raw] | None)
 LISTED: Final = chat.LISTED
 GOVERNED: Final = {name: entry for name, entry in chat.GOVERNED.items() if name != "best_of"}
 """`best_of` is settled by the parser: what it asks for is `n`, or it is refused."""
-OBJECTS: Final = ("stream_options",)
+OBJECTS: Final = frozenset(("stream_options",))
 ECHO: Final = "echo"
 """Marks, in the message's `extra`, that the answer begins with the prompt."""

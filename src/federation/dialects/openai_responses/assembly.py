@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.openai_responses.decode import extras_of, read_item, seconds
+from federation.dialects.openai_responses.decode import extras_of, read_item, seconds, with_text
 from federation.dialects.openai_responses.events import UNREADABLE, Event
 from federation.dialects.openai_responses.fields import NULL, text_or_nothing
 from federation.dialects.openai_responses.logprobs import read_logprobs
@@ -267,7 +267,8 @@ class Assembly:
             self._seal(known, item.members)
         else:
             if known.part >= 0 and not known.said and known.kind in CALLS:
-                self._say(known, text_or_nothing(item.members.get(CALLS[known.kind])))
+                member = CALLS[known.kind]
+                self._say(known, text_or_nothing(with_text(item.members, member).get(member)))
             self.end_part(known)
 
     def _seal(self, item: _Item, members: Fields) -> None:

@@ -9,9 +9,10 @@ from federation.dialects.openai_responses.errors import render_error, stream_err
 from federation.dialects.openai_responses.glance import glance
 from federation.dialects.openai_responses.parse import parse
 from federation.dialects.openai_responses.prompt import prompt
-from federation.dialects.openai_responses.render import render, with_metadata
+from federation.dialects.openai_responses.render import render
 from federation.dialects.openai_responses.stream_render import StreamRenderer
 from federation.dialects.openai_responses.tables import NAME
+from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
 
@@ -30,4 +31,5 @@ CLIENT: Final = ClientFace(
     stream_error,
     with_metadata,
     _stream_type,
+    error_ends=True,
 )

@@ -1,7 +1,8 @@
 """Reads a provider's whole answer: into the canonical form, or only what matters of it.
 
-An item that nothing here knows, or that cannot be read, is foreign and goes along as it
-came. A response that failed is an error, whatever its HTTP status.
+An item that nothing here knows is foreign and goes along as it came; a message or a call that
+cannot be read is none, for a client of another language would never hear of it. A response
+that failed is an error, whatever its HTTP status.
 
 Reference: https://platform.openai.com/docs/api-reference/responses/object
 """
@@ -65,6 +66,7 @@ class End(msgspec.Struct):
     incomplete_details: Details | None = None
     usage: Raw = NULL
     tool_usage: Raw = NULL
+    service_tier: str | None = None
 
 
 class Outcome(End):
@@ -75,7 +77,6 @@ class Outcome(End):
 
 class _Whole(End):
     created_at: float | None = None
-    service_tier: str | None = None
     output: list[Fields] | None = None
 
 
@@ -98,6 +99,8 @@ _READ: Final = frozenset(
         "service_tier",
     )
 )
+_SPEAKING: Final = frozenset(msgspec.json.encode(kind) for kind in (MESSAGE, *CALLS))
+"""Kinds of items without which an answer is another one."""
 OBJECT: Final = Raw(b'"response"')
 LAST_MEMBERS: Final = frozenset(
     (
@@ -124,6 +127,9 @@ def read_outcome(wire: Wire, response: bytes | Raw) -> Outcome:
     """The end of a response. Raises `UpstreamGarbled` where it cannot be read, and the error
     of one that failed."""
     try:
+        if isinstance(response, bytes) and not response.isascii():
+            # What is kept raw is not looked at by the decoder, and is text all the same.
+            response.decode()
         outcome = _OUTCOME.decode(response)
     except UNREADABLE:
         raise _garbled(wire) from None
@@ -156,7 +162,8 @@ def usage_of(wire: Wire, outcome: Outcome) -> Usage | None:
     if outcome.usage == NULL:
         return None
     seen = sum([item.type == _SEARCH for item in outcome.output or ()])
-    return read_usage(wire, outcome.usage, read_searches(outcome.tool_usage, seen))
+    searches = read_searches(outcome.tool_usage, seen)
+    return read_usage(wire, outcome.usage, searches, outcome.service_tier)
 
 
 def finish_of(end: End, *, calls: bool) -> str:
@@ -172,6 +179,8 @@ def finish_of(end: End, *, calls: bool) -> str:
 def decode(wire: Wire, body: bytes) -> ChatResponse:
     """Read a whole answer into the canonical form. Raises as `read_answer` does."""
     try:
+        if not body.isascii():
+            body.decode()
         whole, members = _WHOLE.decode(body), _MEMBERS.decode(body)
     except UNREADABLE:
         raise _garbled(wire) from None
@@ -195,7 +204,8 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
     usage: Usage | None = None
     if whole.usage != NULL:
         seen = sum([item.get("type") == _SEARCH_TYPE for item in whole.output])
-        usage = read_usage(wire, whole.usage, read_searches(whole.tool_usage, seen))
+        searches = read_searches(whole.tool_usage, seen)
+        usage = read_usage(wire, whole.usage, searches, whole.service_tier)
     return ChatResponse(
         NAME,
         whole.id or "",
@@ -241,11 +251,21 @@ def read_item(item: Fields, parts: list[Part], tokens: list[TokenLogprob]) -> No
         elif kind == REASONING:
             parts.extend(read_reasoning(item, "output"))
         elif kind in CALLS:
-            parts.append(read_call(item, kind, "output"))
+            parts.append(read_call(with_text(item, CALLS[kind]), kind, "output"))
         else:
             parts.append(_foreign(whole))
     except (InvalidRequest, msgspec.DecodeError, UnicodeDecodeError):
+        if bytes(whole.get("type", NULL)) in _SPEAKING:
+            raise UpstreamGarbled("The provider answered with an unreadable item.") from None
         parts.append(_foreign(whole))
+
+
+def with_text(item: Fields, member: str) -> Fields:
+    """The item with arguments as text, where a host gives the object that they stand for."""
+    raw = bytes(item.get(member, NULL))
+    if raw[:1] != b"{":
+        return item
+    return item | {member: Raw(msgspec.json.encode(raw.decode()))}
 
 
 def _foreign(item: Fields) -> Foreign:

@@ -235,6 +235,8 @@ class ItemEncoder:
             case Thinking():
                 self._reasoning([part for part in group if isinstance(part, Thinking)], where)
             case ToolCall():
+                if not self._own and head.kind == FUNCTION and not head.arguments.strip():
+                    head = msgspec.structs.replace(head, arguments="{}")
                 self._call(head, ids=ids, where=where)
             case Foreign() if self._own and head.dialect == NAME:
                 self.items.append(head.raw)

@@ -7,11 +7,12 @@ escapes come to light here and not earlier.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import missing
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 
@@ -93,17 +94,3 @@ def rest(item: Members, known: frozenset[str]) -> dict[str, Raw]:
     if item.keys() <= known:
         return {}
     return {name: raw for name, raw in item.items() if name not in known and raw != NULL}
-
-
-def missing(where: str) -> InvalidRequest:
-    """The refusal of an item without a member that it needs."""
-    return InvalidRequest(f"'{where}' is missing.", code="missing_field", param=where)
-
-
-def refused_value(where: str, choices: Any) -> InvalidRequest:
-    """The refusal of a word that is none of those that are known."""
-    return InvalidRequest(
-        f"'{where}' must be one of {', '.join(sorted(choices))}.",
-        code="invalid_value",
-        param=where,
-    )

@@ -15,11 +15,11 @@ import msgspec
 from federation.dialects.openai_responses.parse import STORED
 from federation.dialects.openai_responses.tables import ENCRYPTED
 from federation.dialects.openai_responses.wire import Wire
+from federation.dialects.row_changes import dropped, edits_of
 from federation.dialects.splice import splice
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import WireRequest
 
-_OURS: Final = ("federation",)
 _NAMES: Final = msgspec.json.Decoder(list[str] | None)
 _SEALED: Final = msgspec.json.encode([ENCRYPTED])
 
@@ -48,28 +48,13 @@ def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
             values["include"] = include
     values.update(host.set)
     values.update({name: value for name, value in host.default.items() if name not in spans})
-    drop: tuple[str, ...] = _OURS if "federation" in spans else ()
-    drop += tuple(name for name in spans if name in host.drop)
-    if not host.model:
-        drop += ("model",)
-    if host.accepts is not None:
-        drop += tuple(name for name in spans if name not in host.accepts and name not in drop)
-        values = {name: value for name, value in values.items() if name in host.accepts}
     values = {name: value for name, value in values.items() if name not in host.drop}
-    return Edits(values, drop, host.rename)
+    return edits_of(host, spans, values, host.rename)
 
 
 def dropped_fields(wire: Wire, glance: Glance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header."""
-    host = wire.host
-    if host.accepts is None and host.drop.isdisjoint(glance.spans):
-        return ()
-    return tuple(
-        name
-        for name in glance.spans
-        if name in host.drop
-        or (host.accepts is not None and name not in host.accepts and name != "federation")
-    )
+    return dropped(wire.host, glance.spans)
 
 
 def _with_seal(include: bytes) -> bytes | None:

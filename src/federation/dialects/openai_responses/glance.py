@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 
 from federation.dialects.ask import read_ask
+from federation.dialects.fields import Fields, read_fields
+from federation.dialects.malformed import missing
 from federation.dialects.openai_responses.fields import (
     NULL,
     inner,
     items_of,
-    missing,
     needed_text,
 )
 from federation.dialects.openai_responses.tables import (
@@ -32,14 +32,11 @@ from federation.dialects.openai_responses.tables import (
     OBJECTS,
 )
 from federation.dialects.openai_responses.tally import Tally, read_input
-from federation.dialects.tokenizer import Members, layout, members, wrong_type
-from federation.errors import InvalidRequest
+from federation.dialects.tokenizer import Members, layout, members
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
-_OURS: Final = frozenset(("input", "federation"))
-_PLAIN: Final = frozenset(FIELDS) - frozenset(GOVERNED) - frozenset(OBJECTS)
-"""Fields that are done with once their type is right."""
+_FIELDS: Final = Fields(FIELDS, GOVERNED, LISTED | {"input", "federation"}, OBJECTS)
 _STAND_IN: Final = ("previous_response_id", "conversation", "prompt")
 _NO_EFFORT: Final = frozenset((None, "", "none"))
 _LOOSE_CHOICE: Final = frozenset((None, "auto", "none"))
@@ -50,7 +47,7 @@ def glance(request: ClientRequest) -> Glance:
     `PayloadTooLarge` for a body of too many values."""
     found, spans, end = layout(request.body)
     tally = _read_input(found)
-    values, governed, unlisted = _read_fields(found)
+    values, governed, unlisted = read_fields(found, _FIELDS)
     governed += tuple(dict.fromkeys(tally.governed))
     unlisted += tuple(dict.fromkeys(tally.unlisted))
     text = tally.text + (len(found["instructions"]) if values.get("instructions") else 0)
@@ -90,41 +87,6 @@ def _read_input(found: Members) -> Tally:
     if all(found.get(name, NULL) == NULL for name in _STAND_IN):
         raise missing("input")
     return Tally()
-
-
-def _read_fields(found: Members) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The values of known fields, the names of governed and of unlisted ones."""
-    values: dict[str, Any] = {}
-    governed: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
-    name = ""
-    try:
-        for name, raw in found.items():
-            decoder = FIELDS.get(name)
-            if decoder is not None:
-                value = values[name] = decoder.decode(raw)
-                if name in _PLAIN:
-                    continue
-                if name in OBJECTS and value is not None:
-                    members(bytes(raw), name)
-            if name in GOVERNED:
-                if not _is_neutral(name, raw):
-                    governed += (name,)
-            elif decoder is None and name not in _OURS and name not in LISTED:
-                unlisted += (name,)
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidRequest(
-            f"'{name}' holds text that is not valid Unicode.", code="invalid_json", param=name
-        ) from None
-    return values, governed, unlisted
-
-
-def _is_neutral(name: str, raw: Raw) -> bool:
-    data = bytes(raw)
-    neutral = GOVERNED[name].neutral
-    return data in neutral or (len(data) < 64 and b"".join(data.split()) in neutral)
 
 
 def _hosted_tools(tools: list[Raw], path: str = "tools") -> tuple[str, ...]:

@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import missing
 from federation.dialects.openai_responses.fields import (
     NULL,
     decoded,
     inner,
-    missing,
     needed_text,
     rest,
     text,

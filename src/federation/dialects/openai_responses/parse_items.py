@@ -11,7 +11,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, structs
 
-from federation.dialects.openai_responses.fields import needed_text, refused_value, text
+from federation.dialects.malformed import missing, not_one_of
+from federation.dialects.openai_responses.fields import needed_text, text
 from federation.dialects.openai_responses.read_items import (
     item_rest,
     read_call,
@@ -32,7 +33,6 @@ from federation.dialects.openai_responses.tables import (
     ROLES,
 )
 from federation.dialects.tokenizer import Members, objects_unchecked
-from federation.errors import InvalidRequest
 from federation.schema.chat import ASSISTANT, TOOL, USER, Message
 from federation.schema.parts import Foreign, Part, Text, ToolCall
 
@@ -58,7 +58,7 @@ def item_kind(item: Members, where: str) -> str:
         return MESSAGE
     if item.keys() == {"id"}:
         return REFERENCE
-    raise InvalidRequest(f"'{where}.type' is missing.", code="missing_field", param=f"{where}.type")
+    raise missing(f"{where}.type")
 
 
 class _Turns:
@@ -111,7 +111,7 @@ class _Turns:
                 extra = item_rest(item, _WITH_ID)
                 self._tell(Message(role, parts, id=text(item, "id", where), extra=extra))
         else:
-            raise refused_value(f"{where}.role", ROLES)
+            raise not_one_of(f"{where}.role", ROLES)
 
     def _add_reasoning(self, item: Members, where: str) -> None:
         carried = read_carrier(text(item, "encrypted_content", where))

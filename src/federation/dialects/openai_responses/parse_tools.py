@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import not_one_of
 from federation.dialects.openai_responses.fields import (
     NULL,
     decoded,
     inner,
     items_of,
     needed_text,
-    refused_value,
     rest,
     text,
 )
@@ -87,7 +87,7 @@ def parse_choice(raw: Raw | None, extra: Fields) -> ToolChoice | None:
     if bytes(raw)[:1] == b'"':
         word = needed_text({"tool_choice": raw}, "tool_choice", "")
         if word not in _WORDS:
-            raise refused_value("tool_choice", _WORDS)
+            raise not_one_of("tool_choice", _WORDS)
         return ToolChoice(word)
     item = inner(raw, "tool_choice")
     kind = needed_text(item, "type", "tool_choice")
@@ -103,7 +103,7 @@ def _parse_allowed(raw: Raw, extra: Fields) -> ToolChoice | None:
     item = inner(raw, "tool_choice")
     mode = needed_text(item, "mode", "tool_choice")
     if mode not in (AUTO, REQUIRED):
-        raise refused_value("tool_choice.mode", (AUTO, REQUIRED))
+        raise not_one_of("tool_choice.mode", (AUTO, REQUIRED))
     names: list[str] = []
     for index, held in enumerate(items_of(item, "tools", "tool_choice")):
         where = f"tool_choice.tools[{index}]"

@@ -15,16 +15,17 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import missing
 from federation.dialects.openai_responses.fields import (
     NULL,
     inner,
     items_of,
-    missing,
     needed_text,
     rest,
     text,
 )
 from federation.dialects.openai_responses.tables import CALLS, NAME, OUTPUTS
+from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, objects_unchecked
 from federation.errors import InvalidRequest
 from federation.schema.parts import (
@@ -49,6 +50,7 @@ from federation.schema.parts import (
 MARK: Final = "message"
 """In the `extra` of a text: the message item that begins with it."""
 
+_UNREAD: Final = ("reasoning_text",)
 _COMPLETED: Final = Raw(b'"completed"')
 _EMPTY_LIST: Final = Raw(b"[]")
 
@@ -187,7 +189,10 @@ def read_content(item: Members, name: str, where: str) -> tuple[Part, ...]:
 def _read_part(part: Members, where: str) -> Part:
     kind = needed_text(part, "type", where)
     read = _PARTS.get(kind)
-    return read(part, where) if read is not None else Foreign(NAME, Raw(msgspec.json.encode(part)))
+    if read is not None:
+        return read(part, where)
+    refuse_stranger(kind, where, _UNREAD, "input_text, input_image or input_file")
+    return Foreign(NAME, Raw(msgspec.json.encode(part)))
 
 
 def _read_text(part: Members, where: str) -> Text:

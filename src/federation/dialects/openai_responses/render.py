@@ -29,11 +29,7 @@ from federation.dialects.openai_responses.write_items import (
     reasoning_item,
     words_part,
 )
-from federation.dialects.splice import splice
-from federation.dialects.tokenizer import layout
-from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
 from federation.schema.chat import ChatRequest, ChatResponse, Choice
-from federation.schema.glance import Edits
 from federation.schema.parts import (
     FUNCTION,
     IMAGE,
@@ -74,19 +70,6 @@ def render(response: ChatResponse, request: ChatRequest) -> bytes:
     if writer.own:
         body |= choice.extra
     return msgspec.json.encode(body)
-
-
-def with_metadata(body: bytes, metadata: bytes) -> bytes:
-    """The answer with `router_metadata` in it, as rendered JSON; in place of one that a
-    gateway behind us put there.
-
-    Raises `UpstreamGarbled` for an answer that names a member twice.
-    """
-    try:
-        _, spans, end = layout(body)
-    except (InvalidRequest, PayloadTooLarge):
-        raise UpstreamGarbled("The provider's answer names a member twice.") from None
-    return splice(body, spans, end, Edits({"router_metadata": metadata}))
 
 
 def response_id(identity: str) -> str:

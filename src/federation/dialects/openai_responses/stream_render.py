@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.mended import MARK, mark
 from federation.dialects.openai_responses.decode import OBJECT
 from federation.dialects.openai_responses.echo import echo_of
 from federation.dialects.openai_responses.errors import error_event, failure_item, stream_error
@@ -43,6 +44,7 @@ from federation.schema.chunks import (
     Logprobs,
     PartBegun,
     PartEnded,
+    Resumed,
     UsageSeen,
 )
 from federation.schema.parts import (
@@ -81,6 +83,7 @@ class StreamRenderer:
         self._finished = Finished(0, "")
         self._usage: Usage | None = None
         self._over = False
+        self._mended = ""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The events for these chunks."""
@@ -109,6 +112,8 @@ class StreamRenderer:
         finish = self._finished
         output = [Raw(item) for item in self._output]
         body = self._response | ending(finish.finish, output, self._usage)
+        if self._mended:
+            body |= {"model": self._mended, MARK: mark(self._mended)}
         if self._writer is not None and self._writer.own:
             body |= finish.extra
         cut = INCOMPLETE.get(finish.finish) is not None
@@ -124,6 +129,7 @@ class StreamRenderer:
         events = self._events
         if self._writer is None:
             return stream_error(error)
+        self._close_item("incomplete")
         events.out.append(error_event(error, events.number))
         events.number += 1
         body = self._response | {
@@ -142,6 +148,8 @@ class StreamRenderer:
                 self._finished = chunk
             case UsageSeen():
                 self._usage = chunk.usage
+            case Resumed():
+                self._mended = chunk.model
             case Failed():
                 ended = self.fail(chunk.error)
                 self._events.out.append(ended)

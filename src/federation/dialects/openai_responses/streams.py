@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from federation.dialects.halves import Halves
 from federation.dialects.openai_responses.assembly import HANDLERS, Assembly
 from federation.dialects.openai_responses.decode import (
     Outcome,
@@ -51,6 +52,8 @@ class StreamDecoder:
         self._cutter = EventCutter()
         self._assembly = Assembly()
         self._failed = False
+        self._halves = Halves()
+        self.malformed = 0
 
     @property
     def complete(self) -> bool:
@@ -81,8 +84,10 @@ class StreamDecoder:
         if data is None or self.done or data.startswith(b"[DONE]"):
             return
         try:
+            data = self._halves.mend(data)
             event = _EVENT.decode(data)
         except UNREADABLE:
+            self.malformed += 1
             return
         kind = event.type
         handler = HANDLERS.get(kind)

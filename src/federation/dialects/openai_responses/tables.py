@@ -11,15 +11,16 @@ Reference: https://platform.openai.com/docs/api-reference/responses/create and t
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.fields import decoders
+from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule, Table
 from federation.dialects.openai.tables import GOVERNED as CHAT_GOVERNED
 from federation.dialects.openai.tables import LISTED as CHAT_LISTED
-from federation.dialects.openai.tables import Governed
 from federation.schema import chat
 
 NAME: Final = "openai_responses"
@@ -43,11 +44,7 @@ class ReasoningOptions(msgspec.Struct, frozen=True):
     generate_summary: str | None = None
 
 
-def _decoders(types: dict[str, Any]) -> dict[str, msgspec.json.Decoder[Any]]:
-    return {name: msgspec.json.Decoder(kind) for name, kind in types.items()}
-
-
-FIELDS: Final = _decoders(
+FIELDS: Final = decoders(
     {
         "background": bool | None,
         "include": list[str] | None,
@@ -81,32 +78,29 @@ FIELDS: Final = _decoders(
 )
 """Request fields of the vendor, and what their values must be."""
 
-OBJECTS: Final = ("text", "reasoning")
+OBJECTS: Final = frozenset(("text", "reasoning"))
 """Fields whose members we read: a duplicate in them is refused too."""
-
-_NULL: Final = frozenset((b"null",))
-_EMPTY: Final = frozenset((b"null", b"[]", b"{}", b'""', b"false"))
 
 GOVERNED: Final[dict[str, Governed]] = {
     **{name: rule for name, rule in CHAT_GOVERNED.items() if name != "speed"},
     "store": Governed(
         "retention",
         "Keeps the answer to be fetched or continued later; the default of this API is true.",
-        frozenset((b"null", b"false")),
+        neutral("false"),
     ),
-    "background": Governed("retention", "Keeps the answer until it is fetched.", _EMPTY),
-    "previous_response_id": Governed("retention", "Continues a stored conversation.", _NULL),
-    "conversation": Governed("retention", "Reads and writes a stored conversation.", _NULL),
+    "background": Governed("retention", "Keeps the answer until it is fetched.", EMPTY),
+    "previous_response_id": Governed("retention", "Continues a stored conversation."),
+    "conversation": Governed("retention", "Reads and writes a stored conversation."),
     "prompt": Governed(
         "model, retention", "Applies instructions and settings that are stored at the provider."
     ),
     "context_management": Governed(
-        "model", "Lets the provider shorten the conversation by itself.", _EMPTY
+        "model", "Lets the provider shorten the conversation by itself.", EMPTY
     ),
     "truncation": Governed(
         "model",
         "Lets the provider leave out the start of the conversation.",
-        frozenset((b"null", b'"disabled"')),
+        neutral('"disabled"'),
     ),
     "access_programs": Governed("model", "Chooses a program that changes what is answered."),
     "moderation": Governed("model, price", "Has a second model read the conversation."),

@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.openai_responses.fields import missing, needed_text, refused_value
+from federation.dialects.malformed import missing, not_one_of
+from federation.dialects.openai_responses.fields import NULL, needed_text
 from federation.dialects.openai_responses.parse_items import item_kind
 from federation.dialects.openai_responses.tables import (
     CALLER_ITEMS,
@@ -44,6 +45,8 @@ _TEXTS: Final = {
     "reasoning_text": "text",
     "refusal": "refusal",
 }
+_STORABLE: Final = frozenset(("input_image", "input_file"))
+_NO_ID: Final = frozenset((b"null", b'""'))
 _MARK: Final = "prompt_cache_breakpoint"
 
 
@@ -120,7 +123,7 @@ def _read_item(item: Members, index: int, tally: Tally) -> int:
 
 def _check_role(item: Members, where: str) -> None:
     if needed_text(item, "role", where) not in ROLES:
-        raise refused_value(f"{where}.role", ROLES)
+        raise not_one_of(f"{where}.role", ROLES)
 
 
 def _held(raw: Raw, index: int, name: str, tally: Tally) -> int:
@@ -147,6 +150,8 @@ def _part(part: Members, where: str, tally: Tally) -> int:
         tally.governed.append(_MARK)
     if member is not None:
         return len(needed_text(part, member, where).encode())
+    if kind in _STORABLE and bytes(part.get("file_id", NULL)) not in _NO_ID:
+        tally.governed.append("content.file")
     if kind == "input_image":
         tally.images += 1
     elif kind == "input_file":

@@ -18,7 +18,9 @@ from federation.dialects.openai_responses.errors import error_inside
 from federation.dialects.openai_responses.events import data_of
 from federation.dialects.openai_responses.fields import NULL
 from federation.dialects.openai_responses.wire import Wire
+from federation.dialects.origins import Origin
 from federation.dialects.sse import EventCutter
+from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamError, UpstreamGarbled
 from federation.schema.glance import Answer
 
@@ -37,6 +39,7 @@ _OPENINGS: Final = frozenset(
 """Events that come before any content."""
 
 
+_CLOSED: Final = b"}\n\n"
 _NAMED: Final = b"event: "
 _PIECES: Final = frozenset(
     (
@@ -80,6 +83,7 @@ class StreamTap:
         "error",
         "events",
         "malformed",
+        "origin",
         "started",
     )
 
@@ -94,6 +98,7 @@ class StreamTap:
         self.events = 0
         self.malformed = 0
         self.error: UpstreamError | None = None
+        self.origin: Origin | None = None
 
     def answer(self) -> Answer:
         """What was read off so far."""
@@ -106,9 +111,9 @@ class StreamTap:
         reports before the answer has started.
         """
         events = self._cutter.feed(data)
-        for event in events:
-            self._read(event)
-        return events[0] if len(events) == 1 else b"".join(events)
+        if len(events) == 1:
+            return events[0] if self._read(events[0]) else b""
+        return b"".join([event for event in events if self._read(event)])
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
@@ -124,19 +129,24 @@ class StreamTap:
         self._read(rest)
         return rest.rstrip(b"\r\n") + b"\n\n"
 
-    def _read(self, raw: bytes) -> None:
-        if raw.startswith(_NAMED) and raw[7 : raw.find(b"\n")] in _PIECES:
+    def _read(self, raw: bytes) -> bool:
+        """Whether an event may go on: one that is no JSON would break its reader."""
+        named = raw.startswith(_NAMED) and raw.endswith(_CLOSED)
+        if named and raw[7 : raw.find(b"\n")] in _PIECES:
             self.started = True
             self.events += 1
-            return
+            return True
         data = data_of(raw)
         if data is None or data.startswith(b"[DONE]"):
-            return
+            return True
         try:
             event = _EVENT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.malformed += 1
-            return
+            again = salvaged(_EVENT, data)
+            if again is None:
+                self.malformed += 1
+                return is_json(data)
+            event = again
         kind = event.type
         if kind in ENDS:
             self._end(event)
@@ -147,6 +157,7 @@ class StreamTap:
             self.events += 1
         elif not self._model and event.response != NULL:
             self._model = _model_of(event.response)
+        return True
 
     def _end(self, event: Event) -> None:
         try:
@@ -163,6 +174,8 @@ class StreamTap:
         self._model = outcome.model or self._model
         self._finish = finish_word(outcome)
         self._usage = usage_of(self._wire, outcome)
+        if self.origin is not None:
+            self.origin.note(bytes(event.response))
 
     def _fail(self, error: UpstreamError) -> None:
         if not self.started:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import billed_tier, read_leniently
 from federation.dialects.openai_responses.wire import Wire
 from federation.domain.money import usd_to_nano
 from federation.schema.usage import Usage
@@ -62,12 +63,12 @@ _MOST_USD: Final = Decimal(1_000_000)
 _SEARCH: Final = "web_search"
 
 
-def read_usage(wire: Wire, raw: Raw, searches: int = 0) -> Usage | None:
+def read_usage(wire: Wire, raw: Raw, searches: int = 0, tier: str | None = None) -> Usage | None:
     """The usage of an answer; None where it is not readable as counts, which is never raised:
-    the caller then counts for itself and says so. `searches` are the web searches made."""
-    try:
-        counts = _COUNTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    the caller then counts for itself and says so. `searches` are the web searches made,
+    `tier` is the class of service that the response names."""
+    counts = read_leniently(_COUNTS, raw)
+    if counts is None:
         return None
     given, made = counts.input_tokens, counts.output_tokens
     if given is None or made is None:
@@ -77,12 +78,12 @@ def read_usage(wire: Wire, raw: Raw, searches: int = 0) -> Usage | None:
     cached, written = inside.cached_tokens or 0, inside.cache_write_tokens or 0
     reasoning = outside.reasoning_tokens or 0
     total, host = counts.total_tokens, wire.host
-    if reasoning and _is_apart(given + made, reasoning, total, told=host.reasoning_apart):
+    if reasoning and _is_apart(given, made, reasoning, total, told=host.reasoning_apart):
         made += reasoning
     if cached and host.cached_apart:
         given += cached
     long = inside.cache_write_tokens_details
-    written = min(written, given)
+    written = min(written, max(given - cached, 0))
     return Usage(
         given,
         made,
@@ -94,6 +95,7 @@ def read_usage(wire: Wire, raw: Raw, searches: int = 0) -> Usage | None:
         min(outside.audio_tokens or 0, made),
         {_SEARCH: searches} if searches else {},
         _read_cost(host.cost_field, raw) if host.cost_field else None,
+        service_tier=billed_tier(tier),
     )
 
 
@@ -121,11 +123,11 @@ def usage_item(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _is_apart(counted: int, reasoning: int, total: int | None, *, told: bool) -> bool:
+def _is_apart(given: int, made: int, reasoning: int, total: int | None, *, told: bool) -> bool:
     """Whether reasoning was counted beside the output; the total decides where it can."""
-    if total == counted + reasoning:
+    if reasoning > made or total == given + made + reasoning:
         return True
-    return False if total == counted else told
+    return False if total == given + made else told
 
 
 def _read_cost(path: str, raw: Raw) -> int | None:

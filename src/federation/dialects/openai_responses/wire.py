@@ -9,19 +9,18 @@ whether a model's reasoning may be asked for in its encrypted form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 from msgspec import structs
 
+from federation.dialects.address import NOWHERE, Reach
 from federation.dialects.openai import wire as chat_wire
 from federation.dialects.openai_responses.tables import LIMIT, NAME
+from federation.dialects.quirks import Quirks, path_of, quirks_of
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
-
-HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 _PATH: Final = "/responses"
 
@@ -41,28 +40,13 @@ class Wire(msgspec.Struct, frozen=True):
         return f"Wire({self.host.deployment!r})"
 
 
-def prepare(
-    deployment: Deployment,
-    settings: Settings,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
-) -> Wire:
+def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:
     """Prepare a deployment for calls. Parameters and errors are those of
     `openai.wire.prepare`."""
-    quirks = {**deployment.provider.quirks, **deployment.model.quirks}
+    quirks = quirks_of(deployment)
     ours = {"path": _path(deployment, quirks), "output_limit_field": LIMIT}
     model = replace(deployment.model, quirks={**deployment.model.quirks, **ours})
-    host = chat_wire.prepare(
-        replace(deployment, model=model),
-        settings,
-        headers=headers,
-        query=query,
-        secret=secret,
-        private=private,
-    )
+    host = chat_wire.prepare(replace(deployment, model=model), settings, reach)
     if host.accepts is not None:
         host = structs.replace(host, accepts=host.accepts | {"input"})
     takes_include = "include" not in host.drop and (
@@ -77,10 +61,7 @@ def prepare(
     )
 
 
-def _path(deployment: Deployment, quirks: Mapping[str, object]) -> str:
-    path = quirks.get("path")
-    if isinstance(path, dict):
-        path = path.get("responses")
-    elif deployment.provider.dialect != NAME:
-        path = None
-    return path if isinstance(path, str) else _PATH
+def _path(deployment: Deployment, quirks: Quirks) -> str:
+    if isinstance(quirks.get("path"), dict) or deployment.provider.dialect == NAME:
+        return path_of(quirks, _PATH, "responses")
+    return _PATH

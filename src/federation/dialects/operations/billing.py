@@ -53,6 +53,11 @@ def covers_tokens(glance: OperationGlance) -> bool:
     return glance.operation not in _UNBOUNDED and not glance.images
 
 
+def makes_tokens(glance: OperationGlance) -> bool:
+    """Whether tokens come out, as many as the model likes."""
+    return glance.operation in _UNBOUNDED
+
+
 def covers_units(glance: OperationGlance) -> bool:
     """Whether `bound` limits the units: the length of a sound must be known."""
     heard = glance.operation in (TRANSCRIPTION, AUDIO_TRANSLATION)

@@ -13,7 +13,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Raw
 
-from federation.dialects.openai.tables import Governed
+from federation.dialects.governed import Governed
+from federation.dialects.malformed import missing
 from federation.dialects.operations import fields, formfields, replies
 from federation.dialects.operations.wire import OperationWire
 from federation.schema.glance import Answer
@@ -140,7 +141,7 @@ def glance_edit(request: ClientRequest) -> OperationGlance:
     `UnsupportedMedia`, `PayloadTooLarge`."""
     seen = formfields.look(request, FORM)
     if "image" not in seen.files:
-        raise fields.missing("image")
+        raise missing("image")
     text = seen.texts.get
     outputs = formfields.integer(seen, "n", 1, 10)
     return OperationGlance(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from federation.dialects.losses import DROP, REFUSE, Rule, Table
-from federation.errors import InvalidRequest
+from federation.dialects.losses import DROP, REFUSE, Losses, Rule, Table
 
 FEATURES: Final[dict[str, str]] = {
     "dimensions": "a number of dimensions",
@@ -50,32 +49,6 @@ def table(source: str, *features: str) -> Table:
     return {name: Rule(*_WHY[name], source) for name in features}
 
 
-class Losses:
-    """Gathers what one encoding leaves out."""
-
-    __slots__ = ("_found", "_table")
-
-    def __init__(self, rules: Table) -> None:
-        self._table = rules
-        self._found: dict[str, None] = {}
-
-    def note(self, feature: str, field: str = "") -> None:
-        """Say that a feature is left out. Raises `InvalidRequest` where its rule refuses that,
-        and `KeyError` for a feature that the dialect's table does not name."""
-        if self._table[feature].action == REFUSE:
-            raise refusal(feature, field)
-        self._found[feature] = None
-
-    def found(self) -> tuple[str, ...]:
-        """The features that were left out."""
-        return tuple(self._found)
-
-
-def refusal(feature: str, field: str = "") -> InvalidRequest:
-    """The refusal of a call whose target cannot do what is asked."""
-    return InvalidRequest(
-        f"The deployment that would serve this call cannot take {FEATURES[feature]}. "
-        "Leave it out, or name another model.",
-        code="not_expressible",
-        param=field or None,
-    )
+def begun(rules: Table) -> Losses:
+    """What gathers the losses of one encoding."""
+    return Losses(rules, FEATURES)

@@ -4,7 +4,7 @@ Clients share one account at a provider, so an id alone opens everybody's files.
 sees is the id with a proof in front of it: a keyed hash over tenant, provider and id. No store
 is needed: any worker, before and after a restart, can tell whose an id is. The trap: an id is
 only as good as the places where it is looked for, so whatever a rule names (a placeholder of
-the path, a member under `ids`) must be wrapped, and a bare id there is nobody's.
+the path, a member or query parameter under `ids`) must be wrapped, and a bare id there is nobody's.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from federation.dialects.operations.id_texts import with_changed_texts
 from federation.dialects.operations.passthrough import Passage
-from federation.dialects.splice import splice
 from federation.dialects.tokenizer import layout
 from federation.errors import InvalidRequest, NotFound, PayloadTooLarge, UpstreamGarbled
-from federation.schema.glance import Edits
 
 PREFIX: Final = "fed1id"
 _MAC_BYTES: Final = 15
@@ -33,7 +32,6 @@ _HEAD: Final = len(PREFIX) + _MAC_TEXT
 _PERSON: Final = b"federation-id"
 _RAW = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~:@+=,-]{0,99}")
 _CROWD: Final = 10_000_000
-_DEEPEST: Final = 100
 
 Known = dict[str, str]
 """Ids as the provider writes them, and as the client does."""
@@ -74,7 +72,9 @@ def with_own_ids(passage: Passage, tenant: str, key: bytes) -> tuple[Passage, Kn
     ids = {name: own(text) for name, text in passage.ids.items()}
     place = {text: ids[name] for name, text in passage.ids.items()}
     segments = [place.get(segment, segment) for segment in passage.path.split("/")]
-    query = "&".join([_owned_term(term, own) for term in passage.query.split("&")])
+    query = "&".join(
+        [_owned_term(term, passage.rule.ids, own) for term in passage.query.split("&")]
+    )
     body = _owned_body(passage, own)
     return replace(passage, ids=ids, path="/".join(segments), query=query, body=body), known
 
@@ -85,64 +85,40 @@ def for_client(
     """A provider's JSON answer with the client's ids in it: the new one (`enclosed`, where
     `created` is not empty) and those that the call named. Raises `UpstreamGarbled`."""
     names = {**known, created: enclosed} if created else dict(known)
-    if not any(raw.encode() in body for raw in names) or body.lstrip()[:1] != b"{":
+    # Some writers escape a sign that an id may hold.
+    if not names or not (b"\\" in body or any(raw.encode() in body for raw in names)):
         return body
-
-    def shown(text: str) -> str:
-        return names.get(text, text)
-
+    opening = body.lstrip()[:1]
+    if opening not in (b"{", b"["):
+        return body
     try:
-        return _changed(body, shown, [raw.encode() for raw in names])
-    except (InvalidRequest, PayloadTooLarge, RecursionError):
+        if opening == b"{":
+            layout(body, _CROWD)
+        else:
+            msgspec.json.decode(body, type=list[msgspec.Raw])
+        return with_changed_texts(body, frozenset(), lambda text, _: names.get(text, text))
+    except (InvalidRequest, PayloadTooLarge, RecursionError, ValueError):
         raise UpstreamGarbled("The provider's answer can be read in two ways.") from None
 
 
-def _owned_term(term: str, own: Callable[[str], str]) -> str:
+def _owned_term(term: str, ids: frozenset[str], own: Callable[[str], str]) -> str:
     name, _, value = term.partition("=")
-    return f"{name}={quote(own(unquote(value)), safe='')}" if value.startswith(PREFIX) else term
+    text = unquote(value)
+    if unquote(name) in ids or text.startswith(PREFIX):
+        return f"{name}={quote(own(text), safe='')}"
+    return term
 
 
 def _owned_body(passage: Passage, own: Callable[[str], str]) -> bytes:
     """A JSON body with the provider's ids in it. What `ids` names must be wrapped."""
     body, rule = passage.body, passage.rule
-    if not body or rule.body != "json":
+    if not body or rule.body != "json" or not (rule.ids or PREFIX.encode() in body):
         return body
-    found, _, _ = layout(body)
-    for name in rule.ids & found.keys():
-        value = msgspec.json.decode(found[name])
-        for text in value if isinstance(value, list) else [value]:
-            if not isinstance(text, str):
-                raise InvalidRequest(f"{name!r} must be an id or a list of ids.", param=name)
-            own(text)
 
-    def unwrapped(text: str) -> str:
-        return own(text) if text.startswith(PREFIX) else text
+    def owned(text: str, is_id: bool) -> str:
+        return own(text) if is_id or text.startswith(PREFIX) else text
 
-    return _changed(body, unwrapped, [PREFIX.encode()])
-
-
-def _changed(body: bytes, change: Callable[[str], str], marks: list[bytes]) -> bytes:
-    """A JSON object whose texts are changed in the members that hold one of the marks; every
-    other member stays as it is, byte for byte."""
-    found, spans, end = layout(body, _CROWD)
-    values = {
-        name: msgspec.json.encode(_walk(msgspec.json.decode(raw), change, 0))
-        for name, raw in found.items()
-        if any(mark in bytes(raw) for mark in marks)
-    }
-    return splice(body, spans, end, Edits(values)) if values else body
-
-
-def _walk(value: Any, change: Callable[[str], str], depth: int) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if depth > _DEEPEST:
-        raise RecursionError
-    if isinstance(value, list):
-        return [_walk(item, change, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {name: _walk(item, change, depth + 1) for name, item in value.items()}
-    return value
+    return with_changed_texts(body, rule.ids, owned)
 
 
 def _proof(raw: str, tenant: str, provider: str, key: bytes) -> str:

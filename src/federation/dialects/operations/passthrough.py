@@ -18,16 +18,19 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
+from federation.dialects.address import Reach
 from federation.dialects.ask import read_ask
+from federation.dialects.faces import HeaderPairs
 from federation.dialects.openai import wire as chat_wire
 from federation.dialects.openai.tables import GOVERNED
-from federation.dialects.openai.wire import HeaderPairs, Wire
+from federation.dialects.openai.wire import Wire
 from federation.dialects.operations.passthrough_rules import (
     ANY,
     JSON,
     METHODS,
     NEVER_QUERY,
     NONE,
+    UNFILTERED,
     Rule,
     is_administration,
     never_sent,
@@ -116,9 +119,7 @@ def prepare(
     bare = Deployment(
         provider.id, replace(provider, quirks={**kept, "path": ""}), Model("passthrough"), True
     )
-    wire = chat_wire.prepare(
-        bare, Settings(), headers=headers, query=query, secret=secret, private=private
-    )
+    wire = chat_wire.prepare(bare, Settings(), Reach(headers, query, secret, private))
     shared = tuple(pair for pair in wire.whole if pair[0] not in (b"content-type", b"accept"))
     return Passages(provider.id, rules, wire, shared)
 
@@ -145,13 +146,20 @@ def admit(passages: Passages, request: ClientRequest) -> Passage:
             "The row of this provider states no price for this path, so it cannot be called.",
             code="unknown_price",
         )
+    query = _query(request.query, rule)
+    if rule.lists_everybodys(request.method) or not _is_filtered(query, rule):
+        raise Forbidden(
+            "This path lists the objects of everybody who uses the account. Name one of yours, "
+            "or the query parameter that the row filters by.",
+            code="everybodys_objects",
+        )
     values = [have for want, have in zip(rule.segments, segments, strict=True) if not want]
     passage = Passage(
         rule=rule,
         provider=passages.provider,
         method=request.method,
         path="/" + "/".join([quote(segment, safe=":@+=,~") for segment in segments]),
-        query=_query(request.query, rule),
+        query=query,
         headers=_request_headers(request.headers, rule),
         body=request.body,
         ids=dict(zip(rule.names, values, strict=True)),
@@ -262,6 +270,13 @@ def _query(raw: str, rule: Rule) -> str:
     )
 
 
+def _is_filtered(query: str, rule: Rule) -> bool:
+    if rule.filter in ("", UNFILTERED):
+        return True
+    name = quote(rule.filter, safe="")
+    return any(term.startswith(f"{name}=") for term in query.split("&"))
+
+
 def _unquoted(encoded: str) -> str | None:
     try:
         value = unquote_to_bytes(encoded.replace("+", " ")).decode()
@@ -317,4 +332,4 @@ def _model(raw: msgspec.Raw | None) -> str | None:
 
 def _is_governed(name: str, raw: msgspec.Raw) -> bool:
     rule = GOVERNED.get(name)
-    return rule is not None and b"".join(bytes(raw)[:64].split()) not in rule.neutral
+    return rule is not None and not rule.allows(raw)

@@ -10,9 +10,16 @@
         query: [dry_run]           # query parameters that may be sent; default none
         body: json                 # none (default) | json | any
         fields: [model, suffix]    # known members of a JSON body; others are unlisted
-        ids: [training_file]       # members of a JSON body that hold ids of the caller's tenant
+        ids: [training_file]       # members of a JSON body (`input.files`: a member of members,
+                                   # lists included) and query parameters that hold ids of the
+                                   # caller's tenant
         headers: [openai-beta]     # request headers that may be sent besides the usual ones
         creates: id                # member of the answer with an id that is now the tenant's
+      - method: [GET]
+        path: /parts               # no id in it: an answer like this lists everybody's objects
+        query: [file_id]
+        filter: file_id            # query parameter with an id of the tenant, without which it
+                                   # is refused; `none` where the answer is nobody's (a catalog)
 
 A path without a price cannot be called. Administration is never let through, whatever a row
 says: keys, members, invoices and settings of an account are the operator's.
@@ -29,9 +36,10 @@ from typing import Final
 from federation.domain.money import usd_to_nano
 
 NONE, JSON, ANY = "none", "json", "any"
+UNFILTERED: Final = "none"
 METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 _KEYS: Final = frozenset(
-    ("method", "path", "price", "query", "body", "fields", "ids", "headers", "creates")
+    ("method", "path", "price", "query", "body", "fields", "ids", "headers", "creates", "filter")
 )
 _BODIES: Final = frozenset((NONE, JSON, ANY))
 _LITERAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._:@-]{0,127}")
@@ -84,6 +92,12 @@ class Rule:
     headers: frozenset[bytes] = frozenset()
     creates: str = ""
     ids: frozenset[str] = frozenset()
+    filter: str = ""
+    """Query parameter that says whose objects are listed, or `UNFILTERED`."""
+
+    def lists_everybodys(self, method: str) -> bool:
+        """Whether nothing says whose objects an answer lists."""
+        return method == "GET" and not self.names and not self.filter
 
 
 def read_rules(raw: object) -> tuple[Rule, ...]:
@@ -119,8 +133,12 @@ def _rule(item: object, where: str) -> Rule:
     creates = item.get("creates", "")
     if not isinstance(creates, str):
         raise _bad(f"{where}.creates must be the name of a member")
-    if item.get("ids") and body != JSON:
-        raise _bad(f"{where}.ids names members of a body of JSON")
+    ids = frozenset(_words(item, "ids", where))
+    if not ids <= query and body != JSON:
+        raise _bad(f"{where}.ids names members of a body of JSON, or parameters under query")
+    filtered = item.get("filter", "")
+    if not isinstance(filtered, str) or filtered not in ("", UNFILTERED, *query):
+        raise _bad(f"{where}.filter must be a parameter under query, or {UNFILTERED}")
     return Rule(
         methods,
         segments,
@@ -131,7 +149,8 @@ def _rule(item: object, where: str) -> Rule:
         frozenset(_words(item, "fields", where)),
         headers,
         creates,
-        frozenset(_words(item, "ids", where)),
+        ids if filtered in ("", UNFILTERED) else ids | {filtered},
+        filtered,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Raw, structs
 
-from federation.dialects.openai.tables import Governed
+from federation.dialects.governed import Governed
 from federation.dialects.operations import fields, replies
 from federation.dialects.operations.billing import estimate
 from federation.dialects.operations.upstream import media_type

@@ -48,13 +48,14 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 class ByteTap:
     """Sound: bytes go on as they come; one for each answer."""
 
-    __slots__ = ("_usage", "done", "error", "events", "started")
+    __slots__ = ("_usage", "done", "error", "events", "malformed", "started")
 
     def __init__(self, usage: Usage) -> None:
         self._usage = usage
         self.started = False
         self.done = False
         self.events = 0
+        self.malformed = 0
         self.error: UpstreamError | None = None
 
     @property
@@ -96,6 +97,7 @@ class EventTap:
         "done",
         "error",
         "events",
+        "malformed",
         "started",
     )
 
@@ -110,6 +112,7 @@ class EventTap:
         self.started = False
         self.done = False
         self.events = 0
+        self.malformed = 0
         self.error: UpstreamError | None = None
 
     @property

@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.operations import fields, formfields, replies, sound
+from federation.dialects.malformed import missing
+from federation.dialects.operations import formfields, replies, sound
 from federation.dialects.operations.billing import estimate
 from federation.dialects.operations.upstream import media_type
 from federation.dialects.operations.wire import OperationWire
@@ -125,7 +126,7 @@ def _glance(request: ClientRequest, operation: str) -> OperationGlance:
     seen = formfields.look(request, FORM)
     files = seen.files.get("file")
     if not files:
-        raise fields.missing("file")
+        raise missing("file")
     form = seen.texts.get("response_format") or "json"
     if form not in FORMATS:
         raise InvalidRequest(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Generic
 
+from federation.dialects.address import Reach
+from federation.dialects.faces import HeaderPairs
 from federation.dialects.openai import errors as openai_errors
-from federation.dialects.openai.wire import HeaderPairs
 from federation.dialects.operations import wire
 from federation.dialects.operations.faces import Answered, Asked, Codec, Encoded, ReadError
 from federation.domain.catalogue import Deployment
@@ -116,10 +117,7 @@ def prepare(
         codec.path,
         codec.batch,
         deployment,
-        headers=headers,
-        query=query,
-        secret=secret,
-        private=private,
+        Reach(headers, query, secret, private),
     )
     return OperationUpstream(codec, prepared, read_error)
 

@@ -21,8 +21,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from federation.dialects.address import Reach
+from federation.dialects.faces import HeaderPairs
 from federation.dialects.openai import wire as chat_wire
-from federation.dialects.openai.wire import HeaderPairs, Wire
+from federation.dialects.openai.wire import Wire
+from federation.dialects.row_changes import dropped, edits_of
 from federation.dialects.splice import splice
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
@@ -33,7 +36,6 @@ from federation.schema.operations import OperationGlance
 _OF_FIELDS: Final = ("rename", "drop", "default", "set", "accepts_only")
 _OF_THE_HOST: Final = ("query", "throttle_status", "payment_status", "loading_status", "cost_field")
 _KEPT: Final = frozenset(("model", "messages"))
-_OURS: Final = "federation"
 
 
 class OperationWire(msgspec.Struct, frozen=True):
@@ -59,11 +61,7 @@ def prepare(
     path: str,
     batch: int,
     deployment: Deployment,
-    *,
-    headers: HeaderPairs = (),
-    query: str = "",
-    secret: str = "",
-    private: bool = False,
+    reach: Reach,
 ) -> OperationWire:
     """Prepare a deployment for one operation. Raises `ValueError` as a chat wire does."""
     provider, model = deployment.provider, deployment.model
@@ -77,9 +75,7 @@ def prepare(
         provider=replace(provider, quirks=used),
         model=replace(model, quirks={}),
     )
-    wire = chat_wire.prepare(
-        bare, Settings(), headers=headers, query=query, secret=secret, private=private
-    )
+    wire = chat_wire.prepare(bare, Settings(), reach)
     most, kinds = quirks.get("embedding_batch"), quirks.get("embedding_input_type")
     return OperationWire(
         chat=wire,
@@ -115,25 +111,14 @@ def edits_for(wire: OperationWire, glance: OperationGlance, *, named: bool = Tru
     values = {"model": chat.model} if named and chat.model else {}
     values.update(chat.set)
     values.update({name: value for name, value in chat.default.items() if name not in spans})
-    drop = [name for name in spans if name in chat.drop or name == _OURS]
-    if chat.accepts is not None:
-        drop += [name for name in spans if name not in chat.accepts and name not in drop]
-        values = {name: value for name, value in values.items() if name in chat.accepts}
-    rename = {} if chat.touched.isdisjoint(spans) else chat.rename
-    return Edits(values, tuple(drop), rename)
+    return edits_of(chat, spans, values, {} if chat.touched.isdisjoint(spans) else chat.rename)
 
 
 def dropped_fields(wire: OperationWire, glance: OperationGlance) -> tuple[str, ...]:
     """Fields of the client that this deployment does not take; for a warning header."""
-    chat = wire.chat
     form = glance.form
     names = glance.spans if form is None else [part.name.partition("[")[0] for part in form.parts]
-    return tuple(
-        name
-        for name in names
-        if name in chat.drop
-        or (chat.accepts is not None and name not in chat.accepts and name != _OURS)
-    )
+    return dropped(wire.chat, names)
 
 
 def rendered(wire: OperationWire, fields: Mapping[str, Any]) -> bytes:

@@ -94,7 +94,7 @@ def decode(
 
 
 def _encode_titan(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
-    noted = losses.Losses(_TITAN_LOSSES)
+    noted = losses.begun(_TITAN_LOSSES)
     asked_form(request, noted)
     check_inputs(request, noted)
     for feature, said in (
@@ -117,7 +117,7 @@ def _encode_titan(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
 
 
 def _encode_cohere(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
-    noted = losses.Losses(cohere.LOSSES)
+    noted = losses.begun(cohere.LOSSES)
     shared = cohere.common_fields(request, noted)
     # base64 is not among the forms here; it is made from the numbers.
     forms = [FLOAT if form == BASE64 else form for form in request.formats]

@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.losses import Losses
+from federation.dialects.malformed import missing
 from federation.dialects.operations import fields, losses, replies
 from federation.dialects.operations.embeddings import batches, pictures, purposes, vectors
 from federation.dialects.operations.faces import Encoded
@@ -61,7 +63,7 @@ KNOWN: Final = fields.known(
         "truncate": str | None,
     }
 )
-_READ: Final = frozenset(KNOWN.fields) - {"max_tokens", "priority"}
+_READ: Final = frozenset(KNOWN.types) - {"max_tokens", "priority"}
 _CUTS: Final = {"START": CUT_START, "END": CUT_END, "NONE": CUT_NONE}
 _CUT_WORDS: Final = {cut: word for word, cut in _CUTS.items()}
 LOSSES: Final = losses.table(
@@ -121,7 +123,7 @@ def glance(request: ClientRequest) -> OperationGlance:
     get = body.values.get
     texts, images, mixed = get("texts") or [], get("images") or [], get("inputs") or []
     if not (texts or images or mixed):
-        raise fields.missing("texts")
+        raise missing("texts")
     if bool(texts) + bool(images) + bool(mixed) > 1:
         raise InvalidRequest("Send one of 'texts', 'images' and 'inputs'.", param="inputs")
     parts = [part for item in _mixed(body) for part in item.content] if mixed else []
@@ -196,7 +198,7 @@ def render(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
 
 def encode(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     """Write a canonical request. Raises `InvalidRequest` for what cannot be said."""
-    requests, noted = [], losses.Losses(LOSSES)
+    requests, noted = [], losses.begun(LOSSES)
     shared = common_fields(request, noted)
     forms = list(request.formats)
     for piece in batches.cut(request.inputs, wire.batch):
@@ -206,7 +208,7 @@ def encode(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     return Encoded(tuple(requests), noted.found())
 
 
-def common_fields(request: EmbeddingRequest, noted: losses.Losses) -> dict[str, Any]:
+def common_fields(request: EmbeddingRequest, noted: Losses) -> dict[str, Any]:
     """The fields beside the inputs and forms, in the vendor's words."""
     for feature, said in (
         ("embedding_title", request.title),
@@ -229,7 +231,7 @@ def common_fields(request: EmbeddingRequest, noted: losses.Losses) -> dict[str, 
     }
 
 
-def input_fields(inputs: Sequence[EmbeddingInput], noted: losses.Losses) -> dict[str, Any]:
+def input_fields(inputs: Sequence[EmbeddingInput], noted: Losses) -> dict[str, Any]:
     """The inputs: texts where all are, pictures where each is one, else lists of parts."""
     texts = batches.texts_of(inputs)
     if texts is not None:
@@ -272,8 +274,7 @@ def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer
     for form, listed in _lists(answer).items():
         if len(listed) != seen.items:
             raise replies.garbled(wire, f"with {len(listed)} vectors for {seen.items} inputs")
-        if form in (FLOAT, BASE64) and seen.dimensions is not None and listed:
-            vectors.check_length(listed[0], seen.dimensions)
+        vectors.check(listed, seen.dimensions if form in (FLOAT, BASE64) else None)
     return Answer(answer.model or "", "", usage_of(answer.meta))
 
 
@@ -305,7 +306,7 @@ def _lists(answer: _Whole) -> dict[str, list[Raw]]:
     return {form: listed for form, listed in (found or {}).items() if listed is not None}
 
 
-def _written(part: Text | Media, noted: losses.Losses) -> dict[str, Any]:
+def _written(part: Text | Media, noted: Losses) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
     return {"type": "image_url", "image_url": {"url": pictures.data_url(part, noted)}}

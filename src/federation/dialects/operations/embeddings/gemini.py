@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, structs
 
+from federation.dialects.losses import Losses
 from federation.dialects.operations import fields, losses, replies
 from federation.dialects.operations.embeddings import batches, gemini_requests, purposes, vectors
 from federation.dialects.operations.embeddings.gemini_requests import BATCHED, SINGLE
@@ -155,7 +156,7 @@ def render(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
 
 def encode(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     """Write a canonical request, as a batch whatever its size. Raises `InvalidRequest`."""
-    noted = losses.Losses(LOSSES)
+    noted = losses.begun(LOSSES)
     asked_form(request, noted)
     for feature, said in (
         ("user", request.user),
@@ -209,8 +210,7 @@ def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer
     found = _values(wire, answer)
     if len(found) != seen.items:
         raise replies.garbled(wire, f"with {len(found)} vectors for {seen.items} inputs")
-    if seen.dimensions is not None:
-        vectors.check_length(found[0], seen.dimensions)
+    vectors.check(found, seen.dimensions)
     return Answer("", "", _usage(answer))
 
 
@@ -230,7 +230,7 @@ def _usage(answer: _Whole) -> Usage | None:
     return None if count is None else Usage(input=replies.whole(count))
 
 
-def _parts(item: EmbeddingInput, noted: losses.Losses) -> list[dict[str, Any]]:
+def _parts(item: EmbeddingInput, noted: Losses) -> list[dict[str, Any]]:
     if isinstance(item, Tokens):
         noted.note("token_input", "input")
         return []

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.malformed import missing
 from federation.dialects.operations import fields
 from federation.dialects.splice import splice
 from federation.dialects.tokenizer import layout, members, objects, wrong_type
@@ -133,7 +134,7 @@ def renamed(body: bytes, spans: dict[str, Span], model: str) -> dict[str, bytes]
 def _values(found: dict[str, Raw], where: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, raw in found.items():
-        decoder = KNOWN.fields.get(name)
+        decoder = KNOWN.types.get(name)
         if decoder is not None:
             try:
                 values[name] = decoder.decode(raw)
@@ -157,7 +158,7 @@ def _entry(found: dict[str, Raw], values: dict[str, Any], where: str, model: str
         {
             name: raw
             for name, raw in found.items()
-            if name not in KNOWN.fields and name != "federation"
+            if name not in KNOWN.types and name != "federation"
         },
     )
 
@@ -174,7 +175,7 @@ def _either(values: dict[str, Any], camel: str, snake: str, where: str) -> Any:
 
 def _content(raw: Raw | None, where: str) -> tuple[Text | Media, ...]:
     if raw is None:
-        raise fields.missing(where)
+        raise missing(where)
     listed = members(bytes(raw), where).get("parts")
     place = f"{where}.parts"
     found = objects(listed, place) if listed is not None else []

@@ -121,7 +121,7 @@ def render(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
 
 def encode(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     """Write a canonical request. Raises `InvalidRequest` for what cannot be said."""
-    noted = losses.Losses(LOSSES)
+    noted = losses.begun(LOSSES)
     asked_form(request, noted)
     check_inputs(request, noted)
     for feature, said in (
@@ -174,8 +174,7 @@ def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer
     found = answer.embeddings or []
     if len(found) != seen.items:
         raise replies.garbled(wire, f"with {len(found)} vectors for {seen.items} inputs")
-    if seen.dimensions is not None and found:
-        vectors.check_length(found[0], seen.dimensions)
+    vectors.check(found, seen.dimensions)
     return Answer(answer.model or "", "", _usage(answer))
 
 

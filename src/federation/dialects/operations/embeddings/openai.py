@@ -14,12 +14,14 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.losses import Losses
+from federation.dialects.malformed import missing
 from federation.dialects.operations import fields, losses, replies
 from federation.dialects.operations.embeddings import batches, purposes, vectors
 from federation.dialects.operations.faces import Encoded
 from federation.dialects.operations.wire import OperationWire, post, rendered
 from federation.dialects.tokenizer import wrong_type
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.glance import Answer
 from federation.schema.http import ClientRequest, WireReply
 from federation.schema.operations import (
@@ -65,7 +67,7 @@ KNOWN: Final = fields.known(
         "truncation",
     ),
 )
-_READ: Final = frozenset(KNOWN.fields)
+_READ: Final = frozenset(KNOWN.types)
 _FORMS: Final = (FLOAT, BASE64)
 _CUTS: Final = {"start": CUT_START, "end": CUT_END, "none": CUT_NONE}
 LOSSES: Final = losses.table(
@@ -113,7 +115,7 @@ def glance(request: ClientRequest) -> OperationGlance:
     """Look at a call. Raises `InvalidRequest` with the field, `PayloadTooLarge`."""
     body = fields.look(request, KNOWN, crowd=MOST_NUMBERS)
     if body.found.get("input", fields.NULL) == fields.NULL:
-        raise fields.missing("input")
+        raise missing("input")
     get = body.values.get
     form = get("encoding_format") or FLOAT
     if form not in _FORMS:
@@ -183,7 +185,7 @@ def render(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
 
 def encode(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     """Write a canonical request. Raises `InvalidRequest` for what cannot be said."""
-    noted = losses.Losses(LOSSES)
+    noted = losses.begun(LOSSES)
     form = asked_form(request, noted)
     check_inputs(request, noted, tokens=True)
     words = purposes.offered(wire.input_types)
@@ -237,19 +239,18 @@ def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer
     data = answer.data or []
     if len(data) != seen.items:
         raise replies.garbled(wire, f"with {len(data)} vectors for {seen.items} inputs")
-    if seen.dimensions is not None and data:
-        vectors.check_length(data[0].embedding, seen.dimensions)
+    vectors.check(_in_order(data), seen.dimensions)
     return Answer(answer.model or "", "", usage_of(answer.usage))
 
 
-def asked_form(request: EmbeddingRequest, noted: losses.Losses) -> str:
+def asked_form(request: EmbeddingRequest, noted: Losses) -> str:
     """The form to ask for: base64 if the client wants that, else numbers."""
     if not set(request.formats) <= set(_FORMS):
         noted.note("embedding_form", "embedding_types")
     return BASE64 if request.formats == (BASE64,) else FLOAT
 
 
-def check_inputs(request: EmbeddingRequest, noted: losses.Losses, *, tokens: bool = False) -> None:
+def check_inputs(request: EmbeddingRequest, noted: Losses, *, tokens: bool = False) -> None:
     """Note what of the inputs a language of plain texts cannot say."""
     numbers, mixed = batches.first_of(request.inputs)
     if numbers and not tokens:
@@ -288,8 +289,13 @@ def _read(wire: OperationWire, body: bytes) -> _Whole:
 
 def _in_order(items: list[_Item]) -> list[Raw]:
     places = [item.index for item in items]
-    if places == list(range(len(items))) or None in places:
+    if places == list(range(len(items))) or set(places) == {None}:
         return [item.embedding for item in items]
+    if None in places or set(places) != set(range(len(items))):
+        # Whose vector is whose cannot be told.
+        raise UpstreamGarbled(
+            "The provider answered with vectors whose places are not the inputs'."
+        )
     return [item.embedding for item in sorted(items, key=lambda item: item.index or 0)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from federation.dialects.operations.losses import Losses
+from federation.dialects.losses import Losses
 from federation.errors import InvalidRequest
 from federation.schema.parts import IMAGE, Media
 

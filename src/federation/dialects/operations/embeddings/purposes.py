@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from federation.dialects.operations.losses import Losses
+from federation.dialects.losses import Losses
 from federation.schema.operations import (
     CLASSIFICATION,
     CLUSTERING,

@@ -25,6 +25,8 @@ from federation.schema.operations import BASE64, FLOAT, EmbeddingRequest
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _TEXT: Final = msgspec.json.Decoder(str)
 _QUOTE: Final = b'"'
+_OF_NUMBERS: Final = b"0123456789+-.eE, \t\r\n"
+"""What stands between the brackets of an array of numbers."""
 
 
 def to_base64(vector: Raw) -> Raw:
@@ -95,18 +97,24 @@ def settle(
     for form, found in vectors.items():
         if len(found) != len(request.inputs):
             raise _garbled(f"{len(found)} vectors for {len(request.inputs)} inputs")
-        if any(first_byte(vector) not in (b"[", _QUOTE) for vector in found):
-            raise _garbled("something in place of a vector")
-        if form in (FLOAT, BASE64) and request.dimensions is not None:
-            for vector in found:
-                check_length(vector, request.dimensions)
+        check(found, request.dimensions if form in (FLOAT, BASE64) else None)
     return {form: in_form(vectors, form) for form in request.formats}
 
 
-def check_length(vector: Raw, dimensions: int) -> None:
-    """Raise `UpstreamGarbled` for a vector of another length."""
-    if length(vector) != dimensions:
-        raise _garbled(f"a vector of {length(vector)} numbers where {dimensions} were asked for")
+def check(found: Sequence[Raw], dimensions: int | None) -> None:
+    """Raise `UpstreamGarbled` unless all are vectors of one length, that which was asked for:
+    an index would take what does not fit it, and answer wrongly ever after."""
+    wanted = dimensions
+    for vector in found:
+        if not is_text(vector) and bytes(vector).translate(None, _OF_NUMBERS) != b"[]":
+            raise _garbled("something in place of a vector")
+        size = length(vector)
+        if not size:
+            raise _garbled("an empty vector")
+        wanted = wanted or size
+        if size != wanted:
+            said = "were asked for" if dimensions else "are in another"
+            raise _garbled(f"a vector of {size} numbers where {wanted} {said}")
 
 
 def _garbled(what: str) -> UpstreamGarbled:

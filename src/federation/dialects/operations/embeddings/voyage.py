@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from federation.dialects.losses import Losses
 from federation.dialects.operations import losses
 from federation.dialects.operations.embeddings import batches, openai, purposes
 from federation.dialects.operations.faces import Encoded
@@ -45,7 +46,7 @@ _JINA_LOSSES: Final = losses.table("https://api.jina.ai/redoc", "mixed_input", *
 
 def encode_voyage(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     """Write a canonical request. Raises `InvalidRequest` for what cannot be said."""
-    noted = losses.Losses(_VOYAGE_LOSSES)
+    noted = losses.begun(_VOYAGE_LOSSES)
     form = _form(request, (FLOAT, BASE64, *_QUANTIZED), noted)
     openai.check_inputs(request, noted)
     return _requests(
@@ -64,7 +65,7 @@ def encode_voyage(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
 
 def encode_jina(wire: OperationWire, request: EmbeddingRequest) -> Encoded:
     """Write a canonical request. Raises `InvalidRequest` for what cannot be said."""
-    noted = losses.Losses(_JINA_LOSSES)
+    noted = losses.begun(_JINA_LOSSES)
     form = _form(request, (FLOAT, BASE64, BINARY, UBINARY), noted)
     if batches.first_of(request.inputs)[0]:
         noted.note("token_input", "input")
@@ -89,7 +90,7 @@ def decode(
     return openai.decode(wire, request, answers, form)
 
 
-def _form(request: EmbeddingRequest, known: tuple[str, ...], noted: losses.Losses) -> str:
+def _form(request: EmbeddingRequest, known: tuple[str, ...], noted: Losses) -> str:
     """The one form to ask for; each answer is in one."""
     wanted = set(request.formats)
     if wanted == {FLOAT, BASE64}:
@@ -101,7 +102,7 @@ def _form(request: EmbeddingRequest, known: tuple[str, ...], noted: losses.Losse
 
 
 def _requests(
-    wire: OperationWire, request: EmbeddingRequest, noted: losses.Losses, more: Mapping[str, Any]
+    wire: OperationWire, request: EmbeddingRequest, noted: Losses, more: Mapping[str, Any]
 ) -> Encoded:
     for feature, said in (
         ("embedding_title", request.title),
@@ -124,7 +125,7 @@ def _requests(
     return Encoded(tuple(requests), noted.found())
 
 
-def _written(item: EmbeddingInput, noted: losses.Losses) -> str | dict[str, str]:
+def _written(item: EmbeddingInput, noted: Losses) -> str | dict[str, str]:
     if isinstance(item, str):
         return item
     if isinstance(item, Mixed) and len(item.parts) == 1:

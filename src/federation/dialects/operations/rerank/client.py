@@ -48,7 +48,7 @@ KNOWN: Final = fields.known(
         "truncate_prompt_tokens",
     ),
 )
-_READ: Final = frozenset(KNOWN.fields) - {"priority"}
+_READ: Final = frozenset(KNOWN.types) - {"priority"}
 _VOYAGES: Final = frozenset(("top_k", "truncation"))
 _STRING: Final = msgspec.json.Decoder(str)
 

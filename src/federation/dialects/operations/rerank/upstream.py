@@ -81,7 +81,7 @@ def read(wire: OperationWire, seen: OperationGlance, reply: WireReply) -> Answer
 
 def _encode(wire: OperationWire, request: RerankRequest, dialect: str) -> Encoded:
     shape = SHAPES[dialect]
-    noted = losses.Losses(shape.loses)
+    noted = losses.begun(shape.loses)
     for place, document in enumerate(request.documents):
         if fields.first_byte(document.raw) == b"{" and len(members(bytes(document.raw))) > 1:
             noted.note("document_objects", f"documents[{place}]")
@@ -117,6 +117,8 @@ def _read(wire: OperationWire, body: bytes) -> tuple[_Whole, list[_Place]]:
 
 
 def _check(wire: OperationWire, places: list[_Place], documents: int) -> None:
+    if documents and not places:
+        raise replies.garbled(wire, "with no place for any document")
     seen = {place.index for place in places}
     if len(seen) != len(places) or not seen <= set(range(documents)):
         raise replies.garbled(wire, "with a place that is not one of the documents")

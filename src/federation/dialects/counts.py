@@ -1,0 +1,62 @@
+"""What every dialect does with a provider's counts besides naming them.
+
+Counts come from outside and decide what is billed, so a strict reader goes first. Where it
+refuses, one odd member (a list for an object, `10.0`, `"10"`) must not lose the rest: a call
+whose tokens are unknown is estimated, and an estimate is never the bill.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar, get_args
+
+import msgspec
+from msgspec import Raw, Struct
+
+T = TypeVar("T", bound=Struct)
+
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_USUAL: Final = frozenset(
+    ("", "default", "standard", "standard_only", "auto", "on_demand", "unspecified",
+     "traffic_type_unspecified")
+)  # fmt: skip
+_PREFIX: Final = "on_demand_"
+
+
+def read_leniently(decoder: msgspec.json.Decoder[T], raw: bytes | Raw) -> T | None:
+    """The counts of an object, without its members that are none; None where nothing is one."""
+    try:
+        return decoder.decode(raw)
+    except _UNREADABLE:
+        pass
+    try:
+        return _salvaged(msgspec.json.decode(raw), decoder.type)
+    except _UNREADABLE:
+        return None
+
+
+def billed_tier(word: str | None) -> str:
+    """The class of service that a provider says it billed; empty for its usual one."""
+    tier = (word or "").lower()
+    return "" if tier in _USUAL else tier.removeprefix(_PREFIX)
+
+
+def _salvaged(value: object, kind: type[T]) -> T | None:
+    if not isinstance(value, dict):
+        return None
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in value:
+            continue
+        item = value[field.encode_name]
+        try:
+            found[field.name] = msgspec.convert(item, field.type, strict=False)
+        except (msgspec.ValidationError, RecursionError):
+            inner = next((t for t in get_args(field.type) if _is_struct(t)), None)
+            part = _salvaged(item, inner) if inner is not None else None
+            if part is not None:
+                found[field.name] = part
+    return kind(**found) if found else None
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)

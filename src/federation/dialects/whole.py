@@ -1,0 +1,84 @@
+"""A whole answer, as every dialect's is read and marked.
+
+A body may be of any size, so it is never decoded twice; and a decoder that keeps a member raw
+does not look at its text, which must be text all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, TypeVar
+
+import msgspec
+
+from federation.dialects.halves import Halves
+from federation.dialects.splice import splice
+from federation.dialects.sse import MARK
+from federation.dialects.tokenizer import layout
+from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
+from federation.schema.glance import Edits
+
+T = TypeVar("T")
+
+_ANY: Final = msgspec.json.Decoder(msgspec.Raw)
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a stranger's JSON can raise."""
+
+
+def digest(data: bytes) -> str:
+    """What tells an answer from others where it has no id of its own: its counts and moments
+    differ from turn to turn, and with them this."""
+    return hashlib.blake2b(data, digest_size=6).hexdigest()
+
+
+def is_json(data: bytes) -> bool:
+    """Whether bytes are one JSON value in UTF-8, of whatever shape."""
+    try:
+        if not data.isascii():
+            data.decode()
+        _ANY.decode(data)
+    except UNREADABLE:
+        return False
+    return True
+
+
+def salvaged(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:
+    """What a decoder makes of an event whose halves of characters are left out; None where it
+    is not they that keep it from being read. Clients read such an event, so it is no garbage."""
+    whole = Halves().mend(data)
+    if whole == data:
+        return None
+    try:
+        return decoder.decode(whole)
+    except UNREADABLE:
+        return None
+
+
+def read_whole(decoder: msgspec.json.Decoder[T], body: bytes, deployment: str) -> T:
+    """An answer in the decoder's shape. Raises `UpstreamGarbled`."""
+    try:
+        if not body.isascii():
+            body.decode()
+        return decoder.decode(body)
+    except UNREADABLE:
+        raise unreadable(deployment) from None
+
+
+def unreadable(deployment: str) -> UpstreamGarbled:
+    """The error for an answer that is not what its language says."""
+    return UpstreamGarbled(f"{deployment} answered with something unreadable.")
+
+
+def with_metadata(body: bytes, metadata: bytes) -> bytes:
+    """The answer with `router_metadata` in it, as rendered JSON; in place of one that a
+    gateway behind us put there.
+
+    Raises `UpstreamGarbled` for an answer that names a member twice.
+    """
+    try:
+        body = body.removeprefix(MARK)
+        _, spans, end = layout(body)
+    except (InvalidRequest, PayloadTooLarge):
+        raise UpstreamGarbled("The provider's answer names a member twice.") from None
+    return splice(body, spans, end, Edits({"router_metadata": metadata}))

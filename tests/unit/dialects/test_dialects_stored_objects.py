@@ -1,0 +1,118 @@
+"""What names an object that is stored under our account is governed, in whatever spelling."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from federation.dialects.losses import check_addresses
+from federation.dialects.table import CLIENTS
+from federation.errors import InvalidRequest
+from federation.schema.chat import ChatRequest, Message
+from federation.schema.http import ClientRequest
+from federation.schema.parts import FILE, IMAGE, Media, Part, ToolResult
+
+PATHS = {
+    "openai": "/v1/chat/completions",
+    "openai_responses": "/v1/responses",
+    "gemini": "/v1beta/models/m:generateContent",
+}
+
+
+def governed(dialect: str, body: bytes | Any) -> tuple[str, ...]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = ClientRequest(
+        "POST", PATHS[dialect], "", {b"content-type": b"application/json"}, data
+    )
+    return CLIENTS[dialect].glance(request).governed
+
+
+def chat(*parts: Any, **more: Any) -> Any:
+    messages = [{"role": "user", "content": list(parts) or "x"}]
+    if more:
+        messages.append({"role": "assistant", "content": "x", **more})
+    return {"model": "m", "messages": messages}
+
+
+def responses(part: Any) -> Any:
+    return {"model": "m", "input": [{"role": "user", "content": [part]}]}
+
+
+def gemini(part: Any) -> Any:
+    return {"contents": [{"role": "user", "parts": [part]}]}
+
+
+GOOGLE = "https://generativelanguage.googleapis.com/v1beta/files/abc-1"
+STORED: list[tuple[str, Any, str]] = [
+    ("openai", chat({"type": "file", "file": {"file_id": "file-1"}}), "content.file"),
+    ("openai", chat(audio={"id": "audio_1"}), "messages.audio"),
+    ("openai_responses", responses({"type": "input_file", "file_id": "file-1"}), "content.file"),
+    ("openai_responses", responses({"type": "input_image", "file_id": "file-1"}), "content.file"),
+    ("gemini", gemini({"fileData": {"fileUri": GOOGLE}}), "fileData"),
+    ("gemini", gemini({"file_data": {"file_uri": "files/abc"}}), "fileData"),
+    ("gemini", gemini({"fileData": {"fileUri": "gs://bucket/x.png"}}), "fileData"),
+    (
+        "gemini",
+        gemini(
+            {"functionResponse": {"name": "f", "response": {}, "parts": [
+                {"fileData": {"fileUri": "gs://b/x"}}]}}
+        ),
+        "fileData",
+    ),
+    (
+        "gemini",
+        (
+            rb'{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{},'
+            rb'"p\u0061rts":{"file\u0044ata":{"file\u0055ri":"gs:\/\/b/x"}}}}]}]}'
+        ),
+        "fileData",
+    ),
+    (
+        "openai",
+        (
+            rb'{"model":"m","messages":[{"role":"user","content":[{"type":"file",'
+            rb'"file":{"file\u005fid":"file-1"}}]}]}'
+        ),
+        "content.file",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dialect", "body", "name"), STORED)
+def test_a_stored_object_is_governed(dialect: str, body: Any, name: str) -> None:
+    assert governed(dialect, body) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        ("openai", chat({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA"}})),
+        ("openai", chat({"type": "file", "file": {"file_data": "AA", "file_id": None}})),
+        ("openai", chat(audio=None)),
+        ("openai_responses", responses({"type": "input_image", "image_url": "https://a.test/x"})),
+        ("openai_responses", responses({"type": "input_file", "file_url": "b", "file_id": ""})),
+        ("gemini", gemini({"fileData": {"fileUri": "https://a.test/x.png"}})),
+        ("gemini", gemini({"text": "gs://bucket/x fileData"})),
+        ("gemini", gemini({"functionResponse": {"name": "f", "response": {"parts": []}}})),
+    ],
+)  # fmt: skip
+def test_what_anybody_can_open_is_not(dialect: str, body: Any) -> None:
+    assert governed(dialect, body) == ()
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x.png", "gs://b/x", "file:///etc/passwd", "S3://b"])
+@pytest.mark.parametrize("kind", [IMAGE, FILE])
+def test_a_bucket_is_no_address_in_another_dialect(url: str, kind: str) -> None:
+    for part in (Media(kind, url=url), ToolResult("c", parts=(Media(kind, url=url),))):
+        parts: tuple[Part, ...] = (part,)
+        call = ChatRequest("bedrock", "m", (Message("user", parts),))
+        with pytest.raises(InvalidRequest) as caught:
+            check_addresses(call)
+        assert caught.value.code == "not_expressible"
+
+
+def test_a_public_address_is_one_everywhere() -> None:
+    parts: tuple[Part, ...] = (Media(IMAGE, url="HTTPS://a.test/x"), Media(IMAGE, data="AA"))
+    check_addresses(ChatRequest("bedrock", "m", (Message("user", parts),)))
