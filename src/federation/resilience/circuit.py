@@ -83,6 +83,11 @@ class Breaker:
         """An attempt is over, whatever came of it: the probe's place is free."""
         self._probe_until = 0.0
 
+    def probed(self, now_s: float) -> None:
+        """It answered something that is no call: an open circuit is half-open from now on."""
+        if self.state(now_s) is Circuit.OPEN:
+            self._reopens = now_s
+
     def cool(self, until_s: float) -> None:
         """Rest until then; a shorter rest does not end a longer one."""
         self.cooling_until = max(self.cooling_until, until_s)

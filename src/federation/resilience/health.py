@@ -14,6 +14,7 @@ from enum import Enum
 from federation.domain.catalogue import Deployment, Speed
 from federation.domain.live import Live
 from federation.resilience.circuit import Breaker, Circuit
+from federation.resilience.retries import RetryBudget
 from federation.resilience.samples import (
     Percentiles,
     Sample,
@@ -25,12 +26,15 @@ from federation.resilience.samples import (
 )
 from federation.schema.link import Measure
 
+PROBED = "probed"
+"""`Measure.error` of who answered a question that is no call: see `Breaker.probed`."""
 REFRESH_S = 0.25
 _AGING_S = 5.0
 """How often a deployment that nobody calls is looked at, because samples grow old."""
-NEUTRAL = frozenset({"upstream_rejected", "paced", "canceled"})
+NEUTRAL = frozenset({"upstream_rejected", "upstream_diverged", "paced", "canceled"})
 """`Measure.error` words that say nothing about the deployment's health: the caller's own
-fault, a 429 that says when to come back (`recovery.blame`), a client that hung up."""
+fault, another answer than the one to be mended, a 429 that says when to come back
+(`recovery.blame`), a client that hung up."""
 
 _UNSTATED_SPEED = Speed(first_token_ms=900.0, tokens_per_s=50.0)
 _PRIOR_WEIGHT = 8.0
@@ -38,7 +42,7 @@ _PRIOR_WEIGHT = 8.0
 _SUCCESS_WEIGHT = 5.0
 _MEMORY_S = 300.0
 """Time in which an outcome loses all but 1/e of its weight in the success rate."""
-_USUAL_ANSWER = 300
+USUAL_ANSWER = 300
 """Output tokens of the call that `p95_ms` expects before any was measured."""
 _FEW_TOKENS = 16
 _STREAMED = 0.1
@@ -62,6 +66,7 @@ class _Entry:
     """All that is known of one deployment."""
 
     __slots__ = (
+        "begun",
         "breaker",
         "checked_s",
         "dirty",
@@ -71,6 +76,7 @@ class _Entry:
         "inflight",
         "noted_s",
         "prior",
+        "retries",
         "samples",
         "seen",
     )
@@ -80,6 +86,8 @@ class _Entry:
         self.prior = prior
         self.disabled = disabled
         self.breaker = Breaker()
+        self.retries = RetryBudget()
+        self.begun = 0
         self.samples: Samples = fresh()
         self.good = 0.0
         self.seen = 0.0
@@ -101,7 +109,7 @@ class HealthBoard:
     def __init__(self, deployments: Sequence[Deployment] = ()) -> None:
         self._entries: dict[str, _Entry] = {}
         self._active: set[str] = set()
-        self._live = Live([], [], [], [], [], [])
+        self._live = Live([], [], [], [], [], [], [])
         self._refreshed_s = -math.inf
         self._now_s = 0.0
         self.follow(deployments)
@@ -129,6 +137,7 @@ class HealthBoard:
             success=[1.0] * len(each),
             inflight=[entry.inflight for entry in each],
             down_until=[0.0] * len(each),
+            p99_first_ms=[0.0] * len(each),
         )
         for name in self._active:
             entries[name].dirty = True
@@ -149,11 +158,25 @@ class HealthBoard:
         """An attempt starts. Each needs exactly one `end`."""
         entry = self._entries.get(deployment)
         if entry is not None:
+            entry.begun += 1
             entry.inflight += 1
             self._live.inflight[entry.index] = entry.inflight
             if not entry.breaker.is_closed:
                 entry.breaker.begin(self._now_s)
                 self._show(entry, self._now_s)
+
+    @property
+    def columns(self) -> Live:
+        """What `live` returned last."""
+        return self._live
+
+    def may_retry(self, deployment: str, now_s: float) -> bool:
+        """Whether the deployment may be asked again for a call that it failed; counts it.
+        Never while its circuit is open: the failure may have been the one that opened it."""
+        entry = self._entries.get(deployment)
+        if entry is None:
+            return True
+        return entry.breaker.is_closed and entry.retries.spend(entry.begun, now_s)
 
     def end(self, deployment: str) -> None:
         """An attempt is over, however it ended; `note` says what came of it."""
@@ -179,6 +202,10 @@ class HealthBoard:
         if entry is None or (not measure.ok and measure.error in NEUTRAL):
             return
         self._now_s = now_s
+        if measure.error == PROBED:
+            entry.breaker.probed(now_s)
+            self._show(entry, now_s)
+            return
         self._active.add(measure.deployment)
         entry.dirty = True
         closed = entry.breaker.is_closed
@@ -217,6 +244,14 @@ class HealthBoard:
         slow = first is not None and first.p50 > entry.prior.first_token_ms + _SLOW_MS
         return Health.DEGRADED if slow else Health.HEALTHY
 
+    def known(self) -> list[tuple[str, int]]:
+        """Who is busy or was heard of, and how many attempts run there."""
+        return [
+            (name, entry.inflight)
+            for name, entry in self._entries.items()
+            if entry.inflight or name in self._active
+        ]
+
     def circuit(self, deployment: str, now_s: float) -> Circuit:
         """The circuit's state; closed for a name that is not on the board."""
         entry = self._entries.get(deployment)
@@ -250,6 +285,8 @@ class HealthBoard:
         first = [s.first_ms for s in entry.samples if s.first_ms >= 0.0]
         rates = [s.tokens_per_s for s in entry.samples if s.tokens_per_s > 0.0]
         whole = [s.total_ms for s in entry.samples]
+        slowest = percentiles(first)
+        live.p99_first_ms[index] = slowest.p99 if slowest is not None else 0.0
         live.first_token_ms[index] = _median(first, prior.first_token_ms)
         live.tokens_per_s[index] = max(_median(rates, prior.tokens_per_s), 0.1)
         seen = percentiles(whole)
@@ -269,7 +306,7 @@ def _median(values: list[float], prior: float) -> float:
 
 
 def _expected_ms(prior: Speed) -> float:
-    return prior.first_token_ms + 1000.0 * _USUAL_ANSWER / max(prior.tokens_per_s, 0.1)
+    return prior.first_token_ms + 1000.0 * USUAL_ANSWER / max(prior.tokens_per_s, 0.1)
 
 
 def _sample(measure: Measure, now_s: float, prior: Speed) -> Sample:

@@ -11,8 +11,11 @@ from random import Random
 
 from federation.errors import (
     Recovery,
+    UpstreamCut,
     UpstreamDenied,
     UpstreamError,
+    UpstreamFailed,
+    UpstreamGarbled,
     UpstreamMissing,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -29,6 +32,8 @@ _COOL_LIMIT_S = 3600.0
 _COOL_LIMITED_S = 1.0
 _COOL_DENIED_S = 60.0
 _COOL_MISSING_S = 300.0
+_OF_THE_CREDENTIAL = (401, 402)
+"""Unknown key and no funds, whatever is asked for; a 403 may be about one model."""
 
 PACED = "paced"
 """The word for a 429 that says when to come back."""
@@ -40,6 +45,7 @@ class Retry:
 
     after_s: float
     cool_s: float = 0.0
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Fallback:
     """Ask the next candidate now, and let this one rest for `cool_s` seconds."""
 
     cool_s: float = 0.0
+    wide: bool = False
+    """All that are asked with the same credential rest with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Fail:
     """Ask nobody else: the caller gets the error."""
 
     cool_s: float = 0.0
+    wide: bool = False
 
 
 Action = Retry | Fallback | Fail
@@ -69,6 +78,14 @@ class Tries:
         self._left = limit
         self._here = 0
 
+    def leave(self) -> None:
+        """Another deployment is asked from here on."""
+        self._here = 0
+
+    def return_(self) -> None:
+        """Who failed before is asked from here on, each once and without retries."""
+        self._here = RETRIES
+
     def after(self, error: UpstreamError, rng: Random, *, last: bool) -> Action:
         """Decide what follows a failed attempt; call it once for each.
 
@@ -77,11 +94,18 @@ class Tries:
         self._left -= 1
         self._here += 1
         action = recover(error, self._here, rng)
-        if isinstance(action, Fallback):
-            self._here = 0
         if isinstance(action, Fail) or self._left <= 0 or (last and isinstance(action, Fallback)):
-            return Fail(action.cool_s)
+            return Fail(action.cool_s, action.wide)
         return action
+
+    @property
+    def left(self) -> int:
+        """How many more attempts the call may make, the one under way among them."""
+        return self._left
+
+    def spend(self) -> None:
+        """Count an attempt that is made beside the one under way."""
+        self._left -= 1
 
 
 def recover(error: UpstreamError, tries: int, rng: Random) -> Action:
@@ -91,12 +115,21 @@ def recover(error: UpstreamError, tries: int, rng: Random) -> Action:
     if isinstance(error, UpstreamRateLimited):
         return _slow_down(error, tries, rng)
     if isinstance(error, UpstreamDenied):
-        return Fallback(_COOL_DENIED_S)
+        return Fallback(_COOL_DENIED_S, wide=error.upstream_status in _OF_THE_CREDENTIAL)
     if isinstance(error, UpstreamMissing):
         return Fallback(_COOL_MISSING_S)
     if error.recovery is Recovery.RETRY and tries <= _FAILED_RETRIES:
         return Retry(backoff(tries, rng))
     return Fallback()
+
+
+def may_mend(error: UpstreamError) -> bool:
+    """Whether a deployment that failed like this may be well again when all others have failed
+    too: it answered something. Who was silent is never asked twice (SPEC 5), nor who said when
+    to come back, nor who refuses."""
+    if isinstance(error, UpstreamRateLimited):
+        return error.retry_after_s is None
+    return isinstance(error, UpstreamFailed | UpstreamGarbled | UpstreamCut)
 
 
 def backoff(tries: int, rng: Random) -> float:

@@ -153,3 +153,29 @@ def test_the_error_rate_is_always_a_share_and_states_follow_the_rules(
         before = breaker.state(now_s)
         assert not (seen is Circuit.OPEN and before is Circuit.CLOSED)
         assert 0.0 <= breaker.error_rate(now_s) <= 1.0
+
+
+def test_an_answered_probe_makes_an_open_circuit_half_open_early_and_closes_nothing() -> None:
+    breaker = Breaker()
+    for _ in range(5):
+        breaker.fail(0.0)
+    breaker.probed(2.0)
+    assert breaker.state(2.0) is Circuit.HALF_OPEN
+    breaker.begin(2.0)
+    breaker.probed(3.0)
+    assert breaker.down_until(3.0) > 3.0, "the call that tries it is still alone"
+    breaker.end()
+    breaker.fail(3.0)
+    assert breaker.state(3.0) is Circuit.OPEN
+
+
+def test_an_answered_probe_leaves_a_closed_circuit_and_a_cooldown_as_they_are() -> None:
+    breaker = Breaker()
+    breaker.fail(0.0)
+    breaker.cool(60.0)
+    breaker.probed(1.0)
+    assert breaker.state(1.0) is Circuit.CLOSED
+    assert breaker.down_until(1.0) == 60.0
+    for _ in range(4):
+        breaker.fail(1.0)
+    assert breaker.state(1.0) is Circuit.OPEN, "what failed before still counts"

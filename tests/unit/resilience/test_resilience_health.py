@@ -12,7 +12,7 @@ from routing_world import deployment
 
 from federation.domain.catalogue import Speed
 from federation.resilience.circuit import Circuit
-from federation.resilience.health import NEUTRAL, Health, HealthBoard
+from federation.resilience.health import NEUTRAL, PROBED, Health, HealthBoard
 from federation.resilience.samples import WINDOW, percentiles
 from federation.schema.link import Measure
 
@@ -294,3 +294,16 @@ def test_columns_stay_finite_and_in_range_whatever_is_measured(
             assert all(math.isfinite(value) and value >= 0.0 for value in column)
         assert all(value >= 0.1 for value in live.tokens_per_s)
         assert all(0.0 <= value <= 1.0 for value in live.success)
+
+
+def test_an_answered_probe_shortens_an_open_circuit_and_is_no_outcome() -> None:
+    made = board()
+    for _ in range(5):
+        made.note(measure(ok=False), 0.0)
+    assert made.live(1.0).down_until[0] > 1.0
+    success = made.live(1.0).success[0]
+    made.note(measure(ok=True, error=PROBED), 1.0)
+    assert made.circuit(A, 1.0) is Circuit.HALF_OPEN
+    assert made.live(1.0).down_until[0] <= 1.0
+    assert made.live(1.0).success[0] == success
+    assert made.health(A, 1.0) is Health.UNHEALTHY

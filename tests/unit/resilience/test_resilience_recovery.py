@@ -37,7 +37,12 @@ ERRORS = [
 
 def steps(*errors: UpstreamError, limit: int = 6, last: bool = False) -> list[Action]:
     tries, rng = Tries(limit), Random(3)
-    return [tries.after(error, rng, last=last) for error in errors]
+    actions: list[Action] = []
+    for error in errors:
+        actions.append(tries.after(error, rng, last=last))
+        if isinstance(actions[-1], Fallback):
+            tries.leave()
+    return actions
 
 
 def kinds(actions: list[Action]) -> list[type[Action]]:

@@ -1,0 +1,37 @@
+"""The retry budget of one deployment: how much of its load may be second attempts.
+
+A provider that is down fails every call; were each retried there, it would get twice the
+load when it can bear it least (SPEC 5: under 20 % of its calls, and ten in ten seconds at
+least).
+"""
+
+from __future__ import annotations
+
+_WINDOW_S = 10.0
+_FLOOR = 10
+_SHARE = 5
+"""One retry for so many calls."""
+
+
+class RetryBudget:
+    """Counts in windows of ten seconds. Times are monotonic seconds."""
+
+    __slots__ = ("_begun", "_ends_s", "_retries")
+
+    def __init__(self) -> None:
+        self._ends_s = 0.0
+        self._begun = 0
+        self._retries = 0
+
+    def spend(self, begun: int, now_s: float) -> bool:
+        """Whether one more retry is allowed, and if so count it. `begun` is the number of all
+        attempts on the deployment so far."""
+        if now_s >= self._ends_s:
+            self._ends_s = now_s + _WINDOW_S
+            self._begun = begun
+            self._retries = 0
+        allowed = max(_FLOOR, (begun - self._begun) // _SHARE)
+        if self._retries >= allowed:
+            return False
+        self._retries += 1
+        return True
