@@ -1,0 +1,1 @@
+"""Checks on content: personal data, secrets, injections. Pure: text in, findings out."""

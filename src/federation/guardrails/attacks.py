@@ -1,0 +1,43 @@
+"""Classes of attack on a model, and the shape of a tripwire for one.
+
+The classes follow what is published about jailbreak prompts and the OWASP list for
+applications of language models (LLM01, prompt injection).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+OVERRIDE: Final = "override"
+PERSONA: Final = "persona"
+SUPPRESSION: Final = "suppression"
+EXTRACTION: Final = "extraction"
+AUTHORITY: Final = "authority"
+ROLE_TOKEN: Final = "role_token"  # noqa: S105 - a class
+DELIMITER: Final = "delimiter"
+ENCODED: Final = "encoded"
+MANY_SHOT: Final = "many_shot"
+TOOL_ABUSE: Final = "tool_abuse"
+CLASSES: Final = (
+    OVERRIDE,
+    PERSONA,
+    SUPPRESSION,
+    EXTRACTION,
+    AUTHORITY,
+    ROLE_TOKEN,
+    DELIMITER,
+    ENCODED,
+    MANY_SHOT,
+    TOOL_ABUSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tripwire:
+    """One pattern. `hint`: words without which it cannot occur."""
+
+    attack: str
+    weight: float
+    hint: str
+    pattern: str

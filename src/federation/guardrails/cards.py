@@ -1,0 +1,147 @@
+"""Payment card numbers: issuer ranges with their lengths (ISO/IEC 7812), and the check digit.
+
+The trap: one number in ten passes the check digit. Issuer and length keep order numbers out,
+and a longer row of groups is only taken apart where its groups are those printed on cards.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from federation.guardrails.checksums import all_equal, luhn
+
+_RANGES: Final = (
+    ("4", "4", (13, 16, 19)),
+    ("51", "55", (16,)),
+    ("2221", "2720", (16,)),
+    ("34", "34", (15,)),
+    ("37", "37", (15,)),
+    ("300", "305", (14,)),
+    ("3095", "3095", (14,)),
+    ("36", "36", (14,)),
+    ("38", "39", (14,)),
+    ("6011", "6011", (16, 19)),
+    ("644", "649", (16, 19)),
+    ("65", "65", (16, 19)),
+    ("60", "60", (16,)),
+    ("62", "62", (16, 17, 18, 19)),
+    ("3528", "3589", (16, 19)),
+    ("2131", "2131", (15,)),
+    ("1800", "1800", (15,)),
+    ("2200", "2205", (16,)),
+    ("9792", "9792", (16,)),
+    ("508", "508", (16,)),
+    ("81", "82", (16,)),
+    ("50", "50", (16, 18, 19)),
+    ("56", "58", (16, 18, 19)),
+    ("63", "63", (16, 18, 19)),
+    ("67", "68", (16, 18, 19)),
+)
+_BARE_SHORT: Final = ((b"50", b"50"), (b"56", b"58"), (b"63", b"63"), (b"67", b"67"))
+"""Debit cards of twelve to fifteen digits: only where the text speaks of a card."""
+_SHAPES: Final = frozenset(
+    {
+        (4, 4, 4, 4),
+        (4, 6, 5),
+        (4, 6, 4),
+        (4, 4, 4, 4, 3),
+        (4, 4, 4, 1),
+        (6, 13),
+        (8, 8),
+        (6, 10),
+        (4, 12),
+        (12, 4),
+        (4, 4, 8),
+        (4, 8, 4),
+        (8, 4, 4),
+        (4, 4, 5),
+        (4, 5, 6),
+        (5, 5, 5),
+        (4, 4, 4, 2),
+        (4, 4, 4, 3),
+    }
+)
+_FIRST: Final = frozenset(shape[0] for shape in _SHAPES)
+_MOST_GROUPS: Final = max(map(len, _SHAPES))
+_SHORTEST, _LONGEST = 12, 19
+"""Digits: ISO/IEC 7812."""
+_PRINTED: Final = 12
+"""Digits from which a group can be a whole number."""
+_PRINTED_GROUP: Final = 4
+_PREFIX_SIZES: Final = (1, 2, 3, 4)
+_DIGITS: Final = re.compile(rb"[0-9]+")
+
+
+def _prefixes() -> dict[bytes, tuple[int, ...]]:
+    """Lengths by prefix, each range written out."""
+    return {
+        str(prefix).encode(): lengths
+        for low, high, lengths in _RANGES
+        for prefix in range(int(low), int(high) + 1)
+    }
+
+
+_LENGTHS: Final = _prefixes()
+
+
+def is_card(digits: bytes, *, context: bool = False) -> bool:
+    """Whether the digits are a card number; `context`: the text speaks of a card."""
+    length = len(digits)
+    for size in _PREFIX_SIZES:
+        if length in _LENGTHS.get(digits[:size], ()):
+            break
+    else:
+        if not (context and _is_short_debit(digits)):
+            return False
+    return luhn(digits) and not all_equal(digits)
+
+
+def _is_short_debit(digits: bytes) -> bool:
+    return _SHORTEST <= len(digits) <= _LONGEST and any(
+        low <= digits[:2] <= high for low, high in _BARE_SHORT
+    )
+
+
+def in_run(run: bytes, *, context: bool = False) -> list[tuple[int, int]]:
+    """Places of card numbers in a row of digits and separators."""
+    if run.isdigit():
+        known = _SHORTEST <= len(run) <= _LONGEST and is_card(run, context=context)
+        return [(0, len(run))] if known else []
+    groups = [match.span() for match in _DIGITS.finditer(run)]
+    sizes = [end - start for start, end in groups]
+    if _is_whole(sizes):
+        digits = b"".join([run[start:end] for start, end in groups])
+        if is_card(digits, context=context):
+            return [(groups[0][0], groups[-1][1])]
+    found: list[tuple[int, int]] = []
+    at = 0
+    while at < len(groups):
+        count = 0
+        if sizes[at] in _FIRST or sizes[at] > _PRINTED:
+            count = _groups_from(run, groups, sizes, at, context=context)
+        if count:
+            found.append((groups[at][0], groups[at + count - 1][1]))
+        at += count or 1
+    return found
+
+
+def _is_whole(sizes: list[int]) -> bool:
+    """Groups as printed, or digits spread in groups that are no longer than those."""
+    if not _SHORTEST <= sum(sizes) <= _LONGEST:
+        return False
+    return max(sizes) <= _PRINTED_GROUP or tuple(sizes) in _SHAPES
+
+
+def _groups_from(
+    run: bytes, groups: list[tuple[int, int]], sizes: list[int], at: int, *, context: bool
+) -> int:
+    """How many groups from `at` make a card number; 0 for none."""
+    for count in range(min(_MOST_GROUPS, len(sizes) - at), 0, -1):
+        shape = tuple(sizes[at : at + count])
+        if shape not in _SHAPES if count > 1 else not _SHORTEST <= shape[0] <= _LONGEST:
+            continue
+        digits = b"".join([run[start:end] for start, end in groups[at : at + count]])
+        if is_card(digits, context=context):
+            return count
+    return 0

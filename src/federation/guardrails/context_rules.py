@@ -1,0 +1,158 @@
+"""Values that only a word beside them tells: passports, licenses, accounts, dates of birth.
+
+Each pattern is the word, a short filler, and in its group the value. The trap: fillers hold
+no digits and no line break beyond one, or the word of one field would claim the next field's
+value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import Final
+
+from federation.guardrails.checksums import all_equal, weighted
+
+_FILLER: Final = rb"[^\n0-9]{0,32}?\n?[^\n0-9]{0,8}?"
+_MONTH: Final = (
+    rb"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    rb"sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|januar|februar|"
+    rb"m\xe4rz|mai|juni|"
+    rb"juli|oktober|dezember|janvier|f\xe9vrier|mars|avril|juin|juillet|ao\xfbt|septembre|octobre|"
+    rb"novembre|d\xe9cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
+    rb"noviembre|diciembre)\.?"
+)
+_DATE: Final = (
+    rb"(?:(?:0?[1-9]|[12][0-9]|3[01])[./ -]{1,2}(?:0?[1-9]|[12][0-9]|3[01])"
+    rb"[./ -]{1,2}(?:(?:19|20)[0-9]{2}|[0-9]{2})"
+    rb"|(?:19|20)[0-9]{2}[./-](?:0?[1-9]|1[0-2])[./-](?:0?[1-9]|[12][0-9]|3[01])"
+    rb"|(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?[ .-]{1,2}(?:(?:of|de)[ ])?"
+    + _MONTH
+    + rb"[ ,-]{1,2}(?:de )?(?:(?:19|20)[0-9]{2}|[0-9]{2})"
+    rb"|" + _MONTH + rb"[ ](?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,?[ ](?:19|20)[0-9]{2})"
+)
+
+DATE_OF_BIRTH: Final = (
+    rb"(?:\bborn\b|\bd\.?o\.?b\b|dateofbirth|date[ _-]of[ _-]birth|birth[ _-]?date|"
+    rb"birthday|geboren|geburtsdatum|\bn\xe9e? le\b|"
+    rb"date de naissance|fecha de nacimiento|\bnacid[oa]\b|data di nascita|data de nascimento)"
+    + _FILLER
+    + rb"\b("
+    + _DATE
+    + rb")\b"
+)
+PASSPORT: Final = (
+    rb"(?:passports?|reisepass(?:nummer)?|passeport|pasaporte|passaporto)"
+    rb"(?:[^\n0-9]{0,32}?)\b([A-Z]{0,2}[ ]?[0-9]{6,9}[A-Z]?|"
+    rb"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})\b"
+)
+MACHINE_READABLE: Final = (
+    rb"\bP[A-Z<][A-Z]{3}[A-Z]+(?:<[A-Z]*){2,38}|"
+    rb"\b[A-Z0-9<]{9}[0-9][A-Z]{3}[0-9]{6}[0-9][MF<X][0-9]{6}[0-9][A-Z0-9<]{14}[0-9<][0-9]"
+)
+"""ICAO 9303, TD3: the two lines at the foot of a passport's page."""
+DRIVERS_LICENSE: Final = (
+    rb"(?:driv(?:er'?s?|ers'|ing)[ ._-]?licen[cs]e|\bdln?[ ]?(?:no|number|#|:)|"
+    rb"licen[cs]e (?:no|number)|\bdln\b|"
+    rb"f\xfchrerschein(?:nummer)?|permis de conduire|permiso de conducir|rijbewijs)"
+    rb"(?:[^\n0-9]{0,32}?)"
+    rb"\b([A-Z]{0,5}[ -]?[0-9]{2,9}(?:[A-Z0-9]{0,3}(?:-[0-9]{2,6}){0,4}|[A-Z0-9]{0,10}))"
+    rb"\b"
+)
+BRITISH_LICENSE: Final = (
+    rb"\b[A-Z]{1,5}9{0,4}[0-9](?:[05][1-9]|[16][0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    rb"[0-9][A-Z9]{2}[A-Z0-9][A-Z]{2}\b"
+)
+BANK_ACCOUNT: Final = (
+    rb"(?:\b(?:bank|checking|savings?|giro)?[ _-]?(?:account|acct)\b|\ba/c\b|kontonummer|"
+    rb"\bkonto\b|num\xe9ro de compte|"
+    rb"\bcuenta\b)(?:[^\n0-9]{0,24}?)\b([0-9][0-9 -]{4,18}[0-9])\b"
+)
+ROUTING: Final = (
+    rb"(?:\brouting\b|\baba\b|\brtn\b|\btransit\b)(?:[^\n0-9]{0,24}?)\b([0-9]{9}|"
+    rb"[0-9]{4}-[0-9]{4}-[0-9])\b"
+)
+SORT_CODE: Final = (
+    rb"(?:sort[ _-]?code|\bbsb\b|bankleitzahl|\bblz\b)(?:[^\n0-9]{0,16}?)"
+    rb"\b([0-9]{2}[- ]?[0-9]{2}[- ]?[0-9]{2}|[0-9]{3}-[0-9]{3}|[0-9]{8})\b"
+)
+BIC: Final = (
+    rb"(?:\bbic\b|\bswift\b)(?:[^\n0-9]{0,16}?)\b([A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b"
+)
+SSN: Final = (
+    rb"(?:\bssn\b|\bss#|social security|soc\.? ?sec)(?:[^\n0-9]{0,32}?)"
+    rb"([0-9](?:[ .\-_/*|~]{0,3}[0-9]){8})"
+)
+SECRET: Final = (
+    rb"(?:api[ _-]?key|secret(?:[ _-]?(?:key|access[ _-]?key|token))?|(?:access|auth|"
+    rb"refresh|bearer|session|id)[ _-]?(?:token|key)|"
+    rb"passw(?:or)?d|passphrase|\bpwd\b|\bpasswort\b|\bbearer\b|client[ _-]secret|"
+    rb"private[ _-]?key|credential|"
+    rb"connection[ _-]?string|accountkey|\btoken\b)"
+    rb"[\"']?[ \t]{0,3}(?:[:=]{1,2}>?|\bis\b|=>|[ \t])"
+    rb"[ \t]{0,3}[\"'`]?([^\s\"'`,;<>\[\](){}]{8,256})"
+)
+_SSN_SIGNS: Final = b" .-_/*|~:,\t\n"
+_SSN_DIGITS: Final = 9
+_CLASSES: Final = (re.compile(rb"[a-z]"), re.compile(rb"[A-Z]"), re.compile(rb"[0-9]"))
+_SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
+_OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_]+_[A-Z2-7]{10}[.!?]?")
+"""What a guard put there."""
+_LOOSE_BITS: Final = 3.0
+_WORD: Final = re.compile(rb"[A-Za-z]+(?:[_./:-][A-Za-z]+)*[.:!?]*")
+
+
+def is_passport(value: bytes) -> bool:
+    """Enough digits, and not one again and again."""
+    digits = [byte for byte in value if chr(byte).isdigit()]
+    return len(digits) >= 4 and len(set(digits)) > 1
+
+
+def is_license(value: bytes) -> bool:
+    """Five to sixteen letters and digits, four digits at least."""
+    signs = value.translate(None, b" -")
+    return 5 <= len(signs) <= 18 and sum(chr(byte).isdigit() for byte in signs) >= 4
+
+
+def is_account(value: bytes) -> bool:
+    """Six to seventeen digits."""
+    digits = value.translate(None, b" -").decode("latin-1")
+    return 6 <= len(digits) <= 17 and not all_equal(digits)
+
+
+def is_routing(value: bytes) -> bool:
+    """The American Bankers Association's check digit and its districts."""
+    digits = value.translate(None, b" -").decode("latin-1")
+    district = int(digits[:2])
+    known = district <= 12 or 21 <= district <= 32 or 61 <= district <= 72 or district == 80
+    return known and weighted(digits, (3, 7, 1) * 3) % 10 == 0 and not all_equal(digits)
+
+
+def is_ssn(value: bytes) -> bool:
+    """The Social Security Administration's rules on numbers that were never given out."""
+    digits = value.translate(None, _SSN_SIGNS).decode("latin-1")
+    if len(digits) != _SSN_DIGITS or not digits.isdigit():
+        return False
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
+
+
+def is_called_ssn(value: bytes) -> bool:
+    """What a text calls one, even of an area that was never given out: it means a person."""
+    digits = value.translate(None, _SSN_SIGNS)
+    return len(digits) == _SSN_DIGITS and digits.isdigit() and not all_equal(digits)
+
+
+def is_secret(value: bytes) -> bool:
+    """Letters and digits as nobody writes them: mixed, and spread over many."""
+    if (
+        _WORD.fullmatch(value)
+        or _OUR_TOKEN.fullmatch(value)
+        or value.startswith((b"http://", b"https://", b"$", b"%", b"{"))
+    ):
+        return False
+    kinds = sum(1 for kind in _CLASSES if kind.search(value)) + (_SIGNS.search(value) is not None)
+    counts = Counter(value).values()
+    bits = -sum(count / len(value) * math.log2(count / len(value)) for count in counts)
+    return kinds >= 2 and (bits >= _LOOSE_BITS or (kinds >= 3 and bits >= 2.5))

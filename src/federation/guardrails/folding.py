@@ -1,0 +1,164 @@
+"""Characters that look like others, and characters that nobody sees.
+
+Everything is folded to one byte per character (Latin-1), so that the scan runs on bytes and
+its offsets count characters. The trap: a fold that changes the number of characters is no
+table entry but an edit (see `layers`), or offsets would drift.
+
+Compatibility forms come from Unicode (NFKC, as UAX #15 has it); the look-alikes are a choice
+from the confusables of UTS #39 that read as Latin letters or ASCII signs.
+"""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+_LOOK_ALIKES: Final = (
+    ("аɑα", "a"), ("ЬЪ", "b"), ("сϲ", "c"), ("ԁ", "d"), ("еҽє", "e"), ("ғ", "f"), ("ɡ", "g"),
+    ("һհ", "h"), ("іıɩι", "i"), ("ј", "j"), ("кκ", "k"), ("ӏ", "l"), ("м", "m"), ("п", "n"),
+    ("оοօσ", "o"), ("рρ", "p"), ("ԛ", "q"), ("г", "r"), ("ѕ", "s"), ("т", "t"), ("υս", "u"),
+    ("ѵν", "v"), ("ԝω", "w"), ("хχ", "x"), ("уγү", "y"), ("ᴢ", "z"),
+    ("АΑ", "A"), ("ВΒ", "B"), ("СϹ", "C"), ("ЕΕ", "E"), ("Ԍ", "G"), ("НΗ", "H"), ("ІΙӀ", "I"),
+    ("Ј", "J"), ("КΚ", "K"), ("МΜ", "M"), ("Ν", "N"), ("ОΟՕ", "O"), ("РΡ", "P"), ("Ѕ", "S"),
+    ("ТΤ", "T"), ("Ѵ", "V"), ("Ԝ", "W"), ("ХΧ", "X"), ("УΥҮ", "Y"), ("Ζ", "Z"),
+    ("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u30fc\u00ac\u2e3a\u2500", "-"),
+    ("\u00b7\u2022\u2024\u2026\u2027\u3002\uff61\u2219\u22c5\u30fb\u0701\u06d4", "."),
+    ("\u00a0\u1680\u2028\u2029\u2800", " "), ("\u2044\u2215\u2571\u29f8", "/"),
+    ("\u2018\u2019\u201a\u201b\u2032\u00b4\u02bc", "'"), ("\u201c\u201d\u201e\u201f\u2033", '"'),
+    ("\u2236\u02d0\ua789", ":"), ("\u2016\u01c0\u2223", "|"), ("\u2217\u204e", "*"),
+)  # fmt: skip
+_UNSEEN: Final = (
+    (0xAD, 0xAD), (0x300, 0x36F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x20D0, 0x20FF),
+    (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
+    (0xE0000, 0xE001F), (0xE007F, 0xE007F), (0xE0100, 0xE01EF),
+)  # fmt: skip
+"""Zero-width, joining, directional and combining characters, soft hyphens, selectors."""
+_COMPATIBLE: Final = (
+    (0x80, 0x3400),
+    (0xA640, 0xAC00),
+    (0xF900, 0xFB50),
+    (0xFE10, 0x10000),
+    (0x104A0, 0x104AA),
+    (0x11066, 0x11070),
+    (0x1D400, 0x1D800),
+    (0x1F100, 0x1F200),
+    (0x1FBF0, 0x1FBFA),
+)
+"""Ranges that hold compatibility forms or digits of other scripts."""
+_TAGS: Final = range(0xE0020, 0xE007F)
+"""Tag characters: ASCII that no font shows."""
+_LETTER, _SIGN, CHANGING = 0xAA, 0x3F, 0x1A
+"""What an unknown letter, an unknown sign, and a character that is none or several become."""
+_LATIN_1, _BMP = 0x100, 0x10000
+_DENSE: Final = 20
+"""From one character in so many beyond Latin-1 on, the whole text is looked up."""
+_HANDLER: Final = "federation.fold"
+
+
+class Table(dict[int, int]):
+    """Code point to code point below 256, for `str.translate`.
+
+    What has no entry becomes an unnamed letter or a question mark and is remembered; the
+    memory is bounded by the Basic Multilingual Plane.
+    """
+
+    def __missing__(self, code: int) -> int:
+        """The fold of a character without an entry."""
+        unnamed = _LETTER if _is_spaced_letter(code) else _SIGN
+        folded = code if code < _LATIN_1 else unnamed
+        if code < _BMP:
+            self[code] = folded
+        return folded
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """How characters are folded. `single`: one for one, CHANGING where that is not possible;
+    `latin`: the same for bytes; `several`: what becomes several characters; `changing`: where."""
+
+    single: Table
+    latin: bytes
+    several: dict[str, str]
+    changing: re.Pattern[str]
+
+
+def _is_spaced_letter(code: int) -> bool:
+    """A letter of a script that puts spaces between words; others border on values directly."""
+    return code < 0x0E00 and chr(code).isalpha()
+
+
+@functools.cache
+def tables() -> Tables:
+    """Takes some milliseconds once; a guard asks for it when it is made."""
+    single, several = Table(), dict[str, str]()
+    for code in _codes():
+        folded = _fold(chr(code))
+        if len(folded) == 1:
+            single[code] = ord(folded)
+        elif folded:
+            several[chr(code)] = folded
+            single[code] = CHANGING
+    for signs, folded in _LOOK_ALIKES:
+        single.update({ord(sign): ord(folded) for sign in signs})
+        for sign in signs:
+            several.pop(sign, None)
+    single.update({code: code - 0xE0000 for code in _TAGS})
+    single.update({code: CHANGING for low, high in _UNSEEN for code in range(low, high + 1)})
+    unseen = "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSEEN)
+    changing = re.compile(f"[{unseen}]+|[{re.escape(''.join(several))}]")
+    latin = bytes(single[code] for code in range(_LATIN_1))
+    codecs.register_error(_HANDLER, functools.partial(_fold_run, single))
+    return Tables(single, latin, several, changing)
+
+
+def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:
+    """A run of characters that Latin-1 does not have, one byte for each."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - registered for encoding alone
+    run = error.object[error.start : error.end]
+    return bytes([single[ord(letter)] for letter in run]), error.end
+
+
+def one_to_one(text: str) -> bytes:
+    """`text` with each character folded to one byte; CHANGING where it is none or several."""
+    if text.isascii():
+        return text.encode("ascii")
+    known = tables()
+    beyond = len(text) - len(text.encode("latin-1", "ignore"))
+    if beyond * _DENSE > len(text):
+        return text.translate(known.single).encode("latin-1")
+    return text.encode("latin-1", _HANDLER).translate(known.latin)
+
+
+def readable(text: str) -> bytes:
+    """`text` folded, of whatever length that is."""
+    if text.isascii():
+        return text.encode("ascii")
+    known = tables()
+    return one_to_one(known.changing.sub(lambda match: known.several.get(match.group(), ""), text))
+
+
+def _codes() -> Iterable[int]:
+    for low, high in _COMPATIBLE:
+        yield from range(low, high)
+
+
+def _fold(letter: str) -> str:
+    """ASCII for a letter that has such a form; the letter itself below 256; else nothing."""
+    digit = unicodedata.digit(letter, None)
+    if digit is not None:
+        return str(digit)
+    plain = unicodedata.normalize("NFKC", letter)
+    if not plain.isascii():
+        bare = "".join(
+            sign
+            for sign in unicodedata.normalize("NFKD", letter)
+            if not unicodedata.combining(sign)
+        )
+        plain = bare if bare.isascii() and ord(letter) >= _LATIN_1 else ""
+    return plain

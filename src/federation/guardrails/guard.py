@@ -1,0 +1,222 @@
+"""A policy's checks on content, compiled: what is looked for, and what is done about it.
+
+One guard serves every call under a policy; what belongs to a call (its tokens, its findings)
+is in a `Screening`. The traps: a check that cannot be made is a failure, not a clean text; and
+a finding tells type, action and place, never the value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from federation.errors import Forbidden, PayloadTooLarge, Unavailable
+from federation.guardrails.entities import FAILURE, Action, Finding, Recognizer, Span, label
+from federation.guardrails.joined import crossing
+from federation.guardrails.json_texts import edited, is_json
+from federation.guardrails.rules import Rule
+from federation.guardrails.scan import Scanner, resolve
+from federation.guardrails.vault import Vault, code
+
+_READABLE: Final = 4
+"""Characters at the end that masking leaves, of values long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a policy asks for. `actions`: by type; a type without one is not looked for."""
+
+    actions: Mapping[str, Action]
+    custom: tuple[Rule, ...] = ()
+    recognizers: tuple[Recognizer, ...] = ()
+    required: bool = True
+    """A text that cannot be checked is refused, not let through."""
+    most_characters: int = 10_000_000
+    """Of one text."""
+
+
+class Tally:
+    """What was found in a call, counted."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+
+    def note(self, kind: str, action: Action, surface: str) -> None:
+        """Count one finding."""
+        self._counts[kind, action.value, surface] += 1
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What was counted, in a stable order."""
+        return tuple(sorted(Finding(*key, count) for key, count in self._counts.items()))
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """The types that must not pass, of which something was found."""
+        kinds = {kind for kind, action, _ in self._counts if action == Action.BLOCK.value}
+        return tuple(sorted(kinds))
+
+    def refuse_if_blocked(self) -> None:
+        """Raises Forbidden where something was found that must not pass."""
+        if self.blocked:
+            names = ", ".join(self.blocked)
+            raise Forbidden(
+                f"a policy does not allow this content: {names}; remove it and send again",
+                code="content_blocked",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What belongs to one call: its tokens and its findings."""
+
+    vault: Vault
+    tally: Tally
+
+    @classmethod
+    def begin(cls, secret: bytes) -> Screening:
+        """`secret`: keys tokens and digests; equal secrets give equal ones."""
+        return cls(Vault(secret), Tally())
+
+
+class Guard:
+    """A plan, compiled. Takes tens of milliseconds to make: keep it.
+
+    Its functions raise Forbidden for what must not pass, PayloadTooLarge for a text over the
+    plan's limit, and Unavailable where a required check could not be made.
+    """
+
+    def __init__(self, plan: Plan, digest_key: bytes) -> None:
+        """`digest_key`: what the action HASH is keyed with."""
+        self.plan = plan
+        self._digest_key = digest_key
+        self._scanner = Scanner(plan.actions, plan.custom, plan.recognizers)
+        self.changes = any(action.changes for action in plan.actions.values())
+
+    def text(self, text: str, surface: str, screening: Screening) -> str:
+        """`text` with the plan's actions carried out."""
+        return self.applied(text, self.spans(text, surface, screening), surface, screening)
+
+    def texts(
+        self,
+        texts: Sequence[str],
+        surfaces: Sequence[str],
+        screening: Screening,
+        speakers: Sequence[str] = (),
+    ) -> list[str]:
+        """Adjacent texts, in which values may be split from one to the next.
+
+        `speakers`: whose each text is; one may go on after another has said something.
+        """
+        own = [
+            self.spans(text, surface, screening)
+            for text, surface in zip(texts, surfaces, strict=True)
+        ]
+        for order in _orders(texts, speakers):
+            split = crossing([texts[i] for i in order], [own[i] for i in order], self._find)
+            for place, spans in split.items():
+                own[order[place]] = resolve([*own[order[place]], *spans])
+        return [
+            self.applied(text, spans, surface, screening)
+            for text, spans, surface in zip(texts, own, surfaces, strict=True)
+        ]
+
+    def json_text(self, text: str, surface: str, screening: Screening) -> str:
+        """The same inside JSON text, which stays valid; other text as `text` has it."""
+        if not is_json(text):
+            return self.text(text, surface, screening)
+        spans = self.spans(text, surface, screening, escaped=True)
+        self._note(spans, surface, screening)
+        changing = [span for span in spans if self.plan.actions[span.kind].changes]
+        if not changing:
+            return text
+        return edited(
+            text, changing, lambda kind, value: self.replacement(kind, value, screening.vault)
+        )
+
+    def spans(
+        self, text: str, surface: str, screening: Screening, *, escaped: bool = False
+    ) -> list[Span]:
+        """What the plan looks for in `text`; nothing is noted but failures."""
+        if len(text) > self.plan.most_characters:
+            raise PayloadTooLarge(
+                f"{surface} has more characters than the policy checks; send less",
+                code="content_too_long",
+            )
+        try:
+            spans = self._find(text, escaped=escaped)
+        except MemoryError:
+            self._failed("built-in rules", surface, screening)
+            return []
+        found, failures = self._scanner.plugged(text)
+        for failure in failures:
+            self._failed(failure.detector, surface, screening)
+        return resolve([*spans, *found]) if found else spans
+
+    def replacement(self, kind: str, value: str, vault: Vault) -> str:
+        """What stands in the place of `value`."""
+        match self.plan.actions[kind]:
+            case Action.TOKENIZE:
+                return vault.token(kind, value)
+            case Action.HASH:
+                bare = "".join(filter(str.isalnum, value)).casefold()
+                return f"{label(kind)}_{code(self._digest_key, kind, bare)}"
+            case Action.MASK:
+                return _masked(value)
+            case Action.REDACT:
+                return f"[{label(kind)}]"
+            case _:
+                return value
+
+    def _find(self, text: str, *, escaped: bool = False) -> list[Span]:
+        return self._scanner.find(text, decoded_only=escaped)
+
+    def _note(self, spans: Sequence[Span], surface: str, screening: Screening) -> None:
+        for span in spans:
+            screening.tally.note(span.kind, self.plan.actions[span.kind], surface)
+        screening.tally.refuse_if_blocked()
+
+    def applied(self, text: str, spans: Sequence[Span], surface: str, screening: Screening) -> str:
+        """`text` with the places in `spans` replaced as their types' actions say, and noted."""
+        if not spans:
+            return text
+        self._note(spans, surface, screening)
+        pieces: list[str] = []
+        done = 0
+        for span in spans:
+            pieces.append(text[done : span.start])
+            pieces.append(self.replacement(span.kind, text[span.start : span.end], screening.vault))
+            done = span.end
+        return "".join((*pieces, text[done:]))
+
+    def _failed(self, detector: str, surface: str, screening: Screening) -> None:
+        if self.plan.required:
+            raise Unavailable(
+                f"the content check ({detector}) failed, and the policy requires it; "
+                "try again later",
+                code="guardrail_failed",
+            )
+        screening.tally.note(FAILURE, Action.LOG, surface)
+
+
+def _orders(texts: Sequence[str], speakers: Sequence[str]) -> list[list[int]]:
+    """The rows of texts to be read together: all of them, and each speaker's own."""
+    written = [index for index, text in enumerate(texts) if text]
+    orders = [written]
+    if len(set(speakers)) > 1:
+        orders += [[i for i in written if speakers[i] == who] for who in sorted(set(speakers))]
+    return [order for order in orders if len(order) > 1]
+
+
+def _masked(value: str) -> str:
+    """Letters and digits as stars, but for the last few of a long value."""
+    count = sum(map(str.isalnum, value))
+    left = _READABLE if count > 2 * _READABLE else 0
+    masked: list[str] = []
+    for sign in value:
+        count -= sign.isalnum()
+        masked.append("*" if sign.isalnum() and count >= left else sign)
+    return "".join(masked)

@@ -1,0 +1,140 @@
+"""Whether a text tries to take over the model that reads it: a score by class of attack.
+
+The trap in using it: it is a tripwire with known rates (see docs/explanation/guardrails.md),
+no wall. What must not happen even when it fails (tools, data, money) is kept apart from what
+a model says: by the policy, by the tool-name check here, and by canaries that show a leak.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from federation.guardrails.attacks import MANY_SHOT
+from federation.guardrails.layers import decode, encoded, fold, long_runs
+from federation.guardrails.patterns import PatternSet, compiled
+from federation.guardrails.tripwires import TRIPWIRES
+
+_TURN: Final = compiled(
+    rb"(?:^|\n)[ \t>*#]{0,4}(?:human|user|q|question|assistant|ai|a|answer|person)[ \t*]{0,3}:",
+    ignore_case=True,
+)
+_MANY_TURNS: Final = 12
+_MOST: Final = 100_000
+"""Characters at each end of a text that are read: an attack stands where it is noticed."""
+_ROLE_TOKENS: Final = re.compile(
+    r"<\|[A-Za-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos)>|</?s>"
+    r"|<｜[^｜>\n]{1,32}｜>"
+)
+_UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
+_PASSES: Final = 8
+_CANARY_SIZE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was seen in a text, never the text: `classes` by weight, and their sum."""
+
+    classes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """The sum of the weights; from about 1 on it is an attempt."""
+        return sum(self.classes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which score on a text counts, over all and for single classes."""
+
+    total: float = 1.0
+    classes: Mapping[str, float] = field(default_factory=dict)
+    """A class over its own threshold counts whatever the total."""
+
+    def flags(self, verdict: Verdict) -> bool:
+        """Whether the verdict counts."""
+        return verdict.score >= self.total or any(
+            verdict.classes.get(name, 0.0) >= least for name, least in self.classes.items()
+        )
+
+
+class InjectionScanner:
+    """The tripwires, compiled. Takes tens of milliseconds to make: keep it."""
+
+    def __init__(self) -> None:
+        self._hints = PatternSet([_either(tripwire.hint) for tripwire in TRIPWIRES])
+        self._patterns = [
+            (tripwire, compiled(tripwire.pattern.encode("utf-8"))) for tripwire in TRIPWIRES
+        ]
+
+    def look(self, text: str) -> Verdict:
+        """The verdict on one text; raises MemoryError where it could not be scanned."""
+        if len(text) > 2 * _MOST:
+            text = text[:_MOST] + "\n" + text[-_MOST:]
+        seen: set[int] = set()
+        turns = 0
+        for view in _views(text):
+            turns = max(turns, sum(1 for _ in _TURN.spans(view)))
+            for index in self._hints.occurring(view):
+                if index not in seen and self._patterns[index][1].occurs(view):
+                    seen.add(index)
+        classes: dict[str, float] = {}
+        for index in sorted(seen):
+            tripwire = self._patterns[index][0]
+            classes[tripwire.attack] = classes.get(tripwire.attack, 0.0) + tripwire.weight
+        if turns >= _MANY_TURNS:
+            classes[MANY_SHOT] = 1.0
+        return Verdict(classes)
+
+
+def _either(hint: str) -> bytes:
+    return "|".join(map(re.escape, hint.split("|"))).encode("utf-8")
+
+
+def _views(text: str) -> list[bytes]:
+    """Readings of a text in lower case: as it is, look-alikes folded, escapes and base64 read."""
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).lower()
+    views = [plain.encode("utf-8", "replace")]
+    folded = fold(text)
+    decoded = decode(folded)
+    if decoded is not None or not text.isascii():
+        views.append((decoded or folded).data.lower())
+    views += [
+        inner.lower().encode("utf-8", "replace")
+        for _, _, inner in encoded(folded.data, long_runs(folded.data))
+    ]
+    return views
+
+
+def strip_role_tokens(text: str) -> str:
+    """`text` without the marks by which chat templates tell turns apart.
+
+    Taking one out may put another together, so it is done until none is left.
+    """
+    for _ in range(_PASSES):
+        stripped = _ROLE_TOKENS.sub("", text)
+        if stripped == text:
+            return text
+        text = stripped
+    return text.replace("<", "").replace("[", "")
+
+
+def unknown_tools(called: Sequence[str], offered: Collection[str]) -> list[str]:
+    """Names of tools that a model called and nobody offered."""
+    return [name for name in called if name not in offered]
+
+
+def canary(secret: bytes, call_id: str) -> str:
+    """A word to put into a system prompt; in an answer it shows that the prompt leaked."""
+    return hmac.new(secret, call_id.encode("utf-8"), sha256).hexdigest()[:_CANARY_SIZE]
+
+
+def leaks(text: str, word: str) -> bool:
+    """Whether `text` holds the canary `word`, spaced, in capitals or reversed too."""
+    bare = "".join(filter(str.isalnum, text)).lower()
+    return word in bare or word[::-1] in bare

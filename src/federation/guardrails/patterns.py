@@ -1,0 +1,111 @@
+"""Regular expressions whose time is linear in the text, whatever the text: RE2.
+
+The one module that knows the library. Patterns and texts are bytes, one byte a character
+(Latin-1), so that offsets count characters. Two traps: a set tells which patterns occur, not
+where, so each that occurs is then run on its own; and the library's own `re`-like wrapper
+costs more than a short match, so its compiled class is called directly (the version is pinned).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import re2  # type: ignore[import-untyped]  # ships no types
+from re2 import _re2
+
+_MEMORY: Final = 4 << 20
+"""Bytes for the automaton of a pattern; a set's states are made anew when they are used up."""
+_ANYWHERE: Final = _re2.RE2.Anchor.UNANCHORED
+_HERE: Final = _re2.RE2.Anchor.ANCHOR_START
+_NOWHERE: Final = (-1, -1)
+
+
+def _options(*, ignore_case: bool) -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = not ignore_case
+    options.max_mem = _MEMORY
+    options.log_errors = False
+    return options
+
+
+class Pattern:
+    """One compiled pattern."""
+
+    __slots__ = ("_group", "_match", "_regexp")
+
+    def __init__(self, pattern: bytes, *, ignore_case: bool) -> None:
+        self._regexp = _re2.RE2(pattern, _options(ignore_case=ignore_case))
+        if not self._regexp.ok():
+            raise ValueError(
+                f"not a pattern that runs in linear time: {self._regexp.error()!r:.200}"
+            )
+        self._group = min(self._regexp.NumberOfCapturingGroups(), 1)
+        self._match = self._regexp.Match
+
+    def spans(
+        self, data: bytes, start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Where it occurs between two places, from left to right, without overlaps.
+
+        A pattern with a group gives the place of the group; one that matches nothing at a
+        place, or whose group took no part, gives nothing there.
+        """
+        match, group = self._match, self._group
+        if end is None:
+            end = len(data)
+        while start < end:
+            spans = match(_ANYWHERE, data, start, end)
+            low, high = spans[0]
+            if low < 0:
+                return
+            if high > low and spans[group] != _NOWHERE:
+                yield spans[group]
+            start = high if high > low else high + 1
+
+    def occurs(self, data: bytes, start: int = 0, end: int | None = None) -> bool:
+        """Whether it occurs between two places."""
+        spans = self._match(_ANYWHERE, data, start, len(data) if end is None else end)
+        return bool(spans[0][0] >= 0)
+
+    def end_at(self, data: bytes, start: int) -> int:
+        """Where the match that begins at `start` ends; `start` where none does."""
+        low, high = self._match(_HERE, data, start, len(data))[0]
+        return start if low < 0 else int(high)
+
+    def first(self, data: bytes, start: int = 0) -> tuple[int, int] | None:
+        """Where it occurs first: the whole match."""
+        low, high = self._match(_ANYWHERE, data, start, len(data))[0]
+        return None if low < 0 else (low, high)
+
+
+def compiled(pattern: bytes, *, ignore_case: bool = False) -> Pattern:
+    """A pattern; raises ValueError for one that RE2 cannot read (look-around, back-references)."""
+    return Pattern(pattern, ignore_case=ignore_case)
+
+
+class PatternSet:
+    """Many short patterns in one scan: which of them occur."""
+
+    __slots__ = ("_always", "_match", "_set")
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        """An empty pattern occurs everywhere."""
+        self._set = re2.Set.SearchSet(_options(ignore_case=False))
+        for pattern in patterns:
+            self._set.Add(pattern)
+        # RE2 says "none" also where its memory did not suffice. One that always occurs tells
+        # these apart: a scan that failed must not read as a clean text.
+        self._always = len(patterns)
+        self._set.Add(b"")
+        self._set.Compile()
+        self._match = self._set.Match
+
+    def occurring(self, data: bytes) -> list[int]:
+        """Indexes of the patterns that occur, in order; MemoryError where the scan failed."""
+        found: list[int] | None = self._match(data)
+        if not found:
+            raise MemoryError("the scan's automaton has no room")
+        found.sort()
+        return found[:-1] if found[-1] == self._always else found

@@ -1,0 +1,167 @@
+"""Telephone numbers: E.164 calling codes, the North American plan, national groupings.
+
+The trap: a telephone number has no check digit. Its form alone decides only where the form is
+telling (a calling code, brackets, 3-3-4, a trunk zero); anything else needs a word beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from federation.guardrails.patterns import compiled
+
+_CODES: Final = (
+    "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 "
+    "62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 "
+    "225 226 227 228 229 230 231 232 233 234 235 236 237 238 239 240 241 242 243 244 245 246 "
+    "248 249 250 251 252 253 254 255 256 257 258 260 261 262 263 264 265 266 267 268 269 290 "
+    "291 297 298 299 350 351 352 353 354 355 356 357 358 359 370 371 372 373 374 375 376 377 "
+    "378 380 381 382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 508 509 "
+    "590 591 592 593 594 595 596 597 598 599 670 672 673 674 675 676 677 678 679 680 681 682 "
+    "683 685 686 687 688 689 690 691 692 800 850 852 853 855 856 870 880 881 882 883 886 888 "
+    "960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 979 992 993 994 995 "
+    "996 998"
+)
+_CALLING_CODES: Final = frozenset(_CODES.split())
+
+RUN: Final = (
+    rb"(?:\+|\(\+?)?[0-9](?:[ \t]{0,2}[().\-/]{0,2}[ \t]{0,2}[0-9]){5,19}"
+    rb"(?:[ \t]?(?:[xX#]|[eE]xt\.?|extension)[ \t]?[0-9]{1,6}\b)?"
+)
+_NORTH_AMERICAN: Final = re.compile(
+    rb"(?:(?:\+?1|001)[-. ]{1,2}|\+1)?(?:\([0-9]{3}\)[-. ]?|[0-9]{3}([-.])|[0-9]{3} )"
+    rb"[0-9]{3}[-. ][0-9]{4}"
+)
+_BRACKETS: Final = re.compile(rb"\([0-9]{1,5}\)[ \-]?[0-9]{2,5}(?:[ \-][0-9]{2,5}){1,3}")
+_DATE: Final = re.compile(
+    rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
+    rb"[0-3]?[0-9])(?:[ \t].*)?"
+)
+_YEARS: Final = re.compile(rb"(?:(?:19|20)[0-9]{2})(?:[ /-]+(?:19|20)[0-9]{2})+")
+_EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
+_DIGITS: Final = re.compile(rb"[0-9]+")
+
+_BEFORE: Final = (
+    rb"(?:\b(?:tele|smart|mobile|i|cell)?phones?\b|\btel\b|\btlf\b|\bph[.:]|\bmobiles?\b|"
+    rb"\bcell(?:ular)?\b|"
+    rb"\bfax\b|\bwhatsapp\b|\bsms\b|\bpager\b|\bhotline\b|\blandline\b|\bvoicemail\b|\btelefon|"
+    rb"\bt[e\xe9]l[e\xe9]fon|\bmobil|\bhandy\b|\bportable\b|\bm[o\xf3]vil\b|\bcelular\b|"
+    rb"\bcontact (?:number|no)\b|\bmy (?:\w+ )?number\b|\bcall-?back\b|\bdial-?in\b|"
+    rb"_(?:phone|tel|mobile)\b)"
+    rb"[^\n0-9]{0,24}"
+)
+_VERB: Final = (
+    rb"\b(?:call(?:ed|ing|s)?|ring|dial(?:ed|ing)?|text(?:ed|ing)?|phon(?:e|ed|ing)|"
+    rb"reach(?:ed|able)?|"
+    rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a))"
+    rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
+    rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"']{0,4}"
+)
+_BESIDE: Final = compiled(rb"(?:" + _BEFORE + rb"|" + _VERB + rb")$", ignore_case=True)
+_AFTER: Final = re.compile(
+    rb"[ \t\-,:(\[]{0,3}(?:office|fax|mobile|mob|cell|home|work|phone|tel|landline|direct)\b",
+    re.IGNORECASE,
+)
+_NOT_A_PHONE: Final = compiled(
+    rb"(?:\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|version|ver|build|serial|sku|part|"
+    rb"isbn|issn|doi|rfc|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
+    rb"postcode|batch|transaction|confirmation|booking|item|model|po|id)\b[\s.:#=\"'-]{0,4}"
+    rb"(?:(?:number|no|nr|num|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
+    ignore_case=True,
+)
+_PLAIN: Final = b"0123456789 ()+-./\t"
+"""What a number without an extension is written with."""
+_LOOK_BACK: Final = 56
+_LEAST_TELLING: Final = 7
+_LEAST, _MOST = 6, 15
+"""Digits: the shortest local numbers, and the longest that E.164 allows."""
+
+
+def place(data: bytes, start: int, end: int) -> tuple[int, int, bool] | None:
+    """The telephone number in a row of digits: where, and whether its form alone told.
+
+    None where it is none.
+    """
+    start, end = _trimmed(data, start, end)
+    run = data[start:end]
+    number = _EXTENSION.sub(b"", run) if run.translate(None, _PLAIN) else run
+    groups = _DIGITS.findall(number)
+    digits = b"".join(groups).decode("ascii")
+    if not _LEAST <= len(digits) <= _MOST or _borders_badly(data, start, end):
+        return None
+    if is_date(number):
+        return None
+    before = data[max(0, start - _LOOK_BACK) : start]
+    if len(digits) >= _LEAST_TELLING and (run != number or _telling(number, groups, digits)):
+        if not _NOT_A_PHONE.occurs(before) or _BESIDE.occurs(before):
+            return start, end, True
+    elif _BESIDE.occurs(before):
+        return start, end, False
+    elif len(groups) + len(digits) // _LEAST_TELLING > 1:
+        after = _AFTER.match(data, end)
+        if after is not None and not _NOT_A_PHONE.occurs(before):
+            return start, end, False
+    return None
+
+
+def is_date(number: bytes) -> bool:
+    """Whether it is written as a day, or as years."""
+    return _DATE.fullmatch(number) is not None or _YEARS.fullmatch(number) is not None
+
+
+def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Brackets that are not both inside belong to the sentence."""
+    if data.find(b"(", start, end) < 0 and data.find(b")", start, end) < 0:
+        return start, end
+    while start < end:
+        run = data[start:end]
+        if run[:1] == b"(" and b")" not in run:
+            start += 1
+        elif run[:1] != b"(" and run.find(b")") != -1 and b"(" not in run:
+            end = start + run.find(b")")
+        else:
+            break
+    return start, end
+
+
+def _borders_badly(data: bytes, start: int, end: int) -> bool:
+    """Whether the row of digits goes on, or is a piece of a name, a price or an address."""
+    before, after = data[max(0, start - 2) : start], data[end : end + 2]
+    last = before[-1:]
+    if last.isalnum() and data[start : start + 1] not in (b"+", b"("):
+        return last.isdigit() or last.lower() != b"n" or before[:1] != b"\\"
+    if last in (b".", b",", b"-", b"/", b":") and before[:1].isdigit():
+        return True
+    if after[:1].isalnum() or after[:1] in (b"_", b"%", b"@"):
+        return True
+    return after[:1] in (b".", b",", b"-", b"/", b":") and after[1:2].isdigit()
+
+
+def _telling(number: bytes, groups: list[bytes], digits: str) -> bool:
+    """Whether the form alone says that it is a telephone number."""
+    if number.lstrip(b"(").startswith(b"+"):
+        return len(digits) >= 8 and _has_calling_code(digits)
+    if number.startswith(b"00") and len(groups) > 1 and len(digits) >= 11:
+        return _has_calling_code(digits[2:])
+    if _NORTH_AMERICAN.fullmatch(number):
+        return True
+    if _BRACKETS.fullmatch(number):
+        return len(digits) >= 7
+    return _has_trunk_zero(number, groups, digits)
+
+
+def _has_trunk_zero(number: bytes, groups: list[bytes], digits: str) -> bool:
+    """A national number as it is written in much of Europe and Asia: 0431 35 06 90."""
+    if digits[:1] != "0" or digits[1:2] == "0" or not 9 <= len(digits) <= 11:
+        return False
+    return (
+        2 <= len(groups) <= 5
+        and len(groups[0]) >= 2
+        and number.count(b"/") <= 1
+        and b"/" not in number[6:]
+    )
+
+
+def _has_calling_code(digits: str) -> bool:
+    return any(digits[:size] in _CALLING_CODES for size in (1, 2, 3))

@@ -1,0 +1,210 @@
+"""The table of rules: what each type looks like, and what decides whether it is one.
+
+A rule is a pattern that finds candidates and a check that keeps, narrows or refuses them.
+The trap: the order is no priority. Of two findings that overlap, the higher rank stays;
+ranks below are what is told by its form alone, ranks above what a check digit or an issuer's
+prefix vouches for. A type `NOTHING` takes a place without being a finding: a UUID's digits
+are no telephone number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from federation.guardrails import context_rules as beside
+from federation.guardrails import entities as kind
+from federation.guardrails import iban, national, numbers, secret_rules, shapes
+from federation.guardrails.entities import BESIDE, CERTAIN, CHECKED, NOTHING, SHAPED, Span
+from federation.guardrails.patterns import Pattern, compiled
+
+NUMBER: Final = "number"
+"""Rules that look for several types at once; always run."""
+Check: TypeAlias = Callable[[bytes, int, int], Iterable[Span]]
+_LONGEST_CUSTOM: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way to find one type."""
+
+    kind: str
+    pattern: bytes
+    check: Check
+    hint: bytes = b""
+    """A short pattern without which the long one cannot occur; empty: it is always run.
+    Hints are scanned together: words, or short rows of digits and signs, and nothing that
+    counts far, or the automaton grows with the product of them all."""
+    ignore_case: bool = False
+    long: bool = False
+    """It is looked for only around a long run of letters and digits without a gap."""
+
+    def compiled(self) -> Pattern:
+        """The pattern, ready to run."""
+        return compiled(self.pattern, ignore_case=self.ignore_case)
+
+
+def _word(pattern: bytes) -> bytes:
+    return rb"(?i:" + pattern + rb")"
+
+
+def _as_it_stands(name: str, rank: int) -> Check:
+    def check(_data: bytes, start: int, end: int) -> Iterator[Span]:
+        yield Span(start, end, name, rank)
+
+    return check
+
+
+def _if(test: Callable[[bytes], bool], name: str, rank: int) -> Check:
+    def check(data: bytes, start: int, end: int) -> Iterator[Span]:
+        if test(data[start:end]):
+            yield Span(start, end, name, rank)
+
+    return check
+
+
+def _iban(data: bytes, start: int, _end: int) -> Iterator[Span]:
+    end = iban.end_of(data, start)
+    if end > 0:
+        yield Span(start, end, kind.IBAN, CHECKED)
+
+
+_LETTERED: Final = tuple(row for row in national.NATIONAL_IDS if not row.numeric)
+_FORMS: Final = tuple((re.compile(row.pattern), row.check) for row in _LETTERED)
+_LETTERED_IDS: Final = b"|".join(row.pattern for row in _LETTERED)
+
+
+def _national(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """A number with letters in it, which is told by itself."""
+    value = data[start:end]
+    for form, valid in _FORMS:
+        if form.fullmatch(value) and valid(national.bare(value)):
+            yield Span(start, end, kind.NATIONAL_ID, CHECKED - 1)
+            return
+
+
+def _beside(
+    name: str,
+    pattern: bytes,
+    hint: bytes,
+    test: Callable[[bytes], bool] | None = None,
+    rank: int = SHAPED,
+) -> Rule:
+    """A rule whose pattern holds the word that must stand beside the value."""
+    check = _as_it_stands(name, rank) if test is None else _if(test, name, rank)
+    return Rule(name, pattern, check, _word(hint), ignore_case=True)
+
+
+_SPELLED_HINT: Final = rb"@ | @|(?i:[(\[{<] ?(?:at|arroba)|[ _-]dot[ _-])"
+_LETTER_FOR_DIGIT: Final = rb"[0-9][OoQIlSBZ][0-9]|[OoQIlSBZ][0-9]{3}|[0-9]{3}[OoQIlSBZ]"
+_IBAN_HINT: Final = (
+    rb"[A-Za-z]{2}[ ._:-]{0,2}[0-9]{2}|[A-Za-z][^0-9A-Za-z]{1,2}[0-9][^0-9A-Za-z]{1,2}[0-9]"
+)
+_NATIONAL_HINT: Final = rb"[0-9]{2}[ -]?[A-Z]\b|[0-9]{3}[A-Z]"
+
+_NETWORK: Final = (
+    Rule(kind.EMAIL, shapes.EMAIL, shapes.email, b"@"),
+    Rule(kind.EMAIL, shapes.SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), _SPELLED_HINT),
+    Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
+    Rule(kind.IP, shapes.IPV4, shapes.ipv4, rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]"),
+    Rule(kind.IP, shapes.IPV6, shapes.ipv6, _word(rb"[0-9a-f]:[0-9a-f]{0,4}:")),
+)
+_NUMBERS: Final = (
+    Rule(NUMBER, numbers.DIGITS, numbers.number, b"[0-9]"),
+    Rule(kind.CARD, numbers.LIKE_CARD, numbers.like_card, _LETTER_FOR_DIGIT),
+    Rule(kind.SSN, numbers.LIKE_SSN, numbers.like_ssn, rb"-[0-9OoQIlSBZ]{2}-"),
+    Rule(
+        kind.SSN,
+        beside.SSN,
+        numbers.ssn_beside,
+        _word(rb"ss[n#]|social sec|soc\.? ?sec"),
+        ignore_case=True,
+    ),
+    Rule(kind.IBAN, iban.HEAD, _iban, _IBAN_HINT),
+    Rule(kind.NATIONAL_ID, _LETTERED_IDS, _national, _NATIONAL_HINT),
+)
+_DOCUMENTS: Final = (
+    _beside(
+        kind.PASSPORT,
+        beside.PASSPORT,
+        b"passport|reisepass|passeport|pasaporte|passaporto",
+        beside.is_passport,
+    ),
+    Rule(kind.PASSPORT, beside.MACHINE_READABLE, _as_it_stands(kind.PASSPORT, CHECKED), b"<<"),
+    _beside(
+        kind.DRIVERS_LICENSE,
+        beside.DRIVERS_LICENSE,
+        rb"licen[cs]e|\bdl|rijbewijs|schein|permis",
+        beside.is_license,
+    ),
+    Rule(
+        kind.DRIVERS_LICENSE,
+        beside.BRITISH_LICENSE,
+        _as_it_stands(kind.DRIVERS_LICENSE, SHAPED),
+        long=True,
+    ),
+    _beside(
+        kind.DATE_OF_BIRTH,
+        beside.DATE_OF_BIRTH,
+        rb"\bborn\b|\bd\.?o\.?b\b|birth|gebo|geburt|n\xe9e? le|naissance|nacimiento|nacid|nasc",
+    ),
+)
+_BANKS: Final = (
+    _beside(
+        kind.BANK_ACCOUNT,
+        beside.BANK_ACCOUNT,
+        rb"account|acct|\ba/c|konto|compte|cuenta",
+        beside.is_account,
+    ),
+    _beside(
+        kind.BANK_ACCOUNT,
+        beside.ROUTING,
+        rb"routing|\baba\b|\brtn\b|\btransit\b",
+        beside.is_routing,
+        CHECKED,
+    ),
+    _beside(kind.BANK_ACCOUNT, beside.SORT_CODE, rb"sort[ _-]?code|\bbsb\b|bankleitzahl|\bblz\b"),
+    Rule(
+        kind.BANK_ACCOUNT,
+        beside.BIC,
+        _as_it_stands(kind.BANK_ACCOUNT, BESIDE),
+        _word(rb"\bbic\b|swift"),
+    ),
+)
+_SECRETS: Final = (
+    Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN), long=True),
+    Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN), b"eyJ"),
+    Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, shapes.private_key, b"PRIVATE KEY"),
+    Rule(kind.SECRET, secret_rules.URL_SECRET, _as_it_stands(kind.SECRET, CERTAIN), b"://"),
+    _beside(
+        kind.SECRET,
+        beside.SECRET,
+        b"key|secret|token|passw|passphrase|pwd|bearer|credential|connection",
+        beside.is_secret,
+        CERTAIN - 1,
+    ),
+)
+_PLACES: Final = (
+    Rule(NOTHING, shapes.UUID, _as_it_stands(NOTHING, CHECKED + 1), rb"-[0-9A-Fa-f]{4}-"),
+    Rule(NOTHING, shapes.HASH, shapes.hexadecimal, long=True),
+    Rule(NOTHING, shapes.PARCEL, _as_it_stands(NOTHING, CHECKED + 1), rb"\b1Z[0-9A-Z]"),
+    Rule(NOTHING, shapes.MOMENT, _as_it_stands(NOTHING, SHAPED - 1), rb"(?:19|20)[0-9]{2}[-/.]"),
+)
+RULES: Final = (*_NETWORK, *_NUMBERS, *_DOCUMENTS, *_BANKS, *_SECRETS, *_PLACES)
+
+
+def custom(name: str, pattern: str, *, ignore_case: bool = False) -> Rule:
+    """An operator's pattern; a first group, where there is one, is the value.
+
+    Raises ValueError for one that RE2 cannot run in linear time, that is longer than 1,000
+    characters or that matches an empty text.
+    """
+    if not 0 < len(pattern) <= _LONGEST_CUSTOM:
+        raise ValueError(f"a pattern has 1 to {_LONGEST_CUSTOM} characters")
+    raw = pattern.encode("latin-1", "replace")
+    if compiled(raw, ignore_case=ignore_case).occurs(b""):
+        raise ValueError("the pattern matches an empty text")
+    name = kind.CUSTOM + name
+    return Rule(name, raw, _as_it_stands(name, CERTAIN), ignore_case=ignore_case)

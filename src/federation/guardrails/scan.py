@@ -1,0 +1,135 @@
+"""Finds values in a text: every reading of it, one scan each, then one answer for each place.
+
+The trap: the rules see bytes of a reading, the caller gets characters of the text. Nothing
+but `Layer.original` turns one into the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from federation.guardrails.entities import NOTHING, SHAPED, DetectorFailure, Recognizer, Span
+from federation.guardrails.layers import Layer, around, decode, encoded, fold, long_runs
+from federation.guardrails.patterns import PatternSet
+from federation.guardrails.rules import NUMBER, RULES, Rule
+
+_ENCODED_RANK: Final = SHAPED
+"""In a decoded stretch only values of this rank and above count."""
+
+
+_ALWAYS: Final = (NOTHING, NUMBER)
+
+
+class Scanner:
+    """The rules for some types, compiled. Costs tens of milliseconds to make: keep it."""
+
+    def __init__(
+        self,
+        kinds: Iterable[str],
+        custom: Sequence[Rule] = (),
+        recognizers: Sequence[Recognizer] = (),
+    ) -> None:
+        wanted = set(kinds)
+        rules = [rule for rule in RULES if rule.kind in wanted or rule.kind in _ALWAYS]
+        rules += custom
+        self._wanted = wanted | {NOTHING} | {rule.kind for rule in custom}
+        self._long_rules = [(rule.compiled(), rule.check) for rule in rules if rule.long]
+        rules = [rule for rule in rules if not rule.long]
+        self._rules = [(rule.compiled(), rule.check) for rule in rules]
+        # Two sets, because one automaton for words and digits has the product of their states.
+        digits = [index for index, rule in enumerate(rules) if b"0-9" in rule.hint]
+        words = [index for index, rule in enumerate(rules) if b"0-9" not in rule.hint]
+        self._sets = [
+            (PatternSet([rules[index].hint for index in indexes]), indexes)
+            for indexes in (words, digits)
+        ]
+        self._recognizers = [
+            recognizer for recognizer in recognizers if wanted.intersection(recognizer.kinds)
+        ]
+
+    def find(self, text: str, *, decoded_only: bool = False) -> list[Span]:
+        """Places of values in `text`, from left to right, none over another.
+
+        `decoded_only`: the text is JSON as written, where a reading that takes `\\n` for a
+        letter n would cut an escape sequence in two.
+        """
+        if not text:
+            return []
+        first = fold(text)
+        second = decode(first)
+        found: list[Span] = []
+        if second is None or not decoded_only:
+            found += self._read(first)
+        if second is not None:
+            found += self._read(second, whole=decoded_only)
+        return resolve(found)
+
+    def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
+        """What plugged-in recognizers say of `text`."""
+        found: list[Span] = []
+        failures: list[DetectorFailure] = []
+        for recognizer in self._recognizers:
+            said = recognizer.find(text)
+            if isinstance(said, DetectorFailure):
+                failures.append(said)
+            else:
+                found += said
+        return found, failures
+
+    def _read(self, layer: Layer, *, whole: bool = True) -> list[Span]:
+        if whole or layer.around is None:
+            spans = self._values(layer.data)
+        else:
+            spans = [
+                Span(start + span.start, start + span.end, span.kind, span.rank)
+                for start, end in layer.around
+                for span in self._values(layer.data[start:end])
+            ]
+        if layer.starts is None:
+            return spans
+        return [Span(*layer.original(s.start, s.end), s.kind, s.rank) for s in spans]
+
+    def _values(self, data: bytes) -> list[Span]:
+        runs = long_runs(data)
+        spans = self._candidates(data, around(data, runs))
+        for start, end, text in encoded(data, runs):
+            inner = fold(text)
+            inside = self._candidates((decode(inner) or inner).data, None)
+            best = max(inside, key=_rank, default=None)
+            if best is not None and best.kind != NOTHING and best.rank >= _ENCODED_RANK:
+                spans.append(Span(start, end, best.kind, best.rank))
+        return spans
+
+    def _candidates(self, data: bytes, windows: list[tuple[int, int]] | None) -> list[Span]:
+        """`windows`: where rules for long runs look; None: everywhere."""
+        found: list[Span] = []
+        for hints, indexes in self._sets:
+            for place in hints.occurring(data):
+                pattern, check = self._rules[indexes[place]]
+                for start, end in pattern.spans(data):
+                    found += check(data, start, end)
+        for pattern, check in self._long_rules:
+            for low, high in [(0, len(data))] if windows is None else windows:
+                for start, end in pattern.spans(data, low, high):
+                    found += check(data, start, end)
+        return [span for span in found if span.kind in self._wanted]
+
+
+def _rank(span: Span) -> int:
+    return span.rank if span.kind != NOTHING else 0
+
+
+def resolve(spans: list[Span]) -> list[Span]:
+    """One span for each place: the higher rank, then the longer one."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=_order):
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+        elif (span.rank, span.end - span.start) > (kept[-1].rank, kept[-1].end - kept[-1].start):
+            kept[-1] = span
+    return [span for span in kept if span.kind != NOTHING]
+
+
+def _order(span: Span) -> tuple[int, int, int]:
+    return span.start, -span.rank, -span.end

@@ -1,0 +1,147 @@
+"""Values told by their shape: e-mail and network addresses, hashes, blocks of private keys.
+
+The trap: text glues signs to values (`mailto:`, `?to=`, a closing dot); each check cuts its
+candidate down to the value, or refuses it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from federation.guardrails import entities as kind
+from federation.guardrails import secret_rules
+from federation.guardrails.entities import CERTAIN, CHECKED, NOTHING, SHAPED, Span
+from federation.guardrails.patterns import compiled
+
+_BEYOND: Final = rb"\xAA\xB5\xBA\xC0-\xFF"
+"""Letters that are not ASCII, folded."""
+_LETTER: Final = rb"[A-Za-z0-9" + _BEYOND + rb"]"
+_HOST: Final = rb"(?:" + _LETTER + rb"(?:[A-Za-z0-9" + _BEYOND + rb"-]*" + _LETTER + rb")?\.)+"
+EMAIL: Final = (rb"[A-Za-z0-9" + _BEYOND + rb"!#$%&'*+/=?^_`{|}~.-]+@" + _HOST) + (
+    rb"(?:[A-Za-z" + _BEYOND + rb"]{2,24}|xn--[A-Za-z0-9-]{2,59})"
+)
+_AT: Final = rb"(?: ?@ ?|[ ]?[\[({<] ?(?:at|@|arroba) ?[\])}>][ ]?|[ _-]+(?:at|AT)[ _-]+)"
+_DOT: Final = (
+    rb"(?: ?\. ?|[ ]?[\[({<] ?(?:dot|punkt|point|punto|\.) ?[\])}>][ ]?"
+    rb"|[ _-]+(?:dot|DOT)[ _-]+)"
+)
+_KNOWN_ENDS: Final = (
+    rb"(?:com|org|net|edu|gov|mil|info|biz|io|dev|ai|app|co|me|de|uk|fr|es|it|nl|be|ch|at|pl"
+    rb"|se|no|dk|fi|eu|us|ca|au|in|br|jp|cn|ru|example|test)"
+)
+_NAME: Final = rb"[A-Za-z0-9-]+"
+SPELLED_EMAIL: Final = (
+    (rb"[A-Za-z0-9._%+-]+" + _AT + _NAME)
+    + (rb"(?:" + _DOT + _NAME + rb"){0,4}?" + _DOT)
+    + (_KNOWN_ENDS + rb"\b")
+)
+_SPACED: Final = rb"[A-Za-z0-9](?:[ -]{1,3}[A-Za-z0-9])*"
+SPACED_EMAIL: Final = (
+    (rb"\b[A-Za-z0-9](?:[ ._-]{1,3}[A-Za-z0-9])*[ ]{1,3}@[ ]{1,3}" + _SPACED)
+    + (rb"(?:[ ]{0,3}\.[ ]{0,3}" + _SPACED + rb")*")
+    + rb"[ ]{0,3}\.[ ]{0,3}[A-Za-z](?:[ ]{1,3}[A-Za-z]\b){1,9}"
+)
+_GLUE: Final = (b"=", b"/", b"'", b"`", b"|", b"{", b"?", b"&")
+_LONGEST_LOCAL: Final = 320
+
+_OCTET: Final = rb"[0-9]{1,3}"
+_POINT: Final = rb"(?:\.|\[\.\]|\(\.\))"
+IPV4: Final = _OCTET + (_POINT + _OCTET) * 3
+IPV6: Final = (
+    rb"[0-9A-Fa-f]{0,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?"
+)
+_OCTETS: Final = re.compile(rb"[0-9]+")
+_NUMBER_GOES_ON: Final = re.compile(rb"[.-][0-9]")
+_HIGHEST_OCTET: Final = 255
+_NOBODY: Final = (b"0", b"127", b"255")
+"""First octets of addresses that are no one's."""
+_GROUPS: Final = 7
+"""Colons in an address without a shortened stretch."""
+_VERSION: Final = re.compile(
+    rb"(?:\b(?:version|ver|release|build|section|sec|rev|chapter|firmware|oid)\b[\s.:#=-]{0,3}"
+    rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
+    re.IGNORECASE,
+)
+_WINDOW: Final = 48
+
+_HEX: Final = rb"[0-9A-Fa-f]"
+UUID: Final = (
+    rb"\b" + _HEX + rb"{8}-" + (_HEX + rb"{4}-") * 3 + _HEX + rb"{12}\b"
+)  # RFC 9562, section 4
+HASH: Final = rb"\b(?:[0-9a-f]{32,128}|[0-9A-F]{32,128})\b"
+PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b"
+"""A carrier's tracking number, which is as long as a card with two signs before it."""
+_CLOCK: Final = rb"[0-2][0-9][:.]?[0-5][0-9](?:[:.]?[0-5][0-9](?:[.,][0-9]{1,9})?)?"
+MOMENT: Final = (
+    rb"\b(?:19|20)[0-9]{2}[-/.][01][0-9][-/.][0-3][0-9]"
+    + (rb"(?:[T _]" + _CLOCK)
+    + rb"(?:Z| ?[+-][0-2][0-9]:?[0-5][0-9])?)?"
+)
+_KEY_FOOT: Final = compiled(secret_rules.PRIVATE_KEY_FOOT)
+_KEY_BODY: Final = compiled(secret_rules.PRIVATE_KEY_BODY)
+
+
+def email(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """RFC 5321 mailboxes, without what is glued to their front."""
+    run = data[start:end]
+    local = run[: run.rindex(b"@")]
+    kept = local.lstrip(b".!#$%&'*/=?^`{|}~-")
+    if kept and len(kept) <= _LONGEST_LOCAL:
+        for sign in _GLUE:
+            kept = kept[kept.rfind(sign) + 1 :] or kept
+        yield Span(start + len(local) - len(kept), end, kind.EMAIL, CHECKED)
+
+
+def ipv4(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """Four octets that are no version, no section number and no piece of a longer row."""
+    parts = _OCTETS.findall(data, start, end)
+    if any(len(part) > 1 and part[:1] == b"0" for part in parts):
+        return
+    if max(map(int, parts)) > _HIGHEST_OCTET or parts[0] in _NOBODY:
+        return
+    before, after = data[max(0, start - 2) : start], data[end : end + 2]
+    if before[-1:].isdigit() or after[:1].isdigit() or _NUMBER_GOES_ON.match(after):
+        return
+    if before[-1:] in (b".", b"-") and before[:1].isalnum():
+        return
+    if _VERSION.search(data, max(0, start - _WINDOW), start) is None:
+        yield Span(start, end, kind.IP, SHAPED)
+
+
+def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """RFC 4291 text forms; times and ratios have too few groups."""
+    text = data[start:end]
+    if b"::" not in text and text.count(b":") < _GROUPS - 1:
+        return
+    if data[max(0, start - 1) : start].isalnum() or data[end : end + 1].isalnum():
+        return
+    if not any(48 <= byte <= 57 for byte in text):
+        return
+    kept = text.rstrip(b":")
+    for value in (text, kept):
+        try:
+            address = ipaddress.IPv6Address(value.decode("latin-1"))
+        except ValueError:
+            continue
+        if not (address.is_loopback or address.is_unspecified):
+            yield Span(start, start + len(value), kind.IP, SHAPED + 1)
+        return
+
+
+def hexadecimal(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """A digest, which takes its place so that nothing is read out of its middle."""
+    run = data[start:end]
+    if not run.isdigit() and not run.isalpha():
+        yield Span(start, end, NOTHING, CHECKED + 1)
+
+
+def private_key(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """RFC 7468: the head line, what stands below it, and the foot line where it came."""
+    stop = _KEY_BODY.end_at(data, end)
+    foot = _KEY_FOOT.first(data, stop)
+    if foot is not None and foot[0] <= stop + 1:
+        stop = foot[1]
+    yield Span(start, stop, kind.PRIVATE_KEY, CERTAIN)

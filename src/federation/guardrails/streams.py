@@ -1,0 +1,182 @@
+"""A guard between a provider's decoder and the client's renderer: chunks in, chunks out.
+
+Every text of every choice has a window of its own. Output is checked first and tokens are
+turned back after that, so that the caller's own values are not taken for the model's. The
+traps: what waits must be said before its part ends, and is dropped where the stream fails; and
+the probabilities of tokens spell the text out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import structs
+
+from federation.errors import PayloadTooLarge
+from federation.guardrails.chat import Visitor
+from federation.guardrails.guard import Guard, Screening
+from federation.guardrails.json_texts import is_json
+from federation.guardrails.vault import Restoring
+from federation.guardrails.windows import Window
+from federation.schema.chunks import Chunk, Delta, Failed, Finished, Logprobs, PartBegun, PartEnded
+from federation.schema.parts import FUNCTION, Part, Refusal, Text, Thinking, ToolCall
+
+
+class _Whole:
+    """Arguments of a tool: JSON is checked when all of it is there, for nobody runs half a call."""
+
+    __slots__ = ("_guard", "_pieces", "_screening", "_size", "_surface")
+
+    def __init__(self, guard: Guard, surface: str, screening: Screening) -> None:
+        self._guard = guard
+        self._surface = surface
+        self._screening = screening
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def feed(self, text: str) -> str:
+        """Nothing yet; raises PayloadTooLarge over the plan's limit."""
+        self._size += len(text)
+        if self._size > self._guard.plan.most_characters:
+            raise PayloadTooLarge(
+                f"{self._surface} has more characters than the policy checks",
+                code="content_too_long",
+            )
+        self._pieces.append(text)
+        return ""
+
+    def close(self) -> str:
+        """All of it."""
+        return self._guard.json_text("".join(self._pieces), self._surface, self._screening)
+
+
+class _Open:
+    """A part that is being written."""
+
+    __slots__ = ("_checked", "_restoring")
+
+    def __init__(self, checked: Window | _Whole | None, restoring: Restoring) -> None:
+        self._checked = checked
+        self._restoring = restoring
+
+    def feed(self, text: str) -> str:
+        checked = text if self._checked is None else self._checked.feed(text)
+        return self._restoring.feed(checked)
+
+    def close(self) -> str:
+        rest = "" if self._checked is None else self._checked.close()
+        return self._restoring.feed(rest) + self._restoring.close()
+
+
+class ChunkFilter:
+    """One answer's stream, checked by `guard` (None: only tokens are turned back).
+
+    `feed` raises what the guard raises; after that nothing more may be fed, and nothing that
+    waited is ever said.
+    """
+
+    def __init__(self, guard: Guard | None, screening: Screening) -> None:
+        self._guard = guard
+        self._screening = screening
+        self._open: dict[tuple[int, int], _Open] = {}
+
+    def feed(self, chunks: Iterable[Chunk]) -> list[Chunk]:
+        """What may be said of `chunks` and of what waited before them."""
+        said: list[Chunk] = []
+        for chunk in chunks:
+            match chunk:
+                case Delta():
+                    self._delta(chunk, said)
+                case PartBegun():
+                    self._begun(chunk, said)
+                case PartEnded():
+                    self._end(chunk.choice, chunk.part, said)
+                    said.append(chunk)
+                case Finished():
+                    for choice, part in [key for key in self._open if key[0] == chunk.choice]:
+                        self._end(choice, part, said)
+                    said.append(chunk)
+                case Failed():
+                    self._open.clear()
+                    said.append(chunk)
+                case Logprobs() if self._guard is not None and self._guard.changes:
+                    pass
+                case _:
+                    said.append(chunk)
+        return said
+
+    def close(self) -> list[Chunk]:
+        """The rest of a stream that ended without saying so."""
+        said: list[Chunk] = []
+        for choice, part in list(self._open):
+            self._end(choice, part, said)
+        return said
+
+    def _begun(self, chunk: PartBegun, said: list[Chunk]) -> None:
+        surface = f"choices[{chunk.choice}].parts[{chunk.part}]"
+        opened = self._opened(chunk.head, surface)
+        if opened is None:
+            said.append(structs.replace(chunk, head=self._whole(chunk.head, surface)))
+            return
+        self._open[chunk.choice, chunk.part] = opened
+        head, text = _emptied(chunk.head)
+        said.append(chunk if not text else structs.replace(chunk, head=head))
+        self._delta(Delta(chunk.choice, chunk.part, text), said)
+
+    def _delta(self, delta: Delta, said: list[Chunk]) -> None:
+        opened = self._open.get((delta.choice, delta.part))
+        text = delta.text if opened is None else opened.feed(delta.text)
+        citation = delta.citation
+        if citation is not None:
+            surface = f"choices[{delta.choice}].parts[{delta.part}].citations"
+            citation = self._visitor().citation(citation, surface)
+        if text or delta.signature or delta.sealed or citation is not None:
+            said.append(structs.replace(delta, text=text, citation=citation))
+
+    def _end(self, choice: int, part: int, said: list[Chunk]) -> None:
+        opened = self._open.pop((choice, part), None)
+        text = "" if opened is None else opened.close()
+        if text:
+            said.append(Delta(choice, part, text))
+
+    def _whole(self, part: Part, surface: str) -> Part:
+        return self._visitor().parts((part,), surface)[0]
+
+    def _visitor(self) -> Visitor:
+        """For what comes in one piece."""
+        guard, screening = self._guard, self._screening
+
+        def prose(text: str, surface: str) -> str:
+            checked = text if guard is None else guard.text(text, surface, screening)
+            return screening.vault.restore(checked)
+
+        def json(text: str, surface: str) -> str:
+            checked = text if guard is None else guard.json_text(text, surface, screening)
+            return screening.vault.restore(checked, escaped=is_json(checked))
+
+        return Visitor(prose, json)
+
+    def _opened(self, head: Part, surface: str) -> _Open | None:
+        """The windows of a part that comes in pieces; None: it is whole."""
+        guard, screening = self._guard, self._screening
+        match head:
+            case ToolCall():
+                escaped = head.kind == FUNCTION
+                whole = _Whole(guard, f"{surface}.arguments", screening) if guard else None
+                return _Open(whole, Restoring(screening.vault, escaped=escaped))
+            case Text() | Refusal() | Thinking():
+                window = Window(guard, f"{surface}.text", screening) if guard else None
+                return _Open(window, Restoring(screening.vault))
+            case _:
+                return None
+
+
+def _emptied(head: Part) -> tuple[Part, str]:
+    """A part that opens without its text, and the text."""
+    match head:
+        case ToolCall():
+            return structs.replace(head, arguments=""), head.arguments
+        case Text() | Refusal() | Thinking():
+            return structs.replace(head, text=""), head.text
+        case _:
+            return head, ""

@@ -1,0 +1,376 @@
+"""What attempts to take over a model look like: patterns by class of attack, with weights.
+
+These are tripwires, not a proof of innocence: they catch wording that is in wide use, and an
+author who avoids it passes. The trap: every word in them stands in honest prompts too
+("ignore", "pretend", "system"), so a pattern asks for the word together with its object, and
+weak signs count only in company.
+
+Patterns run over the text in lower case, byte by byte: a class in brackets holds ASCII only.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from federation.guardrails.attacks import (
+    AUTHORITY,
+    DELIMITER,
+    ENCODED,
+    EXTRACTION,
+    OVERRIDE,
+    PERSONA,
+    ROLE_TOKEN,
+    SUPPRESSION,
+    TOOL_ABUSE,
+    Tripwire,
+)
+
+_RULES: Final = (
+    r"(?:instruction|rule|guideline|prompt|directive|command|polic(?:y|ies)|restriction|"
+    r"programming|training|constraint|message|order|context|direction|conversation|limitation|"
+    r"filter|safeguard|safety)s?"
+)
+_GAP: Final = r"[^.!?\n]{0,40}?"
+_WIDE: Final = r"[^\n]{0,80}?"
+_HIDDEN: Final = (
+    r"(?:(?:system|initial|original|hidden|secret|internal|base|first) ?"
+    r"(?:prompt|instruction|message|rule|directive)s?|pass ?(?:word|code|phrase)|"
+    r"secret (?:key|code|word|phrase)|api key|access code|prompt above|text above)"
+)
+_ILL: Final = (
+    r"(?:illegal|unethical|immoral|harmful|dangerous|offensive|inappropriate|explicit|nsfw|"
+    r"profan|violent|amoral|unlawful|hateful)"
+)
+_NO: Final = (
+    r"(?:no|without|free (?:of|from)|any|freed from|lacks?|devoid of|not bound by|bypass(?:es)?)"
+)
+
+TRIPWIRES: Final = (
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "ignor|disregard|forget|overrid|bypass|neglect|dismiss|discard|skip|violat",
+        rf"\b(?:ignor(?:e|es|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|"
+        rf"bypass(?:es|ing)?|neglect|dismiss|discard|"
+        rf"skip|violat(?:e|es|ing))\b{_GAP}\b(?:all|any|every|previous|prior|above|"
+        rf"preceding|earlier|your|the|these|those|"
+        rf"openai'?s?|its|content|his|other|such)\b{_GAP}\b{_RULES}\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "ignor|disregard|forget",
+        r"\b(?:ignore|disregard|forget)\b (?:all |everything |anything |what |"
+        r"about )?(?:of )?(?:the |that |you |from )?"
+        r"(?:above|before|previously|prior|you have learned|you (?:were|have been|know|"
+        r"are)|(?:were|was|came) (?:told|said|before))",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "new|real|actual|updated|following",
+        r"\b(?:new|real|actual|updated) (?:instruction|task|rule|objective|directive)"
+        r"s?\b ?(?::|are|is|follow|begin|start)",
+    ),
+    Tripwire(
+        OVERRIDE,
+        0.6,
+        "guideline|restrict|polic|rule|limit|filter|terms",
+        rf"\b{_NO}\b{_GAP}\b(?:guideline|restriction|limitation|filter|censorship|"
+        rf"constraint|boundar(?:y|ies)|"
+        r"(?:content|openai|usage) polic(?:y|ies)|ethic(?:s|al)?|moral(?:s|ity)?|"
+        r"terms of service)s?\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        0.8,
+        "abide|bound|confin|adhere|comply|obey|follow",
+        r"\b(?:not?|never|n't|longer|without) (?:have to |need to |required to |being |"
+        r"be )?(?:abide by|bound (?:by|to)|adhere to|"
+        r"comply with|confined|obey|follow|limited by|restricted by|constrained by)\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        0.8,
+        "broken free|broke free|freed|liberat|escaped|unshackl|unchain",
+        r"\b(?:broken? free|been freed|liberated|escaped|unshackled|unchained)\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "ignor|vergiss|missacht|olvid|oubli|dimentic|esque",
+        r"\b(?:ignoriere?n?|vergiss|missachte|olvida|ignora(?:r|te)?|oubliez?|ignorez|dimentica|"
+        rf"ignore|esque(?:ç|c)a)\b{_GAP}\b(?:anweisung|anleitung|regel|instruccion|instrucción|regla|"
+        r"consigne|instruction|règle|istruzion|regol|instru(?:ç|c)|regra|vorherig|anterior|"
+        r"pr(?:é|e)c(?:é|e)dent|precedent)",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "忽略|无视|無視|忘记|игнориру|забудь",
+        r"(?:忽略|无视|無視|忘记)[^\n]{0,40}(?:指令|指示|规则|提示|内容|说明)|(?:игнорируй|забудь)"
+        r"[^\n]{0,60}(?:инструкц|правил|указан|сказан)",
+    ),
+    Tripwire(
+        PERSONA,
+        1.0,
+        "anything now|dan mode|developer mode|jailbr|jail break|god mode|evil mode|"
+        "sudo mode|chaos mode|opposite mode",
+        r"\b(?:do anything now|(?:dan|developer|dev|god|evil|jailbreak|jailbroken|"
+        r"unrestricted|sudo|chaos|opposite|unfiltered|debug|root|admin) "
+        r"mode|jail ?broken|jailbreak(?:ed)? (?:ai|chat|gpt|prompt|bot|version|response|"
+        r"\+)|\[?.{0,4}jailbreak\]|you can do anything)\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.5,
+        "act as|pretend|role|simulat|imperson|from now on|you are|you will be|"
+        "immerse|persona|become",
+        r"\b(?:(?:you (?:will|are going to|must|are to|should|shall|need to)|please|"
+        r"going to|to|and) (?:act|behave|respond|answer|pretend|speak|roleplay|"
+        r"role-play|pose|simulate|function|operate)(?: as| to be| like)?|act as|"
+        r"pretend (?:to be|you(?:'re| are))|simulate (?:a|an|being)|"
+        r"impersonate|immerse yourself|take on the (?:role|persona)|assume the (?:role|"
+        r"persona|identity)|"
+        r"(?:you are|you're) (?:now |going to be |about to )|become (?:a|an|the))\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.5,
+        "from now|from on now|henceforth|from here on|this point",
+        r"\b(?:from (?:now on|on now|here on|this (?:point|moment))|henceforth)\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.5,
+        "character|persona|role ?play|role-play|in-character",
+        r"\b(?:stay(?:ing)? in character|break(?:ing)? character|in character|"
+        r"your persona|persona|role ?-?play(?:ing)?|character called|"
+        r"fictional character)\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.6,
+        "unfilter|uncensor|unrestrict|amoral|unethic|unbound|unhing|limitless|"
+        "no moral|evil|sinister",
+        r"\b(?:unfiltered|uncensored|unrestricted|amoral|unmoderated|unhinged|limitless|"
+        r"unbounded|unlocked|unaligned|nonmoral|"
+        r"evil (?:ai|bot|version|twin|confidant|assistant|trusted)|(?:no|lacks?|without)"
+        r" (?:morals?|ethics))\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.5,
+        "stands for|known as|called|named|goes by|nicknam",
+        r"\b(?:which |that )?(?:stands for|(?:an?|the) (?:ai|bot|chatbot|assistant|"
+        r"language model|model|character|entity|gpt|persona)[^.\n]{0,30}"
+        r"(?:named|called|known as))\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.5,
+        "chatgpt|chat gpt|openai|language model|gpt-4|gpt4|as an ai|an ai",
+        r"\b(?:chat ?gpt|openai|gpt-?[345]|(?:large )?language model|as an ai|"
+        r"another a[il]|you are an ai)\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.8,
+        "two response|two ways|both response|two answers|two different|classic|"
+        "normal response|gpt:|🔒|🔓",
+        r"\b(?:two (?:responses|(?:different )?ways|answers|(?:different |"
+        r"separate )?(?:paragraphs|replies|outputs))|both (?:responses|answers)|"
+        r"\[?(?:gpt|classic|normal)\]? ?: ?\\?\[)|🔓",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.8,
+        "refus|reject|declin|deny",
+        r"\b(?:never|not|n't|no|cannot|without|nor) (?:ever |be able to |allowed to |"
+        r"to |can |you )?(?:refus\w*|rejects?|rejecting|declin\w*|deny|denies)\b"
+        r"|\b(?:will|must|can|does|do|you) (?:never|not) refuse",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.8,
+        "apolog|sorry|disclaimer|warning|lectur|moraliz|as an ai|caution|remind",
+        r"\b(?:never|not|n't|no|without|avoid|omit|delete|skip|zero)"
+        r"\b[^.\n]{0,40}\b(?:apologi[sz]\w*|sorry|disclaimers?|disclamers?|warnings?|"
+        r"lectur\w*|morali[sz]\w*|"
+        r"as an ai|cautions?|reminders?|caveats?)\b",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.6,
+        "can't|cannot|can not|unable|not able",
+        r"\b(?:never|not|n't) (?:say|state|tell|claim|mention|reply|respond|answer|use)"
+        r"\b[^.\n]{0,60}(?:can't|cannot|can not|unable|not able|n't do|inappropriate|"
+        r"ai\b)",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.6,
+        "illegal|unethical|immoral|harmful|dangerous|offensive|inappropriate|nsfw|"
+        "profan|amoral|swear|curse|explicit",
+        rf"\b(?:even if|regardless|no matter|including|generate|produce|create|provide|"
+        rf"allowed|can|will|how|any|answers?|everything)\b[^.\n]{{0,80}}\b{_ILL}"
+        r"|\b(?:swear|curse)s?\b[^.\n]{0,30}\b(?:word|freely|lot|all)",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.6,
+        "start your|begin your|begin with|start with|prefix|at the beginning|every response",
+        r"\b(?:start|begin|prefix|end) (?:all |every |each )?(?:of )?(?:your|with|the)"
+        r" ?(?:\w+ ){0,3}?(?:response|answer|output|reply|replies|message|sentence|with)"
+        r"s?\b",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.5,
+        "must|always",
+        r"\b(?:must|always|will always|have to) (?:always )?(?:answer|comply|obey|"
+        r"respond|reply|agree|follow|fulfil?l|accept|say yes|provide)\b",
+    ),
+    Tripwire(
+        EXTRACTION,
+        1.0,
+        "prompt|instruction|password|passcode|passphrase|pass phrase|secret|api key|"
+        "access code|text above",
+        rf"\b(?:reveal|print|show|repeat|output|display|tell|give|share|say|write|recite|"
+        rf"disclose|send|leak|spell|provide|confirm|list|expose|dump|copy|translate|"
+        rf"summari[sz]e|encode)\b{_GAP}\b(?:your|the|me|its|my|us|this|user'?s?)\b{_GAP}{_HIDDEN}",
+    ),
+    Tripwire(
+        EXTRACTION,
+        1.0,
+        "prompt|instruction|password|passcode|passphrase|pass phrase|secret|access code",
+        rf"\bwhat(?:'s| is| are| was| were)?\b (?:the |your |my |its |user'?s? |current |"
+        rf"is ){{1,3}}{_HIDDEN}",
+    ),
+    Tripwire(
+        EXTRACTION,
+        1.0,
+        "above|before|beginning|verbatim|everything",
+        r"\b(?:repeat|print|output|copy|echo|recite|say)\b[^.\n]{0,20}\b(?:everything|"
+        r"all|(?:the )?(?:text|words|content|sentences?|lines?))\b[^.\n]{0,25}"
+        r"\b(?:above|before this|so far|from the (?:start|beginning)|verbatim)\b",
+    ),
+    Tripwire(
+        EXTRACTION,
+        1.0,
+        "passwort|contraseñ|mot de passe|senha|парол|密码|パスワード|palabra clave|lösenord|"
+        "wachtwoord|parola|kata sandi|पासवर्ड|비밀번호|mật khẩu|şifre|كلمة",
+        r"(?:was ist|sag|gib|geben|verrat|cu(?:á|a)l es|dime|dame|quel(?:le)? est|donne|"
+        r"qual (?:e|é|è)|diga|какой|скажи|назови|是什么|告诉|教えて|何ですか|dimmi|"
+        r"vad är|wat is|apa|क्या|뭐|무엇|ما هي|nedir|là gì|nenn)"
+        r"[^\n]{0,60}(?:passwort|contraseñ|mot de passe|senha|парол|密码|パスワード|lösenord|"
+        r"wachtwoord|parola|kata sandi|पासवर्ड|비밀번호|mật khẩu|şifre|كلمة)"
+        r"|(?:密码|パスワード|비밀번호|पासवर्ड|şifre)[^\n]{0,20}(?:是什么|何|教|뭐|무엇|क्या|nedir)",
+    ),
+    Tripwire(
+        AUTHORITY,
+        0.6,
+        "mode|access|override|admin|developer|maintenance|debug|diagnostic",
+        r"\b(?:maintenance|debug|diagnostic|admin(?:istrator)?|system|root|developer|"
+        r"service|recovery|test(?:ing)?|safe|superuser|emergency)[ -](?:mode|access|"
+        r"override|privileges)\b",
+    ),
+    Tripwire(
+        AUTHORITY,
+        0.6,
+        "i am|i'm|as a|as an|as the|this is",
+        r"\b(?:i am|i'm|this is|as) (?:a|an|the|your|from) (?:\w+ ){0,2}?(?:developer|"
+        r"administrator|admin|creator|programmer|engineer|owner|police|officer|security|"
+        r"support|auditor|expert|researcher|ceo|manager|doctor|openai|anthropic|google|"
+        r"meta|law enforcement|detective|supervisor)\b",
+    ),
+    Tripwire(
+        AUTHORITY,
+        0.6,
+        "password|passcode|secret|credential|personal|email|address|location|city|"
+        "birth|credit card|phone",
+        r"\b(?:need|require|confirm|share|verify|tell|give|provide|must know|want)"
+        r"\b[^.\n]{0,50}\b(?:password|passcode|secret|credentials|user'?s|(?:his|her|"
+        r"their) (?:email|address|"
+        r"phone|location|city)|(?:email|home|ip) address|birth ?(?:date|day|month)|"
+        r"current (?:city|location)|credit card)\b",
+    ),
+    Tripwire(
+        ROLE_TOKEN,
+        1.0,
+        "<|im_|[inst]|<<sys>>|[/inst]|<start_of_turn|<end_of_turn|eot_id|endoftext|<s>",
+        r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|</s>\s*<s>",
+    ),
+    Tripwire(
+        ROLE_TOKEN,
+        0.6,
+        "system:|assistant:|human:|system]|<system|instruction:",
+        r"(?:^|\n)\s*(?:#{1,4} ?|\[|<)?(?:system|assistant|human|developer|instruction)"
+        r"(?:\]|>|:| ?(?:message|prompt|override):)",
+    ),
+    Tripwire(
+        DELIMITER,
+        1.0,
+        "end of|end |begin|start of|---|===",
+        r"(?:-{3,}|={3,}|#{3,}|\[|<|\*{2,}) ?/?(?:end|begin|start|stop)"
+        r"(?: of)?(?: the)? (?:system|user|prompt|instruction|input|context|document|"
+        r"text|message)s?\b",
+    ),
+    Tripwire(
+        DELIMITER,
+        0.8,
+        "end of|important|attention",
+        r"\bend of (?:the )?(?:system |user )?(?:prompt|instructions|context|document|"
+        r"input)\b|\b(?:important|attention) (?:message|note|instruction)s? (?:for|to)"
+        r" (?:the )?(?:ai|assistant|model|llm|bot)",
+    ),
+    Tripwire(
+        ENCODED,
+        1.0,
+        "base64|rot13|rot-13|caesar|cipher|decode|morse|hexadecimal|reverse",
+        r"\b(?:decode|decrypt|decipher|unscramble)\b[^\n]{0,80}\b(?:and|then)"
+        r"\b[^\n]{0,40}\b(?:follow|execute|do|obey|answer|respond|run|perform|tell|"
+        r"comply)\b"
+        r"|\b(?:answer|respond|reply|output|write)\b[^.\n]{0,30}\b(?:in|using|with)"
+        r" (?:base ?64|rot-?13|morse|hex(?:adecimal)?|caesar)\b",
+    ),
+    Tripwire(
+        ENCODED,
+        0.6,
+        "base64|rot13|rot-13|caesar|cipher|morse|leet",
+        r"\b(?:base ?64|rot-?13|caesar cipher|morse code|leet ?speak)\b",
+    ),
+    Tripwire(
+        TOOL_ABUSE,
+        1.0,
+        "rm -rf|/etc/passwd|curl |wget |powershell|os.system|subprocess|drop table|eval(",
+        r"\brm -rf? [/~*]|/etc/(?:passwd|shadow)|\b(?:run|execute|call|invoke|use)"
+        r"\b[^.\n]{0,60}\b(?:os\.system|subprocess|eval\(|powershell|drop table)|"
+        r"\|\s*(?:ba)?sh\b",
+    ),
+    Tripwire(
+        TOOL_ABUSE,
+        1.0,
+        "tool|function|plugin|send|forward|post|email|upload|exfil",
+        r"\b(?:send|forward|post|email|upload|exfiltrate|transmit|leak)"
+        r"\b[^.\n]{0,60}\b(?:conversation|chat history|credentials|password|api keys?|"
+        r"secrets?|system prompt|user data|personal data|"
+        r"files?|contacts?|inbox|emails)\b[^.\n]{0,40}\b(?:to|at|via)"
+        r"\b[^.\n]{0,20}(?:https?:|[\w.-]+@|webhook|url|server|attacker|this address)",
+    ),
+    Tripwire(
+        TOOL_ABUSE,
+        0.8,
+        "tool|function|plugin",
+        r"\b(?:call|invoke|use|execute|trigger)\b[^.\n]{0,30}\b(?:tool|function|plugin)"
+        r"s?\b[^.\n]{0,40}\b(?:without|do not|don't|never|silently|secretly)"
+        r"\b[^.\n]{0,30}\b(?:ask|tell|confirm|mention|user|permission)",
+    ),
+    Tripwire(
+        TOOL_ABUSE,
+        1.0,
+        "![",
+        r"!\[[^\]\n]{0,40}\]\(https?://[^)\s]{1,200}\?[^)\s]{0,100}(?:=\{|=\[|=<|=%7b|"
+        r"data=|q=\.\.\.|=$)",
+    ),
+)

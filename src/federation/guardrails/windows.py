@@ -1,0 +1,167 @@
+"""A guard over a text that comes in pieces: what may be said already, and what must wait.
+
+The text is cut at places that depend on the text alone, never on how it came in pieces: two
+calm words in a row (no digit, no sign of an address, nothing that a value begins with) make a
+cut before the second, and what stands between two cuts is checked together with what was said
+before it. So every splitting gives the same output. The trap: what waits must be bounded, so
+rows without calm words are cut too, and a value that reaches over such a cut is swallowed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from federation.guardrails.entities import PRIVATE_KEY, Span
+from federation.guardrails.folding import one_to_one
+from federation.guardrails.guard import Guard, Screening
+from federation.guardrails.patterns import compiled
+
+_CONTEXT: Final = 160
+"""Characters said before that are read again, for the words beside a value."""
+_WORD: Final = re.compile(rb"[^\s?]*[\s?]")
+"""A word and its border. Signs of scripts without spaces are folded to question marks."""
+_LONGEST_CALM: Final = 30
+_HOT: Final = compiled(rb"[0-9@%&\\\x1a]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$")
+_NAMES_A_VALUE: Final = compiled(
+    rb"key|secret|token|pass|pwd|bearer|credential|licen|swift|\bbic\b|connection",
+    ignore_case=True,
+)
+_FIRST_CAP, _LAST_CAP = 256, 16_384
+"""Characters: where text without calm words is cut, and how long one value may become."""
+_SURE: Final = 64
+"""A value that ends so far before a forced cut is whole."""
+_SWALLOWED: Final = re.compile(r"[A-Za-z0-9+/=_.~-]*")
+_SWALLOWED_KEY: Final = re.compile(r"[A-Za-z0-9+/=\s\\-]*")
+
+
+class Window:
+    """One text of a stream, guarded. `feed` and `close` raise what the guard raises."""
+
+    __slots__ = (
+        "_always",
+        "_calm",
+        "_cap",
+        "_context",
+        "_guard",
+        "_hot",
+        "_pending",
+        "_screening",
+        "_seen",
+        "_surface",
+        "_swallowing",
+    )
+
+    def __init__(self, guard: Guard, surface: str, screening: Screening) -> None:
+        self._guard = guard
+        self._surface = surface
+        self._screening = screening
+        self._always = bool(guard.plan.custom or guard.plan.recognizers)
+        self._context = ""
+        self._pending = ""
+        self._seen = 0  # how much of what is pending was looked at
+        self._calm = True  # whether the word before `_seen` is calm
+        self._hot = False  # whether a word before `_seen` is not
+        self._cap = _FIRST_CAP
+        self._swallowing: re.Pattern[str] | None = None
+
+    @property
+    def held(self) -> int:
+        """How many characters wait."""
+        return len(self._pending)
+
+    def feed(self, text: str) -> str:
+        """What may be said now that `text` has come."""
+        self._pending += text
+        said: list[str] = []
+        while (place := self._decision()) is not None:
+            until, cut = place
+            said.append(self._forced(until) if cut is None else self._calm_cut(until, cut))
+        return "".join(said)
+
+    def close(self) -> str:
+        """The rest, where the text is over."""
+        self._swallow()
+        spans = self._spans(len(self._pending))
+        return self._commit(len(self._pending), spans)
+
+    def _decision(self) -> tuple[int, int | None] | None:
+        """The next cut that can be decided: what must be looked at, and where it is (None: it is
+        forced)."""
+        if self._swallowing is not None and not self._swallow():
+            return None
+        shift = self._seen
+        for match in _WORD.finditer(one_to_one(self._pending[shift:])):
+            start, end = match.start() + shift, match.end() + shift
+            if end > self._cap:
+                break
+            self._seen = end
+            if end - start == 1:
+                continue  # a border after a border
+            word = match.group()[:-1]
+            calm = len(word) <= _LONGEST_CALM and not _HOT.occurs(word)
+            before, self._calm = self._calm, calm
+            self._hot = self._hot or not calm
+            if calm and before and start > 0:
+                return end, start
+        return (self._cap, None) if len(self._pending) >= self._cap else None
+
+    def _calm_cut(self, until: int, cut: int) -> str:
+        spans: list[Span] = []
+        if self._hot or self._always or self._named(until):
+            spans = self._spans(until)
+        for span in spans:
+            if span.start < cut < span.end:
+                cut = span.end
+        return self._commit(cut, spans, calm=True)
+
+    def _forced(self, until: int) -> str:
+        """A cut in text that has no calm place."""
+        spans = self._spans(until)
+        cut = until - _FIRST_CAP // 2
+        for span in spans:
+            if span.end > until - _SURE:
+                cut = min(cut, span.start)
+            elif span.start < cut < span.end:
+                cut = span.end
+        if cut > 0:
+            return self._commit(cut, spans)
+        if self._cap < _LAST_CAP:
+            self._cap *= 2
+            return ""
+        key = spans[0].kind == PRIVATE_KEY
+        self._swallowing = _SWALLOWED_KEY if key else _SWALLOWED
+        return self._commit(until, [Span(0, until, spans[0].kind, spans[0].rank)])
+
+    def _named(self, until: int) -> bool:
+        """Whether a word names a value that may look like any other word."""
+        return _NAMES_A_VALUE.occurs(one_to_one(self._context[-_SURE:] + self._pending[:until]))
+
+    def _spans(self, until: int) -> list[Span]:
+        """Values in what is pending, up to `until`, as places in it."""
+        shift = len(self._context)
+        text = self._context + self._pending[:until]
+        return [
+            Span(max(0, span.start - shift), span.end - shift, span.kind, span.rank)
+            for span in self._guard.spans(text, self._surface, self._screening)
+            if span.end > shift
+        ]
+
+    def _commit(self, cut: int, spans: list[Span], *, calm: bool = False) -> str:
+        text, self._pending = self._pending[:cut], self._pending[cut:]
+        self._context = (self._context + text)[-_CONTEXT:]
+        self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP
+        whole = [span for span in spans if span.end <= cut]
+        return self._guard.applied(text, whole, self._surface, self._screening)
+
+    def _swallow(self) -> bool:
+        """Drop what belongs to a value that was replaced already; whether its end has come."""
+        if self._swallowing is None:
+            return True
+        end = self._swallowing.match(self._pending)
+        assert end is not None  # noqa: S101 - the pattern matches an empty text
+        self._pending = self._pending[end.end() :]
+        if not self._pending:
+            return False
+        self._swallowing = None
+        return True

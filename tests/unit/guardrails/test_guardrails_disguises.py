@@ -1,0 +1,149 @@
+"""Values that were made hard to see: 19 disguises of a card, an SSN, an e-mail and an IBAN."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+
+from federation.guardrails import entities as kind
+from federation.guardrails.chat import screen_request, texts_of
+from federation.guardrails.entities import Action
+from federation.guardrails.guard import Guard, Plan, Screening
+from federation.schema.chat import USER, ChatRequest, Message
+from federation.schema.parts import Text, ToolCall
+
+VALUES = {
+    kind.CARD: "4539148803436467",
+    kind.SSN: "536-22-8741",
+    kind.EMAIL: "marta.kowalska@example.org",
+    kind.IBAN: "GB29NWBK60161331926819",
+}
+LOOK_ALIKE = str.maketrans("aceopxyABCEHIKMOPTX05", "асеорхуАВСЕНІКМОРТХО5")
+DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
+WIDE = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)})
+
+
+def groups(value: str, sign: str) -> str:
+    """In fours where it is a number, sign by sign where it is an address."""
+    if "@" in value:
+        return value.replace("@", f"{sign}@{sign}").replace(".", f"{sign}.{sign}")
+    bare = value.replace("-", "")
+    return sign.join(re.findall(".{1,4}", bare)) if len(bare) != 9 else value.replace("-", sign)
+
+
+def dotted(value: str) -> str:
+    return (
+        value.replace("@", " [at] ").replace(".", " [dot] ") if "@" in value else groups(value, ".")
+    )
+
+
+def percent(value: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in value.encode())
+
+
+def entities(value: str) -> str:
+    return "".join(f"&#{ord(sign)};" for sign in value)
+
+
+def escaped(value: str) -> str:
+    return "".join(f"\\u{ord(sign):04x}" for sign in value)
+
+
+def odd(value: str) -> str:
+    return (
+        groups(value, "_") if "@" not in value else value.replace("@", "(at)").replace(".", "(dot)")
+    )
+
+
+def other_signs(value: str) -> str:
+    """Dashes, points and the at sign of other blocks."""
+    if "@" in value:
+        return value.replace("@", "\uff20").replace(".", "\u2024")
+    return groups(value, "\u2011")
+
+
+def look_alike(value: str) -> str:
+    return value.translate(LOOK_ALIKE)
+
+
+def other_digits(value: str) -> str:
+    if any(sign.isdigit() for sign in value):
+        return value.translate(DEVANAGARI)
+    return unicodedata.normalize("NFKC", value).translate(WIDE)
+
+
+PROSE: dict[str, Callable[[str], str]] = {
+    "full width": lambda value: f"Here it is: {value.translate(WIDE)} for you",
+    "zero width": lambda value: "Note " + "\u200b".join(value) + " please",
+    "entities": lambda value: f"Found {entities(value)} here",
+    "soft hyphens": lambda value: "Note " + "\u00ad".join(value) + " please",
+    "spaced": lambda value: "It is " + " ".join(value) + " as I said",
+    "dotted": lambda value: f"Use {dotted(value)} now",
+    "percent": lambda value: f"see https://host.test/?q={percent(value)}&x=1",
+    "unicode escapes": lambda value: f'x = "{escaped(value)}"',
+    "base64": lambda value: (
+        "data " + base64.b64encode(f"value: {value}".encode()).decode() + " end"
+    ),
+    "look-alike letters": lambda value: f"Send it to {look_alike(value)} today",
+    "other digits": lambda value: f"Note {other_digits(value)} please",
+    "odd separators": lambda value: f"Note {odd(value)} please",
+    "glued to words": lambda value: f"value={value};next" if "@" in value else f"nr{value}end",
+    "JSON in JSON": lambda value: json.dumps({"a": json.dumps({"b": json.dumps({"c": value})})}),
+    "in code": lambda value: f'const x = "{value[:7]}" + "{value[7:]}";',
+    "markdown link": lambda value: f"[click]({'mailto:' if '@' in value else 'tel:'}{value})",
+    "other signs": lambda value: f"Note {other_signs(value)} please",
+}
+
+
+def guard() -> Guard:
+    return Guard(Plan(dict.fromkeys(kind.BUILT_IN, Action.REDACT)), b"key")
+
+
+def request(*messages: tuple[Text | ToolCall, ...]) -> ChatRequest:
+    return ChatRequest("openai", "m", tuple(Message(USER, parts) for parts in messages))
+
+
+def disguised(how: str, value: str) -> ChatRequest:
+    half = len(value) // 2
+    if how == "over messages":
+        return request((Text(f"it is {value[:half]}"),), (Text(f"{value[half:]} ok?"),))
+    if how == "over parts":
+        return request((Text(f"it is {value[:half]}"), Text(f"{value[half:]} ok?")))
+    text = PROSE[how](value)
+    if how == "JSON in JSON":
+        return request((ToolCall("c", "f", text),))
+    return request((Text(text),))
+
+
+CASES = [(how, name) for how in (*PROSE, "over messages", "over parts") for name in VALUES]
+
+
+def readable(value: str) -> set[str]:
+    """Pieces of the value that must not be left over in any reading."""
+    bare = re.sub(r"\W", "", value)
+    return {bare[:8], bare[-8:]}
+
+
+@pytest.fixture(scope="module")
+def shared_guard() -> Guard:
+    return guard()
+
+
+@pytest.mark.parametrize(("how", "name"), CASES)
+def test_a_disguised_value_is_found_and_taken_out(how: str, name: str, shared_guard: Guard) -> None:
+    call = disguised(how, VALUES[name])
+    screening = Screening.begin(b"secret")
+    changed = screen_request(shared_guard, call, screening)
+    found = {finding.kind for finding in screening.tally.findings()}
+    assert name in found
+    left = re.sub(r"\W", "", "".join(text for text, _ in texts_of(changed)))
+    assert not any(piece in left for piece in readable(VALUES[name]))
+
+
+def test_the_table_has_nineteen_disguises_of_four_values() -> None:
+    assert len(CASES) == 76

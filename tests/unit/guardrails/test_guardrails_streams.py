@@ -1,0 +1,255 @@
+"""A guard over a stream: whatever the pieces, the same output, and no value leaves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from federation.errors import Forbidden, PayloadTooLarge, UpstreamCut
+from federation.guardrails import entities as kind
+from federation.guardrails.entities import Action
+from federation.guardrails.guard import Guard, Plan, Screening
+from federation.guardrails.streams import ChunkFilter
+from federation.guardrails.vault import Restoring, Vault
+from federation.guardrails.windows import Window
+from federation.schema.chat import TokenLogprob
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Collector,
+    Delta,
+    Failed,
+    Finished,
+    Logprobs,
+    PartBegun,
+    PartEnded,
+)
+from federation.schema.parts import Citation, Foreign, Refusal, Text, ToolCall
+
+EMAIL, CARD = "jane.doe@example.org", "4539 1488 0343 6467"
+KEY = (
+    "-----BEGIN PRIVATE KEY-----\n"
+    + "MIIEvAIBADANBgkq7w0BAQEFAASC\n" * 20
+    + "-----END PRIVATE KEY-----"
+)
+TOKEN = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIx" * 60 + ".abcDEFghiJKL"
+PLANTED = {
+    EMAIL: "doe@example",
+    CARD: "0343",
+    "GB29 NWBK 6016 1331 9268 19": "1331",
+    "536-22-8741": "8741",
+    "+44 20 7946 0958": "7946",
+    "192.0.2.17": "192.0",
+    "jane at example dot org": "dot",
+    "password: Tr0ub4dor&3": "Tr0ub4",
+    KEY: "MIIE",
+    TOKEN: "eyJ",
+}
+
+
+def guard(action: Action = Action.REDACT) -> Guard:
+    return Guard(Plan(dict.fromkeys(kind.BUILT_IN, action)), b"k")
+
+
+GUARD = guard()
+
+
+def windowed(pieces: list[str]) -> str:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    return "".join([window.feed(piece) for piece in pieces] + [window.close()])
+
+
+@pytest.mark.parametrize("value", PLANTED)
+def test_a_planted_value_never_leaves_wherever_the_stream_is_cut(value: str) -> None:
+    text = f"Well of course, it is {value} and that is all there is to say."
+    whole = windowed([text])
+    assert PLANTED[value] not in whole
+    assert whole.startswith("Well of course, it is ")
+    assert whole.endswith(" and that is all there is to say.")
+    assert windowed(list(text)) == whole
+    for cut in range(0, len(text), max(1, len(text) // 60)):
+        assert windowed([text[:cut], text[cut:]]) == whole
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            *PLANTED,
+            "the",
+            "quick",
+            "configuration",
+            "at",
+            "dot",
+            "12",
+            "A",
+            "\n",
+            "- ",
+            "déjà",
+            "请问",
+            "x" * 40,
+        ]
+    ),
+    max_size=20,
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(WORDS, st.randoms(use_true_random=False))
+def test_every_splitting_gives_the_same_output(words: list[str], random: object) -> None:
+    text = " ".join(words)
+    pieces, at = [], 0
+    while at < len(text):
+        size = random.randint(1, 40)  # type: ignore[attr-defined]
+        pieces.append(text[at : at + size])
+        at += size
+    assert windowed(pieces) == windowed([text])
+
+
+def test_calm_text_waits_for_two_words_and_no_longer() -> None:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    text = "thoroughly considered responsibilities of every department remain " * 20
+    held = []
+    for letter in text:
+        window.feed(letter)
+        held.append(window.held)
+    assert max(held) <= 64
+
+
+def test_endless_digits_are_said_in_the_end() -> None:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    text = ", ".join(str(number % 90) for number in range(3000))
+    said, held = "", 0
+    for at in range(0, len(text), 7):
+        said += window.feed(text[at : at + 7])
+        held = max(held, window.held)
+    assert said + window.close() == text
+    assert held <= 512
+
+
+def test_a_value_longer_than_the_longest_wait_is_swallowed() -> None:
+    said = windowed(["see -----BEGIN PRIVATE KEY-----\n", *(["MIIEvAIBADANBgkq7w0\n"] * 2000)])
+    assert said == "see [PRIVATE_KEY]"
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(st.integers(1, 9), min_size=1), st.booleans())
+def test_tokens_come_back_however_they_are_cut(sizes: list[int], escaped: bool) -> None:
+    vault = Vault(b"s")
+    tokens = [vault.token("email", EMAIL), vault.token("secret", 'a"b\\'), vault.token("ip", "::1")]
+    text = f"a{tokens[0]}{tokens[1]} EMAIL_ {tokens[0][:-1]} {tokens[2]}_{tokens[1]}EMAIL"
+    restoring, said, at = Restoring(vault, escaped=escaped), "", 0
+    while at < len(text):
+        size = sizes[at % len(sizes)]
+        said += restoring.feed(text[at : at + size])
+        at += size
+    assert said + restoring.close() == vault.restore(text, escaped=escaped)
+    assert EMAIL in said
+
+
+def filtered(
+    chunks: list[Chunk], screening: Screening, *, plan: Guard | None = GUARD
+) -> list[Chunk]:
+    stream = ChunkFilter(plan, screening)
+    said = [out for chunk in chunks for out in stream.feed([chunk])]
+    return said + stream.close()
+
+
+def test_every_choice_and_every_call_of_a_tool_has_its_own_window() -> None:
+    arguments = json.dumps({"to": EMAIL, "n": 1})
+    chunks: list[Chunk] = [Begun("i", "m")]
+    chunks += [PartBegun(choice, 0, Text("")) for choice in (0, 1)]
+    chunks += [PartBegun(0, part, ToolCall(str(part), "f", "")) for part in (1, 2)]
+    for at in range(max(len(CARD), len(arguments))):
+        for choice in (0, 1):
+            chunks.append(Delta(choice, 0, CARD[at : at + 1]))
+        for part in (1, 2):
+            chunks.append(Delta(0, part, arguments[at : at + 1]))
+    chunks += [
+        PartEnded(0, 1),
+        PartEnded(0, 2),
+        PartEnded(0, 0),
+        Finished(0, "stop"),
+        Finished(1, "stop"),
+    ]
+    collector = Collector("openai")
+    collector.add(filtered(chunks, Screening.begin(b"s")))
+    first, second = collector.response().choices
+    assert first.parts[0] == second.parts[0] == Text("[CARD]")
+    for made in first.parts[1:]:
+        assert isinstance(made, ToolCall)
+        assert json.loads(made.arguments) == {"to": "[EMAIL]", "n": 1}
+
+
+def test_restored_values_are_not_taken_for_the_models_own() -> None:
+    screening = Screening.begin(b"s")
+    token = screening.vault.token(kind.EMAIL, EMAIL)
+    chunks: list[Chunk] = [
+        PartBegun(0, 0, Text(f"mine is {token} and ")),
+        Delta(0, 0, "theirs is other@example.net, "),
+        Delta(0, 0, "as you know"),
+        PartEnded(0, 0),
+    ]
+    collector = Collector("openai")
+    collector.add(filtered(chunks, screening))
+    expected = f"mine is {EMAIL} and theirs is [EMAIL], as you know"
+    assert collector.response().choices[0].parts == (Text(expected),)
+
+
+def test_without_a_guard_deltas_pass_as_they_came() -> None:
+    chunks: list[Chunk] = [PartBegun(0, 0, Text("")), Delta(0, 0, EMAIL), PartEnded(0, 0)]
+    assert filtered(chunks, Screening.begin(b"s"), plan=None) == chunks
+
+
+def test_what_waits_is_dropped_where_the_stream_fails() -> None:
+    error = UpstreamCut("it ended")
+    chunks: list[Chunk] = [PartBegun(0, 0, Text("")), Delta(0, 0, "it is 4539"), Failed(error)]
+    said = filtered(chunks, Screening.begin(b"s"))
+    assert said[-1] == Failed(error)
+    assert "4539" not in "".join(chunk.text for chunk in said if isinstance(chunk, Delta))
+
+
+def test_probabilities_do_not_spell_out_what_waits() -> None:
+    chunk = Logprobs(0, (TokenLogprob("4539", -0.1),))
+    assert filtered([chunk], Screening.begin(b"s")) == []
+    assert filtered([chunk], Screening.begin(b"s"), plan=guard(Action.LOG)) == [chunk]
+
+
+def test_what_must_not_pass_ends_the_stream() -> None:
+    with pytest.raises(Forbidden):
+        filtered(
+            [PartBegun(0, 0, Text("")), Delta(0, 0, f"it is {EMAIL} I think so")],
+            Screening.begin(b"s"),
+            plan=guard(Action.BLOCK),
+        )
+
+
+def test_citations_and_whole_parts_are_checked_and_turned_back_too() -> None:
+    screening = Screening.begin(b"s")
+    token = screening.vault.token(kind.EMAIL, EMAIL)
+    raw = Raw(json.dumps({"to": token, "card": CARD}).encode())
+    chunks: list[Chunk] = [
+        PartBegun(0, 0, Text("")),
+        Delta(0, 0, citation=Citation(title=f"by {token}", quote=f"paid {CARD} once")),
+        PartBegun(0, 1, Foreign("openai", raw)),
+        PartBegun(0, 2, Refusal("not for 192.0.2.17 or so")),
+    ]
+    said = filtered(chunks, screening)
+    cited = next(chunk for chunk in said if isinstance(chunk, Delta))
+    assert cited.citation == Citation(title=f"by {EMAIL}", quote="paid [CARD] once")
+    whole = next(c.head for c in said if isinstance(c, PartBegun) and isinstance(c.head, Foreign))
+    assert json.loads(bytes(whole.raw)) == {"to": EMAIL, "card": "[CARD]"}
+    assert "".join(c.text for c in said if isinstance(c, Delta)) == "not for [IP] or so"
+
+
+def test_arguments_over_the_limit_end_the_stream() -> None:
+    plan = Plan({kind.EMAIL: Action.REDACT}, most_characters=10)
+    with pytest.raises(PayloadTooLarge):
+        filtered(
+            [PartBegun(0, 0, ToolCall("1", "f", "")), Delta(0, 0, "x" * 11)],
+            Screening.begin(b"s"),
+            plan=Guard(plan, b"k"),
+        )
