@@ -1,0 +1,1 @@
+"""Policies: what may go where, compiled into sets of deployments; pure decisions."""
