@@ -13,17 +13,23 @@ import math
 from random import Random
 
 from federation.domain.live import Live
-from federation.domain.money import NANO
 from federation.domain.routes import Weights
 from federation.errors import InvalidRequest
-from federation.routing.eligible import call_rules, eligible, refusal
+from federation.routing.eligible import call_rules, cost_cap, eligible, refusal
 from federation.routing.fleet import Fleet
 from federation.routing.intents import UNKNOWN, category_of, expected_output
 from federation.routing.names import Resolved, Rules, apply_rules
 from federation.routing.operations import operation_features, operation_rules, operation_terms
 from federation.routing.request import Case, Memory, RoutingRequest, Verdict, expected_input
 from federation.routing.score import Terms, parts, predicted_ms, predicted_nano, totals
-from federation.routing.strategies import STRATEGIES, Choice, Order, Strategy, cooling_last
+from federation.routing.strategies import (
+    LOCAL_FIRST,
+    STRATEGIES,
+    Choice,
+    Order,
+    Strategy,
+    cooling_last,
+)
 from federation.schema.glance import Glance
 from federation.schema.records import Candidate, Decision, Features
 
@@ -44,7 +50,7 @@ def decide(
     case = _admit(fleet, live, request, target, strategy, memory)
     constraints = request.glance.ask.constraints
     limited = constraints.max_cost is not None or constraints.max_latency_ms is not None
-    if limited:
+    if limited or request.policy_max_nano is not None:
         _limit(case)
     if case.classified:
         _score(case)
@@ -85,6 +91,8 @@ def _admit(
         rules = call_rules(fleet, target, glance, request.key)
     else:
         rules = operation_rules(fleet, target, glance, request.key)
+    if request.policy:
+        rules = request.policy + rules
     mask, removed = eligible(fleet, target, rules)
     if not mask:
         raise refusal(fleet, target, rules)
@@ -123,9 +131,10 @@ def _limit(case: Case) -> None:
     constraints, slate = case.request.glance.ask.constraints, case.slate
     given, made = case.input_tokens, case.output_tokens
     limits: Rules = ()
-    if constraints.max_cost is not None:
+    cap = cost_cap(constraints, case.request.policy_max_nano)
+    if cap is not None:
         nano = [predicted_nano(case.prices, i, given, made) for i in slate.indexes]
-        limits = (("max_cost", slate.mask_under(nano, constraints.max_cost * NANO)),)
+        limits = ((cap[0], slate.mask_under(nano, cap[1])),)
     if constraints.max_latency_ms is not None:
         ms = [predicted_ms(case.live, i, made) for i in slate.indexes]
         limits = (*limits, ("max_latency", slate.mask_under(ms, constraints.max_latency_ms)))
@@ -170,6 +179,8 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
             rng=rng,
             ring=memory.ring,
             totals=case.totals,
+            local=case.fleet.local,
+            overflow=_overflow(case.fleet) if case.strategy == LOCAL_FIRST else (),
             preferred=_ranks(case, preference) if preference else (),
         )
     )
@@ -177,6 +188,10 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
     if odds and settled is not order:
         odds = _without_cooling(dict(zip(order, odds, strict=True)), settled, case)
     return settled, odds
+
+
+def _overflow(fleet: Fleet) -> tuple[int, ...]:
+    return tuple([fleet.providers.get(name, 0) for name in fleet.settings.overflow.providers])
 
 
 def _without_cooling(odds: dict[int, float], settled: list[int], case: Case) -> tuple[float, ...]:

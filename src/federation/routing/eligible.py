@@ -12,6 +12,7 @@ holds. The provider then has the last word. Nothing that governs is ever taken o
 from __future__ import annotations
 
 from federation.domain.access import VirtualKey
+from federation.domain.money import NANO
 from federation.errors import NotEligible
 from federation.routing.fleet import Fleet
 from federation.routing.masks import indexes_of
@@ -32,14 +33,15 @@ _REMOVED_LIMIT = 100
 
 _CALLER = 400
 _GOVERNED = 403
-_DOWN = 503
+_NOBODY = 404
 
 _STATUS = {
-    **dict.fromkeys(("other_host", "data_unknown", "residency", "certification"), _GOVERNED),
-    **dict.fromkeys(("max_cost", "max_latency"), _GOVERNED),
     **dict.fromkeys(("ability", "modality", "context", "max_output"), _CALLER),
+    **dict.fromkeys(("operation", "dialect", "retired"), _NOBODY),
+    "policy": _GOVERNED,
 }
-"""By the rule that left nobody; those not named here mean that somebody is missing just now."""
+"""By the rule that left nobody; the others govern. Never a 5xx: vendors' clients would try again
+by themselves, and who is ill or cooling down is no rule."""
 
 _EXPLAIN = {
     "operation": "does not offer this operation",
@@ -55,6 +57,7 @@ _EXPLAIN = {
     "max_output": "cannot write as many tokens as max_tokens asks for",
     "residency": "is not known to keep data within data_residency",
     "max_cost": "is predicted to cost more than max_cost, or its price is unknown",
+    "policy:max_cost": "is predicted to cost more than policies allow, or its price is unknown",
     "max_latency": "is predicted to take longer than max_latency_ms",
     "vectors": "makes other vectors than the deployment that this name stands for",
 }
@@ -129,6 +132,15 @@ def governing_rules(fleet: Fleet, constraints: Constraints) -> Rules:
     return tuple(rules)
 
 
+def cost_cap(constraints: Constraints, policy_nano: int | None) -> tuple[str, float] | None:
+    """The lower of the caps on the predicted cost, in nano-dollars, and the rule that sets it."""
+    own = constraints.max_cost
+    asked = None if own is None else own * NANO
+    if policy_nano is not None and (asked is None or policy_nano < asked):
+        return "policy:max_cost", policy_nano
+    return None if asked is None else ("max_cost", asked)
+
+
 def eligible(fleet: Fleet, target: Resolved, rules: Rules) -> tuple[int, dict[str, int]]:
     """Who may serve the call under its rules, and how many each rule removed (each counted
     once, under the first)."""
@@ -180,6 +192,7 @@ def _part(rule: str, members: list[str]) -> str:
         "ability": f"cannot do {fact}",
         "modality": f"does not read {fact} input",
         "certification": f"has no evidenced {fact} certification",
+        "policy": "is kept out by a policy",
     }.get(kind, rule)
     shown = ", ".join(members[:_LISTED])
     more = f" and {len(members) - _LISTED} more" if len(members) > _LISTED else ""
@@ -187,8 +200,8 @@ def _part(rule: str, members: list[str]) -> str:
 
 
 def _status(target: Resolved, rules: Rules) -> int:
-    """403 where a rule that governs decided, 400 where the request asks what nobody can do,
-    503 where deployments exist that cannot be asked just now."""
+    """403 where a rule that governs decided (switched off or without a credential, too), 400
+    where the request asks what nobody can do, 404 where nobody is there to do it."""
     mask = target.mask
     for rule, passes in rules:
         if rule.startswith("key_"):
@@ -203,4 +216,4 @@ def _status(target: Resolved, rules: Rules) -> int:
             break
     if decisive == "operation" and target.mask and target.named:
         return _CALLER
-    return _STATUS.get(decisive, _DOWN)
+    return _STATUS.get(decisive, _GOVERNED if decisive else _NOBODY)

@@ -14,13 +14,13 @@ from datetime import date
 from operator import itemgetter
 
 from federation.domain.catalogue import DataUse, Deployment
+from federation.domain.regions import meets
 from federation.domain.routes import Settings
 from federation.domain.snapshot import Snapshot
 from federation.routing.masks import Steps, indexes_of, mask_of
 from federation.routing.names import AUTO, Names, Resolved, Rules
 from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
-from federation.routing.regions import satisfies
 
 CHAT = "chat"
 _MEMO_LIMIT = 512
@@ -87,6 +87,8 @@ class Fleet:
     ids: tuple[str, ...]
     names: Names
     everything: int
+    local: int
+    """Hosts of our own."""
     unstated: int
     """Rows that say nothing of what their model can do (often an operator's own server)."""
     abilities: dict[str, int]
@@ -128,9 +130,12 @@ class Fleet:
 
         The operator's default model is one for chats: it stands for no other operation.
         """
-        if not requested and self.operation != CHAT:
-            requested = AUTO
-        return self.names.resolve(requested)
+        return self.names.resolve(self.named_by(requested))
+
+    def named_by(self, requested: str | None) -> str:
+        """The name that a call asks for, unknown ones included: its own, else what stands in."""
+        standing = self.settings.default_model if self.operation == CHAT else None
+        return requested or standing or AUTO
 
     def slate(self, mask: int) -> Slate:
         """The members of a set, in index order."""
@@ -142,12 +147,13 @@ class Fleet:
         return found
 
     def resident_in(self, places: tuple[str, ...]) -> int:
-        """The deployments known to process data in none but these places."""
+        """The deployments known to process data in none but these places, in any case of
+        letters."""
         found = self._resident.get(places)
         if found is None:
-            outside = 0
+            outside, demanded = 0, [place.lower() for place in places]
             for region, mask in self.regions.items():
-                if not satisfies(region, places):
+                if not meets(region, demanded):
                     outside |= mask
             found = self.region_known & ~outside
             if len(self._resident) >= _MEMO_LIMIT:
@@ -190,6 +196,7 @@ def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation:
             makers=_where(deployments, _may_be_preferred),
         ),
         everything=(1 << len(deployments)) - 1,
+        local=_where(deployments, lambda d: d.provider.local),
         unstated=_where(deployments, _says_nothing),
         abilities=_index(deployments, lambda d: [a.value for a in d.model.abilities]),
         modalities=_index(deployments, lambda d: d.model.input_modalities),

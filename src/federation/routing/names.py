@@ -10,6 +10,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from heapq import nlargest
 
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Deadlines, Route, Weights
@@ -19,8 +20,13 @@ from federation.routing.masks import mask_of
 
 AUTO = "auto"
 Rules = tuple[tuple[str, int], ...]
-_NEAR_POOL = 200
-"""difflib is slow, and anybody may send unknown names: it compares with so many others."""
+_OPEN = Deadlines()
+_NEAR_POOL = 60
+"""difflib is slow, and anybody may send unknown names: it compares with so many others, those
+that share most letters and pairs of letters."""
+_NEAR = 9
+_LEAST_LIKENESS = 0.55
+_NAME_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,9 @@ class Resolved:
     weights: Weights | None
     """The route's own."""
     deadlines: Deadlines
+    """The route's own over the general ones."""
+    own_deadlines: Deadlines
+    mend: str
     order: tuple[int, ...] = ()
     """A route's targets as written; empty where the name gives no order."""
     shares: dict[int, float] = field(default_factory=dict)
@@ -53,6 +62,7 @@ class Names:
 
     __slots__ = (
         "_deployments",
+        "_grams",
         "_ids",
         "_known",
         "_makers",
@@ -75,6 +85,7 @@ class Names:
         self._plain = _plain_names(snapshot.deployments)
         # Only names that exist are kept, so clients cannot make it grow.
         self._targets: dict[str, Resolved] = {}
+        self._grams: dict[str, frozenset[str]] = {}
 
     def under(self, rules: Rules) -> Names:
         """The same names under other standing rules, as another operation has them."""
@@ -151,6 +162,7 @@ class Names:
     ) -> Resolved:
         settings = self._settings
         ready, unready = apply_rules(mask, rules)
+        own = (route.deadlines if route else None) or _OPEN
         return Resolved(
             name=name,
             mask=mask,
@@ -159,7 +171,9 @@ class Names:
             unready=tuple(unready.items()),
             strategy=route.strategy if route else settings.strategy,
             weights=route.weights if route else None,
-            deadlines=(route.deadlines if route else None) or settings.deadlines,
+            deadlines=own.over(settings.deadlines),
+            own_deadlines=own,
+            mend=(route.mend if route else None) or settings.mend,
             order=order,
             shares=shares or {},
             named=named,
@@ -167,21 +181,29 @@ class Names:
         )
 
     def _unknown(self, name: str) -> str:
-        shown = name if len(name) <= 100 else f"{name[:100]}..."
+        shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}..."
         near = self._nearest(name)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
         return f"There is no model, route or deployment named {shown!r}.{hint}"
 
     def _nearest(self, name: str) -> list[str]:
-        wanted = name.lower()[:100]
-        head, tail = wanted[:3], wanted.rpartition("/")[2][:4]
-        pool = [
-            known
-            for known in self.all_names()
-            if known[:3].lower() == head or tail in known.lower()
-        ]
-        near = get_close_matches(wanted, pool[:_NEAR_POOL], n=3, cutoff=0.5)
-        return near or get_close_matches(wanted, list(self._routes)[:_NEAR_POOL], n=3)
+        """Up to three names that may have been meant: those that can be asked before others."""
+        wanted = name.lower()[:_NAME_SHOWN]
+        if not self._grams:
+            self._grams.update((known, _grams(known.lower())) for known in self.all_names())
+        asked = _grams(wanted)
+        pool = nlargest(
+            _NEAR_POOL,
+            self._grams,
+            key=lambda known: len(asked & self._grams[known]) / (len(self._grams[known]) + 1),
+        )
+        near = get_close_matches(wanted, pool, n=_NEAR, cutoff=_LEAST_LIKENESS)
+        return [known for known in near if self.resolve(known).ready][:3] or near[:3]
+
+
+def _grams(name: str) -> frozenset[str]:
+    """A name's letters and its pairs of letters."""
+    return frozenset((*name, *map(str.__add__, name, name[1:])))
 
 
 def apply_rules(mask: int, rules: Rules) -> tuple[int, dict[str, int]]:

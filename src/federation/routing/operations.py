@@ -14,10 +14,9 @@ from typing import Final
 
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
-from federation.domain.money import NANO
 from federation.domain.routes import Weights
 from federation.errors import InvalidRequest, NotEligible
-from federation.routing.eligible import governing_rules, key_rules
+from federation.routing.eligible import cost_cap, governing_rules, key_rules
 from federation.routing.fleet import Fleet
 from federation.routing.masks import indexes_of, mask_of
 from federation.routing.names import Resolved, Rules, apply_rules
@@ -140,22 +139,27 @@ def admit_passage(
     glance: OperationGlance,
     key: VirtualKey,
     price_nano: int,
+    policy: Rules = (),
+    policy_max_nano: int | None = None,
 ) -> None:
     """Apply the rules to a request that goes to one provider untranslated; `mask` are its
     deployments, whose place and evidence are the provider's.
 
-    Raises `NotEligible`. A key that is kept to some models needs to know which one is meant.
+    Raises `NotEligible`. A key that is kept to some models needs to know which one is meant; a
+    policy that keeps out any of them keeps out a request that does not say.
     """
     constraints = glance.ask.constraints
-    rules: Rules = ()
+    named = (fleet.names.covers(glance.model) if glance.model else 0) & mask or mask
+    rules: Rules = tuple((rule, 0 if named & ~passes else mask) for rule, passes in policy)
     if key.providers:
-        rules = (("key_providers", fleet.of_providers(key.providers)),)
+        rules += (("key_providers", fleet.of_providers(key.providers)),)
     if key.models:
         meant = fleet.names.covers(glance.model) if glance.model else 0
         rules += (("key_models", mask if meant & mask & fleet.named(key.models) else 0),)
     rules += governing_rules(fleet, constraints)
-    if constraints.max_cost is not None:
-        rules += (("max_cost", mask if price_nano <= constraints.max_cost * NANO else 0),)
+    cap = cost_cap(constraints, policy_max_nano)
+    if cap is not None:
+        rules += ((cap[0], mask if price_nano <= cap[1] else 0),)
     if constraints.max_latency_ms is not None:
         rules += (("max_latency", 0),)
     left, removed = apply_rules(mask, rules)

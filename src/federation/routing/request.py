@@ -45,6 +45,10 @@ class RoutingRequest:
     """What `consistent_hash` sticks to, if not the session, user, tenant or key."""
     usage: Usage = NOTHING
     """What an operation other than chat is expected to use."""
+    policy: Rules = ()
+    """The rules that policies bring, each named `policy:<rule>`."""
+    policy_max_nano: int | None = None
+    """The most that policies let the call be predicted to cost."""
 
 
 @dataclass(slots=True)

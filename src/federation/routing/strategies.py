@@ -18,6 +18,7 @@ from federation.domain.routes import Weights
 from federation.routing.fleet import Slate
 from federation.routing.ring import Ring
 
+LOCAL_FIRST = "local_first"
 _PREFERENCE = 0.05
 """What a preferred provider's score gains: it decides among near equals and no more."""
 
@@ -39,6 +40,10 @@ class Choice:
     rng: Random
     ring: Callable[[Slate], Ring]
     totals: list[float]
+    local: int = 0
+    """The hosts of our own, as a set."""
+    overflow: tuple[int, ...] = ()
+    """The deployments of each provider that calls may spill to, as sets, in the order of turns."""
     preferred: tuple[int, ...] = ()
     """For each member of the slate, its provider's rank of preference, 0 for none."""
 
@@ -126,6 +131,27 @@ def by_hash(choice: Choice) -> Order:
     return [indexes[place] for place in drawn], (1.0 / len(indexes),) * len(indexes)
 
 
+def by_place(choice: Choice) -> Order:
+    """Our own hosts while they keep up, the least busy first; then those that calls may spill
+    to, in turn; then the rest."""
+    listed = _listed(choice)
+    crowded, inflight = choice.live.crowded, choice.live.inflight
+    own = [index for index in listed if choice.local >> index & 1]
+    own.sort(key=inflight.__getitem__)
+    ready = [index for index in own if index not in crowded]
+    away = [index for index in listed if not choice.local >> index & 1]
+    spill = [some for mask in choice.overflow if (some := [i for i in away if mask >> i & 1])]
+    if not choice.overflow:
+        spill = [[index] for index in away]
+    if not ready and spill:
+        start = choice.turns() % len(spill)
+        spill = spill[start:] + spill[:start]
+    order = ready + [index for some in spill for index in some]
+    order += [index for index in own if index in crowded]
+    named = set(order)
+    return order + [index for index in away if index not in named], ()
+
+
 def _listed(choice: Choice) -> list[int]:
     if not choice.order:
         return list(choice.slate.indexes)
@@ -144,6 +170,7 @@ STRATEGIES: dict[str, Strategy] = {
     "least_latency": Strategy(by_latency),
     "least_connections": Strategy(by_connections),
     "consistent_hash": Strategy(by_hash),
+    LOCAL_FIRST: Strategy(by_place),
 }
 
 

@@ -15,7 +15,7 @@ from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Ability, DataUse, Deployment, Price, Rates
 from federation.errors import NotEligible
 from federation.routing.decide import decide
-from federation.routing.eligible import ASSUMED_CONTEXT, call_rules, eligible, removed_by
+from federation.routing.eligible import ASSUMED_CONTEXT, call_rules, cost_cap, eligible, removed_by
 from federation.routing.fleet import Fleet
 from federation.schema.glance import Constraints, Glance
 
@@ -228,19 +228,19 @@ def test_a_refusal_names_the_rule_and_has_the_status_of_its_kind(
 
 
 @pytest.mark.parametrize(
-    ("facts", "rule"),
+    ("facts", "status", "rule"),
     [
-        ({"usable": False}, "credential"),
-        ({"enabled": False}, "disabled"),
-        ({"p_dialect": "klingon"}, "dialect"),
-        ({"retires": "2020-01-01"}, "retired"),
+        ({"usable": False}, 403, "credential"),
+        ({"enabled": False}, 403, "disabled"),
+        ({"p_dialect": "klingon"}, 404, "dialect"),
+        ({"retires": "2020-01-01"}, 404, "retired"),
     ],
 )
-def test_deployments_that_cannot_be_asked_just_now_are_a_503(
-    facts: dict[str, Any], rule: str
+def test_deployments_that_nobody_can_ask_are_nothing_to_try_again(
+    facts: dict[str, Any], status: int, rule: str
 ) -> None:
     error = refused(fleet([deployment("acme/large", **facts)]), "acme/large")
-    assert (error.status, error.removed) == (503, {"acme/large": rule})
+    assert (error.status, error.removed) == (status, {"acme/large": rule})
 
 
 def test_unknown_facts_under_auto_are_a_governing_refusal() -> None:
@@ -253,9 +253,9 @@ def test_a_key_without_reach_is_told_so_before_anything_about_the_deployment() -
     assert refused(made, "acme/large", key=key(models=("x",))).status == 403
 
 
-def test_a_route_to_nowhere_is_a_503_that_says_so() -> None:
+def test_a_route_to_nowhere_is_a_404_that_says_so() -> None:
     error = refused(fleet([deployment("acme/large")], [route("r", "speed", "gone/1")]), "r")
-    assert error.status == 503
+    assert error.status == 404
     assert "no deployment behind" in error.message
 
 
@@ -290,7 +290,9 @@ def test_residency_wants_every_place_of_a_provider_to_be_allowed() -> None:
     made = fleet(
         [
             deployment("both/x", p_regions=("eu", "us")),
-            deployment("berlin/x", p_regions=("DE",)),
+            deployment("berlin/x", p_regions=("de",)),
+            deployment("caps/x", p_regions=("DE",)),
+            deployment("odd/x", p_regions=("mars",)),
             deployment("box/x", p_regions=(), p_local=True),
             deployment("hk/x", p_regions=("hk",)),
         ]
@@ -305,6 +307,7 @@ def test_residency_wants_every_place_of_a_provider_to_be_allowed() -> None:
     assert resident("apac") == set()
     assert resident("cn") == {"hk/x"}
     assert resident("mars") == set()
+    assert resident("other", "unknown") == set()
 
 
 def test_memos_stay_bounded_whatever_clients_ask() -> None:
@@ -338,4 +341,34 @@ def test_governing_rules_are_never_taken_on_trust_even_when_named() -> None:
 def test_a_disabled_provider_is_out_even_when_its_model_is_named() -> None:
     off = deployment("acme/large")
     off = replace(off, provider=replace(off.provider, enabled=False))
-    assert refused(fleet([off]), "acme/large").status == 503
+    assert refused(fleet([off]), "acme/large").status == 403
+
+
+def test_the_rules_of_policies_are_the_first_to_remove() -> None:
+    made = fleet([deployment("a/x"), deployment("b/y"), deployment("c/z", usable=False)])
+    request = call(images=1)
+    request.policy = (("policy:data_residency", 0b100),)
+    with pytest.raises(NotEligible) as caught:
+        decide(made, live(made), request, Random(1), memory())
+    assert caught.value.status == 403
+    assert caught.value.removed["b/y"] == "policy:data_residency"
+    said = "a/x, b/y (policy:data_residency: is kept out by a policy)"
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "demanded", "rule"),
+    [
+        (None, 5, "policy:max_cost"),
+        (1.0, 5, "policy:max_cost"),
+        (0.000_000_001, 5, "max_cost"),
+        (0.000_000_005, 5, "max_cost"),
+        (0.5, None, "max_cost"),
+        (None, None, None),
+    ],
+)
+def test_the_lower_cap_is_the_one_that_counts(
+    asked: float | None, demanded: int | None, rule: str | None
+) -> None:
+    cap = cost_cap(Constraints(max_cost=asked), demanded)
+    assert (None if cap is None else cap[0]) == rule

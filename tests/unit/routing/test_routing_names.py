@@ -128,6 +128,35 @@ def test_an_unknown_name_is_refused_with_the_nearest_names() -> None:
     assert len(caught.value.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("sim-atlas-larg", "sim-atlas-large"),
+        ("sim-atlas/sim-atlas-larg", "sim-atlas/sim-atlas-large"),
+        ("atlas-large", "sim-atlas-large"),
+        ("gtp-9", "gpt-9"),
+        ("GPT-9", "gpt-9"),
+        ("openai/gtp-9", "openai/gpt-9"),
+    ],
+)
+def test_a_near_name_is_found_among_many_others(asked: str, meant: str) -> None:
+    others = [f"sim-comet/sim-comet-flash:fault_{number}" for number in range(400)]
+    made = fleet(
+        [deployment(name) for name in (*others, "sim-atlas/sim-atlas-large")]
+        + [deployment("openai/gpt-9")]
+    )
+    with pytest.raises(NotFound, match=rf"Did you mean [^?]*{meant}"):
+        made.resolve(asked)
+
+
+def test_a_near_name_that_can_be_asked_is_named_before_one_that_cannot() -> None:
+    made = fleet([deployment("acme/large-1", usable=False), deployment("bolt/large-2")])
+    with pytest.raises(NotFound) as caught:
+        made.resolve("large-3")
+    assert "large-2" in caught.value.message
+    assert "large-1" not in caught.value.message
+
+
 def test_a_name_is_looked_up_once_and_unknown_names_are_not_kept() -> None:
     made = fleet([deployment("acme/large")])
     assert made.resolve("acme/large") is made.resolve("acme/large")
