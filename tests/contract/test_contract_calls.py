@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from zlib import crc32
-
-import msgspec
 import pytest
+from ledger_lines import lines
 
 from federation.control.ports import CallStore
 from federation.schema.records import (
@@ -13,12 +11,10 @@ from federation.schema.records import (
     Candidate,
     Decision,
     Features,
-    Line,
     Record,
 )
 from federation.schema.usage import Usage
 from federation.storage.entries import LOST, RUNNING, CallFilter, Position, Sum
-from federation.storage.journal_reader import Entry, parse_line
 
 BILLIONS = 9_000_000_000_123_456_789
 """More nano-dollars than a float can count."""
@@ -61,16 +57,6 @@ def ended(
         decision=decision,
         tags={"team": "search"},
     )
-
-
-def lines(*records: Record, writer: str = "w", seq: int = 1) -> list[Entry]:
-    entries = []
-    for n, record in enumerate(records):
-        body = msgspec.json.encode(Line(writer, seq + n, record))
-        entry = parse_line(b"%08x %b" % (crc32(body), body))
-        assert isinstance(entry, Entry)
-        entries.append(entry)
-    return entries
 
 
 def take(calls: CallStore, *records: Record, writer: str = "w", seq: int = 1) -> None:

@@ -6,59 +6,100 @@ key's row stays, so that the ledger can still name it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, literal, select, tuple_, update
 
 from federation.domain.access import Role, VirtualKey
 from federation.storage.engine import reading, writing
-from federation.storage.tables import tenants, virtual_keys
+from federation.storage.tables import retired_secrets, tenants, virtual_keys
+from federation.storage.tenancy_entries import Place, Retired
+from federation.storage.tenancy_scope import owned
 
 _encode = msgspec.json.encode
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
+_AGE = (virtual_keys.c.created_ms, virtual_keys.c.id)
 
 
 class SqlKeys:
-    """Virtual keys in a database; implements `control.ports.KeyStore`."""
+    """Virtual keys in a database; implements `control.tenancy_ports.IssuedKeys`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def add(self, key: VirtualKey) -> None:
         """Keep a new key. Its id and hash are new, for both are random."""
-        row = {
-            "id": key.id,
-            "hash": key.hash,
-            "name": key.name,
-            "tenant": key.tenant,
-            "role": key.role.value,
-            "created_ms": key.created_ms,
-            "expires_ms": key.expires_ms,
-            "revoked_ms": key.revoked_ms,
-            "models": _encode(key.models).decode(),
-            "providers": _encode(key.providers).decode(),
-            "hint": key.hint,
-        }
         with writing(self._engine) as connection:
-            connection.execute(insert(virtual_keys), row)
+            connection.execute(insert(virtual_keys), _row(key))
 
     def find(self, key: str, tenant: str | None) -> VirtualKey | None:
         """One key; None where there is none, or it is another tenant's (None: any tenant)."""
-        query = select(virtual_keys).where(virtual_keys.c.id == key)
-        if tenant is not None:
-            query = query.where(virtual_keys.c.tenant == tenant)
         with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(owned(virtual_keys, tenant, key)).one_or_none()
         return None if row is None else _key(row)
 
     def list(self, tenant: str | None) -> list[VirtualKey]:
         """A tenant's keys (None: everyone's), revoked ones too, oldest first."""
-        query = select(virtual_keys).order_by(virtual_keys.c.created_ms, virtual_keys.c.id)
-        if tenant is not None:
-            query = query.where(virtual_keys.c.tenant == tenant)
+        query = owned(virtual_keys, tenant).order_by(*_AGE)
         with reading(self._engine) as connection:
             return [_key(row) for row in connection.execute(query)]
+
+    def page(
+        self,
+        tenant: str | None,
+        after: Place | None,
+        limit: int,
+        team: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[VirtualKey]:
+        """Keys by age and id, revoked ones too (tenant None: everyone's)."""
+        query = owned(virtual_keys, tenant).order_by(*_AGE).limit(limit)
+        if team is not None:
+            query = query.where(virtual_keys.c.team == team)
+        if user is not None:
+            query = query.where(virtual_keys.c.user == user)
+        if after is not None:
+            query = query.where(tuple_(*_AGE) > tuple_(*map(literal, after)))
+        with reading(self._engine) as connection:
+            return [_key(row) for row in connection.execute(query)]
+
+    def change(
+        self,
+        tenant: str | None,
+        key: str,
+        edit: Callable[[VirtualKey], VirtualKey],
+        retire_ms: int | None = None,
+    ) -> VirtualKey | None:
+        """Put `edit(key)` in a key's place, alone in doing so; None where there is none.
+
+        What `edit` raises is raised, and nothing is changed. A hash that it replaces is good
+        until `retire_ms` (None: no more), and any before that one ends now.
+        """
+        with writing(self._engine) as connection:
+            row = connection.execute(
+                owned(virtual_keys, tenant, key).with_for_update()
+            ).one_or_none()
+            if row is None:
+                return None
+            before = _key(row)
+            after = edit(before)
+            same = virtual_keys.c.id == key
+            connection.execute(update(virtual_keys).where(same).values(_row(after)))
+            if before.hash != after.hash:
+                _retire(connection, before, retire_ms)
+        return after
+
+    def retired(self, now_ms: int) -> Sequence[Retired]:
+        """Former secrets that still work, in the order in which they end."""
+        until = retired_secrets.c.until_ms
+        query = select(retired_secrets).where(until > now_ms).order_by(until)
+        with reading(self._engine) as connection:
+            return [
+                Retired(row.hash, row.key, row.tenant, row.until_ms)
+                for row in connection.execute(query)
+            ]
 
     def revoke(self, key: str, at_ms: int) -> None:
         """End a key. Idempotent: the first revocation's time stays."""
@@ -85,6 +126,31 @@ class SqlKeys:
             connection.execute(insert(tenants), row)
 
 
+def _retire(connection: Connection, before: VirtualKey, until_ms: int | None) -> None:
+    connection.execute(delete(retired_secrets).where(retired_secrets.c.key == before.id))
+    if until_ms is not None:
+        former = {"hash": before.hash, "key": before.id, "tenant": before.tenant}
+        connection.execute(insert(retired_secrets), {**former, "until_ms": until_ms})
+
+
+def _row(key: VirtualKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "hash": key.hash,
+        "name": key.name,
+        "tenant": key.tenant,
+        "role": key.role.value,
+        "created_ms": key.created_ms,
+        "expires_ms": key.expires_ms,
+        "revoked_ms": key.revoked_ms,
+        "models": _encode(key.models).decode(),
+        "providers": _encode(key.providers).decode(),
+        "hint": key.hint,
+        "team": key.team,
+        "user": key.user,
+    }
+
+
 def _key(row: Row[Any]) -> VirtualKey:
     return VirtualKey(
         id=row.id,
@@ -98,4 +164,6 @@ def _key(row: Row[Any]) -> VirtualKey:
         models=_names(row.models),
         providers=_names(row.providers),
         hint=row.hint,
+        team=row.team,
+        user=row.user,
     )

@@ -1,20 +1,20 @@
 """The ledger in the relational store: journal lines in, calls and sums out.
 
 The trap: taking lines in is the one thing here that every call pays for. Statements are
-compiled once and given tuples, because per-row parameter handling would cost more than
+texts made once and given tuples, because per-row parameter handling would cost more than
 SQLite's own work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, Select, case, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Row, Select, Table, case, func, select, update
 
 from federation.schema.records import Line
+from federation.storage import rollups
 from federation.storage.engine import reading, writing
 from federation.storage.entries import (
     LOST,
@@ -42,22 +42,16 @@ class SqlCalls:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        began = insert(calls).on_conflict_do_nothing()
-        ended = insert(calls)
-        ended = ended.on_conflict_do_update(
-            index_elements=[calls.c.id],
-            set_={name: ended.excluded[name] for name in _CALL if name not in _AT_START},
-            where=calls.c.ended_ms.is_(None),
+        mark = "%s" if engine.dialect.name == "postgresql" else "?"
+        at_end = _assigned(name for name in _CALL if name not in _AT_START)
+        self._began = _insert(calls, _CALL, mark, "NOTHING")
+        self._ended = _insert(
+            calls, _CALL, mark, f"UPDATE SET {at_end} WHERE calls.ended_ms IS NULL", "(id)"
         )
-        position = insert(ingest_offsets)
-        position = position.on_conflict_do_update(
-            index_elements=[ingest_offsets.c.writer],
-            set_={name: position.excluded[name] for name in _OFFSET[1:]},
+        self._attempt = _insert(attempts, _ATTEMPT, mark, "NOTHING")
+        self._position = _insert(
+            ingest_offsets, _OFFSET, mark, f"UPDATE SET {_assigned(_OFFSET[1:])}", "(writer)"
         )
-        self._began = _compiled(engine, began, _CALL)
-        self._ended = _compiled(engine, ended, _CALL)
-        self._attempt = _compiled(engine, insert(attempts).on_conflict_do_nothing(), _ATTEMPT)
-        self._position = _compiled(engine, position, _OFFSET)
 
     def positions(self) -> dict[str, Position]:
         """How far each writer's journal has been taken in."""
@@ -74,22 +68,24 @@ class SqlCalls:
         """
         began, ended, tried = _rows(writer, lines)
         with writing(self._engine) as connection:
+            _alone(connection, writer)
+            tally = rollups.count(connection, lines)
             _many(connection, self._began, began)
             _many(connection, self._ended, ended)
             _many(connection, self._attempt, tried)
+            rollups.apply(connection, tally)
             self._save(connection, writer, position)
 
     def close_writer(self, writer: str, position: Position) -> int:
         """Mark calls that a dead writer left running as lost; how many there were."""
-        lost = (
-            update(calls)
-            .where(calls.c.writer == writer, calls.c.outcome == RUNNING)
-            .values(outcome=LOST)
-        )
+        running = (calls.c.writer == writer) & (calls.c.outcome == RUNNING)
         with writing(self._engine) as connection:
-            count = connection.execute(lost).rowcount
+            _alone(connection, writer)
+            lines = connection.scalars(select(calls.c.line).where(running)).all()
+            connection.execute(update(calls).where(running).values(outcome=LOST))
+            rollups.apply(connection, rollups.lost(lines))
             self._save(connection, writer, position)
-        return count
+        return len(lines)
 
     def find(self, call: str, tenant: str | None) -> CallEntry | None:
         """One call; None where there is none, or it is another tenant's (None: any tenant)."""
@@ -98,7 +94,7 @@ class SqlCalls:
             query = query.where(calls.c.tenant == tenant)
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _entry(row)
+        return None if row is None else entry(row)
 
     def page(self, wanted: CallFilter) -> list[CallEntry]:
         """Calls, newest first, at most `limit`."""
@@ -114,7 +110,7 @@ class SqlCalls:
         if wanted.before is not None:
             query = query.where(calls.c.n < wanted.before)
         with reading(self._engine) as connection:
-            return [_entry(row) for row in connection.execute(query)]
+            return [entry(row) for row in connection.execute(query)]
 
     def sums(self, since_ms: int, tenant: str | None) -> list[Sum]:
         """Totals of calls started since then, by deployment and outcome."""
@@ -147,10 +143,23 @@ def _sums(since_ms: int, tenant: str | None) -> Select[Any]:
     return query if tenant is None else query.where(calls.c.tenant == tenant)
 
 
-def _compiled(engine: Engine, statement: Any, names: list[str]) -> str:
-    """A statement's text; its parameters are the columns `names`, in that order."""
-    compiled = statement.compile(dialect=engine.dialect, column_keys=names)
-    return str(compiled)
+def _insert(table: Table, names: list[str], mark: str, otherwise: str, on: str = "") -> str:
+    """An insertion of the columns `names`, in that order, and what to do about a row that is
+    there. As text, because both databases read it alike."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    marks = ", ".join([mark] * len(names))
+    start = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608  our own names
+    return f"{start} ON CONFLICT {on} DO {otherwise}"
+
+
+def _assigned(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}" = excluded."{name}"' for name in names)
+
+
+def _alone(connection: Connection, writer: str) -> None:
+    """Keep others off this writer's lines until the transaction ends; SQLite keeps all off."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"ledger {writer}"))))
 
 
 def _many(connection: Connection, statement: str, rows: list[Values]) -> None:
@@ -219,5 +228,6 @@ def _attempt_row(call: str, n: int, a: Tried) -> Values:
     )
 
 
-def _entry(row: Row[Any]) -> CallEntry:
+def entry(row: Row[Any]) -> CallEntry:
+    """A row of `calls` as those above know it."""
     return CallEntry(row.n, row.outcome, _line(row.line).record)

@@ -1,4 +1,4 @@
-"""Opening the relational store: SQLite in WAL mode, its schema brought up to date.
+"""Opening the relational store: SQLite in WAL mode or PostgreSQL, its schema brought up to date.
 
 The trap: everything here blocks. Control calls it in a thread of the store's own; see
 docs/decisions/0005-storage.md for why not an async driver.
@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.tables import HEAD, metadata
 
 BUSY_MS = 5_000
+_SCHEMA_LOCK = 7_335_332
+"""Any number, the same for every replica."""
 
 
 def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
@@ -43,11 +45,36 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        # SQLAlchemy says this of connections that only read, too (`reading`): a lock there
+        # would make every question wait for ingest, and ingest for every question.
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return
         # A transaction that reads first and writes later fails at once when another writer
-        # came between; one that takes the lock at its beginning waits for its turn.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # came between; one that takes the lock at its beginning waits for its turn. The event
+        # comes for connections that only read, too, and those must not wait for a writer.
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def open_postgres(url: str) -> Engine:
+    """An engine on a PostgreSQL database at `postgresql://user:password@host:port/name`.
+
+    Raises `ConfigError` where that is no such address. Nothing is connected yet.
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        message = "is no address of a database: write postgresql://user:password@host/name"
+        raise ConfigError([Problem("database", None, message)]) from error
+    # A commit is durable when the server says so: what a turn grants is handed out after it.
+    return create_engine(
+        address.set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": BUSY_MS // 1000},
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
 
 
 @contextmanager
@@ -87,13 +114,16 @@ def probe(engine: Engine) -> None:
         connection.exec_driver_sql("UPDATE tenants SET name = name WHERE id = ''")
 
 
-def prepare_schema(engine: Engine, path: Path) -> None:
+def prepare_schema(engine: Engine, path: Path | None = None) -> None:
     """Make the schema what this version of the code needs; idempotent.
 
     Raises `ConfigError` where the store was made by a newer version, or is no store.
     """
     try:
         with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # Replicas that start together would all find the store empty.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
             found = _revision(connection)
             if found == HEAD:
                 return
@@ -106,7 +136,8 @@ def prepare_schema(engine: Engine, path: Path) -> None:
         upgrade(engine, found)
     except (SQLAlchemyError, sqlite3.DatabaseError) as error:
         message = f"cannot be used as a store: {_cause(error)}"
-        raise ConfigError([Problem(str(path), None, message)]) from error
+        where = engine.url.render_as_string(hide_password=True) if path is None else str(path)
+        raise ConfigError([Problem(where, None, message)]) from error
 
 
 def _revision(connection: Connection) -> str | None:

@@ -60,6 +60,10 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", gc=False):
     usage: Usage = Usage()
     cost_nano: int | None = 0
     attempts: tuple[Tried, ...] = ()
+    team: str = ""
+    user: str = ""
+    tags: dict[str, str] = {}
+    pots: dict[str, int] = {}
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

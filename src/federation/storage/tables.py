@@ -24,10 +24,11 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    false,
     text,
 )
 
-HEAD = "0003"
+HEAD = "0007"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -41,6 +42,11 @@ tenants = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    # Tenants that were there before tiers keep what they had: no limits.
+    Column("tier", Text, nullable=False, server_default="enterprise"),
+    Column("requests_month", BigInteger),
+    Column("providers", BigInteger),
+    Column("suspended", Boolean, nullable=False, server_default=false()),
 )
 
 virtual_keys = Table(
@@ -57,6 +63,53 @@ virtual_keys = Table(
     Column("models", Text, nullable=False),
     Column("providers", Text, nullable=False),
     Column("hint", Text, nullable=False),
+    Column("team", Text, nullable=False, server_default=""),
+    Column("user", Text, nullable=False, server_default=""),
+)
+
+retired_secrets = Table(
+    "retired_secrets",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    comment="Former secrets of rotated keys, by their keyed hash.",
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenants.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenants.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("suspended", Boolean, nullable=False),
+)
+
+idempotent_answers = Table(
+    "idempotent_answers",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+    Column("status", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    comment="What was answered to requests that may be sent again, sealed.",
 )
 
 provider_overrides = Table(
@@ -174,6 +227,137 @@ evidence_runs = Table(
     Column("count", BigInteger, nullable=False),
     Index("evidence_runs_writer", "writer", "seq"),
     comment="Where the records of a writer stand in the log, from `seq` on, `count` of them.",
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("limit_nano", BigInteger, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("hard", Boolean, nullable=False),
+    Column("alerts", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+money_pots = Table(
+    "money_pots",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("budget", Text, nullable=False, index=True),
+    Column("cap_nano", BigInteger, nullable=False),
+    Column("hard", Boolean, nullable=False),
+    Column("spent_nano", BigInteger, nullable=False),
+    Column("reserved_nano", BigInteger, nullable=False),
+    Column("overrun_nano", BigInteger, nullable=False),
+    Column("alerted", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    comment="The money of a budget in a period; the sums of its leases.",
+)
+
+money_leases = Table(
+    "money_leases",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("pot", Text, primary_key=True),
+    Column("granted_nano", BigInteger, nullable=False),
+    Column("spent_nano", BigInteger, nullable=False),
+    Column("returned_nano", BigInteger, nullable=False),
+    Column("overrun_nano", BigInteger, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Index("money_leases_pot", "pot"),
+    Index("money_leases_closed", "writer", "closed"),
+    comment="Money of a pot in the hands of a worker, as totals that only grow.",
+)
+
+money_writers = Table(
+    "money_writers",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("replica", Text, nullable=False),
+    Column("beats", BigInteger, nullable=False),
+    comment="Workers that hold money; one that beats no more is dead.",
+)
+
+cost_rollups = Table(
+    "cost_rollups",
+    metadata,
+    *(
+        Column(name, kind, primary_key=True, autoincrement=False)
+        for name, kind in (
+            ("kind", Text),
+            ("grain", BigInteger),
+            ("at_ms", BigInteger),
+            ("tenant", Text),
+            ("team", Text),
+            ("key", Text),
+            ("subject", Text),
+            ("provider", Text),
+            ("model", Text),
+            ("band", Integer),
+        )
+    ),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in (
+            "calls",
+            "failed",
+            "duration_us",
+            "attempts",
+            "failed_attempts",
+            "unpriced",
+            "estimated",
+            "input",
+            "output",
+            "cached",
+            "cache_write",
+            "cache_write_long",
+            "audio_input",
+            "audio_output",
+            "reasoning",
+            "cost_nano",
+        )
+    ),
+    Index("cost_rollups_tenant", "tenant", "kind", "grain", "at_ms"),
+    comment="Sums of calls and attempts; `storage.rollups` keeps them equal to the lines.",
+    sqlite_with_rowid=False,
+)
+
+rollup_state = Table(
+    "rollup_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    comment="One row: which definition the roll-ups follow; none while they are made anew.",
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("base_url", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("abilities", Text, nullable=False),
+    Column("concurrency", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+overflow_providers = Table(
+    "overflow_providers",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
 )
 
 APPEND_ONLY = {

@@ -1,0 +1,107 @@
+"""Budgets, pots and leases in memory: for tests, and for a gateway inside a program.
+
+The trap: nothing here outlives the process, so what it held is forgotten with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+from federation.domain.budgets import Budget, Lease, Standing, pot_budget
+from federation.pricing.pots import Played, Till, Turn, touched
+
+
+class MemoryBudgets:
+    """Budgets in memory; implements `control.budgets_ports.BudgetStore`."""
+
+    def __init__(self) -> None:
+        self._budgets: dict[str, Budget] = {}
+
+    def save(self, budget: Budget) -> None:
+        """Keep a budget in the place of any with its id."""
+        self._budgets[budget.id] = budget
+
+    def find(self, budget: str, tenant: str | None) -> Budget | None:
+        """One budget; None where there is none, or it is another tenant's (None: any tenant)."""
+        found = self._budgets.get(budget)
+        return found if found is not None and tenant in (None, found.tenant) else None
+
+    def list(self, tenant: str | None) -> list[Budget]:
+        """A tenant's budgets (None: everyone's), oldest first."""
+        chosen = [each for each in self._budgets.values() if tenant in (None, each.tenant)]
+        return sorted(chosen, key=lambda each: (each.created_ms, each.id))
+
+    def remove(self, budget: str, tenant: str | None) -> bool:
+        """End a budget; what was counted stays. False where `find` would find none."""
+        if self.find(budget, tenant) is None:
+            return False
+        del self._budgets[budget]
+        return True
+
+
+class MemoryPots:
+    """Pots and leases in memory; implements `control.budgets_ports.PotStore`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pots: dict[str, Standing] = {}
+        self._leases: dict[str, dict[str, Lease]] = {}
+        """By writer, then by pot."""
+        self._alerted: dict[str, int] = {}
+        self._beats: dict[str, tuple[str, int]] = {}
+
+    def turn(self, turn: Turn) -> Played:
+        """Play a turn, all or nothing."""
+        pots, places = touched(turn)
+        with self._lock:
+            leases = {
+                (writer, pot): lease
+                for writer in {writer for writer, _ in places} | set(turn.closes)
+                for pot, lease in self._leases.get(writer, {}).items()
+            }
+            pots.update(pot for writer, pot in leases if writer in turn.closes)
+            till = Till({name: self._pots[name] for name in pots if name in self._pots}, leases)
+            played = till.play(turn)
+            self._pots.update(till.pots)
+            for (writer, pot), lease in till.leases.items():
+                self._leases.setdefault(writer, {})[pot] = lease
+            for writer in turn.closes:
+                self._beats.pop(writer, None)
+        return played
+
+    def standings(self, budget: str) -> list[Standing]:
+        """Every pot of a budget, by id."""
+        with self._lock:
+            return [pot for name, pot in sorted(self._pots.items()) if pot_budget(name) == budget]
+
+    def leases(self, writer: str | None = None) -> list[Lease]:
+        """The open leases of a writer (None: of all), by writer and pot."""
+        with self._lock:
+            writers = sorted(self._leases) if writer is None else [writer]
+            return [
+                lease
+                for each in writers
+                for _, lease in sorted(self._leases.get(each, {}).items())
+                if not lease.closed
+            ]
+
+    def alerted(self, pot: str, percent: int) -> bool:
+        """Note that an alert is due; False where it, or a higher one, was noted before."""
+        with self._lock:
+            if self._alerted.get(pot, 0) >= percent:
+                return False
+            self._alerted[pot] = percent
+            return True
+
+    def beat(self, replica: str, writers: Collection[str]) -> None:
+        """These workers of a replica are alive."""
+        with self._lock:
+            for writer in writers:
+                _, beats = self._beats.get(writer, ("", 0))
+                self._beats[writer] = (replica, beats + 1)
+
+    def beats(self) -> dict[str, tuple[str, int]]:
+        """Replica and number of beats of every writer that was never closed."""
+        with self._lock:
+            return dict(self._beats)
