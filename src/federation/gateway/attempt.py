@@ -7,10 +7,14 @@ is charged in every case, by our own count where the provider never said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from msgspec import structs
+
+from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment
-from federation.errors import UpstreamError
+from federation.errors import UpstreamError, UpstreamRejected
 from federation.gateway.call import AnyCall
 from federation.gateway.stream import Ending
 from federation.gateway.world import World
@@ -21,6 +25,7 @@ from federation.schema.link import Measure
 from federation.schema.records import AttemptRecord
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
+from federation.telemetry import metrics
 
 CANCELED = "canceled"
 
@@ -33,8 +38,12 @@ class Attempt:
         "_closed",
         "_expected",
         "_first",
+        "_gate",
+        "_hold",
+        "_reserved",
         "_started",
         "_status",
+        "_tokens",
         "_world",
         "deployment",
         "sent",
@@ -56,7 +65,15 @@ class Attempt:
         self._first = 0.0
         self._status = 0
         self._closed = False
+        self._hold = ""
+        self._reserved = 0
         self.sent = False
+        lobby = world.entrance.lobby
+        lobby.busy += 1
+        self._gate = lobby.gates.get(deployment.provider.id) if lobby.gates else None
+        if self._gate is not None:
+            self._tokens = _expected(call)
+            self._gate.take(self._tokens)
         world.health.begin(deployment.id)
         call.account.choose(deployment)
 
@@ -74,17 +91,46 @@ class Attempt:
         self._first = self._world.clock()
         self._call.account.first_byte_ms = round((self._first - self._call.started) * 1000.0, 3)
 
+    async def reserve(self, pots: Sequence[Pot], amount_nano: int, wait_s: float) -> None:
+        """Have the money for it; it is charged or freed when the attempt is closed. Raises as
+        `ports.Budgets.reserve` does."""
+        self._hold = await self._world.money.reserve(self._call, pots, amount_nano, wait_s)
+        self._reserved = amount_nano
+
+    def withdraw(self) -> None:
+        """It may not begin after all: nobody was asked, and nothing is to be told of it."""
+        if self._closed:
+            return
+        self._leave()
+        self._call.account.tried -= 1
+        if self._hold:
+            self._world.money.settle(self._call.account, self._hold, 0)
+
+    def _leave(self) -> None:
+        """Give back the place that it took."""
+        self._closed = True
+        self._world.health.end(self.deployment.id)
+        self._world.entrance.lobby.busy -= 1
+        if self._gate is not None:
+            self._gate.give(self._tokens)
+
     def close(self, usage: Usage, error: BaseException | None = None) -> None:
         """Tell health, price the attempt and add it to the call's account."""
         if self._closed:
             return
-        self._closed = True
+        self._leave()
         world, deployment = self._world, self.deployment
         now, wall = world.clock(), world.wall()
-        world.health.end(deployment.id)
+        charged = cost(deployment, usage, wall)
+        if self._hold:
+            # What nobody can price costs what it could have cost at most, never nothing.
+            paid = self._reserved if charged is None else charged
+            world.money.settle(self._call.account, self._hold, paid)
         first_ms = (self._first - self._started) * 1000.0 if self._first else 0.0
         total_ms = (now - self._started) * 1000.0
         word = _word(error)
+        if isinstance(error, UpstreamError) and not isinstance(error, UpstreamRejected):
+            _name(error, deployment.id)
         world.note(
             Measure(
                 deployment.id,
@@ -106,7 +152,7 @@ class Attempt:
                 first_byte_ms=round(first_ms, 3),
                 total_ms=round(total_ms, 3),
                 usage=usage,
-                cost_nano=cost(deployment, usage, wall),
+                cost_nano=charged,
             )
         )
 
@@ -126,14 +172,34 @@ class Attempt:
 
         def end(outcome: str, error: UpstreamError | None) -> None:
             answer = tap.answer()
+            if tap.malformed:
+                labels = (self.deployment.provider.id,)
+                self._world.meter.add(metrics.MALFORMED, labels, tap.malformed)
             self._call.account.hear(answer)
-            usage = answer.usage or self.estimate(tap.events)
+            usage = answer.usage
+            if usage is None:
+                usage = self.estimate(tap.events)
+            elif outcome != "ok" or usage.estimated:
+                usage = self._at_least(usage, tap.events)
             if outcome == CANCELED:
                 self.close(usage, ClientLeft())
             else:
                 self.close(usage, error)
 
         return end
+
+    def _at_least(self, usage: Usage, events: int) -> Usage:
+        """What a provider said before the end, and what it sent where that is more: a stream
+        may begin with counts of a prompt, or with zeros."""
+        own = self.estimate(events)
+        if usage.input >= own.input and usage.output >= own.output:
+            return usage
+        return structs.replace(
+            usage,
+            input=usage.input or own.input,
+            output=max(usage.output, own.output),
+            estimated=True,
+        )
 
     def estimate(self, output: int) -> Usage:
         """Our own count where the provider gives none: what routing expected of the prompt,
@@ -153,14 +219,32 @@ def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     """The charge of one attempt in nano-dollars; None where its price is unknown."""
     if not usage.input and not usage.output and not usage.units and usage.reported_nano is None:
         return 0
-    regions = deployment.provider.regions
-    # A row with one region is priced for it; which of several served the call is not known.
-    region = regions[0] if len(regions) == 1 else None
     at = datetime.fromtimestamp(wall, UTC)
     price = deployment.model.price
     if usage.units:
         usage = measured(price, usage)
-    return charge(price, usage, at, region=region)
+    return charge(price, usage, at, region=region_of(deployment))
+
+
+def region_of(deployment: Deployment) -> str | None:
+    """The place for which a call is priced: a row's, where it has one; which of several served
+    the call is not known."""
+    regions = deployment.provider.regions
+    return regions[0] if len(regions) == 1 else None
+
+
+def _expected(call: AnyCall) -> int:
+    """Tokens that routing expected the call to read and write."""
+    decision = call.account.decision
+    if decision is None:
+        return 0
+    return decision.features.input_tokens + decision.features.output_tokens
+
+
+def _name(error: UpstreamError, deployment: str) -> None:
+    """Have a failure say whose it is: several deployments may have been asked."""
+    if deployment not in error.message:
+        error.message = f"{deployment}: {error.message}"
 
 
 def _word(error: BaseException | None) -> str:

@@ -17,12 +17,16 @@ from federation.dialects.faces import ClientFace
 from federation.dialects.operations.faces import OperationClient
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
+from federation.gateway.governed import Governed
 from federation.gateway.reading import Reading
+from federation.gateway.safeguards import Guarding
+from federation.governance.obligations import Obligations
+from federation.governance.rulebook import Rulebook
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.operations import OperationGlance
 from federation.schema.records import AttemptRecord, Decision
-from federation.schema.usage import Usage
+from federation.schema.usage import Usage, plus
 
 _BOOT = secrets.token_hex(5)
 """Sets calls of this process apart from those of every other, without a draw per call."""
@@ -50,16 +54,25 @@ class Account:
 
     __slots__ = (
         "attempts",
+        "begun",
+        "book",
         "closed",
         "decision",
         "deployment",
         "expected_nano",
         "finish",
         "first_byte_ms",
+        "governed",
+        "guarding",
+        "holds",
+        "mended",
+        "pots",
+        "refusals",
         "response_model",
         "router_chose",
         "simulated",
         "tried",
+        "watched",
     )
 
     def __init__(self) -> None:
@@ -73,11 +86,38 @@ class Account:
         self.router_chose = False
         self.simulated = False
         self.closed = False
+        self.guarding: Guarding | None = None
+        self.mended = False
+        """The answer broke, and other deployments went on with it."""
+        self.holds = 0
+        """How many attempts have asked for money."""
+        self.pots: dict[str, int] = {}
+        """What this worker had spent in all of each pot that the call was charged to."""
         self.tried = 0
+        self.begun = False
+        """Its beginning is on record."""
+        self.book: Rulebook | None = None
+        """The policies that the call was admitted under."""
+        self.governed: Governed | None = None
+        """What they say of it; None where there is nothing to say."""
+        self.refusals: dict[str, int] = {}
+        """Rules that kept deployments from a call that was refused or failed."""
+        self.watched: dict[str, int] = {}
+        """Rules in report mode that would have kept out some of who might serve it."""
+
+    @property
+    def duties(self) -> Obligations | None:
+        """What policies demand; None where there are none."""
+        return None if self.governed is None else self.governed.ruling.obligations
 
     def choose(self, deployment: Deployment) -> None:
         """The deployment that is asked now, and so far the one that answers."""
         self.tried += 1
+        self.deployment = deployment.id
+        self.simulated = deployment.provider.simulated
+
+    def settle(self, deployment: Deployment) -> None:
+        """Of several that were asked at once this is the one that answers."""
         self.deployment = deployment.id
         self.simulated = deployment.provider.simulated
 
@@ -96,8 +136,18 @@ class Account:
         return total
 
     def usage(self) -> Usage:
-        """The usage of the attempt that answered."""
-        return self.attempts[-1].usage if self.attempts else Usage()
+        """The usage of the attempt that answered; of all, where they answered together."""
+        if not self.attempts:
+            return Usage()
+        if not self.mended:
+            answered = (
+                each for each in reversed(self.attempts) if each.deployment == self.deployment
+            )
+            return next(answered, self.attempts[-1]).usage
+        whole = Usage()
+        for attempt in self.attempts:
+            whole = plus(whole, attempt.usage)
+        return whole
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -115,6 +165,10 @@ class Call(msgspec.Struct, frozen=True):
     reading: Reading
     key: VirtualKey
     operation: str = "chat"
+    duties: Obligations | None = None
+    """What policies demand of whoever carries it; None where there are none."""
+    guarding: Guarding | None = None
+    """What checks its content and its answer's."""
 
 
 class OperationCall(msgspec.Struct, frozen=True):
@@ -128,6 +182,8 @@ class OperationCall(msgspec.Struct, frozen=True):
     glance: OperationGlance
     face: OperationClient[Any, Any]
     key: VirtualKey
+    duties: Obligations | None = None
+    guarding: Guarding | None = None
 
     @property
     def operation(self) -> str:

@@ -8,21 +8,24 @@ so health does not hear of it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from federation.dialects.faces import Counter
 from federation.errors import UpstreamError
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
+from federation.gateway.patience import plain_patience
 from federation.gateway.reply import headers
-from federation.gateway.trying import timeouts
+from federation.gateway.trying import leased
 from federation.gateway.world import Line, World
 from federation.resilience.recovery import blame
-from federation.routing.request import Verdict
-from federation.schema.http import ClientReply
+from federation.schema.http import ClientReply, Timeouts, WireRequest
 from federation.schema.records import AttemptRecord
 
 _LIMIT = 256 * 1024
+_BIG = 512 * 1024
+"""Bytes of a body that take some milliseconds to translate."""
 _JSON = b"application/json"
 _OURS = (b"x-federation-estimated", b"true")
 
@@ -43,27 +46,36 @@ class Counting:
         line, deployment = situation.line(index), situation.snapshot.deployments[index]
         call.account.choose(deployment)
         tokens = None
-        if isinstance(line.upstream, Counter):
-            tokens = await self._counted(call, line, line.upstream, verdict)
+        if isinstance(line.upstream, Counter) and await self._allowed(index):
+            phases = plain_patience(world, situation, call, verdict.target, index)
+            tokens = await self._counted(call, line, line.upstream, phases)
         pairs = headers(call, situation.marks[index], _JSON)
         if tokens is None:
             tokens = verdict.decision.features.input_tokens
             pairs.append(_OURS)
         return ClientReply(200, pairs, self._render(tokens))
 
+    async def _allowed(self, index: int) -> bool:
+        """Whether the provider's request limit has room: a count is a request like any other."""
+        situation = self._world.current()
+        limits = situation.snapshot.deployments[index].provider.limits
+        return limits.rpm is None or await leased(self._world, situation, index)
+
     async def _counted(
-        self, call: Call, line: Line, counter: Counter, verdict: Verdict
+        self, call: Call, line: Line, counter: Counter, phases: Timeouts
     ) -> int | None:
         """The provider's count; None where it gave none."""
         world = self._world
         began, wall = world.clock(), world.wall()
         status, error = 0, ""
         try:
-            canonical, _ = call.reading.fitted(line.maker)
-            request = counter.encode_count(canonical).request
+            if len(call.request.body) > _BIG:
+                request = await asyncio.to_thread(_written, call, line, counter)
+            else:
+                request = _written(call, line, counter)
             if line.signing is not None:
                 request = await world.tokens.sign(line.signing, request)
-            exchange = await world.transport.send(request, timeouts(verdict.target.deadlines))
+            exchange = await world.transport.send(request, phases)
             status = exchange.status
             try:
                 body = await exchange.body(_LIMIT)
@@ -86,3 +98,9 @@ class Counting:
                     total_ms=total_ms,
                 )
             )
+
+
+def _written(call: Call, line: Line, counter: Counter) -> WireRequest:
+    """The request that has a call counted. Raises `InvalidRequest`."""
+    canonical, _ = call.reading.fitted(line.maker)
+    return counter.encode_count(canonical).request

@@ -1,28 +1,52 @@
-"""From a call to a verdict: gathers what the pure decision needs."""
+"""From a call to a verdict: gathers what the pure decision needs, policies first."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from federation.errors import FederationError, NotEligible, Unavailable
 from federation.gateway.call import AnyCall, Call, OperationCall
+from federation.gateway.governed import (
+    POLICY,
+    Governed,
+    by_policy,
+    facts_of,
+    max_nano_of,
+    rules_of,
+    told,
+)
 from federation.gateway.world import Situation, World
+from federation.governance.facts import CallFacts
+from federation.governance.obligations import NOTHING
 from federation.routing.decide import decide
+from federation.routing.fleet import Fleet
+from federation.routing.names import AUTO
 from federation.routing.request import RoutingRequest, Verdict
 from federation.schema.usage import Usage
+
+PASSAGE: Final = "passthrough"
+"""The operation of a request that has none of its own."""
 
 
 def decide_call(world: World, situation: Situation, call: Call) -> Verdict:
     """Decide under one situation and enter the decision into the call's account.
 
-    Raises what `decide` raises: `NotFound`, `InvalidRequest`, `NotEligible`.
+    Raises what `decide` and `governed` raise: `NotFound`, `InvalidRequest`, `NotEligible`,
+    `Unavailable`.
     """
+    ruled = governed(situation, call)
     request = RoutingRequest(
         glance=call.glance,
         read_text=lambda: call.face.prompt(call.request, call.glance),
         now_s=world.clock(),
         wall_ms=call.started_ms,
         key=call.key,
+        policy=rules_of(ruled),
+        policy_max_nano=max_nano_of(ruled),
     )
-    verdict = decide(situation.fleet, world.live(), request, world.rng, world.memory)
-    return _entered(call, verdict)
+    return _decided(world, situation.fleet, call, request)
 
 
 def decide_operation(
@@ -30,6 +54,7 @@ def decide_operation(
 ) -> Verdict:
     """The same for an operation other than chat, which is expected to use so much."""
     glance = call.glance
+    ruled = governed(situation, call)
     request = RoutingRequest(
         glance=glance,
         read_text=str,
@@ -37,14 +62,82 @@ def decide_operation(
         wall_ms=call.started_ms,
         key=call.key,
         usage=usage,
+        policy=rules_of(ruled),
+        policy_max_nano=max_nano_of(ruled),
     )
-    fleet = situation.fleets[glance.operation, glance.dialect]
-    return _entered(call, decide(fleet, world.live(), request, world.rng, world.memory))
+    return _decided(world, situation.fleets[glance.operation, glance.dialect], call, request)
 
 
-def _entered(call: AnyCall, verdict: Verdict) -> Verdict:
+def governed(situation: Situation, call: AnyCall) -> Governed | None:
+    """What the policies of this situation say of a call; None where there is nothing to say.
+
+    Asked at admission, and again by whoever decides: the rules that a decision goes by must be
+    about its own deployments. Raises `Unavailable` where the policies became others meanwhile
+    and demand something else: what stood between has done its duty by the old ones.
+    """
+    account, book = call.account, situation.book
+    if account.book is book:
+        return account.governed
+    found = None
+    if book.policies or call.glance.ask.privacy is not None:
+        found = Governed.under(book, _facts(situation, call))
+    admitted, duties = account.book is not None, account.duties
+    account.book, account.governed = book, found
+    if admitted and (duties or NOTHING) != (account.duties or NOTHING):
+        raise Unavailable("The policies have changed while this call waited. Send it again.")
+    return found
+
+
+def _facts(situation: Situation, call: AnyCall) -> CallFacts:
+    model = call.glance.model
+    if isinstance(call, Call):
+        route = situation.fleet.named_by(model)
+    else:
+        # A passage without a model is no call for any: nobody chooses one for it.
+        route = model or ("" if call.operation == PASSAGE else AUTO)
+    whole = situation.book.conditional
+    return facts_of(call.glance, call.key, call.operation, route, call.started_ms, whole=whole)
+
+
+def _decided(world: World, fleet: Fleet, call: AnyCall, request: RoutingRequest) -> Verdict:
     account = call.account
+    try:
+        verdict = decide(fleet, world.live(), request, world.rng, world.memory)
+    except NotEligible as error:
+        refused(call, error, fleet.resolve(call.glance.model).ready)
+        raise
     account.decision = verdict.decision
     account.expected_nano = verdict.cost_nano
     account.router_chose = verdict.router_chose
+    ruled = account.governed
+    if ruled is not None and ruled.ruling.watched:
+        account.watched = ruled.watched(verdict.case.slate.mask)
     return verdict
+
+
+def refused(call: AnyCall, error: NotEligible, among: int) -> None:
+    """Enter which rules left nobody to a call, and say in the error which policies they are of.
+    `among` are the deployments that were there but for the call's rules."""
+    words = _why(call, Counter(error.removed.values()), among)
+    if words:
+        error.message = f"{error.message} Policies: {words}."
+
+
+def nobody_else(call: AnyCall, error: FederationError, verdict: Verdict) -> None:
+    """Say of a call that failed which others policies kept from it."""
+    removed = verdict.decision.removed
+    if any(rule.startswith(POLICY) for rule in removed):
+        words = _why(call, removed, verdict.target.ready)
+        error.message = f"{error.message} Others may not be asked: {words}."
+
+
+def _why(call: AnyCall, removed: Mapping[str, int], among: int) -> str:
+    """Enter the rules that kept deployments from a call, those of policies under their names;
+    the latter in words, empty where there are none."""
+    account = call.account
+    ruled = account.governed
+    found = () if ruled is None else ruled.reasons(among)
+    kinds = {f"{POLICY}{reason.rule}" for reason, _ in found}
+    own = {rule: count for rule, count in removed.items() if rule not in kinds}
+    account.refusals = own | by_policy(found)
+    return told(found)

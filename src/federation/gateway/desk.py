@@ -90,7 +90,7 @@ class Desk:
         elif method in ("GET", "HEAD"):
             if tells(request):
                 key = self.identify(request)
-                return ClientReply(200, JSON, told(self._world.current(), key, request))
+                return ClientReply(200, JSON, told(self._reach(key), request))
             endpoint = self._gets.get(path)
             if endpoint is not None:
                 return await endpoint(request, self.identify(request))
@@ -130,19 +130,24 @@ class Desk:
         """Let calls finish that no client waits for."""
         await self._stored.background.drain(within_s)
 
+    def _reach(self, key: VirtualKey) -> listing.Reach:
+        return listing.Reach(self._world.current(), key, int(self._world.wall() * 1000))
+
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
-        return ClientReply(200, JSON, listing.models(self._world.current(), key))
+        return ClientReply(200, JSON, listing.models(self._reach(key)))
 
     async def _show(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
-        return ClientReply(200, JSON, shown(self._world.current(), key, request))
+        return ClientReply(200, JSON, shown(self._reach(key), request))
 
     def _model(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         name = request.path.removeprefix("/v1/models/")
-        return ClientReply(200, JSON, listing.model(self._world.current(), key, name))
+        return ClientReply(200, JSON, listing.model(self._reach(key), name))
 
     async def _providers(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         world = self._world
-        body = listing.providers(world.current(), key, world.live(), world.clock())
+        body = listing.providers(
+            world.current(), key, world.health, world.clock(), int(world.wall() * 1000)
+        )
         return ClientReply(200, JSON, body)
 
     def _ready(self) -> ClientReply:

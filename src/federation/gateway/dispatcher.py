@@ -8,32 +8,40 @@ from dataclasses import replace
 
 from federation.errors import (
     FederationError,
-    UpstreamGarbled,
+    RateLimited,
+    UpstreamError,
 )
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
-from federation.gateway.deciding import decide_call
-from federation.gateway.opening import opened
+from federation.gateway.deciding import decide_call, nobody_else
+from federation.gateway.funding import fund_chat
+from federation.gateway.mending import Mending
+from federation.gateway.opening import no_stream, opened
+from federation.gateway.patience import patience
 from federation.gateway.reading import answer_of
 from federation.gateway.reply import Pairs, headers, metadata, warnings
-from federation.gateway.stream import AnswerStream
+from federation.gateway.sending import send
+from federation.gateway.stream import AnswerStream, Kept
 from federation.gateway.translating import TranslatingTap
-from federation.gateway.trying import first_answer, refused, timeouts
+from federation.gateway.trying import first_answer
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
 from federation.routing.request import Verdict
+from federation.schema.chat import ChatResponse
 from federation.schema.chunks import Begun
-from federation.schema.http import ClientReply
+from federation.schema.http import ClientReply, Timeouts
+from federation.schema.parts import Refusal, Text, Thinking, ToolCall
 from federation.schema.tap import StreamTap
 
-_ERROR_BODY = 256 * 1024
 _EVENTS = b"text/event-stream"
 _JSON = b"application/json"
 _BIG = 512 * 1024
 """Bytes of a body that take some milliseconds to translate."""
-_BYTES_PER_TOKEN = 4
-"""For an answer without usage: its framing counts too, so this errs on the dear side."""
+_LONG = 32 * 1024
+"""Bytes of an answer that take some milliseconds to check."""
+_CHARACTERS_PER_TOKEN = 3
+"""For an answer without usage: few languages have fewer, so this errs on the dear side."""
 
 
 class Dispatcher:
@@ -55,7 +63,11 @@ class Dispatcher:
         def attempt(index: int) -> Awaitable[ClientReply]:
             return self._attempt(call, situation, verdict, index)
 
-        return await first_answer(world, situation, verdict.order, attempt)
+        try:
+            return await first_answer(world, situation, call, verdict.order, attempt)
+        except (UpstreamError, RateLimited) as error:
+            nobody_else(call, error, verdict)
+            raise
 
     async def _attempt(
         self, call: Call, situation: Situation, verdict: Verdict, index: int
@@ -65,20 +77,14 @@ class Dispatcher:
         attempt = Attempt(self._world, call, situation.snapshot.deployments[index])
         exchange: Exchange | None = None
         try:
-            asking = await self._asking(call, line)
-            deadlines = verdict.target.deadlines
-            exchange = await self._world.transport.send(
-                asking.request, timeouts(deadlines), attempt.asked
-            )
-            attempt.answered(exchange.status)
-            if exchange.status >= 300:
-                body = await exchange.body(_ERROR_BODY)
-                error = line.upstream.decode_error(exchange.status, exchange.headers, body)
-                raise refused(self._world, line.signing, error)
+            asking = await self._asking(call, situation, line, attempt)
+            others = index != verdict.order[-1]
+            phases = patience(self._world, situation, call, verdict, index, others=others)
+            exchange = await send(self._world, line, asking.request, phases, attempt)
             marks = situation.marks[index]
             if call.glance.stream:
-                within_s = deadlines.first_token_s
-                return await self._open(call, line, marks, attempt, asking, exchange, within_s)
+                mend = Mending(self._world, call, situation, verdict, index)
+                return await self._open(call, line, marks, attempt, asking, exchange, phases, mend)
             limit = situation.snapshot.settings.response_bytes
             return await self._whole(call, line, marks, attempt, asking, exchange, limit)
         except BaseException as fault:
@@ -87,13 +93,17 @@ class Dispatcher:
                 await exchange.aclose()
             raise
 
-    async def _asking(self, call: Call, line: Line) -> Asking:
-        """The signed request. A big body is translated in a thread: its bytes must not hold
-        up everybody else's events."""
+    async def _asking(
+        self, call: Call, situation: Situation, line: Line, attempt: Attempt
+    ) -> Asking:
+        """The signed request, paid for. A big body is translated in a thread: its bytes must
+        not hold up everybody else's events."""
         if len(call.request.body) > _BIG and line.upstream.forwards != call.face.name:
             asking = await asyncio.to_thread(ask, call, line)
         else:
             asking = ask(call, line)
+        if self._world.money.book.scopes:
+            asking = await fund_chat(self._world, situation, call, line, attempt, asking)
         if line.signing is not None:
             signed = await self._world.tokens.sign(line.signing, asking.request)
             return replace(asking, request=signed)
@@ -113,7 +123,7 @@ class Dispatcher:
         account, upstream = call.account, line.upstream
         kind = exchange.headers.get(b"content-type", _JSON)
         response = None
-        if asking.translated:
+        if asking.translated or call.guarding is not None:
             many = len(body) > _BIG
             response = (
                 await asyncio.to_thread(upstream.decode, body) if many else upstream.decode(body)
@@ -122,15 +132,22 @@ class Dispatcher:
         else:
             answer = upstream.read_answer(body)
         account.hear(answer)
-        attempt.close(answer.usage or attempt.estimate(len(body) // _BYTES_PER_TOKEN))
+        attempt.close(answer.usage or attempt.estimate(_tokens(response or upstream.decode(body))))
         if response is not None:
+            changed = asking.translated
+            if call.guarding is not None:
+                many = len(body) > _LONG
+                screen = call.guarding.response
+                screened = await asyncio.to_thread(screen, response) if many else screen(response)
+                changed, response = changed or screened != response, screened
+        if response is not None and changed:
             at = call.started_ms // 1000
             body, kind = call.reading.rendered(response, line.maker, call.id, at), _JSON
         if account.router_chose or call.glance.ask.metadata:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
         pairs = headers(call, marks, kind)
-        pairs += warnings(asking.losses)
+        pairs += warnings(asking.losses, asking.lowered)
         return ClientReply(exchange.status, pairs, body)
 
     async def _open(
@@ -141,15 +158,17 @@ class Dispatcher:
         attempt: Attempt,
         asking: Asking,
         exchange: Exchange,
-        within_s: float,
+        phases: Timeouts,
+        mend: Mending,
     ) -> ClientReply:
         """Read until the answer has begun: up to there another deployment may still take over."""
         upstream, glance = line.upstream, call.glance
         if not upstream.is_stream(exchange.headers):
-            raise UpstreamGarbled("The provider answered a stream with something else.")
+            raise await no_stream(exchange, upstream)
         tap: StreamTap
         in_band: Callable[[FederationError], bytes]
-        if asking.translated:
+        translated = asking.translated or call.guarding is not None
+        if translated:
             reading = call.reading
             renderer = call.face.renderer(reading.canonical())
             wrapper, decoder = reading.wrapper(line.maker), upstream.decoder()
@@ -162,16 +181,46 @@ class Dispatcher:
                 own,
                 single=glance.choices <= 1,
                 identity=reading.identity,
+                screen=call.guarding.stream() if call.guarding is not None else None,
             )
             kind, in_band = call.face.stream_type(call.request), renderer.fail
         else:
             tap = upstream.tap(withhold_usage=not glance.usage_asked, choices=glance.choices)
             kind = exchange.headers.get(b"content-type", _EVENTS)
             in_band = call.face.stream_error
-        opening = await opened(exchange, tap, attempt, within_s)
+        kept = Kept()
+        opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept)
+        if tap.error is not None:
+            raise tap.error
         attempt.began()
-        stream = AnswerStream(exchange, tap, opening, in_band, [attempt.ending(tap)])
+        stream = AnswerStream(
+            exchange,
+            tap,
+            opening,
+            attempt.ending(tap),
+            in_band,
+            tells=None if translated else line.secrets,
+            kept=kept,
+            mend=mend if mend.allowed else None,
+            idle_s=phases.idle_s,
+            error_ends=call.face.error_ends,
+        )
         pairs = headers(call, marks, kind)
         pairs.append((b"cache-control", b"no-cache"))
-        pairs += warnings(asking.losses)
+        pairs += warnings(asking.losses, asking.lowered)
         return ClientReply(exchange.status, pairs, stream)
+
+
+def _tokens(response: ChatResponse) -> int:
+    """Our own count of an answer."""
+    characters = 0
+    for choice in response.choices:
+        for part in choice.parts:
+            match part:
+                case Text() | Thinking() | Refusal():
+                    characters += len(part.text)
+                case ToolCall():
+                    characters += len(part.name) + len(part.arguments)
+                case _:
+                    pass
+    return -(-characters // _CHARACTERS_PER_TOKEN)

@@ -1,57 +1,132 @@
-"""What there is: `GET /v1/models` and `GET /v1/providers`, from the snapshot."""
+"""What there is: `GET /v1/models` and `GET /v1/providers`, from the snapshot.
+
+A list shows what a call that holds no classified data could reach now: names that policies
+close to the key are left out, like those that the key itself may not use.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment, Model, Rates
-from federation.domain.live import Live
 from federation.domain.money import nano_to_usd
 from federation.domain.routes import Route
 from federation.errors import NotFound
 from federation.gateway.world import Situation
+from federation.governance.facts import CallFacts
+from federation.resilience.health import HealthBoard
+from federation.routing.masks import indexes_of
+from federation.routing.names import AUTO
 
 
-def models(situation: Situation, key: VirtualKey) -> bytes:
+class Reach:
+    """What one key may reach at this time, by the names that it may call."""
+
+    def __init__(self, situation: Situation, key: VirtualKey, at_ms: int) -> None:
+        self._situation = situation
+        self._key = key
+        self._at_ms = at_ms
+
+    def open(self, name: str, among: int, operations: Iterable[str] = ("chat",)) -> bool:
+        """Whether policies leave any of these deployments to a call by this name."""
+        return any(among & self._left(name, operation) for operation in operations)
+
+    def _left(self, name: str, operation: str) -> int:
+        book = self._situation.book
+        if not book.policies:
+            return book.census.everything
+        key = self._key
+        facts = CallFacts(
+            tenant=key.tenant,
+            operation=operation,
+            at_ms=self._at_ms,
+            key=key.id,
+            team=key.team,
+            route=name,
+            data_classes=frozenset(),
+        )
+        return book.rule(facts).mask
+
+    def auto(self) -> bool:
+        """Whether the key may leave the choice to us."""
+        key = self._key
+        everybody = self._situation.book.census.everything
+        named = not key.models or AUTO in key.models
+        return named and (not self._situation.book.policies or self.open(AUTO, everybody))
+
+    def routes(self) -> Iterator[Route]:
+        """The routes that it may name and that lead to anybody."""
+        situation, key = self._situation, self._key
+        for route in situation.snapshot.routes.values():
+            if key.models and route.name not in key.models:
+                continue
+            if not situation.book.policies or self._leads(route):
+                yield route
+
+    def _leads(self, route: Route) -> bool:
+        target = self._situation.fleet.resolve(route.name)
+        deployments = self._situation.snapshot.deployments
+        behind = indexes_of(target.mask)
+        operations = {name for index in behind for name in deployments[index].operations}
+        return self.open(route.name, target.mask, operations)
+
+    def offered(self) -> Iterator[Deployment]:
+        """The deployments that can be asked and that the key may ask."""
+        situation, key = self._situation, self._key
+        allowed = set(key.models)
+        for index, item in enumerate(situation.snapshot.deployments):
+            if not situation.serves(index):
+                continue
+            if key.providers and item.provider.id not in key.providers:
+                continue
+            if allowed and not allowed & {item.id, item.model.id, *item.model.aliases}:
+                continue
+            if self.open(item.id, 1 << index, item.operations):
+                yield item
+
+
+def models(reach: Reach) -> bytes:
     """The list of models that this key may name, in the OpenAI shape with our object added."""
-    rows = [_auto()] if not key.models or "auto" in key.models else []
-    rows += [_route(route) for route in situation.snapshot.routes.values() if _named(key, route)]
-    rows += [_model(item) for item in _offered(situation, key)]
+    rows = [_auto()] if reach.auto() else []
+    rows += [_route(route) for route in reach.routes()]
+    rows += [_model(item) for item in reach.offered()]
     return msgspec.json.encode({"object": "list", "data": rows})
 
 
-def model(situation: Situation, key: VirtualKey, name: str) -> bytes:
+def model(reach: Reach, name: str) -> bytes:
     """One row of that list; `NotFound` where this key cannot name it."""
-    if name == "auto":
+    if name == AUTO:
         return msgspec.json.encode(_auto())
-    route = situation.snapshot.routes.get(name)
-    if route is not None and _named(key, route):
-        return msgspec.json.encode(_route(route))
+    for route in reach.routes():
+        if route.name == name:
+            return msgspec.json.encode(_route(route))
     provider, _, plain = name.partition("/")
-    for item in _offered(situation, key):
+    for item in reach.offered():
         names = (item.model.id, *item.model.aliases)
         if name in (item.id, *names) or (provider == item.provider.id and plain in names):
             return msgspec.json.encode(_model(item))
     raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
 
 
-def named_models(situation: Situation, key: VirtualKey) -> list[tuple[str, Model | None]]:
+def named_models(reach: Reach) -> list[tuple[str, Model | None]]:
     """Every name that this key may call, with the model behind it where there is one."""
-    found: list[tuple[str, Model | None]] = []
-    if not key.models or "auto" in key.models:
-        found.append(("auto", None))
-    routes = situation.snapshot.routes.values()
-    found += [(route.name, None) for route in routes if _named(key, route)]
-    found += [(item.id, item.model) for item in _offered(situation, key)]
+    found: list[tuple[str, Model | None]] = [(AUTO, None)] if reach.auto() else []
+    found += [(route.name, None) for route in reach.routes()]
+    found += [(item.id, item.model) for item in reach.offered()]
     return found
 
 
-def providers(situation: Situation, key: VirtualKey, live: Live, now: float) -> bytes:
-    """Every provider with its real availability, prices and what is known of its data use."""
+def providers(
+    situation: Situation, key: VirtualKey, board: HealthBoard, now: float, at_ms: int
+) -> bytes:
+    """Every provider with its real availability, prices, what is known of its data use, how
+    well it does, and whether policies leave it to this key."""
+    down_until = board.live(now).down_until
+    reach = Reach(situation, key, at_ms)
     rows: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(situation.snapshot.deployments):
         provider = item.provider
@@ -60,30 +135,21 @@ def providers(situation: Situation, key: VirtualKey, live: Live, now: float) -> 
         row = rows.get(provider.id)
         if row is None:
             row = rows[provider.id] = _provider(item)
-        row["available"] = row["available"] or situation.serves(index)
-        cooling = live.down_until[index] > now
-        row["models"].append(_offer(item, cooling=cooling))
+        allowed = reach.open(item.id, 1 << index, item.operations)
+        row["available"] = row["available"] or (allowed and situation.serves(index))
+        row["models"].append(
+            _offer(item, cooling=down_until[index] > now)
+            | {
+                "allowed": allowed,
+                "health": board.health(item.id, now).value,
+                "circuit": board.circuit(item.id, now).value,
+            }
+        )
     return msgspec.json.encode({"object": "list", "data": list(rows.values())})
 
 
-def _offered(situation: Situation, key: VirtualKey) -> Iterator[Deployment]:
-    """The deployments that can be asked and that this key may ask."""
-    allowed = set(key.models)
-    for index, item in enumerate(situation.snapshot.deployments):
-        if not situation.serves(index):
-            continue
-        if key.providers and item.provider.id not in key.providers:
-            continue
-        if not allowed or allowed & {item.id, item.model.id, *item.model.aliases}:
-            yield item
-
-
-def _named(key: VirtualKey, route: Route) -> bool:
-    return not key.models or route.name in key.models
-
-
 def _auto() -> dict[str, Any]:
-    row = {"id": "auto", "object": "model", "created": 0, "owned_by": "federation"}
+    row = {"id": AUTO, "object": "model", "created": 0, "owned_by": "federation"}
     return row | {"federation": {"kind": "auto"}}
 
 

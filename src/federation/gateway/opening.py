@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from federation.errors import UpstreamGarbled, UpstreamTimeout
+from federation.dialects.faces import Upstream
+from federation.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout
 from federation.gateway.attempt import Attempt
+from federation.gateway.stream import Kept
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
 
@@ -13,34 +15,49 @@ _LONGEST = 1024 * 1024
 """Bytes that may come before the first content."""
 
 
-async def opened(exchange: Exchange, tap: StreamTap, attempt: Attempt, within_s: float) -> bytes:
+async def opened(
+    exchange: Exchange, tap: StreamTap, attempt: Attempt, within_s: float, kept: Kept
+) -> bytes:
     """What a stream begins with, its first content included: keep-alives are no answer.
 
-    Bounded by so many seconds since the attempt began, and in size. Raises `UpstreamGarbled`,
-    `UpstreamTimeout`, and what the tap raises.
+    Bounded by so many seconds since the attempt began, and in size. What was read is put into
+    `kept`. Raises `UpstreamGarbled`, `UpstreamTimeout`, and what the tap raises.
     """
-    opening = await _more(exchange, tap)
+    opening = await _more(exchange, tap, kept)
     if not tap.started:
-        opening += await _until_content(exchange, tap, attempt.left(within_s))
+        opening += await _until_content(exchange, tap, attempt.left(within_s), kept)
     return opening
 
 
-async def _more(exchange: Exchange, tap: StreamTap) -> bytes:
+async def _more(exchange: Exchange, tap: StreamTap, kept: Kept) -> bytes:
     """The next events of an answer that has not begun yet."""
     data = await exchange.read()
     if not data:
         raise UpstreamGarbled("The provider ended a stream without an answer.")
+    kept.add(data)
     return tap.feed(data)
 
 
-async def _until_content(exchange: Exchange, tap: StreamTap, within_s: float) -> bytes:
+async def _until_content(exchange: Exchange, tap: StreamTap, within_s: float, kept: Kept) -> bytes:
     opening = bytearray()
     try:
         async with asyncio.timeout(within_s):
             while not tap.started:
                 if len(opening) > _LONGEST:
                     raise UpstreamGarbled("The provider's stream has no beginning.")
-                opening += await _more(exchange, tap)
+                opening += await _more(exchange, tap, kept)
     except TimeoutError:
         raise UpstreamTimeout("The provider kept a stream open and did not answer.") from None
     return bytes(opening)
+
+
+async def no_stream(exchange: Exchange, upstream: Upstream) -> UpstreamError:
+    """What to say of a successful answer that is no stream: the provider's own error, where it
+    holds one."""
+    kind = exchange.headers.get(b"content-type", b"")[:80].decode("latin-1")
+    body = await exchange.body(_LONGEST)
+    try:
+        upstream.decode(body)
+    except UpstreamError as error:
+        return error
+    return UpstreamGarbled(f"The provider answered a call for a stream with {kind or 'no type'}.")

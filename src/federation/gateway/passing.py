@@ -17,10 +17,12 @@ from federation.schema.storing import HEADER
 PASSED = (
     "/admin/",
     "/v1/admin/",
+    "/v1/analytics/",
     "/v1/calls",
     "/v1/keys",
     "/v1/providers/",
     "/v1/stats",
+    "/user/stats",
     "/metrics",
     "/docs",
     "/openapi.json",

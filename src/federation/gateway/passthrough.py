@@ -27,6 +27,7 @@ from federation.dialects.operations.upstream import media_type
 from federation.domain.access import VirtualKey
 from federation.errors import (
     Forbidden,
+    NotEligible,
     NotFound,
     RateLimited,
     UpstreamError,
@@ -34,15 +35,23 @@ from federation.errors import (
 )
 from federation.gateway.attempt import CANCELED
 from federation.gateway.call import OperationCall, compose
+from federation.gateway.deciding import PASSAGE, governed
+from federation.gateway.deciding import refused as refused_by_rules
+from federation.gateway.funding import patience_s
+from federation.gateway.governed import Governed, max_nano_of, rules_of
 from federation.gateway.operations.endpoint import BIG, call_of
+from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
+from federation.gateway.safeguards import demands
+from federation.gateway.sending import refused
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.record import Recorder
 from federation.gateway.stream import AnswerStream
-from federation.gateway.trying import leased, refused, timeouts
+from federation.gateway.trying import leased
 from federation.gateway.world import PassageLine, Situation, World
 from federation.ports import Exchange
 from federation.resilience.recovery import blame
+from federation.routing.fleet import Fleet
 from federation.routing.masks import indexes_of
 from federation.routing.operations import admit_passage
 from federation.schema.http import ClientReply, ClientRequest
@@ -50,7 +59,6 @@ from federation.schema.operations import OperationGlance
 from federation.schema.records import AttemptRecord
 from federation.schema.usage import Usage
 
-OPERATION: Final = "passthrough"
 _ERROR_BODY: Final = 256 * 1024
 _JSON: Final = b"application/json"
 
@@ -59,7 +67,7 @@ def _never(request: ClientRequest) -> OperationGlance:
     raise LookupError("a passage is admitted, not glanced at")
 
 
-_FACE: Final[OperationClient[Any, Any]] = OperationClient(OPERATION, "openai", _never, render_error)
+_FACE: Final[OperationClient[Any, Any]] = OperationClient(PASSAGE, "openai", _never, render_error)
 
 
 class PassThrough:
@@ -86,7 +94,7 @@ class PassThrough:
         else:
             passage = admit(line.passages, request)
         glance = OperationGlance(
-            OPERATION,
+            PASSAGE,
             _FACE.dialect,
             passage.model,
             passage.ask,
@@ -102,7 +110,7 @@ class PassThrough:
 class _Run:
     """One passage under way."""
 
-    __slots__ = ("_known", "_line", "_passage", "_situation", "_started", "_world")
+    __slots__ = ("_hold", "_known", "_line", "_passage", "_situation", "_started", "_world")
 
     def __init__(
         self, world: World, situation: Situation, line: PassageLine, passage: Passage
@@ -111,25 +119,33 @@ class _Run:
         self._situation = situation
         self._line = line
         self._passage = passage
+        self._hold = ""
         self._known: Known = {}
         self._started = 0.0
 
     async def __call__(self, call: OperationCall) -> ClientReply:
         """Judge, send once, hand back."""
-        world, line, passage = self._world, self._line, self._passage
-        fleet = self._situation.fleet
-        admit_passage(fleet, line.deployments, call.glance, call.key, passage.price_nano)
-        passage, self._known = with_own_ids(passage, call.key.tenant, world.seal_key)
+        world, passage = self._world, self._passage
+        self._judge(call, governed(self._situation, call), self._situation.fleet)
+        if len(passage.body) > BIG:
+            owned = await asyncio.to_thread(with_own_ids, passage, call.key.tenant, world.seal_key)
+        else:
+            owned = with_own_ids(passage, call.key.tenant, world.seal_key)
+        passage, self._known = owned
         self._passage = passage
         await self._lease()
+        pots = world.money.pots(call)
+        if pots:
+            wait_s = patience_s(world, self._situation, call)
+            self._hold = await world.money.reserve(call, pots, passage.price_nano, wait_s)
         account = call.account
-        account.deployment = f"{passage.provider}/{OPERATION}"
+        account.deployment = f"{passage.provider}/{PASSAGE}"
         account.expected_nano = passage.price_nano
         account.tried = 1
         self._started = world.clock()
         status = 0
         try:
-            exchange = await self._send()
+            exchange = await self._send(call)
             status = exchange.status
             try:
                 return await self._answer(call, exchange)
@@ -137,13 +153,39 @@ class _Run:
                 await exchange.aclose()
                 raise
         except UpstreamError as error:
-            self._note(call, status or error.upstream_status, blame(error), 0)
+            # An answer of success that we cannot use was work for the provider all the same.
+            done = 200 <= status < 300
+            price = passage.price_nano if done else 0
+            self._note(call, status or error.upstream_status, blame(error), price)
             if isinstance(error, UpstreamMissing):
                 raise NotFound("The provider has no such object.") from None
             raise
         except BaseException:
             # The provider may have done what was asked of it, and may bill for it.
             self._note(call, status, CANCELED, passage.price_nano)
+            raise
+
+    def _judge(self, call: OperationCall, ruled: Governed | None, fleet: Fleet) -> None:
+        """Raises `NotEligible`, and `Forbidden` where a policy demands a look into the content,
+        for nobody knows what a passage holds."""
+        among = self._line.deployments
+        if ruled is not None and demands(ruled.ruling.obligations):
+            raise Forbidden(
+                "A policy demands that content is checked, and what is passed through cannot be.",
+                code="content_unchecked",
+            )
+        try:
+            admit_passage(
+                fleet,
+                among,
+                call.glance,
+                call.key,
+                self._passage.price_nano,
+                rules_of(ruled),
+                max_nano_of(ruled),
+            )
+        except NotEligible as error:
+            refused_by_rules(call, error, among)
             raise
 
     async def _lease(self) -> None:
@@ -158,13 +200,14 @@ class _Run:
                 retry_after_s=60.0,
             )
 
-    async def _send(self) -> Exchange:
+    async def _send(self, call: OperationCall) -> Exchange:
         world, line = self._world, self._line
         request = build(line.passages, self._passage)
         if line.signing is not None:
             request = await world.tokens.sign(line.signing, request)
-        deadlines = self._situation.snapshot.settings.deadlines
-        exchange = await world.transport.send(request, timeouts(deadlines))
+        index = indexes_of(line.deployments)[0]
+        phases = plain_patience(world, self._situation, call, None, index)
+        exchange = await world.transport.send(request, phases)
         if exchange.status < 400:
             return exchange
         try:
@@ -192,7 +235,7 @@ class _Run:
             return ClientReply(exchange.status, pairs, b"")
         tap = ByteTap(Usage())
         ending = partial(self._end, call, exchange.status)
-        stream = AnswerStream(exchange, tap, tap.feed(first), None, [ending])
+        stream = AnswerStream(exchange, tap, tap.feed(first), ending, None)
         return ClientReply(exchange.status, pairs, stream)
 
     async def _owned(self, call: OperationCall, exchange: Exchange, body: bytes) -> bytes:
@@ -216,6 +259,8 @@ class _Run:
 
     def _note(self, call: OperationCall, status: int, error: str, cost_nano: int) -> None:
         world = self._world
+        if self._hold:
+            world.money.settle(call.account, self._hold, cost_nano)
         elapsed_ms = (world.clock() - self._started) * 1000.0
         call.account.attempts.append(
             AttemptRecord(

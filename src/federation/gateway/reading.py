@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from federation.dialects.carriage import WITHOUT_PLACE, fit, unwrap, wrap
+from federation.dialects.carriage import NOBODY, WITHOUT_PLACE, fit, unwrap, wrap
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import ClientFace
+from federation.dialects.origins import Origins
+from federation.dialects.tool_names import originals, with_originals
 from federation.schema.chat import ChatRequest, ChatResponse
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientRequest
@@ -20,10 +22,15 @@ class Reading:
     """One call's canonical form. `key` is the one that envelopes of states are made with.
 
     `identity` is the answer's id where it is ours to give. `makers` made states that stand
-    in the call as they were given: only one who made them all may get its bytes.
+    in the call as they were given: only one who made them all may get its bytes. `origins`
+    know the makers of states that came without an envelope; `stateless`: nobody gets any.
+    `changed`: what may go out is not what the client sent, so its bytes stay here.
     """
 
-    __slots__ = ("_canonical", "_face", "_glance", "_key", "_request", "identity", "makers")
+    __slots__ = (
+        "_canonical", "_face", "_glance", "_key", "_request", "changed", "identity", "makers",
+        "origins", "stateless",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -41,6 +48,19 @@ class Reading:
         self._canonical: ChatRequest | None = None
         self.identity = identity
         self.makers = makers
+        self.origins: Origins | None = None
+        self.stateless = False
+        self.changed = False
+
+    def screened(self, request: ChatRequest) -> Reading:
+        """The same call with `request` as what may go out of it."""
+        reading = Reading(
+            self._face, self._request, self._glance, self._key, self.identity, self.makers
+        )
+        reading._canonical = request
+        reading.origins, reading.stateless = self.origins, self.stateless
+        reading.changed = self.changed or request != self._canonical
+        return reading
 
     def canonical(self) -> ChatRequest:
         """The call with the states in it as their makers wrote them. Raises `InvalidRequest`
@@ -52,7 +72,9 @@ class Reading:
 
     def fitted(self, maker: str) -> tuple[ChatRequest, bool]:
         """The call without states of others than `maker`, and whether any was left out."""
-        return fit(self.canonical(), maker)
+        if self.stateless:
+            return fit(self.canonical(), NOBODY)
+        return fit(self.canonical(), maker, self.origins)
 
     def rendered(self, response: ChatResponse, maker: str, call_id: str, at: int) -> bytes:
         """A provider's answer as the client expects it, states in envelopes; the call's id and
@@ -62,13 +84,15 @@ class Reading:
             response = structs.replace(response, id=self.identity or call_id)
         if not response.created:
             response = structs.replace(response, created=at)
+        response = with_originals(response, originals(self.canonical()))
         carried = wrap(response, maker, self._key, dialect, ids=dialect in WITHOUT_PLACE)
         return self._face.render(carried, self.canonical())
 
     def wrapper(self, maker: str) -> Wrapper:
         """The same for the states of a stream."""
         dialect = self._face.name
-        return Wrapper(maker, self._key, dialect, ids=dialect in WITHOUT_PLACE)
+        ids, names = dialect in WITHOUT_PLACE, originals(self.canonical())
+        return Wrapper(maker, self._key, dialect, ids=ids, names=names)
 
 
 def answer_of(response: ChatResponse) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from federation.domain.catalogue import Deployment
 from federation.domain.money import NANO
 from federation.gateway.call import AnyCall
 
+_STRANGE = "unknown_field"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _NAMED = 20
 
@@ -47,18 +49,28 @@ def headers(call: AnyCall, constant: Pairs, content_type: bytes) -> Pairs:
     return pairs
 
 
-def warnings(dropped: tuple[str, ...]) -> Pairs:
-    """The header that names what the deployment does not take and was not sent.
+def named(losses: tuple[str, ...], strange: Collection[str]) -> tuple[str, ...]:
+    """The losses with `strange`, fields that only the client's dialect knows, by their names."""
+    if _STRANGE not in losses:
+        return losses
+    rest = (name for name in losses if name != _STRANGE)
+    return (*rest, *strange) if strange else losses
+
+
+def warnings(dropped: tuple[str, ...], lowered: int | None = None) -> Pairs:
+    """The headers that name what the deployment does not take and was not sent, and the limit
+    of output that a budget left.
 
     The names are the client's own text: what does not look like a field's name is counted.
     """
+    limit = [] if lowered is None else [(b"x-federation-output-limit", b"%d" % lowered)]
     if not dropped:
-        return []
+        return limit
     names = [name for name in dropped[:_NAMED] if _NAME.fullmatch(name)]
     others = len(dropped) - len(names)
     if others:
         names.append(f"and {others} more" if names else f"{others} fields")
-    return [(b"x-federation-warning", b"dropped: " + ", ".join(names).encode())]
+    return [(b"x-federation-warning", b"dropped: " + ", ".join(names).encode()), *limit]
 
 
 def usd(nano: int) -> bytes:

@@ -19,7 +19,7 @@ from federation.gateway.call import Call
 from federation.gateway.chat import Chat
 from federation.gateway.deciding import decide_call
 from federation.gateway.reply import reason
-from federation.gateway.stages.admit import check_fields
+from federation.gateway.stages.admit import admitted
 from federation.gateway.world import World
 from federation.routing.explain import explain
 from federation.schema.glance import Constraints
@@ -41,6 +41,8 @@ class RouteBody(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     max_tokens: int | None = None
     tools: list[dict[str, Any]] | None = None
     stream: bool = False
+    privacy: str | None = None
+    data_classes: tuple[str, ...] | None = None
     dry_run: bool = False
 
 
@@ -69,9 +71,12 @@ class RouteEndpoint:
     def _explain(self, call: Call) -> ClientReply:
         world = self._world
         situation = world.current()
-        check_fields(call.glance, situation.snapshot.settings)
-        verdict = decide_call(world, situation, call)
-        return ClientReply(200, [JSON], msgspec.json.encode(explain(verdict)))
+        verdict = decide_call(world, situation, admitted(situation, call))
+        told = explain(verdict)
+        ruled = call.account.governed
+        if ruled is not None:
+            told |= ruled.governance(verdict.target.mask)
+        return ClientReply(200, [JSON], msgspec.json.encode(told))
 
     def _summary(self, call: Call, body: bytes) -> bytes:
         account = call.account
@@ -127,6 +132,10 @@ def chat_body(asked: RouteBody) -> bytes:
         ask["strategy"] = asked.strategy
     if asked.constraints != Constraints():
         ask["constraints"] = asked.constraints
+    if asked.privacy is not None:
+        ask["privacy"] = asked.privacy
+    if asked.data_classes is not None:
+        ask["data_classes"] = asked.data_classes
     body: dict[str, Any] = {"model": asked.model or "auto", "messages": messages}
     if ask:
         body["federation"] = ask

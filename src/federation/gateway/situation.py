@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from federation.credentials.parts import secret_texts
 from federation.credentials.plans import ByToken, PerRequest, Signature
 from federation.credentials.signers import plan
 from federation.dialects.carriage import maker_of
 from federation.dialects.operations import passthrough
 from federation.dialects.operations import upstream as operation_upstream
 from federation.dialects.operations.table import OPERATION_CLIENTS, OPERATION_UPSTREAMS, serves
+from federation.dialects.origins import Origins
 from federation.dialects.table import UPSTREAMS
 from federation.domain.catalogue import Deployment, Provider
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError
 from federation.gateway.reply import marks
 from federation.gateway.world import Line, OperationLine, PassageLine, Situation
+from federation.governance.rulebook import Rulebook
 from federation.routing.fleet import Fleet
 
 log = logging.getLogger(__name__)
@@ -38,17 +41,26 @@ class _SignIn:
     signing: PerRequest | ByToken | None
 
 
-def situate(snapshot: Snapshot, today: date, via: bytes = b"federation") -> Situation:
-    """Prepare a snapshot for calls; costs some milliseconds.
+def situate(
+    snapshot: Snapshot,
+    today: date,
+    via: bytes = b"federation",
+    origins: Origins | None = None,
+) -> Situation:
+    """Prepare a snapshot for calls; costs some milliseconds. `origins` outlive snapshots.
 
     A deployment that cannot be prepared (an address still holding a placeholder, a sign-in
-    that this build does not know) is logged once and never asked.
+    that this build does not know) is logged once and never asked. Raises `ConfigError` for
+    policies that cannot be compiled: better nobody is served than anybody without them.
     """
     lines: list[Line | None] = []
     operations: dict[str, dict[int, OperationLine]] = {}
     deployments: list[Deployment] = []
+    origins = Origins() if origins is None else origins
     for index, item in enumerate(snapshot.deployments):
         line, others = _prepared(item, snapshot, via)
+        if line is not None:
+            line.upstream.origin = origins.of(line.upstream.forwards, line.maker)
         for operation, other in others.items():
             operations.setdefault(operation, {})[index] = other
         spoken = item.provider.dialect in UPSTREAMS or item.provider.dialect in _DIALECTS
@@ -60,6 +72,7 @@ def situate(snapshot: Snapshot, today: date, via: bytes = b"federation") -> Situ
     return Situation(
         snapshot=snapshot,
         fleet=fleet,
+        book=Rulebook(snapshot.policies, snapshot.deployments, snapshot.store_regions),
         lines=tuple(lines),
         marks=tuple(marks(item) for item in deployments),
         operations=operations,
@@ -105,7 +118,16 @@ def _prepared(
                 secret=how.secret,
                 private=how.private,
             )
-            line = Line(upstream, maker_of(upstream.forwards, provider.id), how.signing)
+            line = Line(
+                upstream,
+                maker_of(upstream.forwards, provider.id),
+                how.signing,
+                tuple(
+                    form.encode()
+                    for text in secret_texts(how.secret)
+                    for form in {text, text.replace("/", "\\/")}
+                ),
+            )
         for codec in offered:
             other = operation_upstream.prepare(
                 codec,

@@ -1,42 +1,111 @@
-"""An answer that is forwarded event by event.
+"""An answer that is forwarded event by event, and goes on elsewhere where it breaks.
 
 The account of the call is closed *before* the last bytes are handed out, so that a record
-exists for every answer that a client saw end.
+exists for every answer that a client saw end. Whoever reads sees no seam: another exchange
+and another tap take the places of those that broke.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from federation.errors import UpstreamCut, UpstreamError
+from federation.errors import Recovery, UpstreamCut, UpstreamError, UpstreamTimeout
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
 
 _PATIENCE_S = 1.0
 """How long a whole answer waits for an end marker that may never come (SPEC 5)."""
+_BATCH = 64 * 1024
+_MOST = 16 * 1024 * 1024
 
 Ending = Callable[[str, UpstreamError | None], None]
 """Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
 
 
+class Kept:
+    """What a provider sent of an answer, for the case that it breaks. Events look alike, so
+    what has grown long is packed: it takes a twentieth of the room."""
+
+    __slots__ = ("_fresh", "_packed", "_size", "whole")
+
+    def __init__(self) -> None:
+        self._fresh: list[bytes] = []
+        self._packed: list[bytes] = []
+        self._size = 0
+        self.whole = True
+        """False for an answer too long to be kept: it cannot be mended."""
+
+    def add(self, data: bytes) -> None:
+        """Keep a piece."""
+        self._fresh.append(data)
+        self._size += len(data)
+        if self._size > _BATCH:
+            self._pack()
+
+    def pieces(self) -> list[bytes]:
+        """All that was kept, in order."""
+        return [*map(zlib.decompress, self._packed), *self._fresh]
+
+    def _pack(self) -> None:
+        if len(self._packed) * _BATCH >= _MOST:
+            self.whole = False
+            self._packed.clear()
+        elif self.whole:
+            self._packed.append(zlib.compress(b"".join(self._fresh), 1))
+        self._fresh.clear()
+        self._size = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Where a broken answer goes on."""
+
+    exchange: Exchange
+    tap: StreamTap
+    opening: bytes
+    """What the client gets first."""
+    ending: Ending
+    """Closes the attempt."""
+    render_error: Callable[[UpstreamError], bytes]
+
+
+Mend = Callable[[Kept, UpstreamError], Awaitable[Continued | None]]
+"""Finds where an answer goes on, None where nowhere. `Kept` is what came of the first part."""
+
+
 class AnswerStream:
     """A provider's event stream on its way to the client.
 
-    `opening` was read before the reply was committed to and comes out first. `on_end` is
-    told how the stream ended, exactly once, whatever happens: the end of the answer, a
-    break, or a client that left (`aclose` before the end). Without `render_error` there is no
-    place for an error in the stream: it is cut.
+    `opening` was read before the reply was committed to and comes out first. `ending` closes
+    the attempt; each of `on_end` is told how the stream ended, exactly once, whatever happens:
+    the end of the answer, a break, or a client that left (`aclose` before the end). Without
+    `render_error` there is no place for an error in the stream: it is cut. Unless `tells` is
+    None, the tap passes on the provider's own words for an error, as the last of what it
+    returns; they are told where they hold none of these texts. `idle_s` bounds a silence that
+    only keep-alives break. `error_ends`: an error is the regular end of a stream in the client's
+    language; in the others the stream is cut after it.
     """
 
     __slots__ = (
+        "_dying",
         "_ended",
+        "_ending",
+        "_error_ends",
+        "_events",
         "_exchange",
         "_failed",
         "_fault",
+        "_idle_s",
+        "_kept",
+        "_mend",
         "_opening",
         "_render_error",
+        "_silent_since",
         "_tap",
+        "_tells",
         "_turn",
         "_write",
         "on_end",
@@ -47,24 +116,43 @@ class AnswerStream:
         exchange: Exchange,
         tap: StreamTap,
         opening: bytes,
+        ending: Ending,
         render_error: Callable[[UpstreamError], bytes] | None,
-        on_end: list[Ending],
+        *,
+        tells: tuple[bytes, ...] | None = (),
+        kept: Kept | None = None,
+        mend: Mend | None = None,
+        idle_s: float | None = None,
+        error_ends: bool = False,
     ) -> None:
         self._exchange = exchange
         self._tap = tap
         self._opening = opening
+        self._ending = ending
         self._render_error = render_error
-        self.on_end = on_end
+        self._tells = tells
+        self._kept = kept if kept is not None else Kept()
+        self._mend = mend
+        self._idle_s = idle_s
+        self._error_ends = error_ends
+        self._events = 0
+        self._silent_since = 0.0
+        self.on_end: list[Ending] = []
         self._ended = False
         self._failed: UpstreamError | None = None
         self._fault: UpstreamError | None = None
-        """What a flow met; `read` deals with it."""
+        """What broke the answer; `read` deals with it."""
+        self._dying = b""
+        """The provider's last words, its error among them."""
         self._turn: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], bool] | None = None
 
     async def read(self) -> bytes:
-        """Whole events, unchanged; after a break the in-band error, then the error itself."""
+        """Whole events, unchanged; after a break what another deployment adds, or the in-band
+        error, and then the error itself."""
         if self._failed is not None:
+            if self._error_ends:
+                return b""
             raise self._failed
         if self._opening:
             data, self._opening = self._opening, b""
@@ -72,24 +160,37 @@ class AnswerStream:
             return data
         if self._ended:
             return b""
-        tap = self._tap
         try:
-            if self._fault is not None:
-                raise self._fault
-            while True:
-                data = await (self._rest() if tap.complete else self._exchange.read())
-                if not data:
-                    return self._finish()
-                out = tap.feed(data)
-                self._look()
-                if out or self._ended:
-                    return out
+            return await self._more()
         except UpstreamError as error:
-            return self._finish() if tap.complete else self._break(error)
+            if not self._tap.complete:
+                return await self._broken(error)
+            rest = self._tap.close()
+            self._end("ok", None)
+            return rest
+
+    async def _more(self) -> bytes:
+        """What comes next; `b""` after the end. Raises what broke the answer."""
+        tap = self._tap
+        while self._fault is None:
+            data = await (self._rest() if tap.complete else self._exchange.read())
+            if not data:
+                rest = tap.close()
+                if tap.complete:
+                    self._end("ok", None)
+                    return rest
+                self._fault = UpstreamCut("The provider's stream ended early.")
+            else:
+                rest = self._feed(data)
+            if rest or self._ended:
+                return rest
+        raise self._fault
 
     async def flow(self, write: Callable[[bytes], bool]) -> None:
         """Hand events on as they arrive, while there is nothing out of the ordinary."""
-        if self._ended or self._tap.complete or not self._exchange.watch(self._arrived):
+        if self._ended or self._fault is not None or self._opening or self._tap.complete:
+            return
+        if not self._exchange.watch(self._arrived):
             return
         self._write = write
         self._turn = turn = asyncio.get_running_loop().create_future()
@@ -108,9 +209,7 @@ class AnswerStream:
         exchange = self._exchange
         try:
             data = exchange.take()
-            out = tap.feed(data) if data else b""
-            if tap.done or tap.error is not None:
-                self._look()
+            out = self._feed(data) if data else b""
             wanted = write(out) if out else True
         except UpstreamError as error:
             self._fault = error
@@ -118,8 +217,38 @@ class AnswerStream:
         except Exception as fault:  # noqa: BLE001 - in a callback of the loop it would be lost
             turn.set_exception(fault)
             return
-        if not wanted or tap.complete or self._ended or not exchange.open:
+        if not wanted or tap.complete or self._fault or self._ended or not exchange.open:
             turn.set_result(None)
+
+    def _feed(self, data: bytes) -> bytes:
+        """What the client gets for these bytes; closes the account where the answer is over."""
+        tap = self._tap
+        out = tap.feed(data)
+        if tap.error is not None:
+            self._fault = tap.error
+            if self._tells is not None:
+                self._dying = out
+                return b""
+            self._kept.add(data)
+            return out
+        if self._mend is not None:
+            self._kept.add(data)
+        if tap.events != self._events:
+            self._events = tap.events
+            self._silent_since = 0.0
+        elif self._idle_s is not None:
+            self._wait(self._idle_s)
+        if tap.done:
+            self._end("ok", None)
+        return out
+
+    def _wait(self, idle_s: float) -> None:
+        """Something came that says nothing. Raises `UpstreamTimeout` after too much of it."""
+        now = asyncio.get_running_loop().time()
+        if not self._silent_since or self._tap.complete:
+            self._silent_since = now
+        elif now - self._silent_since > idle_s:
+            raise UpstreamTimeout("The provider keeps its stream open and says nothing more.")
 
     async def _rest(self) -> bytes:
         """What follows the last finish reason (usage, the end marker), if it comes soon."""
@@ -140,33 +269,49 @@ class AnswerStream:
                 await self._exchange.aclose()
 
     def _look(self) -> None:
-        """Close the account where the events so far say that the answer is over, or broken."""
+        """Close the account where the opening is the whole answer."""
         tap = self._tap
-        if tap.error is not None:
-            self._fail(tap.error)
-        elif tap.done:
-            self._end("ok", None)
+        if tap.error is None:
+            if tap.done:
+                self._end("ok", None)
+        elif self._tells is not None:
+            self._failed = tap.error
+            self._end("cut", tap.error)
+        else:
+            self._fault = tap.error
 
-    def _finish(self) -> bytes:
-        rest = self._tap.close()
-        if not self._tap.complete:
-            return rest + self._break(UpstreamCut("The provider's stream ended early."))
-        self._end("ok", None)
-        return rest
-
-    def _break(self, error: UpstreamError) -> bytes:
-        self._fail(error)
+    async def _broken(self, error: UpstreamError) -> bytes:
+        """Go on elsewhere, or tell the client that the answer ends here."""
+        self._fault = None
+        if self._mend is not None and self._kept.whole and error.recovery is not Recovery.FAIL:
+            self._ending("cut", error)
+            await self._exchange.aclose()
+            found = await self._mend(self._kept, error)
+            if found is not None:
+                self._go_on(found)
+                return await self.read()
+        self._failed = error
+        self._end("cut", error)
+        if self._dying and not any(text in self._dying for text in self._tells or ()):
+            return self._dying
         if self._render_error is None:
             raise error
         return self._render_error(error)
 
-    def _fail(self, error: UpstreamError) -> None:
-        self._failed = error
-        self._end("cut", error)
+    def _go_on(self, found: Continued) -> None:
+        self._exchange = found.exchange
+        self._tap = found.tap
+        self._opening = found.opening
+        self._ending = found.ending
+        self._render_error = found.render_error
+        self._tells = None
+        self._dying = b""
+        self._events, self._silent_since = 0, 0.0
 
     def _end(self, outcome: str, error: UpstreamError | None) -> None:
         if self._ended:
             return
         self._ended = True
+        self._ending(outcome, error)
         for tell in self.on_end:
             tell(outcome, error)

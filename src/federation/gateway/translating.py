@@ -10,7 +10,9 @@ from msgspec import structs
 
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import StreamDecoder, StreamRenderer
-from federation.errors import UpstreamError
+from federation.errors import CallerError, Unavailable, UpstreamError, UpstreamRejected
+from federation.gateway.safeguards import AnswerFilter
+from federation.resilience.seam import Seam
 from federation.schema.chunks import (
     Begun,
     Chunk,
@@ -32,7 +34,9 @@ class TranslatingTap:
     `identity` stands in place of the provider's id for the answer, `own` gives the id and the
     time where it has none. Where one answer was asked for, `single`, what a provider numbers
     otherwise is the answer all the same, and any further one is left out: most languages have
-    no place for it.
+    no place for it. A `screen` lets through what a policy allows, a `seam` what goes on with
+    an answer that broke; `told` takes down what the client gets. An error of the provider's,
+    or content that may not pass, is kept in `error` and not told.
     """
 
     __slots__ = (
@@ -45,6 +49,9 @@ class TranslatingTap:
         "_only",
         "_own",
         "_renderer",
+        "_screen",
+        "_seam",
+        "_told",
         "_usage",
         "_wrapper",
         "error",
@@ -61,10 +68,16 @@ class TranslatingTap:
         *,
         single: bool,
         identity: str = "",
+        screen: AnswerFilter | None = None,
+        seam: Seam | None = None,
+        told: list[Chunk] | None = None,
     ) -> None:
         self._dialect = dialect
         self._identity = identity
         self._own = own
+        self._screen = screen
+        self._seam = seam
+        self._told = told
         self._only: int | None = None if single else -1
         """The choice that is told as the first; negative where all are told."""
         self._decoder = decoder
@@ -81,6 +94,11 @@ class TranslatingTap:
     def started(self) -> bool:
         """Content was seen, or the end."""
         return self._decoder.started
+
+    @property
+    def malformed(self) -> int:
+        """Events that could not be read."""
+        return self._decoder.malformed
 
     @property
     def done(self) -> bool:
@@ -141,9 +159,19 @@ class TranslatingTap:
     def _render(self, chunks: list[Chunk]) -> bytes:
         if not chunks:
             return b""
-        failed: UpstreamError | None = None
         if self._only is None or self._only >= 0:
             chunks = self._single(chunks)
+        chunks = self._through(self._noted(chunks))
+        if chunks and isinstance(chunks[-1], Failed):
+            self.error = chunks[-1].error
+            chunks = chunks[:-1]
+        wrapped = self._wrapper.feed(chunks)
+        if self._told is not None:
+            self._told += wrapped
+        return self._renderer.render(wrapped)
+
+    def _noted(self, chunks: list[Chunk]) -> list[Chunk]:
+        """The chunks, with our own opening, once the account has heard them."""
         for chunk in chunks:
             match chunk:
                 case Delta():
@@ -155,10 +183,14 @@ class TranslatingTap:
                     chunks = [self._opened(item) for item in chunks]
                 case Finished(choice=0):
                     self._finish = chunk.finish
-                case Failed():
-                    failed = chunk.error
-        if failed is None:
-            return self._renderer.render(self._wrapper.feed(chunks))
-        told = [chunk for chunk in chunks if not isinstance(chunk, Failed)]
-        self.error = failed
-        return self._renderer.render(self._wrapper.feed(told)) + self._renderer.fail(failed)
+        return chunks
+
+    def _through(self, chunks: list[Chunk]) -> list[Chunk]:
+        """What a policy lets through, and of that what goes on with an answer that broke."""
+        if self._screen is not None:
+            try:
+                chunks = self._screen.feed(chunks)
+            except (CallerError, Unavailable) as refusal:
+                code, status = refusal.code, refusal.status
+                return [Failed(UpstreamRejected(refusal.message, code=code, status=status))]
+        return chunks if self._seam is None else self._seam.feed(chunks)

@@ -2,53 +2,79 @@
 
 A deployment may be changed only before the first byte of the answer left for the client.
 Which failure allows what is `resilience.recovery`'s to say: there is no status number in
-the loop.
+the loop. One that has no room is passed over for one that has; where none has, the call waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
-from federation.credentials.plans import ByToken, PerRequest
-from federation.domain.routes import Deadlines
-from federation.errors import RateLimited, UpstreamDenied, UpstreamError, UpstreamFailed
+from federation.domain.catalogue import Deployment
+from federation.errors import RateLimited, UpstreamError, UpstreamTooLong
+from federation.gateway.admission import Promise, no_room
+from federation.gateway.call import AnyCall
+from federation.gateway.cooling import cool, well
+from federation.gateway.hedging import Asked, Hedge, hedged_after_s
+from federation.gateway.patience import left_s, out_of_time
 from federation.gateway.world import Situation, World
-from federation.resilience.recovery import Action, Fail, Retry, Tries
-from federation.schema.http import ClientReply, Timeouts
+from federation.resilience.recovery import Action, Fail, Retry, Tries, may_mend
+from federation.routing.strategies import LOCAL_FIRST
+from federation.schema.http import ClientReply
 from federation.telemetry import metrics
 
 
 async def first_answer(
-    world: World,
-    situation: Situation,
-    order: list[int],
-    attempt: Callable[[int], Awaitable[ClientReply]],
+    world: World, situation: Situation, call: AnyCall, order: list[int], attempt: Asked
 ) -> ClientReply:
     """The answer of the first deployment that gives one; `attempt` asks one of them.
 
-    Raises `RateLimited` where every candidate's allowance is used up, or the last
-    `UpstreamError` when nobody answered.
+    Raises `Unavailable` where there is no room, `RateLimited` where every candidate's
+    allowance is used up, or the last `UpstreamError` when nobody answered in the time that the
+    client gives.
     """
+    entrance = world.entrance
+    entrance.check(call)
     tries = Tries(situation.snapshot.settings.attempts)
     failure: UpstreamError | None = None
-    last = order[-1]
-    for index in order:
-        limited = situation.snapshot.deployments[index].provider.limits.rpm is not None
-        while not limited or await leased(world, situation, index):
-            try:
-                return await attempt(index)
-            except UpstreamError as error:
-                failure = error
-                action = tries.after(error, world.rng, last=index == last)
-            _cool(world, situation, index, action)
-            if isinstance(action, Fail):
-                raise failure
-            if not isinstance(action, Retry):
-                provider = situation.snapshot.deployments[index].provider.id
-                world.meter.add(metrics.FALLBACKS, (provider,))
-                break
-            await asyncio.sleep(action.after_s)
+    rest, here = list(order), -1
+    second = SecondLap(world, situation, len(order) > 1)
+    while rest:
+        if entrance.lobby.gates:
+            promise = await _place(world, situation, call, rest, failure)
+        else:
+            promise = Promise(rest[0])
+        index = promise.index
+        rest.remove(index)
+        deployment = situation.snapshot.deployments[index]
+        if deployment.provider.limits.rpm is not None and not await _leased(
+            world, situation, promise
+        ):
+            continue
+        if second.running:
+            tries.return_()
+        elif index != here:
+            tries.leave()
+        here = index
+        try:
+            after_s = hedged_after_s(world, situation, call, index)
+            if after_s is not None:
+                hedge = Hedge(world, situation, call, attempt, tries, rest)
+                return await hedge.ask(promise, after_s)
+            promise.keep()
+            return await attempt(index)
+        except UpstreamError as error:
+            failure = error
+            rest = second.after(index, error, rest)
+            action = tries.after(error, world.rng, last=not rest)
+        cool(world, situation, deployment, action)
+        if await _again(world, call, deployment, action, failure):
+            rest.insert(0, index)
+            continue
+        world.meter.add(metrics.FALLBACKS, (deployment.provider.id,))
+        if isinstance(failure, UpstreamTooLong):
+            rest = _larger(situation, rest, deployment)
+        elif action.wide:
+            rest = _others_first(situation, rest, deployment)
     if failure is not None:
         raise failure
     raise RateLimited(
@@ -57,6 +83,32 @@ async def first_answer(
         code="provider_limit_reached",
         retry_after_s=60.0,
     )
+
+
+class SecondLap:
+    """When all have failed: those that may be well again by now, once more each."""
+
+    __slots__ = ("_left", "_situation", "_world", "running")
+
+    def __init__(self, world: World, situation: Situation, several: bool) -> None:
+        self._world = world
+        self._situation = situation
+        self._left: dict[int, None] | None = {} if several else None
+        self.running = False
+
+    def after(self, index: int, error: UpstreamError, rest: list[int]) -> list[int]:
+        """Who may be asked after this failure, who just failed last."""
+        left = self._left
+        if left is None:
+            return rest
+        left.pop(index, None)
+        if may_mend(error):
+            left[index] = None
+        if rest:
+            return rest
+        self._left, self.running = None, True
+        deployments, now = self._situation.snapshot.deployments, self._world.clock()
+        return [each for each in left if self._world.health.may_retry(deployments[each].id, now)]
 
 
 async def leased(world: World, situation: Situation, index: int, amount: int = 1) -> bool:
@@ -70,31 +122,88 @@ async def leased(world: World, situation: Situation, index: int, amount: int = 1
     return False
 
 
-def _cool(world: World, situation: Situation, index: int, action: Action) -> None:
-    if action.cool_s > 0.0:
-        now = world.clock()
-        deployment = situation.snapshot.deployments[index]
-        world.health.cool(deployment.id, now + action.cool_s, now)
+async def _leased(world: World, situation: Situation, promise: Promise) -> bool:
+    """The same for a place that is held meanwhile, and given up where it may not be used."""
+    allowed = False
+    try:
+        allowed = await leased(world, situation, promise.index)
+    finally:
+        if not allowed:
+            promise.drop()
+    return allowed
 
 
-def refused(
-    world: World, signing: PerRequest | ByToken | None, error: UpstreamError
-) -> UpstreamError:
-    """A provider's refusal; one of our token is a failure that a new token mends."""
-    if (
-        isinstance(signing, ByToken)
-        and isinstance(error, UpstreamDenied)
-        and world.tokens.forget(signing.spec)
-    ):
-        return UpstreamFailed(
-            "The provider no longer takes our token; it is fetched anew.",
-            upstream_status=error.upstream_status,
-        )
-    return error
+async def _place(
+    world: World,
+    situation: Situation,
+    call: AnyCall,
+    rest: list[int],
+    failure: UpstreamError | None,
+) -> Promise:
+    """Room at the first of these that has it, or that comes to have it. Who is cooling down is
+    asked only where nobody else could be. Raises what the client gets where there is none."""
+    entrance = world.entrance
+    ready = well(world, situation, rest) or rest
+    promise = None
+    if own := _own(situation, call, ready):
+        promise = await _room(world, situation, call, own, entrance.overflow.max_wait_s)
+    promise = promise or await _room(world, situation, call, ready, entrance.rules.wait_s)
+    promise = promise or entrance.at_once(situation.snapshot, rest)
+    if promise is not None:
+        return promise
+    if left_s(world, call) <= 0.0:
+        raise out_of_time(failure)
+    raise failure or no_room()
 
 
-def timeouts(deadlines: Deadlines) -> Timeouts:
-    """A route's deadlines in the transport's words."""
-    return Timeouts(
-        deadlines.connect_s, deadlines.first_token_s, deadlines.idle_s, deadlines.total_s
-    )
+def _own(situation: Situation, call: AnyCall, ready: list[int]) -> list[int]:
+    """Our own hosts, where the call is to wait for them before it goes elsewhere: the strategy
+    says so by putting one of them first."""
+    decision, deployments = call.account.decision, situation.snapshot.deployments
+    if decision is None or decision.strategy != LOCAL_FIRST:
+        return []
+    own = [index for index in ready if deployments[index].provider.local]
+    return own if own[:1] == ready[:1] else []
+
+
+async def _room(
+    world: World, situation: Situation, call: AnyCall, indexes: list[int], within_s: float
+) -> Promise | None:
+    """Room at one of these, now or within so many seconds."""
+    entrance, snapshot = world.entrance, situation.snapshot
+    promise = entrance.at_once(snapshot, indexes)
+    if promise is not None:
+        return promise
+    return await entrance.wait(snapshot, call, indexes, min(within_s, left_s(world, call)))
+
+
+async def _again(
+    world: World, call: AnyCall, deployment: Deployment, action: Action, failure: UpstreamError
+) -> bool:
+    """Whether the same deployment is asked once more, after the pause that this takes. Raises
+    the failure where nobody is to be asked any more."""
+    left = left_s(world, call)
+    if isinstance(action, Fail) or left <= 0.0:
+        raise failure
+    after_s = action.after_s if isinstance(action, Retry) else left
+    if after_s >= left or not world.health.may_retry(deployment.id, world.clock()):
+        return False
+    lobby = world.entrance.lobby
+    lobby.busy += 1
+    try:
+        await asyncio.sleep(after_s)
+    finally:
+        lobby.busy -= 1
+    return True
+
+
+def _larger(situation: Situation, rest: list[int], than: Deployment) -> list[int]:
+    """Those that hold more than the one for which the prompt was too long."""
+    deployments, size = situation.snapshot.deployments, than.model.context or 1
+    return [index for index in rest if (deployments[index].model.context or 0) > size]
+
+
+def _others_first(situation: Situation, rest: list[int], than: Deployment) -> list[int]:
+    """Behind all others those that are asked with the credential that was refused."""
+    deployments, provider = situation.snapshot.deployments, than.provider.id
+    return sorted(rest, key=lambda index: deployments[index].provider.id == provider)

@@ -16,14 +16,18 @@ from federation.dialects.operations.upstream import OperationUpstream
 from federation.domain.live import Live
 from federation.domain.snapshot import Snapshot
 from federation.errors import Unavailable
+from federation.gateway.admission import Entrance
 from federation.gateway.call import CallIds
+from federation.gateway.money import Money
 from federation.gateway.tally import Tallies
 from federation.gateway.tokens import Tokens
+from federation.governance.rulebook import Rulebook
 from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
 from federation.resilience.health import NEUTRAL, HealthBoard
 from federation.routing.fleet import Fleet
 from federation.routing.request import Memory
-from federation.schema.link import Measure
+from federation.schema.http import Timeouts
+from federation.schema.link import Condition, Measure
 from federation.schema.records import CallEnded
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,8 @@ class Line:
     """Who can open the states that it makes; see `dialects.carriage`."""
     signing: PerRequest | ByToken | None = None
     """What is still to be done to a request before it is sent."""
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """What a provider's own words must not hold when they are handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Situation:
 
     snapshot: Snapshot
     fleet: Fleet
+    book: Rulebook
+    """The policies in force, about these deployments."""
     lines: tuple[Line | None, ...]
     """For each deployment how to reach it; None where it cannot be asked."""
     marks: tuple[list[tuple[bytes, bytes]], ...]
@@ -77,6 +85,10 @@ class Situation:
     """What an operation is decided on for clients of a dialect."""
     passages: Mapping[str, PassageLine] = field(default_factory=dict)
     """The providers that may be passed through to."""
+    patience: dict[tuple[str, int, bool, bool], tuple[float, Timeouts]] = field(
+        default_factory=dict, compare=False
+    )
+    """Deadlines of usual calls, and until when they hold; see `gateway.patience`."""
 
     def serves(self, index: int) -> bool:
         """Whether this build can ask the deployment for anything, rules aside."""
@@ -107,7 +119,9 @@ class World:
     tokens: Tokens
     health: HealthBoard
     memory: Memory
+    entrance: Entrance = field(default_factory=Entrance)
     tallies: Tallies = field(default_factory=Tallies)
+    money: Money = field(default_factory=Money)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
@@ -128,6 +142,7 @@ class World:
     def adopt(self, situation: Situation) -> None:
         """Decide under this situation from now on; calls under way keep theirs."""
         self.health.follow(situation.snapshot.deployments)
+        self.entrance.follow(situation.snapshot)
         self.situation = situation
 
     def current(self) -> Situation:
@@ -176,6 +191,26 @@ class World:
             extra={"deployment": measure.deployment, "error": measure.error, "more": count},
         )
 
+    def conditions(self) -> list[Condition]:
+        """How the deployments stand that anything is known of."""
+        if self.situation is None:
+            return []
+        now, health = self.clock(), self.health
+        gates = self.entrance.lobby.gates
+        busy = self.live().crowded
+        deployments = self.situation.snapshot.deployments
+        crowded = {deployments[index].id for index in busy}
+        found = []
+        for name, running in health.known():
+            gate = gates.get(name.partition("/")[0])
+            waiting, tokens = (gate.waiting, gate.tokens) if gate is not None else (0, 0)
+            word, circuit = health.health(name, now).value, health.circuit(name, now).value
+            found.append(Condition(name, word, circuit, running, waiting, tokens, name in crowded))
+        return found
+
     def live(self) -> Live:
         """Live facts, indexed like the current snapshot's deployments."""
-        return self.health.live(self.clock())
+        live = self.health.live(self.clock())
+        if self.entrance.hosts:
+            live.crowded = self.entrance.crowded(live)
+        return live

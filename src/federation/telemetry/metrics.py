@@ -32,6 +32,10 @@ TOKENS = "federation_tokens_total"
 COST = "federation_cost_usd_total"
 ATTEMPTS = "federation_attempts_total"
 FALLBACKS = "federation_fallbacks_total"
+MENDED = "federation_mended_total"
+HEDGES = "federation_hedges_total"
+QUEUED = "federation_queued_calls"
+MALFORMED = "federation_malformed_events_total"
 REFUSED = "federation_refused_total"
 INFLIGHT = "federation_inflight_requests"
 CONNECTIONS = "federation_client_connections"
@@ -101,6 +105,26 @@ METRICS: dict[str, Metric] = {
             FALLBACKS,
             "counter",
             "Calls that went on to the next deployment, by the provider left behind.",
+            ("provider",),
+        ),
+        Metric(
+            MENDED,
+            "counter",
+            "Streams that broke and went on, by the provider that went on with them.",
+            ("provider",),
+        ),
+        Metric(
+            HEDGES,
+            "counter",
+            "Calls asked of a second deployment because the first took long; winner is who was "
+            "faster: first or second.",
+            ("provider", "winner"),
+        ),
+        Metric(QUEUED, "gauge", "Calls that wait for room at a provider."),
+        Metric(
+            MALFORMED,
+            "counter",
+            "Events of streams that could not be read and were left out, by provider.",
             ("provider",),
         ),
         Metric(

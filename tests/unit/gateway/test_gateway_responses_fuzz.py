@@ -73,7 +73,14 @@ class OneResponse(Shelf):
 def looked_at(body: bytes) -> Opened:
     request = ClientRequest("POST", "/v1/responses", "", {}, body)
     return asyncio.run(
-        opened(request, "default", Settings(allow_fields=("background",)), OneResponse(), KEY)
+        opened(
+            request,
+            "default",
+            Settings(allow_fields=("background",)),
+            OneResponse(),
+            KEY,
+            lambda _: True,
+        )
     )
 
 

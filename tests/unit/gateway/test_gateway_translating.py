@@ -19,6 +19,7 @@ CHUNKS: list[Chunk] = [
 
 
 class Decoder:
+    malformed = 0
     started = True
     done = True
     complete = True

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from federation.dialects.operations.losses import refusal
+from federation.dialects.losses import refusal
+from federation.dialects.operations.losses import FEATURES
 from federation.dialects.operations.upstream import OperationUpstream
 from federation.gateway.call import OperationCall
+from federation.gateway.reply import named
 from federation.schema.http import WireReply, WireRequest
 
 ABREAST = 4
@@ -62,13 +64,13 @@ def ask(call: OperationCall, reading: Reading, upstream: OperationUpstream[Any, 
     if upstream.forwards == glance.dialect:
         losses = upstream.dropped_fields(glance)
         if losses and glance.ask.strict:
-            raise refusal("unknown_field", losses[0])
+            raise refusal("unknown_field", losses[0], features=FEATURES)
         return Asking((upstream.forward(glance, call.request),), losses)
     asked = reading.canonical()
     encoded = upstream.encode(asked)
     if encoded.losses and glance.ask.strict:
-        raise refusal(encoded.losses[0])
-    return Asking(encoded.requests, encoded.losses, asked)
+        raise refusal(encoded.losses[0], features=FEATURES)
+    return Asking(encoded.requests, named(encoded.losses, asked.extra), asked)
 
 
 async def all_of(

@@ -14,23 +14,25 @@ from typing import TypeVar
 from federation.dialects.operations import billing
 from federation.dialects.operations.replies import with_metadata
 from federation.dialects.operations.upstream import content_type, media_type
-from federation.errors import UpstreamError, UpstreamRateLimited
+from federation.errors import RateLimited, UpstreamError, UpstreamRateLimited
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import OperationCall
-from federation.gateway.deciding import decide_operation
+from federation.gateway.deciding import decide_operation, nobody_else
+from federation.gateway.funding import fund_operation
 from federation.gateway.opening import opened
 from federation.gateway.operations.asking import Asking, Reading, all_of, ask
 from federation.gateway.operations.endpoint import BIG
+from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers, metadata, warnings
-from federation.gateway.stream import AnswerStream
-from federation.gateway.trying import first_answer, leased, refused, timeouts
+from federation.gateway.sending import send
+from federation.gateway.stream import AnswerStream, Kept
+from federation.gateway.trying import first_answer, leased
 from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange
 from federation.routing.request import Verdict
-from federation.schema.http import ClientReply, WireReply, WireRequest
+from federation.schema.http import ClientReply, Timeouts, WireReply, WireRequest
 from federation.schema.usage import Usage
 
-_ERROR_BODY = 256 * 1024
 _JSON = b"application/json"
 
 Made = TypeVar("Made")
@@ -53,7 +55,11 @@ class OperationDispatcher:
         expected = billing.estimate(call.glance)
         verdict = decide_operation(world, situation, call, expected)
         run = _Run(world, call, situation, verdict, expected)
-        return await first_answer(world, situation, verdict.order, run.attempt)
+        try:
+            return await first_answer(world, situation, call, verdict.order, run.attempt)
+        except (UpstreamError, RateLimited) as error:
+            nobody_else(call, error, verdict)
+            raise
 
 
 class _Run:
@@ -78,17 +84,19 @@ class _Run:
 
     async def attempt(self, index: int) -> ClientReply:
         """Ask one deployment. Raises `UpstreamError`; the attempt is closed in every case."""
-        call, situation = self._call, self._situation
+        call, situation, world = self._call, self._situation, self._world
         line = situation.operations[call.operation][index]
         deployment = situation.snapshot.deployments[index]
-        attempt = Attempt(self._world, call, deployment, self._expected)
+        attempt = Attempt(world, call, deployment, self._expected)
         try:
             asking = await self._off_loop(
                 len(call.request.body), lambda: ask(call, self._reading, line.upstream)
             )
+            if world.money.book.scopes:
+                await fund_operation(world, situation, call, attempt, asking.requests)
             if len(asking.requests) > 1:
                 return await self._batches(index, line, asking, attempt)
-            exchange = await self._send(line, asking.requests[0], attempt)
+            exchange = await self._send(index, line, asking.requests[0], attempt)
             attempt.answered(exchange.status)
             try:
                 return await self._answer(index, line, asking, attempt, exchange)
@@ -99,22 +107,17 @@ class _Run:
             attempt.fail(error)
             raise
 
-    async def _send(self, line: OperationLine, request: WireRequest, attempt: Attempt) -> Exchange:
+    async def _send(
+        self, index: int, line: OperationLine, request: WireRequest, attempt: Attempt
+    ) -> Exchange:
         """A successful response's head. Raises `UpstreamError` for any other."""
         world = self._world
         if line.signing is not None:
             request = await world.tokens.sign(line.signing, request)
-        deadlines = timeouts(self._verdict.target.deadlines)
-        exchange = await world.transport.send(request, deadlines, attempt.asked)
-        if exchange.status < 300:
-            return exchange
-        attempt.answered(exchange.status)
-        try:
-            body = await exchange.body(_ERROR_BODY)
-        finally:
-            await exchange.aclose()
-        error = line.upstream.decode_error(exchange.status, exchange.headers, body)
-        raise refused(world, line.signing, error)
+        return await send(world, line, request, self._phases(index), attempt)
+
+    def _phases(self, index: int) -> Timeouts:
+        return plain_patience(self._world, self._situation, self._call, self._verdict.target, index)
 
     async def _answer(
         self,
@@ -155,7 +158,7 @@ class _Run:
         answered = 0
 
         async def send(request: WireRequest) -> WireReply:
-            exchange = await self._send(line, request, attempt)
+            exchange = await self._send(index, line, request, attempt)
             try:
                 body = await exchange.body(limit)
             finally:
@@ -216,11 +219,12 @@ class _Run:
     ) -> ClientReply:
         """Read until the answer has begun: up to there another deployment may still take over."""
         tap = line.upstream.tap(self._call.glance, exchange.headers)
-        opening = await opened(exchange, tap, attempt, self._verdict.target.deadlines.first_token_s)
+        within_s = self._phases(index).first_byte_s
+        opening = await opened(exchange, tap, attempt, within_s, Kept())
         attempt.began()
         events = media_type(exchange.headers) == b"text/event-stream"
         in_band = self._call.face.stream_error if events else None
-        stream = AnswerStream(exchange, tap, opening, in_band, [attempt.ending(tap)])
+        stream = AnswerStream(exchange, tap, opening, attempt.ending(tap), in_band)
         pairs = self._headers(index, asking, content_type(exchange.headers))
         pairs.append((b"cache-control", b"no-cache"))
         return ClientReply(exchange.status, pairs, stream)

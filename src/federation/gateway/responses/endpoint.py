@@ -13,13 +13,15 @@ from federation.domain.access import VirtualKey
 from federation.errors import InvalidRequest
 from federation.gateway.call import Call
 from federation.gateway.chat import Chat
+from federation.gateway.governed import facts_of
 from federation.gateway.reading import Reading
 from federation.gateway.responses.background import Background
 from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.opening import Opened, opened
 from federation.gateway.responses.shelf import Shelf
-from federation.gateway.stages.admit import check_fields
-from federation.gateway.world import World
+from federation.gateway.stages.admit import admitted
+from federation.gateway.world import Situation, World
+from federation.schema.glance import Glance
 from federation.schema.http import ClientReply, ClientRequest
 
 _JSON = (b"content-type", b"application/json")
@@ -40,15 +42,20 @@ class Responses:
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """Answer a call. Raises what `opened` and the pipeline raise."""
         world = self._world
-        settings = world.current().snapshot.settings
-        found = await opened(request, key.tenant, settings, self._shelf, world.seal_key)
+        situation = world.current()
+        settings = situation.snapshot.settings
+
+        def may_keep(glance: Glance) -> bool:
+            return self._may_keep(situation, glance, key)
+
+        found = await opened(request, key.tenant, settings, self._shelf, world.seal_key, may_keep)
         if found.background:
-            # Refused now: nobody would hear of it later.
-            check_fields(found.going, settings)
             _check_background(found)
         name = f"resp_{secrets.token_hex(24)}" if found.keep else ""
         call = self._call(found, key, name)
         if found.background:
+            # Refused now: nobody would hear of it later.
+            admitted(world.current(), call)
             body = await self._background.begin(found, call, name)
             identity = call.id.encode()
             marks = [(b"x-request-id", identity), (b"x-federation-call-id", identity)]
@@ -61,6 +68,15 @@ class Responses:
         else:
             reply.body = self._room.stream(reply.body, found, call, name)
         return reply
+
+    def _may_keep(self, situation: Situation, glance: Glance, key: VirtualKey) -> bool:
+        """Whether policies let us keep what such a call says and is answered."""
+        book = situation.book
+        if not book.policies:
+            return True
+        route, at_ms = situation.fleet.named_by(glance.model), int(self._world.wall() * 1000)
+        facts = facts_of(glance, key, "chat", route, at_ms, whole=book.conditional)
+        return book.rule(facts).obligations.keep_payloads is not False
 
     def _call(self, found: Opened, key: VirtualKey, name: str) -> Call:
         reading = Reading(CLIENT, found.read, found.going, self._world.seal_key, name, found.makers)

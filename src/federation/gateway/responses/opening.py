@@ -8,7 +8,7 @@ reads. Where nothing was sealed they are the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from msgspec import Raw, structs
@@ -22,7 +22,7 @@ from federation.dialects.openai_responses.state import (
 )
 from federation.dialects.splice import splice
 from federation.domain.routes import Settings
-from federation.errors import FederationError, InvalidRequest, NotFound, PayloadTooLarge
+from federation.errors import FederationError, Forbidden, InvalidRequest, NotFound, PayloadTooLarge
 from federation.gateway.responses.history import History, history, referred, unpack
 from federation.gateway.responses.shelf import Shelf
 from federation.schema.glance import Edits, Glance
@@ -59,17 +59,25 @@ class Opened:
 
 
 async def opened(
-    request: ClientRequest, tenant: str, settings: Settings, shelf: Shelf, key: bytes
+    request: ClientRequest,
+    tenant: str,
+    settings: Settings,
+    shelf: Shelf,
+    key: bytes,
+    may_keep: Callable[[Glance], bool],
 ) -> Opened:
-    """Look at a call and put in what it leans on.
+    """Look at a call and put in what it leans on. `may_keep` says whether policies let its
+    content be kept.
 
-    Raises `NotFound` for what is not there or not this tenant's, `InvalidRequest` or
-    `PayloadTooLarge` for a conversation over a limit, and `Unavailable` where control cannot
-    be asked.
+    Raises `Forbidden` for a wish to keep what policies forbid, `NotFound` for what is not there
+    or not this tenant's, `InvalidRequest` or `PayloadTooLarge` for a conversation over a limit,
+    and `Unavailable` where control cannot be asked.
     """
     big = len(request.body) > BIG
     call = (
-        await asyncio.to_thread(_looked, request, settings) if big else _looked(request, settings)
+        await asyncio.to_thread(_looked, request, settings, may_keep)
+        if big
+        else _looked(request, settings, may_keep)
     )
     wanted = references_of(call.going, call.request.body)
     deny = settings.deny_fields
@@ -84,15 +92,26 @@ async def opened(
     return _joined(call, past, items, settings)
 
 
-def _looked(request: ClientRequest, settings: Settings) -> Opened:
+def _looked(
+    request: ClientRequest, settings: Settings, may_keep: Callable[[Glance], bool]
+) -> Opened:
     """The call without what is ours to do: to keep it, and to answer in the background."""
     body = request.body
     glance = CLIENT.glance(request)
     asked = store_asked(glance, body)
+    keep = _keeps(asked, settings)
+    if keep and not may_keep(glance):
+        if asked:
+            raise Forbidden(
+                "A policy forbids that content is kept: leave 'store' out, or say false.",
+                code="payloads_not_kept",
+                param="store",
+            )
+        keep = False
     call = Opened(
         said=request,
         glance=glance,
-        keep=_keeps(asked, settings),
+        keep=keep,
         background="background" in glance.governed and _allowed("background", settings),
         previous=previous_of(glance, body),
         request=request,

@@ -1,5 +1,7 @@
 """Admit: what a call may ask for, before anything is routed.
 
+Here the policies are asked what holds for the call; every later stage goes by its answer.
+
 Governed fields change model, place, price, retention or credentials behind our back. They
 are refused unless the operator allows them; fields that nobody listed are refused as soon
 as a rule about place, certification or price is in force, because they could break it.
@@ -7,10 +9,14 @@ as a rule about place, certification or price is in force, because they could br
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from federation.domain.routes import Settings
 from federation.errors import Forbidden, InvalidRequest
 from federation.gateway.call import C, Handler
-from federation.gateway.world import World
+from federation.gateway.deciding import governed
+from federation.gateway.world import Situation, World
+from federation.governance.obligations import Obligations
 from federation.schema.glance import Constraints, Glance
 from federation.schema.http import ClientReply
 from federation.schema.operations import OperationGlance
@@ -23,16 +29,26 @@ class Admission:
         self._world = world
 
     async def __call__(self, call: C, following: Handler[C]) -> ClientReply:
-        """Pass the call on, or raise `Forbidden` or `InvalidRequest` naming the field."""
-        if call.glance.governed or call.glance.unlisted:
-            check_fields(call.glance, self._world.current().snapshot.settings)
-        return await following(call)
+        """Pass the call on with its duties, or raise `Forbidden` or `InvalidRequest` naming the
+        field."""
+        return await following(admitted(self._world.current(), call))
 
 
-def check_fields(glance: Glance | OperationGlance, settings: Settings) -> None:
+def admitted(situation: Situation, call: C) -> C:
+    """A call with what policies demand of whoever carries it. Raises as `check_fields` does."""
+    ruled = governed(situation, call)
+    duties = None if ruled is None else ruled.ruling.obligations
+    if call.glance.governed or call.glance.unlisted:
+        check_fields(call.glance, situation.snapshot.settings, duties)
+    return call if duties is None else structs.replace(call, duties=duties)
+
+
+def check_fields(
+    glance: Glance | OperationGlance, settings: Settings, duties: Obligations | None
+) -> None:
     """Refuse what the fields of a call may not ask: `Forbidden`, `InvalidRequest`."""
     _check_governed(glance, settings)
-    if glance.unlisted and _ruled(glance.ask.constraints):
+    if glance.unlisted and (_ruled(glance.ask.constraints) or _demanded(glance, duties)):
         raise InvalidRequest(
             f"The field {glance.unlisted[0]!r} is not known here, and this call is under a "
             "rule about place, certification or price that it might break. Leave it out.",
@@ -61,3 +77,7 @@ def _ruled(constraints: Constraints) -> bool:
         or constraints.hipaa_required
         or constraints.max_cost is not None
     )
+
+
+def _demanded(glance: Glance | OperationGlance, duties: Obligations | None) -> bool:
+    return glance.ask.privacy is not None or (duties is not None and duties.listed_fields_only)

@@ -91,6 +91,7 @@ class Recorder:
 
     def _begin(self, call: AnyCall) -> None:
         glance = call.glance
+        call.account.begun = True
         self._append(
             CallStarted(
                 call=call.id,
@@ -118,6 +119,9 @@ class Recorder:
         account.closed = True
         if begun is not None:
             begun.cancel()
+        if account.refusals and not account.begun:
+            # An auditor follows a refusal from its beginning, though it took no time.
+            self._begin(call)
         elapsed = self._clock() - call.started
         record = ended(call, outcome, status, error, elapsed * 1000.0)
         self._append(record)
@@ -166,5 +170,12 @@ def ended(call: AnyCall, outcome: str, status: int, error: str, duration_ms: flo
         simulated=account.simulated,
         tags=ask.tags,
         session=ask.session,
-        user=ask.user or glance.user,
+        user=ask.user or glance.user or call.key.user,
+        team=call.key.team,
+        findings=account.guarding.findings() if account.guarding is not None else {},
+        mended=account.mended,
+        policies=account.governed.ruling.policies if account.governed is not None else (),
+        refusals=account.refusals,
+        watched=account.watched,
+        pots=account.pots,
     )

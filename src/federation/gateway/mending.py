@@ -1,0 +1,306 @@
+"""Where a stream that broke goes on, so that the client gets one whole answer.
+
+The eligible candidates are asked in order, each in the ways that it offers: to go on after
+the words so far (a model that takes them as its own), to answer anew (what it repeats to the
+letter is left out), or to go on because it is told to. What was told is read again by the
+decoder of who told it and rendered once more, unseen, so that the new renderer stands where
+the client's reader stands. No other deployment than the verdict's is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from federation.dialects.faces import StreamRenderer
+from federation.domain.catalogue import Ability, Deployment
+from federation.domain.routes import MEND_EXACT, MEND_OFF
+from federation.errors import (
+    BudgetExceeded,
+    FederationError,
+    InvalidRequest,
+    Recovery,
+    Unavailable,
+    UpstreamDiverged,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamTimeout,
+)
+from federation.gateway.admission import no_room
+from federation.gateway.asking import Asking
+from federation.gateway.attempt import Attempt
+from federation.gateway.call import Call
+from federation.gateway.funding import fund_rest
+from federation.gateway.opening import no_stream
+from federation.gateway.patience import left_s, patience
+from federation.gateway.sending import send
+from federation.gateway.stream import Continued, Kept
+from federation.gateway.translating import TranslatingTap
+from federation.gateway.world import Line, Situation, World
+from federation.ports import Exchange
+from federation.resilience.delivered import Delivered
+from federation.resilience.recovery import may_mend
+from federation.resilience.seam import Again, Ground, Onward, Seam
+from federation.routing.request import Verdict
+from federation.schema.chat import ASSISTANT, USER, ChatRequest, Message, Reasoning
+from federation.schema.chunks import Begun, Chunk
+from federation.schema.parts import Text
+from federation.schema.usage import Usage, plus
+from federation.telemetry import metrics
+
+_GO_ON = (
+    "Your answer above was cut off. Go on with it exactly where it stops: write only what comes "
+    "next, beginning with the very next character, without repeating or explaining anything."
+)
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a deployment is asked to go on, and what its answer is held against."""
+
+    request: Callable[[ChatRequest, Delivered], ChatRequest]
+    seam: Callable[[Ground], Seam]
+
+
+def _begun(request: ChatRequest, told: Delivered) -> ChatRequest:
+    """The words so far stand as the beginning of the model's own answer. Blanks at their end
+    are refused by some, and come again with what follows."""
+    words = Message(ASSISTANT, (Text(told.text.rstrip()),))
+    thinks = Reasoning(enabled=False) if request.reasoning is not None else None
+    return structs.replace(
+        request,
+        messages=(*request.messages, words),
+        begun=True,
+        reasoning=thinks,
+        max_output=_rest(request, told),
+    )
+
+
+def _bidden(request: ChatRequest, told: Delivered) -> ChatRequest:
+    turns = (Message(ASSISTANT, (Text(told.text),)), Message(USER, (Text(_GO_ON),)))
+    return structs.replace(
+        request, messages=(*request.messages, *turns), max_output=_rest(request, told)
+    )
+
+
+def _rest(request: ChatRequest, told: Delivered) -> int | None:
+    if request.max_output is None:
+        return None
+    return max(request.max_output - len(told.text) // _CHARACTERS_PER_TOKEN, 1)
+
+
+_PREFILL = _Way(_begun, lambda ground: Onward(ground, native=True))
+_ANEW = _Way(lambda request, _: request, Again)
+_BIDDEN = _Way(_bidden, lambda ground: Onward(ground, native=False))
+
+
+class Mending:
+    """One call's broken stream; a call may break more than once. Implements `stream.Mend`."""
+
+    def __init__(
+        self, world: World, call: Call, situation: Situation, verdict: Verdict, index: int
+    ) -> None:
+        self._world = world
+        self._call = call
+        self._situation = situation
+        self._verdict = verdict
+        self._index = index
+        self._told: list[Chunk] | None = None
+        self._broken = {index}
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the route lets it be mended, and it is one answer."""
+        return self._verdict.target.mend != MEND_OFF and self._call.glance.choices <= 1
+
+    async def __call__(self, kept: Kept, error: UpstreamError) -> Continued | None:
+        """Where the answer goes on; None where nobody can make it whole."""
+        try:
+            if self._told is None:
+                self._told = self._read(kept)
+        except FederationError:
+            return None  # what can be forwarded need not be readable
+        told = Delivered()
+        told.add(self._told)
+        if not told.whole or told.finished:
+            return None
+        failed: dict[int, None] = {}
+        for index in self._candidates(error, failed):
+            for way in self._ways(index, told):
+                if self._spent():
+                    return None
+                try:
+                    found = await self._try(index, way)
+                except UpstreamError as failure:
+                    if failure.recovery is Recovery.FAIL and way is not _PREFILL:
+                        return None
+                    if isinstance(failure, UpstreamDiverged) or way is _PREFILL:
+                        continue
+                    if may_mend(failure):
+                        failed[index] = None
+                    break
+                except (BudgetExceeded, InvalidRequest, Unavailable):
+                    break
+                self._call.account.mended = True
+                self._index = index
+                self._world.meter.add(metrics.MENDED, (self._deployment(index).provider.id,))
+                return found
+            self._broken.add(index)
+        return None
+
+    def _deployment(self, index: int) -> Deployment:
+        return self._situation.snapshot.deployments[index]
+
+    def _spent(self) -> bool:
+        """Whether the call has had its attempts, or its time."""
+        attempts = self._situation.snapshot.settings.attempts
+        return self._call.account.tried >= attempts or left_s(self._world, self._call) <= 0.0
+
+    def _candidates(self, error: UpstreamError, failed: dict[int, None]) -> Iterator[int]:
+        """Everybody else in the order of the verdict, then who broke: unless it fell silent.
+        Then once more those that `failed` by then and may be well again."""
+        broke = self._index
+        self._broken.add(broke)
+        for index in self._verdict.order:
+            if index not in self._broken:
+                yield index
+        if not isinstance(error, UpstreamTimeout):
+            yield broke
+        yield from tuple(failed)
+
+    def _ways(self, index: int, told: Delivered) -> Iterator[_Way]:
+        if told.continues and Ability.PREFILL in self._deployment(index).model.abilities:
+            yield _PREFILL
+        yield _ANEW
+        if told.continues and self._verdict.target.mend != MEND_EXACT:
+            yield _BIDDEN
+
+    def _read(self, kept: Kept) -> list[Chunk]:
+        """What the client was told, read again."""
+        line = self._situation.line(self._index)
+        told: list[Chunk] = []
+        tap = self._tap(line, self._renderer(()), told=told)
+        for piece in kept.pieces():
+            tap.feed(piece)
+        return told
+
+    def _renderer(self, told: tuple[Chunk, ...]) -> StreamRenderer:
+        renderer = self._call.face.renderer(self._call.reading.canonical())
+        renderer.render(list(told))
+        return renderer
+
+    def _tap(
+        self,
+        line: Line,
+        renderer: StreamRenderer,
+        *,
+        told: list[Chunk],
+        seam: Seam | None = None,
+    ) -> TranslatingTap:
+        call = self._call
+        return TranslatingTap(
+            line.upstream.decoder(),
+            renderer,
+            call.reading.wrapper(line.maker),
+            line.upstream.forwards,
+            Begun(call.id, "", call.started_ms // 1000),
+            single=True,
+            identity=call.reading.identity,
+            screen=call.guarding.stream() if call.guarding is not None else None,
+            seam=seam,
+            told=told,
+        )
+
+    def _ground(self) -> Ground:
+        told = Delivered()
+        told.add(self._told or ())
+        spent = Usage()
+        for attempt in self._call.account.attempts:
+            spent = plus(spent, attempt.usage)
+        shape = self._call.reading.canonical().format
+        return Ground(told, spent, structured=shape is not None and shape.kind != "text")
+
+    async def _try(self, index: int, way: _Way) -> Continued:
+        """Ask one deployment in one way, up to where its answer joins what was told."""
+        world, line = self._world, self._situation.line(index)
+        ground = self._ground()
+        asking = await self._asking(line, way, ground.told)
+        seam = way.seam(ground)
+        told = list(self._told or ())
+        renderer = self._renderer(tuple(told))
+        tap = self._tap(line, renderer, told=told, seam=seam)
+        others = any(each not in self._broken for each in self._verdict.order if each != index)
+        await self._room(index, others=others)
+        attempt = Attempt(world, self._call, self._deployment(index))
+        exchange: Exchange | None = None
+        try:
+            await fund_rest(world, self._call, attempt, asking.request)
+            phases = patience(
+                world, self._situation, self._call, self._verdict, index, others=others
+            )
+            exchange = await send(world, line, asking.request, phases, attempt)
+            if not line.upstream.is_stream(exchange.headers):
+                raise await no_stream(exchange, line.upstream)
+            within_s = phases.first_byte_s + phases.idle_s
+            opening = await _joined(exchange, tap, seam, attempt.left(within_s))
+        except BaseException as fault:
+            if tap.events and isinstance(fault, UpstreamError):
+                attempt.ending(tap)("cut", fault)
+            attempt.fail(fault)
+            if exchange is not None:
+                await exchange.aclose()
+            raise
+        self._told = told
+        return Continued(exchange, tap, opening, attempt.ending(tap), renderer.fail)
+
+    async def _room(self, index: int, *, others: bool) -> None:
+        """Return where there is room for an attempt that begins now. With others to turn to
+        nobody is waited for. Raises `Unavailable`."""
+        entrance, snapshot = self._world.entrance, self._situation.snapshot
+        promise = entrance.at_once(snapshot, (index,))
+        if promise is None and not others:
+            within_s = min(entrance.rules.wait_s, left_s(self._world, self._call))
+            promise = await entrance.wait(snapshot, self._call, (index,), within_s)
+        if promise is None:
+            raise no_room()
+        promise.keep()
+
+    async def _asking(self, line: Line, way: _Way, told: Delivered) -> Asking:
+        """Raises `InvalidRequest` for what the deployment cannot be asked."""
+        canonical, _ = self._call.reading.fitted(line.maker)
+        request = way.request(canonical, told)
+        if self._call.guarding is not None:
+            # What was told has the client's own values in it again.
+            request = self._call.guarding.again(request)
+        encoded = line.upstream.encode(request)
+        if encoded.losses and self._call.glance.ask.strict:
+            raise InvalidRequest("The answer cannot go on there without a loss.")
+        asking = Asking(encoded.request, True, encoded.losses)
+        if line.signing is None:
+            return asking
+        signed = await self._world.tokens.sign(line.signing, asking.request)
+        return replace(asking, request=signed)
+
+
+async def _joined(exchange: Exchange, tap: TranslatingTap, seam: Seam, within_s: float) -> bytes:
+    """What the client gets first of the new answer."""
+    opening = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            while not ((seam.joined and opening) or tap.complete):
+                data = await exchange.read()
+                if not data:
+                    opening += tap.close()
+                    break
+                opening += tap.feed(data)
+                if tap.error is not None:
+                    raise tap.error
+    except TimeoutError:
+        raise UpstreamTimeout("The deployment asked to go on did not do so in time.") from None
+    if not tap.complete and not (seam.joined and opening):
+        raise UpstreamGarbled("The deployment asked to go on ended without an answer.")
+    return bytes(opening)
