@@ -18,6 +18,7 @@ from federation.control.ports import OverrideStore, VersionStore
 from federation.control.snapshots import compile_snapshot, without_secrets
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError, Problem
+from federation.governance.rulebook import Rulebook
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,15 @@ class Reading:
     warnings: tuple[Problem, ...] = ()
 
 
+def unchanged(loaded: Loaded) -> Loaded:
+    """Where nothing is ever added to what was read."""
+    return loaded
+
+
 class Configuration:
     """What is in force now. `read` reads everything anew, or raises `ConfigError`;
-    `look` takes the fingerprint of its files and of the further ones that it is given."""
+    `look` takes the fingerprint of its files and of the further ones that it is given; `added`
+    puts in what operators decided at run time."""
 
     def __init__(
         self,
@@ -42,13 +49,16 @@ class Configuration:
         overrides: OverrideStore,
         versions: VersionStore,
         clock: Callable[[], float],
+        added: Callable[[Loaded], Loaded] = unchanged,
     ) -> None:
         self._read = read
+        self._added = added
         self._look = look
         self._overrides = overrides
         self._versions = versions
         self._clock = clock
         self.reading = read()
+        _check(self.reading.loaded)
         self._seen = look(self.reading.loaded.files)
         self.problems: tuple[Problem, ...] = ()
         self.loaded_ms = int(clock() * 1000)
@@ -71,6 +81,7 @@ class Configuration:
         self._seen = self._look(self.reading.loaded.files)
         try:
             reading = self._read()
+            _check(reading.loaded, self.reading.loaded)
         except ConfigError as error:
             self.problems = tuple(error.problems)
             for problem in error.problems:
@@ -99,7 +110,8 @@ class Configuration:
 
     def _compile(self, reading: Reading) -> Snapshot:
         overrides = self._overrides.list()
-        snapshot = compile_snapshot(reading.loaded, overrides, reading.secrets, 0)
+        loaded = self._added(reading.loaded)
+        snapshot = compile_snapshot(loaded, overrides, reading.secrets, 0)
         version = self._versions.latest()
         if version is None or version.digest != snapshot.digest:
             body = pack_snapshot(without_secrets(snapshot))
@@ -110,6 +122,19 @@ class Configuration:
     def _warn(self) -> None:
         for problem in (*self.reading.loaded.warnings, *self.reading.warnings):
             log.warning("configuration", extra=_place(problem))
+
+
+def _check(loaded: Loaded, before: Loaded | None = None) -> None:
+    """Refuse policies that cannot be compiled, and that all of them are gone: a volume that is
+    not mounted looks just like a decision. Raises `ConfigError`."""
+    Rulebook(loaded.policies, ())
+    gone = before is not None and before.policies and not loaded.policies
+    if gone and loaded.policies_required is not False:
+        message = (
+            "every policy is gone; those in force stay. Put them back, or say 'governance: "
+            "{required: false}' in federation.yaml"
+        )
+        raise ConfigError([Problem("policies", None, message)])
 
 
 def _place(problem: Problem) -> dict[str, object]:

@@ -13,16 +13,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from federation.control.analytics import AnalyticsDesk
+from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration
 from federation.control.evidence_task import EvidenceTask
-from federation.control.frames import pack_ring, pack_snapshot
+from federation.control.fleet import FleetDesk
+from federation.control.frames import pack_budgets, pack_ring, pack_snapshot
 from federation.control.keys import KeyDesk
 from federation.control.leases import Allowances, limits_of
 from federation.control.ledger import Ledger
 from federation.control.link_server import LinkServer
+from federation.control.money import Money
 from federation.control.providers import ProviderDesk
 from federation.control.responses import ResponseDesk
+from federation.control.tenancy import Tenancy
+from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
+from federation.domain.budgets import Budget
 from federation.domain.snapshot import KeyRing
 from federation.errors import Unavailable
 from federation.schema.link import LeaseAsk, LeaseGrant, Report
@@ -45,7 +52,12 @@ class Control:
         *,
         configuration: Configuration,
         keys: KeyDesk,
+        tenancy: Tenancy,
+        once: Once,
         ledger: Ledger,
+        analytics: AnalyticsDesk,
+        budgets: BudgetDesk,
+        money: Money,
         providers: ProviderDesk,
         responses: ResponseDesk,
         errands: Errands,
@@ -53,13 +65,20 @@ class Control:
         workers: int,
         clock: Callable[[], float] = time.time,
         evidence: EvidenceTask | None = None,
+        fleet: FleetDesk,
     ) -> None:
         self.configuration = configuration
         self.keys = keys
+        self.tenancy = tenancy
+        self.once = once
         self.ledger = ledger
+        self.analytics = analytics
+        self.budgets = budgets
+        self.money = money
         self.providers = providers
         self.responses = responses
         self.evidence = evidence
+        self.fleet = fleet
         self.workers = workers
         self.clock = clock
         self.started = clock()
@@ -70,6 +89,8 @@ class Control:
             lease=self._lease,
             store_writable=lambda: ledger.writable,
             clock=clock,
+            on_money=money.hear,
+            on_joined=money.watch.joined,
         )
         self._errands = errands
         self._allowances = Allowances()
@@ -77,8 +98,12 @@ class Control:
         self._leases_kept = True
         self._reload = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._till: list[asyncio.Task[None]] = []
         keys.publish = self._publish_keys
-        providers.publish = self.publish_snapshot
+        budgets.publish = self._publish_budgets
+        fleet.link = self.link
+        for desk in (providers, fleet.nodes, fleet.overflow):
+            desk.publish = self.publish_snapshot
 
     async def start(self) -> None:
         """Answer workers, and follow journals and configuration files from now on."""
@@ -90,17 +115,20 @@ class Control:
             asyncio.create_task(self.ledger.follow()),
             asyncio.create_task(self._watch()),
             asyncio.create_task(self.responses.follow()),
+            asyncio.create_task(self.fleet.follow()),
         ]
         if self.evidence is not None:
             self._tasks.append(asyncio.create_task(self.evidence.follow()))
+        self._till = self.money.start(self.link)
 
     async def ended(self) -> None:
         """Return when a task has ended that goes on for ever: see `fault`."""
-        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((*self._tasks, *self._till), return_when=asyncio.FIRST_COMPLETED)
 
     def fault(self) -> BaseException | None:
         """The bug that has ended a task of ours. Only another process can go on then."""
-        done = (task for task in self._tasks if task.done() and not task.cancelled())
+        every = (*self._tasks, *self._till)
+        done = (task for task in every if task.done() and not task.cancelled())
         return next((fault for task in done if (fault := task.exception()) is not None), None)
 
     async def stop(self, workers_within_s: float = 0.0) -> None:
@@ -115,8 +143,10 @@ class Control:
             if self.evidence is not None:
                 await self.evidence.close()
         finally:
+            await self.money.stop()
             await self.link.stop()
             self.responses.close()
+            await self.analytics.close()
             self._errands.close()
 
     def reload(self) -> None:
@@ -130,6 +160,7 @@ class Control:
         self.keys.accept(self.configuration.reading.loaded.access.keys)
         self.link.publish_snapshot(pack_snapshot(snapshot))
         await self.keys.refresh()
+        await self.budgets.refresh()
 
     def gauges(self) -> dict[str, float]:
         """Every gauge as it stands: the workers' merged, and our own over them."""
@@ -177,6 +208,9 @@ class Control:
             return
         if await self._errands.run(self.configuration.reload) or anyway:
             await self.publish_snapshot()
+
+    def _publish_budgets(self, budgets: tuple[Budget, ...]) -> None:
+        self.link.publish_budgets(pack_budgets(budgets))
 
     def _publish_keys(self, ring: KeyRing) -> None:
         self.link.publish_keys(pack_ring(ring))

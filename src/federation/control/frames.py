@@ -12,7 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
+from federation.domain.budgets import Budget
 from federation.domain.catalogue import Deployment, Model, Provider
+from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
 from federation.domain.snapshot import KeyRing, Snapshot
 from federation.schema.link import FRAME_LIMIT, FromWorker, ToWorker
@@ -41,10 +43,13 @@ class _Packed(msgspec.Struct, array_like=True):
     deployments: list[_Place]
     routes: dict[str, Route]
     secrets: dict[str, str]
+    policies: tuple[Policy, ...] = ()
+    store_regions: tuple[str, ...] = ()
 
 
 _snapshot = msgspec.msgpack.Decoder(_Packed)
 _ring = msgspec.msgpack.Decoder(KeyRing)
+_budgets = msgspec.msgpack.Decoder(tuple[Budget, ...])
 
 
 def frame(message: FromWorker | ToWorker) -> bytes:
@@ -97,6 +102,8 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
             places,
             snapshot.routes,
             snapshot.secrets,
+            snapshot.policies,
+            snapshot.store_regions,
         ),
         order="deterministic",
     )
@@ -118,6 +125,8 @@ def unpack_snapshot(payload: bytes) -> Snapshot:
         ),
         packed.routes,
         packed.secrets,
+        packed.policies,
+        packed.store_regions,
     )
 
 
@@ -129,3 +138,13 @@ def pack_ring(ring: KeyRing) -> bytes:
 def unpack_ring(payload: bytes) -> KeyRing:
     """The inverse of `pack_ring`."""
     return _ring.decode(payload)
+
+
+def pack_budgets(budgets: tuple[Budget, ...]) -> bytes:
+    """Budgets for `BudgetsFrame`."""
+    return _encode(budgets)
+
+
+def unpack_budgets(payload: bytes) -> tuple[Budget, ...]:
+    """The inverse of `pack_budgets`."""
+    return _budgets.decode(payload)

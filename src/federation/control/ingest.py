@@ -8,16 +8,34 @@ and a call's id is unique beneath that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from federation.control.ports import CallStore
+from federation.errors import Unavailable
 from federation.storage.entries import Position
-from federation.storage.journal_reader import BadLine, Batch, Entry, JournalReader
+from federation.storage.journal_reader import (
+    BadLine,
+    Batch,
+    Began,
+    Ended,
+    Entry,
+    JournalReader,
+)
 
 log = logging.getLogger(__name__)
 
 GONE_CHECK_MS = 1_000
+
+
+def newest_totals(records: Iterable[Began | Ended]) -> dict[str, int]:
+    """By pot, the most that any of these records of one writer says that it has spent in all."""
+    totals: dict[str, int] = {}
+    for record in records:
+        if isinstance(record, Ended):
+            for pot, total in record.pots.items():
+                totals[pot] = max(total, totals.get(pot, 0))
+    return totals
 
 
 @dataclass(slots=True)
@@ -32,15 +50,26 @@ class Progress:
 
 
 class Ingest:
-    """Follows every journal in a directory. One thread at a time."""
+    """Follows every journal in a directory. One thread at a time, in which `on_spent` hears
+    what lines say that their writer spent, and `on_gone` that it is dead and read to its end."""
 
     def __init__(self, reader: JournalReader, calls: CallStore, clock: Callable[[], float]) -> None:
+        self.on_spent: Callable[[str, Mapping[str, int]], None] = lambda *_: None
+        self.on_gone: Callable[[str], None] = lambda _: None
         self.progress = Progress()
         self._reader = reader
         self._calls = calls
         self._clock = clock
         self._positions: dict[str, Position] | None = None
         self._checked_ms: dict[str, int] = {}
+
+    def writing(self) -> set[str]:
+        """Writers that may still write, or have written what was not taken in. Raises
+        `Unavailable` where that is not known yet."""
+        positions = self._positions
+        if positions is None:
+            raise Unavailable("No journal has been read yet.")
+        return {name for name, position in list(positions.items()) if not position.closed}
 
     def run(self) -> None:
         """Take in whatever has been written by now.
@@ -69,6 +98,7 @@ class Ingest:
             lost = self._calls.close_writer(writer, position)
             positions[writer] = position
             self._checked_ms.pop(writer, None)
+            self.on_gone(writer)
             if lost:
                 self.progress.lost += lost
                 log.warning("calls lost with their worker", extra={"writer": writer, "calls": lost})
@@ -83,6 +113,9 @@ class Ingest:
             return position
         self._calls.take(writer, lines, after)
         if lines:
+            spent = newest_totals(line.record for line in lines)
+            if spent:
+                self.on_spent(writer, spent)
             self.progress.lines += len(lines)
             self.progress.lag_ms = max(0, int(self._clock() * 1000) - lines[-1].record.at_ms)
         return after

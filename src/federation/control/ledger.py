@@ -2,6 +2,8 @@
 
 The trap: a client may ask for a call before the next round of ingest. A call that is not
 there, or still looks as if it were running, is looked for in the journals before an answer.
+While the store takes no writes that cannot be done: then a call that is not there may well
+exist, and a total may lack calls, so the answer is that nobody can tell, never a wrong one.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ class Ledger:
         self.writable = True
         """Whether the store took the last write, or a trial of one."""
         self._readable = True
+        self._turn = asyncio.Lock()
+        """A round that fails has waited for the store long enough for all who ask meanwhile."""
 
     @property
     def progress(self) -> Progress:
@@ -47,15 +51,26 @@ class Ledger:
         """Take journals in until cancelled. Raises only what is a bug."""
         pause = ROUND_S
         while True:
-            done = await self.catch_up()
+            done = await self._catch_up()
             pause = ROUND_S if done else min(2 * pause, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
 
     async def catch_up(self) -> bool:
         """Take in what has been written by now; whether that was possible.
 
-        A store that refuses, and journals that cannot be read, are tried again later.
+        A store that refuses, and journals that cannot be read, are tried again later, by
+        `follow` alone: nobody who asks waits for a store that is known to be away.
         """
+        if not self._current:
+            return False
+        async with self._turn:
+            return self._current and await self._take()
+
+    async def _catch_up(self) -> bool:
+        async with self._turn:
+            return await self._take()
+
+    async def _take(self) -> bool:
         try:
             await self._follower.run(self._round)
         except Unavailable as error:
@@ -79,26 +94,48 @@ class Ledger:
         self._ingest.run()
 
     async def find(self, call: str, tenant: str | None) -> CallEntry:
-        """One call. Raises `NotFound`, also for another tenant's."""
+        """One call. Raises `NotFound`, also for another tenant's; `Unavailable` where its end
+        may be known to the journals only."""
         found = await self._reads.run(self._calls.find, call, tenant)
         if found is None or found.outcome == RUNNING:
-            await self.catch_up()
+            known = await self.catch_up()
             found = await self._reads.run(self._calls.find, call, tenant)
+            if not known:
+                self._check_current()
         if found is None:
             raise NotFound(f"There is no call '{call}'.")
         return found
 
     async def page(self, wanted: CallFilter) -> list[CallEntry]:
-        """Calls, newest first."""
+        """Calls, newest first. Raises `Unavailable` where the newest may be missing."""
+        self._check_current()
         return await self._reads.run(self._calls.page, wanted)
 
     async def sums(self, since_ms: int, tenant: str | None) -> list[Sum]:
-        """Totals of calls started since then, by deployment and outcome."""
+        """Totals of calls started since then, by deployment and outcome.
+
+        Raises `Unavailable` where calls may be missing.
+        """
+        self._check_current()
         return await self._reads.run(self._calls.sums, since_ms, tenant)
+
+    @property
+    def _current(self) -> bool:
+        return self.writable and self._readable
+
+    def _check_current(self) -> None:
+        if self._current:
+            return
+        what = "The store takes no writes" if self._readable else "The journals cannot be read"
+        raise Unavailable(
+            f"{what} just now, so the ledger is not up to date. Nothing is lost: ask again soon.",
+            code="ledger_behind",
+            retry_after_s=5.0,
+        )
 
     async def close(self) -> None:
         """Take in what is left, and end the thread."""
         try:
-            await self.catch_up()
+            await self._catch_up()
         finally:
             self._follower.close()

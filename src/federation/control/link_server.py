@@ -13,15 +13,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
-from federation.control.frames import frame, from_worker, read_frame
+from federation.control.frames import frame, from_worker, pack_budgets, read_frame
 from federation.schema.link import (
     Beat,
     Board,
+    BudgetsFrame,
+    Condition,
     Drain,
     FromWorker,
     Hello,
@@ -33,8 +36,12 @@ from federation.schema.link import (
     SnapshotFrame,
     ToWorker,
 )
+from federation.schema.money import FromPurse, MoneyAsk, MoneyReport, ToPurse
 
 log = logging.getLogger(__name__)
+
+Answer = Callable[[ToPurse], None]
+"""Sends to the worker that asked, if it is still there."""
 
 BEAT_S = 1.0
 BOARD_LENGTH = 4096
@@ -53,13 +60,15 @@ class Session:
     since_ms: int
     reported_ms: int = 0
     gauges: dict[str, float] = field(default_factory=dict)
+    conditions: list[Condition] = field(default_factory=list)
 
 
 class LinkServer:
     """Serves the link on a Unix socket that only its owner can reach.
 
     `on_report` hears each report; `lease` answers a request for a part of an allowance,
-    given how many workers there are to share it.
+    given how many workers there are to share it. `on_money` hears what a worker (by its
+    journal's writer) says of money, and how to answer; `on_joined` hears that one came.
     """
 
     def __init__(
@@ -70,14 +79,19 @@ class LinkServer:
         lease: Callable[[LeaseAsk, int], LeaseGrant],
         store_writable: Callable[[], bool],
         clock: Callable[[], float] = time.time,
+        on_money: Callable[[str, FromPurse, Answer], None] = lambda *_: None,
+        on_joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._path = path
         self._on_report = on_report
         self._lease = lease
         self._store_writable = store_writable
+        self._on_money = on_money
+        self._on_joined = on_joined
         self._clock = clock
         self._snapshot = b""
         self._keys = b""
+        self._budgets = frame(BudgetsFrame(pack_budgets(())))
         self._board: deque[Measure] = deque(maxlen=BOARD_LENGTH)
         self._sessions: set[Session] = set()
         self._alone = asyncio.Event()
@@ -131,6 +145,20 @@ class LinkServer:
         self._keys = frame(KeyRingFrame(payload))
         self._tell(self._keys)
 
+    def note(self, measures: list[Measure]) -> None:
+        """Let every worker, and those that come soon, take these for news."""
+        self._board.extend(measures)
+        self._tell(frame(Board(measures)))
+
+    def publish_budgets(self, payload: bytes) -> None:
+        """Make these budgets the ones in force on every worker."""
+        self._budgets = frame(BudgetsFrame(payload))
+        self._tell(self._budgets)
+
+    def tell_purses(self, message: ToPurse) -> None:
+        """Send what is about money to every worker."""
+        self._tell(frame(message))
+
     def drain(self, within_s: float) -> None:
         """Ask every worker to take no new calls."""
         self._tell(frame(Drain(within_s)))
@@ -174,9 +202,11 @@ class LinkServer:
         oldest_ms = session.since_ms - BOARD_AGE_MS
         if recent := [measure for measure in self._board if measure.at_ms > oldest_ms]:
             greeting.append(Board(sorted(recent, key=attrgetter("at_ms"))))
-        writer.write(self._snapshot + self._keys + b"".join(map(frame, greeting)))
+        state = self._snapshot + self._keys + self._budgets
+        writer.write(state + b"".join(map(frame, greeting)))
         self._sessions.add(session)
         self._alone.clear()
+        self._on_joined()
         try:
             while (message := await read_frame(reader, from_worker)) is not None:
                 self._take(session, message)
@@ -190,6 +220,7 @@ class LinkServer:
             case Report():
                 session.reported_ms = int(self._clock() * 1000)
                 session.gauges = message.gauges
+                session.conditions = message.conditions
                 self._on_report(message)
                 if message.measures:
                     self._board.extend(message.measures)
@@ -197,5 +228,13 @@ class LinkServer:
             case LeaseAsk():
                 grant = self._lease(message, max(1, len(self._sessions)))
                 session.writer.write(frame(grant))
+            case MoneyAsk() | MoneyReport():
+                answer = partial(self._answer, session)
+                self._on_money(session.hello.writer, message, answer)
             case Hello():
                 session.hello = message
+
+    def _answer(self, session: Session, message: ToPurse) -> None:
+        """To a worker that may have left meanwhile."""
+        if session in self._sessions:
+            session.writer.write(frame(message))

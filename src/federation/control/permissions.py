@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
-from federation.errors import Forbidden, InvalidRequest
+from federation.errors import Forbidden, InvalidRequest, NotFound
 
 
 class Permission(str, Enum):
@@ -25,6 +25,12 @@ class Permission(str, Enum):
     CHANGE_KEYS = "keys.change"
     READ_STATUS = "status.read"
     READ_METRICS = "metrics.read"
+    READ_TENANCY = "tenancy.read"
+    """A tenant's teams and people, and the tenant itself."""
+    CHANGE_TENANCY = "tenancy.change"
+    CHANGE_BUDGETS = "budgets.change"
+    """Of teams, users, keys, sessions and tags; a whole tenant's only with all tenants."""
+    CHANGE_TENANTS = "tenants.change"
     ALL_TENANTS = "tenants.all"
 
 
@@ -40,7 +46,15 @@ _READING = frozenset(
 
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OWNER: _READING | {Permission.INFER, Permission.READ_KEYS, Permission.CHANGE_KEYS},
+    Role.OWNER: _READING
+    | {
+        Permission.INFER,
+        Permission.READ_KEYS,
+        Permission.CHANGE_KEYS,
+        Permission.READ_TENANCY,
+        Permission.CHANGE_TENANCY,
+        Permission.CHANGE_BUDGETS,
+    },
     Role.DEVELOPER: frozenset(
         {
             Permission.INFER,
@@ -50,7 +64,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.VIEWER: _READING,
-    Role.AUDITOR: _READING | {Permission.READ_KEYS},
+    Role.AUDITOR: _READING | {Permission.READ_KEYS, Permission.READ_TENANCY},
 }
 
 PLATFORM = frozenset({Permission.CHANGE_PROVIDERS, Permission.READ_STATUS, Permission.READ_METRICS})
@@ -66,6 +80,8 @@ class KeyWish:
     expires_ms: int | None = None
     models: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+    team: str = ""
+    user: str = ""
 
 
 def may(key: VirtualKey, permission: Permission) -> bool:
@@ -80,13 +96,41 @@ def tenant_seen(key: VirtualKey) -> str | None:
     return None if may(key, Permission.ALL_TENANTS) else key.tenant
 
 
-def check_mint(minter: VirtualKey, wish: KeyWish, now_ms: int) -> None:
-    """Raise `Forbidden` where the wish reaches further than the minter itself."""
-    if wish.tenant != minter.tenant and tenant_seen(minter) is not None:
-        raise Forbidden("A key can only be made for your own tenant.", param="tenant")
-    if not ROLES[wish.role] <= ROLES[minter.role]:
-        message = f"A key with the role '{minter.role.value}' cannot make one with more rights."
+def reach(key: VirtualKey, wanted: str | None) -> str | None:
+    """Where to look for what a key's holder asks for; None is in every tenant.
+
+    Raises `NotFound` for a tenant that they cannot see, as for one that does not exist.
+    """
+    seen = tenant_seen(key)
+    if seen is None or wanted is None:
+        return seen or wanted
+    if wanted != seen:
+        raise no_tenant(wanted)
+    return seen
+
+
+def home(key: VirtualKey, wanted: str | None) -> str:
+    """The one tenant in which to look: the wanted one, else their own. Raises `NotFound`."""
+    return reach(key, wanted) or key.tenant
+
+
+def no_tenant(tenant: str) -> NotFound:
+    """What is said of a tenant that is not there, or not for who asks."""
+    return NotFound(f"There is no tenant '{tenant}'.", param="tenant")
+
+
+def check_role(key: VirtualKey, role: Role) -> None:
+    """Raise `Forbidden` where a role has more rights than the key's own."""
+    if not ROLES[role] <= ROLES[key.role]:
+        message = f"A key with the role '{key.role.value}' cannot give the role '{role.value}'."
         raise Forbidden(message, param="role")
+
+
+def check_reach(minter: VirtualKey, wish: KeyWish) -> None:
+    """Raise `Forbidden` where the wish reaches further than the minter itself, and `NotFound`
+    where it is for a tenant that the minter cannot see."""
+    home(minter, wish.tenant)
+    check_role(minter, wish.role)
     for field, own, wanted in (
         ("models", minter.models, wish.models),
         ("providers", minter.providers, wish.providers),
@@ -94,9 +138,18 @@ def check_mint(minter: VirtualKey, wish: KeyWish, now_ms: int) -> None:
         if own and not (wanted and set(wanted) <= set(own)):
             message = f"Your own key is limited to these {field}: {', '.join(own)}."
             raise Forbidden(message, param=field)
-    if wish.expires_ms is not None and wish.expires_ms <= now_ms:
-        raise InvalidRequest("The key would have expired already.", param="expires_in_s")
+    # A team's key stays with its team. A person's team says where they belong, not how far
+    # they reach: an owner in a team still makes keys for the others.
+    if minter.team and not minter.user and wish.team != minter.team:
+        raise Forbidden(f"Your own key is the team {minter.team}'s.", param="team")
     if minter.expires_ms is not None and not (
         wish.expires_ms is not None and wish.expires_ms <= minter.expires_ms
     ):
         raise Forbidden("A key cannot outlive the key that made it.", param="expires_in_s")
+
+
+def check_mint(minter: VirtualKey, wish: KeyWish, now_ms: int) -> None:
+    """As `check_reach`; `InvalidRequest` where the key would have expired already."""
+    if wish.expires_ms is not None and wish.expires_ms <= now_ms:
+        raise InvalidRequest("The key would have expired already.", param="expires_in_s")
+    check_reach(minter, wish)

@@ -44,7 +44,9 @@ class Prober:
         self._transport = transport
         self._sign = sign
 
-    async def ask(self, provider: Provider, secret: str | None) -> Probe:
+    async def ask(
+        self, provider: Provider, secret: str | None, timeouts: Timeouts = TIMEOUTS
+    ) -> Probe:
         """Ask once. Never raises for what a provider does."""
         if secret is None and provider.auth.scheme != "none":
             return Probe(
@@ -58,7 +60,7 @@ class Prober:
         try:
             signing = _plan(provider, secret)
             request = await self._sign(signing, _request(provider, signing))
-            exchange = await self._transport.send(request, TIMEOUTS)
+            exchange = await self._transport.send(request, timeouts)
             await exchange.aclose()
         except FederationError as error:
             return Probe(

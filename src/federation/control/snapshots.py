@@ -43,6 +43,8 @@ def compile_snapshot(
         deployments=_never_mixed(deployments),
         routes=loaded.routes,
         secrets={name: secrets[name] for name in loaded.providers if name in secrets},
+        policies=loaded.policies,
+        store_regions=loaded.store_regions,
     )
     return replace(snapshot, digest=_digest(snapshot))
 

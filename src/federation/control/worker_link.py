@@ -14,11 +14,20 @@ from pathlib import Path
 
 import msgspec
 
-from federation.control.frames import frame, read_frame, to_worker, unpack_ring, unpack_snapshot
+from federation.control.frames import (
+    frame,
+    read_frame,
+    to_worker,
+    unpack_budgets,
+    unpack_ring,
+    unpack_snapshot,
+)
+from federation.domain.budgets import Budget
 from federation.domain.snapshot import KeyRing, Snapshot
 from federation.schema.link import (
     Beat,
     Board,
+    BudgetsFrame,
     Drain,
     FromWorker,
     Hello,
@@ -27,6 +36,7 @@ from federation.schema.link import (
     SnapshotFrame,
     ToWorker,
 )
+from federation.schema.money import MoneyAck, MoneyBeat, MoneyGrant, MoneyTight, ToPurse
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +66,9 @@ class WorkerLink:
         on_beat: Callable[[Beat], None],
         on_grant: Callable[[LeaseGrant], None],
         on_drain: Callable[[Drain], None],
+        on_budgets: Callable[[tuple[Budget, ...]], None] = lambda _: None,
+        on_money: Callable[[ToPurse], None] = lambda _: None,
+        on_connected: Callable[[], None] = lambda: None,
     ) -> None:
         self._path = path
         self._hello = hello
@@ -65,6 +78,9 @@ class WorkerLink:
         self._on_beat = on_beat
         self._on_grant = on_grant
         self._on_drain = on_drain
+        self._on_budgets = on_budgets
+        self._on_money = on_money
+        self._on_connected = on_connected
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -98,6 +114,7 @@ class WorkerLink:
         try:
             writer.write(frame(self._hello))
             self._writer = writer
+            self._on_connected()
             while (message := await read_frame(reader, to_worker)) is not None:
                 await self._take(message)
                 heard = True
@@ -117,10 +134,14 @@ class WorkerLink:
                 self._on_beat(message)
             case Board():
                 self._on_board(message)
+            case MoneyGrant() | MoneyAck() | MoneyTight() | MoneyBeat():
+                self._on_money(message)
             case LeaseGrant():
                 self._on_grant(message)
             case KeyRingFrame():
                 self._on_keys(unpack_ring(message.payload))
+            case BudgetsFrame():
+                self._on_budgets(unpack_budgets(message.payload))
             case SnapshotFrame():
                 # Milliseconds, in which the loop would serve nobody. No frame is read meanwhile.
                 self._on_snapshot(await asyncio.to_thread(unpack_snapshot, message.payload))

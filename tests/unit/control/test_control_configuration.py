@@ -10,6 +10,7 @@ from control_plane import ACME, Clock, Files, operator
 from federation.config.settings import Access, ServerSettings
 from federation.control.configuration import Configuration
 from federation.control.frames import unpack_snapshot
+from federation.domain.policies import Condition, Policy, Residency
 from federation.domain.routes import Settings
 from federation.errors import ConfigError, Problem
 from federation.storage.entries import Override
@@ -138,3 +139,56 @@ def test_an_override_is_a_version_of_its_own(tmp_path: Path) -> None:
     assert configuration.snapshot.version == 2
     assert not configuration.snapshot.deployments[0].enabled
     assert not configuration.recompile()
+
+
+EU_ONLY = Policy("eu-only", (Residency(places=("eu",)),))
+BROKEN = Policy("odd", (Condition(expression="tenant == 1", file="policies/odd.yaml", line=4),))
+
+
+def test_policies_are_in_force_with_the_place_of_the_store(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    files.loaded = replace(files.loaded, policies=(EU_ONLY,), store_regions=("de",))
+    configuration, _, _ = configured(files)
+    assert configuration.snapshot.policies == (EU_ONLY,)
+    assert configuration.snapshot.store_regions == ("de",)
+    files.loaded = replace(files.loaded, policies=(replace(EU_ONLY, version=2),))
+    assert configuration.reload()
+    assert configuration.snapshot.version == 2
+
+
+def test_a_condition_that_cannot_be_used_is_refused_before_anybody_gets_it(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, _, versions = configured(files)
+    files.loaded = replace(files.loaded, policies=(BROKEN,))
+    assert not configuration.reload()
+    (problem,) = configuration.problems
+    assert (problem.where, problem.line) == ("policies/odd.yaml", 4)
+    assert configuration.snapshot.policies == ()
+    assert configuration.reading.loaded.policies == ()
+    assert versions.body(2) is None
+    with pytest.raises(ConfigError, match=r"odd\.yaml:4"):
+        configured(files)
+
+
+@pytest.mark.parametrize(("required", "stay"), [(None, True), (True, True), (False, False)])
+def test_policies_that_are_all_gone_stay_in_force_unless_they_may_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, required: bool | None, stay: bool
+) -> None:
+    files = operator(tmp_path)
+    files.loaded = replace(files.loaded, policies=(EU_ONLY,))
+    configuration, _, _ = configured(files)
+    files.loaded = replace(files.loaded, policies=(), policies_required=required)
+    with caplog.at_level(logging.ERROR):
+        assert configuration.reload() is not stay
+    assert bool(configuration.snapshot.policies) is stay
+    assert bool(configuration.problems) is stay
+    assert bool(caplog.records) is stay
+
+
+def test_one_policy_of_several_may_go(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    files.loaded = replace(files.loaded, policies=(EU_ONLY, replace(EU_ONLY, name="other")))
+    configuration, _, _ = configured(files)
+    files.loaded = replace(files.loaded, policies=(EU_ONLY,))
+    assert configuration.reload()
+    assert configuration.snapshot.policies == (EU_ONLY,)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,11 +12,13 @@ from federation.control.permissions import (
     KeyWish,
     Permission,
     check_mint,
+    home,
     may,
+    reach,
     tenant_seen,
 )
 from federation.domain.access import Role, VirtualKey
-from federation.errors import Forbidden, InvalidRequest
+from federation.errors import Forbidden, InvalidRequest, NotFound
 
 
 def key(
@@ -72,7 +76,6 @@ def test_a_minted_key_can_do_nothing_that_its_minter_cannot(minter: Role, made: 
 @pytest.mark.parametrize(
     ("minter", "wanted", "field"),
     [
-        (key(tenant="a"), wish(tenant="b"), "tenant"),
         (key(Role.DEVELOPER), wish(Role.OWNER), "role"),
         (key(Role.OWNER), wish(Role.ADMIN), "role"),
         (key(models=("a", "b")), wish(models=("c",)), "models"),
@@ -103,6 +106,31 @@ def test_a_key_that_would_reach_further_is_refused(
 )
 def test_a_key_within_reach_is_allowed(minter: VirtualKey, wanted: KeyWish) -> None:
     check_mint(minter, wanted, 1000)
+
+
+def test_another_tenant_is_not_there_for_a_minter() -> None:
+    with pytest.raises(NotFound, match="no tenant 'b'"):
+        check_mint(key(tenant="a"), wish(tenant="b"), 1000)
+
+
+def test_a_teams_key_stays_with_its_team_and_a_persons_does_not() -> None:
+    machine = replace(key(), team="red")
+    check_mint(machine, replace(wish(), team="red"), 0)
+    for other in ("", "blue"):
+        with pytest.raises(Forbidden) as caught:
+            check_mint(machine, replace(wish(), team=other), 0)
+        assert caught.value.param == "team"
+    check_mint(replace(machine, user="ada"), replace(wish(), team="blue"), 0)
+
+
+def test_where_to_look_is_ones_own_tenant_but_for_administrators() -> None:
+    owner, admin = key(tenant="a"), key(Role.ADMIN, tenant="a")
+    assert (reach(owner, None), reach(owner, "a")) == ("a", "a")
+    assert (reach(admin, None), reach(admin, "b")) == (None, "b")
+    assert (home(owner, None), home(admin, None), home(admin, "b")) == ("a", "a", "b")
+    for look in (reach, home):
+        with pytest.raises(NotFound):
+            look(owner, "b")
 
 
 def test_a_key_that_has_expired_already_is_not_made() -> None:

@@ -15,6 +15,7 @@ from federation.domain.access import Role, VirtualKey
 from federation.errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from federation.schema.link import LeaseAsk, Report
 from federation.schema.records import CallEnded, CallStarted
+from federation.storage.entries import CallFilter
 from federation.storage.journal import JournalWriter
 from federation.telemetry import metrics
 from federation.telemetry.meter import series
@@ -70,7 +71,7 @@ async def test_an_expired_key_is_left_out_of_the_ring(built: Plane) -> None:
 
 
 async def test_a_key_of_no_tenant_is_refused(built: Plane) -> None:
-    with pytest.raises(InvalidRequest, match="no tenant"):
+    with pytest.raises(NotFound, match="no tenant"):
         await built.control.keys.mint(holder(built, ADMIN), wish(tenant="nobody"))
 
 
@@ -122,8 +123,15 @@ async def test_a_store_that_refuses_is_said_once_and_tried_again(
     assert not ledger.writable
     assert caplog.text.count("takes no writes") == 1
     assert built.control.gauges()[metrics.STORE_WRITABLE] == 0.0
-    await ledger.catch_up()
+    with pytest.raises(Unavailable) as caught:
+        await ledger.find("call_1", None)
+    assert (caught.value.code, caught.value.retry_after_s) == ("ledger_behind", 5.0)
+    for asked in (ledger.page(CallFilter(None)), ledger.sums(0, None)):
+        with pytest.raises(Unavailable, match="not up to date"):
+            await asked
+    await ledger._catch_up()
     assert ledger.writable
+    assert await ledger.page(CallFilter(None)) == []
     assert built.probes
 
 

@@ -24,8 +24,10 @@ from federation.domain.catalogue import (
     Tier,
     Window,
 )
+from federation.domain.policies import Attachment, Logged, Policy, Residency
 from federation.domain.routes import Route, Settings, Target, Weights
 from federation.domain.snapshot import KeyRing
+from federation.domain.tenancy import Quota
 from federation.storage.entries import Override
 
 MODEL = Model(
@@ -119,7 +121,11 @@ def test_secrets_of_unknown_providers_are_left_out() -> None:
 
 
 def test_a_snapshot_survives_the_link_and_shares_its_providers() -> None:
-    snapshot = compile_snapshot(loaded(ACME, HOME), [], {"acme": "s"}, 7)
+    rules = (Residency(places=("eu",), file="policies/eu.yaml", line=3), Logged())
+    policy = Policy("eu", rules, attach=Attachment(tenants=("acme",)))
+    found = replace(loaded(ACME, HOME), policies=(policy,), store_regions=("de",))
+    snapshot = compile_snapshot(found, [], {"acme": "s"}, 7)
+    assert (snapshot.policies, snapshot.store_regions) == ((policy,), ("de",))
     arrived = unpack_snapshot(pack_snapshot(snapshot))
     assert arrived == snapshot
     assert arrived.deployments[0].provider is arrived.deployments[1].provider
@@ -134,7 +140,8 @@ def test_equal_snapshots_have_equal_bytes() -> None:
 
 def test_a_key_ring_survives_the_link() -> None:
     key = VirtualKey("key_1", b"h" * 32, "n", "default", Role.VIEWER, 1, 2, 3, ("a",), ("b",))
-    ring = KeyRing(4, b"k" * 32, (key,))
+    key = replace(key, team="red", user="ada")
+    ring = KeyRing(4, b"k" * 32, (key,), {"default": Quota(1_000, None)})
     assert unpack_ring(pack_ring(ring)) == ring
 
 

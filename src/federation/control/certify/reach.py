@@ -25,6 +25,8 @@ from federation.errors import (
     UpstreamMissing,
 )
 
+REACH: Final = "reach"
+"""The check on which all others rest."""
 NOBODY: Final = "federation-certify-no-such-model"
 _PAGES: Final = {"ollama": "/api/tags"}
 """Where models are listed, for languages in which it is not `/models`."""
@@ -133,7 +135,7 @@ async def unknown_model(bench: Bench) -> Finding:
 
 
 CHECKS: Final = (
-    Check("reach", "address", "the base address answers over HTTP", reachable, ()),
+    Check(REACH, "address", "the base address answers over HTTP", reachable, ()),
     Check("auth_good", "address", "the configured credential is taken", admitted, ("reach",)),
     Check(
         "auth_bad",

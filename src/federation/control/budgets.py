@@ -1,0 +1,152 @@
+"""Budgets as they are kept and put in force: what people set, and the configuration's defaults.
+
+The trap: a default binds the users of every tenant, and a budget belongs to one. So each tenant
+has the defaults as budgets of its own, which nobody can change but by the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from federation.config.settings import Budgets
+from federation.control.budgets_ports import BudgetStore, PotStore
+from federation.control.permissions import Permission, home, may, no_tenant, reach
+from federation.control.tenancy_ports import TenancyStore
+from federation.control.threads import Errands
+from federation.domain.access import VirtualKey
+from federation.domain.budgets import EACH, Budget, BudgetBook, Period, Scope, Standing, checked
+from federation.errors import Forbidden, InvalidRequest, NotFound
+
+DEFAULT: Final = "default."
+"""How the ids of the configuration's budgets begin."""
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+MOST: Final = 10_000
+"""Budgets of a gateway: each worker holds all of them."""
+
+
+class BudgetDesk:
+    """The budgets of one gateway. `publish` hears them whenever they changed."""
+
+    def __init__(
+        self,
+        store: BudgetStore,
+        pots: PotStore,
+        tenancy: TenancyStore,
+        defaults: Callable[[], Budgets],
+        errands: Errands,
+    ) -> None:
+        self._store = store
+        self._pots = pots
+        self._tenancy = tenancy
+        self._defaults = defaults
+        self._errands = errands
+        self._in_force: tuple[Budget, ...] = ()
+        self.book = BudgetBook(())
+        self.publish: Callable[[tuple[Budget, ...]], None] = lambda _: None
+
+    async def refresh(self) -> None:
+        """Gather the budgets again and put them in force. Raises `Unavailable`."""
+        found = await self._errands.run(self._gather)
+        if found != self._in_force:
+            self._in_force = found
+            self.book = BudgetBook(found)
+            self.publish(found)
+
+    async def visible(self, asker: VirtualKey, tenant: str | None) -> list[Budget]:
+        """The budgets that the asker can see (of one tenant, where it is named), oldest first.
+        Raises `NotFound`."""
+        seen = reach(asker, tenant)
+        return [each for each in self._in_force if seen is None or each.tenant == seen]
+
+    async def get(self, asker: VirtualKey, budget: str) -> Budget:
+        """One budget. Raises `NotFound`."""
+        found = self.book.by_id.get(budget)
+        if found is None or reach(asker, None) not in (None, found.tenant):
+            raise _no_budget(budget)
+        return found
+
+    async def save(self, asker: VirtualKey, budget: Budget) -> Budget:
+        """Keep a budget in the place of any with its id, in force on every worker within a
+        second. What was spent stays spent. Raises `InvalidRequest`, `NotFound`, `Forbidden`."""
+        if not _ID.match(budget.id) or budget.id.startswith(DEFAULT):
+            message = "An id is small letters, digits, - _ and ., and begins with a letter or digit"
+            raise InvalidRequest(f"{message}; ids with 'default.' are the configuration's.")
+        await self._errands.run(self._save, asker, checked(budget))
+        await self.refresh()
+        return budget
+
+    async def remove(self, asker: VirtualKey, budget: str) -> None:
+        """End a budget. Raises `NotFound`, `Forbidden`."""
+        await self._errands.run(self._remove, asker, budget)
+        await self.refresh()
+
+    async def standings(self, budget: str) -> list[Standing]:
+        """Every pot of a budget, newest period last. Raises `Unavailable`."""
+        return await self._errands.run(self._pots.standings, budget)
+
+    def _gather(self) -> tuple[Budget, ...]:
+        tenants = [tenant.id for tenant in self._tenancy.tenants.page(None, None, None)]
+        return (*self._store.list(None), *defaults(self._defaults(), tenants))
+
+    def _save(self, asker: VirtualKey, budget: Budget) -> None:
+        place = home(asker, budget.tenant)
+        if self._tenancy.tenants.find(place, place) is None:
+            raise no_tenant(place)
+        before = self._store.find(budget.id, None)
+        if before is None:
+            if len(self._store.list(None)) >= MOST:
+                raise InvalidRequest(f"There are {MOST} budgets already.", status=409)
+        elif reach(asker, None) not in (None, before.tenant) or before.tenant != budget.tenant:
+            raise _no_budget(budget.id)
+        else:
+            _check_scope(asker, before)
+        _check_scope(asker, budget)
+        self._check_subject(budget)
+        self._store.save(budget)
+
+    def _remove(self, asker: VirtualKey, budget: str) -> None:
+        if budget.startswith(DEFAULT):
+            message = "This budget is set by the configuration: change it there."
+            raise InvalidRequest(message, status=409, code="budget_not_set_here")
+        found = self._store.find(budget, reach(asker, None))
+        if found is None:
+            raise _no_budget(budget)
+        _check_scope(asker, found)
+        self._store.remove(budget, found.tenant)
+
+    def _check_subject(self, budget: Budget) -> None:
+        """Raise `NotFound` for a team or user that the tenant does not have: a slip of the pen
+        would leave them without a budget."""
+        tenant, subject = budget.tenant, budget.subject
+        if subject == EACH:
+            return
+        if budget.scope is Scope.TENANT and subject != tenant:
+            raise InvalidRequest("A tenant's budget is about itself.", param="subject")
+        if budget.scope is Scope.TEAM and self._tenancy.teams.find(tenant, subject) is None:
+            raise NotFound(f"There is no team '{subject}'.", param="subject")
+        if budget.scope is Scope.USER and self._tenancy.users.find(tenant, subject) is None:
+            raise NotFound(f"There is no user '{subject}'.", param="subject")
+        if budget.scope is Scope.TAG and "=" not in subject:
+            raise InvalidRequest("Write a tag as name=value.", param="subject")
+
+
+def defaults(wanted: Budgets, tenants: Iterable[str]) -> Iterator[Budget]:
+    """What the configuration allows each user of each tenant."""
+    periods = ((Period.DAILY, wanted.daily_nano), (Period.MONTHLY, wanted.monthly_nano))
+    for tenant in tenants:
+        for period, limit in periods:
+            if limit is not None:
+                name = f"{DEFAULT}{period.value}.{tenant}"
+                yield Budget(name, tenant, Scope.USER, EACH, limit, period)
+
+
+def _check_scope(asker: VirtualKey, budget: Budget) -> None:
+    """What a whole tenant may spend is not for the tenant to say."""
+    if budget.scope is Scope.TENANT and not may(asker, Permission.ALL_TENANTS):
+        raise Forbidden("Only an administrator sets what a whole tenant may spend.", param="scope")
+
+
+def _no_budget(budget: str) -> NotFound:
+    return NotFound(f"There is no budget '{budget}'.")

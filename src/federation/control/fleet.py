@@ -1,0 +1,133 @@
+"""What control knows and does about the providers as they are now: workers' views of their
+health put together, nodes, overflow, and probes of whoever is not well.
+
+The trap: a probe spends no token and so proves little. It lets an open circuit become
+half-open before its time, and nothing else: calls close it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from federation.control.configuration import Configuration
+from federation.control.link_server import LinkServer
+from federation.control.nodes import NodeDesk
+from federation.control.overflow import OverflowDesk
+from federation.control.probes import Prober
+from federation.domain.catalogue import Provider
+from federation.errors import Unavailable
+from federation.resilience.health import PROBED
+from federation.schema.http import Timeouts
+from federation.schema.link import Condition, Measure
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 10.0
+TIMEOUTS = Timeouts(connect_s=3.0, first_byte_s=5.0, idle_s=5.0, total_s=5.0)
+_ABREAST = 8
+_HEALTH = ("disabled", "unknown", "healthy", "degraded", "unhealthy")
+_CIRCUIT = ("closed", "half_open", "open")
+"""From what troubles least to what troubles most."""
+_ILL = ("degraded", "unhealthy")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A deployment as all workers together see it: the worst word, and the sums."""
+
+    deployment: str
+    health: str
+    circuit: str
+    in_flight: int
+    queued: int
+    tokens: int
+    crowded: bool
+    """So busy that calls spill, as one worker at least sees it."""
+
+
+def together(views: list[Condition]) -> Standing:
+    """One deployment's standing, from one view or more."""
+    return Standing(
+        deployment=views[0].deployment,
+        health=max((view.health for view in views), key=_HEALTH.index),
+        circuit=max((view.circuit for view in views), key=_CIRCUIT.index),
+        in_flight=sum(view.in_flight for view in views),
+        queued=sum(view.queued for view in views),
+        tokens=sum(view.tokens for view in views),
+        crowded=any(view.crowded for view in views),
+    )
+
+
+class FleetDesk:
+    """Nodes and overflow by name; `standings` and `follow` once there is a `link`."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        nodes: NodeDesk,
+        overflow: OverflowDesk,
+        prober: Prober,
+        clock: Callable[[], float],
+    ) -> None:
+        self.nodes = nodes
+        self.overflow = overflow
+        self.link: LinkServer | None = None
+        self._configuration = configuration
+        self._prober = prober
+        self._clock = clock
+
+    def standings(self) -> dict[str, Standing]:
+        """Every deployment that a worker has anything to say of."""
+        views: dict[str, list[Condition]] = {}
+        for session in self.link.sessions if self.link is not None else ():
+            for view in session.conditions:
+                views.setdefault(view.deployment, []).append(view)
+        return {name: together(seen) for name, seen in views.items()}
+
+    async def follow(self) -> None:
+        """Probe for ever."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.round()
+            except Unavailable as error:
+                log.warning("nodes have to wait", extra={"reason": str(error)})
+
+    async def round(self) -> None:
+        """Ask everybody who is not well, each provider once, and tell the workers who answered;
+        then the nodes that load."""
+        ill = self._ill()
+        room = asyncio.Semaphore(_ABREAST)
+        secrets = self._configuration.reading.secrets
+
+        async def ask(provider: Provider) -> bool:
+            async with room:
+                return (await self._prober.ask(provider, secrets.get(provider.id), TIMEOUTS)).ok
+
+        rows = list(ill.values())
+        answers = await asyncio.gather(*(ask(row) for row, _ in rows))
+        now_ms = int(self._clock() * 1000)
+        measures = [
+            Measure(name, now_ms, True, 0.0, 0.0, 0, PROBED)
+            for (_, names), answered in zip(rows, answers, strict=True)
+            if answered
+            for name in names
+        ]
+        if measures and self.link is not None:
+            self.link.note(measures)
+        await self.nodes.settle()
+
+    def _ill(self) -> dict[str, tuple[Provider, list[str]]]:
+        """By provider, its row and its deployments that are not well."""
+        standings = self.standings()
+        ill: dict[str, tuple[Provider, list[str]]] = {}
+        for item in self._configuration.snapshot.deployments:
+            seen = standings.get(item.id)
+            if seen is None or not item.enabled:
+                continue
+            if seen.health in _ILL or seen.circuit != _CIRCUIT[0]:
+                ill.setdefault(item.provider.id, (item.provider, []))[1].append(item.id)
+        return ill
