@@ -22,7 +22,9 @@ from federation.gateway.responses.lookup import Lookup
 from federation.gateway.responses.shelf import Shelf
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.stages.admit import Admission
+from federation.gateway.stages.guard import ContentGuard
 from federation.gateway.stages.record import Recorder
+from federation.gateway.stateless import without_refused_states
 from federation.gateway.world import World
 
 
@@ -37,20 +39,21 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
         Recorder(world.journal, world.meter, world.ended, world.clock),
         Admission(world),
     )
-    pipeline = compose(stages, Dispatcher(world))
+    guard = ContentGuard(world)
+    pipeline = compose((*stages, guard.chat), without_refused_states(Dispatcher(world)))
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
     counts = {
         name: Chat(
             CLIENTS[name],
             world,
-            compose(stages, Counting(world, face.render)),
+            compose((*stages, guard.chat), Counting(world, face.render)),
             operation="count_tokens",
             chat_of=face.chat,
         )
         for name, face in COUNTS.items()
     }
     route = RouteEndpoint(world, chats["openai"])
-    operations = Operations(world, compose(stages, OperationDispatcher(world)))
+    operations = Operations(world, compose((*stages, guard.operation), OperationDispatcher(world)))
     responses, stored = _responses(world, chats[RESPONSES], control, writer)
     return Desk(
         world,

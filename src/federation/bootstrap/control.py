@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,30 +26,43 @@ from federation.catalogue import reader as catalogue
 from federation.config import paths, watch
 from federation.config.credentials import resolve_all
 from federation.config.load import load
+from federation.control.analytics import AnalyticsDesk
+from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration, Reading
 from federation.control.control import Control
 from federation.control.evidence_task import EvidenceTask
+from federation.control.fleet import FleetDesk
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
+from federation.control.money import Money
+from federation.control.nodes import NodeDesk, with_nodes
 from federation.control.notary import Notary, Rhythm
+from federation.control.overflow import OverflowDesk, with_overflow
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
 from federation.control.responses import ResponseDesk
+from federation.control.tenancy import Tenancy
+from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT
 from federation.errors import ConfigError, Problem
 from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
+from federation.storage.analytics import SqlAnalytics
 from federation.storage.anchors import open_anchor
+from federation.storage.budgets_sql import SqlBudgets, SqlPots
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.engine import open_engine, prepare_schema, probe
 from federation.storage.evidence_index import SqlEvidence
+from federation.storage.fleet import SqlNodes, SqlOverflow
 from federation.storage.journal_reader import JournalReader
 from federation.storage.responses import SqlResponses
 from federation.storage.sealing import Sealer
+from federation.storage.tenancy import SqlTenancy
+from federation.storage.tenancy_answers import SqlAnswers
 from federation.telemetry import logs
 from federation.transport.client import Client
 
@@ -94,7 +108,8 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         loaded = load(given.config, environ, rows, env_file)
         # The launcher alone knows what it has bound: a file that changes later must not open
         # a socket that the world can reach.
-        loaded = replace(loaded, settings=replace(loaded.settings, open=given.open))
+        settings = replace(loaded.settings, open=given.open, workers=given.workers)
+        loaded = replace(loaded, settings=settings)
         resolved = resolve_all(loaded)
         return Reading(loaded, resolved.secrets, resolved.warnings)
 
@@ -103,13 +118,14 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
     engine = open_engine(database)
     prepare_schema(engine, database)
     index = open_engine(database, synchronous="NORMAL")
-    overrides = SqlOverrides(engine)
+    overrides, nodes, overflow = SqlOverrides(engine), SqlNodes(engine), SqlOverflow(engine)
     configuration = Configuration(
         read,
         lambda files: watch.Fingerprint.take(given.config, env_file, files),
         overrides,
         SqlVersions(engine),
         clock,
+        lambda loaded: with_overflow(with_nodes(loaded, nodes.list()), overflow.list()),
     )
     telemetry = configuration.reading.loaded.telemetry
     logs.configure("control", telemetry.level, telemetry.format)
@@ -118,14 +134,44 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
     journals = JournalReader(given.data / "journal")
     ingest = Ingest(journals, calls, clock)
     master = secrets.master_key(given.data, configuration.reading.loaded.environ)
-    keys = _keys(given, configuration, SqlKeys(engine), errands, master)
+    tenancy = SqlTenancy(engine)
+    keys = _keys(given, configuration, SqlKeys(engine), tenancy, errands, master)
     durable = configuration.snapshot.settings.durability == "disk"
     responses = SqlResponses(engine if durable else index)
+    prober = _prober()
+    providers = ProviderDesk(configuration, overrides, prober, errands, clock)
+    ledger = Ledger(calls, ingest, errands, lambda: probe(index))
+    pots = SqlPots(engine)
+    pots.recount()  # nobody else is at work on this store
+    budgets = BudgetDesk(
+        SqlBudgets(engine),
+        pots,
+        tenancy,
+        lambda: configuration.reading.loaded.budgets,
+        errands,
+    )
+
+    async def changed() -> None:
+        await keys.refresh()
+        await budgets.refresh()
+
     return Control(
         configuration=configuration,
         keys=keys,
-        ledger=Ledger(calls, ingest, errands, lambda: probe(index)),
-        providers=ProviderDesk(configuration, overrides, _prober(), errands, clock),
+        tenancy=Tenancy(tenancy, errands, changed),
+        once=Once(SqlAnswers(engine), secrets.hash_key(master), errands, clock),
+        ledger=ledger,
+        analytics=AnalyticsDesk(SqlAnalytics(index), ledger, lambda: configuration.snapshot, clock),
+        budgets=budgets,
+        money=Money(_replica(given), pots, budgets, ingest, journals),
+        providers=providers,
+        fleet=FleetDesk(
+            configuration,
+            NodeDesk(configuration, nodes, prober, errands, clock),
+            OverflowDesk(configuration, overflow, providers.test, errands, clock),
+            prober,
+            clock,
+        ),
         responses=_responses(responses, master, configuration, journals),
         errands=errands,
         run=given.run,
@@ -133,6 +179,11 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         clock=clock,
         evidence=EvidenceTask(_notary(given, configuration.reading, SqlEvidence(index))),
     )
+
+
+def _replica(given: Options) -> str:
+    """Names this installation in what replicas share; the same after every start."""
+    return f"{socket.gethostname()}:{given.data.absolute()}"
 
 
 def _notary(given: Options, reading: Reading, index: SqlEvidence) -> Notary:
@@ -157,14 +208,19 @@ def _prober() -> Prober:
 
 
 def _keys(
-    given: Options, configuration: Configuration, store: SqlKeys, errands: Errands, master: bytes
+    given: Options,
+    configuration: Configuration,
+    store: SqlKeys,
+    tenancy: SqlTenancy,
+    errands: Errands,
+    master: bytes,
 ) -> KeyDesk:
     environ = configuration.reading.loaded.environ
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
     admin = secrets.admin_key(given.data, environ)
     if admin.made:
         _show(admin.secret, given)
-    return KeyDesk(store, secrets.hash_key(master), admin.secret, errands, time.time)
+    return KeyDesk(store, tenancy, secrets.hash_key(master), admin.secret, errands, time.time)
 
 
 def _show(secret: str, given: Options) -> None:

@@ -9,11 +9,14 @@ environment passes through):
         --data DIR --config DIR --run DIR --lifeline FD --url URL --workers N [--open]
     python -P -m federation.bootstrap.worker
         --data DIR --config DIR --run DIR --lifeline FD --fd FD --slot I --drain-s S
+        [--ready FD]
 
 `--fd` is the listening socket, `--slot` counts from 0, `--lifeline` the reading end of a
 pipe that ends when the launcher is gone: a child then drains and exits by itself
-(`bootstrap.lifeline`). SIGTERM means drain and exit; SIGHUP to control means reload. Exit
-code 78 at a child's first start means that starting again is useless: its code becomes ours.
+(`bootstrap.lifeline`). SIGTERM means drain and exit; SIGHUP to control means reload; SIGUSR2
+to us means to replace the workers one by one (`bootstrap.rolling`, which reads a byte from a
+replacement's `--ready` once that answers). Exit code 78 at a child's first start means that
+starting again is useless: its code becomes ours.
 The trap: children are in process groups of their own, so a Ctrl-C in a terminal reaches the
 launcher alone and the order of the shutdown (workers, then control) is kept.
 """
@@ -28,13 +31,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from federation.bootstrap.hold import NAME, Held, Holder, hold
+from federation.bootstrap.rolling import Rolling, forget
 
 CONFIG_EXIT = 78
 """EX_CONFIG of sysexits.h."""
@@ -75,14 +79,22 @@ class Child:
     due: float = 0.0
 
     def start(self, now: float) -> None:
-        """Start it, in a process group of its own."""
-        self.process = subprocess.Popen(  # noqa: S603  our own interpreter and modules
+        """Start it."""
+        self.adopt(self.spawn(), now)
+
+    def spawn(self, *more: str, fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+        """A process of this kind, in a process group of its own, that is nobody's place yet."""
+        return subprocess.Popen(  # noqa: S603  our own interpreter and modules
             # -P: else a module in the current directory could stand in for one of ours.
-            [sys.executable, "-P", "-m", *self.argv],
-            pass_fds=self.fds,
+            [sys.executable, "-P", "-m", *self.argv, *more],
+            pass_fds=(*self.fds, *fds),
             stdin=subprocess.DEVNULL,
             process_group=0,
         )
+
+    def adopt(self, process: subprocess.Popen[bytes], now: float) -> None:
+        """Make a process the one that is kept alive."""
+        self.process = process
         self.started = now
         self.starts += 1
 
@@ -126,8 +138,10 @@ def run(options: LaunchOptions) -> int:
                 print(_bind_problem(options, error), file=sys.stderr)
                 return 1
             with listener:
-                held.note(url(listener))
-                return Supervisor(options, listener).run()
+                forget(options.run)
+                # Noted when signals are ours: whoever reads it may send one at once.
+                supervisor = Supervisor(options, listener)
+                return supervisor.run(lambda: held.note(url(listener)))
     except Held as found:
         print(in_use(options.data, found.holder), file=sys.stderr)
         return 1
@@ -154,6 +168,15 @@ def data_problem(data: Path, run: Path) -> str:
                 f"The data directory {data} cannot be used: {directory}: {error.strerror}. "
                 "Mend it, or choose another with --data."
             )
+    return ""
+
+
+def address_problem(options: LaunchOptions) -> str:
+    """Why the address cannot be listened on right now, else nothing."""
+    try:
+        _bind(options.host, options.port).close()
+    except OSError as error:
+        return _bind_problem(options, error)
     return ""
 
 
@@ -193,15 +216,17 @@ class Supervisor:
     listener: socket.socket
     control: Child = field(init=False)
     workers: list[Child] = field(init=False)
+    rolling: Rolling = field(init=False)
     stopping: int = 0
     """How many times we were told to stop; the second is an order to hurry."""
 
-    def run(self) -> int:
-        """Supervise until stopped; the exit code."""
+    def run(self, on_signals: Callable[[], None] = lambda: None) -> int:
+        """Supervise until stopped; the exit code. `on_signals` is called once we hear them."""
         reading, writing = os.pipe()
         try:
             self._plan(reading)
             with _wakeups(self._on_signal) as wake:
+                on_signals()
                 return self._supervise(wake)
         finally:
             os.close(writing)
@@ -226,10 +251,13 @@ class Supervisor:
             Child(f"worker {slot}", [*worker, f"--slot={slot}"], (lifeline, fd))
             for slot in range(options.workers)
         ]
+        self.rolling = Rolling(self.workers, options.drain_s, options.run, _tell)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self.control.signal(signal.SIGHUP)
+        elif number == signal.SIGUSR2:
+            self.rolling.wanted = True
         elif number in (signal.SIGTERM, signal.SIGINT):
             self.stopping += 1
 
@@ -245,18 +273,22 @@ class Supervisor:
                         return CONFIG_EXIT
                 if child.process is None and child.due <= now:
                     child.start(now)
-            _sleep(wake, self._next_start(now))
+            self.rolling.step(now)
+            _sleep(wake, self._idle_s(now), *self.rolling.pipes)
         self._stop(wake)
         return 0
 
-    def _next_start(self, now: float) -> float | None:
+    def _idle_s(self, now: float) -> float | None:
+        """How long there is nothing to do unless something happens."""
         waits = [c.due - now for c in (self.control, *self.workers) if c.process is None]
-        return min(waits, default=None)
+        rolling = self.rolling.wait_s(now)
+        return min(waits if rolling is None else [*waits, rolling], default=None)
 
     def _stop(self, wake: socket.socket) -> None:
         """Workers first, so that control's last ingest finds all that they wrote."""
         self.listener.close()
-        self._end(wake, self.workers, self.options.drain_s + KILL_GRACE_S)
+        others = [Child(name, [], (), process) for name, process in self.rolling.stop()]
+        self._end(wake, [*self.workers, *others], self.options.drain_s + KILL_GRACE_S)
         self._end(wake, [self.control], CONTROL_STOP_S)
 
     def _end(self, wake: socket.socket, children: list[Child], within_s: float) -> None:
@@ -291,7 +323,7 @@ def _wakeups(on_signal: object) -> Iterator[socket.socket]:
     wake, poke = socket.socketpair()
     wake.setblocking(False)
     poke.setblocking(False)
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
     before = {number: signal.signal(number, on_signal) for number in numbers}  # type: ignore[arg-type]
     old = signal.set_wakeup_fd(poke.fileno(), warn_on_full_buffer=False)
     try:
@@ -304,11 +336,14 @@ def _wakeups(on_signal: object) -> Iterator[socket.socket]:
         poke.close()
 
 
-def _sleep(wake: socket.socket, timeout_s: float | None) -> None:
-    """Wait for a signal, or as long as given."""
+def _sleep(wake: socket.socket, timeout_s: float | None, *pipes: int) -> None:
+    """Wait for a signal, for one of the pipes, or as long as given."""
     with selectors.DefaultSelector() as selector:
         selector.register(wake, selectors.EVENT_READ)
-        if selector.select(None if timeout_s is None else max(timeout_s, 0.0)):
+        for pipe in pipes:
+            selector.register(pipe, selectors.EVENT_READ)
+        ready = selector.select(None if timeout_s is None else max(timeout_s, 0.0))
+        if any(key.fileobj is wake for key, _ in ready):
             wake.recv(4096)
 
 

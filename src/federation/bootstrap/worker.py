@@ -27,10 +27,15 @@ from federation.bootstrap import lifeline
 from federation.bootstrap.assembly import assemble
 from federation.bootstrap.loop import run_loop
 from federation.control.worker_link import WorkerLink
+from federation.dialects.origins import Origins
+from federation.domain.budgets import Budget
 from federation.domain.routes import ListenerLimits
 from federation.domain.snapshot import KeyRing, Snapshot
+from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
+from federation.gateway.money import Money
+from federation.gateway.purse import Purse
 from federation.gateway.situation import situate
 from federation.gateway.tokens import Tokens
 from federation.gateway.world import Situation, World
@@ -39,6 +44,7 @@ from federation.resilience.health import HealthBoard
 from federation.routing.classifier import load as load_classifier
 from federation.routing.request import Memory
 from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report
+from federation.schema.money import FromPurse, ToPurse
 from federation.storage.journal import JournalWriter, writer_name
 from federation.storage.keyring import Keys, internal_key, seal_key
 from federation.telemetry import logs, metrics
@@ -47,8 +53,13 @@ from federation.transport import proxies
 from federation.transport.client import Client
 
 REPORT_S = 1.0
+PURSE_S = 0.5
 MEASURES_LIMIT = 10_000
 """Measures held for control while it is away; older ones are dropped, health is local then."""
+
+LINGER_S = 1.0
+"""A client that keeps its connection open may be sending its next call just as we begin to
+drain; within this time it is still answered, and told to connect anew."""
 
 NEWS_S = 60.0
 """Measures of others that are older say nothing of now: a failure of an hour ago must not
@@ -68,6 +79,7 @@ class Options:
     fd: int
     slot: int
     drain_s: float
+    ready: int = -1
 
 
 def options(argv: Sequence[str]) -> Options:
@@ -78,10 +90,8 @@ def options(argv: Sequence[str]) -> Options:
     for name in ("--lifeline", "--fd", "--slot"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--drain-s", type=float, default=30.0)
-    given = parser.parse_args(argv)
-    return Options(
-        given.data, given.config, given.run, given.lifeline, given.fd, given.slot, given.drain_s
-    )
+    parser.add_argument("--ready", type=int, default=-1)
+    return Options(**vars(parser.parse_args(argv)))
 
 
 class Worker:
@@ -94,6 +104,8 @@ class Worker:
         self._meter = Meter()
         self._transport = Client()
         self._leases = LeaseBook(self._ask, time.time)
+        self._purse = Purse(self._send_money, time.monotonic)
+        self._origins = Origins()
         self._journal = JournalWriter(options.data / "journal", writer)
         self._world = World(
             transport=self._transport,
@@ -105,12 +117,14 @@ class Worker:
             health=HealthBoard(),
             memory=Memory(load_classifier()),
             via=installation(options.data),
+            entrance=Entrance(options.slot),
+            money=Money(self._purse),
         )
         self._desk = assemble(self._world, options.run / "api.sock", writer)
         self._server = Server(self._desk, ListenerLimits(), render_error, on_fault)
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._keyed = False
+        self._keyed = self._budgeted = False
         self._snapshots: asyncio.Queue[Snapshot] = asyncio.Queue()
         self._link = WorkerLink(
             options.run / "link.sock",
@@ -121,6 +135,9 @@ class Worker:
             on_beat=self._on_beat,
             on_grant=self._on_grant,
             on_drain=self._on_drain,
+            on_budgets=self._on_budgets,
+            on_money=self._on_money,
+            on_connected=self._purse.reconnected,
         )
 
     async def run(self) -> None:
@@ -135,19 +152,24 @@ class Worker:
         lifeline.watch(self._options.lifeline, self._stopping.set)
         link = asyncio.create_task(self._link.run())
         reports = asyncio.create_task(self._report_for_ever())
+        purse = asyncio.create_task(self._tick_for_ever())
         adopting = asyncio.create_task(self._adopt_for_ever())
         stopped = asyncio.create_task(self._stopping.wait())
         ready = asyncio.create_task(self._ready.wait())
-        ends = (link, adopting, reports, stopped)
+        ends = (link, adopting, reports, purse, stopped)
         await asyncio.wait((*ends, ready), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             with socket.socket(fileno=os.dup(self._options.fd)) as listening:
                 await self._server.serve(listening)
+                self._tell_ready()
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 self._world.draining = True
                 within_s = self._options.drain_s
-                await asyncio.gather(self._server.drain(within_s), self._desk.drain(within_s))
+                await asyncio.gather(
+                    self._server.drain(within_s, LINGER_S), self._desk.drain(within_s)
+                )
         self._report()
+        self._purse.tick()
         for task in (*ends, ready):
             task.cancel()
         ended = await asyncio.gather(*ends, ready, return_exceptions=True)
@@ -156,6 +178,12 @@ class Worker:
         for fault in ended:
             if isinstance(fault, Exception):
                 raise fault
+
+    def _tell_ready(self) -> None:
+        """Tell the launcher that we answer, so that it can end whom we replace."""
+        if self._options.ready >= 0:
+            os.write(self._options.ready, b"\n")
+            os.close(self._options.ready)
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         self._snapshots.put_nowait(snapshot)
@@ -166,7 +194,9 @@ class Worker:
         while True:
             snapshot = await self._snapshots.get()
             today = datetime.now(UTC).date()
-            situation = await asyncio.to_thread(situate, snapshot, today, self._world.via)
+            situation = await asyncio.to_thread(
+                situate, snapshot, today, self._world.via, self._origins
+            )
             if self._snapshots.empty():
                 self._adopt(situation)
 
@@ -197,8 +227,21 @@ class Worker:
         self._come_ready()
 
     def _come_ready(self) -> None:
-        if self._keyed and self._world.situation is not None:
+        if self._keyed and self._budgeted and self._world.situation is not None:
             self._ready.set()
+
+    def _on_budgets(self, budgets: tuple[Budget, ...]) -> None:
+        self._world.money.follow(budgets)
+        self._budgeted = True
+        self._come_ready()
+
+    def _on_money(self, message: ToPurse) -> None:
+        self._purse.accept(message)
+        if self._purse.gone:
+            self._stopping.set()  # only another worker gets money again
+
+    def _send_money(self, message: FromPurse) -> bool:
+        return self._link.send(message)
 
     def _on_board(self, board: Board) -> None:
         world = self._world
@@ -220,6 +263,11 @@ class Worker:
     def _ask(self, ask: LeaseAsk) -> None:
         self._link.send(ask)
 
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(PURSE_S)
+            self._purse.tick()
+
     async def _report_for_ever(self) -> None:
         while True:
             await asyncio.sleep(REPORT_S)
@@ -234,13 +282,19 @@ class Worker:
         world, meter = self._world, self._meter
         meter.set(metrics.INFLIGHT, (), self._server.in_flight)
         meter.set(metrics.CONNECTIONS, (), self._server.connections)
+        meter.set(metrics.QUEUED, (), world.entrance.lobby.waiting)
         now = world.clock()
         down = sum(until > now for until in world.live().down_until) if world.situation else 0
         meter.set(metrics.DEPLOYMENTS_DOWN, (), down)
         world.tallies.pour(meter)
         seen = meter.drain()
         report = Report(
-            self._options.slot, seen.counters, seen.histograms, seen.gauges, list(measures)
+            self._options.slot,
+            seen.counters,
+            seen.histograms,
+            seen.gauges,
+            list(measures),
+            world.conditions(),
         )
         if self._link.send(report):
             measures.clear()

@@ -20,7 +20,7 @@ from federation.listener.replyhead import (
     UnsafeHeader,
     has_body,
     render_headers,
-    status_line,
+    reply_head,
 )
 from federation.listener.reset import reset
 from federation.schema.http import ByteStream, ClientReply
@@ -41,22 +41,9 @@ class Connection(asyncio.Protocol):
     """A client's connection; made by the server's accept loop."""
 
     __slots__ = (
-        "_end",
-        "_held",
-        "_hub",
-        "_intake",
-        "_lingering",
-        "_paused",
-        "_refusal",
-        "_room",
-        "_running",
-        "_state",
-        "_task",
-        "_transport",
-        "_unread",
-        "_waiter",
-        "deadline",
-    )
+        "_end", "_held", "_hub", "_intake", "_lingering", "_paused", "_refusal", "_room",
+        "_running", "_state", "_task", "_transport", "_unread", "_waiter", "deadline",
+    )  # fmt: skip
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -84,7 +71,7 @@ class Connection(asyncio.Protocol):
         address = transport.get_extra_info("peername")
         self._intake = Intake(hub.limits, str(address[0]) if isinstance(address, tuple) else "")
         hub.connections.add(self)
-        self.deadline = hub.loop.time() + hub.limits.idle_s
+        self.deadline = hub.loop.time() + hub.idle_s
         if len(hub.connections) > hub.limits.connections:
             self._explain(Unavailable("Too many connections; try again soon.", retry_after_s=1))
             self._close()
@@ -153,7 +140,7 @@ class Connection(asyncio.Protocol):
     def retire(self) -> None:
         """Close as soon as nothing is owed to the client."""
         if self._state == IDLE:
-            self._close()
+            self._rest(self._hub.linger_s)
 
     def cut(self) -> None:
         """Close now, whatever is going on."""
@@ -193,11 +180,8 @@ class Connection(asyncio.Protocol):
     def _await_more(self, intake: Intake) -> None:
         hub, limits, now = self._hub, self._hub.limits, self._hub.loop.time()
         if intake.phase == BETWEEN:
-            if hub.draining:
-                self._close()
-            elif self._state != IDLE:
-                self._state = IDLE
-                self.deadline = now + limits.idle_s
+            if self._state != IDLE or hub.draining:
+                self._rest(hub.idle_s)
         elif intake.phase == HEAD:
             if self._state != ARRIVING_HEAD:
                 self._state = ARRIVING_HEAD
@@ -213,6 +197,14 @@ class Connection(asyncio.Protocol):
             elif intake.expects:
                 intake.expects = False
                 self._transport.write(CONTINUE)
+
+    def _rest(self, idle_s: float) -> None:
+        """Nothing is owed to the client: wait so long for its next request."""
+        self._state = IDLE
+        if idle_s:
+            self.deadline = self._hub.loop.time() + idle_s
+        else:
+            self._close()
 
     def _answered(self, keep_alive: bool) -> None:
         """The reply is out: go on with what has come meanwhile, or close."""
@@ -247,7 +239,9 @@ class Connection(asyncio.Protocol):
         reply = self._hub.front.explain(error, self._intake.refused_path())
         body = cast("bytes", reply.body)
         framing = b"content-length: %d\r\n" % len(body)
-        head = self._head(reply.status, render_headers(reply.headers), framing, False, False)
+        head = reply_head(
+            reply.status, self._hub.date, render_headers(reply.headers), framing, False, False
+        )
         self._transport.write(head + body)
 
     def _close(self) -> None:
@@ -318,7 +312,7 @@ class Connection(asyncio.Protocol):
             return False
         keep_alive = inbound.keep_alive and not self._hub.draining
         framing = b"" if reply.status == NO_CONTENT else b"content-length: %d\r\n" % len(body)
-        head = self._head(reply.status, headers, framing, keep_alive, inbound.old)
+        head = reply_head(reply.status, self._hub.date, headers, framing, keep_alive, inbound.old)
         if not has_body(reply.status, inbound.request.method):
             self._transport.write(head)
         elif len(body) <= _ONE_WRITE_BYTES:
@@ -327,15 +321,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(head)
             self._transport.write(body)
         return (not self._paused or await self._drained()) and keep_alive
-
-    def _head(
-        self, status: int, headers: bytes, framing: bytes, keep_alive: bool, old: bool
-    ) -> bytes:
-        if not keep_alive:
-            framing += b"connection: close\r\n"
-        elif old:
-            framing += b"connection: keep-alive\r\n"
-        return b"%b%b%b%b\r\n" % (status_line(status), self._hub.date, headers, framing)
 
     async def _send_stream(
         self, inbound: Inbound, status: int, headers: bytes, stream: ByteStream
@@ -351,7 +336,7 @@ class Connection(asyncio.Protocol):
         whole = False
         try:
             if self._state != GONE:
-                head = self._head(status, headers, framing, keep_alive, inbound.old)
+                head = reply_head(status, self._hub.date, headers, framing, keep_alive, inbound.old)
                 self._transport.write(head)
                 whole = bodiless or await self._pump(stream, chunked)
         finally:

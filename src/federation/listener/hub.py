@@ -51,6 +51,7 @@ class Hub:
         "front",
         "in_flight",
         "limits",
+        "linger_s",
         "loop",
         "orphans",
     )
@@ -66,12 +67,19 @@ class Hub:
         self.buffered = 0
         """Bytes of request bodies that connections and their handlers hold."""
         self.draining = False
+        self.linger_s = 0.0
+        """How long a connection may stay idle while we drain."""
         self.date = b""
         """The `date` header line of this second."""
         self._date_second = 0
         self._emptied: asyncio.Event = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
         self._tick()
+
+    @property
+    def idle_s(self) -> float:
+        """How long a connection may stay idle now."""
+        return self.linger_s if self.draining else self.limits.idle_s
 
     def check_room(self) -> None:
         """Raise `Unavailable` where request bodies take more memory than they may."""

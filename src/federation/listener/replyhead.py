@@ -55,3 +55,14 @@ def status_line(status: int) -> bytes:
 def has_body(status: int, method: str) -> bool:
     """Whether a reply with this status to this method carries a body at all."""
     return method != "HEAD" and status not in _BODILESS
+
+
+def reply_head(
+    status: int, date: bytes, headers: bytes, framing: bytes, keep_alive: bool, old: bool
+) -> bytes:
+    """The whole head of a reply; `date` is its header line, `old` says HTTP/1.0."""
+    if not keep_alive:
+        framing += b"connection: close\r\n"
+    elif old:
+        framing += b"connection: keep-alive\r\n"
+    return b"%b%b%b%b\r\n" % (status_line(status), date, headers, framing)

@@ -15,6 +15,7 @@ from federation.listener.hub import Hub
 
 _BACKLOG = 2048
 _SETTLE_S = 5.0
+_ACCEPTED_S = 0.02
 
 
 class Server:
@@ -64,11 +65,19 @@ class Server:
         )
         self._listening.append(listening)
 
-    async def drain(self, within_s: float) -> None:
-        """Accept nothing more, finish what is in flight within the time, then close the rest."""
+    async def drain(self, within_s: float, linger_s: float = 0.0) -> None:
+        """Accept nothing more, finish what is in flight within the time, then close the rest.
+
+        A connection on which nothing is asked is closed after `linger_s`: a request that was
+        on its way when we began is answered, and its client told to connect anew.
+        """
+        self._hub.linger_s = min(linger_s, within_s)
         self._retire()
         for connection in tuple(self._hub.connections):
             connection.retire()
+        if linger_s:
+            # What was accepted before we stopped may have no connection object yet.
+            await asyncio.sleep(_ACCEPTED_S)
         await self._hub.emptied(within_s)
         await self.aclose()
 
