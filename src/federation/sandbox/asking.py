@@ -57,6 +57,8 @@ class Asked:
     seed: int
     reasoning: bool = False
     """The caller wants to see that the model reasons."""
+    turns: tuple[tuple[str, str], ...] = ()
+    """Role and text of each message."""
 
 
 def read(body: bytes) -> Asked:
@@ -93,6 +95,7 @@ def read(body: bytes) -> Asked:
         stream=_typed(given, "stream", bool, default=False),
         include_usage=bool(options.get("include_usage")),
         seed=_typed(given, "seed", int, 0),
+        turns=tuple((one.role, one.text) for one in talk),
     )
 
 

@@ -51,6 +51,7 @@ def asked_of(request: ChatRequest) -> Asked:
         include_usage=request.usage_in_stream,
         seed=request.sampling.seed or 0,
         reasoning=_reasons(request),
+        turns=tuple((turn.role, text) for turn, text in zip(request.messages, texts, strict=True)),
     )
 
 

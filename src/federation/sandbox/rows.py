@@ -26,24 +26,35 @@ def rows(ports: dict[str, int], *, fault_models: bool = False) -> list[dict[str,
     to see failures; `auto` would choose them as well.
     """
     return [
-        _row(profile, ports[profile.id], fault_models=fault_models)
+        provider_row(
+            profile,
+            f"http://127.0.0.1:{ports[profile.id]}{BASES[profile.dialect]}",
+            _models(profile, fault_models=fault_models),
+        )
         for profile in PROFILES
         if profile.id in ports
     ]
 
 
-def _row(profile: Profile, port: int, *, fault_models: bool) -> dict[str, Any]:
-    models = [_model(model, model.id) for model in profile.models]
+def _models(profile: Profile, *, fault_models: bool) -> list[dict[str, Any]]:
+    models = [model_row(model, model.id) for model in profile.models]
     if fault_models:
         models += [
-            _model(model, f"{model.id}:{suffix}") for model in profile.models for suffix in SUFFIXES
+            model_row(model, f"{model.id}:{suffix}")
+            for model in profile.models
+            for suffix in SUFFIXES
         ]
+    return models
+
+
+def provider_row(profile: Profile, base_url: str, models: list[dict[str, Any]]) -> dict[str, Any]:
+    """One provider at an address, with these models."""
     return {
         "id": profile.id,
         "name": profile.name,
         "tier": profile.tier,
         "dialect": profile.dialect,
-        "base_url": f"http://127.0.0.1:{port}{BASES[profile.dialect]}",
+        "base_url": base_url,
         "auth": {"scheme": "none"},
         "regions": list(profile.regions),
         "certifications": list(profile.certifications),
@@ -55,7 +66,8 @@ def _row(profile: Profile, port: int, *, fault_models: bool) -> dict[str, Any]:
     }
 
 
-def _model(model: SimModel, name: str) -> dict[str, Any]:
+def model_row(model: SimModel, name: str) -> dict[str, Any]:
+    """One model under a name."""
     return {
         "id": name,
         "name": model.name,

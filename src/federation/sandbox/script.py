@@ -24,7 +24,7 @@ class Choice:
     pieces: tuple[str, ...]
     """Text tokens; of the arguments where tools are called."""
     finish: str
-    """stop | length | tool_calls"""
+    """stop | length | tool_calls | content_filter"""
     calls: tuple[tuple[str, str, str], ...] = ()
     """(id, name, arguments)"""
 

@@ -28,6 +28,9 @@ CREATED = 1_767_225_600
 """2026-01-01: a moment that never moves, so that the same request has the same bytes."""
 THOUGHT = "(Simulated reasoning: the question is read once more, and then answered.)"
 
+_COUNTED_FIRST = frozenset({"anthropic"})
+"""Languages whose streams open with the count of the input, so that a broken one has it, too."""
+
 Step = tuple[float, list[Chunk]]
 """Seconds to wait, and what then comes."""
 
@@ -39,7 +42,7 @@ def response(script: Script, dialect: str) -> ChatResponse:
         answer_id(script),
         script.model,
         tuple(
-            chat.Choice(index, tuple(_parts(script, choice)), choice.finish)
+            chat.Choice(index, tuple(_parts(script, choice)), _finish(choice))
             for index, choice in enumerate(script.choices)
         ),
         CREATED,
@@ -49,14 +52,17 @@ def response(script: Script, dialect: str) -> ChatResponse:
 
 def steps(script: Script, dialect: str) -> Iterator[Step]:
     """The same as a stream's chunks, each group with the seconds to wait before it."""
-    yield 0.0, [Begun(answer_id(script), script.model, CREATED, dialect=dialect)]
+    begun: list[Chunk] = [Begun(answer_id(script), script.model, CREATED, dialect=dialect)]
+    if dialect in _COUNTED_FIRST:
+        begun.append(UsageSeen(Usage(script.input_tokens, 0)))
+    yield 0.0, begun
     for index, choice in enumerate(script.choices):
         first = script.first_s if index == 0 else 0.0
         for place, part in enumerate(_parts(script, choice)):
             for wait, chunks in _part_steps(script, index, place, part):
                 yield first + wait, chunks
                 first = 0.0
-        yield first, [Finished(index, choice.finish)]
+        yield first, [Finished(index, _finish(choice))]
     yield 0.0, [UsageSeen(usage(script))]
 
 
@@ -68,6 +74,11 @@ def usage(script: Script) -> Usage:
 def answer_id(script: Script) -> str:
     """The answer's id without the prefix of any language."""
     return script.id.removeprefix("chatcmpl-")
+
+
+def _finish(choice: Choice) -> str:
+    """The canonical word; a script has OpenAI's."""
+    return chat.FILTER if choice.finish == "content_filter" else choice.finish
 
 
 def _parts(script: Script, choice: Choice) -> Iterator[Part]:
