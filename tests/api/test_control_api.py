@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +105,7 @@ async def test_a_route_answers_exactly_those_whose_role_has_its_permission(
     rig: Rig, route: tuple[str, str], permission: Permission | None
 ) -> None:
     method, path = route
-    path = path.format(call="none", key="none", provider="none")
+    path = path.format_map(defaultdict(lambda: "none"))
     reply = await rig.ask(method, path, None)
     assert (reply.status_code == 401) == (permission is not None)
     for role in Role:
@@ -234,7 +235,6 @@ async def test_a_key_lives_and_dies_through_the_api(rig: Rig) -> None:
         ({"name": "x", "role": "king"}, 400, "role"),
         ({"name": "x", "models": ["a", 7]}, 400, "models.1"),
         ({"name": "x", "expires_in_s": -1}, 400, "expires_in_s"),
-        ({"name": "x", "tenant": "nobody"}, 400, "tenant"),
         ([], 400, None),
     ],
 )

@@ -21,7 +21,8 @@ from inprocess import SECRET
 from native_vendors import WHOLE, stream_type
 
 from federation.dialects.aws_eventstream import write_frame, write_headers
-from federation.errors import FederationError, UpstreamError
+from federation.dialects.table import CLIENTS
+from federation.errors import FederationError, UpstreamCut, UpstreamError
 from federation.gateway.desk import render_error
 from federation.schema.http import ClientReply, ClientRequest
 
@@ -88,6 +89,10 @@ def ask(
         except FederationError as error:
             broken_off = error
         await reply.body.aclose()
+        if broken_off is None and books.ended[0].outcome == "cut":
+            # In some languages an error is a stream's regular end.
+            assert CLIENTS[face.name].error_ends, data
+            broken_off = UpstreamCut(books.ended[0].error)
         return reply, data, broken_off
 
     found = asyncio.run(run())

@@ -57,6 +57,14 @@ def untouched(running: Gateway, upstream: Upstream) -> None:
     assert {line.cost_nano for line in running.books.ended} <= {0}
 
 
+async def test_fields_that_only_the_clients_language_knows_are_named_in_the_warning() -> None:
+    async with rig(answers()) as (_, client, _):
+        body = HELLO | {"max_tokens": 5, "wibble": 1, "wobble": {}}
+        reply = await client.post("/v1/messages", json=body)
+        assert reply.status_code == 200, reply.text
+        assert reply.headers["x-federation-warning"] == "dropped: wibble, wobble"
+
+
 # Real texts.
 
 

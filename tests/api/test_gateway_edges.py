@@ -27,7 +27,7 @@ async def test_a_stream_that_is_complete_does_not_wait_for_a_marker_that_never_c
         began = time.monotonic()
         reply = await client.post("/v1/chat/completions", json=STREAM)
         assert time.monotonic() - began < 5
-        assert reply.content == chunk("Hi") + chunk(finish="stop")
+        assert reply.content == chunk("Hi") + chunk(finish="stop") + DONE
         assert [line.outcome for line in running.books.ended] == ["ok"]
 
 

@@ -72,7 +72,7 @@ FAULTS = [
     Fault("403", status(403), 1, 403, "upstream_credential_refused"),
     Fault("404", status(404), 1, 404, "upstream_model_missing"),
     Fault("redirect", status(302, "location: http://127.0.0.1:1/\r\n"), 1, 302,
-          "upstream_model_missing"),
+          "upstream_moved"),
 ]  # fmt: skip
 WHOLE_ONLY = [
     Fault("silent after its head", sends(HEAD + b"content-length: 9\r\n\r\n", close=False), 1, 200,
@@ -364,7 +364,8 @@ async def read_cut(running: Gateway, client: httpx.AsyncClient) -> bytes:
 
 async def test_a_stream_that_is_cut_ends_with_an_error_event_and_never_looks_complete() -> None:
     events = (chunk("Hel"), chunk("lo"))
-    async with rig(streams(*events, end=False), whole) as (running, client, upstreams):
+    broken = streams(*events, end=False)
+    async with rig(broken, whole, mend="off") as (running, client, upstreams):
         got = await read_cut(running, client)
         assert got.startswith(b"".join(events))
         rest = got.removeprefix(b"".join(events))
@@ -413,14 +414,27 @@ async def test_a_stream_that_falls_silent_is_cut() -> None:
 INSIDE = b"data: " + error_body("overloaded", type="server_error") + b"\n\n"
 
 
-@pytest.mark.parametrize("together", [False, True], ids=["apart", "in one piece"])
+async def test_an_error_that_comes_with_the_first_content_is_an_error_of_the_call() -> None:
+    async with rig(streams(chunk("Hel") + INSIDE)) as (running, client, _):
+        reply = await client.post(CHAT, json=STREAM)
+        assert reply.status_code == 502
+        assert reply.json()["error"]["code"] == "upstream_failed"
+        assert only(running).outcome == "error"
+
+
+async def test_an_error_inside_a_stream_that_holds_our_credential_is_told_in_our_words() -> None:
+    secret = b"upstream-secret"
+    echoed = b"data: " + error_body(f"bad key {secret.decode()}", type="server_error") + b"\n\n"
+    async with rig(streams(chunk("Hel"), echoed, gap_s=0.05), mend="off") as (running, client, _):
+        got = await read_cut(running, client)
+        assert secret not in got
+        assert got.count(b'"error"') == 1
+
+
 @pytest.mark.parametrize("done", [False, True], ids=["", "then DONE"])
-async def test_an_error_inside_a_stream_is_handed_on_once_and_the_stream_is_cut(
-    together: bool, done: bool
-) -> None:
-    events = [chunk("Hel"), INSIDE, *([DONE] if done else [])]
-    pieces = [b"".join(events)] if together else events
-    async with rig(streams(*pieces, gap_s=0.01)) as (running, client, _):
+async def test_an_error_inside_a_stream_is_handed_on_once_and_the_stream_is_cut(done: bool) -> None:
+    pieces = [chunk("Hel"), INSIDE, *([DONE] if done else [])]
+    async with rig(streams(*pieces, gap_s=0.05), mend="off") as (running, client, _):
         got = await read_cut(running, client)
         assert got.startswith(chunk("Hel") + INSIDE)
         assert got.count(b'"error"') == 1
@@ -428,10 +442,10 @@ async def test_an_error_inside_a_stream_is_handed_on_once_and_the_stream_is_cut(
         assert only(running).error == "upstream_failed"
 
 
-async def test_an_event_that_is_no_json_is_passed_on() -> None:
+async def test_an_event_that_is_no_json_is_left_out_for_it_breaks_clients() -> None:
     odd = b"data: {odd\n\n"
-    events = (chunk("Hel"), odd, chunk(finish="stop"), DONE)
-    async with rig(streams(*events)) as (running, client, _):
+    events = (chunk("Hel"), chunk(finish="stop"), DONE)
+    async with rig(streams(events[0], odd, *events[1:])) as (running, client, _):
         reply = await client.post(CHAT, json=STREAM)
         assert reply.content == b"".join(events)
         assert only(running).outcome == "ok"
@@ -444,7 +458,7 @@ async def test_a_stream_without_its_end_marker_is_complete_with_a_finish_reason(
     events = (chunk("Hel"), chunk(finish="length"), USAGE)
     async with rig(streams(*events)) as (running, client, _):
         reply = await client.post(CHAT, json=STREAM)
-        assert reply.content == b"".join(events[:2])
+        assert reply.content == b"".join(events[:2]) + DONE
         ended = only(running)
         assert (ended.outcome, ended.finish) == ("ok", "length")
         assert (ended.usage.input, ended.usage.output) == (10, 3)
@@ -517,3 +531,32 @@ async def test_a_provider_is_never_billed_for_a_completion_that_failed() -> None
         ended = only(running)
         assert [item.cost_nano for item in ended.attempts] == [0, 0, PRICE]
         assert ended.cost_nano == PRICE
+
+
+async def test_when_all_have_failed_those_that_may_be_well_again_are_asked_once_more() -> None:
+    left = {0: 2, 1: 2}
+
+    def flaky(place: int) -> Behave:
+        async def behave(talk: Talk) -> None:
+            left[place] -= 1
+            if left[place] >= 0:
+                await status(500)(talk)
+            else:
+                await whole(talk)
+
+        return behave
+
+    async with rig(flaky(0), flaky(1)) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == 200
+        assert reply.headers["x-federation-provider"] == "p0"
+        assert [len(each.seen) for each in upstreams] == [3, 2]
+        assert len(only(running).attempts) == 5
+
+
+async def test_who_was_silent_is_not_asked_in_the_second_lap() -> None:
+    async with rig(silent, status(500), deadlines=SHORT) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == 502
+        assert [len(each.seen) for each in upstreams] == [1, 3]
+        assert only(running).outcome == "error"

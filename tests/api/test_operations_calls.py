@@ -222,6 +222,8 @@ async def test_a_loss_is_warned_of_and_refused_under_strict() -> None:
     async with places(*embedders("openai")) as (_, client, _):
         reply = await client.post("/v2/embed", json=asked)
         assert reply.headers["x-federation-warning"] == "dropped: embedding_purpose"
+        other = await client.post("/v2/embed", json=asked | {"wibble": 1})
+        assert other.headers["x-federation-warning"] == "dropped: embedding_purpose, wibble"
         strict = await client.post("/v2/embed", json=asked | {"federation": {"strict": True}})
         assert strict.status_code == 400
 
@@ -339,6 +341,18 @@ async def test_what_there_is_is_listed_with_what_it_does() -> None:
         assert [row["name"] for row in tags] == ["auto", "work", "p0/acme-1"]
         told = await client.get("/v1/models", headers={"anthropic-version": "2023-06-01"})
         assert [row["id"] for row in told.json()["data"]] == ["auto", "work"]
+        fern = {"x-fern-sdk-name": "cohere"}
+        told = await client.get("/v1/models?page_size=2.0", headers=fern)
+        assert [row["name"] for row in told.json()["models"]] == ["auto", "work"]
+        rest = await client.get("/v1/models?page_size=2&page_token=2", headers=fern)
+        assert [(row["name"], row["endpoints"]) for row in rest.json()["models"]] == [
+            ("p0/acme-1", ["embed"])
+        ]
+        assert told.json()["next_page_token"] == "2"
+        assert "next_page_token" not in rest.json()
+        assert (await client.get("/v1/models?page_size=x", headers=fern)).status_code == 400
+        one = await client.get("/v1/models/p0/acme-1", headers=fern)
+        assert one.json()["name"] == "p0/acme-1"
         assert (await client.get("/health/ready")).json()["deployments"] == 2
         chat = await client.post(
             "/v1/chat/completions",

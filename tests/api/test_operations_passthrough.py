@@ -218,6 +218,39 @@ async def test_a_redirection_and_an_answer_without_its_id_are_no_answers() -> No
         at_rest(gateway)
 
 
+async def test_an_answer_of_success_that_cannot_be_used_is_charged() -> None:
+    async def nameless(talk: Talk) -> None:
+        await talk.answer(b'{"object": "job"}')
+
+    async with rig(nameless) as (gateway, client, _):
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert reply.status_code == 502
+        (ended,) = gateway.books.ended
+        assert (ended.error, ended.cost_nano) == ("upstream_garbled", 250_000_000)
+        assert ended.attempts[0].status == 200
+        at_rest(gateway)
+
+
+async def test_values_that_nobody_can_hold_stay_as_they_are_beside_an_id() -> None:
+    async def echo(talk: Talk) -> None:
+        if talk.seen.headers.get("content-type") == "text/plain":
+            await store(talk)
+        else:
+            await talk.answer(b'{"id": "job-1", "y": ["job-1", 1e999, %b]}' % deep)
+
+    deep = b"[" * 150 + b"]" * 150
+    async with rig(echo) as (_, client, upstream):
+        identity = await upload(client)
+        body = b'{"model": "m", "x": [1e999, "%b", %b]}' % (identity.encode(), deep)
+        reply = await client.post(
+            "/passthrough/p0/jobs", content=body, headers={"content-type": "application/json"}
+        )
+        assert reply.status_code == 200, reply.text
+        assert upstream.seen[1].body == b'{"model": "m", "x": [1e999, "file-1", %b]}' % deep
+        assert reply.content.count(b"job-1") == 2
+        assert b"1e999" in reply.content
+
+
 async def test_it_is_asked_once_and_a_hang_up_closes_it() -> None:
     async with rig(silent) as (gateway, client, upstream):
         task = asyncio.create_task(client.post("/passthrough/p0/jobs", json={"model": "m"}))

@@ -50,6 +50,18 @@ def text_of(answer: Any) -> str:
     return "".join(part.text for part in answer.message.content if part.type == "text")
 
 
+def test_models_are_listed_page_by_page(north: cohere.ClientV2, provider: Provider) -> None:
+    page = north.models.list(page_size=1)
+    names = [model.name for model in page.models]
+    while page.next_page_token:
+        page = north.models.list(page_size=1, page_token=page.next_page_token)
+        names += [model.name for model in page.models]
+    assert "chat" in names
+    assert len(names) > 1
+    assert north.models.get("chat").name == "chat"
+    assert "chat" in [model.name for model in north.models.list(endpoint="chat").models]
+
+
 def test_a_chat_is_answered(north: cohere.ClientV2, provider: Provider) -> None:
     asked: Any = [{"role": "system", "content": "Be brief."}, *say("[plain] Six times seven? 🙂")]
     done = north.chat(

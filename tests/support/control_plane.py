@@ -8,14 +8,22 @@ from pathlib import Path
 
 from federation.config.settings import Access, Loaded, ServerSettings
 from federation.config.watch import Fingerprint
+from federation.control.analytics import AnalyticsDesk
+from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration, Reading
 from federation.control.control import Control
+from federation.control.fleet import FleetDesk
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
+from federation.control.money import Money
+from federation.control.nodes import NodeDesk, with_nodes
+from federation.control.overflow import OverflowDesk, with_overflow
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
 from federation.control.responses import ResponseDesk
+from federation.control.tenancy import Tenancy
+from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
 from federation.domain.catalogue import Auth, Limits, Model, Provider, Tier
 from federation.domain.routes import Route, Settings
@@ -23,6 +31,9 @@ from federation.errors import ConfigError, FederationError, Problem
 from federation.gateway.tokens import Tokens
 from federation.ports import Exchange
 from federation.schema.http import Headers, Timeouts, WireRequest
+from federation.storage.analytics_memory import MemoryAnalytics
+from federation.storage.budgets_memory import MemoryBudgets, MemoryPots
+from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
 from federation.storage.journal_reader import JournalReader
 from federation.storage.memory import (
     MemoryCalls,
@@ -32,6 +43,7 @@ from federation.storage.memory import (
     MemoryVersions,
 )
 from federation.storage.sealing import Sealer
+from federation.storage.tenancy_memory import MemoryAnswers, MemoryTenancy
 
 ADMIN = "fed_the-administrators-own-secret"
 DEVELOPER = "fed_from-the-environment"
@@ -172,20 +184,54 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         made.mkdir(mode=0o700, exist_ok=True)
     files = operator(config, is_open=is_open)
     overrides = MemoryOverrides()
-    configuration = Configuration(files.read, files.look, overrides, MemoryVersions(), clock)
+    nodes, overflow = MemoryNodes(), MemoryOverflow()
+    configuration = Configuration(
+        files.read,
+        files.look,
+        overrides,
+        MemoryVersions(),
+        clock,
+        lambda loaded: with_overflow(with_nodes(loaded, nodes.list()), overflow.list()),
+    )
     errands, calls, keys = Errands("store"), MemoryCalls(), MemoryKeys()
     keys.ensure_tenant("default", 0)
     keys.ensure_tenant("other", 0)
     probes: list[int] = []
-    ingest = Ingest(JournalReader(journal), calls, clock)
+    journals, pots = JournalReader(journal), MemoryPots()
+    ingest = Ingest(journals, calls, clock)
     prober = Prober(provided, Tokens(provided).sign)
     living = {"w1"}
     responses = MemoryResponses()
+    tenancy = MemoryTenancy(keys)
+    desk = KeyDesk(keys, tenancy, b"k" * 32, ADMIN, errands, clock)
+    providers = ProviderDesk(configuration, overrides, prober, errands, clock)
+    ledger = Ledger(calls, ingest, errands, lambda: probes.append(1))
+    budgets = BudgetDesk(
+        MemoryBudgets(),
+        pots,
+        tenancy,
+        lambda: configuration.reading.loaded.budgets,
+        errands,
+    )
     control = Control(
         configuration=configuration,
-        keys=KeyDesk(keys, b"k" * 32, ADMIN, errands, clock),
-        ledger=Ledger(calls, ingest, errands, lambda: probes.append(1)),
-        providers=ProviderDesk(configuration, overrides, prober, errands, clock),
+        keys=desk,
+        tenancy=Tenancy(tenancy, errands, desk.refresh),
+        once=Once(MemoryAnswers(), b"k" * 32, errands, clock),
+        ledger=ledger,
+        analytics=AnalyticsDesk(
+            MemoryAnalytics(calls), ledger, lambda: configuration.snapshot, clock
+        ),
+        budgets=budgets,
+        money=Money("here", pots, budgets, ingest, journals),
+        providers=providers,
+        fleet=FleetDesk(
+            configuration,
+            NodeDesk(configuration, nodes, prober, errands, clock),
+            OverflowDesk(configuration, overflow, providers.test, errands, clock),
+            prober,
+            clock,
+        ),
         responses=ResponseDesk(
             responses,
             Sealer(b"s" * 32),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from federation.dialects.anthropic.tables import ANSWER_TOOL
 from federation.dialects.faces import ClientFace, Upstream
 from federation.dialects.losses import REFUSE, Table
 from federation.dialects.table import CLIENTS, UPSTREAMS
@@ -79,7 +80,9 @@ class Wire:
             return None
         sent = encoded.request
         path, _, query = sent.target.partition("?")
-        asked = ClientRequest("POST", path, query, dict(sent.headers), sent.body)
+        # Its own client may not use the name of the tool that stands for a format.
+        body = sent.body.replace(ANSWER_TOOL.encode(), JSON_TOOL.encode())
+        asked = ClientRequest("POST", path, query, dict(sent.headers), body)
         return self.face.parse(asked, self.face.glance(asked)), frozenset(encoded.losses)
 
 

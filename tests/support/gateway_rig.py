@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from inprocess import SECRET, Gateway, deployment, gateway, model, provider, sna
 from scripted import Behave, Seen, Talk, Upstream, completion
 
 from federation.domain.catalogue import Deployment
+from federation.domain.policies import Policy
 from federation.domain.routes import Deadlines, ListenerLimits, Route, Settings, Target
 
 AUTH = {"authorization": f"Bearer {SECRET}"}
@@ -36,6 +38,8 @@ async def rig(
     *behaviors: Behave,
     settings: Settings | None = None,
     deadlines: Deadlines | None = None,
+    mend: str | None = None,
+    policies: tuple[Policy, ...] = (),
     alter: Alter | None = None,
     routes: tuple[Route, ...] = (),
     limits: ListenerLimits | None = None,
@@ -52,8 +56,10 @@ async def rig(
     ]
     if alter is not None:
         rows = [alter(place, row) for place, row in enumerate(rows)]
-    chat = Route("chat", "priority", tuple(Target(row.id) for row in rows), deadlines=deadlines)
+    targets = tuple(Target(row.id) for row in rows)
+    chat = Route("chat", "priority", targets, deadlines=deadlines, mend=mend)
     state = snapshot(tuple(rows), chat, *routes, settings=settings)
+    state = replace(state, policies=policies)
     try:
         async with (
             gateway(state, limits=limits, control=control) as running,

@@ -64,27 +64,36 @@ class Service:
 
     def children(self) -> dict[str, int]:
         """The launcher's living children by name: `control`, `worker 0`, ..."""
+        return {name: pid for pid, name in sorted(self.everyone().items())}
+
+    def everyone(self) -> dict[int, str]:
+        """The names of the launcher's living children; a worker that is being replaced and its
+        replacement have the same."""
         listing = subprocess.run(
             ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],
             capture_output=True,
             text=True,
             check=True,
         )
-        found: dict[str, int] = {}
+        found: dict[int, str] = {}
         for line in listing.stdout.splitlines():
             pid, parent, state, args = line.split(None, 3)
             if int(parent) != self.process.pid or state.startswith("Z"):
                 continue
             if "federation.bootstrap.control" in args:
-                found["control"] = int(pid)
+                found[int(pid)] = "control"
             elif "--slot=" in args:
-                found[f"worker {args.partition('--slot=')[2].split()[0]}"] = int(pid)
-        self.seen.update(found.values())
+                found[int(pid)] = f"worker {args.partition('--slot=')[2].split()[0]}"
+        self.seen.update(found)
         return found
+
+    def every(self, name: str) -> set[int]:
+        """The process ids under one name."""
+        return {pid for pid, known in self.everyone().items() if known == name}
 
     def workers(self) -> set[int]:
         """The process ids of the workers."""
-        return {pid for name, pid in self.children().items() if name.startswith("worker")}
+        return {pid for pid, name in self.everyone().items() if name.startswith("worker")}
 
     def client(self, key: str = ADMIN, timeout: float = 20.0) -> httpx.AsyncClient:
         """A client with this key."""

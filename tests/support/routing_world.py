@@ -152,6 +152,7 @@ def live(of: Fleet, **columns: list[Any]) -> Live:
         "success": [1.0] * count,
         "inflight": [0] * count,
         "down_until": [0.0] * count,
+        "p99_first_ms": [0.0] * count,
     }
     return Live(**(known | columns))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ class Cannot:
     scenes: tuple[str, ...] = tuple(SCENES)
     modes: tuple[str, ...] = MODES
     facts: tuple[str, ...] = ()
+    values: dict[str, str] = field(default_factory=dict)
+    """What a fact is instead, where only one thing is right."""
 
     def holds(self, cell: Cell) -> bool:
         """Whether it says something of this cell."""
@@ -55,7 +57,7 @@ def _listed(value: Any) -> Any:
 
 
 def expected(cell: Cell, listed: tuple[Cannot, ...]) -> Outcome:
-    """How the cell must differ from a perfect one. The facts' values are not told."""
+    """How the cell must differ from a perfect one; a fact without a value may have any."""
     outcome = Outcome()
     warnings: set[str] = set()
     for entry in listed:
@@ -67,7 +69,7 @@ def expected(cell: Cell, listed: tuple[Cannot, ...]) -> Outcome:
             outcome.refused = f"{ERRORS[cell.client][400]} 400"
         if entry.behavior == "dropped":
             warnings.add(entry.feature)
-        outcome.facts |= dict.fromkeys(entry.facts, "")
+        outcome.facts |= dict.fromkeys(entry.facts, "") | entry.values
     outcome.warnings = frozenset(warnings)
     return outcome
 
@@ -84,6 +86,11 @@ def unlike(cell: Cell, found: Outcome, listed: tuple[Cannot, ...]) -> list[str]:
         f"{name} is as it should be, and cannots.yaml says that it cannot be"
         for name in wanted.facts
         if name not in found.facts
+    ]
+    told += [
+        f"{name}: {found.facts[name]}, where cannots.yaml says {value!r}"
+        for name, value in wanted.facts.items()
+        if value and name in found.facts and not found.facts[name].endswith(f" -> {value!r}")
     ]
     for name in ("warnings", "refused", "unsayable"):
         one, other = getattr(wanted, name), getattr(found, name)

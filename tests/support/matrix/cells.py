@@ -7,8 +7,10 @@ from typing import Final
 
 from matrix.clients.program import Program, Unsayable
 from matrix.facts import Heard, Traits, differences, expected_asked, expected_heard
-from matrix.house import House
+from matrix.house import House, twin
 from matrix.scenes import DIALECTS, SCENES, Answer, Fault
+
+from federation.dialects.carriage import PORTABLE
 
 
 @dataclass(frozen=True, order=True)
@@ -100,9 +102,10 @@ BEFORE: Final[dict[str, dict[str, str]]] = {
         "cohere": "openai_responses",
     },
     "open": {name: "cohere" if name == "openai" else "openai" for name in DIALECTS},
+    "twin": {name: twin(name) for name in DIALECTS},
 }
 """The vendor that answers the first step of a conversation which another takes over: one whose
-reasoning has a state, or one that only shows it."""
+reasoning has a state, one that only shows it, or one that speaks the same dialect."""
 
 
 def run(cell: Cell, house: House, program: Program) -> Outcome:
@@ -121,6 +124,8 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
         if scene.handover and number == 0:
             who = BEFORE[scene.handover][cell.upstream]
             other = house.seats[who].vendor.TRAITS
+            if scene.handover == "twin" and cell.upstream in PORTABLE:
+                other = None
         seat, talk.model = house.seats[who], house.models[who]
         seat.client = cell.client
         seat.reset(step.answer)
@@ -140,7 +145,8 @@ def run(cell: Cell, house: House, program: Program) -> Outcome:
         if scene.handover:
             if number == 0:
                 continue
-            asked.ids = seat.asked[-1].ids
+            if scene.handover != "twin":
+                asked.ids = seat.asked[-1].ids  # others gave them; whether they are linked, tells
         outcome.facts |= differences("asked", asked, seat.asked[-1])
         outcome.facts |= _answered(step.answer, heard, cell, traits, number)
     outcome.warnings = frozenset(warnings)

@@ -1,7 +1,8 @@
 """What a vendor was asked and what a client heard, as facts that can be compared.
 
 Ids never match across dialects, so calls are known by their number in the conversation; the
-vendor's side says by itself whether the ids that it gave came back (`ids`).
+vendor's side says by itself whether the ids that it gave came back (`ids`), and whether
+results name calls (`linked`), whoever gave the ids.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Asked:
     reasons: bool = False
     """Reasoning that is shown is asked for."""
     ids: bool = True
-    """Calls have the ids that the vendor gave them, and results name calls."""
+    """Calls have the ids that the vendor gave them."""
+    linked: bool = True
+    """Results name calls that stand before them."""
     thoughts: list[str] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     stream: bool = False

@@ -83,6 +83,11 @@ async def _drip(talk: Talk, kind: str, data: bytes) -> None:
     await talk.end_stream()
 
 
+def twin(name: str) -> str:
+    """The name of another host that speaks the same dialect."""
+    return f"{name}-twin"
+
+
 @dataclass
 class House:
     """A running gateway and its vendors."""
@@ -103,10 +108,14 @@ def house() -> Iterator[House]:
     async def live() -> None:
         async with AsyncExitStack() as stack:
             seats = {name: Seat(vendor) for name, vendor in VENDORS.items()}
+            seats |= {twin(name): Seat(vendor) for name, vendor in VENDORS.items()}
             rows = []
-            for seat in seats.values():
+            for name, seat in seats.items():
                 upstream = await stack.enter_async_context(Upstream(seat.behave))
-                rows.append(seat.vendor.row(f"http://127.0.0.1:{upstream.port}"))
+                row, offered, secret = seat.vendor.row(f"http://127.0.0.1:{upstream.port}")
+                if name not in VENDORS:
+                    row = replace(row, id=twin(row.id))
+                rows.append((row, offered, secret))
             deployments = tuple(deployment(provider, model) for provider, model, _ in rows)
             state = snapshot(deployments, settings=Settings(attempts=1))
             secrets = {provider.id: secret for provider, _, secret in rows}

@@ -295,6 +295,14 @@ SCENES: Final[dict[str, Scene]] = {
         reasons=True,
         handover="open",
     ),
+    "twin_handover": Scene(
+        "... from another host of the dialect",
+        MOVED,
+        tools=(WEATHER, CLOCK),
+        limit=8000,
+        reasons=True,
+        handover="twin",
+    ),
     "stop": Scene(
         "stop sequence",
         (Step(("Count to ten.",), Answer("One, two, ", finish="stop_sequence")),),

@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the base class's names
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class's names
 
     def log_message(self, *_: object) -> None:
         pass

@@ -74,6 +74,13 @@ def test_init_minds_no_file_that_is_the_same(alone: Run, project: Path) -> None:
     assert json.loads(again.stdout)["written"] == ["config/providers.yaml"]
 
 
+def test_init_a_second_time_says_that_nothing_was_written(alone: Run, project: Path) -> None:
+    assert "Nothing was written" not in alone("init").stdout
+    again = alone("init")
+    assert again.exit_code == 0
+    assert "Nothing was written" in again.stdout
+
+
 def test_init_into_a_file_is_a_failure_without_traceback(alone: Run, project: Path) -> None:
     (project / "file").write_text("")
     result = alone("init", "file")
@@ -223,6 +230,31 @@ def test_a_provider_is_asked_from_here(alone: Run, acme: Path) -> None:
     assert result.exit_code == 1
     assert "acme does not pass" in result.stderr
     assert alone("provider", "test", "openai").exit_code == 1
+
+
+def test_a_decision_from_the_files_obeys_the_policies_and_names_them(
+    alone: Run, acme: Path
+) -> None:
+    policies = acme / "config" / "policies"
+    policies.mkdir()
+    small = "policy: {name: tidy, rules: [{denied_models: [acme-small]}]}"
+    (policies / "tidy.yaml").write_text(small)
+    asked = ("route", "explain", "Hi", "--json", "--model")
+    told = json.loads(alone(*asked, "acme/acme-large").stdout)["governance"]
+    assert [name.partition("+")[0] for name in told["policies"]] == ["tidy@1"]
+    refused = alone(*asked, "acme/acme-small")
+    assert refused.exit_code != 0
+    assert "denied_models of tidy keeps out 1" in refused.output
+
+
+def test_a_condition_that_cannot_be_used_is_a_bad_configuration(alone: Run, acme: Path) -> None:
+    (acme / "config" / "policies").mkdir()
+    (acme / "config" / "policies" / "odd.yaml").write_text(
+        "policy: {name: odd, rules: [{condition: tenant == 1}]}"
+    )
+    checked = alone("config", "check")
+    assert checked.exit_code != 0
+    assert "odd.yaml:1" in checked.output
 
 
 def test_a_bad_configuration_is_explained_by_every_command(alone: Run, acme: Path) -> None:

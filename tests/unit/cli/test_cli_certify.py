@@ -13,9 +13,11 @@ import pytest
 from certify_world import SECRET, served
 from typer.testing import Result
 
+from federation.bootstrap.hold import hold
 from federation.catalogue.quirks import QUIRKS
 from federation.control.certify.run import CHECKS
 from federation.sandbox.profiles import COMET
+from federation.sandbox.rows import model_row, provider_row
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/how-to/add-a-provider.md").read_text("utf-8")
@@ -114,6 +116,38 @@ def test_a_failure_is_the_exit_code(alone: Run, acme: str, monkeypatch: pytest.M
     shown = alone("provider", "certify", "acme")
     assert shown.exit_code == 1
     assert "does not hold what it says" in shown.stdout
+
+
+def test_an_address_where_nobody_answers_is_the_first_and_last_thing_said(
+    alone: Run, acme: str
+) -> None:
+    result = alone("provider", "certify", "acme", "--base-url", "http://127.0.0.1:9/v1")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("acme does not answer at http://127.0.0.1:9/v1: ")
+    assert "auth_good" not in result.stdout
+
+
+def test_a_simulated_provider_that_does_not_run_says_how_to_start_it(
+    alone: Run, project: Path
+) -> None:
+    result = alone("provider", "certify", "sim-boreal")
+    assert result.exit_code == 1
+    assert "The simulated provider 'sim-boreal' does not run" in result.stderr
+    assert "federation sandbox --json" in result.stderr
+
+
+def test_a_provider_that_only_a_running_gateway_found_is_certified(
+    alone: Run, project: Path
+) -> None:
+    run = project / "data" / "run"
+    run.mkdir(parents=True)
+    with served(COMET) as address:
+        found = {"providers": [provider_row(COMET, address, [model_row(COMET.models[0], "m")])]}
+        (run / "found.yaml").write_text(json.dumps(found))
+        assert alone("provider", "certify", COMET.id).exit_code == 1, "no gateway runs"
+        with hold(run):
+            result = alone("provider", "certify", COMET.id, "--json")
+    assert json.loads(result.stdout)["checks"][0]["status"] == "passed"
 
 
 def test_a_model_that_the_row_does_not_list_is_tried(alone: Run, acme: str) -> None:

@@ -220,6 +220,8 @@ KEY = {
 
 
 def test_a_key_is_made_and_its_secret_shown(run: Run, stub: Any) -> None:
+    stub.on("GET", "/v1/models", {"data": [{"id": "chat"}, {"id": "acme/large"}]})
+    stub.on("GET", "/v1/providers", {"data": [{"id": "acme"}]})
     stub.on("POST", "/v1/keys", KEY | {"secret": "fed_secret"}, 201)
     result = run(
         *("key", "create", "ci", "--role", "viewer", "--provider", "acme", "--model", "chat"),
@@ -227,7 +229,8 @@ def test_a_key_is_made_and_its_secret_shown(run: Run, stub: Any) -> None:
     )
     assert result.exit_code == 0
     assert "fed_secret" in result.stdout
-    assert stub.asked[0][3] == {
+    assert "warning" not in result.stderr
+    assert stub.asked[-1][3] == {
         "name": "ci",
         "role": "viewer",
         "models": ["chat"],
@@ -236,6 +239,21 @@ def test_a_key_is_made_and_its_secret_shown(run: Run, stub: Any) -> None:
         "tenant": "t",
     }
     assert json.loads(run("key", "create", "ci", "--json").stdout)["secret"] == "fed_secret"
+
+
+def test_a_key_for_what_the_gateway_does_not_have_is_made_with_a_warning(
+    run: Run, stub: Any
+) -> None:
+    stub.on("GET", "/v1/models", {"data": [{"id": "acme/large"}]})
+    stub.on("GET", "/v1/providers", {"data": [{"id": "acme"}]})
+    stub.on("POST", "/v1/keys", KEY | {"secret": "fed_secret"}, 201)
+    result = run(
+        *("key", "create", "ci", "--model", "larg", "--model", "large", "--provider", "acne")
+    )
+    assert result.exit_code == 0
+    assert "warning: this gateway has no model 'larg': did you mean 'large'?" in result.stderr
+    assert "warning: this gateway has no provider 'acne': did you mean 'acme'?" in result.stderr
+    assert result.stderr.count("warning") == 2
 
 
 def test_keys_are_listed_without_those_that_ended(run: Run, stub: Any) -> None:

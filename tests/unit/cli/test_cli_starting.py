@@ -304,6 +304,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         raise Replaced
 
     monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.setattr(starting, "address_problem", lambda _: "")
     monkeypatch.setattr(starting, "discover", lambda *_: [])
     return seen
 
@@ -312,6 +313,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     reading, writing = os.pipe()
     starts: list[int] = []
+    monkeypatch.setenv("FEDERATION_PORT", "0")
 
     def start() -> sandboxing.Sandbox:
         starts.append(1)
@@ -426,6 +428,19 @@ def test_up_beside_a_running_gateway_is_refused(
     assert not (project / "data" / "admin.key").exists()
 
 
+def test_up_on_a_taken_port_says_so_before_it_makes_a_key(
+    alone: Run, project: Path, sandbox: list[int]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = alone("up", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"Another program already listens on 127.0.0.1:{port}" in result.stderr
+    assert "Gateway" not in result.stdout
+    assert not (project / "data").exists()
+    assert not sandbox
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 40])
 def test_up_with_a_bad_master_key_shows_no_admin_key(
     alone: Run, project: Path, sandbox: list[int], content: bytes
@@ -498,8 +513,8 @@ def test_up_with_a_bad_configuration_says_what_is_wrong(alone: Run, project: Pat
 # sandbox
 
 
-def test_the_sandbox_is_started_shown_and_ends_with_us(
-    alone: Run, monkeypatch: pytest.MonkeyPatch
+def test_the_sandbox_is_started_shown_as_a_file_of_rows_and_ends_with_us(
+    alone: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait(running: sandboxing.Sandbox) -> int:
         os.close(running.lifeline)
@@ -508,9 +523,11 @@ def test_the_sandbox_is_started_shown_and_ends_with_us(
     monkeypatch.setattr(sandboxing, "wait", wait)
     result = alone("sandbox", "--json", "--time-scale", "0")
     assert result.exit_code == 0, result.output
-    shown = json.loads(result.stdout)
-    assert len(shown["providers"]) >= 4
-    assert set(shown["ports"]) == {row["id"] for row in shown["providers"]}
+    assert len(json.loads(result.stdout)["providers"]) >= 4
+    (project / "config").mkdir()
+    (project / "config" / "providers.yaml").write_text(result.stdout)
+    checked = alone("config", "check", "--strict")
+    assert checked.exit_code == 0, checked.output
 
 
 def test_the_sandbox_says_where_it_listens_until_it_is_stopped(

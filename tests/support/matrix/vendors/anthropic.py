@@ -115,7 +115,7 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
             numbers[block["id"]] = number
             asked.said.append((role, "call", number, block["name"], block["input"]))
         case "tool_result":
-            asked.ids = asked.ids and block["tool_use_id"] in numbers
+            asked.linked = asked.linked and block["tool_use_id"] in numbers
             content = block["content"]
             number = numbers.get(block["tool_use_id"], -1)
             plain = isinstance(content, str)

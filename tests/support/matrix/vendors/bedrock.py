@@ -126,7 +126,7 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
             numbers[value["toolUseId"]] = number
             asked.said.append((role, "call", number, value["name"], value["input"]))
         case "toolResult":
-            asked.ids = asked.ids and value["toolUseId"] in numbers
+            asked.linked = asked.linked and value["toolUseId"] in numbers
             number = numbers.get(value["toolUseId"], -1)
             for item in value["content"]:
                 if "image" in item:

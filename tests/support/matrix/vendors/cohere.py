@@ -99,7 +99,7 @@ def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
     plain = isinstance(content, str)
     parts: list[Body] = [{"type": "text", "text": content}] if plain else content
     if role == "tool":
-        asked.ids = asked.ids and message["tool_call_id"] in numbers
+        asked.linked = asked.linked and message["tool_call_id"] in numbers
         (part,) = parts
         found = part["document"]["data"] if part["type"] == "document" else part["text"]
         number = numbers.get(message["tool_call_id"], -1)

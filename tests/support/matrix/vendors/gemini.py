@@ -109,7 +109,7 @@ def _turns(asked: Asked, contents: list[Body]) -> None:
                 answer = part["functionResponse"]
                 # Without ids, results stand in the order of their calls.
                 number, name = open_calls.pop(0) if open_calls else (-1, "")
-                asked.ids = asked.ids and name == answer["name"]
+                asked.linked = asked.linked and name == answer["name"]
                 asked.said.append(("tool", "result", number, outcome(answer["response"])))
                 for piece in answer.get("parts", []):
                     inline = piece["inlineData"]

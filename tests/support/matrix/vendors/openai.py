@@ -111,7 +111,7 @@ def read(target: str, headers: dict[str, str], data: bytes) -> Asked:
 def _message(asked: Asked, message: Body, numbers: dict[str, int]) -> None:
     role, content = message["role"], message.get("content")
     if role == "tool":
-        asked.ids = asked.ids and message["tool_call_id"] in numbers
+        asked.linked = asked.linked and message["tool_call_id"] in numbers
         text = "".join(_texts(content))
         asked.said.append(
             ("tool", "result", numbers.get(message["tool_call_id"], -1), outcome(text))

@@ -85,7 +85,7 @@ def _item(asked: Asked, item: Body, numbers: dict[str, int]) -> None:
             ("assistant", "call", number, item["name"], json.loads(item["arguments"]))
         )
     elif kind == "function_call_output":
-        asked.ids = asked.ids and item["call_id"] in numbers
+        asked.linked = asked.linked and item["call_id"] in numbers
         output = item["output"]
         parts = [{"type": "input_text", "text": output}] if isinstance(output, str) else output
         number = numbers.get(item["call_id"], -1)

@@ -1,0 +1,234 @@
+"""`federation tenant|team|user` and the commands of keys that came with them, against a stub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+
+QUOTA = {"requests_month": 1000, "providers": None}
+TENANT = {
+    "object": "tenant",
+    "id": "acme",
+    "name": "Acme [Inc]",
+    "tier": "custom",
+    "quota": QUOTA,
+    "suspended": False,
+    "created_ms": 1,
+}
+TEAM = {"object": "team", "id": "red", "tenant": "acme", "name": "Reds", "created_ms": 1}
+USER = {
+    "object": "user",
+    "id": "ada@x",
+    "tenant": "acme",
+    "name": "Ada",
+    "role": "owner",
+    "team": "red",
+    "email": "ada@x.test",
+    "suspended": True,
+    "created_ms": 1,
+}
+KEY = {
+    "object": "key",
+    "id": "key_1",
+    "name": "ci",
+    "tenant": "default",
+    "role": "developer",
+    "created_ms": 1,
+    "expires_ms": None,
+    "revoked_ms": None,
+    "models": [],
+    "providers": ["acme"],
+    "hint": "abcd",
+    "team": "red",
+    "user": "ada",
+}
+
+
+@pytest.mark.parametrize("kind_and_row", [("tenant", TENANT), ("team", TEAM), ("user", USER)])
+def test_objects_are_listed_page_by_page(
+    run: Run, stub: Any, kind_and_row: tuple[str, dict[str, Any]]
+) -> None:
+    kind, row = kind_and_row
+    path = f"/v1/admin/{kind}s"
+    stub.on("GET", path, {"data": [row], "next": "c"})
+    stub.on("GET", f"{path}?cursor=c", {"data": [row | {"id": "second"}], "next": None})
+    shown = run(kind, "list")
+    assert shown.exit_code == 0, shown.output
+    assert row["name"] in shown.stdout
+    assert "second" in shown.stdout
+    assert len(json.loads(run(kind, "list", "--json").stdout)["data"]) == 2
+
+
+def test_a_tenant_is_made_and_shown(run: Run, stub: Any) -> None:
+    stub.on("POST", "/v1/admin/tenants", TENANT, 201)
+    made = run("tenant", "create", "acme", "--tier", "custom", "--requests", "1000")
+    assert made.exit_code == 0, made.output
+    assert "Acme [Inc]" in made.stdout
+    assert "unlimited" in made.stdout
+    assert stub.asked[-1][3] == {"id": "acme", "tier": "custom", "quota": QUOTA}
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "body"),
+    [
+        (("tenant", "set", "acme", "--tier", "pro"), "tenants/acme", {"tier": "pro"}),
+        (("tenant", "suspend", "acme"), "tenants/acme", {"suspended": True}),
+        (("tenant", "resume", "acme"), "tenants/acme", {"suspended": False}),
+        (
+            ("team", "rename", "red", "R", "--tenant", "b"),
+            "teams/red?tenant=b",
+            {"name": "R"},
+        ),
+        (
+            ("user", "set", "ada@x", "--role", "viewer", "--team", ""),
+            "users/ada%40x",
+            {"role": "viewer", "team": ""},
+        ),
+        (("user", "suspend", "a", "--tenant", "b"), "users/a?tenant=b", {"suspended": True}),
+    ],
+)
+def test_objects_are_changed(
+    run: Run, stub: Any, command: tuple[str, ...], path: str, body: dict[str, Any]
+) -> None:
+    row = {"tenant": TENANT, "team": TEAM, "user": USER}[command[0]]
+    stub.on("PATCH", f"/v1/admin/{path}", row)
+    done = run(*command, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == row
+    assert stub.asked[-1][3] == body
+
+
+def test_changing_nothing_is_a_wrong_use(run: Run) -> None:
+    for command in (("user", "set", "ada"), ("tenant", "set", "a"), ("key", "set", "key_1")):
+        assert run(*command).exit_code == 2
+
+
+def test_a_user_is_made_and_deleted(run: Run, stub: Any) -> None:
+    stub.on("POST", "/v1/admin/users", USER, 201)
+    made = run("user", "create", "ada@x", "--team", "red", "--tenant", "acme", "--role", "owner")
+    assert made.exit_code == 0
+    wanted = {"id": "ada@x", "role": "owner", "team": "red", "tenant": "acme"}
+    assert stub.asked[-1][3] == wanted
+    stub.on("DELETE", "/v1/admin/users/ada%40x", None)
+    assert "is deleted" in run("user", "delete", "ada@x").stdout
+
+
+def test_what_the_gateway_refuses_is_said(run: Run, stub: Any) -> None:
+    stub.refuse("DELETE", "/v1/admin/teams/red", 409, "Something belongs to this team.", "in_use")
+    refused = run("team", "delete", "red")
+    assert refused.exit_code == 1
+    assert "Something belongs to this team." in refused.stderr
+
+
+def test_no_gateway_is_no_tenancy(alone: Run) -> None:
+    assert alone("team", "list").exit_code == 3
+
+
+FILE = {
+    "federation_tenancy": 1,
+    "tenants": [
+        {
+            "id": "acme",
+            "name": "2.50",
+            "tier": "pro",
+            "quota": None,
+            "suspended": False,
+            "teams": [{"id": "no", "name": "on: [x] # y"}],
+            "users": [],
+            "keys": [{"id": "key_0000000000000001", "name": "0x10", "expires_ms": 1700000000000}],
+        }
+    ],
+}
+DONE = {
+    "made": 2,
+    "changed": 0,
+    "unchanged": 1,
+    "ended": ["key_2"],
+    "keys": [KEY | {"secret": "fed_new"}],
+}
+
+
+@pytest.mark.parametrize("name", ["all.yaml", "all.json"])
+def test_an_export_is_imported_as_it_was(run: Run, stub: Any, project: Path, name: str) -> None:
+    stub.on("GET", "/v1/admin/tenancy", FILE)
+    written = run("tenant", "export", name)
+    assert written.exit_code == 0, written.output
+    stub.on("POST", "/v1/admin/tenancy", DONE)
+    done = run("tenant", "import", name)
+    assert done.exit_code == 0, done.output
+    assert stub.asked[-1][3] == FILE
+    assert "fed_new" in done.stdout
+    assert "key_2" in done.stderr
+    assert json.loads(run("tenant", "import", name, "--json").stdout) == DONE
+
+
+def test_an_export_goes_to_the_terminal_where_no_file_is_named(run: Run, stub: Any) -> None:
+    stub.on("GET", "/v1/admin/tenancy?tenant=acme", FILE)
+    assert "federation_tenancy: 1" in run("tenant", "export", "--tenant", "acme").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", "{"), ("a.yaml", "a: [\n"), ("a.yaml", "a: 1\na: 2\n"), ("missing.yaml", None)],
+)
+def test_a_file_that_cannot_be_read_is_refused(
+    run: Run, project: Path, name: str, text: str | None
+) -> None:
+    if text is not None:
+        (project / name).write_text(text)
+    refused = run("tenant", "import", name)
+    assert refused.exit_code == 1
+    assert name in refused.stderr
+
+
+# Keys
+
+
+def test_a_key_is_made_for_a_person(run: Run, stub: Any) -> None:
+    stub.on("POST", "/v1/keys", KEY | {"secret": "fed_s"}, 201)
+    assert run("key", "create", "ci", "--user", "ada", "--team", "red").exit_code == 0
+    asked = stub.asked[-1][3]
+    assert (asked["user"], asked["team"]) == ("ada", "red")
+
+
+def test_a_key_is_shown_and_changed(run: Run, stub: Any) -> None:
+    stub.on("GET", "/v1/keys/key_1", KEY)
+    assert "ada" in run("key", "show", "key_1").stdout
+    stub.on("PATCH", "/v1/keys/key_1", KEY)
+    done = run(
+        *("key", "set", "key_1", "--role", "viewer", "--model", "all", "--provider", "acme"),
+        *("--expires", "never", "--team", ""),
+    )
+    assert done.exit_code == 0, done.output
+    assert stub.asked[-1][3] == {
+        "role": "viewer",
+        "models": [],
+        "providers": ["acme"],
+        "expires_in_s": None,
+        "team": "",
+    }
+    run("key", "set", "key_1", "--expires", "1h")
+    assert stub.asked[-1][3] == {"expires_in_s": 3600}
+
+
+@pytest.mark.parametrize(
+    ("overlap", "overlap_s", "until"), [("2d", 172_800, 1_700_000_000_000), ("0", 0, None)]
+)
+def test_a_key_is_rotated_and_its_secret_shown(
+    run: Run, stub: Any, overlap: str, overlap_s: int, until: int | None
+) -> None:
+    told = KEY | {"secret": "fed_new", "old_secret_until_ms": until}
+    stub.on("POST", "/v1/keys/key_1/rotate", told)
+    done = run("key", "rotate", "key_1", "--overlap", overlap)
+    assert done.exit_code == 0, done.output
+    assert "fed_new" in done.stdout
+    assert ("works no more" in done.stdout) == (until is None)
+    assert stub.asked[-1][3] == {"overlap_s": overlap_s}
+    assert json.loads(run("key", "rotate", "key_1", "--json").stdout) == told
