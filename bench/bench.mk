@@ -2,14 +2,19 @@
 #   make bench            everything side by side; QUICK=1 for the short version
 #   make bench-peers      installs the peers into .peers/, each in an environment of its own
 #   make soak             200,000 requests and 2,000 streams; SHORT=1 for a short version
+#   make soak-faults      10,000 calls before three providers that fail at random
+#   make store-outage     the store away for 20 s under load
 #   make report           80 real prompts through the sandbox with `auto`
 #   make coldstart        from the command to the first answer, imports, modules of a worker
 #   make profile          where a worker spends its time
+#   make bench-guardrails what content checks find, and what they cost; needs FEDERATION_DATA
+#   make bench-policies   what a policy's ruling costs
+#   make bench-ledger     how quick sums over the ledger are; LINES=10000000 for the long version
 #   make page             writes bench/results/bench.json into docs/explanation/performance.md
 
 BENCH_PYTHON ?= .venv/bin/python
 
-.PHONY: bench bench-peers soak report coldstart profile page
+.PHONY: bench bench-guardrails bench-ledger bench-peers bench-policies soak soak-faults store-outage report coldstart profile page
 
 bench: $(DEV) ## CPU, latency and streams beside nginx; QUICK=1 is shorter
 	$(BENCH_PYTHON) -m bench.run $(if $(QUICK),--quick) $(BENCH_ARGS)
@@ -17,8 +22,26 @@ bench: $(DEV) ## CPU, latency and streams beside nginx; QUICK=1 is shorter
 bench-peers: ## install the peers that `make bench` also measures
 	sh bench/peers.sh
 
+bench-guardrails: $(DEV) ## what content checks find and cost; needs FEDERATION_DATA
+	$(BENCH_PYTHON) -m bench.guardrails_pii $(FEDERATION_DATA)
+	$(BENCH_PYTHON) -m bench.guardrails_benign
+	$(BENCH_PYTHON) -m bench.guardrails_injection $(FEDERATION_DATA)
+	$(BENCH_PYTHON) -m bench.guardrails_speed $(FEDERATION_DATA) --big
+
+bench-policies: $(DEV) ## what a policy's ruling costs
+	$(BENCH_PYTHON) -m bench.policies
+
+bench-ledger: $(DEV) ## how quick sums over the ledger are, on SQLite and PostgreSQL
+	$(BENCH_PYTHON) -m bench.ledger $(LINES) $(LEDGER_ARGS)
+
 soak: $(DEV) ## memory over a long run; SHORT=1 is shorter
 	$(BENCH_PYTHON) -m bench.soak $(if $(SHORT),--short) $(SOAK_ARGS)
+
+soak-faults: $(DEV) ## 10,000 calls before providers that fail at random, whole processes
+	$(BENCH_PYTHON) -m bench.faults $(FAULTS_ARGS)
+
+store-outage: $(DEV) ## the store away for 20 s under load, then a full disk
+	FEDERATION_OUTAGE_S=20 $(BIN)/pytest tests/api/test_life_store.py -p no:cacheprovider
 
 report: $(DEV) ## 80 real prompts through the sandbox; needs FEDERATION_DATA
 	$(BENCH_PYTHON) -m bench.real_input $(REPORT_ARGS)

@@ -4,6 +4,7 @@
     ├── CallerError              the client sent or asked something that cannot be done
     │   ├── InvalidRequest       400  malformed body, wrong type, duplicate key, unknown value
     │   ├── Unauthorized         401  no key, or a key that is unknown, expired or revoked
+    │   ├── BudgetExceeded       402  one of our own budgets is spent, or too small for this call
     │   ├── Forbidden            403  the key is good but does not reach this far
     │   ├── NotEligible          403  rules removed every deployment; names the rule for each
     │   ├── NotFound             404  unknown model, route, path or object
@@ -20,7 +21,9 @@
     │   ├── UpstreamMissing      404: the model is gone there (FALLBACK)
     │   ├── UpstreamFailed       5xx, reset, refused connection (RETRY)
     │   ├── UpstreamTimeout      no answer in time (FALLBACK)
+    │   ├── UpstreamTooLong      the prompt is over its context (FALLBACK, to a larger one)
     │   ├── UpstreamGarbled      an answer that is not the protocol, or over a limit (FALLBACK)
+    │   ├── UpstreamDiverged     it tells another answer than the one to be mended (FALLBACK)
     │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
     ├── LoopDetected             508  our own request came back to us
     ├── Unavailable              503  draining, no snapshot yet, every deployment failed
@@ -99,6 +102,22 @@ class Unauthorized(CallerError):
 
     status = 401
     code = "invalid_api_key"
+
+
+class BudgetExceeded(CallerError):
+    """A hard budget cannot bear this call.
+
+    `left_nano` is what it could bear, `resets_ms` when its next period begins (None: never).
+    """
+
+    status = 402
+    code = "budget_exceeded"
+
+    def __init__(self, message: str, *, budget: str, left_nano: int, resets_ms: int | None) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.left_nano = left_nano
+        self.resets_ms = resets_ms
 
 
 class Forbidden(CallerError):
@@ -214,6 +233,13 @@ class UpstreamRejected(UpstreamError):
     recovery = Recovery.FAIL
 
 
+class UpstreamTooLong(UpstreamRejected):
+    """The prompt is longer than the model's context: a larger one may take it, nobody else."""
+
+    code = "context_length_exceeded"
+    recovery = Recovery.FALLBACK
+
+
 class UpstreamRateLimited(UpstreamError):
     """The provider asks us to slow down."""
 
@@ -255,6 +281,12 @@ class UpstreamGarbled(UpstreamError):
     """The provider's bytes are not the protocol, or are over a limit."""
 
     code = "upstream_garbled"
+
+
+class UpstreamDiverged(UpstreamError):
+    """Asked to go on with an answer that broke, the provider tells another one."""
+
+    code = "upstream_diverged"
 
 
 class UpstreamCut(UpstreamError):

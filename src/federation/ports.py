@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from federation.domain.access import VirtualKey
+from federation.domain.budgets import Pot
 from federation.schema.http import Headers, Timeouts, WireRequest
 from federation.schema.records import Record
 
@@ -117,4 +118,60 @@ class Leases(Protocol):
         ...
 
 
-__all__ = ["Exchange", "Headers", "Journal", "KeyFinder", "Leases", "Meter", "Transport"]
+class Charged(Protocol):
+    """What a settlement did."""
+
+    @property
+    def charged_nano(self) -> int:
+        """What was charged; 0 where the attempt had been settled before."""
+        ...
+
+    @property
+    def overrun_nano(self) -> int:
+        """How far the bill was above what was reserved for it."""
+        ...
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """By pot, what this worker spent of it in all. They belong into the call's record,
+        for they are what is left of a worker that dies."""
+        ...
+
+
+class Budgets(Protocol):
+    """Money that calls reserve before they spend it, on all of their pots at once.
+
+    `hold` names an attempt, and each of the three is idempotent by it: a further attempt
+    reserves under a name of its own, before it starts.
+    """
+
+    async def reserve(
+        self, hold: str, pots: Sequence[Pot], amount_nano: int, wait_s: float = 0.0
+    ) -> None:
+        """Reserve on every pot or on none, after up to `wait_s` in which other calls may end.
+
+        Raises `BudgetExceeded`, or `Unavailable` where nobody can say. Cancelled, it has
+        reserved nothing.
+        """
+        ...
+
+    def settle(self, hold: str, cost_nano: int) -> Charged:
+        """Charge what an attempt cost and free the rest. Never waits and never raises."""
+        ...
+
+    def release(self, hold: str) -> None:
+        """Free the reservation of an attempt that cost nothing."""
+        ...
+
+
+__all__ = [
+    "Budgets",
+    "Charged",
+    "Exchange",
+    "Headers",
+    "Journal",
+    "KeyFinder",
+    "Leases",
+    "Meter",
+    "Transport",
+]

@@ -9,7 +9,21 @@ from __future__ import annotations
 from fastapi import Depends, FastAPI
 
 from federation import __version__
-from federation.api import calls, errors, keys, page, providers, status
+from federation.api import (
+    admin,
+    analytics,
+    budgets,
+    calls,
+    errors,
+    keys,
+    page,
+    providers,
+    status,
+    tenancy_file,
+    tenancy_teams,
+    tenancy_tenants,
+    tenancy_users,
+)
 from federation.api.access import authorize
 from federation.api.models import ErrorReply
 from federation.control.control import Control
@@ -21,6 +35,8 @@ _FAILURES = {
         (401, "No usable key was sent."),
         (403, "The key does not reach this far."),
         (404, "There is no such thing, or not for you."),
+        (409, "It is there already, in use, or not in a state for this."),
+        (412, "It was changed since you read it (`If-Match`)."),
     )
 }
 
@@ -37,7 +53,19 @@ def create_app(control: Control) -> FastAPI:
         responses=_FAILURES,  # type: ignore[arg-type]
     )
     app.state.control = control
-    for module in (calls, keys, providers, status):
+    for module in (
+        admin,
+        analytics,
+        budgets,
+        calls,
+        keys,
+        providers,
+        status,
+        tenancy_tenants,
+        tenancy_teams,
+        tenancy_users,
+        tenancy_file,
+    ):
         app.include_router(module.router)
     page.install(app)
     errors.install(app)

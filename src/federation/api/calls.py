@@ -57,10 +57,12 @@ async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryV
     record = entry.record
     attempts: list[AttemptView] = []
     decision: dict[str, object] | None = None
+    ruled: dict[str, object] = {"policies": [], "refusals": {}, "watched": {}}
     if isinstance(record, CallEnded):
         attempts = [_attempt(attempt) for attempt in record.attempts]
         decision = msgspec.to_builtins(record.decision)
-    story = {"attempts": attempts, "decision": decision}
+        ruled = {name: getattr(record, name) for name in ruled}
+    story = {"attempts": attempts, "decision": decision, **ruled}
     return CallStoryView.model_validate(_call(entry) | story)
 
 

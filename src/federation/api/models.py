@@ -91,6 +91,14 @@ class CallStoryView(CallView):
     decision: dict[str, object] | None = Field(
         description="What was known, who was considered, and the scores."
     )
+    policies: list[str] = Field(description="Those that bound it: name, version, digest.")
+    refusals: dict[str, int] = Field(
+        description="Of a call that was refused or failed: the rules that kept deployments from "
+        "it, and how many each."
+    )
+    watched: dict[str, int] = Field(
+        description="Rules of policies in report mode, and how many each would have kept out."
+    )
 
 
 class CallList(BaseModel):
@@ -115,6 +123,8 @@ class KeyView(BaseModel):
     models: list[str]
     providers: list[str]
     hint: str = Field(description="The secret's last characters.")
+    team: str = Field(default="", description="Empty is that of its user, or none.")
+    user: str = ""
 
 
 class NewKeyView(KeyView):
@@ -123,11 +133,18 @@ class NewKeyView(KeyView):
     secret: str
 
 
+class RotatedKeyView(NewKeyView):
+    """A key with its new secret."""
+
+    old_secret_until_ms: int | None = Field(description="Null where it works no more.")
+
+
 class KeyList(BaseModel):
-    """Keys, oldest first."""
+    """Keys, oldest first. `next` continues the list as `cursor`."""
 
     object: Literal["list"] = "list"
     data: list[KeyView]
+    next: str | None = None
 
 
 class KeyBody(Strict):
@@ -139,6 +156,33 @@ class KeyBody(Strict):
     expires_in_s: int | None = Field(default=None, gt=0, le=10 * 366 * 86_400)
     models: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
     providers: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
+    team: str = Field(default="", max_length=128, description="Left out, that of the user.")
+    user: str = Field(default="", max_length=128)
+
+
+class KeyEdit(Strict):
+    """What to change of a key; what is left out stays."""
+
+    name: str = Field(default="", min_length=1, max_length=200)
+    role: Role = Role.DEVELOPER
+    expires_in_s: int | None = Field(
+        default=None, gt=0, le=10 * 366 * 86_400, description="From now; null is never."
+    )
+    models: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
+    providers: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
+    team: str = Field(default="", max_length=128)
+    user: str = Field(default="", max_length=128)
+
+
+class RotateBody(Strict):
+    """How to change a key's secret."""
+
+    overlap_s: int = Field(
+        default=3600,
+        ge=0,
+        le=30 * 86_400,
+        description="How long the old secret works on; 0 ends it now.",
+    )
 
 
 class EnableBody(Strict):
@@ -201,6 +245,33 @@ class StoreView(BaseModel):
     lag_ms: int
 
 
+class StandingView(BaseModel):
+    """A deployment that a worker has anything to say of, as all of them together see it."""
+
+    id: str
+    health: str = Field(description="unknown, healthy, degraded, unhealthy or disabled: the worst.")
+    circuit: str = Field(description="closed, half_open or open: the worst.")
+    in_flight: int
+    queued: int = Field(description="Calls that wait for room at its provider.")
+    tokens: int = Field(description="Expected of what runs at its provider, where that is counted.")
+    crowded: bool = Field(description="A host of your own with too much to do: calls spill.")
+
+
+class OverflowStateView(BaseModel):
+    """Where calls go that the hosts of your own have no room for."""
+
+    providers: list[str]
+    active: bool = Field(description="Calls spill now, at one worker at least.")
+
+
+class NodeStateView(BaseModel):
+    """A host of your own that was registered."""
+
+    id: str
+    state: str
+    in_flight: int
+
+
 class StatusView(BaseModel):
     """How the gateway is."""
 
@@ -212,6 +283,9 @@ class StatusView(BaseModel):
     workers: list[WorkerView]
     config: ConfigView
     store: StoreView
+    deployments: list[StandingView]
+    overflow: OverflowStateView
+    nodes: list[NodeStateView]
 
 
 class StatsRow(BaseModel):

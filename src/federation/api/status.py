@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Response
 
 from federation import __version__
 from federation.api.access import ControlPlane
-from federation.api.models import ConfigView, StartupView, StatusView, StoreView, WorkerView
+from federation.api.models import (
+    ConfigView,
+    NodeStateView,
+    OverflowStateView,
+    StandingView,
+    StartupView,
+    StatusView,
+    StoreView,
+    WorkerView,
+)
 from federation.control.control import Control
 from federation.dialects.table import UPSTREAMS
 from federation.domain.catalogue import Deployment
 from federation.telemetry.exposition import CONTENT_TYPE, exposition
 
 router = APIRouter(tags=["status"])
+_TOLD = StandingView.model_fields.keys()
 
 
 @router.get("/admin/status")
 async def get_status(control: ControlPlane) -> StatusView:
-    """Workers, configuration and store."""
+    """Workers, configuration, store, and how the deployments stand."""
     workers = [
         WorkerView(
             slot=session.hello.worker,
@@ -28,6 +40,10 @@ async def get_status(control: ControlPlane) -> StatusView:
         for session in control.link.sessions
     ]
     config, store = _config(control), _store(control)
+    standings = [
+        StandingView(id=name, **{key: value for key, value in asdict(seen).items() if key in _TOLD})
+        for name, seen in sorted(control.fleet.standings().items())
+    ]
     well = len(workers) >= control.workers and store.writable and not config.problems
     return StatusView(
         status="ok" if well else "degraded",
@@ -38,6 +54,21 @@ async def get_status(control: ControlPlane) -> StatusView:
         workers=workers,
         config=config,
         store=store,
+        deployments=standings,
+        overflow=OverflowStateView(
+            providers=list(control.configuration.snapshot.settings.overflow.providers),
+            active=any(seen.crowded for seen in standings),
+        ),
+        nodes=[
+            NodeStateView(
+                id=node.id,
+                state=node.state,
+                in_flight=sum(
+                    seen.in_flight for seen in standings if seen.id.startswith(f"{node.id}/")
+                ),
+            )
+            for node in await control.fleet.nodes.known()
+        ],
     )
 
 

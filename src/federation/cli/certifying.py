@@ -22,11 +22,13 @@ from federation.cli.place import Place
 from federation.config.nearest import nearest
 from federation.control.certify.bench import bench
 from federation.control.certify.findings import Report, Result, Status
+from federation.control.certify.reach import REACH
 from federation.control.certify.run import CHECKS, Told
 from federation.control.certify.run import certify as run
 from federation.domain.catalogue import Model, Provider
 from federation.domain.routes import Settings
 from federation.gateway.tokens import Tokens
+from federation.sandbox.profiles import PROFILES
 from federation.transport import proxies
 from federation.transport.client import Client
 
@@ -73,6 +75,13 @@ def _row(standing: offline.Standing, provider: str) -> Provider:
     rows = standing.loaded.providers
     if provider in rows:
         return rows[provider]
+    if provider in {profile.id for profile in PROFILES}:
+        raise CommandFailed(
+            f"The simulated provider '{provider}' does not run on this data directory.",
+            hint="`federation up` starts it where nothing is configured, and "
+            "`federation sandbox --json` prints its row for config/providers.yaml.",
+            code="not_found",
+        )
     hint = nearest(provider, list(rows))
     raise CommandFailed(
         f"There is no provider '{provider}'{hint}{'' if hint else '.'}",
@@ -196,6 +205,15 @@ def view(report: Report) -> dict[str, Any]:
 
 
 def _show(report: Report) -> None:
+    reached = next((one for one in report.results if one.id == REACH), None)
+    if reached is not None and reached.status is Status.FAILED:
+        output.say(
+            f"{report.provider} does not answer at {report.address}: {reached.reason}\n"
+            "Nothing else could be checked. See the row's base_url, or name another address "
+            "with --base-url.",
+            "red",
+        )
+        return
     output.table(
         ("=Check", "Proves", "=Result", "Why, and what was seen"),
         [_line(result) for result in report.results],

@@ -69,6 +69,21 @@ class Gateway:
         """What posting `body` as JSON brings; None where the answer is empty."""
         return self._ask("POST", path, body, timeout_s)
 
+    def patch(self, path: str, body: object) -> Any:
+        """What changing these fields brings."""
+        return self._ask("PATCH", path, body)
+
+    def pages(self, path: str, query: Mapping[str, object] | None = None) -> list[Any]:
+        """Everything in a list, page by page."""
+        asked: dict[str, object] = {k: v for k, v in (query or {}).items() if v is not None}
+        found: list[Any] = []
+        while True:
+            page = self.get(path, asked)
+            found += page["data"]
+            if not (following := page.get("next")):
+                return found
+            asked["cursor"] = following
+
     def delete(self, path: str) -> Any:
         """What deleting brings."""
         return self._ask("DELETE", path, None)

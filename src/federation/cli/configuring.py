@@ -13,6 +13,7 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.settings import Loaded
 from federation.config.templates import starter_files
+from federation.governance.rulebook import Rulebook
 
 
 def init(path: Path, *, force: bool, as_json: bool) -> None:
@@ -40,6 +41,8 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
         return
     for file in files:
         output.say(f"wrote {file}")
+    if not files:
+        output.say("Nothing was written: the starter files are there as they would be written.")
     output.note(
         "Next: copy .env.example to .env, put a provider's key in, and run `federation up`."
     )
@@ -63,6 +66,7 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
             exit_code=Exit.USAGE,
         )
     loaded = load(directory, os.environ, catalogue.load(), paths.env_file(directory))
+    Rulebook(loaded.policies, ())  # a condition that cannot be used is found by compiling it
     resolved = resolve_all(loaded)
     warnings = [str(each) for each in (*loaded.warnings, *resolved.warnings)]
     usable = sorted(

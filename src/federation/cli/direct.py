@@ -28,6 +28,7 @@ from federation.storage.accounts import SqlKeys
 from federation.storage.changes import SqlOverrides
 from federation.storage.engine import open_engine, prepare_schema
 from federation.storage.entries import Override
+from federation.storage.tenancy import SqlTenancy
 from federation.transport.client import Client
 
 # Whoever can write the data directory is its administrator.
@@ -74,7 +75,8 @@ def _desk(place: Place) -> Iterator[KeyDesk]:
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
             admin = secrets.admin_key(place.data_dir, environ).secret
             master = secrets.master_key(place.data_dir, environ)
-            yield KeyDesk(store, secrets.hash_key(master), admin, errands, time.time)
+            hash_key = secrets.hash_key(master)
+            yield KeyDesk(store, SqlTenancy(engine), hash_key, admin, errands, time.time)
     finally:
         errands.close()
 
@@ -90,6 +92,8 @@ def create_key(place: Place, wish: Wish) -> dict[str, Any]:
         expires_ms=expires_ms,
         models=wish.models,
         providers=wish.providers,
+        team=wish.team,
+        user=wish.user,
     )
     with _desk(place) as desk:
         key, secret = asyncio.run(desk.mint(_OPERATOR, wanted))
@@ -121,6 +125,8 @@ def _view(key: VirtualKey) -> dict[str, Any]:
         "models": list(key.models),
         "providers": list(key.providers),
         "hint": key.hint,
+        "team": key.team,
+        "user": key.user,
     }
 
 

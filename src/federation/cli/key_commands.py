@@ -31,6 +31,11 @@ Expires = Annotated[
     str | None, typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; or seconds.")
 ]
 Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
+Team = Annotated[
+    str | None, typer.Option("--team", metavar="ID", help="Its team; left out, the user's.")
+]
+User = Annotated[str | None, typer.Option("--user", metavar="ID", help="Whose it is.")]
+Key = Annotated[str, typer.Argument(metavar="ID", help="The key's id.")]
 
 
 @app.command()
@@ -42,6 +47,8 @@ def create(
     provider: Providers = None,
     expires: Expires = None,
     tenant: Tenant = None,
+    team: Team = None,
+    user: User = None,
     url: Url = None,
     api_key: ApiKey = None,
     config: ConfigDir = None,
@@ -59,6 +66,8 @@ def create(
         providers=tuple(provider or ()),
         expires_s=key_work.seconds(expires),
         tenant=tenant,
+        team=team or "",
+        user=user or "",
     )
     key_work.create(Place(url, api_key, config, data), wish, as_json=as_json)
 
@@ -86,7 +95,7 @@ def list_keys(
 @app.command()
 @guarded
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")],
+    key: Key,
     url: Url = None,
     api_key: ApiKey = None,
     config: ConfigDir = None,
@@ -98,3 +107,84 @@ def revoke(
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     key_work.revoke(Place(url, api_key, config, data), key, as_json=as_json)
+
+
+@app.command()
+@guarded
+def show(
+    key: Key,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show a key, without its secret."""
+    from federation.cli import key_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    key_work.show(place, key, as_json=as_json)
+
+
+@app.command(name="set")
+@guarded
+def set_key(
+    key: Key,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What it is for.")
+    ] = None,
+    role: Annotated[Role | None, typer.Option("--role", "-r", help="What it may do.")] = None,
+    model: Models = None,
+    provider: Providers = None,
+    expires: Annotated[
+        str | None,
+        typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; 'never'."),
+    ] = None,
+    team: Team = None,
+    user: User = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Change a key; its secret stays, and what is left out does. `--model all` lifts a limit."""
+    from federation.cli import key_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    changes = key_work.changes(
+        name=name,
+        role=role,
+        models=model,
+        providers=provider,
+        expires=expires,
+        team=team,
+        user=user,
+    )
+    key_work.change(place, key, changes, as_json=as_json)
+
+
+@app.command()
+@guarded
+def rotate(
+    key: Key,
+    overlap: Annotated[
+        str,
+        typer.Option(
+            "--overlap", metavar="TIME", help="How long the old secret works on; 0 ends it now."
+        ),
+    ] = "1h",
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Give a key a new secret, shown once; the old one works on for a while."""
+    from federation.cli import key_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    key_work.rotate(place, key, overlap, as_json=as_json)

@@ -14,6 +14,7 @@ from federation.cli import output
 from federation.cli.client import Unreachable, part
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
+from federation.config.nearest import nearest
 from federation.domain.access import Role
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -30,6 +31,8 @@ class Wish:
     providers: tuple[str, ...] = ()
     expires_s: int | None = None
     tenant: str | None = None
+    team: str = ""
+    user: str = ""
 
     def body(self) -> dict[str, Any]:
         """As `POST /v1/keys` wants it."""
@@ -40,8 +43,10 @@ class Wish:
             "providers": list(self.providers),
             "expires_in_s": self.expires_s,
             "tenant": self.tenant,
+            "team": self.team,
+            "user": self.user,
         }
-        return {key: value for key, value in wanted.items() if value not in (None, [])}
+        return {key: value for key, value in wanted.items() if value not in (None, [], "")}
 
 
 def seconds(text: str | None) -> int | None:
@@ -65,15 +70,20 @@ def _remark(error: Unreachable) -> str:
 
 def create(place: Place, wish: Wish, *, as_json: bool) -> None:
     """Make a key and show its secret."""
-    remark = ""
+    remark, strange = "", list[str]()
     try:
-        key = place.gateway().post("/v1/keys", wish.body())
+        gateway = place.gateway()
+        if wish.models or wish.providers:
+            strange = _strangers(wish, gateway.get("/v1/models"), gateway.get("/v1/providers"))
+        key = gateway.post("/v1/keys", wish.body())
     except Unreachable as error:
         if place.url is not None:
             raise
         from federation.cli import direct  # noqa: PLC0415 - start-up time
 
         key, remark = direct.create_key(place, wish), _remark(error)
+    for warning in strange:
+        output.note(f"warning: {warning}")
     if as_json:
         output.print_json(key)
     else:
@@ -85,11 +95,26 @@ def create(place: Place, wish: Wish, *, as_json: bool) -> None:
         output.note(remark)
 
 
+def _strangers(wish: Wish, models: Any, providers: Any) -> list[str]:
+    """What the key is kept to and this gateway does not have; it may be there tomorrow."""
+    ids = [row["id"] for row in models["data"]]
+    known = {
+        "model": [*ids, *(name.partition("/")[2] for name in ids)],
+        "provider": [row["id"] for row in providers["data"]],
+    }
+    return [
+        f"this gateway has no {kind} '{name}'{nearest(name, known[kind])}"
+        for kind, names in (("model", wish.models), ("provider", wish.providers))
+        for name in names
+        if name not in known[kind]
+    ]
+
+
 def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
     """Print the keys, without secrets."""
     remark = ""
     try:
-        keys = place.gateway().get("/v1/keys")["data"]
+        keys = place.gateway().pages("/v1/keys")
     except Unreachable as error:
         if place.url is not None:
             raise
@@ -101,13 +126,14 @@ def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
         output.print_json({"object": "list", "data": shown})
     else:
         output.table(
-            ("=Id", "Name", "Role", "Tenant", "Ends in", "Models", "Providers", "State"),
+            ("=Id", "Name", "Role", "Tenant", "For", "Ends in", "Models", "Providers", "State"),
             [
                 (
                     key["id"],
                     key["name"],
                     key["role"],
                     key["tenant"],
+                    key.get("user") or key.get("team"),
                     f"…{key['hint']}" if key.get("hint") else "",
                     key["models"] or "all",
                     key["providers"] or "all",
@@ -141,6 +167,67 @@ def revoke(place: Place, key: str, *, as_json: bool) -> None:
         output.note(remark)
 
 
+def show(place: Place, key: str, *, as_json: bool) -> None:
+    """Print one key."""
+    _shown(place.gateway().get(f"/v1/keys/{part(key)}"), as_json=as_json)
+
+
+def changes(
+    *,
+    name: str | None,
+    role: Role | None,
+    models: list[str] | None,
+    providers: list[str] | None,
+    expires: str | None,
+    team: str | None,
+    user: str | None,
+) -> dict[str, Any]:
+    """As `PATCH /v1/keys/{key}` wants it; what is None stays."""
+    wanted: dict[str, Any] = {"name": name, "role": role and role.value, "team": team, "user": user}
+    for field, names in (("models", models), ("providers", providers)):
+        wanted[field] = [] if names == ["all"] else names
+    found = {field: value for field, value in wanted.items() if value is not None}
+    if expires is not None:
+        found["expires_in_s"] = None if expires.strip().lower() == "never" else seconds(expires)
+    return found
+
+
+def change(place: Place, key: str, wanted: dict[str, Any], *, as_json: bool) -> None:
+    """Change a key."""
+    if not wanted:
+        raise CommandFailed(
+            "Nothing is to be changed.",
+            hint="Say what: --help lists the options.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+    _shown(place.gateway().patch(f"/v1/keys/{part(key)}", wanted), as_json=as_json)
+
+
+def rotate(place: Place, key: str, overlap: str, *, as_json: bool) -> None:
+    """Give a key a new secret and show it."""
+    overlap_s = 0 if overlap.strip() == "0" else seconds(overlap)
+    made = place.gateway().post(f"/v1/keys/{part(key)}/rotate", {"overlap_s": overlap_s})
+    if as_json:
+        output.print_json(made)
+        return
+    until = made["old_secret_until_ms"]
+    old = "works no more" if until is None else f"works until {_moment(until)}"
+    text = Text()
+    text.append(str(made["secret"]), style="bold green")
+    text.append(f"\n\nid {made['id']}; the old secret {old}")
+    output.panel(text, f"New secret for {made['name']}: shown this once")
+
+
+def _shown(key: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(key)
+        return
+    facts = {name: key[name] for name in ("id", "name", "tenant", "role", "team", "user", "hint")}
+    facts |= {"models": key["models"] or "all", "providers": key["providers"] or "all"}
+    output.facts([*facts.items(), ("state", _shown_state(key))])
+
+
 def _state(key: dict[str, Any]) -> str:
     if key.get("revoked_ms") is not None:
         return "revoked"
@@ -159,4 +246,8 @@ def _until(key: dict[str, Any]) -> str:
     expires = key.get("expires_ms")
     if expires is None:
         return "valid for good"
-    return f"valid until {datetime.fromtimestamp(expires / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"valid until {_moment(expires)}"
+
+
+def _moment(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

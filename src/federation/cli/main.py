@@ -16,11 +16,22 @@ import typer
 from federation import __version__
 from federation.cli import (
     audit_commands,
+    budget_commands,
     config_commands,
+    cost_commands,
     key_commands,
+    lab_commands,
+    ledger_commands,
+    node_commands,
+    playbook_commands,
+    policy_commands,
     provider_commands,
+    restart_commands,
     route_commands,
     status_commands,
+    team_commands,
+    tenant_commands,
+    user_commands,
 )
 from federation.cli.failures import Exit
 from federation.cli.guard import guarded
@@ -38,10 +49,21 @@ app = typer.Typer(
 )
 app.add_typer(route_commands.app, name="route")
 app.add_typer(provider_commands.app, name="provider")
+app.add_typer(tenant_commands.app, name="tenant")
+app.add_typer(team_commands.app, name="team")
+app.add_typer(user_commands.app, name="user")
 app.add_typer(key_commands.app, name="key")
+app.add_typer(node_commands.app, name="node")
+app.add_typer(budget_commands.app, name="budget")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(status_commands.app, name="status")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(ledger_commands.app, name="ledger")
+app.add_typer(cost_commands.app, name="cost")
+app.add_typer(playbook_commands.app, name="playbook")
+app.add_typer(policy_commands.app, name="policy")
+app.command()(lab_commands.lab)
+app.command()(restart_commands.restart)
 
 Host = Annotated[str | None, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
 Port = Annotated[

@@ -16,15 +16,18 @@ import msgspec
 
 from federation.catalogue import reader as catalogue
 from federation.cli.place import Place
+from federation.config import paths
 from federation.config.credentials import resolve_all
 from federation.config.load import load
+from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.settings import Loaded
 from federation.control.snapshots import compile_snapshot
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.prompt import prompt_text
 from federation.domain.asker import ANONYMOUS
-from federation.errors import NotFound
+from federation.errors import NotEligible, NotFound
 from federation.gateway import listing
+from federation.gateway.governed import Governed, facts_of, max_nano_of, rules_of, told
 from federation.gateway.route_endpoint import RouteBody, chat_body
 from federation.gateway.situation import situate
 from federation.gateway.world import Situation
@@ -46,10 +49,14 @@ class Standing:
 
 
 def stand(place: Place) -> Standing:
-    """Read everything. Raises `ConfigError`."""
+    """Read everything, with what a gateway found that runs on our data. Raises `ConfigError`."""
     import os  # noqa: PLC0415 - only here
 
-    loaded = load(place.config_dir, os.environ, catalogue.load(), place.env_file)
+    environ = dict(os.environ)
+    found = paths.found_file(paths.run_dir(place.data_dir))
+    if EXTRA_VARIABLE not in environ and found.is_file() and place.holder() is not None:
+        environ[EXTRA_VARIABLE] = str(found)
+    loaded = load(place.config_dir, environ, catalogue.load(), place.env_file)
     resolved = resolve_all(loaded)
     snapshot = compile_snapshot(loaded, _overrides(place), resolved.secrets, 0)
     return Standing(loaded, resolved.secrets, situate(snapshot, datetime.now(UTC).date()))
@@ -58,8 +65,10 @@ def stand(place: Place) -> Standing:
 def providers(place: Place) -> list[dict[str, Any]]:
     """What `GET /v1/providers` would list."""
     standing = stand(place)
-    live = HealthBoard(standing.situation.snapshot.deployments).live(time.monotonic())
-    body = listing.providers(standing.situation, ANONYMOUS, live, time.monotonic())
+    board = HealthBoard(standing.situation.snapshot.deployments)
+    body = listing.providers(
+        standing.situation, ANONYMOUS, board, time.monotonic(), int(time.time() * 1000)
+    )
     rows: list[dict[str, Any]] = msgspec.json.decode(body)["data"]
     return rows
 
@@ -70,20 +79,28 @@ def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     body = chat_body(msgspec.convert(asked, RouteBody))
     request = ClientRequest("POST", "/v1/chat/completions", "", {}, body)
     seen = glance(request)
-    now = time.monotonic()
-    verdict = decide(
-        situation.fleet,
-        HealthBoard(situation.snapshot.deployments).live(now),
-        RoutingRequest(
-            glance=seen,
-            read_text=lambda: prompt_text(body, seen),
-            now_s=now,
-            wall_ms=int(time.time() * 1000),
-        ),
-        Random(),  # noqa: S311 - lots among deployments
-        Memory(load_classifier()),
+    now, wall_ms = time.monotonic(), int(time.time() * 1000)
+    route = situation.fleet.named_by(seen.model)
+    facts = facts_of(seen, ANONYMOUS, "chat", route, wall_ms, whole=True)
+    ruled = Governed.under(situation.book, facts)
+    asking = RoutingRequest(
+        glance=seen,
+        read_text=lambda: prompt_text(body, seen),
+        now_s=now,
+        wall_ms=wall_ms,
+        policy=rules_of(ruled),
+        policy_max_nano=max_nano_of(ruled),
     )
-    return explained(verdict)
+    live = HealthBoard(situation.snapshot.deployments).live(now)
+    lots = Random()  # noqa: S311 - among deployments
+    try:
+        verdict = decide(situation.fleet, live, asking, lots, Memory(load_classifier()))
+    except NotEligible as error:
+        words = told(ruled.reasons(situation.fleet.resolve(seen.model).ready))
+        if words:
+            error.message = f"{error.message} Policies: {words}."
+        raise
+    return explained(verdict) | ruled.governance(verdict.target.mask)
 
 
 def provider_row(place: Place, provider: str) -> tuple[Any, str | None]:

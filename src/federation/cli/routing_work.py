@@ -156,6 +156,7 @@ def _show(decision: dict[str, Any], *, brief: bool) -> None:
         [_candidate(at, row) for at, row in enumerate(candidates[: 5 if brief else None], 1)],
     )
     _show_removed(decision, brief=brief)
+    _show_policies(decision.get("governance") or {}, brief=brief)
 
 
 def _candidate(at: int, row: dict[str, Any]) -> list[object]:
@@ -190,6 +191,26 @@ def _show_removed(decision: dict[str, Any], *, brief: bool) -> None:
             for rule, names in by_rule.items()
         ],
     )
+
+
+def _show_policies(governance: dict[str, Any], *, brief: bool) -> None:
+    """Which policies bind the call, and the rules that keep anybody out, or would."""
+    if not governance:
+        return
+    output.note(f"Bound by {', '.join(governance.get('policies') or ()) or 'no policy'}.")
+    if brief:
+        return
+    rows = [
+        (
+            row.get("deployment"),
+            "out" if row.get("enforced") else "would be out",
+            f"{row.get('policy') or 'the call'}: {row.get('rule')}",
+            row.get("text"),
+        )
+        for row in governance.get("reasons") or ()
+    ]
+    if rows:
+        output.table(("=Deployment", "", "=Policy and rule", "Why"), rows)
 
 
 def _more(count: int) -> str:

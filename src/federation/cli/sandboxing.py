@@ -83,7 +83,7 @@ def show(*, port_base: int, seed: int, time_scale: float, fault_models: bool, as
             port_base=port_base, seed=seed, time_scale=time_scale, fault_models=fault_models
         )
     if as_json:
-        output.print_json({"ports": sandbox.ports, "providers": sandbox.rows})
+        output.print_json({"providers": sandbox.rows})
     else:
         output.table(
             ("Simulated provider", "Address", "Models"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.text import Text
 
 from federation.bootstrap.hold import holder
-from federation.bootstrap.launcher import LaunchOptions, data_problem, in_use
+from federation.bootstrap.launcher import LaunchOptions, address_problem, data_problem, in_use
 from federation.catalogue import reader as catalogue
 from federation.cli import output, quick, sandboxing
 from federation.cli.discovery import Found, discover
@@ -86,6 +86,8 @@ def up(wishes: quick.Wishes, *, sandbox: bool | None) -> int:
     options = quick.launch_options(wishes)
     if (running_here := holder(options.run)) is not None:
         raise CommandFailed(in_use(options.data, running_here), code="in_use")
+    if problem := address_problem(options):
+        raise CommandFailed(problem, code="address")
     with output.working("Looking around ..."):
         around = look_around(options)
     simulate = sandbox if sandbox is not None else not (around.usable or around.servers)
@@ -171,7 +173,7 @@ def _keys(options: LaunchOptions, around: Surroundings) -> AdminKey:
 
 def _handed_over(run: Path, rows: list[dict[str, object]]) -> Path:
     """The rows as a file that control reads, and reads again when it is restarted."""
-    path = run.absolute() / "found.yaml"
+    path = paths.found_file(run.absolute())
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps({"providers": rows}, indent=1), "utf-8")
     draft.replace(path)

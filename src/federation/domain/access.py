@@ -36,6 +36,10 @@ class VirtualKey:
     providers: tuple[str, ...] = ()
     hint: str = ""
     """The secret's last four characters, to recognize it in lists."""
+    team: str = ""
+    """The id of its team within the tenant; empty is none."""
+    user: str = ""
+    """The id of the person whose it is; empty is nobody's."""
 
     def __repr__(self) -> str:
         return f"VirtualKey(id={self.id!r}, name={self.name!r}, tenant={self.tenant!r})"

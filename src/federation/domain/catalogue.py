@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from federation.domain.routes import Deadlines
+
 
 class Tier(str, Enum):
     """Where a provider stands in the market; also a unit that policies can limit."""
@@ -86,6 +88,9 @@ class Price:
     """Nano-dollars per unit other than a token: image, second, character, page, search,
     web_search, ...; `request` is a fee for every call."""
     batch_permille: int | None = None
+    service_tiers: dict[str, int] = field(default_factory=dict)
+    """Permille of the rates in a class of service (fast, priority, flex, ...) that the provider
+    says it billed; one that is not named here has no known price."""
     source: str = ""
     as_of: str = ""
 
@@ -183,6 +188,8 @@ class Provider:
     models: tuple[Model, ...] = ()
     quirks: dict[str, object] = field(default_factory=dict)
     limits: Limits = Limits()
+    deadlines: Deadlines | None = None
+    """Its own, where the operator gave some."""
     governed: tuple[str, ...] = ()
     """Further request fields of this provider that change model, place, price or retention."""
     local: bool = False

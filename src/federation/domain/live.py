@@ -14,6 +14,7 @@ class Live:
     """Columns of predictions and states; `None`-free so that a score never branches.
 
     `first_token_ms` and `tokens_per_s` are the live median shrunk to the catalogue's prior,
+    `p99_first_ms` the 99th percentile of the time to the first token (0: nothing measured),
     `p95_ms` the 95th percentile of whole latency, `success` the decayed success rate shrunk
     to 1, `inflight` the attempts now running on this worker, `down_until` the clock time
     (seconds, monotonic) before which the deployment is cooling down or its circuit is open.
@@ -25,3 +26,6 @@ class Live:
     success: list[float]
     inflight: list[int]
     down_until: list[float]
+    p99_first_ms: list[float]
+    crowded: frozenset[int] = frozenset()
+    """Hosts of our own that have too much to do: `local_first` goes elsewhere."""

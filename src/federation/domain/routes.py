@@ -23,14 +23,38 @@ class Target:
     weight: float = 1.0
 
 
+LONGEST_S = 600.0
+"""No call may run longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Upstream deadlines in seconds (SPEC 5)."""
+    """Upstream deadlines in seconds; None where nobody says (`resilience.deadlines` then
+    does)."""
 
-    connect_s: float = 5.0
-    first_token_s: float = 120.0
-    idle_s: float = 120.0
-    total_s: float = 600.0
+    connect_s: float | None = None
+    first_token_s: float | None = None
+    idle_s: float | None = None
+    total_s: float | None = None
+
+    def over(self, general: Deadlines) -> Deadlines:
+        """These, and `general` for what they leave open."""
+        return Deadlines(
+            *(
+                own if own is not None else other
+                for own, other in (
+                    (self.connect_s, general.connect_s),
+                    (self.first_token_s, general.first_token_s),
+                    (self.idle_s, general.idle_s),
+                    (self.total_s, general.total_s),
+                )
+            )
+        )
+
+
+MEND, MEND_EXACT, MEND_OFF = "on", "exact", "off"
+"""What may follow a stream that breaks: anything that makes it whole; only what goes on or
+repeats to the letter; an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +66,11 @@ class Route:
     targets: tuple[Target, ...] = ()
     weights: Weights | None = None
     deadlines: Deadlines | None = None
+    """The route's own."""
+    mend: str | None = None
+    """MEND, MEND_EXACT or MEND_OFF; None: as in general."""
+    hedge: bool = False
+    """A chat that takes longer than nearly all others did is asked of the next target, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +101,41 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """How many calls may wait and run."""
+
+    queue: int = 100
+    """Waiting calls of one provider, and of one tenant, for each worker."""
+    wait_s: float = 10.0
+    calls: int = 5_000
+    """Running and waiting calls of a worker, from which on only critical ones are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """When `local_first` leaves the hosts of our own, and where to; in each worker."""
+
+    providers: tuple[str, ...] = ()
+    """Asked in turn. None: every other deployment behind the name."""
+    max_queue: int = 4
+    """Calls that may wait for a host."""
+    max_wait_s: float = 5.0
+    """The longest predicted wait."""
+    max_tokens: int | None = None
+    """Expected tokens of the calls that a host works on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What becomes of a call for which a hard budget has too little left just now."""
+
+    lower: bool = False
+    """Its limit of output is lowered to what is left, instead of a refusal."""
+    wait_s: float = 10.0
+    """How long it may wait for calls under way to leave enough."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator decided, as far as a worker needs it."""
 
@@ -84,6 +148,7 @@ class Settings:
     max_tokens_default: int | None = None
     temperature_default: float | None = None
     attempts: int = 6
+    mend: str = MEND
     auto_unknown: bool = False
     """Lets `auto` use deployments whose region or data use is unknown."""
     other_hosts: bool = False
@@ -101,6 +166,11 @@ class Settings:
     allow_fields: tuple[str, ...] = ()
     """Governed fields that clients may use."""
     responses: Keeping = Keeping()
+    admission: Admission = Admission()
+    overflow: Overflow = Overflow()
+    spending: Spending = Spending()
+    workers: int = 1
+    """Who share a provider's limit of requests at a time."""
     passthrough: tuple[str, ...] = ()
     """Providers that clients may be passed through to, where a row's rules let them."""
     access_log: bool = False

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
+from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
+from federation.domain.tenancy import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,9 @@ class Snapshot:
     routes: dict[str, Route] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Provider id to resolved credential. Crosses only the owner-only Unix socket."""
+    policies: tuple[Policy, ...] = ()
+    store_regions: tuple[str, ...] = ()
+    """Where our own store lies; empty where nobody said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +38,5 @@ class KeyRing:
     version: int
     hash_key: bytes = field(repr=False)
     keys: tuple[VirtualKey, ...]
+    quotas: dict[str, Quota] = field(default_factory=dict)
+    """What a tenant's tier allows, by tenant; one that is not named has no limits."""

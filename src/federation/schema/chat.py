@@ -142,6 +142,8 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     service_tier: str = ""
     store: bool | None = None
     cache_key: str = ""
+    begun: bool = False
+    """The last message is the beginning of the answer, which is to go on from there."""
     extra: Fields = {}
     betas: tuple[str, ...] = ()
     """Previews of its own dialect's API that the client switched on. No other dialect loses

@@ -87,13 +87,22 @@ class UsageSeen(msgspec.Struct, frozen=True):
     usage: Usage
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """Another deployment goes on with an answer that broke: later events name its model, and
+    the end says that the answer was mended."""
+
+    model: str
+
+
 class Failed(msgspec.Struct, frozen=True):
     """The provider reported an error inside the stream after the answer had begun; last."""
 
     error: UpstreamError
 
 
-Chunk: TypeAlias = Begun | PartBegun | Delta | PartEnded | Logprobs | Finished | UsageSeen | Failed
+Chunk: TypeAlias = (
+    Begun | PartBegun | Delta | PartEnded | Logprobs | Finished | UsageSeen | Resumed | Failed
+)
 
 
 class Collector:
@@ -125,6 +134,8 @@ class Collector:
                     self._logprobs.setdefault(chunk.choice, []).extend(chunk.tokens)
                 case Failed():
                     raise chunk.error
+                case Resumed():
+                    self._begun = structs.replace(self._begun, model=chunk.model)
                 case PartEnded():
                     pass
 

@@ -7,6 +7,8 @@ tokenizer, never from a text search.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from federation.schema.usage import Usage
@@ -38,6 +40,15 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     """Asks for `router_metadata` in the body."""
     strict: bool = False
     """Refuse what a target cannot express, instead of leaving it out with a warning."""
+    timeout_ms: int | None = None
+    """The longest time that the whole call may take; it only shortens what is configured."""
+    priority: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+    """1 is critical, 5 can best wait, 3 unless it is said: who is let in first, and who is
+    turned away last."""
+    privacy: str | None = None
+    """The least level of privacy that it demands; policies may demand more."""
+    data_classes: tuple[str, ...] | None = None
+    """Classes of data that it holds, by its author's word; None is unclassified."""
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):

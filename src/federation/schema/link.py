@@ -8,6 +8,15 @@ from __future__ import annotations
 
 import msgspec
 
+from federation.schema.money import (
+    MoneyAck,
+    MoneyAsk,
+    MoneyBeat,
+    MoneyGrant,
+    MoneyReport,
+    MoneyTight,
+)
+
 FRAME_LIMIT = 256 * 1024 * 1024
 
 
@@ -31,6 +40,18 @@ class Measure(msgspec.Struct, frozen=True, tag="measure", array_like=True):
     error: str = ""
 
 
+class Condition(msgspec.Struct, frozen=True, array_like=True):
+    """How a deployment stands, as one worker sees it; `queued` and `tokens` are its host's."""
+
+    deployment: str
+    health: str
+    circuit: str
+    in_flight: int
+    queued: int = 0
+    tokens: int = 0
+    crowded: bool = False
+
+
 class Report(msgspec.Struct, frozen=True, tag="report"):
     """What a worker saw since its last report: increments, never totals.
 
@@ -43,6 +64,8 @@ class Report(msgspec.Struct, frozen=True, tag="report"):
     histograms: dict[str, list[float]]
     gauges: dict[str, float]
     measures: list[Measure]
+    conditions: list[Condition] = []
+    """Of every deployment that anything is known of; these are no increments either."""
 
 
 class SnapshotFrame(msgspec.Struct, frozen=True, tag="snapshot"):
@@ -56,6 +79,12 @@ class SnapshotFrame(msgspec.Struct, frozen=True, tag="snapshot"):
 
 class KeyRingFrame(msgspec.Struct, frozen=True, tag="keys"):
     """The keys in force from now on: a `domain.KeyRing`, as MessagePack."""
+
+    payload: bytes
+
+
+class BudgetsFrame(msgspec.Struct, frozen=True, tag="budgets"):
+    """The budgets in force from now on: a list of `domain.Budget`, as MessagePack."""
 
     payload: bytes
 
@@ -94,5 +123,17 @@ class Drain(msgspec.Struct, frozen=True, tag="drain"):
     within_s: float
 
 
-FromWorker = Hello | Report | LeaseAsk
-ToWorker = SnapshotFrame | KeyRingFrame | Board | Beat | LeaseGrant | Drain
+FromWorker = Hello | Report | LeaseAsk | MoneyAsk | MoneyReport
+ToWorker = (
+    SnapshotFrame
+    | KeyRingFrame
+    | BudgetsFrame
+    | Board
+    | Beat
+    | LeaseGrant
+    | Drain
+    | MoneyGrant
+    | MoneyAck
+    | MoneyTight
+    | MoneyBeat
+)

@@ -115,6 +115,23 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     tags: dict[str, str] = {}
     session: str = ""
     user: str = ""
+    team: str = ""
+    """The key's."""
+    findings: dict[str, int] = {}
+    """What content checks found, as `type:action` with its count; never a value."""
+    mended: bool = False
+    """The answer broke, and other deployments than the first went on with it."""
+    policies: tuple[str, ...] = ()
+    """Those that bound the call: name, version, digest."""
+    refusals: dict[str, int] = {}
+    """Of a call that was refused or failed: the rules that kept deployments from it, and how
+    many each. Rules of policies stand as `<policy>.<rule>`."""
+    watched: dict[str, int] = {}
+    """Rules of policies in report mode, and how many of the eligible each would have removed."""
+
+    pots: dict[str, int] = {}
+    """By pot of a budget that the call was charged to, what its worker had spent of that in all:
+    the last line that names a pot tells all that is left of a worker that died."""
 
 
 Record = CallStarted | CallEnded

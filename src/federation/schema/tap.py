@@ -17,6 +17,11 @@ class StreamTap(Protocol):
     """What the provider reported inside the stream after the answer began; it was forwarded."""
 
     @property
+    def malformed(self) -> int:
+        """Events that could not be read, and were left out."""
+        ...
+
+    @property
     def started(self) -> bool:
         """An event that belongs to the answer was seen; keep-alives do not count."""
         ...

@@ -34,3 +34,28 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """The provider's own figure for the cost, in nano-dollars."""
     estimated: bool = False
     """True where the provider sent no usage and the counts are ours."""
+    service_tier: str = ""
+    """The class of service that the provider says it billed (fast, priority, flex, ...); empty
+    for its usual one, and where it says nothing."""
+
+
+def plus(one: Usage, other: Usage) -> Usage:
+    """What two attempts used together. A provider's own cost counts where both state one."""
+    stated = one.reported_nano is not None and other.reported_nano is not None
+    return Usage(
+        input=one.input + other.input,
+        output=one.output + other.output,
+        cached=one.cached + other.cached,
+        cache_write=one.cache_write + other.cache_write,
+        reasoning=one.reasoning + other.reasoning,
+        cache_write_long=one.cache_write_long + other.cache_write_long,
+        audio_input=one.audio_input + other.audio_input,
+        audio_output=one.audio_output + other.audio_output,
+        units={
+            name: one.units.get(name, 0) + other.units.get(name, 0)
+            for name in one.units | other.units
+        },
+        reported_nano=(one.reported_nano or 0) + (other.reported_nano or 0) if stated else None,
+        estimated=one.estimated or other.estimated,
+        service_tier=other.service_tier or one.service_tier,
+    )

@@ -1,0 +1,54 @@
+"""What lists and items of tenancy have in common: parameters, cursors, entity tags."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header, Query, Response
+
+from federation.control.control import Control
+from federation.control.permissions import reach
+from federation.control.tenancy_cursors import Cursors
+from federation.control.tenancy_tags import tag_of
+from federation.domain.access import VirtualKey
+from federation.domain.tenancy import Member
+from federation.storage.tenancy_entries import Place
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=2048, description="`next` of the page before.")]
+InTenant = Annotated[
+    str | None, Query(alias="tenant", max_length=128, description="Left out: your own.")
+]
+OfTenant = Annotated[
+    str | None,
+    Query(alias="tenant", max_length=128, description="Left out: all that you can see."),
+]
+OfTeam = Annotated[str | None, Query(alias="team", max_length=128)]
+OfUser = Annotated[str | None, Query(alias="user", max_length=128)]
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=1024, description="The `ETag` of the state that is to be changed."),
+]
+
+
+class Pages:
+    """The pages of one list, as one asker may see it. Raises `NotFound`."""
+
+    def __init__(
+        self, control: Control, asker: VirtualKey, kind: str, tenant: str | None, *more: str | None
+    ) -> None:
+        self._cursors = Cursors(control.keys.ring.hash_key)
+        self._bound = (kind, reach(asker, tenant), *more)
+
+    def after(self, cursor: str | None) -> Place | None:
+        """Where the page before ended."""
+        return self._cursors.read(cursor, *self._bound)
+
+    def next(self, end: Place | None) -> str | None:
+        """The cursor of the page after."""
+        return None if end is None else self._cursors.write(end, *self._bound)
+
+
+def tagged(response: Response, kept: Member | VirtualKey) -> None:
+    """Say in which state an object is."""
+    response.headers["etag"] = tag_of(kept)

@@ -1,0 +1,53 @@
+"""`Idempotency-Key` on every POST of a router: sent again, a request is answered as before.
+
+The trap: who asks is looked at first. A stored answer goes only to the key that it was made
+for, and only while that key may still call the route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from federation.api.access import authorize, control_of
+from federation.control.tenancy_once import Once, Said
+
+HEADER = "idempotency-key"
+_KEPT = ("content-type", "etag")
+
+
+class OnceRoute(APIRoute):
+    """A route whose POST may name itself."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The route's own handler, run once for each name."""
+        answer = super().get_route_handler()
+
+        async def run(request: Request) -> Response:
+            name = request.headers.get(HEADER)
+            if request.method != "POST" or name is None:
+                return await answer(request)
+            asker = authorize(request)
+            once: Once = control_of(request).once
+            claim = await once.begin(asker, name, await _asked(request))
+            if isinstance(claim, Said):
+                headers = {**dict(claim.headers), "idempotent-replayed": "true"}
+                return Response(claim.body, claim.status, headers)
+            try:
+                response = await answer(request)
+            except Exception:
+                await once.forget(claim)
+                raise
+            kept = tuple((key, response.headers[key]) for key in _KEPT if key in response.headers)
+            await once.finish(claim, Said(response.status_code, kept, bytes(response.body)))
+            return response
+
+        return run
+
+
+async def _asked(request: Request) -> bytes:
+    """All that makes two requests the same one."""
+    line = f"{request.method} {request.url.path}?{request.url.query}\n"
+    return line.encode("utf-8", "surrogatepass") + await request.body()

@@ -1,0 +1,119 @@
+"""`federation budget`: what tenants, teams, users, keys, sessions and tags may spend."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from federation.cli.guard import guarded
+from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.domain.budgets import Period, Scope
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Set, list and end budgets, and see them."
+)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The budget's id.")]
+Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
+
+
+@app.command(name="set")
+@guarded
+def set_budget(
+    scope: Annotated[Scope, typer.Argument(help="What it is attached to.")],
+    limit: Annotated[str, typer.Argument(metavar="USD", help="The limit, as in 12.50.")],
+    subject: Annotated[
+        str,
+        typer.Option(
+            "--for", metavar="NAME", help="Whose it is; '*' gives each of them the whole limit."
+        ),
+    ] = "",
+    period: Annotated[
+        Period, typer.Option("--period", help="After which it begins anew.")
+    ] = Period.MONTHLY,
+    zone: Annotated[
+        str, typer.Option("--zone", metavar="ZONE", help="IANA time zone of its midnight.")
+    ] = "UTC",
+    soft: Annotated[bool, typer.Option("--soft", help="Only tells, refuses nothing.")] = False,
+    alert: Annotated[
+        list[int] | None,
+        typer.Option("--alert", min=1, max=100, metavar="PERCENT", help="Tell at; repeat."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Replaces the one with this id.")
+    ] = None,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Set a budget; every worker obeys it within a second."""
+    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    wanted = {
+        "id": name,
+        "tenant": tenant,
+        "scope": scope.value,
+        "subject": subject,
+        "limit_usd": limit,
+        "period": period.value,
+        "zone": zone,
+        "hard": not soft,
+        "alerts": alert,
+    }
+    budget_work.set_budget(Place(url, api_key, config, data), wanted, as_json=as_json)
+
+
+@app.command(name="list")
+@guarded
+def list_budgets(
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List budgets and what is spent of them."""
+    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    budget_work.list_all(Place(url, api_key, config, data), tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def show(
+    budget: Id,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show one budget, and what each spends where each has the whole limit."""
+    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    budget_work.show(Place(url, api_key, config, data), budget, as_json=as_json)
+
+
+@app.command()
+@guarded
+def remove(
+    budget: Id,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """End a budget. What was counted for it stays in the ledger."""
+    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    budget_work.remove(Place(url, api_key, config, data), budget, as_json=as_json)

@@ -1,0 +1,294 @@
+"""What the `federation policy` commands do. Everything is read from files; no gateway is asked."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from federation.catalogue import reader as catalogue
+from federation.cli.failures import CommandFailed, Exit
+from federation.cli.output import note, print_json, say, table
+from federation.cli.place import Place
+from federation.config import policies, policies_tests
+from federation.config.load import load
+from federation.config.policies_names import Names
+from federation.config.settings import Loaded
+from federation.control.snapshots import compile_snapshot
+from federation.domain.catalogue import Deployment
+from federation.domain.policies import Attachment, Mode, Policy
+from federation.errors import ConfigError, Problem
+from federation.governance import diff as compared
+from federation.governance import trials
+from federation.governance.explain import duties, reasons
+from federation.governance.facts import CallFacts
+from federation.governance.rulebook import Rulebook
+
+_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The call that is to be explained, as said on the command line."""
+
+    tenant: str
+    team: str
+    key: str
+    route: str
+    operation: str
+    privacy: str | None
+    data_classes: tuple[str, ...] | None
+    tags: tuple[str, ...]
+    approvals: tuple[str, ...]
+    at: str | None
+
+    def facts(self) -> CallFacts:
+        """The same for the policies; `CommandFailed` for what cannot be read."""
+        return CallFacts(
+            tenant=self.tenant,
+            operation=self.operation,
+            at_ms=_moment(self.at),
+            key=self.key,
+            team=self.team,
+            route=self.route,
+            privacy=self.privacy,
+            data_classes=None if self.data_classes is None else frozenset(self.data_classes),
+            approvals=frozenset(self.approvals),
+            tags=dict(_pair(tag) for tag in self.tags),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """The configuration, and every deployment that it lists."""
+
+    config_dir: Path
+    loaded: Loaded
+    deployments: tuple[Deployment, ...]
+
+    def book(self, policies: tuple[Policy, ...]) -> Rulebook:
+        """These policies, about what the configuration lists. Raises `ConfigError`."""
+        return Rulebook(policies, self.deployments, self.loaded.store_regions)
+
+
+def check(config: Path | None, *, as_json: bool) -> None:
+    """Show the policies in force. Raises `ConfigError`."""
+    ground = _ground(config)
+    found = ground.loaded.policies
+    book = ground.book(found)
+    rows = [(policy, _left(policy, ground)) for policy in found]
+    if as_json:
+        whole = [
+            {
+                "name": policy.name,
+                "version": policy.version,
+                "digest": policy.digest,
+                "mode": policy.mode.value,
+                "attach": asdict(policy.attach),
+                "packs": list(policy.packs),
+                "rules": len(policy.rules),
+                "deployments_left": left,
+            }
+            for policy, left in rows
+        ]
+        print_json({"policies": whole, "deployments": len(book.census.ids)})
+        return
+    if not found:
+        say(f"There are no policies in {ground.config_dir / policies.DIRECTORY}.")
+        return
+    table(
+        ("=policy", ">rules", "mode", "binds", ">leaves"),
+        [
+            (
+                p.label,
+                len(p.rules),
+                p.mode.value,
+                _bound(p.attach),
+                f"{left} of {len(book.census.ids)}",
+            )
+            for p, left in rows
+        ],
+    )
+    for policy, left in rows:
+        if not left and policy.mode is Mode.ENFORCE:
+            note(f"'{policy.name}' leaves no deployment: every call that it binds is refused.")
+
+
+def test(config: Path | None, files: list[Path], *, as_json: bool) -> None:
+    """Run policy tests. Raises `ConfigError`, and `CommandFailed` where one fails."""
+    ground = _ground(config)
+    book = ground.book(ground.loaded.policies)
+    problems: list[Problem] = []
+    paths = files or policies_tests.sources(ground.config_dir)
+    problems += [Problem(str(path), None, "is not there") for path in paths if not path.is_file()]
+    asked = policies_tests.read([path for path in paths if path.is_file()], problems)
+    if problems:
+        raise ConfigError(problems)
+    if not asked:
+        raise CommandFailed(
+            "There are no policy tests.",
+            hint=f"Write them into {ground.config_dir / policies.DIRECTORY / policies.TESTS}.",
+        )
+    outcomes = trials.run(asked, book)
+    failed = [each for each in outcomes if not each.passed]
+    if as_json:
+        rows = [{"name": o.trial.name, "passed": o.passed, "faults": o.faults} for o in outcomes]
+        print_json({"passed": len(outcomes) - len(failed), "failed": len(failed), "tests": rows})
+    else:
+        for each in failed:
+            say(f"{each.trial.file}:{each.trial.line}: {each.trial.name}", "bold red")
+            for fault in each.faults:
+                say(f"  {fault}")
+        say(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    if failed:
+        raise CommandFailed("Policy tests failed.", code="policy_tests_failed")
+
+
+def diff(config: Path | None, old: Path, new: Path | None, *, as_json: bool) -> None:
+    """Compare two sets of policies. Raises `ConfigError`."""
+    ground = _ground(config)
+    before = _policies_at(old, ground)
+    after = ground.loaded.policies if new is None else _policies_at(new, ground)
+    found = compared.changes(before, after)
+    books = (ground.book(before), ground.book(after))
+    now_ms = int(time.time() * 1000)
+    facts = CallFacts(tenant="", operation="chat", at_ms=now_ms, data_classes=frozenset())
+    moved = compared.effects(*books, facts)
+    if as_json:
+        print_json({"changes": [asdict(c) for c in found], "effects": [asdict(e) for e in moved]})
+        return
+    if not found:
+        say("The policies say the same.")
+    for change in found:
+        say(f"{change.policy}: {change.what}", "bold")
+        for line in change.details:
+            say(f"  {line}")
+    for effect in moved:
+        say(f"For {_caller(effect)}:", "bold")
+        for what, names in (("loses", effect.lost), ("gains", effect.gained)):
+            if names:
+                say(f"  {what} {len(names)}: {', '.join(names)}")
+        for line in effect.duties:
+            say(f"  duty {line}")
+
+
+def explain(config: Path | None, asked: Asked, deployment: str | None, *, as_json: bool) -> None:
+    """Say who may serve a call, and why not the others. Raises `ConfigError`."""
+    ground = _ground(config)
+    book = ground.book(ground.loaded.policies)
+    facts = asked.facts()
+    ruling, why = book.rule(facts), reasons(book, facts)
+    ids = book.census.ids
+    if deployment is not None and deployment not in ids:
+        raise CommandFailed(f"There is no deployment '{deployment}'.", exit_code=Exit.USAGE)
+    shown = ids if deployment is None else (deployment,)
+    allowed = [ids[index] for index in book.census.members(ruling.mask) if ids[index] in shown]
+    kept_out = {name: why[name] for name in shown if name in why}
+    if as_json:
+        print_json(
+            {
+                "policies": list(ruling.policies),
+                "allowed": allowed,
+                "obligations": duties(ruling.obligations),
+                "would_oblige": duties(ruling.would),
+                "reasons": {name: [asdict(r) for r in said] for name, said in kept_out.items()},
+            }
+        )
+        return
+    say(f"Bound by: {', '.join(ruling.policies) or 'no policy'}", "bold")
+    say(f"May be served by {len(allowed)} of {len(shown)}: {_some(tuple(allowed))}")
+    for name, value in duties(ruling.obligations).items():
+        say(f"Obliges: {name} = {value}")
+    rows = [
+        (
+            name,
+            "out" if r.enforced else "would be out",
+            f"{r.policy or 'the call'}: {r.rule}",
+            r.text,
+        )
+        for name, said in list(kept_out.items())[:_SHOWN]
+        for r in said
+    ]
+    if rows:
+        table(("=deployment", "", "=rule", "why"), rows)
+    if len(kept_out) > _SHOWN:
+        note(f"{len(kept_out) - _SHOWN} more; --json lists all, --deployment shows one.")
+
+
+def _ground(config: Path | None) -> _Ground:
+    place = Place(config=config)
+    loaded = load(place.config_dir, os.environ, catalogue.load(), place.env_file)
+    # Sign-ins decide nothing here: a deployment without one is judged like the others.
+    deployments = compile_snapshot(loaded, (), {}, 0).deployments
+    return _Ground(place.config_dir, loaded, deployments)
+
+
+def _policies_at(path: Path, ground: _Ground) -> tuple[Policy, ...]:
+    """The policies of a configuration's directory, of a directory of policies, or of a file."""
+    if not path.exists():
+        raise CommandFailed(f"There is nothing at {path}.", exit_code=Exit.USAGE)
+    problems: list[Problem] = []
+    names = Names(ground.loaded.providers, ground.loaded.routes)
+    paths = [path]
+    if (path / policies.DIRECTORY).is_dir():
+        paths = policies.sources(path)
+    elif path.is_dir():
+        paths = sorted(path.glob("*.yaml"))
+    found = policies.read_files(paths, names, problems)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _left(policy: Policy, ground: _Ground) -> int:
+    """How many deployments it leaves to a call of whom it binds, if it were alone."""
+    at = policy.attach
+    facts = CallFacts(
+        tenant=(*at.tenants, "")[0],
+        operation="chat",
+        at_ms=int(time.time() * 1000),
+        key=(*at.keys, "")[0],
+        team=(*at.teams, "")[0],
+        route=(*at.routes, "")[0],
+        data_classes=frozenset(),
+    )
+    return ground.book((policy,)).rule(facts).mask.bit_count()
+
+
+def _bound(attach: Attachment) -> str:
+    said = [f"{name} {', '.join(words)}" for name, words in asdict(attach).items() if words]
+    return "; ".join(said) or "everybody"
+
+
+def _caller(effect: compared.Effect) -> str:
+    named = {name: getattr(effect, name) for name in ("tenant", "team", "key", "route")}
+    return ", ".join(f"{name} {word}" for name, word in named.items() if word) or "all others"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN]) or 'nobody'}{more}"
+
+
+def _pair(tag: str) -> tuple[str, str]:
+    name, equals, value = tag.partition("=")
+    if not equals or not name:
+        raise CommandFailed(f"'{tag}' should be NAME=VALUE.", exit_code=Exit.USAGE)
+    return name, value
+
+
+def _moment(text: str | None) -> int:
+    if text is None:
+        return int(time.time() * 1000)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise CommandFailed(
+            f"'{text}' should be a time with its offset, such as 2026-01-07T12:00:00+01:00.",
+            exit_code=Exit.USAGE,
+        )
+    return int(at.timestamp() * 1000)

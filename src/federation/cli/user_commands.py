@@ -1,0 +1,181 @@
+"""`federation user`: the people of a tenant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from federation.cli.guard import guarded
+from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.domain.access import Role
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="People of a tenant; their keys follow them."
+)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The user's id.")]
+Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What they are called.")]
+RoleWished = Annotated[
+    Role | None, typer.Option("--role", "-r", help="The most that a key of theirs can do.")
+]
+Team = Annotated[
+    str | None, typer.Option("--team", metavar="ID", help="Where they belong; '' is nowhere.")
+]
+Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="Their address.")]
+
+
+@app.command(name="list")
+@guarded
+def list_users(
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
+    ] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", metavar="ID", help="Only those of this team.")
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List users."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    query = {"tenant": tenant, "team": team}
+    tenant_work.list_all(place, "user", query, as_json=as_json)
+
+
+@app.command()
+@guarded
+def show(
+    user: Id,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show a user."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    tenant_work.show(place, "user", user, tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def create(
+    user: Id,
+    name: Name = None,
+    role: RoleWished = None,
+    team: Team = None,
+    email: Email = None,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a user; left out, their role is developer."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    fields = {
+        "id": user,
+        "name": name,
+        "role": role and role.value,
+        "team": team,
+        "email": email,
+        "tenant": tenant,
+    }
+    tenant_work.create(place, "user", fields, as_json=as_json)
+
+
+@app.command(name="set")
+@guarded
+def set_user(
+    user: Id,
+    name: Name = None,
+    role: RoleWished = None,
+    team: Team = None,
+    email: Email = None,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Change a user. Their keys follow within a second."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    fields = {"name": name, "role": role and role.value, "team": team, "email": email}
+    tenant_work.change(place, "user", user, fields, tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def suspend(
+    user: Id,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """End all keys of a user, until they are resumed."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    tenant_work.change(place, "user", user, {"suspended": True}, tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def resume(
+    user: Id,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let the keys of a suspended user work again."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    tenant_work.change(place, "user", user, {"suspended": False}, tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def delete(
+    user: Id,
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a user that has no keys but revoked ones."""
+    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    tenant_work.delete(place, "user", user, tenant, as_json=as_json)
