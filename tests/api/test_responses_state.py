@@ -164,7 +164,7 @@ async def test_responses_of_one_tenant_are_nothing_to_another(
     config = write_config(tmp_path, upstream.url)
     async with serving(tmp_path, config) as running, running.client(ADMIN) as admin:
         with sqlite3.connect(running.data / "federation.db") as store:
-            store.execute("INSERT INTO tenants VALUES ('other', 'Other', 0)")
+            store.execute("INSERT INTO tenants (id, name, created_ms) VALUES ('other', 'Other', 0)")
         store.close()
         made = await admin.post(
             "/v1/keys", json={"name": "n", "role": "developer", "tenant": "other"}

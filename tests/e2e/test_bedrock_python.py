@@ -6,7 +6,9 @@ The provider behind it speaks OpenAI's language, so that every call is translate
 
 from __future__ import annotations
 
+import gc
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +20,21 @@ from broken_streams import until_it_breaks
 from openai_upstream import PERSON, THOUGHT, TOOL_CALLS, WORDS, Provider
 from pictures import PNG, PNG_BASE64
 from served import Gateway
+
+pytestmark = pytest.mark.filterwarnings(
+    # The client drops the connection of a stream that broke, and leaves it to the collector.
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept() -> Iterator[None]:
+    """Nothing of that is left for another module's tests."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
 
 TEXT = "".join(WORDS)
 

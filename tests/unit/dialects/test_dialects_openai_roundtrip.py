@@ -224,7 +224,12 @@ usages = st.builds(
     reasoning=st.integers(0, 9),
     audio_input=st.integers(0, 9),
     audio_output=st.integers(0, 9),
+).map(
+    lambda usage: structs.replace(
+        usage, cache_write=min(usage.cache_write, max(usage.input - usage.cached, 0))
+    )
 )
+"""Counts that a bill can have: what is read from a cache and written to it is input."""
 
 
 @st.composite
