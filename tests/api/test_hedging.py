@@ -204,6 +204,6 @@ async def test_a_client_that_hangs_up_ends_both(stream: bool) -> None:
 
 
 async def test_hedges_stay_within_the_retry_budget_of_whom_they_ask() -> None:
-    async with hedging(late(0.3), late(0.0)) as (_, client, upstreams):
+    async with hedging(late(1.5), late(0.0)) as (_, client, upstreams):
         await asyncio.gather(*(ask(client, stream=False) for _ in range(30)))
         assert len(upstreams[1].seen) == 10

@@ -117,5 +117,6 @@ def test_every_store_plays_as_the_model_does(kind: str) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
+        derandomize=True,
     )
     run_state_machine_as_test(machine, settings=few)
