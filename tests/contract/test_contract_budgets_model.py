@@ -117,6 +117,20 @@ def test_every_store_plays_as_the_model_does(kind: str) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
-        derandomize=True,
     )
     run_state_machine_as_test(machine, settings=few)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_limit_that_a_dead_worker_names_counts_like_any_other(kind: str, tmp_path: Path) -> None:
+    pot = POTS[0]
+    with money_world(kind, tmp_path) as world:
+        store, model = world.replica(), Till({}, {})
+        for turn in (
+            Turn((Note("w1", pot.id, 5, 0, 5),), (), (), 1),
+            Turn((), ("w1",), (), 1),
+            Turn((), (), (Ask("w1", 1, (Want(pot, 1, 1),), False, False),), 1),
+        ):
+            assert store.turn(turn).answers == model.play(turn).answers
+        assert store.standings("b1") == [model.pots[pot.id]]
+        assert store.standings("b1")[0].cap_nano == pot.cap_nano

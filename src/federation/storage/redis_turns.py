@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from federation.domain.budgets import Lease, Standing, pot_tenant
+from federation.domain.budgets import Lease, Pot, Standing, pot_tenant
 from federation.pricing.pots import Answer, Ask, Gone, Granted, Played, Short, Turn
 
 Totals = tuple[str, str, str, str]
@@ -43,6 +43,8 @@ class Part:
 
     def __init__(self) -> None:
         self.pots: list[str] = []
+        self.caps: dict[str, Pot] = {}
+        """The limits that all asks name, also of writers that ask in vain."""
         self.asks: list[Ask] = []
         self.places: list[int] = []
         """Where its asks stand in the turn."""
@@ -52,11 +54,7 @@ class Part:
     def json(self) -> bytes:
         """The script's first argument."""
         number = {pot: n for n, pot in enumerate(self.pots, 1)}
-        caps = {
-            want.pot.id: [number[want.pot.id], str(want.pot.cap_nano), want.pot.hard]
-            for ask in self.asks
-            for want in ask.wants
-        }
+        caps = [[number[name], str(pot.cap_nano), pot.hard] for name, pot in self.caps.items()]
         return msgspec.json.encode(
             {
                 "notes": [
@@ -70,7 +68,7 @@ class Part:
                     for note in self.turn.notes
                 ],
                 "closes": [[number[pot], writer] for writer, pot in self.ending],
-                "caps": list(caps.values()),
+                "caps": caps,
                 "asks": [
                     {
                         "writer": ask.writer,
@@ -126,10 +124,11 @@ def parts(turn: Turn, ending: Collection[tuple[str, str]], gone: set[str]) -> li
     for writer, pot in sorted(closes):
         part(pot).ending.append((writer, pot))
     for place, ask in enumerate(turn.asks):
-        if ask.writer in gone or ask.writer in turn.closes:
-            continue
         for want in ask.wants:
             chosen = part(want.pot.id)
+            chosen.caps[want.pot.id] = want.pot
+        if ask.writer in gone or ask.writer in turn.closes:
+            continue
         chosen.asks.append(ask)
         chosen.places.append(place)
     for tenant, each in split.items():
