@@ -50,6 +50,18 @@ def clean(pots: list[Standing], rig: Rig) -> None:
     assert rig.world.overspent() == []
 
 
+async def spend_the_rest(rig: Rig) -> None:
+    """Whatever went wrong before, all that is left can be spent, and nothing beyond it."""
+    for replica in rig.replicas:
+        replica.desk._store = replica.store
+    worker, pots = rig.spawn(), rig.pots(Spender("acme", "k1"))
+    while await rig.call(worker, pots, TEN_CENTS // 2, TEN_CENTS // 2):
+        pass
+    left = await rig.settled()
+    clean(left, rig)
+    assert left[0].spent_nano == rig.charged == FIVE
+
+
 async def test_a_thousand_calls_at_once_spend_five_dollars_and_not_a_nano_more(
     world: MoneyWorld,
 ) -> None:
@@ -64,7 +76,7 @@ async def test_a_thousand_calls_at_once_spend_five_dollars_and_not_a_nano_more(
                     worst := chance.randint(1, TEN_CENTS),
                     chance.randint(worst // 3, worst),
                     takes_s=chance.random() * 0.02,
-                    wait_s=2.0,
+                    wait_s=10.0,
                 )
                 for n in range(1000)
             )
@@ -236,7 +248,7 @@ async def test_a_store_that_fails_leaks_nothing_even_if_it_had_done_it(
         left = await rig.settled()
         clean(left, rig)
         assert left[0].spent_nano == rig.charged
-        assert rig.charged > FIVE * 9 // 10
+        await spend_the_rest(rig)
 
 
 @pytest.mark.parametrize("world", ["redis"], indirect=True)
@@ -264,7 +276,7 @@ async def test_a_redis_that_loses_its_memory_again_and_again_overspends_nothing(
         left = await rig.settled()
         clean(left, rig)
         assert left[0].spent_nano == rig.charged
-        assert rig.charged > FIVE * 9 // 10
+        await spend_the_rest(rig)
 
 
 @pytest.mark.parametrize("world", ["redis"], indirect=True)
