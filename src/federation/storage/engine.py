@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
@@ -50,10 +51,8 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
             return
         # A transaction that reads first and writes later fails at once when another writer
-        # came between; one that takes the lock at its beginning waits for its turn. The event
-        # comes for connections that only read, too, and those must not wait for a writer.
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # came between; one that takes the lock at its beginning waits for its turn.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -75,6 +74,25 @@ def open_postgres(url: str) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One database as two engines, by what a commit must survive.
+
+    `durable` keeps what exists nowhere else (keys, configuration, money) through a power loss;
+    `quick` may lose its last commits, which suits an index that is rebuilt from journals.
+    """
+
+    durable: Engine
+    quick: Engine
+
+
+def open_stores(path: Path) -> Stores:
+    """The SQLite store at `path`, up to date. Raises `ConfigError`."""
+    durable = open_engine(path)
+    prepare_schema(durable, path)
+    return Stores(durable, open_engine(path, synchronous="NORMAL"))
 
 
 @contextmanager

@@ -1,0 +1,252 @@
+"""What the control process is made of: each desk over its store, and how they know each other.
+
+One function builds each concern (configuration, keys, money, fleet, evidence, answers) on the
+same `Ground`. The trap is the order in the store: its schema is made before anything reads it,
+and budgets are counted anew before any worker may ask for money.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from federation.bootstrap.options import Options
+from federation.catalogue import reader as catalogue
+from federation.config import paths, watch
+from federation.config.credentials import resolve_all
+from federation.config.load import load
+from federation.control.analytics import AnalyticsDesk
+from federation.control.budgets import BudgetDesk
+from federation.control.configuration import Configuration, Reading
+from federation.control.control import Control
+from federation.control.evidence_task import EvidenceTask
+from federation.control.fleet import FleetDesk
+from federation.control.ingest import Ingest
+from federation.control.keys import KeyDesk
+from federation.control.ledger import Ledger
+from federation.control.money import Money
+from federation.control.nodes import NodeDesk, with_nodes
+from federation.control.notary import Notary, Rhythm
+from federation.control.overflow import OverflowDesk, with_overflow
+from federation.control.probes import Prober
+from federation.control.providers import ProviderDesk
+from federation.control.responses import ResponseDesk
+from federation.control.tenancy import Tenancy
+from federation.control.tenancy_once import Once
+from federation.control.threads import Errands
+from federation.domain.access import DEFAULT_TENANT
+from federation.errors import ConfigError, Problem
+from federation.gateway.tokens import Tokens
+from federation.storage import secrets
+from federation.storage.accounts import SqlKeys
+from federation.storage.analytics import SqlAnalytics
+from federation.storage.anchors import open_anchor
+from federation.storage.budgets_sql import SqlBudgets, SqlPots
+from federation.storage.calls import SqlCalls
+from federation.storage.changes import SqlOverrides, SqlVersions
+from federation.storage.engine import Stores, open_stores, probe
+from federation.storage.evidence_index import SqlEvidence
+from federation.storage.fleet import SqlNodes, SqlOverflow
+from federation.storage.journal_reader import JournalReader
+from federation.storage.responses import SqlResponses
+from federation.storage.sealing import Sealer
+from federation.storage.tenancy import SqlTenancy
+from federation.storage.tenancy_answers import SqlAnswers
+from federation.telemetry import logs
+from federation.transport.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every concern stands on."""
+
+    given: Options
+    stores: Stores
+    configuration: Configuration
+    errands: Errands
+    journals: JournalReader
+    ingest: Ingest
+    ledger: Ledger
+    prober: Prober
+    master: bytes
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment as the configuration was read with it."""
+        return self.configuration.reading.loaded.environ
+
+
+def compose(given: Options, environ: Mapping[str, str]) -> Control:
+    """Build everything. Raises `ConfigError` for all that an operator can mend."""
+    _private_directories(given)
+    stores = open_stores(given.data / "federation.db")
+    configuration = _configuration(given, environ, stores)
+    telemetry = configuration.reading.loaded.telemetry
+    logs.configure("control", telemetry.level, telemetry.format)
+    ground = _ground(given, stores, configuration)
+    tenancy = SqlTenancy(stores.durable)
+    keys = _keys(ground, tenancy)
+    budgets, money = _money(ground, tenancy)
+    providers = ProviderDesk(
+        configuration, SqlOverrides(stores.durable), ground.prober, ground.errands, time.time
+    )
+
+    async def changed() -> None:
+        await keys.refresh()
+        await budgets.refresh()
+
+    return Control(
+        configuration=configuration,
+        keys=keys,
+        tenancy=Tenancy(tenancy, ground.errands, changed),
+        once=Once(
+            SqlAnswers(stores.durable), secrets.hash_key(ground.master), ground.errands, time.time
+        ),
+        ledger=ground.ledger,
+        analytics=AnalyticsDesk(
+            SqlAnalytics(stores.quick), ground.ledger, lambda: configuration.snapshot, time.time
+        ),
+        budgets=budgets,
+        money=money,
+        providers=providers,
+        fleet=_fleet(ground, providers),
+        responses=_responses(ground),
+        errands=ground.errands,
+        run=given.run,
+        workers=given.workers,
+        clock=time.time,
+        evidence=_evidence(ground),
+    )
+
+
+def _configuration(given: Options, environ: Mapping[str, str], stores: Stores) -> Configuration:
+    rows = catalogue.load()
+    env_file = paths.env_file(given.config)
+    nodes, overflow = SqlNodes(stores.durable), SqlOverflow(stores.durable)
+
+    def read() -> Reading:
+        loaded = load(given.config, environ, rows, env_file)
+        # The launcher alone knows what it has bound: a file that changes later must not open
+        # a socket that the world can reach.
+        settings = replace(loaded.settings, open=given.open, workers=given.workers)
+        loaded = replace(loaded, settings=settings)
+        resolved = resolve_all(loaded)
+        return Reading(loaded, resolved.secrets, resolved.warnings)
+
+    return Configuration(
+        read,
+        lambda files: watch.Fingerprint.take(given.config, env_file, files),
+        SqlOverrides(stores.durable),
+        SqlVersions(stores.durable),
+        time.time,
+        lambda loaded: with_overflow(with_nodes(loaded, nodes.list()), overflow.list()),
+    )
+
+
+def _ground(given: Options, stores: Stores, configuration: Configuration) -> Ground:
+    errands = Errands("store")
+    calls = SqlCalls(stores.quick)
+    journals = JournalReader(given.data / "journal")
+    ingest = Ingest(journals, calls, time.time)
+    transport = Client()
+    return Ground(
+        given,
+        stores,
+        configuration,
+        errands,
+        journals,
+        ingest,
+        Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
+        Prober(transport, Tokens(transport).sign),
+        secrets.master_key(given.data, configuration.reading.loaded.environ),
+    )
+
+
+def _keys(ground: Ground, tenancy: SqlTenancy) -> KeyDesk:
+    store = SqlKeys(ground.stores.durable)
+    store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
+    admin = secrets.admin_key(ground.given.data, ground.environ)
+    if admin.made:
+        _show(admin.secret, ground.given)
+    hashed = secrets.hash_key(ground.master)
+    return KeyDesk(store, tenancy, hashed, admin.secret, ground.errands, time.time)
+
+
+def _money(ground: Ground, tenancy: SqlTenancy) -> tuple[BudgetDesk, Money]:
+    pots = SqlPots(ground.stores.durable)
+    pots.recount()  # nobody else is at work on this store
+    budgets = BudgetDesk(
+        SqlBudgets(ground.stores.durable),
+        pots,
+        tenancy,
+        lambda: ground.configuration.reading.loaded.budgets,
+        ground.errands,
+    )
+    replica = f"{socket.gethostname()}:{ground.given.data.absolute()}"
+    return budgets, Money(replica, pots, budgets, ground.ingest, ground.journals)
+
+
+def _fleet(ground: Ground, providers: ProviderDesk) -> FleetDesk:
+    durable, configuration, errands = ground.stores.durable, ground.configuration, ground.errands
+    return FleetDesk(
+        configuration,
+        NodeDesk(configuration, SqlNodes(durable), ground.prober, errands, time.time),
+        OverflowDesk(configuration, SqlOverflow(durable), providers.test, errands, time.time),
+        ground.prober,
+        time.time,
+    )
+
+
+def _responses(ground: Ground) -> ResponseDesk:
+    configuration, stores = ground.configuration, ground.stores
+    waits = configuration.snapshot.settings.durability == "disk"
+    return ResponseDesk(
+        SqlResponses(stores.durable if waits else stores.quick),
+        Sealer(secrets.response_key(ground.master)),
+        lambda: configuration.snapshot.settings,
+        ground.journals.lives,
+        time.time,
+    )
+
+
+def _evidence(ground: Ground) -> EvidenceTask:
+    data, wished = ground.given.data, ground.configuration.reading.loaded.evidence
+    anchors = [open_anchor(url, data) for url in wished.anchors]
+    rhythm = Rhythm(wished.checkpoint_s, wished.heartbeat_s)
+    return EvidenceTask(Notary(data, SqlEvidence(ground.stores.quick), anchors, time.time, rhythm))
+
+
+def _show(secret: str, given: Options) -> None:
+    """The admin key, this once, on standard output and in no log."""
+    where = paths.admin_key_file(given.data)
+    print(
+        f"\nYour admin key (kept in {where}, readable by you only):\n\n    {secret}\n\n"
+        f"Try it:\n\n    curl {given.url}/v1/chat/completions \\\n"
+        f'      -H "Authorization: Bearer {secret}" -H "Content-Type: application/json" \\\n'
+        '      -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n',
+        flush=True,
+    )
+
+
+def _private_directories(given: Options) -> None:
+    for directory in (given.data, given.run):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if directory is given.run:
+                _check_private(directory)
+        except OSError as error:
+            message = f"cannot be used: {error.strerror}"
+            raise ConfigError([Problem(str(directory), None, message)]) from error
+
+
+def _check_private(directory: Path) -> None:
+    """Sockets carry secrets: their directory is ours alone, whoever made it."""
+    status = directory.stat()
+    if status.st_uid != os.geteuid():
+        message = "belongs to another user: remove it, or choose another data directory"
+        raise ConfigError([Problem(str(directory), None, message)])
+    directory.chmod(0o700)
