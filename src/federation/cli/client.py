@@ -1,14 +1,12 @@
 """A client of the gateway's HTTP API for the command line: one request, one answer.
 
-The standard library's client, because it is there at once: a command should not spend
-longer on imports than on its question.
+The standard library's client, and that only when something is asked: a command should not
+spend longer on imports than on its question.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,6 +105,8 @@ class Gateway:
     def _exchange(
         self, method: str, path: str, body: object, timeout_s: float
     ) -> tuple[int, bytes]:
+        import http.client  # noqa: PLC0415 - start-up time
+
         connection, prefix = self._connect(timeout_s)
         headers = {"user-agent": f"federation-cli/{__version__}", "accept": "application/json"}
         if self.key:
@@ -125,7 +125,9 @@ class Gateway:
         finally:
             connection.close()
 
-    def _connect(self, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
+    def _connect(self, timeout_s: float) -> tuple[Any, str]:
+        from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - start-up time
+
         try:
             parts = urlsplit(self.url)
             port = parts.port
@@ -138,9 +140,7 @@ class Gateway:
                 code="usage",
                 exit_code=Exit.USAGE,
             )
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         return kind(parts.hostname, port, timeout=timeout_s), quote(parts.path.rstrip("/"))
 
 
@@ -159,6 +159,8 @@ def _parsed(body: bytes) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    import socket  # noqa: PLC0415 - start-up time
+
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, socket.gaierror):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,18 +56,14 @@ def show(
         str | None,
         typer.Option("--baseline", metavar="MODEL", help="provider/model to compare with."),
     ] = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Costs in groups."""
     from federation.cli import cost_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wish = cost_work.Wish(by, since, until, timezone, tuple(where or ()), top, baseline)
-    cost_work.show(Place(url, api_key, config, data), wish, as_json=as_json)
+    cost_work.show(at.place, wish, as_json=at.as_json)
 
 
 @app.command()
@@ -79,32 +75,24 @@ def savings(
     until: Until = None,
     timezone: Zone = "UTC",
     where: Where = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """What the same usage would have cost at one model's prices."""
     from federation.cli import cost_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wish = cost_work.Wish(by, since, until, timezone, tuple(where or ()), None, baseline)
-    cost_work.show(Place(url, api_key, config, data), wish, as_json=as_json)
+    cost_work.show(at.place, wish, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def mine(
     timezone: Zone = "UTC",
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """What the key that asks has used today and this month."""
     from federation.cli import cost_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    cost_work.mine(Place(url, api_key, config, data), timezone, as_json=as_json)
+    cost_work.mine(at.place, timezone, as_json=at.as_json)

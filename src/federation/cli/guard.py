@@ -1,4 +1,4 @@
-"""The edge of every command: failures become a message and an exit code.
+"""The edge of every command: what all are told, and failures as a message and an exit code.
 
 What is not caught here is a bug, and shows its traceback.
 """
@@ -6,33 +6,61 @@ What is not caught here is a bug, and shows its traceback.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any
 
 import typer
 
+from federation.cli import options
 from federation.cli.failures import CommandFailed, from_error
+from federation.cli.place import Place
 from federation.errors import FederationError
 
-P = ParamSpec("P")
+_SHARED = {
+    "url": options.Url,
+    "api_key": options.ApiKey,
+    "config": options.ConfigDir,
+    "data": options.DataDir,
+    "as_json": options.Json,
+}
 
 
-def guarded(command: Callable[P, None]) -> Callable[P, None]:
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """The command with its failures said and turned into exit codes.
 
-    Commands name their JSON switch `as_json`.
+    Where it takes `at`, the command line has the shared options in its place. One that does
+    not, and prints JSON on demand, names that switch `as_json`.
     """
+    own = inspect.signature(command, eval_str=True)
+    shared = "at" in own.parameters and own.parameters["at"].annotation is options.At
 
     @functools.wraps(command)
-    def guarding(*args: P.args, **kwargs: P.kwargs) -> None:
+    def guarding(**given: Any) -> None:
+        as_json = bool(given.get("as_json"))
+        if shared:
+            place = Place(*(given.pop(name) for name in ("url", "api_key", "config", "data")))
+            given["at"] = options.At(place, given.pop("as_json"))
         try:
-            command(*args, **kwargs)
+            command(**given)
         except FederationError as error:
-            _end(from_error(error), as_json=bool(kwargs.get("as_json")))
+            _end(from_error(error), as_json=as_json)
         except CommandFailed as failure:
-            _end(failure, as_json=bool(kwargs.get("as_json")))
+            _end(failure, as_json=as_json)
 
+    if shared:
+        guarding.__signature__ = _spelled_out(own)  # type: ignore[attr-defined]
     return guarding
+
+
+def _spelled_out(own: inspect.Signature) -> inspect.Signature:
+    """A command's signature with the shared options in place of `at`, as typer reads it."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    named = [each.replace(kind=keyword) for each in own.parameters.values() if each.name != "at"]
+    for name, annotation in _SHARED.items():
+        default = False if name == "as_json" else None
+        named.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))
+    return own.replace(parameters=named)
 
 
 def _end(failure: CommandFailed, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 from federation.domain.access import Role
 
 app = typer.Typer(
@@ -49,15 +49,11 @@ def create(
     tenant: Tenant = None,
     team: Team = None,
     user: User = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make a key. Its secret is shown once and kept nowhere."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wish = key_work.Wish(
         name=name,
@@ -69,7 +65,7 @@ def create(
         team=team or "",
         user=user or "",
     )
-    key_work.create(Place(url, api_key, config, data), wish, as_json=as_json)
+    key_work.create(at.place, wish, as_json=at.as_json)
 
 
 @app.command(name="list")
@@ -78,53 +74,39 @@ def list_keys(
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Revoked and expired ones, too.")
     ] = False,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List keys, without their secrets."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    key_work.list_all(place, everything=everything, as_json=as_json)
+    key_work.list_all(at.place, everything=everything, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def revoke(
     key: Key,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """End a key; every worker refuses it within a second."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    key_work.revoke(Place(url, api_key, config, data), key, as_json=as_json)
+    key_work.revoke(at.place, key, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def show(
     key: Key,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show a key, without its secret."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    key_work.show(place, key, as_json=as_json)
+    key_work.show(at.place, key, as_json=at.as_json)
 
 
 @app.command(name="set")
@@ -143,17 +125,12 @@ def set_key(
     ] = None,
     team: Team = None,
     user: User = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Change a key; its secret stays, and what is left out does. `--model all` lifts a limit."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     changes = key_work.changes(
         name=name,
         role=role,
@@ -163,7 +140,7 @@ def set_key(
         team=team,
         user=user,
     )
-    key_work.change(place, key, changes, as_json=as_json)
+    key_work.change(at.place, key, changes, as_json=at.as_json)
 
 
 @app.command()
@@ -176,15 +153,10 @@ def rotate(
             "--overlap", metavar="TIME", help="How long the old secret works on; 0 ends it now."
         ),
     ] = "1h",
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Give a key a new secret, shown once; the old one works on for a while."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    key_work.rotate(place, key, overlap, as_json=as_json)
+    key_work.rotate(at.place, key, overlap, as_json=at.as_json)

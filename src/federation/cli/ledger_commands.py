@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,18 +55,14 @@ def show(
     timezone: Zone = "UTC",
     tenant: Tenant = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=5000, metavar="N")] = 50,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """The first lines of a stretch of time."""
     from federation.cli import ledger_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wish = ledger_work.Wish(kind.value, since, until, timezone, tenant)
-    ledger_work.show(Place(url, api_key, config, data), wish, limit, as_json=as_json)
+    ledger_work.show(at.place, wish, limit, as_json=at.as_json)
 
 
 @app.command()
@@ -79,18 +75,14 @@ def export(
     until: Until = None,
     timezone: Zone = "UTC",
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Write every line of a stretch of time to a file."""
     from federation.cli import ledger_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wish = ledger_work.Wish(kind.value, since, until, timezone, tenant)
-    ledger_work.export(Place(url, api_key, config, data), wish, to, form.value, as_json=as_json)
+    ledger_work.export(at.place, wish, to, form.value, as_json=at.as_json)
 
 
 @app.command()
@@ -112,17 +104,13 @@ def reconcile(
         str, typer.Option("--tolerance-usd", metavar="USD", help="For each day and model.")
     ] = "0.01",
     timezone: Zone = "UTC",
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Compare an invoice with the ledger by day and model; exit code 1 where they drift apart."""
     from federation.cli import ledger_invoice  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wish = ledger_invoice.Wish(
         invoice, provider, tuple(rename or ()), tolerance, tolerance_usd, timezone
     )
-    ledger_invoice.compare(Place(url, api_key, config, data), wish, as_json=as_json)
+    ledger_invoice.compare(at.place, wish, as_json=at.as_json)

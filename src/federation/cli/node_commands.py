@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,15 +39,11 @@ def register(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", min=1, metavar="N", help="Requests at a time.")
     ] = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Register a node, or register it anew; it is ready once it answers."""
     from federation.cli import node_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wanted = {
         "id": node,
@@ -58,54 +54,42 @@ def register(
         "abilities": ability or [],
         "concurrency": concurrency,
     }
-    node_work.register(Place(url, api_key, config, data), wanted, as_json=as_json)
+    node_work.register(at.place, wanted, as_json=at.as_json)
 
 
 @app.command(name="list")
 @guarded
 def list_nodes(
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List nodes and their states."""
     from federation.cli import node_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    node_work.list_all(Place(url, api_key, config, data), as_json=as_json)
+    node_work.list_all(at.place, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def drain(
     node: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Send a node no new calls; those that run there finish."""
     from federation.cli import node_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    node_work.drain(Place(url, api_key, config, data), node, as_json=as_json)
+    node_work.drain(at.place, node, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def remove(
     node: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Forget a node; calls that run there finish."""
     from federation.cli import node_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    node_work.remove(Place(url, api_key, config, data), node, as_json=as_json)
+    node_work.remove(at.place, node, as_json=at.as_json)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from federation.cli.place import Place
 
 _GATEWAY = "Gateway"
 
@@ -51,3 +54,14 @@ DataDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What every command that asks a gateway is told: which gateway, and how to print.
+
+    A guarded command with a parameter `at` of this type has the five options above in its place.
+    """
+
+    place: Place
+    as_json: bool

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from federation.bootstrap.hold import Holder, holder
 from federation.cli.client import Gateway
-from federation.config import environment, paths
-from federation.config.peek import peek_server
+from federation.config import paths
 from federation.config.quantities import is_loopback
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
@@ -44,6 +43,8 @@ class Place:
     @property
     def environ(self) -> Mapping[str, str]:
         """The environment with the `.env` file underneath."""
+        from federation.config import environment  # noqa: PLC0415 - start-up time
+
         return environment.gather(os.environ, self.env_file).values
 
     def holder(self) -> Holder | None:
@@ -56,6 +57,8 @@ class Place:
             return self.url.rstrip("/")
         if (running := self.holder()) is not None and running.url:
             return running.url
+        from federation.config.peek import peek_server  # noqa: PLC0415 - start-up time
+
         server = peek_server(self.config_dir, os.environ, self.env_file)
         host = _EVERYWHERE.get(server.host, server.host)
         return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"

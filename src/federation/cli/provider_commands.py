@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At, ConfigDir, DataDir, Json
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, show, test and switch providers."
@@ -22,52 +22,39 @@ def list_providers(
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Those that cannot be used yet, too.")
     ] = False,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List providers; left without --all, those that can be used."""
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    provider_work.list_all(place, everything=everything, as_json=as_json)
+    provider_work.list_all(at.place, everything=everything, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def show(
     provider: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show a provider: address, place, certifications, models and prices."""
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    provider_work.show(Place(url, api_key, config, data), provider, as_json=as_json)
+    provider_work.show(at.place, provider, as_json=at.as_json)
 
 
 @app.command(name="test")
 @guarded
 def ask(
     provider: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Ask a provider whether it answers and takes the credential; costs no token."""
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    provider_work.ask(Place(url, api_key, config, data), provider, as_json=as_json)
+    provider_work.ask(at.place, provider, as_json=at.as_json)
 
 
 @app.command()
@@ -77,36 +64,26 @@ def enable(
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Also where it does not answer.")
     ] = False,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Switch a provider on, once it answered."""
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    provider_work.switch(place, provider, enabled=True, force=force, as_json=as_json)
+    provider_work.switch(at.place, provider, enabled=True, force=force, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def disable(
     provider: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Switch a provider off for new calls."""
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    provider_work.switch(place, provider, enabled=False, force=False, as_json=as_json)
+    provider_work.switch(at.place, provider, enabled=False, force=False, as_json=at.as_json)
 
 
 @app.command()

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At, Json
 
 
 class TextGroup(TyperGroup):
@@ -96,15 +96,11 @@ def run(
     system: System = None,
     max_tokens: MaxTokens = None,
     timeout: Timeout = 600.0,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Send a prompt and print the answer; with --dry-run, print the decision."""
     from federation.cli import routing_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     asked = routing_work.asked(
         text,
@@ -117,11 +113,10 @@ def run(
         system=system,
         max_tokens=max_tokens,
     )
-    place = Place(url, api_key, config, data)
     if dry_run:
-        routing_work.explain(place, asked, as_json=as_json, brief=True)
+        routing_work.explain(at.place, asked, as_json=at.as_json, brief=True)
     else:
-        routing_work.run(place, asked, timeout_s=timeout, as_json=as_json)
+        routing_work.run(at.place, asked, timeout_s=timeout, as_json=at.as_json)
 
 
 @app.command()
@@ -135,15 +130,11 @@ def explain(
     data_residency: Residency = None,
     functions: Functions = None,
     system: System = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Explain how a prompt would be routed: candidates, scores, rules. No token is spent."""
     from federation.cli import routing_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     asked = routing_work.asked(
         text,
@@ -156,8 +147,7 @@ def explain(
         system=system,
         max_tokens=None,
     )
-    place = Place(url, api_key, config, data)
-    routing_work.explain(place, asked, as_json=as_json, brief=False)
+    routing_work.explain(at.place, asked, as_json=at.as_json, brief=False)
 
 
 @app.command()

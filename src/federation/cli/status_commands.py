@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="How a running gateway is, and what it did."
@@ -17,17 +17,13 @@ app = typer.Typer(
 @app.command()
 @guarded
 def health(
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Whether it lives and is ready; with an admin key, its workers, store and configuration."""
     from federation.cli import status_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    status_work.health(Place(url, api_key, config, data), as_json=as_json)
+    status_work.health(at.place, as_json=at.as_json)
 
 
 @app.command()
@@ -36,14 +32,10 @@ def stats(
     window: Annotated[
         str, typer.Option("--window", metavar="TIME", help="Looks back 15m, 24h, 7d.")
     ] = "24h",
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Calls, tokens, cost and latency by deployment."""
     from federation.cli import status_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    status_work.stats(Place(url, api_key, config, data), window=window, as_json=as_json)
+    status_work.stats(at.place, window=window, as_json=at.as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Teams of a tenant.")
 
@@ -21,18 +21,13 @@ def list_teams(
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
     ] = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List teams."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.list_all(place, "team", {"tenant": tenant}, as_json=as_json)
+    tenant_work.list_all(at.place, "team", {"tenant": tenant}, as_json=at.as_json)
 
 
 @app.command()
@@ -40,18 +35,13 @@ def list_teams(
 def show(
     team: Id,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show a team."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.show(place, "team", team, tenant, as_json=as_json)
+    tenant_work.show(at.place, "team", team, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -62,19 +52,14 @@ def create(
         str | None, typer.Option("--name", metavar="NAME", help="What it is called.")
     ] = None,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make a team."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     fields = {"id": team, "name": name, "tenant": tenant}
-    tenant_work.create(place, "team", fields, as_json=as_json)
+    tenant_work.create(at.place, "team", fields, as_json=at.as_json)
 
 
 @app.command()
@@ -83,18 +68,13 @@ def rename(
     team: Id,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called now.")],
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Call a team something else; its id stays."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.change(place, "team", team, {"name": name}, tenant, as_json=as_json)
+    tenant_work.change(at.place, "team", team, {"name": name}, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -102,15 +82,10 @@ def rename(
 def delete(
     team: Id,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Delete a team that has no users, and no keys but revoked ones."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.delete(place, "team", team, tenant, as_json=as_json)
+    tenant_work.delete(at.place, "team", team, tenant, as_json=at.as_json)

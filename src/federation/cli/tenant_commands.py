@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import ApiKey, At, ConfigDir, DataDir, Url
 from federation.domain.tenancy import Tier
 
 app = typer.Typer(
@@ -37,36 +37,26 @@ def _quota(requests: int | None, providers: int | None) -> dict[str, int | None]
 @app.command(name="list")
 @guarded
 def list_tenants(
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List tenants."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.list_all(place, "tenant", as_json=as_json)
+    tenant_work.list_all(at.place, "tenant", as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def show(
     tenant: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show a tenant."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.show(place, "tenant", tenant, as_json=as_json)
+    tenant_work.show(at.place, "tenant", tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -77,24 +67,19 @@ def create(
     tier: TierWished = None,
     requests: Requests = None,
     providers: Providers = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make a tenant; left out, its tier is community."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     fields = {
         "id": tenant,
         "name": name,
         "tier": tier and tier.value,
         "quota": _quota(requests, providers),
     }
-    tenant_work.create(place, "tenant", fields, as_json=as_json)
+    tenant_work.create(at.place, "tenant", fields, as_json=at.as_json)
 
 
 @app.command(name="set")
@@ -105,73 +90,53 @@ def set_tenant(
     tier: TierWished = None,
     requests: Requests = None,
     providers: Providers = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Change a tenant. A quota is set as a whole: what is left out of it is unlimited."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     fields = {"name": name, "tier": tier and tier.value, "quota": _quota(requests, providers)}
-    tenant_work.change(place, "tenant", tenant, fields, as_json=as_json)
+    tenant_work.change(at.place, "tenant", tenant, fields, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def suspend(
     tenant: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """End all keys of a tenant, until it is resumed."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.change(place, "tenant", tenant, {"suspended": True}, as_json=as_json)
+    tenant_work.change(at.place, "tenant", tenant, {"suspended": True}, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def resume(
     tenant: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Let the keys of a suspended tenant work again."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.change(place, "tenant", tenant, {"suspended": False}, as_json=as_json)
+    tenant_work.change(at.place, "tenant", tenant, {"suspended": False}, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def delete(
     tenant: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Delete a tenant that has no teams, users or keys."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.delete(place, "tenant", tenant, as_json=as_json)
+    tenant_work.delete(at.place, "tenant", tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -201,15 +166,10 @@ def export(
 @guarded
 def import_tenancy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.")],
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make and change what a file says; keys that are new get new secrets, shown once."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.bring(place, file, as_json=as_json)
+    tenant_work.bring(at.place, file, as_json=at.as_json)

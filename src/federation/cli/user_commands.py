@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 from federation.domain.access import Role
 
 app = typer.Typer(
@@ -35,19 +35,14 @@ def list_users(
     team: Annotated[
         str | None, typer.Option("--team", metavar="ID", help="Only those of this team.")
     ] = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List users."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     query = {"tenant": tenant, "team": team}
-    tenant_work.list_all(place, "user", query, as_json=as_json)
+    tenant_work.list_all(at.place, "user", query, as_json=at.as_json)
 
 
 @app.command()
@@ -55,18 +50,13 @@ def list_users(
 def show(
     user: Id,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show a user."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.show(place, "user", user, tenant, as_json=as_json)
+    tenant_work.show(at.place, "user", user, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -78,17 +68,12 @@ def create(
     team: Team = None,
     email: Email = None,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make a user; left out, their role is developer."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     fields = {
         "id": user,
         "name": name,
@@ -97,7 +82,7 @@ def create(
         "email": email,
         "tenant": tenant,
     }
-    tenant_work.create(place, "user", fields, as_json=as_json)
+    tenant_work.create(at.place, "user", fields, as_json=at.as_json)
 
 
 @app.command(name="set")
@@ -109,19 +94,14 @@ def set_user(
     team: Team = None,
     email: Email = None,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Change a user. Their keys follow within a second."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
     fields = {"name": name, "role": role and role.value, "team": team, "email": email}
-    tenant_work.change(place, "user", user, fields, tenant, as_json=as_json)
+    tenant_work.change(at.place, "user", user, fields, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -129,18 +109,13 @@ def set_user(
 def suspend(
     user: Id,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """End all keys of a user, until they are resumed."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.change(place, "user", user, {"suspended": True}, tenant, as_json=as_json)
+    tenant_work.change(at.place, "user", user, {"suspended": True}, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -148,18 +123,13 @@ def suspend(
 def resume(
     user: Id,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Let the keys of a suspended user work again."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.change(place, "user", user, {"suspended": False}, tenant, as_json=as_json)
+    tenant_work.change(at.place, "user", user, {"suspended": False}, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -167,15 +137,10 @@ def resume(
 def delete(
     user: Id,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Delete a user that has no keys but revoked ones."""
     from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    tenant_work.delete(place, "user", user, tenant, as_json=as_json)
+    tenant_work.delete(at.place, "user", user, tenant, as_json=at.as_json)
