@@ -35,7 +35,7 @@ def run(command: list[str], gateway: Gateway, **more: str) -> str:
         env=environment(gateway.config, gateway.data) | {"FEDERATION_API_KEY": gateway.key, **more},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

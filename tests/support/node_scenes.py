@@ -36,7 +36,7 @@ def play(script: str, gateway: Gateway, body_limit: int) -> Seen:
         input=json.dumps(given),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -39,7 +39,7 @@ class Gateway:
             | {"FEDERATION_URL": self.url, "FEDERATION_API_KEY": self.key},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr + done.stdout
