@@ -11,7 +11,7 @@ was told has been repeated, a call's arguments and a structured answer are JSON.
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import msgspec
 
@@ -37,17 +37,6 @@ _RESTART = 24
 """Characters that tell an answer that begins anew from one that goes on."""
 _SHORTEST = 12
 """Of an overlap that does not begin and end with words."""
-
-
-class Seam(Protocol):
-    """Chunks of the new answer in, chunks that may be told out; one for each attempt."""
-
-    joined: bool
-    """From here on everything that comes is new."""
-
-    def feed(self, chunks: list[Chunk]) -> list[Chunk]:
-        """What may be told. Raises `UpstreamDiverged`; a `Failed` chunk is handed on."""
-        ...
 
 
 class Ground:
@@ -125,22 +114,16 @@ class Ground:
         return self._words + "".join(self._added)
 
 
-class Again:
-    """Lets through what comes after an exact repetition of what was told."""
+class Seam(ABC):
+    """Chunks of the new answer in, chunks that may be told out; one for each attempt."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._due = list(ground.told.pieces)
-        self._seen = 0
-        """Parts of content that the new answer has begun."""
-        self._at: dict[int, tuple[Piece, int]] = {}
-        """Parts that are being compared, with how much of each has matched."""
         self.joined = False
-        if not self._due:
-            self.joined = True
+        """From here on everything that comes is new."""
 
     def feed(self, chunks: list[Chunk]) -> list[Chunk]:
-        """See `Seam.feed`."""
+        """What may be told. Raises `UpstreamDiverged`; a `Failed` chunk is handed on."""
         out: list[Chunk] = []
         for chunk in chunks:
             match chunk:
@@ -162,6 +145,31 @@ class Again:
                 case _:
                     pass
         return out
+
+    @abstractmethod
+    def _begin(self, chunk: PartBegun, out: list[Chunk]) -> None: ...
+
+    @abstractmethod
+    def _delta(self, chunk: Delta, out: list[Chunk]) -> None: ...
+
+    @abstractmethod
+    def _end(self, part: int, out: list[Chunk]) -> None: ...
+
+    @abstractmethod
+    def _finish(self, chunk: Finished, out: list[Chunk]) -> None: ...
+
+
+class Again(Seam):
+    """Lets through what comes after an exact repetition of what was told."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self._due = list(ground.told.pieces)
+        self._seen = 0
+        """Parts of content that the new answer has begun."""
+        self._at: dict[int, tuple[Piece, int]] = {}
+        """Parts that are being compared, with how much of each has matched."""
+        self.joined = not self._due
 
     def _begin(self, chunk: PartBegun, out: list[Chunk]) -> None:
         head = chunk.head
@@ -229,7 +237,7 @@ class Again:
         self.joined = True
 
 
-class Onward:
+class Onward(Seam):
     """Lets through an answer that goes on, without what it says again.
 
     `native`: the model was given the words as its own (prefill), so that hardly anything is
@@ -241,38 +249,11 @@ class Onward:
         last = ground.told.last
         if last is None or not ground.told.continues:
             raise ValueError("only words can be gone on with")
-        self._ground = ground
+        super().__init__(ground)
         self._piece = last
         self._native = native
         self._held: list[str] = []
         self._part = -1
-        self._ended = False
-        self.joined = False
-
-    def feed(self, chunks: list[Chunk]) -> list[Chunk]:
-        """See `Seam.feed`."""
-        out: list[Chunk] = []
-        for chunk in chunks:
-            match chunk:
-                case Delta(choice=0):
-                    self._delta(chunk, out)
-                case PartBegun(choice=0):
-                    self._begin(chunk, out)
-                case PartEnded(choice=0):
-                    self._end(chunk.part, out)
-                case Begun():
-                    out.append(Resumed(chunk.model))
-                    out += self._ground.closing()
-                case Finished(choice=0):
-                    self._join(out, whole=True)
-                    out += self._ground.finish(chunk)
-                case UsageSeen():
-                    out.append(self._ground.used(chunk))
-                case Failed():
-                    out.append(chunk)
-                case _:
-                    pass
-        return out
 
     def _begin(self, chunk: PartBegun, out: list[Chunk]) -> None:
         head = chunk.head
@@ -308,6 +289,10 @@ class Onward:
         if part == self._part:
             self._join(out, whole=True)
         out += self._ground.end(part)
+
+    def _finish(self, chunk: Finished, out: list[Chunk]) -> None:
+        self._join(out, whole=True)
+        out += self._ground.finish(chunk)
 
     def _join(self, out: list[Chunk], *, whole: bool) -> None:
         """Tell what is new of what was held back, once it can be told apart."""
