@@ -9,6 +9,7 @@ import pytest
 from control_plane import ADMIN, DEVELOPER, Plane, plane
 
 from federation.bootstrap import control as bootstrap
+from federation.bootstrap.options import Options
 from federation.control.control import Control
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role, VirtualKey
@@ -291,7 +292,7 @@ async def test_a_process_whose_task_broke_ends_with_an_error(
 
     monkeypatch.setattr(bootstrap, "_serve_api", serve)
     built = plane(tmp_path)
-    given = bootstrap.Options(tmp_path, tmp_path, tmp_path / "run", "", 1, None, open=False)
+    given = Options(tmp_path, tmp_path, tmp_path / "run", "", 1, None, open=False)
 
     def broken() -> bool:
         raise RuntimeError("a bug")
