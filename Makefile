@@ -65,6 +65,10 @@ generate: $(DEV) ## write the generated files anew
 matrix: $(DEV) ## every dialect to every dialect: play the cells and print the table
 	$(MATRIX) --run $(MATRIX_ARGS) .
 
+.PHONY: cluster
+cluster: $(DEV) ## two replicas, PostgreSQL, Redis and nginx by deploy/: what holds, and what may be lost
+	FEDERATION_CLUSTER=long $(BIN)/pytest tests/api/test_cluster.py tests/api/test_cluster_losses.py -v -p no:cacheprovider
+
 format: $(DEV) ## format, and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -9,12 +9,15 @@
 #   make profile          where a worker spends its time
 #   make bench-guardrails what content checks find, and what they cost; needs FEDERATION_DATA
 #   make bench-policies   what a policy's ruling costs
+#   make bench-evidence what evidence costs a call, and how quick a log is verified
 #   make bench-ledger     how quick sums over the ledger are; LINES=10000000 for the long version
+#   make bench-translation what a long conversation costs in each of the 30 pairs of languages
+#   make bench-limits     how true limits are over two replicas and four workers, and their cost
 #   make page             writes bench/results/bench.json into docs/explanation/performance.md
 
 BENCH_PYTHON ?= .venv/bin/python
 
-.PHONY: bench bench-guardrails bench-ledger bench-peers bench-policies soak soak-faults store-outage report coldstart profile page
+.PHONY: bench bench-evidence bench-guardrails bench-ledger bench-limits bench-peers bench-policies bench-translation soak soak-faults store-outage report coldstart profile page
 
 bench: $(DEV) ## CPU, latency and streams beside nginx; QUICK=1 is shorter
 	$(BENCH_PYTHON) -m bench.run $(if $(QUICK),--quick) $(BENCH_ARGS)
@@ -31,8 +34,17 @@ bench-guardrails: $(DEV) ## what content checks find and cost; needs FEDERATION_
 bench-policies: $(DEV) ## what a policy's ruling costs
 	$(BENCH_PYTHON) -m bench.policies
 
+bench-evidence: $(DEV) ## what evidence costs a call, and how quick a log is verified
+	$(BENCH_PYTHON) -m bench.evidence $(EVIDENCE_ARGS)
+
 bench-ledger: $(DEV) ## how quick sums over the ledger are, on SQLite and PostgreSQL
 	$(BENCH_PYTHON) -m bench.ledger $(LINES) $(LEDGER_ARGS)
+
+bench-translation: $(DEV) ## a conversation of 100,000 tokens, every language to every other
+	$(BENCH_PYTHON) -m bench.translation $(TRANSLATION_ARGS)
+
+bench-limits: $(DEV) ## how true limits are, on each store, and what they cost; SECONDS=30
+	$(BENCH_PYTHON) -m bench.limits $(SECONDS)
 
 soak: $(DEV) ## memory over a long run; SHORT=1 is shorter
 	$(BENCH_PYTHON) -m bench.soak $(if $(SHORT),--short) $(SOAK_ARGS)

@@ -59,7 +59,8 @@ class FederationError(Exception):
 
     `status` is the HTTP status for client faces, `code` the stable machine word,
     `param` the request field at fault (a dotted path), where one is. `call_id` and
-    `attempts` (made before it) are set by the stage that keeps the call's record.
+    `attempts` (made before it) are set by the stage that keeps the call's record, `headers`
+    (what the limits of the client have left) by the one that limits.
     """
 
     status: int = 500
@@ -80,6 +81,7 @@ class FederationError(Exception):
         self.retry_after_s = retry_after_s
         self.call_id = ""
         self.attempts = 0
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
         if code is not None:
             self.code = code
         if status is not None:
@@ -181,10 +183,27 @@ class UnsupportedMedia(CallerError):
 
 
 class RateLimited(CallerError):
-    """One of our own limits is reached; `retry_after_s` says when to come back."""
+    """One of our own limits is reached; `retry_after_s` says when to come back.
+
+    `limit` names it, and `resets_at` (RFC 3339) is the moment, where both are known.
+    """
 
     status = 429
     code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        limit: str = "",
+        resets_at: str = "",
+    ) -> None:
+        super().__init__(message, code=code, status=status, retry_after_s=retry_after_s)
+        self.limit = limit
+        self.resets_at = resets_at
 
 
 class HeadersTooLarge(CallerError):

@@ -38,9 +38,9 @@ class Exchange(Protocol):
         """Return what has arrived and was not read, without waiting; `b""` for nothing."""
         ...
 
-    def watch(self, arrived: Callable[[], None] | None) -> bool:
-        """Call `arrived` whenever bytes have come, at the end and at a failure, in place of a
-        reader that waits; None ends that. False where this answer can only be read."""
+    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
+        """Give `arrived` whatever comes, in place of a reader that waits, and `b""` at the end
+        and at a failure; None ends that. False where this answer can only be read."""
         ...
 
     @property

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -135,6 +136,56 @@ async def test_control_is_killed_again_and_again_and_every_answered_call_is_prov
     assert kinds["log_closed"] == 1, "only the last end was meant"
     assert kinds["heartbeat"]
     assert 0 < len(anchored) <= len(checkpoints)
+
+
+def replaced(service: Service, before: set[int]) -> bool | None:
+    return bool(service.workers() - before) or None
+
+
+async def test_workers_are_killed_at_random_and_four_write_one_log_that_misses_nothing(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    text = EVIDENCE.replace("{anchor}", str(tmp_path / "elsewhere.jsonl"))
+    config = write_config(tmp_path, upstream.url, text)
+    chance = random.Random(11)
+    async with serving(tmp_path, config, workers=4) as service:
+        clients = Clients()
+        asking = [asyncio.ensure_future(clients.ask(service, n)) for n in range(8)]
+        for _ in range(3):
+            await asyncio.sleep(chance.uniform(0.2, 0.8))
+            before = service.workers()
+            os.kill(chance.choice(sorted(before)), signal.SIGKILL)
+            await until(partial(replaced, service, before), 60.0)
+        clients.stopped = True
+        await asyncio.gather(*asking)
+        async with service.client() as client:
+            end = time.monotonic() + 60
+            # Whoever died last is known to be dead a second later, or at the next start.
+            while (await client.get("/v1/calls?outcome=running")).json()["data"]:
+                assert time.monotonic() < end
+                await asyncio.sleep(0.1)
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.exits() == 0
+        ledger = service.calls()
+    assert clients.answered
+    reading = EvidenceReading(tmp_path / "data")
+    keys, checkpoints = reading.keys(), list(reading.checkpoints())
+    entries = list(reading.entries())
+    trusted = read_keys(keys)[0].public
+    assert Verification(trusted, keys).run(checkpoints, entries).findings == []
+    assert not Log().verify(trusted, keys, checkpoints, entries)
+    records = [json.loads(line)["line"] for line in entries]
+    places = Counter((line["writer"], line["seq"]) for line in records)
+    assert set(places.values()) == {1}, "no number twice"
+    by_type: dict[str, set[str]] = {"started": set(), "ended": set(), "lost": set()}
+    for line in records:
+        if line["record"]["type"] in by_type:
+            by_type[line["record"]["type"]].add(line["record"]["call"])
+    assert set(clients.answered) <= by_type["ended"], "no answered call without a record"
+    assert by_type["started"] <= by_type["ended"] | by_type["lost"], "none is left open"
+    assert not by_type["lost"] & by_type["ended"]
+    lost = {name for name, call in ledger.items() if call["outcome"] == "lost"}
+    assert lost == by_type["lost"]
 
 
 def test_the_independent_verifier_loads_nothing_of_the_gateway() -> None:

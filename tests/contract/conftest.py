@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sql_stores import sql_engine
 
 from federation.control.ports import (
     CallStore,
@@ -18,7 +19,6 @@ from federation.control.ports import (
 from federation.storage.accounts import SqlKeys
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
-from federation.storage.engine import open_engine, prepare_schema
 from federation.storage.memory import (
     MemoryCalls,
     MemoryKeys,
@@ -38,24 +38,21 @@ class Stores:
     responses: ResponseStore
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     if request.param == "memory":
         yield Stores(
             MemoryCalls(), MemoryKeys(), MemoryOverrides(), MemoryVersions(), MemoryResponses()
         )
         return
-    path = tmp_path / "store.db"
-    engine = open_engine(path)
-    prepare_schema(engine, path)
-    yield Stores(
-        SqlCalls(engine),
-        SqlKeys(engine),
-        SqlOverrides(engine),
-        SqlVersions(engine),
-        SqlResponses(engine),
-    )
-    engine.dispose()
+    with sql_engine(request.param, tmp_path) as engine:
+        yield Stores(
+            SqlCalls(engine),
+            SqlKeys(engine),
+            SqlOverrides(engine),
+            SqlVersions(engine),
+            SqlResponses(engine),
+        )
 
 
 @pytest.fixture

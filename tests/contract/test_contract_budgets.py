@@ -288,3 +288,16 @@ def test_a_budget_is_its_own_tenant_s_alone(world: MoneyWorld) -> None:
     assert [each.id for each in store.list(None)] == ["b0", "b1"]
     assert store.remove("b1", "acme")
     assert not store.remove("b1", "acme")
+
+
+def test_pots_that_are_long_over_are_forgotten_unless_somebody_holds_money_of_them(
+    pots: PotStore,
+) -> None:
+    held, old, new = (Pot(f"acme/b1/-/{n}", 1000) for n in (1, 2, 3))
+    for pot, writer in ((held, "w1"), (old, "w2"), (new, "w2")):
+        ask(pots, (pot, 10), writer=writer)
+    pots.turn(Turn(closes=("w2",)))
+    assert pots.prune(lambda pot: pot in (held.id, old.id)) == 1
+    assert [each.pot for each in pots.leases()] == [held.id]
+    assert {each.pot for each in pots.standings("b1")} == {held.id, new.id}
+    assert pots.prune(lambda _: False) == 0

@@ -126,11 +126,26 @@ def test_calls_of_a_dead_writer_are_lost_and_its_position_closed(calls: CallStor
     take(calls, started("call_1"), started("call_2"), ended("call_2"))
     take(calls, started("call_3"), writer="v")
     closed = Position(1, 400, 3, closed=True)
+    assert [each.record.call for each in calls.running("w")] == ["call_1"]
     assert calls.close_writer("w", closed) == 1
+    assert calls.running("w") == []
     assert calls.positions()["w"] == closed
     outcomes = {entry.record.call: entry.outcome for entry in calls.page(CallFilter(None))}
     assert outcomes == {"call_1": LOST, "call_2": "ok", "call_3": RUNNING}
     assert calls.close_writer("w", closed) == 0
+
+
+def test_calls_that_another_replica_left_are_lost_until_its_journal_says_otherwise(
+    calls: CallStore,
+) -> None:
+    take(calls, started("call_1"), started("call_2"))
+    before = calls.positions()
+    assert calls.close_writer("w", None) == 2
+    assert calls.positions() == before
+    take(calls, ended("call_1"), seq=3)
+    outcomes = {entry.record.call: entry.outcome for entry in calls.page(CallFilter(None))}
+    assert outcomes == {"call_1": "ok", "call_2": LOST}
+    assert sorted(each.outcome for each in calls.sums(0, None)) == [LOST, "ok"]
 
 
 def test_what_a_lost_call_cost_is_unknown(calls: CallStore) -> None:

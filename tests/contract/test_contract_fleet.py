@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sql_stores import sql_engine
 
 from federation.control.fleet_ports import NodeStore, OverflowStore
-from federation.storage.engine import open_engine, prepare_schema
 from federation.storage.fleet import SqlNodes, SqlOverflow
 from federation.storage.fleet_entries import NodeEntry, OverflowEntry
 from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
@@ -28,18 +28,15 @@ BOX = NodeEntry(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def stores(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[NodeStore, OverflowStore]]:
     if request.param == "memory":
         yield MemoryNodes(), MemoryOverflow()
         return
-    path = tmp_path / "store.db"
-    engine = open_engine(path)
-    prepare_schema(engine, path)
-    yield SqlNodes(engine), SqlOverflow(engine)
-    engine.dispose()
+    with sql_engine(request.param, tmp_path) as engine:
+        yield SqlNodes(engine), SqlOverflow(engine)
 
 
 def test_the_last_word_about_a_node_counts(stores: tuple[NodeStore, OverflowStore]) -> None:

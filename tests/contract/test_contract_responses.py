@@ -6,6 +6,7 @@ import pytest
 
 from federation.control.ports import ResponseStore
 from federation.storage.entries import ResponseEntry
+from federation.storage.sealing_entries import HoldEntry
 
 NOW = 10_000
 NO_LIMIT = 1 << 40
@@ -104,6 +105,25 @@ def test_expired_responses_are_swept_some_at_a_time(responses: ResponseStore) ->
     assert responses.owners("default", ("msg_0", "msg_young"), 0) == [
         replace(entry("young"), expires_ms=50_000)
     ]
+
+
+def test_what_a_hold_covers_is_not_swept_and_a_buried_one_is_absent(
+    responses: ResponseStore,
+) -> None:
+    for name, subject in (("a", "p_1"), ("b", "p_2"), ("c", "p_1")):
+        responses.add(replace(entry(name), subject=subject), ())
+    responses.add(replace(entry("d"), tenant="other", subject="p_1"), ())
+    person = HoldEntry("hold_1", "default", "p_1", "case", "key_1", 1)
+    everyone = HoldEntry("hold_2", "other", "", "case", "key_1", 1)
+
+    assert responses.bury("default", "resp_c", NOW)
+    assert not responses.bury("default", "resp_c", NOW)
+    assert not responses.bury("other", "resp_a", NOW)
+    assert responses.find("default", "resp_c", NOW) is None
+    assert responses.expire(20_000, 10, (person, everyone)) == 1
+    assert responses.expire(20_000, 10, (everyone,)) == 2
+    assert responses.find("other", "resp_d", NOW) is not None
+    assert responses.expire(20_000, 10) == 1
 
 
 def test_items_lead_to_the_responses_that_hold_them(responses: ResponseStore) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from limits_rig import limiting
+
+from federation.bootstrap.contents import keep_contents
+from federation.bootstrap.overseeing import approved, oversee
 from federation.config.settings import Access, Loaded, ServerSettings
 from federation.config.watch import Fingerprint
+from federation.control.alerts import AlertDesk
+from federation.control.alerts_channels import Channels
 from federation.control.analytics import AnalyticsDesk
 from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration, Reading
@@ -22,6 +29,10 @@ from federation.control.overflow import OverflowDesk, with_overflow
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
 from federation.control.responses import ResponseDesk
+from federation.control.sign_in import SignInDesk
+from federation.control.sign_in_issuers import Issuers
+from federation.control.sign_in_keys import TokenKeys
+from federation.control.sign_in_people import PeopleDoor
 from federation.control.tenancy import Tenancy
 from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
@@ -31,8 +42,11 @@ from federation.errors import ConfigError, FederationError, Problem
 from federation.gateway.tokens import Tokens
 from federation.ports import Exchange
 from federation.schema.http import Headers, Timeouts, WireRequest
+from federation.storage.alerts_memory import MemoryNotices
 from federation.storage.analytics_memory import MemoryAnalytics
 from federation.storage.budgets_memory import MemoryBudgets, MemoryPots
+from federation.storage.engine import Stores, open_engine, prepare_schema
+from federation.storage.evidence_index import SqlEvidence
 from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
 from federation.storage.journal_reader import JournalReader
 from federation.storage.memory import (
@@ -43,6 +57,7 @@ from federation.storage.memory import (
     MemoryVersions,
 )
 from federation.storage.sealing import Sealer
+from federation.storage.sessions_memory import MemorySessions, MemoryTokenKeys
 from federation.storage.tenancy_memory import MemoryAnswers, MemoryTenancy
 
 ADMIN = "fed_the-administrators-own-secret"
@@ -98,7 +113,7 @@ class Answer:
     def take(self) -> bytes:
         return b""
 
-    def watch(self, arrived: Callable[[], None] | None) -> bool:
+    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
         return False
 
     def release(self) -> None:
@@ -185,13 +200,18 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
     files = operator(config, is_open=is_open)
     overrides = MemoryOverrides()
     nodes, overflow = MemoryNodes(), MemoryOverflow()
+    engine = open_engine(directory / "oversight.db", synchronous="OFF")
+    prepare_schema(engine)
+    with_approved = approved(engine, clock)
     configuration = Configuration(
         files.read,
         files.look,
         overrides,
         MemoryVersions(),
         clock,
-        lambda loaded: with_overflow(with_nodes(loaded, nodes.list()), overflow.list()),
+        lambda loaded: with_approved(
+            with_overflow(with_nodes(loaded, nodes.list()), overflow.list())
+        ),
     )
     errands, calls, keys = Errands("store"), MemoryCalls(), MemoryKeys()
     keys.ensure_tenant("default", 0)
@@ -213,10 +233,47 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         lambda: configuration.reading.loaded.budgets,
         errands,
     )
+    issuers = Issuers(
+        provided, lambda: configuration.reading.loaded.sign_in, lambda _: None, time.monotonic
+    )
+    sign_in = SignInDesk(
+        MemorySessions(),
+        TokenKeys(MemoryTokenKeys(), Sealer(b"t" * 32)),
+        issuers,
+        lambda: configuration.reading.loaded.sign_in,
+        errands,
+        clock,
+        b"k" * 32,
+    )
+    limits = limiting("here", tenancy, lambda: configuration.reading.loaded.limits, errands)
+
+    async def changed() -> None:
+        await desk.refresh()
+        await limits.desk.refresh()
+
+    members = Tenancy(tenancy, errands, changed)
+    people = PeopleDoor(
+        sign_in,
+        members,
+        lambda: configuration.reading.loaded.sign_in,
+        b"t" * 32,
+        clock,
+    )
+    stores = Stores(engine, engine, engine)
+    contents = keep_contents(directory, stores, configuration, ledger, "here", b"m" * 32, clock)
     control = Control(
         configuration=configuration,
         keys=desk,
-        tenancy=Tenancy(tenancy, errands, desk.refresh),
+        tenancy=members,
+        sign_in=sign_in,
+        people=people,
+        alerts=AlertDesk(
+            MemoryNotices(),
+            Channels(provided, lambda: configuration.reading.loaded.alerts, lambda _: None, clock),
+            lambda: budgets.book,
+            errands,
+            clock,
+        ),
         once=Once(MemoryAnswers(), b"k" * 32, errands, clock),
         ledger=ledger,
         analytics=AnalyticsDesk(
@@ -224,6 +281,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         ),
         budgets=budgets,
         money=Money("here", pots, budgets, ingest, journals),
+        limits=limits,
         providers=providers,
         fleet=FleetDesk(
             configuration,
@@ -232,9 +290,21 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
             prober,
             clock,
         ),
+        oversight=oversee(
+            directory,
+            engine,
+            SqlEvidence(engine),
+            configuration,
+            desk,
+            keys,
+            providers,
+            ingest,
+            errands,
+            clock,
+        ),
         responses=ResponseDesk(
             responses,
-            Sealer(b"s" * 32),
+            contents.seals,
             lambda: configuration.snapshot.settings,
             living.__contains__,
             clock,
@@ -243,5 +313,6 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         run=run,
         workers=1,
         clock=clock,
+        data=contents.desk,
     )
     return Plane(control, files, clock, provided, calls, keys, journal, probes, responses, living)

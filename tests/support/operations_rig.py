@@ -14,6 +14,7 @@ from operations_world import PROVIDERS
 from scripted import Behave, Talk, Upstream
 
 from federation.domain.catalogue import Deployment, Model, Price, Provider, Rates
+from federation.domain.policies import Policy
 from federation.domain.routes import Deadlines, ListenerLimits, Route, Settings, Target
 from federation.schema.http import Origin, WireReply, WireRequest
 
@@ -92,6 +93,7 @@ async def places(
     deadlines: Deadlines | None = None,
     routes: tuple[Route, ...] = (),
     limits: ListenerLimits | None = None,
+    policies: tuple[Policy, ...] = (),
     timeout: float = 20.0,
 ) -> AsyncIterator[tuple[Gateway, httpx.AsyncClient, list[Upstream]]]:
     """A gateway whose route `work` has these places, in order."""
@@ -100,7 +102,7 @@ async def places(
         await upstream.__aenter__()
     rows = tuple(place.deployed(at) for at, place in enumerate(given))
     work = Route("work", "priority", tuple(Target(row.id) for row in rows), deadlines=deadlines)
-    state = snapshot(rows, work, *routes, settings=settings)
+    state = replace(snapshot(rows, work, *routes, settings=settings), policies=policies)
     try:
         async with (
             gateway(state, limits=limits) as running,

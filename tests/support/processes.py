@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,8 +159,15 @@ def write_config(root: Path, url: str, federation: str = FEDERATION, more: str =
     return config
 
 
-def start(root: Path, config: Path, port: int, workers: int = 2, drain_s: float = 10.0) -> Service:
-    """Start a service; it is the caller's to stop."""
+def start(
+    root: Path,
+    config: Path,
+    port: int,
+    workers: int = 2,
+    drain_s: float = 10.0,
+    environ: Mapping[str, str] | None = None,
+) -> Service:
+    """Start a service, with these variables too; it is the caller's to stop."""
     given = {
         "host": "127.0.0.1",
         "port": port,
@@ -175,7 +182,9 @@ def start(root: Path, config: Path, port: int, workers: int = 2, drain_s: float 
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, json.dumps(given)],
-            env=kept | {"FEDERATION_ADMIN_KEY": ADMIN, "ACME_KEY": "sk-acme-upstream"},
+            env=kept
+            | {"FEDERATION_ADMIN_KEY": ADMIN, "ACME_KEY": "sk-acme-upstream"}
+            | dict(environ or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -186,10 +195,15 @@ def start(root: Path, config: Path, port: int, workers: int = 2, drain_s: float 
 
 @asynccontextmanager
 async def serving(
-    root: Path, config: Path, workers: int = 2, drain_s: float = 10.0
+    root: Path,
+    config: Path,
+    workers: int = 2,
+    drain_s: float = 10.0,
+    environ: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> AsyncIterator[Service]:
     """A service that is ready; at the end nothing of it is left, whatever happened."""
-    service = start(root, config, free_port(), workers, drain_s)
+    service = start(root, config, port or free_port(), workers, drain_s, environ)
     try:
         await ready(service, workers)
         yield service

@@ -23,12 +23,13 @@ from outliving import end_with_parent, free_port
 class RedisServer:
     """Started at once, stopped at the end of the process."""
 
-    def __init__(self, *, history: bool = True) -> None:
+    def __init__(self, *, history: bool = True, config: Path | None = None) -> None:
         binary = shutil.which("redis-server")
         if binary is None:
             pytest.skip("Redis is not installed (Debian: redis-server)")
         self._binary = binary
         self._history = history
+        self._config = [] if config is None else [str(config)]
         self.home = Path(tempfile.mkdtemp(prefix="federation-redis-"))
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -37,7 +38,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        command = [self._binary, "--bind", "127.0.0.1", "--port", str(self.port)]
+        command = [self._binary, *self._config, "--bind", "127.0.0.1", "--port", str(self.port)]
         command += ["--dir", str(self.home), "--save", "", "--auto-aof-rewrite-percentage", "0"]
         command += ["--appendonly", "yes" if self._history else "no", "--appendfsync", "no"]
         self._process = subprocess.Popen(
@@ -59,11 +60,28 @@ class RedisServer:
                 client.close()
                 return
 
-    def lose(self) -> None:
-        """Kill it and have it come back with nothing."""
+    def stop(self) -> None:
+        """Kill it; `start` has it come back with what it wrote down."""
         self._process.kill()
         self._process.wait(20)
+
+    def lose(self) -> None:
+        """Kill it and have it come back with nothing."""
+        self.stop()
         shutil.rmtree(self.home / "appendonlydir", ignore_errors=True)
+        self.start()
+
+    def saved(self) -> Path:
+        """A copy of what it has written down by now."""
+        copy = Path(tempfile.mkdtemp(dir=self.home)) / "appendonlydir"
+        shutil.copytree(self.home / "appendonlydir", copy)
+        return copy
+
+    def rolled_back(self, copy: Path) -> None:
+        """Kill it and have it come back with an older copy of its memory."""
+        self.stop()
+        shutil.rmtree(self.home / "appendonlydir")
+        shutil.copytree(copy, self.home / "appendonlydir")
         self.start()
 
     def wipe(self) -> None:

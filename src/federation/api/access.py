@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from federation.api.recording import asked
 from federation.control.control import Control
 from federation.control.permissions import Permission, may
 from federation.domain.access import VirtualKey
@@ -31,6 +32,10 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", "/v1/admin/budgets"): Permission.CHANGE_BUDGETS,
     ("GET", "/v1/admin/budgets/{budget}"): Permission.READ_STATS,
     ("DELETE", "/v1/admin/budgets/{budget}"): Permission.CHANGE_BUDGETS,
+    ("GET", "/v1/admin/limits"): Permission.READ_STATS,
+    ("POST", "/v1/admin/limits"): Permission.CHANGE_LIMITS,
+    ("GET", "/v1/admin/limits/{limit}"): Permission.READ_STATS,
+    ("DELETE", "/v1/admin/limits/{limit}"): Permission.CHANGE_LIMITS,
     ("GET", "/user/stats"): Permission.READ_STATS,
     ("GET", "/v1/keys"): Permission.READ_KEYS,
     ("POST", "/v1/keys"): Permission.CHANGE_KEYS,
@@ -55,6 +60,31 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("DELETE", "/v1/admin/users/{user}"): Permission.CHANGE_TENANCY,
     ("GET", "/v1/admin/tenancy"): Permission.READ_TENANCY,
     ("POST", "/v1/admin/tenancy"): Permission.CHANGE_TENANTS,
+    ("GET", "/v1/violations"): Permission.READ_OVERSIGHT,
+    ("GET", "/v1/violations/{violation}"): Permission.READ_OVERSIGHT,
+    ("POST", "/v1/violations/{violation}/acknowledge"): Permission.CHANGE_VIOLATIONS,
+    ("POST", "/v1/violations/{violation}/resolve"): Permission.CHANGE_VIOLATIONS,
+    ("POST", "/v1/violations/{violation}/remedies"): Permission.CHANGE_VIOLATIONS,
+    ("POST", "/v1/remedies/{remedy}/approve"): Permission.CHANGE_VIOLATIONS,
+    ("POST", "/v1/remedies/{remedy}/reject"): Permission.CHANGE_VIOLATIONS,
+    ("POST", "/v1/remedies/{remedy}/undo"): Permission.CHANGE_VIOLATIONS,
+    ("GET", "/v1/compliance/reports/{framework}"): Permission.READ_OVERSIGHT,
+    ("GET", "/v1/policies"): Permission.READ_POLICIES,
+    ("GET", "/v1/policies/proposals"): Permission.READ_POLICIES,
+    ("POST", "/v1/policies/proposals"): Permission.CHANGE_POLICIES,
+    ("GET", "/v1/policies/proposals/{proposal}"): Permission.READ_POLICIES,
+    ("POST", "/v1/policies/proposals/{proposal}/{decision}"): Permission.CHANGE_POLICIES,
+    ("GET", "/v1/policies/approvals"): Permission.READ_POLICIES,
+    ("POST", "/v1/policies/approvals"): Permission.CHANGE_POLICIES,
+    ("GET", "/v1/admin/data/payloads"): Permission.READ_DATA,
+    ("GET", "/v1/admin/data/payloads/{call}"): Permission.READ_DATA,
+    ("GET", "/v1/admin/data/holds"): Permission.READ_DATA,
+    ("POST", "/v1/admin/data/holds"): Permission.CHANGE_DATA,
+    ("DELETE", "/v1/admin/data/holds/{hold}"): Permission.CHANGE_DATA,
+    ("GET", "/v1/admin/data/erasures"): Permission.READ_DATA,
+    ("POST", "/v1/admin/data/erasures"): Permission.CHANGE_DATA,
+    ("GET", "/v1/admin/data/keys"): Permission.READ_DATA,
+    ("POST", "/v1/admin/data/keys/rotate"): Permission.CHANGE_DATA,
     ("POST", "/v1/providers/{provider}/enable"): Permission.CHANGE_PROVIDERS,
     ("POST", "/v1/providers/{provider}/disable"): Permission.CHANGE_PROVIDERS,
     ("POST", "/v1/providers/{provider}/test"): Permission.CHANGE_PROVIDERS,
@@ -66,6 +96,14 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", "/admin/nodes/{node}/drain"): Permission.CHANGE_PROVIDERS,
     ("DELETE", "/admin/nodes/{node}"): Permission.CHANGE_PROVIDERS,
     ("GET", "/metrics"): Permission.READ_METRICS,
+    ("POST", "/auth/token"): OPEN,
+    ("POST", "/auth/refresh"): OPEN,
+    ("POST", "/auth/revoke"): OPEN,
+    ("GET", "/auth/me"): Permission.READ_SELF,
+    ("GET", "/auth/jwks.json"): OPEN,
+    ("GET", "/auth/issuers"): OPEN,
+    ("GET", "/auth/login"): OPEN,
+    ("GET", "/auth/callback"): OPEN,
     ("GET", "/health/startup"): OPEN,
     ("GET", "/docs"): OPEN,
     ("GET", "/openapi.json"): OPEN,
@@ -88,18 +126,21 @@ def authorize(request: Request) -> VirtualKey:
     if permission is None:
         return ANONYMOUS
     key = _identify(request)
+    notebook = control_of(request).oversight.notebook
     if not may(key, permission):
+        asked(notebook, request.scope, route.path, key, "refused")
         raise Forbidden(
             f"A key with the role '{key.role.value}' of tenant '{key.tenant}' "
             f"may not do this (it needs '{permission.value}')."
         )
+    asked(notebook, request.scope, route.path, key, "asked")
     return key
 
 
 def _identify(request: Request) -> VirtualKey:
     control = control_of(request)
     is_open = control.configuration.snapshot.settings.open
-    return identify(dict(request.scope["headers"]), control.keys.keys.find, is_open=is_open)
+    return identify(dict(request.scope["headers"]), control.sign_in.bearers.find, is_open=is_open)
 
 
 Asker = Annotated[VirtualKey, Depends(authorize)]

@@ -12,20 +12,27 @@ from federation import __version__
 from federation.api import (
     admin,
     analytics,
+    auth,
     budgets,
     calls,
+    compliance,
+    data,
     errors,
     keys,
+    limits,
     page,
+    policies,
     providers,
     status,
     tenancy_file,
     tenancy_teams,
     tenancy_tenants,
     tenancy_users,
+    violations,
 )
 from federation.api.access import authorize
 from federation.api.models import ErrorReply
+from federation.api.recording import Recorded
 from federation.control.control import Control
 
 _FAILURES = {
@@ -53,13 +60,20 @@ def create_app(control: Control) -> FastAPI:
         responses=_FAILURES,  # type: ignore[arg-type]
     )
     app.state.control = control
+    app.add_middleware(Recorded)
     for module in (
         admin,
         analytics,
+        auth,
         budgets,
+        limits,
         calls,
+        data,
         keys,
+        policies,
         providers,
+        violations,
+        compliance,
         status,
         tenancy_tenants,
         tenancy_teams,

@@ -93,14 +93,8 @@ async def list_budgets(
 ) -> BudgetList:
     """Budgets and how they stand."""
     pages = Pages(control, asker, "budgets", tenant)
-    after = pages.after(cursor)
-    seen = sorted(
-        await control.budgets.visible(asker, tenant), key=lambda each: (each.created_ms, each.id)
-    )
-    found = [each for each in seen if after is None or (each.created_ms, each.id) > after]
-    page = found[:limit]
-    end = (page[-1].created_ms, page[-1].id) if len(found) > limit else None
-    return BudgetList(data=[await _view(control, each) for each in page], next=pages.next(end))
+    page, end = pages.cut(await control.budgets.visible(asker, tenant), cursor, limit)
+    return BudgetList(data=[await _view(control, each) for each in page], next=end)
 
 
 @router.post("/v1/admin/budgets", status_code=201)

@@ -65,6 +65,7 @@ async def create_key(
         providers=tuple(body.providers),
         team=body.team,
         user=body.user,
+        scopes=tuple(each.value for each in body.scopes),
     )
     key, secret = await control.keys.mint(asker, wish)
     tagged(response, key)
@@ -92,7 +93,9 @@ async def change_key(
     changes: dict[str, Any] = {}
     for name in body.model_fields_set:
         value = getattr(body, name)
-        if name == "expires_in_s":
+        if name == "scopes":
+            changes[name] = tuple(each.value for each in body.scopes)
+        elif name == "expires_in_s":
             changes["expires_ms"] = _end(control.clock(), value)
         else:
             changes[name] = tuple(value) if isinstance(value, list) else value
@@ -146,4 +149,5 @@ def view_fields(key: VirtualKey) -> dict[str, object]:
         "hint": key.hint,
         "team": key.team,
         "user": key.user,
+        "scopes": list(key.scopes),
     }

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from federation.control.permissions import Permission
 from federation.domain.access import Role
 
 
@@ -125,6 +126,7 @@ class KeyView(BaseModel):
     hint: str = Field(description="The secret's last characters.")
     team: str = Field(default="", description="Empty is that of its user, or none.")
     user: str = ""
+    scopes: list[Permission] = Field(default=[], description="Empty is all that its role may.")
 
 
 class NewKeyView(KeyView):
@@ -158,6 +160,9 @@ class KeyBody(Strict):
     providers: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
     team: str = Field(default="", max_length=128, description="Left out, that of the user.")
     user: str = Field(default="", max_length=128)
+    scopes: list[Permission] = Field(
+        default=[], max_length=len(Permission), description="Empty is all that its role may."
+    )
 
 
 class KeyEdit(Strict):
@@ -172,6 +177,9 @@ class KeyEdit(Strict):
     providers: list[str] = Field(default=[], max_length=1000, description="Empty is all.")
     team: str = Field(default="", max_length=128)
     user: str = Field(default="", max_length=128)
+    scopes: list[Permission] = Field(
+        default=[], max_length=len(Permission), description="Empty is all that its role may."
+    )
 
 
 class RotateBody(Strict):
@@ -220,6 +228,19 @@ class WorkerView(BaseModel):
     pid: int
     since_ms: int
     reported_ms: int
+
+
+class ReplicaView(BaseModel):
+    """A control process on the same database."""
+
+    id: str
+    url: str
+    version: str
+    workers: int
+    alive: bool
+    """Heard of within the last 15 seconds."""
+    silent_ms: int
+    started_ms: int
 
 
 class ConfigView(BaseModel):
@@ -286,6 +307,8 @@ class StatusView(BaseModel):
     deployments: list[StandingView]
     overflow: OverflowStateView
     nodes: list[NodeStateView]
+    replicas: list[ReplicaView] = []
+    """Everybody on a shared database, this one too; empty where it is shared with none."""
 
 
 class StatsRow(BaseModel):

@@ -12,6 +12,7 @@ from federation.api.models import (
     ConfigView,
     NodeStateView,
     OverflowStateView,
+    ReplicaView,
     StandingView,
     StartupView,
     StatusView,
@@ -68,6 +69,18 @@ async def get_status(control: ControlPlane) -> StatusView:
                 ),
             )
             for node in await control.fleet.nodes.known()
+        ],
+        replicas=[
+            ReplicaView(
+                id=each.id,
+                url=each.url,
+                version=each.version,
+                workers=each.workers,
+                alive=each.alive,
+                silent_ms=each.silent_ms,
+                started_ms=each.started_ms,
+            )
+            for each in (control.replicas.known if control.replicas is not None else ())
         ],
     )
 

@@ -19,7 +19,7 @@ from federation.api.tenancy_models import (
 )
 from federation.api.tenancy_once import OnceRoute
 from federation.api.tenancy_tenants import quota
-from federation.control.permissions import KeyWish
+from federation.control.permissions import KeyWish, Permission
 from federation.control.tenancy import Put
 from federation.control.tenancy_estates import Estate, Issue, read_estates, write_estates
 from federation.domain.tenancy import Team, Tenant, Tier, User
@@ -94,6 +94,7 @@ def _key_entry(issue: Issue) -> KeyEntry:
         providers=list(wish.providers),
         team=wish.team,
         user=wish.user,
+        scopes=[Permission(each) for each in wish.scopes],
     )
 
 
@@ -129,4 +130,5 @@ def _wish(key: KeyEntry, tenant: str) -> KeyWish:
         providers=tuple(key.providers),
         team=key.team,
         user=key.user,
+        scopes=tuple(each.value for each in key.scopes),
     )

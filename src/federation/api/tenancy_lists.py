@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Header, Query, Response
 
 from federation.control.control import Control
 from federation.control.permissions import reach
 from federation.control.tenancy_cursors import Cursors
-from federation.control.tenancy_tags import tag_of
+from federation.control.tenancy_tags import Kept, tag_of
 from federation.domain.access import VirtualKey
-from federation.domain.tenancy import Member
 from federation.storage.tenancy_entries import Place
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
@@ -31,6 +31,23 @@ IfMatch = Annotated[
 ]
 
 
+class Dated(Protocol):
+    """What can be listed from the oldest on."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def created_ms(self) -> int:
+        """When it was made."""
+        ...
+
+
+D = TypeVar("D", bound=Dated)
+
+
 class Pages:
     """The pages of one list, as one asker may see it. Raises `NotFound`."""
 
@@ -48,7 +65,16 @@ class Pages:
         """The cursor of the page after."""
         return None if end is None else self._cursors.write(end, *self._bound)
 
+    def cut(self, seen: Iterable[D], cursor: str | None, limit: int) -> tuple[list[D], str | None]:
+        """A page of what is held in memory, oldest first, and the cursor of the page after."""
+        after = self.after(cursor)
+        order = sorted(seen, key=lambda each: (each.created_ms, each.id))
+        found = [each for each in order if after is None or (each.created_ms, each.id) > after]
+        page = found[:limit]
+        more = len(found) > limit
+        return page, self.next((page[-1].created_ms, page[-1].id)) if more else None
 
-def tagged(response: Response, kept: Member | VirtualKey) -> None:
+
+def tagged(response: Response, kept: Kept) -> None:
     """Say in which state an object is."""
     response.headers["etag"] = tag_of(kept)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from federation.api.models import NewKeyView, Strict
+from federation.control.permissions import Permission
 from federation.domain.access import Role
 from federation.domain.tenancy import NAME_LIMIT, Tier
 
@@ -165,6 +166,7 @@ class KeyEntry(Strict):
     providers: list[str] = Field(default=[], max_length=1000)
     team: str = Field(default="", max_length=128)
     user: str = Field(default="", max_length=128)
+    scopes: list[Permission] = Field(default=[], max_length=len(Permission))
 
 
 class TenantEntry(Strict):

@@ -23,6 +23,8 @@ from federation.gateway.responses.shelf import Shelf
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard
+from federation.gateway.stages.keep import ContentKeeper
+from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import Recorder
 from federation.gateway.stateless import without_refused_states
 from federation.gateway.world import World
@@ -37,10 +39,11 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     """
     stages = (
         Recorder(world.journal, world.meter, world.ended, world.clock),
+        Limiter(world),
         Admission(world),
     )
-    guard = ContentGuard(world)
-    pipeline = compose((*stages, guard.chat), without_refused_states(Dispatcher(world)))
+    guard, keeper = ContentGuard(world), ContentKeeper(world)
+    pipeline = compose((*stages, guard.chat, keeper), without_refused_states(Dispatcher(world)))
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
     counts = {
         name: Chat(
@@ -53,7 +56,9 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
         for name, face in COUNTS.items()
     }
     route = RouteEndpoint(world, chats["openai"])
-    operations = Operations(world, compose((*stages, guard.operation), OperationDispatcher(world)))
+    operations = Operations(
+        world, compose((*stages, guard.operation, keeper), OperationDispatcher(world))
+    )
     responses, stored = _responses(world, chats[RESPONSES], control, writer)
     return Desk(
         world,
@@ -61,7 +66,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
         stored,
         counts,
         operations,
-        PassThrough(world, stages),
+        PassThrough(world, stages, guard),
         route,
         Passing(world.transport, control),
     )

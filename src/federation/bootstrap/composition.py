@@ -8,19 +8,27 @@ and budgets are counted anew before any worker may ask for money.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from federation.bootstrap.contents import Contents, keep_contents
+from federation.bootstrap.limiting import open_limiting
 from federation.bootstrap.options import Options
+from federation.bootstrap.overseeing import approved, oversee
+from federation.bootstrap.secrecy import Secrecy
+from federation.bootstrap.sharing import Sharing, alive, join, open_pots, open_sharing
 from federation.catalogue import reader as catalogue
 from federation.config import paths, watch
-from federation.config.credentials import resolve_all
+from federation.config.credentials import resolve_all, resolve_credential
 from federation.config.load import load
+from federation.config.stores import StoreAddresses, peek_stores
+from federation.control.alerts import AlertDesk
+from federation.control.alerts_channels import Channels
 from federation.control.analytics import AnalyticsDesk
 from federation.control.budgets import BudgetDesk
+from federation.control.budgets_ports import PotStore
 from federation.control.configuration import Configuration, Reading
 from federation.control.control import Control
 from federation.control.evidence_task import EvidenceTask
@@ -34,7 +42,13 @@ from federation.control.notary import Notary, Rhythm
 from federation.control.overflow import OverflowDesk, with_overflow
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
+from federation.control.replicas import Replicas
 from federation.control.responses import ResponseDesk
+from federation.control.secret_watch import SecretWatch
+from federation.control.sign_in import SignInDesk
+from federation.control.sign_in_issuers import Issuers
+from federation.control.sign_in_keys import TokenKeys
+from federation.control.sign_in_people import PeopleDoor
 from federation.control.tenancy import Tenancy
 from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
@@ -43,9 +57,10 @@ from federation.errors import ConfigError, Problem
 from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
+from federation.storage.alerts import SqlNotices
 from federation.storage.analytics import SqlAnalytics
 from federation.storage.anchors import open_anchor
-from federation.storage.budgets_sql import SqlBudgets, SqlPots
+from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.engine import Stores, open_stores, probe
@@ -54,6 +69,7 @@ from federation.storage.fleet import SqlNodes, SqlOverflow
 from federation.storage.journal_reader import JournalReader
 from federation.storage.responses import SqlResponses
 from federation.storage.sealing import Sealer
+from federation.storage.sessions import SqlSessions, SqlTokenKeys
 from federation.storage.tenancy import SqlTenancy
 from federation.storage.tenancy_answers import SqlAnswers
 from federation.telemetry import logs
@@ -73,6 +89,8 @@ class Ground:
     ledger: Ledger
     prober: Prober
     master: bytes
+    sharing: Sharing
+    secrecy: Secrecy
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -81,28 +99,50 @@ class Ground:
 
 
 def compose(given: Options, environ: Mapping[str, str]) -> Control:
-    """Build everything. Raises `ConfigError` for all that an operator can mend."""
+    """Build everything. Raises `ConfigError` for all that an operator can mend, and
+    `Unavailable` where a shared store cannot be reached just now."""
     _private_directories(given)
-    stores = open_stores(given.data / "federation.db")
-    configuration = _configuration(given, environ, stores)
+    addresses = peek_stores(given.config, environ, paths.env_file(given.config))
+    stores = open_stores(given.data, addresses.database)
+    secrecy = Secrecy(environ)
+    configuration = _configuration(given, environ, stores, secrecy)
     telemetry = configuration.reading.loaded.telemetry
     logs.configure("control", telemetry.level, telemetry.format)
-    ground = _ground(given, stores, configuration)
+    ground = _ground(given, stores, configuration, addresses, secrecy)
     tenancy = SqlTenancy(stores.durable)
     keys = _keys(ground, tenancy)
-    budgets, money = _money(ground, tenancy)
+    pots = open_pots(stores, ground.sharing)
+    budgets, money = _money(ground, tenancy, pots)
+    limits = open_limiting(
+        stores,
+        ground.sharing,
+        tenancy,
+        lambda: configuration.reading.loaded.limits,
+        ground.errands,
+    )
     providers = ProviderDesk(
         configuration, SqlOverrides(stores.durable), ground.prober, ground.errands, time.time
     )
 
+    contents = keep_contents(
+        given.data, stores, configuration, ground.ledger, ground.sharing.replica, ground.master
+    )
+    sign_in = _sign_in(ground)
+
     async def changed() -> None:
         await keys.refresh()
         await budgets.refresh()
+        await limits.desk.refresh()
+
+    members = Tenancy(tenancy, ground.errands, changed)
 
     return Control(
         configuration=configuration,
         keys=keys,
-        tenancy=Tenancy(tenancy, ground.errands, changed),
+        tenancy=members,
+        sign_in=sign_in,
+        people=_people(ground, sign_in, members),
+        alerts=_alerts(ground, budgets),
         once=Once(
             SqlAnswers(stores.durable), secrets.hash_key(ground.master), ground.errands, time.time
         ),
@@ -112,21 +152,40 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         ),
         budgets=budgets,
         money=money,
+        limits=limits,
         providers=providers,
         fleet=_fleet(ground, providers),
-        responses=_responses(ground),
+        oversight=oversee(
+            given.data,
+            stores.durable,
+            SqlEvidence(stores.local, stores.quick),
+            configuration,
+            keys,
+            SqlKeys(stores.durable),
+            providers,
+            ground.ingest,
+            ground.errands,
+            time.time,
+        ),
+        responses=_responses(ground, pots, contents),
+        data=contents.desk,
+        secret_watch=SecretWatch(secrecy.vault.refresh, lambda: secrecy.refresh_s),
         errands=ground.errands,
         run=given.run,
         workers=given.workers,
         clock=time.time,
         evidence=_evidence(ground),
+        replicas=_join(ground),
     )
 
 
-def _configuration(given: Options, environ: Mapping[str, str], stores: Stores) -> Configuration:
+def _configuration(
+    given: Options, environ: Mapping[str, str], stores: Stores, secrecy: Secrecy
+) -> Configuration:
     rows = catalogue.load()
     env_file = paths.env_file(given.config)
     nodes, overflow = SqlNodes(stores.durable), SqlOverflow(stores.durable)
+    with_approved = approved(stores.durable, time.time)
 
     def read() -> Reading:
         loaded = load(given.config, environ, rows, env_file)
@@ -134,7 +193,8 @@ def _configuration(given: Options, environ: Mapping[str, str], stores: Stores) -
         # a socket that the world can reach.
         settings = replace(loaded.settings, open=given.open, workers=given.workers)
         loaded = replace(loaded, settings=settings)
-        resolved = resolve_all(loaded)
+        secrecy.follow(loaded)
+        resolved = resolve_all(loaded, secrecy.read)
         return Reading(loaded, resolved.secrets, resolved.warnings)
 
     return Configuration(
@@ -143,11 +203,19 @@ def _configuration(given: Options, environ: Mapping[str, str], stores: Stores) -
         SqlOverrides(stores.durable),
         SqlVersions(stores.durable),
         time.time,
-        lambda loaded: with_overflow(with_nodes(loaded, nodes.list()), overflow.list()),
+        lambda loaded: with_approved(
+            with_overflow(with_nodes(loaded, nodes.list()), overflow.list())
+        ),
     )
 
 
-def _ground(given: Options, stores: Stores, configuration: Configuration) -> Ground:
+def _ground(
+    given: Options,
+    stores: Stores,
+    configuration: Configuration,
+    addresses: StoreAddresses,
+    secrecy: Secrecy,
+) -> Ground:
     errands = Errands("store")
     calls = SqlCalls(stores.quick)
     journals = JournalReader(given.data / "journal")
@@ -162,23 +230,23 @@ def _ground(given: Options, stores: Stores, configuration: Configuration) -> Gro
         ingest,
         Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
         Prober(transport, Tokens(transport).sign),
-        secrets.master_key(given.data, configuration.reading.loaded.environ),
+        secrets.master_key(given.data, configuration.reading.loaded.environ, secrecy.read),
+        open_sharing(addresses, given.data),
+        secrecy,
     )
 
 
 def _keys(ground: Ground, tenancy: SqlTenancy) -> KeyDesk:
     store = SqlKeys(ground.stores.durable)
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
-    admin = secrets.admin_key(ground.given.data, ground.environ)
+    admin = secrets.admin_key(ground.given.data, ground.environ, ground.secrecy.read)
     if admin.made:
         _show(admin.secret, ground.given)
     hashed = secrets.hash_key(ground.master)
     return KeyDesk(store, tenancy, hashed, admin.secret, ground.errands, time.time)
 
 
-def _money(ground: Ground, tenancy: SqlTenancy) -> tuple[BudgetDesk, Money]:
-    pots = SqlPots(ground.stores.durable)
-    pots.recount()  # nobody else is at work on this store
+def _money(ground: Ground, tenancy: SqlTenancy, pots: PotStore) -> tuple[BudgetDesk, Money]:
     budgets = BudgetDesk(
         SqlBudgets(ground.stores.durable),
         pots,
@@ -186,8 +254,48 @@ def _money(ground: Ground, tenancy: SqlTenancy) -> tuple[BudgetDesk, Money]:
         lambda: ground.configuration.reading.loaded.budgets,
         ground.errands,
     )
-    replica = f"{socket.gethostname()}:{ground.given.data.absolute()}"
-    return budgets, Money(replica, pots, budgets, ground.ingest, ground.journals)
+    return budgets, Money(ground.sharing.replica, pots, budgets, ground.ingest, ground.journals)
+
+
+def _sign_in(ground: Ground) -> SignInDesk:
+    configuration = ground.configuration
+    durable = ground.stores.durable
+    issuers = Issuers(
+        Client(),
+        lambda: configuration.reading.loaded.sign_in,
+        lambda reference: resolve_credential(reference, ground.environ, ground.secrecy.read),
+        time.monotonic,
+    )
+    return SignInDesk(
+        SqlSessions(durable),
+        TokenKeys(SqlTokenKeys(durable), Sealer(secrets.token_key(ground.master))),
+        issuers,
+        lambda: configuration.reading.loaded.sign_in,
+        ground.errands,
+        time.time,
+        secrets.hash_key(ground.master),
+    )
+
+
+def _people(ground: Ground, sign_in: SignInDesk, tenancy: Tenancy) -> PeopleDoor:
+    return PeopleDoor(
+        sign_in,
+        tenancy,
+        lambda: ground.configuration.reading.loaded.sign_in,
+        secrets.token_key(ground.master),
+        time.time,
+    )
+
+
+def _alerts(ground: Ground, budgets: BudgetDesk) -> AlertDesk:
+    channels = Channels(
+        Client(),
+        lambda: ground.configuration.reading.loaded.alerts,
+        lambda reference: resolve_credential(reference, ground.environ, ground.secrecy.read),
+        time.time,
+    )
+    store = SqlNotices(ground.stores.durable)
+    return AlertDesk(store, channels, lambda: budgets.book, ground.errands, time.time)
 
 
 def _fleet(ground: Ground, providers: ProviderDesk) -> FleetDesk:
@@ -201,14 +309,14 @@ def _fleet(ground: Ground, providers: ProviderDesk) -> FleetDesk:
     )
 
 
-def _responses(ground: Ground) -> ResponseDesk:
+def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDesk:
     configuration, stores = ground.configuration, ground.stores
     waits = configuration.snapshot.settings.durability == "disk"
     return ResponseDesk(
         SqlResponses(stores.durable if waits else stores.quick),
-        Sealer(secrets.response_key(ground.master)),
+        contents.seals,
         lambda: configuration.snapshot.settings,
-        ground.journals.lives,
+        alive(stores, pots, ground.journals),
         time.time,
     )
 
@@ -217,7 +325,15 @@ def _evidence(ground: Ground) -> EvidenceTask:
     data, wished = ground.given.data, ground.configuration.reading.loaded.evidence
     anchors = [open_anchor(url, data) for url in wished.anchors]
     rhythm = Rhythm(wished.checkpoint_s, wished.heartbeat_s)
-    return EvidenceTask(Notary(data, SqlEvidence(ground.stores.quick), anchors, time.time, rhythm))
+    # The log is one replica's, and so is what it is found by; calls are everybody's.
+    index = SqlEvidence(ground.stores.local, ground.stores.quick)
+    return EvidenceTask(Notary(data, index, anchors, time.time, rhythm))
+
+
+def _join(ground: Ground) -> Replicas | None:
+    admin = secrets.admin_key(ground.given.data, ground.environ, ground.secrecy.read).secret
+    hashed = secrets.hash_key(ground.master)
+    return join(ground.stores, ground.sharing, ground.given.url, hashed, admin)
 
 
 def _show(secret: str, given: Options) -> None:

@@ -21,7 +21,7 @@ from federation.bootstrap import lifeline
 from federation.bootstrap.composition import compose
 from federation.bootstrap.options import Options, options
 from federation.control.control import Control
-from federation.errors import ConfigError
+from federation.errors import ConfigError, Unavailable
 from federation.telemetry import logs
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,10 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"The configuration cannot be used:\n{error}", file=sys.stderr, flush=True)
         return CONFIG_EXIT
+    except Unavailable as error:
+        # The launcher starts another, later and later: workers go on with what they hold.
+        print(f"federation: {error.message}", file=sys.stderr, flush=True)
+        return 1
     return asyncio.run(run(control, given))
 
 

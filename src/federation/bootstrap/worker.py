@@ -26,16 +26,22 @@ from pathlib import Path
 from federation.bootstrap import lifeline
 from federation.bootstrap.assembly import assemble
 from federation.bootstrap.loop import run_loop
+from federation.bootstrap.recognizers import Plugged
 from federation.control.worker_link import WorkerLink
+from federation.credentials.bearers import Bearers
 from federation.dialects.origins import Origins
 from federation.domain.budgets import Budget
+from federation.domain.limits import Limit
 from federation.domain.routes import ListenerLimits
 from federation.domain.snapshot import KeyRing, Snapshot
+from federation.evidence.sealing import SealingKey
 from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
 from federation.gateway.money import Money
+from federation.gateway.payload_box import PayloadBox
 from federation.gateway.purse import Purse
+from federation.gateway.rates import Rates
 from federation.gateway.situation import situate
 from federation.gateway.tokens import Tokens
 from federation.gateway.world import Situation, World
@@ -43,10 +49,12 @@ from federation.listener.server import Server
 from federation.resilience.health import HealthBoard
 from federation.routing.classifier import load as load_classifier
 from federation.routing.request import Memory
-from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report
+from federation.schema.limits import FromRates
+from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report, SpoolKey
 from federation.schema.money import FromPurse, ToPurse
 from federation.storage.journal import JournalWriter, writer_name
 from federation.storage.keyring import Keys, internal_key, seal_key
+from federation.storage.payload_spool import Spool
 from federation.telemetry import logs, metrics
 from federation.telemetry.meter import Meter
 from federation.transport import proxies
@@ -105,13 +113,16 @@ class Worker:
         self._transport = Client()
         self._leases = LeaseBook(self._ask, time.time)
         self._purse = Purse(self._send_money, time.monotonic)
+        self._rates = Rates(self._send_rates, time.monotonic)
         self._origins = Origins()
+        self._bearers = Bearers(time.time)
         self._journal = JournalWriter(options.data / "journal", writer)
+        self._spool = Spool(options.data, writer)
         self._world = World(
             transport=self._transport,
             journal=self._journal,
             meter=self._meter,
-            keys=Keys(KeyRing(0, b"", ())),
+            keys=self._bearers,
             leases=self._leases,
             tokens=Tokens(self._transport),
             health=HealthBoard(),
@@ -119,12 +130,15 @@ class Worker:
             via=installation(options.data),
             entrance=Entrance(options.slot),
             money=Money(self._purse),
+            rates=self._rates,
+            payloads=PayloadBox(self._spool),
+            recognizers=Plugged(os.environ),
         )
         self._desk = assemble(self._world, options.run / "api.sock", writer)
         self._server = Server(self._desk, ListenerLimits(), render_error, on_fault)
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._keyed = self._budgeted = False
+        self._keyed = self._budgeted = self._limited = False
         self._snapshots: asyncio.Queue[Snapshot] = asyncio.Queue()
         self._link = WorkerLink(
             options.run / "link.sock",
@@ -136,8 +150,12 @@ class Worker:
             on_grant=self._on_grant,
             on_drain=self._on_drain,
             on_budgets=self._on_budgets,
+            on_tokens=self._bearers.trust,
             on_money=self._on_money,
-            on_connected=self._purse.reconnected,
+            on_connected=self._on_connected,
+            on_limits=self._on_limits,
+            on_rates=self._rates.accept,
+            on_spool_key=self._on_spool_key,
         )
 
     async def run(self) -> None:
@@ -204,7 +222,7 @@ class Worker:
         snapshot = situation.snapshot
         self._world.adopt(situation)
         settings = snapshot.settings
-        self._journal.durability = settings.durability
+        self._journal.durability = self._spool.durability = settings.durability
         logs.configure("worker", settings.log_level, settings.log_format)
         self._transport.go_through(
             proxies.parse(
@@ -220,14 +238,15 @@ class Worker:
         self._come_ready()
 
     def _on_keys(self, ring: KeyRing) -> None:
-        self._world.keys = Keys(ring)
+        self._bearers.follow(ring, Keys(ring))
         self._world.seal_key = seal_key(ring.hash_key)
         self._world.internal_key = internal_key(ring.hash_key)
         self._keyed = True
         self._come_ready()
 
     def _come_ready(self) -> None:
-        if self._keyed and self._budgeted and self._world.situation is not None:
+        known = self._keyed and self._budgeted and self._limited
+        if known and self._world.situation is not None:
             self._ready.set()
 
     def _on_budgets(self, budgets: tuple[Budget, ...]) -> None:
@@ -242,6 +261,21 @@ class Worker:
 
     def _send_money(self, message: FromPurse) -> bool:
         return self._link.send(message)
+
+    def _on_limits(self, limits: tuple[Limit, ...], tiers: dict[str, str]) -> None:
+        self._rates.follow(limits, tiers)
+        self._limited = True
+        self._come_ready()
+
+    def _on_connected(self) -> None:
+        self._purse.reconnected()
+        self._rates.reconnected()
+
+    def _send_rates(self, message: FromRates) -> bool:
+        return self._link.send(message)
+
+    def _on_spool_key(self, key: SpoolKey) -> None:
+        self._world.payloads.use(SealingKey(key.id, key.key))
 
     def _on_board(self, board: Board) -> None:
         world = self._world
@@ -267,6 +301,7 @@ class Worker:
         while True:
             await asyncio.sleep(PURSE_S)
             self._purse.tick()
+            self._rates.tick()
 
     async def _report_for_ever(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from federation.catalogue.quirks import QUIRKS
 from federation.catalogue.rows import ModelRow, PriceRow, ProviderRow, RatesRow, minute
-from federation.domain.quirks import SHAPES
+from federation.domain.quirks import SHAPES, misplaced
 
 _ID = re.compile(r"[a-z0-9_]+\Z")
 _ENV = re.compile(r"[A-Z][A-Z0-9_]*\Z")
@@ -52,7 +52,7 @@ def faults(row: ProviderRow) -> Iterator[str]:
     yield from _identity_faults(row)
     yield from _strangers("certifications", row.certifications, _CERTIFICATIONS)
     yield from _strangers("operations", row.operations, _OPERATIONS)
-    yield from _quirk_faults(row.quirks)
+    yield from _quirk_faults(row.quirks, row.dialect)
     for region in row.regions:
         if region not in _REGION_CLASSES and not _COUNTRY.match(region):
             yield f"regions: {region} is neither a class nor a two-letter country"
@@ -62,7 +62,9 @@ def faults(row: ProviderRow) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"models: {name} names more than one model, or one model twice"
     for index, model in enumerate(row.models):
-        yield from (f"models[{index}].{fault}" for fault in _model_faults(model, row.local))
+        yield from (
+            f"models[{index}].{fault}" for fault in _model_faults(model, row.local, row.dialect)
+        )
 
 
 def _identity_faults(row: ProviderRow) -> Iterator[str]:
@@ -82,12 +84,12 @@ def _identity_faults(row: ProviderRow) -> Iterator[str]:
         yield "sources: at least one"
 
 
-def _model_faults(model: ModelRow, local: bool) -> Iterator[str]:
+def _model_faults(model: ModelRow, local: bool, dialect: str) -> Iterator[str]:
     if not model.id or not model.family:
         yield "id, family: must not be empty"
     yield from _strangers("operations", model.operations, _OPERATIONS)
     yield from _strangers("input_modalities", model.input_modalities, _MODALITIES)
-    yield from _quirk_faults(model.quirks)
+    yield from _quirk_faults(model.quirks, dialect)
     if model.retires is not None and not _DATE.match(model.retires):
         yield "retires: a date, quoted"
     for key in ("context", "max_input", "max_output", "dimensions"):
@@ -97,12 +99,14 @@ def _model_faults(model: ModelRow, local: bool) -> Iterator[str]:
     yield from (f"price.{fault}" for fault in _price_faults(model.price, local))
 
 
-def _quirk_faults(quirks: dict[str, object]) -> Iterator[str]:
+def _quirk_faults(quirks: dict[str, object], dialect: str) -> Iterator[str]:
     yield from _strangers("quirks", quirks, QUIRKS)
     for word, value in quirks.items():
         shape = SHAPES.get(word)
         if shape is not None and not shape.fits(value):
             yield f"quirks.{word}: should be {shape.said}"
+        elif fault := misplaced(word, dialect):
+            yield f"quirks.{word}: {fault}"
 
 
 def _price_faults(price: PriceRow, local: bool) -> Iterator[str]:

@@ -107,6 +107,8 @@ QUIRKS: dict[str, str] = {
     "base_env": "variables in which its address is usually found",
     "placeholders": "parts of the address, by the variable that holds them",
     "hosts": "other addresses, by place or dialect",
+    "region_controls": "by region, what keeps processing there: host, headers, set (fields), and "
+    "the models (patterns) that obey; a row takes it up with `region`",
     "private_ca": "its certificate is not in the system's trust store",
     # Money and terms
     "bills_units": "bills units that are not tokens",
@@ -138,7 +140,6 @@ FACTS: frozenset[str] = frozenset(
         "forbidden_data",
         "framing",
         "header_optional",
-        "hosts",
         "list_currency",
         "model_suffix",
         "note",

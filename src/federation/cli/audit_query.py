@@ -11,15 +11,13 @@ from typing import Any
 
 import msgspec
 
-from federation.cli import output
-from federation.cli.audit_store import database
+from federation.cli import audit_store, output
+from federation.cli.db_store import existing
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.schema.records import CallEnded
-from federation.storage import engine
 from federation.storage.calls import SqlCalls
 from federation.storage.entries import CallEntry, CallFilter
-from federation.storage.evidence_index import SqlEvidence
 
 PAGE = 500
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -42,11 +40,10 @@ class Wanted:
 def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print the calls."""
     since, until = moment(wanted.since) or 0, moment(wanted.until)
-    path = database(place)
     rows: list[dict[str, Any]] = []
-    with engine.opened(path) as store:
-        index = SqlEvidence(store)
-        for entry in _calls(SqlCalls(store), wanted, since, until):
+    with existing(place) as stores:
+        index = audit_store.index(stores)
+        for entry in _calls(SqlCalls(stores.quick), wanted, since, until):
             line = index.call(entry.record.call)
             place_n = None if line is None else index.place(line.writer, line.seq)
             rows.append({"entry": place_n, "verdict": entry.outcome} | _shown(entry))

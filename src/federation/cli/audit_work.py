@@ -17,6 +17,7 @@ from typing import Any
 from federation.cli import audit_files, output
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
+from federation.control.evidence_checking import check_log
 from federation.control.evidence_reading import EvidenceReading
 from federation.control.notary_keys import rotate
 from federation.evidence.checkpoints import checkpoint_line
@@ -163,18 +164,13 @@ def _make(place: Place, reading: EvidenceReading) -> None:
 
 def _verify_data(place: Place, key: str | None, anchors: list[bytes]) -> Report:
     """The log in the data directory, and the store's index against it."""
-    reading = EvidenceReading(place.data_dir)
-    keys = reading.keys()
-    trusted = read_keys(keys)[0].public if key is None else audit_files.trusted_key(key)
-    through = reading.newest().body.n
-    report = Verification(trusted, keys).run(
-        reading.checkpoints(through=through), reading.entries(through=through), anchors
-    )
-    if report.good and (place.data_dir / "federation.db").is_file():
-        from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
+    trusted = None if key is None else audit_files.trusted_key(key)
+    files = (place.data_dir / "federation.db", place.data_dir / "evidence" / "index.db")
+    if not any(path.is_file() for path in files):
+        return check_log(place.data_dir, None, trusted, anchors)
+    from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
 
-        report.findings += audit_store.check(place, reading, through)
-    return report
+    return audit_store.check(place, trusted, anchors)
 
 
 def _verify_proof(path: Path, trusted: bytes, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 from federation.domain.budgets import Period, Scope
 
 app = typer.Typer(
@@ -44,15 +44,11 @@ def set_budget(
         str | None, typer.Option("--id", metavar="ID", help="Replaces the one with this id.")
     ] = None,
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Set a budget; every worker obeys it within a second."""
-    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+    from federation.cli.budget_work import BUDGETS  # noqa: PLC0415 - start-up time
 
     wanted = {
         "id": name,
@@ -65,55 +61,43 @@ def set_budget(
         "hard": not soft,
         "alerts": alert,
     }
-    budget_work.set_budget(Place(url, api_key, config, data), wanted, as_json=as_json)
+    BUDGETS.put(at.place, wanted, as_json=at.as_json)
 
 
 @app.command(name="list")
 @guarded
 def list_budgets(
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List budgets and what is spent of them."""
-    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+    from federation.cli.budget_work import BUDGETS  # noqa: PLC0415 - start-up time
 
-    budget_work.list_all(Place(url, api_key, config, data), tenant, as_json=as_json)
+    BUDGETS.list(at.place, tenant, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def show(
     budget: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show one budget, and what each spends where each has the whole limit."""
-    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+    from federation.cli.budget_work import BUDGETS  # noqa: PLC0415 - start-up time
 
-    budget_work.show(Place(url, api_key, config, data), budget, as_json=as_json)
+    BUDGETS.show(at.place, budget, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def remove(
     budget: Id,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """End a budget. What was counted for it stays in the ledger."""
-    from federation.cli import budget_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+    from federation.cli.budget_work import BUDGETS  # noqa: PLC0415 - start-up time
 
-    budget_work.remove(Place(url, api_key, config, data), budget, as_json=as_json)
+    BUDGETS.remove(at.place, budget, as_json=at.as_json)

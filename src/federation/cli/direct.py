@@ -1,7 +1,8 @@
 """Changes without a running gateway: straight to the store in the data directory.
 
 The trap: a gateway reads the store when it starts, and would not notice. So this is refused
-where one runs on the same data directory, and the command says when it holds.
+where one runs on the same data directory, and the command says when it holds. Replicas on a
+shared store notice by themselves.
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
+from federation.bootstrap.secrecy import Secrecy
 from federation.cli import offline
+from federation.cli.db_store import stores
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.key_work import Wish
 from federation.cli.place import Place
 from federation.control.keys import KeyDesk
+from federation.control.notebook import Notebook
 from federation.control.permissions import KeyWish
 from federation.control.probes import Prober
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.evidence.records import Action
 from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.changes import SqlOverrides
-from federation.storage.engine import open_engine, prepare_schema
 from federation.storage.entries import Override
 from federation.storage.tenancy import SqlTenancy
 from federation.transport.client import Client
@@ -56,13 +62,8 @@ def _store(place: Place) -> Iterator[Any]:
             code="unreachable",
             exit_code=Exit.UNREACHABLE,
         )
-    database = place.data_dir / "federation.db"
-    engine = open_engine(database)
-    try:
-        prepare_schema(engine, database)
-        yield engine
-    finally:
-        engine.dispose()
+    with stores(place) as opened:
+        yield opened.durable
 
 
 @contextmanager
@@ -73,12 +74,36 @@ def _desk(place: Place) -> Iterator[KeyDesk]:
         with _store(place) as engine:
             store = SqlKeys(engine)
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
-            admin = secrets.admin_key(place.data_dir, environ).secret
-            master = secrets.master_key(place.data_dir, environ)
+            vault = Secrecy(environ).read
+            admin = secrets.admin_key(place.data_dir, environ, vault).secret
+            master = secrets.master_key(place.data_dir, environ, vault)
             hash_key = secrets.hash_key(master)
             yield KeyDesk(store, SqlTenancy(engine), hash_key, admin, errands, time.time)
     finally:
         errands.close()
+
+
+@contextmanager
+def _recorded(place: Place, action: str, subject: str) -> Iterator[None]:
+    """Put a change on record before it is made and after, as the API does. Raises
+    `EvidenceUnwritable`; nothing is changed then."""
+    notebook = Notebook(place.data_dir, time.time)
+    asked = Action(
+        at_ms=notebook.now_ms(),
+        id=secrets.new_id("act"),
+        phase="asked",
+        actor=_OPERATOR.id,
+        tenant=_OPERATOR.tenant,
+        role=_OPERATOR.role.value,
+        action=action,
+        subject=subject,
+    )
+    try:
+        notebook.write(asked)
+        yield
+        notebook.write(msgspec.structs.replace(asked, at_ms=notebook.now_ms(), phase="done"))
+    finally:
+        notebook.close()
 
 
 def create_key(place: Place, wish: Wish) -> dict[str, Any]:
@@ -94,8 +119,9 @@ def create_key(place: Place, wish: Wish) -> dict[str, Any]:
         providers=wish.providers,
         team=wish.team,
         user=wish.user,
+        scopes=wish.scopes,
     )
-    with _desk(place) as desk:
+    with _desk(place) as desk, _recorded(place, "create key", wish.name):
         key, secret = asyncio.run(desk.mint(_OPERATOR, wanted))
     return {**_view(key), "secret": secret}
 
@@ -108,7 +134,7 @@ def list_keys(place: Place) -> list[dict[str, Any]]:
 
 def revoke_key(place: Place, key: str) -> dict[str, Any]:
     """End a key in the store. Raises `NotFound`."""
-    with _desk(place) as desk:
+    with _desk(place) as desk, _recorded(place, "revoke key", key):
         return _view(asyncio.run(desk.revoke(_OPERATOR, key)))
 
 
@@ -127,13 +153,15 @@ def _view(key: VirtualKey) -> dict[str, Any]:
         "hint": key.hint,
         "team": key.team,
         "user": key.user,
+        "scopes": list(key.scopes),
     }
 
 
 def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
     """Note in the store whether a provider may be used. Raises `NotFound`."""
     row, _ = offline.provider_row(place, provider)
-    with _store(place) as engine:
+    verb = "enable" if enabled else "disable"
+    with _store(place) as engine, _recorded(place, f"{verb} provider", row.id):
         SqlOverrides(engine).save(Override(row.id, enabled, _now_ms(), _OPERATOR.id))
     return {"object": "provider", "id": row.id, "enabled": enabled, "version": 0, "probe": None}
 

@@ -27,6 +27,14 @@ Providers = Annotated[
     list[str] | None,
     typer.Option("--provider", metavar="ID", help="A provider it may use; repeat. Left out: all."),
 ]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        metavar="NAME",
+        help="A permission it is limited to, such as 'infer'; repeat. Left out: all of its role.",
+    ),
+]
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; or seconds.")
 ]
@@ -49,6 +57,7 @@ def create(
     tenant: Tenant = None,
     team: Team = None,
     user: User = None,
+    scope: Scopes = None,
     *,
     at: At,
 ) -> None:
@@ -64,6 +73,7 @@ def create(
         tenant=tenant,
         team=team or "",
         user=user or "",
+        scopes=tuple(scope or ()),
     )
     key_work.create(at.place, wish, as_json=at.as_json)
 
@@ -125,6 +135,7 @@ def set_key(
     ] = None,
     team: Team = None,
     user: User = None,
+    scope: Scopes = None,
     *,
     at: At,
 ) -> None:
@@ -139,6 +150,7 @@ def set_key(
         expires=expires,
         team=team,
         user=user,
+        scopes=scope,
     )
     key_work.change(at.place, key, changes, as_json=at.as_json)
 

@@ -33,6 +33,7 @@ class Wish:
     tenant: str | None = None
     team: str = ""
     user: str = ""
+    scopes: tuple[str, ...] = ()
 
     def body(self) -> dict[str, Any]:
         """As `POST /v1/keys` wants it."""
@@ -45,6 +46,7 @@ class Wish:
             "tenant": self.tenant,
             "team": self.team,
             "user": self.user,
+            "scopes": list(self.scopes),
         }
         return {key: value for key, value in wanted.items() if value not in (None, [], "")}
 
@@ -181,10 +183,11 @@ def changes(
     expires: str | None,
     team: str | None,
     user: str | None,
+    scopes: list[str] | None = None,
 ) -> dict[str, Any]:
     """As `PATCH /v1/keys/{key}` wants it; what is None stays."""
     wanted: dict[str, Any] = {"name": name, "role": role and role.value, "team": team, "user": user}
-    for field, names in (("models", models), ("providers", providers)):
+    for field, names in (("models", models), ("providers", providers), ("scopes", scopes)):
         wanted[field] = [] if names == ["all"] else names
     found = {field: value for field, value in wanted.items() if value is not None}
     if expires is not None:
@@ -224,7 +227,7 @@ def _shown(key: dict[str, Any], *, as_json: bool) -> None:
         output.print_json(key)
         return
     facts = {name: key[name] for name in ("id", "name", "tenant", "role", "team", "user", "hint")}
-    facts |= {"models": key["models"] or "all", "providers": key["providers"] or "all"}
+    facts |= {name: key.get(name) or "all" for name in ("models", "providers", "scopes")}
     output.facts([*facts.items(), ("state", _shown_state(key))])
 
 

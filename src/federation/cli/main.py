@@ -17,11 +17,16 @@ from federation import __version__
 from federation.cli import (
     audit_commands,
     budget_commands,
+    compliance_commands,
     config_commands,
     cost_commands,
+    data_commands,
+    db_commands,
     key_commands,
     lab_commands,
     ledger_commands,
+    limit_commands,
+    login_commands,
     node_commands,
     playbook_commands,
     policy_commands,
@@ -32,6 +37,7 @@ from federation.cli import (
     team_commands,
     tenant_commands,
     user_commands,
+    violation_commands,
 )
 from federation.cli.failures import Exit
 from federation.cli.guard import guarded
@@ -55,15 +61,23 @@ app.add_typer(user_commands.app, name="user")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(node_commands.app, name="node")
 app.add_typer(budget_commands.app, name="budget")
+app.add_typer(limit_commands.app, name="limit")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(status_commands.app, name="status")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(data_commands.app, name="data")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(cost_commands.app, name="cost")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(policy_commands.app, name="policy")
+app.add_typer(violation_commands.app, name="violation")
+app.add_typer(compliance_commands.app, name="compliance")
+app.add_typer(db_commands.app, name="db")
 app.command()(lab_commands.lab)
 app.command()(restart_commands.restart)
+app.command()(login_commands.login)
+app.command()(login_commands.logout)
+app.command()(login_commands.whoami)
 
 Host = Annotated[str | None, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
 Port = Annotated[

@@ -21,6 +21,7 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.settings import Loaded
+from federation.config.stores import peek_stores
 from federation.control.snapshots import compile_snapshot
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.prompt import prompt_text
@@ -57,6 +58,7 @@ def stand(place: Place) -> Standing:
     if EXTRA_VARIABLE not in environ and found.is_file() and place.holder() is not None:
         environ[EXTRA_VARIABLE] = str(found)
     loaded = load(place.config_dir, environ, catalogue.load(), place.env_file)
+    loaded = with_approved(place, loaded)
     resolved = resolve_all(loaded)
     snapshot = compile_snapshot(loaded, _overrides(place), resolved.secrets, 0)
     return Standing(loaded, resolved.secrets, situate(snapshot, datetime.now(UTC).date()))
@@ -112,17 +114,29 @@ def provider_row(place: Place, provider: str) -> tuple[Any, str | None]:
     return row, standing.secrets.get(provider)
 
 
+def with_approved(place: Place, loaded: Loaded) -> Loaded:
+    """What was read, and over it what was approved at run time, where there is a store."""
+    if not _is_store(place):
+        return loaded
+    # As below.
+    from federation.bootstrap.overseeing import approved  # noqa: PLC0415
+    from federation.cli.db_store import stores  # noqa: PLC0415
+
+    with stores(place) as opened:
+        return approved(opened.durable, time.time)(loaded)
+
+
+def _is_store(place: Place) -> bool:
+    shared = peek_stores(place.config_dir, place.environ).database is not None
+    return shared or (place.data_dir / "federation.db").is_file()
+
+
 def _overrides(place: Place) -> list[Any]:
-    database = place.data_dir / "federation.db"
-    if not database.is_file():
+    if not _is_store(place):
         return []
     # A third of a second of imports, wanted only where there is a store.
+    from federation.cli.db_store import stores  # noqa: PLC0415
     from federation.storage.changes import SqlOverrides  # noqa: PLC0415
-    from federation.storage.engine import open_engine, prepare_schema  # noqa: PLC0415
 
-    engine = open_engine(database)
-    try:
-        prepare_schema(engine, database)
-        return list(SqlOverrides(engine).list())
-    finally:
-        engine.dispose()
+    with stores(place) as opened:
+        return list(SqlOverrides(opened.durable).list())

@@ -65,14 +65,19 @@ class Place:
 
     def secret(self) -> str | None:
         """The key to present, None where there is none."""
+        from federation.cli.login_store import access_token  # noqa: PLC0415 - start-up time
+
         environ = self.environ
-        for given in (
-            self.api_key,
-            environ.get("FEDERATION_API_KEY"),
-            environ.get("FEDERATION_ADMIN_KEY"),
-        ):
+        for given in (self.api_key, environ.get("FEDERATION_API_KEY")):
             if given and given.strip():
                 return given.strip()
+        # Who has signed in wants to act as themselves, also where an admin key lies about.
+        signed_in = access_token(self.address(), environ)
+        if signed_in is not None:
+            return signed_in
+        admin = environ.get("FEDERATION_ADMIN_KEY", "").strip()
+        if admin:
+            return admin
         if self.url is not None and not is_loopback(_host(self.url)):
             return None  # this machine's admin key is nothing to another machine
         try:

@@ -1,4 +1,4 @@
-"""`federation policy`: check, test, compare and explain the rules of config/policies."""
+"""`federation policy`: check, test, compare, explain and approve rules."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ConfigDir, Json
+from federation.cli.options import At, ConfigDir, Json
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Check, test, compare and explain the policies of the configuration.",
+    help="Check, test, compare, explain and approve policies.",
 )
 
 Tenant = Annotated[str, typer.Option("--tenant", metavar="ID")]
@@ -42,7 +42,7 @@ Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", h
 Approvals = Annotated[
     list[str] | None, typer.Option("--approval", metavar="NAME", help="In force; repeat.")
 ]
-At = Annotated[
+Moment = Annotated[
     str | None,
     typer.Option("--at", metavar="TIME", help="2026-01-07T12:00:00+01:00; left out: now."),
 ]
@@ -108,7 +108,7 @@ def explain(
     unclassified: Unclassified = False,
     tag: Tags = None,
     approval: Approvals = None,
-    at: At = None,
+    at: Moment = None,
     config: ConfigDir = None,
     as_json: Json = False,
 ) -> None:
@@ -140,3 +140,117 @@ def packs(
     from federation.cli import policy_packs  # noqa: PLC0415 - start-up time
 
     policy_packs.packs(name, as_json=as_json)
+
+
+Proposal = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
+Words = Annotated[str, typer.Option("--words", metavar="TEXT", help="A word to the decision.")]
+Policy = Annotated[str, typer.Argument(metavar="NAME", help="The policy's name.")]
+
+
+@app.command()
+@guarded
+def propose(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One policy, in YAML.")],
+    reason: Reason = "",
+    *,
+    at: At,
+) -> None:
+    """Propose a policy; once another person has approved it, it is in force."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.propose(at.place, file, reason, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def enforce(name: Policy, reason: Reason = "", *, at: At) -> None:
+    """Propose that a policy in report mode decides from now on."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.change(at.place, name, "enforce", reason, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def retire(name: Policy, reason: Reason = "", *, at: At) -> None:
+    """Propose that what was approved about a policy holds no more; files are untouched."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.change(at.place, name, "retire", reason, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def request(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As the policy's rule names it.")],
+    tenant: Annotated[str, typer.Option("--tenant", metavar="ID", help="Left out: all.")] = "",
+    key: Annotated[str, typer.Option("--key", metavar="ID", help="Left out: all.")] = "",
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How long it holds.")] = 7,
+    reason: Reason = "",
+    *,
+    at: At,
+) -> None:
+    """Ask for an approval that a policy demands (`approval: NAME`)."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    wanted = {"name": name, "tenant": tenant, "key": key, "days": days, "reason": reason}
+    policy_approving.ask(at.place, wanted, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def approve(proposal: Proposal, words: Words = "", *, at: At) -> None:
+    """Approve what another person has proposed, a policy or an approval."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.decide(at.place, proposal, "approve", words, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def reject(proposal: Proposal, words: Words = "", *, at: At) -> None:
+    """Reject what was proposed."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.decide(at.place, proposal, "reject", words, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def withdraw(proposal: Proposal, words: Words = "", *, at: At) -> None:
+    """Take back what you proposed, or end an approval before its time."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.decide(at.place, proposal, "withdraw", words, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def history(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Left out: all.")] = None,
+    *,
+    at: At,
+) -> None:
+    """List every version that was proposed, and who decided about it."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.history(at.place, name, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def show(proposal: Proposal, *, at: At) -> None:
+    """Show one version, and what it would change."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.show(at.place, proposal, as_json=at.as_json)
+
+
+@app.command()
+@guarded
+def approvals(*, at: At) -> None:
+    """List approvals that were asked for."""
+    from federation.cli import policy_approving  # noqa: PLC0415 - start-up time
+
+    policy_approving.approvals(at.place, as_json=at.as_json)

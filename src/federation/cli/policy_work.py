@@ -1,4 +1,4 @@
-"""What the `federation policy` commands do. Everything is read from files; no gateway is asked."""
+"""What `federation policy check|test|diff|explain` do, from files and the store alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from federation.catalogue import reader as catalogue
+from federation.cli import offline
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.output import note, print_json, say, table
 from federation.cli.place import Place
@@ -220,6 +221,7 @@ def explain(config: Path | None, asked: Asked, deployment: str | None, *, as_jso
 def _ground(config: Path | None) -> _Ground:
     place = Place(config=config)
     loaded = load(place.config_dir, os.environ, catalogue.load(), place.env_file)
+    loaded = offline.with_approved(place, loaded)
     # Sign-ins decide nothing here: a deployment without one is judged like the others.
     deployments = compile_snapshot(loaded, (), {}, 0).deployments
     return _Ground(place.config_dir, loaded, deployments)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from federation.bootstrap.hold import holder
 from federation.bootstrap.launcher import LaunchOptions, address_problem, data_problem, in_use
+from federation.bootstrap.secrecy import Secrecy
 from federation.catalogue import reader as catalogue
 from federation.cli import output, quick, sandboxing
 from federation.cli.discovery import Found, discover
@@ -125,7 +126,7 @@ def look_around(options: LaunchOptions) -> Surroundings:
     env_file = paths.env_file(options.config)
     environ = {name: value for name, value in os.environ.items() if name != EXTRA_VARIABLE}
     loaded = load(options.config, environ, rows, env_file)
-    secrets = resolve_all(loaded).secrets
+    secrets = resolve_all(loaded, Secrecy(loaded.environ).read).secrets
     usable = [
         provider
         for provider in sorted(loaded.configured)
@@ -163,8 +164,9 @@ def serve_command(options: LaunchOptions) -> list[str]:
 def _keys(options: LaunchOptions, around: Surroundings) -> AdminKey:
     """The admin key, once the master key is known to be good. Raises `ConfigError`."""
     try:
-        master_key(options.data, around.loaded.environ)
-        return admin_key(options.data, around.loaded.environ)
+        vault = Secrecy(around.loaded.environ).read
+        master_key(options.data, around.loaded.environ, vault)
+        return admin_key(options.data, around.loaded.environ, vault)
     except UnicodeDecodeError as error:
         where = str(options.data)
         message = "a key file in it is not text: put the right one back"

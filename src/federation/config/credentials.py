@@ -10,7 +10,7 @@ read here, because whoever signs may not touch the world.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,15 @@ _PATHS = ("_FILE", "_APPLICATION_CREDENTIALS")
 """How the names of variables end that hold the path of a file instead of a secret."""
 
 
+Vault = Callable[[str], tuple[str | None, str]]
+"""Reads `MOUNT/PATH#FIELD`: the secret, if there is one, and a remark for the operator."""
+
+
+def no_vault(reference: str) -> tuple[str | None, str]:
+    """Where no Vault can be asked."""
+    return None, f"vault:{reference} is read by the running gateway only"
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """Secrets by provider id, and what was noticed about their references."""
@@ -34,12 +43,15 @@ class Resolved:
     warnings: tuple[Problem, ...] = ()
 
 
-def resolve_credential(reference: str, environ: Mapping[str, str]) -> str | None:
-    """The secret behind `env:NAME` or `file:PATH`; None where there is none to be had."""
-    return _resolve(reference, environ)[0]
+def resolve_credential(
+    reference: str, environ: Mapping[str, str], vault: Vault = no_vault
+) -> str | None:
+    """The secret behind `env:NAME`, `file:PATH` or `vault:MOUNT/PATH#FIELD`; None where there
+    is none to be had."""
+    return _resolve(reference, environ, vault)[0]
 
 
-def resolve_all(loaded: Loaded) -> Resolved:
+def resolve_all(loaded: Loaded, vault: Vault = no_vault) -> Resolved:
     """The secret of every provider that has a credential which can be read."""
     secrets: dict[str, str] = {}
     warnings: list[Problem] = []
@@ -49,7 +61,7 @@ def resolve_all(loaded: Loaded) -> Resolved:
         names = _names(row, reference)
         known = (reference, _scope(row), *names)
         if known not in seen:
-            seen[known] = _whole(row, reference, names, loaded.environ)
+            seen[known] = _whole(row, reference, names, loaded.environ, vault)
         secret, remark = seen[known]
         if secret is not None:
             secrets[provider] = secret
@@ -97,10 +109,14 @@ def _scope(row: Provider) -> str:
 
 
 def _whole(
-    row: Provider, reference: str, names: tuple[str, ...], environ: Mapping[str, str]
+    row: Provider,
+    reference: str,
+    names: tuple[str, ...],
+    environ: Mapping[str, str],
+    vault: Vault,
 ) -> tuple[str | None, str]:
     """The secret in whole, and a remark for the operator."""
-    secret, remark = _resolve(reference, environ)
+    secret, remark = _resolve(reference, environ, vault)
     if secret is None:
         return None, remark
     if names:
@@ -116,7 +132,7 @@ def _gathered(names: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, 
     parts: dict[str, str] = {}
     remarks: list[str] = []
     for name in names:
-        secret, remark = _resolve(f"env:{name}", environ)
+        secret, remark = _resolve(f"env:{name}", environ, no_vault)
         if secret is not None:
             parts[name] = secret
         if remark and environ.get(name):
@@ -166,7 +182,7 @@ def _path(value: str) -> Path:
     return Path.home() / value[2:] if value.startswith("~/") else Path(value)
 
 
-def _resolve(reference: str, environ: Mapping[str, str]) -> tuple[str | None, str]:
+def _resolve(reference: str, environ: Mapping[str, str], vault: Vault) -> tuple[str | None, str]:
     """The secret, and a remark for the operator."""
     kind, _, rest = reference.partition(":")
     if kind == "env":
@@ -174,6 +190,8 @@ def _resolve(reference: str, environ: Mapping[str, str]) -> tuple[str | None, st
         if _is_path(rest, secret):
             return _from_file(_path(secret))
         return (secret, "") if secret else (None, f"the variable {rest} is not set")
+    if kind == "vault":
+        return vault(rest)
     if kind != "file":
         return None, f"credentials of the kind '{kind}' cannot be read by this version"
     return _from_file(Path(rest))

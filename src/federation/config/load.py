@@ -18,6 +18,8 @@ from federation.config import (
     environment,
     policies,
     provider_files,
+    rate_limits,
+    sign_in,
     unenforced,
     watch,
 )
@@ -34,7 +36,11 @@ from federation.config.settings import (
     Budgets,
     EvidenceSettings,
     Loaded,
+    Remedying,
+    SealingSettings,
+    SecretsSettings,
     ServerSettings,
+    StorageSettings,
     TelemetrySettings,
 )
 from federation.config.variables import VARIABLES
@@ -45,6 +51,7 @@ from federation.domain.routes import (
     Keeping,
     ListenerLimits,
     Overflow,
+    PayloadKeeping,
     Settings,
     Spending,
 )
@@ -80,6 +87,9 @@ def load(
     _check_open(whole, where, problems)
     _check_passthrough(whole, where, merge.table, problems)
     _check_overflow(whole, where, merge.table, problems)
+    signing_in = sign_in.sign_in(whole.sign_in, where, problems)
+    alerts = sign_in.alerts(whole.alerts, where, problems)
+    limited = rate_limits.limits(whole.rate_limits, where, problems)
     if problems:
         raise ConfigError(_ordered(problems))
     paths = (*watch.watched(config_dir, env_file), *more)
@@ -89,16 +99,28 @@ def load(
         configured=frozenset(merge.configured),
         routes=routes,
         server=_server(whole),
+        storage=StorageSettings(**whole.storage.model_dump(exclude={"durability", "region"})),
         telemetry=TelemetrySettings(**whole.telemetry.model_dump()),
         budgets=Budgets(whole.budgets.daily, whole.budgets.monthly),
+        limits=limited,
         evidence=EvidenceSettings(**whole.evidence.model_dump()),
+        sealing=SealingSettings(**whole.sealing.model_dump()),
+        secrets=SecretsSettings(**whole.secrets.model_dump()),
         access=access,
+        sign_in=signing_in,
+        alerts=alerts,
         policies=rules,
         policies_required=whole.governance.required,
+        remedying=Remedying(whole.governance.remedies, whole.governance.remedies_per_day),
         store_regions=whole.storage.region,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),
-        warnings=(*found.warnings, *merge.warnings, *unenforced.warnings(found, where, entries)),
+        warnings=(
+            *found.warnings,
+            *merge.warnings,
+            *unenforced.warnings(found, where, entries),
+            *sign_in.unused(found, signing_in),
+        ),
         environ=found.values,
     )
 
@@ -184,9 +206,10 @@ def _settings(whole: FederationFile) -> Settings:
         deny_fields=whole.fields.deny,
         allow_fields=whole.fields.allow,
         responses=Keeping(**whole.responses.model_dump()),
+        payloads=PayloadKeeping(**whole.payloads.model_dump()),
         admission=Admission(**whole.admission.model_dump()),
         overflow=Overflow(**whole.overflow.model_dump()),
-        spending=Spending(whole.budgets.lower, whole.budgets.wait_s),
+        spending=Spending(whole.budgets.lower, whole.budgets.wait_s, whole.budgets.cheaper),
         passthrough=whole.passthrough.providers if whole.passthrough.enabled else (),
         access_log=whole.telemetry.access_log,
         log_level=whole.telemetry.level,

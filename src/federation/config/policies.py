@@ -28,6 +28,8 @@ from federation.errors import Problem
 DIRECTORY = "policies"
 TESTS = "tests"
 """Below the directory of policies: files of policy tests, which bind nobody."""
+TEXT = "proposal"
+"""What stands for the file where there is none."""
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -76,6 +78,15 @@ def read_files(paths: list[Path], names: Names, problems: list[Problem]) -> tupl
             seen[row.name] = f"{place.where}:{place.line}"
             found.append(_policy(row, at, where, names, problems))
     return tuple(found)
+
+
+def read_text(text: str, names: Names, problems: list[Problem]) -> tuple[Policy, ...]:
+    """The policies of a text that was sent instead of put into a file."""
+    where = document.parse(text.encode(), TEXT)
+    problems += where.problems
+    if where.problems:
+        return ()
+    return tuple(_policy(row, at, where, names, problems) for row, at in _rows(where, problems))
 
 
 def _listed(directory: Path, problems: list[Problem]) -> list[Path]:

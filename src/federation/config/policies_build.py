@@ -69,7 +69,13 @@ def _window(row: HoursRow) -> Window:
 
 def _pii(row: Any, said: dict[str, Any]) -> AnyRule:
     types = tuple(sorted(row.types.items()))
-    return Pii(action=row.action, types=types, block_on_failure=row.on_failure == "block", **said)
+    return Pii(
+        action=row.action,
+        types=types,
+        block_on_failure=row.on_failure == "block",
+        max_characters=row.max_characters,
+        **said,
+    )
 
 
 def _guards(rows: Any, said: dict[str, Any]) -> AnyRule:

@@ -131,6 +131,7 @@ class PiiRow(Written):
     action: PiiAction | None = None
     types: dict[Annotated[str, BeforeValidator(_entity)], PiiAction] = Field(default_factory=dict)
     on_failure: Literal["block", "allow"] = "block"
+    max_characters: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -78,6 +78,7 @@ class DutyRow(Written):
     pii: PiiAction | None = None
     pii_types: dict[str, PiiAction] | None = None
     pii_on_failure: Literal["block"] | None = None
+    pii_max_characters: int | None = None
     guardrails: Annotated[list[str], Listed] | None = None
     retention_days: int | None = None
     payload_days: int | None = None

@@ -175,6 +175,8 @@ class ProviderRow(Written):
     auth: AuthRow | None = None
     credential: Annotated[str, BeforeValidator(quantities.credential)] | None = None
     enabled: bool = True
+    region: Region | None = None
+    """There alone, by a control of the row; refused where there is none."""
     regions: Annotated[tuple[Region, ...], Listed] = ()
     certifications: Annotated[
         tuple[Annotated[str, BeforeValidator(quantities.certification)], ...], Listed

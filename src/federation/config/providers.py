@@ -19,10 +19,11 @@ from federation.config.overlay import at_this_machine, lay, new_provider
 from federation.config.provider_files import Entry
 from federation.config.quantities import header_value
 from federation.config.quantities import name as checked_name
+from federation.config.region_controls import pinned
 from federation.config.variables import PROVIDER_VARIABLES, ProviderVariable, variable_word
 from federation.config.words import DIALECTS
 from federation.domain.catalogue import Auth, Model, Provider
-from federation.domain.quirks import SHAPES
+from federation.domain.quirks import SHAPES, misplaced
 from federation.errors import Problem
 
 
@@ -185,6 +186,8 @@ class Rows:
         entries = self.written[provider]
         self._open.append(provider)
         row = self._build(provider, entries)
+        if row is not None:
+            row = self._pinned(row, entries)
         self._open.pop()
         self._done.add(provider)
         if row is None:
@@ -210,6 +213,23 @@ class Rows:
         if extending and any(entry.row.base_url for entry in entries):
             base = replace(base, env=())
         return base
+
+    def _pinned(self, row: Provider, entries: list[Entry]) -> Provider | None:
+        """The row in the region that was wished for; None (a problem says why) where it cannot."""
+        wished = [entry for entry in entries if entry.row.region is not None]
+        if not wished:
+            return row
+        entry, region = wished[-1], wished[-1].row.region or ""
+        if any(each.row.base_url or each.row.regions for each in entries):
+            message = "'region' takes the address and the regions from the row: leave them out"
+            self.merge.problems.append(entry.problem(message, "region"))
+            return None
+        try:
+            return pinned(row, region)
+        except ValueError as error:
+            message = f"'{row.id}' {error}"
+            self.merge.problems.append(entry.problem(message, "region"))
+            return None
 
     def _extended(self, provider: str, entry: Entry) -> Provider | None:
         wanted = entry.row.extends
@@ -257,20 +277,20 @@ class Rows:
                 message = unknown_word("dialect", entry.row.dialect, dialects)
                 self.merge.problems.append(entry.problem(message, "dialect"))
             for path, value in entry.quirks():
-                if message := _quirk_fault(str(path[-1]), value):
+                if message := _quirk_fault(str(path[-1]), value, row.dialect):
                     self.merge.problems.append(entry.problem(message, *path))
             if entry.row.simulated and not at_this_machine(row):
                 message = "'simulated' is only for addresses of this machine"
                 self.merge.problems.append(entry.problem(message, "simulated"))
 
 
-def _quirk_fault(word: str, value: object) -> str:
+def _quirk_fault(word: str, value: object, dialect: str) -> str:
     """What is wrong with a quirk; empty where nothing is."""
     shape = SHAPES.get(word)
     if shape is None:
         return unknown_word("quirk", word, SHAPES)
     if shape.fits(value):
-        return ""
+        return misplaced(word, dialect)
     hint = nearest(value, shape.words) if isinstance(value, str) else ""
     return f"the quirk '{word}' should be {shape.said}{hint}"
 

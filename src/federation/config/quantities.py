@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
@@ -18,6 +19,10 @@ from federation.domain.money import NANO
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _CERTIFICATION = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_VAULT = re.compile(r"[\w.@-]+(?:/[\w.@-]+)+#[\w.@-]+", re.ASCII)
+_TRANSIT = re.compile(r"[\w.@-]+(?:/[\w.@-]+)+", re.ASCII)
+_REFERENCE = "env:NAME, file:PATH or vault:MOUNT/PATH#FIELD"
+_ROOTS = "file, vault-transit:MOUNT/KEY or vault:MOUNT/PATH#FIELD"
 _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # Validators raise ValueError also for a wrong type: pydantic lets a TypeError through.
@@ -119,15 +124,29 @@ def header_value(value: object) -> str:
 def credential(value: object) -> str:
     """A reference to a secret. The secret itself is refused, and never repeated."""
     if not isinstance(value, str):
-        raise ValueError("should be env:NAME or file:PATH")  # noqa: TRY004 - see above
+        raise ValueError(f"should be {_REFERENCE}")  # noqa: TRY004 - see above
     kind, colon, rest = value.partition(":")
     if colon and kind == "env" and _VARIABLE.match(rest):
         return value
     if colon and kind == "file" and rest and rest.isprintable():
         return value
-    if kind == "vault" and colon:
-        raise ValueError("cannot be read from a vault by this version: use env:NAME or file:PATH")
-    raise ValueError("should be env:NAME or file:PATH; a secret itself has no place in a file")
+    if colon and kind == "vault":
+        if _VAULT.fullmatch(rest):
+            return value
+        raise ValueError("should name mount, path and field of a Vault: vault:MOUNT/PATH#FIELD")
+    raise ValueError(f"should be {_REFERENCE}; a secret itself has no place in a file")
+
+
+def sealing_root(value: object) -> str:
+    """Where the root of the sealing keys is."""
+    if not isinstance(value, str):
+        raise ValueError(f"should be {_ROOTS}")  # noqa: TRY004 - see above
+    kind, _, rest = value.partition(":")
+    if value == "file" or (kind == "vault" and _VAULT.fullmatch(rest)):
+        return value
+    if kind == "vault-transit" and _TRANSIT.fullmatch(rest):
+        return value
+    raise ValueError(f"should be {_ROOTS}")
 
 
 def base_url(value: object) -> str:
@@ -164,6 +183,38 @@ def proxy_url(value: object) -> str:
     if not good or not word.isprintable() or " " in word:
         raise ValueError("should be a proxy's address such as http://proxy:3128")
     return word if "://" in word else f"http://{word}"
+
+
+def store_address(schemes: tuple[str, ...], example: str) -> Callable[[object], str]:
+    """A reference (`env:NAME`, `file:PATH`) to a store's whole address, or the address without
+    a password: a secret has no place in a file, and none in a message."""
+
+    def check(value: object) -> str:
+        word = value.strip() if isinstance(value, str) else ""
+        if word.startswith(("env:", "file:")):
+            return credential(word)
+        return whole_address(word, schemes, example, password=False)
+
+    return check
+
+
+def whole_address(
+    word: str, schemes: tuple[str, ...], example: str, *, password: bool = True
+) -> str:
+    """An address of one of these schemes. Raises `ValueError`, without repeating it."""
+    try:
+        parts = urlsplit(word)
+        good = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not word.isprintable() or " " in word:
+        raise ValueError(f"should be an address such as {example}, env:NAME or file:PATH")
+    if not password and (parts.password or "password=" in parts.query):
+        raise ValueError(
+            "should hold no password: put the whole address into a variable or a file and "
+            "write env:NAME or file:PATH"
+        )
+    return word
 
 
 def is_loopback(host: str) -> bool:

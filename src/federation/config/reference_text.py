@@ -16,7 +16,8 @@ FILE: dict[str, str] = {
     "server.workers": "inference worker processes",
     "server.open": "ask for no key; only on a loopback address",
     "server.drain_s": "seconds for running calls to finish at SIGTERM",
-    "server.trusted_proxies": "addresses or networks whose `X-Forwarded-For` is believed, in logs",
+    "server.trusted_proxies": "addresses or networks whose `X-Forwarded-For` is believed when "
+    "failed sign-ins are counted",
     "server.limits": "what is accepted of one connection or request",
     "server.limits.head_bytes": "bytes of a request's head",
     "server.limits.head_count": "headers of a request",
@@ -30,6 +31,12 @@ FILE: dict[str, str] = {
     "storage.region": "us, eu, uk, apac, cn, other, local or country codes; left out it is "
     "unknown, which `store_residency` refuses",
     "storage.durability": "`process` survives a crash of the process, `disk` a loss of power",
+    "storage.database": "`postgresql://user@host/name`, shared by replicas, or `env:NAME` or "
+    "`file:PATH` where an address with a password lies; left out: a file of the gateway's own",
+    "storage.redis": "`redis://host:6379/0`, or `env:NAME` or `file:PATH`; shared by replicas, for "
+    "budgets and health; left out: budgets are reserved in the database",
+    "storage.replica": "this gateway's name among its replicas, kept over restarts; left out: "
+    "its host and data directory",
     "strategy": "for `auto` and plain model ids",
     "weights": "how much each part of the score counts; they need not sum to one",
     "weights.quality": "expected quality of the answer",
@@ -60,6 +67,7 @@ FILE: dict[str, str] = {
     "routes[].timeouts.idle_s": "see above",
     "routes[].timeouts.total_s": "see above",
     "routes[].mend": "as the general one",
+    "routes[].cheaper": "see `budgets.cheaper`; left out: as there",
     "routes[].hedge": "a chat that takes longer than 95 % of them did is asked of the next target, "
     "too; the faster answer wins, and both are paid for",
     "auto": "what `auto` and plain model ids may reach",
@@ -76,6 +84,18 @@ FILE: dict[str, str] = {
     "responses.store": "keep what a call does not say `store: false` to; false refuses "
     "`store: true` too, unless `fields.allow` lists it",
     "responses.keep_days": "days until a kept answer is deleted",
+    "payloads": "whether what is said and answered is kept, sealed, where no policy says anything; "
+    "policies say it for tenants, teams, keys and routes",
+    "payloads.keep": "keep it",
+    "payloads.days": "days until it is deleted",
+    "sealing": "the keys that seal whatever is kept of contents; see the explanation of sealing",
+    "sealing.root": "the root key: `file`, `vault-transit:MOUNT/KEY` or `vault:MOUNT/PATH#FIELD`",
+    "sealing.directory": "where the keys are; left out: `keys` in the data directory",
+    "sealing.tombstones": "a further directory in which destroyed keys and holds are written down, "
+    "out of reach of a restore",
+    "secrets": "secrets that lie in a Vault",
+    "secrets.refresh_s": "seconds after which they are read again",
+    "secrets.lifetime_s": "seconds for which what was read last is used while the Vault is away",
     "passthrough": "requests of other kinds, sent to a provider as they stand",
     "passthrough.enabled": "let them through; off unless it is said here",
     "passthrough.providers": "to these, by the methods and paths of the quirk `passthrough`",
@@ -106,10 +126,74 @@ FILE: dict[str, str] = {
     "budgets.lower": "where a hard budget has too little left, the limit of output is lowered to "
     "what is left; else the call is refused (402)",
     "budgets.wait_s": "longest wait of a call for others that may leave enough, in seconds",
+    "rate_limits": "limits of every tenant",
+    "rate_limits[].name": "its id is `default.` and this",
+    "rate_limits[].scope": "what it is attached to; of `tenant`, `team`, `user` and `key` each has "
+    "it for itself, of `route` and `platform` all tenants together",
+    "rate_limits[].subject": "the name of a route; else, and left out, `*`: each of them",
+    "rate_limits[].counts": "what is counted; `concurrency` is calls under way",
+    "rate_limits[].amount": "how much",
+    "rate_limits[].window": "`second`, `minute`, `hour`, `day`, `month` or a number of seconds",
+    "rate_limits[].method": "left out: `token_bucket`, of a month `fixed_window`",
+    "rate_limits[].burst": "of a token bucket: how much at once; 0 is the whole amount",
+    "rate_limits[].tier": "binds only tenants of this tier; left out: all",
+    "budgets.cheaper": "where a hard budget cannot bear the best deployment of a chat, the next "
+    "one that it can is asked; else the call is refused (402)",
     "evidence": "the log of evidence; see the explanation of evidence",
     "evidence.checkpoint_s": "seconds between two checkpoints while there is something new",
     "evidence.heartbeat_s": "seconds between two heartbeats, which tell silence from absence",
+    "sign_in": "tokens in the place of keys, and people who sign in; see the guide to signing in",
+    "sign_in.issuer": "what our own tokens say in `iss`",
+    "sign_in.public_url": "where people's browsers reach the gateway; needed where they sign in",
+    "sign_in.access_s": "seconds that an access token is good for",
+    "sign_in.refresh_days": "days without a refresh after which a session ends",
+    "sign_in.issuers": "whose tokens are let in, and at whose door people sign in",
+    "sign_in.issuers[].name": "a word of yours",
+    "sign_in.issuers[].issuer": "what its tokens say in `iss`, letter by letter",
+    "sign_in.issuers[].audience": "what its tokens say in `aud` when they are meant for this "
+    "gateway; left out: its tokens are not let in",
+    "sign_in.issuers[].secret": "`env:NAME` or `file:PATH`: the shared secret that its tokens are "
+    "signed with (HS256, 32 bytes or more), in the place of public keys",
+    "sign_in.issuers[].jwks_url": "where its public keys are; left out: as its "
+    "`/.well-known/openid-configuration` says",
+    "sign_in.issuers[].private": "it may lie inside, and be plain http",
+    "sign_in.issuers[].longest_s": "tokens that are good for longer are refused, in seconds",
+    "sign_in.issuers[].tenant": "where its people belong",
+    "sign_in.issuers[].tenant_claim": "the claim that says where instead",
+    "sign_in.issuers[].user_claim": "the claim that is the user's id; `email` only where its "
+    "`email_verified` is true",
+    "sign_in.issuers[].team_claim": "the claim that names the team of somebody whom the tenant "
+    "does not have",
+    "sign_in.issuers[].role_claim": "the claim, a word or a list, that `roles` are looked up by",
+    "sign_in.issuers[].roles": "values of that claim, and the role that each means; the first "
+    "that is found counts",
+    "sign_in.issuers[].role": "the role of somebody whom `roles` does not name",
+    "sign_in.issuers[].people": "`known`: only users of the tenant, with the role and team that "
+    "they have there; `any`: others too, by their claims",
+    "sign_in.issuers[].client_id": "we, as its client; left out: people do not sign in there",
+    "sign_in.issuers[].client_secret": "`env:NAME` or `file:PATH`; left out: a public client",
+    "sign_in.issuers[].client_auth": "where the secret goes",
+    "sign_in.issuers[].scopes": "what is asked for when people sign in",
+    "alerts": "who is told of alerts, besides the log",
+    "alerts.webhooks": "addresses that are told by a signed POST",
+    "alerts.webhooks[].name": "a word of yours",
+    "alerts.webhooks[].url": "the address",
+    "alerts.webhooks[].secret": "`env:NAME` or `file:PATH`: what the messages are signed with",
+    "alerts.webhooks[].private": "it may lie inside, and be plain http",
+    "alerts.webhooks[].tenants": "whose alerts; left out: everyone's",
+    "alerts.email": "by e-mail",
+    "alerts.email.host": "the mail server",
+    "alerts.email.port": "its port",
+    "alerts.email.security": "`tls`: encrypted from the first byte",
+    "alerts.email.username": "to sign in there",
+    "alerts.email.password": "`env:NAME` or `file:PATH`",
+    "alerts.email.sender": "who it is from",
+    "alerts.email.to": "who it is for",
+    "alerts.email.tenants": "whose alerts; left out: everyone's",
     "governance": "the policies in `policies/*.yaml`",
+    "governance.remedies": "what is done by itself about a violation that escalates: disable_key, "
+    "enforce_policy (proposed), open_approval (proposed)",
+    "governance.remedies_per_day": "how often a day at most",
     "governance.required": "true: a configuration without policies is refused; left out: one that "
     "loses all of them while the gateway runs; false: neither",
     "evidence.anchors": "where checkpoints are also put: `file:PATH` outside the data directory, "
@@ -130,6 +214,8 @@ ROW: dict[str, str] = {
     "auth.extra": "constant headers of every request",
     "credential": "`env:NAME` or `file:PATH`",
     "enabled": "false takes its deployments out of service",
+    "region": "keep processing there, by the host, headers or fields that the provider wants for "
+    "it; refused where its row knows no such control",
     "regions": "us, eu, uk, apac, cn, other, local or country codes; where data is processed",
     "certifications": "soc2, iso27001, hipaa, gdpr, ...: what you hold evidence for",
     "data_use": "whether it trains on what it is sent",

@@ -54,7 +54,14 @@ def _route(row: RouteRow, targets: tuple[Target, ...], whole: FederationFile) ->
     if row.weights is not None:
         own = weights(row.weights)
     return Route(
-        row.name, row.strategy or whole.strategy, targets, own, deadlines, row.mend, row.hedge
+        row.name,
+        row.strategy or whole.strategy,
+        targets,
+        own,
+        deadlines,
+        row.mend,
+        row.hedge,
+        row.cheaper,
     )
 
 

@@ -10,17 +10,30 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from federation.config import quantities
+from federation.config import quantities, stores
 from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
 from federation.config.provider_row import Count, Listed, Name, Region, TimeoutsRow, Written
+from federation.config.rate_limits import RateLimitRow
 from federation.config.settings import (
     Budgets,
     EvidenceSettings,
+    Remedying,
+    SealingSettings,
+    SecretsSettings,
     ServerSettings,
     TelemetrySettings,
 )
-from federation.config.words import STRATEGIES
-from federation.domain.routes import Admission, Keeping, ListenerLimits, Overflow, Settings, Weights
+from federation.config.sign_in import AlertsSection, SignInSection
+from federation.config.words import REMEDIES, STRATEGIES
+from federation.domain.routes import (
+    Admission,
+    Keeping,
+    ListenerLimits,
+    Overflow,
+    PayloadKeeping,
+    Settings,
+    Weights,
+)
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
@@ -32,6 +45,8 @@ _server = ServerSettings()
 _settings = Settings()
 _telemetry = TelemetrySettings()
 _evidence = EvidenceSettings()
+_secrets = SecretsSettings()
+_remedying = Remedying()
 
 
 class LimitsSection(Written):
@@ -66,6 +81,9 @@ class StorageSection(Written):
 
     durability: Literal["process", "disk"] = "process"
     region: Annotated[tuple[Region, ...], Listed] = ()
+    database: Annotated[str, BeforeValidator(stores.database)] | None = None
+    redis: Annotated[str, BeforeValidator(stores.redis)] | None = None
+    replica: Annotated[str, BeforeValidator(stores.replica)] | None = None
 
 
 class GovernanceSection(Written):
@@ -73,6 +91,9 @@ class GovernanceSection(Written):
 
     required: bool | None = None
     """Left out: only a configuration that loses them while it runs is refused."""
+    remedies: Annotated[tuple[Literal[REMEDIES], ...], Listed] = ()  # type: ignore[valid-type]
+    """What is done by itself about a violation that escalates."""
+    remedies_per_day: Annotated[int, Field(ge=0, le=10_000)] = _remedying.per_day
 
 
 class WeightsSection(Written):
@@ -108,6 +129,7 @@ class RouteRow(Written):
     timeouts: TimeoutsRow | None = None
     mend: Annotated[Mend, OnOff] | None = None
     hedge: bool = False
+    cheaper: bool | None = None
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -155,6 +177,28 @@ class ResponsesSection(Written):
 
     store: bool = Keeping().store
     keep_days: Annotated[int, Field(ge=1, le=3650)] = Keeping().keep_days
+
+
+class PayloadsSection(Written):
+    """Whether what is said and answered is kept, sealed, where no policy says anything."""
+
+    keep: bool = PayloadKeeping().keep
+    days: Annotated[int, Field(ge=1, le=3650)] = PayloadKeeping().days
+
+
+class SealingSection(Written):
+    """Where the keys are that seal whatever is kept of contents."""
+
+    root: Annotated[str, BeforeValidator(quantities.sealing_root)] = SealingSettings().root
+    directory: Name | None = None
+    tombstones: Name | None = None
+
+
+class SecretsSection(Written):
+    """How secrets are read that lie in a Vault."""
+
+    refresh_s: Seconds = _secrets.refresh_s
+    lifetime_s: Annotated[float, Field(ge=0, le=604_800)] = _secrets.lifetime_s
 
 
 class PassthroughSection(Written):
@@ -214,6 +258,7 @@ class BudgetsSection(Written):
     monthly: Annotated[int, BeforeValidator(quantities.usd)] | None = Budgets().monthly_nano
     lower: bool = _settings.spending.lower
     wait_s: Annotated[float, Field(ge=0, le=30)] = _settings.spending.wait_s
+    cheaper: bool = _settings.spending.cheaper
 
 
 class FederationFile(Written):
@@ -230,11 +275,17 @@ class FederationFile(Written):
     defaults: DefaultsSection = Field(default_factory=DefaultsSection)
     fields: FieldsSection = Field(default_factory=FieldsSection)
     responses: ResponsesSection = Field(default_factory=ResponsesSection)
+    payloads: PayloadsSection = Field(default_factory=PayloadsSection)
+    sealing: SealingSection = Field(default_factory=SealingSection)
+    secrets: SecretsSection = Field(default_factory=SecretsSection)
     passthrough: PassthroughSection = Field(default_factory=PassthroughSection)
     upstream: UpstreamSection = Field(default_factory=UpstreamSection)
     admission: AdmissionSection = Field(default_factory=AdmissionSection)
     overflow: OverflowSection = Field(default_factory=OverflowSection)
     telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
     budgets: BudgetsSection = Field(default_factory=BudgetsSection)
+    rate_limits: tuple[RateLimitRow, ...] = ()
     evidence: EvidenceSection = Field(default_factory=EvidenceSection)
     governance: GovernanceSection = Field(default_factory=GovernanceSection)
+    sign_in: SignInSection = Field(default_factory=SignInSection)
+    alerts: AlertsSection = Field(default_factory=AlertsSection)

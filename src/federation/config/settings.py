@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from federation.config.sign_in_settings import AlertSettings, SignInSettings
+from federation.domain.approvals import Granted
 from federation.domain.catalogue import Provider
+from federation.domain.limits import Limit
 from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
 from federation.errors import Problem
@@ -31,7 +34,16 @@ class ServerSettings:
     drain_s: float = 30.0
     """How long running calls may take to finish after SIGTERM."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks whose `X-Forwarded-For` is believed, for logs only."""
+    """Addresses or networks whose `X-Forwarded-For` is believed when failures are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Which stores are shared with other replicas, as written: never with a password."""
+
+    database: str | None = None
+    redis: str | None = None
+    replica: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,35 @@ class EvidenceSettings:
     checkpoint_s: float = 10.0
     heartbeat_s: float = 60.0
     anchors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remedying:
+    """What is done by itself about violations that escalate, and how often a day at most."""
+
+    actions: tuple[str, ...] = ()
+    per_day: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SealingSettings:
+    """Where the keys are that seal whatever is kept of contents."""
+
+    root: str = "file"
+    """What the root key is of: `file`, `vault-transit:MOUNT/KEY` or `vault:MOUNT/PATH#FIELD`."""
+    directory: str | None = None
+    """Of the sealing keys; None is `keys` in the data directory."""
+    tombstones: str | None = None
+    """A further directory in which destroyed keys are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsSettings:
+    """How secrets are read that lie in a Vault."""
+
+    refresh_s: float = 60.0
+    lifetime_s: float = 3600.0
+    """How long what was read last is used while the Vault cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +122,25 @@ class Loaded:
     """Providers that the operator named in a file or gave a credential or address for."""
     routes: dict[str, Route]
     server: ServerSettings = ServerSettings()
+    storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     budgets: Budgets = Budgets()
+    limits: tuple[Limit, ...] = ()
+    """Those of every tenant."""
     evidence: EvidenceSettings = EvidenceSettings()
+    sealing: SealingSettings = SealingSettings()
+    secrets: SecretsSettings = SecretsSettings()
     access: Access = Access()
+    sign_in: SignInSettings = field(default_factory=SignInSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     policies: tuple[Policy, ...] = ()
     policies_required: bool | None = None
     """True: none is an error, False: they may go; None: they may not go while it runs."""
     store_regions: tuple[str, ...] = ()
     """Where our own store lies; empty where nobody said."""
+    remedying: Remedying = Remedying()
+    approvals: tuple[Granted, ...] = ()
+    """In force now, or soon."""
     digest: str = ""
     """SHA-256, in hex, of the files as read and of the variables that are no secrets."""
     files: tuple[Path, ...] = ()

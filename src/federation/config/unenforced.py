@@ -15,9 +15,9 @@ from federation.errors import Problem
 
 MESSAGE = "is read but not enforced by this version"
 
-FILE = ("server.trusted_proxies",)
+FILE: tuple[str, ...] = ()
 LIMITS = ("tpm",)
-VARIABLES = ("JWT_SECRET_KEY",)
+VARIABLES: tuple[str, ...] = ()
 
 MARKED = frozenset({*FILE, *(f"limits.{name}" for name in LIMITS), *VARIABLES})
 """Keys and variables whose description in the reference says so."""

@@ -33,6 +33,9 @@ STRATEGIES = (
     "local_first",
 )
 SCHEMES = ("none", "bearer", "header", "query", "sigv4", "oauth")
+REMEDIES = ("disable_key", "enforce_policy", "open_approval")
+"""What may be done about a violation without anybody's word: it can be undone, or somebody has
+yet to approve it."""
 MODALITIES = ("text", "image", "audio", "video", "pdf", "file")
 UNITS = (
     *("image", "second", "character", "page", "request"),

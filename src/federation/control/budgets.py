@@ -6,13 +6,13 @@ has the defaults as budgets of its own, which nobody can change but by the confi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from federation.config.settings import Budgets
 from federation.control.budgets_ports import BudgetStore, PotStore
 from federation.control.permissions import Permission, home, may, no_tenant, reach
+from federation.control.subjects import check_name, check_subject
 from federation.control.tenancy_ports import TenancyStore
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
@@ -21,7 +21,6 @@ from federation.errors import Forbidden, InvalidRequest, NotFound
 
 DEFAULT: Final = "default."
 """How the ids of the configuration's budgets begin."""
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 MOST: Final = 10_000
 """Budgets of a gateway: each worker holds all of them."""
 
@@ -70,9 +69,7 @@ class BudgetDesk:
     async def save(self, asker: VirtualKey, budget: Budget) -> Budget:
         """Keep a budget in the place of any with its id, in force on every worker within a
         second. What was spent stays spent. Raises `InvalidRequest`, `NotFound`, `Forbidden`."""
-        if not _ID.match(budget.id) or budget.id.startswith(DEFAULT):
-            message = "An id is small letters, digits, - _ and ., and begins with a letter or digit"
-            raise InvalidRequest(f"{message}; ids with 'default.' are the configuration's.")
+        check_name(budget.id, (DEFAULT,))
         await self._errands.run(self._save, asker, checked(budget))
         await self.refresh()
         return budget
@@ -117,17 +114,10 @@ class BudgetDesk:
         self._store.remove(budget, found.tenant)
 
     def _check_subject(self, budget: Budget) -> None:
-        """Raise `NotFound` for a team or user that the tenant does not have: a slip of the pen
-        would leave them without a budget."""
         tenant, subject = budget.tenant, budget.subject
         if subject == EACH:
             return
-        if budget.scope is Scope.TENANT and subject != tenant:
-            raise InvalidRequest("A tenant's budget is about itself.", param="subject")
-        if budget.scope is Scope.TEAM and self._tenancy.teams.find(tenant, subject) is None:
-            raise NotFound(f"There is no team '{subject}'.", param="subject")
-        if budget.scope is Scope.USER and self._tenancy.users.find(tenant, subject) is None:
-            raise NotFound(f"There is no user '{subject}'.", param="subject")
+        check_subject(self._tenancy, tenant, budget.scope.value, subject)
         if budget.scope is Scope.TAG and "=" not in subject:
             raise InvalidRequest("Write a tag as name=value.", param="subject")
 

@@ -27,6 +27,8 @@ class Alarm:
     spent_nano: int
     overrun_nano: int = 0
     """What was billed above its reservation since the last alarm."""
+    overruns_nano: int = 0
+    """The same since the pot began."""
 
 
 class Alarms:
@@ -50,7 +52,10 @@ class Alarms:
             over = pot.overrun_nano - self._overruns.get(pot.pot, 0)
             if over > 0:
                 self._overruns[pot.pot] = pot.overrun_nano
-                found.append(Alarm(budget.id, pot.pot, 0, pot.cap_nano, pot.spent_nano, over))
+                total = pot.overrun_nano
+                found.append(
+                    Alarm(budget.id, pot.pot, 0, pot.cap_nano, pot.spent_nano, over, total)
+                )
         if len(self._percents) > _MOST:
             self._percents.clear()  # the store keeps alerts from being told twice
             self._overruns.clear()
@@ -58,7 +63,10 @@ class Alarms:
 
     def again(self, alarm: Alarm) -> None:
         """The store could not be asked about an alarm: it is due once more."""
-        self._percents.pop(alarm.pot, None)
+        if alarm.percent:
+            self._percents.pop(alarm.pot, None)
+        else:
+            self._overruns[alarm.pot] = alarm.overruns_nano - alarm.overrun_nano
 
 
 def _passed(alerts: tuple[int, ...], pot: Standing) -> int:

@@ -6,7 +6,7 @@ be reached, and tests/contract holds each implementation to what is promised her
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from federation.domain.budgets import Budget, Lease, Standing
@@ -54,6 +54,11 @@ class PotStore(Protocol):
 
     def alerted(self, pot: str, percent: int) -> bool:
         """Note that an alert is due; False where it, or a higher one, was noted before."""
+        ...
+
+    def prune(self, over: Callable[[str], bool]) -> int:
+        """Forget pots that are `over`, and their leases; how many. One of which a writer still
+        holds a lease stays."""
         ...
 
     def beat(self, replica: str, writers: Collection[str]) -> None:

@@ -19,6 +19,7 @@ from federation.control.snapshots import compile_snapshot, without_secrets
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError, Problem
 from federation.governance.rulebook import Rulebook
+from federation.storage.entries import ConfigVersion
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class Configuration:
         self._overrides = overrides
         self._versions = versions
         self._clock = clock
+        self._kept: ConfigVersion | None = None
+        """Ours: the newest may be another replica's, which has other settings."""
         self.reading = read()
         _check(self.reading.loaded)
         self._seen = look(self.reading.loaded.files)
@@ -92,6 +95,8 @@ class Configuration:
         self.reading = reading
         if before.loaded.server != reading.loaded.server:
             log.warning("changes of host, port and workers take effect at the next start")
+        if before.loaded.storage != reading.loaded.storage:
+            log.warning("another database, Redis or replica takes effect at the next start")
         if before.loaded.files != reading.loaded.files:
             self._seen = self._look(reading.loaded.files)
         changed = self.recompile()
@@ -112,11 +117,14 @@ class Configuration:
         overrides = self._overrides.list()
         loaded = self._added(reading.loaded)
         snapshot = compile_snapshot(loaded, overrides, reading.secrets, 0)
-        version = self._versions.latest()
+        version = self._kept
+        if version is None or version.digest != snapshot.digest:
+            version = self._versions.latest()
         if version is None or version.digest != snapshot.digest:
             body = pack_snapshot(without_secrets(snapshot))
             now_ms = int(self._clock() * 1000)
             version = self._versions.add(snapshot.digest, now_ms, body)
+        self._kept = version
         return replace(snapshot, version=version.version)
 
     def _warn(self) -> None:

@@ -10,29 +10,40 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
+from federation.control.alerts import AlertDesk
 from federation.control.analytics import AnalyticsDesk
 from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration
+from federation.control.data_desk import DataDesk
 from federation.control.evidence_task import EvidenceTask
 from federation.control.fleet import FleetDesk
-from federation.control.frames import pack_budgets, pack_ring, pack_snapshot
+from federation.control.frames import pack_budgets, pack_ring, pack_snapshot, pack_tokens
 from federation.control.keys import KeyDesk
 from federation.control.leases import Allowances, limits_of
 from federation.control.ledger import Ledger
+from federation.control.limiting import Limiting
 from federation.control.link_server import LinkServer
 from federation.control.money import Money
+from federation.control.oversight import Oversight
 from federation.control.providers import ProviderDesk
+from federation.control.replicas import Replicas
 from federation.control.responses import ResponseDesk
+from federation.control.secret_watch import SecretWatch
+from federation.control.sign_in import SignInDesk
+from federation.control.sign_in_people import PeopleDoor
 from federation.control.tenancy import Tenancy
 from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
 from federation.domain.budgets import Budget
+from federation.domain.sign_in import TokenRing
 from federation.domain.snapshot import KeyRing
 from federation.errors import Unavailable
 from federation.schema.link import LeaseAsk, LeaseGrant, Report
+from federation.storage.tables_replicas import CONFIGURATION, KEYS
 from federation.telemetry import metrics
 from federation.telemetry.meter import series
 from federation.telemetry.totals import Totals, merged_gauges
@@ -58,6 +69,7 @@ class Control:
         analytics: AnalyticsDesk,
         budgets: BudgetDesk,
         money: Money,
+        limits: Limiting,
         providers: ProviderDesk,
         responses: ResponseDesk,
         errands: Errands,
@@ -66,6 +78,13 @@ class Control:
         clock: Callable[[], float] = time.time,
         evidence: EvidenceTask | None = None,
         fleet: FleetDesk,
+        sign_in: SignInDesk,
+        people: PeopleDoor,
+        alerts: AlertDesk,
+        oversight: Oversight,
+        replicas: Replicas | None = None,
+        data: DataDesk | None = None,
+        secret_watch: SecretWatch | None = None,
     ) -> None:
         self.configuration = configuration
         self.keys = keys
@@ -75,10 +94,18 @@ class Control:
         self.analytics = analytics
         self.budgets = budgets
         self.money = money
+        self.limits = limits
         self.providers = providers
         self.responses = responses
         self.evidence = evidence
         self.fleet = fleet
+        self.sign_in = sign_in
+        self.people = people
+        self.alerts = alerts
+        self.oversight = oversight
+        self.replicas = replicas
+        self.data = data
+        self._secret_watch = secret_watch
         self.workers = workers
         self.clock = clock
         self.started = clock()
@@ -91,6 +118,8 @@ class Control:
             clock=clock,
             on_money=money.hear,
             on_joined=money.watch.joined,
+            on_rates=limits.hear,
+            on_left=limits.rates.left,
         )
         self._errands = errands
         self._allowances = Allowances()
@@ -100,26 +129,49 @@ class Control:
         self._tasks: list[asyncio.Task[None]] = []
         self._till: list[asyncio.Task[None]] = []
         keys.publish = self._publish_keys
+        sign_in.publish = self._publish_tokens
+        money.keep = alerts.keep
         budgets.publish = self._publish_budgets
         fleet.link = self.link
-        for desk in (providers, fleet.nodes, fleet.overflow):
+        if data is not None:
+            data.publish = self.link.publish_spool_key
+            data.spool_keys.taken = lambda: {
+                each.hello.writer: each.spool_key for each in self.link.sessions
+            }
+        for desk in (providers, fleet.nodes, fleet.overflow, oversight.approvals):
             desk.publish = self.publish_snapshot
+        if evidence is not None:
+            oversight.evidence_kept = lambda: evidence.kept
 
     async def start(self) -> None:
         """Answer workers, and follow journals and configuration files from now on."""
         with contextlib.suppress(FileNotFoundError):
             self._allowances.restore(self._leases_file.read_bytes())
         await self.publish_snapshot()
+        if self.data is not None:
+            await self.data.prepare()
         await self.link.start()
         self._tasks = [
             asyncio.create_task(self.ledger.follow()),
             asyncio.create_task(self._watch()),
             asyncio.create_task(self.responses.follow()),
             asyncio.create_task(self.fleet.follow()),
+            asyncio.create_task(self.sign_in.follow()),
+            asyncio.create_task(self.alerts.follow()),
+            asyncio.create_task(self.oversight.follow()),
         ]
         if self.evidence is not None:
             self._tasks.append(asyncio.create_task(self.evidence.follow()))
-        self._till = self.money.start(self.link)
+        if self.data is not None:
+            self._tasks.append(asyncio.create_task(self.data.follow()))
+        if self._secret_watch is not None:
+            self._tasks.append(asyncio.create_task(self._secret_watch.follow(self.reload)))
+        if self.replicas is not None:
+            self.money.others = self.limits.others = self.replicas.others
+            self._tasks += self.replicas.start(
+                self._changed, lambda: len(self.link.sessions), self.link.note
+            )
+        self._till = [*self.money.start(self.link), *self.limits.start(self.link)]
 
     async def ended(self) -> None:
         """Return when a task has ended that goes on for ever: see `fault`."""
@@ -140,12 +192,20 @@ class Control:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.ledger.close()
+            self.oversight.close()
             if self.evidence is not None:
                 await self.evidence.close()
         finally:
             await self.money.stop()
+            await self.limits.stop()
             await self.link.stop()
+            if self.replicas is not None:
+                await self.replicas.close()
             self.responses.close()
+            if self.data is not None:
+                await self.data.close()
+            if self._secret_watch is not None:
+                self._secret_watch.close()
             await self.analytics.close()
             self._errands.close()
 
@@ -159,8 +219,24 @@ class Control:
         self._allowances.limit(limits_of(snapshot.deployments))
         self.keys.accept(self.configuration.reading.loaded.access.keys)
         self.link.publish_snapshot(pack_snapshot(snapshot))
+        self.oversight.published(snapshot)
+        await self.sign_in.renew()
         await self.keys.refresh()
         await self.budgets.refresh()
+        await self.limits.desk.refresh()
+
+    async def _changed(self, topics: Collection[str]) -> None:
+        """Put in force what another replica has changed. Raises `Unavailable`."""
+        if CONFIGURATION in topics and await self._errands.run(self.configuration.recompile):
+            await self.publish_snapshot()
+            return
+        if KEYS in topics:
+            ring = await self._errands.run(self.keys.gather)
+            if replace(ring, version=self.keys.ring.version) != self.keys.ring:
+                self.keys.enforce(ring)
+        # A tenant that comes or goes has its budgets and limits by the configuration.
+        await self.budgets.refresh()
+        await self.limits.desk.refresh()
 
     def gauges(self) -> dict[str, float]:
         """Every gauge as it stands: the workers' merged, and our own over them."""
@@ -213,10 +289,16 @@ class Control:
         self.link.publish_budgets(pack_budgets(budgets))
 
     def _publish_keys(self, ring: KeyRing) -> None:
+        self.sign_in.follow_keys(ring, self.keys.keys)
         self.link.publish_keys(pack_ring(ring))
+
+    def _publish_tokens(self, ring: TokenRing) -> None:
+        self.link.publish_tokens(pack_tokens(ring))
 
     def _on_report(self, report: Report) -> None:
         self.totals.take(report.counters, report.histograms)
+        if self.replicas is not None:
+            self.replicas.saw(report.measures)
 
     def _lease(self, ask: LeaseAsk, sharers: int) -> LeaseGrant:
         grant = self._allowances.grant(ask, sharers, int(self.clock() * 1000))

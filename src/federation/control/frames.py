@@ -12,10 +12,13 @@ from typing import TypeVar
 
 import msgspec
 
+from federation.domain.approvals import Granted
 from federation.domain.budgets import Budget
 from federation.domain.catalogue import Deployment, Model, Provider
+from federation.domain.limits import Limit
 from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
+from federation.domain.sign_in import TokenRing
 from federation.domain.snapshot import KeyRing, Snapshot
 from federation.schema.link import FRAME_LIMIT, FromWorker, ToWorker
 
@@ -45,11 +48,14 @@ class _Packed(msgspec.Struct, array_like=True):
     secrets: dict[str, str]
     policies: tuple[Policy, ...] = ()
     store_regions: tuple[str, ...] = ()
+    approvals: tuple[Granted, ...] = ()
 
 
 _snapshot = msgspec.msgpack.Decoder(_Packed)
 _ring = msgspec.msgpack.Decoder(KeyRing)
+_tokens = msgspec.msgpack.Decoder(TokenRing)
 _budgets = msgspec.msgpack.Decoder(tuple[Budget, ...])
+_limits = msgspec.msgpack.Decoder(tuple[tuple[Limit, ...], dict[str, str]])
 
 
 def frame(message: FromWorker | ToWorker) -> bytes:
@@ -104,6 +110,7 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
             snapshot.secrets,
             snapshot.policies,
             snapshot.store_regions,
+            snapshot.approvals,
         ),
         order="deterministic",
     )
@@ -127,6 +134,7 @@ def unpack_snapshot(payload: bytes) -> Snapshot:
         packed.secrets,
         packed.policies,
         packed.store_regions,
+        packed.approvals,
     )
 
 
@@ -140,6 +148,16 @@ def unpack_ring(payload: bytes) -> KeyRing:
     return _ring.decode(payload)
 
 
+def pack_tokens(ring: TokenRing) -> bytes:
+    """A token ring for `TokenRingFrame`."""
+    return _encode(ring)
+
+
+def unpack_tokens(payload: bytes) -> TokenRing:
+    """The inverse of `pack_tokens`."""
+    return _tokens.decode(payload)
+
+
 def pack_budgets(budgets: tuple[Budget, ...]) -> bytes:
     """Budgets for `BudgetsFrame`."""
     return _encode(budgets)
@@ -148,3 +166,13 @@ def pack_budgets(budgets: tuple[Budget, ...]) -> bytes:
 def unpack_budgets(payload: bytes) -> tuple[Budget, ...]:
     """The inverse of `pack_budgets`."""
     return _budgets.decode(payload)
+
+
+def pack_limits(limits: tuple[Limit, ...], tiers: dict[str, str]) -> bytes:
+    """Limits, and the tiers of the tenants that tiers limit, for `LimitsFrame`."""
+    return _encode((limits, tiers))
+
+
+def unpack_limits(payload: bytes) -> tuple[tuple[Limit, ...], dict[str, str]]:
+    """The inverse of `pack_limits`."""
+    return _limits.decode(payload)

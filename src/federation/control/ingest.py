@@ -8,12 +8,12 @@ and a call's id is unique beneath that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from federation.control.ports import CallStore
 from federation.errors import Unavailable
-from federation.storage.entries import Position
+from federation.storage.entries import CallEntry, Position
 from federation.storage.journal_reader import (
     BadLine,
     Batch,
@@ -51,11 +51,19 @@ class Progress:
 
 class Ingest:
     """Follows every journal in a directory. One thread at a time, in which `on_spent` hears
-    what lines say that their writer spent, and `on_gone` that it is dead and read to its end."""
+    what lines say that their writer spent, and `on_gone` that it is dead and read to its end.
+
+    `on_lines`, `on_gap` and `on_lost` hear of lines, of numbers that are missing between two,
+    and of lost calls before the store keeps anything: what they raise ends the round, which is
+    tried again with the same, so they may hear of one twice.
+    """
 
     def __init__(self, reader: JournalReader, calls: CallStore, clock: Callable[[], float]) -> None:
         self.on_spent: Callable[[str, Mapping[str, int]], None] = lambda *_: None
         self.on_gone: Callable[[str], None] = lambda _: None
+        self.on_lines: Callable[[Sequence[Entry]], None] = lambda _: None
+        self.on_gap: Callable[[str, int, int], None] = lambda *_: None
+        self.on_lost: Callable[[str, Sequence[CallEntry]], None] = lambda *_: None
         self.progress = Progress()
         self._reader = reader
         self._calls = calls
@@ -83,6 +91,16 @@ class Ingest:
             if not position.closed:
                 self._follow(self._positions, writer, newest, position)
 
+    def abandon(self, writer: str) -> None:
+        """A writer of another replica is dead for all that we know: what it left running is lost.
+
+        Its journal lies there, and is taken in should that replica come back. Nothing where the
+        journal is here, for then the next round does more. Raises `Unavailable`.
+        """
+        if writer not in self._reader.writers():
+            lost = self._calls.close_writer(writer, None)
+            log.warning("calls lost with a replica", extra={"writer": writer, "calls": lost})
+
     def _follow(
         self, positions: dict[str, Position], writer: str, newest: int, position: Position
     ) -> None:
@@ -95,6 +113,8 @@ class Ingest:
             drained = batch.drained
         if gone:
             position = Position(position.segment, position.offset, position.seq, closed=True)
+            if left := self._calls.running(writer):
+                self.on_lost(writer, left)
             lost = self._calls.close_writer(writer, position)
             positions[writer] = position
             self._checked_ms.pop(writer, None)
@@ -111,6 +131,7 @@ class Ingest:
         after = Position(batch.segment, batch.offset, seq)
         if after == position:
             return position
+        self.on_lines(lines)
         self._calls.take(writer, lines, after)
         if lines:
             spent = newest_totals(line.record for line in lines)
@@ -125,6 +146,7 @@ class Ingest:
             if line.seq != seq + 1:
                 extra = {"writer": writer, "after": seq, "found": line.seq}
                 log.error("a journal has a gap", extra=extra)
+                self.on_gap(writer, seq, line.seq)
             seq = line.seq
         return seq
 

@@ -73,7 +73,10 @@ class KeyDesk:
         issued = in_force(self._store.list(None), former, tenants, users, now_ms)
         # Last wins where secrets repeat: nothing may take the admin key's place.
         keys = (*self._from_environment, *issued, self._admin)
-        return KeyRing(self.ring.version + 1, self._hash_key, keys, quotas(tenants))
+        in_service = frozenset(tenant.id for tenant in tenants if not tenant.suspended)
+        return KeyRing(
+            self.ring.version + 1, self._hash_key, keys, quotas(tenants), tuple(users), in_service
+        )
 
     def enforce(self, ring: KeyRing) -> None:
         """Put a ring in force here and on every worker."""
@@ -112,6 +115,7 @@ class KeyDesk:
             hint=secret[-4:],
             team=wish.team,
             user=wish.user,
+            scopes=wish.scopes,
         )
         await self._errands.run(self._add, minter, key)
         return key, secret
@@ -253,6 +257,7 @@ class KeyDesk:
             providers=key.providers,
             team=key.team if holder is None else holder.team,
             user=key.user,
+            scopes=key.scopes,
         )
 
     def _check_places(self, tenant: str, team: str | None, user: str | None) -> None:

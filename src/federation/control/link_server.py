@@ -19,7 +19,16 @@ from pathlib import Path
 
 import msgspec
 
-from federation.control.frames import frame, from_worker, pack_budgets, read_frame
+from federation.control.frames import (
+    frame,
+    from_worker,
+    pack_budgets,
+    pack_limits,
+    pack_tokens,
+    read_frame,
+)
+from federation.domain.sign_in import TokenRing
+from federation.schema.limits import FromRates, LimitAsk, LimitHeld, LimitUsed, ToRates
 from federation.schema.link import (
     Beat,
     Board,
@@ -31,9 +40,13 @@ from federation.schema.link import (
     KeyRingFrame,
     LeaseAsk,
     LeaseGrant,
+    LimitsFrame,
     Measure,
     Report,
     SnapshotFrame,
+    SpoolKey,
+    SpoolKeyTaken,
+    TokenRingFrame,
     ToWorker,
 )
 from federation.schema.money import FromPurse, MoneyAsk, MoneyReport, ToPurse
@@ -42,6 +55,8 @@ log = logging.getLogger(__name__)
 
 Answer = Callable[[ToPurse], None]
 """Sends to the worker that asked, if it is still there."""
+
+RatesAnswer = Callable[[ToRates], None]
 
 BEAT_S = 1.0
 BOARD_LENGTH = 4096
@@ -61,6 +76,8 @@ class Session:
     reported_ms: int = 0
     gauges: dict[str, float] = field(default_factory=dict)
     conditions: list[Condition] = field(default_factory=list)
+    spool_key: str = ""
+    """The one that it seals with now."""
 
 
 class LinkServer:
@@ -69,6 +86,7 @@ class LinkServer:
     `on_report` hears each report; `lease` answers a request for a part of an allowance,
     given how many workers there are to share it. `on_money` hears what a worker (by its
     journal's writer) says of money, and how to answer; `on_joined` hears that one came.
+    `on_rates` and `on_left` are the same for limits, and for one whose link is down.
     """
 
     def __init__(
@@ -81,6 +99,8 @@ class LinkServer:
         clock: Callable[[], float] = time.time,
         on_money: Callable[[str, FromPurse, Answer], None] = lambda *_: None,
         on_joined: Callable[[], None] = lambda: None,
+        on_rates: Callable[[str, FromRates, RatesAnswer], None] = lambda *_: None,
+        on_left: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._on_report = on_report
@@ -88,10 +108,15 @@ class LinkServer:
         self._store_writable = store_writable
         self._on_money = on_money
         self._on_joined = on_joined
+        self._on_rates = on_rates
+        self._on_left = on_left
         self._clock = clock
         self._snapshot = b""
         self._keys = b""
         self._budgets = frame(BudgetsFrame(pack_budgets(())))
+        self._tokens = frame(TokenRingFrame(pack_tokens(TokenRing())))
+        self._spool_key = b""
+        self._limits = frame(LimitsFrame(pack_limits((), {})))
         self._board: deque[Measure] = deque(maxlen=BOARD_LENGTH)
         self._sessions: set[Session] = set()
         self._alone = asyncio.Event()
@@ -155,6 +180,25 @@ class LinkServer:
         self._budgets = frame(BudgetsFrame(payload))
         self._tell(self._budgets)
 
+    def publish_spool_key(self, key: SpoolKey) -> None:
+        """Have every worker seal with this key; `Session.spool_key` says which of them do."""
+        self._spool_key = frame(key)
+        self._tell(self._spool_key)
+
+    def publish_limits(self, payload: bytes) -> None:
+        """Make these limits the ones in force on every worker."""
+        self._limits = frame(LimitsFrame(payload))
+        self._tell(self._limits)
+
+    def tell_rates(self, message: ToRates) -> None:
+        """Send what is about limits to every worker."""
+        self._tell(frame(message))
+
+    def publish_tokens(self, payload: bytes) -> None:
+        """Make these signers the ones that every worker believes."""
+        self._tokens = frame(TokenRingFrame(payload))
+        self._tell(self._tokens)
+
     def tell_purses(self, message: ToPurse) -> None:
         """Send what is about money to every worker."""
         self._tell(frame(message))
@@ -202,7 +246,8 @@ class LinkServer:
         oldest_ms = session.since_ms - BOARD_AGE_MS
         if recent := [measure for measure in self._board if measure.at_ms > oldest_ms]:
             greeting.append(Board(sorted(recent, key=attrgetter("at_ms"))))
-        state = self._snapshot + self._keys + self._budgets
+        state = self._spool_key + self._snapshot + self._tokens + self._keys
+        state += self._budgets + self._limits
         writer.write(state + b"".join(map(frame, greeting)))
         self._sessions.add(session)
         self._alone.clear()
@@ -212,6 +257,7 @@ class LinkServer:
                 self._take(session, message)
         finally:
             self._sessions.discard(session)
+            self._on_left(session.hello.writer)
             if not self._sessions:
                 self._alone.set()
 
@@ -231,10 +277,15 @@ class LinkServer:
             case MoneyAsk() | MoneyReport():
                 answer = partial(self._answer, session)
                 self._on_money(session.hello.writer, message, answer)
+            case LimitAsk() | LimitUsed() | LimitHeld():
+                say = partial(self._answer, session)
+                self._on_rates(session.hello.writer, message, say)
+            case SpoolKeyTaken():
+                session.spool_key = message.id
             case Hello():
                 session.hello = message
 
-    def _answer(self, session: Session, message: ToPurse) -> None:
+    def _answer(self, session: Session, message: ToPurse | ToRates) -> None:
         """To a worker that may have left meanwhile."""
         if session in self._sessions:
             session.writer.write(frame(message))

@@ -11,15 +11,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from federation.control.budgets import BudgetDesk
 from federation.control.budgets_alerts import Alarm
 from federation.control.budgets_ports import PotStore
 from federation.control.ingest import Ingest, newest_totals
 from federation.control.link_server import Answer, LinkServer
-from federation.control.money_leases import MoneyDesk
+from federation.control.money_leases import MoneyDesk, nobody_else
 from federation.control.money_reaper import Reaper
+from federation.control.money_sweep import sweep
 from federation.control.money_watch import MoneyWatch
 from federation.control.threads import Errands
 from federation.domain.money import nano_to_usd
@@ -47,14 +48,19 @@ class Money:
         self._store = store
         self._ingest = ingest
         self._journals = journals
+        self._book = lambda: budgets.book
         self._link: LinkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._errands = Errands("money")
         self._reads = Errands("money journals")
         self._closing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self.others: Callable[[], int] = lambda: 0
+        """How many workers live on the same pots at other replicas."""
+        self.keep: Callable[[Alarm], Awaitable[None]] = nobody_else
+        """Hears every alarm before it counts as told."""
         self.desk = MoneyDesk(
-            store, self._errands, self, lambda: budgets.book, time.monotonic, announce
+            store, self._errands, self, self._book, time.monotonic, announce, self._keep
         )
         self.watch = MoneyWatch(
             replica,
@@ -63,7 +69,7 @@ class Money:
             Reaper(),
             live=self._connected,
             tell=self.tell,
-            close=self.desk.close,
+            close=self._bury,
             journal=self._journal,
             clock=time.monotonic,
             writing=ingest.writing,
@@ -78,6 +84,7 @@ class Money:
         self._tasks = [
             asyncio.create_task(self.desk.run()),
             asyncio.create_task(self.watch.run()),
+            asyncio.create_task(sweep(self._store, self._reads, self._book, time.time)),
         ]
         return self._tasks
 
@@ -94,8 +101,9 @@ class Money:
             self._link.tell_purses(message)
 
     def count(self) -> int:
-        """How many workers live on the same pots."""
-        return max(1, len(self._link.sessions)) if self._link is not None else 1
+        """How many workers live on the same pots, here and at other replicas; at least 1."""
+        here = len(self._link.sessions) if self._link is not None else 0
+        return max(1, here + self.others())
 
     async def stop(self) -> None:
         """Give workers that have left their last turn, and end. After the last ingest."""
@@ -109,6 +117,9 @@ class Money:
         await asyncio.gather(*ending, return_exceptions=True)
         self._errands.close()
         self._reads.close()
+
+    async def _keep(self, alarm: Alarm) -> None:
+        await self.keep(alarm)
 
     def _connected(self) -> Collection[str]:
         sessions = self._link.sessions if self._link is not None else []
@@ -132,6 +143,10 @@ class Money:
         with contextlib.suppress(Unavailable):
             if await self._errands.run(self._store.leases, writer):
                 await self.desk.close(writer, await self._journal(writer))
+
+    async def _bury(self, writer: str, totals: Mapping[str, int]) -> None:
+        await self.desk.close(writer, totals)
+        await self._reads.run(self._ingest.abandon, writer)
 
     async def _journal(self, writer: str) -> Mapping[str, int]:
         try:

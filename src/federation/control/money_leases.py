@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from federation.control.budgets_alerts import Alarm, Alarms
@@ -53,6 +53,10 @@ class Workers(Protocol):
         ...
 
 
+async def nobody_else(_: Alarm) -> None:
+    """For a desk whose alarms are told in the log alone."""
+
+
 class MoneyDesk:
     """Speaks with workers' purses on one side and the store on the other; for one event loop."""
 
@@ -64,13 +68,16 @@ class MoneyDesk:
         book: Callable[[], BudgetBook],
         clock: Callable[[], float],
         on_alarm: Callable[[Alarm], None],
+        keep: Callable[[Alarm], Awaitable[None]] = nobody_else,
     ) -> None:
+        """`keep` makes an alarm durable before it counts as told; `on_alarm` hears it once."""
         self._store = store
         self._errands = errands
         self._workers = workers
         self._book = book
         self._clock = clock
         self._on_alarm = on_alarm
+        self._keep = keep
         self._alarms = Alarms()
         self._queue = MoneyQueue()
         self._wake = asyncio.Event()
@@ -164,6 +171,7 @@ class MoneyDesk:
     async def _alert(self, played: Played) -> None:
         for alarm in self._alarms.due(self._book(), played.standings.values()):
             try:
+                await self._keep(alarm)
                 first = not alarm.percent or await self._errands.run(
                     self._store.alerted, alarm.pot, alarm.percent
                 )

@@ -30,8 +30,23 @@ class Permission(str, Enum):
     CHANGE_TENANCY = "tenancy.change"
     CHANGE_BUDGETS = "budgets.change"
     """Of teams, users, keys, sessions and tags; a whole tenant's only with all tenants."""
+    CHANGE_LIMITS = "limits.change"
+    """As with budgets: of teams, users, keys and routes."""
     CHANGE_TENANTS = "tenants.change"
+    READ_OVERSIGHT = "oversight.read"
+    """Violations and compliance reports."""
+    READ_POLICIES = "policies.read"
+    """Those in force, their history, and approvals."""
+    CHANGE_VIOLATIONS = "violations.change"
+    CHANGE_POLICIES = "policies.change"
+    """To propose, and to decide about what others proposed."""
+    READ_DATA = "data.read"
+    """Contents that are kept, holds and erasures."""
+    CHANGE_DATA = "data.change"
+    """To erase and to hold contents, and to rotate the keys that seal them."""
     ALL_TENANTS = "tenants.all"
+    READ_SELF = "self.read"
+    """Who one is. No scope takes it away."""
 
 
 _READING = frozenset(
@@ -41,6 +56,7 @@ _READING = frozenset(
         Permission.READ_PROVIDERS,
         Permission.READ_STATUS,
         Permission.READ_METRICS,
+        Permission.READ_SELF,
     }
 )
 
@@ -54,6 +70,12 @@ ROLES: dict[Role, frozenset[Permission]] = {
         Permission.READ_TENANCY,
         Permission.CHANGE_TENANCY,
         Permission.CHANGE_BUDGETS,
+        Permission.CHANGE_LIMITS,
+        Permission.READ_OVERSIGHT,
+        Permission.READ_POLICIES,
+        Permission.CHANGE_VIOLATIONS,
+        Permission.READ_DATA,
+        Permission.CHANGE_DATA,
     },
     Role.DEVELOPER: frozenset(
         {
@@ -61,13 +83,28 @@ ROLES: dict[Role, frozenset[Permission]] = {
             Permission.READ_CALLS,
             Permission.READ_STATS,
             Permission.READ_PROVIDERS,
+            Permission.READ_SELF,
         }
     ),
     Role.VIEWER: _READING,
-    Role.AUDITOR: _READING | {Permission.READ_KEYS, Permission.READ_TENANCY},
+    Role.AUDITOR: _READING
+    | {
+        Permission.READ_KEYS,
+        Permission.READ_TENANCY,
+        Permission.READ_OVERSIGHT,
+        Permission.READ_POLICIES,
+    },
 }
 
-PLATFORM = frozenset({Permission.CHANGE_PROVIDERS, Permission.READ_STATUS, Permission.READ_METRICS})
+PLATFORM = frozenset(
+    {
+        Permission.CHANGE_PROVIDERS,
+        Permission.READ_STATUS,
+        Permission.READ_METRICS,
+        Permission.READ_POLICIES,
+        Permission.CHANGE_POLICIES,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +119,20 @@ class KeyWish:
     providers: tuple[str, ...] = ()
     team: str = ""
     user: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+def rights(role: Role, scopes: tuple[str, ...]) -> frozenset[Permission]:
+    """What a role leaves within scopes; none of them is all of the role's."""
+    whole = ROLES[role]
+    if not scopes:
+        return whole
+    return frozenset(each for each in whole if each in scopes or each is Permission.READ_SELF)
 
 
 def may(key: VirtualKey, permission: Permission) -> bool:
     """Whether the key's holder has this permission."""
-    if permission not in ROLES[key.role]:
+    if permission not in rights(key.role, key.scopes):
         return False
     return permission not in PLATFORM or key.role is Role.ADMIN or key.tenant == DEFAULT_TENANT
 
@@ -119,18 +165,22 @@ def no_tenant(tenant: str) -> NotFound:
     return NotFound(f"There is no tenant '{tenant}'.", param="tenant")
 
 
-def check_role(key: VirtualKey, role: Role) -> None:
-    """Raise `Forbidden` where a role has more rights than the key's own."""
-    if not ROLES[role] <= ROLES[key.role]:
-        message = f"A key with the role '{key.role.value}' cannot give the role '{role.value}'."
-        raise Forbidden(message, param="role")
+def check_role(key: VirtualKey, role: Role, scopes: tuple[str, ...] = ()) -> None:
+    """Raise `Forbidden` where a role within scopes has more rights than the key itself."""
+    if rights(role, scopes) <= rights(key.role, key.scopes):
+        return
+    if ROLES[role] <= ROLES[key.role]:
+        message = f"Your own key is limited to these scopes: {', '.join(key.scopes)}."
+        raise Forbidden(message, param="scopes")
+    message = f"A key with the role '{key.role.value}' cannot give the role '{role.value}'."
+    raise Forbidden(message, param="role")
 
 
 def check_reach(minter: VirtualKey, wish: KeyWish) -> None:
     """Raise `Forbidden` where the wish reaches further than the minter itself, and `NotFound`
     where it is for a tenant that the minter cannot see."""
     home(minter, wish.tenant)
-    check_role(minter, wish.role)
+    check_role(minter, wish.role, wish.scopes)
     for field, own, wanted in (
         ("models", minter.models, wish.models),
         ("providers", minter.providers, wish.providers),

@@ -21,6 +21,7 @@ from federation.storage.entries import (
     Sum,
 )
 from federation.storage.journal_reader import Entry
+from federation.storage.sealing_entries import HoldEntry
 
 
 class CallStore(Protocol):
@@ -34,8 +35,16 @@ class CallStore(Protocol):
         """Take in a writer's lines up to a position, all or nothing; idempotent by call."""
         ...
 
-    def close_writer(self, writer: str, position: Position) -> int:
-        """Mark calls that a dead writer left running as lost; how many there were."""
+    def running(self, writer: str) -> list[CallEntry]:
+        """Calls that a writer has begun and not ended, in the order of their beginning."""
+        ...
+
+    def close_writer(self, writer: str, position: Position | None) -> int:
+        """Mark calls that a dead writer left running as lost; how many there were.
+
+        Without a position its journal may still be taken in where it lies: a call whose end it
+        holds is lost no more then.
+        """
         ...
 
     def find(self, call: str, tenant: str | None) -> CallEntry | None:
@@ -153,6 +162,10 @@ class ResponseStore(Protocol):
         """Give every response that a writer left running this status; how many there were."""
         ...
 
-    def expire(self, now_ms: int, most: int) -> int:
-        """Delete up to `most` expired responses; how many there were."""
+    def bury(self, tenant: str, response: str, now_ms: int) -> bool:
+        """Have a response count as expired from now on; False where there is none."""
+        ...
+
+    def expire(self, now_ms: int, most: int, holds: Sequence[HoldEntry] = ()) -> int:
+        """Delete up to `most` expired responses that no hold covers; how many there were."""
         ...

@@ -11,9 +11,11 @@ import logging
 from collections.abc import Callable, Iterable
 
 from federation.control.ports import ResponseStore
+from federation.control.response_seals import ResponseSeals
 from federation.control.threads import Errands
 from federation.domain.routes import Settings
 from federation.errors import Unavailable
+from federation.evidence.sealing import Unsealable
 from federation.schema.storing import (
     FAILED,
     LONGEST,
@@ -36,7 +38,6 @@ from federation.schema.storing import (
     Save,
 )
 from federation.storage.entries import ResponseEntry
-from federation.storage.sealing import Sealer, Unsealable
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +55,13 @@ class ResponseDesk:
     def __init__(
         self,
         store: ResponseStore,
-        sealer: Sealer,
+        seals: ResponseSeals,
         settings: Callable[[], Settings],
         alive: Callable[[str], bool],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._seals = seals
         self._settings = settings
         self._alive = alive
         self._clock = clock
@@ -98,7 +99,8 @@ class ResponseDesk:
                 )
         now = self._clock()
         if now - self._swept_s >= SWEEP_S:
-            while self._store.expire(int(now * 1000), SWEEP_MOST) == SWEEP_MOST:
+            held = self._seals.holds()
+            while self._store.expire(int(now * 1000), SWEEP_MOST, held) == SWEEP_MOST:
                 pass
             self._swept_s = now
 
@@ -118,7 +120,7 @@ class ResponseDesk:
                 over = asked.status not in RUNNING
                 return Done(self._store.mark(asked.tenant, asked.id, asked.status, over=over))
             case Remove():
-                return Done(self._store.remove(asked.tenant, asked.id, now_ms))
+                return Done(self._remove(asked, now_ms))
             case Running():
                 return Ids(tuple(each for _, each in self._store.running(asked.writer)))
 
@@ -126,6 +128,8 @@ class ResponseDesk:
         """Whether it is kept now, also where an answer got lost and this is the second time."""
         days = self._settings().responses.keep_days
         running = asked.status in RUNNING
+        until_ms = now_ms + days * _DAY_MS
+        subject, sealed = self._seals.seal(asked, now_ms, until_ms)
         entry = ResponseEntry(
             asked.id,
             asked.tenant,
@@ -133,9 +137,10 @@ class ResponseDesk:
             asked.status,
             asked.writer if running else "",
             now_ms,
-            now_ms + days * _DAY_MS,
+            until_ms,
             len(asked.payload),
-            self._sealer.seal(asked.tenant, asked.id, asked.payload),
+            sealed,
+            subject,
         )
         if asked.writer and not running:
             return self._store.finish(entry, asked.items)
@@ -143,6 +148,15 @@ class ResponseDesk:
             return True
         found = self._store.find(asked.tenant, asked.id, now_ms)
         return found is not None and found.status == asked.status
+
+    def _remove(self, asked: Remove, now_ms: int) -> bool:
+        """Delete a response; one that is held is only out of its client's reach from now on."""
+        entry = self._store.find(asked.tenant, asked.id, now_ms)
+        if entry is None:
+            return False
+        if any(hold.covers(entry.tenant, entry.subject) for hold in self._seals.holds()):
+            return self._store.bury(asked.tenant, asked.id, now_ms)
+        return self._store.remove(asked.tenant, asked.id, now_ms)
 
     def _chain(self, asked: Chain, now_ms: int) -> Found:
         most_bytes = self._settings().listener.body_bytes
@@ -155,11 +169,11 @@ class ResponseDesk:
         return Found(held) if len(held) == len(entries) else Found(fault=MISSING)
 
     def _opened(self, entries: Iterable[ResponseEntry]) -> tuple[Held, ...]:
-        """What the entries say. One that another master key has sealed counts as absent."""
+        """What the entries say. One whose key is gone or elsewhere counts as absent."""
         held: list[Held] = []
         for entry in entries:
             try:
-                payload = self._sealer.open(entry.tenant, entry.id, entry.sealed)
+                payload = self._seals.open(entry.tenant, entry.id, entry.sealed)
             except Unsealable:
                 log.error("a stored response cannot be opened", extra={"response": entry.id})  # noqa: TRY400
                 continue

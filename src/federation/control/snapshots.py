@@ -45,6 +45,7 @@ def compile_snapshot(
         secrets={name: secrets[name] for name in loaded.providers if name in secrets},
         policies=loaded.policies,
         store_regions=loaded.store_regions,
+        approvals=loaded.approvals,
     )
     return replace(snapshot, digest=_digest(snapshot))
 

@@ -118,7 +118,7 @@ async def _put_key(
     moved.counts[Put.CHANGED] += 1
 
 
-_CHANGEABLE = ("name", "role", "expires_ms", "models", "providers", "team", "user")
+_CHANGEABLE = ("name", "role", "expires_ms", "models", "providers", "team", "user", "scopes")
 
 
 def _lasts(key: VirtualKey, now_ms: int) -> bool:
@@ -135,4 +135,5 @@ def _wish(key: VirtualKey) -> KeyWish:
         providers=key.providers,
         team=key.team,
         user=key.user,
+        scopes=key.scopes,
     )

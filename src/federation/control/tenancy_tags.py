@@ -11,17 +11,20 @@ import hashlib
 import msgspec
 
 from federation.domain.access import VirtualKey
+from federation.domain.limits import Limit
 from federation.domain.tenancy import Member
 from federation.errors import InvalidRequest
 
+Kept = Member | VirtualKey | Limit
 
-def tag_of(kept: Member | VirtualKey) -> str:
+
+def tag_of(kept: Kept) -> str:
     """The strong entity tag of an object as it is now, quotes included."""
     digest = hashlib.sha256(msgspec.json.encode(kept)).hexdigest()
     return f'"{digest[:32]}"'
 
 
-def check_tag(kept: Member | VirtualKey, if_match: str | None) -> None:
+def check_tag(kept: Kept, if_match: str | None) -> None:
     """Raise `InvalidRequest` (412) where the object is in none of the states that `If-Match`
     names. Without the header any will do."""
     if if_match is None or if_match.strip() == "*":

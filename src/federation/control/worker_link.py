@@ -19,11 +19,16 @@ from federation.control.frames import (
     read_frame,
     to_worker,
     unpack_budgets,
+    unpack_limits,
     unpack_ring,
     unpack_snapshot,
+    unpack_tokens,
 )
 from federation.domain.budgets import Budget
+from federation.domain.limits import Limit
+from federation.domain.sign_in import TokenRing
 from federation.domain.snapshot import KeyRing, Snapshot
+from federation.schema.limits import LimitGrant, LimitRecall, ToRates
 from federation.schema.link import (
     Beat,
     Board,
@@ -33,7 +38,11 @@ from federation.schema.link import (
     Hello,
     KeyRingFrame,
     LeaseGrant,
+    LimitsFrame,
     SnapshotFrame,
+    SpoolKey,
+    SpoolKeyTaken,
+    TokenRingFrame,
     ToWorker,
 )
 from federation.schema.money import MoneyAck, MoneyBeat, MoneyGrant, MoneyTight, ToPurse
@@ -67,8 +76,12 @@ class WorkerLink:
         on_grant: Callable[[LeaseGrant], None],
         on_drain: Callable[[Drain], None],
         on_budgets: Callable[[tuple[Budget, ...]], None] = lambda _: None,
+        on_tokens: Callable[[TokenRing], None] = lambda _: None,
         on_money: Callable[[ToPurse], None] = lambda _: None,
         on_connected: Callable[[], None] = lambda: None,
+        on_spool_key: Callable[[SpoolKey], None] = lambda _: None,
+        on_limits: Callable[[tuple[Limit, ...], dict[str, str]], None] = lambda *_: None,
+        on_rates: Callable[[ToRates], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._hello = hello
@@ -79,8 +92,12 @@ class WorkerLink:
         self._on_grant = on_grant
         self._on_drain = on_drain
         self._on_budgets = on_budgets
+        self._on_tokens = on_tokens
         self._on_money = on_money
         self._on_connected = on_connected
+        self._on_spool_key = on_spool_key
+        self._on_limits = on_limits
+        self._on_rates = on_rates
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -138,12 +155,26 @@ class WorkerLink:
                 self._on_money(message)
             case LeaseGrant():
                 self._on_grant(message)
-            case KeyRingFrame():
-                self._on_keys(unpack_ring(message.payload))
-            case BudgetsFrame():
-                self._on_budgets(unpack_budgets(message.payload))
+            case LimitGrant() | LimitRecall():
+                self._on_rates(message)
+            case LimitsFrame():
+                self._on_limits(*unpack_limits(message.payload))
+            case SpoolKey():
+                self._on_spool_key(message)
+                self.send(SpoolKeyTaken(message.id))
+            case KeyRingFrame() | TokenRingFrame() | BudgetsFrame():
+                self._follow(message)
             case SnapshotFrame():
                 # Milliseconds, in which the loop would serve nobody. No frame is read meanwhile.
                 self._on_snapshot(await asyncio.to_thread(unpack_snapshot, message.payload))
             case Drain():
                 self._on_drain(message)
+
+    def _follow(self, message: KeyRingFrame | TokenRingFrame | BudgetsFrame) -> None:
+        match message:
+            case KeyRingFrame():
+                self._on_keys(unpack_ring(message.payload))
+            case TokenRingFrame():
+                self._on_tokens(unpack_tokens(message.payload))
+            case BudgetsFrame():
+                self._on_budgets(unpack_budgets(message.payload))

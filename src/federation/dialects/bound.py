@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from federation.dialects.address import Reach
 from federation.dialects.broken_calls import with_objects
@@ -76,13 +76,15 @@ class Count(Generic[W]):
 class BoundUpstream(Generic[W]):
     """See `faces.Upstream`. Holds a secret; its `repr` shows the deployment alone."""
 
-    __slots__ = ("_language", "forwards", "origin", "wire")
+    __slots__ = ("_language", "_noting", "forwards", "origin", "wire")
 
     def __init__(self, language: Language[W], wire: W) -> None:
         self._language = language
         self.forwards = language.name
         self.wire = wire
         self.origin: Origin | None = None
+        self._noting: bool | None = None
+        """Whether the taps of this language note states; to ask one takes some microseconds."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.forwards!r}, {self.wire!r})"
@@ -140,8 +142,10 @@ class BoundUpstream(Generic[W]):
     def tap(self, *, withhold_usage: bool, choices: int) -> StreamTap:
         """Read along with a stream that is forwarded."""
         tap = self._language.tap(self.wire, withhold_usage, choices)
-        if self.origin is not None and isinstance(tap, NotingTap):
-            tap.origin = self.origin
+        if self._noting is None:
+            self._noting = isinstance(tap, NotingTap)
+        if self._noting:
+            cast("NotingTap", tap).origin = self.origin
         return tap
 
     def decoder(self) -> StreamDecoder:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from federation.domain.budgets import told
 from federation.domain.money import nano_to_usd
-from federation.errors import BudgetExceeded, FederationError, NotEligible
+from federation.errors import BudgetExceeded, FederationError, NotEligible, RateLimited
 
 _MOST_REMOVED: Final = 50
 
@@ -36,6 +36,13 @@ def error_headers(
             for name, value in budget(error).items()
             if name != "id"
         ]
+    if isinstance(error, RateLimited):
+        headers += [
+            (f"x-federation-limit{name}".encode("latin-1"), value.encode())
+            for name, value in (("", error.limit), ("-resets-at", error.resets_at))
+            if value
+        ]
+    headers += error.headers
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
         if milliseconds:
@@ -63,10 +70,14 @@ def budget(error: BudgetExceeded) -> dict[str, str]:
 
 
 def reasons(error: FederationError) -> dict[str, Any]:
-    """`param`, `removed` and `budget`, where the error has them."""
+    """`param`, `removed`, `budget` and `limit`, where the error has them."""
     found: dict[str, Any] = {"param": error.param} if error.param else {}
     if isinstance(error, NotEligible):
         found["removed"] = removed(error)
     if isinstance(error, BudgetExceeded):
         found["budget"] = {name.replace("-", "_"): value for name, value in budget(error).items()}
+    if isinstance(error, RateLimited) and error.limit:
+        found["limit"] = {"id": error.limit} | (
+            {"resets_at": error.resets_at} if error.resets_at else {}
+        )
     return found

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from federation.dialects.losses import Table
 from federation.dialects.origins import Origin
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
@@ -183,6 +184,8 @@ class ClientFace:
     """A whole answer's body with `router_metadata` (rendered JSON) put into it."""
     stream_type: Callable[[ClientRequest], bytes]
     """The content type of the stream that this call gets."""
+    untold: Table
+    """What an answer to a client cannot say (`untold.FEATURES`)."""
     limits: tuple[str, ...] = ()
     """Members of a body that limit the output, the usual one first; none: it stands deeper."""
     error_ends: bool = False

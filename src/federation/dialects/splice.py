@@ -24,6 +24,11 @@ def splice(body: bytes, spans: dict[str, Span], end: int, edits: Edits) -> bytes
     """
     changes: list[_Change] = []
     gone: frozenset[str] = frozenset()
+    if len(edits.set) == 1 and not (edits.drop or edits.rename):
+        # Nearly every call: another name for the model.
+        [(name, value)] = edits.set.items()
+        if (span := spans.get(name)) is not None:
+            return b"".join((body[: span.value], value, body[span.end :]))
     if edits.drop or edits.rename:
         changes, gone = _removals(spans, edits)
     added: list[bytes] = []

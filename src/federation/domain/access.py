@@ -40,6 +40,12 @@ class VirtualKey:
     """The id of its team within the tenant; empty is none."""
     user: str = ""
     """The id of the person whose it is; empty is nobody's."""
+    scopes: tuple[str, ...] = ()
+    """Permissions that it is limited to (`control.permissions`); empty is all of its role's."""
+
+    def allows(self, permission: str) -> bool:
+        """Whether its scopes leave it this permission, where its role has it."""
+        return not self.scopes or permission in self.scopes
 
     def __repr__(self) -> str:
         return f"VirtualKey(id={self.id!r}, name={self.name!r}, tenant={self.tenant!r})"

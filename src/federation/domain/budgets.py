@@ -22,6 +22,7 @@ from federation.errors import InvalidRequest
 EACH: Final = "*"
 """As a subject: everyone of this scope has the whole limit for itself."""
 _CACHED: Final = 4096
+_LONGEST_MS: Final = 366 * 86_400_000
 
 
 class Scope(str, Enum):
@@ -193,6 +194,17 @@ def pot_tenant(pot: str) -> str:
 def pot_budget(pot: str) -> str:
     """The budget of a pot, by the pot's id."""
     return pot.rsplit("/", 3)[1]
+
+
+def pot_end_ms(pot: str, budget: Budget | None) -> int | None:
+    """When a pot's period is over, the latest that it may be where its budget is gone; None is
+    never."""
+    start_ms = int(pot.rsplit("/", 1)[1])
+    if not start_ms:
+        return None
+    if budget is None:
+        return start_ms + _LONGEST_MS
+    return span(budget.period, budget.zone, start_ms)[1]
 
 
 def told(at_ms: int) -> str:

@@ -198,7 +198,9 @@ class Pii(Rule, frozen=True, tag="pii"):
     """For all types that are not named."""
     types: tuple[tuple[str, PiiAction], ...] = ()
     block_on_failure: bool = True
-    """A detector that fails blocks the call."""
+    """A detector that fails blocks the call, and so does content that no detector reads."""
+    max_characters: int | None = None
+    """A longer text is refused, not read."""
 
 
 class PiiExcluded(Rule, frozen=True, tag="pii_exclusion_required"):

@@ -86,6 +86,19 @@ PATHS: Final = Shape(
 MAKERS: Final = Shape(
     "a field's name, or a mapping of names to names", lambda value: _text(value) or _renames(value)
 )
+_CONTROL: Final = {"host": _text, "headers": _renames, "set": _mapping, "models": _texts}
+
+
+def _control(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        key in _CONTROL and _CONTROL[key](inner) for key, inner in value.items()
+    )
+
+
+CONTROLS: Final = Shape(
+    "a mapping of regions to host, headers, set and models",
+    lambda value: isinstance(value, dict) and all(_control(item) for item in value.values()),
+)
 RULES: Final = Shape(
     "a list of mappings",
     lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
@@ -132,6 +145,7 @@ SHAPES: Final[dict[str, Shape]] = {
         ),
         NAMES,
     ),
+    "region_controls": CONTROLS,
     "temperature_max": NUMBER,
     "extra_fields": MAKERS,
     "path": PATHS,
@@ -168,3 +182,67 @@ SHAPES: Final[dict[str, Shape]] = {
     "data_use": _one_of("trains"),
 }  # fmt: skip
 """Every quirk there is, with the values that it takes."""
+
+_CHAT: Final = ("openai",)
+_OPENAI: Final = ("openai", "openai_responses")
+_GEMINI: Final = ("gemini", "vertex")
+_EVERY: Final = (*_OPENAI, *_GEMINI, "anthropic", "bedrock", "cohere", "ollama")
+
+
+def _read_by(dialects: tuple[str, ...], *names: str) -> dict[str, frozenset[str]]:
+    return dict.fromkeys(names, frozenset(dialects))
+
+
+READERS: Final[dict[str, frozenset[str]]] = {
+    **_read_by(
+        _EVERY,
+        "default", "drop", "payment_status", "sampling", "set", "thinking_always_on",
+        "throttle_status",
+    ),
+    **_read_by((*_OPENAI, *_GEMINI, "anthropic", "bedrock", "ollama"), "effort_levels"),
+    **_read_by((*_OPENAI, *_GEMINI, "anthropic", "cohere"), "image_urls"),
+    **_read_by((*_OPENAI, *_GEMINI, "cohere"), "tool_choice"),
+    **_read_by((*_OPENAI, *_GEMINI, "bedrock"), "reasoning_replay"),
+    **_read_by((*_OPENAI, *_GEMINI), "tool_schema_strip"),
+    **_read_by(
+        (*_OPENAI, "anthropic", "bedrock", "cohere", "ollama"), "loading_status", "rename"
+    ),
+    **_read_by((*_OPENAI, "anthropic", "cohere", "ollama"), "accepts_only"),
+    **_read_by((*_OPENAI, "anthropic", "bedrock"), "cache_breakpoints", "effort_none_value"),
+    **_read_by(
+        (*_OPENAI, "bedrock"), "effort_none", "effort_rename", "usage_excludes_cached"
+    ),
+    **_read_by(
+        _OPENAI,
+        "cost_field", "effort_case", "output_limit_required", "system_role", "tool_types",
+        "usage_excludes_reasoning",
+    ),
+    **_read_by((*_CHAT, *_GEMINI, "anthropic", "bedrock"), "reasoning_control"),
+    **_read_by((*_CHAT, *_GEMINI, "cohere"), "json_schema_excludes"),
+    **_read_by((*_CHAT, *_GEMINI), "single_choice", "tool_call_ids", "tool_result_string"),
+    **_read_by((*_CHAT, "cohere", "ollama"), "json_mode", "temperature_max"),
+    **_read_by((*_CHAT, "bedrock"), "extra_fields"),
+    **_read_by(
+        _CHAT,
+        "empty_assistant", "finish_reason_empty", "messages_alternate", "name_field",
+        "output_limit_field", "prefill", "reasoning_field", "stream_usage", "string_content",
+        "tool_arguments", "tool_call_id", "tool_results", "tool_schema_rename",
+        "unknown_fields", "usage_cached_field",
+    ),
+    **_read_by(("anthropic",), "model_in_path"),
+    **_read_by(_GEMINI, "role_required"),
+    **_read_by(("bedrock",), "structured_output"),
+}  # fmt: skip
+"""The dialects that read a quirk. One that is not here does not hang on the dialect: it says
+how to sign in or where to go, is read by other operations than chat, or is a fact for people, be it
+that a dialect reads it too (`context_option`, `cache_min_tokens`)."""
+
+
+def misplaced(word: str, dialect: str) -> str:
+    """What is wrong with a quirk on a row of this dialect; empty where nothing is, and for a
+    dialect that no code speaks: its rows wait for it."""
+    readers = READERS.get(word)
+    if readers is None or dialect in readers or dialect not in _EVERY:
+        return ""
+    others = ", ".join(sorted(readers))
+    return f"the dialect '{dialect}' does not read the quirk '{word}'; read by: {others}"

@@ -71,6 +71,9 @@ class Route:
     """MEND, MEND_EXACT or MEND_OFF; None: as in general."""
     hedge: bool = False
     """A chat that takes longer than nearly all others did is asked of the next target, too."""
+    cheaper: bool | None = None
+    """Whether a chat that a budget cannot bear goes on to a target that it can; None: as in
+    general."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,14 @@ class Keeping:
     store: bool = True
     """Keep those of calls that do not say whether; also whether a call may ask for it."""
     keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadKeeping:
+    """Whether what is said and answered is kept, sealed, where no policy says anything."""
+
+    keep: bool = False
+    days: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,8 @@ class Spending:
     """Its limit of output is lowered to what is left, instead of a refusal."""
     wait_s: float = 10.0
     """How long it may wait for calls under way to leave enough."""
+    cheaper: bool = False
+    """It goes on to the next candidate that the budget can bear, instead of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +179,7 @@ class Settings:
     allow_fields: tuple[str, ...] = ()
     """Governed fields that clients may use."""
     responses: Keeping = Keeping()
+    payloads: PayloadKeeping = PayloadKeeping()
     admission: Admission = Admission()
     overflow: Overflow = Overflow()
     spending: Spending = Spending()

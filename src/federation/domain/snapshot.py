@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from federation.domain.access import VirtualKey
+from federation.domain.approvals import Granted
 from federation.domain.catalogue import Deployment
 from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
-from federation.domain.tenancy import Quota
+from federation.domain.tenancy import Quota, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Snapshot:
     policies: tuple[Policy, ...] = ()
     store_regions: tuple[str, ...] = ()
     """Where our own store lies; empty where nobody said."""
+    approvals: tuple[Granted, ...] = ()
+    """Approvals in force, some of which may be over by the time of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,7 @@ class KeyRing:
     keys: tuple[VirtualKey, ...]
     quotas: dict[str, Quota] = field(default_factory=dict)
     """What a tenant's tier allows, by tenant; one that is not named has no limits."""
+    people: tuple[User, ...] = ()
+    """Everyone whom a tenant in force has, for tokens that name them."""
+    tenants: frozenset[str] = frozenset()
+    """The tenants in force."""

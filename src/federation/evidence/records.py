@@ -1,7 +1,8 @@
 """What the control process itself puts on record, beside the calls of the workers.
 
 The trap: a log that says nothing may mean that nothing happened or that nobody wrote. The
-heartbeats tell these apart, and `Closed` a planned stop from a crash.
+heartbeats tell these apart, and `Closed` a planned stop from a crash. Records name ids and
+words of our own, never what a client or an operator typed as content.
 """
 
 from __future__ import annotations
@@ -41,4 +42,130 @@ class KeyChanged(msgspec.Struct, frozen=True, tag="key_changed", omit_defaults=T
     predecessor: str
 
 
-ControlRecord = Opened | Heartbeat | Closed | KeyChanged
+class CallLost(msgspec.Struct, frozen=True, tag="lost", omit_defaults=True):
+    """A worker died with this call in hand. With the `started` record of the same call it is
+    all that will ever be known of it: whether the provider worked, and at what cost, is not."""
+
+    at_ms: int
+    """When it was noticed."""
+    call: str
+    tenant: str
+    key: str
+    requested: str
+    deployment: str
+    started_ms: int
+    writer: str
+    """The worker's journal, in which `started` stands."""
+
+
+class Action(msgspec.Struct, frozen=True, tag="action", omit_defaults=True):
+    """Somebody changed something by the management API, or tried to.
+
+    Two records with one `id`: `asked` before it is done, `done` before the answer leaves. One
+    that was `refused` has that record alone. `asked` without `done` is a change that a crash
+    may have left half done.
+    """
+
+    at_ms: int
+    id: str
+    phase: str
+    """asked | done | refused"""
+    actor: str
+    """The id of the key, or `federation` where a rule acted."""
+    tenant: str
+    """The actor's."""
+    role: str
+    action: str
+    """Method and route, such as `POST /v1/keys`."""
+    subject: str = ""
+    """The path that was asked for, which names what is changed."""
+    status: int = 0
+    """The answer's, once it is done."""
+    made: str = ""
+    """The id of what came into being, where the answer names one."""
+
+
+class InForce(msgspec.Struct, frozen=True, tag="in_force", omit_defaults=True):
+    """From now on calls are decided under this configuration and these policies."""
+
+    at_ms: int
+    version: int
+    """The snapshot's, which each call's decision names."""
+    digest: str
+    policies: tuple[str, ...] = ()
+    """Name, version and digest of each."""
+
+
+class PolicyMoved(msgspec.Struct, frozen=True, tag="policy_version", omit_defaults=True):
+    """A version of a policy, or an approval that a policy asks for, went a step on its way."""
+
+    at_ms: int
+    subject: str
+    """policy | approval"""
+    name: str
+    version: int
+    """Of a policy; of an approval, 0."""
+    id: str
+    state: str
+    """proposed | approved | rejected | withdrawn"""
+    by: str
+    """Who took the step."""
+    proposed_by: str
+    digest: str = ""
+    """Of what a policy would say."""
+
+
+class ViolationMoved(msgspec.Struct, frozen=True, tag="violation", omit_defaults=True):
+    """A violation was seen (again), or somebody dealt with it. `call` links the record of the
+    call in which it was seen."""
+
+    at_ms: int
+    id: str
+    event: str
+    """opened | seen | escalated | acknowledged | resolved, or of a remedy: proposed | done |
+    undone | rejected"""
+    kind: str
+    severity: str
+    state: str
+    policy: str = ""
+    rule: str = ""
+    control: str = ""
+    tenant: str = ""
+    key: str = ""
+    call: str = ""
+    by: str = ""
+    remedy: str = ""
+    """What was done or proposed, where the event is about that."""
+
+
+class DataMoved(msgspec.Struct, frozen=True, tag="data", omit_defaults=True):
+    """Something was done about kept contents or the keys that seal them."""
+
+    at_ms: int
+    event: str
+    """held | released | erasure_waits | erasing | erased | expired | rotating | rotated | read,
+    or restored: a backup had brought destroyed keys back, and they were destroyed again"""
+    tenant: str = ""
+    subject: str = ""
+    """Whose contents, as a pseudonym; empty for everybody's."""
+    id: str = ""
+    """Of the hold or the erasure."""
+    by: str = ""
+    """The key of who asked; empty where a rule acted."""
+    keys: tuple[str, ...] = ()
+    """Those that were destroyed, or the one that wraps from now on."""
+    call: str = ""
+
+
+ControlRecord = (
+    Opened
+    | Heartbeat
+    | Closed
+    | KeyChanged
+    | CallLost
+    | Action
+    | InForce
+    | PolicyMoved
+    | ViolationMoved
+    | DataMoved
+)

@@ -15,7 +15,7 @@ from msgspec import structs
 from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError, UpstreamRejected
-from federation.gateway.call import AnyCall
+from federation.gateway.call import AnyCall, to_microseconds
 from federation.gateway.stream import Ending
 from federation.gateway.world import World
 from federation.pricing.charges import charge
@@ -28,6 +28,8 @@ from federation.schema.usage import Usage
 from federation.telemetry import metrics
 
 CANCELED = "canceled"
+_ANY_TIME = datetime.fromtimestamp(0, UTC)
+"""For prices that are the same at all times."""
 
 
 class Attempt:
@@ -89,7 +91,8 @@ class Attempt:
     def began(self) -> None:
         """The answer itself has begun: for streams this, and not the head, is the first byte."""
         self._first = self._world.clock()
-        self._call.account.first_byte_ms = round((self._first - self._call.started) * 1000.0, 3)
+        waited_ms = (self._first - self._call.started) * 1000.0
+        self._call.account.first_byte_ms = to_microseconds(waited_ms)
 
     async def reserve(self, pots: Sequence[Pot], amount_nano: int, wait_s: float) -> None:
         """Have the money for it; it is charged or freed when the attempt is closed. Raises as
@@ -149,8 +152,8 @@ class Attempt:
                 started_ms=int((wall - (now - self._started)) * 1000),
                 status=self._status,
                 error=word,
-                first_byte_ms=round(first_ms, 3),
-                total_ms=round(total_ms, 3),
+                first_byte_ms=to_microseconds(first_ms),
+                total_ms=to_microseconds(total_ms),
                 usage=usage,
                 cost_nano=charged,
             )
@@ -219,11 +222,11 @@ def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     """The charge of one attempt in nano-dollars; None where its price is unknown."""
     if not usage.input and not usage.output and not usage.units and usage.reported_nano is None:
         return 0
-    at = datetime.fromtimestamp(wall, UTC)
     price = deployment.model.price
+    at = datetime.fromtimestamp(wall, UTC) if price.windows else _ANY_TIME
     if usage.units:
         usage = measured(price, usage)
-    return charge(price, usage, at, region=region_of(deployment))
+    return charge(price, usage, at, region=region_of(deployment) if price.multipliers else None)
 
 
 def region_of(deployment: Deployment) -> str | None:

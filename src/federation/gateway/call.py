@@ -45,65 +45,48 @@ class CallIds:
         return f"call_{now:x}{_BOOT}"
 
 
-class Account:
+def to_microseconds(ms: float) -> float:
+    """Milliseconds, to the microsecond. `round` takes five times as long."""
+    return int(ms * 1000.0 + 0.5) / 1000.0
+
+
+class Account(msgspec.Struct, eq=False):
     """What one call tried, used and cost.
 
     `expected_nano` is the prediction made before the first attempt, None where the price
     is unknown. `tried` counts the attempts that were begun, `attempts` holds those that ended.
     """
 
-    __slots__ = (
-        "attempts",
-        "begun",
-        "book",
-        "closed",
-        "decision",
-        "deployment",
-        "expected_nano",
-        "finish",
-        "first_byte_ms",
-        "governed",
-        "guarding",
-        "holds",
-        "mended",
-        "pots",
-        "refusals",
-        "response_model",
-        "router_chose",
-        "simulated",
-        "tried",
-        "watched",
-    )
-
-    def __init__(self) -> None:
-        self.attempts: list[AttemptRecord] = []
-        self.decision: Decision | None = None
-        self.deployment = ""
-        self.response_model = ""
-        self.finish = ""
-        self.first_byte_ms = 0.0
-        self.expected_nano: int | None = None
-        self.router_chose = False
-        self.simulated = False
-        self.closed = False
-        self.guarding: Guarding | None = None
-        self.mended = False
-        """The answer broke, and other deployments went on with it."""
-        self.holds = 0
-        """How many attempts have asked for money."""
-        self.pots: dict[str, int] = {}
-        """What this worker had spent in all of each pot that the call was charged to."""
-        self.tried = 0
-        self.begun = False
-        """Its beginning is on record."""
-        self.book: Rulebook | None = None
-        """The policies that the call was admitted under."""
-        self.governed: Governed | None = None
-        """What they say of it; None where there is nothing to say."""
-        self.refusals: dict[str, int] = {}
-        """Rules that kept deployments from a call that was refused or failed."""
-        self.watched: dict[str, int] = {}
-        """Rules in report mode that would have kept out some of who might serve it."""
+    attempts: list[AttemptRecord] = []
+    decision: Decision | None = None
+    deployment: str = ""
+    response_model: str = ""
+    finish: str = ""
+    first_byte_ms: float = 0.0
+    expected_nano: int | None = None
+    router_chose: bool = False
+    simulated: bool = False
+    closed: bool = False
+    guarding: Guarding | None = None
+    mended: bool = False
+    """The answer broke, and other deployments went on with it."""
+    holds: int = 0
+    """How many attempts have asked for money."""
+    pots: dict[str, int] = {}
+    """What this worker had spent in all of each pot that the call was charged to."""
+    payload: str = ""
+    """The salted hash of what is kept of its content; see `schema.records.CallEnded`."""
+    tried: int = 0
+    begun: bool = False
+    """Its beginning is on record."""
+    book: Rulebook | None = None
+    """The policies that the call was admitted under."""
+    governed: Governed | None = None
+    """What they say of it; None where there is nothing to say."""
+    refusals: dict[str, int] = {}
+    """Rules that kept deployments from a call that was refused or failed."""
+    watched: dict[str, int] = {}
+    """Rules in report mode that would have kept out some of who might serve it."""
 
     @property
     def duties(self) -> Obligations | None:
@@ -128,6 +111,8 @@ class Account:
 
     def cost_nano(self) -> int | None:
         """The sum over all attempts; None as soon as one of them has no known price."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].cost_nano
         total = 0
         for attempt in self.attempts:
             if attempt.cost_nano is None:
@@ -139,6 +124,8 @@ class Account:
         """The usage of the attempt that answered; of all, where they answered together."""
         if not self.attempts:
             return Usage()
+        if len(self.attempts) == 1:
+            return self.attempts[0].usage
         if not self.mended:
             answered = (
                 each for each in reversed(self.attempts) if each.deployment == self.deployment
@@ -197,6 +184,7 @@ C = TypeVar("C", Call, OperationCall)
 
 Handler: TypeAlias = Callable[[C], Awaitable[ClientReply]]
 Stage: TypeAlias = Callable[[C, Handler[C]], Awaitable[ClientReply]]
+"""One that has nothing to do with a call is no coroutine of its own: it returns what follows."""
 
 
 def compose(stages: tuple[Stage[C], ...], dispatcher: Handler[C]) -> Handler[C]:

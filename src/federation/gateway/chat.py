@@ -41,7 +41,9 @@ class Chat:
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """Answer a chat call. Raises `InvalidRequest` before anything is recorded, and what
         the pipeline raises."""
-        return await self.run(await self.read(request, key))
+        if len(request.body) > _BIG:
+            return await self._pipeline(await self.read(request, key))
+        return await self._pipeline(self.call(request, key))
 
     async def run(self, call: Call) -> ClientReply:
         """Put a call through the pipeline."""

@@ -96,7 +96,15 @@ def _facts(situation: Situation, call: AnyCall) -> CallFacts:
         # A passage without a model is no call for any: nobody chooses one for it.
         route = model or ("" if call.operation == PASSAGE else AUTO)
     whole = situation.book.conditional
-    return facts_of(call.glance, call.key, call.operation, route, call.started_ms, whole=whole)
+    return facts_of(
+        call.glance,
+        call.key,
+        call.operation,
+        route,
+        call.started_ms,
+        whole=whole,
+        approvals=situation.snapshot.approvals,
+    )
 
 
 def _decided(world: World, fleet: Fleet, call: AnyCall, request: RoutingRequest) -> Verdict:

@@ -41,6 +41,7 @@ from federation.schema.http import ClientReply, ClientRequest
 
 JSON = [(b"content-type", b"application/json")]
 _HEALTH = ("/health", "/health/ready")
+_INFER = "infer"
 _INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
 
 Endpoint = Callable[[ClientRequest, VirtualKey], Awaitable[ClientReply]]
@@ -116,7 +117,7 @@ class Desk:
     def identify(self, request: ClientRequest) -> VirtualKey:
         """The virtual key that a request presents. Raises `Unauthorized`."""
         is_open = self._world.current().snapshot.settings.open
-        query = request.query if keyed_by_query(request.path) else ""
+        query = request.query if request.query and keyed_by_query(request.path) else ""
         return identify(request.headers, self._world.keys.find, is_open=is_open, query=query)
 
     def _caller(self, request: ClientRequest) -> VirtualKey:
@@ -124,6 +125,8 @@ class Desk:
         key = self.identify(request)
         if key.role not in _INFERENCE_ROLES:
             raise Forbidden(f"A key with the role {key.role.value!r} may not call models.")
+        if not key.allows(_INFER):
+            raise Forbidden(f"This key is limited to {', '.join(key.scopes)}: it calls no models.")
         return key
 
     async def drain(self, within_s: float) -> None:

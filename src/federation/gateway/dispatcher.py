@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from federation.dialects.untold import Untold
 from federation.errors import (
+    BudgetExceeded,
     FederationError,
     RateLimited,
     UpstreamError,
@@ -14,6 +16,7 @@ from federation.errors import (
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
+from federation.gateway.cheaper import cheaper
 from federation.gateway.deciding import decide_call, nobody_else
 from federation.gateway.funding import fund_chat
 from federation.gateway.mending import Mending
@@ -60,14 +63,23 @@ class Dispatcher:
         situation = world.current()
         verdict = decide_call(world, situation, call)
 
+        asked: list[int] = []
+
         def attempt(index: int) -> Awaitable[ClientReply]:
+            asked.append(index)
             return self._attempt(call, situation, verdict, index)
 
-        try:
-            return await first_answer(world, situation, call, verdict.order, attempt)
-        except (UpstreamError, RateLimited) as error:
-            nobody_else(call, error, verdict)
-            raise
+        order = verdict.order
+        while True:
+            try:
+                return await first_answer(world, situation, call, order, attempt)
+            except BudgetExceeded as error:
+                order = cheaper(situation, call, order, asked, error.left_nano)
+                if not order:
+                    raise
+            except (UpstreamError, RateLimited) as error:
+                nobody_else(call, error, verdict)
+                raise
 
     async def _attempt(
         self, call: Call, situation: Situation, verdict: Verdict, index: int
@@ -147,7 +159,7 @@ class Dispatcher:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
         pairs = headers(call, marks, kind)
-        pairs += warnings(asking.losses, asking.lowered)
+        pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
         return ClientReply(exchange.status, pairs, body)
 
     async def _open(
@@ -168,11 +180,13 @@ class Dispatcher:
         tap: StreamTap
         in_band: Callable[[FederationError], bytes]
         translated = asking.translated or call.guarding is not None
+        untold: Untold | None = None
         if translated:
             reading = call.reading
             renderer = call.face.renderer(reading.canonical())
             wrapper, decoder = reading.wrapper(line.maker), upstream.decoder()
             own = Begun(call.id, "", call.started_ms // 1000)
+            untold = Untold(call.face.name, call.face.untold)
             tap = TranslatingTap(
                 decoder,
                 renderer,
@@ -182,6 +196,7 @@ class Dispatcher:
                 single=glance.choices <= 1,
                 identity=reading.identity,
                 screen=call.guarding.stream() if call.guarding is not None else None,
+                untold=untold,
             )
             kind, in_band = call.face.stream_type(call.request), renderer.fail
         else:
@@ -207,7 +222,8 @@ class Dispatcher:
         )
         pairs = headers(call, marks, kind)
         pairs.append((b"cache-control", b"no-cache"))
-        pairs += warnings(asking.losses, asking.lowered)
+        left_out = untold.found() if untold is not None else ()
+        pairs += warnings(asking.losses, asking.lowered, left_out)
         return ClientReply(exchange.status, pairs, stream)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from federation.domain.access import VirtualKey
+from federation.domain.approvals import Granted
 from federation.governance.explain import Reason, duties, reasons, refusals
 from federation.governance.facts import CallFacts
 from federation.governance.rulebook import Rulebook, Ruling
@@ -87,6 +88,7 @@ def facts_of(
     at_ms: int,
     *,
     whole: bool,
+    approvals: tuple[Granted, ...] = (),
 ) -> CallFacts:
     """The facts of a call, those that only conditions read where the `whole` is asked for.
     Which classes of data it holds is what its author says."""
@@ -101,6 +103,10 @@ def facts_of(
         glance.ask.privacy,
         None if classes is None else frozenset(classes),
     )
+    if approvals:
+        facts.approvals = frozenset(
+            each.name for each in approvals if each.covers(key.tenant, key.id, at_ms)
+        )
     return _filled(facts, glance) if whole else facts
 
 

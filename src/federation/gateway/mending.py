@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from federation.dialects.faces import StreamRenderer
+from federation.dialects.untold import Untold
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import MEND_EXACT, MEND_OFF
 from federation.errors import (
@@ -110,6 +111,7 @@ class Mending:
         self._verdict = verdict
         self._index = index
         self._told: list[Chunk] | None = None
+        self._untold = Untold(call.face.name, call.face.untold)
         self._broken = {index}
 
     @property
@@ -183,7 +185,7 @@ class Mending:
         """What the client was told, read again."""
         line = self._situation.line(self._index)
         told: list[Chunk] = []
-        tap = self._tap(line, self._renderer(()), told=told)
+        tap = self._tap(line, self._renderer(()), told=told, untold=self._untold)
         for piece in kept.pieces():
             tap.feed(piece)
         return told
@@ -199,6 +201,7 @@ class Mending:
         renderer: StreamRenderer,
         *,
         told: list[Chunk],
+        untold: Untold,
         seam: Seam | None = None,
     ) -> TranslatingTap:
         call = self._call
@@ -213,6 +216,7 @@ class Mending:
             screen=call.guarding.stream() if call.guarding is not None else None,
             seam=seam,
             told=told,
+            untold=untold,
         )
 
     def _ground(self) -> Ground:
@@ -232,7 +236,8 @@ class Mending:
         seam = way.seam(ground)
         told = list(self._told or ())
         renderer = self._renderer(tuple(told))
-        tap = self._tap(line, renderer, told=told, seam=seam)
+        untold = self._untold.copy()
+        tap = self._tap(line, renderer, told=told, untold=untold, seam=seam)
         others = any(each not in self._broken for each in self._verdict.order if each != index)
         await self._room(index, others=others)
         attempt = Attempt(world, self._call, self._deployment(index))
@@ -254,7 +259,7 @@ class Mending:
             if exchange is not None:
                 await exchange.aclose()
             raise
-        self._told = told
+        self._told, self._untold = told, untold
         return Continued(exchange, tap, opening, attempt.ending(tap), renderer.fail)
 
     async def _room(self, index: int, *, others: bool) -> None:

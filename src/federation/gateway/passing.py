@@ -16,6 +16,7 @@ from federation.schema.storing import HEADER
 
 PASSED = (
     "/admin/",
+    "/auth/",
     "/v1/admin/",
     "/v1/analytics/",
     "/v1/calls",

@@ -8,6 +8,7 @@ what a repetition would do. The answer's ids come back wrapped (`operations.owne
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -39,16 +40,20 @@ from federation.gateway.deciding import PASSAGE, governed
 from federation.gateway.deciding import refused as refused_by_rules
 from federation.gateway.funding import patience_s
 from federation.gateway.governed import Governed, max_nano_of, rules_of
+from federation.gateway.guarded_bodies import checked_answer, checked_passage
 from federation.gateway.operations.endpoint import BIG, call_of
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
-from federation.gateway.safeguards import demands
+from federation.gateway.safeguards import Guarding, demands, off_loop
 from federation.gateway.sending import refused
 from federation.gateway.stages.admit import Admission
+from federation.gateway.stages.guard import ContentGuard, classified
+from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import Recorder
 from federation.gateway.stream import AnswerStream
 from federation.gateway.trying import leased
 from federation.gateway.world import PassageLine, Situation, World
+from federation.governance.obligations import Obligations
 from federation.ports import Exchange
 from federation.resilience.recovery import blame
 from federation.routing.fleet import Fleet
@@ -61,6 +66,7 @@ from federation.schema.usage import Usage
 
 _ERROR_BODY: Final = 256 * 1024
 _JSON: Final = b"application/json"
+_TEXT: Final = b"text/"
 
 
 def _never(request: ClientRequest) -> OperationGlance:
@@ -73,9 +79,12 @@ _FACE: Final[OperationClient[Any, Any]] = OperationClient(PASSAGE, "openai", _ne
 class PassThrough:
     """Answers everything below `/passthrough/`; one for each worker."""
 
-    def __init__(self, world: World, stages: tuple[Recorder, Admission]) -> None:
+    def __init__(
+        self, world: World, stages: tuple[Recorder, Limiter, Admission], guard: ContentGuard
+    ) -> None:
         self._world = world
         self._stages = stages
+        self._guard = guard
 
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """The provider's answer. Raises `Forbidden` where nobody lets the request through, as
@@ -102,7 +111,7 @@ class PassThrough:
             unlisted=passage.unlisted,
             user=passage.ask.user,
         )
-        run = _Run(self._world, situation, line, passage)
+        run = _Run(self._world, situation, line, passage, self._guard)
         call = call_of(self._world, request, glance, _FACE, key)
         return await compose(self._stages, run)(call)
 
@@ -110,11 +119,28 @@ class PassThrough:
 class _Run:
     """One passage under way."""
 
-    __slots__ = ("_hold", "_known", "_line", "_passage", "_situation", "_started", "_world")
+    __slots__ = (
+        "_guard",
+        "_guarding",
+        "_hold",
+        "_known",
+        "_line",
+        "_passage",
+        "_situation",
+        "_started",
+        "_world",
+    )
 
     def __init__(
-        self, world: World, situation: Situation, line: PassageLine, passage: Passage
+        self,
+        world: World,
+        situation: Situation,
+        line: PassageLine,
+        passage: Passage,
+        guard: ContentGuard,
     ) -> None:
+        self._guard = guard
+        self._guarding: Guarding | None = None
         self._world = world
         self._situation = situation
         self._line = line
@@ -126,7 +152,18 @@ class _Run:
     async def __call__(self, call: OperationCall) -> ClientReply:
         """Judge, send once, hand back."""
         world, passage = self._world, self._passage
-        self._judge(call, governed(self._situation, call), self._situation.fleet)
+        ruled = governed(self._situation, call)
+        self._judge(call, ruled, self._situation.fleet)
+        if ruled is not None and demands(ruled.ruling.obligations):
+            duties = ruled.ruling.obligations
+            passage = await self._checked(call, duties)
+            if self._guarding is not None:
+                call = classified(world, call, self._guarding)
+                ruled = governed(self._situation, call)
+                self._judge(call, ruled, self._situation.fleet)
+                if ruled is not None and ruled.ruling.obligations != duties:
+                    passage = await self._checked(call, ruled.ruling.obligations)
+            self._passage = passage
         if len(passage.body) > BIG:
             owned = await asyncio.to_thread(with_own_ids, passage, call.key.tenant, world.seal_key)
         else:
@@ -166,14 +203,8 @@ class _Run:
             raise
 
     def _judge(self, call: OperationCall, ruled: Governed | None, fleet: Fleet) -> None:
-        """Raises `NotEligible`, and `Forbidden` where a policy demands a look into the content,
-        for nobody knows what a passage holds."""
+        """Raises `NotEligible`."""
         among = self._line.deployments
-        if ruled is not None and demands(ruled.ruling.obligations):
-            raise Forbidden(
-                "A policy demands that content is checked, and what is passed through cannot be.",
-                code="content_unchecked",
-            )
         try:
             admit_passage(
                 fleet,
@@ -187,6 +218,18 @@ class _Run:
         except NotEligible as error:
             refused_by_rules(call, error, among)
             raise
+
+    async def _checked(self, call: OperationCall, duties: Obligations) -> Passage:
+        """The passage as its content may go out. Raises `Forbidden`."""
+        guarding = self._guarding = await self._guard.begin(duties, call)
+        passage = self._passage
+        kind = call.request.headers.get(b"content-type", b"")
+        body = await off_loop(
+            guarding,
+            len(passage.body),
+            lambda: checked_passage(guarding, kind, passage.query, passage.body),
+        )
+        return passage if body == passage.body else replace(passage, body=body)
 
     async def _lease(self) -> None:
         """Take the request out of the provider's limit. Raises `RateLimited`."""
@@ -224,11 +267,21 @@ class _Run:
         given = [(b"x-federation-provider", passage.provider.encode())]
         pairs: Pairs = headers(call, given, b"")[1:]
         pairs += [pair for pair in returned if pair[0] != b"x-request-id"]
-        if passage.rule.creates or media_type(exchange.headers) == _JSON:
+        guarding = self._guarding
+        kind = media_type(exchange.headers)
+        words = guarding is not None and (kind.startswith(_TEXT) or kind.endswith(b"json"))
+        if passage.rule.creates or kind == _JSON or words:
             body = await exchange.body(self._situation.snapshot.settings.response_bytes)
             body = await self._owned(call, exchange, body)
+            if guarding is not None:
+                whole = body
+                body = await off_loop(
+                    guarding, len(whole), lambda: checked_answer(guarding, PASSAGE, kind, whole)
+                )
             self._note(call, exchange.status, "", passage.price_nano)
             return ClientReply(exchange.status, pairs, body)
+        if guarding is not None:
+            guarding.unread("answer", words=False)
         first = await exchange.read()
         if not first:
             self._note(call, exchange.status, "", passage.price_nano)

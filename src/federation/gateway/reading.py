@@ -13,6 +13,7 @@ from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import ClientFace
 from federation.dialects.origins import Origins
 from federation.dialects.tool_names import originals, with_originals
+from federation.dialects.untold import Untold
 from federation.schema.chat import ChatRequest, ChatResponse
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientRequest
@@ -24,11 +25,13 @@ class Reading:
     `identity` is the answer's id where it is ours to give. `makers` made states that stand
     in the call as they were given: only one who made them all may get its bytes. `origins`
     know the makers of states that came without an envelope; `stateless`: nobody gets any.
-    `changed`: what may go out is not what the client sent, so its bytes stay here.
+    `changed`: what may go out is not what the client sent, so its bytes stay here. `left_out`:
+    what the client's language had no place for in the answer that was rendered last.
     """
 
     __slots__ = (
-        "_canonical", "_face", "_glance", "_key", "_request", "changed", "identity", "makers",
+        "_canonical", "_face", "_glance", "_key", "_request", "changed", "identity",
+        "left_out", "makers",
         "origins", "stateless",
     )  # fmt: skip
 
@@ -51,6 +54,7 @@ class Reading:
         self.origins: Origins | None = None
         self.stateless = False
         self.changed = False
+        self.left_out: tuple[str, ...] = ()
 
     def screened(self, request: ChatRequest) -> Reading:
         """The same call with `request` as what may go out of it."""
@@ -84,6 +88,9 @@ class Reading:
             response = structs.replace(response, id=self.identity or call_id)
         if not response.created:
             response = structs.replace(response, created=at)
+        untold = Untold(dialect, self._face.untold)
+        untold.hear(response)
+        self.left_out = untold.found()
         response = with_originals(response, originals(self.canonical()))
         carried = wrap(response, maker, self._key, dialect, ids=dialect in WITHOUT_PLACE)
         return self._face.render(carried, self.canonical())

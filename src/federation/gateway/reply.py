@@ -57,20 +57,28 @@ def named(losses: tuple[str, ...], strange: Collection[str]) -> tuple[str, ...]:
     return (*rest, *strange) if strange else losses
 
 
-def warnings(dropped: tuple[str, ...], lowered: int | None = None) -> Pairs:
-    """The headers that name what the deployment does not take and was not sent, and the limit
-    of output that a budget left.
+def warnings(
+    dropped: tuple[str, ...], lowered: int | None = None, left_out: tuple[str, ...] = ()
+) -> Pairs:
+    """The headers that name what the deployment does not take and was not sent, what of the
+    answer the client's language cannot say, and the limit of output that a budget left.
 
-    The names are the client's own text: what does not look like a field's name is counted.
+    Names of what was sent are the client's own text: what does not look like a field's name
+    is counted.
     """
     limit = [] if lowered is None else [(b"x-federation-output-limit", b"%d" % lowered)]
-    if not dropped:
-        return limit
+    said = [_named("dropped", dropped)] if dropped else []
+    if left_out:
+        said.append(_named("left out of the answer", left_out))
+    return [(b"x-federation-warning", "; ".join(said).encode()), *limit] if said else limit
+
+
+def _named(what: str, dropped: tuple[str, ...]) -> str:
     names = [name for name in dropped[:_NAMED] if _NAME.fullmatch(name)]
     others = len(dropped) - len(names)
     if others:
         names.append(f"and {others} more" if names else f"{others} fields")
-    return [(b"x-federation-warning", b"dropped: " + ", ".join(names).encode()), *limit]
+    return f"{what}: {', '.join(names)}"
 
 
 def usd(nano: int) -> bytes:

@@ -7,25 +7,31 @@ elsewhere, for what was told to the client has its own values in it again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from msgspec import structs
 
-from federation.errors import Forbidden
+from federation.errors import Forbidden, Unavailable
+from federation.gateway.recognizing import Absent
 from federation.governance.obligations import Obligations
 from federation.guardrails.chat import restore_response, screen_request, screen_response, texts_of
 from federation.guardrails.entities import (
     BUILT_IN,
+    FAILURE,
     PERSONAL,
     SECRETS,
     Action,
+    Recognizer,
+    classes_of,
     strictest,
 )
-from federation.guardrails.guard import Guard, Plan, Screening
+from federation.guardrails.guard import MOST_CHARACTERS, Guard, Plan, Screening
 from federation.guardrails.injection import (
     InjectionScanner,
     Thresholds,
@@ -34,13 +40,24 @@ from federation.guardrails.injection import (
     strip_role_tokens,
     unknown_tools,
 )
+from federation.guardrails.json_texts import is_json
 from federation.guardrails.streams import ChunkFilter
+from federation.guardrails.vault import Restoring
+from federation.guardrails.windows import Window
 from federation.schema.chat import SYSTEM, TOOL, USER, ChatRequest, ChatResponse, Message
 from federation.schema.chunks import Chunk, Delta, PartBegun
-from federation.schema.parts import Part, Text, ToolCall, ToolResult
+from federation.schema.parts import AUDIO, FILE, Media, Part, Text, ToolCall, ToolResult
 
 _INJECTION, _TOOLS, _CANARY = "injection", "tools", "canary"
 _PII, _SECRETS = "pii", "secrets"
+BIG = 16 * 1024
+"""Bytes of a body that take some milliseconds to check."""
+Made = TypeVar("Made")
+UNREAD = "unread"
+"""The type under which content is counted that no check can read."""
+_NO_DATA = frozenset((UNREAD, FAILURE, _INJECTION, _TOOLS, _CANARY))
+_WORDY = (AUDIO, FILE)
+"""Kinds of media that are words for the most part."""
 _FULL_SCORE = 2.0
 """A score of so much is 1 in a policy's threshold: from half of it on a text is an attempt."""
 _TAIL = 256
@@ -56,6 +73,8 @@ class Safeguard:
     thresholds: Thresholds
     actions: dict[str, Action]
     """By the name of a check other than personal data and secrets."""
+    required: bool = True
+    """What cannot be checked is refused."""
 
 
 def demands(duties: Obligations) -> bool:
@@ -63,8 +82,13 @@ def demands(duties: Obligations) -> bool:
     return bool(duties.pii is not None or duties.pii_types or duties.guards)
 
 
-def safeguard_of(duties: Obligations, key: bytes) -> Safeguard:
-    """Compile obligations; `key` is what digests are made with."""
+def safeguard_of(
+    duties: Obligations,
+    key: bytes,
+    plugged: Callable[[], tuple[Recognizer, ...]] = tuple,
+) -> Safeguard:
+    """Compile obligations; `key` is what digests are made with. `plugged` is asked where a type is
+    named that no rule of ours finds; one that nothing finds is a check that fails."""
     guards = {guard.name: guard for guard in duties.guards}
     wanted = [
         {kind: Action(action.value) for kind, action in duties.pii_types},
@@ -78,36 +102,62 @@ def safeguard_of(duties: Obligations, key: bytes) -> Safeguard:
         if name in guards:
             wanted.append(dict.fromkeys(kinds, _action(guards[name].block)))
     actions = strictest(*wanted)
-    known = {kind: action for kind, action in actions.items() if kind in BUILT_IN}
+    foreign = sorted(actions.keys() - set(BUILT_IN))
+    recognizers = _finding(foreign, plugged()) if foreign else ()
     injection = guards.get(_INJECTION)
     threshold = _FULL_SCORE * injection.threshold / 1000.0 if injection is not None else 1.0
+    most = MOST_CHARACTERS if duties.most_characters is None else duties.most_characters
+    required = duties.pii_block_on_failure or any(
+        guards[name].block for name in (_PII, _SECRETS) if name in guards
+    )
     return Safeguard(
-        Guard(Plan(known), key) if known else None,
+        Guard(Plan(actions, (), recognizers, required, most), key) if actions else None,
         InjectionScanner() if injection is not None else None,
         Thresholds(total=threshold),
         {name: _action(guard.block) for name, guard in guards.items()},
+        required,
     )
+
+
+def _finding(kinds: list[str], plugged: tuple[Recognizer, ...]) -> tuple[Recognizer, ...]:
+    """Who finds these types among those plugged in."""
+    found = tuple(each for each in plugged if not set(each.kinds).isdisjoint(kinds))
+    known = {kind for each in found for kind in each.kinds}
+    missing = tuple(kind for kind in kinds if kind not in known)
+    return (*found, Absent(missing)) if missing else found
 
 
 def _action(block: bool) -> Action:
     return Action.BLOCK if block else Action.LOG
 
 
-@dataclass(slots=True)
 class Guarding:
     """A safeguard at work on one call."""
 
-    safeguard: Safeguard
-    screening: Screening
-    marker: str
-    offered: set[str] = field(default_factory=set)
+    __slots__ = ("_halted", "marker", "offered", "safeguard", "screening")
+
+    def __init__(self, safeguard: Safeguard, secret: bytes, marker: str) -> None:
+        self.safeguard = safeguard
+        self.screening = Screening.begin(secret, self._pause)
+        self.marker = marker
+        self.offered: set[str] = set()
+        self._halted = False
 
     @classmethod
     def begin(cls, safeguard: Safeguard, key: bytes, call_id: str) -> Guarding:
         """`key` stays with the installation: tokens of one call say nothing about another's."""
         secret = hmac.new(key, call_id.encode(), hashlib.sha256).digest()
-        marker = canary(secret, call_id) if _CANARY in safeguard.actions else ""
-        return cls(safeguard, Screening.begin(secret), marker)
+        return cls(
+            safeguard, secret, canary(secret, call_id) if _CANARY in safeguard.actions else ""
+        )
+
+    def halt(self) -> None:
+        """Nobody waits any more: a check under way in a thread ends with its slice."""
+        self._halted = True
+
+    def _pause(self) -> None:
+        if self._halted:
+            raise Unavailable("The call was given up while its content was checked.")
 
     def findings(self) -> dict[str, int]:
         """How often what was found so far, as `type:action`; never the values."""
@@ -115,6 +165,21 @@ class Guarding:
         for finding in self.screening.tally.findings():
             counted[f"{finding.kind}:{finding.action}"] += finding.count
         return dict(counted)
+
+    def classes(self) -> frozenset[str]:
+        """The classes of data that are in what was checked, and stay there."""
+        return frozenset(
+            name
+            for finding in self.screening.tally.findings()
+            if finding.action == Action.LOG.value and finding.kind not in _NO_DATA
+            for name in classes_of(finding.kind)
+        )
+
+    @property
+    def slow(self) -> bool:
+        """Whether somebody else's recognizers read along, who may take their time."""
+        guard = self.safeguard.guard
+        return guard is not None and bool(guard.plan.recognizers)
 
     def request(self, request: ChatRequest) -> ChatRequest:
         """The call as it may go out. Raises what the guard raises, `Forbidden` for an attempt
@@ -125,7 +190,7 @@ class Guarding:
             self._look(safeguard.scanner, request)
             request = _without_role_tokens(request)
         if safeguard.guard is not None:
-            request = screen_request(safeguard.guard, request, self.screening)
+            request = screen_request(safeguard.guard, request, self.screening, self._unread)
         if self.marker:
             marked = Message(SYSTEM, (Text(_MARKER + self.marker),))
             request = structs.replace(request, messages=(marked, *request.messages))
@@ -153,6 +218,41 @@ class Guarding:
         """JSON or other text of an operation as it may go out."""
         guard = self.safeguard.guard
         return text if guard is None else guard.json_text(text, surface, self.screening)
+
+    def answer_text(self, text: str, surface: str) -> str:
+        """JSON or other text of an operation's answer as it may be told; numbers in JSON are the
+        provider's and stay."""
+        guard, vault = self.safeguard.guard, self.screening.vault
+        if guard is not None:
+            text = guard.json_text(text, surface, self.screening, numbers=False)
+        return vault.restore(text, escaped=is_json(text)) if vault else text
+
+    def words(self, surface: str) -> TextFilter:
+        """The same for a text that comes in pieces."""
+        return TextFilter(self, surface)
+
+    def attempt(self, text: str, surface: str) -> None:
+        """Look for an attempt to take over a model in what it is told. Raises `Forbidden`."""
+        scanner = self.safeguard.scanner
+        if scanner is not None and self.safeguard.thresholds.flags(scanner.look(text)):
+            self._found(_INJECTION, surface)
+
+    def unread(self, surface: str, *, words: bool) -> None:
+        """Content that no check can read. Raises `Forbidden` where it is `words` in another
+        form and the policy requires that they are checked; else it is counted."""
+        if self.safeguard.guard is None:
+            return
+        if words and self.safeguard.required:
+            raise Forbidden(
+                "A policy demands that content is checked, and documents, sound and uploads that "
+                "are no text cannot be. Send the text itself, or have the policy allow it "
+                "('on_failure: allow').",
+                code="content_unchecked",
+            )
+        self.screening.tally.note(UNREAD, Action.LOG, surface)
+
+    def _unread(self, media: Media, surface: str) -> None:
+        self.unread(surface, words=media.kind in _WORDY)
 
     def _look(self, scanner: InjectionScanner, request: ChatRequest) -> None:
         roles = {f"messages[{i}]": message.role for i, message in enumerate(request.messages)}
@@ -183,6 +283,24 @@ class Guarding:
             )
 
 
+class TextFilter:
+    """One text of an answer that comes in pieces; `feed` raises as `Guarding.request` does."""
+
+    def __init__(self, guarding: Guarding, surface: str) -> None:
+        guard, screening = guarding.safeguard.guard, guarding.screening
+        self._window = Window(guard, surface, screening) if guard is not None else None
+        self._restoring = Restoring(screening.vault)
+
+    def feed(self, text: str) -> str:
+        """What may be told now."""
+        return self._restoring.feed(text if self._window is None else self._window.feed(text))
+
+    def close(self) -> str:
+        """What waited."""
+        rest = "" if self._window is None else self._window.close()
+        return self._restoring.feed(rest) + self._restoring.close()
+
+
 class AnswerFilter:
     """The chunks of one answer that may be told; `feed` raises as `Guarding.request` does."""
 
@@ -205,6 +323,18 @@ class AnswerFilter:
     def close(self) -> list[Chunk]:
         """The rest of a stream that ended without saying so."""
         return self._filter.close()
+
+
+async def off_loop(guarding: Guarding, size: int, work: Callable[[], Made]) -> Made:
+    """Do a check of so many bytes here, or in a thread where it takes milliseconds. Where whoever
+    waits is canceled, the thread ends with the slice that it reads."""
+    if size <= BIG and not guarding.slow:
+        return work()
+    try:
+        return await asyncio.to_thread(work)
+    except asyncio.CancelledError:
+        guarding.halt()
+        raise
 
 
 def _without_role_tokens(request: ChatRequest) -> ChatRequest:

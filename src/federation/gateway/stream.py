@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from federation.errors import Recovery, UpstreamCut, UpstreamError, UpstreamTimeout
+from federation.gateway.overhearing import Overheard
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
 
@@ -147,6 +148,24 @@ class AnswerStream:
         self._turn: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], bool] | None = None
 
+    def overhear(self, listen: Callable[[bytes], None]) -> None:
+        """Have `listen` told all that the client gets of the answer, each piece before the
+        account is closed over it. Call it before anything is read."""
+        listen(self._opening)
+        self._tap = Overheard(self._tap, listen)
+        mend = self._mend
+        if mend is None:
+            return
+
+        async def mended(kept: Kept, error: UpstreamError) -> Continued | None:
+            found = await mend(kept, error)
+            if found is None:
+                return None
+            listen(found.opening)
+            return replace(found, tap=Overheard(found.tap, listen))
+
+        self._mend = mended
+
     async def read(self) -> bytes:
         """Whole events, unchanged; after a break what another deployment adds, or the in-band
         error, and then the error itself."""
@@ -195,35 +214,53 @@ class AnswerStream:
         self._write = write
         self._turn = turn = asyncio.get_running_loop().create_future()
         try:
-            self._arrived()
+            if data := self._exchange.take():
+                self._arrived(data)
+            if not (turn.done() or self._exchange.open):
+                turn.set_result(None)
             await turn
         finally:
             self._exchange.watch(None)
             self._turn = self._write = None
 
-    def _arrived(self) -> None:
+    def _arrived(self, data: bytes) -> None:
         """Pass on what came, in the very callback that received it; else let `read` go on."""
-        turn, write, tap = self._turn, self._write, self._tap
-        if turn is None or write is None or turn.done():
+        write, turn, tap = self._write, self._turn, self._tap
+        if write is None or turn is None:
             return
-        exchange = self._exchange
         try:
-            data = exchange.take()
-            out = self._feed(data) if data else b""
-            wanted = write(out) if out else True
+            out = tap.feed(data) if data else b""
+            if not data:
+                goes_on = False
+            elif tap.events != self._events and not (tap.complete or tap.done or tap.error):
+                # Nearly every time: content, and more is to come. Else `_heed` looks closely.
+                self._events, self._silent_since = tap.events, 0.0
+                if self._mend is not None:
+                    self._kept.add(data)
+                goes_on = not out or write(out)
+            else:
+                out = self._heed(data, out)
+                goes_on = not out or write(out)
+                goes_on = goes_on and not (tap.complete or self._fault or self._ended)
         except UpstreamError as error:
             self._fault = error
-            wanted = False
+            goes_on = False
         except Exception as fault:  # noqa: BLE001 - in a callback of the loop it would be lost
+            self._exchange.watch(None)
             turn.set_exception(fault)
             return
-        if not wanted or tap.complete or self._fault or self._ended or not exchange.open:
+        if not goes_on:
+            # From here on what comes waits for `read`.
+            self._exchange.watch(None)
             turn.set_result(None)
 
     def _feed(self, data: bytes) -> bytes:
         """What the client gets for these bytes; closes the account where the answer is over."""
+        return self._heed(data, self._tap.feed(data))
+
+    def _heed(self, data: bytes, out: bytes) -> bytes:
+        """What the client gets of what the tap made of some bytes."""
         tap = self._tap
-        out = tap.feed(data)
         if tap.error is not None:
             self._fault = tap.error
             if self._tells is not None:

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.faces import StreamDecoder, StreamRenderer
+from federation.dialects.untold import Untold
 from federation.errors import CallerError, Unavailable, UpstreamError, UpstreamRejected
 from federation.gateway.safeguards import AnswerFilter
 from federation.resilience.seam import Seam
@@ -19,6 +20,7 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     PartEnded,
@@ -35,7 +37,8 @@ class TranslatingTap:
     time where it has none. Where one answer was asked for, `single`, what a provider numbers
     otherwise is the answer all the same, and any further one is left out: most languages have
     no place for it. A `screen` lets through what a policy allows, a `seam` what goes on with
-    an answer that broke; `told` takes down what the client gets. An error of the provider's,
+    an answer that broke; `told` takes down what the client gets, `untold` what its language has
+    no place for, which the end of the stream then names. An error of the provider's,
     or content that may not pass, is kept in `error` and not told.
     """
 
@@ -52,6 +55,7 @@ class TranslatingTap:
         "_screen",
         "_seam",
         "_told",
+        "_untold",
         "_usage",
         "_wrapper",
         "error",
@@ -71,6 +75,7 @@ class TranslatingTap:
         screen: AnswerFilter | None = None,
         seam: Seam | None = None,
         told: list[Chunk] | None = None,
+        untold: Untold | None = None,
     ) -> None:
         self._dialect = dialect
         self._identity = identity
@@ -78,6 +83,7 @@ class TranslatingTap:
         self._screen = screen
         self._seam = seam
         self._told = told
+        self._untold = untold
         self._only: int | None = None if single else -1
         """The choice that is told as the first; negative where all are told."""
         self._decoder = decoder
@@ -168,7 +174,19 @@ class TranslatingTap:
         wrapped = self._wrapper.feed(chunks)
         if self._told is not None:
             self._told += wrapped
+        if self._finish and self._untold is not None:
+            wrapped = self._with_left_out(wrapped)
         return self._renderer.render(wrapped)
+
+    def _with_left_out(self, chunks: list[Chunk]) -> list[Chunk]:
+        """The chunks, with what is left out before the end of the answer."""
+        for place, chunk in enumerate(chunks):
+            if isinstance(chunk, Finished):
+                features = self._untold.found() if self._untold is not None else ()
+                self._untold = None
+                more = [LeftOut(features)] if features else []
+                return [*chunks[:place], *more, *chunks[place:]]
+        return chunks
 
     def _noted(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks, with our own opening, once the account has heard them."""
@@ -176,6 +194,10 @@ class TranslatingTap:
             match chunk:
                 case Delta():
                     self.events += 1
+                    if chunk.citation is not None and self._untold is not None:
+                        self._untold.note(chunk)
+                case PartBegun() | PartEnded() | Logprobs() if self._untold is not None:
+                    self._untold.note(chunk)
                 case UsageSeen():
                     self._usage = chunk.usage
                 case Begun():

@@ -32,23 +32,51 @@ async def first_answer(
     allowance is used up, or the last `UpstreamError` when nobody answered in the time that the
     client gives.
     """
-    entrance = world.entrance
-    entrance.check(call)
+    lobby = world.entrance.lobby
+    if lobby.busy + lobby.waiting >= lobby.calm:
+        world.entrance.check(call)
+    early: UpstreamError | None = None
+    if _is_plain(world, situation, call, order[0]):
+        try:
+            return await attempt(order[0])
+        except UpstreamError as error:
+            early = error
+    return await _in_turn(world, situation, call, order, attempt, early)
+
+
+def _is_plain(world: World, situation: Situation, call: AnyCall, index: int) -> bool:
+    """Whether a deployment can just be asked: there is no queue before it, no allowance, and no
+    other that would be asked beside it."""
+    provider = situation.snapshot.deployments[index].provider
+    return (
+        not world.entrance.lobby.gates
+        and provider.limits.rpm is None
+        and hedged_after_s(world, situation, call, index) is None
+    )
+
+
+async def _in_turn(
+    world: World,
+    situation: Situation,
+    call: AnyCall,
+    order: list[int],
+    attempt: Asked,
+    early: UpstreamError | None,
+) -> ClientReply:
+    """As `first_answer`; where the first has been asked already, `early` is why in vain."""
     tries = Tries(situation.snapshot.settings.attempts)
     failure: UpstreamError | None = None
     rest, here = list(order), -1
     second = SecondLap(world, situation, len(order) > 1)
     while rest:
-        if entrance.lobby.gates:
-            promise = await _place(world, situation, call, rest, failure)
+        if early is None:
+            promise = await _next(world, situation, call, rest, failure)
+            index = promise.index
         else:
-            promise = Promise(rest[0])
-        index = promise.index
+            promise, index = Promise(rest[0]), rest[0]
         rest.remove(index)
         deployment = situation.snapshot.deployments[index]
-        if deployment.provider.limits.rpm is not None and not await _leased(
-            world, situation, promise
-        ):
+        if early is None and not await _allowed(world, situation, promise):
             continue
         if second.running:
             tries.return_()
@@ -56,14 +84,16 @@ async def first_answer(
             tries.leave()
         here = index
         try:
+            if early is not None:
+                raise early
             after_s = hedged_after_s(world, situation, call, index)
-            if after_s is not None:
-                hedge = Hedge(world, situation, call, attempt, tries, rest)
-                return await hedge.ask(promise, after_s)
-            promise.keep()
-            return await attempt(index)
+            if after_s is None:
+                promise.keep()
+                return await attempt(index)
+            hedge = Hedge(world, situation, call, attempt, tries, rest)
+            return await hedge.ask(promise, after_s)
         except UpstreamError as error:
-            failure = error
+            failure, early = error, None
             rest = second.after(index, error, rest)
             action = tries.after(error, world.rng, last=not rest)
         cool(world, situation, deployment, action)
@@ -71,10 +101,7 @@ async def first_answer(
             rest.insert(0, index)
             continue
         world.meter.add(metrics.FALLBACKS, (deployment.provider.id,))
-        if isinstance(failure, UpstreamTooLong):
-            rest = _larger(situation, rest, deployment)
-        elif action.wide:
-            rest = _others_first(situation, rest, deployment)
+        rest = _fitting(situation, rest, deployment, action, failure)
     if failure is not None:
         raise failure
     raise RateLimited(
@@ -122,8 +149,11 @@ async def leased(world: World, situation: Situation, index: int, amount: int = 1
     return False
 
 
-async def _leased(world: World, situation: Situation, promise: Promise) -> bool:
+async def _allowed(world: World, situation: Situation, promise: Promise) -> bool:
     """The same for a place that is held meanwhile, and given up where it may not be used."""
+    provider = situation.snapshot.deployments[promise.index].provider
+    if provider.limits.rpm is None:
+        return True
     allowed = False
     try:
         allowed = await leased(world, situation, promise.index)
@@ -131,6 +161,19 @@ async def _leased(world: World, situation: Situation, promise: Promise) -> bool:
         if not allowed:
             promise.drop()
     return allowed
+
+
+async def _next(
+    world: World,
+    situation: Situation,
+    call: AnyCall,
+    rest: list[int],
+    failure: UpstreamError | None,
+) -> Promise:
+    """A place at the first of these; where there are queues, at who has room."""
+    if world.entrance.lobby.gates:
+        return await _place(world, situation, call, rest, failure)
+    return Promise(rest[0])
 
 
 async def _place(
@@ -195,6 +238,15 @@ async def _again(
     finally:
         lobby.busy -= 1
     return True
+
+
+def _fitting(
+    situation: Situation, rest: list[int], than: Deployment, action: Action, failure: UpstreamError
+) -> list[int]:
+    """Who may be asked after a failure for which another is to be asked, in which order."""
+    if isinstance(failure, UpstreamTooLong):
+        return _larger(situation, rest, than)
+    return _others_first(situation, rest, than) if action.wide else rest
 
 
 def _larger(situation: Situation, rest: list[int], than: Deployment) -> list[int]:

@@ -19,9 +19,12 @@ from federation.errors import Unavailable
 from federation.gateway.admission import Entrance
 from federation.gateway.call import CallIds
 from federation.gateway.money import Money
+from federation.gateway.payload_box import NoSpool, PayloadBox
+from federation.gateway.rates import Rates
 from federation.gateway.tally import Tallies
 from federation.gateway.tokens import Tokens
 from federation.governance.rulebook import Rulebook
+from federation.guardrails.entities import Recognizer
 from federation.ports import Journal, KeyFinder, Leases, Meter, Transport
 from federation.resilience.health import NEUTRAL, HealthBoard
 from federation.routing.fleet import Fleet
@@ -122,6 +125,7 @@ class World:
     entrance: Entrance = field(default_factory=Entrance)
     tallies: Tallies = field(default_factory=Tallies)
     money: Money = field(default_factory=Money)
+    rates: Rates = field(default_factory=Rates)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
@@ -132,8 +136,12 @@ class World:
     via: bytes = b"federation"
     """How this installation names itself in `via`, upstream and in what comes back."""
     draining: bool = False
+    recognizers: Callable[[], tuple[Recognizer, ...]] = tuple
+    """Loads what other packages find in texts; asked when a policy first needs it."""
     seal_key: bytes = b"\0" * 32
     """For envelopes around states; the same in every worker once the key ring is here."""
+    payloads: PayloadBox = field(default_factory=lambda: PayloadBox(NoSpool()))
+    """Where contents go that are to be kept."""
     internal_key: str = ""
     """What control knows a worker by, once the key ring is here."""
     _failures: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)

@@ -107,6 +107,7 @@ def duties(obligations: Obligations) -> dict[str, Any]:
         "pii": obligations.pii.value if obligations.pii else None,
         "pii_types": {kind: action.value for kind, action in obligations.pii_types},
         "pii_on_failure": "block" if obligations.pii_block_on_failure else None,
+        "pii_max_characters": obligations.most_characters,
         "guardrails": [guard.name for guard in obligations.guards],
         "retention_days": obligations.retention_days,
         "payload_days": obligations.payload_days,

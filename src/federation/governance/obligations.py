@@ -45,6 +45,8 @@ class Obligations:
     """For types of personal data that `pii_types` does not name; None is no demand."""
     pii_types: tuple[tuple[str, PiiAction], ...] = ()
     pii_block_on_failure: bool = False
+    most_characters: int | None = None
+    """Of one text; a longer one is refused instead of read."""
     guards: tuple[Guard, ...] = ()
     """By name, each once."""
     retention_days: int = 0
@@ -88,6 +90,7 @@ def obligations_of(rule: AnyRule) -> Obligations:
                 pii=rule.action,
                 pii_types=rule.types,
                 pii_block_on_failure=rule.block_on_failure,
+                most_characters=rule.max_characters,
             )
         case Guardrails():
             return Obligations(guards=rule.guards)
@@ -135,6 +138,7 @@ def _both(one: Obligations, other: Obligations) -> Obligations:
         pii=_stricter(one.pii, other.pii),
         pii_types=tuple(types),
         pii_block_on_failure=one.pii_block_on_failure or other.pii_block_on_failure,
+        most_characters=_least(one.most_characters, other.most_characters),
         guards=_guards(one.guards, other.guards),
         retention_days=max(one.retention_days, other.retention_days),
         keep_payloads=_keeping(one.keep_payloads, other.keep_payloads),

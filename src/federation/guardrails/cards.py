@@ -6,10 +6,13 @@ and a longer row of groups is only taken apart where its groups are those printe
 
 from __future__ import annotations
 
+import functools
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from federation.guardrails.checksums import all_equal, luhn
+from federation.guardrails.row_shapes import LONGEST, REMEMBERED, shape_of
 
 _RANGES: Final = (
     ("4", "4", (13, 16, 19)),
@@ -71,6 +74,7 @@ _PRINTED: Final = 12
 _PRINTED_GROUP: Final = 4
 _PREFIX_SIZES: Final = (1, 2, 3, 4)
 _DIGITS: Final = re.compile(rb"[0-9]+")
+_SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 
 
 def _prefixes() -> dict[bytes, tuple[int, ...]]:
@@ -103,27 +107,54 @@ def _is_short_debit(digits: bytes) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a row of one shape can hold: places of `whole` first, then `parts` by their start,
+    the longest of each first."""
+
+    whole: tuple[int, int] | None
+    parts: tuple[tuple[tuple[int, int], ...], ...]
+
+
+_NOTHING: Final = _Plan(None, ())
+
+
 def in_run(run: bytes, *, context: bool = False) -> list[tuple[int, int]]:
     """Places of card numbers in a row of digits and separators."""
-    if run.isdigit():
-        known = _SHORTEST <= len(run) <= _LONGEST and is_card(run, context=context)
-        return [(0, len(run))] if known else []
-    groups = [match.span() for match in _DIGITS.finditer(run)]
-    sizes = [end - start for start, end in groups]
-    if _is_whole(sizes):
-        digits = b"".join([run[start:end] for start, end in groups])
-        if is_card(digits, context=context):
-            return [(groups[0][0], groups[-1][1])]
+    plan = _plan(shape_of(run)) if len(run) <= LONGEST else _planned(run)
+    if plan.whole is not None:
+        low, high = plan.whole
+        if is_card(run[low:high].translate(None, _SIGNS), context=context):
+            return [plan.whole]
     found: list[tuple[int, int]] = []
-    at = 0
-    while at < len(groups):
-        count = 0
-        if sizes[at] in _FIRST or sizes[at] > _PRINTED:
-            count = _groups_from(run, groups, sizes, at, context=context)
-        if count:
-            found.append((groups[at][0], groups[at + count - 1][1]))
-        at += count or 1
+    done = 0
+    for places in plan.parts:
+        for low, high in places:
+            if low < done:
+                break
+            if is_card(run[low:high].translate(None, _SIGNS), context=context):
+                found.append((low, high))
+                done = high
+                break
     return found
+
+
+def _planned(shape: bytes) -> _Plan:
+    if shape.isdigit():
+        known = _SHORTEST <= len(shape) <= _LONGEST
+        return _Plan((0, len(shape)), ()) if known else _NOTHING
+    groups = [match.span() for match in _DIGITS.finditer(shape)]
+    sizes = [end - start for start, end in groups]
+    whole = (groups[0][0], groups[-1][1]) if _is_whole(sizes) else None
+    parts = [
+        places
+        for at, size in enumerate(sizes)
+        if (size in _FIRST or size > _PRINTED) and (places := _places(groups, sizes, at))
+    ]
+    return _Plan(whole, tuple(parts)) if whole or parts else _NOTHING
+
+
+_plan = functools.lru_cache(maxsize=REMEMBERED)(_planned)
 
 
 def _is_whole(sizes: list[int]) -> bool:
@@ -133,15 +164,13 @@ def _is_whole(sizes: list[int]) -> bool:
     return max(sizes) <= _PRINTED_GROUP or tuple(sizes) in _SHAPES
 
 
-def _groups_from(
-    run: bytes, groups: list[tuple[int, int]], sizes: list[int], at: int, *, context: bool
-) -> int:
-    """How many groups from `at` make a card number; 0 for none."""
+def _places(
+    groups: list[tuple[int, int]], sizes: list[int], at: int
+) -> tuple[tuple[int, int], ...]:
+    """Places of groups from `at` on that may make a card number, the longest first."""
+    places: list[tuple[int, int]] = []
     for count in range(min(_MOST_GROUPS, len(sizes) - at), 0, -1):
         shape = tuple(sizes[at : at + count])
-        if shape not in _SHAPES if count > 1 else not _SHORTEST <= shape[0] <= _LONGEST:
-            continue
-        digits = b"".join([run[start:end] for start, end in groups[at : at + count]])
-        if is_card(digits, context=context):
-            return count
-    return 0
+        if shape in _SHAPES if count > 1 else _SHORTEST <= shape[0] <= _LONGEST:
+            places.append((groups[at][0], groups[at + count - 1][1]))
+    return tuple(places)

@@ -1,8 +1,9 @@
 """A guard over a whole chat call, and over a whole answer: every text in it.
 
 The traps: a person writes a value over two messages, so texts are read together with their
-neighbors; arguments and results of tools are JSON inside a text; and what a provider signed
-(thinking) goes back to it unchanged, or it refuses the call.
+neighbors; arguments and results of tools are JSON inside a text; and a provider refuses the
+next call with thinking that is not what it signed, so it is never restored, and what had to be
+changed in it goes without its signature.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from msgspec import Raw, structs
@@ -20,6 +22,7 @@ from federation.guardrails.json_texts import is_json
 from federation.guardrails.vault import Vault
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message, Tool
 from federation.schema.parts import (
+    FILE,
     FUNCTION,
     Citation,
     Fields,
@@ -36,6 +39,8 @@ from federation.schema.parts import (
 _T = TypeVar("_T")
 _WRITTEN: Final = ".text"
 """The end of the surfaces that follow each other as a reader reads them."""
+_BINARY: Final = ("%PDF", "PK\x03\x04", "{\\rtf")
+"""Documents that hold their words packed, or taken apart."""
 _READABLE: Final = ("text/", "application/json", "application/xml", "application/x-ndjson")
 Change = Callable[[str, str], str]
 """A text and its surface to the text that stands there afterwards."""
@@ -47,6 +52,10 @@ class Visitor:
 
     prose: Change
     json: Change
+    unread: Callable[[Media, str], None] | None = None
+    """Told of media whose content no check reads, and of where they stand."""
+    answers: bool = False
+    """Only what answers a question is visited, not the reasoning on the way to it."""
 
     def fields(self, fields: Fields, surface: str) -> Fields:
         """Members that only one dialect knows."""
@@ -75,9 +84,7 @@ class Visitor:
             case Refusal():
                 return structs.replace(part, text=self.prose(part.text, f"{at}.text"))
             case Thinking():
-                if part.signature:
-                    return part
-                return structs.replace(part, text=self.prose(part.text, f"{at}.text"))
+                return self._thinking(part, at)
             case ToolCall():
                 change = self.json if part.kind == FUNCTION else self.written
                 return structs.replace(
@@ -93,6 +100,13 @@ class Visitor:
                 return self._media(part, at)
             case Foreign():
                 return self._foreign(part, at)
+
+    def _thinking(self, thinking: Thinking, at: str) -> Thinking:
+        """What was changed is no longer what its maker signed, and goes without the signature."""
+        text = thinking.text if self.answers else self.prose(thinking.text, f"{at}.text")
+        if text == thinking.text:
+            return thinking
+        return structs.replace(thinking, text=text, signature="")
 
     def _text(self, text: Text, at: str) -> Text:
         return structs.replace(
@@ -121,8 +135,12 @@ class Visitor:
 
     def _media(self, media: Media, at: str) -> Media:
         data = media.data
-        if data and media.media_type.startswith(_READABLE):
-            data = self._file(data, f"{at}.data")
+        text = _text_of(media)
+        if text is not None:
+            after = self.written(text, f"{at}.data")
+            data = data if after == text else base64.b64encode(after.encode()).decode("ascii")
+        elif self.unread is not None and (data or media.url or media.file_id):
+            self.unread(media, at)
         return structs.replace(
             media,
             data=data,
@@ -131,15 +149,6 @@ class Visitor:
             name=self.prose(media.name, f"{at}.name"),
             extra=self.fields(media.extra, at),
         )
-
-    def _file(self, data: str, surface: str) -> str:
-        """A text file in base64; what is none stays as it came."""
-        try:
-            before = base64.b64decode(data, validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
-            return data
-        after = self.written(before, surface)
-        return data if after == before else base64.b64encode(after.encode("utf-8")).decode("ascii")
 
     def citation(self, citation: Citation, surface: str) -> Citation:
         """Where a text comes from, with a quote from there."""
@@ -194,6 +203,19 @@ class Visitor:
         )
 
 
+def _text_of(media: Media) -> str | None:
+    """The text of a file in base64, whatever its type says it is; None where it is none."""
+    if not media.data:
+        return None
+    if media.kind != FILE and not media.media_type.startswith(_READABLE):
+        return None
+    try:
+        text = base64.b64decode(media.data, validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return None if text.startswith(_BINARY) or "\0" in text else text
+
+
 def texts_of(request: ChatRequest) -> list[tuple[str, str]]:
     """Every text of a call with its surface, in reading order; JSON as it is written."""
     seen: list[tuple[str, str]] = []
@@ -207,10 +229,16 @@ def texts_of(request: ChatRequest) -> list[tuple[str, str]]:
     return seen
 
 
-def screen_request(guard: Guard, request: ChatRequest, screening: Screening) -> ChatRequest:
-    """The call with the guard's actions carried out; raises what the guard raises."""
+def screen_request(
+    guard: Guard,
+    request: ChatRequest,
+    screening: Screening,
+    unread: Callable[[Media, str], None] | None = None,
+) -> ChatRequest:
+    """The call with the guard's actions carried out; raises what the guard raises, and what
+    `unread` raises of media that it cannot read."""
     roles = {f"messages[{i}]": message.role for i, message in enumerate(request.messages)}
-    return _screened(guard, screening, lambda visitor: visitor.request(request), roles)
+    return _screened(guard, screening, lambda visitor: visitor.request(request), roles, unread)
 
 
 def screen_response(guard: Guard, response: ChatResponse, screening: Screening) -> ChatResponse:
@@ -233,6 +261,7 @@ def restore_response(response: ChatResponse, vault: Vault) -> ChatResponse:
     visitor = Visitor(
         lambda text, _: vault.restore(text),
         lambda text, _: vault.restore(text, escaped=is_json(text)),
+        answers=True,
     )
     return structs.replace(response, choices=tuple(map(visitor.choice, response.choices)))
 
@@ -242,6 +271,7 @@ def _screened(
     screening: Screening,
     walk: Callable[[Visitor], _T],
     roles: Mapping[str, str] | None = None,
+    unread: Callable[[Media, str], None] | None = None,
 ) -> _T:
     """Two walks: the first collects what people and models wrote, so that it is read together."""
     texts: list[str] = []
@@ -261,4 +291,9 @@ def _screened(
     walk(Visitor(collect, lambda text, _: text))
     speakers = [(roles or {}).get(surface.partition(".")[0], "") for surface in surfaces]
     changed = iter(guard.texts(texts, surfaces, screening, speakers))
-    return walk(Visitor(change, lambda text, surface: guard.json_text(text, surface, screening)))
+    json = partial(_json, guard, screening)
+    return walk(Visitor(change, json, unread))
+
+
+def _json(guard: Guard, screening: Screening, text: str, surface: str) -> str:
+    return guard.json_text(text, surface, screening)

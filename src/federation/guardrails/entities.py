@@ -52,6 +52,13 @@ SECRETS: Final = (API_KEY, TOKEN, PRIVATE_KEY, SECRET)
 BY_PLUGIN: Final = (PERSON, ADDRESS)
 """What only a plugged-in recognizer finds."""
 BUILT_IN: Final = PERSONAL + SECRETS
+CLASSES: Final = {
+    CARD: ("pci", "pii"),
+    IBAN: ("financial", "pii"),
+    BANK_ACCOUNT: ("financial", "pii"),
+    **dict.fromkeys(SECRETS, ("credentials",)),
+}
+"""Classes of data, in the words of policies, by type; any other type is `pii`."""
 BESIDE, SHAPED, CHECKED, CERTAIN = 3, 5, 7, 9
 """Ranks: beside a word, telling form, check digit, issuer's own mark."""
 NOTHING: Final = ""
@@ -152,6 +159,11 @@ class Recognizer(Protocol):
     def find(self, text: str) -> Sequence[Span] | DetectorFailure:
         """Places in `text`, in characters of it."""
         ...
+
+
+def classes_of(kind: str) -> tuple[str, ...]:
+    """The classes of data that a value of this type belongs to."""
+    return CLASSES.get(kind, ("pii",))
 
 
 def label(kind: str) -> str:

@@ -53,8 +53,9 @@ _COMPATIBLE: Final = (
 """Ranges that hold compatibility forms or digits of other scripts."""
 _TAGS: Final = range(0xE0020, 0xE007F)
 """Tag characters: ASCII that no font shows."""
-_LETTER, _SIGN, CHANGING = 0xAA, 0x3F, 0x1A
-"""What an unknown letter, an unknown sign, and a character that is none or several become."""
+_LETTER, _SIGN, CHANGING, SEVERAL = 0xAA, 0x3F, 0x1A, 0x1C
+"""What an unknown letter, an unknown sign, a character that is none and one that is several
+become."""
 _LATIN_1, _BMP = 0x100, 0x10000
 _DENSE: Final = 20
 """From one character in so many beyond Latin-1 on, the whole text is looked up."""
@@ -79,7 +80,7 @@ class Table(dict[int, int]):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """How characters are folded. `single`: one for one, CHANGING where that is not possible;
+    """How characters are folded. `single`: one for one, CHANGING or SEVERAL where it is not;
     `latin`: the same for bytes; `several`: what becomes several characters; `changing`: where."""
 
     single: Table
@@ -103,7 +104,7 @@ def tables() -> Tables:
             single[code] = ord(folded)
         elif folded:
             several[chr(code)] = folded
-            single[code] = CHANGING
+            single[code] = SEVERAL
     for signs, folded in _LOOK_ALIKES:
         single.update({ord(sign): ord(folded) for sign in signs})
         for sign in signs:
@@ -125,7 +126,7 @@ def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:
 
 
 def one_to_one(text: str) -> bytes:
-    """`text` with each character folded to one byte; CHANGING where it is none or several."""
+    """`text` with each character folded to one byte; CHANGING or SEVERAL where it is not one."""
     if text.isascii():
         return text.encode("ascii")
     known = tables()

@@ -8,20 +8,24 @@ a finding tells type, action and place, never the value.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from federation.errors import Forbidden, PayloadTooLarge, Unavailable
 from federation.guardrails.entities import FAILURE, Action, Finding, Recognizer, Span, label
 from federation.guardrails.joined import crossing
-from federation.guardrails.json_texts import edited, is_json
+from federation.guardrails.json_texts import edited, is_json, strings_only
 from federation.guardrails.rules import Rule
 from federation.guardrails.scan import Scanner, resolve
 from federation.guardrails.vault import Vault, code
 
 _READABLE: Final = 4
 """Characters at the end that masking leaves, of values long enough."""
+
+
+MOST_CHARACTERS: Final = 10_000_000
+"""Of one text, where a policy says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Plan:
     recognizers: tuple[Recognizer, ...] = ()
     required: bool = True
     """A text that cannot be checked is refused, not let through."""
-    most_characters: int = 10_000_000
+    most_characters: int = MOST_CHARACTERS
     """Of one text."""
 
 
@@ -75,11 +79,13 @@ class Screening:
 
     vault: Vault
     tally: Tally
+    pause: Callable[[], None] | None = None
+    """Called before each text and each slice of a long one; what it raises ends the check."""
 
     @classmethod
-    def begin(cls, secret: bytes) -> Screening:
+    def begin(cls, secret: bytes, pause: Callable[[], None] | None = None) -> Screening:
         """`secret`: keys tokens and digests; equal secrets give equal ones."""
-        return cls(Vault(secret), Tally())
+        return cls(Vault(secret), Tally(), pause)
 
 
 class Guard:
@@ -116,7 +122,7 @@ class Guard:
             for text, surface in zip(texts, surfaces, strict=True)
         ]
         for order in _orders(texts, speakers):
-            split = crossing([texts[i] for i in order], [own[i] for i in order], self._find)
+            split = crossing([texts[i] for i in order], [own[i] for i in order], self._scanner.find)
             for place, spans in split.items():
                 own[order[place]] = resolve([*own[order[place]], *spans])
         return [
@@ -124,11 +130,17 @@ class Guard:
             for text, spans, surface in zip(texts, own, surfaces, strict=True)
         ]
 
-    def json_text(self, text: str, surface: str, screening: Screening) -> str:
-        """The same inside JSON text, which stays valid; other text as `text` has it."""
+    def json_text(
+        self, text: str, surface: str, screening: Screening, *, numbers: bool = True
+    ) -> str:
+        """The same inside JSON text, which stays valid; other text as `text` has it.
+
+        `numbers`: they are read too, and files in strings; else only words are.
+        """
         if not is_json(text):
             return self.text(text, surface, screening)
-        spans = self.spans(text, surface, screening, escaped=True)
+        read = text if numbers else strings_only(text)
+        spans = self.spans(read, surface, screening, escaped=True)
         self._note(spans, surface, screening)
         changing = [span for span in spans if self.plan.actions[span.kind].changes]
         if not changing:
@@ -146,8 +158,10 @@ class Guard:
                 f"{surface} has more characters than the policy checks; send less",
                 code="content_too_long",
             )
+        if screening.pause is not None:
+            screening.pause()
         try:
-            spans = self._find(text, escaped=escaped)
+            spans = self._scanner.find(text, decoded_only=escaped, pause=screening.pause)
         except MemoryError:
             self._failed("built-in rules", surface, screening)
             return []
@@ -170,9 +184,6 @@ class Guard:
                 return f"[{label(kind)}]"
             case _:
                 return value
-
-    def _find(self, text: str, *, escaped: bool = False) -> list[Span]:
-        return self._scanner.find(text, decoded_only=escaped)
 
     def _note(self, spans: Sequence[Span], surface: str, screening: Screening) -> None:
         for span in spans:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 from typing import Final
 
 STRUCTURES: Final = {
@@ -33,6 +34,7 @@ _GAP: Final = 3
 """The most separators between two characters."""
 _REACH: Final = 34 * (_GAP + 1)
 _CLASS: Final = {"n": "[0-9OQILSBZ]", "a": "[A-Z]", "c": "[0-9A-Z]"}
+_NUMBERED: Final = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
 _LETTERS_AS_DIGITS: Final = str.maketrans("OQILSBZ", "0011582")
 
 
@@ -82,7 +84,10 @@ def end_of(data: bytes, start: int) -> int:
         return -1
     kinds, form = _parts(text[:2])
     found = form.match(text)
-    if found is None or not valid(_read(found.group(), kinds)):
+    if found is None:
+        return -1
+    number = found.group()
+    if not valid(number) and not valid(_read(number, kinds)):
         return -1
     end = _end(data, start, len(kinds))
     return -1 if data[end : end + 1].isdigit() else end
@@ -101,4 +106,4 @@ def valid(text: str) -> bool:
     if not text[2:4].isdigit() or text[2:4] in ("00", "01", "99"):
         return False
     turned = text[4:] + text[:4]
-    return int("".join(str(int(letter, 36)) for letter in turned)) % 97 == 1
+    return int(turned.translate(_NUMBERED)) % 97 == 1

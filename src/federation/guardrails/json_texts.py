@@ -16,6 +16,10 @@ import msgspec
 
 from federation.guardrails.entities import Span
 
+_WELL_FORMED: Final = msgspec.json.Decoder(msgspec.Raw)
+"""Reads all of it and makes nothing of it."""
+_LONGEST_WORD: Final = 1024
+_BARE: Final = re.compile(r"[^\s\[\]{},:\"]+")
 _LEXEME: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
 
 
@@ -24,10 +28,44 @@ def is_json(text: str) -> bool:
     if text.lstrip(" \t\r\n")[:1] not in ("{", "["):
         return False
     try:
-        msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
+        _WELL_FORMED.decode(text.encode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def strings_only(text: str) -> str:
+    """`text`, which is JSON, with blanks for whatever is no words of anybody's: numbers and other
+    bare words, and strings that hold a file. The places of what is left stay the same."""
+    pieces: list[str] = []
+    at = 0
+    while (start := text.find('"', at)) >= 0:
+        pieces.append(_BARE.sub(_blank, text[at:start]))
+        at = _end_of_string(text, start)
+        held = text[start:at]
+        pieces.append(" " * len(held) if _is_file(held) else held)
+    return "".join((*pieces, _BARE.sub(_blank, text[at:])))
+
+
+def _blank(word: re.Match[str]) -> str:
+    return " " * len(word.group())
+
+
+def _end_of_string(text: str, start: int) -> int:
+    end = text.find('"', start + 1)
+    while end >= 0:
+        before = end
+        while text[before - 1] == "\\":
+            before -= 1
+        if (end - before) % 2 == 0:
+            return end + 1
+        end = text.find('"', end + 1)
+    return len(text)
+
+
+def _is_file(held: str) -> bool:
+    """Whether a string is so long without a gap as base64 is and words are not."""
+    return len(held) > _LONGEST_WORD and " " not in held and "\\" not in held and held.isascii()
 
 
 def edited(text: str, spans: Sequence[Span], replace: Callable[[str, str], str]) -> str:

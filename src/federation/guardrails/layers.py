@@ -10,25 +10,38 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-from federation.guardrails.folding import CHANGING, one_to_one, readable, tables
+from federation.guardrails.folding import CHANGING, SEVERAL, one_to_one, readable, tables
 from federation.guardrails.patterns import compiled
 
 _ENTITY: Final = re.compile(
     r"&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30})(?:;|\b)"
 )
-_ESCAPE: Final = compiled(
+_ESCAPE_FORM: Final = (
     rb"%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
     rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
     rb"|\\{1,8}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
     rb"|[\"'`][ \t]{0,3}(?:[+&][ \t]{0,3}(?:\n[ \t]{0,12})?|\n[ \t]{0,12})[\"'`]"
 )
+_ESCAPE: Final = compiled(_ESCAPE_FORM)
+_NEXT_ESCAPE: Final = re.compile(_ESCAPE_FORM)
+_DOUBTFUL: Final = compiled(
+    rb"\\[bfnrtux][a-z][^\s\"'`\\]{0,64}[0-9@:=_]|(?:\\(?:u00|u\{|x)[3-7][0-9A-Fa-f]\}?)+"
+    rb"|(?:%[0-9A-Fa-f]{2})+|[\"'`][ \t]{0,3}[+&\n]"
+)
+_ROW: Final = re.compile(
+    rb"(?:%(?!25)[2-7][0-9A-Fa-f]){2,}"
+    rb"|(?:\\u00[2-7][0-9A-Fa-f]){2,}|(?:\\x[2-7][0-9A-Fa-f]){2,}"
+)
+_ROW_SIGNS: Final = re.compile(rb"%|\\u00|\\x")
+_STEPS: Final = {ord("u"): 6, ord("x"): 4}
+_BACKSLASH: Final = ord("\\")
 _ESCAPING: Final = compiled(rb"[%\\`]|[\"'][ \t]{0,3}[+&\n]")
 """Without one of these there is nothing to decode."""
 _PERCENT: Final = re.compile(rb"%(?:25)*([0-9A-Fa-f]{2})")
@@ -37,105 +50,112 @@ _ENCODED: Final = compiled(rb"[A-Za-z0-9+/_-]{14,}={0,2}")
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
 _READABLE_SHARE: Final = 0.75
 _HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
-AROUND: Final = 200
-"""Characters on each side of an escape that are read again: a value and the words beside it."""
+AROUND: Final = 96
+"""Characters on each side of a doubtful escape that are read as they stand: a value and the words
+beside it."""
 _PEEK: Final = 8
 """Decoded bytes that tell noise from text."""
 _NO_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _BEFORE, _BEHIND = 16, 512
 """How far a value may reach beyond the long run in it."""
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_MARK: Final = bytes([CHANGING])
+_MARKED: Final = re.compile(re.escape(_MARK) + b"+")
+Edit: TypeAlias = tuple[int, int, int, int]
+"""Start and end of what was replaced, the size of what stands there now, and how much each sign of
+it stands for; 0 where it is one thing."""
 
 
-@dataclass(slots=True)
 class Layer:
-    """A reading of a text: one byte a character. `starts` and `origins` are the map: from
-    `starts[i]` on, a layer place is as far from `starts[i]` as the original from
-    `origins[i]`, up to the original place `limits[i]`."""
+    """A reading of a text: one byte a character. `edits` are the places that were replaced, as
+    (start, end, size of what stands there now, step) in the reading before it, which `before`
+    is; None: the text itself. The map is made when the first value is found, for most texts hold
+    none."""
 
-    data: bytes
-    starts: list[int] | None = None
-    origins: list[int] | None = None
-    limits: list[int] | None = None
-    around: list[tuple[int, int]] | None = None
-    """The stretches that differ from the layer before, with what stands around them; None:
-    all of it."""
+    __slots__ = ("_before", "_edits", "_marked", "_starts", "data")
+
+    def __init__(
+        self,
+        data: bytes,
+        edits: list[Edit] | None = None,
+        before: Layer | None = None,
+        *,
+        marked: bytes = b"",
+    ) -> None:
+        """`marked`: the reading before, where the edits are the places of CHANGING in it, taken
+        out."""
+        self.data = data
+        self._before = before
+        self._edits = edits
+        self._marked = marked
+        self._starts: list[int] | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its places are places of the text."""
+        return self._edits is None and not self._marked and self._before is None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The place in the original text of a place in this layer."""
-        if self.starts is None:
-            return start, end
-        return self._place(start, at_end=False), self._place(end - 1, at_end=True)
-
-    def _place(self, at: int, *, at_end: bool) -> int:
-        assert self.starts is not None  # noqa: S101 - told apart by `original`
-        assert self.origins is not None  # noqa: S101
-        assert self.limits is not None  # noqa: S101
-        index = bisect_right(self.starts, at) - 1
-        origin, limit = self.origins[index], self.limits[index]
-        if limit >= 0:  # inside an edit: all of it
-            return limit if at_end else origin
-        return origin + at - self.starts[index] + (1 if at_end else 0)
+        edits = self._edits
+        if edits is None:
+            edits = self._edits = [(*m.span(), 0, 0) for m in _MARKED.finditer(self._marked)]
+        starts = self._starts
+        if starts is None:
+            starts = self._starts = _starts(edits)
+        start = _place(edits, starts, start, at_end=False)
+        end = _place(edits, starts, end - 1, at_end=True)
+        return (start, end) if self._before is None else self._before.original(start, end)
 
 
-class _Builder:
-    """Puts a layer together from pieces that stay and pieces that are replaced."""
+def _starts(edits: list[Edit]) -> list[int]:
+    """Where what was made of each edit begins in the layer."""
+    starts: list[int] = []
+    shift = 0
+    for start, end, size, _ in edits:
+        starts.append(start + shift)
+        shift += size - (end - start)
+    return starts
 
-    __slots__ = ("_at", "_limits", "_origins", "_pieces", "_starts", "around")
 
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._starts: list[int] = []
-        self._origins: list[int] = []
-        self._limits: list[int] = []
-        self._at = 0
-        self.around: list[tuple[int, int]] = []
-
-    def near(self) -> None:
-        """Remember that something was replaced here."""
-        start, end = max(0, self._at - AROUND), self._at + AROUND
-        if self.around and self.around[-1][1] >= start:
-            start = self.around.pop()[0]
-        self.around.append((start, end))
-
-    def keep(self, piece: bytes, origin: int) -> None:
-        if piece:
-            self._add(piece, origin, -1)
-
-    def edit(self, piece: bytes, origin: int, limit: int) -> None:
-        if piece:
-            self._add(piece, origin, limit)
-
-    def _add(self, piece: bytes, origin: int, limit: int) -> None:
-        self._pieces.append(piece)
-        self._starts.append(self._at)
-        self._origins.append(origin)
-        self._limits.append(limit)
-        self._at += len(piece)
-
-    def layer(self) -> Layer:
-        return Layer(b"".join(self._pieces), self._starts, self._origins, self._limits)
+def _place(edits: list[Edit], starts: list[int], at: int, *, at_end: bool) -> int:
+    index = bisect_right(starts, at) - 1
+    if index < 0:
+        return at + 1 if at_end else at
+    start, end, size, step = edits[index]
+    beyond = at - starts[index] - size
+    if beyond < 0 and step:
+        return start + (at - starts[index] + at_end) * step
+    if beyond < 0:  # inside an edit: all of it
+        return end if at_end else start
+    return end + beyond + (1 if at_end else 0)
 
 
 def fold(text: str) -> Layer:
     """The first layer: look-alikes folded, entities decoded, unseen characters gone."""
     whole = one_to_one(text)
-    changing = tables().changing if CHANGING in whole and not text.isascii() else None
     entities = _ENTITY if "&" in text and _ENTITY.search(text) else None
-    if changing is None and entities is None:
-        return Layer(whole)
+    unseen = not text.isascii() and (CHANGING in whole or SEVERAL in whole)
+    if entities is None:
+        if not unseen:
+            return Layer(whole)
+        if SEVERAL not in whole:
+            return Layer(whole.translate(None, _MARK), marked=whole)
+    changing = tables().changing if unseen else None
     return _edited(text, whole, sorted(_edits(text, changing, entities)))
 
 
 def _edited(text: str, whole: bytes, edits: list[tuple[int, int, bytes]]) -> Layer:
-    builder, done = _Builder(), 0
+    pieces: list[bytes] = []
+    kept: list[Edit] = []
+    done = 0
     for start, end, piece in edits:
         if start >= done:
-            builder.keep(whole[done:start], done)
-            builder.edit(piece, start, end)
+            pieces += (whole[done:start], piece)
+            kept.append((start, end, len(piece), 0))
             done = end
-    builder.keep(whole[done : len(text)], done)
-    return builder.layer()
+    pieces.append(whole[done : len(text)])
+    return Layer(b"".join(pieces), kept)
 
 
 def _edits(
@@ -158,40 +178,59 @@ def decode(layer: Layer) -> Layer | None:
     data = layer.data
     if not _ESCAPING.occurs(data):
         return None
-    builder, done, any_found = _Builder(), 0, False
-    for start, end in _ESCAPE.spans(data):
-        any_found = True
-        _keep(builder, layer, done, start)
-        builder.edit(_unescaped(data[start:end]), *layer.original(start, end))
-        builder.near()
+    pieces: list[bytes] = []
+    edits: list[Edit] = []
+    done = 0
+    for start, end, step in _escapes(data):
+        piece = _unescaped(data[start:end]) if not step else _unescaped_row(data[start:end])
+        pieces += (data[done:start], piece)
+        edits.append((start, end, len(piece), step))
         done = end
-    if not any_found:
+    if not edits:
         return None
-    _keep(builder, layer, done, len(data))
-    made = builder.layer()
-    made.around = builder.around
-    return made
+    pieces.append(data[done:])
+    return Layer(b"".join(pieces), edits, None if layer.is_text else layer)
 
 
-def _keep(builder: _Builder, layer: Layer, start: int, end: int) -> None:
-    """Take over a stretch of `layer`, and the edits in it."""
-    if start >= end:
-        return
-    if layer.starts is None or layer.origins is None or layer.limits is None:
-        builder.keep(layer.data[start:end], start)
-        return
-    index = bisect_right(layer.starts, start) - 1
-    while start < end:
-        following = layer.starts[index + 1] if index + 1 < len(layer.starts) else len(layer.data)
-        stop = min(following, end)
-        origin, limit = layer.origins[index], layer.limits[index]
-        if limit >= 0:
-            builder.edit(layer.data[start:stop], origin, limit)
-        else:
-            builder.keep(layer.data[start:stop], origin + start - layer.starts[index])
-        start, index = stop, index + 1
+def _escapes(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Escapes from left to right; those of one form in a row as one, with the size of each.
+
+    The library that is quick to find the next is slow to call, so what follows directly is read
+    by the other."""
+    at = 0
+    while (found := _ESCAPE.first(data, at)) is not None:
+        start, at = found
+        row = _ROW.match(data, start)
+        if row is not None:
+            at = row.end()
+            yield start, at, _STEPS[data[start + 1]] if data[start] == _BACKSLASH else 3
+            continue
+        yield start, at, 0
+        while (match := _NEXT_ESCAPE.match(data, at)) is not None:
+            yield (*match.span(), 0)
+            at = match.end()
 
 
+def _unescaped_row(row: bytes) -> bytes:
+    """Escapes of ASCII in a row, all of one form."""
+    return bytes.fromhex(_ROW_SIGNS.sub(b"", row).decode("ascii"))
+
+
+def doubtful(data: bytes) -> list[tuple[int, int]]:
+    """Where an escape may be none, so that a reading with it decoded could miss a value: the
+    letter after a backslash may begin a word, a percent sign may stand in a password, quotes
+    between two strings may be what tells them apart, and nobody needs to escape a digit. With
+    what stands around."""
+    windows: list[tuple[int, int]] = []
+    for start, end in _DOUBTFUL.spans(data):
+        low, high = max(0, start - AROUND), min(len(data), end + AROUND)
+        if windows and windows[-1][1] >= low:
+            low = windows.pop()[0]
+        windows.append((low, high))
+    return windows
+
+
+@functools.lru_cache(maxsize=4096)
 def _unescaped(escape: bytes) -> bytes:
     if escape[:1] == b"%":
         raw = bytes.fromhex(b"".join(_PERCENT.findall(escape)).decode("ascii"))
@@ -213,10 +252,13 @@ def long_runs(data: bytes) -> list[tuple[int, int]]:
 
 
 def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Windows about those long runs that are no plain words, merged where they meet."""
+    """Windows about those long runs that are no plain words or numbers, merged where they
+    meet."""
     windows: list[tuple[int, int]] = []
     for start, end in runs:
         run = data[start:end]
+        if run.isdigit():
+            continue
         if not run.translate(None, _NO_DIGITS) and (
             run.islower() or run.isupper() or run.istitle()
         ):
@@ -244,7 +286,8 @@ def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int
 
 def _may_be_encoded(run: bytes) -> bool:
     """Words are of one case or hold no digit; text in base64 mixes cases, in hexadecimal digits."""
-    return not (run.islower() or run.isupper()) or _HEXADECIMAL.fullmatch(run) is not None
+    mixed = not (run.islower() or run.isupper() or run.isdigit())
+    return mixed or _HEXADECIMAL.fullmatch(run) is not None
 
 
 def _raw(run: bytes) -> bytes | None:

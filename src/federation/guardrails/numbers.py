@@ -7,14 +7,17 @@ so each form is looked for inside it and the ranks decide between those that ove
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from federation.guardrails import cards, context_rules, national, phones
 from federation.guardrails import entities as kind
 from federation.guardrails.entities import BESIDE, CHECKED, Span
 from federation.guardrails.patterns import PatternSet, compiled
+from federation.guardrails.row_shapes import LONGEST, REMEMBERED, loosened, shape_of
 
 DIGITS: Final = (
     rb"(?:\+|\(\+?)?[0-9](?:[^0-9A-Za-z\x80-\xFF\"'<>{}\[\]@%=&]{0,4}[0-9]){5,}"
@@ -59,7 +62,6 @@ _WINDOW: Final = 48
 
 # On a row of digits the standard library is faster to call than RE2, and linear: every
 # repetition in these patterns has a small bound.
-_PHONE: Final = re.compile(phones.RUN)
 _NATIONAL: Final = tuple(row for row in national.NATIONAL_IDS if row.numeric)
 _FORMS: Final = tuple(map(re.compile, (_SSN, _SPACED_SSN, *(row.pattern for row in _NATIONAL))))
 _SSN_FORMS: Final = 2
@@ -70,33 +72,80 @@ _WORDS: Final = tuple(
 _ANY_WORD: Final = compiled(
     b"|".join(row.words for row in _NATIONAL if row.words), ignore_case=True
 )
-_TOLD: Final = [
-    index for index in range(len(_FORMS)) if index < _SSN_FORMS or not _WORDS[index - _SSN_FORMS]
-]
-"""Forms that need no word beside them."""
-_OCCURRING: Final = PatternSet([form.pattern for form in _FORMS])
-_TOLD_OCCURRING: Final = PatternSet([_FORMS[index].pattern for index in _TOLD])
+_LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in _FORMS])
 _LONGEST_DATE: Final = 8
+_LONGEST_ROW: Final = 2048
+_LONGEST_VALUE: Final = 64
+_NO_DIGIT: Final = re.compile(rb"[^0-9]")
 _LEAST_NATIONAL: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the shape of a row of digits tells of it."""
+
+    count: int
+    may_be_date: bool
+    told: tuple[int, ...]
+    """Forms of identity numbers that it may hold, of those that need no word beside them."""
+    named: tuple[int, ...]
+    """The others."""
+    phones: tuple[phones.Form, ...]
+
+
+def _shaped(shape: bytes) -> _Row:
+    count = len(shape.translate(None, _SIGNS))
+    found = _LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
+    named = [i for i in found if i >= _SSN_FORMS and _WORDS[i - _SSN_FORMS] is not None]
+    return _Row(
+        count,
+        count <= _LONGEST_DATE and phones.may_be_date(shape),
+        tuple(i for i in found if i not in named),
+        tuple(named),
+        phones.forms(shape),
+    )
+
+
+_remembered = functools.lru_cache(maxsize=REMEMBERED)(_shaped)
 
 
 def number(data: bytes, start: int, end: int) -> list[Span]:
     """Everything that the row of digits from `start` to `end` holds."""
+    if end - start > _LONGEST_ROW:
+        return [span for part in _parts(data, start, end) for span in _number(data, *part)]
+    return _number(data, start, end)
+
+
+def _parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A row that goes on and on in parts that overlap, cut where no digit stands: some patterns
+    go through all of what they are given at once."""
+    while end - start > _LONGEST_ROW:
+        sign = _NO_DIGIT.search(data, start + _LONGEST_ROW, end)
+        stop = end if sign is None else sign.start()
+        yield start, stop
+        sign = _NO_DIGIT.search(data, stop - _LONGEST_VALUE, stop)
+        start = stop if sign is None else sign.end()
+    if start < end:
+        yield start, end
+
+
+def _number(data: bytes, start: int, end: int) -> list[Span]:
     run = data[start:end]
-    count = len(run.translate(None, _SIGNS))
+    shape = shape_of(run)
+    row = _remembered(shape) if len(run) <= LONGEST else _shaped(shape)
     found: list[Span] = []
-    if count <= _LONGEST_DATE and phones.is_date(run):
+    if row.may_be_date and phones.is_date(run):
         return found
-    if count >= _SHORTEST_CARD and b"(" not in run:
+    if row.count >= _SHORTEST_CARD and b"(" not in run:
         context = run[:1] in _SHORT_DEBIT and _about_cards(data, start)
         for low, high in cards.in_run(run, context=context):
             if high - low < len(run) or not (run.isdigit() and _is_named_otherwise(data, start)):
                 found.append(Span(start + low, start + high, kind.CARD, CHECKED))
-    if count >= _LEAST_NATIONAL and not _whole(found, start, end):
-        _identities(data, start, end, found)
-    if not _whole(found, start, end):
-        for match in _PHONE.finditer(data, start, end):
-            place = phones.place(data, *match.span())
+    if (row.told or row.named) and not _whole(found, start, end):
+        _identities(data, start, end, row, found)
+    if row.phones and not _whole(found, start, end):
+        for form in row.phones:
+            place = phones.place(data, start, form)
             if place is not None:
                 found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
     return found
@@ -107,12 +156,10 @@ def _whole(found: list[Span], start: int, end: int) -> bool:
     return bool(found) and found[-1].start == start and found[-1].end == end
 
 
-def _identities(data: bytes, start: int, end: int, found: list[Span]) -> None:
-    run = data[start:end]
-    if _ANY_WORD.occurs(data, max(0, start - _WINDOW), end):
-        indexes = _OCCURRING.occurring(run)
-    else:
-        indexes = [_TOLD[place] for place in _TOLD_OCCURRING.occurring(run)]
+def _identities(data: bytes, start: int, end: int, row: _Row, found: list[Span]) -> None:
+    indexes = row.told
+    if row.named and _ANY_WORD.occurs(data, max(0, start - _WINDOW), end):
+        indexes = tuple(sorted((*row.told, *row.named)))
     for index in indexes:
         for match in _FORMS[index].finditer(data, start, end):
             if index < _SSN_FORMS:

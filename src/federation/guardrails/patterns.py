@@ -96,9 +96,10 @@ class PatternSet:
         for pattern in patterns:
             self._set.Add(pattern)
         # RE2 says "none" also where its memory did not suffice. One that always occurs tells
-        # these apart: a scan that failed must not read as a clean text.
+        # these apart: a scan that failed must not read as a clean text. It occurs at the end
+        # alone, for what occurs is noted at every byte.
         self._always = len(patterns)
-        self._set.Add(b"")
+        self._set.Add(rb"\z")
         self._set.Compile()
         self._match = self._set.Match
 

@@ -7,9 +7,11 @@ telling (a calling code, brackets, 3-3-4, a trunk zero); anything else needs a w
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from federation.guardrails.patterns import compiled
+from federation.guardrails.row_shapes import loosened
 
 _CODES: Final = (
     "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 "
@@ -41,6 +43,10 @@ _DATE: Final = re.compile(
 _YEARS: Final = re.compile(rb"(?:(?:19|20)[0-9]{2})(?:[ /-]+(?:19|20)[0-9]{2})+")
 _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"[0-9]+")
+_SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
+_RUN: Final = re.compile(RUN)
+_LIKE_NORTH_AMERICAN: Final = re.compile(loosened(_NORTH_AMERICAN.pattern))
+_LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
 _BEFORE: Final = (
     rb"(?:\b(?:tele|smart|mobile|i|cell)?phones?\b|\btel\b|\btlf\b|\bph[.:]|\bmobiles?\b|"
@@ -78,36 +84,86 @@ _LEAST, _MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
 
-def place(data: bytes, start: int, end: int) -> tuple[int, int, bool] | None:
-    """The telephone number in a row of digits: where, and whether its form alone told.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the shape of a number tells of it. Places are counted from the number's begin."""
+
+    low: int
+    high: int
+    """Without the brackets that belong to the sentence."""
+    end: int
+    """Where an extension begins; `high` where there is none."""
+    count: int
+    """Digits, without those of an extension."""
+    groups: int
+    plus: bool
+    bracketed: bool
+    may_be_american: bool
+    may_have_trunk_zero: bool
+    may_be_date: bool
+
+
+def forms(shape: bytes) -> tuple[Form, ...]:
+    """The numbers that a row of this shape may hold."""
+    found = (_form(shape, match.start(), match.end()) for match in _RUN.finditer(shape))
+    return tuple(form for form in found if form is not None)
+
+
+def _form(shape: bytes, start: int, end: int) -> Form | None:
+    start, end = _trimmed(shape, start, end)
+    run = shape[start:end]
+    number = _EXTENSION.sub(b"", run) if run.translate(None, _PLAIN) else run
+    groups = _DIGITS.findall(number)
+    count = sum(map(len, groups))
+    if not _LEAST <= count <= _MOST:
+        return None
+    return Form(
+        start,
+        end,
+        start + len(number),
+        count,
+        len(groups),
+        plus=number.lstrip(b"(").startswith(b"+"),
+        bracketed=count >= _LEAST_TELLING and _BRACKETS.fullmatch(number) is not None,
+        may_be_american=_LIKE_NORTH_AMERICAN.fullmatch(number) is not None,
+        may_have_trunk_zero=_may_have_trunk_zero(number, groups, count),
+        may_be_date=may_be_date(number),
+    )
+
+
+def place(data: bytes, start: int, form: Form) -> tuple[int, int, bool] | None:
+    """The telephone number in a row of digits that begins at `start`: where, and whether its form
+    alone told.
 
     None where it is none.
     """
-    start, end = _trimmed(data, start, end)
-    run = data[start:end]
-    number = _EXTENSION.sub(b"", run) if run.translate(None, _PLAIN) else run
-    groups = _DIGITS.findall(number)
-    digits = b"".join(groups).decode("ascii")
-    if not _LEAST <= len(digits) <= _MOST or _borders_badly(data, start, end):
+    low, high = start + form.low, start + form.high
+    if _borders_badly(data, low, high):
         return None
-    if is_date(number):
+    number = data[low : start + form.end]
+    if form.may_be_date and is_date(number):
         return None
-    before = data[max(0, start - _LOOK_BACK) : start]
-    if len(digits) >= _LEAST_TELLING and (run != number or _telling(number, groups, digits)):
+    before = data[max(0, low - _LOOK_BACK) : low]
+    if form.count >= _LEAST_TELLING and (form.end < form.high or _telling(number, form)):
         if not _NOT_A_PHONE.occurs(before) or _BESIDE.occurs(before):
-            return start, end, True
+            return low, high, True
     elif _BESIDE.occurs(before):
-        return start, end, False
-    elif len(groups) + len(digits) // _LEAST_TELLING > 1:
-        after = _AFTER.match(data, end)
+        return low, high, False
+    elif form.groups + form.count // _LEAST_TELLING > 1:
+        after = _AFTER.match(data, high)
         if after is not None and not _NOT_A_PHONE.occurs(before):
-            return start, end, False
+            return low, high, False
     return None
 
 
 def is_date(number: bytes) -> bool:
     """Whether it is written as a day, or as years."""
     return _DATE.fullmatch(number) is not None or _YEARS.fullmatch(number) is not None
+
+
+def may_be_date(shape: bytes) -> bool:
+    """Whether some number of this shape is."""
+    return any(like.fullmatch(shape) for like in _LIKE_DATES)
 
 
 def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -138,29 +194,35 @@ def _borders_badly(data: bytes, start: int, end: int) -> bool:
     return after[:1] in (b".", b",", b"-", b"/", b":") and after[1:2].isdigit()
 
 
-def _telling(number: bytes, groups: list[bytes], digits: str) -> bool:
+def _telling(number: bytes, form: Form) -> bool:
     """Whether the form alone says that it is a telephone number."""
-    if number.lstrip(b"(").startswith(b"+"):
-        return len(digits) >= 8 and _has_calling_code(digits)
-    if number.startswith(b"00") and len(groups) > 1 and len(digits) >= 11:
-        return _has_calling_code(digits[2:])
-    if _NORTH_AMERICAN.fullmatch(number):
+    if form.plus:
+        return form.count >= 8 and _has_calling_code(_digits(number))
+    if form.groups > 1 and form.count >= 11 and number.startswith(b"00"):
+        return _has_calling_code(_digits(number)[2:])
+    if form.may_be_american and _NORTH_AMERICAN.fullmatch(number):
         return True
-    if _BRACKETS.fullmatch(number):
-        return len(digits) >= 7
-    return _has_trunk_zero(number, groups, digits)
-
-
-def _has_trunk_zero(number: bytes, groups: list[bytes], digits: str) -> bool:
-    """A national number as it is written in much of Europe and Asia: 0431 35 06 90."""
-    if digits[:1] != "0" or digits[1:2] == "0" or not 9 <= len(digits) <= 11:
+    if form.bracketed:
+        return True
+    if not form.may_have_trunk_zero:
         return False
+    digits = _digits(number)
+    return digits[0] == "0" and digits[1] != "0"
+
+
+def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool:
+    """A national number as it is written in much of Europe and Asia: 0431 35 06 90."""
     return (
-        2 <= len(groups) <= 5
+        9 <= count <= 11
+        and 2 <= len(groups) <= 5
         and len(groups[0]) >= 2
         and number.count(b"/") <= 1
         and b"/" not in number[6:]
     )
+
+
+def _digits(number: bytes) -> str:
+    return number.translate(None, _SIGNS).decode("ascii")
 
 
 def _has_calling_code(digits: str) -> bool:

@@ -6,13 +6,21 @@ but `Layer.original` turns one into the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from federation.guardrails.entities import NOTHING, SHAPED, DetectorFailure, Recognizer, Span
-from federation.guardrails.layers import Layer, around, decode, encoded, fold, long_runs
+from federation.guardrails.entities import (
+    NOTHING,
+    PRIVATE_KEY,
+    SHAPED,
+    DetectorFailure,
+    Recognizer,
+    Span,
+)
+from federation.guardrails.layers import Layer, around, decode, doubtful, encoded, fold, long_runs
 from federation.guardrails.patterns import PatternSet
 from federation.guardrails.rules import NUMBER, RULES, Rule
+from federation.guardrails.slices import SLICE, slices
 
 _ENCODED_RANK: Final = SHAPED
 """In a decoded stretch only values of this rank and above count."""
@@ -48,22 +56,42 @@ class Scanner:
             recognizer for recognizer in recognizers if wanted.intersection(recognizer.kinds)
         ]
 
-    def find(self, text: str, *, decoded_only: bool = False) -> list[Span]:
+    def find(
+        self, text: str, *, decoded_only: bool = False, pause: Callable[[], None] | None = None
+    ) -> list[Span]:
         """Places of values in `text`, from left to right, none over another.
 
         `decoded_only`: the text is JSON as written, where a reading that takes `\\n` for a
-        letter n would cut an escape sequence in two.
+        letter n would cut an escape sequence in two. `pause` is called before each slice of a
+        long text; what it raises ends the search.
         """
-        if not text:
-            return []
+        if len(text) <= SLICE:
+            return resolve(self._found(text, decoded_only=decoded_only)) if text else []
+        found: list[Span] = []
+        for low, high, start, end in slices(text):
+            if pause is not None:
+                pause()
+            spans = resolve(self._found(text[low:high], decoded_only=decoded_only))
+            while spans and high < len(text) and _goes_on(spans[-1], high - low):
+                high = min(len(text), 2 * high - low)
+                spans = resolve(self._found(text[low:high], decoded_only=decoded_only))
+            found += [
+                _moved(span, low)
+                for span in spans
+                if span.start + low < end and span.end + low > start
+            ]
+        return resolve(found)
+
+    def _found(self, text: str, *, decoded_only: bool) -> list[Span]:
         first = fold(text)
         second = decode(first)
-        found: list[Span] = []
-        if second is None or not decoded_only:
-            found += self._read(first)
-        if second is not None:
-            found += self._read(second, whole=decoded_only)
-        return resolve(found)
+        if second is None:
+            return self._read(first)
+        found = self._read(second)
+        if not decoded_only:
+            for start, end in doubtful(first.data):
+                found += self._read(first, start, end)
+        return found
 
     def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
         """What plugged-in recognizers say of `text`."""
@@ -77,18 +105,15 @@ class Scanner:
                 found += said
         return found, failures
 
-    def _read(self, layer: Layer, *, whole: bool = True) -> list[Span]:
-        if whole or layer.around is None:
-            spans = self._values(layer.data)
-        else:
-            spans = [
-                Span(start + span.start, start + span.end, span.kind, span.rank)
-                for start, end in layer.around
-                for span in self._values(layer.data[start:end])
-            ]
-        if layer.starts is None:
-            return spans
-        return [Span(*layer.original(s.start, s.end), s.kind, s.rank) for s in spans]
+    def _read(self, layer: Layer, start: int = 0, end: int | None = None) -> list[Span]:
+        spans = self._values(layer.data if end is None else layer.data[start:end])
+        if layer.is_text:
+            if not start:
+                return spans
+            return [_moved(span, start) for span in spans]
+        return [
+            Span(*layer.original(s.start + start, s.end + start), s.kind, s.rank) for s in spans
+        ]
 
     def _values(self, data: bytes) -> list[Span]:
         runs = long_runs(data)
@@ -114,6 +139,15 @@ class Scanner:
                 for start, end in pattern.spans(data, low, high):
                     found += check(data, start, end)
         return [span for span in found if span.kind in self._wanted]
+
+
+def _goes_on(span: Span, end: int) -> bool:
+    """Whether a block that may be longer than slices overlap reaches a slice's end."""
+    return span.kind == PRIVATE_KEY and span.end >= end
+
+
+def _moved(span: Span, by: int) -> Span:
+    return Span(span.start + by, span.end + by, span.kind, span.rank)
 
 
 def _rank(span: Span) -> int:

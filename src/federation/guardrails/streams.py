@@ -59,13 +59,37 @@ class _Open:
         self._checked = checked
         self._restoring = restoring
 
-    def feed(self, text: str) -> str:
-        checked = text if self._checked is None else self._checked.feed(text)
-        return self._restoring.feed(checked)
+    def feed(self, delta: Delta) -> Delta:
+        """What may be said of it now."""
+        text = delta.text if self._checked is None else self._checked.feed(delta.text)
+        return structs.replace(delta, text=self._restoring.feed(text))
 
-    def close(self) -> str:
+    def close(self, choice: int, part: int) -> Delta:
+        """What waited."""
         rest = "" if self._checked is None else self._checked.close()
-        return self._restoring.feed(rest) + self._restoring.close()
+        return Delta(choice, part, self._restoring.feed(rest) + self._restoring.close())
+
+
+class _Thought:
+    """Reasoning that is being written. Its signature waits for the end of it: where something was
+    changed the signature is not of what was said, and its maker would refuse the two together.
+    For the same reason tokens stay what they are."""
+
+    __slots__ = ("_signature", "_window")
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._signature = ""
+
+    def feed(self, delta: Delta) -> Delta:
+        """What may be said of it now."""
+        self._signature += delta.signature
+        return structs.replace(delta, text=self._window.feed(delta.text), signature="")
+
+    def close(self, choice: int, part: int) -> Delta:
+        """What waited."""
+        text = self._window.close()
+        return Delta(choice, part, text, "" if self._window.changed else self._signature)
 
 
 class ChunkFilter:
@@ -78,7 +102,7 @@ class ChunkFilter:
     def __init__(self, guard: Guard | None, screening: Screening) -> None:
         self._guard = guard
         self._screening = screening
-        self._open: dict[tuple[int, int], _Open] = {}
+        self._open: dict[tuple[int, int], _Open | _Thought] = {}
 
     def feed(self, chunks: Iterable[Chunk]) -> list[Chunk]:
         """What may be said of `chunks` and of what waited before them."""
@@ -119,25 +143,24 @@ class ChunkFilter:
             said.append(structs.replace(chunk, head=self._whole(chunk.head, surface)))
             return
         self._open[chunk.choice, chunk.part] = opened
-        head, text = _emptied(chunk.head)
-        said.append(chunk if not text else structs.replace(chunk, head=head))
-        self._delta(Delta(chunk.choice, chunk.part, text), said)
+        head, text, signature = _emptied(chunk.head)
+        said.append(structs.replace(chunk, head=head) if text or signature else chunk)
+        self._delta(Delta(chunk.choice, chunk.part, text, signature), said)
 
     def _delta(self, delta: Delta, said: list[Chunk]) -> None:
         opened = self._open.get((delta.choice, delta.part))
-        text = delta.text if opened is None else opened.feed(delta.text)
+        if opened is not None:
+            delta = opened.feed(delta)
         citation = delta.citation
         if citation is not None:
             surface = f"choices[{delta.choice}].parts[{delta.part}].citations"
-            citation = self._visitor().citation(citation, surface)
-        if text or delta.signature or delta.sealed or citation is not None:
-            said.append(structs.replace(delta, text=text, citation=citation))
+            delta = structs.replace(delta, citation=self._visitor().citation(citation, surface))
+        _say(delta, said)
 
     def _end(self, choice: int, part: int, said: list[Chunk]) -> None:
         opened = self._open.pop((choice, part), None)
-        text = "" if opened is None else opened.close()
-        if text:
-            said.append(Delta(choice, part, text))
+        if opened is not None:
+            _say(opened.close(choice, part), said)
 
     def _whole(self, part: Part, surface: str) -> Part:
         return self._visitor().parts((part,), surface)[0]
@@ -154,9 +177,9 @@ class ChunkFilter:
             checked = text if guard is None else guard.json_text(text, surface, screening)
             return screening.vault.restore(checked, escaped=is_json(checked))
 
-        return Visitor(prose, json)
+        return Visitor(prose, json, answers=guard is None)
 
-    def _opened(self, head: Part, surface: str) -> _Open | None:
+    def _opened(self, head: Part, surface: str) -> _Open | _Thought | None:
         """The windows of a part that comes in pieces; None: it is whole."""
         guard, screening = self._guard, self._screening
         match head:
@@ -164,19 +187,28 @@ class ChunkFilter:
                 escaped = head.kind == FUNCTION
                 whole = _Whole(guard, f"{surface}.arguments", screening) if guard else None
                 return _Open(whole, Restoring(screening.vault, escaped=escaped))
-            case Text() | Refusal() | Thinking():
+            case Text() | Refusal():
                 window = Window(guard, f"{surface}.text", screening) if guard else None
                 return _Open(window, Restoring(screening.vault))
+            case Thinking() if guard:
+                return _Thought(Window(guard, f"{surface}.text", screening))
             case _:
                 return None
 
 
-def _emptied(head: Part) -> tuple[Part, str]:
-    """A part that opens without its text, and the text."""
+def _say(delta: Delta, said: list[Chunk]) -> None:
+    if delta.text or delta.signature or delta.sealed or delta.citation is not None:
+        said.append(delta)
+
+
+def _emptied(head: Part) -> tuple[Part, str, str]:
+    """A part that opens without its text, the text, and a signature that depends on it."""
     match head:
         case ToolCall():
-            return structs.replace(head, arguments=""), head.arguments
-        case Text() | Refusal() | Thinking():
-            return structs.replace(head, text=""), head.text
+            return structs.replace(head, arguments=""), head.arguments, ""
+        case Thinking():
+            return structs.replace(head, text="", signature=""), head.text, head.signature
+        case Text() | Refusal():
+            return structs.replace(head, text=""), head.text, ""
         case _:
-            return head, ""
+            return head, "", ""

@@ -22,7 +22,7 @@ _CONTEXT: Final = 160
 _WORD: Final = re.compile(rb"[^\s?]*[\s?]")
 """A word and its border. Signs of scripts without spaces are folded to question marks."""
 _LONGEST_CALM: Final = 30
-_HOT: Final = compiled(rb"[0-9@%&\\\x1a]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$")
+_HOT: Final = compiled(rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$")
 _NAMES_A_VALUE: Final = compiled(
     rb"key|secret|token|pass|pwd|bearer|credential|licen|swift|\bbic\b|connection",
     ignore_case=True,
@@ -50,6 +50,7 @@ class Window:
         "_seen",
         "_surface",
         "_swallowing",
+        "changed",
     )
 
     def __init__(self, guard: Guard, surface: str, screening: Screening) -> None:
@@ -64,6 +65,8 @@ class Window:
         self._hot = False  # whether a word before `_seen` is not
         self._cap = _FIRST_CAP
         self._swallowing: re.Pattern[str] | None = None
+        self.changed = False
+        """Whether what was said is not what came."""
 
     @property
     def held(self) -> int:
@@ -152,7 +155,9 @@ class Window:
         self._context = (self._context + text)[-_CONTEXT:]
         self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP
         whole = [span for span in spans if span.end <= cut]
-        return self._guard.applied(text, whole, self._surface, self._screening)
+        said = self._guard.applied(text, whole, self._surface, self._screening)
+        self.changed = self.changed or said != text
+        return said
 
     def _swallow(self) -> bool:
         """Drop what belongs to a value that was replaced already; whether its end has come."""

@@ -12,6 +12,7 @@ import math
 from typing import cast
 
 from federation.errors import FederationError, RequestTimeout, Unavailable
+from federation.listener.attendant import Attendant
 from federation.listener.hub import Hub, Room
 from federation.listener.inflate import inflated
 from federation.listener.intake import BETWEEN, HEAD, Inbound, Intake
@@ -41,8 +42,8 @@ class Connection(asyncio.Protocol):
     """A client's connection; made by the server's accept loop."""
 
     __slots__ = (
-        "_end", "_held", "_hub", "_intake", "_lingering", "_paused", "_refusal", "_room",
-        "_running", "_state", "_task", "_transport", "_unread", "_waiter", "deadline",
+        "_attendant", "_end", "_held", "_hub", "_intake", "_lingering", "_paused", "_refusal",
+        "_room", "_running", "_state", "_transport", "_unread", "_waiter", "deadline",
     )  # fmt: skip
 
     def __init__(self, hub: Hub) -> None:
@@ -51,10 +52,10 @@ class Connection(asyncio.Protocol):
         self._held = bytearray()
         self._room = Room(hub)
         self._refusal: FederationError | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._attendant = Attendant(hub.loop)
         self._running = False
-        """The task has begun and may be cancelled: before that nothing is undone, and while
-        it closes a stream, nothing may disturb it."""
+        """An answer has begun and may be cancelled: before that nothing is undone, and while
+        the task closes a stream, nothing may disturb it."""
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._unread = 0
@@ -169,7 +170,7 @@ class Connection(asyncio.Protocol):
             inbound = intake.ready.popleft()
             if inbound.request.body:
                 self._room.hold(len(inbound.request.body))
-            self._task = hub.loop.create_task(self._answer(inbound))
+            self._attendant.begin(self._answer, inbound)
         elif self._refusal is not None:
             # Let go of: its traceback leads back to us, a circle that only the collector ends.
             refusal, self._refusal = self._refusal, None
@@ -208,7 +209,6 @@ class Connection(asyncio.Protocol):
 
     def _answered(self, keep_alive: bool) -> None:
         """The reply is out: go on with what has come meanwhile, or close."""
-        self._task = None
         self._running = False
         if not keep_alive:
             self._close()
@@ -252,10 +252,9 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _hang_up(self) -> None:
-        task = self._task
+        task = self._attendant.dismiss()
         if task is None:
             return
-        self._task = None
         # What waits for the client to read must look again, and find it gone.
         self._paused = True
         self._state = GONE
@@ -271,7 +270,10 @@ class Connection(asyncio.Protocol):
         try:
             if self._state != GONE:
                 self._running = True
-                reply = await self._reply(inbound)
+                if inbound.coding or hub.buffered > hub.limits.bodies_bytes:
+                    reply = await self._reply(inbound)
+                else:
+                    reply = await hub.front.answer(inbound.request)
                 keep_alive = await self._send(inbound, reply)
         except Exception as fault:  # noqa: BLE001 - a bug of ours must not leave the client waiting
             hub.front.report(fault)

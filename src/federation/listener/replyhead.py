@@ -24,6 +24,7 @@ _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
 _BODILESS = frozenset({204, 304})
+_COLON = b": "
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -34,9 +35,12 @@ class UnsafeHeader(ValueError):
 
 def render_headers(headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the header lines of a reply, without those that are ours. Raises `UnsafeHeader`."""
-    lines = [b"%b: %b\r\n" % header for header in headers if header[0] not in _OURS]
-    block = b"".join(lines)
-    if block.count(b"\n") != len(lines) or block.count(b"\r") != len(lines):
+    if not _OURS.isdisjoint([header[0] for header in headers]):
+        headers = [header for header in headers if header[0] not in _OURS]
+    if not headers:
+        return b""
+    block = b"%b\r\n" % b"\r\n".join(map(_COLON.join, headers))
+    if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers):
         raise UnsafeHeader("a reply header holds a line break")
     return block
 

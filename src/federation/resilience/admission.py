@@ -120,7 +120,7 @@ def _nothing() -> None:
 class Lobby:
     """Every gate of a worker, the queues before them, and how much it does at all."""
 
-    __slots__ = ("_number", "_tenants", "_thresholds", "busy", "gates", "queue", "waiting")
+    __slots__ = ("_number", "_tenants", "_thresholds", "busy", "calm", "gates", "queue", "waiting")
 
     def __init__(self) -> None:
         self.gates: dict[str, Gate] = {}
@@ -132,6 +132,8 @@ class Lobby:
         self._number = 0
         self._tenants: dict[str, set[Waiter]] = {}
         self._thresholds: dict[int, float] = {}
+        self.calm = float(UNLIMITED)
+        """While it does less than this, nobody is refused."""
 
     def set(self, limits: Mapping[str, int | None], queue: int, calls: int) -> None:
         """Put these rules in force. `limits` are this worker's, of every provider that is to be
@@ -139,6 +141,7 @@ class Lobby:
         and of a tenant."""
         self.queue = queue
         self._thresholds = {rank: part * calls for rank, part in _SHED_AT.items()}
+        self.calm = min(self._thresholds.values())
         for provider in limits.keys() - self.gates.keys():
             self.gates[provider] = Gate(provider)
         for provider, gate in self.gates.items():

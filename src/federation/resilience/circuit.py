@@ -41,6 +41,7 @@ class Breaker:
         "_state",
         "_successes",
         "cooling_until",
+        "is_closed",
     )
 
     def __init__(self) -> None:
@@ -52,11 +53,8 @@ class Breaker:
         self._reopens = 0.0
         self._probe_until = 0.0
         self.cooling_until = 0.0
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether calls pass freely: then nothing but a cooldown or a failure changes it."""
-        return self._state is Circuit.CLOSED
+        self.is_closed = True
+        """Calls pass freely: then nothing but a cooldown or a failure changes it."""
 
     def state(self, now_s: float) -> Circuit:
         """The state now; an open circuit turns half-open by time alone."""
@@ -95,10 +93,15 @@ class Breaker:
     def succeed(self, now_s: float) -> None:
         """Count a success."""
         self._row = 0
+        if self.is_closed:
+            # As `_count`, of what nearly every outcome is.
+            outcomes = self._outcomes
+            outcomes.append((now_s, False))
+            if len(outcomes) > _OUTCOMES:
+                self._failures -= outcomes.popleft()[1]
+            return
         state = self.state(now_s)
-        if state is Circuit.CLOSED:
-            self._count(now_s, failed=False)
-        elif state is Circuit.HALF_OPEN:
+        if state is Circuit.HALF_OPEN:
             self._probe_until = 0.0
             self._successes += 1
             if self._successes >= _TO_CLOSE:
@@ -139,11 +142,11 @@ class Breaker:
             self._failures -= self._outcomes.popleft()[1]
 
     def _open(self, now_s: float) -> None:
-        self._state = Circuit.OPEN
+        self._state, self.is_closed = Circuit.OPEN, False
         self._reopens = now_s + OPEN_S
 
     def _close(self) -> None:
-        self._state = Circuit.CLOSED
+        self._state, self.is_closed = Circuit.CLOSED, True
         self._outcomes.clear()
         self._failures = 0
         self._row = 0

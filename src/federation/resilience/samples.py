@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
+from msgspec import Struct
+
 WINDOW = 256
 """Samples kept for a deployment."""
 WINDOW_S = 300.0
 """Older samples say nothing of today's load."""
 
 
-class Sample(NamedTuple):
+class Sample(Struct, frozen=True, gc=False):
     """One successful attempt. A negative value was not measured."""
 
     at_s: float

@@ -15,8 +15,8 @@ from random import Random
 from federation.domain.live import Live
 from federation.domain.routes import Weights
 from federation.errors import InvalidRequest
-from federation.routing.eligible import call_rules, cost_cap, eligible, refusal
-from federation.routing.fleet import Fleet
+from federation.routing.eligible import cost_cap, eligible, refusal, standing
+from federation.routing.fleet import Fleet, Standing
 from federation.routing.intents import UNKNOWN, category_of, expected_output
 from federation.routing.names import Resolved, Rules, apply_rules
 from federation.routing.operations import operation_features, operation_rules, operation_terms
@@ -28,6 +28,7 @@ from federation.routing.strategies import (
     Choice,
     Order,
     Strategy,
+    as_listed,
     cooling_last,
 )
 from federation.schema.glance import Glance
@@ -87,16 +88,16 @@ def _admit(
 ) -> Case:
     """Apply every rule that needs no prediction; `NotEligible` where nobody is left."""
     glance, entry = request.glance, STRATEGIES[strategy]
+    known = None
     if isinstance(glance, Glance):
-        rules = call_rules(fleet, target, glance, request.key)
+        known = standing(fleet, target, glance, request.key, request.policy)
+        rules, removed, slate = known.rules, known.removed, known.slate
     else:
-        rules = operation_rules(fleet, target, glance, request.key)
-    if request.policy:
-        rules = request.policy + rules
-    mask, removed = eligible(fleet, target, rules)
-    if not mask:
-        raise refusal(fleet, target, rules)
-    slate = fleet.slate(mask)
+        rules = request.policy + operation_rules(fleet, target, glance, request.key)
+        mask, removed = eligible(fleet, target, rules)
+        if not mask:
+            raise refusal(fleet, target, rules)
+        slate = fleet.slate(mask)
     scoring = entry.scores and len(slate.indexes) > 1
     intent = UNKNOWN
     if isinstance(glance, Glance):
@@ -123,6 +124,7 @@ def _admit(
         given,
         made,
         prices,
+        known,
     )
 
 
@@ -143,8 +145,9 @@ def _limit(case: Case) -> None:
     if not mask:
         raise refusal(case.fleet, case.target, case.rules)
     if removed:
-        case.removed |= removed
+        case.removed = case.removed | removed
         case.slate = case.fleet.slate(mask)
+        case.standing = None
 
 
 def _score(case: Case) -> None:
@@ -165,6 +168,8 @@ def _score(case: Case) -> None:
 
 def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order:
     indexes, now_s = case.slate.indexes, case.request.now_s
+    if case.standing is not None and (strategy.fixed or len(indexes) == 1):
+        return cooling_last(_listed(case, case.standing), case.slate, case.live, now_s), ()
     if len(indexes) == 1:
         return list(indexes), ()
     preference = case.request.glance.ask.constraints.provider_preference
@@ -188,6 +193,13 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
     if odds and settled is not order:
         odds = _without_cooling(dict(zip(order, odds, strict=True)), settled, case)
     return settled, odds
+
+
+def _listed(case: Case, known: Standing) -> list[int]:
+    """The order of a strategy to which only the route and who is left matter: kept."""
+    if not known.listed:
+        known.listed = as_listed(case.target.order, case.slate)
+    return known.listed
 
 
 def _overflow(fleet: Fleet) -> tuple[int, ...]:
@@ -244,7 +256,7 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
         strategy=case.strategy,
         snapshot=case.fleet.version,
         features=features,
-        candidates=candidates(case, order[:RECORDED], odds),
+        candidates=_recorded(case, order, odds),
         eligible=len(order),
         removed=case.removed,
         weights=(weights.quality, weights.speed, weights.cost, weights.reliability),
@@ -257,6 +269,16 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
         target.router_chose,
         case,
     )
+
+
+def _recorded(case: Case, order: list[int], odds: tuple[float, ...]) -> tuple[Candidate, ...]:
+    """The candidates that the record names; kept where nothing of them is the call's own."""
+    known = case.standing
+    if known is None or order is not known.listed or case.terms is not None:
+        return candidates(case, order[:RECORDED], odds)
+    if not known.told:
+        known.told = candidates(case, order[:RECORDED], odds)
+    return known.told
 
 
 def candidates(case: Case, order: list[int], odds: tuple[float, ...]) -> tuple[Candidate, ...]:

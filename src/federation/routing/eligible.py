@@ -14,7 +14,7 @@ from __future__ import annotations
 from federation.domain.access import VirtualKey
 from federation.domain.money import NANO
 from federation.errors import NotEligible
-from federation.routing.fleet import Fleet
+from federation.routing.fleet import Fleet, Standing
 from federation.routing.masks import indexes_of
 from federation.routing.names import Resolved, Rules, apply_rules
 from federation.schema.glance import Constraints, Glance
@@ -63,6 +63,38 @@ _EXPLAIN = {
 }
 
 
+def standing(
+    fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey | None, policy: Rules
+) -> Standing:
+    """What the call's rules, those of policies first, leave of its target; `NotEligible` where
+    nobody is left.
+
+    Calls of one kind bring the same rules: what they come to is kept under everything that
+    they are made of. The sizes of a prompt and its answer stand for who is large enough.
+    """
+    ask = glance.ask.constraints
+    brought = (
+        target.name,
+        glance.needs,
+        bool(glance.images),
+        bool(glance.audio),
+        bool(glance.files),
+        _roomy(fleet, target, glance),
+        None if key is None else (key.models, key.providers),
+        (ask.data_residency, ask.gdpr_required, ask.soc2_required, ask.hipaa_required),
+        policy,
+    )
+    found = fleet.standing(brought)
+    if found is None:
+        rules = policy + call_rules(fleet, target, glance, key)
+        mask, removed = eligible(fleet, target, rules)
+        if not mask:
+            raise refusal(fleet, target, rules)
+        found = Standing(rules, removed, fleet.slate(mask))
+        fleet.keep(brought, found)
+    return found
+
+
 def call_rules(fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey | None) -> Rules:
     """The rules that this call brings, as (rule, who passes).
 
@@ -82,7 +114,10 @@ def call_rules(fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey |
         rules.append(("modality:audio", fleet.modalities.get("audio", 0) | trusted))
     if glance.files:
         rules.append(("modality:file", _any(fleet.modalities, _FILE_KINDS) | trusted))
-    _size_rules(fleet, target, glance, rules)
+    context, written = _roomy(fleet, target, glance)
+    rules.append(("context", context))
+    if written is not None:
+        rules.append(("max_output", written))
     rules += governing_rules(fleet, glance.ask.constraints)
     return tuple(rules)
 
@@ -105,17 +140,16 @@ def _any(table: dict[str, int], names: tuple[str, ...]) -> int:
     return mask
 
 
-def _size_rules(
-    fleet: Fleet, target: Resolved, glance: Glance, rules: list[tuple[str, int]]
-) -> None:
+def _roomy(fleet: Fleet, target: Resolved, glance: Glance) -> tuple[int, int | None]:
+    """Who holds the prompt and its answer, and who can write so much; None where the call does
+    not say how much."""
     read, written = glance.text_bytes // _LEAST_BYTES_PER_TOKEN, glance.max_output or 0
-    passes = fleet.context.at_least(read + written) & fleet.max_input.at_least(read)
+    context = fleet.context.at_least(read + written) & fleet.max_input.at_least(read)
     if target.named or read + written <= ASSUMED_CONTEXT:
-        passes |= fleet.context_unknown
-    rules.append(("context", passes))
-    if written:
-        passes = fleet.max_output.at_least(written)
-        rules.append(("max_output", passes | fleet.max_output_unknown))
+        context |= fleet.context_unknown
+    if not written:
+        return context, None
+    return context, fleet.max_output.at_least(written) | fleet.max_output_unknown
 
 
 def governing_rules(fleet: Fleet, constraints: Constraints) -> Rules:

@@ -8,7 +8,7 @@ it removes the deployment: that is how eligibility stays closed by default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from operator import itemgetter
@@ -21,6 +21,7 @@ from federation.routing.masks import Steps, indexes_of, mask_of
 from federation.routing.names import AUTO, Names, Resolved, Rules
 from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
+from federation.schema.records import Candidate
 
 CHAT = "chat"
 _MEMO_LIMIT = 512
@@ -74,6 +75,23 @@ class Slate:
         return found
 
 
+class Standing:
+    """What the rules that a call brings come to; the same for all calls that bring these."""
+
+    __slots__ = ("listed", "removed", "rules", "slate", "told")
+
+    def __init__(self, rules: Rules, removed: dict[str, int], slate: Slate) -> None:
+        self.rules = rules
+        self.removed = removed
+        """Read it only: it is in the record of every such call."""
+        self.slate = slate
+        """Who is left."""
+        self.listed: list[int] = []
+        """They in the order that a strategy without live facts gives them; empty until asked."""
+        self.told: tuple[Candidate, ...] = ()
+        """How the record tells of that order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """Everything about a snapshot's deployments that a routing decision reads.
@@ -108,6 +126,7 @@ class Fleet:
     operation: str = CHAT
     """What its deployments are asked for."""
     _slates: dict[int, Slate] = field(default_factory=dict, repr=False)
+    _standings: dict[Hashable, Standing] = field(default_factory=dict, repr=False)
     _resident: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _allowed: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
 
@@ -123,7 +142,8 @@ class Fleet:
         """The same deployments for another operation, which these wire languages can be asked
         for. Everything but the standing rules is shared."""
         rules = _ready_rules(self.deployments, dialects, today, operation)
-        return replace(self, operation=operation, names=self.names.under(rules))
+        names = self.names.under(rules)
+        return replace(self, operation=operation, names=names, _standings={})
 
     def resolve(self, requested: str | None) -> Resolved:
         """What the requested model name stands for; `NotFound` names the nearest names.
@@ -145,6 +165,16 @@ class Fleet:
                 self._slates.clear()
             found = self._slates[mask] = Slate(mask, self.ids)
         return found
+
+    def standing(self, brought: Hashable) -> Standing | None:
+        """What was kept under what a call brought to its rules."""
+        return self._standings.get(brought)
+
+    def keep(self, brought: Hashable, standing: Standing) -> None:
+        """Keep what they came to."""
+        if len(self._standings) >= _MEMO_LIMIT:
+            self._standings.clear()
+        self._standings[brought] = standing
 
     def resident_in(self, places: tuple[str, ...]) -> int:
         """The deployments known to process data in none but these places, in any case of

@@ -1,14 +1,19 @@
-"""What goes into a routing decision, what a worker's router remembers, what comes out."""
+"""What goes into a routing decision, what a worker's router remembers, what comes out.
+
+The sheets that every call fills in anew are structs: to make one takes a third of the time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from federation.domain.access import VirtualKey
 from federation.domain.live import Live
 from federation.domain.routes import Weights
-from federation.routing.fleet import Fleet, Slate
+from federation.routing.fleet import Fleet, Slate, Standing
 from federation.routing.intents import Classifier, Intent
 from federation.routing.names import Resolved, Rules
 from federation.routing.prices import PriceColumns
@@ -27,8 +32,7 @@ _TOKENS_PER_IMAGE = 800
 _TOKENS_PER_TOOL = 100
 
 
-@dataclass(slots=True)
-class RoutingRequest:
+class RoutingRequest(msgspec.Struct):
     """One call, as the router sees it.
 
     Two clocks: `now_s` is that of `Live.down_until` (monotonic seconds), `wall_ms` is Unix
@@ -75,8 +79,7 @@ class Memory:
         return found
 
 
-@dataclass(slots=True)
-class Case:
+class Case(msgspec.Struct):
     """The work sheet of one decision: each step of `decide` fills in its part."""
 
     fleet: Fleet
@@ -88,6 +91,7 @@ class Case:
     rules: Rules
     """Every rule that the call brought."""
     removed: dict[str, int]
+    """Read it only: calls share it."""
     slate: Slate
     """Who is left."""
     intent: Intent
@@ -96,14 +100,15 @@ class Case:
     output_tokens: int
     """Expected, all choices together."""
     prices: PriceColumns
+    standing: Standing | None = None
+    """What is kept of the rules of a call like this one."""
     terms: Terms | None = None
     """What scores are made of; None where the strategy needs none."""
-    totals: list[float] = field(default_factory=list)
+    totals: list[float] = []
     """The scores, in the slate's order."""
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(msgspec.Struct):
     """A decision: whom to ask, in which order. `explain` says why."""
 
     order: list[int]

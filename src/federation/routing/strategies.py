@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from msgspec import Struct
+
 from federation.domain.live import Live
 from federation.domain.routes import Weights
 from federation.routing.fleet import Slate
@@ -23,8 +25,7 @@ _PREFERENCE = 0.05
 """What a preferred provider's score gains: it decides among near equals and no more."""
 
 
-@dataclass(slots=True)
-class Choice:
+class Choice(Struct):
     """All that a strategy may look at: at least one candidate, with `totals` for strategies
     that score."""
 
@@ -60,6 +61,8 @@ class Strategy:
     scores: bool = False
     weights: Weights | None = None
     """None: the route's or the operator's."""
+    fixed: bool = False
+    """The order depends on nothing but who is left and the route."""
 
 
 def by_score(choice: Choice) -> Order:
@@ -78,12 +81,12 @@ def by_score(choice: Choice) -> Order:
 
 def by_priority(choice: Choice) -> Order:
     """As the route lists them."""
-    return _listed(choice), ()
+    return as_listed(choice.order, choice.slate), ()
 
 
 def by_turns(choice: Choice) -> Order:
     """Each in its turn."""
-    listed = _listed(choice)
+    listed = as_listed(choice.order, choice.slate)
     start = choice.turns() % len(listed)
     return listed[start:] + listed[:start], ()
 
@@ -92,7 +95,7 @@ def by_lot(choice: Choice) -> Order:
     """Drawn without replacement, each with the share that the route gives it."""
     # Efraimidis and Spirakis 2006: sorting by log(u)/w draws exactly by weight, place by
     # place. A share of zero never stands before a positive one.
-    listed = _listed(choice)
+    listed = as_listed(choice.order, choice.slate)
     shares = [max(choice.shares.get(index, 1.0), 0.0) for index in listed]
     draw = choice.rng.random
     keys = {
@@ -134,7 +137,7 @@ def by_hash(choice: Choice) -> Order:
 def by_place(choice: Choice) -> Order:
     """Our own hosts while they keep up, the least busy first; then those that calls may spill
     to, in turn; then the rest."""
-    listed = _listed(choice)
+    listed = as_listed(choice.order, choice.slate)
     crowded, inflight = choice.live.crowded, choice.live.inflight
     own = [index for index in listed if choice.local >> index & 1]
     own.sort(key=inflight.__getitem__)
@@ -152,11 +155,11 @@ def by_place(choice: Choice) -> Order:
     return order + [index for index in away if index not in named], ()
 
 
-def _listed(choice: Choice) -> list[int]:
-    if not choice.order:
-        return list(choice.slate.indexes)
-    members = set(choice.slate.indexes)
-    return [index for index in choice.order if index in members]
+def as_listed(order: tuple[int, ...], slate: Slate) -> list[int]:
+    """The members in a route's order; in their own where it gives none."""
+    if not order:
+        return list(slate.indexes)
+    return [index for index in order if index in slate.places]
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -164,7 +167,7 @@ STRATEGIES: dict[str, Strategy] = {
     "cost_optimized": Strategy(by_score, scores=True, weights=Weights(0.1, 0.05, 0.8, 0.05)),
     "speed": Strategy(by_score, scores=True, weights=Weights(0.1, 0.8, 0.05, 0.05)),
     "balanced": Strategy(by_score, scores=True, weights=Weights(0.25, 0.25, 0.25, 0.25)),
-    "priority": Strategy(by_priority),
+    "priority": Strategy(by_priority, fixed=True),
     "round_robin": Strategy(by_turns),
     "weighted_random": Strategy(by_lot),
     "least_latency": Strategy(by_latency),

@@ -5,7 +5,8 @@ The grammar of a stream, per choice: parts are numbered in the order in which th
 closes it. Text and thinking parts never overlap. Tool calls may (some hosts interleave the
 arguments of parallel calls), so a dialect that can only write one block after the other
 holds the later one back until the earlier has ended. `Finished` comes once per choice, after
-its parts; `UsageSeen` may come at any time and the last one counts.
+its parts; `UsageSeen` may come at any time and the last one counts. A `Delta` with a citation
+and nothing else may belong to a text that has ended: some providers name their sources last.
 """
 
 from __future__ import annotations
@@ -94,6 +95,13 @@ class Resumed(msgspec.Struct, frozen=True):
     model: str
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """What the client's language had no place for (`dialects.untold`); before the first
+    `Finished`, and only where there is something."""
+
+    features: tuple[str, ...]
+
+
 class Failed(msgspec.Struct, frozen=True):
     """The provider reported an error inside the stream after the answer had begun; last."""
 
@@ -101,7 +109,16 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Chunk: TypeAlias = (
-    Begun | PartBegun | Delta | PartEnded | Logprobs | Finished | UsageSeen | Resumed | Failed
+    Begun
+    | PartBegun
+    | Delta
+    | PartEnded
+    | Logprobs
+    | Finished
+    | UsageSeen
+    | Resumed
+    | LeftOut
+    | Failed
 )
 
 
@@ -136,7 +153,7 @@ class Collector:
                     raise chunk.error
                 case Resumed():
                     self._begun = structs.replace(self._begun, model=chunk.model)
-                case PartEnded():
+                case PartEnded() | LeftOut():
                     pass
 
     def response(self) -> ChatResponse:

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
+from federation.schema.limits import (
+    LimitAsk,
+    LimitGrant,
+    LimitHeld,
+    LimitRecall,
+    LimitUsed,
+)
 from federation.schema.money import (
     MoneyAck,
     MoneyAsk,
@@ -89,6 +96,18 @@ class BudgetsFrame(msgspec.Struct, frozen=True, tag="budgets"):
     payload: bytes
 
 
+class LimitsFrame(msgspec.Struct, frozen=True, tag="limits"):
+    """The limits in force from now on, and the tenants' tiers, as MessagePack."""
+
+    payload: bytes
+
+
+class TokenRingFrame(msgspec.Struct, frozen=True, tag="tokens"):
+    """The signers that are believed from now on: a `domain.TokenRing`, as MessagePack."""
+
+    payload: bytes
+
+
 class Board(msgspec.Struct, frozen=True, tag="board"):
     """Measures taken by the other workers, to be noted as if they were one's own."""
 
@@ -123,11 +142,39 @@ class Drain(msgspec.Struct, frozen=True, tag="drain"):
     within_s: float
 
 
-FromWorker = Hello | Report | LeaseAsk | MoneyAsk | MoneyReport
+class SpoolKey(msgspec.Struct, frozen=True, tag="spool_key"):
+    """Contents that are kept are sealed with this key from now on, on their way to control."""
+
+    id: str
+    key: bytes
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"SpoolKey({self.id})"
+
+
+class SpoolKeyTaken(msgspec.Struct, frozen=True, tag="spool_key_taken"):
+    """Nothing is sealed with an earlier key any more."""
+
+    id: str
+
+
+FromWorker = (
+    Hello
+    | Report
+    | LeaseAsk
+    | MoneyAsk
+    | MoneyReport
+    | SpoolKeyTaken
+    | LimitAsk
+    | LimitUsed
+    | LimitHeld
+)
 ToWorker = (
     SnapshotFrame
     | KeyRingFrame
     | BudgetsFrame
+    | TokenRingFrame
     | Board
     | Beat
     | LeaseGrant
@@ -136,4 +183,8 @@ ToWorker = (
     | MoneyAck
     | MoneyTight
     | MoneyBeat
+    | SpoolKey
+    | LimitsFrame
+    | LimitGrant
+    | LimitRecall
 )

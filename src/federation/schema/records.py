@@ -133,6 +133,10 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     """By pot of a budget that the call was charged to, what its worker had spent of that in all:
     the last line that names a pot tells all that is left of a worker that died."""
 
+    payload: str = ""
+    """Of a call whose content is kept, a salted hash of it (`evidence.sealing.commitment`); the
+    salt is with the content. `unkept` where it should have been and could not be."""
+
 
 Record = CallStarted | CallEnded
 

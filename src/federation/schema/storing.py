@@ -38,6 +38,8 @@ class Save(msgspec.Struct, frozen=True, tag="save"):
     """The worker that still works on it."""
     items: tuple[str, ...] = ()
     """Ids of its output items, by which a later call may refer to them."""
+    subject: str = ""
+    """Whose it is, as `schema.payloads.Payload` has it."""
 
 
 class Find(msgspec.Struct, frozen=True, tag="find"):

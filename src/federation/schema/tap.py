@@ -11,10 +11,15 @@ from federation.schema.glance import Answer
 class StreamTap(Protocol):
     """Reads along while a provider's events are forwarded."""
 
-    events: int
-    """Events with content so far."""
-    error: UpstreamError | None
-    """What the provider reported inside the stream after the answer began; it was forwarded."""
+    @property
+    def events(self) -> int:
+        """Events with content so far."""
+        ...
+
+    @property
+    def error(self) -> UpstreamError | None:
+        """What the provider reported inside the stream after the answer began; it was forwarded."""
+        ...
 
     @property
     def malformed(self) -> int:

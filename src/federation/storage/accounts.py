@@ -148,6 +148,7 @@ def _row(key: VirtualKey) -> dict[str, Any]:
         "hint": key.hint,
         "team": key.team,
         "user": key.user,
+        "scopes": _encode(key.scopes).decode(),
     }
 
 
@@ -166,4 +167,5 @@ def _key(row: Row[Any]) -> VirtualKey:
         hint=row.hint,
         team=row.team,
         user=row.user,
+        scopes=_names(row.scopes),
     )

@@ -6,7 +6,7 @@ The trap: nothing here outlives the process, so what it held is forgotten with i
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from federation.domain.budgets import Budget, Lease, Standing, pot_budget
 from federation.pricing.pots import Played, Till, Turn, touched
@@ -93,6 +93,23 @@ class MemoryPots:
                 return False
             self._alerted[pot] = percent
             return True
+
+    def prune(self, over: Callable[[str], bool]) -> int:
+        """Forget pots that are `over`, and their leases; how many. One of which a writer still
+        holds a lease stays."""
+        with self._lock:
+            held = {
+                pot
+                for leases in self._leases.values()
+                for pot, lease in leases.items()
+                if not lease.closed
+            }
+            gone = [pot for pot in self._pots if over(pot) and pot not in held]
+            for pot in gone:
+                del self._pots[pot]
+                for leases in self._leases.values():
+                    leases.pop(pot, None)
+        return len(gone)
 
     def beat(self, replica: str, writers: Collection[str]) -> None:
         """These workers of a replica are alive."""

@@ -8,7 +8,7 @@ new one is made beforehand in a transaction of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -30,6 +30,7 @@ from federation.storage.tables import budgets, money_leases, money_pots, money_w
 
 _KNOWN = 100_000
 """Pots that are remembered to exist, so that not every turn asks."""
+_BATCH = 500
 _percents = msgspec.json.Decoder(tuple[int, ...]).decode
 
 _p, _l, _w = money_pots.c, money_leases.c, money_writers.c
@@ -171,10 +172,32 @@ class SqlPots:
     def recount(self) -> None:
         """Sum all pots anew: for the first start without the Redis that counted them before.
 
-        No other control process may be at work meanwhile.
+        No other control process may be at work meanwhile with that Redis; those that keep their
+        budgets here wait.
         """
         with writing(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
+                # Turns hold rows of this table: what they add would be overwritten by sums of
+                # the moment before.
+                connection.exec_driver_sql("LOCK TABLE money_pots IN EXCLUSIVE MODE")
             connection.execute(RECOUNT)
+
+    def prune(self, over: Callable[[str], bool]) -> int:
+        """Forget pots that are `over`, and their leases; how many. One of which a writer still
+        holds a lease stays."""
+        with reading(self._engine) as connection:
+            old = sorted(pot for pot in connection.scalars(select(_p.id)) if over(pot))
+        gone = 0
+        for at in range(0, len(old), _BATCH):
+            batch = old[at : at + _BATCH]
+            held = select(_l.pot).where(_l.pot.in_(batch), _l.closed.is_(False))
+            with writing(self._engine) as connection:
+                free = sorted(set(batch) - set(connection.scalars(held)))
+                connection.execute(delete(money_leases).where(_l.pot.in_(free)))
+                connection.execute(delete(money_pots).where(_p.id.in_(free)))
+            self._known.difference_update(free)
+            gone += len(free)
+        return gone
 
     def forget(self, writers: Collection[str]) -> None:
         """These workers are gone: their beats are no longer waited for."""

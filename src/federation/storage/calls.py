@@ -76,15 +76,26 @@ class SqlCalls:
             rollups.apply(connection, tally)
             self._save(connection, writer, position)
 
-    def close_writer(self, writer: str, position: Position) -> int:
-        """Mark calls that a dead writer left running as lost; how many there were."""
+    def running(self, writer: str) -> list[CallEntry]:
+        """Calls that a writer has begun and not ended, in the order of their beginning."""
+        query = select(calls).where(calls.c.writer == writer, calls.c.outcome == RUNNING)
+        with reading(self._engine) as connection:
+            return [entry(row) for row in connection.execute(query.order_by(calls.c.n))]
+
+    def close_writer(self, writer: str, position: Position | None) -> int:
+        """Mark calls that a dead writer left running as lost; how many there were.
+
+        Without a position its journal may still be taken in where it lies: a call whose end it
+        holds is lost no more then.
+        """
         running = (calls.c.writer == writer) & (calls.c.outcome == RUNNING)
         with writing(self._engine) as connection:
             _alone(connection, writer)
             lines = connection.scalars(select(calls.c.line).where(running)).all()
             connection.execute(update(calls).where(running).values(outcome=LOST))
             rollups.apply(connection, rollups.lost(lines))
-            self._save(connection, writer, position)
+            if position is not None:
+                self._save(connection, writer, position)
         return len(lines)
 
     def find(self, call: str, tenant: str | None) -> CallEntry | None:

@@ -12,16 +12,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+import federation.storage.tables_oversight  # its tables belong to the store, as do the next
+import federation.storage.tables_payloads  # noqa: F401  its tables belong to the store
 from federation.errors import ConfigError, Problem, Unavailable
+from federation.storage.revisions import alone, revision
 from federation.storage.tables import HEAD, metadata
+from federation.storage.tables_replicas import make_notices
 
 BUSY_MS = 5_000
-_SCHEMA_LOCK = 7_335_332
-"""Any number, the same for every replica."""
+FILE = "federation.db"
+"""The store of a gateway that shares it with none, in its data directory."""
+LOCAL = "evidence/index.db"
+"""What an evidence log is found by, where the rest is in PostgreSQL."""
+_PATIENCE = {
+    "connect_timeout": BUSY_MS // 1000,
+    # A server whose machine is gone answers nothing at all, for a quarter of an hour by default.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 2 * BUSY_MS,
+    "application_name": "federation",
+}
 
 
 def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
@@ -70,7 +85,7 @@ def open_postgres(url: str) -> Engine:
     # A commit is durable when the server says so: what a turn grants is handed out after it.
     return create_engine(
         address.set(drivername="postgresql+psycopg"),
-        connect_args={"connect_timeout": BUSY_MS // 1000},
+        connect_args=_PATIENCE,
         pool_pre_ping=True,
         hide_parameters=True,
     )
@@ -78,21 +93,50 @@ def open_postgres(url: str) -> Engine:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """One database as two engines, by what a commit must survive.
+    """The databases of one gateway, by what a commit must survive and who shares them.
 
     `durable` keeps what exists nowhere else (keys, configuration, money) through a power loss;
-    `quick` may lose its last commits, which suits an index that is rebuilt from journals.
+    `quick` may lose its last commits, which suits an index that is rebuilt from journals; they
+    are one database. `local` is the gateway's own, beside its evidence log, which is its own, too.
     """
 
     durable: Engine
     quick: Engine
+    local: Engine
+    shared: bool = False
+    """With other replicas: in PostgreSQL."""
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for engine in (self.durable, self.quick, self.local):
+            engine.dispose()
 
 
-def open_stores(path: Path) -> Stores:
-    """The SQLite store at `path`, up to date. Raises `ConfigError`."""
-    durable = open_engine(path)
-    prepare_schema(durable, path)
-    return Stores(durable, open_engine(path, synchronous="NORMAL"))
+def open_stores(data: Path, database: str | None = None) -> Stores:
+    """The store of a data directory, or the shared one at an address, up to date.
+
+    Raises `ConfigError`, and `Unavailable` where the shared one cannot be reached just now.
+    """
+    path = data / (FILE if database is None else LOCAL)
+    own = open_engine(path, synchronous="NORMAL")
+    if database is None:
+        durable = open_engine(path)
+        prepare_schema(durable, path)
+        return Stores(durable, own, own)
+    prepare_schema(own, path)
+    engine = open_postgres(database)
+    prepare_schema(engine)
+    return Stores(engine, engine, own, shared=True)
+
+
+@contextmanager
+def opened_stores(data: Path, database: str | None = None) -> Iterator[Stores]:
+    """As `open_stores`, for as long as the block lasts."""
+    stores = open_stores(data, database)
+    try:
+        yield stores
+    finally:
+        stores.close()
 
 
 @contextmanager
@@ -135,14 +179,13 @@ def probe(engine: Engine) -> None:
 def prepare_schema(engine: Engine, path: Path | None = None) -> None:
     """Make the schema what this version of the code needs; idempotent.
 
-    Raises `ConfigError` where the store was made by a newer version, or is no store.
+    Raises `ConfigError` where the store was made by a newer version, or is no store, and
+    `Unavailable` where a server does not answer.
     """
     try:
         with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # Replicas that start together would all find the store empty.
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-            found = _revision(connection)
+            alone(connection)
+            found = revision(connection)
             if found == HEAD:
                 return
             if found is None:
@@ -152,22 +195,22 @@ def prepare_schema(engine: Engine, path: Path | None = None) -> None:
         from federation.storage.upgrade import upgrade  # noqa: PLC0415
 
         upgrade(engine, found)
+    except OperationalError as error:
+        if path is None:
+            raise _unavailable(error) from error
+        raise _no_store(str(path), error) from error
     except (SQLAlchemyError, sqlite3.DatabaseError) as error:
-        message = f"cannot be used as a store: {_cause(error)}"
         where = engine.url.render_as_string(hide_password=True) if path is None else str(path)
-        raise ConfigError([Problem(where, None, message)]) from error
+        raise _no_store(where, error) from error
 
 
-def _revision(connection: Connection) -> str | None:
-    """The schema's revision; None for an empty store."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+def _no_store(where: str, error: Exception) -> ConfigError:
+    return ConfigError([Problem(where, None, f"cannot be used as a store: {_cause(error)}")])
 
 
 def _create(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
+    make_notices(connection)
     connection.execute(
         text(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "

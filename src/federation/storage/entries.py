@@ -101,3 +101,5 @@ class ResponseEntry:
     expires_ms: int
     size: int
     sealed: bytes
+    subject: str = ""
+    """Whose it is, as a pseudonym."""

@@ -45,10 +45,14 @@ class IndexedCheckpoint:
 
 
 class SqlEvidence:
-    """The index in a database; implements `control.notary.Index`."""
+    """The index in a database; implements `control.notary.Index`.
 
-    def __init__(self, engine: Engine) -> None:
+    The ledger may lie in another one, which replicas share: each has a log of its own.
+    """
+
+    def __init__(self, engine: Engine, ledger: Engine | None = None) -> None:
         self._engine = engine
+        self._ledger = engine if ledger is None else ledger
 
     def count(self) -> int:
         """How many checkpoints it knows; they are the first of the log."""
@@ -91,14 +95,14 @@ class SqlEvidence:
 
     def call(self, call: str) -> Plain | None:
         """The newest journal line of a call, as the ledger's index has it."""
-        with reading(self._engine) as connection:
+        with reading(self._ledger) as connection:
             line = connection.scalar(select(calls.c.line).where(calls.c.id == call))
         return None if line is None else parse_plain(_bytes(line))
 
     def call_lines(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Calls in the ledger's index: place there and line, oldest first."""
         query = select(calls.c.n, calls.c.line).where(calls.c.n > after)
-        with reading(self._engine) as connection:
+        with reading(self._ledger) as connection:
             rows = connection.execute(query.order_by(calls.c.n).limit(limit))
             # Whoever changed a line may have made it text.
             return [(row.n, _bytes(row.line)) for row in rows]

@@ -63,6 +63,9 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", gc=False):
     team: str = ""
     user: str = ""
     tags: dict[str, str] = {}
+    findings: dict[str, int] = {}
+    refusals: dict[str, int] = {}
+    watched: dict[str, int] = {}
     pots: dict[str, int] = {}
 
 

@@ -26,6 +26,7 @@ from federation.storage.entries import (
     Sum,
 )
 from federation.storage.journal_reader import Began, Ended, Entry
+from federation.storage.sealing_entries import HoldEntry
 from federation.storage.tenancy_entries import Place, Retired
 
 _line = msgspec.json.Decoder(Line).decode
@@ -74,16 +75,21 @@ class MemoryCalls:
             self._calls[record.call] = _Call(n, writer, outcome, record, line.json)
         self._positions[writer] = position
 
-    def close_writer(self, writer: str, position: Position) -> int:
+    def running(self, writer: str) -> list[CallEntry]:
+        """Calls that a writer has begun and not ended, in the order of their beginning."""
+        return [call.entry for call in self._left(writer)]
+
+    def _left(self, writer: str) -> list[_Call]:
+        every = self._calls.values()
+        return [call for call in every if call.writer == writer and call.outcome == RUNNING]
+
+    def close_writer(self, writer: str, position: Position | None) -> int:
         """Mark calls that a dead writer left running as lost; how many there were."""
-        lost = [
-            call
-            for call in self._calls.values()
-            if call.writer == writer and call.outcome == RUNNING
-        ]
+        lost = self._left(writer)
         for call in lost:
             self._calls[call.index.call] = replace(call, outcome=LOST)
-        self._positions[writer] = position
+        if position is not None:
+            self._positions[writer] = position
         return len(lost)
 
     def find(self, call: str, tenant: str | None) -> CallEntry | None:
@@ -344,9 +350,22 @@ class MemoryResponses:
             self._entries[each] = replace(self._entries[each], status=status, writer="")
         return len(left)
 
-    def expire(self, now_ms: int, most: int) -> int:
-        """Delete up to `most` expired responses; how many there were."""
-        old = [entry.id for entry in self._entries.values() if entry.expires_ms <= now_ms]
+    def bury(self, tenant: str, response: str, now_ms: int) -> bool:
+        """Have a response count as expired from now on; False where there is none."""
+        found = self.find(tenant, response, now_ms)
+        if found is None:
+            return False
+        self._entries[response] = replace(found, expires_ms=now_ms)
+        return True
+
+    def expire(self, now_ms: int, most: int, holds: Sequence[HoldEntry] = ()) -> int:
+        """Delete up to `most` expired responses that no hold covers; how many there were."""
+        old = [
+            entry.id
+            for entry in self._entries.values()
+            if entry.expires_ms <= now_ms
+            and not any(hold.covers(entry.tenant, entry.subject) for hold in holds)
+        ]
         for each in old[:most]:
             self._forget(each)
         return len(old[:most])

@@ -14,7 +14,7 @@ where it still stands, and the turn is played again.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -73,11 +73,18 @@ class _Stale(Exception):
 class RedisPots:
     """Implements `control.budgets_ports.PotStore` for a Redis and a database that replicas share.
 
-    `client` must raise rather than wait for ever: give it a socket timeout.
+    `client` must raise rather than wait for ever: give it a socket timeout. `epoch` says
+    which run of the server it reached last: what another one holds may be an older copy, and
+    is read again before anything of it is granted.
     """
 
-    def __init__(self, client: redis.Redis, engine: Engine) -> None:
+    def __init__(
+        self, client: redis.Redis, engine: Engine, epoch: Callable[[], int] | None = None
+    ) -> None:
         self._client = client
+        self._epoch = epoch
+        self._recovered: int | None = None
+        """The epoch in which every pot was read again."""
         self._engine = engine
         self._sql = SqlPots(engine)
         self._turn = client.register_script(TURN)
@@ -90,6 +97,7 @@ class RedisPots:
         self.alerted = self._sql.alerted
         self.beat = self._sql.beat
         self.beats = self._sql.beats
+        self.prune = self._sql.prune  # what is left of one in Redis expires
 
     def recover(self) -> None:
         """Have every pot read again: what a control process that died had under way is void.
@@ -100,6 +108,8 @@ class RedisPots:
             connection.execute(update(money_pots).values(generation=_p.generation + 1))
             pots = [row[0] for row in connection.execute(select(_p.id))]
         try:
+            self._client.ping()  # connects: the epoch is that of the server which is emptied
+            epoch = 0 if self._epoch is None else self._epoch()
             for at in range(0, len(pots), _BATCH):
                 pipe = self._client.pipeline(transaction=False)
                 for pot in pots[at : at + _BATCH]:
@@ -107,6 +117,7 @@ class RedisPots:
                 pipe.execute()
         except redis.RedisError as error:
             raise _unavailable(error) from error
+        self._recovered = epoch
 
     def turn(self, turn: Turn) -> Played:
         """Play a turn in Redis and make it durable; all or nothing for each tenant's part."""
@@ -164,7 +175,11 @@ class RedisPots:
             self._read_again(suspect)
             self._suspect -= suspect
         for again in range(_TRIES):
+            if not self._same:
+                self.recover()
             answer = self._turn(keys=[_key(pot) for pot in part.pots], args=[part.json(), KEEP_S])
+            if not self._same:
+                continue  # it was another server that decided this
             result = _result(answer)
             if result.missing:
                 self._read_again([part.pots[n - 1] for n in result.missing])
@@ -185,6 +200,11 @@ class RedisPots:
             code="store_unavailable",
             retry_after_s=1.0,
         )
+
+    @property
+    def _same(self) -> bool:
+        """Whether the server is still the one whose pots were read again."""
+        return self._epoch is None or self._epoch() == self._recovered
 
     def _keep(self, part: Part, result: Result) -> None:
         """Make the leases of a turn durable, if they were decided on the latest reading."""

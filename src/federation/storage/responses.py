@@ -10,11 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, literal, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    bindparam,
+    delete,
+    literal,
+    not_,
+    select,
+    text,
+    update,
+)
 
 from federation.storage.engine import reading, writing
 from federation.storage.entries import ResponseEntry
+from federation.storage.holding import covered
+from federation.storage.sealing_entries import HoldEntry
 from federation.storage.tables import response_items, responses
 
 _COLUMNS = [column.name for column in responses.c]
@@ -22,11 +34,14 @@ _r = responses.c
 
 # Built once: to put a statement together costs more than SQLite's work on it.
 _OWN = (_r.tenant == bindparam("tenant"), _r.expires_ms > bindparam("now_ms"))
-_ADD = insert(responses).on_conflict_do_nothing()
-_NAME = insert(response_items)
-_NAME = _NAME.on_conflict_do_update(
-    index_elements=[response_items.c.tenant, response_items.c.item],
-    set_={"response": _NAME.excluded.response},
+# As text, because SQLAlchemy's own form of it is another one for each database.
+_ADD = text(
+    f"INSERT INTO responses ({', '.join(_COLUMNS)}) "  # noqa: S608  our own names
+    f"VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) ON CONFLICT DO NOTHING"
+)
+_NAME = text(
+    "INSERT INTO response_items (tenant, item, response) VALUES (:tenant, :item, :response) "
+    "ON CONFLICT (tenant, item) DO UPDATE SET response = excluded.response"
 )
 _FIND = select(responses).where(_r.id == bindparam("id"), *_OWN)
 
@@ -151,9 +166,18 @@ class SqlResponses:
         with writing(self._engine) as connection:
             return connection.execute(change).rowcount
 
-    def expire(self, now_ms: int, most: int) -> int:
-        """Delete up to `most` expired responses; how many there were."""
+    def bury(self, tenant: str, response: str, now_ms: int) -> bool:
+        """Have a response count as expired from now on; False where there is none."""
+        found = _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
+        with writing(self._engine) as connection:
+            change = update(responses).where(*found).values(expires_ms=now_ms)
+            return bool(connection.execute(change).rowcount)
+
+    def expire(self, now_ms: int, most: int, holds: Sequence[HoldEntry] = ()) -> int:
+        """Delete up to `most` expired responses that no hold covers; how many there were."""
         old = select(_r.id).where(_r.expires_ms <= now_ms).limit(most)
+        for hold in holds:
+            old = old.where(not_(covered(responses, hold)))
         with writing(self._engine) as connection:
             return connection.execute(delete(responses).where(_r.id.in_(old))).rowcount
 
@@ -164,6 +188,7 @@ def _name(connection: Connection, entry: ResponseEntry, items: Sequence[str]) ->
         return
     rows = [
         {"tenant": entry.tenant, "item": item, "response": entry.id}
-        for item in dict.fromkeys(items)
+        # Two replicas that name the same items in one order never wait in a circle.
+        for item in sorted(set(items))
     ]
     connection.execute(_NAME, rows)

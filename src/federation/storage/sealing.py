@@ -14,7 +14,8 @@ import zlib
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_VERSION = b"\x01"
+FORMAT = b"\x01"
+"""How what was sealed here begins; `evidence.sealing` has another form."""
 _NONCE = 12
 _QUICK = 1
 """A level of compression: conversations shrink to a third at the price of a copy."""
@@ -35,14 +36,14 @@ class Sealer:
         bound = _bound(tenant, name)
         nonce = secrets.token_bytes(_NONCE)
         sealed = self._cipher(bound).encrypt(nonce, zlib.compress(content, _QUICK), bound)
-        return _VERSION + nonce + sealed
+        return FORMAT + nonce + sealed
 
     def open(self, tenant: str, name: str, sealed: bytes) -> bytes:
         """The content again. Raises `Unsealable` under another tenant, name or key, and where
         a bit was changed."""
         bound = _bound(tenant, name)
-        start = len(_VERSION) + _NONCE
-        if sealed[:1] != _VERSION or len(sealed) < start:
+        start = len(FORMAT) + _NONCE
+        if sealed[:1] != FORMAT or len(sealed) < start:
             raise Unsealable(name)
         try:
             content = self._cipher(bound).decrypt(sealed[1:start], sealed[start:], bound)

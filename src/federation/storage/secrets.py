@@ -40,13 +40,42 @@ def new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(8)}"
 
 
-def master_key(data: Path, environ: Mapping[str, str]) -> bytes:
+Reader = Callable[[str], tuple[str | None, str]]
+"""Reads `MOUNT/PATH#FIELD` of a Vault: the secret, if there is one, and a remark."""
+
+
+def _no_vault(reference: str) -> tuple[str | None, str]:
+    return None, f"vault:{reference} cannot be read here"
+
+
+def given_secret(name: str, environ: Mapping[str, str], vault: Reader = _no_vault) -> str:
+    """What a variable holds, or what it refers to as `file:PATH` or `vault:MOUNT/PATH#FIELD`;
+    empty where it is not set. Raises `ConfigError`: a reference is never taken for a secret."""
+    given = environ.get(name, "").strip()
+    kind, _, rest = given.partition(":")
+    if kind == "vault":
+        found, remark = vault(rest)
+        if found is None:
+            raise ConfigError([Problem(name, None, remark)])
+        return found
+    if kind == "file":
+        try:
+            found = Path(rest).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            found = ""
+        if not found:
+            raise ConfigError([Problem(name, None, f"refers to {rest}, which holds no secret")])
+        return found
+    return given
+
+
+def master_key(data: Path, environ: Mapping[str, str], vault: Reader = _no_vault) -> bytes:
     """The master key: the environment's, else `<data>/master.key`, made where missing.
 
     Hex is taken as the bytes that it says, other text as it stands. Raises `ConfigError`
     where there is less of it than 32 bytes.
     """
-    given = environ.get(MASTER_VARIABLE, "").strip()
+    given = given_secret(MASTER_VARIABLE, environ, vault)
     if given:
         return _master_bytes(given, MASTER_VARIABLE)
     path = data / "master.key"
@@ -64,9 +93,14 @@ def response_key(master: bytes) -> bytes:
     return hmac.digest(master, b"federation/stored-responses/1", "sha256")
 
 
-def admin_key(data: Path, environ: Mapping[str, str]) -> AdminKey:
+def token_key(master: bytes) -> bytes:
+    """The key that the keys of access tokens are sealed with, 32 bytes. It never leaves control."""
+    return hmac.digest(master, b"federation/token-keys/1", "sha256")
+
+
+def admin_key(data: Path, environ: Mapping[str, str], vault: Reader = _no_vault) -> AdminKey:
     """The admin key: the environment's, else `<data>/admin.key`, made where missing."""
-    given = environ.get(ADMIN_VARIABLE, "").strip()
+    given = given_secret(ADMIN_VARIABLE, environ, vault)
     if given:
         if len(given) < SHORTEST_ADMIN:
             message = f"is too short: an admin key has at least {SHORTEST_ADMIN} characters"
@@ -84,6 +118,12 @@ def _master_bytes(text: str, where: str) -> bytes:
         message = "is too short: 32 random bytes are needed, as 64 hex digits"
         raise ConfigError([Problem(where, None, message)])
     return key
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """A file's text, made where there is none, readable by its owner only. Raises
+    `ConfigError`."""
+    return _kept(path, make)[0]
 
 
 def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:

@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0007"
+HEAD = "0011"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -65,6 +65,7 @@ virtual_keys = Table(
     Column("hint", Text, nullable=False),
     Column("team", Text, nullable=False, server_default=""),
     Column("user", Text, nullable=False, server_default=""),
+    Column("scopes", Text, nullable=False, server_default="[]"),
 )
 
 retired_secrets = Table(
@@ -193,6 +194,8 @@ responses = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # A pseudonym; empty for what was kept before there were any.
+    Column("subject", Text, nullable=False, server_default=""),
     Index("responses_expires", "expires_ms"),
     Index("responses_running", "writer", sqlite_where=text("writer <> ''")),
     comment="What clients had kept; `writer` is empty once a response is over.",
@@ -358,6 +361,83 @@ overflow_providers = Table(
     Column("enabled", Boolean, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
     Column("changed_by", Text, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("scopes", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("turned_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+    Column("ended_ms", BigInteger, index=True),
+    Column("reason", Text, nullable=False),
+    comment="Who has signed in. `n` is how many times a session was refreshed.",
+)
+
+token_keys = Table(
+    "token_keys",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("from_s", BigInteger, nullable=False),
+    comment="Keys that sign access tokens, sealed under the master key.",
+)
+
+alert_notices = Table(
+    "alert_notices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Index("alert_notices_due", "state", "due_ms"),
+    comment="What is to be told, or was, by way of which channel; each once.",
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("counts", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("window_s", Integer, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("burst", BigInteger, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+limit_meters = Table(
+    "limit_meters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("slots", Boolean, nullable=False),
+    Column("ends_ms", BigInteger, nullable=False, index=True),
+    comment="What is counted; from `ends_ms` on a meter is as a new one.",
+)
+
+limit_holders = Table(
+    "limit_holders",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("beats", BigInteger, nullable=False),
+    comment="Control processes whose workers hold slots.",
 )
 
 APPEND_ONLY = {

@@ -35,6 +35,7 @@ _SECRETS = re.compile(
     r"|(?<=[?&]api_key=)[^&\s\"']+"
     r"|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
     r"|\b(?:sk|pk|rk|gsk|xai|key|csk|pplx|tgp|nvapi|hf|r8|AIza|AKIA)[-_]?[A-Za-z0-9_-]{16,}"
+    r"|\bhv[bsr]\.[A-Za-z0-9_-]{8,}"
     r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
 )
 # What logging itself puts on a record; all else came in `extra`.

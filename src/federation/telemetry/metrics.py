@@ -41,6 +41,7 @@ INFLIGHT = "federation_inflight_requests"
 CONNECTIONS = "federation_client_connections"
 DEPLOYMENTS_DOWN = "federation_deployments_down"
 JOURNAL_ERRORS = "federation_journal_errors_total"
+LIMITED = "federation_limited_total"
 LEASE_DENIALS = "federation_lease_denials_total"
 RESPONSES_UNKEPT = "federation_responses_unkept_total"
 WORKERS = "federation_workers"
@@ -137,6 +138,12 @@ METRICS: dict[str, Metric] = {
         Metric(CONNECTIONS, "gauge", "Client connections open now."),
         Metric(DEPLOYMENTS_DOWN, "gauge", "Deployments cooling down, as the worst worker sees it."),
         Metric(JOURNAL_ERRORS, "counter", "Records that the journal could not take."),
+        Metric(
+            LIMITED,
+            "counter",
+            "Calls refused because a limit was reached.",
+            ("scope", "counts"),
+        ),
         Metric(
             LEASE_DENIALS,
             "counter",

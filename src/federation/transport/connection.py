@@ -19,6 +19,11 @@ from federation.transport.limits import Limits
 
 _HIGH_WATER = 256 * 1024
 """Unread bytes above which the provider is made to wait."""
+_CHUNK_BYTES = 2048
+_OPENINGS = {
+    len(line) + size + 2: line for size in range(1, _CHUNK_BYTES) for line in (b"%x\r\n" % size,)
+}
+"""By the length of a whole chunk, framing included, the only line that it can begin with."""
 
 
 class Owner(Protocol):
@@ -43,6 +48,7 @@ class Connection(asyncio.Protocol):
     """A pooled HTTP/1.1 connection. Owned by its pool while idle, by an exchange while busy."""
 
     __slots__ = (
+        "between",
         "clogged",
         "done",
         "exchange",
@@ -80,6 +86,8 @@ class Connection(asyncio.Protocol):
         self.done = False
         self.keep = False
         self.interim = False
+        self.between = False
+        """All that was parsed ended with the end of a chunk, and more of the body is to come."""
         self.paused = False
         self.clogged = False
         self.refusal = ""
@@ -93,7 +101,7 @@ class Connection(asyncio.Protocol):
         self.exchange = exchange
         self.headers = {}
         self.repeats = self.fed = self.seen = 0
-        self.done = False
+        self.done = self.between = False
         if self.owner is not None:
             self.owner.active.add(self)
 
@@ -139,12 +147,24 @@ class Connection(asyncio.Protocol):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, then wake the reader once."""
+        """Parse what arrived, then wake the reader once.
+
+        A stream's event mostly comes alone and as one chunk. Between two chunks the parser need
+        not see such a one: it would be where it is, and somebody watches for its content.
+        """
         exchange = self.exchange
         if exchange is None:
             self.abort()
             return
         exchange.moved = True
+        if self.between and exchange.watched is not None:
+            opening = _OPENINGS.get(len(data))
+            if opening is not None and data.startswith(opening) and data.endswith(b"\r\n"):
+                exchange.watched(data[len(opening) : -2])
+                return
+        self._parse(exchange, data)
+
+    def _parse(self, exchange: Exchange, data: bytes) -> None:
         self.fed += len(data)
         try:
             self.feed(data)
@@ -159,8 +179,10 @@ class Connection(asyncio.Protocol):
             self._finish(exchange)
         elif exchange.arrived - exchange.taken > _HIGH_WATER:
             self._hold(exchange)
+        # A size that is not whole yet may follow a chunk's end.
+        self.between = self.between and data.endswith(b"\r\n")
         if exchange.watched is not None:
-            exchange.watched()
+            exchange.push()
             return
         waiter = exchange.waiter
         if (
@@ -233,6 +255,14 @@ class Connection(asyncio.Protocol):
         if exchange.no_body:
             self.done = True
             self.keep = False
+
+    def on_chunk_header(self) -> None:
+        """A chunk has begun."""
+        self.between = False
+
+    def on_chunk_complete(self) -> None:
+        """It is over."""
+        self.between = True
 
     def on_body(self, data: bytes) -> None:
         """Buffer a piece."""

@@ -100,20 +100,29 @@ class Exchange:
         self.failure: tuple[type[UpstreamError], str] | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.decoder: Decoder | None = None
-        self.watched: Callable[[], None] | None = None
+        self.watched: Callable[[bytes], None] | None = None
 
     @property
     def open(self) -> bool:
         """More may arrive: neither the end nor a failure is known yet."""
         return self.connection is not None
 
-    def watch(self, arrived: Callable[[], None] | None) -> bool:
-        """Call `arrived` whenever bytes have come, at the end and at a failure; None ends that.
+    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
+        """Give `arrived` what comes, and `b""` at the end and at a failure; None ends that.
 
         False where this answer can only be read, because it must be decoded.
         """
         self.watched = arrived
         return self.decoder is None
+
+    def push(self) -> None:
+        """Give whoever watches what has arrived, and tell of an end that is known."""
+        watched = self.watched
+        if watched is not None and self.chunks:
+            watched(self.take())
+            watched = self.watched  # it may have had enough
+        if watched is not None and self.connection is None:
+            watched(b"")
 
     def take(self) -> bytes:
         """Return what has arrived and was not read, without waiting; `b""` for nothing."""
@@ -198,7 +207,7 @@ class Exchange:
     def wake(self) -> None:
         """Let whoever waits or watches look again."""
         if self.watched is not None:
-            self.watched()
+            self.push()
         waiter = self.waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -215,11 +215,12 @@ async def test_an_origin_that_hangs_up_in_the_tunnel(
 async def test_cancelling_ends_the_tunnel(
     serve: Serve, new_client: Callable[..., Client], authority: Authority
 ) -> None:
-    gone = asyncio.Event()
+    there, gone = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
+            there.set()
             await reader.read()
         finally:
             gone.set()
@@ -230,10 +231,10 @@ async def test_cancelling_ends_the_tunnel(
         tls=functools.partial(client_context, str(authority[0])),
     )
     task = asyncio.create_task(client.send(get(Origin("https", "api.example", 443)), T))
-    await asyncio.sleep(0.15)
+    await asyncio.wait_for(there.wait(), 30)
     assert not gone.is_set()
     task.cancel()
-    await asyncio.wait_for(gone.wait(), 0.2)
+    await asyncio.wait_for(gone.wait(), 30)
     with pytest.raises(asyncio.CancelledError):
         await task
 

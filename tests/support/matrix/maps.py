@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -18,6 +18,8 @@ from federation.dialects.losses import DROP, FEATURES, REFUSE, Table
 from federation.dialects.ollama import tables as ollama
 from federation.dialects.openai import tables as openai
 from federation.dialects.openai_responses import tables as openai_responses
+from federation.dialects.table import CLIENTS
+from federation.dialects.untold import FEATURES as ANSWERS
 
 FILE: Final = Path(__file__).with_name("mappings.yaml")
 PAGE: Final = "docs/reference/what-maps-to-what.md"
@@ -31,7 +33,12 @@ MODULES: Final[dict[str, ModuleType]] = {
     "ollama": ollama,
 }
 LOSSES: Final[dict[str, Table]] = {name: module.LOSSES for name, module in MODULES.items()}
-NAMES: Final = {**TITLES, "ollama": "Ollama"}
+NAMES: Final = {
+    **TITLES,
+    "ollama": "Ollama",
+    "ollama_generate": "Ollama generate",
+    "openai_completions": "OpenAI completions",
+}
 _MARKS: Final = {DROP: "dropped", REFUSE: "refused"}
 
 _HEAD: Final = """\
@@ -48,6 +55,11 @@ What is *dropped* is left out, and the response header `x-federation-warning` na
 or spent. With `strict: true` (in the body's `federation` object, or `X-Federation-Strict: true`)
 whatever would be dropped is refused too. Many rules hold for some rows of the catalogue only:
 the column "when" says so.
+
+What an *answer* says and the client's language has no place for is left out and named too: in
+the same header, and in the last event of a stream as
+`"federation": {"left_out": ["image"]}`, because a stream's headers are gone when its content
+comes. The call is paid for by then, so `strict` refuses nothing of it.
 """
 
 
@@ -57,9 +69,14 @@ def page() -> str:
     lines = [_HEAD]
     for kind, title in (("requests", "What a call says"), ("answers", "What an answer says")):
         lines += [f"## {title}", "", *_mappings(found["columns"], found[kind]), ""]
-    lines += ["## What a provider's language cannot say", "", *_overview(), ""]
+    lines += ["## What a provider's language cannot say", "", *_overview(LOSSES, FEATURES), ""]
     for name, table in LOSSES.items():
         lines += [f"### To {NAMES[name]}", "", *_rules(table), ""]
+    untold = {name: face.untold for name, face in CLIENTS.items()}
+    lines += ["## What a client's language cannot be told", ""]
+    lines += [*_overview(untold, ANSWERS, "left out"), ""]
+    for name, table in untold.items():
+        lines += [f"### To a client of {NAMES[name]}", "", *_untold(table), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -71,13 +88,15 @@ def _mappings(columns: list[str], rows: dict[str, list[str]]) -> Iterator[str]:
         yield _row(thing, *("" if word == "-" else word for word in words))
 
 
-def _overview() -> Iterator[str]:
-    yield _row("Feature", *(NAMES[name] for name in LOSSES))
-    yield _row(*["---"] * (len(LOSSES) + 1))
-    for feature, meaning in FEATURES.items():
-        actions = [table.get(feature) for table in LOSSES.values()]
+def _overview(
+    tables: Mapping[str, Table], features: Mapping[str, str], mark: str = ""
+) -> Iterator[str]:
+    yield _row("Feature", *(NAMES[name] for name in tables))
+    yield _row(*["---"] * (len(tables) + 1))
+    for feature, meaning in features.items():
+        actions = [table.get(feature) for table in tables.values()]
         if any(actions):
-            words = (_MARKS[rule.action] if rule is not None else "" for rule in actions)
+            words = (mark or _MARKS[rule.action] if rule is not None else "" for rule in actions)
             yield _row(f"`{feature}`: {meaning}", *words)
 
 
@@ -88,6 +107,15 @@ def _rules(table: Table) -> Iterator[str]:
         rule = table.get(feature)
         if rule is not None:
             yield _row(f"`{feature}`", _MARKS[rule.action], rule.why, rule.source)
+
+
+def _untold(table: Table) -> Iterator[str]:
+    yield _row("Feature", "Why", "Source")
+    yield _row(*["---"] * 3)
+    for feature in ANSWERS:
+        rule = table.get(feature)
+        if rule is not None:
+            yield _row(f"`{feature}`: {ANSWERS[feature]}", rule.why, rule.source)
 
 
 def _row(*cells: str) -> str:

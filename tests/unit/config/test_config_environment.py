@@ -421,7 +421,8 @@ def test_every_variable_of_the_table_is_read_somewhere() -> None:
     elsewhere = {
         "FEDERATION_CONFIG_DIR", "FEDERATION_DATA_DIR", "FEDERATION_PROVIDERS_FILE",
         "FEDERATION_ADMIN_KEY",
-        "FEDERATION_MASTER_KEY", "FEDERATION_URL", "FEDERATION_API_KEY", "ALLOWED_API_KEYS",
+        "FEDERATION_MASTER_KEY", "FEDERATION_DATABASE_URL", "FEDERATION_REDIS_URL",
+        "FEDERATION_URL", "FEDERATION_API_KEY", "ALLOWED_API_KEYS",
         "JWT_SECRET_KEY", "DEBUG",
     }  # fmt: skip
     assert {variable.name for variable in VARIABLES if not variable.sets} == elsewhere
@@ -495,11 +496,28 @@ def test_a_quirk_with_a_value_that_nothing_reads_is_refused(
     assert problem.endswith(said)
 
 
+def test_a_quirk_that_the_rows_dialect_does_not_read_is_refused(
+    refused: Refused, write: Write
+) -> None:
+    write(
+        "providers.yaml",
+        "- id: openai\n  quirks:\n    model_in_path: true\n"
+        "- id: mine\n  dialect: anthropic\n  base_url: https://mine.test/v1\n"
+        "  models:\n    - id: m\n      quirks: {json_mode: false, sampling: drop}\n",
+    )
+    problems = [problem.rpartition("/")[2] for problem in refused()]
+    does_not, others = "does not read the quirk", "cohere, ollama, openai"
+    assert problems == [
+        f"providers.yaml:3: the dialect 'openai' {does_not} 'model_in_path'; read by: anthropic",
+        f"providers.yaml:9: the dialect 'anthropic' {does_not} 'json_mode'; read by: {others}",
+    ]
+
+
 def test_quirks_with_the_values_that_they_take_are_taken(loading: Load, write: Write) -> None:
     write(
         "providers.yaml",
         "- id: openai\n  quirks: {temperature_max: 1.5, effort_none_value: null, query: {v: 1},\n"
-        "    path: /chat, structured_output: tool, throttle_status: [529], prefill: prefix}\n",
+        "    path: /chat, throttle_status: [529], prefill: prefix}\n",
     )
     quirks = loading().providers["openai"].quirks
     assert quirks["temperature_max"] == 1.5

@@ -11,7 +11,7 @@ from federation.errors import Unavailable
 from federation.schema.records import CallEnded, CallStarted
 from federation.storage.entries import CallFilter, Position
 from federation.storage.journal import JournalWriter, segment_path
-from federation.storage.journal_reader import Entry, JournalReader
+from federation.storage.journal_reader import Began, Entry, JournalReader
 from federation.storage.memory import MemoryCalls
 
 
@@ -154,3 +154,22 @@ def test_a_journal_of_bad_lines_alone_is_passed_over_once(tmp_path: Path) -> Non
     assert (ingest.progress.lines, ingest.progress.bad) == (0, 1)
     assert calls.positions()["w"] == Position(1, 8, 0)
     writer.close()
+
+
+def test_what_a_writer_elsewhere_left_is_lost_and_only_that(tmp_path: Path) -> None:
+    calls = MemoryCalls()
+    ingest = Ingest(JournalReader(tmp_path), calls, Clock())
+    writer = JournalWriter(tmp_path, "ours")
+    writer.append(started("a"))
+    ingest.run()
+    theirs = Entry("theirs", 1, Began("b", 1, "default", "key_1", "auto", ""), b"{}")
+    calls.take("theirs", [theirs], Position(1, 10, 1))
+    ingest.abandon("ours")
+    ingest.abandon("theirs")
+    assert outcomes_by_writer(calls) == {"ours": 1, "theirs": 0}
+    writer.close()
+
+
+def outcomes_by_writer(calls: MemoryCalls) -> dict[str, int]:
+    """How many calls each has under way."""
+    return {writer: len(calls.running(writer)) for writer in ("ours", "theirs")}

@@ -181,9 +181,11 @@ def test_an_overrun_is_told_with_its_amount() -> None:
     alarms = Alarms()
     alarms.due(BOOK, [standing(960)])
     (alarm,) = alarms.due(BOOK, [standing(1200, overrun=200)])
-    assert alarm == Alarm("b1", POT.id, 0, 1000, 1200, 200)
+    assert alarm == Alarm("b1", POT.id, 0, 1000, 1200, 200, 200)
     (alarm,) = alarms.due(BOOK, [standing(1250, overrun=250)])
-    assert alarm.overrun_nano == 50
+    assert (alarm.overrun_nano, alarm.overruns_nano) == (50, 250)
+    alarms.again(alarm)
+    assert alarms.due(BOOK, [standing(1250, overrun=250)]) == [alarm]
 
 
 def test_an_alarm_that_could_not_be_noted_is_due_again() -> None:

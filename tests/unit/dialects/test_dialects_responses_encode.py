@@ -271,13 +271,17 @@ def test_what_cannot_be_said_is_left_out_and_named(request_: ChatRequest, featur
         (chat(Message("user", (Media("audio", data="AA"),))), "messages[0].content[0]"),
         (chat(Message("user", (Media("video", url="https://v.test"),))), "messages[0].content[0]"),
         (chat(Message("user", (Media("file", file_id="f"),))), "messages[0].content[0]"),
+        (
+            chat(Message("user", (Media("file", file_id="f"),)), dialect="openai"),
+            "messages[0].content[0]",
+        ),
         (chat(tools=(Tool("web", kind="hosted", raw=Raw(b"{}")),)), "tools[0]"),
         (
             chat(Message("tool", (ToolResult("c", (Media("audio", data="AA"),)),))),
             "messages[0].content[0]",
         ),
     ],
-    ids=("choices", "spoken", "audio", "video", "file", "hosted", "result"),
+    ids=("choices", "spoken", "audio", "video", "file", "chat_file", "hosted", "result"),
 )
 def test_what_would_change_the_meaning_is_refused(request_: ChatRequest, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:

@@ -136,10 +136,81 @@ def test_every_surface_of_a_call_is_checked() -> None:
     assert sum(finding.count for finding in screening.tally.findings()) == 15
 
 
-def test_what_a_provider_signed_goes_back_unchanged() -> None:
-    signed = Thinking(f"hm {EMAIL}", signature="abc")
-    changed = screen_request(REDACTING, call(Message(ASSISTANT, (signed,))), Screening.begin(b"s"))
-    assert changed.messages[0].parts == (signed,)
+def test_what_a_provider_signed_goes_back_unchanged_or_without_its_signature() -> None:
+    signed = Thinking("hm, let me see", signature="abc")
+    said = Thinking(f"hm {EMAIL}", signature="abc", sealed="xyz")
+    request = call(Message(ASSISTANT, (signed, said)))
+    changed = screen_request(REDACTING, request, Screening.begin(b"s"))
+    assert changed.messages[0].parts == (signed, Thinking("hm [EMAIL]", sealed="xyz"))
+
+
+def test_reasoning_keeps_its_tokens_for_its_maker_signed_them() -> None:
+    screening = Screening.begin(b"s")
+    told = TOKENIZING.text(EMAIL, "x", screening)
+    thought = Thinking(f"write to {told}", signature="abc")
+    choice = Choice(0, (thought, Text(f"I write to {told}")))
+    answer = ChatResponse("openai", "i", "m", (choice,))
+    back = restore_response(screen_response(TOKENIZING, answer, screening), screening.vault)
+    assert back.choices[0].parts == (thought, Text(f"I write to {EMAIL}"))
+
+
+def test_media_that_nobody_reads_are_named_and_text_in_disguise_is_read() -> None:
+    pdf = Media("file", "application/pdf", data=base64.b64encode(b"%PDF-1.7\xff").decode())
+    plain = base64.b64encode(f"mail {EMAIL}".encode()).decode()
+    media = (
+        pdf,
+        Media("file", "application/octet-stream", data=plain),
+        Media("image", "image/png", data="iVBORw0KGgo="),
+        Media("file", file_id="file-1"),
+        Media("audio", url="https://host.test/a.mp3"),
+        Media("file", "application/pdf", data=base64.b64encode(b"%PDF-1.4 abc").decode()),
+    )
+    seen: list[tuple[str, str]] = []
+    request = call(Message(USER, media))
+    changed = screen_request(
+        REDACTING, request, Screening.begin(b"s"), lambda one, at: seen.append((one.kind, at))
+    )
+    place = "messages[0].parts"
+    assert seen == [
+        ("file", f"{place}[0]"),
+        ("image", f"{place}[2]"),
+        ("file", f"{place}[3]"),
+        ("audio", f"{place}[4]"),
+        ("file", f"{place}[5]"),
+    ]
+    read = changed.messages[0].parts[1]
+    assert isinstance(read, Media)
+    assert base64.b64decode(read.data) == b"mail [EMAIL]"
+
+
+def test_only_words_of_an_answer_are_read_where_its_numbers_are_the_providers() -> None:
+    blob = "4539148803436467" + "A" * 2000
+    body = json.dumps(
+        {"p": 0.4539148803436467, "n": 4539148803436467, "b64_json": blob,
+         "q": f'say \\"{EMAIL}\\" \n', "t": True},
+    )  # fmt: skip
+    screening = Screening.begin(b"s")
+    told = REDACTING.json_text(body, "x", screening, numbers=False)
+    assert told == body.replace(EMAIL, "[EMAIL]")
+    assert [(each.kind, each.count) for each in screening.tally.findings()] == [("email", 1)]
+    assert REDACTING.json_text(body, "x", Screening.begin(b"s")) != told
+
+
+def test_a_check_that_nobody_waits_for_ends_between_two_texts() -> None:
+    class GivenUp(Exception):
+        pass
+
+    calls: list[int] = []
+
+    def pause() -> None:
+        calls.append(1)
+        if len(calls) > 3:
+            raise GivenUp
+
+    screening = Screening.begin(b"s", pause)
+    with pytest.raises(GivenUp):
+        REDACTING.text("nothing to see here. " * 40_000, "x", screening)
+    assert len(calls) == 4
 
 
 def test_a_call_without_findings_is_unchanged() -> None:

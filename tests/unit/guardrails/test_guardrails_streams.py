@@ -28,7 +28,7 @@ from federation.schema.chunks import (
     PartBegun,
     PartEnded,
 )
-from federation.schema.parts import Citation, Foreign, Refusal, Text, ToolCall
+from federation.schema.parts import Citation, Foreign, Refusal, Text, Thinking, ToolCall
 
 EMAIL, CARD = "jane.doe@example.org", "4539 1488 0343 6467"
 KEY = (
@@ -253,3 +253,80 @@ def test_arguments_over_the_limit_end_the_stream() -> None:
             Screening.begin(b"s"),
             plan=Guard(plan, b"k"),
         )
+
+
+def thought(text: str, cut: int, act: Guard = GUARD, signature: str = "sig") -> list[Chunk]:
+    """What is told of reasoning that comes in pieces, with its signature before its end."""
+    stream = ChunkFilter(act, Screening.begin(b"s"))
+    chunks: list[Chunk] = [PartBegun(0, 0, Thinking())]
+    chunks += [Delta(0, 0, text[:cut]), Delta(0, 0, text[cut:])]
+    chunks += [Delta(0, 0, signature=signature[:1]), Delta(0, 0, signature=signature[1:])]
+    said = stream.feed([*chunks, PartEnded(0, 0), Finished(0, "stop")])
+    return [*said, *stream.close()]
+
+
+def test_reasoning_as_its_maker_signed_it_keeps_its_signature() -> None:
+    text = "First I look at the question, then I answer it at length."
+    for cut in range(len(text)):
+        deltas = [each for each in thought(text, cut) if isinstance(each, Delta)]
+        assert "".join(each.text for each in deltas) == text
+        assert "".join(each.signature for each in deltas) == "sig"
+        assert deltas[-1].signature, "it comes after the text that it is of"
+
+
+def test_reasoning_that_had_to_be_changed_goes_without_its_signature() -> None:
+    text = f"They want me to write to {EMAIL} and so I do."
+    for cut in range(len(text)):
+        deltas = [each for each in thought(text, cut) if isinstance(each, Delta)]
+        said = "".join(each.text for each in deltas)
+        assert said == text.replace(EMAIL, "[EMAIL]")
+        assert not any(each.signature for each in deltas)
+    with pytest.raises(Forbidden):
+        thought(text, 9, guard(Action.BLOCK))
+
+
+def test_reasoning_keeps_its_tokens_in_a_stream_too() -> None:
+    screening = Screening.begin(b"s")
+    act = guard(Action.TOKENIZE)
+    token = act.text(EMAIL, "x", screening)
+    stream = ChunkFilter(act, screening)
+    said = stream.feed(
+        [
+            PartBegun(0, 0, Thinking()),
+            Delta(0, 0, f"to {token} then"),
+            Delta(0, 0, signature="sig"),
+            PartEnded(0, 0),
+            PartBegun(0, 1, Text("")),
+            Delta(0, 1, f"to {token} then"),
+            PartEnded(0, 1),
+        ]
+    )
+    deltas = [each for each in said if isinstance(each, Delta)]
+    told = {part: "".join(d.text for d in deltas if d.part == part) for part in (0, 1)}
+    assert told == {0: f"to {token} then", 1: f"to {EMAIL} then"}
+    assert "".join(each.signature for each in deltas) == "sig"
+
+
+@pytest.mark.parametrize("value", [EMAIL, CARD])
+def test_no_value_leaves_in_any_choice_or_call_wherever_it_is_cut(value: str) -> None:
+    arguments = json.dumps({"to": value})
+    for cut in range(1, len(arguments)):
+        stream = ChunkFilter(GUARD, Screening.begin(b"s"))
+        begun: list[Chunk] = [Begun("id", "m", 0)]
+        for choice in range(2):
+            begun.append(PartBegun(choice, 0, Text("")))
+            begun += [PartBegun(choice, part, ToolCall(f"t{part}", "f", "")) for part in (1, 2)]
+        chunks = list(begun)
+        for piece in (slice(None, cut), slice(cut, None)):
+            for choice in range(2):
+                chunks.append(Delta(choice, 0, f"it is {value} here"[piece]))
+                chunks += [Delta(choice, part, arguments[piece]) for part in (1, 2)]
+        chunks += [Finished(choice, "stop") for choice in range(2)]
+        told: dict[tuple[int, int], str] = {}
+        for chunk in stream.feed(chunks):
+            if isinstance(chunk, Delta):
+                key = chunk.choice, chunk.part
+                told[key] = told.get(key, "") + chunk.text
+        assert len(told) == 6
+        assert not any(value in text for text in told.values())
+        assert all(json.loads(text)["to"][0] == "[" for (_, part), text in told.items() if part)

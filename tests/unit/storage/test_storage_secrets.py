@@ -102,3 +102,31 @@ def test_a_key_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "admin.key").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="does not hold text"):
         secrets.admin_key(tmp_path, {})
+
+
+def test_a_key_may_be_a_reference_which_is_never_taken_for_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_text("a-secret-from-a-file-0123456789\n")
+    known = {"secret/fed#admin": ("a-secret-from-a-vault-0123456789", "")}
+
+    def vault(reference: str) -> tuple[str | None, str]:
+        return known.get(reference, (None, "it is not there"))
+
+    def admin(given: str) -> str:
+        return secrets.admin_key(tmp_path, {secrets.ADMIN_VARIABLE: given}, vault).secret
+
+    assert admin(f"file:{path}") == "a-secret-from-a-file-0123456789"
+    assert admin("vault:secret/fed#admin") == "a-secret-from-a-vault-0123456789"
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    for given in (f"file:{tmp_path}/none", f"file:{tmp_path}/bytes", "vault:secret/none#x"):
+        with pytest.raises(ConfigError, match=secrets.ADMIN_VARIABLE):
+            admin(given)
+    with pytest.raises(ConfigError, match="cannot be read here"):
+        secrets.master_key(tmp_path, {secrets.MASTER_VARIABLE: "vault:secret/fed#master"})
+
+
+def test_a_kept_secret_is_made_once(tmp_path: Path) -> None:
+    made = iter(("first", "second"))
+
+    assert secrets.kept_secret(tmp_path / "a.key", lambda: next(made)) == "first"
+    assert secrets.kept_secret(tmp_path / "a.key", lambda: next(made)) == "first"

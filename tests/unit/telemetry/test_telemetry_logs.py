@@ -52,6 +52,7 @@ def test_a_line_is_one_json_object_with_its_extras(stream: io.StringIO) -> None:
         "https://user:hunter22@host/v1",
         "sk-proj-abcdefghijklmnop1234",
         "AKIAIOSFODNN7EXAMPLE1",
+        "hvs.CAESIJlWh0abcdefghijklmnop",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc-def",
     ],
 )

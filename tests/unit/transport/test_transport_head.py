@@ -152,3 +152,22 @@ def test_the_host_field_names_the_port_where_it_is_not_the_usual_one(
     origin: Origin, expected: str
 ) -> None:
     assert authority(origin) == expected
+
+
+def test_a_head_whose_fields_are_known_differs_in_nothing_but_the_length() -> None:
+    fields = ((b"authorization", b"Bearer k"), (b"connection", b"close"), (b"x-model", b"m 1"))
+    writer, fresh = HeadWriter("api.example.com"), HeadWriter
+    for method in ("POST", "PUT", "POST"):
+        for target in ("/v1/x", "/v1/y", "/v1/x"):
+            for body in (b"abc", b"", b"z" * 1000):
+                request = WireRequest(method, ORIGIN, target, fields, body)
+                assert writer.render(request) == fresh("api.example.com").render(request)
+
+
+def test_other_fields_are_written_and_checked_anew() -> None:
+    writer = HeadWriter("api.example.com")
+    for number in range(600):
+        _, fields = written((b"x-number", b"%d" % number), writer=writer)
+        assert fields[b"x-number"] == b"%d" % number
+    with pytest.raises(InvalidRequest):
+        written((b"x-number", b"1\r\nx-forged: 2"), writer=writer)

@@ -38,6 +38,10 @@ WEATHER: Final = "What is the weather in Paris? Use the tool get_weather."
 BOTH: Final = (
     "Call get_weather for Paris and get_time for Paris, both tools at once, in the same turn."
 )
+LETTERS: Final = (
+    "Write the first five letters of the alphabet, separated by commas, and nothing else."
+)
+BEGUN: Final = "A, B"
 STRANGE: Final = ("Grüße", "東京", "🙂🚀", "Ωmega")
 
 

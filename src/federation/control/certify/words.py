@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from msgspec import structs
@@ -10,6 +11,8 @@ from federation.control.certify.bench import Bench, Streamed, Whole
 from federation.control.certify.claims import ability, unless
 from federation.control.certify.findings import Check, Finding, failed, passed, skipped, warned
 from federation.control.certify.prompts import (
+    BEGUN,
+    LETTERS,
     PLAIN,
     STRANGE,
     THINKING_ROOM,
@@ -28,6 +31,7 @@ from federation.schema.chat import LENGTH, STOP, ChatRequest, Sampling
 from federation.schema.parts import Text
 
 _LIMIT: Final = 16
+_NEXT: Final = re.compile(r"\W*c\b")
 _MARKLESS: Final = frozenset(("gemini", "vertex"))
 """Languages whose streams just end."""
 _GROWN: Final = 20
@@ -212,6 +216,21 @@ async def unicode_text(bench: Bench) -> Finding:
     return passed()
 
 
+async def prefill(bench: Bench) -> Finding:
+    """An answer that the caller began is gone on with, and not begun anew."""
+    answer = await bench.ask(chat(user(LETTERS), assistant(BEGUN), room=room(bench), begun=True))
+    if (off := lost(answer.losses, "prefill")) is not None:
+        return off
+    text = text_of(answer.response).strip().casefold()
+    if not text:
+        return failed("The answer has no text.", finish=finish_of(answer.response))
+    if text.startswith(BEGUN.casefold()):
+        return failed("The model begins its answer anew.")
+    if _NEXT.match(text) is None:
+        return warned("The model does not go on with the next letter.")
+    return passed()
+
+
 async def empty_content(bench: Bench) -> Finding:
     """An empty message is answered or refused as the caller's mistake: it breaks nothing."""
     try:
@@ -242,6 +261,14 @@ CHECKS: Final = (
         claim=unless("sampling", "drop", ability(Ability.SAMPLING)),
     ),
     Check("choices", "text", "n answers to one call", choices, claim=unless("single_choice", True)),
+    Check(
+        "prefill",
+        "text",
+        "an answer that the caller began is gone on with",
+        prefill,
+        ("text_whole",),
+        claim=ability(Ability.PREFILL),
+    ),
     Check("unicode", "text", "letters of every kind come back whole", unicode_text, _STREAM),
     Check("empty_content", "text", "an empty message breaks nothing", empty_content),
 )

@@ -10,6 +10,7 @@ from typing import Final
 
 from federation.dialects.anthropic.errors import render_error, stream_error
 from federation.dialects.anthropic.glance import glance
+from federation.dialects.anthropic.losses import UNTOLD
 from federation.dialects.anthropic.parse import parse
 from federation.dialects.anthropic.prompt import prompt
 from federation.dialects.anthropic.render import render
@@ -40,6 +41,7 @@ CLIENT: Final = ClientFace(
     stream_error=stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    untold=UNTOLD,
     limits=("max_tokens",),
 )
 """The Messages language towards clients."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.losses import DROP, REFUSE, Rule, Table
+from federation.dialects.untold import no_place
 
 _API: Final = "https://platform.claude.com/docs/en/api/messages"
 _GUIDE: Final = "https://platform.claude.com/docs/en/build-with-claude/"
@@ -141,3 +142,10 @@ LOSSES: Final[Table] = {
 }
 """Feature to rule. What is not here can be said: tools, parallel_tools, documents, thinking,
 an error in a tool's result, ..."""
+
+UNTOLD: Final[Table] = no_place(
+    "anthropic SDK 2.11, types.content_block",
+    "image", "audio", "video", "file", "late_citations", "logprobs", "foreign_part",
+)  # fmt: skip
+"""What an answer to a client of this language cannot say. A stream's blocks are closed one
+after the other, and a citation stands in its block."""

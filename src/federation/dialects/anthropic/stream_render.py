@@ -26,7 +26,7 @@ from federation.dialects.anthropic.show import (
     stop_reason,
 )
 from federation.dialects.anthropic.usage import from_usage
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.errors import FederationError
 from federation.schema.chunks import (
     Begun,
@@ -34,6 +34,7 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     PartBegun,
     PartEnded,
     Resumed,
@@ -80,7 +81,7 @@ class StreamRenderer:
         "_finished",
         "_index",
         "_kind",
-        "_mended",
+        "_mark",
         "_open",
         "_over",
         "_refused",
@@ -110,8 +111,8 @@ class StreamRenderer:
         self._usage: Usage | None = None
         self._finished: Finished | None = None
         self._refused = False
-        self._mended = ""
-        """The model that went on."""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The events for these chunks."""
@@ -127,8 +128,8 @@ class StreamRenderer:
                     self._usage = chunk.usage
                 case Begun():
                     self._begun = chunk
-                case Resumed():
-                    self._mended = chunk.model
+                case Resumed() | LeftOut():
+                    self._mark |= said_of(chunk)
                 case PartBegun() | PartEnded():
                     self._place(chunk, out)
                 case Finished():
@@ -182,8 +183,8 @@ class StreamRenderer:
         ending: dict[str, Any] = {"type": "message_delta", "delta": delta}
         for name in _OWN_ENDS & end.extra.keys():
             (delta if name == "container" else ending)[name] = end.extra[name]
-        if self._mended:
-            ending[MARK] = mark(self._mended)
+        if self._mark:
+            ending[MARK] = self._mark
         usage = from_usage(self._usage)
         ending["usage"] = {name: usage[name] for name in _TOTALS if name in usage}
         return ending

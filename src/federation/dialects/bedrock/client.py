@@ -11,7 +11,7 @@ from federation.dialects.bedrock.parse import parse
 from federation.dialects.bedrock.prompt import prompt_text
 from federation.dialects.bedrock.render import render
 from federation.dialects.bedrock.stream_render import StreamRenderer
-from federation.dialects.bedrock.tables import NAME
+from federation.dialects.bedrock.tables import NAME, UNTOLD
 from federation.dialects.faces import ClientFace
 from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
@@ -32,4 +32,5 @@ CLIENT: Final = ClientFace(
     stream_error=render_stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    untold=UNTOLD,
 )

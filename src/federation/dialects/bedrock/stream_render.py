@@ -23,7 +23,7 @@ from federation.dialects.bedrock.render import (
 )
 from federation.dialects.bedrock.tables import NAME
 from federation.dialects.bedrock.usage import write_usage
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.errors import FederationError
 from federation.schema.chat import ChatRequest
 from federation.schema.chunks import (
@@ -31,6 +31,7 @@ from federation.schema.chunks import (
     Chunk,
     Delta,
     Finished,
+    LeftOut,
     PartBegun,
     PartEnded,
     Resumed,
@@ -84,7 +85,7 @@ class _Open:
 class StreamRenderer:
     """One stream; see `faces.StreamRenderer` for the promises."""
 
-    __slots__ = ("_block", "_extra", "_held", "_mended", "_open", "_out", "_request", "_usage")
+    __slots__ = ("_block", "_extra", "_held", "_mark", "_open", "_out", "_request", "_usage")
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -94,7 +95,8 @@ class StreamRenderer:
         self._out: list[bytes] = []
         self._usage: Usage | None = None
         self._extra: Fields = {}
-        self._mended = ""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The frames for these chunks; may be empty where something is held back."""
@@ -107,8 +109,8 @@ class StreamRenderer:
                     self._out.append(write_frame(_START, b'{"role":"assistant"}'))
                 case UsageSeen():
                     self._usage = chunk.usage
-                case Resumed():
-                    self._mended = chunk.model
+                case Resumed() | LeftOut():
+                    self._mark |= said_of(chunk)
                 case Finished():
                     if chunk.choice == 0:
                         self._finish(chunk)
@@ -121,8 +123,8 @@ class StreamRenderer:
         """The end of the message and its metadata."""
         said: dict[str, Any] = {"usage": write_usage(self._usage), "metrics": _NO_METRICS}
         said.update({name: raw for name, raw in self._extra.items() if name in _IN_METADATA})
-        if self._mended:
-            said[MARK] = mark(self._mended)
+        if self._mark:
+            said[MARK] = self._mark
         return write_frame(_METADATA, _encode(said))
 
     def fail(self, error: FederationError) -> bytes:
@@ -140,7 +142,7 @@ class StreamRenderer:
             elif isinstance(chunk, PartEnded):
                 self._end(now)
                 self._release()
-        else:
+        elif isinstance(chunk, PartBegun) or chunk.part in self._held:
             self._held.setdefault(chunk.part, []).append(chunk)
 
     def _release(self) -> None:

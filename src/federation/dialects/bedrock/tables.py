@@ -17,6 +17,7 @@ from msgspec import Meta, Raw
 from federation.dialects.fields import decoders
 from federation.dialects.governed import Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule
+from federation.dialects.untold import no_place
 from federation.schema.chat import FILTER, LENGTH, OTHER, STOP, TOOL_CALLS
 
 NAME: Final = "bedrock"
@@ -272,3 +273,11 @@ LOSSES: Final[dict[str, Rule]] = {
     "unknown_field": Rule(DROP, "Only the client's dialect knows it.", _CONVERSE),
 }  # fmt: skip
 """What a request to Converse cannot say."""
+
+UNTOLD: Final = no_place(
+    "bedrock-runtime service model, ContentBlock of an assistant's turn",
+    "image_url", "image_form", "audio", "video", "file", "late_citations", "logprobs",
+    "foreign_part",
+)  # fmt: skip
+"""What an answer to a client of this language cannot say. A stream's blocks are closed one
+after the other, and a citation stands in its block."""

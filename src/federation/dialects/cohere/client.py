@@ -10,7 +10,7 @@ from federation.dialects.cohere.parse import parse
 from federation.dialects.cohere.prompt import prompt
 from federation.dialects.cohere.render import render
 from federation.dialects.cohere.stream_render import StreamRenderer
-from federation.dialects.cohere.tables import NAME
+from federation.dialects.cohere.tables import NAME, UNTOLD
 from federation.dialects.faces import ClientFace
 from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
@@ -32,6 +32,7 @@ CLIENT: Final = ClientFace(
     stream_error=stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    untold=UNTOLD,
     limits=("max_tokens",),
     error_ends=True,
 )

@@ -7,7 +7,7 @@ the stream is over and not when the finish is known.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -18,7 +18,7 @@ from federation.dialects.cohere.errors import stream_error
 from federation.dialects.cohere.logprobs import write_logprob
 from federation.dialects.cohere.render import state_of, word_for
 from federation.dialects.cohere.tables import FINISH, PLAN
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.errors import FederationError
 from federation.schema.chat import STOP, ChatRequest, TokenLogprob
 from federation.schema.chunks import (
@@ -27,6 +27,7 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     PartEnded,
@@ -95,10 +96,11 @@ class StreamRenderer:
         "_id",
         "_index",
         "_kind",
-        "_mended",
+        "_mark",
         "_open",
         "_out",
         "_text",
+        "_texts",
         "_usage",
         "_waiting",
     )
@@ -112,11 +114,14 @@ class StreamRenderer:
         self._index = 0
         self._blocks = self._calls = self._citations = 0
         self._text: list[str] = []
-        """Of the open text, for the words that a foreign citation does not repeat."""
+        """Of the open text; for the words that a foreign citation does not repeat."""
+        self._texts: dict[int, tuple[int, list[str]]] = {}
+        """Texts by their parts, with the index of the block: one that has ended may be cited."""
         self._waiting: dict[int, list[Chunk]] = {}
         self._usage: Usage | None = None
         self._finished = Finished(0, STOP)
-        self._mended = b""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The events for these chunks."""
@@ -150,7 +155,8 @@ class StreamRenderer:
             usage = b',"usage":' + bytes(said)
         elif self._usage is not None:
             usage = b',"usage":' + _json(counts.write_usage(self._usage))
-        self._out.append(_END % (self._id, reason, usage, self._mended))
+        said_of_it = b',"%b":%b' % (MARK.encode(), _json(self._mark)) if self._mark else b""
+        self._out.append(_END % (self._id, reason, usage, said_of_it))
         return self._taken()
 
     def fail(self, error: FederationError) -> bytes:
@@ -167,8 +173,8 @@ class StreamRenderer:
             self._out.append(_BEGIN % self._id)
         elif isinstance(chunk, UsageSeen):
             self._usage = chunk.usage
-        elif isinstance(chunk, Resumed):
-            self._mended = b',"%b":%b' % (MARK.encode(), _json(mark(chunk.model)))
+        elif isinstance(chunk, Resumed | LeftOut):
+            self._mark |= said_of(chunk)
         elif isinstance(chunk, Finished):
             if chunk.choice == 0:
                 self._finished = chunk
@@ -181,7 +187,8 @@ class StreamRenderer:
     def _place(self, chunk: PartBegun | Delta | PartEnded) -> None:
         """Write a chunk of the open part; let one of another part wait."""
         part = chunk.part
-        if part == self._open or (self._open is None and not self._waiting):
+        late = part in self._texts and isinstance(chunk, Delta)
+        if part == self._open or late or (self._open is None and not self._waiting):
             self._write(chunk)
         else:
             self._waiting.setdefault(part, []).append(chunk)
@@ -196,8 +203,8 @@ class StreamRenderer:
                 self._say(chunk.text)
             if chunk.signature or chunk.sealed:
                 self._sign(chunk.signature, chunk.sealed)
-            if chunk.citation is not None and self._kind == _TEXT:
-                self._cite(chunk.citation)
+            if chunk.citation is not None and chunk.part in self._texts:
+                self._cite(chunk.citation, *self._texts[chunk.part])
         elif isinstance(chunk, PartBegun):
             self._open = chunk.part
             self._begin(chunk.head)
@@ -223,6 +230,8 @@ class StreamRenderer:
         elif self._kind != _PLAN:
             self._index, self._blocks = self._blocks, self._blocks + 1
             name = b"text" if self._kind == _TEXT else b"thinking"
+            if self._kind == _TEXT and self._open is not None:
+                self._texts[self._open] = (self._index, self._text)
             self._out.append(_START % (self._index, name, name))
         if text:
             self._say(text)
@@ -231,7 +240,7 @@ class StreamRenderer:
         if isinstance(head, Text):
             self._sign(head.signature, "")
             for citation in head.citations:
-                self._cite(citation)
+                self._cite(citation, self._index, self._text)
 
     def _say(self, text: str) -> None:
         kind = self._kind
@@ -261,10 +270,10 @@ class StreamRenderer:
         self._open = None
         self._kind = _SKIPPED
 
-    def _cite(self, citation: Citation) -> None:
+    def _cite(self, citation: Citation, index: int, texts: list[str]) -> None:
         own = is_own(citation)
-        text = "" if own else "".join(self._text)
-        self._cite_raw(_json(write_citation(citation, self._index, own=own, text=text)))
+        text = "" if own else "".join(texts)
+        self._cite_raw(_json(write_citation(citation, index, own=own, text=text)))
 
     def _cite_raw(self, rendered: bytes) -> None:
         index, self._citations = self._citations, self._citations + 1

@@ -17,6 +17,7 @@ from msgspec import Meta, Raw
 from federation.dialects.fields import decoders
 from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule
+from federation.dialects.untold import no_place
 from federation.schema.chat import FILTER, LENGTH, OTHER, PAUSE, STOP, TOOL_CALLS
 
 NAME: Final = "cohere"
@@ -238,3 +239,8 @@ DROPPED: Final = {
 
 SAMPLING: Final = ("temperature", "p", "k", "presence_penalty", "frequency_penalty")
 """What a row's `sampling: drop` takes away."""
+
+UNTOLD: Final = no_place(
+    "cohere SDK: AssistantMessageResponse", "image", "audio", "video", "file", "foreign_part"
+)
+"""What an answer to a client of this language cannot say."""

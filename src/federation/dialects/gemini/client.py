@@ -7,6 +7,7 @@ from typing import Final
 from federation.dialects.faces import ClientFace
 from federation.dialects.gemini.errors import render_error, render_stream_error
 from federation.dialects.gemini.glance import glance
+from federation.dialects.gemini.losses import UNTOLD
 from federation.dialects.gemini.parse import parse
 from federation.dialects.gemini.paths import wants_events
 from federation.dialects.gemini.prompt import prompt_text
@@ -33,5 +34,6 @@ CLIENT: Final = ClientFace(
     stream_error=render_stream_error,
     with_metadata=with_metadata,
     stream_type=stream_type,
+    untold=UNTOLD,
 )
 """`paths.route` tells which paths belong to it."""

@@ -70,8 +70,8 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def read_citations(
     grounding: Raw, recited: Raw, texts: Sequence[str]
 ) -> list[tuple[int, Citation]]:
-    """Citations with the index of the part that each belongs to; `texts` are the parts' words.
-    What cannot be read gives none."""
+    """Citations with the index of the part that each belongs to; `texts` are the parts' words,
+    empty for what is no text. What cannot be read gives none."""
     found = _read_grounding(grounding, texts) if grounding != NULL else []
     if recited != NULL:
         first = next((place for place, text in enumerate(texts) if text), 0)
@@ -87,15 +87,30 @@ def _read_grounding(raw: Raw, texts: Sequence[str]) -> list[tuple[int, Citation]
         return []
     chunks = found.grounding_chunks or []
     citations: list[tuple[int, Citation]] = []
+    encoded = [text.encode() for text in texts]
     for support in found.grounding_supports or ():
         segment = support.segment or _Segment()
-        part = segment.part_index or 0
-        text = texts[part] if 0 <= part < len(texts) else ""
+        part = _place(segment, encoded)
+        text = texts[part] if part < len(texts) else ""
         for number in support.grounding_chunk_indices or ():
             source = _source(chunks[number]) if 0 <= number < len(chunks) else None
             if source is not None and len(citations) < _MOST:
                 citations.append((part, _citation(source, segment, text)))
     return citations
+
+
+def _place(segment: _Segment, texts: Sequence[bytes]) -> int:
+    """The part that a segment is of. The vendor seldom says which, and counts thoughts or does
+    not: where the named one is no text, or has other words there, another that has them."""
+    named = segment.part_index or 0
+    words = (segment.text or "").encode()
+    span = slice(max(segment.start_index or 0, 0), segment.end_index)
+    if words and not (named < len(texts) and texts[named][span] == words):
+        found = (place for place, text in enumerate(texts) if text[span] == words)
+        named = next(found, named)
+    if 0 <= named < len(texts) and texts[named]:
+        return named
+    return next((place for place, text in enumerate(texts) if text), 0)
 
 
 def _source(chunk: _Chunk) -> _Source | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.losses import DROP, REFUSE, Rule, Table
+from federation.dialects.untold import no_place
 
 _API: Final = "https://ai.google.dev/api/generate-content"
 _CONFIG: Final = f"{_API}#generationconfig"
@@ -83,3 +84,9 @@ LOSSES: Final[Table] = {
     "cache_key": _absent(_API),
     "unknown_field": Rule(DROP, "Only the client's dialect knows the field.", _API),
 }
+
+UNTOLD: Final[Table] = {
+    **no_place(_API + "#candidate", "foreign_part"),
+    "citation_source": Rule(DROP, "A source is named by its address.", _API + "#citationmetadata"),
+}
+"""What an answer to a client of this language cannot say."""

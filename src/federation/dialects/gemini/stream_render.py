@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, structs
 
+from federation.dialects.end_mark import MARK, said_of
 from federation.dialects.gemini.answers import FEEDBACK
 from federation.dialects.gemini.errors import render_stream_error, rendered
 from federation.dialects.gemini.grounding import write_citations
@@ -32,7 +33,6 @@ from federation.dialects.gemini.show import (
 from federation.dialects.gemini.tables import MALFORMED, MODEL, NAME
 from federation.dialects.gemini.usage import write_usage
 from federation.dialects.gemini.write_parts import Json
-from federation.dialects.mended import MARK, mark
 from federation.errors import FederationError
 from federation.schema.chat import ChatRequest, TokenLogprob
 from federation.schema.chunks import (
@@ -40,6 +40,7 @@ from federation.schema.chunks import (
     Chunk,
     Delta,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     PartEnded,
@@ -55,7 +56,7 @@ class _Choice:
 
     __slots__ = (
         "calls", "citations", "finished", "logprobs", "malformed", "open", "parts", "said",
-        "waiting",
+        "texts", "waiting",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -63,6 +64,8 @@ class _Choice:
         """Of the next event."""
         self.logprobs: list[TokenLogprob] = []
         self.open: dict[int, _Open] = {}
+        self.texts: dict[int, _Open] = {}
+        """Texts, for what cites them when they have ended."""
         self.waiting: dict[int, _Call] = {}
         """Calls by part, in the order in which they began; the first goes first."""
         self.calls = 0
@@ -102,7 +105,7 @@ class StreamRenderer:
     """See `faces.StreamRenderer`."""
 
     __slots__ = (
-        "_array", "_choices", "_id", "_long_form", "_mended", "_model", "_own", "_started",
+        "_array", "_choices", "_id", "_long_form", "_mark", "_model", "_own", "_started",
         "_usage",
     )  # fmt: skip
 
@@ -114,7 +117,8 @@ class StreamRenderer:
         self._model = ""
         self._own = False
         self._started = False
-        self._mended = False
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
         self._usage: Usage | None = None
 
     def render(self, chunks: list[Chunk]) -> bytes:
@@ -137,7 +141,10 @@ class StreamRenderer:
                     self._id, self._model = chunk.id, chunk.model
                     self._own = chunk.dialect == NAME
                 case Resumed():
-                    self._model, self._mended, self._own = chunk.model, True, False
+                    self._model, self._own = chunk.model, False
+                    self._mark |= said_of(chunk)
+                case LeftOut():
+                    self._mark |= said_of(chunk)
                 case _:
                     pass
         candidates = [
@@ -161,8 +168,8 @@ class StreamRenderer:
             event[FEEDBACK] = feedback
         if self._usage is not None:
             event["usageMetadata"] = write_usage(self._usage)
-        if self._mended:
-            event[MARK] = mark(self._model)
+        if self._mark:
+            event[MARK] = self._mark
         return self._framed(event) + (b"]" if self._array else b"")
 
     def fail(self, error: FederationError) -> bytes:
@@ -191,6 +198,7 @@ class StreamRenderer:
                 choice.parts.append(shown_text(head, head.text, "", own=self._own))
             if isinstance(head, Text):
                 opened.signature = head.signature
+                choice.texts[number] = opened
                 choice.citations += [(opened, citation) for citation in head.citations]
             elif isinstance(head, Thinking):
                 opened.signature = head.signature or head.sealed
@@ -216,7 +224,7 @@ class StreamRenderer:
             call.arguments.append(chunk.text)
             call.signature += chunk.signature
         if chunk.citation is not None:
-            choice.citations.append((part, chunk.citation))
+            choice.citations.append((choice.texts.get(chunk.part), chunk.citation))
 
     def _end_part(self, index: int, number: int) -> None:
         choice = self._choice(index)

@@ -34,6 +34,7 @@ from federation.dialects.gemini.grounding import count_searches, read_citations
 from federation.dialects.gemini.ids import answer_id
 from federation.dialects.gemini.logprobs import read_logprobs
 from federation.dialects.gemini.names import NULL, tidy
+from federation.dialects.gemini.partial_args import PartialCall, is_partial
 from federation.dialects.gemini.read_parts import STRING, read_answered_call, read_part
 from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.usage import read_usage
@@ -64,8 +65,8 @@ class _Choice:
     """One of the answers, as far as it came."""
 
     __slots__ = (
-        "calls", "cited", "extra", "grounding", "index", "kind", "open", "parts", "ratings",
-        "reason", "signed", "texts",
+        "calls", "cited", "coming", "extra", "grounding", "index", "kind", "open", "parts",
+        "ratings", "reason", "signed", "texts",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -77,6 +78,8 @@ class _Choice:
         self.signed = False
         """The open part has its signature: what comes next is another part."""
         self.calls = 0
+        self.coming: PartialCall | None = None
+        """The call whose arguments are still coming."""
         self.texts: dict[int, list[str]] = {}
         """Words of text parts, for citations that count in them."""
         self.reason = ""
@@ -84,6 +87,19 @@ class _Choice:
         self.grounding = NULL
         self.cited = NULL
         self.extra: Fields = {}
+
+
+def _whole_call(choice: _Choice, part: Members) -> Members | None:
+    """The part of a call that is whole; None for a piece of one that is not yet."""
+    coming = choice.coming
+    if coming is None:
+        if not is_partial(part):
+            return part
+        coming = choice.coming = PartialCall(part)
+    whole = coming.add(part)
+    if whole is not None:
+        choice.coming = None
+    return whole
 
 
 class StreamDecoder:
@@ -115,11 +131,14 @@ class StreamDecoder:
 
     @property
     def complete(self) -> bool:
-        """Every choice has a finish reason, or the prompt was refused; and no error."""
+        """Every choice has a finish reason and no call that is still coming, or the prompt was
+        refused; and no error."""
         if self._error is not None:
             return False
         choices = self._choices
-        return all(one.reason for one in choices.values()) if choices else bool(self._blocked)
+        if not choices:
+            return bool(self._blocked)
+        return all(one.reason and one.coming is None for one in choices.values())
 
     def feed(self, data: bytes) -> list[Chunk]:
         """See `faces.StreamDecoder.feed`."""
@@ -223,26 +242,27 @@ class StreamDecoder:
             try:
                 words = STRING.decode(text)
             except msgspec.ValidationError:
-                self.malformed += 1
-                return
+                raise self._garbled("a text that is none") from None
             if words:
                 self._text(choice, words, "", _BARE, out)
             return
         try:
             self._read_kind(choice, tidy(part, ""), out)
         except InvalidRequest:
-            self.malformed += 1
+            # Skipped, it would leave an answer that looks whole; the whole answer is refused too.
+            raise self._garbled("a part that cannot be read") from None
+
+    def _garbled(self, what: str) -> UpstreamGarbled:
+        return UpstreamGarbled(f"{self._wire.deployment} sent {what}.")
 
     def _read_kind(self, choice: _Choice, part: Members, out: list[Chunk]) -> None:
         if "functionCall" in part:
-            try:
-                name = self._id or digest(self._event)
-                call = read_answered_call(part, answer_id(name, choice.index, choice.calls))
-            except InvalidRequest:
-                # Skipped, it would leave an answer that calls nothing and looks whole.
-                raise UpstreamGarbled(
-                    f"{self._wire.deployment} sent a function call that cannot be read."
-                ) from None
+            whole = _whole_call(choice, part)
+            if whole is None:
+                return
+            part = whole
+            name = self._id or digest(self._event)
+            call = read_answered_call(part, answer_id(name, choice.index, choice.calls))
             choice.calls += 1
             self._call(choice, call, out)
             return
@@ -315,14 +335,13 @@ class StreamDecoder:
                 out.append(UsageSeen(usage))
 
     def _cite(self, choice: _Choice, out: list[Chunk]) -> None:
-        """Citations of the part that is still open; an earlier one can take none any more."""
-        if not choice.extra or not choice.open or choice.kind is not Text:
+        """Citations, which the vendor tells last: of texts that have ended too."""
+        if not choice.extra:
             return
-        last = choice.parts - 1
         texts = ["".join(choice.texts.get(number, ())) for number in range(choice.parts)]
         for part, citation in read_citations(choice.grounding, choice.cited, texts):
-            if part == last:
-                out.append(Delta(choice.index, last, citation=citation))
+            if part < choice.parts and texts[part]:
+                out.append(Delta(choice.index, part, citation=citation))
 
     def _finished(self, choice: _Choice) -> Finished:
         extra = choice.extra

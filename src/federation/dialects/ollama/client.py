@@ -14,7 +14,7 @@ from federation.dialects.ollama.parse import parse, parse_generate
 from federation.dialects.ollama.prompt import prompt, prompt_generate
 from federation.dialects.ollama.render import render
 from federation.dialects.ollama.stream_render import StreamRenderer
-from federation.dialects.ollama.tables import GENERATE, NAME
+from federation.dialects.ollama.tables import GENERATE, GENERATE_UNTOLD, NAME, UNTOLD
 from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
@@ -35,6 +35,7 @@ CLIENT: Final = ClientFace(
     stream_error=stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    untold=UNTOLD,
 )
 """`POST /api/chat`."""
 
@@ -49,5 +50,6 @@ GENERATE_CLIENT: Final = ClientFace(
     stream_error=stream_error,
     with_metadata=with_metadata,
     stream_type=_stream_type,
+    untold=GENERATE_UNTOLD,
 )
 """`POST /api/generate`."""

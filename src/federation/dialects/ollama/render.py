@@ -16,7 +16,7 @@ from federation.dialects.ollama.states import joined, member, state_of
 from federation.dialects.ollama.tables import FINISH, GENERATE, NAME, REASONS
 from federation.dialects.ollama.usage import DURATIONS, write_usage
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, TokenLogprob
-from federation.schema.parts import Fields, Media, Part, Refusal, Text, Thinking, ToolCall
+from federation.schema.parts import IMAGE, Fields, Media, Part, Refusal, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -79,7 +79,9 @@ def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
     if text := joined(thoughts):
         message["thinking"] = text
     message |= member([state_of(part) for part in thoughts])
-    images = [part.data for part in parts if isinstance(part, Media) and part.data]
+    images = [
+        part.data for part in parts if isinstance(part, Media) and part.kind == IMAGE and part.data
+    ]
     if images:
         message["images"] = images
     calls = [part for part in parts if isinstance(part, ToolCall)]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.dialects.ollama.errors import stream_error
 from federation.dialects.ollama.render import ending, moment_of, write_call, write_logprob
 from federation.dialects.ollama.states import State, member, state_of
@@ -24,13 +24,14 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     PartEnded,
     Resumed,
     UsageSeen,
 )
-from federation.schema.parts import Media, Refusal, Text, Thinking, ToolCall
+from federation.schema.parts import IMAGE, Media, Refusal, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
 
 _GAP: Final = "\n\n"
@@ -49,7 +50,7 @@ class StreamRenderer:
         "_generate",
         "_head",
         "_heads",
-        "_mended",
+        "_mark",
         "_model",
         "_out",
         "_spoken",
@@ -61,7 +62,8 @@ class StreamRenderer:
         self._model = request.model
         self._generate = request.dialect == GENERATE
         self._begun = Begun("", "")
-        self._mended = ""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
         self._head = b""
         """What every line begins with."""
         self._out: list[bytes] = []
@@ -98,8 +100,8 @@ class StreamRenderer:
         end = self._finished
         reason = end.reason if end.reason in FINISH else ""
         said = ending(end.finish, reason, self._usage, end.extra)
-        if self._mended:
-            said = said | {MARK: mark(self._mended)}
+        if self._mark:
+            said = said | {MARK: self._mark}
         members = _json(said)
         states = member(list(self._thoughts.values()))
         message = _json({"role": "assistant", "content": "", **states})
@@ -133,8 +135,10 @@ class StreamRenderer:
         if isinstance(chunk, Begun):
             self._begin(chunk)
         elif isinstance(chunk, Resumed):
-            self._mended = chunk.model
+            self._mark |= said_of(chunk)
             self._begin(structs.replace(self._begun, model=chunk.model))
+        elif isinstance(chunk, LeftOut):
+            self._mark |= said_of(chunk)
         elif isinstance(chunk, UsageSeen):
             self._usage = chunk.usage
         elif isinstance(chunk, Finished):
@@ -164,7 +168,7 @@ class StreamRenderer:
             self._fresh = chunk.part
             if head.text:
                 self._say(chunk.part, head.text)
-        elif isinstance(head, Media) and head.data:
+        elif isinstance(head, Media) and head.kind == IMAGE and head.data:
             self._line(
                 b'"message":{"role":"assistant","content":"","images":[%b]}' % _json(head.data),
                 b'"response":""',

@@ -16,6 +16,7 @@ from msgspec import Meta, Raw
 from federation.dialects.fields import decoders
 from federation.dialects.governed import Governed
 from federation.dialects.losses import DROP, REFUSE, Rule
+from federation.dialects.untold import no_place
 from federation.schema.chat import FILTER, LENGTH, OTHER, PAUSE, STOP, TOOL_CALLS
 
 NAME: Final = "ollama"
@@ -194,3 +195,13 @@ SAMPLING: Final = (
     "frequency_penalty",
 )
 """Options that a row's `sampling: drop` takes away."""
+
+UNTOLD: Final = no_place(
+    "official client: ChatResponse, Message",
+    "image_url", "audio", "video", "file", "citations", "foreign_part",
+)  # fmt: skip
+"""What an answer to a client of this language cannot say."""
+GENERATE_UNTOLD: Final = UNTOLD | no_place(
+    "official client: GenerateResponse", "image", "tool_calls"
+)
+"""The same for the generate call."""

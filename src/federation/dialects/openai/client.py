@@ -14,6 +14,7 @@ from federation.dialects.openai.parse import parse
 from federation.dialects.openai.prompt import prompt_text
 from federation.dialects.openai.render import render
 from federation.dialects.openai.stream_render import StreamRenderer
+from federation.dialects.openai.tables import UNTOLD
 from federation.dialects.openai.words import NAME
 from federation.dialects.whole import with_metadata
 from federation.schema.glance import Glance
@@ -43,5 +44,6 @@ CLIENT: Final = ClientFace(
     stream_error=render_stream_error,
     with_metadata=with_metadata,
     stream_type=stream_type,
+    untold=UNTOLD,
     limits=("max_tokens", "max_completion_tokens"),
 )

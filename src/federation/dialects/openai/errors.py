@@ -33,6 +33,7 @@ from federation.errors import (
     BudgetExceeded,
     FederationError,
     NotEligible,
+    RateLimited,
     UpstreamError,
     UpstreamRejected,
 )
@@ -137,7 +138,7 @@ def _rendered(error: FederationError) -> bytes:
     }
     if isinstance(error, UpstreamRejected):
         details |= _handed_on(error.body) | {"code": error.code}
-    elif isinstance(error, NotEligible | BudgetExceeded):
+    elif isinstance(error, NotEligible | BudgetExceeded | RateLimited):
         details |= reasons(error)
     return msgspec.json.encode({"error": details})
 

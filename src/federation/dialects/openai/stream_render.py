@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, structs
 
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.dialects.openai.details import (
     BETWEEN_THOUGHTS,
     has_state,
@@ -39,6 +39,7 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     PartEnded,
@@ -92,7 +93,7 @@ class StreamRenderer:
     """See `faces.StreamRenderer`; one for each stream."""
 
     __slots__ = (
-        "_begun", "_choices", "_failed", "_head", "_legacy", "_mended", "_parts", "_usage",
+        "_begun", "_choices", "_failed", "_head", "_legacy", "_mark", "_parts", "_usage",
         "_wants_usage",
     )  # fmt: skip
 
@@ -101,7 +102,8 @@ class StreamRenderer:
         self._wants_usage = request.usage_in_stream
         self._begun = Begun("", "")
         self._head = _opening(self._begun)
-        self._mended = b""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
         self._choices: dict[int, _Choice] = {}
         self._parts: dict[tuple[int, int], _Written] = {}
         self._usage: Usage | None = None
@@ -147,6 +149,9 @@ class StreamRenderer:
                 self._head = _opening(chunk)
             case Resumed():
                 self._resume(chunk.model)
+                self._mark |= said_of(chunk)
+            case LeftOut():
+                self._mark |= said_of(chunk)
             case Finished():
                 self._finish(chunk, events)
             case UsageSeen():
@@ -160,7 +165,6 @@ class StreamRenderer:
         self._head = _opening(structs.replace(self._begun, model=model, extra={}))
         for index, choice in self._choices.items():
             choice.prefix = self._prefix(index)
-        self._mended = b',"%b":%b' % (MARK.encode(), _encode(mark(model)))
 
     def _prefix(self, index: int) -> bytes:
         return b'%b[{"index":%d,"delta":' % (self._head, index)
@@ -262,8 +266,11 @@ class StreamRenderer:
             self._write(choice, {"extra_content": signature_member(chunk.signature)}, events)
 
     def _end(self, chunk: PartEnded, events: list[bytes]) -> None:
-        part = self._parts.pop((chunk.choice, chunk.part), None)
-        if part is None or not isinstance(part.head, Thinking):
+        part = self._parts.get((chunk.choice, chunk.part))
+        if part is None or isinstance(part.head, Text):  # which may be cited later
+            return
+        del self._parts[chunk.choice, chunk.part]
+        if not isinstance(part.head, Thinking):
             return
         whole = structs.replace(part.head, text="".join(part.texts))
         if has_state(whole):
@@ -353,9 +360,10 @@ class StreamRenderer:
         choice.spoke = True
         beside = chunk.extra.get("content_filter_results")
         more = b"" if beside is None else b',"content_filter_results":%b' % bytes(beside)
+        said = b',"%b":%b' % (MARK.encode(), _encode(self._mark)) if self._mark else b""
         events.append(
             b'%b%b,"logprobs":null,"finish_reason":"%b"%b}]%b}\n\n'
-            % (choice.prefix, delta, word.encode(), more, self._mended)
+            % (choice.prefix, delta, word.encode(), more, said)
         )
 
 

@@ -19,6 +19,7 @@ from msgspec import Meta, Raw
 from federation.dialects.fields import decoders
 from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule, Table
+from federation.dialects.untold import no_place
 
 _Object = dict[str, Raw]
 _Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -299,3 +300,11 @@ LOSSES: Final[Table] = {
     **_lost("Only the call's own language knows the field.", _SDK, "unknown_field"),
 }  # fmt: skip
 """What cannot be said to some row of this language, and what happens then."""
+
+UNTOLD: Final[Table] = {
+    **no_place("openai.types.chat.chat_completion_message", "foreign_part"),
+    "citation_source": Rule(
+        DROP, "An annotation names an address.", "openai.types.chat.chat_completion_message"
+    ),
+}
+"""What an answer to a client of this language cannot say."""

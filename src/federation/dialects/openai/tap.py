@@ -124,8 +124,20 @@ class StreamTap:
         Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
         reports before the answer has started.
         """
-        if self._form[1] and not self._cutter.held and self._is_more_text(data):
-            return data
+        head, tail = self._form
+        if tail and not self._cutter.held:
+            begin, end = len(head), len(data) - len(tail)
+            # As in `_is_more_text`, for the single event that a read mostly brings.
+            if (
+                data.startswith(head)
+                and data.endswith(tail)
+                and data.find(b'"', begin) == end
+                and data.find(b"\n", begin, end) < 0
+            ):
+                self.events += 1
+                return data
+            if self._is_more_text(data):
+                return data
         events = self._cutter.feed(data)
         if len(events) == 1:
             return events[0] if self._pass(events[0]) else b""

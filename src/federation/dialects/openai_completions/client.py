@@ -19,7 +19,7 @@ from federation.dialects.openai_completions.glance import glance, read_prompt
 from federation.dialects.openai_completions.parse import parse
 from federation.dialects.openai_completions.render import render
 from federation.dialects.openai_completions.stream_render import StreamRenderer
-from federation.dialects.openai_completions.tables import NAME
+from federation.dialects.openai_completions.tables import NAME, UNTOLD
 from federation.dialects.whole import with_metadata
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
@@ -44,5 +44,6 @@ CLIENT: Final = ClientFace(
     stream_error=render_stream_error,
     with_metadata=with_metadata,
     stream_type=stream_type,
+    untold=UNTOLD,
     limits=("max_tokens",),
 )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.dialects.openai.errors import render_stream_error
 from federation.dialects.openai.stream_render import DONE
 from federation.dialects.openai.usage import write_usage
@@ -22,6 +22,7 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     Resumed,
@@ -37,7 +38,7 @@ class StreamRenderer:
     """See `faces.StreamRenderer`; one for each stream."""
 
     __slots__ = (
-        "_before", "_begun", "_failed", "_head", "_mended", "_offsets", "_parts", "_spoke",
+        "_before", "_begun", "_failed", "_head", "_mark", "_offsets", "_parts", "_spoke",
         "_usage", "_wants_usage",
     )  # fmt: skip
 
@@ -46,7 +47,8 @@ class StreamRenderer:
         self._wants_usage = request.usage_in_stream
         self._begun = Begun("", "")
         self._head = _opening(self._begun)
-        self._mended = b""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
         self._parts: set[tuple[int, int]] = set()
         """Parts whose text belongs into the completion."""
         self._offsets: dict[int, int] = {}
@@ -74,7 +76,9 @@ class StreamRenderer:
                     self._head = _opening(chunk)
                 case Resumed():
                     self._head = _opening(msgspec.structs.replace(self._begun, model=chunk.model))
-                    self._mended = b',"%b":%b' % (MARK.encode(), _encode(mark(chunk.model)))
+                    self._mark |= said_of(chunk)
+                case LeftOut():
+                    self._mark |= said_of(chunk)
                 case Finished():
                     finish = FINISHES.get(chunk.finish, "stop")
                     events.append(self._event(chunk.choice, "", None, finish))
@@ -115,7 +119,9 @@ class StreamRenderer:
             self._spoke.add(choice)
             text = self._before + text
         item = {"text": text, "index": choice, "logprobs": logprobs, "finish_reason": finish}
-        end = self._mended if finish is not None else b""
+        end = b""
+        if finish is not None and self._mark:
+            end = b',"%b":%b' % (MARK.encode(), _encode(self._mark))
         return b"%b[%b]%b}\n\n" % (self._head, _encode(item), end)
 
 

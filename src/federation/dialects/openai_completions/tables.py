@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from federation.dialects.openai import tables as chat
+from federation.dialects.untold import no_place
 
 NAME: Final = "openai_completions"
 
@@ -51,3 +52,9 @@ GOVERNED: Final = {name: entry for name, entry in chat.GOVERNED.items() if name 
 OBJECTS: Final = frozenset(("stream_options",))
 ECHO: Final = "echo"
 """Marks, in the message's `extra`, that the answer begins with the prompt."""
+
+UNTOLD: Final = no_place(
+    "https://platform.openai.com/docs/api-reference/completions/object",
+    "image", "audio", "video", "file", "citations", "thinking", "tool_calls", "foreign_part",
+)  # fmt: skip
+"""What an answer to a client of this language cannot say: it is text."""

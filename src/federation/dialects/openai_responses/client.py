@@ -11,7 +11,7 @@ from federation.dialects.openai_responses.parse import parse
 from federation.dialects.openai_responses.prompt import prompt
 from federation.dialects.openai_responses.render import render
 from federation.dialects.openai_responses.stream_render import StreamRenderer
-from federation.dialects.openai_responses.tables import NAME
+from federation.dialects.openai_responses.tables import NAME, UNTOLD
 from federation.dialects.whole import with_metadata
 from federation.schema.http import ClientRequest
 
@@ -31,5 +31,6 @@ CLIENT: Final = ClientFace(
     stream_error,
     with_metadata,
     _stream_type,
+    untold=UNTOLD,
     error_ends=True,
 )

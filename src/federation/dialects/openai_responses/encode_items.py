@@ -48,8 +48,6 @@ from federation.schema.parts import (
 )
 
 _ID_LIMIT: Final = 64
-_SAME_FILES: Final = frozenset((NAME, "openai"))
-"""Dialects whose file ids mean the same files."""
 _SOUNDS: Final = {"audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
@@ -68,7 +66,6 @@ class ItemEncoder:
         self.instructions = ""
         self._own = request.dialect == NAME
         self._stored = self._own and request.store is True
-        self._files = request.dialect in _SAME_FILES
         self._wire = wire
         self._row = wire.host.row
         self._losses = losses
@@ -172,7 +169,7 @@ class ItemEncoder:
             }
         if part.kind not in (IMAGE, FILE):
             self._losses.note(part.kind, where)
-        if part.file_id and not self._files:
+        if part.file_id and not self._own:
             self._losses.note("file_id", where)
         if part.url and part.kind == IMAGE and not self._row.image_urls:
             self._losses.note("image_url", where)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.mended import MARK, mark
+from federation.dialects.end_mark import MARK, said_of
 from federation.dialects.openai_responses.decode import OBJECT
 from federation.dialects.openai_responses.echo import echo_of
 from federation.dialects.openai_responses.errors import error_event, failure_item, stream_error
@@ -41,6 +41,7 @@ from federation.schema.chunks import (
     Delta,
     Failed,
     Finished,
+    LeftOut,
     Logprobs,
     PartBegun,
     PartEnded,
@@ -84,6 +85,8 @@ class StreamRenderer:
         self._usage: Usage | None = None
         self._over = False
         self._mended = ""
+        self._mark: dict[str, Any] = {}
+        """What the end says of itself."""
 
     def render(self, chunks: list[Chunk]) -> bytes:
         """The events for these chunks."""
@@ -113,7 +116,9 @@ class StreamRenderer:
         output = [Raw(item) for item in self._output]
         body = self._response | ending(finish.finish, output, self._usage)
         if self._mended:
-            body |= {"model": self._mended, MARK: mark(self._mended)}
+            body["model"] = self._mended
+        if self._mark:
+            body[MARK] = self._mark
         if self._writer is not None and self._writer.own:
             body |= finish.extra
         cut = INCOMPLETE.get(finish.finish) is not None
@@ -150,6 +155,9 @@ class StreamRenderer:
                 self._usage = chunk.usage
             case Resumed():
                 self._mended = chunk.model
+                self._mark |= said_of(chunk)
+            case LeftOut():
+                self._mark |= said_of(chunk)
             case Failed():
                 ended = self.fail(chunk.error)
                 self._events.out.append(ended)
@@ -184,8 +192,9 @@ class StreamRenderer:
                 self._release()
         elif self._now == _NOBODY and isinstance(chunk, PartBegun):
             self._write(chunk)
-        else:
+        elif isinstance(chunk, PartBegun) or chunk.part in self._waiting:
             self._waiting.setdefault(chunk.part, []).append(chunk)
+        # Else a citation of a text whose item may be closed: it is told as left out.
 
     def _release(self) -> None:
         """Write what waited, up to the next part that is still open."""

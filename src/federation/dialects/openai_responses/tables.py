@@ -21,6 +21,7 @@ from federation.dialects.governed import EMPTY, Governed, neutral
 from federation.dialects.losses import DROP, REFUSE, Rule, Table
 from federation.dialects.openai.tables import GOVERNED as CHAT_GOVERNED
 from federation.dialects.openai.tables import LISTED as CHAT_LISTED
+from federation.dialects.untold import no_place
 from federation.schema import chat
 
 NAME: Final = "openai_responses"
@@ -219,7 +220,9 @@ LOSSES: Final[Table] = {
     "image_url": Rule(REFUSE, "The row says that pictures must be inline.", _INPUT),
     "audio": Rule(REFUSE, "Input content is text, pictures and files.", _INPUT),
     "video": Rule(REFUSE, "Input content is text, pictures and files.", _INPUT),
-    "file_id": Rule(REFUSE, "The file is stored at another vendor.", _INPUT),
+    "file_id": Rule(
+        REFUSE, "An id is good at one account, and nothing tells that this is it.", _INPUT
+    ),
     "citations": Rule(DROP, "A document cannot ask to be cited.", _INPUT),
     "cache_marks": Rule(DROP, "The row says nothing of cache breakpoints.", _CREATE),
     "message_name": Rule(DROP, "Messages carry no names.", _INPUT),
@@ -246,3 +249,10 @@ LOSSES: Final[Table] = {
     "unknown_field": Rule(DROP, "The field belongs to another dialect.", _CREATE),
 }
 """What this dialect cannot say, or a row of it does not take."""
+
+UNTOLD: Final[Table] = no_place(
+    "openai SDK: types/responses/response_output_item.py",
+    "image_url", "audio", "video", "file", "late_citations", "foreign_part",
+)  # fmt: skip
+"""What an answer to a client of this language cannot say. A stream's items are closed one
+after the other, and an annotation stands in its text."""

@@ -19,11 +19,14 @@ from federation.gateway.attempt import Attempt
 from federation.gateway.call import OperationCall
 from federation.gateway.deciding import decide_operation, nobody_else
 from federation.gateway.funding import fund_operation
+from federation.gateway.guarded_bodies import PICTURES, WORDLESS, checked_answer
+from federation.gateway.guarded_events import GuardedEvents
 from federation.gateway.opening import opened
 from federation.gateway.operations.asking import Asking, Reading, all_of, ask
 from federation.gateway.operations.endpoint import BIG
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers, metadata, warnings
+from federation.gateway.safeguards import off_loop
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream, Kept
 from federation.gateway.trying import first_answer, leased
@@ -31,6 +34,7 @@ from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange
 from federation.routing.request import Verdict
 from federation.schema.http import ClientReply, Timeouts, WireReply, WireRequest
+from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 
 _JSON = b"application/json"
@@ -202,11 +206,17 @@ class _Run:
         self, index: int, asking: Asking, attempt: Attempt, body: bytes, kind: bytes
     ) -> ClientReply:
         call = self._call
+        guarding = call.guarding
+        if guarding is not None:
+            told = body
+            body = await off_loop(
+                guarding, len(told), lambda: checked_answer(guarding, call.operation, kind, told)
+            )
         wanted = call.account.router_chose or call.glance.ask.metadata
         if wanted and kind.partition(b";")[0] == _JSON and body[:1] == b"{":
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
-            told = metadata(call, attempt.deployment, elapsed_ms)
-            body = await self._off_loop(len(body), lambda: with_metadata(body, told))
+            facts = metadata(call, attempt.deployment, elapsed_ms)
+            body = await self._off_loop(len(body), lambda: with_metadata(body, facts))
         return ClientReply(200, self._headers(index, asking, kind), body)
 
     async def _open(
@@ -218,9 +228,14 @@ class _Run:
         exchange: Exchange,
     ) -> ClientReply:
         """Read until the answer has begun: up to there another deployment may still take over."""
-        tap = line.upstream.tap(self._call.glance, exchange.headers)
+        tap: StreamTap = line.upstream.tap(self._call.glance, exchange.headers)
+        guarding = self._call.guarding
+        if guarding is not None and self._call.operation not in WORDLESS | PICTURES:
+            tap = GuardedEvents(tap, guarding)
         within_s = self._phases(index).first_byte_s
         opening = await opened(exchange, tap, attempt, within_s, Kept())
+        if guarding is not None and tap.error is not None:
+            raise tap.error
         attempt.began()
         events = media_type(exchange.headers) == b"text/event-stream"
         in_band = self._call.face.stream_error if events else None

@@ -26,6 +26,7 @@ from federation.gateway.responses.history import (
 )
 from federation.gateway.responses.opening import BIG, Opened
 from federation.gateway.responses.shelf import Shelf
+from federation.gateway.stages.keep import subject_of
 from federation.gateway.world import World
 from federation.schema.http import ByteStream
 from federation.schema.storing import COMPLETED, RUNNING, Save
@@ -100,7 +101,10 @@ class KeepingRoom:
             if status in RUNNING and not running:
                 status = COMPLETED  # a provider that answers whole has nothing more to say
             tenant, names = call.key.tenant, names_of(found)
-            save = Save(tenant, name, pack(kept), found.previous, status, writer, names)
+            save = Save(
+                *(tenant, name, pack(kept), found.previous, status, writer, names),
+                subject=subject_of(call),
+            )
             return save, bytes(found.response)
 
         if len(response) + len(opened.said.body) > BIG:

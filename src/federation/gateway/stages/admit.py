@@ -9,6 +9,8 @@ as a rule about place, certification or price is in force, because they could br
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from msgspec import structs
 
 from federation.domain.routes import Settings
@@ -28,10 +30,10 @@ class Admission:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def __call__(self, call: C, following: Handler[C]) -> ClientReply:
+    def __call__(self, call: C, following: Handler[C]) -> Awaitable[ClientReply]:
         """Pass the call on with its duties, or raise `Forbidden` or `InvalidRequest` naming the
         field."""
-        return await following(admitted(self._world.current(), call))
+        return following(admitted(self._world.current(), call))
 
 
 def admitted(situation: Situation, call: C) -> C:

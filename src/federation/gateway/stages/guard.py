@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable
 
 from msgspec import structs
 
-from federation.errors import Forbidden
-from federation.gateway.call import Call, Handler, OperationCall
-from federation.gateway.safeguards import Guarding, Safeguard, demands, safeguard_of
+from federation.gateway.call import AnyCall, C, Call, Handler, OperationCall
+from federation.gateway.guarded_bodies import checked_body
+from federation.gateway.safeguards import Guarding, Safeguard, demands, off_loop, safeguard_of
+from federation.gateway.stages.admit import admitted
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations
 from federation.schema.http import ClientReply
+from federation.schema.operations import OperationGlance
 
-_BIG = 32 * 1024
-"""Bytes of a body that take some milliseconds to check."""
 _KEPT = 64
 _JSON = b"application/json"
 
@@ -32,7 +33,7 @@ class ContentGuard:
         self._world = world
         self._made: OrderedDict[Obligations, Safeguard] = OrderedDict()
 
-    async def chat(self, call: Call, following: Handler[Call]) -> ClientReply:
+    def chat(self, call: Call, following: Handler[Call]) -> Awaitable[ClientReply]:
         """Pass the call on with what may leave of it.
 
         Raises `Forbidden` for content that a policy does not allow, `PayloadTooLarge` for more
@@ -40,54 +41,83 @@ class ContentGuard:
         """
         duties = call.duties
         if duties is None or not demands(duties):
-            return await following(call)
-        guarding = await self._begin(duties, call.id)
-        call.account.guarding = guarding
+            return following(call)
+        return self._chat(call, duties, following)
+
+    async def _chat(self, call: Call, duties: Obligations, following: Handler[Call]) -> ClientReply:
         request = call.reading.canonical()
-        if len(call.request.body) > _BIG:
-            screened = await asyncio.to_thread(guarding.request, request)
-        else:
-            screened = guarding.request(request)
+        size = len(call.request.body)
+        guarding = await self.begin(duties, call)
+        screened = await off_loop(guarding, size, lambda: guarding.request(request))
+        call = classified(self._world, call, guarding)
+        if call.duties is not None and call.duties != duties:
+            return await self._chat(call, call.duties, following)
         reading = call.reading.screened(screened)
         return await following(structs.replace(call, reading=reading, guarding=guarding))
 
-    async def operation(
+    def operation(
         self, call: OperationCall, following: Handler[OperationCall]
-    ) -> ClientReply:
-        """The same for other operations, whose bodies are JSON: what is none is refused."""
+    ) -> Awaitable[ClientReply]:
+        """The same for other operations, whose bodies are checked as they stand."""
         duties = call.duties
         if duties is None or not demands(duties):
-            return await following(call)
-        guarding = await self._begin(duties, call.id)
-        call.account.guarding = guarding
-        kind = call.request.headers.get(b"content-type", _JSON).partition(b";")[0].strip()
-        if kind != _JSON:
-            raise Forbidden(
-                "A policy demands that content is checked, and uploads of this kind cannot be. "
-                "Send the call as JSON, or have the policy leave this operation out.",
-                code="content_unchecked",
-            )
+            return following(call)
+        return self._operation(call, duties, following)
+
+    async def _operation(
+        self, call: OperationCall, duties: Obligations, following: Handler[OperationCall]
+    ) -> ClientReply:
+        guarding = await self.begin(duties, call)
+        body = call.request.body
+        kind = call.request.headers.get(b"content-type", _JSON)
 
         def checked() -> OperationCall:
-            body = guarding.text(call.request.body.decode(), "body").encode()
-            if body == call.request.body:
+            told = checked_body(guarding, call.glance, kind, body)
+            if told == body:
                 return structs.replace(call, guarding=guarding)
-            request = structs.replace(call.request, body=body)
+            request = structs.replace(call.request, body=told)
             glance = call.face.glance(request)
             return structs.replace(call, request=request, glance=glance, guarding=guarding)
 
-        if len(call.request.body) > _BIG:
-            call = await asyncio.to_thread(checked)
-        else:
-            call = checked()
-        return await following(call)
+        after = await off_loop(guarding, len(body), checked)
+        call = classified(self._world, call, guarding)
+        if call.duties is not None and call.duties != duties:
+            return await self._operation(call, call.duties, following)
+        return await following(structs.replace(after, glance=_told(after.glance, call.glance)))
 
-    async def _begin(self, duties: Obligations, call_id: str) -> Guarding:
+    async def begin(self, duties: Obligations, call: AnyCall) -> Guarding:
+        """The checks of one call, entered in its account."""
         key = self._world.seal_key
         safeguard = self._made.get(duties)
         if safeguard is None:
-            safeguard = await asyncio.to_thread(safeguard_of, duties, key)
+            safeguard = await asyncio.to_thread(safeguard_of, duties, key, self._world.recognizers)
             self._made[duties] = safeguard
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
-        return Guarding.begin(safeguard, key, call_id)
+        guarding = Guarding.begin(safeguard, key, call.id)
+        call.account.guarding = guarding
+        return guarding
+
+
+def classified(world: World, call: C, guarding: Guarding) -> C:
+    """The call with the classes of data that were found in it among those that its author told,
+    judged anew by the policies where they are more. One that tells of none at all stays as
+    unclassified as it was: a search for some types says nothing of all others.
+
+    Raises as `admitted` does.
+    """
+    said: tuple[str, ...] | None = call.glance.ask.data_classes
+    if said is None:
+        return call
+    classes = guarding.classes().union(said)
+    if len(classes) == len(set(said)):
+        return call
+    ask = structs.replace(call.glance.ask, data_classes=tuple(sorted(classes)))
+    call = structs.replace(call, glance=structs.replace(call.glance, ask=ask))
+    call.account.book = None  # what was judged is another call now
+    return admitted(world.current(), call)
+
+
+def _told(glance: OperationGlance, classified: OperationGlance) -> OperationGlance:
+    ask = structs.replace(glance.ask, data_classes=classified.ask.data_classes)
+    return structs.replace(glance, ask=ask)

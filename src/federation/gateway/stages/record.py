@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from federation.errors import EvidenceUnwritable, FederationError
-from federation.gateway.call import AnyCall, C, Handler
+from federation.gateway.call import AnyCall, C, Handler, to_microseconds
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
@@ -161,7 +161,7 @@ def ended(call: AnyCall, outcome: str, status: int, error: str, duration_ms: flo
         finish=account.finish,
         error=error,
         started_ms=call.started_ms,
-        duration_ms=round(duration_ms, 3),
+        duration_ms=to_microseconds(duration_ms),
         first_byte_ms=account.first_byte_ms,
         usage=account.usage(),
         cost_nano=account.cost_nano(),
@@ -178,4 +178,5 @@ def ended(call: AnyCall, outcome: str, status: int, error: str, duration_ms: flo
         refusals=account.refusals,
         watched=account.watched,
         pots=account.pots,
+        payload=account.payload,
     )

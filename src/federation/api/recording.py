@@ -1,0 +1,122 @@
+"""Every change by the management API is on record: before it is done, and with what came of it.
+
+`asked` is written by `access.authorize`, which knows who asks; the rest here, around the whole
+application. The trap: what cannot be put on record is not done, but what is done cannot be
+undone because its second record could not be written; `asked` alone then says "perhaps".
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass, field
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from federation.control.notebook import Notebook
+from federation.domain.access import VirtualKey
+from federation.errors import EvidenceUnwritable
+from federation.evidence.records import Action
+
+log = logging.getLogger(__name__)
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_STATE = "recorded"
+_BODY_LIMIT = 256 * 1024
+
+
+class _Made(msgspec.Struct):
+    id: str = ""
+
+
+_made = msgspec.json.Decoder(_Made).decode
+
+
+def asked(notebook: Notebook, scope: Scope, route: str, key: VirtualKey, phase: str) -> None:
+    """Put on record that somebody asks for a change, or was `refused` one.
+
+    Raises `EvidenceUnwritable`; nothing may be done then.
+    """
+    if scope["method"] in READING or _STATE in scope.get("state", {}):
+        return
+    record = Action(
+        at_ms=notebook.now_ms(),
+        id=f"act_{secrets.token_hex(12)}",
+        phase=phase,
+        actor=key.id,
+        tenant=key.tenant,
+        role=key.role.value,
+        action=f"{scope['method']} {route}",
+        subject=scope["path"][:500],
+    )
+    notebook.write(record)
+    if phase == "asked":
+        scope.setdefault("state", {})[_STATE] = record
+
+
+@dataclass(slots=True)
+class _Watched:
+    """Holds back the head of an answer until it is known what was made."""
+
+    notebook: Notebook
+    scope: Scope
+    send: Send
+    head: Message | None = None
+    body: bytearray = field(default_factory=bytearray)
+    done: bool = False
+
+    async def __call__(self, message: Message) -> None:
+        record = self.scope.get("state", {}).get(_STATE)
+        if record is None or self.done:
+            await self.send(message)
+            return
+        if message["type"] == "http.response.start":
+            self.head = message
+            return
+        self.body += message.get("body", b"")[:_BODY_LIMIT]
+        self.finish(record, self.head["status"] if self.head is not None else 0)
+        if self.head is not None:
+            await self.send(self.head)
+        await self.send(message)
+
+    def finish(self, record: Action, status: int) -> None:
+        """Write what came of it, once."""
+        self.done = True
+        made = _id_of(bytes(self.body)) if status in (200, 201) else ""
+        after = msgspec.structs.replace(
+            record, at_ms=self.notebook.now_ms(), phase="done", status=status, made=made
+        )
+        try:
+            self.notebook.write(after)
+        except EvidenceUnwritable as error:
+            log.error("what came of a change is not on record", extra={"reason": error.message})  # noqa: TRY400
+
+
+class Recorded:
+    """The application behind, with its changes on record."""
+
+    def __init__(self, behind: ASGIApp) -> None:
+        self._behind = behind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] in READING:
+            await self._behind(scope, receive, send)
+            return
+        scope.setdefault("state", {})
+        notebook: Notebook = scope["app"].state.control.oversight.notebook
+        watched = _Watched(notebook, scope, send)
+        try:
+            await self._behind(scope, receive, watched)
+        finally:
+            record = scope["state"].get(_STATE)
+            if record is not None and not watched.done:
+                watched.finish(record, 500)
+
+
+def _id_of(body: bytes) -> str:
+    try:
+        return _made(body).id[:200]
+    except msgspec.MsgspecError:
+        return ""

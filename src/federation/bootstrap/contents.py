@@ -1,0 +1,119 @@
+"""What keeps contents: the store of keys and its root, the desk, the seals of stored responses.
+
+The trap is the cost for those who keep nothing, nearly everybody: the store of keys is opened
+with its first use, and a Vault's client is imported only where there is a Vault.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from federation.config.settings import SealingSettings
+from federation.control.configuration import Configuration
+from federation.control.custody import Custody, Root
+from federation.control.data_desk import DataDesk
+from federation.control.ledger import Ledger
+from federation.control.notebook import Notebook
+from federation.control.payload_intake import PayloadIntake
+from federation.control.response_seals import ResponseSeals
+from federation.control.retention import Retention, SpoolKeys
+from federation.domain.policies import Payloads
+from federation.storage import secrets
+from federation.storage.books import FILES as BOOKS
+from federation.storage.books import open_books
+from federation.storage.engine import Stores
+from federation.storage.payload_spool import SpoolReader
+from federation.storage.payloads import SqlPayloads
+from federation.storage.sealing import Sealer
+from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
+from federation.storage.sealing_roots import FileRoot, MovedRoot
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The desk, and what seals stored responses."""
+
+    desk: DataDesk
+    seals: ResponseSeals
+
+
+def keep_contents(
+    data: Path,
+    stores: Stores,
+    configuration: Configuration,
+    ledger: Ledger,
+    replica: str,
+    master: bytes,
+    clock: Callable[[], float] = time.time,
+) -> Contents:
+    """Build it all; nothing is opened yet. Raises `ConfigError` for a root that cannot be."""
+    loaded = configuration.reading.loaded
+    wished = loaded.sealing
+    directory = data / "keys" if wished.directory is None else Path(wished.directory)
+    keys = SqlSealingKeys(lambda: _opened(directory, stores))
+    places = [directory, data]
+    if wished.tombstones is not None:
+        places.append(Path(wished.tombstones))
+
+    begun = partial(_begun, places, stores, configuration)
+    root = root_of(wished, directory, loaded.environ)
+    books = open_books(places)
+    custody = Custody(keys, root, books.tombstones, clock)
+    payloads = SqlPayloads(stores.quick)
+    intake = PayloadIntake(SpoolReader(data), payloads, custody)
+    notebook = Notebook(data, clock)
+    retention = Retention(custody, keys, payloads, intake, notebook, books)
+    spool_keys = SpoolKeys(replica, custody, intake, clock)
+    desk = DataDesk(
+        retention,
+        spool_keys,
+        payloads,
+        intake,
+        notebook,
+        ledger,
+        lambda: wanted(configuration),
+        begun,
+        clock,
+    )
+    old = Sealer(secrets.response_key(master))
+    return Contents(desk, ResponseSeals(custody, keys, begun, old))
+
+
+def root_of(wished: SealingSettings, directory: Path, environ: Mapping[str, str]) -> Root:
+    """The root key that is configured. Raises `ConfigError`."""
+    kind, _, place = wished.root.partition(":")
+    if kind == "file":
+        return FileRoot(directory / "root")
+    # A quarter of a second of imports, and a package that is installed only where it is wanted.
+    from federation.storage.sealing_vault import vault_root  # noqa: PLC0415 - see above
+
+    return MovedRoot(vault_root(kind, place, environ), FileRoot(directory / "root"))
+
+
+def wanted(configuration: Configuration) -> bool:
+    """Whether some call's content may have to be kept."""
+    snapshot = configuration.snapshot
+    if snapshot.settings.payloads.keep:
+        return True
+    rules = (rule for policy in snapshot.policies for rule in policy.rules)
+    return any(isinstance(rule, Payloads) and rule.keep for rule in rules)
+
+
+def _begun(places: Sequence[Path], stores: Stores, configuration: Configuration) -> bool:
+    """Whether anything was ever kept, or may have to be."""
+    left = (place / name for place in places for name in (*BOOKS, STORE))
+    return stores.shared or wanted(configuration) or any(path.exists() for path in left)
+
+
+def _opened(directory: Path, stores: Stores) -> Engine:
+    """Replicas share their keys as they share their store; else they lie apart from the data."""
+    if not stores.shared:
+        return open_keys(directory / STORE)
+    prepare_keys(stores.durable)
+    return stores.durable

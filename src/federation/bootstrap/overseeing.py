@@ -1,0 +1,89 @@
+"""Oversight over its stores: violations, remedies, versions of policies, compliance reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from federation.config.settings import Loaded
+from federation.control.approvals import ApprovalDesk, with_versions
+from federation.control.compliance import ComplianceDesk, Sources
+from federation.control.configuration import Configuration
+from federation.control.ingest import Ingest
+from federation.control.keys import KeyDesk
+from federation.control.notebook import Notebook
+from federation.control.oversight import Oversight
+from federation.control.providers import ProviderDesk
+from federation.control.remedies import RemedyDesk
+from federation.control.tenancy_ports import IssuedKeys
+from federation.control.threads import Errands
+from federation.control.violations import ViolationDesk
+from federation.domain.approvals import Stage
+from federation.domain.policies import kind_of
+from federation.storage.approvals import SqlApprovals, SqlPolicyVersions
+from federation.storage.compliance import SqlRecords
+from federation.storage.evidence_index import SqlEvidence
+from federation.storage.violations import SqlViolations
+
+
+def approved(engine: Engine, clock: Callable[[], float]) -> Callable[[Loaded], Loaded]:
+    """Puts what was approved over what was read from files."""
+    versions, approvals = SqlPolicyVersions(engine), SqlApprovals(engine)
+
+    def added(loaded: Loaded) -> Loaded:
+        now_ms = int(clock() * 1000)
+        return with_versions(
+            loaded,
+            versions.list(None, Stage.APPROVED),
+            approvals.list(Stage.APPROVED, now_ms),
+        )
+
+    return added
+
+
+def oversee(
+    data: Path,
+    engine: Engine,
+    index: SqlEvidence,
+    configuration: Configuration,
+    keys: KeyDesk,
+    issued: IssuedKeys,
+    providers: ProviderDesk,
+    ingest: Ingest,
+    errands: Errands,
+    clock: Callable[[], float],
+) -> Oversight:
+    """The desks of oversight, listening to an ingest."""
+    notebook = Notebook(data, clock, configuration.snapshot.settings.durability)
+    store = SqlViolations(engine)
+
+    def controls() -> Mapping[tuple[str, str], str]:
+        return {
+            (policy.name, kind_of(rule)): rule.control
+            for policy in configuration.snapshot.policies
+            for rule in policy.rules
+            if rule.control
+        }
+
+    violations = ViolationDesk(store, notebook, controls, errands)
+    approvals = ApprovalDesk(
+        configuration, SqlPolicyVersions(engine), SqlApprovals(engine), notebook, errands
+    )
+    remedies = RemedyDesk(
+        violations,
+        store,
+        keys,
+        issued,
+        providers,
+        approvals,
+        lambda: configuration.snapshot.policies,
+        notebook,
+        errands,
+    )
+    sources = Sources(data, SqlRecords(engine), store, index)
+    compliance = ComplianceDesk(sources, lambda: configuration.snapshot)
+    made = Oversight(configuration, notebook, violations, remedies, approvals, compliance, errands)
+    made.watch(ingest)
+    return made

@@ -1,0 +1,204 @@
+"""`federation data`: contents that are kept, and what is done about them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from federation.cli.guard import guarded
+from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Kept contents: list, show, hold, erase them; rotate the keys that seal them.",
+)
+
+Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
+Subject = Annotated[
+    str | None,
+    typer.Option(
+        "--subject", metavar="USER", help="The user's id as calls carry it, or key:ID for a key's."
+    ),
+]
+OneSubject = Annotated[
+    str,
+    typer.Option(
+        "--subject", metavar="USER", help="The user's id as calls carry it, or key:ID for a key's."
+    ),
+]
+
+
+@app.command(name="list")
+@guarded
+def list_payloads(
+    tenant: Tenant = None,
+    subject: Subject = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the calls of which contents are kept."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    data_work.list_payloads(place, tenant, subject, as_json=as_json)
+
+
+@app.command()
+@guarded
+def show(
+    call: Annotated[str, typer.Argument(metavar="CALL", help="The call's id.")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was said and answered in a call; that you did is put on record."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    data_work.show(Place(url, api_key, config, data), call, as_json=as_json)
+
+
+@app.command()
+@guarded
+def erase(
+    subject: OneSubject,
+    tenant: Tenant = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a person's contents unreadable for good, in backups too."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    if not yes:
+        typer.confirm(f"Destroy the keys to all that is kept of {subject}?", abort=True)
+    data_work.erase(Place(url, api_key, config, data), tenant, subject, as_json=as_json)
+
+
+@app.command()
+@guarded
+def erasures(
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List erasures: those done, and those that wait for a hold."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    data_work.list_erasures(Place(url, api_key, config, data), tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def hold(
+    reason: Annotated[str, typer.Argument(metavar="REASON", help="Why, such as a case number.")],
+    tenant: Tenant = None,
+    subject: Subject = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a person's contents, or a whole tenant's, whatever their time and whoever erases."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    place = Place(url, api_key, config, data)
+    data_work.hold(place, tenant, subject, reason, as_json=as_json)
+
+
+@app.command()
+@guarded
+def holds(
+    tenant: Tenant = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the legal holds in force."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    data_work.list_holds(Place(url, api_key, config, data), tenant, as_json=as_json)
+
+
+@app.command()
+@guarded
+def release(
+    hold: Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """End a hold; what waited for it happens now."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    data_work.release(Place(url, api_key, config, data), hold, as_json=as_json)
+
+
+@app.command()
+@guarded
+def keys(
+    tenant: Tenant = None,
+    root: Annotated[bool, typer.Option("--root", help="The root key's.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show how many keys each key wraps."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    data_work.keys(Place(url, api_key, config, data), tenant, root=root, as_json=as_json)
+
+
+@app.command()
+@guarded
+def rotate(
+    tenant: Tenant = None,
+    root: Annotated[
+        bool, typer.Option("--root", help="The root key, above those of all tenants.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a rotation; make no newer key.")
+    ] = False,
+    most: Annotated[
+        int | None,
+        typer.Option("--most", min=1, max=1_000_000, metavar="N", help="Rewrap so many now."),
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a newer key and bring the others under it; all stays readable meanwhile."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    wanted = {"tenant": tenant, "root": root, "begin": not resume, "most": most}
+    data_work.rotate(Place(url, api_key, config, data), wanted, as_json=as_json)

@@ -1,0 +1,246 @@
+"""The files of a backup: what lies beside the store, keys apart, and a list with their digests.
+
+The trap: journals grow while they are copied. What is copied is what was there, a last line
+cut in two included; whoever reads a journal takes that for a torn one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from federation.cli.failures import CommandFailed
+from federation.storage import backups
+from federation.storage.books import FILES as BOOKS
+from federation.storage.engine import FILE, LOCAL
+from federation.storage.sealing_keys import STORE
+
+MANIFEST: Final = "backup.json"
+FILES: Final = "files"
+FORMAT: Final = 1
+_CHUNK: Final = 1 << 20
+_KEYS: Final = (".key", ".seed")
+_OURS: Final = (FILE, LOCAL)
+_KEY_STORE: Final = f"keys/{STORE}"
+
+Files = dict[str, dict[str, Any]]
+
+
+def fresh(directory: Path) -> None:
+    """Make a directory that was not there. Raises `CommandFailed`."""
+    try:
+        directory.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise CommandFailed(
+            f"{directory} is there already.", hint="Name a new directory.", code="exists"
+        ) from None
+    except OSError as error:
+        raise CommandFailed(f"{directory} cannot be made: {error.strerror}.") from error
+
+
+def copy_data(data: Path, to: Path, progress: backups.Progress) -> Files:
+    """Copy all that is neither store, key nor of the moment; name, size and digest of each."""
+    found = list(_data(data))
+    files: Files = {}
+    for n, path in enumerate(found):
+        name = path.relative_to(data).as_posix()
+        progress(FILES, n, len(found))
+        target = to / FILES / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            files[name] = _copied(path, target)
+        except FileNotFoundError:
+            continue  # it was swept meanwhile
+    return files
+
+
+def copy_keys(data: Path, to: Path) -> int:
+    """Copy the keys, and the store of sealing keys where it is used; how many files.
+
+    What was destroyed is written down beside them: such a list stays where there is one.
+    """
+    count = 0
+    for path in _all(data):
+        name = path.relative_to(data)
+        if path.suffix in _KEYS or name.parts[0] == "keys":
+            target = to / name
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if name.as_posix() == _KEY_STORE:
+                for end in ("", "-wal", "-shm"):
+                    target.with_name(STORE + end).unlink(missing_ok=True)
+                backups.copy_database(path, target)
+            elif path.name.startswith(STORE) or (path.name in BOOKS and target.exists()):
+                continue
+            else:
+                _copied(path, target)
+            count += 1
+    return count
+
+
+def write_manifest(to: Path, dump: backups.Dump, files: Files, at_ms: int) -> None:
+    """The list, written last: a backup without it is none."""
+    whole = {"federation_backup": FORMAT, "at_ms": at_ms, "store": backups.write_dump(dump)}
+    stored = {
+        path.relative_to(to).as_posix(): _digest(path)
+        for path in sorted(to.rglob("*"))
+        if path.is_file() and FILES not in path.relative_to(to).parts[:1]
+    }
+    text = json.dumps(whole | {"files": files, "stored": stored}, indent=1)
+    (to / MANIFEST).write_text(text + "\n", "utf-8")
+
+
+def read_manifest(source: Path) -> tuple[backups.Dump, Files]:
+    """What a backup says that it holds, its own files verified. Raises `CommandFailed`."""
+    try:
+        whole = json.loads((source / MANIFEST).read_text("utf-8"))
+        if whole["federation_backup"] != FORMAT:
+            raise CommandFailed(f"{source} is a backup of a newer version.", code="newer")
+        dump, files = backups.read_dump(whole["store"]), whole["files"]
+        for name, said in whole["stored"].items():
+            _same(source / name, said)
+    except OSError as error:
+        raise CommandFailed(
+            f"{source} is no backup: {error.strerror}.", code="no_backup"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CommandFailed(f"{source} is no backup.", code="no_backup") from None
+    return dump, files
+
+
+def verify(source: Path, files: Files, progress: backups.Progress) -> None:
+    """Hold every file against its digest, before anything is touched. Raises `CommandFailed`."""
+    for n, (name, said) in enumerate(files.items()):
+        progress("verify", n, len(files))
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise CommandFailed("The backup names a file outside of itself.", code="no_backup")
+        _same(source / FILES / name, said)
+
+
+def put_aside(data: Path, *, force: bool, shared: bool) -> Path | None:
+    """Make room in a data directory: what is there goes into one beside it, keys stay.
+
+    Raises `CommandFailed` where there is something and nobody said to.
+    """
+    there = [path for path in (*_data(data), *(data / name for name in _OURS)) if path.is_file()]
+    there = [path for path in there if path.name not in BOOKS]
+    if not there:
+        return None
+    if not force:
+        what = "evidence or journals" if shared else "a store"
+        raise CommandFailed(
+            f"There is {what} in {data} already.",
+            hint="With --force it is put aside, not deleted.",
+            code="not_empty",
+        )
+    aside = data / "aside"
+    n = 1
+    while (aside / str(n)).exists():
+        n += 1
+    for path in there:
+        target = aside / str(n) / path.relative_to(data)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.rename(target)
+    for name in _OURS:
+        for end in ("-wal", "-shm"):
+            (data / (name + end)).unlink(missing_ok=True)
+    return aside / str(n)
+
+
+def moved(path: Path) -> Path:
+    """Put a store's file aside; where it is now."""
+    aside = path.parent / "aside"
+    n = 1
+    while (aside / str(n)).exists():
+        n += 1
+    target = aside / str(n) / path.name
+    target.parent.mkdir(mode=0o700, parents=True)
+    path.rename(target)
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    return target
+
+
+def put_back(source: Path, data: Path, files: Files, progress: backups.Progress) -> None:
+    """Copy the files of a backup into a data directory."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for n, name in enumerate(files):
+        progress(FILES, n, len(files))
+        target = data / name
+        if name in BOOKS and target.exists():
+            continue  # it may name keys that were destroyed since
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _copied(source / FILES / name, target)
+
+
+def put_store(source: Path, path: Path) -> None:
+    """Copy the SQLite store of a backup to its place."""
+    _copied(source / backups.STORE, path)
+
+
+def put_keys(source: Path, data: Path) -> int:
+    """Copy keys into a data directory, over those that are there; how many there were."""
+    if not source.is_dir():
+        raise CommandFailed(f"There are no keys in {source}.", code="not_found")
+    return copy_keys(source, data)
+
+
+def _all(data: Path) -> Iterator[Path]:
+    for path in sorted(data.rglob("*")):
+        inside = path.relative_to(data).parts
+        if path.is_file() and inside[0] not in ("run", "aside"):
+            yield path
+
+
+def _data(data: Path) -> Iterator[Path]:
+    stores = {name + end for name in _OURS for end in ("", "-wal", "-shm", "-journal")}
+    for path in _all(data):
+        name = path.relative_to(data).as_posix()
+        if path.relative_to(data).parts[0] == "keys":
+            continue
+        if name not in stores and path.suffix not in (*_KEYS, ".lock"):
+            yield path
+
+
+def _copied(path: Path, target: Path) -> dict[str, Any]:
+    """Copy at most what is there now, for its owner only."""
+    whole, size = hashlib.sha256(), 0
+    draft = target.with_name(f".{target.name}.new")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with path.open("rb") as source, os.fdopen(fd, "wb") as copy:
+        left = path.stat().st_size
+        while left > 0 and (data := source.read(min(_CHUNK, left))):
+            whole.update(data)
+            size += copy.write(data)
+            left -= len(data)
+        copy.flush()
+        os.fsync(copy.fileno())
+    draft.replace(target)
+    shutil.copystat(path, target)
+    target.chmod(0o600)
+    return {"bytes": size, "sha256": whole.hexdigest()}
+
+
+def _digest(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }
+
+
+def _same(path: Path, said: Any) -> None:
+    try:
+        good = _digest(path) == said
+    except OSError:
+        good = False
+    if not good:
+        raise CommandFailed(
+            f"{path} is not what the backup says that it is.",
+            hint="Nothing was changed. Take another copy of the backup.",
+            code="damaged",
+        )

@@ -1,0 +1,48 @@
+"""Which store a command means: the data directory's own, or the one that its configuration names.
+
+The trap: other gateways may be at work on a shared one. Only a change of their own data
+directory's can be seen by its lock; whoever lives on a shared store says so in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from federation.cli.place import Place
+from federation.config.stores import StoreAddresses, peek_stores
+from federation.errors import NotFound
+from federation.storage.engine import FILE, LOCAL, Stores, opened_stores
+
+
+def addresses(place: Place) -> StoreAddresses:
+    """What the configuration says. Raises `ConfigError`."""
+    return peek_stores(place.config_dir, place.environ)
+
+
+@contextmanager
+def stores(place: Place) -> Iterator[Stores]:
+    """The stores of a place, up to date. Raises `ConfigError`, `Unavailable`."""
+    with opened_stores(place.data_dir, addresses(place).database) as opened:
+        yield opened
+
+
+@contextmanager
+def existing(place: Place) -> Iterator[Stores]:
+    """As `stores`, where there is one already. Raises `NotFound`."""
+    if not is_there(place):
+        raise NotFound(f"There is no store in {place.data_dir}.")
+    with stores(place) as opened:
+        yield opened
+
+
+def is_there(place: Place) -> bool:
+    """Whether a gateway has ever kept anything here."""
+    shared = addresses(place).database is not None
+    return own_file(place.data_dir, shared=shared).is_file()
+
+
+def own_file(data: Path, *, shared: bool) -> Path:
+    """The SQLite file in a data directory."""
+    return data / (LOCAL if shared else FILE)

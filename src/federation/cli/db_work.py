@@ -1,0 +1,261 @@
+"""The work of `federation db`.
+
+The trap: a restore that meets a running gateway would pull the store from under it. Its lock
+says whether one runs on the data directory, a shared store says who lives on it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from federation.cli import db_files, db_store, output
+from federation.cli.failures import CommandFailed
+from federation.cli.place import Place
+from federation.storage import backups
+from federation.storage.engine import open_engine, open_postgres, prepare_schema, reading
+from federation.storage.replicas import SqlReplicas
+from federation.storage.revisions import revision
+from federation.storage.tables import HEAD
+from federation.storage.tables_replicas import missing_notices
+from federation.storage.upgrade import pending, upgrade_to
+
+
+def upgrade(place: Place, *, as_json: bool) -> None:
+    """Bring the schema up to date, and say from where to where."""
+    before = _revision(place)
+    shared = db_store.addresses(place).database is not None
+    if not shared:
+        _nobody(place)
+    with db_store.existing(place) as stores, reading(stores.durable) as connection:
+        after = revision(connection)
+    if as_json:
+        output.print_json({"object": "schema", "before": before, "after": after})
+    elif before == after:
+        output.say(f"The store is up to date: schema {after}.")
+    else:
+        output.say(f"The store was brought from schema {before or 'none'} to {after}.")
+
+
+def check(place: Place, *, as_json: bool) -> None:
+    """Say what is wrong; raises `CommandFailed` where anything is."""
+    found = _revision(place)
+    database = db_store.addresses(place).database
+    problems = [] if found else ["there is no schema"]
+    waiting: list[str] = []
+    if database is None:
+        path = db_store.own_file(place.data_dir, shared=False)
+        problems += backups.check_sqlite(path)
+        engine = open_engine(path)
+    else:
+        problems += backups.check_sqlite(db_store.own_file(place.data_dir, shared=True))
+        engine = open_postgres(database)
+    try:
+        if found and found != HEAD:
+            waiting = pending(engine, found)
+        elif found and database is not None:
+            problems += [f"changes of '{name}' are not told" for name in missing_notices(engine)]
+    finally:
+        engine.dispose()
+    facts: dict[str, Any] = {
+        "object": "check",
+        "store": "sqlite" if database is None else "postgresql",
+        "schema": found,
+        "newest": HEAD,
+        "pending": waiting,
+        "problems": problems,
+    }
+    if problems:
+        message = f"The store is not sound: {'; '.join(problems)}."
+        raise CommandFailed(message, code="store_unsound", details=facts)
+    if as_json:
+        output.print_json(facts)
+    elif waiting:
+        output.say(f"The store is sound; `federation db upgrade` has {len(waiting)} steps to go.")
+    else:
+        output.say(f"The store is sound and up to date: schema {found}.")
+
+
+def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
+    """Copy the store and what lies beside it into a new directory."""
+    if not db_store.is_there(place):
+        raise CommandFailed(f"There is no store in {place.data_dir}.", code="not_found")
+    database = db_store.addresses(place).database
+    db_files.fresh(to)
+    told = _progress(quiet=as_json)
+    if database is None:
+        dump = backups.dump_sqlite(db_store.own_file(place.data_dir, shared=False), to, told)
+    else:
+        engine = open_postgres(database)
+        try:
+            dump = backups.dump_postgres(engine, to, told)
+        finally:
+            engine.dispose()
+    files = db_files.copy_data(place.data_dir, to, told)
+    db_files.write_manifest(to, dump, files, int(time.time() * 1000))
+    kept = 0
+    if keys is not None:
+        db_files.fresh(keys)
+        kept = db_files.copy_keys(place.data_dir, keys)
+        if database is not None:
+            engine = open_postgres(database)
+            try:
+                kept += backups.dump_keys(engine, keys, told)
+            finally:
+                engine.dispose()
+    rows = sum(count for _, count in dump.tables.values())
+    if as_json:
+        facts = {"object": "backup", "path": str(to), "schema": dump.revision, "rows": rows}
+        output.print_json(facts | {"files": len(files), "keys": kept})
+        return
+    output.say(f"{rows} rows (schema {dump.revision}) and {len(files)} files are in {to}.")
+    if keys is not None:
+        output.say(f"{kept} keys are in {keys}: keep them somewhere else than the data.")
+    else:
+        output.note("No key is in it: copy those with --keys to a place of their own.")
+
+
+def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_json: bool) -> None:
+    """Put a backup in place of what is there."""
+    _nobody(place)
+    dump, files = db_files.read_manifest(source)
+    database = db_store.addresses(place).database
+    wanted = "sqlite" if database is None else "postgresql"
+    if dump.kind != wanted:
+        raise CommandFailed(
+            f"The backup is of {dump.kind}, and the configuration names {wanted}.",
+            code="other_store",
+        )
+    told = _progress(quiet=as_json)
+    db_files.verify(source, files, told)
+    if database is not None:
+        _into_postgres(database, source, dump, force=force, told=told)
+    aside = db_files.put_aside(place.data_dir, force=force, shared=database is not None)
+    db_files.put_back(source, place.data_dir, files, told)
+    if database is None:
+        db_files.put_store(source, db_store.own_file(place.data_dir, shared=False))
+    kept = 0 if keys is None else db_files.put_keys(keys, place.data_dir)
+    if keys is not None and database is not None:
+        engine = open_postgres(database)
+        try:
+            backups.load_keys(engine, keys)
+        finally:
+            engine.dispose()
+    if as_json:
+        facts = {"object": "restore", "schema": dump.revision, "files": len(files), "keys": kept}
+        output.print_json(facts | {"aside": None if aside is None else str(aside)})
+        return
+    output.say(f"The backup of schema {dump.revision} is in place; a start brings it up to date.")
+    if aside is not None:
+        output.note(f"What was there lies in {aside}.")
+
+
+def move(place: Place, *, force: bool, as_json: bool) -> None:
+    """Put what the data directory's own store holds into the shared one, and the file aside."""
+    _nobody(place)
+    database = db_store.addresses(place).database
+    if database is None:
+        raise CommandFailed(
+            "The configuration names no shared database.",
+            hint="Set storage.database, or FEDERATION_DATABASE_URL.",
+            code="usage",
+        )
+    path = db_store.own_file(place.data_dir, shared=False)
+    if not path.is_file():
+        raise CommandFailed(f"There is no store in {place.data_dir}.", code="not_found")
+    source = open_engine(path)
+    try:
+        prepare_schema(source, path)
+        with _emptied(database, force=force) as target:
+            prepare_schema(target)
+            rows = backups.move(source, target, _progress(quiet=as_json))
+    finally:
+        source.dispose()
+    aside = db_files.moved(path)
+    if as_json:
+        output.print_json({"object": "move", "rows": rows, "aside": str(aside)})
+        return
+    output.say(f"{rows} rows are in the shared database; the file lies in {aside}.")
+
+
+@contextmanager
+def _emptied(database: str, *, force: bool) -> Iterator[Any]:
+    """The shared database, with nothing in it. Raises `CommandFailed` where there is something
+    that must stay."""
+    engine = open_postgres(database)
+    try:
+        if not backups.empty(engine):
+            _check_unused(engine, force=force)
+            backups.wipe(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _check_unused(engine: Any, *, force: bool) -> None:
+    with reading(engine) as connection:
+        current = revision(connection) == HEAD
+    living = [one.id for one in SqlReplicas(engine).list() if one.alive] if current else []
+    if living:
+        raise CommandFailed(
+            f"Gateways are at work on the database: {', '.join(living)}.",
+            hint="Stop them first; one that was killed counts for 15 seconds more.",
+            code="in_use",
+        )
+    if not force:
+        raise CommandFailed(
+            "The database is not empty.",
+            hint="With --force everything of a gateway in it is dropped first.",
+            code="not_empty",
+        )
+
+
+def _into_postgres(
+    database: str, source: Path, dump: backups.Dump, *, force: bool, told: backups.Progress
+) -> None:
+    with _emptied(database, force=force) as engine:
+        upgrade_to(engine, dump.revision)
+        backups.load_postgres(engine, source, dump, told)
+        prepare_schema(engine)
+
+
+def _revision(place: Place) -> str | None:
+    """The schema as it is; None where there is none. Raises `Unavailable`, `CommandFailed`."""
+    database = db_store.addresses(place).database
+    path = db_store.own_file(place.data_dir, shared=database is not None)
+    if database is None and not path.is_file():
+        raise CommandFailed(f"There is no store in {place.data_dir}.", code="not_found")
+    engine = open_engine(path) if database is None else open_postgres(database)
+    try:
+        with reading(engine) as connection:
+            return revision(connection)
+    finally:
+        engine.dispose()
+
+
+def _nobody(place: Place) -> None:
+    """Raises `CommandFailed` where a gateway runs on the data directory."""
+    if (running := place.holder()) is not None:
+        raise CommandFailed(
+            f"The data directory {place.data_dir} is in use by {running}.",
+            hint="Stop it first.",
+            code="in_use",
+        )
+
+
+def _progress(*, quiet: bool) -> backups.Progress:
+    """Says each thing once, and then how far it is, at most once a second."""
+    last_s, last = 0.0, ""
+
+    def told(what: str, done: int, whole: int) -> None:
+        nonlocal last_s, last
+        now_s = time.monotonic()
+        if quiet or (what == last and now_s - last_s < 1.0):
+            return
+        last_s, last = now_s, what
+        output.note(f"{what} {100 * done // whole} %" if whole else what)
+
+    return told

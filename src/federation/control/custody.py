@@ -1,0 +1,367 @@
+"""Who holds the sealing keys: makes, unwraps, rewraps and destroys them. Blocks; thread-safe.
+
+The order of a destruction is the point: its tombstone is on the disk in every place before the
+key is blanked, so that no crash and no restored backup can bring a key back unnoticed. And a
+key that was replaced in a rotation gets no tombstone: a backup from before it needs that key.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import RLock
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from federation.errors import NotFound, Unavailable
+from federation.evidence.sealing import (
+    KEY_BYTES,
+    MOST_USES,
+    NONCE_BYTES,
+    Row,
+    SealingKey,
+    Unsealable,
+    key_named,
+    pseudonym,
+    seal,
+    unseal,
+)
+from federation.storage.books import Book, Tombstone
+from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT, HoldEntry, KeyEntry
+from federation.storage.sealing_keys import SqlSealingKeys
+from federation.storage.secrets import new_id
+
+USES_AT_ONCE: Final = 1 << 20
+"""Uses of a key that are written down before they happen: a crash forgets none."""
+KEPT: Final = 10_000
+"""Keys held open."""
+LOOK_MS: Final = 5_000
+"""How long a key may still be sealed with that another replica has destroyed."""
+_DAY_MS: Final = 86_400_000
+_QUICK: Final = 1
+"""A level of compression: conversations shrink to a third at the price of a copy."""
+
+
+class Root(Protocol):
+    """The key above all others, wherever it is: a file, a Vault, or a key management service
+    for which this is the interface. All of it may block, and raises `Unavailable`."""
+
+    def version(self) -> str:
+        """The version that wraps now."""
+        ...
+
+    def wrap(self, key: bytes, bound: bytes) -> tuple[str, bytes]:
+        """The version that did it, and the key in a form that only it opens. `bound` must be
+        given again, byte for byte, to open it."""
+        ...
+
+    def unwrap(self, version: str, wrapped: bytes, bound: bytes) -> bytes:
+        """The key again, whatever version wrapped it."""
+        ...
+
+    def rotate(self) -> str:
+        """Make the next version; older ones still unwrap."""
+        ...
+
+
+class KeyGone(Exception):
+    """The key was destroyed: what it sealed cannot be read by anyone any more."""
+
+
+@dataclass(slots=True)
+class _InUse:
+    """A data key that contents are sealed with now."""
+
+    key: SealingKey
+    left: int
+    until_ms: int
+    uses: int
+    looked_ms: int
+    """When it was last seen to be alive."""
+
+
+@dataclass(slots=True)
+class Rotation:
+    """How a rotation stands: keys rewrapped now, and those still under older ones."""
+
+    newest: str
+    done: int = 0
+    left: int = 0
+    by_parent: dict[str, int] = field(default_factory=dict)
+
+
+class Custody:
+    """The keys of one installation. `open` first. Methods raise `Unavailable` where the store
+    or the root cannot be reached."""
+
+    def __init__(
+        self,
+        store: SqlSealingKeys,
+        root: Root,
+        tombstones: Book[Tombstone],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._root = root
+        self._tombstones = tombstones
+        self._clock = clock
+        self._lock = RLock()
+        self._opened: OrderedDict[str, SealingKey] = OrderedDict()
+        self._in_use: OrderedDict[tuple[str, str, str], _InUse] = OrderedDict()
+        self._names: dict[str, SealingKey] = {}
+
+    def open(self) -> list[str]:
+        """Destroy again what a restored backup brought back; the keys that it was. Raises
+        `EvidenceUnwritable` where the tombstones cannot be written."""
+        with self._lock:
+            self._tombstones.level()
+            stones = self._tombstones.read()
+            back = [key.id for key in self._store.living() if key.id in stones]
+            for key in back:
+                self._store.destroy([key], self._now_ms(), stones[key].why)
+            self._opened.clear()
+            self._in_use.clear()
+            return back
+
+    def close(self) -> None:
+        """Let go of the store and of every open key."""
+        with self._lock:
+            self._opened.clear()
+            self._in_use.clear()
+            self._names.clear()
+            self._store.close()
+
+    def name(self, tenant: str, subject: str) -> str:
+        """A person's pseudonym; the same as long as the tenant's key for names lives."""
+        with self._lock:
+            key = self._names.get(tenant)
+            if key is None:
+                entry = self._store.newest(NAMES, tenant) or self._make(NAMES, tenant)
+                key = self._names[tenant] = self._open(entry)
+            return pseudonym(key.key, subject)
+
+    def seal(self, row: Row, subject: str, at_ms: int, until_ms: int, content: bytes) -> bytes:
+        """Seal a content of a person (by pseudonym) that is wanted until `until_ms`."""
+        with self._lock:
+            key = self._data_key(row.tenant, subject, at_ms, until_ms)
+        packed = zlib.compress(content, _QUICK)
+        return seal(key, row, packed, secrets.token_bytes(NONCE_BYTES))
+
+    def content(self, row: Row, sealed: bytes) -> bytes:
+        """What `seal` sealed. Raises `KeyGone` where its key was destroyed, and `Unsealable`."""
+        return zlib.decompress(self.unseal(row, sealed))
+
+    def unseal(self, row: Row, sealed: bytes) -> bytes:
+        """What anybody sealed with one of our keys; raises as `content` does."""
+        return unseal(self.key(key_named(sealed)), row, sealed)
+
+    def key(self, key: str) -> SealingKey:
+        """An open key. Raises `KeyGone`, and `Unsealable` for one that was never here."""
+        with self._lock:
+            # Always asked for: another replica may have destroyed what is held open here.
+            entry = self._store.find(key)
+            if entry is None:
+                raise Unsealable(f"the key {key} is not in this store of keys")
+            if entry.destroyed_ms is not None:
+                self._forget({key})
+                raise KeyGone(key)
+            return self._open(entry)
+
+    def spool_key(self, owner: str) -> SealingKey:
+        """A new key for the workers of a replica to seal with on the way here; older ones
+        still open."""
+        with self._lock:
+            return self._open(self._make(SPOOL, "", owner))
+
+    def spool_keys(self, owner: str) -> list[str]:
+        """The keys of this kind that are there, oldest first."""
+        return [entry.id for entry in self._store.living(SPOOL, "", owner)]
+
+    def keys_of(self, tenant: str, subject: str | None) -> list[KeyEntry]:
+        """A person's data keys that are not destroyed; of everyone in the tenant where None."""
+        return self._store.living(DATA, tenant, subject)
+
+    def expired(self, now_ms: int, holds: Sequence[HoldEntry], most: int) -> list[KeyEntry]:
+        """Data keys of which nothing is wanted any more, and that no hold covers."""
+        return self._store.expired(now_ms, holds, most)
+
+    def destroy(self, keys: Iterable[KeyEntry | str], why: str) -> int:
+        """Destroy keys for good; how many were still there. Raises `EvidenceUnwritable`, and
+        then destroys nothing."""
+        with self._lock:
+            entries = [key if isinstance(key, KeyEntry) else self._found(key) for key in keys]
+            now_ms = self._now_ms()
+            living = [entry for entry in entries if entry.destroyed_ms is None]
+            stones = [Tombstone(entry.id, entry.tenant, now_ms, why) for entry in living]
+            self._tombstones.add(stones)
+            gone = self._store.destroy([entry.id for entry in living], now_ms, why)
+            self._forget({entry.id for entry in living})
+            return gone
+
+    def rotate(self, tenant: str, *, begin: bool, most: int | None = None) -> Rotation:
+        """Bring a tenant's keys under its newest one, `most` of them now; `begin` makes a newer
+        one first. Goes on where it was broken off; meanwhile the older ones still open. The
+        last round blanks those that nothing needs any more."""
+        with self._lock:
+            newest = self._store.newest(TENANT, tenant)
+            if newest is None:
+                raise NotFound(f"Nothing of the tenant '{tenant}' was ever sealed.")
+            if begin:
+                newest = self._make(TENANT, tenant)
+            waiting = [
+                entry
+                for entry in self._store.living(tenant=tenant, but_parent=newest.id)
+                if entry.kind != TENANT
+            ]
+            now = waiting if most is None else waiting[:most]
+            changed = [
+                (entry.id, newest.id, self._wrap(newest, entry, self._open(entry).key))
+                for entry in now
+            ]
+            self._store.rewrap(changed)
+            if len(now) == len(waiting):
+                old = [key.id for key in self._store.living(TENANT, tenant) if key.id != newest.id]
+                self._store.destroy(old, self._now_ms(), "rotated")
+                self._forget(set(old))
+            return self._standing(tenant, newest.id, len(now), len(waiting) - len(now))
+
+    def rotate_root(self, *, begin: bool, most: int | None = None) -> Rotation:
+        """The same for what the root wraps. Its older versions are the operator's to remove."""
+        with self._lock:
+            version = self._root.rotate() if begin else self._root.version()
+            waiting = [
+                entry
+                for entry in self._store.living(but_parent=version)
+                if entry.kind in (TENANT, SPOOL)
+            ]
+            now = waiting if most is None else waiting[:most]
+            changed = []
+            for entry in now:
+                parent, wrapped = self._root.wrap(self._open(entry).key, _bound(entry))
+                changed.append((entry.id, parent, wrapped))
+            self._store.rewrap(changed)
+            return self._standing(None, version, len(now), len(waiting) - len(now))
+
+    def standing(self, tenant: str | None) -> Rotation:
+        """Which keys are wrapped by which; of the root where None."""
+        with self._lock:
+            if tenant is None:
+                version = self._root.version()
+                return self._standing(None, version, 0, None)
+            newest = self._store.newest(TENANT, tenant)
+            return self._standing(tenant, "" if newest is None else newest.id, 0, None)
+
+    def _standing(self, tenant: str | None, newest: str, done: int, left: int | None) -> Rotation:
+        kinds = (TENANT, SPOOL) if tenant is None else (DATA, NAMES)
+        counts: dict[str, int] = {}
+        for entry in self._store.living(tenant=tenant):
+            if entry.kind in kinds:
+                counts[entry.parent] = counts.get(entry.parent, 0) + 1
+        older = sum(count for parent, count in counts.items() if parent != newest)
+        return Rotation(newest, done, older if left is None else left, counts)
+
+    def _data_key(self, tenant: str, subject: str, at_ms: int, until_ms: int) -> SealingKey:
+        """The key of a person and month, with one more use counted."""
+        period = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m")
+        owner = tenant, subject, period
+        used = self._in_use.get(owner)
+        now_ms = self._now_ms()
+        if used is not None and now_ms - used.looked_ms > LOOK_MS:
+            entry = self._store.find(used.key.id)
+            if entry is None or entry.destroyed_ms is not None:
+                self._forget({used.key.id})
+                used = None
+            else:
+                used.looked_ms = now_ms
+        if used is None:
+            entry = self._store.newest(DATA, tenant, subject, period)
+            if entry is None or entry.uses + USES_AT_ONCE > MOST_USES:
+                entry = self._make(DATA, tenant, subject, period)
+            used = _InUse(self._open(entry), 0, entry.until_ms, entry.uses, now_ms)
+            self._in_use[owner] = used
+            if len(self._in_use) > KEPT:
+                self._in_use.popitem(last=False)
+        if not used.left or used.until_ms < until_ms:
+            if used.uses + USES_AT_ONCE > MOST_USES:
+                del self._in_use[owner]
+                return self._data_key(tenant, subject, at_ms, until_ms)
+            used.until_ms = max(used.until_ms, -(-until_ms // _DAY_MS) * _DAY_MS)
+            self._store.use(used.key.id, USES_AT_ONCE, used.until_ms)
+            used.left = USES_AT_ONCE
+            used.uses += USES_AT_ONCE
+        used.left -= 1
+        return used.key
+
+    def _make(self, kind: str, tenant: str, subject: str = "", period: str = "") -> KeyEntry:
+        """A new key, wrapped and kept. It is younger than all of its kind."""
+        parent = None
+        if kind in (DATA, NAMES):
+            parent = self._store.newest(TENANT, tenant) or self._make(TENANT, tenant)
+        before = self._store.newest(kind, tenant, subject, period)
+        at_ms = self._now_ms() if before is None else max(self._now_ms(), before.created_ms + 1)
+        bare = KeyEntry(new_id("seal"), kind, tenant, subject, period, "", b"", at_ms)
+        key = secrets.token_bytes(KEY_BYTES)
+        if parent is None:
+            version, wrapped = self._root.wrap(key, _bound(bare))
+        else:
+            version, wrapped = parent.id, self._wrap(parent, bare, key)
+        entry = KeyEntry(bare.id, kind, tenant, subject, period, version, wrapped, at_ms)
+        self._store.add(entry)
+        self._keep(SealingKey(entry.id, key))
+        return entry
+
+    def _wrap(self, parent: KeyEntry, entry: KeyEntry, key: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(self._open(parent).key).encrypt(nonce, key, _bound(entry))
+
+    def _open(self, entry: KeyEntry) -> SealingKey:
+        found = self._opened.get(entry.id)
+        if found is not None:
+            return found
+        if entry.kind in (TENANT, SPOOL):
+            key = self._root.unwrap(entry.parent, entry.wrapped, _bound(entry))
+        else:
+            parent = self.key(entry.parent)
+            wrapped = entry.wrapped
+            try:
+                key = AESGCM(parent.key).decrypt(
+                    wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bound(entry)
+                )
+            except InvalidTag:
+                message = f"The sealing key {entry.id} does not open: the store was changed."
+                raise Unavailable(message, code="sealing_key_wrong") from None
+        return self._keep(SealingKey(entry.id, key))
+
+    def _keep(self, key: SealingKey) -> SealingKey:
+        self._opened[key.id] = key
+        if len(self._opened) > KEPT:
+            self._opened.popitem(last=False)
+        return key
+
+    def _forget(self, keys: set[str]) -> None:
+        for key in keys:
+            self._opened.pop(key, None)
+        for owner in [owner for owner, used in self._in_use.items() if used.key.id in keys]:
+            del self._in_use[owner]
+
+    def _found(self, key: str) -> KeyEntry:
+        entry = self._store.find(key)
+        if entry is None:
+            raise NotFound(f"There is no sealing key '{key}'.")
+        return entry
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _bound(entry: KeyEntry) -> bytes:
+    """What a wrapped key is bound to. Its wrapper is bound by being the only one that opens."""
+    parts = (entry.id, entry.kind, entry.tenant, entry.subject, entry.period)
+    encoded = [part.encode() for part in parts]
+    return b"federation/wrapped/1" + b"".join(b"/%d/%b" % (len(each), each) for each in encoded)

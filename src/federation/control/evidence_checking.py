@@ -1,0 +1,34 @@
+"""The log in a data directory, verified where it lies, and the store's index against it.
+
+The trap: this trusts the key that lies beside the log, unless another is given. It finds damage
+and slips, not a forger who owns the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from federation.control.evidence_reading import EvidenceReading
+from federation.evidence.findings import Report
+from federation.evidence.signing import read_keys
+from federation.evidence.verify import Verification
+from federation.storage.evidence_index import SqlEvidence
+
+
+def check_log(
+    data: Path,
+    index: SqlEvidence | None,
+    trusted: bytes | None = None,
+    anchors: Iterable[bytes] = (),
+) -> Report:
+    """What a verification finds. Raises `NotFound` where there is no log or no checkpoint."""
+    reading = EvidenceReading(data)
+    keys = reading.keys()
+    through = reading.newest().body.n
+    report = Verification(trusted or read_keys(keys)[0].public, keys).run(
+        reading.checkpoints(through=through), reading.entries(through=through), anchors
+    )
+    if report.good and index is not None:
+        report.findings += reading.check_index(index, through)
+    return report

@@ -1,0 +1,113 @@
+"""Contents out of the workers' spools into the store: opened, and sealed for their person.
+
+Runs in one thread. The trap is the order of three things. A content is in the store, with the
+place up to which its spool was read, before its segment is deleted; and a spool's key is
+destroyed only when nothing that it sealed is left to be read. After that the spool, and every
+copy of it, is unreadable.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from federation.control.custody import Custody, KeyGone
+from federation.evidence.sealing import Row, Unsealable
+from federation.schema.payloads import Payload, SpoolLine
+from federation.storage.entries import Position
+from federation.storage.payload_spool import SpoolReader
+from federation.storage.payloads import SqlPayloads
+from federation.storage.sealing_entries import PayloadEntry
+
+log = logging.getLogger(__name__)
+
+SPOOL_TABLE: Final = "spool"
+TABLE: Final = "payloads"
+_DAY_MS: Final = 86_400_000
+_decode = msgspec.msgpack.Decoder(Payload).decode
+
+
+class PayloadIntake:
+    """Follows the spools of one data directory. `run` and `retire` raise `Unavailable` where
+    store or keys cannot be reached; nothing is lost then."""
+
+    def __init__(self, reader: SpoolReader, store: SqlPayloads, custody: Custody) -> None:
+        self.lost = 0
+        """Lines that nobody can read any more."""
+        self._reader = reader
+        self._store = store
+        self._custody = custody
+        self._positions: dict[str, Position] | None = None
+
+    def run(self) -> int:
+        """Take in whatever has been spooled by now; how many contents it was."""
+        writers = self._reader.writers()
+        if not writers:
+            return 0
+        if self._positions is None:
+            self._positions = self._store.positions()
+        return sum(self._follow(writer, newest) for writer, newest in sorted(writers.items()))
+
+    def settled(self, newest: str, taken: Mapping[str, str]) -> bool:
+        """Whether every worker that may still write seals with this key; `taken` says which
+        one a connected worker (by its writer) uses."""
+        return all(
+            taken.get(writer) == newest or self._reader.gone(writer, segment)
+            for writer, segment in self._reader.writers().items()
+        )
+
+    def _follow(self, writer: str, newest: int) -> int:
+        assert self._positions is not None  # noqa: S101  set by `run`
+        # Asked before the last read, so that nothing can be written after it.
+        gone = self._reader.gone(writer, newest)
+        position = self._positions.get(writer)
+        if position is None:
+            position = Position(segment=self._reader.oldest(writer, newest))
+        count, drained = 0, False
+        while not drained:
+            batch = self._reader.read(writer, position.segment, position.offset, gone=gone)
+            for bad in batch.bad:
+                self.lost += 1
+                log.error("a spooled content cannot be read", extra={"reason": bad.reason})
+            entries = [entry for line in batch.lines if (entry := self._entry(line)) is not None]
+            after = Position(batch.segment, batch.offset, position.seq + len(batch.lines))
+            if after != position:
+                self._store.take(writer, entries, after)
+                self._positions[writer] = position = after
+            count += len(entries)
+            drained = batch.drained
+            self._reader.drop(writer, range(max(1, position.segment - 1), position.segment))
+        if gone:
+            self._reader.drop(writer, range(position.segment, newest + 1))
+            self._store.forget_writer(writer)
+            self._positions.pop(writer, None)
+        return count
+
+    def _entry(self, line: SpoolLine) -> PayloadEntry | None:
+        """A spooled content as it is kept; None where its key is gone."""
+        spooled = line.record
+        row = Row(spooled.tenant, SPOOL_TABLE, spooled.call)
+        try:
+            content = self._custody.unseal(row, spooled.sealed)
+            payload = _decode(content)
+        except (KeyGone, Unsealable, msgspec.DecodeError):
+            self.lost += 1
+            log.error("a spooled content cannot be opened", extra={"call": spooled.call})  # noqa: TRY400
+            return None
+        subject = self._custody.name(payload.tenant, payload.subject)
+        until_ms = payload.at_ms + payload.days * _DAY_MS
+        sealed = self._custody.seal(
+            Row(payload.tenant, TABLE, payload.call), subject, payload.at_ms, until_ms, content
+        )
+        return PayloadEntry(
+            payload.call,
+            payload.tenant,
+            subject,
+            payload.at_ms,
+            until_ms,
+            len(payload.request) + len(payload.answer),
+            sealed,
+        )

@@ -1,0 +1,350 @@
+"""What is done about violations: by people, or by rule within limits; most of it can be undone.
+
+The trap: a remedy is itself a change that can hurt. What reaches further than one key, or
+cannot be undone, waits until another person has approved it; a rule does only what can be
+undone or what somebody has yet to approve, and so many a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from federation.config.settings import Remedying
+from federation.control.approvals import FEDERATION, ApprovalDesk
+from federation.control.keys import KeyDesk
+from federation.control.notebook import Notebook
+from federation.control.permissions import Permission, may
+from federation.control.providers import ProviderDesk
+from federation.control.tenancy_ports import IssuedKeys
+from federation.control.threads import Errands
+from federation.control.violations import ViolationDesk
+from federation.domain.access import VirtualKey
+from federation.domain.approvals import Change
+from federation.domain.asker import ANONYMOUS
+from federation.domain.policies import Approval as ApprovalRule
+from federation.domain.policies import Policy
+from federation.domain.violations import Kind, Remedy, State, Violation
+from federation.errors import (
+    EvidenceUnwritable,
+    FederationError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
+from federation.evidence.records import ViolationMoved
+from federation.storage.secrets import new_id
+from federation.storage.violations import SqlViolations, ViolationFilter
+
+ACTIONS: Final = (
+    "disable_key",
+    "revoke_key",
+    "disable_provider",
+    "enforce_policy",
+    "open_approval",
+)
+_SECOND: Final = frozenset({"revoke_key", "disable_provider"})
+"""Another person has to approve these."""
+_UNDONE: Final = frozenset({"disable_key", "disable_provider"})
+_NEEDS: Final = {
+    "disable_key": Permission.CHANGE_KEYS,
+    "revoke_key": Permission.CHANGE_KEYS,
+    "disable_provider": Permission.CHANGE_PROVIDERS,
+    "enforce_policy": Permission.CHANGE_POLICIES,
+    "open_approval": Permission.CHANGE_POLICIES,
+}
+_DAY_MS: Final = 86_400_000
+_APPROVAL_DAYS: Final = 7
+
+
+class _Before(msgspec.Struct, frozen=True):
+    """What a key or provider was, to be put back."""
+
+    expires_ms: int | None = None
+    enabled: bool = True
+
+
+_read = msgspec.json.Decoder(_Before).decode
+
+
+class RemedyDesk:
+    """Proposes, does and undoes remedies."""
+
+    def __init__(
+        self,
+        desk: ViolationDesk,
+        store: SqlViolations,
+        keys: KeyDesk,
+        issued: IssuedKeys,
+        providers: ProviderDesk,
+        approvals: ApprovalDesk,
+        policies: Callable[[], tuple[Policy, ...]],
+        notebook: Notebook,
+        errands: Errands,
+    ) -> None:
+        self._desk = desk
+        self._store = store
+        self._keys = keys
+        self._issued = issued
+        self._providers = providers
+        self._approvals = approvals
+        self._policies = policies
+        self._notes = notebook
+        self._errands = errands
+        self._do: dict[str, Callable[[VirtualKey | None, str], Awaitable[str]]] = {
+            "disable_key": self._disable_key,
+            "revoke_key": self._revoke_key,
+            "disable_provider": self._disable_provider,
+        }
+
+    async def propose(
+        self, asker: VirtualKey | None, violation: str, action: str, subject: str = ""
+    ) -> Remedy:
+        """Do something about a violation, or propose it where another person has to approve.
+
+        Without an asker a rule does it. Raises `NotFound`, and `InvalidRequest` where the action
+        makes no sense for this violation.
+        """
+        found = await self._violation(asker, violation)
+        if action not in ACTIONS:
+            message = f"The action should be one of {', '.join(ACTIONS)}."
+            raise InvalidRequest(message, param="action")
+        _check_may(asker, action)
+        if found.state is State.RESOLVED:
+            message = "This violation is resolved already."
+            raise InvalidRequest(message, status=409, code="violation_resolved")
+        by = FEDERATION if asker is None else asker.id
+        made = Remedy(
+            new_id("rem"),
+            violation,
+            action,
+            subject or _subject(found, action),
+            "proposed",
+            by,
+            self._notes.now_ms(),
+        )
+        if action in self._do:
+            self._note(found, made)
+            await self._errands.run(self._store.add_remedy, made)
+            if action in _SECOND:
+                return made
+            return await self._carry_out(asker, found, made)
+        made = replace(made, subject=await self._pass_on(asker, found, made), state="done")
+        self._note(found, made)
+        await self._errands.run(self._store.add_remedy, made)
+        return made
+
+    async def decide(self, asker: VirtualKey, remedy: str, *, approve: bool) -> Remedy:
+        """Do what was proposed, or reject it. Raises `NotFound`, `Forbidden` where who approves
+        is who proposed it, and `InvalidRequest` where it is decided already."""
+        found = await self._remedy(remedy)
+        violation = await self._violation(asker, found.violation)
+        _check_may(asker, found.action)
+        if found.state != "proposed":
+            raise _over(found)
+        if not approve:
+            return await self._changed(asker, violation, found, "rejected", found.before)
+        if asker is ANONYMOUS or asker.id == found.proposed_by or await self._same(asker, found):
+            raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
+        return await self._carry_out(asker, violation, found)
+
+    async def undo(self, asker: VirtualKey, remedy: str) -> Remedy:
+        """Put back what was before. Raises `NotFound`, and `InvalidRequest` where it cannot be."""
+        found = await self._remedy(remedy)
+        violation = await self._violation(asker, found.violation)
+        _check_may(asker, found.action)
+        if found.state != "done" or found.action not in _UNDONE:
+            message = f"What is {found.state} under '{found.action}' cannot be undone here."
+            raise InvalidRequest(message, status=409, code="not_undoable")
+        before = _read(found.before)
+        if found.action == "disable_key":
+            await self._end_key(asker, found.subject, before.expires_ms)
+        elif before.enabled:
+            await self._providers.enable(found.subject, asker, force=True)
+        return await self._changed(asker, violation, found, "undone", found.before)
+
+    async def look(self, rules: Remedying) -> int:
+        """Do what rules say about violations that escalated; how much was done.
+
+        What fails is tried again with the next look. A violation is dealt with once, whatever
+        became of that.
+        """
+        done = 0
+        if not rules.actions:
+            return done
+        wanted = ViolationFilter(None, 500, state=State.OPEN)
+        for violation in await self._errands.run(self._store.page, wanted):
+            if not violation.escalated or await self._dealt_with(violation):
+                continue
+            since_ms = self._notes.now_ms() - _DAY_MS
+            if await self._errands.run(self._store.remedied, FEDERATION, since_ms) >= rules.per_day:
+                break
+            for action in rules.actions:
+                done += await self._try(violation, action)
+        return done
+
+    async def _dealt_with(self, violation: Violation) -> bool:
+        known = await self._errands.run(self._store.remedies, violation.id)
+        return any(each.proposed_by == FEDERATION for each in known)
+
+    async def _try(self, violation: Violation, action: str) -> bool:
+        try:
+            await self.propose(None, violation.id, action)
+        except (InvalidRequest, NotFound):
+            return False  # it does not fit this violation, or its key is gone
+        return True
+
+    async def _carry_out(
+        self, asker: VirtualKey | None, violation: Violation, remedy: Remedy
+    ) -> Remedy:
+        before = await self._do[remedy.action](asker, remedy.subject)
+        return await self._changed(asker, violation, remedy, "done", before)
+
+    async def _changed(
+        self,
+        asker: VirtualKey | None,
+        violation: Violation,
+        remedy: Remedy,
+        state: str,
+        before: str,
+    ) -> Remedy:
+        after = replace(
+            remedy,
+            state=state,
+            decided_by=FEDERATION if asker is None else asker.id,
+            decided_ms=self._notes.now_ms(),
+            before=before,
+        )
+        self._note(violation, after)
+        if not await self._errands.run(self._store.change_remedy, after, remedy.state):
+            raise _over(remedy)
+        return after
+
+    async def _pass_on(self, asker: VirtualKey | None, violation: Violation, remedy: Remedy) -> str:
+        """Propose what has its own way of being approved; the proposal's id."""
+        reason = f"because of {violation.id}"
+        if remedy.action == "enforce_policy":
+            made = await self._approvals.propose_change(
+                asker, remedy.subject, Change.ENFORCE, reason
+            )
+            return made.proposal.id
+        asked = await self._approvals.ask(
+            asker,
+            self._approval_of(violation),
+            _APPROVAL_DAYS,
+            reason,
+            violation.tenant,
+            violation.key,
+        )
+        return asked.proposal.id
+
+    def _approval_of(self, violation: Violation) -> str:
+        """The name under which the violated policy asks for an approval."""
+        names = [
+            rule.name
+            for policy in self._policies()
+            if policy.name == violation.policy
+            for rule in policy.rules
+            if isinstance(rule, ApprovalRule)
+        ]
+        if violation.rule != "approval" or not names:
+            raise InvalidRequest("No approval would have let this call pass.", param="action")
+        return names[0]
+
+    async def _disable_key(self, asker: VirtualKey | None, key: str) -> str:
+        before = await self._end_key(asker, key, self._notes.now_ms())
+        return msgspec.json.encode(_Before(expires_ms=before)).decode()
+
+    async def _end_key(self, asker: VirtualKey | None, key: str, at_ms: int | None) -> int | None:
+        """Let a key expire then; when it would have before. Raises `NotFound`."""
+        found: list[int | None] = []
+
+        def edit(before: VirtualKey) -> VirtualKey:
+            found.append(before.expires_ms)
+            return replace(before, expires_ms=at_ms)
+
+        tenant = None if asker is None else self._desk.tenant_of(asker)
+        if await self._errands.run(self._issued.change, tenant, key, edit) is None:
+            raise NotFound(f"There is no key '{key}' that was issued here.", param="subject")
+        await self._keys.refresh()
+        return found[-1]
+
+    async def _revoke_key(self, asker: VirtualKey | None, key: str) -> str:
+        assert asker is not None  # noqa: S101 - somebody approved it
+        await self._keys.revoke(asker, key)
+        return ""
+
+    async def _disable_provider(self, asker: VirtualKey | None, provider: str) -> str:
+        assert asker is not None  # noqa: S101 - somebody approved it
+        await self._providers.disable(provider, asker)
+        return msgspec.json.encode(_Before()).decode()
+
+    async def _same(self, asker: VirtualKey, remedy: Remedy) -> bool:
+        """Whether the key that proposed is another one of the same person."""
+        if not asker.user or remedy.proposed_by == FEDERATION:
+            return False
+        other = await self._errands.run(self._issued.find, remedy.proposed_by, None)
+        return other is not None and (other.tenant, other.user) == (asker.tenant, asker.user)
+
+    async def _violation(self, asker: VirtualKey | None, violation: str) -> Violation:
+        if asker is not None:
+            return (await self._desk.get(asker, violation)).violation
+        found = await self._errands.run(self._store.find, violation, None)
+        if found is None:
+            raise NotFound(f"There is no violation '{violation}'.")
+        return found
+
+    async def _remedy(self, remedy: str) -> Remedy:
+        found = await self._errands.run(self._store.find_remedy, remedy)
+        if found is None:
+            raise NotFound(f"There is no remedy '{remedy}'.", param="remedy")
+        return found
+
+    def _note(self, violation: Violation, remedy: Remedy) -> None:
+        record = ViolationMoved(
+            at_ms=remedy.decided_ms or remedy.proposed_ms,
+            id=violation.id,
+            event=remedy.state,
+            kind=violation.kind.value,
+            severity=violation.severity.value,
+            state=violation.state.value,
+            policy=violation.policy,
+            rule=violation.rule,
+            tenant=violation.tenant,
+            key=violation.key,
+            by=remedy.decided_by or remedy.proposed_by,
+            remedy=f"{remedy.id}: {remedy.action} {remedy.subject}",
+        )
+        try:
+            self._notes.write(record)
+        except EvidenceUnwritable as error:
+            raise Unavailable(error.message, code=error.code) from error
+
+
+def _check_may(asker: VirtualKey | None, action: str) -> None:
+    """Raise `Forbidden` where somebody could not do this without a violation, too."""
+    if asker is not None and not may(asker, _NEEDS[action]):
+        raise Forbidden(f"'{action}' needs the permission '{_NEEDS[action].value}'.")
+
+
+def _subject(violation: Violation, action: str) -> str:
+    """What an action is about, where nobody says. Raises `InvalidRequest`."""
+    subject = {
+        "disable_key": violation.key,
+        "revoke_key": violation.key,
+        "enforce_policy": violation.policy if violation.kind is Kind.REPORTED else "",
+        "open_approval": violation.rule,
+    }.get(action, "")
+    if not subject:
+        message = f"Say with 'subject' what '{action}' is to be about."
+        raise InvalidRequest(message, param="subject")
+    return subject
+
+
+def _over(remedy: Remedy) -> FederationError:
+    message = f"This remedy is {remedy.state} already."
+    return InvalidRequest(message, status=409, code="already_decided")

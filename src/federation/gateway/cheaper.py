@@ -1,0 +1,39 @@
+"""Who is asked instead of a deployment that a budget cannot bear, where operators allow it.
+
+The trap: the order is the strategy's, and stays so. Of those that are left only the ones drop out
+whose worst case is above what the budget has left; a cheaper one that was ordered behind is not
+preferred to a better one that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from federation.gateway.attempt import region_of
+from federation.gateway.call import Call
+from federation.gateway.funding import chat_facts
+from federation.gateway.world import Situation
+from federation.pricing.bounds import worst
+
+
+def cheaper(
+    situation: Situation, call: Call, order: list[int], asked: Collection[int], left_nano: int
+) -> list[int]:
+    """Those of an order that were not asked and that so much money may be enough for; none where
+    the route does not go on to others for their price.
+
+    An estimate by the client's own bytes: what is really sent is reserved for before it leaves.
+    """
+    snapshot = situation.snapshot
+    route = snapshot.routes.get(call.glance.model or snapshot.settings.default_model or "")
+    allowed = None if route is None else route.cheaper
+    if not (snapshot.settings.spending.cheaper if allowed is None else allowed):
+        return []
+    facts = chat_facts(call, len(call.request.body), call.glance.max_output)
+    found = []
+    for index in order:
+        deployment = snapshot.deployments[index]
+        most = worst(facts, deployment.model, region=region_of(deployment))
+        if index not in asked and most is not None and most <= left_nano:
+            found.append(index)
+    return found

@@ -1,0 +1,131 @@
+"""Keep: what was said and answered in a call, where a setting or a policy asks for it.
+
+Stands within the content checks: what is kept is what they let through. The trap is the order
+at the end of a stream. The record of a call names what was kept of it, so the content is
+spooled before the record is written, which is before the last bytes go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import msgspec
+
+from federation.domain.routes import PayloadKeeping
+from federation.errors import EvidenceUnwritable, FederationError
+from federation.gateway.call import AnyCall, C, Call, Handler
+from federation.gateway.stream import AnswerStream
+from federation.gateway.world import World
+from federation.governance.obligations import Obligations
+from federation.schema.http import ClientReply
+from federation.schema.payloads import UNKEPT, Payload
+from federation.telemetry import metrics
+
+LARGEST = 512 * 1024
+"""Bytes that are kept of a request, and of an answer: to seal so much holds the loop for 10 ms."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def wished(
+    keeping: PayloadKeeping, duties: Obligations | None, places: tuple[str, ...]
+) -> int | None:
+    """For how many days a call's content is kept; None: not at all. Policies win over the
+    setting, and the shorter time over the longer; nothing is kept where it may not lie."""
+    if duties is None:
+        return keeping.days if keeping.keep else None
+    keep = keeping.keep if duties.keep_payloads is None else duties.keep_payloads
+    if not keep or not duties.may_lie_in(places):
+        return None
+    return keeping.days if duties.payload_days is None else duties.payload_days
+
+
+class ContentKeeper:
+    """The stage; one for each worker."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __call__(self, call: C, following: Handler[C]) -> Awaitable[ClientReply]:
+        """Pass the call on and keep what became of it.
+
+        Raises `EvidenceUnwritable` where its content must be kept and cannot be.
+        """
+        snapshot = self._world.current().snapshot
+        days = wished(snapshot.settings.payloads, call.duties, snapshot.store_regions)
+        return following(call) if days is None else self._kept(call, days, following)
+
+    async def _kept(self, call: C, days: int, following: Handler[C]) -> ClientReply:
+        self._world.payloads.check()
+        reply = await following(call)
+        body = reply.body
+        if isinstance(body, AnswerStream):
+            heard = Heard()
+            body.overhear(heard)
+
+            def told(outcome: str, _: FederationError | None) -> None:
+                cut = heard.cut or outcome != "ok"
+                try:
+                    self._keep(call, days, heard.whole(), cut=cut)
+                except EvidenceUnwritable:
+                    # Nearly all of the answer is out: its record says what is missing.
+                    call.account.payload = UNKEPT
+                    self._world.meter.add(metrics.JOURNAL_ERRORS, ())
+
+            body.on_end.append(told)
+        elif isinstance(body, bytes):
+            self._keep(call, days, body, cut=False)
+        return reply
+
+    def _keep(self, call: AnyCall, days: int, answer: bytes, *, cut: bool) -> None:
+        request = _said(call)
+        call.account.payload = self._world.payloads.keep(
+            Payload(
+                call=call.id,
+                tenant=call.key.tenant,
+                subject=subject_of(call),
+                at_ms=call.started_ms,
+                days=days,
+                operation=call.operation,
+                salt=b"",
+                request=request[:LARGEST],
+                answer=answer[:LARGEST],
+                cut=cut or len(request) > LARGEST or len(answer) > LARGEST,
+            )
+        )
+
+
+class Heard:
+    """What a client gets of a stream, as far as it is kept."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self._pieces: list[bytes] = []
+        self._room = LARGEST
+
+    def __call__(self, data: bytes) -> None:
+        """Another piece."""
+        if self._room:
+            piece = data[: self._room]
+            self._pieces.append(piece)
+            self._room -= len(piece)
+            self.cut = len(piece) < len(data)
+        else:
+            self.cut = self.cut or bool(data)
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+
+def subject_of(call: AnyCall) -> str:
+    """Whose content it is: a user's, else the key's."""
+    glance, key = call.glance, call.key
+    return glance.ask.user or glance.user or key.user or f"key:{key.id}"
+
+
+def _said(call: AnyCall) -> bytes:
+    """The call's content as it went on."""
+    if isinstance(call, Call) and call.reading.changed:
+        return _encode(call.reading.canonical())
+    return call.request.body

@@ -1,0 +1,121 @@
+"""What must outlast a restored backup: keys that were destroyed, holds, and wishes to erase.
+
+The trap: a store of keys that is restored has keys in it again that were destroyed since, and
+knows nothing of holds that were set since. So each of these is first written down outside of
+that store, as a line in a file in several places. One place that was not restored is enough.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from federation.errors import EvidenceUnwritable, Unavailable
+from federation.storage.sealing_entries import ErasureEntry, HoldEntry
+
+TOMBSTONES, HOLDS, ERASURES = FILES = ("tombstones.jsonl", "holds.jsonl", "erasures.jsonl")
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """A destroyed key. Its name says nothing of the person whose it was."""
+
+    id: str
+    tenant: str
+    at_ms: int
+    why: str
+
+
+E = TypeVar("E", Tombstone, HoldEntry, ErasureEntry)
+
+
+class Book(Generic[E]):
+    """Entries by their `id`, in a file of the same name in each of `places` (directories). A
+    later line takes the place of an earlier one, and one that is `over` of any that is not."""
+
+    def __init__(
+        self, places: Sequence[Path], file: str, kind: type[E], over: Callable[[E], bool]
+    ) -> None:
+        self._paths = [place / file for place in dict.fromkeys(places)]
+        self._kind: type[E] = kind
+        self._over: Callable[[E], bool] = over
+
+    def add(self, entries: Iterable[E]) -> None:
+        """Write these down everywhere, safe from a loss of power. Raises `EvidenceUnwritable`
+        where one place does not take them: what they tell of may not be done then."""
+        lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+        if lines:
+            for path in self._paths:
+                _append(path, lines)
+
+    def read(self) -> dict[str, E]:
+        """Every entry that any of the places knows. Raises `Unavailable`."""
+        found: dict[str, E] = {}
+        for path in self._paths:
+            self._read(path, found)
+        return found
+
+    def level(self) -> None:
+        """Give every place what the others know. Raises as `add` and `read` do."""
+        known = self.read()
+        for path in self._paths:
+            own: dict[str, E] = {}
+            self._read(path, own)
+            missing = [entry for name, entry in known.items() if own.get(name) != entry]
+            if missing:
+                _append(path, b"".join(msgspec.json.encode(each) + b"\n" for each in missing))
+
+    def _read(self, path: Path, found: dict[str, E]) -> None:
+        try:
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Unavailable(f"{path} cannot be read: {error.strerror}.") from error
+        for line in lines:
+            try:
+                entry = msgspec.json.decode(line, type=self._kind)
+            except msgspec.DecodeError:
+                continue  # torn by a crash: what it tells of was not done yet
+            before = found.get(entry.id)
+            if before is None or self._over(entry) or not self._over(before):
+                found[entry.id] = entry
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The three of one gateway."""
+
+    tombstones: Book[Tombstone]
+    holds: Book[HoldEntry]
+    erasures: Book[ErasureEntry]
+
+
+def open_books(places: Sequence[Path]) -> Books:
+    """The books in these directories; nothing is read or made yet."""
+    return Books(
+        Book(places, TOMBSTONES, Tombstone, lambda _: True),
+        Book(places, HOLDS, HoldEntry, lambda hold: hold.released_ms is not None),
+        Book(places, ERASURES, ErasureEntry, lambda wish: wish.done_ms is not None),
+    )
+
+
+def _append(path: Path, lines: bytes) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(fd, "r+b", buffering=0) as file:
+            size = os.fstat(fd).st_size
+            # A torn line must not swallow the next one.
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                lines = b"\n" + lines
+            if file.write(lines) != len(lines):
+                os.ftruncate(fd, size)
+                raise EvidenceUnwritable(f"{path.name} took only part of a line")
+            os.fsync(fd)
+    except OSError as error:
+        raise EvidenceUnwritable(f"{path.name} cannot be written: {error.strerror}") from error

@@ -1,0 +1,79 @@
+"""The spools in which sealed contents go from workers to control: journals that are not kept.
+
+The trap: a worker's segments before its newest are deleted as soon as they were taken in, the
+newest one only with its writer. What is left in it is sealed with a key that control destroys.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from federation.errors import Unavailable
+from federation.schema.payloads import Spooled, SpoolLine
+from federation.storage.journal import JournalWriter, segment_path
+from federation.storage.journal_reader import LineReader
+
+DIRECTORY = "payloads"
+SEGMENT_BYTES = 4 * 1024 * 1024
+
+_decode = msgspec.json.Decoder(SpoolLine).decode
+
+
+class Spool:
+    """Appends for one worker. Its file is made with the first line: most workers keep nothing."""
+
+    def __init__(self, data: Path, writer: str) -> None:
+        self.durability = "process"
+        self._directory = data / DIRECTORY
+        self._name = writer
+        self._writer: JournalWriter | None = None
+
+    def append(self, line: Spooled) -> None:
+        """Write one line, safe under `durability` on return. Raises `EvidenceUnwritable`."""
+        if self._writer is None:
+            self._writer = JournalWriter(
+                self._directory, self._name, self.durability, SEGMENT_BYTES
+            )
+        self._writer.durability = self.durability
+        self._writer.append(line)  # type: ignore[arg-type]  # a line's reader knows its record
+
+    def close(self) -> None:
+        """Give up the file. Idempotent."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class SpoolReader(LineReader[SpoolLine]):
+    """Reads spools."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data / DIRECTORY)
+
+    def parse(self, data: bytes) -> SpoolLine | str:
+        """A line without its newline, or in a word what is wrong with it."""
+        body = data[9:]
+        if data[:9] != b"%08x " % crc32(body):
+            return "checksum"
+        try:
+            return _decode(body)
+        except msgspec.DecodeError:
+            return "not a payload"
+
+    def drop(self, writer: str, segments: range) -> None:
+        """Delete what was taken in. Raises `Unavailable` where that does not go."""
+        try:
+            for segment in segments:
+                segment_path(self._directory, writer, segment).unlink(missing_ok=True)
+        except OSError as error:
+            message = f"A spool cannot be deleted: {error.strerror}."
+            raise Unavailable(message) from error
+
+    def oldest(self, writer: str, newest: int) -> int:
+        """The first segment of a writer that is still there, at most `newest`."""
+        found = newest
+        while found > 1 and segment_path(self._directory, writer, found - 1).exists():
+            found -= 1
+        return found

@@ -1,0 +1,111 @@
+"""Kept contents in the relational store, and how far the spools were read.
+
+The trap: a line of a spool may be seen twice, and one that was seen may have been erased since.
+A writer's position is therefore kept in the transaction of its rows, and rows that are gone are
+never made again from lines before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import (
+    Engine,
+    and_,
+    delete,
+    insert,
+    not_,
+    select,
+    tuple_,
+    update,
+)
+
+from federation.storage.engine import reading, writing
+from federation.storage.entries import Position
+from federation.storage.holding import covered
+from federation.storage.sealing_entries import HoldEntry, PayloadEntry, PayloadFilter
+from federation.storage.tables import responses
+from federation.storage.tables_payloads import payload_offsets, payloads
+
+_p = payloads.c
+
+
+class SqlPayloads:
+    """Payloads in a database. Every method raises `Unavailable` where it cannot be reached."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def positions(self) -> dict[str, Position]:
+        """How far each writer's spool has been taken in."""
+        with reading(self._engine) as connection:
+            return {
+                row.writer: Position(row.segment, row.offset, row.seq)
+                for row in connection.execute(select(payload_offsets))
+            }
+
+    def take(self, writer: str, entries: Sequence[PayloadEntry], position: Position) -> None:
+        """Keep these up to a position, all or nothing; a call that is there stays as it is."""
+        values = {
+            "segment": position.segment,
+            "offset": position.offset,
+            "seq": position.seq,
+        }
+        with writing(self._engine) as connection:
+            calls = [entry.call for entry in entries]
+            there = set(connection.scalars(select(_p.call).where(_p.call.in_(calls))))
+            rows = {
+                entry.call: {column.name: getattr(entry, column.name) for column in payloads.c}
+                for entry in entries
+                if entry.call not in there
+            }
+            if rows:
+                connection.execute(insert(payloads), list(rows.values()))
+            changed = connection.execute(
+                update(payload_offsets).where(payload_offsets.c.writer == writer).values(values)
+            )
+            if not changed.rowcount:
+                connection.execute(insert(payload_offsets).values(writer=writer, **values))
+
+    def forget_writer(self, writer: str) -> None:
+        """Drop the position of a writer whose spool is no more."""
+        with writing(self._engine) as connection:
+            gone = delete(payload_offsets).where(payload_offsets.c.writer == writer)
+            connection.execute(gone)
+
+    def find(self, call: str, tenant: str | None) -> PayloadEntry | None:
+        """What was kept of a call; None where nothing was, or it is another tenant's."""
+        query = select(payloads).where(_p.call == call)
+        if tenant is not None:
+            query = query.where(_p.tenant == tenant)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else PayloadEntry(*row)
+
+    def page(self, wanted: PayloadFilter) -> list[PayloadEntry]:
+        """Payloads, newest first, at most `limit`."""
+        query = select(payloads).order_by(_p.at_ms.desc(), _p.call.desc()).limit(wanted.limit)
+        for column, value in ((_p.tenant, wanted.tenant), (_p.subject, wanted.subject)):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.before is not None:
+            query = query.where(tuple_(_p.at_ms, _p.call) < wanted.before)
+        with reading(self._engine) as connection:
+            return [PayloadEntry(*row) for row in connection.execute(query)]
+
+    def remove(self, tenant: str, subject: str) -> int:
+        """Delete what was kept of a person, stored responses too; how many rows it was."""
+        gone = 0
+        with writing(self._engine) as connection:
+            for table in (payloads, responses):
+                own = and_(table.c.tenant == tenant, table.c.subject == subject)
+                gone += connection.execute(delete(table).where(own)).rowcount
+        return gone
+
+    def expire(self, now_ms: int, holds: Collection[HoldEntry], most: int) -> int:
+        """Delete up to `most` payloads whose day has come and that no hold covers."""
+        old = select(_p.call).where(_p.expires_ms <= now_ms).limit(most)
+        for hold in holds:
+            old = old.where(not_(covered(payloads, hold)))
+        with writing(self._engine) as connection:
+            return connection.execute(delete(payloads).where(_p.call.in_(old))).rowcount

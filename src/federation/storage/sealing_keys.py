@@ -1,0 +1,287 @@
+"""The store of sealing keys, holds and erasures: a database of its own, apart from the data.
+
+The trap: a destroyed key must not be found again in the file that held it. Rows are blanked and
+not only deleted, SQLite overwrites what it frees (`secure_delete`), and its log of changes is
+emptied after each destruction. What a file system or a disk keeps beneath that is out of reach;
+`docs/explanation/sealing.md` says what follows from it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    event,
+    insert,
+    not_,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from federation.errors import ConfigError, Problem, Unavailable
+from federation.storage.engine import open_engine, reading, writing
+from federation.storage.holding import covered
+from federation.storage.revisions import alone
+from federation.storage.sealing_entries import DATA, ErasureEntry, HoldEntry, KeyEntry
+
+STORE = "keys.db"
+
+_metadata = MetaData()
+
+_keys = Table(
+    "sealing_keys",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("parent", Text, nullable=False, index=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("uses", BigInteger, nullable=False),
+    Column("destroyed_ms", BigInteger),
+    Column("why", Text, nullable=False),
+    Index("sealing_keys_owner", "tenant", "kind", "subject", "period"),
+)
+
+_holds = Table(
+    "legal_holds",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("released_ms", BigInteger),
+)
+
+_erasures = Table(
+    "erasures",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("done_ms", BigInteger),
+    Column("keys", BigInteger, nullable=False),
+)
+
+TABLES = tuple(_metadata.sorted_tables)
+"""For copies, which are kept apart from those of the data."""
+
+_k = _keys.c
+
+
+def open_keys(path: Path) -> Engine:
+    """The store of keys at `path`, made where missing, readable by its owner only. Raises
+    `ConfigError`."""
+    try:
+        engine = open_engine(path)
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+            connection.execute("PRAGMA secure_delete = ON")
+
+        prepare_keys(engine)
+    except (OSError, SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", None) or error)
+        raise ConfigError(
+            [Problem(str(path), None, f"cannot be used as the store of keys: {reason}")]
+        ) from error
+    return engine
+
+
+def prepare_keys(engine: Engine) -> None:
+    """Make the tables where they are missing; idempotent."""
+    with engine.begin() as connection:
+        alone(connection)
+        _metadata.create_all(connection)
+
+
+class SqlSealingKeys:
+    """Keys, holds and erasures in a database, opened with its first use: most gateways keep no
+    contents. Every method raises `Unavailable` where the store cannot be reached."""
+
+    def __init__(self, opened: Callable[[], Engine]) -> None:
+        self._opened = opened
+
+    @cached_property
+    def _engine(self) -> Engine:
+        try:
+            return self._opened()
+        except ConfigError as error:
+            raise Unavailable(str(error), code="store_unavailable", retry_after_s=5.0) from error
+
+    def close(self) -> None:
+        """Let go of the database. Idempotent; the next use opens it again."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+            del self._engine
+
+    def add(self, entry: KeyEntry) -> None:
+        """Keep a new key."""
+        with writing(self._engine) as connection:
+            connection.execute(insert(_keys).values(_row(_keys, entry)))
+
+    def find(self, key: str) -> KeyEntry | None:
+        """A key by its id, destroyed or not."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(_keys).where(_k.id == key)).one_or_none()
+        return None if row is None else KeyEntry(*row)
+
+    def newest(
+        self, kind: str, tenant: str, subject: str = "", period: str = ""
+    ) -> KeyEntry | None:
+        """The youngest key of an owner that is not destroyed."""
+        query = (
+            select(_keys)
+            .where(
+                _k.tenant == tenant,
+                _k.kind == kind,
+                _k.subject == subject,
+                _k.period == period,
+                _k.destroyed_ms.is_(None),
+            )
+            .order_by(_k.created_ms.desc(), _k.id.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else KeyEntry(*row)
+
+    def living(
+        self,
+        kind: str | None = None,
+        tenant: str | None = None,
+        subject: str | None = None,
+        but_parent: str | None = None,
+        most: int | None = None,
+    ) -> list[KeyEntry]:
+        """Keys that are not destroyed, oldest first. `but_parent` leaves out those that are
+        wrapped by this one."""
+        query = select(_keys).where(_k.destroyed_ms.is_(None)).order_by(_k.created_ms, _k.id)
+        for column, value in ((_k.kind, kind), (_k.tenant, tenant), (_k.subject, subject)):
+            if value is not None:
+                query = query.where(column == value)
+        if but_parent is not None:
+            query = query.where(_k.parent != but_parent)
+        with reading(self._engine) as connection:
+            return [KeyEntry(*row) for row in connection.execute(query.limit(most))]
+
+    def children(self, parent: str) -> int:
+        """How many keys that are not destroyed this one wraps."""
+        query = select(_k.id).where(_k.parent == parent, _k.destroyed_ms.is_(None))
+        with reading(self._engine) as connection:
+            return len(connection.execute(query).all())
+
+    def expired(self, now_ms: int, holds: Iterable[HoldEntry], most: int) -> list[KeyEntry]:
+        """Data keys whose last content has had its day and that no hold covers, oldest first."""
+        query = (
+            select(_keys)
+            .where(_k.kind == DATA, _k.destroyed_ms.is_(None), _k.until_ms <= now_ms)
+            .order_by(_k.until_ms, _k.id)
+            .limit(most)
+        )
+        for hold in holds:
+            query = query.where(not_(covered(_keys, hold)))
+        with reading(self._engine) as connection:
+            return [KeyEntry(*row) for row in connection.execute(query)]
+
+    def use(self, key: str, uses: int, until_ms: int) -> None:
+        """Count so many further uses, and have the key kept until then at least."""
+        later = and_(_k.id == key, _k.until_ms < until_ms)
+        with writing(self._engine) as connection:
+            connection.execute(update(_keys).where(_k.id == key).values(uses=_keys.c.uses + uses))
+            connection.execute(update(_keys).where(later).values(until_ms=until_ms))
+
+    def rewrap(self, changed: Sequence[tuple[str, str, bytes]]) -> None:
+        """Key, parent and wrapped form of each, all or none; what was destroyed stays so."""
+        with writing(self._engine) as connection:
+            for key, parent, wrapped in changed:
+                connection.execute(
+                    update(_keys)
+                    .where(_k.id == key, _k.destroyed_ms.is_(None))
+                    .values(parent=parent, wrapped=wrapped)
+                )
+        self._forget()
+
+    def destroy(self, keys: Iterable[str], now_ms: int, why: str) -> int:
+        """Blank these keys for good; how many of them were still there."""
+        gone = 0
+        with writing(self._engine) as connection:
+            for key in keys:
+                blank = update(_keys).where(_k.id == key, _k.destroyed_ms.is_(None))
+                blank = blank.values(wrapped=b"", destroyed_ms=now_ms, why=why)
+                gone += connection.execute(blank).rowcount
+        if gone:
+            self._forget()
+        return gone
+
+    def holds(self) -> list[HoldEntry]:
+        """Every hold that there was, oldest first."""
+        query = select(_holds).order_by(_holds.c.created_ms, _holds.c.id)
+        with reading(self._engine) as connection:
+            return [HoldEntry(*row) for row in connection.execute(query)]
+
+    def hold(self, entry: HoldEntry) -> None:
+        """Set a hold."""
+        with writing(self._engine) as connection:
+            connection.execute(insert(_holds).values(_row(_holds, entry)))
+
+    def release(self, hold: str, now_ms: int) -> bool:
+        """End a hold; False where none of this id is in force."""
+        h = _holds.c
+        with writing(self._engine) as connection:
+            done = connection.execute(
+                update(_holds)
+                .where(h.id == hold, h.released_ms.is_(None))
+                .values(released_ms=now_ms)
+            )
+        return bool(done.rowcount)
+
+    def erasures(self) -> list[ErasureEntry]:
+        """Every erasure that was asked for, oldest first."""
+        query = select(_erasures).order_by(_erasures.c.asked_ms, _erasures.c.id)
+        with reading(self._engine) as connection:
+            return [ErasureEntry(*row) for row in connection.execute(query)]
+
+    def ask_erasure(self, entry: ErasureEntry) -> None:
+        """Keep a wish."""
+        with writing(self._engine) as connection:
+            connection.execute(insert(_erasures).values(_row(_erasures, entry)))
+
+    def finish_erasure(self, erasure: str, now_ms: int, keys: int) -> None:
+        """It is done."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(_erasures).where(_erasures.c.id == erasure).values(done_ms=now_ms, keys=keys)
+            )
+
+    def _forget(self) -> None:
+        """Empty the log of changes, in which blanked rows stand as they were."""
+        if self._engine.dialect.name == "sqlite":
+            with reading(self._engine) as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _row(table: Table, entry: object) -> dict[str, Any]:
+    return {column.name: getattr(entry, column.name) for column in table.c}

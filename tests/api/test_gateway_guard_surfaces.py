@@ -1,0 +1,275 @@
+"""Every path on which content leaves or comes back, under a policy on content.
+
+The table below has a call for each path that the gateway serves, with a value in each member
+that holds words; a path that is added without one fails the first test.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from gateway_rig import eventually
+from guard_rig import (
+    BLOCK,
+    EXCLUDED,
+    MAIL,
+    REDACT,
+    SAID,
+    SOUND,
+    TOKENIZE,
+    anything,
+    echo,
+    form,
+    guarded,
+    post,
+    says,
+)
+from scripted import Behave, Talk
+
+from federation.dialects.operations.table import CLIENT_PATHS
+from federation.gateway.paths import CHATS
+
+MESSAGES = [{"role": "user", "content": SAID}]
+GEMINI = {"contents": [{"role": "user", "parts": [{"text": SAID}]}]}
+CONVERSE = {"messages": [{"role": "user", "content": [{"text": SAID}]}]}
+CHAT_BODIES: dict[str, Any] = {
+    "/v1/chat/completions": {"model": "work", "messages": MESSAGES},
+    "/chat/completions": {"model": "work", "messages": MESSAGES, "stream": True},
+    "/v1/completions": {"model": "work", "prompt": SAID},
+    "/completions": {"model": "work", "prompt": SAID},
+    "/v1/responses": {"model": "work", "store": False, "instructions": SAID,
+                      "input": [{"role": "user", "content": SAID}]},
+    "/responses": {"model": "work", "input": SAID, "store": False},
+    "/v1/messages": {"model": "work", "max_tokens": 9, "system": SAID, "messages": MESSAGES},
+    "/v2/chat": {"model": "work", "messages": MESSAGES},
+    "/api/chat": {"model": "work", "messages": MESSAGES, "stream": False},
+    "/api/generate": {"model": "work", "prompt": SAID, "system": SAID, "stream": False},
+    "/v1beta/models/work:generateContent": GEMINI,
+    "/v1beta/models/work:streamGenerateContent": GEMINI,
+    "/model/work/converse": CONVERSE,
+    "/model/work/converse-stream": CONVERSE,
+}  # fmt: skip
+COUNT_BODIES: dict[str, Any] = {
+    "/v1beta/models/work:countTokens": GEMINI,
+    "/model/work/count-tokens": {"input": {"converse": CONVERSE}},
+    "/v1/messages/count_tokens": {"model": "work", "messages": MESSAGES},
+}
+OPERATION_BODIES: dict[str, Any] = {
+    "/v1/embeddings": {"model": "work", "input": [SAID, "hello"]},
+    "/embeddings": {"model": "work", "input": SAID},
+    "/v2/embed": {"model": "work", "texts": [SAID], "input_type": "search_query"},
+    "/api/embed": {"model": "work", "input": SAID},
+    "/v1beta/models/work:embedContent": {"content": {"parts": [{"text": SAID}]}},
+    "/v1/rerank": {"model": "work", "query": SAID, "documents": ["a", SAID]},
+    "/rerank": {"model": "work", "query": "Hi", "documents": [SAID]},
+    "/v2/rerank": {"model": "work", "query": SAID, "documents": ["a"]},
+    "/voyage/v1/rerank": {"model": "work", "query": "Hi", "documents": ["a", SAID]},
+    "/v1/images/generations": {"model": "work", "prompt": SAID},
+    "/v1/images/edits": form("image"),
+    "/v1/audio/speech": {"model": "work", "input": SAID, "voice": "alloy", "instructions": SAID},
+    "/v1/audio/transcriptions": form("file"),
+    "/v1/audio/translations": form("file"),
+    "/v1/moderations": {"model": "work", "input": [SAID]},
+    "/passthrough/p0/jobs": {"model": "m", "suffix": SAID},
+}
+ALL = CHAT_BODIES | COUNT_BODIES | OPERATION_BODIES
+
+
+def test_there_is_a_call_for_every_path() -> None:
+    assert CHATS.keys() | CLIENT_PATHS.keys() <= ALL.keys()
+
+
+async def test_what_may_not_pass_leaves_on_no_path() -> None:
+    async with guarded(anything, BLOCK) as (gateway, client, (upstream,)):
+        gateway.world.seal_key = b"k" * 32
+        for path, body in ALL.items():
+            reply = await post(client, path, body)
+            assert reply.status_code == 403, (path, reply.text)
+            assert "does not allow this content: email" in reply.text, path
+            assert MAIL not in reply.text, path
+        assert upstream.seen == []
+        await eventually(lambda: len(gateway.books.ended) == len(ALL))
+        for record in gateway.books.ended:
+            assert record.findings.get("email:block"), record.operation
+
+
+async def test_what_must_be_changed_is_changed_on_every_path() -> None:
+    async with guarded(anything, REDACT) as (gateway, client, (upstream,)):
+        gateway.world.seal_key = b"k" * 32
+        for path, body in ALL.items():
+            before = len(upstream.seen)
+            await post(client, path, body)
+            sent = [seen.body.decode("latin-1") for seen in upstream.seen[before:]]
+            assert sent or path in COUNT_BODIES, path
+            assert not any("jane" in each for each in sent), path
+            assert all("[EMAIL]" in each for each in sent), path
+        await eventually(lambda: len(gateway.books.ended) == len(ALL))
+        for record in gateway.books.ended:
+            assert record.findings.get("email:redact"), record.operation
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, body in CHAT_BODIES.items() if "tream" not in path + str(body)]
+)
+async def test_every_language_of_chat_gets_its_own_values_back(path: str) -> None:
+    async with guarded(echo, TOKENIZE) as (_, client, (upstream,)):
+        reply = await post(client, path, CHAT_BODIES[path])
+        assert reply.status_code == 200, reply.text
+        assert SAID in reply.text
+        assert MAIL not in upstream.seen[0].body.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "kept"),
+    [
+        ("/v1/audio/transcriptions", {"text": SAID, "duration": 4.2860786020755768}, "[EMAIL]"),
+        ("/v1/audio/translations", {"text": SAID}, "[EMAIL]"),
+        ("/v1/rerank", {"results": [{"index": 0, "relevance_score": 0.4929042515010488,
+                                     "document": {"text": SAID}}]}, "[EMAIL]"),
+        ("/v1/images/generations",
+         {"created": 1, "data": [{"b64_json": "iVBORw0K" * 500, "revised_prompt": SAID}]},
+         "[EMAIL]"),
+        ("/passthrough/p0/jobs", {"status": "done", "log": SAID}, "[EMAIL]"),
+    ],
+)  # fmt: skip
+async def test_words_that_an_operation_answers_are_checked(
+    path: str, answer: dict[str, Any], kept: str
+) -> None:
+    async with guarded(says(answer), REDACT) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await post(client, path, OPERATION_BODIES[path])
+        assert reply.status_code == 200, reply.text
+        assert MAIL not in reply.text
+        assert kept in reply.text
+        expected = json.loads(json.dumps(answer).replace(MAIL, "[EMAIL]"))
+        told = reply.json()
+        assert {name: told[name] for name in expected if name != "results"} == {
+            name: value for name, value in expected.items() if name != "results"
+        }, "numbers and pictures are what they were"
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/rerank", "/passthrough/p0/jobs"])
+async def test_an_operations_answer_that_may_not_pass_is_refused(path: str) -> None:
+    leak = {"text": SAID, "results": [{"index": 0, "relevance_score": 1.0, "document": SAID}]}
+    body = json.loads(json.dumps(OPERATION_BODIES[path], default=str).replace(MAIL, "her"))
+    body = form("file", "Hello") if isinstance(OPERATION_BODIES[path], bytes) else body
+    async with guarded(says(leak), BLOCK) as (gateway, client, (upstream,)):
+        gateway.world.seal_key = b"k" * 32
+        reply = await post(client, path, body)
+        assert len(upstream.seen) == 1
+        assert (reply.status_code, "content_blocked" in reply.text) == (403, True), reply.text
+        assert MAIL not in reply.text
+        assert gateway.books.ended[0].findings["email:block"] >= 1
+
+
+async def test_subtitles_are_text_and_get_the_callers_values_back() -> None:
+    async def subtitles(talk: Talk) -> None:
+        prompt = talk.seen.body.partition(b'name="prompt"\r\n\r\n')[2].partition(b"\r\n")[0]
+        await talk.answer(b"1\n00:00:01,000 --> 00:00:04,000\n" + prompt, kind="text/plain")
+
+    async with guarded(subtitles, TOKENIZE) as (_, client, (upstream,)):
+        reply = await post(client, "/v1/audio/transcriptions", form("file"))
+        assert reply.text == f"1\n00:00:01,000 --> 00:00:04,000\n{SAID}"
+        assert MAIL.encode() not in upstream.seen[0].body
+
+
+def spoken(*words: str) -> Behave:
+    """A transcript in events, with the whole of it in the last one."""
+
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        for word in words:
+            event = {"type": "transcript.text.delta", "delta": word, "logprobs": [{"token": word}]}
+            await talk.event(f"data: {json.dumps(event)}\n\n".encode())
+        done = {"type": "transcript.text.done", "text": "".join(words), "logprobs": []}
+        await talk.event(f"data: {json.dumps(done)}\n\n".encode())
+        await talk.end_stream()
+
+    return behave
+
+
+STREAMED = form("file", "Hello").replace(
+    b"--x--",
+    b'--x\r\ncontent-disposition: form-data; name="stream"\r\n\r\ntrue\r\n--x--',
+)
+
+
+async def test_a_transcript_in_events_is_checked_wherever_it_is_cut() -> None:
+    words = [*SAID, *" and then go home"]
+    async with guarded(spoken(*words), REDACT) as (_, client, _ups):
+        reply = await post(client, "/v1/audio/transcriptions", STREAMED)
+        assert reply.status_code == 200, reply.text
+        events = [json.loads(line[6:]) for line in reply.text.splitlines() if line[:5] == "data:"]
+        said = "".join(event.get("delta", "") for event in events)
+        assert said == "write to [EMAIL] today and then go home"
+        assert events[-1]["text"] == said
+        assert not any("logprobs" in event for event in events)
+
+
+async def test_a_transcript_that_may_not_pass_ends_with_an_error() -> None:
+    words = [word + " " for word in f"well now this is {MAIL} and so on it goes".split()]
+    async with guarded(spoken(*words), BLOCK) as (gateway, client, _):
+        raw = b""
+        try:
+            reply = await post(client, "/v1/audio/transcriptions", STREAMED)
+            raw = reply.content
+        except httpx.RemoteProtocolError:
+            pass  # the stream is cut after the error
+        assert MAIL.encode() not in raw
+        await eventually(lambda: bool(gateway.books.ended))
+        assert gateway.books.ended[0].findings["email:block"] >= 1
+
+
+async def test_what_cannot_be_read_is_refused_where_that_is_required_and_else_counted() -> None:
+    pdf = {"type": "file", "file": {"filename": "a.pdf", "file_data":
+           "data:application/pdf;base64,JVBERi0xLjcKJeLjz9MK"}}  # fmt: skip
+    chat = {"model": "work", "messages": [{"role": "user", "content": [pdf]}]}
+    tokens = {"model": "work", "input": [1234, 5678]}
+    calls = {"/v1/chat/completions": chat, "/v1/embeddings": tokens,
+             "/v1/audio/transcriptions": form("file", "Hi")}  # fmt: skip
+    async with guarded(anything, EXCLUDED) as (gateway, client, (upstream,)):
+        for path, body in calls.items():
+            reply = await post(client, path, body)
+            assert (reply.status_code, "content_unchecked" in reply.text) == (403, True), path
+        assert upstream.seen == []
+    async with guarded(anything, REDACT) as (gateway, client, (upstream,)):
+        for path, body in calls.items():
+            await post(client, path, body)
+        assert len(gateway.books.ended) == len(calls)
+        for record in gateway.books.ended:
+            assert record.findings == {"unread:log": 1}, record.operation
+
+
+async def test_a_file_of_text_is_read_and_its_name_is_too() -> None:
+    from_file = form("file", "Hi").replace(b"audio/mpeg", b"text/plain").replace(
+        SOUND, b"call " + MAIL.encode()
+    )  # fmt: skip
+    async with guarded(anything, REDACT) as (_, client, (upstream,)):
+        await post(client, "/v1/audio/transcriptions", from_file)
+        assert b"call [EMAIL]" in upstream.seen[0].body
+        named = form("file", "Hi", filename=f"{MAIL}.mp3")
+        reply = await post(client, "/v1/audio/transcriptions", named)
+        assert reply.status_code == 403
+        assert len(upstream.seen) == 1
+
+
+async def test_a_passage_is_checked_in_its_query_its_body_and_its_answer() -> None:
+    async with guarded(says(SAID.encode(), "text/plain"), REDACT) as (gateway, client, (upstream,)):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post(f"/passthrough/p0/jobs?after={MAIL}", json={"model": "m"})
+        assert reply.status_code == 403
+        assert upstream.seen == []
+        headers = {"content-type": "text/plain; charset=utf-8"}
+        reply = await client.post("/passthrough/p0/raw", content=SAID, headers=headers)
+        assert upstream.seen[0].body == b"write to [EMAIL] today"
+        assert reply.text == "write to [EMAIL] today"
+    async with guarded(says(SOUND, "audio/mpeg"), EXCLUDED) as (gateway, client, (upstream,)):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/raw", content=SOUND)
+        assert (reply.status_code, "content_unchecked" in reply.text) == (403, True)
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert reply.content == SOUND, "what is no text cannot be read on the way back"
+        assert gateway.books.ended[-1].findings == {"unread:log": 1}

@@ -1,0 +1,173 @@
+"""Compliance reports over the API: numbers that are the records', and gaps that are said."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oversight_rig import AT_MS, Rig, ended, overseen, refused
+
+from federation.config.policies_packs import pack_rules
+from federation.control.notary import Notary, Rhythm
+from federation.domain.access import Role
+from federation.domain.catalogue import DataUse
+from federation.domain.policies import Attachment, Mode, Policy, digest_of
+from federation.schema.records import AttemptRecord
+from federation.storage.engine import open_engine
+from federation.storage.evidence_index import SqlEvidence
+
+PERIOD = {"from": "1970-01-10", "to": "1970-01-20"}
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with overseen(tmp_path) as made:
+        yield made
+
+
+def gdpr(**more: Any) -> Policy:
+    made = Policy("europe", pack_rules("gdpr"), packs=("gdpr",), **more)
+    return replace(made, digest=digest_of(made))
+
+
+async def report(rig: Rig, framework: str = "gdpr", **more: Any) -> Any:
+    await rig.plane.control.ledger.catch_up()
+    return await rig.said("GET", f"/v1/compliance/reports/{framework}", params=PERIOD | more)
+
+
+def by_rule(found: Any) -> dict[str, Any]:
+    return {each["rule"]: each for each in found["controls"]}
+
+
+def seal(rig: Rig) -> None:
+    engine = open_engine(rig.directory / "oversight.db")
+    notary = Notary(rig.directory, SqlEvidence(engine), (), rig.plane.clock, Rhythm())
+    notary.open()
+    notary.close()
+    engine.dispose()
+
+
+async def test_without_policies_and_proof_every_control_is_a_gap(rig: Rig) -> None:
+    found = await report(rig)
+    assert found["gaps"] == len(found["controls"]) == 7
+    assert all("No policy in force" in each["gaps"][0] for each in found["controls"])
+    assert not found["log"]["verified"]
+    assert found["score"]["grade"] == "A", "where nothing is, nothing is amiss: the gaps tell"
+
+
+async def test_numbers_are_those_of_the_records(rig: Rig) -> None:
+    files = rig.plane.files
+    acme = files.loaded.providers["acme"]
+    inside = replace(acme, regions=("eu",), data_use=DataUse.NONE)
+    files.loaded = replace(files.loaded, providers=files.loaded.providers | {"acme": inside})
+    policy = gdpr()
+    await rig.govern(policy)
+    bound = (policy.label,)
+    rig.write(
+        *(ended(f"call_{n}", policies=bound) for n in range(4)),
+        ended("call_pii", policies=bound, findings={"email:tokenize": 3, "card:tokenize": 1}),
+        refused("call_no", rule=f"{policy.label}.data_residency"),
+    )
+    await rig.plane.control.ledger.catch_up()
+    seal(rig)
+    found = await report(rig)
+    assert found["calls"]["counted"] == 6
+    assert found["calls"]["under_a_policy"] == 6
+    assert (found["calls"]["first"], found["calls"]["last"]) == ("call_0", "call_no")
+    assert found["log"]["verified"]
+    assert found["log"]["records"] >= 6
+    controls = by_rule(found)
+    places = controls["data_residency"]
+    assert places["policies"] == [policy.label]
+    assert places["counts"]["sent where it is met"] == 5
+    assert places["counts"]["refused by it"] == 1
+    assert places["calls"] == ["call_no"]
+    assert places["gaps"] == ["1 violations of this rule are not resolved."]
+    assert controls["pii"]["counts"]["findings: tokenize"] == 4
+    assert controls["pii"]["calls"] == ["call_pii"]
+    for rule in ("pii", "data_use", "all_requests_logged", "payloads", "encryption"):
+        assert controls[rule]["status"] == "evidenced", controls[rule]
+    (violation,) = await rig.violations()
+    path = f"/v1/violations/{violation['id']}/resolve"
+    await rig.said("POST", path, json={"note": "the client was told"})
+    assert by_rule(await report(rig))["data_residency"]["status"] == "evidenced"
+
+
+async def test_data_that_went_elsewhere_lost_calls_and_loose_calls_are_gaps(rig: Rig) -> None:
+    policy = gdpr()
+    await rig.govern(policy)
+    rig.write(
+        ended("call_1", policies=(policy.label,), findings={"detector_failure:log": 2}),
+        ended("call_2", attempts=(AttemptRecord("gone/model", AT_MS, 200),)),
+    )
+    controls = by_rule(await report(rig, verify=False))
+    assert controls["data_residency"]["counts"]["sent elsewhere"] == 2
+    assert controls["data_residency"]["calls"] == ["call_1", "call_2"]
+    gaps = " ".join(controls["data_residency"]["gaps"])
+    assert "1 of 2 calls were not bound" in gaps
+    assert "acme/large, gone/model" in gaps
+    assert "2 content checks could say nothing." in controls["pii"]["gaps"]
+    logged = " ".join(controls["all_requests_logged"]["gaps"])
+    assert "nobody has verified it" in logged
+
+
+async def test_a_report_mode_and_other_frameworks_are_told(rig: Rig) -> None:
+    await rig.govern(gdpr(mode=Mode.REPORT))
+    rig.write(ended("call_1"))
+    gaps = by_rule(await report(rig, verify=False))["data_residency"]["gaps"]
+    assert "report mode" in gaps[0]
+    soc2 = by_rule(await report(rig, "soc2", verify=False))
+    assert soc2["retention_days"]["counts"]["days to keep"] == 2555
+    assert "The log is not verified" in " ".join(soc2["retention_days"]["gaps"])
+    assert soc2["certifications"]["counts"]["sent elsewhere"] == 1
+    assert {"hipaa", "ccpa"} == {
+        (await report(rig, name, verify=False))["framework"] for name in ("hipaa", "ccpa")
+    }
+
+
+async def test_it_is_written_as_text_and_as_a_page_and_names_are_harmless(rig: Rig) -> None:
+    odd = replace(gdpr(), name="<b>|x", digest="d" * 64)
+    await rig.govern(odd)
+    rig.write(ended("call_1", policies=(odd.label,)))
+    await rig.plane.control.ledger.catch_up()
+    path = "/v1/compliance/reports/gdpr"
+    text = await rig.ask("GET", path, params=PERIOD | {"format": "md", "verify": "false"})
+    assert text.headers["content-type"].startswith("text/markdown")
+    assert "federation audit prove call_1" in text.text
+    assert "&lt;b>\\|x@1" in text.text
+    page = await rig.ask("GET", path, params=PERIOD | {"format": "html", "verify": "false"})
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "&lt;b&gt;|x@1" in page.text
+    assert "<b>" not in page.text
+
+
+async def test_a_tenants_report_is_about_its_own_calls_and_policies(rig: Rig) -> None:
+    await rig.govern(gdpr(attach=Attachment(tenants=("default",))))
+    rig.write(ended("call_1"), ended("call_2", tenant="other"))
+    owner = await rig.key(Role.OWNER, "other")
+    await rig.plane.control.ledger.catch_up()
+    path = "/v1/compliance/reports/gdpr"
+    found = await rig.said("GET", path, owner, params=PERIOD | {"verify": "false"})
+    assert (found["tenant"], found["calls"]["counted"]) == ("other", 1)
+    assert all(each["policies"] == [] for each in found["controls"])
+    elsewhere = PERIOD | {"tenant": "default"}
+    assert (await rig.ask("GET", path, owner, params=elsewhere)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("framework", "query"),
+    [
+        ("iso9001", {}),
+        ("gdpr", {"from": "yesterday"}),
+        ("gdpr", {"from": "2026-01-02", "to": "2026-01-01"}),
+        ("gdpr", {"format": "pdf"}),
+    ],
+)
+async def test_what_cannot_be_reported_is_refused(
+    rig: Rig, framework: str, query: dict[str, str]
+) -> None:
+    reply = await rig.ask("GET", f"/v1/compliance/reports/{framework}", params=query)
+    assert reply.status_code == 400

@@ -1,0 +1,294 @@
+"""`federation db`: one suite for a store of one's own and a shared one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_lines import lines
+from postgres_server import postgres
+from sqlalchemy import Engine, text
+from typer.testing import CliRunner, Result
+
+from federation.bootstrap.hold import hold
+from federation.cli.main import app
+from federation.config.stores import DATABASE_VARIABLE
+from federation.domain.access import Role, VirtualKey
+from federation.schema.records import CallEnded
+from federation.schema.usage import Usage
+from federation.storage.accounts import SqlKeys
+from federation.storage.calls import SqlCalls
+from federation.storage.engine import Stores, open_postgres, open_stores, reading, writing
+from federation.storage.entries import CallFilter, Position
+from federation.storage.replicas import Replica, SqlReplicas
+from federation.storage.sealing_keys import STORE, open_keys, prepare_keys
+from federation.storage.tables import HEAD
+
+KEY = VirtualKey("key_1", b"h" * 32, 'odd "name"\t\\N', "default", Role.VIEWER, 1)
+
+
+def ended_call(call: str, at_ms: int) -> CallEnded:
+    return CallEnded(
+        call=call,
+        at_ms=at_ms,
+        tenant="default",
+        key="key_1",
+        operation="chat",
+        requested="m",
+        outcome="ok",
+        status=200,
+        usage=Usage(1, 2),
+    )
+
+
+@dataclass
+class Place:
+    """A data directory, and the address of the database that it shares, if any."""
+
+    data: Path
+    database: str | None
+
+    def run(self, *arguments: str) -> Result:
+        named = [*arguments, "--data", str(self.data), "--config", str(self.data.parent)]
+        return CliRunner().invoke(app, named, env={DATABASE_VARIABLE: self.database or ""})
+
+    def said(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def refused(self, *arguments: str) -> str:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 1, result.output
+        code: str = json.loads(result.stdout)["error"]["code"]
+        return code
+
+    def stores(self) -> Stores:
+        return open_stores(self.data, self.database)
+
+
+Another = Callable[[str], Place]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def another(request: pytest.FixtureRequest, tmp_path: Path) -> Another:
+    """Makes places of one kind, each with a store of its own."""
+
+    def make(name: str) -> Place:
+        database = postgres().database() if request.param == "postgres" else None
+        (tmp_path / name).mkdir()
+        return Place(tmp_path / name / "data", database)
+
+    return make
+
+
+@pytest.fixture
+def place(another: Another) -> Place:
+    made = another("home")
+    stores = made.stores()
+    keys = SqlKeys(stores.durable)
+    keys.ensure_tenant("default", 0)
+    keys.add(KEY)
+    ended = ended_call("call_1", 5)
+    SqlCalls(stores.quick).take("w", lines(ended, writer="w"), Position(1, 100, 1))
+    stores.close()
+    for name, content in (
+        ("journal/w.000001.log", b"a line\n"),
+        ("evidence/keys.jsonl", b"public\n"),
+        ("evidence/k1.seed", b"secret seed\n"),
+        ("master.key", b"secret master\n"),
+        ("run/lock", b"{}"),
+    ):
+        path = made.data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return made
+
+
+def test_what_was_backed_up_is_there_again_in_another_place(
+    place: Place, another: Another, tmp_path: Path
+) -> None:
+    told = place.said("db", "backup", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    assert (told["schema"], told["files"], told["keys"]) == (HEAD, 2, 2)
+    new = another("new")
+    told = new.said("db", "restore", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    assert told["aside"] is None
+    stores = new.stores()
+    assert SqlKeys(stores.durable).find("key_1", "default") == KEY
+    calls = SqlCalls(stores.quick)
+    found = calls.find("call_1", "default")
+    assert found is not None
+    assert isinstance(found.record, CallEnded)
+    assert found.record.usage == Usage(1, 2)
+    assert calls.positions() == {"w": Position(1, 100, 1)}
+    # Numbers go on after those that were restored.
+    more = ended_call("call_2", 6)
+    calls.take("w", lines(more, writer="w"), Position(1, 200, 2))
+    after = calls.find("call_2", None)
+    assert after is not None
+    assert after.n > found.n
+    stores.close()
+    assert (new.data / "journal/w.000001.log").read_bytes() == b"a line\n"
+    assert (new.data / "master.key").read_bytes() == b"secret master\n"
+    assert new.said("db", "check")["problems"] == []
+
+
+def test_a_backup_holds_no_key(place: Place, tmp_path: Path) -> None:
+    place.said("db", "backup", str(tmp_path / "b"))
+    kept = [path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(each in (b"secret seed\n", b"secret master\n") for each in kept)
+
+
+def test_a_store_is_restored_over_another_only_if_that_is_said(
+    place: Place, tmp_path: Path
+) -> None:
+    place.said("db", "backup", str(tmp_path / "b"))
+    assert place.refused("db", "restore", str(tmp_path / "b")) == "not_empty"
+    stores = place.stores()
+    SqlKeys(stores.durable).revoke("key_1", 9)
+    stores.close()
+    aside = Path(place.said("db", "restore", str(tmp_path / "b"), "--force")["aside"])
+    assert (aside / "journal/w.000001.log").read_bytes() == b"a line\n"
+    stores = place.stores()
+    found = SqlKeys(stores.durable).find("key_1", None)
+    assert found is not None
+    assert found.revoked_ms is None
+    stores.close()
+    assert (place.data / "master.key").exists()
+
+
+def test_a_running_gateway_is_not_restored_over(place: Place, tmp_path: Path) -> None:
+    place.said("db", "backup", str(tmp_path / "b"))
+    with hold(place.data / "run"):
+        assert place.refused("db", "restore", str(tmp_path / "b"), "--force") == "in_use"
+
+
+def test_a_damaged_backup_changes_nothing(place: Place, another: Another, tmp_path: Path) -> None:
+    place.said("db", "backup", str(tmp_path / "b"))
+    new = another("new")
+    journal = tmp_path / "b/files/journal/w.000001.log"
+    journal.write_bytes(b"another\n")
+    assert new.refused("db", "restore", str(tmp_path / "b")) == "damaged"
+    (tmp_path / "b" / "backup.json").write_text("{}")
+    assert new.refused("db", "restore", str(tmp_path / "b")) == "no_backup"
+    assert new.refused("db", "restore", str(tmp_path)) == "no_backup"
+    assert not (new.data / "journal").exists()
+
+
+def test_a_backup_is_a_new_directory(place: Place, tmp_path: Path) -> None:
+    assert place.refused("db", "backup", str(tmp_path)) == "exists"
+
+
+def test_where_nothing_is_there_is_nothing_to_back_up(another: Another, tmp_path: Path) -> None:
+    assert another("new").refused("db", "backup", str(tmp_path / "b")) == "not_found"
+
+
+def test_a_store_of_an_older_schema_is_found_and_brought_up_to_date(place: Place) -> None:
+    assert place.said("db", "check")["pending"] == []
+    told = place.said("db", "upgrade")
+    assert told["before"] == told["after"] == HEAD
+
+
+def test_a_backup_of_the_other_kind_is_refused(place: Place, tmp_path: Path) -> None:
+    place.said("db", "backup", str(tmp_path / "b"))
+    (tmp_path / "other").mkdir()
+    database = postgres().database() if place.database is None else None
+    other = Place(tmp_path / "other" / "data", database)
+    assert other.refused("db", "restore", str(tmp_path / "b")) == "other_store"
+
+
+def test_replicas_that_live_are_not_restored_over(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", postgres().database())
+    stores = place.stores()
+    replicas = SqlReplicas(stores.durable)
+    replicas.join(Replica("one", "http://one", "1", "database", "k"))
+    place.said("db", "backup", str(tmp_path / "b"))
+    assert place.refused("db", "restore", str(tmp_path / "b"), "--force") == "in_use"
+    replicas.leave("one")
+    stores.close()
+    assert place.said("db", "restore", str(tmp_path / "b"), "--force")["schema"] == HEAD
+
+
+def test_a_change_that_nobody_would_be_told_of_is_a_fault(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", postgres().database())
+    stores = place.stores()
+    with writing(stores.durable) as connection:
+        connection.execute(text("DROP TRIGGER budgets_notice ON budgets"))
+    stores.close()
+    assert place.refused("db", "check") == "store_unsound"
+
+
+def test_a_store_of_ones_own_is_moved_into_a_shared_one(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", None)
+    stores = place.stores()
+    SqlKeys(stores.durable).ensure_tenant("default", 0)
+    SqlKeys(stores.durable).add(KEY)
+    SqlCalls(stores.quick).take(
+        "w", lines(ended_call("call_1", 5), writer="w"), Position(1, 100, 1)
+    )
+    stores.close()
+    assert place.refused("db", "move") == "usage"
+    place.database = postgres().database()
+    told = place.said("db", "move")
+    assert told["rows"] > 4
+    assert Path(told["aside"]).is_file()
+    assert place.refused("db", "move") == "not_found"
+    stores = place.stores()
+    assert SqlKeys(stores.durable).find("key_1", "default") == KEY
+    calls = SqlCalls(stores.quick)
+    assert calls.positions() == {"w": Position(1, 100, 1)}
+    calls.take("w", lines(ended_call("call_2", 6), writer="w"), Position(1, 200, 2))
+    assert [found.record.call for found in calls.page(CallFilter(None))] == ["call_2", "call_1"]
+    stores.close()
+
+
+def sealing_keys(place: Place) -> Engine:
+    """Where the sealing keys of a place are."""
+    if place.database is None:
+        return open_keys(place.data / "keys" / STORE)
+    engine = open_postgres(place.database)
+    prepare_keys(engine)
+    return engine
+
+
+def holds(place: Place) -> list[str]:
+    engine = sealing_keys(place)
+    with reading(engine) as connection:
+        found = [row[0] for row in connection.execute(text("SELECT id FROM legal_holds"))]
+    engine.dispose()
+    return found
+
+
+def test_sealing_keys_are_among_the_keys_and_what_was_destroyed_stays_so(
+    place: Place, another: Another, tmp_path: Path
+) -> None:
+    engine = sealing_keys(place)
+    with writing(engine) as connection:
+        connection.execute(
+            text(
+                'INSERT INTO legal_holds (id, tenant, subject, reason, "by", created_ms) '
+                "VALUES ('hold_1', 't', 's', 'r', 'b', 1)"
+            )
+        )
+    engine.dispose()
+    (place.data / "keys").mkdir(exist_ok=True)
+    for directory in (place.data, place.data / "keys"):
+        (directory / "tombstones.jsonl").write_text("old\n")
+    place.said("db", "backup", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    assert not (tmp_path / "b" / "files" / "keys").exists()
+    new = another("new")
+    for directory in (new.data, new.data / "keys"):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "tombstones.jsonl").write_text("newer\n")
+    new.said("db", "restore", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    assert holds(new) == ["hold_1"]
+    for directory in (new.data, new.data / "keys"):
+        assert (directory / "tombstones.jsonl").read_text() == "newer\n"
+    last = another("last")
+    last.said("db", "restore", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    assert (last.data / "keys" / "tombstones.jsonl").read_text() == "old\n"

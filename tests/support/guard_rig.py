@@ -1,0 +1,98 @@
+"""A gateway under a policy on content, in front of a provider that does every operation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+from operations_rig import Place, offers, places
+from scripted import Behave, Talk, completion
+
+from federation.domain.policies import Pii, PiiAction, PiiExcluded, Policy
+from federation.domain.routes import Settings
+from federation.schema.operations import (
+    AUDIO_TRANSLATION,
+    EMBEDDINGS,
+    IMAGE,
+    IMAGE_EDIT,
+    MODERATIONS,
+    RERANK,
+    SPEECH,
+    TRANSCRIPTION,
+)
+
+MAIL = "jane.doe@example.com"
+SAID = f"write to {MAIL} today"
+FORM = "multipart/form-data; boundary=x"
+SOUND = b"ID3\x04\x00\xff\xfb\x90\x00" * 20
+OPERATIONS = (
+    EMBEDDINGS, RERANK, IMAGE, IMAGE_EDIT, SPEECH, TRANSCRIPTION, AUDIO_TRANSLATION, MODERATIONS
+)  # fmt: skip
+
+
+def form(name: str, prompt: str = SAID, filename: str = "a.bin") -> bytes:
+    """A call with a file, and words beside it."""
+    kind = b"image/png" if name == "image" else b"audio/mpeg"
+    head = (
+        b'--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nwork\r\n'
+        b'--x\r\ncontent-disposition: form-data; name="prompt"\r\n\r\n%b\r\n'
+        b'--x\r\ncontent-disposition: form-data; name="%b"; filename="%b"\r\n'
+        b"content-type: %b\r\n\r\n"
+    )
+    return (
+        head % (prompt.encode(), name.encode(), filename.encode(), kind) + SOUND + b"\r\n--x--\r\n"
+    )
+
+
+RULES: list[dict[str, Any]] = [
+    {"method": ["POST"], "path": "/jobs", "price": "0.25", "body": "json", "query": ["after"],
+     "fields": ["model", "suffix"]},
+    {"method": ["POST"], "path": "/raw", "price": "0.25", "body": "any"},
+]  # fmt: skip
+
+
+def policy(rule: Any) -> tuple[Policy, ...]:
+    return (Policy("content", (rule,), digest="0" * 64),)
+
+
+BLOCK = policy(Pii(action=PiiAction.BLOCK, block_on_failure=False))
+REDACT = policy(Pii(action=PiiAction.REDACT, block_on_failure=False))
+TOKENIZE = policy(Pii(action=PiiAction.TOKENIZE, block_on_failure=False))
+EXCLUDED = policy(PiiExcluded())
+
+
+def place(behave: Behave) -> Place:
+    offered = offers("chat", *OPERATIONS, name="acme-large", input_modalities=("text", "image"))
+    return Place(behave, offered, quirks={"passthrough": RULES})
+
+
+def guarded(behave: Behave, policies: tuple[Policy, ...]) -> Any:
+    return places(place(behave), settings=Settings(passthrough=("p0",)), policies=policies)
+
+
+async def post(client: httpx.AsyncClient, path: str, body: Any) -> httpx.Response:
+    if isinstance(body, bytes):
+        return await client.post(path, content=body, headers={"content-type": FORM})
+    return await client.post(path, json=body)
+
+
+async def anything(talk: Talk) -> None:
+    await talk.answer(completion())
+
+
+def says(body: Any, kind: str = "application/json") -> Behave:
+    async def behave(talk: Talk) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        await talk.answer(raw, kind=kind)
+
+    return behave
+
+
+async def echo(talk: Talk) -> None:
+    """Says what it was told, in the words of a chat."""
+    body = json.loads(completion())
+    told = talk.seen.json["messages"][-1]["content"]
+    said = told if isinstance(told, str) else told[0]["text"]
+    body["choices"][0]["message"]["content"] = said
+    await talk.answer(json.dumps(body).encode())

@@ -1,0 +1,180 @@
+"""Spools into the store: read once, deleted after, whatever happens in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sealing_world import World
+
+from federation.errors import EvidenceUnwritable, Unavailable
+from federation.evidence.sealing import SealingKey
+from federation.gateway.payload_box import NoSpool, PayloadBox
+from federation.schema.payloads import Spooled
+from federation.storage import payload_spool
+from federation.storage.payload_spool import DIRECTORY, Spool, SpoolReader
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path / "data")
+    yield made
+    made.close()
+
+
+def spools(world: World) -> list[str]:
+    return sorted(path.name for path in (world.data / DIRECTORY).iterdir())
+
+
+def test_segments_go_as_they_are_taken_in_and_the_newest_with_its_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload_spool, "SEGMENT_BYTES", 2_000)
+    for n in range(10):
+        world.say(f"call_{n}", "anna")
+    assert len(spools(world)) > 2
+
+    assert world.intake.run() == 10
+    assert world.intake.run() == 0
+    assert len(spools(world)) == 1
+    world.say("call_last", "anna")
+    world.spool.close()
+    assert world.intake.run() == 1
+
+    assert spools(world) == []
+    assert world.payloads.positions() == {}
+    for n in range(10):
+        assert b"question of anna" in world.read(f"call_{n}")
+    assert b"anna" in world.read("call_last")
+
+
+def test_a_content_that_was_erased_does_not_come_back_when_control_starts_again(
+    world: World,
+) -> None:
+    world.say("call_1", "anna")
+    world.intake.run()
+    world.retention.erase("acme", world.name("anna"), "key_1")
+
+    world.intake._positions = None  # as a new process begins
+    assert world.intake.run() == 0
+
+    assert world.payloads.find("call_1", None) is None
+
+
+def test_what_a_crash_left_between_store_and_spool_is_taken_in_once(world: World) -> None:
+    world.say("call_1", "anna")
+    world.intake.run()
+    before = world.read("call_1")
+    world.payloads.forget_writer(world.writer)  # the position is lost, the rows are not
+    world.intake._positions = None
+
+    world.intake.run()
+
+    assert world.read("call_1") == before
+
+
+def test_a_line_that_nobody_can_open_is_counted_and_does_not_hold_up_the_others(
+    world: World,
+) -> None:
+    world.say("call_1", "anna")
+    good, world.box = world.box, PayloadBox(world.spool)
+    world.box.use(SealingKey("seal_unknown", bytes(32)))
+    world.say("call_2", "anna")
+    world.box = good
+    world.spool.append(Spooled("call_3", "acme", "seal_x", b"\x01 no seal"))
+    world.say("call_4", "anna")
+
+    assert world.intake.run() == 2
+
+    assert world.intake.lost == 2
+    assert world.payloads.find("call_2", None) is None
+    assert b"call_4" in world.read("call_4")
+
+
+def test_a_line_that_cannot_be_read_is_counted(world: World) -> None:
+    world.say("call_1", "anna")
+    (name,) = spools(world)
+    path = world.data / DIRECTORY / name
+    line = path.read_bytes()
+    other = b"%08x" % 0 + line[8:]
+    path.write_bytes(other + line + b'1c291ca3 {"x":1}\n' + b"torn")
+    world.spool.close()
+
+    world.intake.run()
+
+    assert world.intake.lost == 3
+    assert b"anna" in world.read("call_1")
+
+
+def test_a_worker_keeps_sealing_under_its_key_while_another_has_the_next(world: World) -> None:
+    world.say("call_1", "anna")
+    newest, _ = world.spool_keys.make()
+
+    assert not world.intake.settled(newest, {})
+    assert not world.intake.settled(newest, {world.writer: "older"})
+    assert world.intake.settled(newest, {world.writer: newest})
+    world.spool.close()
+    assert world.intake.settled(newest, {})
+
+
+def test_a_spool_that_cannot_be_deleted_is_unavailable(world: World) -> None:
+    reader = SpoolReader(world.data)
+    (world.data / DIRECTORY / "w9-1-1.000001.log").mkdir(parents=True)
+
+    with pytest.raises(Unavailable, match="deleted"):
+        reader.drop("w9-1-1", range(1, 2))
+
+
+def test_a_spool_is_made_with_its_first_line_only(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "w1-1-1")
+    spool.close()
+    assert not (tmp_path / DIRECTORY).exists()
+
+    with pytest.raises(EvidenceUnwritable):
+        NoSpool().append(Spooled("call_1", "acme", "seal_1", b""))
+    with pytest.raises(EvidenceUnwritable):
+        PayloadBox(spool).check()
+
+
+def test_holds_that_a_restored_store_has_forgotten_are_recalled(world: World) -> None:
+    hold = world.retention.hold("acme", world.name("anna"), "case", "key_1")
+    other = world.retention.hold("acme", "", "all", "key_1")
+    wish = world.retention.erase("acme", world.name("anna"), "key_1")
+    world.retention.release(other, "key_1")
+    world.close()
+    # A store as it was before any of this.
+    (world.keys_directory / "keys.db").unlink()
+    for rest in world.keys_directory.glob("keys.db-*"):
+        rest.unlink()
+
+    world.open()
+
+    assert world.retention.holds() == [hold]
+    assert [each.id for each in world.retention.erasures()] == [wish.id]
+    world.retention.open()
+    assert world.retention.holds() == [hold]
+
+
+def test_a_release_and_an_erasure_that_a_restored_store_has_forgotten_are_recalled(
+    world: World,
+) -> None:
+    hold = world.retention.hold("acme", world.name("anna"), "case", "key_1")
+    wish = world.retention.erase("acme", world.name("anna"), "key_1")
+    world.close()
+    backup = (world.keys_directory / "keys.db").read_bytes()
+    world.open()
+    world.retention.release(hold, "key_1")
+    world.retention.sweep(world.notebook.now_ms())
+    assert world.retention.erasures()[0].done_ms is not None
+    world.close()
+    (world.keys_directory / "keys.db").write_bytes(backup)
+    for rest in world.keys_directory.glob("keys.db-*"):
+        rest.unlink()
+
+    world.open()
+
+    assert world.retention.holds() == []
+    (found,) = world.retention.erasures()
+    assert found.id == wish.id
+    assert found.done_ms is not None

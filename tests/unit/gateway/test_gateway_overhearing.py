@@ -1,0 +1,38 @@
+"""A listener hears what a tap lets through, and the tap is what it was."""
+
+from __future__ import annotations
+
+from federation.errors import UpstreamError
+from federation.gateway.overhearing import Overheard
+from federation.schema.glance import Answer
+
+
+class Tap:
+    events = 3
+    error: UpstreamError | None = None
+    malformed = 1
+    started = True
+    done = False
+    complete = True
+
+    def feed(self, data: bytes) -> bytes:
+        return data.upper()
+
+    def close(self) -> bytes:
+        return b"END"
+
+    def answer(self) -> Answer:
+        return Answer("large", "stop")
+
+
+def test_what_is_let_through_is_heard_and_all_else_is_handed_on() -> None:
+    heard: list[bytes] = []
+    tap = Tap()
+    both = Overheard(tap, heard.append)
+
+    assert (both.feed(b"abc"), both.close()) == (b"ABC", b"END")
+
+    assert heard == [b"ABC", b"END"]
+    for name in ("events", "error", "malformed", "started", "done", "complete"):
+        assert getattr(both, name) == getattr(tap, name)
+    assert both.answer() == tap.answer()
