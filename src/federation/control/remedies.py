@@ -141,8 +141,7 @@ class RemedyDesk:
     async def decide(self, asker: VirtualKey, remedy: str, *, approve: bool) -> Remedy:
         """Do what was proposed, or reject it. Raises `NotFound`, `Forbidden` where who approves
         is who proposed it, and `InvalidRequest` where it is decided already."""
-        found = await self._remedy(remedy)
-        violation = await self._violation(asker, found.violation)
+        found, violation = await self._remedy(asker, remedy)
         _check_may(asker, found.action)
         if found.state != "proposed":
             raise _over(found)
@@ -154,8 +153,7 @@ class RemedyDesk:
 
     async def undo(self, asker: VirtualKey, remedy: str) -> Remedy:
         """Put back what was before. Raises `NotFound`, and `InvalidRequest` where it cannot be."""
-        found = await self._remedy(remedy)
-        violation = await self._violation(asker, found.violation)
+        found, violation = await self._remedy(asker, remedy)
         _check_may(asker, found.action)
         if found.state != "done" or found.action not in _UNDONE:
             message = f"What is {found.state} under '{found.action}' cannot be undone here."
@@ -298,11 +296,16 @@ class RemedyDesk:
             raise NotFound(f"There is no violation '{violation}'.")
         return found
 
-    async def _remedy(self, remedy: str) -> Remedy:
+    async def _remedy(self, asker: VirtualKey, remedy: str) -> tuple[Remedy, Violation]:
+        """A remedy and what it is for. One of another tenant is not there."""
+        missing = NotFound(f"There is no remedy '{remedy}'.", param="remedy")
         found = await self._errands.run(self._store.find_remedy, remedy)
         if found is None:
-            raise NotFound(f"There is no remedy '{remedy}'.", param="remedy")
-        return found
+            raise missing
+        try:
+            return found, await self._violation(asker, found.violation)
+        except NotFound:
+            raise missing from None
 
     def _note(self, violation: Violation, remedy: Remedy) -> None:
         record = ViolationMoved(
