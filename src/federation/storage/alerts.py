@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from federation.storage.alerts_entries import Notice
 from federation.storage.engine import reading, writing
-from federation.storage.tables import alert_notices
+from federation.storage.tables_sign_in import alert_notices
 
 _c = alert_notices.c
 DUE, SENT, DEAD = "due", "sent", "dead"

@@ -16,8 +16,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-import federation.storage.tables_oversight  # its tables belong to the store, as do the next
-import federation.storage.tables_payloads  # noqa: F401  its tables belong to the store
+import federation.storage.tables_limits  # its tables belong to the store, as do the next
+import federation.storage.tables_oversight
+import federation.storage.tables_payloads
+import federation.storage.tables_sign_in  # noqa: F401
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.revisions import alone, revision
 from federation.storage.tables import HEAD, metadata

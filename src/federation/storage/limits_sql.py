@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, te
 from federation.domain.limits import Counted, Limit, LimitScope, Meter, Method, meter_tenant
 from federation.pricing.meters import Answer, Board, State, Turn, ends_ms, touched
 from federation.storage.engine import reading, writing
-from federation.storage.tables import limit_holders, limit_meters, limits
+from federation.storage.tables_limits import limit_holders, limit_meters, limits
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(State).decode

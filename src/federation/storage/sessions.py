@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from federation.storage.engine import reading, writing
 from federation.storage.sessions_entries import KeptKey, Session
-from federation.storage.tables import sessions, token_keys
+from federation.storage.tables_sign_in import sessions, token_keys
 
 _encode = msgspec.json.encode
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
