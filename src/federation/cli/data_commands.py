@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, ConfigDir, DataDir, Json, Url
+from federation.cli.options import At
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,35 +35,26 @@ OneSubject = Annotated[
 def list_payloads(
     tenant: Tenant = None,
     subject: Subject = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List the calls of which contents are kept."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    data_work.list_payloads(place, tenant, subject, as_json=as_json)
+    data_work.list_payloads(at.place, tenant, subject, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def show(
     call: Annotated[str, typer.Argument(metavar="CALL", help="The call's id.")],
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show what was said and answered in a call; that you did is put on record."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    data_work.show(Place(url, api_key, config, data), call, as_json=as_json)
+    data_work.show(at.place, call, as_json=at.as_json)
 
 
 @app.command()
@@ -72,36 +63,28 @@ def erase(
     subject: OneSubject,
     tenant: Tenant = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make a person's contents unreadable for good, in backups too."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     if not yes:
         typer.confirm(f"Destroy the keys to all that is kept of {subject}?", abort=True)
-    data_work.erase(Place(url, api_key, config, data), tenant, subject, as_json=as_json)
+    data_work.erase(at.place, tenant, subject, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def erasures(
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List erasures: those done, and those that wait for a hold."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    data_work.list_erasures(Place(url, api_key, config, data), tenant, as_json=as_json)
+    data_work.list_erasures(at.place, tenant, as_json=at.as_json)
 
 
 @app.command()
@@ -110,52 +93,39 @@ def hold(
     reason: Annotated[str, typer.Argument(metavar="REASON", help="Why, such as a case number.")],
     tenant: Tenant = None,
     subject: Subject = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Keep a person's contents, or a whole tenant's, whatever their time and whoever erases."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(url, api_key, config, data)
-    data_work.hold(place, tenant, subject, reason, as_json=as_json)
+    data_work.hold(at.place, tenant, subject, reason, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def holds(
     tenant: Tenant = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """List the legal holds in force."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    data_work.list_holds(Place(url, api_key, config, data), tenant, as_json=as_json)
+    data_work.list_holds(at.place, tenant, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def release(
     hold: Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.")],
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """End a hold; what waited for it happens now."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    data_work.release(Place(url, api_key, config, data), hold, as_json=as_json)
+    data_work.release(at.place, hold, as_json=at.as_json)
 
 
 @app.command()
@@ -163,17 +133,13 @@ def release(
 def keys(
     tenant: Tenant = None,
     root: Annotated[bool, typer.Option("--root", help="The root key's.")] = False,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Show how many keys each key wraps."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    data_work.keys(Place(url, api_key, config, data), tenant, root=root, as_json=as_json)
+    data_work.keys(at.place, tenant, root=root, as_json=at.as_json)
 
 
 @app.command()
@@ -190,15 +156,11 @@ def rotate(
         int | None,
         typer.Option("--most", min=1, max=1_000_000, metavar="N", help="Rewrap so many now."),
     ] = None,
-    url: Url = None,
-    api_key: ApiKey = None,
-    config: ConfigDir = None,
-    data: DataDir = None,
-    as_json: Json = False,
+    *,
+    at: At,
 ) -> None:
     """Make a newer key and bring the others under it; all stays readable meanwhile."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
-    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wanted = {"tenant": tenant, "root": root, "begin": not resume, "most": most}
-    data_work.rotate(Place(url, api_key, config, data), wanted, as_json=as_json)
+    data_work.rotate(at.place, wanted, as_json=at.as_json)
