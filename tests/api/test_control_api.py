@@ -18,6 +18,7 @@ from federation.api.inference_docs import SERVED
 from federation.control.permissions import ROLES, KeyWish, Permission
 from federation.domain.access import Role
 from federation.domain.catalogue import Model
+from federation.gateway.passing import is_passed
 from federation.schema.records import (
     AttemptRecord,
     CallEnded,
@@ -98,6 +99,11 @@ def paths(routes: Iterable[object]) -> list[tuple[str, str]]:
 
 async def test_every_route_stands_in_the_table_of_permissions(rig: Rig) -> None:
     assert sorted(paths(rig.app.routes)) == sorted(ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_every_route_is_reached_by_way_of_the_gateway(route: tuple[str, str]) -> None:
+    assert is_passed(route[1])
 
 
 @pytest.mark.parametrize(("route", "permission"), ROUTES.items(), ids=[str(r) for r in ROUTES])

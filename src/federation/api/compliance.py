@@ -17,6 +17,8 @@ from federation.governance.compliance_text import markdown, page, plain
 router = APIRouter(tags=["compliance"])
 
 _DAYS_MS = 30 * 86_400_000
+_LAST_MS = 253_402_214_400_000
+"""The last day that a calendar of four digits has, in any zone."""
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -58,4 +60,7 @@ def _moment(text: str, name: str) -> int:
     except ValueError:
         message = f"'{name}' should be a time such as 2026-01-31 or 2026-01-31T12:00:00+01:00."
         raise InvalidRequest(message, param=name) from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    at_ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    if not 0 <= at_ms < _LAST_MS:
+        raise InvalidRequest(f"'{name}' should be a time from 1970 on.", param=name)
+    return at_ms

@@ -115,10 +115,12 @@ async def rotate_key(
 ) -> RotatedKeyView:
     """Give a key a new secret, which is in this answer and nowhere else.
 
-    The old one works on for a while; one from before that ends now.
+    The old one works on for a while; one from before that ends now, and so does every session
+    that was opened with the key.
     """
     overlap_ms = (body or RotateBody()).overlap_s * 1000
     rotated, secret, until_ms = await control.keys.rotate(asker, key, overlap_ms, if_match)
+    await control.sign_in.end_key(rotated.id)
     tagged(response, rotated)
     told = {"secret": secret, "old_secret_until_ms": until_ms}
     return RotatedKeyView.model_validate({**view_fields(rotated), **told})

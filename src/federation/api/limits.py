@@ -13,6 +13,7 @@ from federation.api.tenancy_lists import Cursor, IfMatch, Limit, OfTenant, Pages
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.domain import limits as domain
+from federation.domain.access import VirtualKey
 from federation.domain.budgets import EACH, told
 from federation.domain.limits import Counted, LimitScope, Method
 from federation.pricing.meters import advance, left, reset_ms
@@ -118,7 +119,7 @@ async def set_limit(
     if before is not None:
         response.status_code = 200
     tagged(response, kept)
-    return await _whole(control, kept)
+    return await _whole(control, asker, kept)
 
 
 @router.get("/{limit}")
@@ -128,7 +129,7 @@ async def get_limit(
     """One limit, and how it stands."""
     found = await control.limits.desk.get(asker, limit)
     tagged(response, found)
-    return await _whole(control, found)
+    return await _whole(control, asker, found)
 
 
 @router.delete("/{limit}", status_code=204)
@@ -160,8 +161,8 @@ def _made(
     )
 
 
-async def _whole(control: Control, limit: domain.Limit) -> LimitView:
-    found = await control.limits.desk.counted(limit)
+async def _whole(control: Control, asker: VirtualKey, limit: domain.Limit) -> LimitView:
+    found = await control.limits.desk.counted(asker, limit)
     if found is None:
         return _view(limit)
     meter, state = found

@@ -68,7 +68,7 @@ class Channels:
         await self._call(hook, notice)
 
     async def _call(self, hook: Webhook, notice: Notice) -> None:
-        secret = self.resolve(hook.secret)
+        secret = await asyncio.to_thread(self.resolve, hook.secret)
         if not secret:
             raise Undelivered("its secret cannot be read")
         body, at = notice.body.encode(), b"%d" % int(self.clock())
@@ -94,7 +94,8 @@ class Channels:
             raise Undelivered(f"it answers with status {exchange.status}")
 
     async def _mail(self, mail: Mail, notice: Notice) -> None:
-        password = None if mail.password is None else self.resolve(mail.password)
+        named = mail.password
+        password = None if named is None else await asyncio.to_thread(self.resolve, named)
         if mail.password is not None and not password:
             raise Undelivered("its password cannot be read")
         server = Server(mail.host, mail.port, mail.security, mail.username, password or "")

@@ -126,6 +126,7 @@ class Control:
         self._leases_file = run / "leases"
         self._leases_kept = True
         self._reload = asyncio.Event()
+        self._unpublished = False
         self._tasks: list[asyncio.Task[None]] = []
         self._till: list[asyncio.Task[None]] = []
         keys.publish = self._publish_keys
@@ -224,12 +225,16 @@ class Control:
         await self.keys.refresh()
         await self.budgets.refresh()
         await self.limits.desk.refresh()
+        self._unpublished = False
 
     async def _changed(self, topics: Collection[str]) -> None:
         """Put in force what another replica has changed. Raises `Unavailable`."""
-        if CONFIGURATION in topics and await self._errands.run(self.configuration.recompile):
-            await self.publish_snapshot()
-            return
+        if CONFIGURATION in topics:
+            if await self._errands.run(self.configuration.recompile):
+                self._unpublished = True
+            if self._unpublished:
+                await self.publish_snapshot()
+                return
         if KEYS in topics:
             ring = await self._errands.run(self.keys.gather)
             if replace(ring, version=self.keys.ring.version) != self.keys.ring:

@@ -142,7 +142,10 @@ class Custody:
         with self._lock:
             key = self._names.get(tenant)
             if key is None:
-                entry = self._store.newest(NAMES, tenant) or self._make(NAMES, tenant)
+                if not self._store.living(NAMES, tenant, most=1):
+                    self._make(NAMES, tenant)
+                # The first there is: another replica may have made one in the same moment.
+                (entry,) = self._store.living(NAMES, tenant, most=1)
                 key = self._names[tenant] = self._open(entry)
             return pseudonym(key.key, subject)
 
@@ -226,8 +229,10 @@ class Custody:
             ]
             self._store.rewrap(changed)
             if len(now) == len(waiting):
-                old = [key.id for key in self._store.living(TENANT, tenant) if key.id != newest.id]
-                self._store.destroy(old, self._now_ms(), "rotated")
+                # Oldest first: one that another replica has made since is none of ours.
+                living = [key.id for key in self._store.living(TENANT, tenant)]
+                old = living[: living.index(newest.id)] if newest.id in living else []
+                self._store.destroy(old, self._now_ms(), "rotated", childless=True)
                 self._forget(set(old))
             return self._standing(tenant, newest.id, len(now), len(waiting) - len(now))
 

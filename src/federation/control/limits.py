@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from federation.control.limits_ports import LimitStore, MeterStore
-from federation.control.permissions import Permission, home, may, no_tenant, reach
+from federation.control.permissions import Permission, home, may, no_tenant, reach, tenant_seen
 from federation.control.subjects import check_name, check_subject
 from federation.control.tenancy_ports import TenancyStore
 from federation.control.tenancy_tags import check_tag
@@ -101,9 +101,11 @@ class LimitDesk:
         await self._errands.run(self._remove, asker, limit, if_match)
         await self.refresh()
 
-    async def counted(self, limit: Limit) -> tuple[Meter, State] | None:
-        """What is counted for a limit that has one meter; None where each has its own.
-        Raises `Unavailable`."""
+    async def counted(self, asker: VirtualKey, limit: Limit) -> tuple[Meter, State] | None:
+        """What is counted for a limit that has one meter; None where each has its own, or where
+        it is everybody's and so none of the asker's business. Raises `Unavailable`."""
+        if limit.tenant == EVERY and tenant_seen(asker) is not None:
+            return None
         if limit.subject == EACH and limit.scope is not LimitScope.PLATFORM:
             return None
         meter = meter_of(limit, limit.tenant, limit.subject)

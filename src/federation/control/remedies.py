@@ -7,6 +7,7 @@ undone or what somebody has yet to approve, and so many a day.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,7 @@ from federation.control.providers import ProviderDesk
 from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
+from federation.credentials.subjects import USER_SUBJECT
 from federation.domain.access import VirtualKey
 from federation.domain.approvals import Change
 from federation.domain.asker import ANONYMOUS
@@ -95,6 +97,8 @@ class RemedyDesk:
         self._policies = policies
         self._notes = notebook
         self._errands = errands
+        self._turn = asyncio.Lock()
+        """Who decides sees what was decided before, and what came of it."""
         self._do: dict[str, Callable[[VirtualKey | None, str], Awaitable[str]]] = {
             "disable_key": self._disable_key,
             "revoke_key": self._revoke_key,
@@ -141,29 +145,32 @@ class RemedyDesk:
     async def decide(self, asker: VirtualKey, remedy: str, *, approve: bool) -> Remedy:
         """Do what was proposed, or reject it. Raises `NotFound`, `Forbidden` where who approves
         is who proposed it, and `InvalidRequest` where it is decided already."""
-        found, violation = await self._remedy(asker, remedy)
-        _check_may(asker, found.action)
-        if found.state != "proposed":
-            raise _over(found)
-        if not approve:
-            return await self._changed(asker, violation, found, "rejected", found.before)
-        if asker is ANONYMOUS or asker.id == found.proposed_by or await self._same(asker, found):
-            raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
-        return await self._carry_out(asker, violation, found)
+        async with self._turn:
+            found, violation = await self._remedy(asker, remedy)
+            _check_may(asker, found.action)
+            if found.state != "proposed":
+                raise _over(found)
+            if not approve:
+                return await self._changed(asker, violation, found, "rejected", found.before)
+            own = asker is ANONYMOUS or asker.id == found.proposed_by
+            if own or await self._same(asker, found):
+                raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
+            return await self._carry_out(asker, violation, found)
 
     async def undo(self, asker: VirtualKey, remedy: str) -> Remedy:
         """Put back what was before. Raises `NotFound`, and `InvalidRequest` where it cannot be."""
-        found, violation = await self._remedy(asker, remedy)
-        _check_may(asker, found.action)
-        if found.state != "done" or found.action not in _UNDONE:
-            message = f"What is {found.state} under '{found.action}' cannot be undone here."
-            raise InvalidRequest(message, status=409, code="not_undoable")
-        before = _read(found.before)
-        if found.action == "disable_key":
-            await self._end_key(asker, found.subject, before.expires_ms)
-        elif before.enabled:
-            await self._providers.enable(found.subject, asker, force=True)
-        return await self._changed(asker, violation, found, "undone", found.before)
+        async with self._turn:
+            found, violation = await self._remedy(asker, remedy)
+            _check_may(asker, found.action)
+            if found.state != "done" or found.action not in _UNDONE:
+                message = f"What is {found.state} under '{found.action}' cannot be undone here."
+                raise InvalidRequest(message, status=409, code="not_undoable")
+            before = _read(found.before)
+            if found.action == "disable_key":
+                await self._end_key(asker, found.subject, before.expires_ms)
+            elif before.enabled:
+                await self._providers.enable(found.subject, asker, force=True)
+            return await self._changed(asker, violation, found, "undone", found.before)
 
     async def look(self, rules: Remedying) -> int:
         """Do what rules say about violations that escalated; how much was done.
@@ -285,6 +292,8 @@ class RemedyDesk:
         """Whether the key that proposed is another one of the same person."""
         if not asker.user or remedy.proposed_by == FEDERATION:
             return False
+        if remedy.proposed_by == f"{USER_SUBJECT}{asker.tenant}/{asker.user}":
+            return True
         other = await self._errands.run(self._issued.find, remedy.proposed_by, None)
         return other is not None and (other.tenant, other.user) == (asker.tenant, asker.user)
 

@@ -25,7 +25,7 @@ from federation.credentials.bearers import Bearers
 from federation.credentials.issuing import SPARE_S, Schedule, access_token
 from federation.credentials.lockout import Lockout
 from federation.credentials.refreshes import Turn, proven, read_refresh, refresh_token, turn_of
-from federation.credentials.subjects import ended, narrowed, subject_of
+from federation.credentials.subjects import KEY_SUBJECT, ended, narrowed, subject_of
 from federation.domain.access import VirtualKey
 from federation.domain.sign_in import TokenRing
 from federation.domain.snapshot import KeyRing
@@ -181,6 +181,13 @@ class SignInDesk:
             await self._errands.run(self._store.end_all, session.subject, now_ms, "revoked")
         await self._end(session.id, "revoked")
         return True
+
+    async def end_key(self, key: str) -> None:
+        """End every session that was opened with a key, because its secret may be known: to
+        whom, and with which secret a session was opened, nobody can tell."""
+        subject = f"{KEY_SUBJECT}{key}"
+        if await self._errands.run(self._store.end_all, subject, self._now_ms(), "rotated"):
+            await self.renew()
 
     def admit(self, names: Sequence[str]) -> None:
         """Raise `RateLimited` while one of these names is locked."""

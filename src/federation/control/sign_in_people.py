@@ -11,6 +11,7 @@ somebody else's state: it is bound to a cookie of the browser that set out.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -187,11 +188,12 @@ class PeopleDoor:
             "redirect_uri": self._callback(),
             "code_verifier": state.verifier,
         }
+        secret = await asyncio.to_thread(issuers.secret, row)
         request = oidc.code_request(
             endpoints,
             fields,
             row.client_id,
-            issuers.secret(row),
+            secret,
             in_body=row.in_body,
             private=row.private,
         )

@@ -108,12 +108,15 @@ class Bearers:
         its time is over, `token_revoked` where its session has ended, else `invalid_token`.
         """
         if secret.startswith(_BEGINNING):
-            held = self._admitted.get(secret)
+            # Taken before anything is looked up: what an older ring let in is not remembered
+            # under a newer one, whichever thread that comes from.
+            admitted = self._admitted
+            held = admitted.get(secret)
             if held is not None and held[0] > self._clock():
                 return held[1]
             checked = self._check(secret)
             if checked is not None:
-                return self._admit(secret, checked)
+                return self._admit(secret, checked, admitted)
         return None if self._keys is None else self._keys.find(secret)
 
     def session_of(self, token: str) -> tuple[str, float] | None:
@@ -139,11 +142,12 @@ class Bearers:
     def _check(self, token: str) -> _Checked | None:
         """What a token says, its signature checked; None where no issuer that we know of made
         it. Raises `Unauthorized`."""
-        checked = self._checked.get(token)
+        known = self._checked
+        checked = known.get(token)
         now_s = self._clock()
         if checked is not None:
             if checked.claims.expires_s <= now_s:
-                del self._checked[token]
+                known.pop(token, None)
                 raise Unauthorized("This token has expired: get a new one.", code="token_expired")
             return checked
         trust = self._trusted.get(_issuer_of(token))
@@ -152,10 +156,12 @@ class Bearers:
         claims = read_claims(signed(token, trust.keys), trust.expected, now_s)
         checked = _Checked(claims, trust.issuer)
         if len(token) <= REMEMBERED_CHARACTERS:
-            _remember(self._checked, token, checked)
+            _remember(known, token, checked)
         return checked
 
-    def _admit(self, token: str, checked: _Checked) -> VirtualKey:
+    def _admit(
+        self, token: str, checked: _Checked, admitted: dict[str, tuple[float, VirtualKey]]
+    ) -> VirtualKey:
         claims = checked.claims
         key = (
             self._own(claims) if checked.issuer is None else self._stranger(claims, checked.issuer)
@@ -164,7 +170,7 @@ class Bearers:
             until_s: float = claims.expires_s
             if key.expires_ms is not None:
                 until_s = min(until_s, key.expires_ms / 1000)
-            _remember(self._admitted, token, (until_s, key))
+            _remember(admitted, token, (until_s, key))
         return key
 
     def _own(self, claims: Claims) -> VirtualKey:
@@ -249,5 +255,5 @@ def _over(key: VirtualKey, now_s: float) -> bool:
 
 def _remember(held: dict[str, Any], token: str, value: object) -> None:
     if len(held) >= REMEMBERED:
-        del held[next(iter(held))]
+        held.pop(list(held)[0], None)  # noqa: RUF015 - in one step: another thread may be adding
     held[token] = value

@@ -54,10 +54,11 @@ def read_key(jwk: Mapping[str, Any]) -> VerifyingKey:
 
     Raises `ConfigError` for a key that is for something else, too short, or malformed.
     """
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ("verify",)):
+    uses = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(uses, list) or "verify" not in uses:
         raise unusable("the key is not for checking signatures")
     kind = (jwk.get("kty"), jwk.get("crv"))
-    if kind not in _KINDS:
+    if not all(isinstance(each, str | None) for each in kind) or kind not in _KINDS:
         raise unusable("keys are of type oct, RSA, EC with P-256, or OKP with Ed25519")
     algorithm, make = _KINDS[kind]
     if jwk.get("alg", algorithm) not in (algorithm, "Ed25519" if algorithm == "EdDSA" else ""):

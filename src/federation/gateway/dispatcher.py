@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from federation.dialects.untold import Untold
 from federation.errors import (
@@ -24,6 +25,7 @@ from federation.gateway.opening import no_stream, opened
 from federation.gateway.patience import patience
 from federation.gateway.reading import answer_of
 from federation.gateway.reply import Pairs, headers, metadata, warnings
+from federation.gateway.safeguards import off_loop
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream, Kept
 from federation.gateway.translating import TranslatingTap
@@ -41,8 +43,6 @@ _EVENTS = b"text/event-stream"
 _JSON = b"application/json"
 _BIG = 512 * 1024
 """Bytes of a body that take some milliseconds to translate."""
-_LONG = 32 * 1024
-"""Bytes of an answer that take some milliseconds to check."""
 _CHARACTERS_PER_TOKEN = 3
 """For an answer without usage: few languages have fewer, so this errs on the dear side."""
 
@@ -148,9 +148,8 @@ class Dispatcher:
         if response is not None:
             changed = asking.translated
             if call.guarding is not None:
-                many = len(body) > _LONG
-                screen = call.guarding.response
-                screened = await asyncio.to_thread(screen, response) if many else screen(response)
+                check = partial(call.guarding.response, response)
+                screened = await off_loop(call.guarding, len(body), check)
                 changed, response = changed or screened != response, screened
         if response is not None and changed:
             at = call.started_ms // 1000

@@ -93,8 +93,10 @@ class GuardedEvents:
 
     def _checked(self, event: bytes) -> bytes:
         data = event_data(event)
-        if data is None or data.startswith(b"[DONE]"):
+        if data is None:
             return event
+        if data.startswith(b"[DONE]"):
+            return self._waiting() + event
         try:
             said = json.loads(data)
         except ValueError:

@@ -216,8 +216,10 @@ class Rates:
         part.used_s = self.clock()
         if amount >= 0:
             part.free += amount
-            if part.free and part.ahead == 0:
-                self._return(part)  # there is little of it, and others may wait
+            # There is little of it, and others may wait; or it was idle for so long that nobody
+            # looks after it any more.
+            if part.free and (part.ahead == 0 or self._parts.get(part.meter.id) is not part):
+                self._return(part)
             return
         short = -amount
         held = min(part.free, short)

@@ -25,12 +25,14 @@ class Timed:
         self._recognizer = recognizer
         self._timeout_s = timeout_s
         self._hanging: list[threading.Thread] = []
+        self._lock = threading.Lock()
 
     def find(self, text: str) -> Sequence[Span] | DetectorFailure:
         """See `Recognizer`. Holds the calling thread, for so long at most."""
-        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
-        if len(self._hanging) >= _MOST_HANGING:
-            return DetectorFailure(self.name, "hangs")
+        with self._lock:
+            self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+            if len(self._hanging) >= _MOST_HANGING:
+                return DetectorFailure(self.name, "hangs")
         said: list[Sequence[Span] | DetectorFailure] = []
 
         def ask() -> None:
@@ -43,7 +45,8 @@ class Timed:
         thread.start()
         thread.join(self._timeout_s)
         if not said:
-            self._hanging.append(thread)
+            with self._lock:
+                self._hanging.append(thread)
             return DetectorFailure(self.name, "timeout")
         return said[0]
 

@@ -226,8 +226,8 @@ class AnswerStream:
     def _arrived(self, data: bytes) -> None:
         """Pass on what came, in the very callback that received it; else let `read` go on."""
         write, turn, tap = self._write, self._turn, self._tap
-        if write is None or turn is None:
-            return
+        if write is None or turn is None or turn.done():
+            return  # whoever waited is gone, and ends the watching a moment later
         try:
             out = tap.feed(data) if data else b""
             if not data:

@@ -19,7 +19,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from federation.storage.tables_replicas import CHANNEL
+from federation.storage.tables_replicas import CHANNEL, TOPICS
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +61,11 @@ class Bell:
             try:
                 with _listening(self._engine) as connection:
                     told = False
+                    for topic in frozenset(TOPICS.values()):
+                        self._heard(topic)  # what was said while nobody listened is lost
                     self._follow(connection)
             except (psycopg.Error, SQLAlchemyError) as error:
+                self._proven = float("-inf")
                 if not told:
                     reason = str(getattr(error, "orig", None) or error)
                     log.warning("changes are looked for, not heard", extra={"reason": reason})

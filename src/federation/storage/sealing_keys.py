@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Engine,
     Index,
     LargeBinary,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Text,
     and_,
     event,
+    exists,
     insert,
     not_,
     select,
@@ -40,6 +42,8 @@ from federation.storage.revisions import alone
 from federation.storage.sealing_entries import DATA, ErasureEntry, HoldEntry, KeyEntry
 
 STORE = "keys.db"
+_KEYS_LOCK = 7_335_333
+"""Any number, the same for every replica."""
 
 _metadata = MetaData()
 
@@ -138,8 +142,10 @@ class SqlSealingKeys:
             del self._engine
 
     def add(self, entry: KeyEntry) -> None:
-        """Keep a new key."""
+        """Keep a new key. Raises `Unavailable` where the key that wraps it was destroyed."""
         with writing(self._engine) as connection:
+            _one_at_a_time(connection)
+            _check_alive(connection, {entry.parent})
             connection.execute(insert(_keys).values(_row(_keys, entry)))
 
     def find(self, key: str) -> KeyEntry | None:
@@ -187,12 +193,6 @@ class SqlSealingKeys:
         with reading(self._engine) as connection:
             return [KeyEntry(*row) for row in connection.execute(query.limit(most))]
 
-    def children(self, parent: str) -> int:
-        """How many keys that are not destroyed this one wraps."""
-        query = select(_k.id).where(_k.parent == parent, _k.destroyed_ms.is_(None))
-        with reading(self._engine) as connection:
-            return len(connection.execute(query).all())
-
     def expired(self, now_ms: int, holds: Iterable[HoldEntry], most: int) -> list[KeyEntry]:
         """Data keys whose last content has had its day and that no hold covers, oldest first."""
         query = (
@@ -214,8 +214,13 @@ class SqlSealingKeys:
             connection.execute(update(_keys).where(later).values(until_ms=until_ms))
 
     def rewrap(self, changed: Sequence[tuple[str, str, bytes]]) -> None:
-        """Key, parent and wrapped form of each, all or none; what was destroyed stays so."""
+        """Key, parent and wrapped form of each, all or none; what was destroyed stays so.
+
+        Raises `Unavailable` where a parent was destroyed meanwhile, by another replica.
+        """
         with writing(self._engine) as connection:
+            _one_at_a_time(connection)
+            _check_alive(connection, {parent for _, parent, _ in changed})
             for key, parent, wrapped in changed:
                 connection.execute(
                     update(_keys)
@@ -224,12 +229,19 @@ class SqlSealingKeys:
                 )
         self._forget()
 
-    def destroy(self, keys: Iterable[str], now_ms: int, why: str) -> int:
-        """Blank these keys for good; how many of them were still there."""
+    def destroy(
+        self, keys: Iterable[str], now_ms: int, why: str, *, childless: bool = False
+    ) -> int:
+        """Blank these keys for good; how many of them were still there. `childless` spares
+        those that still wrap a key."""
         gone = 0
+        child = _keys.alias()
+        wraps = exists().where(child.c.parent == _k.id, child.c.destroyed_ms.is_(None))
         with writing(self._engine) as connection:
+            _one_at_a_time(connection)
             for key in keys:
                 blank = update(_keys).where(_k.id == key, _k.destroyed_ms.is_(None))
+                blank = blank.where(not_(wraps)) if childless else blank
                 blank = blank.values(wrapped=b"", destroyed_ms=now_ms, why=why)
                 gone += connection.execute(blank).rowcount
         if gone:
@@ -285,3 +297,19 @@ class SqlSealingKeys:
 
 def _row(table: Table, entry: object) -> dict[str, Any]:
     return {column.name: getattr(entry, column.name) for column in table.c}
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Let nobody else change keys until this transaction ends; SQLite does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_KEYS_LOCK})")
+
+
+def _check_alive(connection: Connection, parents: Iterable[str]) -> None:
+    """Nothing may be wrapped by a key that is gone: it would be lost with it. (The versions of a
+    root are no keys of this store, and never gone here.)"""
+    gone = select(_k.id).where(_k.id.in_(list(parents)), _k.destroyed_ms.is_not(None))
+    if connection.execute(gone.limit(1)).first() is not None:
+        raise Unavailable(
+            "The tenant's keys were rotated elsewhere meanwhile. Try again.", code="keys_rotated"
+        )

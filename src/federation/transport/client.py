@@ -241,7 +241,16 @@ class Client:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fail what is over time, close what is idle too long, and come again if needed."""
-        now = loop.time()
+        try:
+            self._sweep(loop.time())
+        finally:  # deadlines hold for everybody else, whatever one connection does
+            self._fast = bool(self._active)
+            self._timer = None
+            if self._fast or self._pools:
+                pause = _SWEEP_S if self._fast else _TRIM_S
+                self._timer = loop.call_later(pause, self._tick, loop)
+
+    def _sweep(self, now: float) -> None:
         for connection in tuple(self._active):
             _judge(connection, now)
         if now >= self._trim_at:
@@ -250,11 +259,6 @@ class Client:
                 pool.trim(now)
                 if not pool.opened:
                     del self._pools[origin]
-        self._fast = bool(self._active)
-        self._timer = None
-        if self._fast or self._pools:
-            pause = _SWEEP_S if self._fast else _TRIM_S
-            self._timer = loop.call_later(pause, self._tick, loop)
 
 
 async def _upload(connection: Connection, exchange: Exchange, head: bytes, body: bytes) -> None:

@@ -112,8 +112,10 @@ class Exchange:
 
         False where this answer can only be read, because it must be decoded.
         """
+        if arrived is not None and self.decoder is not None:
+            return False
         self.watched = arrived
-        return self.decoder is None
+        return True
 
     def push(self) -> None:
         """Give whoever watches what has arrived, and tell of an end that is known."""

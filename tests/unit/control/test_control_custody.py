@@ -112,6 +112,34 @@ def test_uses_are_counted_before_they_happen_so_that_a_crash_forgets_none(
     assert named[0] == named[1] != named[2]
 
 
+def test_two_that_rotate_at_once_leave_nothing_under_a_key_that_is_gone(
+    custody: Custody, tmp_path: Path, clock: Clock
+) -> None:
+    sealed = [seal(custody, f"p_{n}") for n in range(4)]
+    other, keys = custody_at(tmp_path, clock)
+    custody.rotate("acme", begin=True, most=1)
+    other.rotate("acme", begin=True, most=1)
+    custody.rotate("acme", begin=False)
+    other.rotate("acme", begin=False)
+
+    anew, _ = custody_at(tmp_path, clock)
+    assert [anew.content(ROW, each) for each in sealed] == [b"secret"] * 4
+    assert len(keys.living(TENANT, "acme")) == 1
+
+
+def test_nothing_is_wrapped_by_a_key_that_another_replica_destroyed(
+    custody: Custody, tmp_path: Path, clock: Clock
+) -> None:
+    seal(custody)
+    _, keys = custody_at(tmp_path, clock)
+    (old,) = keys.living(TENANT, "acme")
+    assert keys.destroy([old.id], NOW_MS, "rotated", childless=True) == 0
+    keys.destroy([old.id], NOW_MS, "elsewhere")
+    (data,) = keys.living(DATA, "acme")
+    with pytest.raises(Unavailable):
+        keys.rewrap([(data.id, old.id, b"lost")])
+
+
 def test_rotation_half_way_leaves_all_readable_and_ends_with_the_older_key_blanked(
     custody: Custody, tmp_path: Path, clock: Clock
 ) -> None:
@@ -130,7 +158,7 @@ def test_rotation_half_way_leaves_all_readable_and_ends_with_the_older_key_blank
     last = again.rotate("acme", begin=False)
     assert (last.done, last.left, last.newest) == (4, 0, first.newest)
     assert [key.id for key in keys.living(TENANT, "acme")] == [first.newest]
-    assert keys.children(first.newest) == 6
+    assert len([each for each in keys.living() if each.parent == first.newest]) == 6
     assert [custody_at(tmp_path, clock)[0].content(ROW, each) for each in sealed] == [b"secret"] * 5
     assert again.standing("acme").by_parent == {first.newest: 6}
     with pytest.raises(NotFound):

@@ -11,13 +11,13 @@ import pytest
 from control_plane import ADMIN, plane
 
 from federation.control import sign_in
-from federation.control.permissions import ROLES, Permission, check_role, may, rights
+from federation.control.permissions import ROLES, KeyWish, Permission, check_role, may, rights
 from federation.control.sign_in_keys import TokenKeys
 from federation.control.sign_in_sources import source_of
 from federation.credentials.issuing import AHEAD_S, SIGNS_S, SPARE_S
 from federation.domain.access import Role, VirtualKey
 from federation.domain.sign_in import TokenRing
-from federation.errors import Forbidden, Unavailable
+from federation.errors import Forbidden, Unauthorized, Unavailable
 from federation.storage.sealing import Sealer
 from federation.storage.sessions_entries import KeptKey
 from federation.storage.sessions_memory import MemorySessions, MemoryTokenKeys
@@ -196,4 +196,17 @@ async def test_the_slower_of_two_that_refresh_gets_what_the_faster_got(tmp_path:
     assert second.session.n == 1
     desk._store = Slow(end=True)
     with pytest.raises(Exception, match="ended"):
+        await desk.refresh(granted.refresh, "source/x")
+
+
+async def test_a_new_secret_ends_what_was_opened_with_the_old_one(tmp_path: Path) -> None:
+    built = plane(tmp_path)
+    await built.control.publish_snapshot()
+    admin = built.control.keys.keys.find(ADMIN)
+    assert admin is not None
+    key, secret = await built.control.keys.mint(admin, KeyWish("one", Role.DEVELOPER, "default"))
+    desk = built.control.sign_in
+    granted = await desk.with_key(secret, (), "source/x")
+    await desk.end_key(key.id)
+    with pytest.raises(Unauthorized, match="ended"):
         await desk.refresh(granted.refresh, "source/x")

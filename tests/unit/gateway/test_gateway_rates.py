@@ -12,7 +12,7 @@ from limits_rig import KEY, Faulty, Replica, Worker, now_s, virtual
 
 from federation.domain.access import Role, VirtualKey
 from federation.domain.budgets import EACH
-from federation.domain.limits import HOUR, Counted, Limit, LimitScope, Meter, Method
+from federation.domain.limits import DAY, HOUR, Counted, Limit, LimitScope, Meter, Method
 from federation.errors import Unavailable
 from federation.gateway.rates import Lack, Rates, Taken
 from federation.pricing.meters import left
@@ -320,6 +320,24 @@ def test_closing_is_done_once_and_corrects_what_was_expected() -> None:
         await asyncio.sleep(2)
         assert counted(store, 1000) == -50
         assert isinstance(await worker.rates.more(plan.parts, [1]), Lack)
+
+    virtual(main())
+
+
+def test_a_long_call_alone_gives_back_what_it_did_not_use() -> None:
+    async def main() -> None:
+        store = MemoryMeters()
+        daily = limit(9000, counts=Counted.TOKENS, window_s=DAY, method=Method.FIXED_WINDOW)
+        replica = Replica(store, (daily,), 1)
+        (worker,) = replica.workers
+        plan = worker.rates.plan(KEY, "chat")
+        taken = await worker.rates.more(plan.parts, [4000])
+        assert isinstance(taken, Taken)
+        await asyncio.sleep(600)
+        taken.close({Counted.TOKENS: 100})
+        await asyncio.sleep(600)
+        (meter,) = [part.meter for part in plan.parts]
+        assert left(meter, store.state(meter)) == 8900
 
     virtual(main())
 

@@ -68,6 +68,20 @@ async def test_events_go_on_in_the_step_in_which_they_came() -> None:
     assert flowing.ends == ["ok"]
 
 
+async def test_what_comes_in_the_step_in_which_its_reader_is_canceled_breaks_nothing() -> None:
+    flowing = Flowing()
+    task = await flowing.begin()
+    flowing.wanted = False
+    task.cancel()
+    assert flowing.stream._turn is not None
+    flowing.stream._turn.cancel()
+    flowing.bench.feed(chunk(event("late")))
+    flowing.bench.connection.connection_lost(None)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert flowing.written == []
+
+
 async def test_a_break_right_after_the_opening_is_left_to_read() -> None:
     flowing = Flowing()
     task = await flowing.begin()

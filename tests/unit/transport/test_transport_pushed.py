@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transport_bench import Bench
 
+from federation.transport.decoding import decoder_for
+
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
 
@@ -56,6 +58,16 @@ def test_what_follows_a_chunk_and_is_none_breaks_the_answer() -> None:
     assert watching.given == [b"first", b""]
     assert watching.exchange.failure is not None
     assert watching.bench.transport.aborted
+
+
+def test_an_answer_that_must_be_decoded_is_not_watched_but_read() -> None:
+    bench = Bench().feed(HEAD)
+    bench.exchange.decoder = decoder_for(b"gzip", 1 << 20)
+    given: list[bytes] = []
+    assert not bench.exchange.watch(given.append)
+    bench.feed(chunk(b"packed"))
+    assert given == []
+    assert bench.exchange.take() == b"packed"
 
 
 def test_nothing_is_given_after_the_watch_has_ended() -> None:
