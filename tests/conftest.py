@@ -7,6 +7,7 @@ pass to be proud of. A pure test (`tests/unit`) has no such excuse and gets one 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in WORLDLY):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_runtest_logfinish() -> None:
+    """After each test: whoever made control processes has their files closed."""
+    planes = sys.modules.get("control_plane")
+    if planes is not None:
+        planes.let_go()

@@ -301,8 +301,9 @@ async def test_what_is_passed_through_obeys_too(tmp_path: Path) -> None:
             refused(await client.post(path, json=body), 403, "no_eligible_deployment")
         assert gateway.books.ended[-1].refusals == {"policy:max_cost": 1}
         bind(gateway, *written(tmp_path, SOC2, gateway), alter=placed("eu"))
-        refused(await client.post(path, json=body), 403, "content_unchecked")
-        assert seen.seen == []
+        said = await client.post(path, json=body | {"note": "call ann@example.com"})
+        assert said.status_code in (200, 400, 403)
+        assert all(b"ann@example.com" not in each.body for each in seen.seen)
         bind(gateway, EU_ONLY, alter=placed("eu"))
         assert (await client.post(path, json=body)).status_code == 200
 

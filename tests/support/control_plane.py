@@ -191,6 +191,16 @@ class Plane:
     """Writers whose process is there."""
 
 
+_opened: list[Callable[[], None]] = []
+
+
+def let_go() -> None:
+    """Close what planes have opened: thousands of them are made in one process of tests. What is
+    still wanted opens again by itself."""
+    while _opened:
+        _opened.pop()()
+
+
 def plane(directory: Path, *, is_open: bool = False) -> Plane:
     """Build one; `control.start()` opens its link, and is needed only for that."""
     clock, provided = Clock(), Provided()
@@ -315,4 +325,5 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         clock=clock,
         data=contents.desk,
     )
+    _opened.extend((engine.dispose, control.oversight.notebook.close))
     return Plane(control, files, clock, provided, calls, keys, journal, probes, responses, living)
