@@ -106,6 +106,7 @@ def duties(obligations: Obligations) -> dict[str, Any]:
         "logged": obligations.logged,
         "pii": obligations.pii.value if obligations.pii else None,
         "pii_types": {kind: action.value for kind, action in obligations.pii_types},
+        "pii_patterns": [each.name for each in obligations.pii_patterns] or None,
         "pii_on_failure": "block" if obligations.pii_block_on_failure else None,
         "pii_max_characters": obligations.most_characters,
         "guardrails": [guard.name for guard in obligations.guards],

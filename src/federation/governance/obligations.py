@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 
+import msgspec
+
 from federation.domain.policies import (
     STRICTEST_FIRST,
     AnyRule,
@@ -24,6 +26,7 @@ from federation.domain.policies import (
     Pii,
     PiiAction,
     PiiExcluded,
+    PiiPattern,
     PrivacyLevel,
     Residency,
     Retention,
@@ -45,6 +48,8 @@ class Obligations:
     """For types of personal data that `pii_types` does not name; None is no demand."""
     pii_types: tuple[tuple[str, PiiAction], ...] = ()
     pii_block_on_failure: bool = False
+    pii_patterns: tuple[PiiPattern, ...] = ()
+    """Types of the operator's own; two of one name count both."""
     most_characters: int | None = None
     """Of one text; a longer one is refused instead of read."""
     guards: tuple[Guard, ...] = ()
@@ -90,6 +95,7 @@ def obligations_of(rule: AnyRule) -> Obligations:
                 pii=rule.action,
                 pii_types=rule.types,
                 pii_block_on_failure=rule.block_on_failure,
+                pii_patterns=rule.patterns,
                 most_characters=rule.max_characters,
             )
         case Guardrails():
@@ -138,6 +144,7 @@ def _both(one: Obligations, other: Obligations) -> Obligations:
         pii=_stricter(one.pii, other.pii),
         pii_types=tuple(types),
         pii_block_on_failure=one.pii_block_on_failure or other.pii_block_on_failure,
+        pii_patterns=_patterns(one.pii_patterns, other.pii_patterns),
         most_characters=_least(one.most_characters, other.most_characters),
         guards=_guards(one.guards, other.guards),
         retention_days=max(one.retention_days, other.retention_days),
@@ -155,6 +162,12 @@ def _stricter(one: PiiAction | None, other: PiiAction | None) -> PiiAction | Non
     if one is None or other is None:
         return one or other
     return min(one, other, key=_RANK.__getitem__)
+
+
+def _patterns(one: tuple[PiiPattern, ...], other: tuple[PiiPattern, ...]) -> tuple[PiiPattern, ...]:
+    if not one or not other:
+        return one or other
+    return tuple(sorted({*one, *other}, key=msgspec.structs.astuple))
 
 
 def _guards(one: tuple[Guard, ...], other: tuple[Guard, ...]) -> tuple[Guard, ...]:

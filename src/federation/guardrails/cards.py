@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,13 +93,12 @@ _LENGTHS: Final = _prefixes()
 def is_card(digits: bytes, *, context: bool = False) -> bool:
     """Whether the digits are a card number; `context`: the text speaks of a card."""
     length = len(digits)
+    if not luhn(digits) or all_equal(digits):
+        return False
     for size in _PREFIX_SIZES:
         if length in _LENGTHS.get(digits[:size], ()):
-            break
-    else:
-        if not (context and _is_short_debit(digits)):
-            return False
-    return luhn(digits) and not all_equal(digits)
+            return True
+    return context and _is_short_debit(digits)
 
 
 def _is_short_debit(digits: bytes) -> bool:
@@ -149,12 +149,18 @@ def _planned(shape: bytes) -> _Plan:
     parts = [
         places
         for at, size in enumerate(sizes)
-        if (size in _FIRST or size > _PRINTED) and (places := _places(groups, sizes, at))
+        if (size in _FIRST or (size > _PRINTED and not _is_fraction(shape, groups[at][0])))
+        and (places := _places(groups, sizes, at))
     ]
     return _Plan(whole, tuple(parts)) if whole or parts else _NOTHING
 
 
 _plan = functools.lru_cache(maxsize=REMEMBERED)(_planned)
+
+
+def _is_fraction(shape: bytes, at: int) -> bool:
+    """Whether the digits from `at` on stand behind a point: those of 0.4539148803436467."""
+    return shape[:at].endswith(b"0.")
 
 
 def _is_whole(sizes: list[int]) -> bool:
@@ -174,3 +180,61 @@ def _places(
         if shape in _SHAPES if count > 1 else _SHORTEST <= shape[0] <= _LONGEST:
             places.append((groups[at][0], groups[at + count - 1][1]))
     return tuple(places)
+
+
+def _heads() -> bytes:
+    """The first two digits of every issuer's numbers, as a pattern."""
+    seconds: dict[bytes, set[bytes]] = {}
+    for prefix in (*_LENGTHS, *(low for low, _ in _BARE_SHORT)):
+        known = seconds.setdefault(prefix[:1], set())
+        known.update([prefix[1:2]] if len(prefix) > 1 else (b"%d" % digit for digit in range(10)))
+    return b"|".join(
+        first + b"[" + b"".join(sorted(after)) + b"]" for first, after in sorted(seconds.items())
+    )
+
+
+def _printed(shapes: Iterable[tuple[int, ...]]) -> bytes:
+    """Groups of one of these sizes, the longest that stand there, as a pattern."""
+    tails: dict[int, list[tuple[int, ...]]] = {}
+    for shape in shapes:
+        tails.setdefault(shape[0], []).append(shape[1:])
+    return b"|".join(
+        b"[0-9]{%d}(?![0-9])" % size + _behind([tail for tail in rest if tail], ends=() in rest)
+        for size, rest in sorted(tails.items())
+    )
+
+
+def _behind(tails: list[tuple[int, ...]], *, ends: bool) -> bytes:
+    if not tails:
+        return b""
+    return b"(?:[^0-9]{1,4}(?:" + _printed(tails) + b"))" + (b"?" if ends else b"")
+
+
+_BEGIN: Final = re.compile(
+    rb"(?<![0-9])(?=" + _heads() + rb")(?=((?<![0-9]\.)[0-9]{%d,%d}(?![0-9])|"
+    % (_SHORTEST, _LONGEST) + _printed(_SHAPES) + rb"))"
+)  # fmt: skip
+"""Where a card number may stand in a row: an issuer's digits, and groups as they are printed."""
+_FOURS: Final = re.compile(rb"[0-9]{4}(?:[^0-9]+[0-9]{4}){3}")
+"""What may be a number where three more digits that stand behind it are none of it."""
+
+
+def in_long_row(
+    data: bytes, start: int, end: int, *, context: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Places of card numbers in a row of more digits than one has, from left to right."""
+    done = start
+    for match in _BEGIN.finditer(data, start, end):
+        low = match.start()
+        if low < done:
+            continue
+        number = match[1]
+        digits = number.translate(None, _SIGNS)
+        if not is_card(digits, context=context):
+            fours = _FOURS.match(number) if len(digits) == _LONGEST else None
+            if fours is None or not is_card(fours[0].translate(None, _SIGNS), context=context):
+                continue
+            number = fours[0]
+        if b"(" not in number:
+            done = low + len(number)
+            yield low, done

@@ -95,6 +95,7 @@ SECRET: Final = (
 )
 _SSN_SIGNS: Final = b" .-_/*|~:,\t\n"
 _SSN_DIGITS: Final = 9
+_SSN_GIVEN: Final = re.compile(rb"(?!9|000|666|...00|.....0000)[0-9]{9}")
 _CLASSES: Final = (re.compile(rb"[a-z]"), re.compile(rb"[A-Z]"), re.compile(rb"[0-9]"))
 _SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
 _OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_]+_[A-Z2-7]{10}[.!?]?")
@@ -131,11 +132,7 @@ def is_routing(value: bytes) -> bool:
 
 def is_ssn(value: bytes) -> bool:
     """The Social Security Administration's rules on numbers that were never given out."""
-    digits = value.translate(None, _SSN_SIGNS).decode("latin-1")
-    if len(digits) != _SSN_DIGITS or not digits.isdigit():
-        return False
-    area, group, serial = digits[:3], digits[3:5], digits[5:]
-    return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
+    return _SSN_GIVEN.fullmatch(value.translate(None, _SSN_SIGNS)) is not None
 
 
 def is_called_ssn(value: bytes) -> bool:

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 _LOOK_ALIKES: Final = (
     ("аɑα", "a"), ("ЬЪ", "b"), ("сϲ", "c"), ("ԁ", "d"), ("еҽє", "e"), ("ғ", "f"), ("ɡ", "g"),
@@ -62,8 +62,8 @@ _DENSE: Final = 20
 _HANDLER: Final = "federation.fold"
 
 
-class Table(dict[int, int]):
-    """Code point to code point below 256, for `str.translate`.
+class Table(dict[int, Any]):
+    """Code point to code point below 256, for `str.translate`; or to a string, or to None.
 
     What has no entry becomes an unnamed letter or a question mark and is remembered; the
     memory is bounded by the Basic Multilingual Plane.
@@ -81,9 +81,11 @@ class Table(dict[int, int]):
 @dataclass(frozen=True, slots=True)
 class Tables:
     """How characters are folded. `single`: one for one, CHANGING or SEVERAL where it is not;
+    `spelled`: the same with what becomes several written out and what nobody sees gone;
     `latin`: the same for bytes; `several`: what becomes several characters; `changing`: where."""
 
     single: Table
+    spelled: Table
     latin: bytes
     several: dict[str, str]
     changing: re.Pattern[str]
@@ -115,7 +117,9 @@ def tables() -> Tables:
     changing = re.compile(f"[{unseen}]+|[{re.escape(''.join(several))}]")
     latin = bytes(single[code] for code in range(_LATIN_1))
     codecs.register_error(_HANDLER, functools.partial(_fold_run, single))
-    return Tables(single, latin, several, changing)
+    spelled = Table({code: several.get(chr(code), folded) for code, folded in single.items()})
+    spelled.update({code: None for code, folded in single.items() if folded == CHANGING})
+    return Tables(single, spelled, latin, several, changing)
 
 
 def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:

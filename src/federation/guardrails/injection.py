@@ -16,7 +16,8 @@ from hashlib import sha256
 from typing import Final
 
 from federation.guardrails.attacks import MANY_SHOT
-from federation.guardrails.layers import decode, encoded, fold, long_runs
+from federation.guardrails.encoded import encoded, long_runs
+from federation.guardrails.layers import decode, fold
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.tripwires import TRIPWIRES
 

@@ -8,21 +8,21 @@ escape sequence is replaced together with the whole sequence.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from federation.guardrails.folding import CHANGING, SEVERAL, one_to_one, readable, tables
 from federation.guardrails.patterns import compiled
 
-_ENTITY: Final = re.compile(
+_ENTITY_FORM: Final = (
     r"&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30})(?:;|\b)"
 )
+_ENTITY: Final = re.compile(_ENTITY_FORM, re.ASCII)
+_ANY_ENTITY: Final = re.compile(b"(" + _ENTITY_FORM.encode() + b")")
 _ESCAPE_FORM: Final = (
     rb"%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
     rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
@@ -42,23 +42,18 @@ _ROW: Final = re.compile(
 _ROW_SIGNS: Final = re.compile(rb"%|\\u00|\\x")
 _STEPS: Final = {ord("u"): 6, ord("x"): 4}
 _BACKSLASH: Final = ord("\\")
+_ANY_ESCAPE: Final = re.compile(rb"(" + _ESCAPE_FORM + rb")")
+_ESCAPE_SIGNS: Final = (b"%", b"\\", b'"+', b"'+", b'" +', b"' +")
+_DENSE: Final = 48
+"""From one sign of an escape in so many characters on."""
 _ESCAPING: Final = compiled(rb"[%\\`]|[\"'][ \t]{0,3}[+&\n]")
 """Without one of these there is nothing to decode."""
 _PERCENT: Final = re.compile(rb"%(?:25)*([0-9A-Fa-f]{2})")
 _SIMPLE: Final = {98: b"\b", 102: b"\f", 110: b"\n", 114: b"\r", 116: b"\t"}
-_ENCODED: Final = compiled(rb"[A-Za-z0-9+/_-]{14,}={0,2}")
-_READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
-_READABLE_SHARE: Final = 0.75
-_HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
+_REMEMBERED: Final = 4096
 AROUND: Final = 96
 """Characters on each side of a doubtful escape that are read as they stand: a value and the words
 beside it."""
-_PEEK: Final = 8
-"""Decoded bytes that tell noise from text."""
-_NO_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
-_BEFORE, _BEHIND = 16, 512
-"""How far a value may reach beyond the long run in it."""
-_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _MARK: Final = bytes([CHANGING])
 _MARKED: Final = re.compile(re.escape(_MARK) + b"+")
 Edit: TypeAlias = tuple[int, int, int, int]
@@ -72,7 +67,7 @@ class Layer:
     is; None: the text itself. The map is made when the first value is found, for most texts hold
     none."""
 
-    __slots__ = ("_before", "_edits", "_marked", "_starts", "data")
+    __slots__ = ("_before", "_edits", "_late", "_starts", "data")
 
     def __init__(
         self,
@@ -80,32 +75,57 @@ class Layer:
         edits: list[Edit] | None = None,
         before: Layer | None = None,
         *,
-        marked: bytes = b"",
+        late: Callable[[], list[Edit]] | None = None,
     ) -> None:
-        """`marked`: the reading before, where the edits are the places of CHANGING in it, taken
-        out."""
+        """`late`: the edits, when they are asked for."""
         self.data = data
         self._before = before
         self._edits = edits
-        self._marked = marked
+        self._late = late
         self._starts: list[int] | None = None
+
+    @classmethod
+    def of_parts(
+        cls, parts: list[bytes], made: Mapping[bytes, bytes], before: Layer | None
+    ) -> Layer:
+        """A reading in which every other part, from the second on, is replaced by what is made of
+        it."""
+        read = parts.copy()
+        read[1::2] = [made[part] for part in parts[1::2]]
+        return cls(b"".join(read), None, before, late=functools.partial(_replaced, parts, read))
 
     @property
     def is_text(self) -> bool:
         """Whether its places are places of the text."""
-        return self._edits is None and not self._marked and self._before is None
+        return self._edits is None and self._late is None and self._before is None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The place in the original text of a place in this layer."""
         edits = self._edits
         if edits is None:
-            edits = self._edits = [(*m.span(), 0, 0) for m in _MARKED.finditer(self._marked)]
+            edits = self._edits = self._late() if self._late is not None else []
         starts = self._starts
         if starts is None:
             starts = self._starts = _starts(edits)
         start = _place(edits, starts, start, at_end=False)
         end = _place(edits, starts, end - 1, at_end=True)
         return (start, end) if self._before is None else self._before.original(start, end)
+
+
+def _replaced(parts: list[bytes], read: list[bytes]) -> list[Edit]:
+    """The edits between what was there and what is read."""
+    edits: list[Edit] = []
+    start = 0
+    for index, (part, made) in enumerate(zip(parts, read, strict=True)):
+        end = start + len(part)
+        if index % 2 and part != made:
+            edits.append((start, end, len(made), 0))
+        start = end
+    return edits
+
+
+def _taken_out(whole: bytes) -> list[Edit]:
+    return [(*found.span(), 0, 0) for found in _MARKED.finditer(whole)]
 
 
 def _starts(edits: list[Edit]) -> list[int]:
@@ -134,15 +154,28 @@ def _place(edits: list[Edit], starts: list[int], at: int, *, at_end: bool) -> in
 def fold(text: str) -> Layer:
     """The first layer: look-alikes folded, entities decoded, unseen characters gone."""
     whole = one_to_one(text)
-    entities = _ENTITY if "&" in text and _ENTITY.search(text) else None
     unseen = not text.isascii() and (CHANGING in whole or SEVERAL in whole)
-    if entities is None:
-        if not unseen:
-            return Layer(whole)
-        if SEVERAL not in whole:
-            return Layer(whole.translate(None, _MARK), marked=whole)
-    changing = tables().changing if unseen else None
-    return _edited(text, whole, sorted(_edits(text, changing, entities)))
+    entities = _ENTITY if "&" in text and _ENTITY.search(text) else None
+    if not unseen:
+        return (
+            Layer(whole)
+            if entities is None
+            else Layer.of_parts(_ANY_ENTITY.split(whole), _NAMED, None)
+        )
+    if entities is not None:
+        return _edited(text, whole, sorted(_edits(text, tables().changing, entities)))
+    if SEVERAL not in whole:
+        return Layer(whole.translate(None, _MARK), late=functools.partial(_taken_out, whole))
+    data = text.translate(tables().spelled).encode("latin-1")
+    return Layer(data, late=functools.partial(_spelled, text))
+
+
+def _spelled(text: str) -> list[Edit]:
+    known = tables()
+    return [
+        (*found.span(), len(known.several.get(found.group(), "")), 0)
+        for found in known.changing.finditer(text)
+    ]
 
 
 def _edited(text: str, whole: bytes, edits: list[tuple[int, int, bytes]]) -> Layer:
@@ -159,18 +192,23 @@ def _edited(text: str, whole: bytes, edits: list[tuple[int, int, bytes]]) -> Lay
 
 
 def _edits(
-    text: str, changing: re.Pattern[str] | None, entities: re.Pattern[str] | None
+    text: str, changing: re.Pattern[str], entities: re.Pattern[str]
 ) -> Iterator[tuple[int, int, bytes]]:
-    if changing is not None:
-        several = tables().several
-        for match in changing.finditer(text):
-            yield *match.span(), several.get(match.group(), "").encode("ascii")
-    if entities is not None:
-        for match in entities.finditer(text):
-            named = match.group().replace("amp;", "")
-            made = html.unescape(named if named.endswith(";") else named + ";")
-            if made != named and not made.startswith("&"):
-                yield *match.span(), readable(made)
+    several = tables().several
+    for match in changing.finditer(text):
+        yield *match.span(), several.get(match.group(), "").encode("ascii")
+    for match in entities.finditer(text):
+        named = match.group().encode("ascii")
+        made = _NAMED[named]
+        if made != named:
+            yield *match.span(), made
+
+
+def _meant(entity: bytes) -> bytes:
+    """What an entity stands for; itself where it is none."""
+    named = entity.replace(b"amp;", b"").decode("ascii")
+    made = html.unescape(named if named.endswith(";") else named + ";")
+    return entity if made == named or made.startswith("&") else readable(made)
 
 
 def decode(layer: Layer) -> Layer | None:
@@ -178,11 +216,13 @@ def decode(layer: Layer) -> Layer | None:
     data = layer.data
     if not _ESCAPING.occurs(data):
         return None
+    if sum(map(data.count, _ESCAPE_SIGNS)) * _DENSE > len(data):
+        return _decoded_densely(layer)
     pieces: list[bytes] = []
     edits: list[Edit] = []
     done = 0
     for start, end, step in _escapes(data):
-        piece = _unescaped(data[start:end]) if not step else _unescaped_row(data[start:end])
+        piece = _UNESCAPED[data[start:end]] if not step else _unescaped_row(data[start:end])
         pieces += (data[done:start], piece)
         edits.append((start, end, len(piece), step))
         done = end
@@ -190,6 +230,15 @@ def decode(layer: Layer) -> Layer | None:
         return None
     pieces.append(data[done:])
     return Layer(b"".join(pieces), edits, None if layer.is_text else layer)
+
+
+def _decoded_densely(layer: Layer) -> Layer | None:
+    """The same where so many escapes stand that to look for each by itself takes longer than to
+    read all of it by the slower library."""
+    parts = _ANY_ESCAPE.split(layer.data)
+    if len(parts) == 1:
+        return None
+    return Layer.of_parts(parts, _UNESCAPED, None if layer.is_text else layer)
 
 
 def _escapes(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -222,15 +271,36 @@ def doubtful(data: bytes) -> list[tuple[int, int]]:
     between two strings may be what tells them apart, and nobody needs to escape a digit. With
     what stands around."""
     windows: list[tuple[int, int]] = []
-    for start, end in _DOUBTFUL.spans(data):
-        low, high = max(0, start - AROUND), min(len(data), end + AROUND)
+    at = 0
+    while (found := _DOUBTFUL.first(data, at)) is not None:
+        start, end = found
+        low, high = max(0, start - AROUND), min(len(data), end + 2 * AROUND)
         if windows and windows[-1][1] >= low:
             low = windows.pop()[0]
         windows.append((low, high))
+        at = end + AROUND  # what is doubtful up to there lies in the window, with what is around it
     return windows
 
 
-@functools.lru_cache(maxsize=4096)
+class Remembered(dict[bytes, bytes]):
+    """What each of a few thousand short things is made into."""
+
+    def __init__(self, make: Callable[[bytes], bytes]) -> None:
+        """`make` is asked once for each, and anew when there are too many."""
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: bytes) -> bytes:
+        """What it is made into; kept where that is something else, for what is none of these
+        things may be anybody's word."""
+        made = self._make(key)
+        if made != key:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[key] = made
+        return made
+
+
 def _unescaped(escape: bytes) -> bytes:
     if escape[:1] == b"%":
         raw = bytes.fromhex(b"".join(_PERCENT.findall(escape)).decode("ascii"))
@@ -246,57 +316,5 @@ def _unescaped(escape: bytes) -> bytes:
     return _SIMPLE.get(body[0], body[:1])
 
 
-def long_runs(data: bytes) -> list[tuple[int, int]]:
-    """Where letters, digits and the signs of base64 stand without a gap for long."""
-    return list(_ENCODED.spans(data))
-
-
-def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Windows about those long runs that are no plain words or numbers, merged where they
-    meet."""
-    windows: list[tuple[int, int]] = []
-    for start, end in runs:
-        run = data[start:end]
-        if run.isdigit():
-            continue
-        if not run.translate(None, _NO_DIGITS) and (
-            run.islower() or run.isupper() or run.istitle()
-        ):
-            continue
-        low, high = max(0, start - _BEFORE), min(len(data), end + _BEHIND)
-        if windows and windows[-1][1] >= low:
-            low = windows.pop()[0]
-        windows.append((low, high))
-    return windows
-
-
-def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
-    """Which of the long runs are base64 or hexadecimal for readable text: where, and what."""
-    for start, end in runs:
-        run = data[start:end]
-        if not _may_be_encoded(run):
-            continue
-        raw = _raw(run)
-        if raw is None or not raw[:_PEEK].isascii():
-            continue
-        readable = sum(stop - begin for begin, stop in _READABLE.spans(raw))
-        if readable >= _READABLE_SHARE * len(raw):
-            yield start, end, raw.decode("utf-8", "replace")
-
-
-def _may_be_encoded(run: bytes) -> bool:
-    """Words are of one case or hold no digit; text in base64 mixes cases, in hexadecimal digits."""
-    mixed = not (run.islower() or run.isupper() or run.isdigit())
-    return mixed or _HEXADECIMAL.fullmatch(run) is not None
-
-
-def _raw(run: bytes) -> bytes | None:
-    if _HEXADECIMAL.fullmatch(run):
-        return bytes.fromhex(run.decode("ascii"))
-    body = run.rstrip(b"=")
-    if len(body) % 4 == 1:
-        body = body[:-1]
-    try:
-        return base64.b64decode(body.translate(_URL_SAFE) + b"=" * (-len(body) % 4))
-    except binascii.Error:
-        return None
+_UNESCAPED: Final = Remembered(_unescaped)
+_NAMED: Final = Remembered(_meant)

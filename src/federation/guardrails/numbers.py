@@ -33,7 +33,8 @@ LIKE_CARD: Final = (rb"\b(?:[0-9]" + _MORE + rb"{11,18}") + (
 """A letter begins it only where more follow at once: a word before a number is none of it."""
 LIKE_SSN: Final = DIGIT_LIKE + rb"{3}-" + DIGIT_LIKE + rb"{2}-" + DIGIT_LIKE + rb"{4}"
 _LIKE_DIGITS: Final = bytes.maketrans(b"OoQIlSBZ", b"00011582")
-_SSN_GAP: Final = rb"(?: ?[-.\x80-\xFF/_*|~:,] ?| )"
+_SSN_GAP: Final = b"(?: ?[-.\x80-\xff/_*|~:,] ?| )"
+"""As bytes, not as escapes: a class with digits in it would stand for any digit in a shape."""
 _SSN: Final = rb"[0-9]{3}" + _SSN_GAP + rb"[0-9]{2}" + _SSN_GAP + rb"[0-9]{4}"
 _LOOSE: Final = rb"[0-9][ .]?"
 _DASH: Final = rb" ?[-/_.] ?"
@@ -63,8 +64,11 @@ _WINDOW: Final = 48
 # On a row of digits the standard library is faster to call than RE2, and linear: every
 # repetition in these patterns has a small bound.
 _NATIONAL: Final = tuple(row for row in national.NATIONAL_IDS if row.numeric)
-_FORMS: Final = tuple(map(re.compile, (_SSN, _SPACED_SSN, *(row.pattern for row in _NATIONAL))))
-_SSN_FORMS: Final = 2
+_ANY_SSN: Final = _SSN + rb"|" + _SPACED_SSN
+_FORMS: Final = tuple(map(re.compile, (_ANY_SSN, *(row.pattern for row in _NATIONAL))))
+_FAR_FORMS: Final = tuple(compiled(form.pattern) for form in _FORMS)
+"""For long rows, of which most hold none."""
+_SSN_FORMS: Final = 1
 _WORDS: Final = tuple(
     compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True) if row.words else None
     for row in _NATIONAL
@@ -74,9 +78,10 @@ _ANY_WORD: Final = compiled(
 )
 _LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in _FORMS])
 _LONGEST_DATE: Final = 8
-_LONGEST_ROW: Final = 2048
-_LONGEST_VALUE: Final = 64
-_NO_DIGIT: Final = re.compile(rb"[^0-9]")
+_LONGEST_ID: Final = 32
+_NAUGHT, _NINE = b"09"
+MOST_IN_ONE: Final = 19
+"""Digits of the longest value that is told by digits alone: a card's."""
 _LEAST_NATIONAL: Final = 9
 
 
@@ -96,7 +101,7 @@ class _Row:
 def _shaped(shape: bytes) -> _Row:
     count = len(shape.translate(None, _SIGNS))
     found = _LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
-    named = [i for i in found if i >= _SSN_FORMS and _WORDS[i - _SSN_FORMS] is not None]
+    named = [index for index in found if _is_named(index)]
     return _Row(
         count,
         count <= _LONGEST_DATE and phones.may_be_date(shape),
@@ -106,31 +111,45 @@ def _shaped(shape: bytes) -> _Row:
     )
 
 
+def _is_named(form: int) -> bool:
+    """Whether a word must stand before what has this form."""
+    return form >= _SSN_FORMS and _WORDS[form - _SSN_FORMS] is not None
+
+
 _remembered = functools.lru_cache(maxsize=REMEMBERED)(_shaped)
 
 
 def number(data: bytes, start: int, end: int) -> list[Span]:
     """Everything that the row of digits from `start` to `end` holds."""
-    if end - start > _LONGEST_ROW:
-        return [span for part in _parts(data, start, end) for span in _number(data, *part)]
-    return _number(data, start, end)
-
-
-def _parts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A row that goes on and on in parts that overlap, cut where no digit stands: some patterns
-    go through all of what they are given at once."""
-    while end - start > _LONGEST_ROW:
-        sign = _NO_DIGIT.search(data, start + _LONGEST_ROW, end)
-        stop = end if sign is None else sign.start()
-        yield start, stop
-        sign = _NO_DIGIT.search(data, stop - _LONGEST_VALUE, stop)
-        start = stop if sign is None else sign.end()
-    if start < end:
-        yield start, end
-
-
-def _number(data: bytes, start: int, end: int) -> list[Span]:
     run = data[start:end]
+    if len(run) > MOST_IN_ONE and len(run.translate(None, _SIGNS)) > MOST_IN_ONE:
+        return _long_row(data, start, end)
+    return _number(data, start, end, run)
+
+
+def _long_row(data: bytes, start: int, end: int) -> list[Span]:
+    """The same for a row of more digits than one value has: what it holds, it holds in pieces.
+
+    Each kind goes over the row once. No letters stand in a row, so words count at its begin."""
+    context = data[start : start + 1] in _SHORT_DEBIT and _about_cards(data, start)
+    found = [
+        Span(low, high, kind.CARD, CHECKED)
+        for low, high in cards.in_long_row(data, start, end, context=context)
+    ]
+    forms = _LIKE_FORMS.occurring(shape_of(data[start:end]))
+    named = [index for index in forms if _is_named(index)]
+    beside = named and _ANY_WORD.occurs(data, max(0, start - _WINDOW), start)
+    for index in forms:
+        stop = min(end, start + _WINDOW + _LONGEST_ID) if index in named else end
+        if stop == end or beside:
+            for low, high in _FAR_FORMS[index].spans(data, start, stop):
+                _identity(data, low, high, index, found)
+    for low, high, told in phones.in_long_row(data, start, end):
+        found.append(Span(low, high, kind.PHONE, BESIDE + told))
+    return found
+
+
+def _number(data: bytes, start: int, end: int, run: bytes) -> list[Span]:
     shape = shape_of(run)
     row = _remembered(shape) if len(run) <= LONGEST else _shaped(shape)
     found: list[Span] = []
@@ -162,10 +181,15 @@ def _identities(data: bytes, start: int, end: int, row: _Row, found: list[Span])
         indexes = tuple(sorted((*row.told, *row.named)))
     for index in indexes:
         for match in _FORMS[index].finditer(data, start, end):
-            if index < _SSN_FORMS:
-                found += ssn(data, *match.span())
-            else:
-                found += _national(data, *match.span(), index - _SSN_FORMS)
+            _identity(data, *match.span(), index, found)
+
+
+def _identity(data: bytes, low: int, high: int, index: int, found: list[Span]) -> None:
+    """What of this form stands from `low` to `high`."""
+    if index >= _SSN_FORMS:
+        found += _national(data, low, high, index - _SSN_FORMS)
+    elif not _goes_on(data, low, high) and context_rules.is_ssn(data[low:high]):
+        found.append(Span(low, high, kind.SSN, CHECKED - 1))
 
 
 def _national(data: bytes, start: int, end: int, index: int) -> Iterator[Span]:
@@ -190,12 +214,6 @@ def like_card(data: bytes, start: int, end: int) -> Iterator[Span]:
                 yield Span(start, end, kind.CARD, CHECKED)
 
 
-def ssn(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """An American number that is told by its form."""
-    if not _goes_on(data, start, end) and context_rules.is_ssn(data[start:end]):
-        yield Span(start, end, kind.SSN, CHECKED - 1)
-
-
 def like_ssn(data: bytes, start: int, end: int) -> Iterator[Span]:
     """The same, where letters stand for digits."""
     run = data[start:end]
@@ -215,9 +233,12 @@ def ssn_beside(data: bytes, start: int, end: int) -> Iterator[Span]:
 
 def _goes_on(data: bytes, start: int, end: int) -> bool:
     """Whether the digits go on, directly or over a dash or a point."""
-    if data[max(0, start - 1) : start].isdigit() or data[end : end + 1].isdigit():
+    if (start and _NAUGHT <= data[start - 1] <= _NINE) or end == len(data):
+        return start > 0 and _NAUGHT <= data[start - 1] <= _NINE
+    after = data[end]
+    if _NAUGHT <= after <= _NINE:
         return True
-    return data[end : end + 1] in (b"-", b".") and data[end + 1 : end + 2].isdigit()
+    return after in b"-." and data[end + 1 : end + 2].isdigit()
 
 
 def _is_named_otherwise(data: bytes, start: int) -> bool:

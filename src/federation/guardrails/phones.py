@@ -6,12 +6,14 @@ telling (a calling code, brackets, 3-3-4, a trunk zero); anything else needs a w
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from federation.guardrails.patterns import compiled
-from federation.guardrails.row_shapes import loosened
+from federation.guardrails.row_shapes import LONGEST, REMEMBERED, loosened, shape_of
 
 _CODES: Final = (
     "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 "
@@ -45,6 +47,8 @@ _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _RUN: Final = re.compile(RUN)
+_PIECE: Final = re.compile(rb"[0-9 \t().\-/+#xXeEtTnsio]{6,}+")
+"""The signs of RUN, as many as its digits at least."""
 _LIKE_NORTH_AMERICAN: Final = re.compile(loosened(_NORTH_AMERICAN.pattern))
 _LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
@@ -78,8 +82,14 @@ _NOT_A_PHONE: Final = compiled(
 )
 _PLAIN: Final = b"0123456789 ()+-./\t"
 """What a number without an extension is written with."""
+_BAD_BEFORE: Final = re.compile(rb"(?<=[0-9A-Za-z])(?![+(])(?<!\\[nN])|(?<=[0-9][.,\-/:])")
+"""A name or a price that the number is a piece of; an escaped line break is none."""
+_BAD_AFTER: Final = re.compile(rb"[0-9A-Za-z_%@]|[.,\-/:][0-9]")
 _LOOK_BACK: Final = 56
+_LOOK_AHEAD: Final = 4
 _LEAST_TELLING: Final = 7
+_WITH_EXIT_CODE: Final = 11
+"""Digits of a number behind 00, at least."""
 _LEAST, _MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
@@ -102,11 +112,76 @@ class Form:
     may_have_trunk_zero: bool
     may_be_date: bool
 
+    @property
+    def may_tell(self) -> bool:
+        """Whether some number of this form is told by it, without a word beside it."""
+        return self.count >= _LEAST_TELLING and (
+            self.end < self.high
+            or self.plus
+            or self.bracketed
+            or self.may_be_american
+            or self.may_have_trunk_zero
+            or (self.groups > 1 and self.count >= _WITH_EXIT_CODE)
+        )
+
 
 def forms(shape: bytes) -> tuple[Form, ...]:
     """The numbers that a row of this shape may hold."""
     found = (_form(shape, match.start(), match.end()) for match in _RUN.finditer(shape))
     return tuple(form for form in found if form is not None)
+
+
+_remembered = functools.lru_cache(maxsize=REMEMBERED)(forms)
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _telling_forms(shape: bytes) -> tuple[Form, ...]:
+    """Those that may be told by themselves."""
+    return tuple(form for form in _remembered(shape) if form.may_tell)
+
+
+def in_long_row(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Telephone numbers in a row of more digits than one has: where, and whether form alone told.
+
+    No letters stand within a row, and no digits between a number and the word beside it, so that
+    is a word before the row's begin or behind its end.
+    """
+    for low, high in _pieces(data, start, end):
+        shape = shape_of(data[low:high])
+        if low == start or high > end - _LOOK_AHEAD:
+            for form in _remembered(shape):
+                found = place(data, low, form)
+                if found is not None:
+                    yield found
+            continue
+        for form in _telling_forms(shape):
+            if _is_told(data, low, form):
+                yield low + form.low, low + form.high, True
+
+
+def _pieces(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Parts of a row that are written as telephone numbers are, none longer than is worth
+    remembering."""
+    for match in _PIECE.finditer(data, start, end):
+        low, high = match.span()
+        if high - low <= LONGEST:
+            yield low, high
+        elif high - low > _MOST and data[low:high].isdigit():
+            continue
+        else:
+            yield from (run.span() for run in _RUN.finditer(data, low, high))
+
+
+def _is_told(data: bytes, start: int, form: Form) -> bool:
+    """Whether its form alone tells a number in the middle of a row."""
+    low, high = start + form.low, start + form.high
+    number = data[low : start + form.end]
+    return (
+        (form.end < form.high or _telling(number, form))
+        and not _borders_badly(data, low, high)
+        and not (form.may_be_date and is_date(number))
+        and data[low - 1 : low] not in (b"#", b"$")
+    )
 
 
 def _form(shape: bytes, start: int, end: int) -> Form | None:
@@ -183,28 +258,22 @@ def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 def _borders_badly(data: bytes, start: int, end: int) -> bool:
     """Whether the row of digits goes on, or is a piece of a name, a price or an address."""
-    before, after = data[max(0, start - 2) : start], data[end : end + 2]
-    last = before[-1:]
-    if last.isalnum() and data[start : start + 1] not in (b"+", b"("):
-        return last.isdigit() or last.lower() != b"n" or before[:1] != b"\\"
-    if last in (b".", b",", b"-", b"/", b":") and before[:1].isdigit():
-        return True
-    if after[:1].isalnum() or after[:1] in (b"_", b"%", b"@"):
-        return True
-    return after[:1] in (b".", b",", b"-", b"/", b":") and after[1:2].isdigit()
+    return _BAD_BEFORE.match(data, start) is not None or _BAD_AFTER.match(data, end) is not None
 
 
 def _telling(number: bytes, form: Form) -> bool:
     """Whether the form alone says that it is a telephone number."""
     if form.plus:
         return form.count >= 8 and _has_calling_code(_digits(number))
-    if form.groups > 1 and form.count >= 11 and number.startswith(b"00"):
+    if form.groups > 1 and form.count >= _WITH_EXIT_CODE and number.startswith(b"00"):
         return _has_calling_code(_digits(number)[2:])
     if form.may_be_american and _NORTH_AMERICAN.fullmatch(number):
         return True
     if form.bracketed:
         return True
     if not form.may_have_trunk_zero:
+        return False
+    if b"0" not in number[:2]:
         return False
     digits = _digits(number)
     return digits[0] == "0" and digits[1] != "0"

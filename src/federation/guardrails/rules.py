@@ -23,7 +23,6 @@ from federation.guardrails.patterns import Pattern, compiled
 NUMBER: Final = "number"
 """Rules that look for several types at once; always run."""
 Check: TypeAlias = Callable[[bytes, int, int], Iterable[Span]]
-_LONGEST_CUSTOM: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +192,3 @@ _PLACES: Final = (
     Rule(NOTHING, shapes.MOMENT, _as_it_stands(NOTHING, SHAPED - 1), rb"(?:19|20)[0-9]{2}[-/.]"),
 )
 RULES: Final = (*_NETWORK, *_NUMBERS, *_DOCUMENTS, *_BANKS, *_SECRETS, *_PLACES)
-
-
-def custom(name: str, pattern: str, *, ignore_case: bool = False) -> Rule:
-    """An operator's pattern; a first group, where there is one, is the value.
-
-    Raises ValueError for one that RE2 cannot run in linear time, that is longer than 1,000
-    characters or that matches an empty text.
-    """
-    if not 0 < len(pattern) <= _LONGEST_CUSTOM:
-        raise ValueError(f"a pattern has 1 to {_LONGEST_CUSTOM} characters")
-    raw = pattern.encode("latin-1", "replace")
-    if compiled(raw, ignore_case=ignore_case).occurs(b""):
-        raise ValueError("the pattern matches an empty text")
-    name = kind.CUSTOM + name
-    return Rule(name, raw, _as_it_stands(name, CERTAIN), ignore_case=ignore_case)

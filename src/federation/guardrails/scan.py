@@ -6,9 +6,11 @@ but `Layer.original` turns one into the other.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from federation.guardrails.encoded import around, encoded, long_runs
 from federation.guardrails.entities import (
     NOTHING,
     PRIVATE_KEY,
@@ -17,7 +19,7 @@ from federation.guardrails.entities import (
     Recognizer,
     Span,
 )
-from federation.guardrails.layers import Layer, around, decode, doubtful, encoded, fold, long_runs
+from federation.guardrails.layers import Layer, decode, doubtful, fold
 from federation.guardrails.patterns import PatternSet
 from federation.guardrails.rules import NUMBER, RULES, Rule
 from federation.guardrails.slices import SLICE, slices
@@ -27,6 +29,8 @@ _ENCODED_RANK: Final = SHAPED
 
 
 _ALWAYS: Final = (NOTHING, NUMBER)
+_APART: Final = b"\n" * 80
+"""Between two parts that are read as one: more than any rule looks back or reaches over."""
 
 
 class Scanner:
@@ -43,7 +47,10 @@ class Scanner:
         rules += custom
         self._wanted = wanted | {NOTHING} | {rule.kind for rule in custom}
         self._long_rules = [(rule.compiled(), rule.check) for rule in rules if rule.long]
-        rules = [rule for rule in rules if not rule.long]
+        self._always = [
+            (rule.compiled(), rule.check) for rule in rules if not (rule.hint or rule.long)
+        ]
+        rules = [rule for rule in rules if rule.hint and not rule.long]
         self._rules = [(rule.compiled(), rule.check) for rule in rules]
         # Two sets, because one automaton for words and digits has the product of their states.
         digits = [index for index, rule in enumerate(rules) if b"0-9" in rule.hint]
@@ -89,8 +96,9 @@ class Scanner:
             return self._read(first)
         found = self._read(second)
         if not decoded_only:
-            for start, end in doubtful(first.data):
-                found += self._read(first, start, end)
+            windows = doubtful(first.data)
+            if windows:
+                found += self._read_windows(first, windows)
         return found
 
     def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
@@ -105,15 +113,25 @@ class Scanner:
                 found += said
         return found, failures
 
-    def _read(self, layer: Layer, start: int = 0, end: int | None = None) -> list[Span]:
-        spans = self._values(layer.data if end is None else layer.data[start:end])
-        if layer.is_text:
-            if not start:
-                return spans
-            return [_moved(span, start) for span in spans]
-        return [
-            Span(*layer.original(s.start + start, s.end + start), s.kind, s.rank) for s in spans
-        ]
+    def _read(self, layer: Layer) -> list[Span]:
+        return _placed(layer, self._values(layer.data))
+
+    def _read_windows(self, layer: Layer, windows: list[tuple[int, int]]) -> list[Span]:
+        """Values in these parts of a layer, read as one text: each reading costs something before
+        it finds anything."""
+        starts: list[int] = []
+        at = 0
+        for low, high in windows:
+            starts.append(at)
+            at += high - low + len(_APART)
+        spans = []
+        for span in self._values(_APART.join([layer.data[low:high] for low, high in windows])):
+            index = bisect_right(starts, span.start) - 1
+            low, high = windows[index]
+            moved = _moved(span, low - starts[index])
+            if moved.end <= high:
+                spans.append(moved)
+        return _placed(layer, spans)
 
     def _values(self, data: bytes) -> list[Span]:
         runs = long_runs(data)
@@ -134,11 +152,21 @@ class Scanner:
                 pattern, check = self._rules[indexes[place]]
                 for start, end in pattern.spans(data):
                     found += check(data, start, end)
+        for pattern, check in self._always:
+            for start, end in pattern.spans(data):
+                found += check(data, start, end)
         for pattern, check in self._long_rules:
             for low, high in [(0, len(data))] if windows is None else windows:
                 for start, end in pattern.spans(data, low, high):
                     found += check(data, start, end)
         return [span for span in found if span.kind in self._wanted]
+
+
+def _placed(layer: Layer, spans: list[Span]) -> list[Span]:
+    """Places in a layer as places in the text."""
+    if layer.is_text:
+        return spans
+    return [Span(*layer.original(each.start, each.end), each.kind, each.rank) for each in spans]
 
 
 def _goes_on(span: Span, end: int) -> bool:

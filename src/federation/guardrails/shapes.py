@@ -50,21 +50,26 @@ _LONGEST_LOCAL: Final = 320
 _OCTET: Final = rb"[0-9]{1,3}"
 _POINT: Final = rb"(?:\.|\[\.\]|\(\.\))"
 IPV4: Final = _OCTET + (_POINT + _OCTET) * 3
-IPV6: Final = (
-    rb"[0-9A-Fa-f]{0,4}:(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?"
+_GROUP: Final = rb"[0-9A-Fa-f]{0,4}"
+_IPV6_END: Final = _GROUP + rb"(?:(?:\.[0-9]{1,3}){3})?"
+IPV6: Final = (_GROUP + rb":(?:" + _GROUP + rb":){5,7}" + _IPV6_END) + (
+    rb"|" + _GROUP + rb":(?:[0-9A-Fa-f]{1,4}:){0,6}:(?:" + _GROUP + rb":){0,6}" + _IPV6_END
 )
-_OCTETS: Final = re.compile(rb"[0-9]+")
-_NUMBER_GOES_ON: Final = re.compile(rb"[.-][0-9]")
-_HIGHEST_OCTET: Final = 255
-_NOBODY: Final = (b"0", b"127", b"255")
-"""First octets of addresses that are no one's."""
+"""Six colons and more, or two in a row: times and ratios are no candidates."""
+_BYTE: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS: Final = re.compile(rb"(?!(?:0|127|255)[^0-9])" + _BYTE + (rb"[^0-9]+" + _BYTE) * 3)
+"""Four octets without noughts before them, of an address that is somebody's."""
+_NUMBER_GOES_ON: Final = re.compile(rb"[.-]?[0-9]")
 _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
-_VERSION: Final = re.compile(
+_VERSION: Final = compiled(
     rb"(?:\b(?:version|ver|release|build|section|sec|rev|chapter|firmware|oid)\b[\s.:#=-]{0,3}"
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
-    re.IGNORECASE,
+    ignore_case=True,
 )
+_MAY_BE_VERSION: Final = re.compile(rb"[A-Za-z/=^~@\xa7]")
+_NEAR: Final = 4
+"""Where one of these stands if what is written before an address says that it is a version."""
 _WINDOW: Final = 48
 
 _HEX: Final = rb"[0-9A-Fa-f]"
@@ -97,17 +102,13 @@ def email(data: bytes, start: int, end: int) -> Iterator[Span]:
 
 def ipv4(data: bytes, start: int, end: int) -> Iterator[Span]:
     """Four octets that are no version, no section number and no piece of a longer row."""
-    parts = _OCTETS.findall(data, start, end)
-    if any(len(part) > 1 and part[:1] == b"0" for part in parts):
+    if _ADDRESS.fullmatch(data, start, end) is None or _NUMBER_GOES_ON.match(data, end):
         return
-    if max(map(int, parts)) > _HIGHEST_OCTET or parts[0] in _NOBODY:
+    before = data[max(0, start - 2) : start]
+    if before[-1:].isdigit() or (before[-1:] in (b".", b"-") and before[:1].isalnum()):
         return
-    before, after = data[max(0, start - 2) : start], data[end : end + 2]
-    if before[-1:].isdigit() or after[:1].isdigit() or _NUMBER_GOES_ON.match(after):
-        return
-    if before[-1:] in (b".", b"-") and before[:1].isalnum():
-        return
-    if _VERSION.search(data, max(0, start - _WINDOW), start) is None:
+    near = _MAY_BE_VERSION.search(data, max(0, start - _NEAR), start)
+    if near is None or not _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
         yield Span(start, end, kind.IP, SHAPED)
 
 

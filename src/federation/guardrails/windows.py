@@ -3,7 +3,9 @@
 The text is cut at places that depend on the text alone, never on how it came in pieces: two
 calm words in a row (no digit, no sign of an address, nothing that a value begins with) make a
 cut before the second, and what stands between two cuts is checked together with what was said
-before it. So every splitting gives the same output. The trap: what waits must be bounded, so
+before it. So every splitting gives the same output. Where an operator's patterns are looked for,
+a value may be made of calm words, so as much as one may be long is read beyond a cut before it is
+made. The trap: what waits must be bounded, so
 rows without calm words are cut too, and a value that reaches over such a cut is swallowed.
 """
 
@@ -39,6 +41,7 @@ class Window:
     """One text of a stream, guarded. `feed` and `close` raise what the guard raises."""
 
     __slots__ = (
+        "_ahead",
         "_always",
         "_calm",
         "_cap",
@@ -57,6 +60,7 @@ class Window:
         self._guard = guard
         self._surface = surface
         self._screening = screening
+        self._ahead = _SURE if guard.plan.custom else 0
         self._always = bool(guard.plan.custom or guard.plan.recognizers)
         self._context = ""
         self._pending = ""
@@ -96,7 +100,7 @@ class Window:
         shift = self._seen
         for match in _WORD.finditer(one_to_one(self._pending[shift:])):
             start, end = match.start() + shift, match.end() + shift
-            if end > self._cap:
+            if end > self._cap or (self._ahead and end + self._ahead > len(self._pending)):
                 break
             self._seen = end
             if end - start == 1:
@@ -106,7 +110,7 @@ class Window:
             before, self._calm = self._calm, calm
             self._hot = self._hot or not calm
             if calm and before and start > 0:
-                return end, start
+                return end + self._ahead, start
         return (self._cap, None) if len(self._pending) >= self._cap else None
 
     def _calm_cut(self, until: int, cut: int) -> str:

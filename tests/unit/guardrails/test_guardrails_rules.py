@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from federation.guardrails import entities as kind
-from federation.guardrails.rules import custom
+from federation.guardrails.custom_rules import custom
 from federation.guardrails.scan import Scanner
 
 SCANNER = Scanner(kind.BUILT_IN)

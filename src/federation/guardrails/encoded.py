@@ -1,0 +1,82 @@
+"""Long runs of letters and digits without a gap: where keys stand, and texts that are encoded.
+
+The trap: most long runs are words, paths and numbers; what tells them is asked before anything
+is decoded.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from federation.guardrails.patterns import compiled
+
+_ENCODED: Final = compiled(rb"[A-Za-z0-9+/_-]{14,}={0,2}")
+_READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
+_READABLE_SHARE: Final = 0.75
+_HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
+_PEEK: Final = 8
+"""Decoded bytes that tell noise from text."""
+_NO_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
+_BEFORE, _BEHIND = 16, 512
+"""How far a value may reach beyond the long run in it."""
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+
+
+def long_runs(data: bytes) -> list[tuple[int, int]]:
+    """Where letters, digits and the signs of base64 stand without a gap for long."""
+    return list(_ENCODED.spans(data))
+
+
+def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Windows about those long runs that are no plain words or numbers, merged where they
+    meet."""
+    windows: list[tuple[int, int]] = []
+    for start, end in runs:
+        run = data[start:end]
+        if run.isdigit():
+            continue
+        if not run.translate(None, _NO_DIGITS) and (
+            run.islower() or run.isupper() or run.istitle()
+        ):
+            continue
+        low, high = max(0, start - _BEFORE), min(len(data), end + _BEHIND)
+        if windows and windows[-1][1] >= low:
+            low = windows.pop()[0]
+        windows.append((low, high))
+    return windows
+
+
+def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
+    """Which of the long runs are base64 or hexadecimal for readable text: where, and what."""
+    for start, end in runs:
+        run = data[start:end]
+        if not _may_be_encoded(run):
+            continue
+        raw = _raw(run)
+        if raw is None or not raw[:_PEEK].isascii():
+            continue
+        readable = sum(stop - begin for begin, stop in _READABLE.spans(raw))
+        if readable >= _READABLE_SHARE * len(raw):
+            yield start, end, raw.decode("utf-8", "replace")
+
+
+def _may_be_encoded(run: bytes) -> bool:
+    """Words are of one case or hold no digit; text in base64 mixes cases, in hexadecimal digits."""
+    mixed = not (run.islower() or run.isupper() or run.isdigit())
+    return mixed or _HEXADECIMAL.fullmatch(run) is not None
+
+
+def _raw(run: bytes) -> bytes | None:
+    if _HEXADECIMAL.fullmatch(run):
+        return bytes.fromhex(run.decode("ascii"))
+    body = run.rstrip(b"=")
+    if len(body) % 4 == 1:
+        body = body[:-1]
+    try:
+        return base64.b64decode(body.translate(_URL_SAFE) + b"=" * (-len(body) % 4))
+    except binascii.Error:
+        return None

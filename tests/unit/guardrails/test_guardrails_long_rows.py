@@ -1,0 +1,144 @@
+"""Rows of more digits than one value has, dense escapes, and windows that are read as one."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from federation.guardrails import entities as kind
+from federation.guardrails import layers
+from federation.guardrails.folding import readable
+from federation.guardrails.layers import Remembered, decode, fold
+from federation.guardrails.scan import Scanner
+
+SCANNER = Scanner(kind.BUILT_IN)
+CARD = "4539 1488 0343 6467"
+SSN = "536-90-4399"
+PHONE = "(212) 555-0187"
+FILL = Random(7)
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(span.kind, text[span.start : span.end]) for span in SCANNER.find(text)]
+
+
+def noise(count: int) -> str:
+    """Rows that are no value: groups of three digits, set apart by commas."""
+    return ", ".join(f"{FILL.randrange(1000):03}" for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (CARD, kind.CARD),
+        (CARD.replace(" ", ""), kind.CARD),
+        ("3782 822463 10005", kind.CARD),
+        ("6304 9850 2809 0561 515", kind.CARD),
+        (SSN, kind.SSN),
+        ("+44 20 7946 0958", kind.PHONE),
+        (PHONE, kind.PHONE),
+        ("212-555-0187", kind.PHONE),
+        ("123.456.789-09", kind.NATIONAL_ID),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 3, 40])
+@pytest.mark.parametrize("behind", [2, 40])
+def test_a_value_is_found_wherever_it_stands_in_a_long_row(
+    value: str, told: str, before: int, behind: int
+) -> None:
+    text = "; ".join(part for part in (noise(before), value, noise(behind)) if part)
+    assert (told, value) in found(text)
+
+
+def test_many_values_in_one_row_are_all_found() -> None:
+    cards = ["4539148803436467", "5425233430109903", "378282246310005"] * 30
+    assert found("\n".join(cards)) == [(kind.CARD, card) for card in cards]
+    numbers = [f"5{n:02}-36-8193" for n in range(10, 60)]
+    assert found(", ".join(numbers)) == [(kind.SSN, number) for number in numbers]
+
+
+def test_four_groups_are_a_card_where_three_more_digits_behind_them_are_none_of_it() -> None:
+    text = f"{noise(8)}; {CARD} 124, {noise(8)}"
+    assert (kind.CARD, CARD) in found(text)
+
+
+def test_digits_behind_a_point_are_a_fraction_and_no_card() -> None:
+    assert found("0.4539148803436467") == []
+    assert found(", ".join(["0.4539148803436467"] * 20)) == []
+    assert found("No 1. 4539148803436467") == [(kind.CARD, "4539148803436467")]
+    assert found("4539.1488.0343.6467") == [(kind.CARD, "4539.1488.0343.6467")]
+
+
+def test_words_count_at_the_begin_of_a_long_row_and_nowhere_in_it() -> None:
+    rest = noise(30)
+    assert (kind.PHONE, "5550187") in found(f"call me at 5550187; {rest}")
+    assert (kind.PHONE, "5550187") not in found(f"call me: {rest}; 5550187, {rest}")
+    assert (kind.NATIONAL_ID, "943 476 5919") in found(f"NHS 943 476 5919; {rest}")
+    assert kind.NATIONAL_ID not in [each for each, _ in found(f"{rest}; 943 476 5919; {rest}")]
+
+
+def test_a_card_with_a_bracket_in_it_is_none_and_one_beside_a_bracket_is_found() -> None:
+    assert found(f"{noise(9)}; 4539 (1488) 0343 6467; {noise(9)}") == []
+    assert (kind.CARD, CARD) in found(f"({noise(3)}) {CARD}; {noise(9)}")
+
+
+@settings(deadline=None, max_examples=150)
+@given(some.lists(some.sampled_from(
+    ["a", "@", "4539", " ", "\\n", "\\u0031", "%40", "%C3%A9", "&amp;", '"+"', "' + '", "\\x41"]
+), max_size=40))  # fmt: skip
+def test_a_text_of_many_escapes_is_read_as_one_of_few_is(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    # Far from any escape, so that the whole is one of few escapes.
+    sparse = decode(fold(text + " calm" * 4000))
+    dense = layers._decoded_densely(fold(text))
+    if dense is None:
+        assert sparse is None
+        return
+    assert sparse is not None
+    assert sparse.data[: len(dense.data)] == dense.data
+    for at in range(len(dense.data)):
+        low, high = dense.original(at, at + 1)
+        assert 0 <= low < high <= len(text)
+        wide = sparse.original(at, at + 1)
+        assert wide[0] <= low, "a row of escapes may be one place there, and never here"
+        assert high <= wide[1]
+
+
+@given(some.text("aﬁ½é\u200b&#49; ;日", max_size=40))
+@settings(deadline=None)
+def test_a_fold_maps_each_place_back_into_the_text(text: str) -> None:
+    layer = fold(text)
+    places = [layer.original(at, at + 1) for at in range(len(layer.data))]
+    assert places == sorted(places)
+    assert all(0 <= low < high <= len(text) for low, high in places)
+
+
+def test_what_is_spelled_out_is_folded_as_elsewhere() -> None:
+    assert fold("ﬁve ½ \u200b4").data == readable("ﬁve ½ \u200b4")
+
+
+def test_what_stands_for_itself_is_not_kept() -> None:
+    asked = []
+
+    def make(key: bytes) -> bytes:
+        asked.append(key)
+        return key.upper()
+
+    known = Remembered(make)
+    assert [known[b"a"], known[b"a"], known[b"B"], known[b"B"]] == [b"A", b"A", b"B", b"B"]
+    assert asked == [b"a", b"B", b"B"]
+    for number in range(5000):
+        known[b"k%d" % number]
+    assert len(known) <= 4096
+
+
+def test_values_in_doubtful_places_far_apart_keep_their_places() -> None:
+    gap = " nothing to see here" * 60
+    text = f"C:\\temp\\new jane@example.org{gap} path\\users\\bob@example.org{gap}\\tim@example.net"
+    mails = [value for each, value in found(text) if each == kind.EMAIL]
+    assert mails[0] == "jane@example.org"
+    assert any(value.endswith("bob@example.org") for value in mails)
+    assert mails[-1].endswith("@example.net")
