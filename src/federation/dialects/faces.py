@@ -186,6 +186,8 @@ class ClientFace:
     """The content type of the stream that this call gets."""
     untold: Table
     """What an answer to a client cannot say (`untold.FEATURES`)."""
+    one_call: Callable[[ChatRequest], bool] = lambda _: False
+    """Whether the answer to this call has a place for one call of a tool only."""
     limits: tuple[str, ...] = ()
     """Members of a body that limit the output, the usual one first; none: it stands deeper."""
     error_ends: bool = False

@@ -43,6 +43,13 @@ def named(quirks: Quirks, name: str) -> frozenset[str] | None:
     return frozenset(listed(quirks, name)) if isinstance(quirks.get(name), list | tuple) else None
 
 
+def accepted(quirks: Quirks, kept: frozenset[str]) -> frozenset[str] | None:
+    """The only fields that a host takes, with those that a call is nothing without; None where
+    it takes any."""
+    only = named(quirks, "accepts_only")
+    return None if only is None else kept | only
+
+
 def statuses(quirks: Quirks, name: str) -> frozenset[int]:
     """A set of HTTP statuses."""
     values = quirks.get(name)

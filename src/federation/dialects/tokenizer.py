@@ -36,6 +36,9 @@ CROWD: Final = 50_000
 FIELDS: Final = 500
 """Most members at the top of a body."""
 
+_KEYS: Final[dict[str, bytes]] = {}
+_KEPT_KEYS, _KEPT_KEY = 512, 32
+
 _SPACE = rb"[ \t\n\r]*"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _MEMBER = re.compile(
@@ -56,7 +59,7 @@ def members(text: bytes, where: str = "") -> Members:
     length = 1
     for key, value in found.items():
         length += len(key) + len(value) + 4
-    if length != len(text) and _spaced(found) != text:
+    if length != len(text) and not _is_spaced(found, text):
         _walk(text, 0, found, where)
     return found
 
@@ -83,7 +86,7 @@ def layout(text: bytes, crowd: int = CROWD) -> tuple[Members, dict[str, Span], i
         at = end + 1
     if at == len(text) and found:
         return found, spans, at - 1
-    if _spaced(found) == text:
+    if _is_spaced(found, text):
         return found, _spaced_spans(found), len(text) - 1
     spans, at = _walk(text, 0, found, "")
     return found, spans, at - 1
@@ -105,7 +108,7 @@ def objects(text: Raw, where: str) -> list[Members]:
     return found
 
 
-def objects_unchecked(text: Raw, where: str) -> list[Members]:
+def objects_unchecked(text: Raw | bytes, where: str) -> list[Members]:
     """As `objects`, for a caller that does the sum itself and calls `check_objects`."""
     try:
         return _OBJECTS.decode(text)
@@ -115,19 +118,38 @@ def objects_unchecked(text: Raw, where: str) -> list[Members]:
 
 def check_objects(text: bytes, found: list[Members], where: str) -> None:
     """Raise `InvalidRequest` for a duplicate key in one of an array's objects."""
-    if b"[%b]" % b", ".join([_spaced(item) for item in found]) == text:
+    if all(found) and _spaced(found) == text:
         return
     at = text.index(b"[") + 1
     for index, item in enumerate(found):
         at = _walk(text, text.index(b"{", at), item, f"{where}[{index}]")[1]
 
 
-def _spaced(found: Members) -> bytes:
-    """The object as most writers that put spaces put them. Text that equals it byte for byte
-    has each member once, and nothing else."""
-    return b"{%b}" % b", ".join(
-        [b'"%b": %b' % (key.encode(), value) for key, value in found.items()]
-    )
+def _spaced(found: list[Members]) -> bytes:
+    """An array of objects as most writers that put spaces put them. Text that equals it byte
+    for byte has each member once, and nothing else. None of the objects may be empty."""
+    pieces: list[bytes | Raw] = []
+    lead = b"[{"
+    for item in found:
+        for key, value in item.items():
+            pieces += (lead, _KEYS.get(key) or _keep_key(key), value)
+            lead = b", "
+        lead = b"}, {"
+    pieces.append(b"}]")
+    return b"".join(pieces)
+
+
+def _keep_key(key: str) -> bytes:
+    """A member's key and colon. The same few stand in every message, so they are kept."""
+    rendered = b'"%b": ' % key.encode()
+    if len(key) <= _KEPT_KEY and len(_KEYS) < _KEPT_KEYS:
+        _KEYS[key] = rendered
+    return rendered
+
+
+def _is_spaced(found: Members, text: bytes) -> bool:
+    """The same for one object: whether it is written like this."""
+    return bool(found) and _spaced([found])[1:-1] == text
 
 
 def _spaced_spans(found: Members) -> dict[str, Span]:

@@ -39,6 +39,7 @@ FEATURES: Final[dict[str, str]] = {
     "logprobs": "log probabilities of the answer's tokens",
     "thinking": "reasoning",
     "tool_calls": "calls of tools",
+    "parallel_calls": "further calls of tools, where the client knows but one",
     "foreign_part": "parts that only the provider's dialect knows",
 }
 """The vocabulary: every name that a client may be told."""
@@ -52,21 +53,26 @@ def no_place(source: str, *features: str) -> dict[str, Rule]:
 
 
 class Untold:
-    """Gathers what of one answer a client's language leaves out. `dialect` is the client's."""
+    """Gathers what of one answer a client's language leaves out. `dialect` is the client's;
+    `one_call`: what it asked with has a place for one call of a tool."""
 
-    __slots__ = ("_dialect", "_found", "_open", "_table")
+    __slots__ = ("_called", "_dialect", "_found", "_one_call", "_open", "_table")
 
-    def __init__(self, dialect: str, table: Table) -> None:
+    def __init__(self, dialect: str, table: Table, *, one_call: bool = False) -> None:
         self._dialect = dialect
         self._table = table
+        self._one_call = one_call
         self._found: dict[str, None] = {}
+        self._called: set[int] = set()
+        """Choices that have called a tool."""
         self._open: set[tuple[int, int]] = set()
         """Texts of a stream that have not ended."""
 
     def copy(self) -> Untold:
         """One that has heard the same, and goes on alone."""
-        other = Untold(self._dialect, self._table)
+        other = Untold(self._dialect, self._table, one_call=self._one_call)
         other._found, other._open = dict(self._found), set(self._open)
+        other._called = set(self._called)
         return other
 
     def found(self) -> tuple[str, ...]:
@@ -77,7 +83,7 @@ class Untold:
         """Take in a whole answer."""
         for choice in response.choices:
             for part in choice.parts:
-                self._note(_features(part, self._dialect))
+                self._hear(part, choice.index)
             if choice.logprobs:
                 self._note(("logprobs",))
 
@@ -87,7 +93,7 @@ class Untold:
             case PartBegun():
                 if isinstance(chunk.head, Text):
                     self._open.add((chunk.choice, chunk.part))
-                self._note(_features(chunk.head, self._dialect))
+                self._hear(chunk.head, chunk.choice)
             case PartEnded():
                 self._open.discard((chunk.choice, chunk.part))
             case Delta() if chunk.citation is not None:
@@ -98,6 +104,13 @@ class Untold:
                 self._note(("logprobs",))
             case _:
                 pass
+
+    def _hear(self, part: Part, choice: int) -> None:
+        self._note(_features(part, self._dialect))
+        if self._one_call and isinstance(part, ToolCall):
+            if choice in self._called:
+                self._note(("parallel_calls",))
+            self._called.add(choice)
 
     def _note(self, features: Iterator[str] | tuple[str, ...]) -> None:
         for feature in features:

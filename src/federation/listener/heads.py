@@ -54,6 +54,11 @@ class Scissors:
         self._last = b""
         self._last_cut: RequestLine | None = None
 
+    @property
+    def seasoned(self) -> bool:
+        """Whether this connection has had a request before the one that was cut last."""
+        return bool(self._known)
+
     def request_line(self, line: bytes) -> RequestLine:
         """Return the decoded request line. Raises `CallerError` for another HTTP version."""
         if self._last_cut is None or line != self._last:

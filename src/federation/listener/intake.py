@@ -24,6 +24,7 @@ from federation.errors import (
     PayloadTooLarge,
     UnsupportedMedia,
 )
+from federation.listener.habits import Habit, habit_of
 from federation.listener.heads import Scissors
 from federation.listener.inflate import CODINGS
 from federation.listener.target import split_target
@@ -62,7 +63,9 @@ class Intake:
         "_body_size",
         "_coding",
         "_declined",
+        "_due",
         "_framing_size",
+        "_habit",
         "_headers",
         "_keep_alive",
         "_length",
@@ -95,9 +98,20 @@ class Intake:
         self._framing_size = 0
         self._body: bytes | bytearray = b""
         self._body_size = 0
+        self._habit: Habit | None = None
+        """How this client begins its requests; None before the second that goes through the
+        parser."""
+        self._due = 0
+        """Bytes to come of a body whose head was known without the parser."""
 
     def feed(self, data: bytes) -> None:
         """Take bytes in; requests that they complete are put on `ready`."""
+        if self._due:
+            self._fill(data)
+            return
+        between = self.phase == BETWEEN and not self._raw
+        if between and self._habit is not None and self._repeats(self._habit, data):
+            return
         if self.phase == BODY:
             self._raw = data
             self._start = self._length - self._body_size if self._length >= 0 else -1
@@ -133,6 +147,42 @@ class Intake:
     def renew(self) -> None:
         """Read what follows with a fresh parser."""
         self._parser = httptools.HttpRequestParser(self)
+
+    def _repeats(self, habit: Habit, data: bytes) -> bool:
+        """Take in a request that begins as one before it, which the parser has accepted, in all
+        but the length of its body. The parser need not know: it stands between two requests."""
+        begin = habit.body_at(data)
+        if begin < 0 or begin > self._limits.head_bytes:
+            return False
+        digits = data[len(habit.before) : begin - len(habit.after)]
+        length = int(digits)
+        left = length - len(data) + begin
+        if left < 0 or not 0 < length <= self._limits.body_bytes:
+            return False
+        self._line, self._keep_alive, self._coding = habit.line, True, b""
+        self._headers = headers = habit.headers.copy()
+        headers[b"content-length"] = digits
+        self._length, self._declined = length, False
+        self._framing_size = 0
+        self._body = data[begin:]
+        self._body_size = len(self._body)
+        self._due = left
+        self._start = 0
+        if left:
+            self.phase = BODY
+        else:
+            self.on_message_complete()
+        return True
+
+    def _fill(self, data: bytes) -> None:
+        due = self._due
+        piece = data if len(data) <= due else data[:due]
+        self._due -= len(piece)
+        self.on_body(piece)
+        if not self._due:
+            self.on_message_complete()
+            if len(data) > due:
+                self.feed(data[due:])
 
     def _parse(self, data: bytes) -> None:
         offer = None
@@ -198,6 +248,10 @@ class Intake:
             self._check_body(headers)
         self._start = end + 4 + self._length if self._length >= 0 else -1
         self._declined = b"upgrade" in headers and self._parser.should_upgrade()
+        if not self._keep_alive:
+            self._habit = None  # nothing may follow, which is the parser's to say
+        elif self._length > 0 and self._scissors.seasoned:
+            self._habit = habit_of(raw[start : end + 4], line, headers)
 
     def _check_body(self, headers: Headers) -> None:
         coding = headers.get(b"transfer-encoding")
@@ -240,6 +294,8 @@ class Intake:
             self._body = piece
         elif isinstance(body, bytearray):
             body += piece
+        elif size == self._length:
+            self._body = body + piece
         else:
             # One growing buffer: a list of two-byte pieces would take forty times its content.
             self._body = bytearray(body) + piece

@@ -90,6 +90,9 @@ class Glance(msgspec.Struct, frozen=True):
     user: str = ""
     betas: tuple[str, ...] = ()
     """Previews of the dialect's API that a header switches on; they go on with the body."""
+    frame: bytes = b""
+    """The body with a zero in its conversation's place, one object for all bodies that differ in
+    nothing else; empty where it is not known to come again."""
 
 
 class Answer(msgspec.Struct, frozen=True):

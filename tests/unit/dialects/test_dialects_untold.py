@@ -7,11 +7,12 @@ from itertools import product
 from typing import Final
 
 import pytest
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from federation.dialects.end_mark import MARK
 from federation.dialects.faces import ClientFace
 from federation.dialects.losses import DROP
+from federation.dialects.openai.words import LEGACY
 from federation.dialects.table import CLIENTS
 from federation.dialects.untold import FEATURES, Untold
 from federation.schema.chat import (
@@ -22,6 +23,7 @@ from federation.schema.chat import (
     Choice,
     Message,
     TokenLogprob,
+    Tool,
 )
 from federation.schema.chunks import (
     Begun,
@@ -171,3 +173,40 @@ def test_a_copy_goes_on_alone() -> None:
     copy = untold.copy()
     copy.note(Logprobs(0, ODDS))
     assert (untold.found(), copy.found()) == (("image",), ("image", "logprobs"))
+
+
+def _legacy(*, stream: bool = False) -> tuple[ClientFace, ChatRequest]:
+    """A call with the deprecated `functions`, whose answer has a place for one call."""
+    tool = Tool("look", extra={LEGACY: Raw(b"true")})
+    request = structs.replace(_request(CLIENTS["openai"], stream=stream), tools=(tool,))
+    return CLIENTS["openai"], request
+
+
+@pytest.mark.parametrize(("calls", "left_out"), [(1, ()), (2, ("parallel_calls",))])
+def test_a_client_of_functions_is_told_that_it_gets_one_of_several_calls(
+    calls: int, left_out: tuple[str, ...]
+) -> None:
+    face, request = _legacy()
+    assert face.one_call(request)
+    parts = tuple(ToolCall(f"call_{n}", f"marker-{n}", "{}") for n in range(calls))
+    response = ChatResponse("another", "answer", "model", (Choice(0, parts, STOP),))
+    untold = Untold(face.name, face.untold, one_call=face.one_call(request))
+    untold.hear(response)
+    assert untold.found() == left_out
+    whole = face.render(response, request).decode()
+    assert [f"marker-{n}" in whole for n in range(2)] == [True, False]
+
+    streamed = Untold(face.name, face.untold, one_call=True)
+    for place, part in enumerate(parts):
+        streamed = streamed.copy()
+        streamed.note(PartBegun(0, place, part))
+        streamed.note(PartEnded(0, place))
+    assert streamed.found() == left_out
+
+
+def test_a_client_of_tools_has_a_place_for_every_call() -> None:
+    face = CLIENTS["openai"]
+    assert not face.one_call(_request(face))
+    parts = (ToolCall("call_1", "look", "{}"), ToolCall("call_2", "look", "{}"))
+    response = ChatResponse("another", "answer", "model", (Choice(0, parts, STOP),))
+    assert _untold(face, response) == ()

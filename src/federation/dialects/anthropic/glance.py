@@ -77,13 +77,8 @@ def glance(request: ClientRequest) -> Glance:
     if tools:
         text += len(found["tools"])
         governed += _hosted_tools(tools)
-    if tally.governed:
-        governed += tuple(name for name in tally.governed if name not in governed)
-    if tally.unlisted:
-        unlisted += tuple(tally.unlisted)
-    if betas:
-        more, odd = judge_betas(betas)
-        governed, unlisted = governed + more, unlisted + odd
+    if tally.governed or tally.unlisted or betas:
+        governed, unlisted = _with_more(governed, unlisted, tally, betas)
     ask = read_ask(found.get("federation"), request.headers)
     metadata = get("metadata")
     user = ask.user or (metadata.user_id if metadata is not None else "") or ""
@@ -108,6 +103,16 @@ def glance(request: ClientRequest) -> Glance:
         user,
         betas,
     )
+
+
+def _with_more(
+    governed: tuple[str, ...], unlisted: tuple[str, ...], tally: Tally, betas: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What governs and what is not listed: of fields, and of content and of betas, too."""
+    governed += tuple(name for name in tally.governed if name not in governed)
+    unlisted += tuple(tally.unlisted)
+    more, odd = judge_betas(betas)
+    return governed + more, unlisted + odd
 
 
 def _read_headers(request: ClientRequest) -> tuple[str, ...]:

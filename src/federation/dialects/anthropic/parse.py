@@ -96,22 +96,7 @@ _SHOWN: Final = {None: None, "summarized": True, "omitted": False}
 
 def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
     """Read a glanced-at call. Raises `InvalidRequest` with the field."""
-    body = request.body
-    values: dict[str, Any] = {}
-    extra: Fields = {}
-    raws: Members = {}
-    name = ""
-    try:
-        for name, span in glance.spans.items():
-            raw = Raw(body[span.value : span.end])
-            decoder = _DECODERS.get(name)
-            if decoder is not None:
-                values[name] = decoder.decode(raw)
-                raws[name] = raw
-            elif name not in _OURS and raw != _NULL:
-                extra[name] = raw
-    except msgspec.ValidationError as error:
-        raise wrong_type(error, name) from None
+    values, raws, extra = _decoded(request.body, glance)
     get = values.get
     choice, parallel = _tool_choice(get("tool_choice"))
     reasoning = _reasoning(values, raws, extra)
@@ -141,6 +126,26 @@ def parse(request: ClientRequest, glance: Glance) -> ChatRequest:
         extra=extra,
         betas=glance.betas,
     )
+
+
+def _decoded(body: bytes, glance: Glance) -> tuple[dict[str, Any], Members, Fields]:
+    """The fields that we know, as values and as written, and the others as written."""
+    values: dict[str, Any] = {}
+    raws: Members = {}
+    extra: Fields = {}
+    name = ""
+    try:
+        for name, span in glance.spans.items():
+            raw = Raw(body[span.value : span.end])
+            decoder = _DECODERS.get(name)
+            if decoder is not None:
+                values[name] = decoder.decode(raw)
+                raws[name] = raw
+            elif name not in _OURS and raw != _NULL:
+                extra[name] = raw
+    except msgspec.ValidationError as error:
+        raise wrong_type(error, name) from None
+    return values, raws, extra
 
 
 _USER_ID: Final = frozenset(("user_id",))

@@ -44,10 +44,10 @@ from federation.dialects.anthropic.tables import EFFORTS, MAX_TOKENS, STRICT_VER
 from federation.dialects.faces import HeaderPairs
 from federation.dialects.quirks import (
     Quirks,
+    accepted,
     in_json,
     listed,
     mapping,
-    named,
     quirks_of,
     statuses,
     words,
@@ -124,7 +124,6 @@ def prepare_wire(deployment: Deployment, settings: Settings, reach: Reach = NOWH
     origin, target, stream_target, count_target = _addresses(deployment, quirks, reach)
     shared = shared_headers(extra, reach.headers)
     drop = _dropped(quirks, extra.get("anthropic-version", ""))
-    accepts = named(quirks, "accepts_only")
     marks = quirks.get("cache_breakpoints")
     return Wire(
         deployment=deployment.id,
@@ -137,7 +136,7 @@ def prepare_wire(deployment: Deployment, settings: Settings, reach: Reach = NOWH
         model=msgspec.json.encode(model.id),
         model_in_path=in_path,
         drop=drop,
-        accepts=_KEPT | accepts if accepts is not None else None,
+        accepts=accepted(quirks, _KEPT),
         rename=words(quirks, "rename"),
         default=_defaults(quirks, settings, drop),
         set=fixed,

@@ -37,6 +37,7 @@ from federation.dialects.cohere.tables import SAMPLING
 from federation.dialects.faces import HeaderPairs
 from federation.dialects.quirks import (
     Quirks,
+    accepted,
     in_json,
     mapping,
     named,
@@ -95,7 +96,6 @@ def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) 
     drop = named(quirks, "drop") or frozenset()
     if quirks.get("sampling") == "drop":
         drop |= frozenset(SAMPLING)
-    accepts = named(quirks, "accepts_only")
     return Wire(
         deployment=deployment.id,
         origin=origin,
@@ -104,7 +104,7 @@ def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) 
         streamed=accepting(b"text/event-stream", shared),
         model=Raw(msgspec.json.encode(deployment.model.id)),
         drop=drop,
-        accepts=_KEPT | accepts if accepts is not None else None,
+        accepts=accepted(quirks, _KEPT),
         rename=words(quirks, "rename"),
         default=_defaults(quirks, settings, drop),
         set=in_json(mapping(quirks, "set")),

@@ -47,13 +47,8 @@ def glance(request: ClientRequest) -> Glance:
     outer = tidy(laid, "")
     found = unwrapped(outer) if method == COUNT else outer
     _check_model(found, model)
-    raw = found.get("contents")
-    if raw is None:
-        raise missing("contents")
-    tally = read_contents(raw)
+    tally = _read_conversation(found)
     governed, unlisted = _read_fields(found)
-    if "systemInstruction" in found:
-        count_instruction(found["systemInstruction"], tally)
     config, values = _read_config(found.get(_CONFIG))
     if not CONFIG_FIELDS.issuperset(config):
         more, strange = _judged(config, f"{_CONFIG}.", CONFIG_FIELDS)
@@ -85,6 +80,16 @@ def glance(request: ClientRequest) -> Glance:
         config=frozenset(config),
         given=_given(spans),
     )
+
+
+def _read_conversation(found: Members) -> Tally:
+    raw = found.get("contents")
+    if raw is None:
+        raise missing("contents")
+    tally = read_contents(raw)
+    if "systemInstruction" in found:
+        count_instruction(found["systemInstruction"], tally)
+    return tally
 
 
 def unwrapped(found: Members) -> Members:

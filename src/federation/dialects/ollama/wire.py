@@ -37,6 +37,7 @@ from federation.dialects.faces import HeaderPairs
 from federation.dialects.ollama.tables import SAMPLING
 from federation.dialects.quirks import (
     Quirks,
+    accepted,
     in_json,
     mapping,
     named,
@@ -100,7 +101,6 @@ def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) 
     quirks = quirks_of(deployment)
     origin, path = split_address(deployment.provider.base_url, private=reach.private)
     shared = shared_headers(deployment.provider.auth.extra, reach.headers)
-    accepts = named(quirks, "accepts_only")
     no_sampling = quirks.get("sampling") == "drop"
     return Wire(
         deployment=deployment.id,
@@ -111,7 +111,7 @@ def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) 
         model=Raw(msgspec.json.encode(deployment.model.id)),
         drop=named(quirks, "drop") or frozenset(),
         drop_options=frozenset(SAMPLING) if no_sampling else frozenset(),
-        accepts=_KEPT | accepts if accepts is not None else None,
+        accepts=accepted(quirks, _KEPT),
         rename=words(quirks, "rename"),
         default=in_json(mapping(quirks, "default")),
         set=in_json(mapping(quirks, "set")),

@@ -13,6 +13,7 @@ from federation.dialects.openai.glance import glance
 from federation.dialects.openai.parse import parse
 from federation.dialects.openai.prompt import prompt_text
 from federation.dialects.openai.render import render
+from federation.dialects.openai.render_parts import answers_in_functions
 from federation.dialects.openai.stream_render import StreamRenderer
 from federation.dialects.openai.tables import UNTOLD
 from federation.dialects.openai.words import NAME
@@ -45,5 +46,6 @@ CLIENT: Final = ClientFace(
     with_metadata=with_metadata,
     stream_type=stream_type,
     untold=UNTOLD,
+    one_call=answers_in_functions,
     limits=("max_tokens", "max_completion_tokens"),
 )

@@ -306,5 +306,11 @@ UNTOLD: Final[Table] = {
     "citation_source": Rule(
         DROP, "An annotation names an address.", "openai.types.chat.chat_completion_message"
     ),
+    "parallel_calls": Rule(
+        DROP,
+        "Only for calls with the deprecated `functions`, whose answer is one `function_call`: "
+        "send `tools` instead.",
+        "openai.types.chat.chat_completion_message",
+    ),
 }
 """What an answer to a client of this language cannot say."""

@@ -60,6 +60,8 @@ class _Chunk(msgspec.Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_QUOTE, _LINE = 0x22, 0x0A
+"""As numbers: a byte is looked for four times as fast as bytes are."""
 _LESSONS: Final = 3
 """How often the form of a stream's events is learned: some hosts make each one different."""
 
@@ -128,14 +130,11 @@ class StreamTap:
         if tail and not self._cutter.held:
             begin, end = len(head), len(data) - len(tail)
             # As in `_is_more_text`, for the single event that a read mostly brings.
-            if (
-                data.startswith(head)
-                and data.endswith(tail)
-                and data.find(b'"', begin) == end
-                and data.find(b"\n", begin, end) < 0
-            ):
-                self.events += 1
-                return data
+            if begin <= end and data.startswith(head) and data.endswith(tail):
+                text = data[begin:end]
+                if _QUOTE not in text and _LINE not in text:
+                    self.events += 1
+                    return data
             if self._is_more_text(data):
                 return data
         events = self._cutter.feed(data)

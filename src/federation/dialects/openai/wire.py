@@ -114,6 +114,8 @@ class Wire(msgspec.Struct, frozen=True):
     """Fields beside the vendor's that the row speaks of, so that they may be sent."""
     unsteered: bool = True
     """The row says nothing about how reasoning is asked for."""
+    forms: dict[bytes, tuple[bytes, bytes] | None] = {}
+    """What goes before and behind the conversation, by `Glance.frame`; `forward` fills it."""
 
     def __repr__(self) -> str:
         return f"Wire({self.deployment!r})"
