@@ -66,8 +66,9 @@ matrix: $(DEV) ## every dialect to every dialect: play the cells and print the t
 	$(MATRIX) --run $(MATRIX_ARGS) .
 
 .PHONY: cluster
-cluster: $(DEV) ## two replicas, PostgreSQL, Redis and nginx by deploy/: what holds, and what may be lost
+cluster: $(DEV) ## two replicas, PostgreSQL, Redis and nginx by deploy/: what holds, what may be lost, how true limits are
 	FEDERATION_CLUSTER=long $(BIN)/pytest tests/api/test_cluster.py tests/api/test_cluster_losses.py -v -p no:cacheprovider
+	PYTHONPATH=tests/support $(BIN)/python -m bench.limits_cluster
 
 format: $(DEV) ## format, and mend what lint can mend
 	$(BIN)/ruff format .

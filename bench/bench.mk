@@ -13,11 +13,13 @@
 #   make bench-ledger     how quick sums over the ledger are; LINES=10000000 for the long version
 #   make bench-translation what a long conversation costs in each of the 30 pairs of languages
 #   make bench-limits     how true limits are over two replicas and four workers, and their cost
+#   make bench-limits-cluster  the same for whole processes behind nginx: PostgreSQL, Redis, two replicas
+#   make bench-resilience what resilience costs a call that goes well
 #   make page             writes bench/results/bench.json into docs/explanation/performance.md
 
 BENCH_PYTHON ?= .venv/bin/python
 
-.PHONY: bench bench-evidence bench-guardrails bench-ledger bench-limits bench-peers bench-policies bench-translation soak soak-faults store-outage report coldstart profile page
+.PHONY: bench bench-evidence bench-guardrails bench-ledger bench-limits bench-limits-cluster bench-peers bench-policies bench-resilience bench-translation soak soak-faults store-outage report coldstart profile page
 
 bench: $(DEV) ## CPU, latency and streams beside nginx; QUICK=1 is shorter
 	$(BENCH_PYTHON) -m bench.run $(if $(QUICK),--quick) $(BENCH_ARGS)
@@ -45,6 +47,12 @@ bench-translation: $(DEV) ## a conversation of 100,000 tokens, every language to
 
 bench-limits: $(DEV) ## how true limits are, on each store, and what they cost; SECONDS=30
 	$(BENCH_PYTHON) -m bench.limits $(SECONDS)
+
+bench-limits-cluster: $(DEV) ## how true limits are behind nginx, over two replicas with two workers each; SECONDS=30
+	PYTHONPATH=tests/support $(BENCH_PYTHON) -m bench.limits_cluster $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-resilience: $(DEV) ## what resilience costs a call that goes well, in thread CPU
+	PYTHONPATH=tests/support $(BENCH_PYTHON) -m bench.resilience $(RESILIENCE_ARGS)
 
 soak: $(DEV) ## memory over a long run; SHORT=1 is shorter
 	$(BENCH_PYTHON) -m bench.soak $(if $(SHORT),--short) $(SOAK_ARGS)

@@ -80,6 +80,7 @@ CASES = (
     Case("nginx", "nginx", "bench-model", streams=True),
     Case("federation route", "federation", "bench", streams=True),
     Case("federation auto", "federation", "auto"),
+    Case("federation governed", "federation governed", "bench", streams=True),
     Case(
         "federation translated",
         "federation",
@@ -237,7 +238,7 @@ def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
     running: dict[str, targets.Running] = {}
     try:
         with upstream() as (process, port):
-            wanted = [targets.NGINX, targets.FEDERATION]
+            wanted = [targets.NGINX, targets.FEDERATION, targets.GOVERNED]
             installed = targets.installed_peers(port) if peers else []
             if peers and not installed:
                 notes.append("no peer is installed: `make bench-peers` installs them")

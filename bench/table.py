@@ -62,13 +62,15 @@ def _added_ms(rows: dict[str, Row], name: str, part: str, key: str) -> float | N
 def goals(result: Row) -> list[Goal]:
     """The goals for speed, with what this run found."""
     rows = _rows(result)
-    route, auto = "federation route", "federation auto"
+    route, auto, governed = "federation route", "federation auto", "federation governed"
     found = []
     for part, label in PARTS:
         plain, any_model = _ratio(rows, route, "nginx", part), _ratio(rows, auto, "nginx", part)
         more = any_model - plain if plain is not None and any_model is not None else None
         found.append(Goal(f"CPU per request / nginx, route, {label}", plain, 5, 8))
         found.append(Goal(f"auto above route, in nginx requests, {label}", more, 5, 5))
+        guarded = _ratio(rows, governed, "nginx", part)
+        found.append(Goal(f"CPU per request / nginx, governed, {label}", guarded, 10, 14))
     for part in ("streams_64", "streams_256"):
         ratio = _ratio(rows, route, "nginx", part)
         found.append(Goal(f"CPU per stream event / nginx, {part[8:]} streams", ratio, 2, 2))
@@ -82,6 +84,8 @@ def goals(result: Row) -> list[Goal]:
         found.append(Goal(name, ratio, 2.5, 2.5))
     added = _added_ms(rows, route, "whole_1", "p99_us")
     found.append(Goal("added latency p99, 1 connection", added, 1, 1, "ms"))
+    added = _added_ms(rows, governed, "whole_1", "p99_us")
+    found.append(Goal("added latency p99, governed, 1 connection", added, 2, 2, "ms"))
     failures = _figure(rows, route, "streams_256", "failures")
     found.append(Goal("failed streams of 256 held", failures, 0, 0, ""))
     for peer, bound in (("portkey", 1 / 8), ("litellm", 1 / 50)):

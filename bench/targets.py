@@ -277,6 +277,28 @@ def _federation(folder: Path, port: int, upstream: int) -> Launch:
     return federation_launch(folder, port, federation_config(folder, upstream))
 
 
+_POLICY = {
+    "name": "bench",
+    "rules": [
+        {"data_residency": ["eu"]},
+        {"pii": {"action": "redact", "on_failure": "block"}},
+        {"all_requests_logged": True},
+        {"retention_days": 2555},
+    ],
+}
+
+
+def _governed(folder: Path, port: int, upstream: int) -> Launch:
+    """As `federation`, with a hard budget, a policy that binds everyone, and content checked."""
+    config = federation_config(folder, upstream)
+    plain = json.loads((config / "federation.yaml").read_text())
+    settings = {**plain, "budgets": {"monthly": 1_000_000}, "governance": {"required": True}}
+    (config / "federation.yaml").write_text(json.dumps(settings))
+    (config / "policies").mkdir(exist_ok=True)
+    (config / "policies" / "bench.yaml").write_text(json.dumps({"policy": _POLICY}))
+    return federation_launch(folder, port, config)
+
+
 def _litellm(folder: Path, port: int, upstream: int) -> Launch:
     config = folder / "litellm.yaml"
     config.write_text(
@@ -310,6 +332,7 @@ def _portkey(folder: Path, port: int, upstream: int) -> Launch:
 
 NGINX = Target("nginx", _nginx)
 FEDERATION = Target("federation", _federation, model="bench")
+GOVERNED = Target("federation governed", _governed, model="bench")
 LITELLM = Target("litellm", _litellm)
 
 
