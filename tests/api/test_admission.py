@@ -26,6 +26,7 @@ from gateway_rig import (
 from inprocess import Gateway, deployment, model
 from scripted import Talk, chunk, completion
 
+from federation.domain.access import Role
 from federation.domain.catalogue import Deployment, Limits
 from federation.domain.routes import Admission, Settings
 
@@ -265,7 +266,8 @@ async def test_a_mended_stream_keeps_to_the_limit_too() -> None:
 
 async def test_a_busy_worker_sheds_the_least_important_and_keeps_the_critical() -> None:
     desk = Desk()
-    async with rig(desk, settings=waiting(calls=10)) as (running, client, _):
+    settings = waiting(calls=10, critical=("key_1",))
+    async with rig(desk, settings=settings) as (running, client, _):
         calls = [post(client) for _ in range(8)]
         await eventually(lambda: desk.busy == 8)
         reply = await post(client, priority=5)
@@ -278,6 +280,38 @@ async def test_a_busy_worker_sheds_the_least_important_and_keeps_the_critical() 
         calls.append(post(client, priority=1))
         await eventually(lambda: desk.busy == 11)
         desk.finish(11)
+        assert {(await call).status_code for call in calls} == {200}
+        await eventually(lambda: untouched(running))
+
+
+@pytest.mark.parametrize(
+    ("critical", "role", "kept"),
+    [
+        ((), Role.DEVELOPER, False),
+        (("key_2", "other"), Role.OWNER, False),
+        (("key_1",), Role.DEVELOPER, True),
+        (("default",), Role.DEVELOPER, True),
+        ((), Role.ADMIN, True),
+    ],
+)
+async def test_only_who_may_say_so_has_critical_calls(
+    critical: tuple[str, ...], role: Role, kept: bool
+) -> None:
+    desk = Desk()
+    settings = waiting(calls=10, critical=critical)
+    async with rig(desk, settings=settings) as (running, client, _):
+        running.keys.key = replace(running.keys.key, role=role)
+        calls = [post(client) for _ in range(10)]
+        await eventually(lambda: desk.busy == 10)
+        calls.append(post(client, priority=1))  # with another key it counts as 2: up to 110 %
+        await eventually(lambda: desk.busy == 11)
+        last = post(client, priority=1)
+        if kept:
+            await eventually(lambda: desk.busy == 12)
+            calls.append(last)
+        else:
+            refused(await last, 503, "overloaded")
+        desk.finish(len(calls))
         assert {(await call).status_code for call in calls} == {200}
         await eventually(lambda: untouched(running))
 

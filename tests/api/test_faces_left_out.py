@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from gateway_rig import CHAT, HELLO, answers, rig, streams
 from scripted import chunk, completion
+
+from federation.domain.catalogue import Deployment
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,bWFya2Vy"}}
 MESSAGES = "/v1/messages"
@@ -106,3 +109,66 @@ async def test_a_picture_is_no_ground_to_go_on_from() -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post(MESSAGES, json=ASKED | {"stream": True})
         assert not upstreams[1].seen
+
+
+FUNCTIONS = {"functions": [{"name": "look", "parameters": {"type": "object"}}]}
+_CALLS = [
+    {"type": "tool_use", "id": f"toolu_{n}", "name": "look", "input": {"at": n}} for n in range(2)
+]
+
+
+def _messages(_place: int, row: Deployment) -> Deployment:
+    return replace(row, provider=replace(row.provider, dialect="anthropic"))
+
+
+def _two_calls() -> bytes:
+    answer: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "acme-large",
+    }
+    answer |= {"content": _CALLS, "stop_reason": "tool_use", "stop_sequence": None}
+    return json.dumps(answer | {"usage": {"input_tokens": 3, "output_tokens": 4}}).encode()
+
+
+def _two_calls_streamed() -> list[bytes]:
+    start = {"type": "message", "id": "msg_1", "role": "assistant", "model": "m", "content": []}
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": start | {"usage": usage}}]
+    for place, call in enumerate(_CALLS):
+        block = call | {"input": {}}
+        delta = {"type": "input_json_delta", "partial_json": json.dumps(call["input"])}
+        events += [
+            {"type": "content_block_start", "index": place, "content_block": block},
+            {"type": "content_block_delta", "index": place, "delta": delta},
+            {"type": "content_block_stop", "index": place},
+        ]
+    end = {"stop_reason": "tool_use", "stop_sequence": None}
+    events += [{"type": "message_delta", "delta": end, "usage": {"output_tokens": 4}}]
+    events += [{"type": "message_stop"}]
+    return [
+        b"event: %b\ndata: %b\n\n" % (e["type"].encode(), json.dumps(e).encode()) for e in events
+    ]
+
+
+async def test_a_client_of_functions_is_told_that_it_gets_one_of_two_calls() -> None:
+    async with rig(answers(_two_calls()), alter=_messages) as (_, client, _upstreams):
+        reply = await client.post(CHAT, json=HELLO | FUNCTIONS)
+        assert reply.status_code == 200, reply.text
+        assert reply.headers["x-federation-warning"] == "left out of the answer: parallel_calls"
+        message = reply.json()["choices"][0]["message"]
+        assert message["function_call"] == {"name": "look", "arguments": '{"at": 0}'}
+        tools = {"tools": [{"type": "function", "function": FUNCTIONS["functions"][0]}]}
+        whole = await client.post(CHAT, json=HELLO | tools)
+        assert "x-federation-warning" not in whole.headers
+        assert len(whole.json()["choices"][0]["message"]["tool_calls"]) == 2
+
+
+async def test_the_stream_of_a_client_of_functions_ends_with_what_it_left_out() -> None:
+    async with rig(streams(*_two_calls_streamed()), alter=_messages) as (_, client, _upstreams):
+        reply = await client.post(CHAT, json=HELLO | FUNCTIONS | {"stream": True})
+        assert reply.status_code == 200, reply.text
+        assert '"left_out":["parallel_calls"]' in reply.text
+        assert '"function_call"' in reply.text
+        assert "tool_calls" not in reply.text

@@ -642,6 +642,38 @@ async def test_a_provider_whose_limit_is_used_up_is_passed_over() -> None:
         assert [item.deployment for item in running.books.ended[0].attempts] == ["p1/acme-large"]
 
 
+async def test_tokens_of_a_minute_are_leased_as_a_call_expects_them() -> None:
+    def limited(place: int, row: Deployment) -> Deployment:
+        limits = Limits(tpm=5_000) if place == 0 else Limits()
+        return replace(row, provider=replace(row.provider, limits=limits))
+
+    async with rig(whole, whole, alter=limited) as (
+        running,
+        client,
+        upstreams,
+    ):
+        taken: list[tuple[str, int]] = []
+        take = running.leases.take
+
+        def noted(name: str, amount: int = 1) -> bool:
+            taken.append((name, amount))
+            return take(name, amount)
+
+        running.leases.take = noted  # type: ignore[method-assign]
+        few = HELLO | {"max_tokens": 40}
+        assert (await client.post(CHAT, json=few)).status_code == 200
+        ((name, amount),) = taken
+        assert name == "tpm/p0"
+        assert 0 < amount < 1_000
+        # A call that needs more than a minute has takes all of it.
+        many = HELLO | {"messages": [{"role": "user", "content": "word " * 9_000}]}
+        assert (await client.post(CHAT, json=many)).status_code == 200
+        assert taken[1] == ("tpm/p0", 5_000)
+        running.leases.denied = {"tpm/p0"}
+        assert (await client.post(CHAT, json=few)).status_code == 200
+        assert [len(each.seen) for each in upstreams] == [2, 1]
+
+
 @pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
 async def test_where_every_limit_is_used_up_the_client_is_told_when_to_come_back(
     body: dict[str, Any],

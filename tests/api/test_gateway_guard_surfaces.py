@@ -271,5 +271,34 @@ async def test_a_passage_is_checked_in_its_query_its_body_and_its_answer() -> No
         reply = await client.post("/passthrough/p0/raw", content=SOUND)
         assert (reply.status_code, "content_unchecked" in reply.text) == (403, True)
         reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
-        assert reply.content == SOUND, "what is no text cannot be read on the way back"
+        assert (reply.status_code, "content_unchecked" in reply.text) == (403, True)
+    async with guarded(says(SOUND, "audio/mpeg"), REDACT) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert reply.content == SOUND, "the policy lets pass what cannot be read, and it is counted"
         assert gateway.books.ended[-1].findings == {"unread:log": 1}
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/octet-stream", "audio/mpeg", "application/pdf", "application/x-ndjson"]
+)
+async def test_an_answer_of_a_passage_that_is_text_is_read_as_such_whatever_it_is_called(
+    kind: str,
+) -> None:
+    async with guarded(says(SAID.encode(), kind), EXCLUDED) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert reply.text == "write to [EMAIL] today"
+
+
+async def test_a_picture_passes_and_is_counted_and_text_that_is_called_one_is_refused() -> None:
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 8
+    async with guarded(says(png, "image/png"), EXCLUDED) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert reply.content == png
+        assert gateway.books.ended[-1].findings == {"unread:log": 1}
+    async with guarded(says(SAID.encode(), "image/png"), EXCLUDED) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert (reply.status_code, MAIL in reply.text) == (403, False)

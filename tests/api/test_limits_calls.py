@@ -19,6 +19,7 @@ from scripted import Talk, whole
 from federation.dialects.operations.table import CLIENT_PATHS
 from federation.domain.access import Role, VirtualKey
 from federation.domain.budgets import EACH
+from federation.domain.catalogue import Deployment
 from federation.domain.limits import (
     EVERY,
     HOUR,
@@ -343,6 +344,62 @@ async def test_limits_are_found_by_platform_tenant_team_user_key_and_route() -> 
             for name in every:
                 assert await gated.left(name, 8) == 8
             assert len(gated.parts()) == len(every)
+
+
+def nicknamed(_: int, row: Deployment) -> Deployment:
+    return replace(row, model=replace(row.model, aliases=("big",)))
+
+
+NICKNAMES = ("acme-large", "big", "p0/acme-large", "p0/big", "chat")
+
+
+@pytest.mark.parametrize("subject", NICKNAMES)
+async def test_no_other_name_of_a_model_passes_its_limit(subject: str) -> None:
+    route = limit(2, tenant=EVERY, scope=LimitScope.ROUTE, subject=subject)
+    async with (
+        rig(whole, alter=nicknamed) as (gateway, client, _),
+        gate(gateway, route) as gated,
+    ):
+        told = [
+            (await client.post(CHAT, json=HELLO | {"model": name})).status_code
+            for name in NICKNAMES
+        ]
+        assert told == [200, 200, 429, 429, 429]
+        # It may lead elsewhere, though it does not here.
+        assert (await client.post(CHAT, json=HELLO | {"model": "auto"})).status_code == 200
+        assert len(gated.parts()) == 1
+
+
+async def test_each_model_is_counted_under_one_name_and_a_route_under_its_own() -> None:
+    each = limit(9, scope=LimitScope.ROUTE, subject=EACH)
+    async with (
+        rig(whole, alter=nicknamed) as (gateway, client, _),
+        gate(gateway, each) as gated,
+    ):
+        for name in (*NICKNAMES, "nobody", "auto"):
+            await client.post(CHAT, json=HELLO | {"model": name})
+        assert {meter.whose for meter in gated.parts().values()} == {
+            "route acme-large",
+            "route chat",
+            "route nobody",
+            "route auto",
+        }
+
+
+async def test_a_wider_name_is_limited_by_itself_and_a_narrower_one_with_it() -> None:
+    route = limit(1, scope=LimitScope.ROUTE, subject="chat")
+    async with rig(whole, whole) as (gateway, client, _), gate(gateway, route):
+        assert (await client.post(CHAT, json=HELLO | {"model": "p1/acme-large"})).status_code == 200
+        assert (await client.post(CHAT, json=HELLO)).status_code == 429
+        assert (await client.post(CHAT, json=HELLO | {"model": "auto"})).status_code == 200
+
+
+async def test_what_stands_in_where_no_model_is_named_is_limited_as_if_it_were() -> None:
+    route = limit(0, scope=LimitScope.ROUTE, subject="chat")
+    nameless = {name: value for name, value in HELLO.items() if name != "model"}
+    settings = Settings(default_model="chat")
+    async with rig(whole, settings=settings) as (gateway, client, _), gate(gateway, route):
+        assert (await client.post(CHAT, json=nameless)).status_code == 429
 
 
 async def test_a_tiers_limits_bind_its_tenants() -> None:

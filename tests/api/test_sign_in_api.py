@@ -97,6 +97,28 @@ async def test_who_has_nothing_gets_nothing(rig: Rig, body: Any, status: int) ->
         assert reply.json()["error"]["message"] == "The sign-in was refused."
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"[]"),
+        ("application/json", b'"key"'),
+        ("text/plain", b'{"api_key": "fed_x"}'),
+        ("application/x-www-form-urlencoded", b"api_key=fed_x"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/auth/token", "/auth/refresh"])
+async def test_a_body_that_is_no_object_is_told_what_it_should_be(
+    rig: Rig, kind: str, body: bytes, path: str
+) -> None:
+    reply = await rig.client.post(path, content=body, headers={"content-type": kind})
+    assert reply.status_code == 400
+    told = reply.json()["error"]["message"]
+    assert "The body should be a JSON object" in told
+    assert "'Content-Type: application/json'" in told
+    assert ("not valid JSON" in told) is (body == b"{")
+
+
 async def test_a_token_is_no_key_that_a_longer_session_could_be_had_for(rig: Rig) -> None:
     found = await rig.tokens(ADMIN)
     for token in (found["access_token"][:512], found["refresh_token"]):

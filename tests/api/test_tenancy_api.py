@@ -197,6 +197,38 @@ async def test_a_persons_key_goes_no_further_than_the_person(rig: Rig) -> None:
     assert error(await rig.ask("POST", "/v1/keys", json=wish)) == (403, "permission_denied", "role")
 
 
+async def test_a_person_has_so_many_keys_that_are_good(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.control.keys.OF_A_PERSON", 2)
+    await rig.ask("POST", "/v1/admin/users", json={"id": "ada", "role": "owner"})
+    wish = {"name": "k", "user": "ada", "role": "owner"}
+    first = (await rig.ask("POST", "/v1/keys", json=wish)).json()
+    # A token of hers makes no more keys than she may have, whoever holds it.
+    tokens = await rig.ask("POST", "/auth/token", json={"api_key": first["secret"]})
+    token = tokens.json()["access_token"]
+    made = await rig.ask("POST", "/v1/keys", secret=token, json=wish)
+    assert made.status_code == 201
+    refused = await rig.ask("POST", "/v1/keys", secret=token, json=wish)
+    assert error(refused)[:2] == (409, "too_many_keys")
+    assert "Revoke some first" in refused.json()["error"]["message"]
+    await rig.ask("DELETE", f"/v1/keys/{made.json()['id']}")
+    assert (await rig.ask("POST", "/v1/keys", secret=token, json=wish)).status_code == 201
+
+
+async def test_a_tenant_has_so_many_keys_unless_an_operator_makes_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.control.keys.OF_A_TENANT", 2)
+    await rig.ask("POST", "/v1/admin/tenants", json={"id": "acme"})
+    owner = await rig.key(Role.OWNER, "acme")
+    wish = {"name": "k", "tenant": "acme"}
+    assert (await rig.ask("POST", "/v1/keys", secret=owner, json=wish)).status_code == 201
+    refused = await rig.ask("POST", "/v1/keys", secret=owner, json=wish)
+    assert error(refused)[:2] == (409, "too_many_keys")
+    assert (await rig.ask("POST", "/v1/keys", json=wish)).status_code == 201
+
+
 @pytest.mark.parametrize("field", ["team", "user"])
 async def test_a_key_is_for_a_team_and_user_that_are_there(rig: Rig, field: str) -> None:
     wish = {"name": "k", field: "nobody"}

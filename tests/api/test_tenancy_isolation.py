@@ -226,14 +226,31 @@ async def test_ids_are_taken_within_a_tenant(two: Two) -> None:
         assert reply.status_code == 201
 
 
-async def test_a_budget_is_not_replaced_from_another_tenant(two: Two) -> None:
-    path = f"/v1/admin/budgets/{two.theirs['budget']}"
-    before = (await two.rig.ask("GET", path)).json()
-    body = BODIES["POST", "/v1/admin/budgets"]
-    reply = await two.ask("POST", "/v1/admin/budgets", json=body | {"id": two.theirs["budget"]})
-    assert reply.status_code in (404, 409)
-    assert MARK not in reply.text
-    assert (await two.rig.ask("GET", path)).json() == before
+@pytest.mark.parametrize("kind", ["budget", "limit"])
+async def test_what_has_an_id_of_another_tenants_is_ones_own(two: Two, kind: str) -> None:
+    """As if nobody had it: neither a refusal nor anything else tells that another tenant does."""
+    path, taken = f"/v1/admin/{kind}s", two.theirs[kind]
+    theirs = f"{path}/{taken}?tenant={B}"
+    before = (await two.rig.ask("GET", theirs)).json()
+    made = await two.ask("POST", path, json=BODIES["POST", path] | {"id": taken})
+    fresh = await two.ask("POST", path, json=BODIES["POST", path] | {"id": NOBODYS[kind]})
+    assert (made.status_code, fresh.status_code, made.json()["tenant"]) == (201, 201, A)
+    assert MARK not in made.text
+    assert (await two.rig.ask("GET", theirs)).json() == before
+    own = await two.ask("GET", f"{path}/{taken}")
+    assert (own.status_code, own.json()["tenant"]) == (200, A)
+    assert [each["tenant"] for each in (await two.ask("GET", path)).json()["data"]] == [A, A]
+    everyone, cursor = [], ""
+    while cursor is not None:
+        page = (await two.rig.ask("GET", f"{path}?limit=1{cursor and '&cursor='}{cursor}")).json()
+        everyone += [(each["tenant"], each["id"]) for each in page["data"]]
+        cursor = page["next"]
+    assert {(A, taken), (B, taken)} <= set(everyone), "no page loses one of the two"
+    assert len(everyone) == len(set(everyone))
+    assert (await two.ask("DELETE", theirs)).status_code == 404
+    assert (await two.rig.ask("GET", f"{path}/{taken}")).json()["error"]["code"] == "tenant_needed"
+    assert (await two.ask("DELETE", f"{path}/{taken}")).status_code == 204
+    assert (await two.rig.ask("GET", f"{path}/{taken}")).json() == before
 
 
 async def test_an_export_is_ones_own(two: Two) -> None:

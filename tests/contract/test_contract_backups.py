@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from federation.bootstrap.hold import hold
-from federation.cli.main import app
+from federation.cli.tree import app
 from federation.config.stores import DATABASE_VARIABLE
 from federation.domain.access import Role, VirtualKey
 from federation.schema.records import CallEnded

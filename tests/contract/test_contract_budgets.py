@@ -11,7 +11,7 @@ import pytest
 from money_stores import KINDS, MoneyWorld, money_world
 
 from federation.control.budgets_ports import PotStore
-from federation.domain.budgets import Budget, Lease, Period, Pot, Scope, Standing
+from federation.domain.budgets import Budget, Lease, Period, Pot, Scope, Standing, pot_budget
 from federation.pricing.pots import Ask, Gone, Granted, Note, Short, Turn, Want
 
 DAY = Pot("acme/b1/-/0", 1000)
@@ -62,7 +62,7 @@ def note(
 
 
 def standing(store: PotStore, pot: Pot) -> Standing:
-    return next(each for each in store.standings(pot.id.split("/")[1]) if each.pot == pot.id)
+    return next(each for each in store.standings(*pot_budget(pot.id)) if each.pot == pot.id)
 
 
 def test_what_is_granted_is_reserved_until_it_is_spent_or_returned(pots: PotStore) -> None:
@@ -261,8 +261,9 @@ def test_beats_are_counted(pots: PotStore) -> None:
 def test_pots_are_listed_by_their_budget(pots: PotStore) -> None:
     tomorrow = replace(DAY, id="acme/b1/-/86400000")
     ask(pots, (DAY, 1), (OTHER, 1), (tomorrow, 2))
-    assert [each.pot for each in pots.standings("b1")] == [DAY.id, tomorrow.id]
-    assert pots.standings("none") == []
+    assert [each.pot for each in pots.standings("acme", "b1")] == [DAY.id, tomorrow.id]
+    assert pots.standings("acme", "none") == []
+    assert pots.standings("other", "b1") == [], "another tenant's of the same id"
 
 
 BUDGET = Budget("b1", "acme", Scope.TEAM, "red", 5, Period.MONTHLY, "Asia/Tokyo", False, (1, 99), 7)
@@ -271,8 +272,7 @@ BUDGET = Budget("b1", "acme", Scope.TEAM, "red", 5, Period.MONTHLY, "Asia/Tokyo"
 def test_a_budget_is_kept_as_it_was_given(world: MoneyWorld) -> None:
     store = world.budgets
     store.save(BUDGET)
-    assert store.find("b1", "acme") == BUDGET
-    assert store.find("b1", None) == BUDGET
+    assert store.find("acme", "b1") == BUDGET
     changed = replace(BUDGET, limit_nano=6, alerts=())
     store.save(changed)
     assert store.list("acme") == [changed]
@@ -282,12 +282,23 @@ def test_a_budget_is_its_own_tenant_s_alone(world: MoneyWorld) -> None:
     store = world.budgets
     store.save(BUDGET)
     store.save(replace(BUDGET, id="b0", tenant="other", created_ms=1))
-    assert store.find("b1", "other") is None
-    assert not store.remove("b1", "other")
+    assert store.find("other", "b1") is None
+    assert not store.remove("other", "b1")
     assert [each.id for each in store.list("acme")] == ["b1"]
     assert [each.id for each in store.list(None)] == ["b0", "b1"]
-    assert store.remove("b1", "acme")
-    assert not store.remove("b1", "acme")
+    assert store.remove("acme", "b1")
+    assert not store.remove("acme", "b1")
+
+
+def test_tenants_may_give_the_same_id_to_budgets_of_theirs(world: MoneyWorld) -> None:
+    store, other = world.budgets, replace(BUDGET, tenant="other", limit_nano=8)
+    store.save(BUDGET)
+    store.save(other)
+    assert store.list(None) == [BUDGET, other]
+    store.save(replace(other, limit_nano=9))
+    assert store.find("acme", "b1") == BUDGET
+    assert store.remove("other", "b1")
+    assert store.list(None) == [BUDGET]
 
 
 def test_pots_that_are_long_over_are_forgotten_unless_somebody_holds_money_of_them(
@@ -299,5 +310,5 @@ def test_pots_that_are_long_over_are_forgotten_unless_somebody_holds_money_of_th
     pots.turn(Turn(closes=("w2",)))
     assert pots.prune(lambda pot: pot in (held.id, old.id)) == 1
     assert [each.pot for each in pots.leases()] == [held.id]
-    assert {each.pot for each in pots.standings("b1")} == {held.id, new.id}
+    assert {each.pot for each in pots.standings("acme", "b1")} == {held.id, new.id}
     assert pots.prune(lambda _: False) == 0

@@ -310,8 +310,8 @@ def test_a_gateway_that_goes_on_without_redis_counts_the_leases_that_it_kept(
     hot.turn(Turn(notes=(Note("w1", "acme/bkey/-/0", 70, 0, 15),), closes=("w2",)))
     cold = SqlPots(cast("Engine", world.engine))
     cold.recount()
-    assert cold.standings("bkey") == hot.standings("bkey")
-    assert cold.standings("bkey") == [Standing("acme/bkey/-/0", 100, True, 70, 5, 15)]
+    assert cold.standings("acme", "bkey") == hot.standings("acme", "bkey")
+    assert cold.standings("acme", "bkey") == [Standing("acme/bkey/-/0", 100, True, 70, 5, 15)]
 
 
 @pytest.mark.parametrize("world", ["postgres"], indirect=True)

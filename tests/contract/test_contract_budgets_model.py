@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from money_stores import KINDS, MoneyWorld, money_world
 from redis_server import redis_server
 
-from federation.domain.budgets import Pot, Standing
+from federation.domain.budgets import Pot, Standing, pot_budget
 from federation.pricing.pots import Ask, Note, Till, Turn, Want
 
 POTS = [
@@ -96,7 +96,7 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def everything_stands_as_in_the_model(self) -> None:
         for pot in POTS:
-            told = {each.pot: each for each in self.stores[1].standings(pot.id.split("/")[1])}
+            told = {each.pot: each for each in self.stores[1].standings(*pot_budget(pot.id))}
             known = self.model.pots.get(pot.id)
             if known is not None and known != Standing(pot.id, 0, True, 0, 0):
                 assert told[pot.id] == known
@@ -132,5 +132,5 @@ def test_a_limit_that_a_dead_worker_names_counts_like_any_other(kind: str, tmp_p
             Turn((), (), (Ask("w1", 1, (Want(pot, 1, 1),), False, False),), 1),
         ):
             assert store.turn(turn).answers == model.play(turn).answers
-        assert store.standings("b1") == [model.pots[pot.id]]
-        assert store.standings("b1")[0].cap_nano == pot.cap_nano
+        assert store.standings("acme", "b1") == [model.pots[pot.id]]
+        assert store.standings("acme", "b1")[0].cap_nano == pot.cap_nano

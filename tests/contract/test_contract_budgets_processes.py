@@ -58,7 +58,7 @@ def test_killed_processes_overspend_nothing_and_leak_nothing(kind: str, tmp_path
         for writer, child in children.items():
             assert child.wait(120) == 0
             bury(writer)
-        (pot,) = store.standings("bkey")
+        (pot,) = store.standings("acme", "bkey")
         paid = sum(
             int(journal.read_text().split()[-1])
             for journal in journals.values()

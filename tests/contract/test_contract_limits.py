@@ -223,11 +223,22 @@ def test_limits_are_kept_listed_and_ended_by_tenant(limits: LimitStore) -> None:
         limits.save(limit)
     assert limits.list(None) == [LIMIT, later]
     assert limits.list("other") == [later]
-    assert limits.find("l1", "acme") == limits.find("l1", None) == LIMIT
-    assert limits.find("l1", "other") is None
+    assert limits.find("acme", "l1") == LIMIT
+    assert limits.find("other", "l1") is None
     limits.save(replace(LIMIT, amount=7, method=Method.SLIDING_WINDOW))
-    assert limits.find("l1", None) == replace(LIMIT, amount=7, method=Method.SLIDING_WINDOW)
-    assert not limits.remove("l1", "other")
-    assert limits.remove("l1", "acme")
-    assert not limits.remove("l1", None)
+    assert limits.find("acme", "l1") == replace(LIMIT, amount=7, method=Method.SLIDING_WINDOW)
+    assert not limits.remove("other", "l1")
+    assert limits.remove("acme", "l1")
+    assert not limits.remove("acme", "l1")
     assert limits.list(None) == [later]
+
+
+def test_tenants_may_give_the_same_id_to_limits_of_theirs(limits: LimitStore) -> None:
+    other = replace(LIMIT, tenant="other", amount=8)
+    limits.save(LIMIT)
+    limits.save(other)
+    assert limits.list(None) == [LIMIT, other]
+    limits.save(replace(other, amount=9))
+    assert limits.find("acme", "l1") == LIMIT
+    assert limits.remove("other", "l1")
+    assert limits.list(None) == [LIMIT]

@@ -134,14 +134,23 @@ def test_a_remedy_goes_from_state_to_state_once(engine: Engine) -> None:
     store = SqlViolations(engine)
     see(store, sighting("c1"))
     remedy = Remedy("rem_1", "vio_c1", "disable_key", "k", "proposed", "federation", 5)
-    store.add_remedy(remedy)
+    assert store.add_remedy(remedy)
+    assert not store.add_remedy(remedy)
     done = replace(remedy, state="done", decided_by="b", decided_ms=6, before="{}")
-    assert store.change_remedy(done, "proposed")
-    assert not store.change_remedy(done, "proposed")
+    assert store.change_remedy(done, remedy)
+    assert not store.change_remedy(done, remedy)
+    assert not store.change_remedy(remedy, replace(done, decided_ms=7)), "not by who has it"
     assert store.remedies("vio_c1") == [done]
     assert store.find_remedy("rem_1") == done
     assert store.find_remedy("none") is None
     assert (store.remedied("federation", 5), store.remedied("federation", 6)) == (1, 0)
+    other = replace(remedy, id="rem_2", proposed_ms=7)
+    assert not store.add_remedy(other, 1, 5)
+    assert store.add_remedy(other, 1, 6)
+    store.drop_remedy(replace(other, state="deciding"))
+    assert store.find_remedy("rem_2") == other
+    store.drop_remedy(other)
+    assert store.find_remedy("rem_2") is None
 
 
 def proposal(name: str = "eu", by: str = "k1") -> Proposal:

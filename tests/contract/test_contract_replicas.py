@@ -13,7 +13,7 @@ from outliving import free_port
 from postgres_server import postgres
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from federation.domain.budgets import Pot
+from federation.domain.budgets import Pot, pot_budget
 from federation.errors import ConfigError, Unavailable
 from federation.pricing.pots import Ask, Note, Turn, Want
 from federation.storage import replicas as module
@@ -221,5 +221,5 @@ def test_counting_anew_loses_nothing_that_another_replica_spends_meanwhile(
         over.set()
         assert counting.result(PATIENCE_S) > 0
     pots[0].turn(Turn(notes=(Note("w", pot.id, 300, 100),)))
-    (standing,) = pots[0].standings("b")
+    (standing,) = pots[0].standings(*pot_budget(pot.id))
     assert (standing.spent_nano, standing.reserved_nano) == (300, 0)

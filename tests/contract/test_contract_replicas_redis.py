@@ -89,7 +89,7 @@ def test_a_redis_with_an_older_memory_grants_nothing_from_it(
         return answer
 
     assert isinstance(answered() or answered(), Short)
-    assert pots.standings("bkey")[0].reserved_nano == 70
+    assert pots.standings("acme", "bkey")[0].reserved_nano == 70
 
 
 def test_a_control_process_starts_without_redis_and_reserves_once_it_is_there(

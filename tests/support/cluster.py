@@ -38,6 +38,8 @@ class Cluster:
     redis: RedisServer | None
     environ: dict[str, str]
     federation: str
+    workers: int = 1
+    """Of each replica."""
 
     def calls(self) -> list[dict[str, Any]]:
         """The shared ledger."""
@@ -52,15 +54,18 @@ class Cluster:
         home.mkdir(exist_ok=True)
         config = write_config(home, url, self.federation)
         named = self.environ | {"FEDERATION_REPLICA": name}
-        service = await stack.enter_async_context(serving(home, config, 1, 5.0, named, port))
+        service = await stack.enter_async_context(
+            serving(home, config, self.workers, 5.0, named, port)
+        )
         self.replicas.append(service)
         return service
 
 
 @asynccontextmanager
-async def clustered(root: Path, url: str, *, redis: bool = True) -> AsyncIterator[Cluster]:
-    """A cluster of two whose one provider is at `url`, one worker in each, by the files in
-    `deploy`."""
+async def clustered(
+    root: Path, url: str, *, redis: bool = True, workers: int = 1
+) -> AsyncIterator[Cluster]:
+    """A cluster of two whose one provider is at `url`, by the files in `deploy`."""
     federation = (DEPLOY / "config" / "federation.yaml").read_text() + FEDERATION
     if not redis:
         federation = federation.replace("  redis: env:FEDERATION_REDIS_URL\n", "")
@@ -73,7 +78,7 @@ async def clustered(root: Path, url: str, *, redis: bool = True) -> AsyncIterato
     async with AsyncExitStack() as stack:
         if shared is not None:
             stack.callback(shared.close)
-        cluster = Cluster([], database, server, shared, environ, federation)
+        cluster = Cluster([], database, server, shared, environ, federation, workers)
         for name in ("a", "b"):
             await cluster.start(stack, root, name, url)
         yield cluster

@@ -11,7 +11,8 @@ from limits_rig import limiting
 
 from federation.bootstrap.contents import keep_contents
 from federation.bootstrap.overseeing import approved, oversee
-from federation.config.settings import Access, Loaded, ServerSettings
+from federation.config.server_settings import Access, ServerSettings
+from federation.config.settings import Loaded
 from federation.config.watch import Fingerprint
 from federation.control.alerts import AlertDesk
 from federation.control.alerts_channels import Channels

@@ -13,7 +13,7 @@ from limits_rig import Faulty
 
 from federation.control.limits_leases import RateDesk
 from federation.control.threads import Errands
-from federation.domain.limits import Limit, LimitBook, Meter
+from federation.domain.limits import Limit, LimitBook, Meter, meter_limit
 from federation.gateway.rates import Rates
 from federation.pricing.meters import left
 from federation.schema.limits import FromRates, ToRates
@@ -39,7 +39,9 @@ class Gate:
                 if part.free > 0:
                     self.rates._return(part)
             await asyncio.sleep(0.02)
-            (meter,) = (each for name, each in self.parts().items() if f"/{limit}/" in name)
+            (meter,) = (
+                each for name, each in self.parts().items() if meter_limit(name)[1] == limit
+            )
             found = left(meter, self.store.state(meter))
             if wanted is None or found == wanted:
                 return found

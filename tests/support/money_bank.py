@@ -57,7 +57,7 @@ class Bank:
                 self.purse._changed[held.pot.id] = held
             self.purse.report()
             await asyncio.sleep(0.02)
-            (pot,) = self.store.standings(budget)
+            (pot,) = self.store.standings("default", budget)
             if not pot.reserved_nano:
                 return pot
             assert time.monotonic() < end, pot

@@ -192,8 +192,8 @@ class Rig:
         for worker in list(self.workers):
             await worker.kill()
         pots = []
-        for budget in self.book.by_id:
-            pots += self.replicas[0].store.standings(budget)
+        for budget in self.book.budgets:
+            pots += self.replicas[0].store.standings(*budget)
         return pots
 
     @property

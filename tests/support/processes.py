@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,8 +166,10 @@ def start(
     workers: int = 2,
     drain_s: float = 10.0,
     environ: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> Service:
-    """Start a service, with these variables too; it is the caller's to stop."""
+    """Start a service, with these variables too; it is the caller's to stop. `within`: a command
+    that ends by becoming the one that stands behind it."""
     given = {
         "host": "127.0.0.1",
         "port": port,
@@ -181,7 +183,7 @@ def start(
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, json.dumps(given)],
+            [*within, sys.executable, "-c", _LAUNCH, json.dumps(given)],
             env=kept
             | {"FEDERATION_ADMIN_KEY": ADMIN, "ACME_KEY": "sk-acme-upstream"}
             | dict(environ or {}),
@@ -201,9 +203,10 @@ async def serving(
     drain_s: float = 10.0,
     environ: Mapping[str, str] | None = None,
     port: int | None = None,
+    within: Sequence[str] = (),
 ) -> AsyncIterator[Service]:
     """A service that is ready; at the end nothing of it is left, whatever happened."""
-    service = start(root, config, port or free_port(), workers, drain_s, environ)
+    service = start(root, config, port or free_port(), workers, drain_s, environ, within)
     try:
         await ready(service, workers)
         yield service

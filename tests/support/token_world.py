@@ -16,7 +16,7 @@ from federation.credentials.issuing import SigningKey, access_token
 from federation.domain.access import Role, VirtualKey
 from federation.domain.sign_in import ClaimRules, TokenRing, TrustedIssuer
 from federation.domain.snapshot import KeyRing
-from federation.domain.tenancy import User
+from federation.domain.tenancy import Quota, User
 from federation.storage.keyring import Keys, key_hash
 
 NOW = 1_000_000
@@ -83,6 +83,7 @@ class Door:
     keys: tuple[VirtualKey, ...] = field(default_factory=lambda: (a_key(),))
     people: tuple[User, ...] = (ADA,)
     tenants: frozenset[str] = frozenset({"default", "other"})
+    quotas: dict[str, Quota] = field(default_factory=dict)
     tokens: TokenRing = field(
         default_factory=lambda: TokenRing(1, keys=((SIGNER.id, SIGNER.public),))
     )
@@ -94,7 +95,7 @@ class Door:
 
     def put(self) -> None:
         """Put the rings in force as they are now."""
-        ring = KeyRing(1, HASH_KEY, self.keys, {}, self.people, self.tenants)
+        ring = KeyRing(1, HASH_KEY, self.keys, self.quotas, self.people, self.tenants)
         self.bearers.follow(ring, Keys(ring, lambda: self.now))
         self.bearers.trust(self.tokens)
 

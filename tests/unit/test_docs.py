@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from federation.cli.main import app
+from federation.cli.tree import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

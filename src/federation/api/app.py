@@ -1,7 +1,7 @@
 """The management API as an application: its routes, its errors, its page.
 
 The trap: importing this costs a third of a second, so control answers its workers first
-and imports it after (`bootstrap.control`).
+and imports it after (`bootstrap.control_life`).
 """
 
 from __future__ import annotations

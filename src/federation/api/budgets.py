@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
-from federation.api.tenancy_lists import Cursor, Limit, OfTenant, Pages
+from federation.api.tenancy_lists import Cursor, Limit, OfTenant, Pages, Whose
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.domain.budgets import EACH, Budget, Period, Scope, Standing, span, told
@@ -105,7 +105,7 @@ async def set_budget(
     """Set a budget, or put it in the place of the one with its id. Every worker obeys it within
     a second; what was spent in the period stays spent."""
     tenant = body.tenant or asker.tenant
-    before = None if body.id is None else control.budgets.book.by_id.get(body.id)
+    before = None if body.id is None else control.budgets.book.budgets.get((tenant, body.id))
     made = Budget(
         id=body.id or new_id("budget"),
         tenant=tenant,
@@ -125,23 +125,25 @@ async def set_budget(
 
 
 @router.get("/v1/admin/budgets/{budget}")
-async def get_budget(control: ControlPlane, asker: Asker, budget: str) -> BudgetView:
+async def get_budget(
+    control: ControlPlane, asker: Asker, budget: str, tenant: Whose = None
+) -> BudgetView:
     """One budget and how it stands."""
-    return await _view(control, await control.budgets.get(asker, budget))
+    return await _view(control, await control.budgets.get(asker, budget, tenant))
 
 
 @router.delete("/v1/admin/budgets/{budget}", status_code=204)
-async def remove_budget(control: ControlPlane, asker: Asker, budget: str) -> None:
+async def remove_budget(
+    control: ControlPlane, asker: Asker, budget: str, tenant: Whose = None
+) -> None:
     """End a budget."""
-    await control.budgets.remove(asker, budget)
+    await control.budgets.remove(asker, budget, tenant)
 
 
 async def _view(control: Control, budget: Budget) -> BudgetView:
     start, end = span(budget.period, budget.zone, int(control.clock() * 1000))
     pots = [
-        each
-        for each in await control.budgets.standings(budget.id)
-        if each.pot.endswith(f"/{start}") and each.pot.startswith(f"{budget.tenant}/")
+        each for each in await control.budgets.standings(budget) if each.pot.endswith(f"/{start}")
     ]
     if not pots and budget.subject != EACH:
         pots = [Standing(f"{budget.tenant}/{budget.id}/-/{start}", budget.limit_nano, True, 0, 0)]

@@ -20,6 +20,19 @@ from federation.errors import FederationError, InvalidRequest, MethodNotAllowed,
 
 log = logging.getLogger(__name__)
 
+_NO_OBJECT = (
+    'The body should be a JSON object, as in {"name": "value"}, sent with the header '
+    "'Content-Type: application/json'."
+)
+_BODIES = {
+    "json_invalid": "The body is not valid JSON. " + _NO_OBJECT,
+    "model_attributes_type": _NO_OBJECT,
+    "model_type": _NO_OBJECT,
+    "dict_type": _NO_OBJECT,
+    "missing": _NO_OBJECT,
+}
+"""What is wrong with a body as a whole, by Pydantic's word for it."""
+
 
 def install(app: FastAPI) -> None:
     """Make the application render every error in this shape."""
@@ -44,7 +57,10 @@ def _ours(_: Request, error: Exception) -> Response:
 def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for it
     first = error.errors()[0]
-    param = _param(first.get("loc", ()))
+    place, kind = first.get("loc", ()), str(first.get("type"))
+    if kind in _BODIES and (tuple(place) == ("body",) or kind == "json_invalid"):
+        return _reply(InvalidRequest(_BODIES[kind]))
+    param = _param(place)
     message = str(first.get("msg", "is not valid"))
     return _reply(InvalidRequest(f"{param}: {message}" if param else message, param=param))
 

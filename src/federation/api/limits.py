@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
-from federation.api.tenancy_lists import Cursor, IfMatch, Limit, OfTenant, Pages, tagged
+from federation.api.tenancy_lists import Cursor, IfMatch, Limit, OfTenant, Pages, Whose, tagged
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.domain import limits as domain
@@ -113,8 +113,9 @@ async def set_limit(
     """Set a limit, or put it in the place of the one with its id. Every worker obeys it within a
     second."""
     desk = control.limits.desk
-    before = None if body.id is None else desk.book.by_id.get(body.id)
-    made = _made(control, asker.tenant, body, before)
+    tenant = body.tenant or (domain.EVERY if body.scope is LimitScope.PLATFORM else asker.tenant)
+    before = None if body.id is None else desk.book.limits.get((tenant, body.id))
+    made = _made(control, tenant, body, before)
     kept = await desk.save(asker, made, if_match)
     if before is not None:
         response.status_code = 200
@@ -124,26 +125,33 @@ async def set_limit(
 
 @router.get("/{limit}")
 async def get_limit(
-    control: ControlPlane, asker: Asker, limit: str, response: Response
+    control: ControlPlane,
+    asker: Asker,
+    limit: str,
+    response: Response,
+    tenant: Whose = None,
 ) -> LimitView:
     """One limit, and how it stands."""
-    found = await control.limits.desk.get(asker, limit)
+    found = await control.limits.desk.get(asker, limit, tenant)
     tagged(response, found)
     return await _whole(control, asker, found)
 
 
 @router.delete("/{limit}", status_code=204)
 async def remove_limit(
-    control: ControlPlane, asker: Asker, limit: str, if_match: IfMatch = None
+    control: ControlPlane,
+    asker: Asker,
+    limit: str,
+    if_match: IfMatch = None,
+    tenant: Whose = None,
 ) -> None:
     """End a limit."""
-    await control.limits.desk.remove(asker, limit, if_match)
+    await control.limits.desk.remove(asker, limit, if_match, tenant)
 
 
 def _made(
-    control: Control, home: str, body: LimitBody, before: domain.Limit | None
+    control: Control, tenant: str, body: LimitBody, before: domain.Limit | None
 ) -> domain.Limit:
-    tenant = body.tenant or (domain.EVERY if body.scope is LimitScope.PLATFORM else home)
     whole = body.scope in (LimitScope.TENANT, LimitScope.PLATFORM)
     usual = EACH if tenant == domain.EVERY else tenant
     window_s = domain.window_of(body.window)

@@ -20,7 +20,7 @@ from federation.api.models import (
     WorkerView,
 )
 from federation.control.control import Control
-from federation.dialects.table import UPSTREAMS
+from federation.dialects.spoken import CHAT_UPSTREAMS
 from federation.domain.catalogue import Deployment
 from federation.telemetry.exposition import CONTENT_TYPE, exposition
 
@@ -31,15 +31,7 @@ _TOLD = StandingView.model_fields.keys()
 @router.get("/admin/status")
 async def get_status(control: ControlPlane) -> StatusView:
     """Workers, configuration, store, and how the deployments stand."""
-    workers = [
-        WorkerView(
-            slot=session.hello.worker,
-            pid=session.hello.pid,
-            since_ms=session.since_ms,
-            reported_ms=session.reported_ms,
-        )
-        for session in control.link.sessions
-    ]
+    workers = _workers(control)
     config, store = _config(control), _store(control)
     standings = [
         StandingView(id=name, **{key: value for key, value in asdict(seen).items() if key in _TOLD})
@@ -60,28 +52,8 @@ async def get_status(control: ControlPlane) -> StatusView:
             providers=list(control.configuration.snapshot.settings.overflow.providers),
             active=any(seen.crowded for seen in standings),
         ),
-        nodes=[
-            NodeStateView(
-                id=node.id,
-                state=node.state,
-                in_flight=sum(
-                    seen.in_flight for seen in standings if seen.id.startswith(f"{node.id}/")
-                ),
-            )
-            for node in await control.fleet.nodes.known()
-        ],
-        replicas=[
-            ReplicaView(
-                id=each.id,
-                url=each.url,
-                version=each.version,
-                workers=each.workers,
-                alive=each.alive,
-                silent_ms=each.silent_ms,
-                started_ms=each.started_ms,
-            )
-            for each in (control.replicas.known if control.replicas is not None else ())
-        ],
+        nodes=await _nodes(control, standings),
+        replicas=_replicas(control),
     )
 
 
@@ -96,6 +68,46 @@ async def get_metrics(control: ControlPlane) -> Response:
 async def get_startup(control: ControlPlane) -> StartupView:
     """Answers as soon as control has started."""
     return StartupView(version=__version__, snapshot=control.configuration.snapshot.version)
+
+
+def _workers(control: Control) -> list[WorkerView]:
+    return [
+        WorkerView(
+            slot=session.hello.worker,
+            pid=session.hello.pid,
+            since_ms=session.since_ms,
+            reported_ms=session.reported_ms,
+        )
+        for session in control.link.sessions
+    ]
+
+
+async def _nodes(control: Control, standings: list[StandingView]) -> list[NodeStateView]:
+    return [
+        NodeStateView(
+            id=node.id,
+            state=node.state,
+            in_flight=sum(
+                seen.in_flight for seen in standings if seen.id.startswith(f"{node.id}/")
+            ),
+        )
+        for node in await control.fleet.nodes.known()
+    ]
+
+
+def _replicas(control: Control) -> list[ReplicaView]:
+    return [
+        ReplicaView(
+            id=each.id,
+            url=each.url,
+            version=each.version,
+            workers=each.workers,
+            alive=each.alive,
+            silent_ms=each.silent_ms,
+            started_ms=each.started_ms,
+        )
+        for each in (control.replicas.known if control.replicas is not None else ())
+    ]
 
 
 def _config(control: Control) -> ConfigView:
@@ -119,7 +131,7 @@ def _serves(deployment: Deployment) -> bool:
     return (
         deployment.usable
         and deployment.enabled
-        and deployment.provider.dialect in UPSTREAMS
+        and deployment.provider.dialect in CHAT_UPSTREAMS
         and "chat" in deployment.model.operations
     )
 

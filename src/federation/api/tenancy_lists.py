@@ -23,6 +23,14 @@ OfTenant = Annotated[
     str | None,
     Query(alias="tenant", max_length=128, description="Left out: all that you can see."),
 ]
+Whose = Annotated[
+    str | None,
+    Query(
+        alias="tenant",
+        max_length=128,
+        description="Needed only where you see several tenants that have this id.",
+    ),
+]
 OfTeam = Annotated[str | None, Query(alias="team", max_length=128)]
 OfUser = Annotated[str | None, Query(alias="user", max_length=128)]
 IfMatch = Annotated[
@@ -36,7 +44,12 @@ class Dated(Protocol):
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """Its id, unique in its tenant."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
         ...
 
     @property
@@ -68,11 +81,13 @@ class Pages:
     def cut(self, seen: Iterable[D], cursor: str | None, limit: int) -> tuple[list[D], str | None]:
         """A page of what is held in memory, oldest first, and the cursor of the page after."""
         after = self.after(cursor)
-        order = sorted(seen, key=lambda each: (each.created_ms, each.id))
-        found = [each for each in order if after is None or (each.created_ms, each.id) > after]
+        found = [each for each in sorted(seen, key=_place) if after is None or _place(each) > after]
         page = found[:limit]
-        more = len(found) > limit
-        return page, self.next((page[-1].created_ms, page[-1].id)) if more else None
+        return page, self.next(_place(page[-1])) if len(found) > limit else None
+
+
+def _place(each: Dated) -> Place:
+    return each.created_ms, f"{each.id} {each.tenant}"
 
 
 def tagged(response: Response, kept: Kept) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
 from federation.api.models import NewKeyView, Strict
 from federation.control.permissions import Permission
 from federation.domain.access import Role
-from federation.domain.tenancy import NAME_LIMIT, Tier
+from federation.domain.tenancy import NAME_LIMIT, Team, Tier, User
+
+Edited = TypeVar("Edited", Team, User)
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Id = Annotated[str, Field(min_length=1, max_length=128)]
@@ -198,3 +201,8 @@ class ImportView(BaseModel):
     unchanged: int
     ended: list[str] = Field(description="Keys left out: expired, or revoked here.")
     keys: list[NewKeyView] = Field(description="Keys that were made, with their new secrets.")
+
+
+def edited(before: Edited, body: TeamEdit | UserEdit) -> Edited:
+    """The same with what the body names changed, and nothing else."""
+    return replace(before, **{name: getattr(body, name) for name in body.model_fields_set})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fastapi import APIRouter, Response
 
 from federation.api.access import Asker, ControlPlane
@@ -16,7 +14,7 @@ from federation.api.tenancy_lists import (
     Pages,
     tagged,
 )
-from federation.api.tenancy_models import TeamBody, TeamEdit, TeamList, TeamView
+from federation.api.tenancy_models import TeamBody, TeamEdit, TeamList, TeamView, edited
 from federation.api.tenancy_once import OnceRoute
 from federation.domain.tenancy import Team
 
@@ -70,12 +68,9 @@ async def change_team(
     if_match: IfMatch = None,
 ) -> TeamView:
     """Change a team."""
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
-
-    def change(before: Team) -> Team:
-        return replace(before, **changes)
-
-    changed = await control.tenancy.teams.change(asker, team, change, tenant, if_match)
+    changed = await control.tenancy.teams.change(
+        asker, team, lambda before: edited(before, body), tenant, if_match
+    )
     tagged(response, changed)
     return _view(changed)
 

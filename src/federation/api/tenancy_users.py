@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fastapi import APIRouter, Response
 
 from federation.api.access import Asker, ControlPlane
@@ -17,7 +15,7 @@ from federation.api.tenancy_lists import (
     Pages,
     tagged,
 )
-from federation.api.tenancy_models import UserBody, UserEdit, UserList, UserView
+from federation.api.tenancy_models import UserBody, UserEdit, UserList, UserView, edited
 from federation.api.tenancy_once import OnceRoute
 from federation.control.permissions import home
 from federation.domain.tenancy import User
@@ -84,12 +82,9 @@ async def change_user(
 ) -> UserView:
     """Change a user. Their keys follow within a second: into another team, to a lesser role,
     out of force."""
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
-
-    def change(before: User) -> User:
-        return replace(before, **changes)
-
-    changed = await control.tenancy.users.change(asker, user, change, tenant, if_match)
+    changed = await control.tenancy.users.change(
+        asker, user, lambda before: edited(before, body), tenant, if_match
+    )
     tagged(response, changed)
     return _view(changed)
 

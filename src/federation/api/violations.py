@@ -51,7 +51,9 @@ class RemedyView(BaseModel):
     violation: str
     action: str
     subject: str
-    state: str = Field(description="proposed, done, undone or rejected.")
+    state: str = Field(
+        description="proposed, done, undone or rejected; deciding or undoing for a moment."
+    )
     proposed_by: str
     proposed_ms: int
     decided_by: str

@@ -23,7 +23,7 @@ from federation.catalogue import reader as catalogue
 from federation.config import paths, watch
 from federation.config.credentials import resolve_all, resolve_credential
 from federation.config.load import load
-from federation.config.stores import StoreAddresses, peek_stores
+from federation.config.stores import peek_stores
 from federation.control.alerts import AlertDesk
 from federation.control.alerts_channels import Channels
 from federation.control.analytics import AnalyticsDesk
@@ -36,10 +36,12 @@ from federation.control.fleet import FleetDesk
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
+from federation.control.limiting import Limiting
 from federation.control.money import Money
 from federation.control.nodes import NodeDesk, with_nodes
 from federation.control.notary import Notary, Rhythm
 from federation.control.overflow import OverflowDesk, with_overflow
+from federation.control.oversight import Oversight
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
 from federation.control.replicas import Replicas
@@ -101,41 +103,19 @@ class Ground:
 def compose(given: Options, environ: Mapping[str, str]) -> Control:
     """Build everything. Raises `ConfigError` for all that an operator can mend, and
     `Unavailable` where a shared store cannot be reached just now."""
-    _private_directories(given)
-    addresses = peek_stores(given.config, environ, paths.env_file(given.config))
-    stores = open_stores(given.data, addresses.database)
-    secrecy = Secrecy(environ)
-    configuration = _configuration(given, environ, stores, secrecy)
-    telemetry = configuration.reading.loaded.telemetry
-    logs.configure("control", telemetry.level, telemetry.format)
-    ground = _ground(given, stores, configuration, addresses, secrecy)
+    ground = _ground(given, environ)
+    stores, configuration = ground.stores, ground.configuration
     tenancy = SqlTenancy(stores.durable)
     keys = _keys(ground, tenancy)
     pots = open_pots(stores, ground.sharing)
     budgets, money = _money(ground, tenancy, pots)
-    limits = open_limiting(
-        stores,
-        ground.sharing,
-        tenancy,
-        lambda: configuration.reading.loaded.limits,
-        ground.errands,
-    )
-    providers = ProviderDesk(
-        configuration, SqlOverrides(stores.durable), ground.prober, ground.errands, time.time
-    )
-
+    limits = _limits(ground, tenancy)
+    providers = _providers(ground)
     contents = keep_contents(
         given.data, stores, configuration, ground.ledger, ground.sharing.replica, ground.master
     )
     sign_in = _sign_in(ground)
-
-    async def changed() -> None:
-        await keys.refresh()
-        await budgets.refresh()
-        await limits.desk.refresh()
-
-    members = Tenancy(tenancy, ground.errands, changed)
-
+    members = _members(ground, tenancy, keys, budgets, limits)
     return Control(
         configuration=configuration,
         keys=keys,
@@ -143,39 +123,51 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         sign_in=sign_in,
         people=_people(ground, sign_in, members),
         alerts=_alerts(ground, budgets),
-        once=Once(
-            SqlAnswers(stores.durable), secrets.hash_key(ground.master), ground.errands, time.time
-        ),
+        once=_once(ground),
         ledger=ground.ledger,
-        analytics=AnalyticsDesk(
-            SqlAnalytics(stores.quick), ground.ledger, lambda: configuration.snapshot, time.time
-        ),
+        analytics=_analytics(ground),
         budgets=budgets,
         money=money,
         limits=limits,
         providers=providers,
         fleet=_fleet(ground, providers),
-        oversight=oversee(
-            given.data,
-            stores.durable,
-            SqlEvidence(stores.local, stores.quick),
-            configuration,
-            keys,
-            SqlKeys(stores.durable),
-            providers,
-            ground.ingest,
-            ground.errands,
-            time.time,
-        ),
+        oversight=_oversight(ground, keys, providers),
         responses=_responses(ground, pots, contents),
         data=contents.desk,
-        secret_watch=SecretWatch(secrecy.vault.refresh, lambda: secrecy.refresh_s),
+        secret_watch=_secret_watch(ground),
         errands=ground.errands,
         run=given.run,
         workers=given.workers,
-        clock=time.time,
         evidence=_evidence(ground),
         replicas=_join(ground),
+    )
+
+
+def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
+    _private_directories(given)
+    addresses = peek_stores(given.config, environ, paths.env_file(given.config))
+    stores = open_stores(given.data, addresses.database)
+    secrecy = Secrecy(environ)
+    configuration = _configuration(given, environ, stores, secrecy)
+    telemetry = configuration.reading.loaded.telemetry
+    logs.configure("control", telemetry.level, telemetry.format)
+    errands = Errands("store")
+    calls = SqlCalls(stores.quick)
+    journals = JournalReader(given.data / "journal")
+    ingest = Ingest(journals, calls, time.time)
+    transport = Client()
+    return Ground(
+        given,
+        stores,
+        configuration,
+        errands,
+        journals,
+        ingest,
+        Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
+        Prober(transport, Tokens(transport).sign),
+        secrets.master_key(given.data, configuration.reading.loaded.environ, secrecy.read),
+        open_sharing(addresses, given.data),
+        secrecy,
     )
 
 
@@ -209,33 +201,6 @@ def _configuration(
     )
 
 
-def _ground(
-    given: Options,
-    stores: Stores,
-    configuration: Configuration,
-    addresses: StoreAddresses,
-    secrecy: Secrecy,
-) -> Ground:
-    errands = Errands("store")
-    calls = SqlCalls(stores.quick)
-    journals = JournalReader(given.data / "journal")
-    ingest = Ingest(journals, calls, time.time)
-    transport = Client()
-    return Ground(
-        given,
-        stores,
-        configuration,
-        errands,
-        journals,
-        ingest,
-        Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
-        Prober(transport, Tokens(transport).sign),
-        secrets.master_key(given.data, configuration.reading.loaded.environ, secrecy.read),
-        open_sharing(addresses, given.data),
-        secrecy,
-    )
-
-
 def _keys(ground: Ground, tenancy: SqlTenancy) -> KeyDesk:
     store = SqlKeys(ground.stores.durable)
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
@@ -255,6 +220,65 @@ def _money(ground: Ground, tenancy: SqlTenancy, pots: PotStore) -> tuple[BudgetD
         ground.errands,
     )
     return budgets, Money(ground.sharing.replica, pots, budgets, ground.ingest, ground.journals)
+
+
+def _limits(ground: Ground, tenancy: SqlTenancy) -> Limiting:
+    configuration = ground.configuration
+    return open_limiting(
+        ground.stores,
+        ground.sharing,
+        tenancy,
+        lambda: configuration.reading.loaded.limits,
+        ground.errands,
+    )
+
+
+def _providers(ground: Ground) -> ProviderDesk:
+    overrides = SqlOverrides(ground.stores.durable)
+    return ProviderDesk(ground.configuration, overrides, ground.prober, ground.errands, time.time)
+
+
+def _members(
+    ground: Ground, tenancy: SqlTenancy, keys: KeyDesk, budgets: BudgetDesk, limits: Limiting
+) -> Tenancy:
+    async def changed() -> None:
+        await keys.refresh()
+        await budgets.refresh()
+        await limits.desk.refresh()
+
+    return Tenancy(tenancy, ground.errands, changed)
+
+
+def _once(ground: Ground) -> Once:
+    answers = SqlAnswers(ground.stores.durable)
+    return Once(answers, secrets.hash_key(ground.master), ground.errands, time.time)
+
+
+def _analytics(ground: Ground) -> AnalyticsDesk:
+    configuration = ground.configuration
+    store = SqlAnalytics(ground.stores.quick)
+    return AnalyticsDesk(store, ground.ledger, lambda: configuration.snapshot, time.time)
+
+
+def _oversight(ground: Ground, keys: KeyDesk, providers: ProviderDesk) -> Oversight:
+    stores = ground.stores
+    return oversee(
+        ground.given.data,
+        stores.durable,
+        SqlEvidence(stores.local, stores.quick),
+        ground.configuration,
+        keys,
+        SqlKeys(stores.durable),
+        providers,
+        ground.ingest,
+        ground.errands,
+        time.time,
+    )
+
+
+def _secret_watch(ground: Ground) -> SecretWatch:
+    secrecy = ground.secrecy
+    return SecretWatch(secrecy.vault.refresh, lambda: secrecy.refresh_s)
 
 
 def _sign_in(ground: Ground) -> SignInDesk:

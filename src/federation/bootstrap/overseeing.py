@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,10 +23,13 @@ from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
 from federation.domain.approvals import Stage
 from federation.domain.policies import kind_of
+from federation.errors import FederationError
 from federation.storage.approvals import SqlApprovals, SqlPolicyVersions
 from federation.storage.compliance import SqlRecords
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.violations import SqlViolations
+
+log = logging.getLogger(__name__)
 
 
 def approved(engine: Engine, clock: Callable[[], float]) -> Callable[[Loaded], Loaded]:
@@ -86,4 +90,14 @@ def oversee(
     compliance = ComplianceDesk(sources, lambda: configuration.snapshot)
     made = Oversight(configuration, notebook, violations, remedies, approvals, compliance, errands)
     made.watch(ingest)
+    _settle(approvals)
     return made
+
+
+def _settle(approvals: ApprovalDesk) -> None:
+    """Before the first call: what the first start takes for approved is what it was started
+    with. What cannot be put on record now is tried again while the gateway runs."""
+    try:
+        approvals.settle()
+    except FederationError as error:
+        log.error("files of policies wait", extra={"reason": error.message})  # noqa: TRY400

@@ -1,7 +1,7 @@
 """What a gateway shares with its replicas, and how: opened once, handed to whoever needs it.
 
-The trap is the cost of those who share nothing: the Redis client takes as long to import as
-the whole rest of a small control process, so it is imported only where there is a Redis.
+The trap is the cost of those who share nothing: the clients of Redis and PostgreSQL take as
+long to import as much of the rest of control, so each is imported only where it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from federation.config.stores import StoreAddresses
 from federation.control.budgets_ports import PotStore
 from federation.control.replicas import Replicas
 from federation.control.strangers import Strangers
-from federation.storage.bell import Bell
 from federation.storage.budgets_sql import SqlPots
 from federation.storage.engine import Stores
 from federation.storage.journal_reader import JournalReader
@@ -75,6 +74,8 @@ def join(
     """
     if not stores.shared:
         return None
+    from federation.storage.bell import Bell  # noqa: PLC0415 - see above
+
     check = hmac.digest(hash_key, b"federation/replica-check/1" + admin_secret.encode(), "sha256")
     store = SqlReplicas(stores.durable)
     money = "database" if sharing.redis is None else "redis"

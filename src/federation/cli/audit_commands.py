@@ -107,7 +107,9 @@ def query(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
     ] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", metavar="ID")] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="ID", help="One tenant's only.")
+    ] = None,
     actor: Annotated[
         str | None, typer.Option("--actor", metavar="KEY", help="The id of the virtual key.")
     ] = None,
@@ -118,7 +120,10 @@ def query(
         str | None,
         typer.Option("--verdict", metavar="WORD", help="ok, error, canceled, cut, running, lost."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, metavar="N")] = 50,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list."),
+    ] = 50,
     config: ConfigDir = None,
     data: DataDir = None,
     as_json: Json = False,

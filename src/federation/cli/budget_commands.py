@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, OwnTenant, WhoseTenant
 from federation.domain.budgets import Period, Scope
 
 app = typer.Typer(
@@ -15,7 +15,6 @@ app = typer.Typer(
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The budget's id.")]
-Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
 
 
 @app.command(name="set")
@@ -43,7 +42,7 @@ def set_budget(
     name: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Replaces the one with this id.")
     ] = None,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -67,7 +66,7 @@ def set_budget(
 @app.command(name="list")
 @guarded
 def list_budgets(
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -81,23 +80,25 @@ def list_budgets(
 @guarded
 def show(
     budget: Id,
+    tenant: WhoseTenant = None,
     *,
     at: At,
 ) -> None:
     """Show one budget, and what each spends where each has the whole limit."""
     from federation.cli.budget_work import BUDGETS  # noqa: PLC0415 - start-up time
 
-    BUDGETS.show(at.place, budget, as_json=at.as_json)
+    BUDGETS.show(at.place, budget, tenant, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def remove(
     budget: Id,
+    tenant: WhoseTenant = None,
     *,
     at: At,
 ) -> None:
     """End a budget. What was counted for it stays in the ledger."""
     from federation.cli.budget_work import BUDGETS  # noqa: PLC0415 - start-up time
 
-    BUDGETS.remove(at.place, budget, as_json=at.as_json)
+    BUDGETS.remove(at.place, budget, tenant, as_json=at.as_json)

@@ -43,7 +43,7 @@ def report(
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Not included; left out: now.")
     ] = None,
-    form: Annotated[Form, typer.Option("--format")] = Form.MARKDOWN,
+    form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.MARKDOWN,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: printed.")
     ] = None,

@@ -55,8 +55,9 @@ def _holds(file: Path, text: str) -> bool:
         return False
 
 
-def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
-    """Load everything as the gateway would. Raises `ConfigError`."""
+def named_directory(config: Path | None) -> Path:
+    """The directory of the configuration. Raises `CommandFailed` where one was named that is
+    not there: what is missing means defaults, and a slip of the pen would pass for them."""
     directory = paths.config_dir(config, os.environ)
     if config is not None and not directory.is_dir():
         raise CommandFailed(
@@ -65,6 +66,12 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
             code="usage",
             exit_code=Exit.USAGE,
         )
+    return directory
+
+
+def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
+    """Load everything as the gateway would. Raises `ConfigError`."""
+    directory = named_directory(config)
     loaded = load(directory, os.environ, catalogue.load(), paths.env_file(directory))
     Rulebook(loaded.policies, ())  # a condition that cannot be used is found by compiling it
     resolved = resolve_all(loaded)

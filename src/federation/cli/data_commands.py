@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, OwnTenant
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,7 +15,6 @@ app = typer.Typer(
     help="Kept contents: list, show, hold, erase them; rotate the keys that seal them.",
 )
 
-Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
 Subject = Annotated[
     str | None,
     typer.Option(
@@ -33,7 +32,7 @@ OneSubject = Annotated[
 @app.command(name="list")
 @guarded
 def list_payloads(
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     subject: Subject = None,
     *,
     at: At,
@@ -61,7 +60,7 @@ def show(
 @guarded
 def erase(
     subject: OneSubject,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
     *,
     at: At,
@@ -77,7 +76,7 @@ def erase(
 @app.command()
 @guarded
 def erasures(
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -91,7 +90,7 @@ def erasures(
 @guarded
 def hold(
     reason: Annotated[str, typer.Argument(metavar="REASON", help="Why, such as a case number.")],
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     subject: Subject = None,
     *,
     at: At,
@@ -105,7 +104,7 @@ def hold(
 @app.command()
 @guarded
 def holds(
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -131,7 +130,7 @@ def release(
 @app.command()
 @guarded
 def keys(
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     root: Annotated[bool, typer.Option("--root", help="The root key's.")] = False,
     *,
     at: At,
@@ -145,7 +144,7 @@ def keys(
 @app.command()
 @guarded
 def rotate(
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     root: Annotated[
         bool, typer.Option("--root", help="The root key, above those of all tenants.")
     ] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, OwnTenant
 from federation.domain.access import Role
 
 app = typer.Typer(
@@ -38,7 +38,6 @@ Scopes = Annotated[
 Expires = Annotated[
     str | None, typer.Option("--expires", metavar="TIME", help="In 12h, 30d, 8w; or seconds.")
 ]
-Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
 Team = Annotated[
     str | None, typer.Option("--team", metavar="ID", help="Its team; left out, the user's.")
 ]
@@ -54,7 +53,7 @@ def create(
     model: Models = None,
     provider: Providers = None,
     expires: Expires = None,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     team: Team = None,
     user: User = None,
     scope: Scopes = None,

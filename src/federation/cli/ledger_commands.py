@@ -54,7 +54,9 @@ def show(
     until: Until = None,
     timezone: Zone = "UTC",
     tenant: Tenant = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=5000, metavar="N")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=5000, metavar="N", help="The most to list.")
+    ] = 50,
     *,
     at: At,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, SeenTenant, WhoseTenant
 from federation.domain.limits import Counted, LimitScope, Method
 
 app = typer.Typer(
@@ -77,9 +77,7 @@ def set_limit(
 @app.command(name="list")
 @guarded
 def list_limits(
-    tenant: Annotated[
-        str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
-    ] = None,
+    tenant: SeenTenant = None,
     *,
     at: At,
 ) -> None:
@@ -93,23 +91,25 @@ def list_limits(
 @guarded
 def show(
     limit: Id,
+    tenant: WhoseTenant = None,
     *,
     at: At,
 ) -> None:
     """Show one limit, and what is used of it."""
     from federation.cli.limit_work import LIMITS  # noqa: PLC0415 - start-up time
 
-    LIMITS.show(at.place, limit, as_json=at.as_json)
+    LIMITS.show(at.place, limit, tenant, as_json=at.as_json)
 
 
 @app.command()
 @guarded
 def delete(
     limit: Id,
+    tenant: WhoseTenant = None,
     *,
     at: At,
 ) -> None:
     """End a limit."""
     from federation.cli.limit_work import LIMITS  # noqa: PLC0415 - start-up time
 
-    LIMITS.remove(at.place, limit, as_json=at.as_json)
+    LIMITS.remove(at.place, limit, tenant, as_json=at.as_json)

@@ -53,6 +53,18 @@ DataDir = Annotated[
         rich_help_panel=_GATEWAY,
     ),
 ]
+OwnTenant = Annotated[
+    str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")
+]
+SeenTenant = Annotated[
+    str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
+]
+WhoseTenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant", metavar="ID", help="Needed where several tenants that you see have this id."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -16,8 +16,8 @@ app = typer.Typer(
     help="Check, test, compare, explain and approve policies.",
 )
 
-Tenant = Annotated[str, typer.Option("--tenant", metavar="ID")]
-Team = Annotated[str, typer.Option("--team", metavar="NAME")]
+Tenant = Annotated[str, typer.Option("--tenant", metavar="ID", help="Whose call it is.")]
+Team = Annotated[str, typer.Option("--team", metavar="NAME", help="The team of whoever calls.")]
 Key = Annotated[str, typer.Option("--key", metavar="ID", help="The id of a virtual key.")]
 Route = Annotated[
     str, typer.Option("--route", "-m", metavar="NAME", help="The model that the call names.")

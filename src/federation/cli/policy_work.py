@@ -10,6 +10,7 @@ from pathlib import Path
 
 from federation.catalogue import reader as catalogue
 from federation.cli import offline
+from federation.cli.configuring import named_directory
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.output import note, print_json, say, table
 from federation.cli.place import Place
@@ -219,7 +220,7 @@ def explain(config: Path | None, asked: Asked, deployment: str | None, *, as_jso
 
 
 def _ground(config: Path | None) -> _Ground:
-    place = Place(config=config)
+    place = Place(config=named_directory(config))
     loaded = load(place.config_dir, os.environ, catalogue.load(), place.env_file)
     loaded = offline.with_approved(place, loaded)
     # Sign-ins decide nothing here: a deployment without one is judged like the others.

@@ -11,7 +11,7 @@ from federation.cli.client import Unreachable, part
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.config.nearest import nearest
-from federation.dialects.table import UPSTREAMS
+from federation.dialects.spoken import CHAT_UPSTREAMS
 
 TEST_S = 30.0
 
@@ -70,7 +70,7 @@ def _state(row: dict[str, Any]) -> Text:
         text.append("disabled", style="yellow")
     elif row.get("available"):
         text.append("ready", style="green")
-    elif row.get("dialect") not in UPSTREAMS:
+    elif row.get("dialect") not in CHAT_UPSTREAMS:
         text.append("dialect not spoken yet", style="dim")
     else:
         text.append(f"needs {row.get('needs') or 'a credential'}", style="dim")

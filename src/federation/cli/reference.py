@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from federation.catalogue import reader as catalogue
-from federation.cli.main import app
+from federation.cli.tree import app
 from federation.config import reference as configuration
 from federation.config.templates import env_example
 

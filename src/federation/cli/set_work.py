@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from federation.cli import output
 from federation.cli.client import part
@@ -37,17 +38,21 @@ class Kind:
             return
         output.table(self.columns, [self.cells(row) for row in found])
 
-    def show(self, place: Place, name: str, *, as_json: bool) -> None:
+    def show(self, place: Place, name: str, tenant: str | None, *, as_json: bool) -> None:
         """Print one."""
-        self._show(place.gateway().get(f"{self.path}/{part(name)}"), as_json=as_json)
+        self._show(place.gateway().get(self._one(name, tenant)), as_json=as_json)
 
-    def remove(self, place: Place, name: str, *, as_json: bool) -> None:
+    def remove(self, place: Place, name: str, tenant: str | None, *, as_json: bool) -> None:
         """End one."""
-        place.gateway().delete(f"{self.path}/{part(name)}")
+        place.gateway().delete(self._one(name, tenant))
         if as_json:
             output.print_json({"object": self.name, "id": name, "removed": True})
         else:
             output.say(f"{name} is no more.")
+
+    def _one(self, name: str, tenant: str | None) -> str:
+        query = "" if tenant is None else f"?{urlencode({'tenant': tenant})}"
+        return f"{self.path}/{part(name)}{query}"
 
     def _show(self, row: Row, *, as_json: bool) -> None:
         if as_json:

@@ -28,7 +28,7 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.settings import Loaded
-from federation.dialects.table import UPSTREAMS
+from federation.dialects.spoken import CHAT_UPSTREAMS
 from federation.domain.catalogue import Deployment, Model, Provider
 from federation.errors import ConfigError, Problem
 from federation.routing.fleet import facts_known
@@ -135,7 +135,7 @@ def look_around(options: LaunchOptions) -> Surroundings:
     ]
     servers = discover(rows, loaded.configured, (options.host, options.port))
     found = (*usable, *(server.provider for server in servers))
-    spoken = {name for name in found if loaded.providers[name].dialect in UPSTREAMS}
+    spoken = {name for name in found if loaded.providers[name].dialect in CHAT_UPSTREAMS}
     return Surroundings(
         loaded,
         tuple(name for name in usable if name in spoken),

@@ -5,12 +5,28 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from federation.cli.guard import guarded
 from federation.cli.options import At
 
+
+class StatusGroup(TyperGroup):
+    """A group that means `health` where no subcommand is named."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put `health` in front of nothing, and of options of its own."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["health", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="How a running gateway is, and what it did."
+    cls=StatusGroup,
+    rich_markup_mode=None,
+    help="How a running gateway is, and what it did.",
+    epilog="`federation status` is short for `federation status health`; "
+    "its options are listed by `federation status health --help`.",
 )
 
 

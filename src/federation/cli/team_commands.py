@@ -7,20 +7,17 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, OwnTenant, SeenTenant
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Teams of a tenant.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The team's id.")]
-Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
 
 
 @app.command(name="list")
 @guarded
 def list_teams(
-    tenant: Annotated[
-        str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
-    ] = None,
+    tenant: SeenTenant = None,
     *,
     at: At,
 ) -> None:
@@ -34,7 +31,7 @@ def list_teams(
 @guarded
 def show(
     team: Id,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -51,7 +48,7 @@ def create(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="What it is called.")
     ] = None,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -67,7 +64,7 @@ def create(
 def rename(
     team: Id,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called now.")],
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -81,7 +78,7 @@ def rename(
 @guarded
 def delete(
     team: Id,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:

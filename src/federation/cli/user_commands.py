@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, OwnTenant, SeenTenant
 from federation.domain.access import Role
 
 app = typer.Typer(
@@ -15,7 +15,6 @@ app = typer.Typer(
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The user's id.")]
-Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Left out: your own.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What they are called.")]
 RoleWished = Annotated[
     Role | None, typer.Option("--role", "-r", help="The most that a key of theirs can do.")
@@ -29,9 +28,7 @@ Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="T
 @app.command(name="list")
 @guarded
 def list_users(
-    tenant: Annotated[
-        str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
-    ] = None,
+    tenant: SeenTenant = None,
     team: Annotated[
         str | None, typer.Option("--team", metavar="ID", help="Only those of this team.")
     ] = None,
@@ -49,7 +46,7 @@ def list_users(
 @guarded
 def show(
     user: Id,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -67,7 +64,7 @@ def create(
     role: RoleWished = None,
     team: Team = None,
     email: Email = None,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -93,7 +90,7 @@ def set_user(
     role: RoleWished = None,
     team: Team = None,
     email: Email = None,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -108,7 +105,7 @@ def set_user(
 @guarded
 def suspend(
     user: Id,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -122,7 +119,7 @@ def suspend(
 @guarded
 def resume(
     user: Id,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:
@@ -136,7 +133,7 @@ def resume(
 @guarded
 def delete(
     user: Id,
-    tenant: Tenant = None,
+    tenant: OwnTenant = None,
     *,
     at: At,
 ) -> None:

@@ -26,8 +26,12 @@ Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="A word about 
 def list_violations(
     state: Annotated[State | None, typer.Option("--state", help="Left out: all.")] = None,
     kind: Annotated[Kind | None, typer.Option("--kind", help="Left out: all.")] = None,
-    policy: Annotated[str | None, typer.Option("--policy", metavar="NAME")] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", metavar="ID")] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", metavar="NAME", help="Left out: all.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="ID", help="Left out: all you can see.")
+    ] = None,
     *,
     at: At,
 ) -> None:

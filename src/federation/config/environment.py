@@ -13,7 +13,7 @@ from pathlib import Path
 from federation.config import dotenv
 from federation.config.document import Document, Place
 from federation.config.nearest import nearest
-from federation.config.settings import Access
+from federation.config.server_settings import Access
 from federation.config.variables import (
     ALIAS_PREFIX,
     OWN_PREFIX,

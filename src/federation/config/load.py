@@ -27,11 +27,13 @@ from federation.config.document import Document, Path_
 from federation.config.environment import Environment
 from federation.config.nearest import unknown_word
 from federation.config.problems import translate
+from federation.config.provider_files import Entry
 from federation.config.provider_sources import extra, sources
 from federation.config.providers import Merge
 from federation.config.quantities import is_loopback
 from federation.config.routes import resolve_routes, weights
 from federation.config.sections import FederationFile
+from federation.config.server_settings import ServerSettings
 from federation.config.settings import (
     Budgets,
     EvidenceSettings,
@@ -39,7 +41,6 @@ from federation.config.settings import (
     Remedying,
     SealingSettings,
     SecretsSettings,
-    ServerSettings,
     StorageSettings,
     TelemetrySettings,
 )
@@ -74,9 +75,7 @@ def load(
     access = environment.access(found)
     whole, where = _federation_file(config_dir, found, problems)
     more = extra(found.values)
-    entries = provider_files.read([*sources(config_dir), *more], problems)
-    known = {*catalogue, *(entry.row.id for entry in entries)}
-    entries += provider_files.overrides(found.values, found.places, known, problems)
+    entries = _entries([*sources(config_dir), *more], catalogue, found)
     merge = Merge(catalogue, found.values, found.places, problems)
     merge.run(entries)
     routes = resolve_routes(whole, where, merge.table, problems)
@@ -84,15 +83,14 @@ def load(
     if whole.governance.required and not rules:
         message = f"policies are required, and there is none in {config_dir / policies.DIRECTORY}"
         problems.append(where.problem(("governance", "required"), message))
-    _check_open(whole, where, problems)
-    _check_passthrough(whole, where, merge.table, problems)
-    _check_overflow(whole, where, merge.table, problems)
+    _check(whole, where, merge.table, problems)
     signing_in = sign_in.sign_in(whole.sign_in, where, problems)
     alerts = sign_in.alerts(whole.alerts, where, problems)
     limited = rate_limits.limits(whole.rate_limits, where, problems)
     if problems:
         raise ConfigError(_ordered(problems))
     paths = (*watch.watched(config_dir, env_file), *more)
+    warnings = (*found.warnings, *merge.warnings, *unenforced.warnings(found, where, entries))
     return Loaded(
         settings=_settings(whole),
         providers=merge.table,
@@ -111,18 +109,23 @@ def load(
         alerts=alerts,
         policies=rules,
         policies_required=whole.governance.required,
+        approve_files=whole.governance.approve_files,
         remedying=Remedying(whole.governance.remedies, whole.governance.remedies_per_day),
         store_regions=whole.storage.region,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),
-        warnings=(
-            *found.warnings,
-            *merge.warnings,
-            *unenforced.warnings(found, where, entries),
-            *sign_in.unused(found, signing_in),
-        ),
+        warnings=(*warnings, *sign_in.unused(found, signing_in)),
         environ=found.values,
     )
+
+
+def _entries(
+    files: list[Path], catalogue: Mapping[str, Provider], found: Environment
+) -> list[Entry]:
+    """What operators say of providers: in files, then over them in the environment."""
+    entries = provider_files.read(files, found.problems)
+    known = {*catalogue, *(entry.row.id for entry in entries)}
+    return entries + provider_files.overrides(found.values, found.places, known, found.problems)
 
 
 def _federation_file(
@@ -147,6 +150,18 @@ def _federation_file(
     except ValidationError as error:
         problems += translate(error, FederationFile, where, ())
         return FederationFile(), where
+
+
+def _check(
+    whole: FederationFile,
+    where: Document,
+    providers: Mapping[str, Provider],
+    problems: list[Problem],
+) -> None:
+    """What one key of the file says of another, or of the providers."""
+    _check_open(whole, where, problems)
+    _check_passthrough(whole, where, providers, problems)
+    _check_overflow(whole, where, providers, problems)
 
 
 def _check_open(whole: FederationFile, where: Document, problems: list[Problem]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from federation.config import document, environment
 from federation.config.document import Document, Value
-from federation.config.settings import ServerSettings
+from federation.config.server_settings import ServerSettings
 from federation.errors import ConfigError
 
 MAX_WORKERS = 256

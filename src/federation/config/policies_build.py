@@ -34,6 +34,7 @@ from federation.domain.policies import (
     Payloads,
     Pii,
     PiiExcluded,
+    PiiPattern,
     PrivacyLevel,
     Prohibited,
     Residency,
@@ -74,6 +75,17 @@ def _pii(row: Any, said: dict[str, Any]) -> AnyRule:
         types=types,
         block_on_failure=row.on_failure == "block",
         max_characters=row.max_characters,
+        patterns=tuple(
+            PiiPattern(
+                name,
+                each.pattern,
+                each.entity or "",
+                tuple(each.context),
+                each.validator or "",
+                ignore_case=each.ignore_case,
+            )
+            for name, each in sorted(row.patterns.items())
+        ),
         **said,
     )
 

@@ -13,20 +13,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from federation.config import quantities
+from federation.config import pii_patterns, quantities
 from federation.config.nearest import unknown_word
 from federation.config.policies_words import (
-    CUSTOM_TYPE,
     GUARDS,
     OPERATIONS,
     PII_TYPES,
+    VALIDATORS,
 )
 from federation.config.policies_zones import known_zone
 from federation.config.provider_row import Listed, Minute, Name, Region, Usd, Written
 from federation.config.words import UNITS
-from federation.domain.policies import DATA_CLASSES, OWN_CLASS, Mode, PiiAction, Privacy
+from federation.domain.policies import (
+    CUSTOM_TYPE,
+    DATA_CLASSES,
+    OWN_CLASS,
+    Mode,
+    PiiAction,
+    Privacy,
+)
 
 LONGEST_DAYS = 36_500
+MOST_PATTERNS = 50
+"""Of one rule: each is looked for in every text."""
 
 
 def _told(value: Any) -> Any:
@@ -125,6 +134,23 @@ class MaxPriceRow(Written):
         return self
 
 
+class PatternRow(Written):
+    """A type of personal data of the operator's own."""
+
+    pattern: Annotated[str, AfterValidator(pii_patterns.checked)]
+    entity: Literal[PII_TYPES] | None = None  # type: ignore[valid-type]
+    context: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[\w][\w .-]{0,63}$")], ...], Listed, Filled
+    ] = ()
+    validator: Literal[VALIDATORS] | None = None  # type: ignore[valid-type]
+    ignore_case: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        return {"pattern": value} if isinstance(value, str) else value
+
+
 class PiiRow(Written):
     """What happens to personal data."""
 
@@ -132,6 +158,10 @@ class PiiRow(Written):
     types: dict[Annotated[str, BeforeValidator(_entity)], PiiAction] = Field(default_factory=dict)
     on_failure: Literal["block", "allow"] = "block"
     max_characters: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    patterns: Annotated[
+        dict[Annotated[str, BeforeValidator(quantities.identifier)], PatternRow],
+        Field(max_length=MOST_PATTERNS),
+    ] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -142,6 +172,10 @@ class PiiRow(Written):
     def _some(self) -> PiiRow:
         if self.action is None and not self.types:
             raise ValueError("should name an action, or types with theirs")
+        for name, row in self.patterns.items():
+            kind = row.entity or CUSTOM_TYPE + name
+            if self.action is None and kind not in self.types:
+                raise ValueError(f"should name an action, or one for '{kind}' among its types")
         return self
 
 

@@ -77,6 +77,7 @@ class DutyRow(Written):
     logged: bool | None = None
     pii: PiiAction | None = None
     pii_types: dict[str, PiiAction] | None = None
+    pii_patterns: Annotated[list[str], Listed] | None = None
     pii_on_failure: Literal["block"] | None = None
     pii_max_characters: int | None = None
     guardrails: Annotated[list[str], Listed] | None = None

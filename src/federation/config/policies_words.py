@@ -41,7 +41,7 @@ PII_TYPES = (
     "private_key",
     "secret",
 )
-CUSTOM_TYPE = "custom:"
-"""Before the name that an operator gave to a pattern."""
+VALIDATORS = ("luhn", "mod97", "verhoeff", "mod11_10")
+"""Check digits that a pattern of personal data may ask for."""
 GUARDS = ("pii", "secrets", "injection", "tools", "canary")
 TIERS = tuple(tier.value for tier in Tier)

@@ -110,6 +110,8 @@ FILE: dict[str, str] = {
     "admission.wait_s": "seconds that a call may wait for room",
     "admission.calls": "calls that run or wait, above which only those of priority 1 are taken; "
     "those of priority 5 up to 80 % of it, of 4 up to 90 %, of 2 up to 110 %",
+    "admission.critical": "ids of keys and of tenants whose calls may have priority 1, as those of "
+    "administrators may; with any other key it counts as 2",
     "overflow": "when the strategy `local_first` leaves the hosts of your own, in each worker",
     "overflow.providers": "where to, in turn; left out: every other deployment behind the name",
     "overflow.max_queue": "calls that may wait for a host",
@@ -191,6 +193,7 @@ FILE: dict[str, str] = {
     "alerts.email.to": "who it is for",
     "alerts.email.tenants": "whose alerts; left out: everyone's",
     "governance": "the policies in `policies/*.yaml`",
+    "governance.approve_files": "true: policies in files bind only once somebody approved them",
     "governance.remedies": "what is done by itself about a violation that escalates: disable_key, "
     "enforce_policy (proposed), open_approval (proposed)",
     "governance.remedies_per_day": "how often a day at most",

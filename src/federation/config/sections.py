@@ -14,13 +14,13 @@ from federation.config import quantities, stores
 from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
 from federation.config.provider_row import Count, Listed, Name, Region, TimeoutsRow, Written
 from federation.config.rate_limits import RateLimitRow
+from federation.config.server_settings import ServerSettings
 from federation.config.settings import (
     Budgets,
     EvidenceSettings,
     Remedying,
     SealingSettings,
     SecretsSettings,
-    ServerSettings,
     TelemetrySettings,
 )
 from federation.config.sign_in import AlertsSection, SignInSection
@@ -91,6 +91,8 @@ class GovernanceSection(Written):
 
     required: bool | None = None
     """Left out: only a configuration that loses them while it runs is refused."""
+    approve_files: bool = False
+    """Whether policies in files bind only once somebody approved them."""
     remedies: Annotated[tuple[Literal[REMEDIES], ...], Listed] = ()  # type: ignore[valid-type]
     """What is done by itself about a violation that escalates."""
     remedies_per_day: Annotated[int, Field(ge=0, le=10_000)] = _remedying.per_day
@@ -224,6 +226,7 @@ class AdmissionSection(Written):
     queue: Annotated[int, Field(ge=0, le=100_000)] = Admission().queue
     wait_s: Seconds = Admission().wait_s
     calls: Count = Admission().calls
+    critical: Annotated[tuple[str, ...], Listed] = ()
 
 
 class OverflowSection(Written):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from federation.config.server_settings import Access, ServerSettings
 from federation.config.sign_in_settings import AlertSettings, SignInSettings
 from federation.domain.approvals import Granted
 from federation.domain.catalogue import Provider
@@ -17,24 +18,6 @@ from federation.domain.limits import Limit
 from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings
 from federation.errors import Problem
-
-HOST = "127.0.0.1"
-PORT = 8000
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """Where and how the gateway listens."""
-
-    host: str = HOST
-    port: int = PORT
-    workers: int = 1
-    open: bool = False
-    """No key is asked for; only on a loopback address."""
-    drain_s: float = 30.0
-    """How long running calls may take to finish after SIGTERM."""
-    trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks whose `X-Forwarded-For` is believed when failures are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +85,6 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """Keys that came with the environment instead of `federation key create`."""
-
-    keys: tuple[str, ...] = field(default=(), repr=False)
-    """Secrets from ALLOWED_API_KEYS, to be taken in as developer keys of the default tenant."""
-    jwt_secret: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
     """One reading of everything an operator decided."""
 
@@ -121,7 +95,7 @@ class Loaded:
     configured: frozenset[str]
     """Providers that the operator named in a file or gave a credential or address for."""
     routes: dict[str, Route]
-    server: ServerSettings = ServerSettings()
+    server: ServerSettings = field(default_factory=ServerSettings)
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     budgets: Budgets = Budgets()
@@ -130,12 +104,14 @@ class Loaded:
     evidence: EvidenceSettings = EvidenceSettings()
     sealing: SealingSettings = SealingSettings()
     secrets: SecretsSettings = SecretsSettings()
-    access: Access = Access()
+    access: Access = field(default_factory=Access)
     sign_in: SignInSettings = field(default_factory=SignInSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     policies: tuple[Policy, ...] = ()
     policies_required: bool | None = None
     """True: none is an error, False: they may go; None: they may not go while it runs."""
+    approve_files: bool = False
+    """Whether what policies' files say binds only once somebody approved it."""
     store_regions: tuple[str, ...] = ()
     """Where our own store lies; empty where nobody said."""
     remedying: Remedying = Remedying()

@@ -16,7 +16,7 @@ from federation.errors import Problem
 MESSAGE = "is read but not enforced by this version"
 
 FILE: tuple[str, ...] = ()
-LIMITS = ("tpm",)
+LIMITS: tuple[str, ...] = ()
 VARIABLES: tuple[str, ...] = ()
 
 MARKED = frozenset({*FILE, *(f"limits.{name}" for name in LIMITS), *VARIABLES})

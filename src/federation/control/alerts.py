@@ -119,7 +119,7 @@ class AlertDesk:
         await self._errands.run(self._store.failed, notice, due_ms, problem)
 
     def _told(self, alarm: Alarm, now_ms: int) -> dict[str, object]:
-        budget = self._book().by_id.get(alarm.budget)
+        budget = self._book().budgets.get((pot_tenant(alarm.pot), alarm.budget))
         limit, spent = nano_to_usd(alarm.cap_nano), nano_to_usd(alarm.spent_nano)
         if alarm.percent:
             kind, summary = (

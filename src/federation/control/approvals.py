@@ -15,7 +15,9 @@ from typing import Final
 from federation.config.policies import read_text
 from federation.config.policies_names import Names
 from federation.config.settings import Loaded
+from federation.control import file_policies
 from federation.control.configuration import Configuration
+from federation.control.file_policies import FilePolicies
 from federation.control.notebook import Notebook
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
@@ -55,13 +57,19 @@ _TRIES: Final = 5
 
 def with_versions(loaded: Loaded, versions: list[PolicyVersion], now: list[Approval]) -> Loaded:
     """What was approved, over what the files say: policies beside theirs, and some of theirs in
-    force that were written as reports. Nothing that a file demands is ever taken away."""
+    force that were written as reports. Nothing that a file demands is ever taken away, but where
+    files have to be approved: then what was approved of them stands for them."""
+    written = file_policies.in_force(loaded, versions)
     enforced = {each.proposal.name for each in versions if each.change is Change.ENFORCE}
     policies = tuple(
         replace(policy, mode=Mode.ENFORCE) if policy.name in enforced else policy
-        for policy in loaded.policies
+        for policy in written
     )
-    added = tuple(each.policy for each in versions if each.policy is not None)
+    added = tuple(
+        each.policy
+        for each in versions
+        if each.policy is not None and each.change is not Change.FILE
+    )
     granted = tuple(
         Granted(each.proposal.name, each.until_ms, each.tenant, each.key) for each in now
     )
@@ -85,7 +93,15 @@ class ApprovalDesk:
         self._approvals = approvals
         self._notes = notebook
         self._errands = errands
+        self._files = FilePolicies(
+            versions, lambda: new_id("prop"), notebook.now_ms, self._note_version
+        )
         self._turn = asyncio.Lock()
+
+    def settle(self) -> None:
+        """Propose what files of policies say and nobody approved, where that is demanded. Blocks.
+        Raises `Unavailable` where it cannot be put on record."""
+        self._files.settle(self._configuration.reading.loaded)
 
     async def propose(self, asker: VirtualKey, text: str, reason: str) -> PolicyVersion:
         """Propose what a policy is to say, in YAML as in a file. Raises `InvalidRequest`."""
@@ -114,7 +130,7 @@ class ApprovalDesk:
         for _ in range(_TRIES):
             made = await self._errands.run(self._versions.propose, name, make)
             if made is not None:
-                self._note(_moved(made.proposal, "policy", made.version, made.digest))
+                self._note_version(made)
                 return made
         raise Unavailable("Others propose versions of this policy just now. Try again.")
 
@@ -161,9 +177,9 @@ class ApprovalDesk:
     def changes(self, version: PolicyVersion) -> list[compared.Change]:
         """What the policies in force would say otherwise, were this one approved."""
         before = self._configuration.snapshot.policies
-        name = version.proposal.name
+        name = version.proposal.name.removeprefix(file_policies.PREFIX)
         match version.change:
-            case Change.SET:
+            case Change.SET | Change.FILE:
                 kept = tuple(each for each in before if each.name != name)
                 after = kept if version.policy is None else (*kept, version.policy)
             case Change.ENFORCE:
@@ -172,7 +188,8 @@ class ApprovalDesk:
                     for each in before
                 )
             case Change.RETIRE:
-                written = {each.name for each in self._configuration.reading.loaded.policies}
+                files = self._configuration.reading.loaded.policies
+                written = () if name != version.proposal.name else {each.name for each in files}
                 after = tuple(each for each in before if each.name != name or name in written)
         return compared.changes(before, after)
 
@@ -203,8 +220,9 @@ class ApprovalDesk:
         self, asker: VirtualKey, version: PolicyVersion, stage: Stage, words: str
     ) -> PolicyVersion:
         after = replace(version, proposal=self._decided(asker, version.proposal, stage, words))
-        moved = _moved(after.proposal, "policy", after.version, after.digest)
-        if not await self._errands.run(self._versions.decide, after, lambda: self._note(moved)):
+        if not await self._errands.run(
+            self._versions.decide, after, lambda: self._note_version(after)
+        ):
             raise _over(version.proposal)
         return after
 
@@ -284,6 +302,9 @@ class ApprovalDesk:
         return found[0]
 
     def _check_change(self, name: str, change: Change, known: list[PolicyVersion]) -> None:
+        if change is Change.FILE:
+            message = "A file's policy is proposed by the gateway, when the file changes."
+            raise InvalidRequest(message, param="change")
         if change is Change.ENFORCE:
             written = self._configuration.snapshot.policies
             if not any(each.name == name and each.mode is Mode.REPORT for each in written):
@@ -292,6 +313,9 @@ class ApprovalDesk:
         elif not any(each.proposal.stage is Stage.APPROVED for each in known):
             message = f"Nothing about a policy '{name}' was approved that could be retired."
             raise InvalidRequest(message, param="name")
+
+    def _note_version(self, made: PolicyVersion) -> None:
+        self._note(_moved(made.proposal, "policy", made.version, made.digest))
 
     def _note(self, record: PolicyMoved) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import Final
 from federation.config.settings import Budgets
 from federation.control.budgets_ports import BudgetStore, PotStore
 from federation.control.permissions import Permission, home, may, no_tenant, reach
-from federation.control.subjects import check_name, check_subject
+from federation.control.subjects import check_name, check_room, check_subject, meant
 from federation.control.tenancy_ports import TenancyStore
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
@@ -21,8 +21,6 @@ from federation.errors import Forbidden, InvalidRequest, NotFound
 
 DEFAULT: Final = "default."
 """How the ids of the configuration's budgets begin."""
-MOST: Final = 10_000
-"""Budgets of a gateway: each worker holds all of them."""
 
 
 class BudgetDesk:
@@ -59,29 +57,29 @@ class BudgetDesk:
         seen = reach(asker, tenant)
         return [each for each in self._in_force if seen is None or each.tenant == seen]
 
-    async def get(self, asker: VirtualKey, budget: str) -> Budget:
-        """One budget. Raises `NotFound`."""
-        found = self.book.by_id.get(budget)
-        if found is None or reach(asker, None) not in (None, found.tenant):
+    async def get(self, asker: VirtualKey, budget: str, tenant: str | None = None) -> Budget:
+        """One budget. Raises `NotFound`, and `InvalidRequest` where several tenants have it."""
+        found = meant(self.book.budgets, asker, budget, tenant)
+        if found is None:
             raise _no_budget(budget)
         return found
 
     async def save(self, asker: VirtualKey, budget: Budget) -> Budget:
-        """Keep a budget in the place of any with its id, in force on every worker within a
-        second. What was spent stays spent. Raises `InvalidRequest`, `NotFound`, `Forbidden`."""
+        """Keep a budget in the place of its tenant's with its id, in force on every worker within
+        a second. What was spent stays spent. Raises `InvalidRequest`, `NotFound`, `Forbidden`."""
         check_name(budget.id, (DEFAULT,))
         await self._errands.run(self._save, asker, checked(budget))
         await self.refresh()
         return budget
 
-    async def remove(self, asker: VirtualKey, budget: str) -> None:
-        """End a budget. Raises `NotFound`, `Forbidden`."""
-        await self._errands.run(self._remove, asker, budget)
+    async def remove(self, asker: VirtualKey, budget: str, tenant: str | None = None) -> None:
+        """End a budget. Raises as `get` does, and `Forbidden`."""
+        await self._errands.run(self._remove, asker, budget, tenant)
         await self.refresh()
 
-    async def standings(self, budget: str) -> list[Standing]:
+    async def standings(self, budget: Budget) -> list[Standing]:
         """Every pot of a budget, newest period last. Raises `Unavailable`."""
-        return await self._errands.run(self._pots.standings, budget)
+        return await self._errands.run(self._pots.standings, budget.tenant, budget.id)
 
     def _gather(self) -> tuple[Budget, ...]:
         tenants = [tenant.id for tenant in self._tenancy.tenants.page(None, None, None)]
@@ -91,27 +89,25 @@ class BudgetDesk:
         place = home(asker, budget.tenant)
         if self._tenancy.tenants.find(place, place) is None:
             raise no_tenant(place)
-        before = self._store.find(budget.id, None)
+        before = self._store.find(place, budget.id)
         if before is None:
-            if len(self._store.list(None)) >= MOST:
-                raise InvalidRequest(f"There are {MOST} budgets already.", status=409)
-        elif reach(asker, None) not in (None, before.tenant) or before.tenant != budget.tenant:
-            raise _no_budget(budget.id)
+            check_room("budgets", len(self._store.list(place)))
         else:
             _check_scope(asker, before)
         _check_scope(asker, budget)
         self._check_subject(budget)
         self._store.save(budget)
 
-    def _remove(self, asker: VirtualKey, budget: str) -> None:
+    def _remove(self, asker: VirtualKey, budget: str, tenant: str | None) -> None:
         if budget.startswith(DEFAULT):
             message = "This budget is set by the configuration: change it there."
             raise InvalidRequest(message, status=409, code="budget_not_set_here")
-        found = self._store.find(budget, reach(asker, None))
+        kept = {(each.tenant, each.id): each for each in self._store.list(reach(asker, tenant))}
+        found = meant(kept, asker, budget, tenant)
         if found is None:
             raise _no_budget(budget)
         _check_scope(asker, found)
-        self._store.remove(budget, found.tenant)
+        self._store.remove(found.tenant, budget)
 
     def _check_subject(self, budget: Budget) -> None:
         tenant, subject = budget.tenant, budget.subject

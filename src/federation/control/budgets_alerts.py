@@ -42,7 +42,7 @@ class Alarms:
         """Alarms that are due, each once for this process."""
         found = []
         for pot in standings:
-            budget = book.by_id.get(pot_budget(pot.pot))
+            budget = book.budgets.get(pot_budget(pot.pot))
             if budget is None:
                 continue
             percent = _passed(budget.alerts, pot)

@@ -17,18 +17,18 @@ class BudgetStore(Protocol):
     """The budgets that are in force. Each belongs to one tenant."""
 
     def save(self, budget: Budget) -> None:
-        """Keep a budget in the place of any with its id."""
+        """Keep a budget in the place of any of its tenant's with its id."""
         ...
 
-    def find(self, budget: str, tenant: str | None) -> Budget | None:
-        """One budget; None where there is none, or it is another tenant's (None: any tenant)."""
+    def find(self, tenant: str, budget: str) -> Budget | None:
+        """One of a tenant's budgets; None where it has none of this id."""
         ...
 
     def list(self, tenant: str | None) -> list[Budget]:
         """A tenant's budgets (None: everyone's), oldest first."""
         ...
 
-    def remove(self, budget: str, tenant: str | None) -> bool:
+    def remove(self, tenant: str, budget: str) -> bool:
         """End a budget; what was counted stays. False where `find` would find none."""
         ...
 
@@ -44,8 +44,8 @@ class PotStore(Protocol):
         """
         ...
 
-    def standings(self, budget: str) -> list[Standing]:
-        """Every pot of a budget, by id."""
+    def standings(self, tenant: str, budget: str) -> list[Standing]:
+        """Every pot of a tenant's budget, by id."""
         ...
 
     def leases(self, writer: str | None = None) -> list[Lease]:

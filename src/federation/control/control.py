@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 
 from federation.control.alerts import AlertDesk
@@ -55,73 +55,49 @@ LONGEST_PAUSE_S = 30.0
 """Between two attempts of a reload that the store or a file does not let succeed."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Control:
-    """What the management API speaks to."""
+    """What the management API speaks to. `run` is the directory of the sockets."""
 
-    def __init__(
-        self,
-        *,
-        configuration: Configuration,
-        keys: KeyDesk,
-        tenancy: Tenancy,
-        once: Once,
-        ledger: Ledger,
-        analytics: AnalyticsDesk,
-        budgets: BudgetDesk,
-        money: Money,
-        limits: Limiting,
-        providers: ProviderDesk,
-        responses: ResponseDesk,
-        errands: Errands,
-        run: Path,
-        workers: int,
-        clock: Callable[[], float] = time.time,
-        evidence: EvidenceTask | None = None,
-        fleet: FleetDesk,
-        sign_in: SignInDesk,
-        people: PeopleDoor,
-        alerts: AlertDesk,
-        oversight: Oversight,
-        replicas: Replicas | None = None,
-        data: DataDesk | None = None,
-        secret_watch: SecretWatch | None = None,
-    ) -> None:
-        self.configuration = configuration
-        self.keys = keys
-        self.tenancy = tenancy
-        self.once = once
-        self.ledger = ledger
-        self.analytics = analytics
-        self.budgets = budgets
-        self.money = money
-        self.limits = limits
-        self.providers = providers
-        self.responses = responses
-        self.evidence = evidence
-        self.fleet = fleet
-        self.sign_in = sign_in
-        self.people = people
-        self.alerts = alerts
-        self.oversight = oversight
-        self.replicas = replicas
-        self.data = data
-        self._secret_watch = secret_watch
-        self.workers = workers
-        self.clock = clock
-        self.started = clock()
-        self.totals = Totals()
+    configuration: Configuration
+    keys: KeyDesk
+    tenancy: Tenancy
+    once: Once
+    ledger: Ledger
+    analytics: AnalyticsDesk
+    budgets: BudgetDesk
+    money: Money
+    limits: Limiting
+    providers: ProviderDesk
+    responses: ResponseDesk
+    fleet: FleetDesk
+    sign_in: SignInDesk
+    people: PeopleDoor
+    alerts: AlertDesk
+    oversight: Oversight
+    evidence: EvidenceTask | None = None
+    replicas: Replicas | None = None
+    data: DataDesk | None = None
+    secret_watch: SecretWatch | None = None
+    errands: Errands
+    workers: int
+    clock: Callable[[], float] = time.time
+    totals: Totals = field(default_factory=Totals, init=False)
+    run: InitVar[Path]
+
+    def __post_init__(self, run: Path) -> None:
+        self.started = self.clock()
         self.link = LinkServer(
             run / "link.sock",
             on_report=self._on_report,
             lease=self._lease,
-            store_writable=lambda: ledger.writable,
-            clock=clock,
-            on_money=money.hear,
-            on_joined=money.watch.joined,
-            on_rates=limits.hear,
-            on_left=limits.rates.left,
+            store_writable=lambda: self.ledger.writable,
+            clock=self.clock,
+            on_money=self.money.hear,
+            on_joined=self.money.watch.joined,
+            on_rates=self.limits.hear,
+            on_left=self.limits.rates.left,
         )
-        self._errands = errands
         self._allowances = Allowances()
         self._leases_file = run / "leases"
         self._leases_kept = True
@@ -129,17 +105,22 @@ class Control:
         self._unpublished = False
         self._tasks: list[asyncio.Task[None]] = []
         self._till: list[asyncio.Task[None]] = []
-        keys.publish = self._publish_keys
-        sign_in.publish = self._publish_tokens
-        money.keep = alerts.keep
-        budgets.publish = self._publish_budgets
-        fleet.link = self.link
-        if data is not None:
-            data.publish = self.link.publish_spool_key
-            data.spool_keys.taken = lambda: {
+        self._introduce()
+
+    def _introduce(self) -> None:
+        """Tell each desk whom it speaks to."""
+        self.keys.publish = self._publish_keys
+        self.sign_in.publish = self._publish_tokens
+        self.money.keep = self.alerts.keep
+        self.budgets.publish = self._publish_budgets
+        self.fleet.link = self.link
+        if self.data is not None:
+            self.data.publish = self.link.publish_spool_key
+            self.data.spool_keys.taken = lambda: {
                 each.hello.writer: each.spool_key for each in self.link.sessions
             }
-        for desk in (providers, fleet.nodes, fleet.overflow, oversight.approvals):
+        oversight, evidence = self.oversight, self.evidence
+        for desk in (self.providers, self.fleet.nodes, self.fleet.overflow, oversight.approvals):
             desk.publish = self.publish_snapshot
         if evidence is not None:
             oversight.evidence_kept = lambda: evidence.kept
@@ -165,8 +146,8 @@ class Control:
             self._tasks.append(asyncio.create_task(self.evidence.follow()))
         if self.data is not None:
             self._tasks.append(asyncio.create_task(self.data.follow()))
-        if self._secret_watch is not None:
-            self._tasks.append(asyncio.create_task(self._secret_watch.follow(self.reload)))
+        if self.secret_watch is not None:
+            self._tasks.append(asyncio.create_task(self.secret_watch.follow(self.reload)))
         if self.replicas is not None:
             self.money.others = self.limits.others = self.replicas.others
             self._tasks += self.replicas.start(
@@ -205,10 +186,10 @@ class Control:
             self.responses.close()
             if self.data is not None:
                 await self.data.close()
-            if self._secret_watch is not None:
-                self._secret_watch.close()
+            if self.secret_watch is not None:
+                self.secret_watch.close()
             await self.analytics.close()
-            self._errands.close()
+            self.errands.close()
 
     def reload(self) -> None:
         """Read the configuration again soon, changed or not."""
@@ -230,13 +211,13 @@ class Control:
     async def _changed(self, topics: Collection[str]) -> None:
         """Put in force what another replica has changed. Raises `Unavailable`."""
         if CONFIGURATION in topics:
-            if await self._errands.run(self.configuration.recompile):
+            if await self.errands.run(self.configuration.recompile):
                 self._unpublished = True
             if self._unpublished:
                 await self.publish_snapshot()
                 return
         if KEYS in topics:
-            ring = await self._errands.run(self.keys.gather)
+            ring = await self.errands.run(self.keys.gather)
             if replace(ring, version=self.keys.ring.version) != self.keys.ring:
                 self.keys.enforce(ring)
         # A tenant that comes or goes has its budgets and limits by the configuration.
@@ -285,9 +266,9 @@ class Control:
 
     async def _look(self, *, told: bool, anyway: bool) -> None:
         """Reload if there is reason to; what was read is published `anyway`, or if it differs."""
-        if not told and not await self._errands.run(self.configuration.changed):
+        if not told and not await self.errands.run(self.configuration.changed):
             return
-        if await self._errands.run(self.configuration.reload) or anyway:
+        if await self.errands.run(self.configuration.reload) or anyway:
             await self.publish_snapshot()
 
     def _publish_budgets(self, budgets: tuple[Budget, ...]) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import Protocol
 
-from federation.control.threads import Errands
+from federation.control.threads import LATER, Errands
 from federation.errors import FederationError
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class EvidenceTask:
         self.kept = True
         """Whether the last round went well."""
         self._notary = notary
-        self._thread = Errands("evidence")
+        self._thread = Errands("evidence", LATER)
         self._open = False
 
     async def follow(self) -> None:

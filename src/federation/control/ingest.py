@@ -32,7 +32,7 @@ def newest_totals(records: Iterable[Began | Ended]) -> dict[str, int]:
     """By pot, the most that any of these records of one writer says that it has spent in all."""
     totals: dict[str, int] = {}
     for record in records:
-        if isinstance(record, Ended):
+        if type(record) is Ended and record.pots:
             for pot, total in record.pots.items():
                 totals[pot] = max(total, totals.get(pot, 0))
     return totals
@@ -126,8 +126,12 @@ class Ingest:
     def _take(self, writer: str, position: Position, batch: Batch) -> Position:
         for bad in batch.bad:
             self._report(bad)
-        lines = [line for line in batch.lines if line.seq > position.seq]
-        seq = self._last_seq(writer, position.seq, lines)
+        seq, lines = position.seq, batch.lines
+        if [line.seq for line in lines] == list(range(seq + 1, seq + 1 + len(lines))):
+            seq += len(lines)
+        else:
+            lines = [line for line in lines if line.seq > position.seq]
+            seq = self._last_seq(writer, seq, lines)
         after = Position(batch.segment, batch.offset, seq)
         if after == position:
             return position

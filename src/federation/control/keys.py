@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from federation.control.permissions import (
     ROLES,
     KeyWish,
+    Permission,
     check_mint,
     check_reach,
     home,
+    may,
     no_tenant,
     reach,
     tenant_seen,
@@ -32,6 +34,11 @@ from federation.storage.secrets import new_id, new_secret
 from federation.storage.tenancy_entries import Place
 
 ADMIN_ID = "admin"
+OF_A_PERSON: Final = 100
+"""Keys of one person that are good at a time: more are a mistake, or somebody with their token."""
+OF_A_TENANT: Final = 10_000
+"""The same of a tenant, unless an operator makes them."""
+_ALL: Final = 1 << 31
 
 
 class KeyDesk:
@@ -231,7 +238,28 @@ class KeyDesk:
         if self._store.find(key.id, None) is not None:
             message = f"There is a key '{key.id}' already."
             raise InvalidRequest(message, status=409, code="already_exists", param="id")
+        self._check_room(minter, key)
         self._store.add(key)
+
+    def _check_room(self, minter: VirtualKey, key: VirtualKey) -> None:
+        """Raise where a person, or a tenant, would have too many keys: every worker holds all."""
+        own = self._store.page(key.tenant, None, _ALL, None, key.user) if key.user else ()
+        if self._good(own) >= OF_A_PERSON:
+            message = f"'{key.user}' has {OF_A_PERSON} keys that are good, which is the most."
+        elif may(minter, Permission.ALL_TENANTS):
+            return
+        elif self._good(self._store.list(key.tenant)) >= OF_A_TENANT:
+            message = f"The tenant has {OF_A_TENANT:,} keys that are good, which is the most."
+        else:
+            return
+        raise InvalidRequest(f"{message} Revoke some first.", status=409, code="too_many_keys")
+
+    def _good(self, keys: Iterable[VirtualKey]) -> int:
+        now_ms = self._now_ms()
+        return sum(
+            each.revoked_ms is None and (each.expires_ms is None or each.expires_ms > now_ms)
+            for each in keys
+        )
 
     def _check(self, minter: VirtualKey, key: VirtualKey) -> None:
         """Raise where a key would reach further than the minter, its holder or its tenant."""

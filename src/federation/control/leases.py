@@ -18,11 +18,12 @@ WINDOW_MS = 60_000
 
 
 def limits_of(deployments: Iterable[Deployment]) -> dict[str, int]:
-    """The limits to keep, by the name that workers ask under: `rpm/<provider>`."""
+    """The limits to keep, by the names that workers ask under: `rpm/<provider>`, `tpm/...`."""
+    providers = {each.provider.id: each.provider.limits for each in deployments}
     return {
-        f"rpm/{deployment.provider.id}": deployment.provider.limits.rpm
-        for deployment in deployments
-        if deployment.provider.limits.rpm is not None
+        name: amount
+        for provider, limits in providers.items()
+        for name, amount in limits.wanted(provider, limits.rpm or 0, limits.tpm or 0)
     }
 
 

@@ -14,13 +14,17 @@ from collections.abc import Callable
 
 from federation.control.ingest import Ingest, Progress
 from federation.control.ports import CallStore
-from federation.control.threads import Errands
+from federation.control.threads import LATER, Errands
 from federation.errors import NotFound, Unavailable
 from federation.storage.entries import RUNNING, CallEntry, CallFilter, Sum
 
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.2
+BUSY_ROUND_S = 1.0
+"""Between two rounds while much comes in: what a round costs by itself is then shared by many."""
+BUSY_LINES = 200
+"""A second, from which on it is much."""
 LONGEST_PAUSE_S = 1.0
 """Between two rounds while they fail."""
 
@@ -35,7 +39,7 @@ class Ledger:
         self._ingest = ingest
         self._reads = errands
         self._probe = probe
-        self._follower = Errands("ingest")
+        self._follower = Errands("ingest", LATER)
         self.writable = True
         """Whether the store took the last write, or a trial of one."""
         self._readable = True
@@ -51,8 +55,12 @@ class Ledger:
         """Take journals in until cancelled. Raises only what is a bug."""
         pause = ROUND_S
         while True:
-            done = await self._catch_up()
-            pause = ROUND_S if done else min(2 * pause, LONGEST_PAUSE_S)
+            before = self.progress.lines
+            if await self._catch_up():
+                busy = self.progress.lines - before > BUSY_LINES * pause
+                pause = BUSY_ROUND_S if busy else ROUND_S
+            else:
+                pause = min(2 * pause, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)
 
     async def catch_up(self) -> bool:

@@ -42,7 +42,7 @@ class Limiting:
     def start(self, link: LinkServer) -> list[asyncio.Task[None]]:
         """Serve the workers of this link from now on; the tasks go on for ever."""
         self._link = link
-        self._publish(tuple(self.desk.book.by_id.values()), self.desk.book.tiers)
+        self._publish(tuple(self.desk.book.limits.values()), self.desk.book.tiers)
         self._tasks = [
             asyncio.create_task(self.rates.run()),
             asyncio.create_task(self.watch.run()),

@@ -12,7 +12,7 @@ from typing import Final
 
 from federation.control.limits_ports import LimitStore, MeterStore
 from federation.control.permissions import Permission, home, may, no_tenant, reach, tenant_seen
-from federation.control.subjects import check_name, check_subject
+from federation.control.subjects import check_name, check_room, check_subject, meant
 from federation.control.tenancy_ports import TenancyStore
 from federation.control.tenancy_tags import check_tag
 from federation.control.threads import Errands
@@ -35,8 +35,6 @@ from federation.pricing.meters import State
 
 OURS: Final = ("default.", "tier.")
 """How the ids of the configuration's and the tiers' limits begin."""
-MOST: Final = 10_000
-"""Limits of a gateway: each worker holds all of them."""
 
 InForce = tuple[tuple[Limit, ...], dict[str, str]]
 
@@ -75,15 +73,15 @@ class LimitDesk:
         seen = reach(asker, tenant)
         return [each for each in self._in_force[0] if self._seen(each, seen)]
 
-    async def get(self, asker: VirtualKey, limit: str) -> Limit:
-        """One limit. Raises `NotFound`."""
-        found = self.book.by_id.get(limit)
+    async def get(self, asker: VirtualKey, limit: str, tenant: str | None = None) -> Limit:
+        """One limit. Raises `NotFound`, and `InvalidRequest` where several tenants have it."""
+        found = meant(self.book.limits, asker, limit, tenant, EVERY)
         if found is None or not self._seen(found, reach(asker, None)):
             raise _no_limit(limit)
         return found
 
     async def save(self, asker: VirtualKey, limit: Limit, if_match: str | None = None) -> Limit:
-        """Keep a limit in the place of any with its id, in force on every worker within a
+        """Keep a limit in the place of its tenant's with its id, in force on every worker within a
         second. What was counted stays counted where the way of counting is the same. Raises
         `InvalidRequest` (412 where it is in another state than `if_match` says), `NotFound`,
         `Forbidden`."""
@@ -92,13 +90,19 @@ class LimitDesk:
         await self.refresh()
         return limit
 
-    async def remove(self, asker: VirtualKey, limit: str, if_match: str | None = None) -> None:
+    async def remove(
+        self,
+        asker: VirtualKey,
+        limit: str,
+        if_match: str | None = None,
+        tenant: str | None = None,
+    ) -> None:
         """End a limit. Raises as `save` does."""
         if limit.startswith(OURS):
-            await self.get(asker, limit)
+            await self.get(asker, limit, tenant)
             message = "This limit is the configuration's or a tier's: change it there."
             raise InvalidRequest(message, status=409, code="limit_not_set_here")
-        await self._errands.run(self._remove, asker, limit, if_match)
+        await self._errands.run(self._remove, asker, limit, if_match, tenant)
         await self.refresh()
 
     async def counted(self, asker: VirtualKey, limit: Limit) -> tuple[Meter, State] | None:
@@ -142,12 +146,9 @@ class LimitDesk:
             place = home(asker, limit.tenant)
             if self._tenancy.tenants.find(place, place) is None:
                 raise no_tenant(place)
-        before = self._store.find(limit.id, None)
+        before = self._store.find(limit.tenant, limit.id)
         if before is None:
-            if len(self._store.list(None)) >= MOST:
-                raise InvalidRequest(f"There are {MOST} limits already.", status=409)
-        elif reach(asker, None) not in (None, before.tenant) or before.tenant != limit.tenant:
-            raise _no_limit(limit.id)
+            check_room("limits", len(self._store.list(limit.tenant)))
         else:
             _check_scope(asker, before)
             check_tag(before, if_match)
@@ -156,13 +157,16 @@ class LimitDesk:
             check_subject(self._tenancy, limit.tenant, limit.scope.value, limit.subject)
         self._store.save(limit)
 
-    def _remove(self, asker: VirtualKey, limit: str, if_match: str | None) -> None:
-        found = self._store.find(limit, reach(asker, None))
+    def _remove(
+        self, asker: VirtualKey, limit: str, if_match: str | None, tenant: str | None
+    ) -> None:
+        kept = {(each.tenant, each.id): each for each in self._store.list(reach(asker, tenant))}
+        found = meant(kept, asker, limit, tenant)
         if found is None:
             raise _no_limit(limit)
         _check_scope(asker, found)
         check_tag(found, if_match)
-        self._store.remove(limit, found.tenant)
+        self._store.remove(found.tenant, limit)
 
 
 def _own_terms(tenant: Tenant) -> Limit | None:

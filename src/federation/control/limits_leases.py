@@ -278,7 +278,7 @@ class RateDesk:
 
     def _meter(self, want: MeterWant) -> Meter:
         """The meter under the limit that is in force here, which may be newer."""
-        limit = self._book().by_id.get(meter_limit(want.meter))
+        limit = self._book().limits.get(meter_limit(want.meter))
         if limit is None:
             return Meter(want.meter, Method(want.method), want.amount, want.burst, want.window_ms)
         burst = limit.burst or limit.amount

@@ -16,18 +16,18 @@ class LimitStore(Protocol):
     """The limits that people have set. Each belongs to one tenant, or to `limits.EVERY`."""
 
     def save(self, limit: Limit) -> None:
-        """Keep a limit in the place of any with its id."""
+        """Keep a limit in the place of any of its tenant's with its id."""
         ...
 
-    def find(self, limit: str, tenant: str | None) -> Limit | None:
-        """One limit; None where there is none, or it is another tenant's (None: any tenant)."""
+    def find(self, tenant: str, limit: str) -> Limit | None:
+        """One of a tenant's limits; None where it has none of this id."""
         ...
 
     def list(self, tenant: str | None) -> list[Limit]:
         """A tenant's limits (None: everyone's), oldest first."""
         ...
 
-    def remove(self, limit: str, tenant: str | None) -> bool:
+    def remove(self, tenant: str, limit: str) -> bool:
         """End a limit. False where `find` would find none."""
         ...
 

@@ -119,6 +119,8 @@ class LinkServer:
         self._limits = frame(LimitsFrame(pack_limits((), {})))
         self._board: deque[Measure] = deque(maxlen=BOARD_LENGTH)
         self._sessions: set[Session] = set()
+        self.greeted = asyncio.Event()
+        """Set once any worker was told everything that it needs to answer."""
         self._alone = asyncio.Event()
         self._alone.set()
         self._server: asyncio.Server | None = None
@@ -250,6 +252,7 @@ class LinkServer:
         state += self._budgets + self._limits
         writer.write(state + b"".join(map(frame, greeting)))
         self._sessions.add(session)
+        self.greeted.set()
         self._alone.clear()
         self._on_joined()
         try:

@@ -182,7 +182,7 @@ class MoneyDesk:
                 self._on_alarm(alarm)
 
     def _want(self, want: PotWant) -> Want:
-        budget = self._book().by_id.get(pot_budget(want.pot))
+        budget = self._book().budgets.get(pot_budget(want.pot))
         cap, hard = want.cap_nano, want.hard
         if budget is not None:
             cap, hard = budget.limit_nano, budget.hard

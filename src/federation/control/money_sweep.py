@@ -27,7 +27,7 @@ def long_over(book: BudgetBook, now_ms: int) -> Callable[[str], bool]:
     """Whether a pot, by its id, is of a period long over."""
 
     def over(pot: str) -> bool:
-        end_ms = pot_end_ms(pot, book.by_id.get(pot_budget(pot)))
+        end_ms = pot_end_ms(pot, book.budgets.get(pot_budget(pot)))
         return end_ms is not None and end_ms + KEPT_MS < now_ms
 
     return over

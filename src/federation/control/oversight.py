@@ -93,6 +93,7 @@ class Oversight:
     async def look(self) -> None:
         """One look: records that are due, certifications, the evidence log, remedies by rule."""
         self._note()
+        await self._errands.run(self.approvals.settle)
         every = (*self._stale(), *self._standstill())
         seen = [each for each in every if (each.policy, each.call) not in self._told]
         if seen:

@@ -2,17 +2,16 @@
 
 The trap: a remedy is itself a change that can hurt. What reaches further than one key, or
 cannot be undone, waits until another person has approved it; a rule does only what can be
-undone or what somebody has yet to approve, and so many a day.
+undone or what somebody has yet to approve, and so many a day. And replicas decide at the same
+time: whoever acts has put the remedy into a state of its own before, by compare-and-set.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
-
-import msgspec
 
 from federation.config.settings import Remedying
 from federation.control.approvals import FEDERATION, ApprovalDesk
@@ -20,6 +19,7 @@ from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
 from federation.control.permissions import Permission, may
 from federation.control.providers import ProviderDesk
+from federation.control.remedies_doing import UNDONE, Deeds
 from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
@@ -51,7 +51,11 @@ ACTIONS: Final = (
 )
 _SECOND: Final = frozenset({"revoke_key", "disable_provider"})
 """Another person has to approve these."""
-_UNDONE: Final = frozenset({"disable_key", "disable_provider"})
+_PASSED_ON: Final = frozenset({"enforce_policy", "open_approval"})
+"""These have a way of their own of being approved."""
+_DECIDING, _UNDOING = "deciding", "undoing"
+_STUCK_MS: Final = 120_000
+"""Who took a remedy and has done nothing with it for so long is dead: another may take it."""
 _NEEDS: Final = {
     "disable_key": Permission.CHANGE_KEYS,
     "revoke_key": Permission.CHANGE_KEYS,
@@ -61,16 +65,6 @@ _NEEDS: Final = {
 }
 _DAY_MS: Final = 86_400_000
 _APPROVAL_DAYS: Final = 7
-
-
-class _Before(msgspec.Struct, frozen=True):
-    """What a key or provider was, to be put back."""
-
-    expires_ms: int | None = None
-    enabled: bool = True
-
-
-_read = msgspec.json.Decoder(_Before).decode
 
 
 class RemedyDesk:
@@ -90,20 +84,14 @@ class RemedyDesk:
     ) -> None:
         self._desk = desk
         self._store = store
-        self._keys = keys
         self._issued = issued
-        self._providers = providers
         self._approvals = approvals
         self._policies = policies
         self._notes = notebook
         self._errands = errands
-        self._turn = asyncio.Lock()
-        """Who decides sees what was decided before, and what came of it."""
-        self._do: dict[str, Callable[[VirtualKey | None, str], Awaitable[str]]] = {
-            "disable_key": self._disable_key,
-            "revoke_key": self._revoke_key,
-            "disable_provider": self._disable_provider,
-        }
+        self._per_day = 0
+        """Of rules, as they were last looked at."""
+        self._deeds = Deeds(keys, issued, providers, desk.tenant_of, notebook.now_ms, errands)
 
     async def propose(
         self, asker: VirtualKey | None, violation: str, action: str, subject: str = ""
@@ -121,56 +109,52 @@ class RemedyDesk:
         if found.state is State.RESOLVED:
             message = "This violation is resolved already."
             raise InvalidRequest(message, status=409, code="violation_resolved")
-        by = FEDERATION if asker is None else asker.id
         made = Remedy(
-            new_id("rem"),
+            _rule_id(violation, action) if asker is None else new_id("rem"),
             violation,
             action,
             subject or _subject(found, action),
             "proposed",
-            by,
+            _who(asker),
             self._notes.now_ms(),
         )
-        if action in self._do:
+        if action in _SECOND:
             self._note(found, made)
             await self._errands.run(self._store.add_remedy, made)
-            if action in _SECOND:
-                return made
-            return await self._carry_out(asker, found, made)
-        made = replace(made, subject=await self._pass_on(asker, found, made), state="done")
-        self._note(found, made)
-        await self._errands.run(self._store.add_remedy, made)
-        return made
+            return made
+        return await self._at_once(asker, found, made)
 
     async def decide(self, asker: VirtualKey, remedy: str, *, approve: bool) -> Remedy:
         """Do what was proposed, or reject it. Raises `NotFound`, `Forbidden` where who approves
-        is who proposed it, and `InvalidRequest` where it is decided already."""
-        async with self._turn:
-            found, violation = await self._remedy(asker, remedy)
-            _check_may(asker, found.action)
-            if found.state != "proposed":
-                raise _over(found)
-            if not approve:
-                return await self._changed(asker, violation, found, "rejected", found.before)
-            own = asker is ANONYMOUS or asker.id == found.proposed_by
-            if own or await self._same(asker, found):
-                raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
-            return await self._carry_out(asker, violation, found)
+        is who proposed it, and `InvalidRequest` where it is decided already, or is being decided
+        by somebody else, at whichever replica."""
+        found, violation = await self._remedy(asker, remedy)
+        _check_may(asker, found.action)
+        if not self._free(found, "proposed", _DECIDING):
+            raise _over(found)
+        own = asker is ANONYMOUS or asker.id == found.proposed_by
+        if approve and (own or await self._same(asker, found)):
+            raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
+        taken = await self._take(asker, found, _DECIDING)
+        if approve:
+            return await self._carry_out(asker, violation, taken)
+        return await self._changed(asker, violation, taken, "rejected")
 
     async def undo(self, asker: VirtualKey, remedy: str) -> Remedy:
-        """Put back what was before. Raises `NotFound`, and `InvalidRequest` where it cannot be."""
-        async with self._turn:
-            found, violation = await self._remedy(asker, remedy)
-            _check_may(asker, found.action)
-            if found.state != "done" or found.action not in _UNDONE:
-                message = f"What is {found.state} under '{found.action}' cannot be undone here."
-                raise InvalidRequest(message, status=409, code="not_undoable")
-            before = _read(found.before)
-            if found.action == "disable_key":
-                await self._end_key(asker, found.subject, before.expires_ms)
-            elif before.enabled:
-                await self._providers.enable(found.subject, asker, force=True)
-            return await self._changed(asker, violation, found, "undone", found.before)
+        """Put back what was before. Raises `NotFound`, and `InvalidRequest` where it cannot be,
+        or somebody else is at it."""
+        found, violation = await self._remedy(asker, remedy)
+        _check_may(asker, found.action)
+        if found.action not in UNDONE or not self._free(found, "done", _UNDOING):
+            message = f"What is {found.state} under '{found.action}' cannot be undone here."
+            raise InvalidRequest(message, status=409, code="not_undoable")
+        taken = await self._take(asker, found, _UNDOING)
+        try:
+            await self._deeds.undo(asker, taken.action, taken.subject, taken.before)
+            return await self._changed(asker, violation, taken, "undone")
+        except BaseException:
+            await self._errands.run(self._store.change_remedy, replace(taken, state="done"), taken)
+            raise
 
     async def look(self, rules: Remedying) -> int:
         """Do what rules say about violations that escalated; how much was done.
@@ -182,6 +166,7 @@ class RemedyDesk:
         if not rules.actions:
             return done
         wanted = ViolationFilter(None, 500, state=State.OPEN)
+        self._per_day = rules.per_day
         for violation in await self._errands.run(self._store.page, wanted):
             if not violation.escalated or await self._dealt_with(violation):
                 continue
@@ -200,33 +185,77 @@ class RemedyDesk:
         try:
             await self.propose(None, violation.id, action)
         except (InvalidRequest, NotFound):
-            return False  # it does not fit this violation, or its key is gone
+            return False  # it does not fit this violation, its key is gone, or a replica was first
         return True
 
-    async def _carry_out(
-        self, asker: VirtualKey | None, violation: Violation, remedy: Remedy
+    async def _at_once(
+        self, asker: VirtualKey | None, violation: Violation, made: Remedy
     ) -> Remedy:
-        before = await self._do[remedy.action](asker, remedy.subject)
-        return await self._changed(asker, violation, remedy, "done", before)
+        """Keep a remedy that nobody has to approve here as one that is being done, and do it.
+        What cannot be passed on is not kept."""
+        before = await self._deeds.before(made.action, made.subject)
+        taken = replace(
+            made,
+            state=_DECIDING,
+            decided_by=_who(asker),
+            decided_ms=made.proposed_ms,
+            before=before,
+        )
+        per_day = self._per_day if asker is None else None
+        since_ms = made.proposed_ms - _DAY_MS
+        if not await self._errands.run(self._store.add_remedy, taken, per_day, since_ms):
+            raise _over(taken)
+        try:
+            if made.action in _PASSED_ON:
+                subject = await self._pass_on(asker, violation, made)
+                made = replace(made, subject=subject, state="done")
+            self._note(violation, made)
+        except BaseException:
+            await self._errands.run(self._store.drop_remedy, taken)
+            raise
+        if made.action not in _PASSED_ON:
+            return await self._carry_out(asker, violation, taken)
+        await self._errands.run(self._store.change_remedy, made, taken)
+        return made
 
-    async def _changed(
-        self,
-        asker: VirtualKey | None,
-        violation: Violation,
-        remedy: Remedy,
-        state: str,
-        before: str,
+    async def _carry_out(
+        self, asker: VirtualKey | None, violation: Violation, taken: Remedy
     ) -> Remedy:
-        after = replace(
-            remedy,
+        try:
+            await self._deeds.do(asker, taken.action, taken.subject)
+            return await self._changed(asker, violation, taken, "done")
+        except BaseException:
+            back = replace(taken, state="proposed", decided_by="", decided_ms=0, before="")
+            await self._errands.run(self._store.change_remedy, back, taken)
+            raise
+
+    def _free(self, remedy: Remedy, state: str, taken: str) -> bool:
+        """Whether it is in this state, or was taken in it by somebody who died since."""
+        stuck = remedy.decided_ms + _STUCK_MS < self._notes.now_ms()
+        return remedy.state == state or (remedy.state == taken and stuck)
+
+    async def _take(self, asker: VirtualKey, found: Remedy, state: str) -> Remedy:
+        """Have it for oneself, whoever else asks at any replica. Raises `InvalidRequest`."""
+        # What somebody who died may have changed already was kept before that.
+        before = found.before or await self._deeds.before(found.action, found.subject)
+        taken = replace(
+            found,
             state=state,
-            decided_by=FEDERATION if asker is None else asker.id,
+            decided_by=asker.id,
             decided_ms=self._notes.now_ms(),
             before=before,
         )
+        if not await self._errands.run(self._store.change_remedy, taken, found):
+            raise _over(taken)
+        return taken
+
+    async def _changed(
+        self, asker: VirtualKey | None, violation: Violation, taken: Remedy, state: str
+    ) -> Remedy:
+        after = replace(taken, state=state, decided_by=_who(asker), decided_ms=self._notes.now_ms())
         self._note(violation, after)
-        if not await self._errands.run(self._store.change_remedy, after, remedy.state):
-            raise _over(remedy)
+        if not await self._errands.run(self._store.change_remedy, after, taken):
+            raise _over(taken)
         return after
 
     async def _pass_on(self, asker: VirtualKey | None, violation: Violation, remedy: Remedy) -> str:
@@ -259,34 +288,6 @@ class RemedyDesk:
         if violation.rule != "approval" or not names:
             raise InvalidRequest("No approval would have let this call pass.", param="action")
         return names[0]
-
-    async def _disable_key(self, asker: VirtualKey | None, key: str) -> str:
-        before = await self._end_key(asker, key, self._notes.now_ms())
-        return msgspec.json.encode(_Before(expires_ms=before)).decode()
-
-    async def _end_key(self, asker: VirtualKey | None, key: str, at_ms: int | None) -> int | None:
-        """Let a key expire then; when it would have before. Raises `NotFound`."""
-        found: list[int | None] = []
-
-        def edit(before: VirtualKey) -> VirtualKey:
-            found.append(before.expires_ms)
-            return replace(before, expires_ms=at_ms)
-
-        tenant = None if asker is None else self._desk.tenant_of(asker)
-        if await self._errands.run(self._issued.change, tenant, key, edit) is None:
-            raise NotFound(f"There is no key '{key}' that was issued here.", param="subject")
-        await self._keys.refresh()
-        return found[-1]
-
-    async def _revoke_key(self, asker: VirtualKey | None, key: str) -> str:
-        assert asker is not None  # noqa: S101 - somebody approved it
-        await self._keys.revoke(asker, key)
-        return ""
-
-    async def _disable_provider(self, asker: VirtualKey | None, provider: str) -> str:
-        assert asker is not None  # noqa: S101 - somebody approved it
-        await self._providers.disable(provider, asker)
-        return msgspec.json.encode(_Before()).decode()
 
     async def _same(self, asker: VirtualKey, remedy: Remedy) -> bool:
         """Whether the key that proposed is another one of the same person."""
@@ -337,6 +338,15 @@ class RemedyDesk:
             raise Unavailable(error.message, code=error.code) from error
 
 
+def _who(asker: VirtualKey | None) -> str:
+    return FEDERATION if asker is None else asker.id
+
+
+def _rule_id(violation: str, action: str) -> str:
+    """The same at every replica, so that only one of them makes it."""
+    return "rem_" + hashlib.sha256(f"{violation}|{action}".encode()).hexdigest()[:24]
+
+
 def _check_may(asker: VirtualKey | None, action: str) -> None:
     """Raise `Forbidden` where somebody could not do this without a violation, too."""
     if asker is not None and not may(asker, _NEEDS[action]):
@@ -359,4 +369,6 @@ def _subject(violation: Violation, action: str) -> str:
 
 def _over(remedy: Remedy) -> FederationError:
     message = f"This remedy is {remedy.state} already."
+    if remedy.state in (_DECIDING, _UNDOING):
+        message = "Somebody else is at this remedy just now. Look at it again in a moment."
     return InvalidRequest(message, status=409, code="already_decided")

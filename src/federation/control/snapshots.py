@@ -12,8 +12,7 @@ from dataclasses import replace
 
 from federation.config.settings import Loaded
 from federation.control.frames import pack_snapshot
-from federation.dialects.operations.table import OPERATION_UPSTREAMS
-from federation.dialects.table import UPSTREAMS
+from federation.dialects.spoken import speaks
 from federation.domain.catalogue import Deployment, Provider
 from federation.domain.snapshot import Snapshot
 from federation.storage.entries import Override
@@ -50,18 +49,14 @@ def compile_snapshot(
     return replace(snapshot, digest=_digest(snapshot))
 
 
-def _spoken(item: Deployment) -> bool:
-    dialect = item.provider.dialect
-    return dialect in UPSTREAMS or any(
-        (operation, dialect) in OPERATION_UPSTREAMS for operation in item.operations
-    )
-
-
 def _never_mixed(deployments: list[Deployment]) -> tuple[Deployment, ...]:
     """Leave the simulated out as soon as one that is not could answer: a made-up answer must
     never stand in for a real one. Whose dialect this build does not speak cannot answer."""
     real = [item for item in deployments if not item.provider.simulated]
-    if any(item.usable and item.enabled and _spoken(item) for item in real):
+    if any(
+        item.usable and item.enabled and speaks(item.provider.dialect, item.operations)
+        for item in real
+    ):
         return tuple(real)
     return tuple(deployments)
 

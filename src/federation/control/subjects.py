@@ -1,14 +1,24 @@
-"""Whom a budget or a limit may be about: what both ask before they are kept. Pure but for the
-look-ups; raises `NotFound` and `InvalidRequest`."""
+"""What budgets and limits ask alike: whom one may be about, and which one is meant by an id.
+Pure but for the look-ups; raises `NotFound` and `InvalidRequest`.
+
+The trap: an id is unique in its tenant only, so that nobody learns from a refusal which ids
+others have. Who sees every tenant may have to say which one is meant.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
+from federation.control.permissions import reach
 from federation.control.tenancy_ports import TenancyStore
+from federation.domain.access import VirtualKey
 from federation.errors import InvalidRequest, NotFound
 
+MOST: Final = 1_000
+"""Budgets, and limits, that a tenant may set: each worker holds those of all."""
+T = TypeVar("T")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 
 
@@ -29,3 +39,34 @@ def check_subject(tenancy: TenancyStore, tenant: str, scope: str, subject: str) 
         raise NotFound(f"There is no team '{subject}'.", param="subject")
     if scope == "user" and tenancy.users.find(tenant, subject) is None:
         raise NotFound(f"There is no user '{subject}'.", param="subject")
+
+
+def meant(
+    kept: Mapping[tuple[str, str], T],
+    asker: VirtualKey,
+    name: str,
+    tenant: str | None,
+    shared: str | None = None,
+) -> T | None:
+    """What an asker means by an id: the tenant's, where one is named, else what they can see.
+    `shared` is whose are about every tenant.
+
+    Raises `NotFound` for a tenant that they cannot see, and `InvalidRequest` where several
+    tenants have something of this id, and the asker sees them.
+    """
+    seen = reach(asker, tenant)
+    if seen is not None:
+        own = kept.get((seen, name))
+        return own if own is not None or shared is None else kept.get((shared, name))
+    found = [each for (_, known), each in kept.items() if known == name]
+    if len(found) > 1:
+        message = f"Several tenants have '{name}': say with 'tenant' whose you mean."
+        raise InvalidRequest(message, status=409, code="tenant_needed", param="tenant")
+    return found[0] if found else None
+
+
+def check_room(kind: str, count: int) -> None:
+    """Refuse one more than a tenant may have."""
+    if count >= MOST:
+        message = f"A tenant may set {MOST:,} {kind}, and has them. Remove one, or use '*'."
+        raise InvalidRequest(message, status=409, code="too_many")

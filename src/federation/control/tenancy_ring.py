@@ -28,6 +28,7 @@ def in_force(
     suspended = {tenant.id for tenant in tenants if tenant.suspended}
     people = {(user.tenant, user.id): user for user in users}
     former = {each.key: each for each in retired}
+    most = {tenant.id: tenant.quota.providers for tenant in tenants}
     for key in keys:
         ended = key.expires_ms is not None and key.expires_ms <= now_ms
         if key.revoked_ms is not None or ended or key.tenant in suspended:
@@ -35,6 +36,8 @@ def in_force(
         held = _held(key, people)
         if held is None:
             continue
+        if (providers := most.get(key.tenant)) is not None:
+            held = replace(held, most_providers=providers)
         yield held
         if (old := former.get(key.id)) is not None and old.until_ms > now_ms:
             end = old.until_ms if key.expires_ms is None else min(old.until_ms, key.expires_ms)

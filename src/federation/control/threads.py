@@ -2,23 +2,33 @@
 
 The trap: the store's thread is one. Two changes can therefore never interleave, and one
 that takes long holds up the next; ingest has another thread, so reads stay quick under load.
+Where calls wait for the processor, threads that nobody waits for stand back (`niceness`): they
+work in bursts, and a burst on a worker's core would be somebody's latency.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
+LATER = 10
+"""The niceness of work that is done after an answer: a tenth of the share of what answers."""
+
 
 class Errands:
     """One thread; `await run(...)` from the loop."""
 
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+    def __init__(self, name: str, niceness: int = 0) -> None:
+        self._pool = ThreadPoolExecutor(
+            1, thread_name_prefix=name, initializer=_stand_back, initargs=(niceness,)
+        )
 
     async def run(self, errand: Callable[..., T], *args: object) -> T:
         """Do it in the thread. A cancelled caller does not stop it: it runs to its end."""
@@ -27,3 +37,15 @@ class Errands:
     def close(self) -> None:
         """Finish what runs and end the thread."""
         self._pool.shutdown()
+
+
+def _stand_back(niceness: int) -> None:
+    """Give this thread a lower priority than the rest of the process.
+
+    On Linux alone threads have priorities of their own, against POSIX, by their number.
+    """
+    if niceness and sys.platform == "linux":
+        thread = threading.get_native_id()
+        # From where the process stands: to go up from there would need a privilege.
+        now = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, now + niceness))

@@ -59,7 +59,7 @@ class ViolationDesk:
         seen: list[Sighting] = []
         for line in lines:
             record = line.record
-            if isinstance(record, Ended) and (record.refusals or record.watched or record.findings):
+            if type(record) is Ended and (record.refusals or record.watched or record.findings):
                 seen += sightings(
                     record.call,
                     record.at_ms,

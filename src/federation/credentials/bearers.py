@@ -36,7 +36,7 @@ from federation.credentials.subjects import (
 from federation.domain.access import VirtualKey
 from federation.domain.sign_in import TokenRing, TrustedIssuer
 from federation.domain.snapshot import KeyRing
-from federation.domain.tenancy import User
+from federation.domain.tenancy import Quota, User
 from federation.errors import ConfigError, Unauthorized
 from federation.ports import KeyFinder
 
@@ -79,6 +79,7 @@ class Bearers:
         self._by_id: dict[str, VirtualKey] = {}
         self._people: dict[tuple[str, str], User] = {}
         self._tenants: frozenset[str] = frozenset()
+        self._quotas: Mapping[str, Quota] = {}
         self._checked: dict[str, _Checked] = {}
         self._admitted: dict[str, tuple[float, VirtualKey]] = {}
 
@@ -90,6 +91,7 @@ class Bearers:
         self._by_id = {key.id: key for key in reversed(ring.keys)}
         self._people = {(user.tenant, user.id): user for user in ring.people}
         self._tenants = ring.tenants
+        self._quotas = ring.quotas
         self._admitted = {}
 
     def trust(self, ring: TokenRing) -> None:
@@ -195,7 +197,7 @@ class Bearers:
         user = self._people.get((tenant, name))
         if user is None or user.suspended or tenant not in self._tenants:
             raise ended()
-        return as_key(user)
+        return self._asking(user)
 
     def _stranger(self, claims: Claims, issuer: TrustedIssuer) -> VirtualKey:
         """A person of somebody else's. Who is written here has the rights that are written here."""
@@ -205,7 +207,11 @@ class Bearers:
             raise refused()
         if known is not None and known.suspended:
             raise refused()
-        return as_key(known or said)
+        return self._asking(known or said)
+
+    def _asking(self, user: User) -> VirtualKey:
+        quota = self._quotas.get(user.tenant)
+        return as_key(user, None if quota is None else quota.providers)
 
 
 def _issuer_of(token: str) -> str:

@@ -35,7 +35,7 @@ def user_of(issuer: TrustedIssuer, more: Mapping[str, Any]) -> User:
     return User(name, tenant, shown or name, 0, _role(rules, more), _team(rules, more), email)
 
 
-def as_key(user: User) -> VirtualKey:
+def as_key(user: User, most_providers: int | None = None) -> VirtualKey:
     """A person as somebody who asks, without a key of theirs."""
     return VirtualKey(
         id=f"{USER_SUBJECT}{user.tenant}/{user.id}",
@@ -46,6 +46,7 @@ def as_key(user: User) -> VirtualKey:
         created_ms=user.created_ms,
         team=user.team,
         user=user.id,
+        most_providers=most_providers,
     )
 
 

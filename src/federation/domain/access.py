@@ -42,6 +42,9 @@ class VirtualKey:
     """The id of the person whose it is; empty is nobody's."""
     scopes: tuple[str, ...] = ()
     """Permissions that it is limited to (`control.permissions`); empty is all of its role's."""
+    most_providers: int | None = None
+    """Different providers that its tenant's tier leaves it; known where it is in force, never
+    kept with it."""
 
     def allows(self, permission: str) -> bool:
         """Whether its scopes leave it this permission, where its role has it."""

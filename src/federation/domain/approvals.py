@@ -33,6 +33,8 @@ class Change(str, Enum):
     """It says this from now on."""
     ENFORCE = "enforce"
     """The one of this name in the files decides, whatever mode it is written with."""
+    FILE = "file"
+    """A file says this, or holds it no more, where files have to be approved."""
     RETIRE = "retire"
     """Nothing that was proposed before holds any more; what files say does."""
 
@@ -65,7 +67,7 @@ class PolicyVersion:
     """Counts up for each name, from 1."""
     change: Change
     policy: Policy | None = None
-    """What is to hold, under `Change.SET`."""
+    """What is to hold, under `Change.SET` and `Change.FILE`."""
     body: str = ""
     """The same as it was written."""
 

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from federation.errors import InvalidRequest
 
+Owned = tuple[str, str]
+"""A tenant and the id of one of its budgets: an id is unique in its tenant."""
 EACH: Final = "*"
 """As a subject: everyone of this scope has the whole limit for itself."""
 _CACHED: Final = 4096
@@ -191,9 +193,10 @@ def pot_tenant(pot: str) -> str:
     return pot.rsplit("/", 3)[0]
 
 
-def pot_budget(pot: str) -> str:
+def pot_budget(pot: str) -> Owned:
     """The budget of a pot, by the pot's id."""
-    return pot.rsplit("/", 3)[1]
+    tenant, budget, _, _ = pot.rsplit("/", 3)
+    return tenant, budget
 
 
 def pot_end_ms(pot: str, budget: Budget | None) -> int | None:
@@ -223,22 +226,22 @@ def pot_of(budget: Budget, subject: str, at_ms: int) -> tuple[Pot, int]:
 
 
 class BudgetBook:
-    """Every budget in force, by what it is attached to."""
+    """Every budget in force: by what it is attached to, and by its tenant and id."""
 
     def __init__(self, budgets: Iterable[Budget]) -> None:
-        self._budgets: dict[tuple[str, Scope, str], list[Budget]] = {}
-        self.by_id: dict[str, Budget] = {}
+        self._attached: dict[tuple[str, Scope, str], list[Budget]] = {}
+        self.budgets: dict[Owned, Budget] = {}
         for budget in budgets:
-            self.by_id[budget.id] = budget
+            self.budgets[budget.tenant, budget.id] = budget
             place = (budget.tenant, budget.scope, budget.subject)
-            self._budgets.setdefault(place, []).append(budget)
-        self.scopes = frozenset(budget.scope for budget in self.by_id.values())
+            self._attached.setdefault(place, []).append(budget)
+        self.scopes = frozenset(budget.scope for budget in self.budgets.values())
         """What any budget is attached to; empty where there is none."""
         self._found: dict[Spender, tuple[int, int, tuple[Pot, ...]]] = {}
 
     def pots(self, spender: Spender, at_ms: int) -> tuple[Pot, ...]:
         """What a call of `spender` at this moment is charged to, in the order of their ids."""
-        if not self._budgets:
+        if not self._attached:
             return ()
         found = self._found.get(spender)
         if found is None or not found[0] <= at_ms < found[1]:
@@ -252,7 +255,7 @@ class BudgetBook:
         pots: dict[str, Pot] = {}
         for scope, subject in _subjects(spender):
             for named in (subject, EACH):
-                for budget in self._budgets.get((spender.tenant, scope, named), ()):
+                for budget in self._attached.get((spender.tenant, scope, named), ()):
                     pot, start = pot_of(budget, subject, at_ms)
                     since = max(since, start)
                     until = until if pot.end_ms is None else min(until, pot.end_ms)

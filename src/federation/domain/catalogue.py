@@ -135,6 +135,18 @@ class Limits:
     tpm: int | None = None
     concurrency: int | None = None
 
+    @property
+    def leased(self) -> bool:
+        """Whether a minute has a limit, of which workers lease parts."""
+        return self.rpm is not None or self.tpm is not None
+
+    def wanted(self, provider: str, requests: int, tokens: int) -> list[tuple[str, int]]:
+        """What to lease for so many, and under which names; never more than there is."""
+        found = [] if self.rpm is None else [(f"rpm/{provider}", min(requests, self.rpm))]
+        if self.tpm is not None and tokens:
+            found.append((f"tpm/{provider}", min(tokens, self.tpm)))
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -19,6 +19,8 @@ from federation.domain.budgets import EACH, Period, span
 from federation.domain.tenancy import TIERS, Tier
 from federation.errors import InvalidRequest
 
+Owned = tuple[str, str]
+"""A tenant, or `EVERY`, and the id of one of its limits: an id is unique in its tenant."""
 EVERY: Final = "*"
 """As a tenant: this limit is the operator's, and about every tenant."""
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
@@ -42,7 +44,7 @@ class LimitScope(str, Enum):
     USER = "user"
     KEY = "key"
     ROUTE = "route"
-    """The model or route by the name that a call gives it."""
+    """What a name leads to: a model or route, by whichever name a call gives it."""
 
 
 class Counted(str, Enum):
@@ -92,7 +94,9 @@ class Meter:
     """What one limit counts for one subject."""
 
     id: str
-    """`tenant/limit/whose`; whose is hashed, for clients choose the names of routes."""
+    """`tenant/limit/whose`; whose is hashed, for clients choose the names of routes. Where the
+    limit is `EVERY` tenant's and the meter is not, a `*` stands before the limit's id: a tenant
+    may have given the same id to one of its own."""
     method: Method
     amount: int
     burst: int
@@ -117,6 +121,9 @@ class Caller:
     team: str = ""
     user: str = ""
     route: str = ""
+    """The model or route that the call names, by the one name that it is counted under."""
+    names: tuple[str, ...] = ()
+    """The names in limits that the call's own name leads to nothing but."""
 
 
 def checked(limit: Limit) -> Limit:
@@ -247,12 +254,17 @@ def quota_limit(tenant: str, requests_month: int) -> Limit:
 
 def meter_of(limit: Limit, tenant: str, subject: str) -> Meter:
     """The meter that a subject of a tenant is counted on."""
-    shared = limit.tenant == EVERY and limit.scope in (LimitScope.PLATFORM, LimitScope.ROUTE)
+    place, name = tenant, limit.id
+    if limit.tenant == EVERY:
+        if limit.scope in (LimitScope.PLATFORM, LimitScope.ROUTE):
+            place = EVERY
+        else:
+            name = EVERY + name
     whose = "-"
     if limit.subject == EACH:
         whose = hashlib.blake2b(subject.encode(), digest_size=12).hexdigest()
     return Meter(
-        f"{EVERY if shared else tenant}/{limit.id}/{whose}",
+        f"{place}/{name}/{whose}",
         limit.method,
         limit.amount,
         limit.burst or limit.amount,
@@ -265,21 +277,30 @@ def meter_of(limit: Limit, tenant: str, subject: str) -> Meter:
 
 
 class LimitBook:
-    """Every limit in force, by what it is attached to; `tiers` has each tenant's tier."""
+    """Every limit in force: by what it is attached to, and by its tenant and id. `tiers` has
+    each tenant's tier."""
 
     def __init__(
         self, limits: Iterable[Limit] = (), tiers: Mapping[str, str] | None = None
     ) -> None:
         self._limits: dict[tuple[str, LimitScope, str], list[Limit]] = {}
         self.tiers = dict(tiers or {})
-        self.by_id: dict[str, Limit] = {}
+        self.limits: dict[Owned, Limit] = {}
         for limit in limits:
-            self.by_id[limit.id] = limit
+            self.limits[limit.tenant, limit.id] = limit
             place = (limit.tenant, limit.scope, limit.subject)
             self._limits.setdefault(place, []).append(limit)
-        self.on = bool(self.by_id)
+        self._routes: dict[str, frozenset[str]] = {}
+        for tenant, scope, subject in self._limits:
+            if scope is LimitScope.ROUTE and subject != EACH:
+                self._routes[tenant] = self._routes.get(tenant, frozenset()) | {subject}
+        self.on = bool(self.limits)
         """Whether there is any limit at all."""
         self._found: dict[Caller, tuple[Meter, ...]] = {}
+
+    def routes(self, tenant: str) -> frozenset[str]:
+        """The models and routes that limits of a tenant, or of every tenant, name."""
+        return self._routes.get(tenant, frozenset()) | self._routes.get(EVERY, frozenset())
 
     def meters(self, caller: Caller) -> tuple[Meter, ...]:
         """What a call is counted on, in the order of the meters' ids."""
@@ -294,18 +315,21 @@ class LimitBook:
         tier = self.tiers.get(caller.tenant, "")
         meters: dict[str, Meter] = {}
         for scope, subject in _subjects(caller):
+            names = {subject, *caller.names} if scope is LimitScope.ROUTE else {subject}
             for tenant in (caller.tenant, EVERY):
-                for named in (subject, EACH):
+                for named in (*names, EACH):
                     for limit in self._limits.get((tenant, scope, named), ()):
                         if limit.tier in ("", tier):
-                            meter = meter_of(limit, caller.tenant, subject)
+                            whose = subject if named == EACH else named
+                            meter = meter_of(limit, caller.tenant, whose)
                             meters[meter.id] = meter
         return tuple(meters[name] for name in sorted(meters))
 
 
-def meter_limit(meter: str) -> str:
+def meter_limit(meter: str) -> Owned:
     """The limit of a meter, by the meter's id."""
-    return meter.rsplit("/", 2)[1]
+    tenant, limit, _ = meter.rsplit("/", 2)
+    return (EVERY, limit[1:]) if limit.startswith(EVERY) else (tenant, limit)
 
 
 def meter_tenant(meter: str) -> str:

@@ -34,6 +34,8 @@ DATA_CLASSES = (
 )
 OWN_CLASS = "x-"
 """Before the name of a class of data that only the operator knows."""
+CUSTOM_TYPE = "custom:"
+"""Before the name of a type of personal data that an operator's pattern tells."""
 
 
 class Mode(str, Enum):
@@ -191,6 +193,25 @@ class MaxCost(Rule, frozen=True, tag="max_cost"):
     nano: int
 
 
+class PiiPattern(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A type of personal data of the operator's own, told by a pattern."""
+
+    name: str
+    pattern: str
+    entity: str = ""
+    """The type that it counts as; empty: `custom:` and its name."""
+    context: tuple[str, ...] = ()
+    """Words of which one must stand before it."""
+    validator: str = ""
+    """The check digit that it must have; empty: none."""
+    ignore_case: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The type that findings have."""
+        return self.entity or f"{CUSTOM_TYPE}{self.name}"
+
+
 class Pii(Rule, frozen=True, tag="pii"):
     """What happens to personal data, by type where one is named."""
 
@@ -201,6 +222,8 @@ class Pii(Rule, frozen=True, tag="pii"):
     """A detector that fails blocks the call, and so does content that no detector reads."""
     max_characters: int | None = None
     """A longer text is refused, not read."""
+    patterns: tuple[PiiPattern, ...] = ()
+    """Types of the operator's own."""
 
 
 class PiiExcluded(Rule, frozen=True, tag="pii_exclusion_required"):

@@ -120,6 +120,8 @@ class Admission:
     wait_s: float = 10.0
     calls: int = 5_000
     """Running and waiting calls of a worker, from which on only critical ones are taken."""
+    critical: tuple[str, ...] = ()
+    """Keys and tenants, by their ids, whose calls may be critical; administrators' always may."""
 
 
 @dataclass(frozen=True, slots=True)

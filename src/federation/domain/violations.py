@@ -106,7 +106,8 @@ class Remedy:
     action: str
     subject: str
     state: str
-    """proposed | done | undone | rejected"""
+    """proposed | deciding | done | undoing | undone | rejected; somebody is at it while it is
+    deciding or undoing"""
     proposed_by: str
     proposed_ms: int
     decided_by: str = ""

@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from federation.domain.access import Role
 from federation.domain.catalogue import Deployment
 from federation.domain.live import Live
 from federation.domain.routes import Admission, Overflow
 from federation.domain.snapshot import Snapshot
 from federation.errors import Unavailable
 from federation.gateway.call import AnyCall
-from federation.resilience.admission import UNLIMITED, Gate, Lobby, share
+from federation.resilience.admission import CRITICAL, UNLIMITED, Gate, Lobby, share
 from federation.resilience.health import USUAL_ANSWER
 from federation.resilience.overflow import Load, crowded
 
@@ -25,6 +26,28 @@ STANDARD = 3
 """The priority of a call that does not say any."""
 _BACK_S = 1.0
 _NONE: frozenset[int] = frozenset()
+
+
+class Stay:
+    """A place at a provider for something that is no attempt: a pass-through, a count."""
+
+    __slots__ = ("_gate", "_lobby")
+
+    def __init__(self, lobby: Lobby, provider: str) -> None:
+        self._lobby: Lobby | None = lobby
+        self._gate = lobby.gates.get(provider)
+        lobby.busy += 1
+        if self._gate is not None:
+            self._gate.take(0)
+
+    def leave(self) -> None:
+        """Give the place back; idempotent."""
+        lobby, self._lobby = self._lobby, None
+        if lobby is None:
+            return
+        lobby.busy -= 1
+        if self._gate is not None:
+            self._gate.give(0)
 
 
 class Promise:
@@ -61,11 +84,13 @@ class Entrance:
     overflow: Overflow = field(default_factory=Overflow)
     hosts: tuple[tuple[int, Gate], ...] = ()
     """The deployments on hosts of our own, by their index in the current snapshot."""
+    _critical: frozenset[str] = frozenset()
 
     def follow(self, snapshot: Snapshot) -> None:
         """Obey a new snapshot's limits; who waits goes on waiting."""
         settings = snapshot.settings
         self.rules = settings.admission
+        self._critical = frozenset(self.rules.critical)
         limits: dict[str, int | None] = {}
         for deployment in snapshot.deployments:
             provider = deployment.provider
@@ -93,13 +118,25 @@ class Entrance:
 
     def check(self, call: AnyCall) -> None:
         """Raise `Unavailable` where a worker that has too much to do is to refuse this call."""
-        if self.lobby.sheds(call.glance.ask.priority or STANDARD):
+        if self.lobby.sheds(self.rank(call)):
             raise Unavailable(
                 "Too many calls are under way. Try again in a moment; calls with "
-                "X-Federation-Priority: 1 are still taken.",
+                "X-Federation-Priority: 1 are still taken, of keys that may say so.",
                 code="overloaded",
                 retry_after_s=_BACK_S,
             )
+
+    def rank(self, call: AnyCall) -> int:
+        """How important a call is: what it says, as far as its key may say so. Were it not for
+        that, everybody's calls would be critical."""
+        said, key = call.glance.ask.priority or STANDARD, call.key
+        trusted = key.role is Role.ADMIN or not {key.id, key.tenant}.isdisjoint(self._critical)
+        return said if said > CRITICAL or trusted else CRITICAL + 1
+
+    def stay(self, provider: str) -> Stay | None:
+        """A place at a provider that has room now; None where it has none."""
+        gate = self.lobby.gates.get(provider)
+        return Stay(self.lobby, provider) if gate is None or gate.free else None
 
     def at_once(self, snapshot: Snapshot, indexes: Sequence[int]) -> Promise | None:
         """The first of these deployments that has room now; None where none has."""
@@ -126,7 +163,7 @@ class Entrance:
         for index in indexes:
             behind.setdefault(snapshot.deployments[index].provider.id, index)
         gates = tuple(gate for name in behind if (gate := lobby.gates.get(name)) is not None)
-        waiter = lobby.join(gates, call.key.tenant, call.glance.ask.priority or STANDARD)
+        waiter = lobby.join(gates, call.key.tenant, self.rank(call))
         if waiter is None:
             return None
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

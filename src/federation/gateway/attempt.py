@@ -74,7 +74,7 @@ class Attempt:
         lobby.busy += 1
         self._gate = lobby.gates.get(deployment.provider.id) if lobby.gates else None
         if self._gate is not None:
-            self._tokens = _expected(call)
+            self._tokens = expected_tokens(call)
             self._gate.take(self._tokens)
         world.health.begin(deployment.id)
         call.account.choose(deployment)
@@ -236,7 +236,7 @@ def region_of(deployment: Deployment) -> str | None:
     return regions[0] if len(regions) == 1 else None
 
 
-def _expected(call: AnyCall) -> int:
+def expected_tokens(call: AnyCall) -> int:
     """Tokens that routing expected the call to read and write."""
     decision = call.account.decision
     if decision is None:

@@ -46,9 +46,15 @@ class Counting:
         line, deployment = situation.line(index), situation.snapshot.deployments[index]
         call.account.choose(deployment)
         tokens = None
-        if isinstance(line.upstream, Counter) and await self._allowed(index):
-            phases = plain_patience(world, situation, call, verdict.target, index)
-            tokens = await self._counted(call, line, line.upstream, phases)
+        # Who has no room for a count, or no request left, is not waited for: we count ourselves.
+        stay = world.entrance.stay(deployment.provider.id)
+        if stay is not None:
+            try:
+                if isinstance(line.upstream, Counter) and await self._allowed(index):
+                    phases = plain_patience(world, situation, call, verdict.target, index)
+                    tokens = await self._counted(call, line, line.upstream, phases)
+            finally:
+                stay.leave()
         pairs = headers(call, situation.marks[index], _JSON)
         if tokens is None:
             tokens = verdict.decision.features.input_tokens

@@ -185,7 +185,7 @@ class Dispatcher:
             renderer = call.face.renderer(reading.canonical())
             wrapper, decoder = reading.wrapper(line.maker), upstream.decoder()
             own = Begun(call.id, "", call.started_ms // 1000)
-            untold = Untold(call.face.name, call.face.untold)
+            untold = reading.untold()
             tap = TranslatingTap(
                 decoder,
                 renderer,

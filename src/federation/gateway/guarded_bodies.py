@@ -32,6 +32,9 @@ PICTURES: Final = frozenset((IMAGE, IMAGE_EDIT))
 _TOLD: Final = PICTURES
 """Operations whose texts tell a model what to do; in the others they are only worked on."""
 _PICTURE_TYPES: Final = ("image/", "video/")
+_WORDLESS_TYPES: Final = (b"image/", b"video/")
+_LONGEST_CHARACTER: Final = 4
+"""Bytes, in UTF-8."""
 _MEDIA_TYPES: Final = (*_PICTURE_TYPES, "audio/")
 
 
@@ -75,14 +78,35 @@ def checked_passage(guarding: Guarding, kind: bytes, query: str, body: bytes) ->
 
 
 def checked_answer(guarding: Guarding, operation: str, kind: bytes, body: bytes) -> bytes:
-    """An answer as it may be told, with the client's own values back in it. Raises `Forbidden`."""
+    """An answer as it may be told, with the client's own values back in it. Raises `Forbidden`
+    for what a policy does not allow, and for what cannot be read where it must be: anything but
+    text, pictures and films. What is text is read as such under any content type."""
     if operation in WORDLESS or not body:
         return body
     text = _decoded(kind, body)
+    if text is None and looks_like_text(body):
+        text = body.decode()
     if text is None:
-        guarding.unread("answer", words=False)
+        guarding.unread("answer", words=not may_be_wordless(kind))
         return body
     return guarding.answer_text(text, "answer").encode()
+
+
+def may_be_wordless(kind: bytes) -> bool:
+    """Whether a content of this type is a picture or a film, by what it says of itself."""
+    return media_type(kind).startswith(_WORDLESS_TYPES)
+
+
+def looks_like_text(body: bytes) -> bool:
+    """Whether bytes are text, whatever their content type says of them: UTF-8 without a zero.
+    Asked of the beginning of a body, it allows for a character that is cut."""
+    if b"\0" in body:
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start > 0 and len(body) - error.start < _LONGEST_CHARACTER
+    return True
 
 
 def media_type(kind: bytes) -> bytes:

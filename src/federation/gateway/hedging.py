@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from federation.errors import FederationError, Recovery, UpstreamError
 from federation.gateway.admission import Promise
+from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool, well
 from federation.gateway.world import Situation, World
@@ -137,9 +138,10 @@ class Hedge:
             if promise is None:
                 continue
             deployment = snapshot.deployments[index]
-            limits, name = deployment.provider.limits, f"rpm/{deployment.provider.id}"
-            if world.health.may_retry(deployment.id, now) and (
-                limits.rpm is None or world.leases.take(name)
+            provider, tokens = deployment.provider, expected_tokens(self._call)
+            if world.health.may_retry(deployment.id, now) and all(
+                world.leases.take(name, amount)
+                for name, amount in provider.limits.wanted(provider.id, 1, tokens)
             ):
                 self._rest.remove(index)
                 self._tries.spend()

@@ -51,7 +51,7 @@ class LeaseBook:
         enough = held.left >= amount
         if enough:
             held.left -= amount
-        if held.left < SLICE // 2 and now - held.asked_s >= ASK_AGAIN_S:
+        if (not enough or held.left < SLICE // 2) and now - held.asked_s >= ASK_AGAIN_S:
             held.asked_s = now
             self._ask(LeaseAsk(name, max(SLICE, amount)))
         return enough

@@ -83,6 +83,10 @@ class Reach:
                 continue
             if key.providers and item.provider.id not in key.providers:
                 continue
+            if key.most_providers is not None and not (
+                situation.fleet.first(key.most_providers) >> index & 1
+            ):
+                continue
             if allowed and not allowed & {item.id, item.model.id, *item.model.aliases}:
                 continue
             if self.open(item.id, 1 << index, item.operations):

@@ -102,6 +102,9 @@ _BIDDEN = _Way(_bidden, lambda ground: Onward(ground, native=False))
 class Mending:
     """One call's broken stream; a call may break more than once. Implements `stream.Mend`."""
 
+    _untold: Untold
+    """Of what the client was told; there once that was read."""
+
     def __init__(
         self, world: World, call: Call, situation: Situation, verdict: Verdict, index: int
     ) -> None:
@@ -111,7 +114,6 @@ class Mending:
         self._verdict = verdict
         self._index = index
         self._told: list[Chunk] | None = None
-        self._untold = Untold(call.face.name, call.face.untold)
         self._broken = {index}
 
     @property
@@ -185,6 +187,7 @@ class Mending:
         """What the client was told, read again."""
         line = self._situation.line(self._index)
         told: list[Chunk] = []
+        self._untold = self._call.reading.untold()
         tap = self._tap(line, self._renderer(()), told=told, untold=self._untold)
         for piece in kept.pieces():
             tap.feed(piece)

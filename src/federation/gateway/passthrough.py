@@ -34,13 +34,19 @@ from federation.errors import (
     UpstreamError,
     UpstreamMissing,
 )
+from federation.gateway.admission import Stay
 from federation.gateway.attempt import CANCELED
 from federation.gateway.call import OperationCall, compose
 from federation.gateway.deciding import PASSAGE, governed
 from federation.gateway.deciding import refused as refused_by_rules
 from federation.gateway.funding import patience_s
 from federation.gateway.governed import Governed, max_nano_of, rules_of
-from federation.gateway.guarded_bodies import checked_answer, checked_passage
+from federation.gateway.guarded_bodies import (
+    checked_answer,
+    checked_passage,
+    looks_like_text,
+    may_be_wordless,
+)
 from federation.gateway.operations.endpoint import BIG, call_of
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
@@ -51,7 +57,7 @@ from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import Recorder
 from federation.gateway.stream import AnswerStream
-from federation.gateway.trying import leased
+from federation.gateway.trying import leased, stay_at
 from federation.gateway.world import PassageLine, Situation, World
 from federation.governance.obligations import Obligations
 from federation.ports import Exchange
@@ -66,7 +72,6 @@ from federation.schema.usage import Usage
 
 _ERROR_BODY: Final = 256 * 1024
 _JSON: Final = b"application/json"
-_TEXT: Final = b"text/"
 
 
 def _never(request: ClientRequest) -> OperationGlance:
@@ -128,6 +133,7 @@ class _Run:
         "_passage",
         "_situation",
         "_started",
+        "_stay",
         "_world",
     )
 
@@ -148,6 +154,7 @@ class _Run:
         self._hold = ""
         self._known: Known = {}
         self._started = 0.0
+        self._stay: Stay | None = None
 
     async def __call__(self, call: OperationCall) -> ClientReply:
         """Judge, send once, hand back."""
@@ -170,11 +177,7 @@ class _Run:
             owned = with_own_ids(passage, call.key.tenant, world.seal_key)
         passage, self._known = owned
         self._passage = passage
-        await self._lease()
-        pots = world.money.pots(call)
-        if pots:
-            wait_s = patience_s(world, self._situation, call)
-            self._hold = await world.money.reserve(call, pots, passage.price_nano, wait_s)
+        await self._enter(call, passage)
         account = call.account
         account.deployment = f"{passage.provider}/{PASSAGE}"
         account.expected_nano = passage.price_nano
@@ -201,6 +204,21 @@ class _Run:
             # The provider may have done what was asked of it, and may bill for it.
             self._note(call, status, CANCELED, passage.price_nano)
             raise
+
+    async def _enter(self, call: OperationCall, passage: Passage) -> None:
+        """Take a place at the provider, the request out of its limit, and the money."""
+        world, situation = self._world, self._situation
+        stay = await stay_at(world, situation, call, indexes_of(self._line.deployments)[0])
+        try:
+            await self._lease()
+            pots = world.money.pots(call)
+            if pots:
+                wait_s = patience_s(world, situation, call)
+                self._hold = await world.money.reserve(call, pots, passage.price_nano, wait_s)
+        except BaseException:
+            stay.leave()
+            raise
+        self._stay = stay
 
     def _judge(self, call: OperationCall, ruled: Governed | None, fleet: Fleet) -> None:
         """Raises `NotEligible`."""
@@ -269,7 +287,7 @@ class _Run:
         pairs += [pair for pair in returned if pair[0] != b"x-request-id"]
         guarding = self._guarding
         kind = media_type(exchange.headers)
-        words = guarding is not None and (kind.startswith(_TEXT) or kind.endswith(b"json"))
+        words = guarding is not None and not may_be_wordless(kind)
         if passage.rule.creates or kind == _JSON or words:
             body = await exchange.body(self._situation.snapshot.settings.response_bytes)
             body = await self._owned(call, exchange, body)
@@ -280,9 +298,13 @@ class _Run:
                 )
             self._note(call, exchange.status, "", passage.price_nano)
             return ClientReply(exchange.status, pairs, body)
-        if guarding is not None:
-            guarding.unread("answer", words=False)
         first = await exchange.read()
+        if guarding is not None:
+            try:
+                guarding.unread("answer", words=bool(first) and looks_like_text(first))
+            except Forbidden:
+                await exchange.aclose()
+                raise
         if not first:
             self._note(call, exchange.status, "", passage.price_nano)
             return ClientReply(exchange.status, pairs, b"")
@@ -312,6 +334,8 @@ class _Run:
 
     def _note(self, call: OperationCall, status: int, error: str, cost_nano: int) -> None:
         world = self._world
+        if self._stay is not None:
+            self._stay.leave()
         if self._hold:
             world.money.settle(call.account, self._hold, cost_nano)
         elapsed_ms = (world.clock() - self._started) * 1000.0

@@ -301,7 +301,7 @@ def _refusal(ask: _Asking, message: MoneyGrant) -> FederationError | None:
     short = message.short
     if short is None:
         return None
-    budget, left = pot_budget(short.pot), max(0, short.left_nano)
+    (_, budget), left = pot_budget(short.pot), max(0, short.left_nano)
     ends = (held.pot.end_ms for held in ask.held if held.pot.id == short.pot)
     end_ms = next(ends, None)
     until = "" if end_ms is None else f", or wait until {told(end_ms)}"

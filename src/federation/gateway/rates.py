@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from federation.dialects.rate_headers import Names, names_of, reset_text
 from federation.domain.access import VirtualKey
 from federation.domain.limits import Caller, Counted, Limit, LimitBook, Meter, Method
 from federation.errors import Unavailable
 from federation.gateway.rates_part import HeldPart
+from federation.routing.names import Names as ModelNames
 from federation.schema.limits import (
     FromRates,
     LimitAsk,
@@ -54,6 +55,8 @@ class Plan:
     parts: tuple[HeldPart, ...]
     needs: tuple[int, ...] | None
     """What each call needs of the parts; None where that depends on the call."""
+    names: ModelNames | None = None
+    """Where the names led when this was made."""
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     """By the client's language."""
 
@@ -154,21 +157,25 @@ class Rates:
         self.on = self.book.on
         self._plans.clear()
 
-    def plan(self, key: VirtualKey, route: str) -> Plan:
+    def plan(self, key: VirtualKey, route: str, names: ModelNames | None = None) -> Plan:
         """What a call is counted on. The names of routes are clients' own, so plans go where
-        there are too many."""
+        there are too many. `names` knows where they lead."""
         place = (key.id, route)
         found = self._plans.get(place)
-        if found is not None and found.key is key:
+        if found is not None and found.key is key and found.names is names:
             return found
         if len(self._plans) >= _PLANS:
             self._plans.clear()
         # A name that a client gives itself would let it out of a limit for users.
         user = key.user or f"key:{key.id}"
-        meters = self.book.meters(Caller(key.tenant, key.id, key.team, user, route))
+        caller = Caller(key.tenant, key.id, key.team, user, route)
+        if names is not None:
+            bound = names.within(route, self.book.routes(key.tenant))
+            caller = replace(caller, route=names.one_name(route), names=bound)
+        meters = self.book.meters(caller)
         parts = tuple(self._part(meter) for meter in meters)
         whole = all(not part.tokens for part in parts)
-        plan = self._plans[place] = Plan(key, parts, (1,) * len(parts) if whole else None)
+        plan = self._plans[place] = Plan(key, parts, (1,) * len(parts) if whole else None, names)
         return plan
 
     def take(self, parts: Sequence[HeldPart], needs: Sequence[int]) -> Taken | None:

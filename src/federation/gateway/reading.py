@@ -80,6 +80,12 @@ class Reading:
             return fit(self.canonical(), NOBODY)
         return fit(self.canonical(), maker, self.origins)
 
+    def untold(self) -> Untold:
+        """What gathers all that the client's language leaves out of the answer to this call.
+        Raises as `canonical` does."""
+        face = self._face
+        return Untold(face.name, face.untold, one_call=face.one_call(self.canonical()))
+
     def rendered(self, response: ChatResponse, maker: str, call_id: str, at: int) -> bytes:
         """A provider's answer as the client expects it, states in envelopes; the call's id and
         its time (Unix seconds) stand in for those that the provider does not give."""
@@ -88,7 +94,7 @@ class Reading:
             response = structs.replace(response, id=self.identity or call_id)
         if not response.created:
             response = structs.replace(response, created=at)
-        untold = Untold(dialect, self._face.untold)
+        untold = self.untold()
         untold.hear(response)
         self.left_out = untold.found()
         response = with_originals(response, originals(self.canonical()))

@@ -11,7 +11,8 @@ import asyncio
 
 from federation.domain.catalogue import Deployment
 from federation.errors import RateLimited, UpstreamError, UpstreamTooLong
-from federation.gateway.admission import Promise, no_room
+from federation.gateway.admission import Promise, Stay, no_room
+from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool, well
 from federation.gateway.hedging import Asked, Hedge, hedged_after_s
@@ -50,7 +51,7 @@ def _is_plain(world: World, situation: Situation, call: AnyCall, index: int) -> 
     provider = situation.snapshot.deployments[index].provider
     return (
         not world.entrance.lobby.gates
-        and provider.limits.rpm is None
+        and not provider.limits.leased
         and hedged_after_s(world, situation, call, index) is None
     )
 
@@ -76,7 +77,7 @@ async def _in_turn(
             promise, index = Promise(rest[0]), rest[0]
         rest.remove(index)
         deployment = situation.snapshot.deployments[index]
-        if early is None and not await _allowed(world, situation, promise):
+        if early is None and not await _allowed(world, situation, call, promise):
             continue
         if second.running:
             tries.return_()
@@ -105,8 +106,8 @@ async def _in_turn(
     if failure is not None:
         raise failure
     raise RateLimited(
-        "Every deployment that may serve this call has used up its request limit for this "
-        "minute. Try again in a minute, or raise 'limits: {rpm: ...}' in providers.yaml.",
+        "Every deployment that may serve this call has used up its limit for this minute. "
+        "Try again in a minute, or raise 'limits: {rpm: ..., tpm: ...}' in providers.yaml.",
         code="provider_limit_reached",
         retry_after_s=60.0,
     )
@@ -138,25 +139,44 @@ class SecondLap:
         return [each for each in left if self._world.health.may_retry(deployments[each].id, now)]
 
 
-async def leased(world: World, situation: Situation, index: int, amount: int = 1) -> bool:
-    """Whether the provider's shared request limit allows so many more."""
-    provider = situation.snapshot.deployments[index].provider
-    name = f"rpm/{provider.id}"
-    leases = world.leases
-    if leases.take(name, amount) or await leases.more(name, amount):
-        return True
-    world.meter.add(metrics.LEASE_DENIALS, (provider.id,))
-    return False
+async def stay_at(world: World, situation: Situation, call: AnyCall, index: int) -> Stay:
+    """A place at the one provider that can be asked, for something that is no attempt.
+
+    Raises `Unavailable` where there is no room in time, and `UpstreamTimeout` where the client
+    gives no more.
+    """
+    entrance = world.entrance
+    lobby = entrance.lobby
+    if lobby.busy + lobby.waiting >= lobby.calm:
+        entrance.check(call)
+    promise = await _room(world, situation, call, [index], entrance.rules.wait_s)
+    if promise is None:
+        raise no_room() if left_s(world, call) > 0.0 else out_of_time(None)
+    promise.keep()
+    return Stay(lobby, situation.snapshot.deployments[index].provider.id)
 
 
-async def _allowed(world: World, situation: Situation, promise: Promise) -> bool:
+async def leased(
+    world: World, situation: Situation, index: int, requests: int = 1, tokens: int = 0
+) -> bool:
+    """Whether the provider's shared limits of a minute allow so many more. A call of more tokens
+    than there are in a minute needs all of them."""
+    provider, leases = situation.snapshot.deployments[index].provider, world.leases
+    for name, amount in provider.limits.wanted(provider.id, requests, tokens):
+        if not (leases.take(name, amount) or await leases.more(name, amount)):
+            world.meter.add(metrics.LEASE_DENIALS, (provider.id,))
+            return False
+    return True
+
+
+async def _allowed(world: World, situation: Situation, call: AnyCall, promise: Promise) -> bool:
     """The same for a place that is held meanwhile, and given up where it may not be used."""
-    provider = situation.snapshot.deployments[promise.index].provider
-    if provider.limits.rpm is None:
+    if not situation.snapshot.deployments[promise.index].provider.limits.leased:
         return True
     allowed = False
     try:
-        allowed = await leased(world, situation, promise.index)
+        tokens = expected_tokens(call)
+        allowed = await leased(world, situation, promise.index, tokens=tokens)
     finally:
         if not allowed:
             promise.drop()

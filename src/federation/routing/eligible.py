@@ -53,6 +53,7 @@ _EXPLAIN = {
     "data_unknown": "has an unknown region or data use (auto_unknown lets `auto` use it)",
     "key_models": "is not among the models of this key",
     "key_providers": "is not among the providers of this key",
+    "tier_providers": "is not among the providers that this tenant's tier leaves it",
     "context": "holds too few tokens for this prompt",
     "max_output": "cannot write as many tokens as max_tokens asks for",
     "residency": "is not known to keep data within data_residency",
@@ -80,7 +81,7 @@ def standing(
         bool(glance.audio),
         bool(glance.files),
         _roomy(fleet, target, glance),
-        None if key is None else (key.models, key.providers),
+        None if key is None else (key.models, key.providers, key.most_providers),
         (ask.data_residency, ask.gdpr_required, ask.soc2_required, ask.hipaa_required),
         policy,
     )
@@ -130,6 +131,8 @@ def key_rules(fleet: Fleet, name: str, key: VirtualKey | None) -> Rules:
             rules = (("key_models", fleet.named(key.models)),)
         if key.providers:
             rules = (*rules, ("key_providers", fleet.of_providers(key.providers)))
+        if key.most_providers is not None:
+            rules = (*rules, ("tier_providers", fleet.first(key.most_providers)))
     return rules
 
 

@@ -116,6 +116,9 @@ class Fleet:
     region_known: int
     certifications: dict[str, int]
     providers: dict[str, int]
+    """In the order of the operator's list."""
+    usable: int
+    """Who is enabled and has a credential."""
     context: Steps
     context_unknown: int
     max_input: Steps
@@ -129,6 +132,8 @@ class Fleet:
     _standings: dict[Hashable, Standing] = field(default_factory=dict, repr=False)
     _resident: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _allowed: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
+    _first: dict[int, int] = field(default_factory=dict, repr=False)
+    """By how many; as many as there are tiers and tenants with terms of their own."""
 
     @staticmethod
     def of(
@@ -198,6 +203,18 @@ class Fleet:
             mask |= self.providers.get(provider, 0)
         return mask
 
+    def first(self, count: int) -> int:
+        """The deployments of the first so many providers that can be asked, in the operator's
+        order: the same for every call, or a tenant would use them all in turn."""
+        found = self._first.get(count)
+        if found is None:
+            found = 0
+            usable = [mask for mask in self.providers.values() if mask & self.usable]
+            for mask in usable[:count]:
+                found |= mask
+            self._first[count] = found
+        return found
+
     def named(self, models: tuple[str, ...]) -> int:
         """The deployments that any of these deployment, model or alias names covers."""
         found = self._allowed.get(models)
@@ -234,6 +251,7 @@ def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation:
         region_known=_where(deployments, lambda d: bool(_regions(d))),
         certifications=_index(deployments, lambda d: d.provider.certifications),
         providers=_index(deployments, lambda d: (d.provider.id,)),
+        usable=_where(deployments, lambda d: d.enabled and d.provider.enabled and d.usable),
         context=Steps([deployment.model.context for deployment in deployments]),
         context_unknown=_where(deployments, lambda d: d.model.context is None),
         max_input=Steps([d.model.max_input or d.model.context for d in deployments]),

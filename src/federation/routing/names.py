@@ -7,6 +7,7 @@ another place for the data, so they need the operator's leave (`other_hosts`) or
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -105,6 +106,31 @@ class Names:
         """The deployments of a deployment id, model id or alias: routes are not looked at."""
         index = self._ids.get(name)
         return self._plain.get(name, 0) if index is None else 1 << index
+
+    def leads_to(self, name: str) -> int:
+        """The deployments behind a name; 0 where there are none, or all are meant."""
+        route = self._routes.get(name)
+        if route is None:
+            return self.covers(name)
+        return self.resolve(name).mask if route.targets else 0
+
+    def within(self, name: str, among: Iterable[str]) -> tuple[str, ...]:
+        """Which of these names a name leads to nothing but: itself, and those of whose
+        deployments it has a part."""
+        mask = self.leads_to(name)
+        return tuple(
+            sorted(
+                each for each in among if each == name or (mask and not mask & ~self.leads_to(each))
+            )
+        )
+
+    def one_name(self, name: str) -> str:
+        """The one of its names under which something is counted: a route's own, else the
+        model's id; an unknown name is its own."""
+        mask = 0 if name in self._routes else self.covers(name)
+        if not mask:
+            return name
+        return self._deployments[(mask & -mask).bit_length() - 1].model.id
 
     def all_names(self) -> list[str]:
         """Routes, deployment ids, model ids and aliases, each once, in that order."""

@@ -153,6 +153,8 @@ def admit_passage(
     rules: Rules = tuple((rule, 0 if named & ~passes else mask) for rule, passes in policy)
     if key.providers:
         rules += (("key_providers", fleet.of_providers(key.providers)),)
+    if key.most_providers is not None:
+        rules += (("tier_providers", fleet.first(key.most_providers)),)
     if key.models:
         meant = fleet.names.covers(glance.model) if glance.model else 0
         rules += (("key_models", mask if meant & mask & fleet.named(key.models) else 0),)

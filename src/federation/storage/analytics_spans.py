@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 
 from federation.storage.analytics_entries import DAY_MS, HOUR_MS
 
-GRAINS: Final = (DAY_MS, HOUR_MS, HOUR_MS // 4)
+LONG_MS: Final = 32 * DAY_MS
+"""The longest roll-up: a year of them is few, however many people and days it has."""
+GRAINS: Final = (LONG_MS, DAY_MS, HOUR_MS, HOUR_MS // 4)
 """The lengths of the roll-ups, each a multiple of the next."""
 
 
@@ -32,16 +34,22 @@ class Span:
     offset_ms: int = 0
 
 
-def cover(start_ms: int, end_ms: int, bucket_ms: int | None, zone: str) -> list[Span]:
+def cover(
+    start_ms: int,
+    end_ms: int,
+    bucket_ms: int | None,
+    zone: str,
+    grains: Sequence[int] = GRAINS,
+) -> list[Span]:
     """Spans that cover the stretch, each moment once, in order.
 
     `bucket_ms` is the length of the groups in time, None where time is not grouped by.
     """
     if bucket_ms is None:
-        return _cut(start_ms, end_ms, GRAINS, 0)
+        return _cut(start_ms, end_ms, grains, 0)
     spans = []
     for begin, end, offset in _steady(start_ms, end_ms, ZoneInfo(zone)):
-        usable = [g for g in GRAINS if bucket_ms % g == 0 and offset % g == 0]
+        usable = [g for g in grains if bucket_ms % g == 0 and offset % g == 0]
         spans += _cut(begin, end, usable, offset)
     return spans
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from federation.errors import InvalidRequest
-from federation.storage.analytics_entries import TIMES, ZERO, CostQuery, Costs, Key, plus
+from federation.storage.analytics_entries import TIMES, CostQuery, Costs, Key, Sums, plus
 from federation.storage.journal_reader import Began, Ended
 from federation.storage.rollups_facts import Facts, facts, name, started
 
@@ -54,4 +54,4 @@ def add(found: Costs, group: tuple[Key, ...], sums: Sequence[int]) -> None:
             "groupings, or filter.",
             code="too_many_groups",
         )
-    found[group] = plus(ZERO if before is None else before, sums)
+    found[group] = Sums._make(sums) if before is None else plus(before, sums)

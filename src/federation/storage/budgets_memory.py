@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 
-from federation.domain.budgets import Budget, Lease, Standing, pot_budget
+from federation.domain.budgets import Budget, Lease, Owned, Standing, pot_budget
 from federation.pricing.pots import Played, Till, Turn, touched
 
 
@@ -16,28 +16,24 @@ class MemoryBudgets:
     """Budgets in memory; implements `control.budgets_ports.BudgetStore`."""
 
     def __init__(self) -> None:
-        self._budgets: dict[str, Budget] = {}
+        self._budgets: dict[Owned, Budget] = {}
 
     def save(self, budget: Budget) -> None:
-        """Keep a budget in the place of any with its id."""
-        self._budgets[budget.id] = budget
+        """Keep a budget in the place of any of its tenant's with its id."""
+        self._budgets[budget.tenant, budget.id] = budget
 
-    def find(self, budget: str, tenant: str | None) -> Budget | None:
-        """One budget; None where there is none, or it is another tenant's (None: any tenant)."""
-        found = self._budgets.get(budget)
-        return found if found is not None and tenant in (None, found.tenant) else None
+    def find(self, tenant: str, budget: str) -> Budget | None:
+        """One of a tenant's budgets; None where it has none of this id."""
+        return self._budgets.get((tenant, budget))
 
     def list(self, tenant: str | None) -> list[Budget]:
         """A tenant's budgets (None: everyone's), oldest first."""
         chosen = [each for each in self._budgets.values() if tenant in (None, each.tenant)]
-        return sorted(chosen, key=lambda each: (each.created_ms, each.id))
+        return sorted(chosen, key=lambda each: (each.created_ms, each.id, each.tenant))
 
-    def remove(self, budget: str, tenant: str | None) -> bool:
+    def remove(self, tenant: str, budget: str) -> bool:
         """End a budget; what was counted stays. False where `find` would find none."""
-        if self.find(budget, tenant) is None:
-            return False
-        del self._budgets[budget]
-        return True
+        return self._budgets.pop((tenant, budget), None) is not None
 
 
 class MemoryPots:
@@ -70,10 +66,11 @@ class MemoryPots:
                 self._beats.pop(writer, None)
         return played
 
-    def standings(self, budget: str) -> list[Standing]:
-        """Every pot of a budget, by id."""
+    def standings(self, tenant: str, budget: str) -> list[Standing]:
+        """Every pot of a tenant's budget, by id."""
+        owned = (tenant, budget)
         with self._lock:
-            return [pot for name, pot in sorted(self._pots.items()) if pot_budget(name) == budget]
+            return [pot for name, pot in sorted(self._pots.items()) if pot_budget(name) == owned]
 
     def leases(self, writer: str | None = None) -> list[Lease]:
         """The open leases of a writer (None: of all), by writer and pot."""

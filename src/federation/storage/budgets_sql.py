@@ -12,7 +12,18 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from federation.domain.budgets import (
     Budget,
@@ -93,36 +104,32 @@ class SqlBudgets:
         self._engine = engine
 
     def save(self, budget: Budget) -> None:
-        """Keep a budget in the place of any with its id."""
+        """Keep a budget in the place of any of its tenant's with its id."""
         row = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118  not a dict
         row |= {"scope": budget.scope.value, "period": budget.period.value}
         row["alerts"] = msgspec.json.encode(budget.alerts).decode()
         with writing(self._engine) as connection:
-            connection.execute(delete(budgets).where(budgets.c.id == budget.id))
+            connection.execute(delete(budgets).where(*_owned(budget.tenant, budget.id)))
             connection.execute(insert(budgets), row)
 
-    def find(self, budget: str, tenant: str | None) -> Budget | None:
-        """One budget; None where there is none, or it is another tenant's (None: any tenant)."""
-        query = select(budgets).where(budgets.c.id == budget)
-        if tenant is not None:
-            query = query.where(budgets.c.tenant == tenant)
+    def find(self, tenant: str, budget: str) -> Budget | None:
+        """One of a tenant's budgets; None where it has none of this id."""
+        query = select(budgets).where(*_owned(tenant, budget))
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _budget(row)
 
     def list(self, tenant: str | None) -> list[Budget]:
         """A tenant's budgets (None: everyone's), oldest first."""
-        query = select(budgets).order_by(budgets.c.created_ms, budgets.c.id)
+        query = select(budgets).order_by(budgets.c.created_ms, budgets.c.id, budgets.c.tenant)
         if tenant is not None:
             query = query.where(budgets.c.tenant == tenant)
         with reading(self._engine) as connection:
             return [_budget(row) for row in connection.execute(query)]
 
-    def remove(self, budget: str, tenant: str | None) -> bool:
+    def remove(self, tenant: str, budget: str) -> bool:
         """End a budget; what was counted stays. False where `find` would find none."""
-        gone = delete(budgets).where(budgets.c.id == budget)
-        if tenant is not None:
-            gone = gone.where(budgets.c.tenant == tenant)
+        gone = delete(budgets).where(*_owned(tenant, budget))
         with writing(self._engine) as connection:
             return bool(connection.execute(gone).rowcount)
 
@@ -157,7 +164,7 @@ class SqlPots:
             {
                 "id": pot,
                 "tenant": pot_tenant(pot),
-                "budget": pot_budget(pot),
+                "budget": pot_budget(pot)[1],
                 "cap_nano": of.cap_nano,
                 "hard": of.hard,
             }
@@ -205,9 +212,9 @@ class SqlPots:
             with writing(self._engine) as connection:
                 forget_writers(connection, writers)
 
-    def standings(self, budget: str) -> list[Standing]:
-        """Every pot of a budget, by id."""
-        query = _POTS.where(_p.budget == budget).order_by(_p.id)
+    def standings(self, tenant: str, budget: str) -> list[Standing]:
+        """Every pot of a tenant's budget, by id."""
+        query = _POTS.where(_p.budget == budget, _p.tenant == tenant).order_by(_p.id)
         with reading(self._engine) as connection:
             return [Standing(*row) for row in connection.execute(query)]
 
@@ -237,6 +244,10 @@ class SqlPots:
         with reading(self._engine) as connection:
             rows = connection.execute(select(_w.writer, _w.replica, _w.beats))
             return {writer: (replica, beats) for writer, replica, beats in rows}
+
+
+def _owned(tenant: str, budget: str) -> tuple[ColumnElement[bool], ...]:
+    return budgets.c.tenant == tenant, budgets.c.id == budget
 
 
 def _till(

@@ -24,13 +24,12 @@ from federation.storage.entries import (
     Position,
     Sum,
 )
-from federation.storage.journal_reader import Began, Ended, Entry, Tried
-from federation.storage.tables import attempts, calls, ingest_offsets
+from federation.storage.journal_reader import Began, Ended, Entry
+from federation.storage.tables import calls, ingest_offsets
 
 _line = msgspec.json.Decoder(Line).decode
 
 _CALL = [column.name for column in calls.c if column.name != "n"]
-_ATTEMPT = [column.name for column in attempts.c]
 _OFFSET = [column.name for column in ingest_offsets.c]
 _AT_START = {"id", "writer", "tenant", "key", "requested"}
 
@@ -38,7 +37,7 @@ Values = tuple[Any, ...]
 
 
 class SqlCalls:
-    """Calls, attempts and ingest positions in a database; `control.ports.CallStore`."""
+    """Calls and ingest positions in a database; `control.ports.CallStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -48,7 +47,6 @@ class SqlCalls:
         self._ended = _insert(
             calls, _CALL, mark, f"UPDATE SET {at_end} WHERE calls.ended_ms IS NULL", "(id)"
         )
-        self._attempt = _insert(attempts, _ATTEMPT, mark, "NOTHING")
         self._position = _insert(
             ingest_offsets, _OFFSET, mark, f"UPDATE SET {_assigned(_OFFSET[1:])}", "(writer)"
         )
@@ -66,13 +64,12 @@ class SqlCalls:
 
         Idempotent by call: a line taken in twice changes nothing.
         """
-        began, ended, tried = _rows(writer, lines)
+        began, ended = rows_of(writer, lines)
         with writing(self._engine) as connection:
             _alone(connection, writer)
             tally = rollups.count(connection, lines)
             _many(connection, self._began, began)
             _many(connection, self._ended, ended)
-            _many(connection, self._attempt, tried)
             rollups.apply(connection, tally)
             self._save(connection, writer, position)
 
@@ -178,35 +175,33 @@ def _many(connection: Connection, statement: str, rows: list[Values]) -> None:
         connection.exec_driver_sql(statement, rows)
 
 
-def _rows(writer: str, lines: Sequence[Entry]) -> tuple[list[Values], list[Values], list[Values]]:
-    """Rows for calls begun, calls ended and attempts.
+def rows_of(writer: str, lines: Sequence[Entry]) -> tuple[list[Values], list[Values]]:
+    """Rows for calls begun and calls ended; attempts are in the lines.
 
     A call that began and ended within these lines, as most do, needs no row for the first.
     """
-    began: dict[str, Values] = {}
+    began: dict[str, Entry] = {}
     ended: list[Values] = []
-    tried: list[Values] = []
     for line in lines:
         record = line.record
-        call = record.call
-        if isinstance(record, Began):
-            began[call] = _began_row(writer, record, line.json)
-            continue
-        began.pop(call, None)
-        ended.append(_ended_row(writer, record, line.json))
-        for n, attempt in enumerate(record.attempts):
-            tried.append(_attempt_row(call, n, attempt))
-    return list(began.values()), ended, tried
+        if type(record) is Began:
+            began[record.call] = line
+        else:
+            began.pop(record.call, None)
+            ended.append(_ended_row(writer, record, line.json))
+    return [_began_row(writer, each.record, each.json) for each in began.values()], ended
 
 
-def _began_row(writer: str, r: Began, line: bytes) -> Values:
+def _began_row(writer: str, r: Began | Ended, line: bytes) -> Values:
     return (
         *(r.call, writer, r.tenant, r.key, r.requested, RUNNING, r.deployment),
         *(r.at_ms, None, 0.0, 0, 0, None, line),
     )
 
 
-def _ended_row(writer: str, r: Ended, line: bytes) -> Values:
+def _ended_row(writer: str, r: Began | Ended, line: bytes) -> Values:
+    assert isinstance(r, Ended)  # noqa: S101  what is no beginning is an end
+    usage = r.usage
     return (
         r.call,
         writer,
@@ -218,24 +213,10 @@ def _ended_row(writer: str, r: Ended, line: bytes) -> Values:
         r.started_ms or r.at_ms,
         r.at_ms,
         r.duration_ms,
-        r.usage.input,
-        r.usage.output,
+        usage.input,
+        usage.output,
         r.cost_nano,
         line,
-    )
-
-
-def _attempt_row(call: str, n: int, a: Tried) -> Values:
-    return (
-        call,
-        n,
-        a.deployment,
-        a.started_ms,
-        a.error,
-        a.total_ms,
-        a.usage.input,
-        a.usage.output,
-        a.cost_nano,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 
-from federation.domain.limits import Limit, Meter
+from federation.domain.limits import Limit, Meter, Owned
 from federation.pricing.meters import Answer, Board, State, Turn, ends_ms, touched
 
 
@@ -17,28 +17,24 @@ class MemoryLimits:
     """Limits in memory; implements `control.limits_ports.LimitStore`."""
 
     def __init__(self) -> None:
-        self._limits: dict[str, Limit] = {}
+        self._limits: dict[Owned, Limit] = {}
 
     def save(self, limit: Limit) -> None:
-        """Keep a limit in the place of any with its id."""
-        self._limits[limit.id] = limit
+        """Keep a limit in the place of any of its tenant's with its id."""
+        self._limits[limit.tenant, limit.id] = limit
 
-    def find(self, limit: str, tenant: str | None) -> Limit | None:
-        """One limit; None where there is none, or it is another tenant's (None: any tenant)."""
-        found = self._limits.get(limit)
-        return found if found is not None and tenant in (None, found.tenant) else None
+    def find(self, tenant: str, limit: str) -> Limit | None:
+        """One of a tenant's limits; None where it has none of this id."""
+        return self._limits.get((tenant, limit))
 
     def list(self, tenant: str | None) -> list[Limit]:
         """A tenant's limits (None: everyone's), oldest first."""
         chosen = [each for each in self._limits.values() if tenant in (None, each.tenant)]
-        return sorted(chosen, key=lambda each: (each.created_ms, each.id))
+        return sorted(chosen, key=lambda each: (each.created_ms, each.id, each.tenant))
 
-    def remove(self, limit: str, tenant: str | None) -> bool:
+    def remove(self, tenant: str, limit: str) -> bool:
         """End a limit. False where `find` would find none."""
-        if self.find(limit, tenant) is None:
-            return False
-        del self._limits[limit]
-        return True
+        return self._limits.pop((tenant, limit), None) is not None
 
 
 class MemoryMeters:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, insert, select, text
 
 from federation.domain.limits import Counted, Limit, LimitScope, Meter, Method, meter_tenant
 from federation.pricing.meters import Answer, Board, State, Turn, ends_ms, touched
@@ -44,36 +44,32 @@ class SqlLimits:
         self._engine = engine
 
     def save(self, limit: Limit) -> None:
-        """Keep a limit in the place of any with its id."""
+        """Keep a limit in the place of any of its tenant's with its id."""
         row = {name: getattr(limit, name) for name in limits.c.keys()}  # noqa: SIM118  not a dict
         for name in ("scope", "counts", "method"):
             row[name] = row[name].value
         with writing(self._engine) as connection:
-            connection.execute(delete(limits).where(limits.c.id == limit.id))
+            connection.execute(delete(limits).where(*_owned(limit.tenant, limit.id)))
             connection.execute(insert(limits), row)
 
-    def find(self, limit: str, tenant: str | None) -> Limit | None:
-        """One limit; None where there is none, or it is another tenant's (None: any tenant)."""
-        query = select(limits).where(limits.c.id == limit)
-        if tenant is not None:
-            query = query.where(limits.c.tenant == tenant)
+    def find(self, tenant: str, limit: str) -> Limit | None:
+        """One of a tenant's limits; None where it has none of this id."""
+        query = select(limits).where(*_owned(tenant, limit))
         with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else _limit(row)
 
     def list(self, tenant: str | None) -> list[Limit]:
         """A tenant's limits (None: everyone's), oldest first."""
-        query = select(limits).order_by(limits.c.created_ms, limits.c.id)
+        query = select(limits).order_by(limits.c.created_ms, limits.c.id, limits.c.tenant)
         if tenant is not None:
             query = query.where(limits.c.tenant == tenant)
         with reading(self._engine) as connection:
             return [_limit(row) for row in connection.execute(query)]
 
-    def remove(self, limit: str, tenant: str | None) -> bool:
+    def remove(self, tenant: str, limit: str) -> bool:
         """End a limit. False where `find` would find none."""
-        query = delete(limits).where(limits.c.id == limit)
-        if tenant is not None:
-            query = query.where(limits.c.tenant == tenant)
+        query = delete(limits).where(*_owned(tenant, limit))
         with writing(self._engine) as connection:
             return connection.execute(query).rowcount > 0
 
@@ -165,6 +161,10 @@ class SqlMeters:
             connection.execute(_SAVE, rows)
         if holders:
             connection.execute(_HOLDS, [{"holder": holder} for holder in sorted(holders)])
+
+
+def _owned(tenant: str, limit: str) -> tuple[ColumnElement[bool], ...]:
+    return limits.c.tenant == tenant, limits.c.id == limit
 
 
 def _limit(row: Any) -> Limit:

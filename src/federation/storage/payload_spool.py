@@ -7,7 +7,6 @@ newest one only with its writer. What is left in it is sealed with a key that co
 from __future__ import annotations
 
 from pathlib import Path
-from zlib import crc32
 
 import msgspec
 
@@ -52,15 +51,12 @@ class SpoolReader(LineReader[SpoolLine]):
     def __init__(self, data: Path) -> None:
         super().__init__(data / DIRECTORY)
 
-    def parse(self, data: bytes) -> SpoolLine | str:
-        """A line without its newline, or in a word what is wrong with it."""
-        body = data[9:]
-        if data[:9] != b"%08x " % crc32(body):
-            return "checksum"
+    def read_body(self, body: bytes) -> SpoolLine | None:
+        """A line's content; None where it is none."""
         try:
             return _decode(body)
         except msgspec.DecodeError:
-            return "not a payload"
+            return None
 
     def drop(self, writer: str, segments: range) -> None:
         """Delete what was taken in. Raises `Unavailable` where that does not go."""

@@ -138,16 +138,14 @@ class RedisPots:
         self._sql.forget(turn.closes)
         return played(turn, results)
 
-    def standings(self, budget: str) -> list[Standing]:
-        """Every pot of a budget, by id."""
+    def standings(self, tenant: str, budget: str) -> list[Standing]:
+        """Every pot of a tenant's budget, by id."""
         with reading(self._engine) as connection:
-            query = select(_p.id).where(_p.budget == budget).order_by(_p.id)
-            pots = [row[0] for row in connection.execute(query)]
-        tenants: dict[str, Part] = {}
-        for pot in pots:
-            tenants.setdefault(pot_tenant(pot), Part()).pots.append(pot)
+            query = select(_p.id).where(_p.budget == budget, _p.tenant == tenant).order_by(_p.id)
+            part = Part()
+            part.pots = [row[0] for row in connection.execute(query)]
         try:
-            results = [(part, self._play(part)) for part in tenants.values()]
+            results = [(part, self._play(part))] if part.pots else []
         except redis.RedisError as error:
             raise _unavailable(error) from error
         return list(played(Turn(), results).standings.values())

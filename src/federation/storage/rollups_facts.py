@@ -33,8 +33,13 @@ class Facts(NamedTuple):
     model: str
     tag: str
     band: int
-    first: bool
-    """Not a repetition for a further tag."""
+
+
+Added = tuple[int, ...]
+"""Sums of one call, in the order of `Sums`: plain, because making a named tuple costs more."""
+Part = tuple[str, int, Added]
+"""Deployment, band, and what is added there."""
+LOST_CALL: Final[Added] = Sums(calls=1, failed=1, unpriced=1)
 
 
 def name(value: str) -> str:
@@ -57,46 +62,47 @@ def started(record: Began | Ended) -> int:
     return record.started_ms or record.at_ms
 
 
-def parts(record: Began | Ended) -> Iterator[tuple[str, int, Sums]]:
-    """What a call adds, and to whom: deployment, band, sums. The tag stays open.
+def parts(record: Began | Ended) -> list[Part]:
+    """What a call adds, and to whom; the tag stays open.
 
     The call itself counts where it was answered, tokens and money where they were used: a
     fallback's first provider may have billed too.
     """
     if isinstance(record, Began):
-        yield record.deployment, UNPRICED, Sums(calls=1, failed=1, unpriced=1)
-        return
-    band = band_of(record.usage, record.cost_nano)
+        return [(record.deployment, UNPRICED, LOST_CALL)]
     failed, duration_us = int(record.outcome != "ok"), round(record.duration_ms * 1000)
-    if not record.attempts:
-        yield record.deployment, band, _used(record, 1, failed, duration_us)
-        return
-    one = record.attempts[0]
-    bands = [band_of(tried.usage, tried.cost_nano) for tried in record.attempts]
-    if len(bands) == 1 and bands[0] == band and one.deployment == record.deployment:
-        # Nearly every call: one part in the place of two.
-        yield record.deployment, band, _used(one, 1, failed, duration_us, 1, int(one.error != ""))
-        return
-    yield record.deployment, band, Sums(1, failed, duration_us)
-    for tried, each in zip(record.attempts, bands, strict=True):
-        yield tried.deployment, each, _used(tried, 0, 0, 0, 1, int(tried.error != ""))
+    attempts = record.attempts
+    band = band_of(record.usage, record.cost_nano)
+    if not attempts:
+        return [(record.deployment, band, _used(record, 1, failed, duration_us, 0, 0))]
+    if len(attempts) == 1:
+        one = attempts[0]
+        if one.deployment == record.deployment and band_of(one.usage, one.cost_nano) == band:
+            # Nearly every call: one part in the place of two.
+            sums = _used(one, 1, failed, duration_us, 1, int(one.error != ""))
+            return [(one.deployment, band, sums)]
+    itself: Added = (1, failed, duration_us, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    tried: list[Part] = [
+        (
+            each.deployment,
+            band_of(each.usage, each.cost_nano),
+            _used(each, 0, 0, 0, 1, int(each.error != "")),
+        )
+        for each in attempts
+    ]
+    return [(record.deployment, band, itself), *tried]
 
 
 def _used(
-    one: Ended | Tried,
-    calls: int,
-    failed: int,
-    duration_us: int,
-    attempts: int = 0,
-    failed_attempts: int = 0,
-) -> Sums:
+    one: Ended | Tried, calls: int, failed: int, duration_us: int, attempts: int, broken: int
+) -> Added:
     usage, cost = one.usage, one.cost_nano
-    return Sums(
+    return (
         calls,
         failed,
         duration_us,
         attempts,
-        failed_attempts,
+        broken,
         int(cost is None),
         int(usage.estimated),
         usage.input,
@@ -111,17 +117,21 @@ def _used(
     )
 
 
-def facts(record: Began | Ended, *, tagged: bool) -> Iterator[tuple[Facts, Sums]]:
+def tags_of(record: Began | Ended) -> tuple[str, ...]:
+    """A call's tags as they are grouped by: each once, in order."""
+    if isinstance(record, Began) or not record.tags:
+        return ()
+    return tuple(sorted({name(f"{key}={value}") for key, value in record.tags.items()}))
+
+
+def facts(record: Began | Ended, *, tagged: bool) -> Iterator[tuple[Facts, Added]]:
     """What a call adds to each group; once for each of its tags where these are asked for."""
-    who = [record.tenant, "", "", record.key]
-    tags = [""]
+    who = (record.tenant, "", "", record.key)
+    tags = tags_of(record) or ("",) if tagged else ("",)
     if isinstance(record, Ended):
-        who[1:3] = record.team, record.user
-        if tagged and record.tags:
-            tags = sorted({name(f"{key}={value}") for key, value in record.tags.items()})
+        who = (record.tenant, record.team, record.user, record.key)
     tenant, team, user, key = map(name, who)
     for deployment, band, sums in parts(record):
         provider, _, model = deployment.partition("/")
         for tag in tags:
-            place = (name(provider), name(model), tag, band, tag == tags[0])
-            yield Facts(tenant, team, user, key, *place), sums
+            yield Facts(tenant, team, user, key, name(provider), name(model), tag, band), sums

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     event,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0011"
+HEAD = "0014"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -167,21 +168,6 @@ calls = Table(
     comment="What is searched and summed, and in `line` the journal line with the rest.",
 )
 
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("call", Text, primary_key=True),
-    Column("n", Integer, primary_key=True),
-    Column("deployment", Text, nullable=False),
-    Column("started_ms", BigInteger, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("total_ms", Float, nullable=False),
-    Column("input", BigInteger, nullable=False),
-    Column("output", BigInteger, nullable=False),
-    Column("cost_nano", BigInteger),
-    sqlite_with_rowid=False,
-)
-
 responses = Table(
     "responses",
     metadata,
@@ -235,8 +221,8 @@ evidence_runs = Table(
 budgets = Table(
     "budgets",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False, index=True),
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("limit_nano", BigInteger, nullable=False),
@@ -245,6 +231,7 @@ budgets = Table(
     Column("hard", Boolean, nullable=False),
     Column("alerts", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "id"),
 )
 
 money_pots = Table(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, PrimaryKeyConstraint, Table, Text
 
 from federation.storage.tables import metadata
 
 limits = Table(
     "limits",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False, index=True),
+    Column("id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("counts", Text, nullable=False),
@@ -20,6 +20,7 @@ limits = Table(
     Column("burst", BigInteger, nullable=False),
     Column("tier", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "id"),
 )
 
 limit_meters = Table(

@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from federation.domain.violations import Kind, Remedy, Severity, Sighting, State, Violation
 from federation.storage.engine import reading, writing
@@ -148,10 +161,25 @@ class SqlViolations:
             ]
         return ViolationSums(*counted)
 
-    def add_remedy(self, remedy: Remedy) -> None:
-        """Keep a remedy."""
+    def add_remedy(self, remedy: Remedy, per_day: int | None = None, since_ms: int = 0) -> bool:
+        """Keep a remedy. False, and nothing kept, where there is one of its id, or where who
+        proposes it has proposed `per_day` since then."""
         with writing(self._engine) as connection:
+            _alone(connection)
+            known = select(remedies.c.id).where(remedies.c.id == remedy.id)
+            if connection.scalar(known) is not None:
+                return False
+            if per_day is not None:
+                proposed = connection.scalar(_proposed(remedy.proposed_by, since_ms)) or 0
+                if proposed >= per_day:
+                    return False
             connection.execute(insert(remedies), asdict(remedy))
+        return True
+
+    def drop_remedy(self, remedy: Remedy) -> None:
+        """Forget a remedy that is as it is given here."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(remedies).where(*_as_it_is(remedy)))
 
     def find_remedy(self, remedy: str) -> Remedy | None:
         """One, or None."""
@@ -159,12 +187,12 @@ class SqlViolations:
             row = connection.execute(select(remedies).where(remedies.c.id == remedy)).one_or_none()
         return None if row is None else Remedy(*row)
 
-    def change_remedy(self, remedy: Remedy, was: str) -> bool:
-        """Replace a remedy that is in the state `was`; False where it is not."""
-        c = remedies.c
+    def change_remedy(self, remedy: Remedy, was: Remedy) -> bool:
+        """Replace a remedy that is as `was`; False where somebody has changed it since. Of
+        replicas that try at the same time, one succeeds."""
         with writing(self._engine) as connection:
             found = connection.execute(
-                update(remedies).where(c.id == remedy.id, c.state == was).values(**asdict(remedy))
+                update(remedies).where(*_as_it_is(was)).values(**asdict(remedy))
             )
         return found.rowcount == 1
 
@@ -177,10 +205,24 @@ class SqlViolations:
 
     def remedied(self, by: str, since_ms: int) -> int:
         """How many remedies somebody proposed since then."""
-        c = remedies.c
-        query = select(func.count()).where(c.proposed_by == by, c.proposed_ms >= since_ms)
         with reading(self._engine) as connection:
-            return connection.scalar(query) or 0
+            return connection.scalar(_proposed(by, since_ms)) or 0
+
+
+def _proposed(by: str, since_ms: int) -> Select[int]:
+    c = remedies.c
+    return select(func.count()).where(c.proposed_by == by, c.proposed_ms >= since_ms)
+
+
+def _as_it_is(remedy: Remedy) -> tuple[ColumnElement[bool], ...]:
+    """That a row is still this one: its state, and who put it into that when."""
+    c = remedies.c
+    return (
+        c.id == remedy.id,
+        c.state == remedy.state,
+        c.decided_by == remedy.decided_by,
+        c.decided_ms == remedy.decided_ms,
+    )
 
 
 def _alone(connection: Connection) -> None:

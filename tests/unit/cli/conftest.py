@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from federation.cli.main import app
+from federation.cli.tree import app
 
 
 @dataclass

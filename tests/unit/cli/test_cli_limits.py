@@ -82,6 +82,10 @@ def test_one_limit_is_shown_and_ended(run: Run, stub: Any) -> None:
     assert "limit_1 is no more" in run("limit", "delete", "limit_1").stdout
     ended = json.loads(run("limit", "delete", "limit_1", "--json").stdout)
     assert ended == {"object": "limit", "id": "limit_1", "removed": True}
+    stub.on("GET", f"{PATH}/limit_1?tenant=acme", LIMIT)
+    assert run("limit", "show", "limit_1", "--tenant", "acme").exit_code == 0
+    stub.on("DELETE", f"{PATH}/limit_1?tenant=%2A", None, 204)
+    assert run("limit", "delete", "limit_1", "--tenant", "*").exit_code == 0
 
 
 def test_what_the_gateway_refuses_is_said(run: Run, stub: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from federation.cli import login_store
-from federation.cli.main import app
+from federation.cli.tree import app
 
 Run = Callable[..., Result]
 ME = {

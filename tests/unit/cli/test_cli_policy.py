@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from federation.cli.main import app
+from federation.cli.tree import app
 
 Run = Callable[..., Result]
 EU_ONLY = """\

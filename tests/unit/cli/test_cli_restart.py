@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from federation.bootstrap import rolling
 from federation.bootstrap.hold import hold
 from federation.cli import restarting
-from federation.cli.main import app
+from federation.cli.tree import app
 
 
 def said(run: Path, n: int, state: str, *lines: str) -> None:

@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 from config_world import a_catalogue
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import Result
 
 from federation.bootstrap.hold import hold
 from federation.bootstrap.launcher import LaunchOptions
-from federation.cli import main, quick, reference, sandboxing, starting
+from federation.cli import main, quick, reference, sandboxing, starting, tree
 from federation.cli.discovery import Found, discover
 from federation.cli.failures import CommandFailed
 from federation.domain.catalogue import Provider, Tier
@@ -134,11 +136,18 @@ def test_the_entry_point_ends_the_process(
     assert "federation" in capsys.readouterr().out
 
 
-def test_neither_help_nor_serve_loads_a_framework() -> None:
+@pytest.mark.parametrize(
+    ("loaded", "never"),
+    [
+        ("tree", {"pydantic", "rich", "fastapi", "sqlalchemy", "federation.config.load"}),
+        ("quick", {"typer", "click", "msgspec", "federation.domain.routes", "federation.cli.tree"}),
+    ],
+    ids=["help", "serve"],
+)
+def test_neither_help_nor_serve_loads_what_it_does_not_need(loaded: str, never: set[str]) -> None:
     script = (
-        "import sys, federation.cli.main, federation.cli.quick\n"
-        "heavy = {'pydantic', 'rich', 'fastapi', 'sqlalchemy', 'federation.config.load'}\n"
-        "sys.exit(','.join(heavy & set(sys.modules)) or 0)"
+        f"import sys, federation.cli.main, federation.cli.{loaded}\n"
+        f"sys.exit(','.join({never!r} & set(sys.modules)) or 0)"
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -571,3 +580,41 @@ def test_stale_pages_are_named_and_written_anew(
     page = (tmp_path / "docs/reference/cli.md").read_text()
     for command in ("up", "serve", "route explain", "provider test", "key create", "config check"):
         assert f"federation {command}" in page
+
+
+# What a newcomer types
+
+
+def test_status_alone_is_its_health(alone: Callable[..., Result]) -> None:
+    for words in (["status"], ["status", "--json"]):
+        done = alone(*words)
+        assert done.exit_code == 3, done.output
+        assert "No gateway answers" in done.output
+    assert "Usage: " in alone("status", "--help").output
+    assert alone("status", "helth").exit_code == 2
+
+
+def test_a_configuration_that_was_named_has_to_be_there(alone: Callable[..., Result]) -> None:
+    for words in (["policy", "check"], ["config", "check"]):
+        done = alone(*words, "--config", "nowhere")
+        assert done.exit_code == 2, done.output
+        assert "nowhere is not a directory" in done.output
+
+
+def test_every_option_and_argument_is_explained_and_what_answers_has_json() -> None:
+    writes = {"up", "serve", "tenant export", "compliance report"}
+    bare: list[str] = []
+    unexplained: list[str] = []
+    commands: list[tuple[str, Any]] = [("", get_command(tree.app))]
+    while commands:
+        path, command = commands.pop()
+        if isinstance(command, TyperGroup):
+            commands += [
+                (f"{path} {name}".strip(), each) for name, each in command.commands.items()
+            ]
+            continue
+        if "--json" not in {word for option in command.params for word in option.opts}:
+            bare.append(path)
+        unexplained += [f"{path} {p.name}" for p in command.params if not getattr(p, "help", None)]
+    assert set(bare) == writes, "these write a document, or run until they are stopped"
+    assert unexplained == []

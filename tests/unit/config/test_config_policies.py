@@ -17,8 +17,9 @@ from federation.config.policies_packs import pack, pack_names
 from federation.config.policies_zones import shifts
 from federation.dialects.operations.table import OPERATION_CLIENTS
 from federation.domain import policies as rule
-from federation.domain.policies import Mode, PiiAction, Policy, digest_of, kind_of
+from federation.domain.policies import CUSTOM_TYPE, Mode, PiiAction, Policy, digest_of, kind_of
 from federation.errors import Problem
+from federation.guardrails.custom_rules import VALIDATORS
 from federation.guardrails.entities import BUILT_IN, BY_PLUGIN
 from federation.guardrails.entities import CUSTOM as CUSTOM_ENTITY
 
@@ -278,7 +279,8 @@ def test_the_words_that_stand_here_again_are_those_of_their_owners() -> None:
     owned = {operation for operation, _ in OPERATION_CLIENTS}
     assert owned <= set(policies_words.OPERATIONS)
     assert set(policies_words.PII_TYPES) == {*BUILT_IN, *BY_PLUGIN}
-    assert policies_words.CUSTOM_TYPE == CUSTOM_ENTITY
+    assert CUSTOM_TYPE == CUSTOM_ENTITY
+    assert set(policies_words.VALIDATORS) == set(VALIDATORS)
 
 
 def test_a_zone_is_a_table_of_its_shifts() -> None:
@@ -339,12 +341,12 @@ def test_what_is_wrong_with_a_policy_test_is_said(text: str, said: str, write: W
 def test_the_examples_of_the_guide_load_as_they_stand(config_dir: Path, write: Write) -> None:
     guide = Path(__file__).resolve().parents[3] / "docs" / "guide" / "policies.md"
     blocks = re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     for name, text in blocks:
         write(name, text)
     problems: list[Problem] = []
     found = policies.read(config_dir, a_catalogue(), {"fast"}, problems)
     trials = policies_tests.read(policies_tests.sources(config_dir), problems)
     assert problems == []
-    assert {each.name for each in found} == {"soc2-strict", "legal", "europe"}
+    assert {each.name for each in found} == {"soc2-strict", "legal", "europe", "ours"}
     assert len(trials) == 1

@@ -64,10 +64,33 @@ async def test_a_tenant_neither_sees_nor_changes_what_is_anothers(world: World) 
         world.desk.remove(OWNER, "b1"),
         world.desk.save(OWNER, Budget("b2", "default", Scope.KEY, EACH, 5)),
         world.desk.visible(OWNER, "default"),
-        world.desk.save(OWNER, of_acme(Scope.KEY)),
+        world.desk.get(OWNER, "b1", "default"),
+        world.desk.remove(OWNER, "b1", "default"),
     ):
         with pytest.raises(NotFound):
             await attempt
+
+
+async def test_an_id_is_a_tenants_own(world: World) -> None:
+    theirs = Budget("b1", "default", Scope.KEY, EACH, 7)
+    await world.desk.save(ADMIN, theirs)
+    await world.desk.save(OWNER, of_acme(Scope.KEY))
+    assert await world.desk.get(OWNER, "b1") == of_acme(Scope.KEY)
+    assert await world.desk.get(ADMIN, "b1", "default") == theirs
+    for asked in (world.desk.get(ADMIN, "b1"), world.desk.remove(ADMIN, "b1")):
+        with pytest.raises(InvalidRequest, match="say with 'tenant'"):
+            await asked
+    await world.desk.remove(ADMIN, "b1", "acme")
+    assert await world.desk.get(ADMIN, "b1") == theirs
+
+
+async def test_a_tenant_has_room_for_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("federation.control.subjects.MOST", 1)
+    await world.desk.save(ADMIN, Budget("b1", "default", Scope.KEY, EACH, 7))
+    await world.desk.save(OWNER, of_acme(Scope.KEY))
+    await world.desk.save(OWNER, of_acme(Scope.SESSION))
+    with pytest.raises(InvalidRequest, match="A tenant may set 1 budgets"):
+        await world.desk.save(OWNER, of_acme(Scope.KEY, name="b2"))
 
 
 async def test_a_whole_tenant_is_given_its_budget_by_an_administrator(world: World) -> None:

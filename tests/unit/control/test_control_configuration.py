@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from control_plane import ACME, Clock, Files, operator
 
-from federation.config.settings import Access, ServerSettings
+from federation.config.server_settings import Access, ServerSettings
 from federation.control.configuration import Configuration
 from federation.control.frames import unpack_snapshot
 from federation.domain.policies import Condition, Policy, Residency

@@ -39,8 +39,13 @@ def test_what_a_worker_takes_from_these_rooms_loads_nothing_heavy() -> None:
 
 
 def test_control_sends_its_snapshot_before_it_loads_a_web_framework() -> None:
-    found = loaded("federation.bootstrap.control")
-    assert not found & {"fastapi", "starlette", "uvicorn", "alembic", "prometheus_client"}
+    found = loaded("federation.bootstrap.control_life")
+    late = {"fastapi", "starlette", "uvicorn", "alembic", "prometheus_client"}
+    assert not found & late
+
+
+def test_control_loads_clients_of_shared_stores_only_where_they_are_shared() -> None:
+    assert not loaded("federation.bootstrap.control_life") & {"psycopg", "redis"}
 
 
 def test_the_launcher_is_made_of_the_standard_library() -> None:

@@ -80,7 +80,7 @@ def test_a_state_that_cannot_be_read_begins_anew() -> None:
     assert now.grant(LeaseAsk(NAME, 5), 1, 0).amount == 5
 
 
-def test_limits_are_the_providers_requests_per_minute() -> None:
+def test_limits_are_the_providers_requests_and_tokens_of_a_minute() -> None:
     acme = Provider("acme", "Acme", Tier.FRONTIER, "openai", "https://a", limits=Limits(rpm=60))
     beta = replace(acme, id="beta", limits=Limits(tpm=10))
     deployments = [
@@ -88,4 +88,4 @@ def test_limits_are_the_providers_requests_per_minute() -> None:
         for provider in (acme, beta)
         for model in ("a", "b")
     ]
-    assert limits_of(deployments) == {"rpm/acme": 60}
+    assert limits_of(deployments) == {"rpm/acme": 60, "tpm/beta": 10}

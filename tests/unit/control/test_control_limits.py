@@ -20,11 +20,14 @@ from federation.domain.limits import (
     EVERY,
     HOUR,
     MONTH,
+    Caller,
     Counted,
     Limit,
     LimitScope,
     Method,
     checked,
+    meter_limit,
+    meter_tenant,
     method_of,
     pausing,
     tier_limits,
@@ -143,8 +146,6 @@ async def test_what_the_operator_set_an_owner_does_not_touch(made: Desk) -> None
         await made.desk.remove(ADMIN, "nothing")
     with pytest.raises(NotFound):
         await made.desk.save(ADMIN, replace(TEAM, tenant="nobody"))
-    with pytest.raises(NotFound):
-        await made.desk.save(ADMIN, replace(whole, tenant="other", subject="other"))
     with pytest.raises(InvalidRequest):
         await made.desk.save(ADMIN, replace(whole, subject="other"))
     with pytest.raises(InvalidRequest) as stale:
@@ -155,11 +156,48 @@ async def test_what_the_operator_set_an_owner_does_not_touch(made: Desk) -> None
 
 
 async def test_there_are_not_endlessly_many(made: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("federation.control.limits.MOST", 1)
+    monkeypatch.setattr("federation.control.subjects.MOST", 1)
     await made.desk.save(OWNER, TEAM)
     await made.desk.save(OWNER, replace(TEAM, amount=6))
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="A tenant may set 1 limits"):
         await made.desk.save(OWNER, replace(TEAM, id="u"))
+    other = replace(TEAM, tenant="other", scope=LimitScope.KEY, subject=EACH)
+    await made.desk.save(ADMIN, other)
+    assert len(made.store.list(None)) == 2, "each tenant has room of its own"
+
+
+async def test_an_id_is_a_tenants_own(made: Desk) -> None:
+    keys: dict[str, Any] = {"scope": LimitScope.KEY, "subject": EACH}
+    ours, theirs = replace(TEAM, **keys), replace(TEAM, **keys, tenant="other", amount=9)
+    other = replace(OWNER, tenant="other")
+    await made.desk.save(OWNER, ours)
+    await made.desk.save(other, theirs)
+    assert await made.desk.get(OWNER, "t") == ours
+    assert await made.desk.get(other, "t") == theirs
+    assert await made.desk.get(ADMIN, "t", "other") == theirs
+    for asked in (made.desk.get(ADMIN, "t"), made.desk.remove(ADMIN, "t")):
+        with pytest.raises(InvalidRequest, match="say with 'tenant'"):
+            await asked
+    with pytest.raises(NotFound):
+        await made.desk.remove(OWNER, "t", tenant="other")
+    await made.desk.remove(ADMIN, "t", tenant="other")
+    assert await made.desk.get(ADMIN, "t") == ours
+
+
+async def test_every_tenants_limit_and_ones_own_of_the_same_id_count_apart(made: Desk) -> None:
+    keys: dict[str, Any] = {"scope": LimitScope.KEY, "subject": EACH}
+    ours, everys = replace(TEAM, **keys), replace(TEAM, **keys, tenant=EVERY, amount=9)
+    await made.desk.save(OWNER, ours)
+    await made.desk.save(ADMIN, everys)
+    found = [
+        meter
+        for meter in made.desk.book.meters(Caller("acme", key="k"))
+        if meter_limit(meter.id)[1] == "t"
+    ]
+    assert {made.desk.book.limits[meter_limit(each.id)] for each in found} == {ours, everys}
+    assert {meter_tenant(each.id) for each in found} == {"acme"}
+    assert await made.desk.get(OWNER, "t") == ours
+    assert await made.desk.get(replace(OWNER, tenant="other"), "t") == everys
 
 
 @pytest.mark.parametrize(

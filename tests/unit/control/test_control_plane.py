@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from control_plane import ADMIN, DEVELOPER, Plane, plane
 
-from federation.bootstrap import control as bootstrap
+from federation.bootstrap import control_life as bootstrap
 from federation.bootstrap.options import Options
 from federation.control.control import Control
 from federation.control.permissions import KeyWish

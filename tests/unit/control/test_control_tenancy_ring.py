@@ -18,7 +18,7 @@ from federation.storage.tenancy_entries import Place, Retired
 NOW = 1000
 KEY = VirtualKey("key_1", b"n" * 32, "n", "acme", Role.OWNER, 0)
 ADA = User("ada", "acme", "Ada", 0, Role.OWNER, "red")
-ACME = Tenant("acme", "Acme", 0)
+ACME = Tenant("acme", "Acme", 0, Tier.ENTERPRISE)
 OLD = Retired(b"o" * 32, "key_1", "acme", NOW + 500)
 
 
@@ -47,6 +47,15 @@ def test_a_key_of_nobody_is_in_force_as_it_is() -> None:
 )
 def test_a_key_that_ended_or_has_no_holder_is_not(key: VirtualKey) -> None:
     assert ring(key, retired=(OLD,)) == []
+
+
+@pytest.mark.parametrize(
+    ("tier", "most"), [(Tier.COMMUNITY, 5), (Tier.PRO, 20), (Tier.ENTERPRISE, None)]
+)
+def test_a_tier_says_how_many_providers_a_key_reaches(tier: Tier, most: int | None) -> None:
+    assert ring(tenant=replace(ACME, tier=tier)) == [replace(KEY, most_providers=most)]
+    own = replace(ACME, tier=Tier.CUSTOM, custom=Quota(providers=2))
+    assert [each.most_providers for each in ring(tenant=own, retired=(OLD,))] == [2, 2]
 
 
 def test_suspension_ends_all_keys() -> None:
@@ -80,7 +89,7 @@ def test_a_former_secret_is_the_same_key_with_an_earlier_end() -> None:
 
 def test_only_limits_are_told() -> None:
     tenants = [
-        ACME,
+        replace(ACME, tier=Tier.COMMUNITY),
         replace(ACME, id="pro", tier=Tier.PRO),
         replace(ACME, id="free", tier=Tier.ENTERPRISE),
         replace(ACME, id="own", tier=Tier.CUSTOM, custom=Quota(None, 3)),

@@ -31,7 +31,7 @@ from federation.credentials.jws import signed
 from federation.credentials.subjects import subject_of
 from federation.domain.access import Role
 from federation.domain.sign_in import ClaimRules, TrustedIssuer
-from federation.domain.tenancy import User
+from federation.domain.tenancy import Quota, User
 from federation.errors import Unauthorized
 
 ANY = ClaimRules(known=False)
@@ -70,6 +70,12 @@ def test_a_person_asks_with_the_rights_that_they_have_now() -> None:
     changed = door.find(token)
     assert changed is not None
     assert (changed.role, changed.team) == (Role.VIEWER, "blue")
+    assert changed.most_providers is None
+    door.quotas = {"default": Quota(providers=5)}
+    door.put()
+    bound = door.find(token)
+    assert bound is not None
+    assert bound.most_providers == 5
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_new_period_is_another_pot_and_a_clock_set_back_finds_the_old_one() ->
     assert monday.id != tuesday.id
     assert monday.end_ms == at("2024-05-06T22:00:00")
     assert book.pots(spender, at("2024-05-06T21:00:00")) == (monday,)
-    assert (pot_tenant(monday.id), pot_budget(monday.id)) == ("acme", "b1")
+    assert (pot_tenant(monday.id), pot_budget(monday.id)) == ("acme", ("acme", "b1"))
 
 
 def test_a_call_is_charged_to_every_budget_that_it_falls_under() -> None:
@@ -112,8 +112,8 @@ def test_a_call_is_charged_to_every_budget_that_it_falls_under() -> None:
     book = BudgetBook([*budgets, replace(BUDGET, id="other", tenant="other")])
     whole = Spender("acme", "k1", "red", "ann", "s1", ("job=day", "job=night"))
     pots = book.pots(whole, 0)
-    assert [pot_budget(pot.id) for pot in pots] == [f"b{n}" for n in range(6)]
-    assert [pot_budget(pot.id) for pot in book.pots(Spender("acme", "k2"), 0)] == ["b0"]
+    assert [pot_budget(pot.id)[1] for pot in pots] == [f"b{n}" for n in range(6)]
+    assert [pot_budget(pot.id) for pot in book.pots(Spender("acme", "k2"), 0)] == [("acme", "b0")]
     assert book.pots(Spender("third", "k1", "red", "ann", "s1"), 0) == ()
 
 

@@ -131,6 +131,12 @@ def test_answers_without_words_are_handed_on_and_unknown_ones_are_read() -> None
     assert checked_answer(act, "poetry", JSON, said) == b'{"data": "[EMAIL]"}'
     assert checked_answer(act, "poetry", JSON, b"\xff") == b"\xff"
     assert checked_answer(act, "poetry", JSON, b"") == b""
+    strict = guarding(pii_block_on_failure=True)
+    with pytest.raises(Forbidden, match="this answer"):
+        checked_answer(strict, "poetry", b"application/pdf", b"%PDF\xff\0")
+    sound = b"application/octet-stream"
+    assert checked_answer(strict, "poetry", sound, MAIL.encode()) == b"[EMAIL]"
+    assert checked_answer(strict, "poetry", b"image/png", b"\xff\0") == b"\xff\0"
     assert act.findings() == {"email:redact": 1, "unread:log": 1}
     only = guarding(None, guards=(Guard("injection"),))
     assert checked_answer(only, "poetry", JSON, said) == said

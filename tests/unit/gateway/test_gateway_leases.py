@@ -109,7 +109,7 @@ def test_several_are_taken_together_or_not_at_all() -> None:
     desk = Desk()
     desk.grant(5)
     assert not desk.book.take(NAME, 6)
-    assert desk.asks == []
+    assert desk.asks == [LeaseAsk(NAME, SLICE)], "what is held does not suffice"
     assert desk.book.take(NAME, 5)
     assert not desk.book.take(NAME, 20)
     assert desk.asks[-1] == LeaseAsk(NAME, SLICE)
@@ -209,3 +209,22 @@ def test_workers_together_never_exceed_a_limit(limit: int, steps: list[tuple[int
             window = int(now // 60)
             spent[window] = spent.get(window, 0) + 1
     assert all(count <= limit for count in spent.values())
+
+
+async def test_a_call_of_many_tokens_gathers_them_slice_by_slice() -> None:
+    desk = Desk()
+    loop = asyncio.get_running_loop()
+    control = Allowances()
+    control.limit({NAME: 10_000})
+
+    def ask(wanted: LeaseAsk) -> None:
+        desk.asks.append(wanted)
+        grant = control.grant(wanted, 4, int(desk.now * 1000))
+        loop.call_soon(desk.book.granted, grant)
+
+    desk.book = LeaseBook(ask, lambda: desk.now)
+    assert not desk.book.take(NAME, 6_000)
+    assert await desk.book.more(NAME, 6_000)
+    assert not desk.book.take(NAME, 6_000)
+    assert not await desk.book.more(NAME, 6_000)
+    assert sum(each.amount for each in desk.asks) >= 6_000

@@ -365,7 +365,7 @@ def test_a_changed_limit_holds_for_the_next_call() -> None:
         assert isinstance(await worker.call(), Taken)
         more = replace(limit(4))
         replica.limits = (more,)
-        replica.book.by_id["l"] = more
+        replica.book.limits[more.tenant, "l"] = more
         worker.rates.follow((more,), {})
         found = [await worker.call() for _ in range(5)]
         assert sum(isinstance(each, Taken) for each in found) == 3

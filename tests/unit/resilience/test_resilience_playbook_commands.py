@@ -10,7 +10,7 @@ import pytest
 from playbooks import SMALL, shipped_text
 from typer.testing import CliRunner, Result
 
-from federation.cli.main import app
+from federation.cli.tree import app
 
 
 @pytest.fixture(autouse=True)

@@ -175,3 +175,8 @@ def _timed(classify: LinearClassifier, prompt: str) -> float:
     start = time.perf_counter()
     classify(prompt)
     return time.perf_counter() - start
+
+
+@given(text=st.text(st.characters(max_codepoint=127), max_size=60))
+def test_text_in_ascii_is_read_as_any_other_text(text: str) -> None:
+    assert [*words_of(text), "\u00e9"] == words_of(f"{text} \u00e9")

@@ -17,6 +17,7 @@ from federation.errors import NotEligible
 from federation.routing.decide import decide
 from federation.routing.eligible import ASSUMED_CONTEXT, call_rules, cost_cap, eligible, removed_by
 from federation.routing.fleet import Fleet
+from federation.routing.masks import indexes_of
 from federation.schema.glance import Constraints, Glance
 
 _EU = {"eu", "de", "fr"}
@@ -215,6 +216,7 @@ def refused(made: Fleet, requested: str = "auto", **facts: Any) -> NotEligible:
         ({"constraints": Constraints(max_latency_ms=1.0)}, 403, "max_latency"),
         ({"key": key(models=("other",))}, 403, "key_models"),
         ({"key": key(providers=("other",))}, 403, "key_providers"),
+        ({"key": replace(key(), most_providers=0)}, 403, "tier_providers"),
     ],
 )
 def test_a_refusal_names_the_rule_and_has_the_status_of_its_kind(
@@ -225,6 +227,22 @@ def test_a_refusal_names_the_rule_and_has_the_status_of_its_kind(
     assert error.removed == {"acme/large": rule}
     assert rule in error.message
     assert "acme/large" in error.message
+
+
+def test_a_tier_leaves_the_first_providers_that_can_be_asked() -> None:
+    rows = [
+        deployment("one/a", usable=False),
+        deployment("two/a"),
+        deployment("two/b"),
+        deployment("three/a", enabled=False),
+        deployment("four/a"),
+        deployment("five/a"),
+    ]
+    known = fleet(rows)
+    named = [known.ids[n] for n in indexes_of(known.first(2))]
+    assert named == ["two/a", "two/b", "four/a"]
+    assert known.first(9) == known.first(3), "there are no more"
+    assert known.first(0) == 0
 
 
 @pytest.mark.parametrize(

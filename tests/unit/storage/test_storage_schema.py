@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from federation.errors import ConfigError, Unavailable
+from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.engine import (
     open_engine,
     opened,
@@ -16,8 +18,9 @@ from federation.storage.engine import (
     reading,
     writing,
 )
+from federation.storage.limits_sql import SqlLimits
 from federation.storage.tables import HEAD
-from federation.storage.upgrade import scripts, upgrade
+from federation.storage.upgrade import scripts, upgrade, upgrade_to
 
 
 def described(path: Path) -> dict[str, object]:
@@ -61,6 +64,36 @@ def test_a_fresh_store_and_a_migrated_one_are_the_same(tmp_path: Path) -> None:
     upgrade(migrated, "base")
     migrated.dispose()
     assert described(tmp_path / "fresh.db") == described(tmp_path / "migrated.db")
+
+
+def test_ids_become_their_tenants_and_what_was_set_and_counted_stays(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "store.db")
+    upgrade_to(engine, "0011")
+    limit = "('{}', '{}', 'key', '*', 'requests', 5, 60, 'token_bucket', 0, '', 7)"
+    budget = "('b', 'acme', 'key', '*', 5, 'total', 'UTC', 1, '[50]', 7)"
+    meters = ("acme/own/-", "acme/shared/k", "acme/tier.pro.month/x", "*/shared/r")
+    with writing(engine) as connection:
+        for row in (limit.format("own", "acme"), limit.format("shared", "*")):
+            connection.execute(text(f"INSERT INTO limits VALUES {row}"))
+        connection.execute(text(f"INSERT INTO budgets VALUES {budget}"))
+        for meter in meters:
+            tenant = meter.partition("/")[0]
+            connection.execute(
+                text(f"INSERT INTO limit_meters VALUES ('{meter}', '{tenant}', 'seen', 0, 9)")
+            )
+    assert upgrade(engine, "0011")[0] == "0013"
+    limits = SqlLimits(engine)
+    assert [(each.tenant, each.id) for each in limits.list(None)] == [
+        ("acme", "own"),
+        ("*", "shared"),
+    ]
+    (kept,) = SqlBudgets(engine).list(None)
+    assert (kept.id, kept.tenant, kept.limit_nano, kept.alerts) == ("b", "acme", 5, (50,))
+    limits.save(replace(limits.list("acme")[0], tenant="other"))
+    with reading(engine) as connection:
+        found = set(connection.scalars(text("SELECT id FROM limit_meters WHERE state = 'seen'")))
+    assert found == {"acme/own/-", "acme/*shared/k", "acme/*tier.pro.month/x", "*/shared/r"}
+    engine.dispose()
 
 
 def test_the_head_that_code_names_is_the_newest_migration() -> None:

@@ -149,9 +149,7 @@ class _Run:
         """Several requests to one deployment; each counts for the provider's request limit."""
         limits = self._situation.snapshot.deployments[index].provider.limits
         more = len(asking.requests) - 1
-        if limits.rpm is not None and not await leased(
-            self._world, self._situation, index, min(more, limits.rpm)
-        ):
+        if limits.rpm is not None and not await leased(self._world, self._situation, index, more):
             raise UpstreamRateLimited(
                 f"This call needs {more + 1} requests to the provider, more than are left of its "
                 "request limit for this minute. Send fewer inputs, or try again in a minute.",

@@ -9,19 +9,25 @@ as a rule about place, certification or price is in force, because they could br
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
+from typing import Final
 
 from msgspec import structs
 
+from federation.dialects.operations.ownership import PREFIX
 from federation.domain.routes import Settings
 from federation.errors import Forbidden, InvalidRequest
-from federation.gateway.call import C, Handler
+from federation.gateway.call import C, Call, Handler
 from federation.gateway.deciding import governed
 from federation.gateway.world import Situation, World
 from federation.governance.obligations import Obligations
 from federation.schema.glance import Constraints, Glance
 from federation.schema.http import ClientReply
 from federation.schema.operations import OperationGlance
+
+_OWN_ID: Final = re.compile(rb'"%b[A-Za-z0-9_-]{20}' % PREFIX.encode())
+"""At the beginning of a text: words about such ids are no ids."""
 
 
 class Admission:
@@ -40,9 +46,23 @@ def admitted(situation: Situation, call: C) -> C:
     """A call with what policies demand of whoever carries it. Raises as `check_fields` does."""
     ruled = governed(situation, call)
     duties = None if ruled is None else ruled.ruling.obligations
+    if call.glance.governed and isinstance(call, Call):
+        _check_stored(call)
     if call.glance.governed or call.glance.unlisted:
         check_fields(call.glance, situation.snapshot.settings, duties)
     return call if duties is None else structs.replace(call, duties=duties)
+
+
+def _check_stored(call: Call) -> None:
+    """An id that a pass-through gave out is its tenant's, and means nothing to the provider: it
+    would answer that there is no such file, which sends people looking in the wrong place."""
+    if _OWN_ID.search(call.request.body):
+        raise InvalidRequest(
+            f"An id that begins with {PREFIX!r} is of a file made through /passthrough/, and is "
+            "good for calls of the same pass-through only. Send the file's content in the "
+            "message instead.",
+            code="passthrough_id",
+        )
 
 
 def check_fields(

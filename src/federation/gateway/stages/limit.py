@@ -19,6 +19,7 @@ from federation.gateway.rates import Lack, Pairs, Plan, Taken
 from federation.gateway.rates_part import HeldPart
 from federation.gateway.stream import AnswerStream
 from federation.gateway.world import World
+from federation.routing.names import AUTO
 from federation.schema.http import ClientReply
 from federation.telemetry import metrics
 
@@ -40,7 +41,10 @@ class Limiter:
         rates = self._world.rates
         if not rates.on:
             return following(call)
-        plan = rates.plan(call.key, call.glance.model or "auto")
+        fleet = self._world.current().fleet
+        # What stands in where a call names no model is one for chats.
+        name = call.glance.model or (fleet.named_by(None) if isinstance(call, Call) else AUTO)
+        plan = rates.plan(call.key, name, fleet.names)
         return self._limited(call, following, plan) if plan.parts else following(call)
 
     async def _limited(self, call: C, following: Handler[C], plan: Plan) -> ClientReply:
@@ -89,7 +93,7 @@ class Limiter:
 def refusal(lack: Lack, wall_s: float) -> RateLimited:
     """What the client is told: which limit, of what window, and when to come back."""
     meter = lack.part.meter
-    name = meter_limit(meter.id)
+    _, name = meter_limit(meter.id)
     whose = f" for {meter.whose}" if meter.whose else ""
     wait_s = min(lack.wait_s, _LONGEST_S)
     if lack.part.slots:

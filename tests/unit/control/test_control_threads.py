@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from federation.control.ingest import Progress
+from federation.control.ledger import BUSY_LINES, BUSY_ROUND_S, ROUND_S, Ledger
+from federation.control.threads import LATER, Errands
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities elsewhere")
+async def test_a_thread_that_nobody_waits_for_stands_back_and_no_other_does() -> None:
+    usual, later = Errands("usual"), Errands("later", LATER)
+    here = niceness()
+    assert await usual.run(niceness) == here
+    assert await later.run(niceness) == min(19, here + LATER)
+    assert niceness() == here
+    usual.close()
+    later.close()
+
+
+class _Ingest:
+    """Takes in as many lines a round as it is told to."""
+
+    def __init__(self, lines: list[int]) -> None:
+        self.progress = Progress()
+        self._lines = lines
+
+    def run(self) -> None:
+        self.progress.lines += self._lines.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "pauses"),
+    [
+        ([0, 0, 0], [ROUND_S, ROUND_S, ROUND_S]),
+        ([int(BUSY_LINES * ROUND_S) + 1, 5, 0], [BUSY_ROUND_S, ROUND_S, ROUND_S]),
+        (
+            [BUSY_LINES, int(BUSY_LINES * BUSY_ROUND_S) + 1, 5],
+            [BUSY_ROUND_S, BUSY_ROUND_S, ROUND_S],
+        ),
+    ],
+)
+async def test_rounds_are_rarer_while_much_comes_in(
+    monkeypatch: pytest.MonkeyPatch, lines: list[int], pauses: list[float]
+) -> None:
+    rested: list[float] = []
+
+    async def rest(pause: float) -> None:
+        rested.append(pause)
+        if len(rested) == len(pauses):
+            raise asyncio.CancelledError
+
+    reads = Errands("reads")
+    nothing: Callable[[], None] = lambda: None  # noqa: E731
+    ledger = Ledger(None, _Ingest([*lines, 0]), reads, nothing)  # type: ignore[arg-type]
+    monkeypatch.setattr(asyncio, "sleep", rest)
+    with pytest.raises(asyncio.CancelledError):
+        await ledger.follow()
+    monkeypatch.undo()
+    assert rested == pauses
+    await ledger.close()
+    reads.close()
