@@ -47,7 +47,7 @@ from federation.control.providers import ProviderDesk
 from federation.control.replicas import Replicas
 from federation.control.responses import ResponseDesk
 from federation.control.secret_watch import SecretWatch
-from federation.control.sign_in import SignInDesk
+from federation.control.sign_in import LOOK_ALONE_S, LOOK_S, SignInDesk
 from federation.control.sign_in_issuers import Issuers
 from federation.control.sign_in_keys import TokenKeys
 from federation.control.sign_in_people import PeopleDoor
@@ -298,6 +298,7 @@ def _sign_in(ground: Ground) -> SignInDesk:
         ground.errands,
         time.time,
         secrets.hash_key(ground.master),
+        LOOK_S if ground.stores.shared else LOOK_ALONE_S,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from federation.bootstrap import lifeline
 from federation.bootstrap.composition import compose
+from federation.bootstrap.loop import run_loop
 from federation.bootstrap.options import Options, options
 from federation.control.control import Control
 from federation.errors import ConfigError, Unavailable
@@ -118,4 +119,4 @@ def live(argv: Sequence[str]) -> int:
         # The launcher starts another, later and later: workers go on with what they hold.
         print(f"federation: {error.message}", file=sys.stderr, flush=True)
         return 1
-    return asyncio.run(run(control, given))
+    return run_loop(run(control, given))

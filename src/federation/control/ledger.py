@@ -25,6 +25,8 @@ BUSY_ROUND_S = 1.0
 """Between two rounds while much comes in: what a round costs by itself is then shared by many."""
 BUSY_LINES = 200
 """A second, from which on it is much."""
+IDLE_ROUND_S = 0.5
+"""Between two rounds while nothing comes in; who asks for a call is not kept waiting by it."""
 LONGEST_PAUSE_S = 1.0
 """Between two rounds while they fail."""
 
@@ -57,8 +59,9 @@ class Ledger:
         while True:
             before = self.progress.lines
             if await self._catch_up():
-                busy = self.progress.lines - before > BUSY_LINES * pause
-                pause = BUSY_ROUND_S if busy else ROUND_S
+                lines = self.progress.lines - before
+                busy = lines > BUSY_LINES * pause
+                pause = BUSY_ROUND_S if busy else ROUND_S if lines else IDLE_ROUND_S
             else:
                 pause = min(2 * pause, LONGEST_PAUSE_S)
             await asyncio.sleep(pause)

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.4
 """Between two looks at what was ended elsewhere: a part of the second within which it counts."""
+LOOK_ALONE_S: Final = 5.0
+"""The same where this process alone ends sessions: that is in force at once."""
 KEYS_S: Final = 60.0
 ENDED_MOST: Final = 50_000
 LONGEST_S: Final = 30 * 86_400
@@ -57,7 +59,8 @@ class Granted:
 
 
 class SignInDesk:
-    """Sessions of one gateway. `publish` hears every new ring; `clock` is Unix seconds."""
+    """Sessions of one gateway. `publish` hears every new ring; `clock` is Unix seconds,
+    `look_s` lies between two looks at what other replicas ended."""
 
     def __init__(
         self,
@@ -68,12 +71,14 @@ class SignInDesk:
         errands: Errands,
         clock: Callable[[], float],
         hash_key: bytes,
+        look_s: float = LOOK_S,
     ) -> None:
         self._store = store
         self._token_keys = token_keys
         self._settings = settings
         self._errands = errands
         self._clock = clock
+        self._look_s = look_s
         self._proofs = hmac.digest(hash_key, b"federation/refresh-tokens/1", "sha256")
         self._plan: Schedule | None = None
         self._planned_s = 0.0
@@ -282,7 +287,7 @@ class SignInDesk:
                 if not told:
                     log.warning("no ended session is heard of", extra={"reason": str(error)})
                 told = True
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
 
     async def _follow_issuers(self) -> None:
         while True:
