@@ -17,7 +17,7 @@
 #   make bench-resilience what resilience costs a call that goes well
 #   make page             writes bench/results/bench.json into docs/explanation/performance.md
 
-BENCH_PYTHON ?= .venv/bin/python
+BENCH_PYTHON ?= $(BIN)/python
 
 .PHONY: bench bench-evidence bench-guardrails bench-ledger bench-limits bench-limits-cluster bench-peers bench-policies bench-resilience bench-translation soak soak-faults store-outage report coldstart profile page
 

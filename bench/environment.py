@@ -74,6 +74,7 @@ def describe() -> dict[str, str]:
         "cpu": f"{_cpu()} x {os.cpu_count()}",
         "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
+        "python built by": f"{platform.python_compiler()}, {' '.join(platform.python_build())}",
         "nginx": _said(["nginx", "-v"], r"nginx/([\d.]+)"),
         "wrk": _said(["wrk", "-v"], r"wrk (?:debian/)?([\d.]+)"),
         "federation": _version("federation-gateway"),
