@@ -73,6 +73,8 @@ _SHORTEST, _LONGEST = 12, 19
 _PRINTED: Final = 12
 """Digits from which a group can be a whole number."""
 _PRINTED_GROUP: Final = 4
+_BEFORE_NOUGHT: Final = (b".", *(b"%d" % digit for digit in range(10)))
+"""After these a nought and a point begin no fraction: 10.4539..., 1.0.4539..."""
 _PREFIX_SIZES: Final = (1, 2, 3, 4)
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
@@ -132,7 +134,9 @@ def in_run(run: bytes, *, context: bool = False) -> list[tuple[int, int]]:
         for low, high in places:
             if low < done:
                 break
-            if is_card(run[low:high].translate(None, _SIGNS), context=context):
+            if is_card(run[low:high].translate(None, _SIGNS), context=context) and not _is_fraction(
+                run, low, high
+            ):
                 found.append((low, high))
                 done = high
                 break
@@ -149,8 +153,7 @@ def _planned(shape: bytes) -> _Plan:
     parts = [
         places
         for at, size in enumerate(sizes)
-        if (size in _FIRST or (size > _PRINTED and not _is_fraction(shape, groups[at][0])))
-        and (places := _places(groups, sizes, at))
+        if (size in _FIRST or size > _PRINTED) and (places := _places(groups, sizes, at))
     ]
     return _Plan(whole, tuple(parts)) if whole or parts else _NOTHING
 
@@ -158,9 +161,12 @@ def _planned(shape: bytes) -> _Plan:
 _plan = functools.lru_cache(maxsize=REMEMBERED)(_planned)
 
 
-def _is_fraction(shape: bytes, at: int) -> bool:
-    """Whether the digits from `at` on stand behind a point: those of 0.4539148803436467."""
-    return shape[:at].endswith(b"0.")
+def _is_fraction(data: bytes, low: int, high: int) -> bool:
+    """Whether it is digits behind a point and nothing but a nought: 0.4539148803436467. Behind
+    any other number they may be a list's: 1.4539148803436467."""
+    if data[max(0, low - 2) : low] != b"0." or not data[low:high].isdigit():
+        return False
+    return data[max(0, low - 3) : max(0, low - 2)] not in _BEFORE_NOUGHT
 
 
 def _is_whole(sizes: list[int]) -> bool:
@@ -211,7 +217,7 @@ def _behind(tails: list[tuple[int, ...]], *, ends: bool) -> bytes:
 
 
 _BEGIN: Final = re.compile(
-    rb"(?<![0-9])(?=" + _heads() + rb")(?=((?<![0-9]\.)[0-9]{%d,%d}(?![0-9])|"
+    rb"(?<![0-9])(?=" + _heads() + rb")(?=([0-9]{%d,%d}(?![0-9])|"
     % (_SHORTEST, _LONGEST) + _printed(_SHAPES) + rb"))"
 )  # fmt: skip
 """Where a card number may stand in a row: an issuer's digits, and groups as they are printed."""
@@ -235,6 +241,6 @@ def in_long_row(
             if fours is None or not is_card(fours[0].translate(None, _SIGNS), context=context):
                 continue
             number = fours[0]
-        if b"(" not in number:
+        if b"(" not in number and not _is_fraction(data, low, low + len(number)):
             done = low + len(number)
             yield low, done

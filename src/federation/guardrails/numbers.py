@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,6 +76,7 @@ _WORDS: Final = tuple(
 _ANY_WORD: Final = compiled(
     b"|".join(row.words for row in _NATIONAL if row.words), ignore_case=True
 )
+_Place = Callable[[bytes, int, int], tuple[int, int] | None]
 _LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in _FORMS])
 _LONGEST_DATE: Final = 8
 _LONGEST_ID: Final = 32
@@ -142,8 +143,11 @@ def _long_row(data: bytes, start: int, end: int) -> list[Span]:
     for index in forms:
         stop = min(end, start + _WINDOW + _LONGEST_ID) if index in named else end
         if stop == end or beside:
+            if index < _SSN_FORMS:
+                _ssns(_FAR_FORMS[index].within, data, start, end, found)
+                continue
             for low, high in _FAR_FORMS[index].spans(data, start, stop):
-                _identity(data, low, high, index, found)
+                found += _national(data, low, high, index - _SSN_FORMS)
     for low, high, told in phones.in_long_row(data, start, end):
         found.append(Span(low, high, kind.PHONE, BESIDE + told))
     return found
@@ -180,16 +184,29 @@ def _identities(data: bytes, start: int, end: int, row: _Row, found: list[Span])
     if row.named and _ANY_WORD.occurs(data, max(0, start - _WINDOW), end):
         indexes = tuple(sorted((*row.told, *row.named)))
     for index in indexes:
+        if index < _SSN_FORMS:
+            _ssns(_near, data, start, end, found)
+            continue
         for match in _FORMS[index].finditer(data, start, end):
-            _identity(data, *match.span(), index, found)
+            found += _national(data, *match.span(), index - _SSN_FORMS)
 
 
-def _identity(data: bytes, low: int, high: int, index: int, found: list[Span]) -> None:
-    """What of this form stands from `low` to `high`."""
-    if index >= _SSN_FORMS:
-        found += _national(data, low, high, index - _SSN_FORMS)
-    elif not _goes_on(data, low, high) and context_rules.is_ssn(data[low:high]):
-        found.append(Span(low, high, kind.SSN, CHECKED - 1))
+def _near(data: bytes, start: int, end: int) -> tuple[int, int] | None:
+    match = _FORMS[0].search(data, start, end)
+    return None if match is None else match.span()
+
+
+def _ssns(place: _Place, data: bytes, at: int, end: int, found: list[Span]) -> None:
+    """American numbers from `at` on; `place` tells where the next that looks like one stands.
+
+    Behind one that is none the search goes on inside it, for the end of a date and the begin
+    of a number look like one, too."""
+    while (seen := place(data, at, end)) is not None:
+        low, high = seen
+        at = low + 1
+        if not _goes_on(data, low, high) and context_rules.is_ssn(data[low:high]):
+            found.append(Span(low, high, kind.SSN, CHECKED - 1))
+            at = high
 
 
 def _national(data: bytes, start: int, end: int, index: int) -> Iterator[Span]:

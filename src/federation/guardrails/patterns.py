@@ -74,6 +74,11 @@ class Pattern:
         low, high = self._match(_HERE, data, start, len(data))[0]
         return start if low < 0 else int(high)
 
+    def within(self, data: bytes, start: int, end: int) -> tuple[int, int] | None:
+        """Where it occurs first between two places: the whole match."""
+        low, high = self._match(_ANYWHERE, data, start, end)[0]
+        return None if low < 0 else (low, high)
+
     def first(self, data: bytes, start: int = 0) -> tuple[int, int] | None:
         """Where it occurs first: the whole match."""
         low, high = self._match(_ANYWHERE, data, start, len(data))[0]

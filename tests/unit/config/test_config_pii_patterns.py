@@ -16,6 +16,7 @@ from federation.config.pii_patterns import LONGEST, WIDEST, checked
 from federation.domain.policies import Pii, PiiAction, PiiPattern, Policy, digest_of
 from federation.errors import Problem
 from federation.guardrails.custom_rules import custom
+from federation.guardrails.folding import readable
 
 Write = Callable[[str, str], Path]
 STAFF = """\
@@ -83,6 +84,21 @@ def test_patterns_load_as_written(config_dir: Path, write: Write) -> None:
         ("'(?:a{9}){9}'", "may match 81 characters"),
         ("'Привет'", "of Latin letters"),
         ("''", f"1 to {LONGEST} characters"),
+        (r"'(EMP-\d{5})|(CON-\d{5})'", "follows a group that is the value"),
+        (r"'\b(EMP-)?\d{5}\b'", "follows a group that is the value"),
+        ("'(?:a|(b))c'", "follows a group that is the value"),
+        ("'(?:a(b)){2}c'", "follows a group that is the value"),
+        ("'(a{0,3})b'", "follows a group that is the value"),
+        (r"'\§\d{4}'", "column 1 holds what is not read here"),
+        (r"'[\§]\d{4}'", "column 1 holds what is not read here"),
+        (r"'\·'", "column 1 holds what is not read here"),
+        ("'a·b'", "follows a sign that no text holds"),
+        (r"'a\xb7b'", "follows a sign that no text holds"),
+        (r"'a(?:(?:\b){999}){999}'", "a repetition of what has no characters"),
+        (r"'\bÄrzte'", r"follows \b or \B beside a letter beyond ASCII"),
+        (r"'Caf\xe9\b'", r"follows \b or \B beside a letter beyond ASCII"),
+        (r"'\b(?:x?[aä])'", r"follows \b or \B beside a letter beyond ASCII"),
+        (r"'(?:ä|\b){2}a'", r"follows \b or \B beside a letter beyond ASCII"),
     ],
 )
 def test_what_is_no_bounded_pattern_is_refused_with_its_line(
@@ -122,19 +138,64 @@ def test_a_rule_has_so_many_patterns_and_no_more(config_dir: Path, write: Write)
     assert "50" in problems[0]
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    ["((?:EMP|CON)-[0-9]{5})", "(EMP|CON){1}-[0-9]", "a(b)(c)?", "((a)|b)", r"\b§ [0-9]{4}\b",
+     r"\bKäse\b", "[à-ü]x", r"\#\-\.\/"],
+)  # fmt: skip
+def test_what_is_bounded_and_finds_is_let_through(pattern: str) -> None:
+    assert checked(pattern) == pattern
+    custom("x", pattern)
+
+
+def test_signs_that_are_refused_are_those_that_texts_are_folded_from() -> None:
+    for sign in map(chr, range(0x80, 0x100)):
+        if readable(sign) == sign.encode("latin-1"):
+            assert checked(sign) == sign
+        else:
+            with pytest.raises(ValueError, match="no text holds"):
+                checked(sign)
+
+
 _PIECES = some.sampled_from(
-    ["a", "b", "0", "-", r"\d", r"\w", r"\.", "[ab0]", "[^a-]", r"\b", "(?:a|b0)", ".", r"[\d-]"]
+    [
+        "a",
+        "b",
+        "0",
+        "-",
+        r"\d",
+        r"\w",
+        r"\.",
+        "[ab0]",
+        "[^a-]",
+        r"\b",
+        "(?:a|b0)",
+        ".",
+        r"[\d-]",
+        "(a|b0)",
+        "(b)",
+        "((a)|b)",
+        "(a?b)",
+        "(a|",
+        "|",
+        ")",
+        "(?:",
+        "é",
+        "[aé]",
+        "[^é]",
+        r"\xe9",
+    ]
 )
 _TIMES = some.sampled_from(["", "?", "{2}", "{0,3}", "{1,4}"])
 _PATTERNS = some.lists(
     some.tuples(_PIECES, _TIMES).map(lambda each: each[0] + ("" if each[0] == r"\b" else each[1])),
     min_size=1,
-    max_size=6,
+    max_size=8,
 ).map("".join)
 
 
-@settings(deadline=None, max_examples=200)
-@given(_PATTERNS, some.text("ab0-. ", max_size=30))
+@settings(deadline=None, max_examples=400)
+@given(_PATTERNS, some.text("ab0-. é", max_size=30))
 def test_what_is_let_through_runs_and_means_the_same_to_the_library_that_runs_it(
     pattern: str, text: str
 ) -> None:
@@ -143,7 +204,10 @@ def test_what_is_let_through_runs_and_means_the_same_to_the_library_that_runs_it
     except ValueError:
         return
     # Once and again behind each other, as `finditer` has it but for empty matches.
-    found = [m.span() for m in re.finditer(pattern, text, re.ASCII) if m.end() > m.start()]
-    ours = list(custom("x", pattern).compiled().spans(text.encode()))
+    value = min(re.compile(pattern).groups, 1)
+    matches = [m for m in re.finditer(pattern, text, re.ASCII) if m.end() > m.start()]
+    found = [m.span(value) for m in matches]
+    assert all(high > low >= 0 for low, high in found), "what is found holds a value"
+    ours = list(custom("x", pattern).compiled().spans(text.encode("latin-1")))
     assert ours == found
     assert all(end - start <= WIDEST for start, end in ours)

@@ -102,3 +102,51 @@ def test_a_pattern_of_a_known_type_counts_as_it() -> None:
 def test_a_hostile_pattern_takes_time_that_grows_with_the_text_alone() -> None:
     scanner = Scanner([], [custom("x", "(?:a?){20}(?:a{0,20}){2}b")])
     assert scanner.find("a" * 200_000) == []
+
+
+def places(text: str, pattern: str, **more: object) -> list[str]:
+    scanner = Scanner([], [custom("x", pattern, **more)])  # type: ignore[arg-type]
+    return [text[span.start : span.end] for span in scanner.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("änderung", "die Änderung 12345"),
+        ("Änderung", "«ÄNDERUNG» 12345"),
+        ("École", "\u00e9cole: 12345"),
+        ("käse", "KÄSE 12345"),
+        ("Ärzte", "Ärzte 12345"),
+    ],
+)
+def test_a_word_with_letters_beyond_ascii_is_seen_before_a_value(word: str, text: str) -> None:
+    assert places(text, "[0-9]{5}", context=(word,)) == ["12345"]
+
+
+def test_a_word_that_goes_on_before_is_another_word() -> None:
+    assert places("Veränderung 12345", "[0-9]{5}", context=("änderung",)) == []
+    assert places("éÉcole 12345", "[0-9]{5}", context=("École",)) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("käse-[0-9]{3}", "KÄSE-123"),
+        ("KÄSE-[0-9]{3}", "käse-123"),
+        ("[à-ü]x-[0-9]", "ÄX-1"),
+        ("[^-b-yÀ]x-[0-9]", "ÄX-1"),
+        (r"\xe4x-[0-9]", "ÄX-1"),
+        (r"[\xe0-\xfc]x-[0-9]", "Äx-1"),
+        ("straße-[0-9]", "STRAßE-1"),
+    ],
+)
+def test_letters_beyond_ascii_are_found_in_both_cases_where_it_is_said(
+    pattern: str, value: str
+) -> None:
+    assert places(f"a {value} b", pattern, ignore_case=True) == [value]
+    assert places(f"a {value} b", pattern) in ([], [value])
+
+
+def test_a_class_without_a_letter_is_without_both_of_its_cases() -> None:
+    assert places("ÄX", "[^ä]x", ignore_case=True) == []
+    assert places("ÄX", "[^ä]X") == ["ÄX"]

@@ -65,8 +65,50 @@ def test_four_groups_are_a_card_where_three_more_digits_behind_them_are_none_of_
     assert (kind.CARD, CARD) in found(text)
 
 
-def test_digits_behind_a_point_are_a_fraction_and_no_card() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "John 1980-08-13 {} NY",
+        "1980.08.13 {}",
+        "1980/08/13 {}",
+        "100.20.30 {}",
+        "1980-08-13, 1980-08-14, 1980-08-15 {}",
+        "101 1980-08-13 {} 555 1234 212",
+    ],
+)
+@pytest.mark.parametrize("number", ["163-15-0665", "377-65-5585", "163 15 0665", "163.15.0665"])
+def test_an_american_number_is_found_behind_a_date(text: str, number: str) -> None:
+    assert (kind.SSN, number) in found(text.format(number))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.{}",
+        "Karte Nr.1.{}",
+        "USD 10.{} x",
+        "12.50.{}",
+        "2024.{}",
+        "9.{}; 123, 456, 789, 123, 456",
+        "10.{}; 123, 456, 789, 123, 456",
+        "1.0.{}; 123, 456, 789, 123, 456",
+    ],
+)
+def test_a_card_behind_a_number_and_a_point_is_found(text: str) -> None:
+    card = "4111111111111111"
+    assert (kind.CARD, card) in found(text.format(card))
+
+
+def test_the_cards_of_a_numbered_list_and_those_with_a_point_between_them_are_found() -> None:
+    cards = ["4111111111111111", "5500005555555559", "378282246310005"]
+    listed = "\n".join(f"{at}.{card}" for at, card in enumerate(cards, 1))
+    assert found(listed) == [(kind.CARD, card) for card in cards]
+    assert found(".".join(cards)) == [(kind.CARD, card) for card in cards]
+
+
+def test_digits_behind_a_nought_and_a_point_are_a_fraction_and_no_card() -> None:
     assert found("0.4539148803436467") == []
+    assert found("-0.4539148803436467, x=0.4539148803436467") == []
     assert found(", ".join(["0.4539148803436467"] * 20)) == []
     assert found("No 1. 4539148803436467") == [(kind.CARD, "4539148803436467")]
     assert found("4539.1488.0343.6467") == [(kind.CARD, "4539.1488.0343.6467")]
