@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,14 +21,15 @@ from hypothesis import strategies as st
 from ledger_lines import lines
 from msgspec import structs
 from postgres_server import postgres
-from sqlalchemy import Engine, delete, text
+from sqlalchemy import Connection, Engine, delete, event, text
 
 from federation.control.analytics_ports import AnalyticsStore
 from federation.control.ports import CallStore
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, Unavailable
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted, Record
 from federation.schema.usage import Usage
 from federation.storage import analytics as sql
+from federation.storage import analytics_moment, rollups, rollups_facts, rollups_rebuild
 from federation.storage.analytics import SqlAnalytics
 from federation.storage.analytics_entries import (
     DAY_MS,
@@ -35,7 +44,9 @@ from federation.storage.analytics_memory import MemoryAnalytics
 from federation.storage.calls import SqlCalls
 from federation.storage.engine import open_engine, open_postgres, prepare_schema, writing
 from federation.storage.entries import Position
+from federation.storage.journal_reader import Began, Ended
 from federation.storage.memory import MemoryCalls
+from federation.storage.rollups import Tally
 from federation.storage.tables import cost_rollups, rollup_state
 
 NOON = 1_774_785_600_000  # 2026-03-29T12:00Z: ten hours after Berlin put its clocks forward
@@ -228,6 +239,22 @@ def test_a_local_day_begins_where_the_zone_says(world: World, zone: str) -> None
     assert len(grouped(world, "hour", "day", zone=zone)) in (24, 25)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
+@pytest.mark.parametrize("by", [("day", "user"), ("day", "tag"), ("day",)])
+def test_the_hour_after_a_local_midnight_counts_once(
+    world: World, zone: str, by: tuple[str, ...]
+) -> None:
+    midnight = _midnight(zone)
+    minute = HOUR_MS // 60
+    for n, at in enumerate((-minute, minute, 20 * minute, 5 * HOUR_MS, 9 * HOUR_MS + minute)):
+        world.take(call(f"c{n}", at_ms=midnight + at, user="ann" if n == 1 else ""))
+    reach = (midnight - DAY_MS, midnight - HOUR_MS, midnight), (DAY_MS, 10 * HOUR_MS)
+    for start, length in itertools.product(*reach):
+        query = CostQuery(start, midnight + length, None, by, zone=zone)
+        counted = sum(sums.calls for sums in world.sums.costs(query).values())
+        assert counted == (4 if start == midnight else 5)
+
+
 def test_ends_of_a_stretch_are_exact_to_the_millisecond(world: World) -> None:
     world.take(*(call(f"c{n}", at_ms=NOON + n) for n in range(10)))
     assert world.one(CostQuery(NOON + 2, NOON + 5, None)).calls == 3
@@ -278,6 +305,147 @@ def test_roll_ups_are_made_anew_from_the_lines(world: World) -> None:
     assert grouped(world, "hour", "user") == before
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    made = opened(request.param, tmp_path)
+    yield made
+    assert made.engine is not None
+    made.engine.dispose()
+
+
+BY = ("hour", "user", "tag", "day"), ("day", "user"), ("user",), ("provider",)
+
+
+def every_sum(world: World) -> list[Costs]:
+    return [grouped(world, *by) for by in (*BY, ("day", "tag", "tenant"))]
+
+
+def test_lines_come_in_while_roll_ups_are_made_anew(
+    database: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes lines in waits for no day of them, and none is counted twice or never."""
+    reference = opened("memory", Path())
+    for world in (database, reference):
+        world.take(*(call(f"c{n}", at_ms=NOON + n * DAY_MS // 9, user="ann") for n in range(30)))
+        world.take(began("lost"), began("late", NOON + DAY_MS))
+        world.calls.close_writer("w", Position(closed=True))
+    come = {n: f"new{n}" for n in range(5)}
+
+    def come_in() -> None:
+        n, name = come.popitem()
+        for world in (database, reference):
+            world.take(call(name, at_ms=NOON + n * DAY_MS, user="bob", tags={"n": str(n)}))
+            if n == 2:
+                world.take(call("late", at_ms=NOON + DAY_MS), call("lost", at_ms=NOON))
+
+    def line_of(json: bytes) -> Began | Ended:
+        if len(come) % 2:
+            come_in()
+        return rollups_facts.line_of(json)
+
+    def at_once(engine: Engine) -> AbstractContextManager[Connection]:
+        if come:
+            come_in()
+        return analytics_moment.at_once(engine)
+
+    monkeypatch.setattr(rollups_rebuild, "line_of", line_of)
+    monkeypatch.setattr(rollups_rebuild, "at_once", at_once)
+    monkeypatch.setattr(rollups_rebuild, "_AT_ONCE", 2)
+    database.sums.rebuild()
+    assert not come
+    assert every_sum(database) == every_sum(reference)
+
+
+def test_a_rebuild_that_was_cut_off_is_made_from_the_beginning(
+    database: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.take(*(call(f"c{n}", at_ms=NOON + n * HOUR_MS, user=f"u{n}") for n in range(40)))
+    before = every_sum(database)
+    left = [None] * 5
+
+    def apply(connection: Connection, tally: Tally, grains: Sequence[int]) -> None:
+        if not left:
+            raise Unavailable("away")
+        left.pop()
+        rollups.apply(connection, tally, grains)
+
+    monkeypatch.setattr(rollups_rebuild, "_AT_ONCE", 3)
+    monkeypatch.setattr(rollups_rebuild, "apply", apply)
+    with pytest.raises(Unavailable):
+        database.sums.rebuild()
+    assert not database.sums.is_current()
+    monkeypatch.undo()
+    database.sums.rebuild()
+    assert database.sums.is_current()
+    assert every_sum(database) == before
+
+
+def test_who_finds_another_making_roll_ups_anew_adds_nothing_more(
+    database: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.take(*(call(f"c{n}", at_ms=NOON + n * HOUR_MS, user=f"u{n}") for n in range(40)))
+    before = every_sum(database)
+    engine = database.engine
+    assert engine is not None
+
+    def line_of(json: bytes) -> Began | Ended:
+        monkeypatch.setattr(rollups_rebuild, "line_of", rollups_facts.line_of)
+        rollups_rebuild._rebuild(engine, 7)
+        return rollups_facts.line_of(json)
+
+    monkeypatch.setattr(rollups_rebuild, "line_of", line_of)
+    with pytest.raises(Unavailable) as caught:
+        database.sums.rebuild()
+    assert caught.value.code == "rollups_building"
+    assert database.sums.is_current()
+    assert every_sum(database) == before
+
+
+def test_a_replica_waits_for_the_one_that_makes_roll_ups_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = opened("postgres", tmp_path)
+    assert world.engine is not None
+    world.take(*(call(f"c{n}", at_ms=NOON + n * DAY_MS) for n in range(3)))
+    begun = threading.Event()
+
+    def line_of(json: bytes) -> Began | Ended:
+        begun.set()
+        time.sleep(0.2)
+        return rollups_facts.line_of(json)
+
+    monkeypatch.setattr(rollups_rebuild, "line_of", line_of)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.sums.rebuild)
+        assert begun.wait(30)
+        assert world.sums.rebuild() == 0
+        assert first.result(30) == 3
+    assert world.one().calls == 3
+    world.engine.dispose()
+
+
+# Which index.
+
+
+def test_only_a_ragged_end_is_read_past_the_tenants_index(tmp_path: Path) -> None:
+    """A question that no roll-up answers reads the tenant's own calls, not everybody's."""
+    world = opened("sqlite", tmp_path)
+    assert world.engine is not None
+    asked: list[str] = []
+
+    @event.listens_for(world.engine, "before_cursor_execute")
+    def note(*said: Any) -> None:
+        asked.append(said[2])
+
+    for by, past in ((("user", "tag"), False), (("user",), True)):
+        asked.clear()
+        world.sums.costs(CostQuery(NOON + 1, NOON + 30 * DAY_MS, "acme", by))
+        counted = [each for each in asked if "count(*)" in each]
+        assert counted
+        assert all(("||" in each) is past for each in counted)
+    world.engine.dispose()
+
+
 # Random ledgers.
 
 _usage = st.builds(
@@ -295,8 +463,17 @@ _attempt = st.builds(
     _usage,
     st.sampled_from(("", "upstream_failed")),
 )
-_when = st.integers(NOON - 2 * DAY_MS, NOON + 2 * DAY_MS) | st.sampled_from(
-    [NOON + n * HOUR_MS // 4 for n in range(-8, 8)]
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")
+
+
+def _midnight(zone: str, day: int = 30) -> int:
+    return int(datetime(2026, 3, day, tzinfo=ZoneInfo(zone)).timestamp()) * 1000
+
+
+_when = (
+    st.integers(NOON - 2 * DAY_MS, NOON + 2 * DAY_MS)
+    | st.sampled_from([NOON + n * HOUR_MS // 4 for n in range(-8, 8)])
+    | st.sampled_from([_midnight(zone) + n * HOUR_MS // 4 for zone in ZONES for n in (-1, 0, 1)])
 )
 _call = st.builds(
     lambda n, tried, at, outcome, tenant, user, tags: call(
@@ -315,14 +492,37 @@ _step = (
     | st.builds(lambda n, at: [began(f"c{n}", at)], st.integers(0, 12), _when)
     | st.just("close")
 )
+_where = st.sampled_from(
+    (
+        (),
+        (("user", "ann"),),
+        (("user", ""),),
+        (("tag", "a=1"),),
+        (("tag", ""),),
+        (("model", "m1"),),
+    )
+)
+_tenant = st.none() | st.just("acme")
 _query = st.builds(
     CostQuery,
     _when,
     _when,
-    st.none() | st.just("acme"),
+    _tenant,
     st.lists(st.sampled_from(GROUPS), unique=True, max_size=4).map(tuple),
-    st.sampled_from(((), (("user", "ann"),), (("tag", "a=1"),), (("model", "m1"),))),
-    st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")),
+    _where,
+    st.sampled_from(ZONES),
+    st.booleans(),
+) | st.builds(
+    # Around the beginning of a local day, where roll-ups of several grains stand together.
+    lambda zone, before, after, tenant, by, where, banded: CostQuery(
+        _midnight(zone) - before, _midnight(zone) + after, tenant, by, where, zone, banded
+    ),
+    st.sampled_from(ZONES),
+    st.sampled_from((0, HOUR_MS // 4, HOUR_MS, DAY_MS)),
+    st.sampled_from((HOUR_MS // 4, HOUR_MS, 5 * HOUR_MS, DAY_MS)),
+    _tenant,
+    st.sampled_from((("day",), ("day", "user"), ("tag", "day"), ("day", "user", "model"))),
+    _where,
     st.booleans(),
 )
 

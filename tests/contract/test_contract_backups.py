@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ledger_lines import lines
 from postgres_server import postgres
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 from typer.testing import CliRunner, Result
 
 from federation.bootstrap.hold import hold
@@ -21,12 +21,22 @@ from federation.domain.access import Role, VirtualKey
 from federation.schema.records import CallEnded
 from federation.schema.usage import Usage
 from federation.storage.accounts import SqlKeys
+from federation.storage.backups import empty, wipe
 from federation.storage.calls import SqlCalls
-from federation.storage.engine import Stores, open_postgres, open_stores, reading, writing
+from federation.storage.engine import (
+    FILE,
+    Stores,
+    open_engine,
+    open_postgres,
+    open_stores,
+    reading,
+    writing,
+)
 from federation.storage.entries import CallFilter, Position
 from federation.storage.replicas import Replica, SqlReplicas
 from federation.storage.sealing_keys import STORE, open_keys, prepare_keys
 from federation.storage.tables import HEAD
+from federation.storage.upgrade import upgrade_to
 
 KEY = VirtualKey("key_1", b"h" * 32, 'odd "name"\t\\N', "default", Role.VIEWER, 1)
 
@@ -160,6 +170,25 @@ def test_a_store_is_restored_over_another_only_if_that_is_said(
     assert found.revoked_ms is None
     stores.close()
     assert (place.data / "master.key").exists()
+
+
+def test_a_store_is_wiped_of_tables_that_only_an_older_schema_had(
+    another: Another,
+) -> None:
+    """A restoration makes the backup's schema, which may be an older one, in what was wiped."""
+    place = another("home")
+    if place.database is None:
+        engine = open_engine(place.data / FILE)
+    else:
+        engine = open_postgres(place.database)
+    upgrade_to(engine, "0011")
+    wipe(engine)
+    assert empty(engine)
+    upgrade_to(engine, "0011")
+    wipe(engine)
+    with reading(engine) as connection:
+        assert inspect(connection).get_table_names() == []
+    engine.dispose()
 
 
 def test_a_running_gateway_is_not_restored_over(place: Place, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from federation.control.analytics_ports import AnalyticsStore
 from federation.control.ledger import Ledger
-from federation.control.threads import LATER, Errands
+from federation.control.threads import Errands
 from federation.domain.catalogue import Price
 from federation.domain.snapshot import Snapshot
 from federation.errors import InvalidRequest, Unavailable
@@ -94,7 +94,8 @@ class AnalyticsDesk:
         self._ledger = ledger
         self._snapshot = snapshot
         self._clock = clock
-        self._errands = Errands("analytics", LATER)
+        # Not one that stands back: somebody waits for it, and it holds locks that others need.
+        self._errands = Errands("analytics")
         self._current: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:

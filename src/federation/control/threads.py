@@ -9,6 +9,7 @@ work in bursts, and a burst on a worker's core would be somebody's latency.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -18,8 +19,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LATER = 10
-"""The niceness of work that is done after an answer: a tenth of the share of what answers."""
+LATER = 5
+"""The niceness of work that is done after an answer: a third of the share of what answers.
+
+More would be paid by others: it holds the interpreter lock and the store's write lock at times.
+"""
 
 
 class Errands:
@@ -42,10 +46,13 @@ class Errands:
 def _stand_back(niceness: int) -> None:
     """Give this thread a lower priority than the rest of the process.
 
-    On Linux alone threads have priorities of their own, against POSIX, by their number.
+    On Linux alone threads have priorities of their own, against POSIX, by their number. Where
+    it may not be done, the thread works as it is: a pool whose initializer fails is broken for
+    good.
     """
     if niceness and sys.platform == "linux":
         thread = threading.get_native_id()
         # From where the process stands: to go up from there would need a privilege.
-        now = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, now + niceness))
+        with contextlib.suppress(OSError):
+            now = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, now + niceness))

@@ -6,8 +6,7 @@ and calls end meanwhile. They all see the store as it was at the first one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,6 +33,7 @@ from federation.storage.analytics_entries import (
     LineQuery,
     Sums,
 )
+from federation.storage.analytics_moment import at_once
 from federation.storage.analytics_spans import GRAINS, Span, cover
 from federation.storage.analytics_sums import add, add_call, bucket_of
 from federation.storage.calls import entry
@@ -81,7 +81,7 @@ class SqlAnalytics:
         readings = _readings(query)
         found: Costs = {}
         left = MOST_LINES
-        with _at_once(self._engine) as connection:
+        with at_once(self._engine) as connection:
             for span in _spans(query, readings):
                 if span.grain:
                     for each in readings:
@@ -101,23 +101,6 @@ class SqlAnalytics:
         )
         with reading(self._engine) as connection:
             return [entry(row) for row in connection.execute(chosen)]
-
-
-@contextmanager
-def _at_once(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees the store as it is at its first statement."""
-    is_postgres = engine.dialect.name == "postgresql"
-    with reading(engine) as connection:
-        level = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if is_postgres else ""
-        connection.exec_driver_sql(f"BEGIN{level}")
-        if is_postgres:
-            # All rows are read, so a plan whose first row comes soon is the wrong one; and to
-            # compile sixteen sums takes longer than to add them up.
-            connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 1.0; SET LOCAL jit = off")
-        try:
-            yield connection
-        finally:
-            connection.exec_driver_sql("ROLLBACK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +163,8 @@ def _rollups_of(
     if not low < high <= low + MOST_DAYS * DAY_MS:
         return [whole]
     midnight = -(-(start + span.offset_ms) // DAY_MS) * DAY_MS - span.offset_ms
-    broken = {at // HOUR_MS * HOUR_MS for at in range(midnight, end, DAY_MS)}
+    # A midnight on a whole hour breaks none: that hour is chosen as an hour, and once only.
+    broken = {at // HOUR_MS * HOUR_MS for at in range(midnight, end, DAY_MS) if at % HOUR_MS}
     finer = [at for hour in broken for at in range(hour, hour + HOUR_MS, span.grain)]
     finer += [*range(start, low, span.grain), *range(high, end, span.grain)]
     local = (c.at_ms + span.offset_ms) % DAY_MS
@@ -238,8 +222,11 @@ def _add_lines(
     """Add the calls of a span one by one; how many more may be read after it."""
     where = _lines_of(span.start_ms, span.end_ms, None)
     if query.tenant is not None:
-        # Not by the tenant's index: it would be gone through from the tenant's first call on.
-        where.append(calls.c.tenant.concat("") == query.tenant)
+        # A ragged end not by the tenant's index, which would be gone through from the tenant's
+        # first call on; a long stretch by it, or a small tenant would read everybody's calls.
+        is_end = span.end_ms - span.start_ms <= GRAINS[-1]
+        tenant = calls.c.tenant.concat("") if is_end else calls.c.tenant
+        where.append(tenant == query.tenant)
     first = select(calls.c.n).where(*where).limit(left + 1).subquery()
     count = connection.scalar(select(func.count()).select_from(first)) or 0
     if count > left:

@@ -28,6 +28,8 @@ TABLES: Final = "tables"
 PAGES: Final = 2_000
 CHUNK: Final = 1 << 20
 _VERSIONS: Final = "alembic_version"
+RETIRED: Final = ("attempts",)
+"""Tables that a store of an older schema has, and that nothing here describes any more."""
 _OWN: Final = ("evidence_checkpoints", "evidence_runs", "replicas")
 
 Progress = Callable[[str, int, int], None]
@@ -142,10 +144,13 @@ def empty(engine: Engine) -> bool:
 
 
 def wipe(engine: Engine) -> None:
-    """Drop everything that is ours. There is no way back."""
+    """Drop everything that is ours, of whatever schema it is. There is no way back."""
+    # SQLite knows no CASCADE, and needs none: who refers to another table goes first.
+    how = " CASCADE" if engine.dialect.name == "postgresql" else ""
+    names = [*RETIRED, *(table.name for table in reversed(metadata.sorted_tables))]
     with writing(engine) as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.exec_driver_sql(f'DROP TABLE IF EXISTS "{table.name}" CASCADE')
+        for name in names:
+            connection.exec_driver_sql(f'DROP TABLE IF EXISTS "{name}"{how}')
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {_VERSIONS}")
 
 

@@ -172,6 +172,14 @@ def apply(connection: Connection, tally: Tally, grains: Sequence[int] = GRAINS) 
         connection.exec_driver_sql(_ADD[connection.dialect.name], rows)
 
 
+def take_off(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """Take rows off those that are there, within the caller's transaction."""
+    width = len(_keys)
+    less = [(*row[:width], *(-value for value in row[width:])) for row in rows]
+    if less:
+        connection.exec_driver_sql(_ADD[connection.dialect.name], sorted(less))
+
+
 def count(connection: Connection, lines: Sequence[Entry]) -> Tally:
     """What these lines add to a store that has not taken them in yet.
 

@@ -1,79 +1,144 @@
-"""Roll-ups made anew from the lines, a day at a time.
+"""Roll-ups made anew from the lines, a day at a time, while lines come in.
 
-The trap: lines come in meanwhile. Each day is one transaction that keeps writers out, so a day
-that is done stays exact by what is added to it, and one still to come is summed with all. Of
-the longest roll-ups parts would be summed twice that way: they are made at the end, of the days.
+A day's rows are dropped first. Then one moment of the store is looked at, which keeps no writer
+out: what its lines come to is added, less what rows had been added again by that moment. What
+comes in after it is added by whoever takes it in, so the sum of both is the sum of the lines,
+and each step writes only for a moment: money waits for the same lock.
+
+The trap: that is only true of one rebuilder. Each leaves its turn in `rollup_state`, and stops
+where it finds another's. Of the longest roll-ups a part is still old meanwhile: they are made at
+the end, of the days.
 """
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
 from sqlalchemy import Connection, Engine, delete, func, insert, or_, select
 
+from federation.errors import Unavailable
 from federation.storage.analytics_entries import DAY_MS
+from federation.storage.analytics_moment import at_once
 from federation.storage.analytics_spans import GRAINS, LONG_MS
 from federation.storage.engine import reading, writing
 from federation.storage.entries import RUNNING
-from federation.storage.rollups import VERSION, Tally, apply, stretch
+from federation.storage.rollups import VERSION, Tally, apply, stretch, take_off
 from federation.storage.rollups_facts import line_of
 from federation.storage.tables import calls, cost_rollups, rollup_state
 
-_WITHIN_A_DAY = [grain for grain in GRAINS if grain <= DAY_MS]
-_AT_ONCE = 20_000
-"""Sums held in memory before they are written."""
+_WITHIN_A_DAY: Final = [grain for grain in GRAINS if grain <= DAY_MS]
+_AT_ONCE = 2_000
+"""Groups held in memory before they are written: some tenths of a second of the write lock."""
+_VERSION, _TURN = 1, 2
+"""Rows of `rollup_state`."""
 
 
 def is_current(engine: Engine) -> bool:
     """Whether the roll-ups are those of this version of the code."""
     with reading(engine) as connection:
-        return connection.scalar(select(rollup_state.c.version)) == VERSION
+        return _state(connection, _VERSION) == VERSION
 
 
 def rebuild(engine: Engine) -> int:
-    """Sum every line anew; how many days that were. Idempotent; goes on after a failure.
+    """Sum every line anew; how many days that were. Idempotent; begins again after a failure.
 
-    Raises `Unavailable`.
+    Waits while a replica is at it. Raises `Unavailable`, also where another took over.
     """
-    with reading(engine) as connection:
-        span = select(func.min(calls.c.started_ms), func.max(calls.c.started_ms))
-        first, last = connection.execute(span).one()
-    days = [] if first is None else range(first // DAY_MS, last // DAY_MS + 1)
+    with _one_replica(engine) as waited:
+        if waited and is_current(engine):
+            return 0
+        return _rebuild(engine, secrets.randbelow(1 << 31))
+
+
+def _rebuild(engine: Engine, turn: int) -> int:
     with writing(engine) as connection:
         _lock(connection)
         connection.execute(delete(rollup_state))
+        connection.execute(insert(rollup_state).values(id=_TURN, version=turn))
+        span = select(func.min(calls.c.started_ms), func.max(calls.c.started_ms))
+        first, last = connection.execute(span).one()
+        days = [] if first is None else range(first // DAY_MS, last // DAY_MS + 1)
         outside = delete(cost_rollups)
         if days:
             at = cost_rollups.c.at_ms
             outside = outside.where(or_(at < days[0] * DAY_MS, at >= (days[-1] + 1) * DAY_MS))
         connection.execute(outside)
     for day in days:
-        with writing(engine) as connection:
-            _lock(connection)
-            _one_day(connection, day * DAY_MS)
+        _one_day(engine, turn, day * DAY_MS)
     for start_ms in sorted({day * DAY_MS // LONG_MS * LONG_MS for day in days}):
-        with writing(engine) as connection:
-            _lock(connection)
+        with _step(engine, turn) as connection:
             stretch(connection, start_ms)
-    with writing(engine) as connection:
+    with _step(engine, turn) as connection:
         connection.execute(delete(rollup_state))
-        connection.execute(insert(rollup_state).values(id=1, version=VERSION))
+        connection.execute(insert(rollup_state).values(id=_VERSION, version=VERSION))
     return len(days)
 
 
-def _one_day(connection: Connection, start_ms: int) -> None:
+def _one_day(engine: Engine, turn: int, start_ms: int) -> None:
     end_ms, r = start_ms + DAY_MS, cost_rollups.c
-    mine = delete(cost_rollups).where(r.grain != LONG_MS, r.at_ms >= start_ms, r.at_ms < end_ms)
-    connection.execute(mine)
+    mine = r.grain != LONG_MS, r.at_ms >= start_ms, r.at_ms < end_ms
+    with _step(engine, turn) as connection:
+        connection.execute(delete(cost_rollups).where(*mine))
     lines = select(calls.c.line).where(
         calls.c.started_ms >= start_ms, calls.c.started_ms < end_ms, calls.c.outcome != RUNNING
     )
-    tally = Tally()
-    with connection.execute(lines.execution_options(yield_per=1000)) as rows:
-        for (json,) in rows:
-            tally.add(line_of(json))
-            if len(tally) > _AT_ONCE:
-                apply(connection, tally, _WITHIN_A_DAY)
-                tally = Tally()
-    apply(connection, tally, _WITHIN_A_DAY)
+    with at_once(engine) as moment:
+        # What was taken in since a moment ago: it is among the lines, too.
+        again = [tuple(row) for row in moment.execute(select(cost_rollups).where(*mine))]
+        with _step(engine, turn) as connection:
+            take_off(connection, again)
+        tally = Tally()
+        with moment.execute(lines.execution_options(yield_per=1000)) as rows:
+            for (json,) in rows:
+                tally.add(line_of(json))
+                if len(tally) >= _AT_ONCE:
+                    _write(engine, turn, tally)
+                    tally = Tally()
+        _write(engine, turn, tally)
+
+
+def _write(engine: Engine, turn: int, tally: Tally) -> None:
+    with _step(engine, turn) as connection:
+        apply(connection, tally, _WITHIN_A_DAY)
+
+
+@contextmanager
+def _step(engine: Engine, turn: int) -> Iterator[Connection]:
+    """A transaction that keeps writers out, and is not begun where it is another's turn."""
+    with writing(engine) as connection:
+        _lock(connection)
+        if _state(connection, _TURN) != turn:
+            raise Unavailable(
+                "The ledger's sums are being made anew by another process. Ask again soon.",
+                code="rollups_building",
+                retry_after_s=30.0,
+            )
+        yield connection
+
+
+def _state(connection: Connection, row: int) -> int | None:
+    found: int | None = connection.scalar(
+        select(rollup_state.c.version).where(rollup_state.c.id == row)
+    )
+    return found
+
+
+@contextmanager
+def _one_replica(engine: Engine) -> Iterator[bool]:
+    """Wait until no other replica rebuilds; whether one did. One that has a store of its own has
+    nobody to wait for."""
+    if engine.dialect.name != "postgresql":
+        yield False
+        return
+    lock = func.hashtext("federation roll-ups")
+    with writing(engine) as connection:
+        free = connection.scalar(select(func.pg_try_advisory_xact_lock(lock)))
+        if not free:
+            connection.execute(select(func.pg_advisory_xact_lock(lock)))
+        yield not free
 
 
 def _lock(connection: Connection) -> None:

@@ -1,0 +1,33 @@
+"""A connection on which many statements see the store of one moment.
+
+The trap: on PostgreSQL a statement of its own sees what was committed before that statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+
+from federation.storage.engine import reading
+
+
+@contextmanager
+def at_once(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees the store as it is at its first statement, and locks nothing.
+
+    Raises `Unavailable`.
+    """
+    is_postgres = engine.dialect.name == "postgresql"
+    with reading(engine) as connection:
+        level = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if is_postgres else ""
+        connection.exec_driver_sql(f"BEGIN{level}")
+        if is_postgres:
+            # All rows are read, so a plan whose first row comes soon is the wrong one; and to
+            # compile sixteen sums takes longer than to add them up.
+            connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 1.0; SET LOCAL jit = off")
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
