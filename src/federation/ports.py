@@ -117,6 +117,10 @@ class Leases(Protocol):
         """After `take` said False: wait a moment for what was asked for, and spend from it."""
         ...
 
+    def put_back(self, name: str, amount: int, taken_s: float) -> None:
+        """Have what was taken at that time not spent after all."""
+        ...
+
 
 class Charged(Protocol):
     """What a settlement did."""

@@ -642,6 +642,17 @@ async def test_a_provider_whose_limit_is_used_up_is_passed_over() -> None:
         assert [item.deployment for item in running.books.ended[0].attempts] == ["p1/acme-large"]
 
 
+async def test_a_request_is_put_back_where_there_are_no_tokens_for_it() -> None:
+    def both(place: int, row: Deployment) -> Deployment:
+        return replace(row, provider=replace(row.provider, limits=Limits(rpm=10, tpm=5_000)))
+
+    async with rig(whole, whole, alter=both) as (running, client, _):
+        running.leases.denied = {"tpm/p0"}
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.headers["x-federation-provider"] == "p1"
+        assert running.leases.returned == [("rpm/p0", 1)]
+
+
 async def test_tokens_of_a_minute_are_leased_as_a_call_expects_them() -> None:
     def limited(place: int, row: Deployment) -> Deployment:
         limits = Limits(tpm=5_000) if place == 0 else Limits()

@@ -6,6 +6,7 @@ that holds words; a path that is added without one fails the first test.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -24,12 +25,16 @@ from guard_rig import (
     echo,
     form,
     guarded,
+    place,
     post,
     says,
 )
+from operations_rig import places
 from scripted import Behave, Talk
 
 from federation.dialects.operations.table import CLIENT_PATHS
+from federation.domain.policies import Policy
+from federation.domain.routes import Settings
 from federation.gateway.paths import CHATS
 
 MESSAGES = [{"role": "user", "content": SAID}]
@@ -291,14 +296,69 @@ async def test_an_answer_of_a_passage_that_is_text_is_read_as_such_whatever_it_i
         assert reply.text == "write to [EMAIL] today"
 
 
-async def test_a_picture_passes_and_is_counted_and_text_that_is_called_one_is_refused() -> None:
+async def test_a_picture_passes_and_is_counted_and_text_that_is_called_one_is_read() -> None:
     png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 8
     async with guarded(says(png, "image/png"), EXCLUDED) as (gateway, client, _):
         gateway.world.seal_key = b"k" * 32
         reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
         assert reply.content == png
         assert gateway.books.ended[-1].findings == {"unread:log": 1}
-    async with guarded(says(SAID.encode(), "image/png"), EXCLUDED) as (gateway, client, _):
+    for kind, rule in (
+        ("image/png", EXCLUDED),
+        ("image/svg+xml", EXCLUDED),
+        ("image/svg+xml", REDACT),
+    ):
+        async with guarded(says(SAID.encode(), kind), rule) as (gateway, client, _):
+            gateway.world.seal_key = b"k" * 32
+            reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+            assert (reply.status_code, reply.text) == (200, "write to [EMAIL] today"), kind
+
+
+async def test_what_may_pass_unread_is_told_as_it_comes_and_has_no_bound() -> None:
+    first_is_told = asyncio.Event()
+
+    async def slowly(talk: Talk) -> None:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ntransfer-encoding: chunked\r\n\r\n"
+        await talk.send(head)
+        await talk.event(SOUND)
+        await asyncio.wait_for(first_is_told.wait(), 60)
+        await talk.event(SOUND)
+        await talk.end_stream()
+
+    small = Settings(passthrough=("p0",), response_bytes=len(SOUND) + 1)
+    async with places(place(slowly), settings=small, policies=REDACT) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        call = client.stream("POST", "/passthrough/p0/jobs", json={"model": "m"})
+        async with call as reply:
+            told = b""
+            async for piece in reply.aiter_raw():
+                told += piece
+                if len(told) >= len(SOUND):
+                    first_is_told.set()
+        assert (reply.status_code, told) == (200, SOUND * 2)
+        await eventually(lambda: len(gateway.books.ended) == 1)
+        assert gateway.books.ended[-1].findings == {"unread:log": 1}
+
+
+@pytest.mark.parametrize("rule", [REDACT, EXCLUDED])
+async def test_text_of_a_passage_that_is_too_long_to_be_read_is_not_told(
+    rule: tuple[Policy, ...],
+) -> None:
+    small = Settings(passthrough=("p0",), response_bytes=100)
+    long = says(SAID.encode() * 9, "text/plain")
+    async with places(place(long), settings=small, policies=rule) as (gateway, client, _):
         gateway.world.seal_key = b"k" * 32
         reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
-        assert (reply.status_code, MAIL in reply.text) == (403, False)
+        assert (reply.status_code, MAIL in reply.text) == (502, False)
+
+
+async def test_an_answer_of_a_passage_in_another_encoding_is_no_fault_of_ours() -> None:
+    latin = says(b"caf\xe9", "text/plain; charset=iso-8859-1")
+    async with guarded(latin, REDACT) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert (reply.status_code, reply.content) == (200, b"caf\xe9")
+    async with guarded(latin, EXCLUDED) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        reply = await client.post("/passthrough/p0/jobs", json={"model": "m"})
+        assert (reply.status_code, "content_unchecked" in reply.text) == (403, True)

@@ -203,6 +203,19 @@ async def test_a_client_that_hangs_up_ends_both(stream: bool) -> None:
         assert running.world.entrance.lobby.busy == 0
 
 
+async def test_a_hedge_that_gets_no_tokens_puts_its_request_back() -> None:
+    def leased(place: int, row: Deployment) -> Deployment:
+        limits = Limits(rpm=10, tpm=5_000) if place else Limits()
+        return quick(place, replace(row, provider=replace(row.provider, limits=limits)))
+
+    async with hedging(late(1.5), answers(), alter=leased) as (running, client, upstreams):
+        running.leases.denied = {"tpm/p1"}
+        reply = await ask(client, stream=False)
+        assert reply.headers["x-federation-provider"] == "p0"
+        assert upstreams[1].seen == []
+        assert running.leases.returned == [("rpm/p1", 1)]
+
+
 async def test_hedges_stay_within_the_retry_budget_of_whom_they_ask() -> None:
     async with hedging(late(1.5), late(0.0)) as (_, client, upstreams):
         await asyncio.gather(*(ask(client, stream=False) for _ in range(30)))

@@ -20,7 +20,14 @@ from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
 from federation.domain.access import Role, VirtualKey
 from federation.domain.violations import Kind, Remedy, Sighting, Violation
-from federation.errors import FederationError, Forbidden, InvalidRequest, Unavailable
+from federation.errors import (
+    EvidenceUnwritable,
+    FederationError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from federation.storage.engine import open_engine, open_postgres, prepare_schema
 from federation.storage.violations import SqlViolations, ViolationFilter
 
@@ -55,6 +62,12 @@ class House:
     async def revoke(self, asker: VirtualKey, key: str) -> None:
         await asyncio.sleep(0.05)
         self.done.append(f"revoked by {asker.id}")
+
+    async def disable(self, provider: str, by: VirtualKey) -> None:
+        self.done.append(f"{provider} disabled")
+
+    async def check_change(self, *_: object) -> None:
+        self.done.append("change checked")
 
     async def propose_change(self, *_: object) -> Any:
         raise InvalidRequest("There is no such policy.")
@@ -218,3 +231,133 @@ async def test_replicas_keep_to_the_rules_limit_of_the_day_together(world: World
     rules = Remedying(("disable_key",), 1)
     assert sum(await world.both(*(each.desk.look(rules) for each in world.replicas))) == 1
     assert len(world.house.done) == 1
+
+
+@pytest.mark.parametrize("action", ["enforce_policy", "open_approval"])
+async def test_what_was_broken_off_while_it_was_passed_on_is_dropped_and_not_done(
+    world: World, action: str
+) -> None:
+    world.see()
+    replica, now_ms = world.replicas[0], int(NOW_S * 1000)
+    stuck = Remedy("rem_x", world.violation.id, action, "openai", "deciding", "one", now_ms)
+    stuck = replace(stuck, decided_by="one", decided_ms=now_ms)
+    assert replica.store.add_remedy(stuck)
+    world.now[0] += 200
+    with pytest.raises(InvalidRequest, match="broken off") as told:
+        await replica.desk.decide(OTHER, "rem_x", approve=True)
+    assert (told.value.status, told.value.code) == (409, "remedy_broken_off")
+    assert world.house.done == []
+    assert replica.store.find_remedy("rem_x") is None
+    assert replica.store.add_remedy(stuck)
+    assert (await replica.desk.decide(OTHER, "rem_x", approve=False)).state == "rejected"
+    assert world.house.done == []
+
+
+async def test_what_is_no_deed_is_refused_and_disables_nothing(world: World) -> None:
+    with pytest.raises(InvalidRequest, match="enforce_policy"):
+        await world.replicas[0].desk._deeds.do(ONE, "enforce_policy", "openai")
+    await world.replicas[0].desk._deeds.do(ONE, "disable_provider", "openai")
+    assert world.house.done == ["openai disabled"]
+
+
+def unwritable(world: World, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """From now on no record of this event can be written at the first replica."""
+    notes, write = world.replicas[0].notes, Notebook.write
+
+    def full(self: Notebook, *records: Any) -> None:
+        if self is notes and any(each.event == state for each in records):
+            raise EvidenceUnwritable("The disk is full.")
+        write(self, *records)
+
+    monkeypatch.setattr(Notebook, "write", full)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_what_was_done_without_its_record_remembers_what_was_before(
+    world: World, monkeypatch: pytest.MonkeyPatch, approve: bool
+) -> None:
+    world.see()
+    replica = world.replicas[0]
+    with monkeypatch.context() as disk:
+        unwritable(world, disk, "done")
+        with pytest.raises(Unavailable):
+            await replica.desk.propose(ONE, world.violation.id, "disable_key")
+    assert world.house.key.expires_ms == int(NOW_S * 1000), "the deed is done"
+    (kept,) = replica.store.remedies(world.violation.id)
+    assert kept.state == "proposed"
+    world.now[0] += 10
+    decided = await replica.desk.decide(OTHER, kept.id, approve=approve)
+    assert decided.state == ("done" if approve else "rejected")
+    if approve:
+        await replica.desk.undo(ONE, kept.id)
+    assert world.house.key == KEY
+
+
+async def test_rejecting_what_a_replica_died_of_puts_back_what_was_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.see()
+    replica = world.replicas[0]
+    made = await replica.desk.propose(ONE, world.violation.id, "disable_key")
+    assert replica.store.change_remedy(replace(made, state="deciding"), made)
+    world.now[0] += 200
+    with monkeypatch.context() as disk:
+        unwritable(world, disk, "rejected")
+        with pytest.raises(Unavailable):
+            await replica.desk.decide(OTHER, made.id, approve=False)
+    kept = replica.store.find_remedy(made.id)
+    assert kept is not None
+    assert (kept.state, kept.before) == ("proposed", made.before)
+    assert (await replica.desk.decide(OTHER, made.id, approve=False)).state == "rejected"
+    assert world.house.key == KEY
+
+
+async def test_what_was_never_begun_is_rejected_without_touching_a_key(world: World) -> None:
+    world.see()
+    desk = world.replicas[0].desk
+    asked = await desk.propose(ONE, world.violation.id, "revoke_key")
+    assert (await desk.decide(OTHER, asked.id, approve=False)).state == "rejected"
+    assert world.house.done == []
+
+
+async def test_a_key_that_is_gone_keeps_nobody_from_rejecting(world: World) -> None:
+    world.see()
+    desk = world.replicas[0].desk
+    made = await desk.propose(ONE, world.violation.id, "disable_key")
+    assert world.replicas[0].store.change_remedy(replace(made, state="deciding"), made)
+    world.now[0] += 200
+    world.house.fails = NotFound("There is no such key.")
+    assert (await desk.decide(OTHER, made.id, approve=False)).state == "rejected"
+
+
+async def test_a_key_that_is_revoked_cannot_be_said_to_be_spared(world: World) -> None:
+    world.see()
+    desk = world.replicas[0].desk
+    asked = await desk.propose(ONE, world.violation.id, "revoke_key")
+    world.house.key = replace(KEY, revoked_ms=5)
+    with pytest.raises(InvalidRequest, match="approve the remedy"):
+        await desk.decide(OTHER, asked.id, approve=False)
+    assert (await desk.decide(OTHER, asked.id, approve=True)).state == "done"
+
+
+async def test_a_rule_whose_action_does_not_fit_writes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.see(6)
+    written: list[Remedy] = []
+    add = SqlViolations.add_remedy
+
+    def counted(self: SqlViolations, remedy: Remedy, *more: Any) -> bool:
+        written.append(remedy)
+        return add(self, remedy, *more)
+
+    monkeypatch.setattr(SqlViolations, "add_remedy", counted)
+    desk = world.replicas[0].desk
+    assert await desk.look(Remedying(("open_approval",), 10)) == 0
+    assert written == []
+    with pytest.raises(InvalidRequest, match="No approval"):
+        await desk.propose(ONE, world.violation.id, "open_approval")
+    assert written == []
+    with pytest.raises(InvalidRequest, match="no such policy"):
+        await desk.propose(ONE, world.violation.id, "enforce_policy", "eu")
+    assert world.house.done == ["change checked"]

@@ -120,12 +120,16 @@ class AllLeases:
 
     def __init__(self) -> None:
         self.denied: set[str] = set()
+        self.returned: list[tuple[str, int]] = []
 
     def take(self, name: str, amount: int = 1) -> bool:
         return name not in self.denied
 
     async def more(self, name: str, amount: int = 1) -> bool:
         return False
+
+    def put_back(self, name: str, amount: int, taken_s: float) -> None:
+        self.returned.append((name, amount))
 
 
 @dataclass

@@ -120,7 +120,7 @@ class ApprovalDesk:
         """Propose a change of a policy; without an asker it is a rule's. Raises
         `InvalidRequest` where there is nothing to change."""
         if change is not Change.SET:
-            self._check_change(name, change, await self.history(name))
+            await self.check_change(name, change)
         proposal = self._proposal(asker, name, reason)
 
         def make(version: int) -> PolicyVersion:
@@ -133,6 +133,11 @@ class ApprovalDesk:
                 self._note_version(made)
                 return made
         raise Unavailable("Others propose versions of this policy just now. Try again.")
+
+    async def check_change(self, name: str, change: Change) -> None:
+        """Raise `InvalidRequest` where there is nothing to change about a policy, or nothing that
+        somebody could propose."""
+        self._check_change(name, change, await self.history(name))
 
     async def ask(
         self,

@@ -5,6 +5,8 @@ the gateway, with what it would change. The first start with the demand takes th
 are: whoever sets it up is the operator. The traps: the demand is kept in the store, or whoever may
 change a policy's file could take it out of the next one; and it is looked at where policies are
 put together, so that no start and no reload has a moment in which an unapproved file binds.
+Replicas may have files that differ: each withdraws what its own files said before and say no more,
+never what another's say, or the two would propose and withdraw for ever and nobody could approve.
 """
 
 from __future__ import annotations
@@ -82,6 +84,8 @@ class FilePolicies:
         self._now_ms = now_ms
         self._note = note
         self._begun: bool | None = None
+        self._said: dict[str, str] | None = None
+        """The digests in the files, by name, as they were settled last; None after the start."""
 
     def settle(self, loaded: Loaded) -> None:
         """Propose what files say and nobody approved, and withdraw what they say no more. Takes
@@ -93,16 +97,21 @@ class FilePolicies:
                 self._adopt(loaded.policies)
                 self._begun = True
             return
-        known: dict[str, list[PolicyVersion]] = {}
-        for version in self._versions.list(None, None):
-            if version.proposal.name.startswith(PREFIX):
-                known.setdefault(version.proposal.name, []).append(version)
-        if not _demanded(loaded, _approved(known.get(DEMAND, []))):
+        approved = {each.proposal.name: each for each in self._of_files(Stage.APPROVED)}
+        if not _demanded(loaded, approved.get(DEMAND)):
             return
+        waiting: dict[str, list[PolicyVersion]] = {}
+        for version in self._of_files(Stage.PROPOSED):
+            waiting.setdefault(version.proposal.name, []).append(version)
         written = {PREFIX + policy.name: policy for policy in loaded.policies}
-        for name in {**known, **written}:
+        for name in {**approved, **waiting, **written}:
             if name != DEMAND:
-                self._bring(name, written.get(name), known.get(name, []))
+                self._bring(name, written.get(name), approved.get(name), waiting.get(name, []))
+        self._said = {name: policy.digest for name, policy in written.items()}
+
+    def _of_files(self, stage: Stage) -> list[PolicyVersion]:
+        found = self._versions.list(None, stage)
+        return [each for each in found if each.proposal.name.startswith(PREFIX)]
 
     def _adopt(self, policies: Sequence[Policy]) -> None:
         """The demand last: a start that is broken off begins anew."""
@@ -111,21 +120,22 @@ class FilePolicies:
             if made is not None:
                 self._decide(made, Stage.APPROVED, _ADOPTED)
 
-    def _bring(self, name: str, policy: Policy | None, known: Sequence[PolicyVersion]) -> None:
+    def _bring(
+        self,
+        name: str,
+        policy: Policy | None,
+        approved: PolicyVersion | None,
+        waiting: Sequence[PolicyVersion],
+    ) -> None:
         said = "" if policy is None else policy.digest
-        standing = _approved(known)
-        same = said == ("" if standing is None else standing.digest)
-        latest = known[-1] if known else None
-        waits = not same and latest is not None and latest.digest == said
-        for version in known:
-            overtaken = version.proposal.stage is Stage.PROPOSED and not (
-                waits and version is latest
-            )
-            if overtaken:
+        same = said == ("" if approved is None else approved.digest)
+        ours = [each for each in waiting if each.digest == said]
+        # Of several replicas that propose the same, the newest stands: all of them agree on that.
+        kept = None if same or not ours else ours[-1]
+        for version in waiting:
+            if version is not kept and (version.digest == said or self._was_ours(version, said)):
                 self._decide(version, Stage.WITHDRAWN, _OVERTAKEN)
-        refused = waits and latest is not None and latest.proposal.stage is Stage.REJECTED
-        open_ = waits and latest is not None and latest.proposal.stage is Stage.PROPOSED
-        if same or refused or open_:
+        if same or kept is not None or self._refused(name, said):
             return
         made = self._propose(name, policy)
         if made is not None:
@@ -133,6 +143,21 @@ class FilePolicies:
                 "a policy's file waits for approval; what was approved before is in force",
                 extra={"policy": name.removeprefix(PREFIX), "proposal": made.proposal.id},
             )
+
+    def _was_ours(self, version: PolicyVersion, said: str) -> bool:
+        """Whether the files here said this when they were settled last, and say no more. After
+        the start whatever waits may be of the process before: who still says it proposes again."""
+        if self._said is None:
+            return version.digest != said
+        before = self._said.get(version.proposal.name, "")
+        return version.digest == before != said
+
+    def _refused(self, name: str, said: str) -> bool:
+        """Whether somebody rejected this, and the file has said nothing else since."""
+        if self._said is not None and self._said.get(name, "") != said:
+            return False
+        known = [each for each in self._versions.list(name, None) if each.digest == said]
+        return bool(known) and known[-1].proposal.stage is Stage.REJECTED
 
     def _propose(self, name: str, policy: Policy | None) -> PolicyVersion | None:
         proposal = Proposal(
@@ -163,7 +188,3 @@ class FilePolicies:
         )
         after = replace(version, proposal=decided)
         self._versions.decide(after, lambda: self._note(after))
-
-
-def _approved(known: Iterable[PolicyVersion]) -> PolicyVersion | None:
-    return next((each for each in known if each.proposal.stage is Stage.APPROVED), None)

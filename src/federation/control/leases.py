@@ -42,7 +42,8 @@ class Allowances:
     def grant(self, ask: LeaseAsk, sharers: int, now_ms: int) -> LeaseGrant:
         """A slice for one of `sharers` workers: a fair part of what is left, or 0.
 
-        A name without a limit is granted in full.
+        It is never less than what is of use to the worker, though that be more than a fair part:
+        what it could not spend would be lost to all. A name without a limit is granted in full.
         """
         window = now_ms // WINDOW_MS
         if window != self._window:
@@ -53,7 +54,10 @@ class Allowances:
             return LeaseGrant(ask.name, ask.amount, expires_ms)
         granted = self._granted.get(ask.name, 0)
         left = max(0, limit - granted)
-        amount = min(ask.amount, max(1, left // max(1, sharers)), left)
+        least = max(1, min(ask.least, ask.amount))
+        amount = min(ask.amount, max(least, left // max(1, sharers)), left)
+        if amount < least:
+            amount = 0
         self._granted[ask.name] = granted + amount
         return LeaseGrant(ask.name, amount, expires_ms)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -17,9 +18,19 @@ from federation.config.settings import Remedying
 from federation.control.approvals import FEDERATION, ApprovalDesk
 from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
-from federation.control.permissions import Permission, may
 from federation.control.providers import ProviderDesk
 from federation.control.remedies_doing import UNDONE, Deeds
+from federation.control.remedies_known import (
+    ACTIONS,
+    DECIDING,
+    PASSED_ON,
+    SECOND,
+    UNDOING,
+    broken_off,
+    check_may,
+    over,
+    subject_of,
+)
 from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
@@ -29,10 +40,9 @@ from federation.domain.approvals import Change
 from federation.domain.asker import ANONYMOUS
 from federation.domain.policies import Approval as ApprovalRule
 from federation.domain.policies import Policy
-from federation.domain.violations import Kind, Remedy, State, Violation
+from federation.domain.violations import Remedy, State, Violation
 from federation.errors import (
     EvidenceUnwritable,
-    FederationError,
     Forbidden,
     InvalidRequest,
     NotFound,
@@ -42,27 +52,8 @@ from federation.evidence.records import ViolationMoved
 from federation.storage.secrets import new_id
 from federation.storage.violations import SqlViolations, ViolationFilter
 
-ACTIONS: Final = (
-    "disable_key",
-    "revoke_key",
-    "disable_provider",
-    "enforce_policy",
-    "open_approval",
-)
-_SECOND: Final = frozenset({"revoke_key", "disable_provider"})
-"""Another person has to approve these."""
-_PASSED_ON: Final = frozenset({"enforce_policy", "open_approval"})
-"""These have a way of their own of being approved."""
-_DECIDING, _UNDOING = "deciding", "undoing"
 _STUCK_MS: Final = 120_000
 """Who took a remedy and has done nothing with it for so long is dead: another may take it."""
-_NEEDS: Final = {
-    "disable_key": Permission.CHANGE_KEYS,
-    "revoke_key": Permission.CHANGE_KEYS,
-    "disable_provider": Permission.CHANGE_PROVIDERS,
-    "enforce_policy": Permission.CHANGE_POLICIES,
-    "open_approval": Permission.CHANGE_POLICIES,
-}
 _DAY_MS: Final = 86_400_000
 _APPROVAL_DAYS: Final = 7
 
@@ -105,7 +96,7 @@ class RemedyDesk:
         if action not in ACTIONS:
             message = f"The action should be one of {', '.join(ACTIONS)}."
             raise InvalidRequest(message, param="action")
-        _check_may(asker, action)
+        check_may(asker, action)
         if found.state is State.RESOLVED:
             message = "This violation is resolved already."
             raise InvalidRequest(message, status=409, code="violation_resolved")
@@ -113,42 +104,48 @@ class RemedyDesk:
             _rule_id(violation, action) if asker is None else new_id("rem"),
             violation,
             action,
-            subject or _subject(found, action),
+            subject or subject_of(found, action),
             "proposed",
             _who(asker),
             self._notes.now_ms(),
         )
-        if action in _SECOND:
+        if action in SECOND:
             self._note(found, made)
             await self._errands.run(self._store.add_remedy, made)
             return made
         return await self._at_once(asker, found, made)
 
     async def decide(self, asker: VirtualKey, remedy: str, *, approve: bool) -> Remedy:
-        """Do what was proposed, or reject it. Raises `NotFound`, `Forbidden` where who approves
-        is who proposed it, and `InvalidRequest` where it is decided already, or is being decided
-        by somebody else, at whichever replica."""
+        """Do what was proposed, or reject it: then what somebody who died may have done of it is
+        put back. Raises `NotFound`, `Forbidden` where who approves is who proposed it, and
+        `InvalidRequest` where it is decided already, is being decided by somebody else, at
+        whichever replica, or was broken off before it was passed on."""
         found, violation = await self._remedy(asker, remedy)
-        _check_may(asker, found.action)
-        if not self._free(found, "proposed", _DECIDING):
-            raise _over(found)
+        check_may(asker, found.action)
+        if not self._free(found, "proposed", DECIDING):
+            raise over(found)
         own = asker is ANONYMOUS or asker.id == found.proposed_by
         if approve and (own or await self._same(asker, found)):
             raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
-        taken = await self._take(asker, found, _DECIDING)
+        if approve and found.action in PASSED_ON:
+            await self._errands.run(self._store.drop_remedy, found)
+            raise broken_off(found)
+        if not approve:
+            await self._deeds.check_reject(found.action, found.subject)
+        taken = await self._take(asker, found, DECIDING)
         if approve:
             return await self._carry_out(asker, violation, taken)
-        return await self._changed(asker, violation, taken, "rejected")
+        return await self._reject(asker, violation, found, taken)
 
     async def undo(self, asker: VirtualKey, remedy: str) -> Remedy:
         """Put back what was before. Raises `NotFound`, and `InvalidRequest` where it cannot be,
         or somebody else is at it."""
         found, violation = await self._remedy(asker, remedy)
-        _check_may(asker, found.action)
-        if found.action not in UNDONE or not self._free(found, "done", _UNDOING):
+        check_may(asker, found.action)
+        if found.action not in UNDONE or not self._free(found, "done", UNDOING):
             message = f"What is {found.state} under '{found.action}' cannot be undone here."
             raise InvalidRequest(message, status=409, code="not_undoable")
-        taken = await self._take(asker, found, _UNDOING)
+        taken = await self._take(asker, found, UNDOING)
         try:
             await self._deeds.undo(asker, taken.action, taken.subject, taken.before)
             return await self._changed(asker, violation, taken, "undone")
@@ -193,10 +190,11 @@ class RemedyDesk:
     ) -> Remedy:
         """Keep a remedy that nobody has to approve here as one that is being done, and do it.
         What cannot be passed on is not kept."""
+        await self._check_fits(violation, made)
         before = await self._deeds.before(made.action, made.subject)
         taken = replace(
             made,
-            state=_DECIDING,
+            state=DECIDING,
             decided_by=_who(asker),
             decided_ms=made.proposed_ms,
             before=before,
@@ -204,16 +202,16 @@ class RemedyDesk:
         per_day = self._per_day if asker is None else None
         since_ms = made.proposed_ms - _DAY_MS
         if not await self._errands.run(self._store.add_remedy, taken, per_day, since_ms):
-            raise _over(taken)
+            raise over(taken)
         try:
-            if made.action in _PASSED_ON:
+            if made.action in PASSED_ON:
                 subject = await self._pass_on(asker, violation, made)
                 made = replace(made, subject=subject, state="done")
             self._note(violation, made)
         except BaseException:
             await self._errands.run(self._store.drop_remedy, taken)
             raise
-        if made.action not in _PASSED_ON:
+        if made.action not in PASSED_ON:
             return await self._carry_out(asker, violation, taken)
         await self._errands.run(self._store.change_remedy, made, taken)
         return made
@@ -225,7 +223,22 @@ class RemedyDesk:
             await self._deeds.do(asker, taken.action, taken.subject)
             return await self._changed(asker, violation, taken, "done")
         except BaseException:
-            back = replace(taken, state="proposed", decided_by="", decided_ms=0, before="")
+            # It may be done, and only its record failed: what was before is kept.
+            back = replace(taken, state="proposed", decided_by="", decided_ms=0)
+            await self._errands.run(self._store.change_remedy, back, taken)
+            raise
+
+    async def _reject(
+        self, asker: VirtualKey, violation: Violation, found: Remedy, taken: Remedy
+    ) -> Remedy:
+        try:
+            if found.before and taken.action in UNDONE:
+                # Somebody was at it once, and may have done it before they failed.
+                with suppress(NotFound):  # what is gone has nothing to be put back
+                    await self._deeds.undo(asker, taken.action, taken.subject, found.before)
+            return await self._changed(asker, violation, taken, "rejected")
+        except BaseException:
+            back = replace(taken, state="proposed", decided_by="", decided_ms=0)
             await self._errands.run(self._store.change_remedy, back, taken)
             raise
 
@@ -246,7 +259,7 @@ class RemedyDesk:
             before=before,
         )
         if not await self._errands.run(self._store.change_remedy, taken, found):
-            raise _over(taken)
+            raise over(taken)
         return taken
 
     async def _changed(
@@ -255,8 +268,16 @@ class RemedyDesk:
         after = replace(taken, state=state, decided_by=_who(asker), decided_ms=self._notes.now_ms())
         self._note(violation, after)
         if not await self._errands.run(self._store.change_remedy, after, taken):
-            raise _over(taken)
+            raise over(taken)
         return after
+
+    async def _check_fits(self, violation: Violation, remedy: Remedy) -> None:
+        """Raise `InvalidRequest` where it would be refused once it is passed on. Before anything
+        is kept: a rule asks again with every look."""
+        if remedy.action == "open_approval":
+            self._approval_of(violation)
+        elif remedy.action == "enforce_policy":
+            await self._approvals.check_change(remedy.subject, Change.ENFORCE)
 
     async def _pass_on(self, asker: VirtualKey | None, violation: Violation, remedy: Remedy) -> str:
         """Propose what has its own way of being approved; the proposal's id."""
@@ -345,30 +366,3 @@ def _who(asker: VirtualKey | None) -> str:
 def _rule_id(violation: str, action: str) -> str:
     """The same at every replica, so that only one of them makes it."""
     return "rem_" + hashlib.sha256(f"{violation}|{action}".encode()).hexdigest()[:24]
-
-
-def _check_may(asker: VirtualKey | None, action: str) -> None:
-    """Raise `Forbidden` where somebody could not do this without a violation, too."""
-    if asker is not None and not may(asker, _NEEDS[action]):
-        raise Forbidden(f"'{action}' needs the permission '{_NEEDS[action].value}'.")
-
-
-def _subject(violation: Violation, action: str) -> str:
-    """What an action is about, where nobody says. Raises `InvalidRequest`."""
-    subject = {
-        "disable_key": violation.key,
-        "revoke_key": violation.key,
-        "enforce_policy": violation.policy if violation.kind is Kind.REPORTED else "",
-        "open_approval": violation.rule,
-    }.get(action, "")
-    if not subject:
-        message = f"Say with 'subject' what '{action}' is to be about."
-        raise InvalidRequest(message, param="subject")
-    return subject
-
-
-def _over(remedy: Remedy) -> FederationError:
-    message = f"This remedy is {remedy.state} already."
-    if remedy.state in (_DECIDING, _UNDOING):
-        message = "Somebody else is at this remedy just now. Look at it again in a moment."
-    return InvalidRequest(message, status=409, code="already_decided")

@@ -17,7 +17,7 @@ from federation.control.providers import ProviderDesk
 from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
-from federation.errors import NotFound
+from federation.errors import InvalidRequest, NotFound
 
 UNDONE: Final = frozenset({"disable_key", "disable_provider"})
 """What can be put back."""
@@ -62,15 +62,27 @@ class Deeds:
         return msgspec.json.encode(_Before(None if key is None else key.expires_ms)).decode()
 
     async def do(self, asker: VirtualKey | None, action: str, subject: str) -> None:
-        """Carry an action out. Raises `NotFound`, and what the desks raise."""
+        """Carry an action out. Raises `NotFound`, `InvalidRequest` where it is none that is done
+        here, and what the desks raise."""
         if action == "disable_key":
             await self._end_key(asker, subject, self._now_ms())
             return
         assert asker is not None  # noqa: S101 - somebody approved it
         if action == "revoke_key":
             await self._keys.revoke(asker, subject)
-        else:
+        elif action == "disable_provider":
             await self._providers.disable(subject, asker)
+        else:
+            raise InvalidRequest(f"Nobody here does '{action}'.", param="action")
+
+    async def check_reject(self, action: str, subject: str) -> None:
+        """Raise `InvalidRequest` where what is to be rejected is done, and done for good."""
+        if action != "revoke_key":
+            return
+        key = await self._errands.run(self._issued.find, subject, None)
+        if key is not None and key.revoked_ms is not None:
+            message = f"The key '{subject}' is revoked already, for good: approve the remedy."
+            raise InvalidRequest(message, status=409, code="not_undoable")
 
     async def undo(self, asker: VirtualKey, action: str, subject: str, before: str) -> None:
         """Put back what was before. Raises as `do` does."""

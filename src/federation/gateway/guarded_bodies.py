@@ -84,8 +84,8 @@ def checked_answer(guarding: Guarding, operation: str, kind: bytes, body: bytes)
     if operation in WORDLESS or not body:
         return body
     text = _decoded(kind, body)
-    if text is None and looks_like_text(body):
-        text = body.decode()
+    if text is None and b"\0" not in body:
+        text = _utf8(body)
     if text is None:
         guarding.unread("answer", words=not may_be_wordless(kind))
         return body
@@ -97,15 +97,18 @@ def may_be_wordless(kind: bytes) -> bool:
     return media_type(kind).startswith(_WORDLESS_TYPES)
 
 
-def looks_like_text(body: bytes) -> bool:
-    """Whether bytes are text, whatever their content type says of them: UTF-8 without a zero.
-    Asked of the beginning of a body, it allows for a character that is cut."""
-    if b"\0" in body:
+def may_be_text(kind: bytes, beginning: bytes) -> bool:
+    """Whether a body of this type that begins so may be text: its type says so, or it is UTF-8
+    without a zero as far as it goes. A character that is cut at the end is allowed for, so the
+    whole body may turn out to be none."""
+    if _is_called_text(kind):
+        return True
+    if b"\0" in beginning:
         return False
     try:
-        body.decode()
+        beginning.decode()
     except UnicodeDecodeError as error:
-        return error.start > 0 and len(body) - error.start < _LONGEST_CHARACTER
+        return error.start > 0 and len(beginning) - error.start < _LONGEST_CHARACTER
     return True
 
 
@@ -116,8 +119,14 @@ def media_type(kind: bytes) -> bytes:
 
 def _decoded(kind: bytes, body: bytes) -> str | None:
     """The text of a body that is one; None for any other."""
-    if not (media_type(kind).endswith(b"json") or media_type(kind).startswith(_TEXT)):
-        return None
+    return _utf8(body) if _is_called_text(kind) else None
+
+
+def _is_called_text(kind: bytes) -> bool:
+    return media_type(kind).endswith(b"json") or media_type(kind).startswith(_TEXT)
+
+
+def _utf8(body: bytes) -> str | None:
     try:
         return body.decode()
     except UnicodeDecodeError:

@@ -16,6 +16,7 @@ from federation.gateway.admission import Promise
 from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool, well
+from federation.gateway.leases import take_all
 from federation.gateway.world import Situation, World
 from federation.resilience.recovery import Tries, recover
 from federation.schema.http import ClientReply
@@ -139,9 +140,9 @@ class Hedge:
                 continue
             deployment = snapshot.deployments[index]
             provider, tokens = deployment.provider, expected_tokens(self._call)
-            if world.health.may_retry(deployment.id, now) and all(
-                world.leases.take(name, amount)
-                for name, amount in provider.limits.wanted(provider.id, 1, tokens)
+            wanted = provider.limits.wanted(provider.id, 1, tokens)
+            if world.health.may_retry(deployment.id, now) and take_all(
+                world.leases, wanted, world.wall
             ):
                 self._rest.remove(index)
                 self._tries.spend()

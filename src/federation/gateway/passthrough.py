@@ -32,6 +32,7 @@ from federation.errors import (
     NotFound,
     RateLimited,
     UpstreamError,
+    UpstreamGarbled,
     UpstreamMissing,
 )
 from federation.gateway.admission import Stay
@@ -44,7 +45,7 @@ from federation.gateway.governed import Governed, max_nano_of, rules_of
 from federation.gateway.guarded_bodies import (
     checked_answer,
     checked_passage,
-    looks_like_text,
+    may_be_text,
     may_be_wordless,
 )
 from federation.gateway.operations.endpoint import BIG, call_of
@@ -279,7 +280,8 @@ class _Run:
         raise refused(world, line.signing, error)
 
     async def _answer(self, call: OperationCall, exchange: Exchange) -> ClientReply:
-        """JSON whole, with the client's ids in it; anything else as it arrives."""
+        """JSON whole, with the client's ids in it, and text that is to be checked; anything else
+        as it arrives."""
         passage = self._passage
         returned = returned_headers(exchange.status, exchange.headers)
         given = [(b"x-federation-provider", passage.provider.encode())]
@@ -287,24 +289,21 @@ class _Run:
         pairs += [pair for pair in returned if pair[0] != b"x-request-id"]
         guarding = self._guarding
         kind = media_type(exchange.headers)
-        words = guarding is not None and not may_be_wordless(kind)
-        if passage.rule.creates or kind == _JSON or words:
-            body = await exchange.body(self._situation.snapshot.settings.response_bytes)
+        whole = passage.rule.creates or kind == _JSON
+        first = b"" if whole else await exchange.read()
+        checks = guarding is not None and guarding.safeguard.guard is not None
+        if whole or (checks and first and may_be_text(kind, first)):
+            body = await self._rest(exchange, first)
             body = await self._owned(call, exchange, body)
             if guarding is not None:
-                whole = body
+                told = body
                 body = await off_loop(
-                    guarding, len(whole), lambda: checked_answer(guarding, PASSAGE, kind, whole)
+                    guarding, len(told), lambda: checked_answer(guarding, PASSAGE, kind, told)
                 )
             self._note(call, exchange.status, "", passage.price_nano)
             return ClientReply(exchange.status, pairs, body)
-        first = await exchange.read()
-        if guarding is not None:
-            try:
-                guarding.unread("answer", words=bool(first) and looks_like_text(first))
-            except Forbidden:
-                await exchange.aclose()
-                raise
+        if guarding is not None and first:
+            guarding.unread("answer", words=not may_be_wordless(kind))
         if not first:
             self._note(call, exchange.status, "", passage.price_nano)
             return ClientReply(exchange.status, pairs, b"")
@@ -312,6 +311,13 @@ class _Run:
         ending = partial(self._end, call, exchange.status)
         stream = AnswerStream(exchange, tap, tap.feed(first), ending, None)
         return ClientReply(exchange.status, pairs, stream)
+
+    async def _rest(self, exchange: Exchange, first: bytes) -> bytes:
+        """The body whole, behind what was read of it. Raises `UpstreamError`."""
+        most = self._situation.snapshot.settings.response_bytes
+        if len(first) > most:
+            raise UpstreamGarbled(f"the answer is larger than {most} bytes")
+        return first + await exchange.body(most - len(first))
 
     async def _owned(self, call: OperationCall, exchange: Exchange, body: bytes) -> bytes:
         passage, tenant = self._passage, call.key.tenant

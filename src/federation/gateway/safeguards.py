@@ -17,12 +17,11 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from federation.domain.policies import PiiPattern
 from federation.errors import Forbidden, Unavailable
 from federation.gateway.recognizing import Absent
 from federation.governance.obligations import Obligations
 from federation.guardrails.chat import restore_response, screen_request, screen_response, texts_of
-from federation.guardrails.custom_rules import custom
+from federation.guardrails.custom_rules import rules_of
 from federation.guardrails.entities import (
     BUILT_IN,
     FAILURE,
@@ -43,7 +42,6 @@ from federation.guardrails.injection import (
     unknown_tools,
 )
 from federation.guardrails.json_texts import is_json
-from federation.guardrails.rules import Rule
 from federation.guardrails.streams import ChunkFilter
 from federation.guardrails.vault import Restoring
 from federation.guardrails.windows import Window
@@ -123,9 +121,11 @@ def safeguard_of(
         if name in guards:
             wanted.append(dict.fromkeys(kinds, _action(guards[name].block)))
     actions = strictest(*wanted)
-    own = tuple(_rule(each) for each in patterns if each.kind in actions)
-    foreign = sorted(actions.keys() - {*BUILT_IN, *(rule.kind for rule in own)})
+    own, broken = rules_of(each for each in patterns if each.kind in actions)
+    foreign = sorted(actions.keys() - {*BUILT_IN, *broken, *(rule.kind for rule in own)})
     recognizers = _finding(foreign, plugged()) if foreign else ()
+    if broken:
+        recognizers = (*recognizers, Absent(broken))
     injection = guards.get(_INJECTION)
     threshold = _FULL_SCORE * injection.threshold / 1000.0 if injection is not None else 1.0
     most = MOST_CHARACTERS if duties.most_characters is None else duties.most_characters
@@ -138,17 +138,6 @@ def safeguard_of(
         Thresholds(total=threshold),
         {name: _action(guard.block) for name, guard in guards.items()},
         required,
-    )
-
-
-def _rule(pattern: PiiPattern) -> Rule:
-    return custom(
-        pattern.name,
-        pattern.pattern,
-        ignore_case=pattern.ignore_case,
-        entity=pattern.entity,
-        context=pattern.context,
-        validator=pattern.validator,
     )
 
 
@@ -207,6 +196,12 @@ class Guarding:
             if finding.action == Action.LOG.value and finding.kind not in _NO_DATA
             for name in classes_of(finding.kind)
         )
+
+    @property
+    def readings(self) -> int:
+        """How often a text is read: once, and once for each pattern of the operator's own."""
+        guard = self.safeguard.guard
+        return 1 if guard is None else 1 + len(guard.plan.custom)
 
     @property
     def slow(self) -> bool:
@@ -356,9 +351,10 @@ class AnswerFilter:
 
 
 async def off_loop(guarding: Guarding, size: int, work: Callable[[], Made]) -> Made:
-    """Do a check of so many bytes here, or in a thread where it takes milliseconds. Where whoever
-    waits is canceled, the thread ends with the slice that it reads."""
-    if size <= BIG and not guarding.slow:
+    """Do a check of so many bytes here, or in a thread where it takes milliseconds: patterns of
+    the operator's own each read the text once more. Where whoever waits is canceled, the thread
+    ends with the slice that it reads."""
+    if size * guarding.readings <= BIG and not guarding.slow:
         return work()
     try:
         return await asyncio.to_thread(work)

@@ -16,6 +16,7 @@ from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool, well
 from federation.gateway.hedging import Asked, Hedge, hedged_after_s
+from federation.gateway.leases import wait_for_all
 from federation.gateway.patience import left_s, out_of_time
 from federation.gateway.world import Situation, World
 from federation.resilience.recovery import Action, Fail, Retry, Tries, may_mend
@@ -160,13 +161,13 @@ async def leased(
     world: World, situation: Situation, index: int, requests: int = 1, tokens: int = 0
 ) -> bool:
     """Whether the provider's shared limits of a minute allow so many more. A call of more tokens
-    than there are in a minute needs all of them."""
-    provider, leases = situation.snapshot.deployments[index].provider, world.leases
-    for name, amount in provider.limits.wanted(provider.id, requests, tokens):
-        if not (leases.take(name, amount) or await leases.more(name, amount)):
-            world.meter.add(metrics.LEASE_DENIALS, (provider.id,))
-            return False
-    return True
+    than there are in a minute needs all of them. Where one limit says no, none is spent."""
+    provider = situation.snapshot.deployments[index].provider
+    wanted = provider.limits.wanted(provider.id, requests, tokens)
+    allowed = await wait_for_all(world.leases, wanted, world.wall)
+    if not allowed:
+        world.meter.add(metrics.LEASE_DENIALS, (provider.id,))
+    return allowed
 
 
 async def _allowed(world: World, situation: Situation, call: AnyCall, promise: Promise) -> bool:

@@ -126,6 +126,8 @@ class LeaseAsk(msgspec.Struct, frozen=True, tag="ask"):
 
     name: str
     amount: int
+    least: int = 1
+    """Less than this is of no use to it."""
 
 
 class LeaseGrant(msgspec.Struct, frozen=True, tag="grant"):

@@ -55,6 +55,14 @@ def test_no_worker_takes_all_that_is_left_while_others_are_there() -> None:
     assert allowances(40).grant(LeaseAsk(NAME, 40), 1, 0).amount == 40
 
 
+def test_less_than_is_of_use_is_not_granted_and_more_than_a_fair_part_is() -> None:
+    now = allowances(30_000)
+    assert now.grant(LeaseAsk(NAME, 20_000, 20_000), 4, 0).amount == 20_000
+    assert now.grant(LeaseAsk(NAME, 20_000, 20_000), 4, 0).amount == 0
+    assert now.grant(LeaseAsk(NAME, 10_000, 10_000), 4, 0).amount == 10_000
+    assert allowances(40).grant(LeaseAsk(NAME, 8, 3), 4, 0).amount == 8
+
+
 def test_a_new_window_begins_with_the_whole_limit() -> None:
     now = allowances(5)
     now.grant(LeaseAsk(NAME, 5), 1, 0)

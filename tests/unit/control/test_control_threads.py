@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from federation.control.analytics import AnalyticsDesk
 from federation.control.ingest import Progress
-from federation.control.ledger import BUSY_LINES, BUSY_ROUND_S, ROUND_S, Ledger
+from federation.control.ledger import BUSY_LINES, BUSY_ROUND_S, IDLE_ROUND_S, ROUND_S, Ledger
 from federation.control.threads import LATER, Errands
 
 
@@ -28,6 +29,26 @@ async def test_a_thread_that_nobody_waits_for_stands_back_and_no_other_does() ->
     later.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities elsewhere")
+async def test_who_asks_for_sums_waits_for_a_thread_like_any_other() -> None:
+    desk = AnalyticsDesk(None, None, lambda: None, lambda: 0.0)  # type: ignore[arg-type,return-value]
+    assert await desk._errands.run(niceness) == niceness()
+    await desk.close()
+
+
+async def test_where_a_thread_may_not_stand_back_it_works_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def denied(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", denied, raising=False)
+    later = Errands("later", LATER)
+    for _ in range(2):
+        assert await later.run(lambda: 1) == 1
+    later.close()
+
+
 class _Ingest:
     """Takes in as many lines a round as it is told to."""
 
@@ -42,8 +63,8 @@ class _Ingest:
 @pytest.mark.parametrize(
     ("lines", "pauses"),
     [
-        ([0, 0, 0], [ROUND_S, ROUND_S, ROUND_S]),
-        ([int(BUSY_LINES * ROUND_S) + 1, 5, 0], [BUSY_ROUND_S, ROUND_S, ROUND_S]),
+        ([0, 0, 5, 0], [IDLE_ROUND_S, IDLE_ROUND_S, ROUND_S, IDLE_ROUND_S]),
+        ([int(BUSY_LINES * ROUND_S) + 1, 5, 0], [BUSY_ROUND_S, ROUND_S, IDLE_ROUND_S]),
         (
             [BUSY_LINES, int(BUSY_LINES * BUSY_ROUND_S) + 1, 5],
             [BUSY_ROUND_S, BUSY_ROUND_S, ROUND_S],

@@ -10,7 +10,12 @@ import pytest
 from federation.dialects.operations.table import client_of, find_client
 from federation.domain.policies import Guard, PiiAction
 from federation.errors import Forbidden, InvalidRequest, UpstreamCut, UpstreamError
-from federation.gateway.guarded_bodies import checked_answer, checked_body, checked_passage
+from federation.gateway.guarded_bodies import (
+    checked_answer,
+    checked_body,
+    checked_passage,
+    may_be_text,
+)
 from federation.gateway.guarded_events import GuardedEvents
 from federation.gateway.safeguards import Guarding, safeguard_of
 from federation.governance.obligations import Obligations
@@ -140,6 +145,31 @@ def test_answers_without_words_are_handed_on_and_unknown_ones_are_read() -> None
     assert act.findings() == {"email:redact": 1, "unread:log": 1}
     only = guarding(None, guards=(Guard("injection"),))
     assert checked_answer(only, "poetry", JSON, said) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"text/plain; charset=iso-8859-1", b"caf\xe9"),
+        (b"audio/mpeg", b"ID3 abc\xff"),
+        (b"application/octet-stream", b"words and \xe2\x82"),
+        (b"application/octet-stream", b"words\0"),
+    ],
+)
+def test_an_answer_that_is_broken_at_its_end_is_no_text(kind: bytes, body: bytes) -> None:
+    act = guarding()
+    assert checked_answer(act, "poetry", kind, body) == body
+    assert act.findings() == {"unread:log": 1}
+    with pytest.raises(Forbidden, match="this answer"):
+        checked_answer(guarding(pii_block_on_failure=True), "poetry", kind, body)
+
+
+def test_the_beginning_of_a_body_tells_whether_it_may_be_text() -> None:
+    assert may_be_text(b"image/svg+xml", b"<svg>")
+    assert may_be_text(b"audio/mpeg", "a €".encode()[:-1]), "a character is cut"
+    assert may_be_text(b"text/plain; charset=iso-8859-1", b"caf\xe9 au lait")
+    assert not may_be_text(b"audio/mpeg", b"ID3\0")
+    assert not may_be_text(b"audio/mpeg", b"\xff\xfb")
 
 
 ANSWER = Answer("", "m", None)

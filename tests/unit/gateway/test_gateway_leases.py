@@ -6,11 +6,18 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.control.leases import Allowances
-from federation.gateway.leases import ASK_AGAIN_S, SLICE, WAIT_S, LeaseBook
+from federation.gateway.leases import (
+    ASK_AGAIN_S,
+    SLICE,
+    WAIT_S,
+    LeaseBook,
+    take_all,
+    wait_for_all,
+)
 from federation.schema.link import LeaseAsk, LeaseGrant
 
 NAME = "rpm/acme"
@@ -211,7 +218,7 @@ def test_workers_together_never_exceed_a_limit(limit: int, steps: list[tuple[int
     assert all(count <= limit for count in spent.values())
 
 
-async def test_a_call_of_many_tokens_gathers_them_slice_by_slice() -> None:
+async def test_a_call_of_many_tokens_gets_them_at_once_or_not_at_all() -> None:
     desk = Desk()
     loop = asyncio.get_running_loop()
     control = Allowances()
@@ -227,4 +234,116 @@ async def test_a_call_of_many_tokens_gathers_them_slice_by_slice() -> None:
     assert await desk.book.more(NAME, 6_000)
     assert not desk.book.take(NAME, 6_000)
     assert not await desk.book.more(NAME, 6_000)
-    assert sum(each.amount for each in desk.asks) >= 6_000
+    assert [each.least for each in desk.asks] == [6_000, 6_000]
+    assert not desk.book.take(NAME, 4_000), "for less than was refused control is asked"
+    assert await desk.book.more(NAME, 4_000)
+
+
+TOKENS = "tpm/acme"
+
+
+@dataclass
+class Office:
+    """Workers that share limits through one control, which answers a moment later."""
+
+    limits: dict[str, int]
+    workers: int = 2
+    now: float = 6_000.0
+
+    def __post_init__(self) -> None:
+        self.control = Allowances()
+        self.control.limit(self.limits)
+        self.books = [self._book(place) for place in range(self.workers)]
+
+    def wall(self) -> float:
+        return self.now
+
+    def _book(self, place: int) -> LeaseBook:
+        def ask(wanted: LeaseAsk) -> None:
+            grant = self.control.grant(wanted, self.workers, int(self.now * 1000))
+            asyncio.get_running_loop().call_soon(lambda: self.books[place].granted(grant))
+
+        return LeaseBook(ask, self.wall)
+
+    async def call(self, place: int, tokens: int, requests: int = 1) -> bool:
+        wanted = [(NAME, requests)] if NAME in self.limits else []
+        return await wait_for_all(self.books[place], [*wanted, (TOKENS, tokens)], self.wall)
+
+
+async def test_of_two_workers_that_need_all_tokens_of_a_minute_one_gets_them() -> None:
+    office = Office({TOKENS: 30_000})
+    for _ in range(3):
+        allowed = await asyncio.gather(office.call(0, 30_000), office.call(1, 30_000))
+        assert sorted(allowed) == [False, True]
+        office.now += 60
+
+
+async def test_a_worker_that_gets_too_little_leaves_it_to_the_others() -> None:
+    office = Office({TOKENS: 30_000})
+    assert await office.call(0, 20_000)
+    assert not await office.call(0, 20_000)
+    assert await office.call(1, 10_000), "nothing of what was left is held by the other"
+    assert not await office.call(1, 10)
+
+
+async def test_of_calls_at_one_worker_the_small_one_goes_where_the_large_one_cannot() -> None:
+    office = Office({TOKENS: 30_000})
+    assert await office.call(1, 20_000)
+    allowed = await asyncio.gather(office.call(0, 25_000), office.call(0, 9_000))
+    assert list(allowed) == [False, True]
+
+
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 40_000)), min_size=1, max_size=20)
+)
+def test_calls_are_refused_only_where_the_tokens_do_not_suffice(
+    sizes: list[tuple[int, int]],
+) -> None:
+    async def run() -> None:
+        office, spent = Office({TOKENS: 30_000}), 0
+        for place, size in sizes:
+            allowed = await office.call(place, size)
+            spent += size if allowed else 0
+            held = sum(book._slices[TOKENS].left for book in office.books if book._slices)
+            assert spent <= 30_000
+            assert held <= office.workers * SLICE
+            assert allowed or spent + size + held > 30_000
+
+    asyncio.run(run())
+
+
+async def test_what_one_limit_gave_is_put_back_where_the_other_says_no() -> None:
+    office = Office({NAME: 4, TOKENS: 1_000}, workers=1)
+    assert await office.call(0, 1_000)
+    for _ in range(10):
+        assert not await office.call(0, 500)
+    book = office.books[0]
+    assert not take_all(book, [(NAME, 1), (TOKENS, 500)], office.wall)
+    assert [book.take(NAME) for _ in range(4)] == [True, True, True, False]
+    office.now += 60
+    await office.call(0, 10)
+    assert take_all(book, [(NAME, 1)], office.wall)
+
+
+async def test_a_call_that_is_canceled_while_it_waits_puts_back_what_it_has() -> None:
+    desk = Desk()
+    desk.grant(SLICE)
+    wanted = [(NAME, SLICE), (TOKENS, 10)]
+    call = asyncio.ensure_future(wait_for_all(desk.book, wanted, lambda: desk.now))
+    await asyncio.sleep(0)
+    assert not desk.book.take(NAME)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert desk.spend() == SLICE
+
+
+def test_what_was_taken_of_a_window_that_is_over_is_not_put_back() -> None:
+    desk = Desk()
+    desk.grant(2)
+    assert desk.book.take(NAME)
+    taken_s, desk.now = desk.now, 1_060.0
+    desk.grant(2, expires_s=1_120.0)
+    desk.book.put_back(NAME, 1, taken_s)
+    assert desk.spend() == 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from msgspec import Raw
 
-from federation.domain.policies import Guard, PiiAction
-from federation.errors import Forbidden
-from federation.gateway.safeguards import Guarding, demands, safeguard_of
+from federation.domain.policies import Guard, PiiAction, PiiPattern
+from federation.errors import Forbidden, Unavailable
+from federation.gateway.safeguards import BIG, Guarding, demands, off_loop, safeguard_of
 from federation.governance.obligations import Obligations
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message, Tool
 from federation.schema.chunks import Begun, Chunk, Delta, Finished, PartBegun, PartEnded
@@ -143,3 +145,28 @@ def test_a_stream_tells_what_the_whole_answer_would() -> None:
     assert isinstance(whole, Text)
     assert text == whole.text
     assert MAIL not in text
+
+
+async def test_patterns_of_an_operator_count_where_a_check_is_done() -> None:
+    async def where(guard: Guarding, size: int) -> int:
+        return await off_loop(guard, size, threading.get_ident)
+
+    here = threading.get_ident()
+    plain = guarding(pii=PiiAction.REDACT)
+    assert await where(plain, BIG) == here
+    assert await where(plain, BIG + 1) != here
+    patterns = tuple(PiiPattern(f"p{at}", rf"P{at}-\d{{9}}") for at in range(9))
+    busy = guarding(pii=PiiAction.REDACT, pii_patterns=patterns)
+    assert await where(busy, BIG // 10) == here
+    assert await where(busy, BIG // 10 + 1) != here
+
+
+def test_a_pattern_that_does_not_run_is_a_check_that_fails_and_no_fault_of_ours() -> None:
+    bad = PiiPattern("bad", "\\\u00b7", "national_id")
+    patterns = (bad, PiiPattern("good", "EMP-[0-9]{5}"))
+    open_ = guarding(pii=PiiAction.REDACT, pii_patterns=patterns)
+    assert open_.text("it is EMP-12345", "body") == "it is [GOOD]"
+    assert open_.findings() == {"custom:good:redact": 1, "detector_failure:log": 1}
+    closed = guarding(pii=PiiAction.REDACT, pii_patterns=patterns, pii_block_on_failure=True)
+    with pytest.raises(Unavailable):
+        closed.text("it is EMP-12345", "body")

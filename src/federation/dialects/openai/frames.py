@@ -42,6 +42,8 @@ _LARGEST: Final = 4 * CROWD
 _FRAME_BYTES: Final = 32 * 1024
 _KEPT_BYTES: Final = 1024 * 1024
 _KEPT: Final = 512
+_SPAN_BYTES: Final = 200
+"""What a member's name and place take in memory, roughly: more than most members' text."""
 _END: Final = 24
 """Bytes by whose sight the end of a frame is known again."""
 _AFTER: Final = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -105,10 +107,11 @@ class _Frames:
 
     def keep(self, frame: Frame) -> None:
         """Keep a frame; where there are too many, forget all of them."""
-        self.size += len(frame.bytes)
+        size = len(frame.bytes) + _SPAN_BYTES * len(frame.spans)
+        self.size += size
         if self.size > _KEPT_BYTES or len(self.kept) >= _KEPT:
             self.kept.clear()
-            self.size = len(frame.bytes)
+            self.size = size
         self.kept[frame.bytes] = frame
 
     def keep_end(self, body: bytes, stop: int) -> None:
