@@ -176,28 +176,13 @@ class Dispatcher:
         upstream, glance = line.upstream, call.glance
         if not upstream.is_stream(exchange.headers):
             raise await no_stream(exchange, upstream)
-        tap: StreamTap
-        in_band: Callable[[FederationError], bytes]
         translated = asking.translated or call.guarding is not None
         untold: Untold | None = None
+        tap: StreamTap
         if translated:
-            reading = call.reading
-            renderer = call.face.renderer(reading.canonical())
-            wrapper, decoder = reading.wrapper(line.maker), upstream.decoder()
-            own = Begun(call.id, "", call.started_ms // 1000)
-            untold = reading.untold()
-            tap = TranslatingTap(
-                decoder,
-                renderer,
-                wrapper,
-                upstream.forwards,
-                own,
-                single=glance.choices <= 1,
-                identity=reading.identity,
-                screen=call.guarding.stream() if call.guarding is not None else None,
-                untold=untold,
-            )
-            kind, in_band = call.face.stream_type(call.request), renderer.fail
+            untold = call.reading.untold()
+            tap, in_band = _translating(call, line, untold)
+            kind = call.face.stream_type(call.request)
         else:
             tap = upstream.tap(withhold_usage=not glance.usage_asked, choices=glance.choices)
             kind = exchange.headers.get(b"content-type", _EVENTS)
@@ -224,6 +209,26 @@ class Dispatcher:
         left_out = untold.found() if untold is not None else ()
         pairs += warnings(asking.losses, asking.lowered, left_out)
         return ClientReply(exchange.status, pairs, stream)
+
+
+def _translating(
+    call: Call, line: Line, untold: Untold | None
+) -> tuple[TranslatingTap, Callable[[FederationError], bytes]]:
+    """What turns a provider's stream into the client's, and how an error is told within it."""
+    reading, upstream = call.reading, line.upstream
+    renderer = call.face.renderer(reading.canonical())
+    tap = TranslatingTap(
+        upstream.decoder(),
+        renderer,
+        reading.wrapper(line.maker),
+        upstream.forwards,
+        Begun(call.id, "", call.started_ms // 1000),
+        single=call.glance.choices <= 1,
+        identity=reading.identity,
+        screen=call.guarding.stream() if call.guarding is not None else None,
+        untold=untold,
+    )
+    return tap, renderer.fail
 
 
 def _tokens(response: ChatResponse) -> int:
