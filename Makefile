@@ -1,7 +1,7 @@
 # The two commands of the README are `make up` and `make test`; each sets up what it needs.
 # `make help` lists the rest.
 
-PYTHON ?= python3
+PYTHON ?= $(shell sh requirements/python.sh)
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
