@@ -15,7 +15,6 @@ import contextlib
 import json
 import shutil
 import statistics
-import statistics
 import subprocess
 import sys
 import tempfile
