@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Raw
-
 from federation.dialects.anthropic.errors import error_in_stream
 from federation.dialects.anthropic.events import NULL, EventHead, read_head
 from federation.dialects.anthropic.stream_render import LAST
 from federation.dialects.anthropic.usage import Counts, merged, read_counts, to_usage
 from federation.dialects.anthropic.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json
-from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 
 _CLOSED: Final = b"}\n\n"
@@ -25,42 +23,19 @@ _DELTA: Final = b"event: content_block_delta\ndata: {"
 _MORE: Final = b"\n\n" + _DELTA
 
 
-class StreamTap:
+class StreamTap(HeardEvents[EventCutter]):
     """Forwards whole events and remembers what they said; see `schema.tap.StreamTap`."""
 
-    __slots__ = (
-        "_counts",
-        "_cutter",
-        "_finish",
-        "_model",
-        "_wire",
-        "done",
-        "error",
-        "events",
-        "malformed",
-        "started",
-    )
+    __slots__ = ("_counts", "_wire")
 
     def __init__(self, wire: Wire) -> None:
+        super().__init__(EventCutter())
         self._wire = wire
-        self._cutter = EventCutter()
         self._counts: Counts | None = None
-        self._finish = ""
-        self._model = ""
-        self.started = False
-        self.done = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
-
-    @property
-    def complete(self) -> bool:
-        """The stop reason or the end was seen, and no error."""
-        return self.error is None and (self.done or bool(self._finish))
 
     def answer(self) -> Answer:
         """What was read off so far."""
-        return Answer(self._model, self._finish, to_usage(self._counts))
+        return Answer(self._model, self.finish, to_usage(self._counts))
 
     def feed(self, data: bytes) -> bytes:
         """The whole events that may go on now, unchanged and in order.
@@ -70,10 +45,7 @@ class StreamTap:
         """
         if self.started and self._is_plain(data):
             return data
-        events = self._cutter.feed(data)
-        if len(events) == 1:
-            return events[0] if self._look(events[0]) else b""
-        return b"".join([event for event in events if self._look(event)])
+        return super().feed(data)
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
@@ -123,8 +95,9 @@ class StreamTap:
             self._end(head)
         elif head.type == "message_stop":
             self.done = self.started = True
+            self.complete = self.error is None
         elif head.error != NULL:
-            self._fail(head.error)
+            self._break(error_in_stream(self._wire, head.error))
         return True
 
     def _begin(self, head: EventHead) -> None:
@@ -138,10 +111,5 @@ class StreamTap:
             self._counts = merged(self._counts, read_counts(head.usage))
         if head.delta is not None and head.delta.stop_reason:
             self.started = True
-            self._finish = head.delta.stop_reason
-
-    def _fail(self, error: Raw) -> None:
-        failure = error_in_stream(self._wire, error)
-        if not self.started:
-            raise failure
-        self.error = failure
+            self.finish = head.delta.stop_reason
+            self.complete = self.error is None

@@ -16,54 +16,23 @@ from federation.dialects.bedrock.streams import error_of
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
 from federation.dialects.origins import Origin
-from federation.errors import UpstreamError
-from federation.schema.glance import Answer
-from federation.schema.usage import Usage
+from federation.dialects.tapping import Heard
 
 _START: Final = "contentBlockStart"
 _CONTENT: Final = frozenset((_START, "contentBlockDelta"))
 
 
-class StreamTap:
+class StreamTap(Heard):
     """One stream; see `tap.StreamTap` for the promises."""
 
-    __slots__ = (
-        "_cutter",
-        "_model",
-        "_stopped",
-        "_usage",
-        "_wire",
-        "done",
-        "error",
-        "events",
-        "finish",
-        "malformed",
-        "origin",
-        "started",
-    )
+    __slots__ = ("_cutter", "_stopped", "_wire", "origin")
 
     def __init__(self, wire: Wire) -> None:
+        super().__init__()
         self._wire = wire
         self._cutter = FrameCutter()
-        self._model = ""
-        self._usage: Usage | None = None
         self._stopped = False
-        self.finish = ""
-        self.started = False
-        self.done = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
         self.origin: Origin | None = None
-
-    @property
-    def complete(self) -> bool:
-        """The end of the message was seen, and no error."""
-        return self._stopped and self.error is None
-
-    def answer(self) -> Answer:
-        """What was read off so far."""
-        return Answer(self._model, self.finish, self._usage)
 
     def feed(self, data: bytes) -> bytes:
         """The whole frames that may go on now, unchanged and in order.
@@ -92,14 +61,12 @@ class StreamTap:
             return
         kind = frame.text(":message-type")
         if kind in ("exception", "error"):
-            error = error_of(self._wire, frame, kind)
-            if not self.started:
-                raise error
-            self.error = error
+            self._break(error_of(self._wire, frame, kind))
             return
         try:
             if name == "messageStop":
                 self.started = self._stopped = True
+                self.complete = self.error is None
                 self.finish = events.STOP.decode(frame.payload).stop_reason or ""
             elif name == "metadata":
                 said = events.METADATA.decode(frame.payload)

@@ -12,10 +12,8 @@ from federation.dialects.cohere.tables import FAILURES
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
 from federation.dialects.sse import EventCutter
+from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged
-from federation.errors import UpstreamError
-from federation.schema.glance import Answer
-from federation.schema.usage import Usage
 
 _CONTENT: Final = frozenset(
     ("content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta")
@@ -28,49 +26,15 @@ _PLAIN: Final = tuple(
 """How the vendor begins events that hold content and nothing that is read off here."""
 
 
-class StreamTap:
+class StreamTap(HeardEvents[EventCutter]):
     """See `schema.tap.StreamTap`; one for each stream. Usage is part of the last event, which
     every client of this dialect gets, so nothing is withheld."""
 
-    __slots__ = (
-        "_cutter",
-        "_usage",
-        "_wire",
-        "complete",
-        "done",
-        "error",
-        "events",
-        "finish",
-        "malformed",
-        "started",
-    )
+    __slots__ = ("_wire",)
 
     def __init__(self, wire: Wire) -> None:
+        super().__init__(EventCutter())
         self._wire = wire
-        self._cutter = EventCutter()
-        self._usage: Usage | None = None
-        self.finish = ""
-        self.started = False
-        self.done = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
-
-    def answer(self) -> Answer:
-        """What was read off so far."""
-        return Answer("", self.finish, self._usage)
-
-    def feed(self, data: bytes) -> bytes:
-        """The whole events that may go on now, unchanged and in order.
-
-        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
-        reports before the answer has started.
-        """
-        events = self._cutter.feed(data)
-        if len(events) == 1:
-            return events[0] if self._look(events[0]) else b""
-        return b"".join([event for event in events if self._look(event)])
 
     def close(self) -> bytes:
         """What was held back, if it is an event that only lacks its blank line; a torn event
@@ -125,12 +89,8 @@ class StreamTap:
         self.complete = self.error is None
 
     def _fail(self, reason: str) -> None:
-        failure = error_in_answer(self._wire, reason)
-        if not self.started:
-            raise failure
-        self.error = failure
+        self._break(error_in_answer(self._wire, reason))
         self.done = True
-        self.complete = False
 
 
 def _is_whole(data: bytes) -> bool:

@@ -21,56 +21,24 @@ from federation.dialects.gemini.names import NULL
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.origins import Origin
+from federation.dialects.tapping import Heard
 from federation.dialects.whole import is_json, salvaged
-from federation.errors import UpstreamError
 from federation.schema.glance import Answer
-from federation.schema.usage import Usage
 
 
-class StreamTap:
-    """Forwards whole events and remembers what they said; one for each stream.
+class StreamTap(Heard):
+    """Forwards whole events and remembers what they said; one for each stream."""
 
-    An error before the answer has started is raised by `feed`, because another deployment can
-    still answer; a later one is forwarded and kept in `error`.
-    """
-
-    __slots__ = (
-        "_choices",
-        "_finished",
-        "_framing",
-        "_model",
-        "_searches",
-        "_usage",
-        "_wire",
-        "complete",
-        "error",
-        "events",
-        "finish",
-        "malformed",
-        "origin",
-        "started",
-    )
+    __slots__ = ("_choices", "_finished", "_framing", "_searches", "_wire", "origin")
 
     def __init__(self, wire: Wire, *, choices: int = 1) -> None:
+        super().__init__()
         self._wire = wire
         self._choices = choices
         self._framing = Framing()
         self._finished: set[int] = set()
-        self._model = ""
-        self._usage: Usage | None = None
         self._searches: dict[int, int] = {}
-        self.finish = ""
-        self.started = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
         self.origin: Origin | None = None
-
-    @property
-    def done(self) -> bool:
-        """The array was closed; server-sent events have no such end."""
-        return self._framing.ended
 
     def answer(self) -> Answer:
         """What was read off so far."""
@@ -84,12 +52,15 @@ class StreamTap:
         reports before the answer has started.
         """
         pieces = self._framing.feed(data)
+        # Only an array is closed; server-sent events have no such end.
+        self.done = self._framing.ended
         return b"".join([piece for piece, text in pieces if text is None or self._read(text)])
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
         blank line; a torn event is dropped, so that an error can follow it."""
         piece, text = self._framing.rest()
+        self.done = self._framing.ended
         if text is not None:
             self._read(text)
             return piece.rstrip(b"\r\n") + b"\r\n\r\n"
@@ -140,9 +111,5 @@ class StreamTap:
 
     def _fail(self, text: bytes) -> None:
         failure = error_in_answer(self._wire, text)
-        if failure is None:
-            return
-        if not self.started:
-            raise failure
-        self.error = failure
-        self.complete = False
+        if failure is not None:
+            self._break(failure)

@@ -12,59 +12,21 @@ from federation.dialects.ollama.ndjson import LineCutter
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
 from federation.dialects.ollama.wire import Wire
+from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged
-from federation.errors import UpstreamError
-from federation.schema.glance import Answer
-from federation.schema.usage import Usage
 
 _MESSAGE: Final = msgspec.json.Decoder(Message)
 
 
-class StreamTap:
+class StreamTap(HeardEvents[LineCutter]):
     """See `schema.tap.StreamTap`; one for each stream. Counts are part of the last line, which
     every client of this dialect gets, so nothing is withheld."""
 
-    __slots__ = (
-        "_cutter",
-        "_model",
-        "_usage",
-        "_wire",
-        "complete",
-        "done",
-        "error",
-        "events",
-        "finish",
-        "malformed",
-        "started",
-    )
+    __slots__ = ("_wire",)
 
     def __init__(self, wire: Wire) -> None:
+        super().__init__(LineCutter())
         self._wire = wire
-        self._cutter = LineCutter()
-        self._usage: Usage | None = None
-        self._model = ""
-        self.finish = ""
-        self.started = False
-        self.done = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
-
-    def answer(self) -> Answer:
-        """What was read off so far."""
-        return Answer(self._model, self.finish, self._usage)
-
-    def feed(self, data: bytes) -> bytes:
-        """The whole lines that may go on now, unchanged and in order.
-
-        Raises `UpstreamGarbled` for a line over the limit, and an error that the provider
-        reports before the answer has started.
-        """
-        lines = self._cutter.feed(data)
-        if len(lines) == 1:
-            return lines[0] if self._look(lines[0]) else b""
-        return b"".join([line for line in lines if self._look(line)])
 
     def close(self) -> bytes:
         """What was held back, if it is a line that only lacks its line feed; a torn one is
@@ -103,12 +65,8 @@ class StreamTap:
         return True
 
     def _fail(self, found: Passing) -> None:
-        failure = error_in_answer(self._wire, found.error)
-        if not self.started:
-            raise failure
-        self.error = failure
+        self._break(error_in_answer(self._wire, found.error))
         self.done = True
-        self.complete = False
 
 
 def _says(found: Passing) -> bool:

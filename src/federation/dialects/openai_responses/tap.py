@@ -20,9 +20,9 @@ from federation.dialects.openai_responses.fields import NULL
 from federation.dialects.openai_responses.wire import Wire
 from federation.dialects.origins import Origin
 from federation.dialects.sse import EventCutter
+from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamError, UpstreamGarbled
-from federation.schema.glance import Answer
 
 ENDS: Final = frozenset(("response.completed", "response.incomplete", "response.failed"))
 _OPENINGS: Final = frozenset(
@@ -65,55 +65,15 @@ class Event(msgspec.Struct):
 _EVENT: Final = msgspec.json.Decoder(Event)
 
 
-class StreamTap:
-    """Forwards whole events and remembers what they said; one for each stream.
+class StreamTap(HeardEvents[EventCutter]):
+    """Forwards whole events and remembers what they said; one for each stream."""
 
-    An error before the answer has started is raised by `feed`, because another deployment
-    can still answer; a later one is forwarded and stands in `error`.
-    """
-
-    __slots__ = (
-        "_cutter",
-        "_finish",
-        "_model",
-        "_usage",
-        "_wire",
-        "complete",
-        "done",
-        "error",
-        "events",
-        "malformed",
-        "origin",
-        "started",
-    )
+    __slots__ = ("_wire", "origin")
 
     def __init__(self, wire: Wire) -> None:
+        super().__init__(EventCutter())
         self._wire = wire
-        self._cutter = EventCutter()
-        self._model = self._finish = ""
-        self._usage = Answer().usage
-        self.started = False
-        self.done = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
         self.origin: Origin | None = None
-
-    def answer(self) -> Answer:
-        """What was read off so far."""
-        return Answer(self._model, self._finish, self._usage)
-
-    def feed(self, data: bytes) -> bytes:
-        """The whole events that may go on now, unchanged and in order.
-
-        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
-        reports before the answer has started.
-        """
-        events = self._cutter.feed(data)
-        if len(events) == 1:
-            return events[0] if self._read(events[0]) else b""
-        return b"".join([event for event in events if self._read(event)])
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
@@ -126,10 +86,10 @@ class StreamTap:
             _EVENT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return b""
-        self._read(rest)
+        self._look(rest)
         return rest.rstrip(b"\r\n") + b"\n\n"
 
-    def _read(self, raw: bytes) -> bool:
+    def _look(self, raw: bytes) -> bool:
         """Whether an event may go on: one that is no JSON would break its reader."""
         named = raw.startswith(_NAMED) and raw.endswith(_CLOSED)
         if named and raw[7 : raw.find(b"\n")] in _PIECES:
@@ -172,17 +132,14 @@ class StreamTap:
         self.started = self.done = True
         self.complete = self.error is None
         self._model = outcome.model or self._model
-        self._finish = finish_word(outcome)
+        self.finish = finish_word(outcome)
         self._usage = usage_of(self._wire, outcome)
         if self.origin is not None:
             self.origin.note(bytes(event.response))
 
     def _fail(self, error: UpstreamError) -> None:
-        if not self.started:
-            raise error
-        self.error = error
+        self._break(error)
         self.done = True
-        self.complete = False
 
 
 class _Model(msgspec.Struct):
