@@ -20,7 +20,6 @@ from federation.config import (
     provider_files,
     rate_limits,
     sign_in,
-    unenforced,
     watch,
 )
 from federation.config.document import Document, Path_
@@ -90,7 +89,7 @@ def load(
     if problems:
         raise ConfigError(_ordered(problems))
     paths = (*watch.watched(config_dir, env_file), *more)
-    warnings = (*found.warnings, *merge.warnings, *unenforced.warnings(found, where, entries))
+    warnings = (*found.warnings, *merge.warnings)
     return Loaded(
         settings=_settings(whole),
         providers=merge.table,

@@ -18,7 +18,6 @@ from federation.config.provider_row import ProviderRow
 from federation.config.reference_text import FILE, HEAD, ROW
 from federation.config.sections import FederationFile
 from federation.config.templates import provider_variables
-from federation.config.unenforced import described
 from federation.config.variables import PROVIDER_VARIABLES, VARIABLES
 from federation.domain.catalogue import Provider
 
@@ -63,7 +62,7 @@ def _table(model: type[BaseModel], about: Mapping[str, str]) -> list[str]:
     lines = ["| Key | Value | Default | |", "| --- | --- | --- | --- |"]
     for path, field in found.items():
         value = _value(field.annotation).replace("|", "\\|")
-        lines.append(f"| `{path}` | {value} | {_default(field)} | {described(path, about[path])} |")
+        lines.append(f"| `{path}` | {value} | {_default(field)} | {about[path]} |")
     return lines
 
 
@@ -118,8 +117,7 @@ def _variables(catalogue: Mapping[str, Provider]) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for variable in VARIABLES:
         sets = f"`{variable.sets}`" if variable.sets else ""
-        about = described(variable.name, variable.about, variable.sets)
-        yield f"| `{variable.name}` | {sets} | {about} |"
+        yield f"| `{variable.name}` | {sets} | {variable.about} |"
     yield "| `FEDERATION_PROVIDER_<ID>_<KEY>` | any key of a row | lists with commas, the rest as YAML; `_API_KEY` is the secret itself, `_RPM`, `_TPM` and `_CONCURRENCY` are limits (see `limits`) |"  # noqa: E501 - a table's row
     yield "| `<ID>_API_KEY` | `credential` | for every provider |"
     yield "| `<ID>_API_BASE` | `base_url` | for every provider whose address no file names |"

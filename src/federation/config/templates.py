@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from federation.config.unenforced import described
 from federation.config.variables import PROVIDER_VARIABLES, VARIABLES
 from federation.domain.catalogue import Provider
 
@@ -31,9 +30,7 @@ def starter_files(catalogue: Mapping[str, Provider]) -> dict[str, str]:
 def env_example(catalogue: Mapping[str, Provider]) -> str:
     """`.env.example`: a commented line for each variable, providers' keys by tier."""
     lines = [_ENV_HEAD, "# The gateway", ""]
-    for each in VARIABLES:
-        about = described(each.name, each.about, each.sets)
-        lines.append(f"# {each.name}={each.example}    # {about}")
+    lines += [f"# {each.name}={each.example}    # {each.about}" for each in VARIABLES]
     lines += ["", "# Addresses, models and names at some providers", ""]
     written: set[str] = set()
     for provided in PROVIDER_VARIABLES:

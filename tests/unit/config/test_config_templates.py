@@ -9,7 +9,7 @@ import yaml
 from config_world import Load, a_catalogue
 
 from federation.catalogue import reader as catalogue
-from federation.config import reference, reference_text, unenforced, words
+from federation.config import reference, reference_text, words
 from federation.config.load import load
 from federation.config.templates import env_example, starter_files
 from federation.config.variables import PROVIDER_VARIABLES, VARIABLES
@@ -102,12 +102,3 @@ def test_a_key_without_a_description_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delitem(reference_text.FILE, "server.port")
     with pytest.raises(ValueError, match=r"server\.port"):
         reference.page({})
-
-
-def test_what_is_not_enforced_is_marked_where_people_look_it_up() -> None:
-    page, example = reference.page(a_catalogue()), env_example(a_catalogue())
-    for name in unenforced.MARKED:
-        assert re.search(rf"^\| `{re.escape(name)}` .*{unenforced.MESSAGE} \|$", page, re.MULTILINE)
-    marked = re.findall(rf"^# (\w+)=.*{unenforced.MESSAGE}$", example, re.MULTILINE)
-    assert marked == []
-    assert not re.search(rf"^\| `limits.rpm` .*{unenforced.MESSAGE}", page, re.MULTILINE)

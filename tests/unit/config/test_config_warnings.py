@@ -1,0 +1,24 @@
+"""Nothing that is set and has no effect is passed over in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from config_world import Load
+
+Write = Callable[[str, str], Path]
+
+
+def test_a_variable_without_effect_is_warned_of_without_its_value(loading: Load) -> None:
+    (warning,) = loading({"JWT_SECRET_KEY": "j" * 32}).warnings
+    assert str(warning) == (
+        "environment variable JWT_SECRET_KEY: JWT_SECRET_KEY has no effect: no issuer in "
+        "'sign_in.issuers' says 'secret: env:JWT_SECRET_KEY'"
+    )
+
+
+def test_what_works_or_is_left_empty_is_not_warned_of(loading: Load, write: Write) -> None:
+    write("federation.yaml", "server: {trusted_proxies: []}\nbudgets: {daily: null}\n")
+    write("providers.yaml", "- {id: openai, limits: {rpm: 1, tpm: 2}}\n")
+    assert loading({"JWT_SECRET_KEY": ""}).warnings == ()
