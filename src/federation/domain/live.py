@@ -29,3 +29,5 @@ class Live:
     p99_first_ms: list[float]
     crowded: frozenset[int] = frozenset()
     """Hosts of our own that have too much to do: `local_first` goes elsewhere."""
+    version: int = 0
+    """Another whenever speeds or success rates are; what is made of them is kept as long."""

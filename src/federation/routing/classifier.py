@@ -15,7 +15,6 @@ import base64
 import json
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from operator import mul
 from pathlib import Path
 from struct import Struct
@@ -26,7 +25,6 @@ from federation.routing.intents import UNKNOWN, Intent
 
 _LANE = 4
 """Bytes of a lane: 255 times the features of 1,600 characters stays far below its limit."""
-_FIRST_LANE = (1 << 8 * _LANE) - 1
 _ZERO = 128
 _FILE = Path(__file__).with_name("intents.json")
 _LENGTH = 600
@@ -77,7 +75,17 @@ KINDS: dict[str, Kind] = {
 class LinearClassifier:
     """Says what a prompt is for; satisfies `intents.Classifier`."""
 
-    __slots__ = ("_bias", "_difficulties", "_kinds", "_pairs", "_split", "_unit", "_words")
+    __slots__ = (
+        "_bias",
+        "_difficulties",
+        "_kinds",
+        "_neighbors",
+        "_pairs",
+        "_split",
+        "_unit",
+        "_vocabulary",
+        "_words",
+    )
 
     def __init__(self, stored: dict[str, Any]) -> None:
         """`stored` is what `pack` makes and the weights file holds; it is not checked again."""
@@ -97,6 +105,8 @@ class LinearClassifier:
         self._words = dict(zip(words, lanes, strict=False))
         pairs = [tuple(line.split(" ")) for line in stored["pairs"].splitlines()]
         self._pairs = dict(zip(pairs, lanes[len(words) :], strict=True))
+        self._vocabulary = frozenset(self._words)
+        self._neighbors = frozenset(self._pairs)
 
     def __call__(self, text: str) -> Intent:
         """The intent, how sure that is, and how hard the prompt seems."""
@@ -106,24 +116,30 @@ class LinearClassifier:
     def _scores(self, text: str) -> list[float]:
         """A score for each kind; empty where too little of the text is known."""
         words, signs = features(text)
-        # Unknown words are filtered out first: adding a zero copies the whole large integer.
-        known, once = self._words.get, set(words)
-        total = sum(filter(None, map(known, once)))
-        read = total & _FIRST_LANE
-        if read < _LEAST_WORDS or read < _LEAST_KNOWN * len(once):
+        # Sets find what is known and that each counts once in one step, without a list between.
+        known = self._vocabulary.intersection(words)
+        read = len(known)
+        if read < _LEAST_WORDS or (
+            read < _LEAST_KNOWN * len(words) and read < _LEAST_KNOWN * len(set(words))
+        ):
             return []
-        pairs = set(filter(self._pairs.__contains__, pairwise(words)))
-        total += sum(filter(None, map(known, signs))) + sum(map(self._pairs.__getitem__, pairs))
+        weigh = self._words
+        total = sum(map(weigh.__getitem__, known))
+        beside = zip(words, words[1:], strict=False)  # noqa: RUF007 - `pairwise` makes each anew
+        pairs = self._neighbors.intersection(beside)
+        total += sum(map(self._pairs.__getitem__, pairs))
+        total += sum([weigh[sign] for sign in signs if sign in weigh])
         hits, *sums = self._split.unpack(total.to_bytes(self._split.size, "little"))
         scale = self._unit / math.sqrt(hits)
-        offset = _ZERO * hits
+        # A float, as all are that follow: what mixes the two takes longer.
+        offset = float(_ZERO * hits)
         return [
             (weight - offset) * scale + bias for weight, bias in zip(sums, self._bias, strict=True)
         ]
 
     def _judge(self, scores: list[float], length: int) -> Intent:
-        most = max(scores)
-        grown = [math.exp(score - most) for score in scores]
+        most, exp = max(scores), math.exp
+        grown = [exp(score - most) for score in scores]
         whole = sum(grown)
         best, same = self._kinds[scores.index(most)]
         confidence = sum([grown[place] for place in same]) / whole

@@ -10,6 +10,7 @@ is an argument, and nothing here reads a clock.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 from federation.domain.live import Live
@@ -32,10 +33,11 @@ from federation.routing.strategies import (
     cooling_last,
 )
 from federation.schema.glance import Glance
-from federation.schema.records import Candidate, Decision, Features
+from federation.schema.records import Decision, Features, Ranked
 
 RECORDED = 16
 """Candidates kept in the record; later ones are almost never asked."""
+_CERTAIN = [1.0, 0.0]
 
 
 def decide(
@@ -163,7 +165,8 @@ def _score(case: Case) -> None:
         )
     else:
         case.terms = operation_terms(glance.operation, case.request.usage, case.weights)
-    case.totals = totals(case.fleet, case.slate, case.live, case.prices, case.terms)
+    case.sheet = case.fleet.sheet(case.slate, case.terms.category, case.live, case.prices)
+    case.totals = totals(case.sheet, case.terms)
 
 
 def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order:
@@ -175,18 +178,19 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
     preference = case.request.glance.ask.constraints.provider_preference
     order, odds = strategy.order(
         Choice(
-            slate=case.slate,
-            live=case.live,
-            order=case.target.order,
-            shares=case.target.shares,
-            key=_sticky(case.request),
-            turns=lambda: memory.turn(case.target.name),
-            rng=rng,
-            ring=memory.ring,
-            totals=case.totals,
-            local=case.fleet.local,
-            overflow=_overflow(case.fleet) if case.strategy == LOCAL_FIRST else (),
-            preferred=_ranks(case, preference) if preference else (),
+            case.slate,
+            case.live,
+            case.target.order,
+            case.target.shares,
+            lambda: _sticky(case.request),
+            lambda: memory.turn(case.target.name),
+            rng,
+            memory.ring,
+            case.totals,
+            case.sheet,
+            case.fleet.local,
+            _overflow(case.fleet) if case.strategy == LOCAL_FIRST else (),
+            _ranks(case, preference) if preference else (),
         )
     )
     settled = cooling_last(order, case.slate, case.live, now_s)
@@ -256,10 +260,10 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
         strategy=case.strategy,
         snapshot=case.fleet.version,
         features=features,
-        candidates=_recorded(case, order, odds),
         eligible=len(order),
         removed=case.removed,
         weights=(weights.quality, weights.speed, weights.cost, weights.reliability),
+        ranked=_recorded(case, order, odds),
     )
     return Verdict(
         order,
@@ -271,35 +275,43 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
     )
 
 
-def _recorded(case: Case, order: list[int], odds: tuple[float, ...]) -> tuple[Candidate, ...]:
+def _recorded(case: Case, order: list[int], odds: tuple[float, ...]) -> Ranked:
     """The candidates that the record names; kept where nothing of them is the call's own."""
     known = case.standing
     if known is None or order is not known.listed or case.terms is not None:
-        return candidates(case, order[:RECORDED], odds)
-    if not known.told:
-        known.told = candidates(case, order[:RECORDED], odds)
+        return ranked(case, order[:RECORDED], odds)
+    if known.told is None:
+        known.told = ranked(case, order[:RECORDED], odds)
     return known.told
 
 
-def candidates(case: Case, order: list[int], odds: tuple[float, ...]) -> tuple[Candidate, ...]:
+def ranked(case: Case, order: list[int], odds: tuple[float, ...]) -> Ranked:
     """These deployments with their scores, where there are any, and odds of standing first."""
-    ids, terms = case.fleet.ids, case.terms
-    if not odds:
-        odds = (1.0,) + (0.0,) * len(order)
-    if terms is None:
-        return tuple(
-            [
-                Candidate(ids[index], probability=chance)
-                for index, chance in zip(order, odds, strict=False)
-            ]
-        )
-    places, scores = case.slate.places, case.totals
-    rows = parts(case.fleet, order, case.live, case.prices, terms)
-    return tuple(
-        [
-            Candidate(ids[index], scores[places[index]], quality, speed, cost, success, chance)
-            for index, (quality, speed, cost, success), chance in zip(
-                order, rows, odds, strict=False
-            )
-        ]
+    ids, terms, sheet = case.fleet.ids, case.terms, case.sheet
+    named = [ids[index] for index in order]
+    chances = _short(odds[: len(order)]) if odds else _CERTAIN[: len(order)]
+    if terms is None or sheet is None:
+        return Ranked(named, probability=chances)
+    row_of, scores = sheet.row_of, case.totals
+    rows = [row_of[index] for index in order]
+    found = parts(sheet, set(rows), terms)
+    quality, speed, cost, success = zip(*[found[row] for row in rows], strict=True)
+    return Ranked(
+        named,
+        [scores[row] for row in rows],
+        _short(quality),
+        _short(speed),
+        _short(cost),
+        _short(success),
+        chances,
     )
+
+
+def _short(column: Sequence[float]) -> list[float]:
+    """A column up to where it goes on with one value."""
+    last, count = column[-1], len(column)
+    if column[0] == last and column.count(last) == count:
+        return [last]
+    while count > 1 and column[count - 2] == last:
+        count -= 1
+    return list(column[:count])

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from federation.domain.money import NANO
-from federation.routing.decide import candidates
+from federation.routing.decide import ranked
 from federation.routing.eligible import removed_by
 from federation.routing.request import Case, Verdict
 from federation.routing.score import predicted_ms, predicted_nano
@@ -29,7 +29,8 @@ def explain(verdict: Verdict) -> dict[str, Any]:
     case, decision = verdict.case, verdict.decision
     chosen = case.fleet.deployments[verdict.order[0]]
     odds = tuple(candidate.probability for candidate in decision.candidates)
-    every = candidates(case, verdict.order, odds + (0.0,) * len(verdict.order))
+    odds += (0.0,) * (len(verdict.order) - len(odds))
+    every = ranked(case, verdict.order, odds).rows()
     removed = removed_by(case.fleet, case.target, case.rules)
     return {
         "requested": decision.requested,

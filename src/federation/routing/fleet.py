@@ -14,6 +14,7 @@ from datetime import date
 from operator import itemgetter
 
 from federation.domain.catalogue import DataUse, Deployment
+from federation.domain.live import Live
 from federation.domain.regions import meets
 from federation.domain.routes import Settings
 from federation.domain.snapshot import Snapshot
@@ -21,19 +22,19 @@ from federation.routing.masks import Steps, indexes_of, mask_of
 from federation.routing.names import AUTO, Names, Resolved, Rules
 from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
-from federation.schema.records import Candidate
+from federation.routing.sheets import Sheet
+from federation.schema.records import Ranked
 
 CHAT = "chat"
 _MEMO_LIMIT = 512
-
-Prices = list[tuple[float, float, float]]
-"""Nano-dollars per input token, output token and request."""
+_SHEETS_KEPT = 32
+"""A sheet of a thousand deployments has some hundred kilobytes."""
 
 
 class Slate:
     """The members of one set of deployments, with ways to pick their values off a column."""
 
-    __slots__ = ("_against", "_priced", "ids", "indexes", "mask", "pick", "places")
+    __slots__ = ("ids", "indexes", "mask", "pick", "places")
 
     def __init__(self, mask: int, all_ids: tuple[str, ...]) -> None:
         self.mask = mask
@@ -46,33 +47,12 @@ class Slate:
             self.pick = lambda column: (column[only],)
         else:
             self.pick = itemgetter(*indexes) if indexes else lambda _column: ()
-        self._against: dict[str, list[float]] = {}
-        self._priced: tuple[PriceColumns | None, Prices] = (None, [])
 
     def mask_under(self, values: list[float], limit: float) -> int:
         """The members whose value (in slate order) is not above the limit."""
         return mask_of(
             index for index, value in zip(self.indexes, values, strict=True) if value <= limit
         )
-
-    def prices(self, columns: PriceColumns) -> Prices:
-        """The members' prices; kept for the columns last asked about."""
-        asked, found = self._priced
-        if asked is not columns:
-            pick = self.pick
-            found = list(
-                zip(pick(columns.input), pick(columns.output), pick(columns.request), strict=True)
-            )
-            self._priced = (columns, found)
-        return found
-
-    def odds_against(self, quality: dict[str, list[float]], category: str) -> list[float]:
-        """(1 - q) / q of the members' prior quality in a category; kept, it never changes."""
-        found = self._against.get(category)
-        if found is None:
-            found = [1.0 / good - 1.0 for good in self.pick(quality[category])]
-            self._against[category] = found
-        return found
 
 
 class Standing:
@@ -88,8 +68,8 @@ class Standing:
         """Who is left."""
         self.listed: list[int] = []
         """They in the order that a strategy without live facts gives them; empty until asked."""
-        self.told: tuple[Candidate, ...] = ()
-        """How the record tells of that order."""
+        self.told: Ranked | None = None
+        """How the record tells of that order; None until asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +109,7 @@ class Fleet:
     operation: str = CHAT
     """What its deployments are asked for."""
     _slates: dict[int, Slate] = field(default_factory=dict, repr=False)
+    _sheets: dict[tuple[Slate, str], Sheet] = field(default_factory=dict, repr=False)
     _standings: dict[Hashable, Standing] = field(default_factory=dict, repr=False)
     _resident: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _allowed: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
@@ -169,6 +150,18 @@ class Fleet:
             if len(self._slates) >= _MEMO_LIMIT:
                 self._slates.clear()
             found = self._slates[mask] = Slate(mask, self.ids)
+        return found
+
+    def sheet(self, slate: Slate, category: str, live: Live, prices: PriceColumns) -> Sheet:
+        """What these members are scored by, under what live facts and prices say now."""
+        asked = slate, category
+        found = self._sheets.get(asked)
+        if found is None or not found.holds(live, prices):
+            if found is None and len(self._sheets) >= _SHEETS_KEPT:
+                self._sheets.clear()
+            column = self.quality[category]
+            found = Sheet(slate.indexes, slate.pick, column, live, prices)
+            self._sheets[asked] = found
         return found
 
     def standing(self, brought: Hashable) -> Standing | None:

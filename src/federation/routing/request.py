@@ -19,6 +19,7 @@ from federation.routing.names import Resolved, Rules
 from federation.routing.prices import PriceColumns
 from federation.routing.ring import Ring
 from federation.routing.score import Terms
+from federation.routing.sheets import Sheet
 from federation.schema.glance import Glance
 from federation.schema.operations import OperationGlance
 from federation.schema.records import Decision
@@ -105,7 +106,9 @@ class Case(msgspec.Struct):
     terms: Terms | None = None
     """What scores are made of; None where the strategy needs none."""
     totals: list[float] = []
-    """The scores, in the slate's order."""
+    """The scores of the sheet's rows."""
+    sheet: Sheet | None = None
+    """What they are made of."""
 
 
 class Verdict(msgspec.Struct):

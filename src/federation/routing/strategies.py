@@ -19,6 +19,7 @@ from federation.domain.live import Live
 from federation.domain.routes import Weights
 from federation.routing.fleet import Slate
 from federation.routing.ring import Ring
+from federation.routing.sheets import Sheet
 
 LOCAL_FIRST = "local_first"
 _PREFERENCE = 0.05
@@ -26,21 +27,24 @@ _PREFERENCE = 0.05
 
 
 class Choice(Struct):
-    """All that a strategy may look at: at least one candidate, with `totals` for strategies
-    that score."""
+    """All that a strategy may look at: at least one candidate, with scores for strategies that
+    want them."""
 
     slate: Slate
     live: Live
     order: tuple[int, ...]
     """The route's order of its targets, if it has one."""
     shares: dict[int, float]
-    key: str
+    key: Callable[[], str]
     """What a sticky strategy sticks to; empty where the call has nothing of the kind."""
     turns: Callable[[], int]
     """Takes the next turn of this target."""
     rng: Random
     ring: Callable[[Slate], Ring]
     totals: list[float]
+    """The scores of the sheet's rows."""
+    sheet: Sheet | None = None
+    """For strategies that score, whose rows they are."""
     local: int = 0
     """The hosts of our own, as a set."""
     overflow: tuple[int, ...] = ()
@@ -67,16 +71,19 @@ class Strategy:
 
 def by_score(choice: Choice) -> Order:
     """Highest score first; equal scores keep their index order."""
-    totals = choice.totals
-    if choice.preferred:
-        most = max(choice.preferred) + 1
-        totals = [
-            total + (_PREFERENCE * (most - rank) / most if rank else 0.0)
-            for total, rank in zip(totals, choice.preferred, strict=True)
-        ]
-    indexes = choice.slate.indexes
-    places = sorted(range(len(indexes)), key=totals.__getitem__, reverse=True)
-    return [indexes[place] for place in places], ()
+    sheet, totals, preferred = choice.sheet, choice.totals, choice.preferred
+    if sheet is None:
+        return list(choice.slate.indexes), ()
+    if not preferred:
+        return sheet.order(totals), ()
+    most = max(preferred) + 1
+    worth = {
+        index: total + (_PREFERENCE * (most - rank) / most if rank else 0.0)
+        for index, total, rank in zip(
+            choice.slate.indexes, sheet.spread(totals), preferred, strict=True
+        )
+    }
+    return sorted(worth, key=worth.__getitem__, reverse=True), ()
 
 
 def by_priority(choice: Choice) -> Order:
@@ -128,8 +135,9 @@ def by_connections(choice: Choice) -> Order:
 def by_hash(choice: Choice) -> Order:
     """The key's place on the ring, then along it; without a key, a random place."""
     indexes, ring = choice.slate.indexes, choice.ring(choice.slate)
-    if choice.key:
-        return [indexes[place] for place in ring.order(choice.key)], ()
+    key = choice.key()
+    if key:
+        return [indexes[place] for place in ring.order(key)], ()
     drawn = ring.order(str(choice.rng.getrandbits(64)))
     return [indexes[place] for place in drawn], (1.0 / len(indexes),) * len(indexes)
 
