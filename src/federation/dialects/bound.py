@@ -26,6 +26,7 @@ from federation.schema.chat import ChatRequest, ChatResponse
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import Headers, WireRequest
 from federation.schema.tap import StreamTap
+from federation.schema.words import Words
 
 U = TypeVar("U")
 W = TypeVar("W")
@@ -63,6 +64,8 @@ class Language(Generic[W]):
     """The content type of an answer that names none."""
     tool_names: re.Pattern[str] | None = None
     """What a tool's name may be; None: anything."""
+    words: Callable[[W, bytes], Words | None] | None = None
+    """Reads a plain answer for its words alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,11 @@ class BoundUpstream(Generic[W]):
         if self.origin is not None:
             self.origin.note(body)
         return answer
+
+    def words(self, body: bytes) -> Words | None:
+        """The words of a whole answer that is plain; None where it must be read in full."""
+        words = self._language.words
+        return None if words is None else words(self.wire, body)
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         """A provider's refusal in our tree."""

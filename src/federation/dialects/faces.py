@@ -21,6 +21,7 @@ from federation.schema.chunks import Chunk
 from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientReply, ClientRequest, Headers, WireRequest
 from federation.schema.tap import StreamTap
+from federation.schema.words import Words
 
 HeaderPairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
@@ -114,6 +115,10 @@ class Upstream(Protocol):
         none, and the error that the body holds where a host answers 200 with an error."""
         ...
 
+    def words(self, body: bytes) -> Words | None:
+        """The words of a whole answer that holds nothing else; None where `decode` must tell."""
+        ...
+
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         """A provider's refusal in our tree, with what it says about when to come back."""
         ...
@@ -190,6 +195,8 @@ class ClientFace:
     """Whether the answer to this call has a place for one call of a tool only."""
     limits: tuple[str, ...] = ()
     """Members of a body that limit the output, the usual one first; none: it stands deeper."""
+    words: Callable[[ClientRequest, Glance], Words | None] = lambda _request, _glance: None
+    """The words of a glanced-at call that holds nothing else; None where `parse` must tell."""
     error_ends: bool = False
     """The in-band error is itself an end that nobody takes for success: what follows it is a
     regular end. In other languages the body is cut, so that it cannot look whole."""

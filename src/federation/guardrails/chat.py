@@ -18,9 +18,10 @@ from typing import Final, TypeVar
 from msgspec import Raw, structs
 
 from federation.guardrails.guard import Guard, Screening
+from federation.guardrails.injection import strip_role_tokens
 from federation.guardrails.json_texts import is_json
 from federation.guardrails.vault import Vault
-from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message, Tool
+from federation.schema.chat import TOOL, USER, ChatRequest, ChatResponse, Choice, Message, Tool
 from federation.schema.parts import (
     FILE,
     FUNCTION,
@@ -227,6 +228,33 @@ def texts_of(request: ChatRequest) -> list[tuple[str, str]]:
 
     Visitor(note, note).request(request)
     return seen
+
+
+def without_role_tokens(request: ChatRequest) -> ChatRequest:
+    """What people and tools wrote, without the marks by which chat templates tell turns apart."""
+    messages = tuple(
+        structs.replace(message, parts=tuple(map(_bare, message.parts)))
+        if message.role in (USER, TOOL)
+        else message
+        for message in request.messages
+    )
+    return structs.replace(request, messages=messages)
+
+
+def _bare(part: Part) -> Part:
+    match part:
+        case Text():
+            return structs.replace(part, text=strip_role_tokens(part.text))
+        case ToolResult():
+            parts = tuple(
+                structs.replace(inner, text=strip_role_tokens(inner.text))
+                if isinstance(inner, Text)
+                else inner
+                for inner in part.parts
+            )
+            return structs.replace(part, parts=parts)
+        case _:
+            return part
 
 
 def screen_request(

@@ -14,7 +14,10 @@ from typing import Final
 
 from federation.guardrails.patterns import compiled
 
-_ENCODED: Final = compiled(rb"[A-Za-z0-9+/_-]{14,}={0,2}")
+_SIGN: Final = rb"[A-Za-z0-9+/_-]"
+LONG: Final = _SIGN + rb"{14}"
+"""What a long run begins with."""
+_ENCODED: Final = compiled(_SIGN + rb"{14,}={0,2}")
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
 _READABLE_SHARE: Final = 0.75
 _HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")

@@ -7,7 +7,6 @@ a finding tells type, action and place, never the value.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -47,14 +46,17 @@ class Tally:
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._counts: dict[tuple[str, str, str], int] = {}
 
     def note(self, kind: str, action: Action, surface: str) -> None:
         """Count one finding."""
-        self._counts[kind, action.value, surface] += 1
+        key = kind, action.value, surface
+        self._counts[key] = self._counts.get(key, 0) + 1
 
     def findings(self) -> tuple[Finding, ...]:
         """What was counted, in a stable order."""
+        if not self._counts:
+            return ()
         return tuple(sorted(Finding(*key, count) for key, count in self._counts.items()))
 
     @property
@@ -129,6 +131,30 @@ class Guard:
             self.applied(text, spans, surface, screening)
             for text, spans, surface in zip(texts, own, surfaces, strict=True)
         ]
+
+    def clean(
+        self,
+        texts: Sequence[str],
+        surfaces: Sequence[str],
+        screening: Screening,
+        speakers: Sequence[str] = (),
+    ) -> bool:
+        """Whether nothing that the plan looks for is in adjacent texts. Nothing is noted; False
+        also where only `texts` can tell."""
+        if max(map(len, texts), default=0) > self.plan.most_characters:
+            return False
+        if self._scanner.sees_nothing(texts):
+            return True
+        apart = Screening(screening.vault, Tally(), screening.pause)
+        own = [
+            self.spans(text, surface, apart) for text, surface in zip(texts, surfaces, strict=True)
+        ]
+        if any(own) or apart.tally.findings():
+            return False
+        return not any(
+            crossing([texts[i] for i in order], [own[i] for i in order], self._scanner.find)
+            for order in _orders(texts, speakers)
+        )
 
     def json_text(
         self, text: str, surface: str, screening: Screening, *, numbers: bool = True

@@ -80,7 +80,8 @@ class InjectionScanner:
         seen: set[int] = set()
         turns = 0
         for view in _views(text):
-            turns = max(turns, sum(1 for _ in _TURN.spans(view)))
+            if view.count(b":") >= _MANY_TURNS:
+                turns = max(turns, sum(1 for _ in _TURN.spans(view)))
             for index in self._hints.occurring(view):
                 if index not in seen and self._patterns[index][1].occurs(view):
                     seen.add(index)
@@ -99,11 +100,13 @@ def _either(hint: str) -> bytes:
 
 def _views(text: str) -> list[bytes]:
     """Readings of a text in lower case: as it is, look-alikes folded, escapes and base64 read."""
-    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).lower()
+    ascii_only = text.isascii()
+    plain = text if ascii_only else unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+    plain = plain.lower()
     views = [plain.encode("utf-8", "replace")]
     folded = fold(text)
     decoded = decode(folded)
-    if decoded is not None or not text.isascii():
+    if decoded is not None or not ascii_only:
         views.append((decoded or folded).data.lower())
     views += [
         inner.lower().encode("utf-8", "replace")

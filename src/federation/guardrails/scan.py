@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from federation.guardrails.encoded import around, encoded, long_runs
+from federation.guardrails.encoded import LONG, around, encoded, long_runs
 from federation.guardrails.entities import (
     NOTHING,
     PRIVATE_KEY,
@@ -20,7 +20,7 @@ from federation.guardrails.entities import (
     Span,
 )
 from federation.guardrails.layers import Layer, decode, doubtful, fold
-from federation.guardrails.patterns import PatternSet
+from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.rules import NUMBER, RULES, Rule
 from federation.guardrails.slices import SLICE, slices
 
@@ -29,6 +29,10 @@ _ENCODED_RANK: Final = SHAPED
 
 
 _ALWAYS: Final = (NOTHING, NUMBER)
+_BETWEEN: Final = "\x1f"
+"""Between texts that are looked at together: a border of words, and no part of any value."""
+_TELLING: Final = rb"[0-9@%&\\`]|[\"'][ \t]{0,3}[+&\n]"
+"""What every value that lies over two texts, every entity and every escape has one of."""
 _APART: Final = b"\n" * 80
 """Between two parts that are read as one: more than any rule looks back or reaches over."""
 
@@ -59,9 +63,27 @@ class Scanner:
             (PatternSet([rules[index].hint for index in indexes]), indexes)
             for indexes in (words, digits)
         ]
+        # One automaton does for these: at the first digit the look is over.
+        telling = b"|".join((_TELLING, *(rule.hint for rule in rules)))
+        self._telling, self._warm = compiled(telling), compiled(telling + b"|" + LONG)
         self._recognizers = [
             recognizer for recognizer in recognizers if wanted.intersection(recognizer.kinds)
         ]
+
+    def sees_nothing(self, texts: Sequence[str]) -> bool:
+        """Whether one look at all of these adjacent texts tells that no value is in any of them,
+        nor over two of them. False where it does not tell."""
+        if self._always or self._recognizers:
+            return False
+        joined = _BETWEEN.join(texts)
+        if len(joined) > SLICE or not joined.isascii():
+            return False
+        data = joined.encode("ascii")
+        if not self._warm.occurs(data):
+            return True
+        # Long words are no long runs of letters and digits that stand for something else.
+        words = not self._telling.occurs(data)
+        return words and all(data[start:end].islower() for start, end in long_runs(data))
 
     def find(
         self, text: str, *, decoded_only: bool = False, pause: Callable[[], None] | None = None

@@ -62,7 +62,10 @@ class _Open:
     def feed(self, delta: Delta) -> Delta:
         """What may be said of it now."""
         text = delta.text if self._checked is None else self._checked.feed(delta.text)
-        return structs.replace(delta, text=self._restoring.feed(text))
+        text = self._restoring.feed(text)
+        if delta.citation is None and not (delta.signature or delta.sealed):
+            return Delta(delta.choice, delta.part, text)
+        return structs.replace(delta, text=text)
 
     def close(self, choice: int, part: int) -> Delta:
         """What waited."""
@@ -108,9 +111,10 @@ class ChunkFilter:
         """What may be said of `chunks` and of what waited before them."""
         said: list[Chunk] = []
         for chunk in chunks:
+            if isinstance(chunk, Delta):  # nearly every time
+                self._delta(chunk, said)
+                continue
             match chunk:
-                case Delta():
-                    self._delta(chunk, said)
                 case PartBegun():
                     self._begun(chunk, said)
                 case PartEnded():

@@ -29,6 +29,13 @@ _NAMES_A_VALUE: Final = compiled(
     rb"key|secret|token|pass|pwd|bearer|credential|licen|swift|\bbic\b|connection",
     ignore_case=True,
 )
+_NOT_PLAIN: Final = compiled(
+    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|\b(?:[Aa]t|[Dd]ot)\b|[^\s?]{31}"
+    rb"|(?i:key|secret|token|pass|pwd|bearer|credential|licen|swift|bic|connection)"
+)
+"""Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
+_BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
+_LONG_BORDER: Final = b" " * 128
 _FIRST_CAP, _LAST_CAP = 256, 16_384
 """Characters: where text without calm words is cut, and how long one value may become."""
 _SURE: Final = 64
@@ -49,6 +56,7 @@ class Window:
         "_guard",
         "_hot",
         "_pending",
+        "_plain",
         "_screening",
         "_seen",
         "_surface",
@@ -62,6 +70,7 @@ class Window:
         self._screening = screening
         self._ahead = _SURE if guard.plan.custom else 0
         self._always = bool(guard.plan.custom or guard.plan.recognizers)
+        self._plain = not self._always
         self._context = ""
         self._pending = ""
         self._seen = 0  # how much of what is pending was looked at
@@ -80,6 +89,10 @@ class Window:
     def feed(self, text: str) -> str:
         """What may be said now that `text` has come."""
         self._pending += text
+        if self._calm and not self._hot and self._plain and self._cap == _FIRST_CAP:
+            told = self._calmly() if self._swallowing is None else None
+            if told is not None:
+                return told
         said: list[str] = []
         while (place := self._decision()) is not None:
             until, cut = place
@@ -91,6 +104,28 @@ class Window:
         self._swallow()
         spans = self._spans(len(self._pending))
         return self._commit(len(self._pending), spans)
+
+    def _calmly(self) -> str | None:
+        """The same in one step where every word is calm and none names a value: all but the last
+        whole word, as cuts one after the other would leave it. None where it is not so."""
+        pending = self._pending
+        before = self._context[-_SURE:]
+        read = one_to_one(before + pending)
+        here = read[len(before) :]
+        if _NOT_PLAIN.occurs(read) and (_NOT_PLAIN.occurs(here) or _NAMES_A_VALUE.occurs(read)):
+            return None
+        here = here.translate(_BORDERS)
+        ends = here.rfind(b" ") + 1
+        cut = here[:ends].rstrip(b" ").rfind(b" ") + 1
+        if len(here) >= _FIRST_CAP and _LONG_BORDER in here:
+            return None
+        if cut < max(self._seen, 1):  # no further word is whole, or it begins what is pending
+            self._seen = ends
+            return ""
+        said, self._pending = pending[:cut], pending[cut:]
+        self._context = (self._context + said)[-_CONTEXT:]
+        self._seen = ends - cut
+        return said
 
     def _decision(self) -> tuple[int, int | None] | None:
         """The next cut that can be decided: what must be looked at, and where it is (None: it is

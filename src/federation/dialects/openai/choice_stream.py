@@ -110,6 +110,11 @@ class ChoiceStream:
         """Something was said."""
         return self._part >= 0 or self._sound is not None
 
+    @property
+    def tells_text(self) -> bool:
+        """A text is open, and its words are told as they come."""
+        return self._open == _TEXT and self._splitter is None and not self.finished
+
     def read(self, choice: StreamChoice, chunks: list[Chunk]) -> None:
         """Take in a choice of an event."""
         if self.finished:

@@ -11,6 +11,7 @@ from federation.dialects.faces import ClientFace
 from federation.dialects.openai.errors import render_error, render_stream_error
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.parse import parse
+from federation.dialects.openai.plain import words_of_call
 from federation.dialects.openai.prompt import prompt_text
 from federation.dialects.openai.render import render
 from federation.dialects.openai.render_parts import answers_in_functions
@@ -48,4 +49,5 @@ CLIENT: Final = ClientFace(
     untold=UNTOLD,
     one_call=answers_in_functions,
     limits=("max_tokens", "max_completion_tokens"),
+    words=words_of_call,
 )

@@ -19,12 +19,13 @@ from federation.dialects.openai.answer_parts import NULL, finish_of, lenient
 from federation.dialects.openai.choice_stream import ChoiceStream, StreamChoice
 from federation.dialects.openai.decode import rest_of
 from federation.dialects.openai.errors import error_in_answer
+from federation.dialects.openai.text_events import Form, form_of
 from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
 from federation.dialects.tokenizer import Members
 from federation.errors import UpstreamGarbled
-from federation.schema.chunks import Begun, Chunk, Failed, Finished, UsageSeen
+from federation.schema.chunks import Begun, Chunk, Delta, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
 
 
@@ -53,8 +54,8 @@ class StreamDecoder:
     """See `faces.StreamDecoder`; one for each stream."""
 
     __slots__ = (
-        "_begun", "_choices", "_cutter", "_extra", "_failed", "_halves", "_id", "_metered",
-        "_tier", "_wire", "done", "malformed", "started",
+        "_begun", "_choices", "_cutter", "_extra", "_failed", "_form", "_halves", "_id",
+        "_metered", "_tier", "_wire", "done", "malformed", "started",
     )  # fmt: skip
 
     def __init__(self, wire: Wire) -> None:
@@ -68,6 +69,8 @@ class StreamDecoder:
         self._metered = False
         self._failed = False
         self._halves = Halves()
+        self._form: Form | None = None
+        """How the event before this one wrote a piece of text and nothing else."""
         self.malformed = 0
         self.started = False
         self.done = False
@@ -82,6 +85,9 @@ class StreamDecoder:
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""
+        form = self._form
+        if form is not None and not self._cutter.held and (more := form.more(data)) is not None:
+            return [more]
         chunks: list[Chunk] = []
         for event in self._cutter.feed(data):
             self._read(event, chunks)
@@ -99,6 +105,19 @@ class StreamDecoder:
         return chunks
 
     def _read(self, event: bytes, chunks: list[Chunk]) -> None:
+        form = self._form
+        if form is not None and (more := form.more(event)) is not None:
+            chunks.append(more)
+            return
+        before = len(chunks)
+        self._read_anew(event, chunks)
+        self._form = None
+        if len(chunks) == before + 1 and isinstance(said := chunks[-1], Delta):
+            state = self._choices.get(said.choice)
+            if state is not None and state.tells_text and not self._failed:
+                self._form = form_of(event, said)
+
+    def _read_anew(self, event: bytes, chunks: list[Chunk]) -> None:
         data = event_data(event)
         if data is None or self._failed:
             return

@@ -62,6 +62,7 @@ class _Chunk(msgspec.Struct):
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _QUOTE, _LINE = 0x22, 0x0A
 """As numbers: a byte is looked for four times as fast as bytes are."""
+_NO_FORM: Final = b"", b""
 _LESSONS: Final = 3
 """How often the form of a stream's events is learned: some hosts make each one different."""
 
@@ -79,7 +80,7 @@ class StreamTap:
         "_choices",
         "_cutter",
         "_finished",
-        "_form",
+        "_known",
         "_lessons",
         "_model",
         "_tier",
@@ -91,6 +92,7 @@ class StreamTap:
         "error",
         "events",
         "finish",
+        "form",
         "malformed",
         "origin",
         "started",
@@ -102,7 +104,7 @@ class StreamTap:
         self._choices = choices
         self._cutter = EventCutter()
         self._finished: set[int] = set()
-        self._form: tuple[bytes, bytes] = (b"", b"")
+        self._known = self.form = _NO_FORM
         self._lessons = _LESSONS
         self._model = ""
         self._tier: str | None = None
@@ -126,8 +128,8 @@ class StreamTap:
         Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
         reports before the answer has started.
         """
-        head, tail = self._form
-        if tail and not self._cutter.held:
+        head, tail = self.form
+        if tail:
             begin, end = len(head), len(data) - len(tail)
             # As in `_is_more_text`, for the single event that a read mostly brings.
             if begin <= end and data.startswith(head) and data.endswith(tail):
@@ -137,10 +139,15 @@ class StreamTap:
                     return data
             if self._is_more_text(data):
                 return data
+        self.form = _NO_FORM
         events = self._cutter.feed(data)
         if len(events) == 1:
-            return events[0] if self._pass(events[0]) else b""
-        return b"".join([event for event in events if self._pass(event)])
+            out = events[0] if self._pass(events[0]) else b""
+        else:
+            out = b"".join([event for event in events if self._pass(event)])
+        if not self._cutter.held:
+            self.form = self._known
+        return out
 
     def close(self) -> bytes:
         """What was held back when the bytes ended, if it is an event that only lacks its
@@ -157,7 +164,7 @@ class StreamTap:
 
     def _is_more_text(self, data: bytes) -> bool:
         """Whether these are whole events of the known form; counts them."""
-        head, tail = self._form
+        head, tail = self.form
         at, count = 0, 0
         while data.startswith(head, at):
             begin = at + len(head)
@@ -186,7 +193,7 @@ class StreamTap:
         if text[:1] == b'"' and len(text) > 2 and found >= 0 and event[-2:] == b"\n\n":
             self._lessons -= 1
             begin = found + len(b'"content":') + 1
-            self._form = event[:begin], event[begin + len(text) - 2 :]
+            self._known = event[:begin], event[begin + len(text) - 2 :]
 
     def _pass(self, event: bytes) -> bool:
         data = event_data(event)

@@ -10,6 +10,7 @@ from typing import Final
 
 from federation.dialects.bound import BoundUpstream, Language, bind
 from federation.dialects.openai import answers, decode, encode, errors, forward, wire
+from federation.dialects.openai.plain import words_of_answer
 from federation.dialects.openai.row import asks_for_translation
 from federation.dialects.openai.streams import StreamDecoder
 from federation.dialects.openai.tap import StreamTap
@@ -44,6 +45,7 @@ LANGUAGE: Final = Language(
     streams=_EVENTS,
     untyped=_EVENTS,
     tool_names=PLAIN,
+    words=words_of_answer,
 )
 
 OpenAIUpstream = BoundUpstream[Wire]

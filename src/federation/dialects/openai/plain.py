@@ -1,0 +1,113 @@
+"""Calls and answers that are plain text, read for their words alone.
+
+The trap: what is told here is taken for all that a body says. So every member that is not known
+to say nothing makes a body one that is not plain, and it is read in full, which also finds the
+words for whatever is wrong with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Raw
+
+from federation.dialects.openai.wire import Wire
+from federation.schema.glance import Glance
+from federation.schema.http import ClientRequest
+from federation.schema.words import Words
+
+_MUTE: Final = frozenset(
+    ("model", "messages", "stream", "temperature", "top_p", "frequency_penalty", "n", "seed",
+     "presence_penalty", "max_tokens", "max_completion_tokens", "logprobs", "top_logprobs",
+     "parallel_tool_calls", "stop", "prompt_cache_key", "federation", "stream_options", "user")
+)  # fmt: skip
+"""Members that a glance has checked, and that hold no words of the conversation."""
+_OPTIONS: Final = frozenset((b'{"include_usage":true}', b'{"include_usage": true}'))
+_NULL: Final = Raw(b"null")
+_USER: Final = msgspec.json.Decoder(str)
+_Nothing: TypeAlias = Annotated[list[Raw], Meta(max_length=0)] | None
+
+
+class _Turn(msgspec.Struct, forbid_unknown_fields=True):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+
+class _Said(msgspec.Struct, forbid_unknown_fields=True):
+    content: str | None = None
+    role: Raw = _NULL
+    refusal: None = None
+    annotations: _Nothing = None
+    tool_calls: _Nothing = None
+    function_call: None = None
+    audio: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+
+
+class _Choice(msgspec.Struct, forbid_unknown_fields=True):
+    message: _Said
+    finish_reason: Literal["stop", "length"]
+    index: int | None = None
+    logprobs: None = None
+    stop_reason: None = None
+    matched_stop: None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice]
+    model: str | None = None
+    service_tier: str | None = None
+    x_groq: None = None
+    error: None = None
+    base_resp: None = None
+
+
+_TURNS: Final = msgspec.json.Decoder(list[_Turn])
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
+def words_of_call(request: ClientRequest, glance: Glance) -> Words | None:
+    """The words of a call that was glanced at; None where it is not plain."""
+    spans, body = glance.spans, request.body
+    if not spans.keys() <= _MUTE:
+        return None
+    place = spans["messages"]
+    before, behind = body[: place.value], body[place.end :]
+    if b"\\" in before or b"\\" in behind or not (before.isascii() and behind.isascii()):
+        return None
+    options = spans.get("stream_options")
+    if options is not None and body[options.value : options.end] not in _OPTIONS:
+        return None
+    user = spans.get("user")
+    try:
+        turns = _TURNS.decode(body[place.value : place.end])
+        beside = [] if user is None else [_USER.decode(body[user.value : user.end])]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return Words(
+        [turn.content for turn in turns],
+        list(range(len(turns))),
+        [turn.role for turn in turns],
+        beside,
+    )
+
+
+def words_of_answer(wire: Wire, body: bytes) -> Words | None:
+    """The words of a whole answer; None where it is not plain."""
+    if wire.row.reasoning_field == "think_tags":
+        return None
+    try:
+        if not body.isascii():
+            body.decode()
+        choices = _ANSWER.decode(body).choices
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    texts: list[str] = []
+    places: list[int] = []
+    for place, choice in enumerate(choices):
+        if choice.message.content:
+            texts.append(choice.message.content)
+            places.append(place if choice.index is None else choice.index)
+    return Words(texts, places, [""] * len(texts)) if choices else None
