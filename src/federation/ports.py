@@ -11,6 +11,14 @@ from federation.schema.http import Headers, Timeouts, WireRequest
 from federation.schema.records import Record
 
 
+class Arrived(Protocol):
+    """Takes what comes of an answer, at the moment in which it comes."""
+
+    def __call__(self, data: bytes, framed: bytes = b"", /) -> None:
+        """`framed` is the same with its framing, where it came as one whole HTTP/1.1 chunk."""
+        ...
+
+
 class Exchange(Protocol):
     """A provider's response whose head has arrived.
 
@@ -38,7 +46,7 @@ class Exchange(Protocol):
         """Return what has arrived and was not read, without waiting; `b""` for nothing."""
         ...
 
-    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
+    def watch(self, arrived: Arrived | None) -> bool:
         """Give `arrived` whatever comes, in place of a reader that waits, and `b""` at the end
         and at a failure; None ends that. False where this answer can only be read."""
         ...
@@ -83,6 +91,10 @@ class Journal(Protocol):
 
         Raises `EvidenceUnwritable`; a sequence number is then not used up.
         """
+        ...
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """The same for several at once. Raises `EvidenceUnwritable` where one is not safe."""
         ...
 
 

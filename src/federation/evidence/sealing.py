@@ -12,6 +12,7 @@ tenant, table, row and key: moved to another row it does not open.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Container
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -95,6 +96,15 @@ def pseudonym(key: bytes, subject: str) -> str:
     """The name under which a subject stands in stores and in the log: without the key it can
     neither be read nor be guessed. 34 characters."""
     return "p_" + hmac.digest(key, subject.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+
+
+def pseudonym_now(key: bytes, subject: str, erased: Container[str]) -> str:
+    """The pseudonym of somebody of whom these pseudonyms were erased: who comes back after an
+    erasure is somebody else, whom nothing ties to what was there before."""
+    name = pseudonym(key, subject)
+    while name in erased:
+        name = pseudonym(key, f"{name}\n{subject}")
+    return name
 
 
 def _bound(row: Row, key_id: str) -> bytes:

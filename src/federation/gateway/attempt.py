@@ -148,14 +148,14 @@ class Attempt:
         )
         self._call.account.attempts.append(
             AttemptRecord(
-                deployment=deployment.id,
-                started_ms=int((wall - (now - self._started)) * 1000),
-                status=self._status,
-                error=word,
-                first_byte_ms=to_microseconds(first_ms),
-                total_ms=to_microseconds(total_ms),
-                usage=usage,
-                cost_nano=charged,
+                deployment.id,
+                int((wall - (now - self._started)) * 1000),
+                self._status,
+                word,
+                to_microseconds(first_ms),
+                to_microseconds(total_ms),
+                usage,
+                charged,
             )
         )
 

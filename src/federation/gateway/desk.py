@@ -23,6 +23,7 @@ from federation.errors import (
     Unavailable,
 )
 from federation.gateway import listing
+from federation.gateway.call import direct
 from federation.gateway.catalogs import shown, tells, told
 from federation.gateway.chat import Chat
 from federation.gateway.passing import Passing, is_passed
@@ -65,7 +66,7 @@ class Desk:
         self._operations = operations
         self._passage = passage
         self._passing = passing
-        self._chats = chats
+        self._chats = {name: direct(chats[name]) for name in chats}
         self._stored = stored
         self._counts = counts
         self._posts: dict[str, Endpoint] = {"/v1/route": route, "/api/show": self._show}

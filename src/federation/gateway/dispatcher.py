@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
+from federation.dialects.faces import Upstream
 from federation.dialects.untold import Untold
 from federation.errors import (
     BudgetExceeded,
@@ -20,6 +21,7 @@ from federation.gateway.call import Call
 from federation.gateway.cheaper import cheaper
 from federation.gateway.deciding import decide_call, nobody_else
 from federation.gateway.funding import fund_chat
+from federation.gateway.kept import Kept
 from federation.gateway.mending import Mending
 from federation.gateway.opening import no_stream, opened
 from federation.gateway.patience import patience
@@ -27,7 +29,7 @@ from federation.gateway.reading import answer_of
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.safeguards import off_loop
 from federation.gateway.sending import send
-from federation.gateway.stream import AnswerStream, Kept
+from federation.gateway.stream import AnswerStream
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.trying import first_answer
 from federation.gateway.world import Line, Situation, World
@@ -135,7 +137,7 @@ class Dispatcher:
         account, upstream = call.account, line.upstream
         kind = exchange.headers.get(b"content-type", _JSON)
         response = None
-        if asking.translated or call.guarding is not None:
+        if asking.translated or not _lets_out(call, upstream, body):
             many = len(body) > _BIG
             response = (
                 await asyncio.to_thread(upstream.decode, body) if many else upstream.decode(body)
@@ -209,6 +211,16 @@ class Dispatcher:
         left_out = untold.found() if untold is not None else ()
         pairs += warnings(asking.losses, asking.lowered, left_out)
         return ClientReply(exchange.status, pairs, stream)
+
+
+def _lets_out(call: Call, upstream: Upstream, body: bytes) -> bool:
+    """Whether an answer in the client's language is handed on as it came: nobody checks it, or it
+    is so plain that its words are known without reading it in full, and they hold nothing."""
+    guarding = call.guarding
+    if guarding is None:
+        return True
+    words = upstream.words(body) if guarding.quick(len(body)) else None
+    return words is not None and guarding.lets_out(words)
 
 
 def _translating(

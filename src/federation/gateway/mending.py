@@ -18,7 +18,7 @@ from msgspec import structs
 from federation.dialects.faces import StreamRenderer
 from federation.dialects.untold import Untold
 from federation.domain.catalogue import Ability, Deployment
-from federation.domain.routes import MEND_EXACT, MEND_OFF
+from federation.domain.routes import LONGEST_S, MEND_EXACT, MEND_OFF
 from federation.errors import (
     BudgetExceeded,
     FederationError,
@@ -35,15 +35,16 @@ from federation.gateway.asking import Asking
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
 from federation.gateway.funding import fund_rest
+from federation.gateway.kept import Kept
 from federation.gateway.opening import no_stream
 from federation.gateway.patience import left_s, patience
 from federation.gateway.sending import send
-from federation.gateway.stream import Continued, Kept
+from federation.gateway.stream import Continued
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
 from federation.resilience.delivered import Delivered
-from federation.resilience.recovery import may_mend
+from federation.resilience.recovery import SecondLap
 from federation.resilience.seam import Again, Ground, Onward, Seam
 from federation.routing.request import Verdict
 from federation.schema.chat import ASSISTANT, USER, ChatRequest, Message, Reasoning
@@ -115,6 +116,8 @@ class Mending:
         self._index = index
         self._told: list[Chunk] | None = None
         self._broken = {index}
+        self._began_s = call.started
+        self._lap = SecondLap()
 
     @property
     def allowed(self) -> bool:
@@ -132,25 +135,24 @@ class Mending:
         told.add(self._told)
         if not told.whole or told.finished:
             return None
-        failed: dict[int, None] = {}
-        for index in self._candidates(error, failed):
+        for index in self._candidates(error):
             for way in self._ways(index, told):
                 if self._spent():
                     return None
+                began_s = self._world.clock()
                 try:
                     found = await self._try(index, way)
                 except UpstreamError as failure:
                     if failure.recovery is Recovery.FAIL and way is not _PREFILL:
                         return None
-                    if isinstance(failure, UpstreamDiverged) or way is _PREFILL:
+                    self._lap.note(index, failure, self._world.clock() - began_s)
+                    if _says_why(failure, way):
                         continue
-                    if may_mend(failure):
-                        failed[index] = None
                     break
                 except (BudgetExceeded, InvalidRequest, Unavailable):
                     break
                 self._call.account.mended = True
-                self._index = index
+                self._index, self._began_s = index, began_s
                 self._world.meter.add(metrics.MENDED, (self._deployment(index).provider.id,))
                 return found
             self._broken.add(index)
@@ -164,17 +166,31 @@ class Mending:
         attempts = self._situation.snapshot.settings.attempts
         return self._call.account.tried >= attempts or left_s(self._world, self._call) <= 0.0
 
-    def _candidates(self, error: UpstreamError, failed: dict[int, None]) -> Iterator[int]:
+    def _candidates(self, error: UpstreamError) -> Iterator[int]:
         """Everybody else in the order of the verdict, then who broke: unless it fell silent.
-        Then once more those that `failed` by then and may be well again."""
-        broke = self._index
+        Then once more those that failed or broke by then, while there is time for another
+        silence. Where there is nobody else, nobody who was silent is asked again."""
+        broke, world, lap = self._index, self._world, self._lap
+        now = world.clock()
         self._broken.add(broke)
+        self._note(broke, error, now)
         for index in self._verdict.order:
             if index not in self._broken:
                 yield index
         if not isinstance(error, UpstreamTimeout):
             yield broke
-        yield from tuple(failed)
+        for index in lap.order(0.0, LONGEST_S) if len(self._verdict.order) > 1 else ():
+            if lap.fits(index, world.clock() - now, left_s(world, self._call)):
+                yield index
+
+    def _note(self, broke: int, error: UpstreamError, now: float) -> None:
+        """One that went on until its time was over was not silent, and would do so again."""
+        phases = patience(
+            self._world, self._situation, self._call, self._verdict, broke, others=True
+        )
+        is_over = isinstance(error, UpstreamTimeout) and now - self._began_s >= phases.total_s
+        if not is_over:
+            self._lap.note(broke, error, phases.first_byte_s)
 
     def _ways(self, index: int, told: Delivered) -> Iterator[_Way]:
         if told.continues and Ability.PREFILL in self._deployment(index).model.abilities:
@@ -292,6 +308,14 @@ class Mending:
             return asking
         signed = await self._world.tokens.sign(line.signing, asking.request)
         return replace(asking, request=signed)
+
+
+def _says_why(failure: UpstreamError, way: _Way) -> bool:
+    """Whether another way may do where this one did not: it was another answer, or the words
+    so far were refused. Who is silent is not asked in another way at once."""
+    if isinstance(failure, UpstreamTimeout):
+        return False
+    return isinstance(failure, UpstreamDiverged) or way is _PREFILL
 
 
 async def _joined(exchange: Exchange, tap: TranslatingTap, seam: Seam, within_s: float) -> bytes:

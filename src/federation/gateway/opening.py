@@ -7,7 +7,7 @@ import asyncio
 from federation.dialects.faces import Upstream
 from federation.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout
 from federation.gateway.attempt import Attempt
-from federation.gateway.stream import Kept
+from federation.gateway.kept import Kept
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
 

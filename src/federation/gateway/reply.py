@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
 
 import msgspec
 
@@ -12,6 +11,7 @@ from federation.domain.catalogue import Deployment
 from federation.domain.money import NANO
 from federation.gateway.call import AnyCall
 
+_encode = msgspec.json.Encoder().encode
 _STRANGE = "unknown_field"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _NAMED = 20
@@ -86,21 +86,31 @@ def usd(nano: int) -> bytes:
     return b"%d.%09d" % divmod(nano, NANO)
 
 
+class _Metadata(msgspec.Struct):
+    selected_provider: str
+    selected_model: str
+    routing_reason: str
+    estimated_cost: msgspec.Raw | None
+    response_time_ms: float
+    strategy: str
+    call_id: str
+
+
 def metadata(call: AnyCall, deployment: Deployment, elapsed_ms: float) -> bytes:
     """`router_metadata` as SPEC 4 names its members, rendered."""
     account = call.account
-    decision = account.decision
-    cost = account.expected_nano
-    body: dict[str, Any] = {
-        "selected_provider": deployment.provider.id,
-        "selected_model": deployment.model.id,
-        "routing_reason": reason(call),
-        "estimated_cost": None if cost is None else msgspec.Raw(usd(cost)),
-        "response_time_ms": round(elapsed_ms, 1),
-        "strategy": decision.strategy if decision is not None else "",
-        "call_id": call.id,
-    }
-    return msgspec.json.encode(body)
+    decision, cost = account.decision, account.expected_nano
+    return _encode(
+        _Metadata(
+            deployment.provider.id,
+            deployment.model.id,
+            reason(call),
+            None if cost is None else msgspec.Raw(usd(cost)),
+            round(elapsed_ms, 1),
+            decision.strategy if decision is not None else "",
+            call.id,
+        )
+    )
 
 
 def reason(call: AnyCall) -> str:

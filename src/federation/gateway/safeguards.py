@@ -8,9 +8,7 @@ elsewhere, for what was told to the client has its own values in it again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,7 +18,13 @@ from msgspec import structs
 from federation.errors import Forbidden, Unavailable
 from federation.gateway.recognizing import Absent
 from federation.governance.obligations import Obligations
-from federation.guardrails.chat import restore_response, screen_request, screen_response, texts_of
+from federation.guardrails.chat import (
+    restore_response,
+    screen_request,
+    screen_response,
+    texts_of,
+    without_role_tokens,
+)
 from federation.guardrails.custom_rules import rules_of
 from federation.guardrails.entities import (
     BUILT_IN,
@@ -47,7 +51,8 @@ from federation.guardrails.vault import Restoring
 from federation.guardrails.windows import Window
 from federation.schema.chat import SYSTEM, TOOL, USER, ChatRequest, ChatResponse, Message
 from federation.schema.chunks import Chunk, Delta, PartBegun
-from federation.schema.parts import AUDIO, FILE, Media, Part, Text, ToolCall, ToolResult
+from federation.schema.parts import AUDIO, FILE, Media, Part, Text, ToolCall
+from federation.schema.words import Words
 
 _INJECTION, _TOOLS, _CANARY = "injection", "tools", "canary"
 _PII, _SECRETS = "pii", "secrets"
@@ -168,7 +173,7 @@ class Guarding:
     @classmethod
     def begin(cls, safeguard: Safeguard, key: bytes, call_id: str) -> Guarding:
         """`key` stays with the installation: tokens of one call say nothing about another's."""
-        secret = hmac.new(key, call_id.encode(), hashlib.sha256).digest()
+        secret = hmac.digest(key, call_id.encode(), "sha256")
         return cls(
             safeguard, secret, canary(secret, call_id) if _CANARY in safeguard.actions else ""
         )
@@ -183,10 +188,11 @@ class Guarding:
 
     def findings(self) -> dict[str, int]:
         """How often what was found so far, as `type:action`; never the values."""
-        counted: Counter[str] = Counter()
+        counted: dict[str, int] = {}
         for finding in self.screening.tally.findings():
-            counted[f"{finding.kind}:{finding.action}"] += finding.count
-        return dict(counted)
+            name = f"{finding.kind}:{finding.action}"
+            counted[name] = counted.get(name, 0) + finding.count
+        return counted
 
     def classes(self) -> frozenset[str]:
         """The classes of data that are in what was checked, and stay there."""
@@ -203,6 +209,10 @@ class Guarding:
         guard = self.safeguard.guard
         return 1 if guard is None else 1 + len(guard.plan.custom)
 
+    def quick(self, size: int) -> bool:
+        """Whether a check of so many bytes takes so little time that it is done at once."""
+        return size * self.readings <= BIG and not self.slow
+
     @property
     def slow(self) -> bool:
         """Whether somebody else's recognizers read along, who may take their time."""
@@ -216,13 +226,39 @@ class Guarding:
         self.offered = {tool.name for tool in request.tools}
         if safeguard.scanner is not None:
             self._look(safeguard.scanner, request)
-            request = _without_role_tokens(request)
+            request = without_role_tokens(request)
         if safeguard.guard is not None:
             request = screen_request(safeguard.guard, request, self.screening, self._unread)
         if self.marker:
             marked = Message(SYSTEM, (Text(_MARKER + self.marker),))
             request = structs.replace(request, messages=(marked, *request.messages))
         return request
+
+    def passes(self, words: Words) -> bool:
+        """Whether a plain call goes out as it is, for there is nothing in it. Nothing is noted
+        here: where False, `request` must tell."""
+        if self.marker:
+            return False
+        scanner, limits = self.safeguard.scanner, self.safeguard.thresholds
+        for text, speaker in zip(words.texts, words.speakers, strict=True):
+            if scanner is None or speaker != USER:
+                continue
+            if strip_role_tokens(text) != text or limits.flags(scanner.look(text)):
+                return False
+        return self._clean(words, "messages")
+
+    def lets_out(self, words: Words) -> bool:
+        """Whether a plain answer may be told as it is, for there is nothing in it. Nothing is
+        noted here: where False, `response` must tell."""
+        return not (self.marker or self.screening.vault) and self._clean(words, "choices")
+
+    def _clean(self, words: Words, place: str) -> bool:
+        guard = self.safeguard.guard
+        if guard is None:
+            return True
+        surfaces = [f"{place}[{number}].parts[0].text" for number in words.places]
+        beside = all(guard.clean((text,), (place,), self.screening) for text in words.beside)
+        return beside and guard.clean(words.texts, surfaces, self.screening, words.speakers)
 
     def again(self, request: ChatRequest) -> ChatRequest:
         """A call that passed, with words of its answer in it: those may hold the client's own
@@ -333,11 +369,12 @@ class AnswerFilter:
         self._guarding = guarding
         self._filter = ChunkFilter(guarding.safeguard.guard, guarding.screening)
         self._tail = ""
+        self._looks = bool(guarding.marker or _TOOLS in guarding.safeguard.actions)
 
     def feed(self, chunks: list[Chunk]) -> list[Chunk]:
         """What may be told of these and of what waited before them."""
         guarding = self._guarding
-        for chunk in chunks:
+        for chunk in chunks if self._looks else ():
             if isinstance(chunk, PartBegun):
                 guarding._check((chunk.head,))  # noqa: SLF001 - two halves of one thing
             elif isinstance(chunk, Delta) and guarding.marker:
@@ -354,37 +391,10 @@ async def off_loop(guarding: Guarding, size: int, work: Callable[[], Made]) -> M
     """Do a check of so many bytes here, or in a thread where it takes milliseconds: patterns of
     the operator's own each read the text once more. Where whoever waits is canceled, the thread
     ends with the slice that it reads."""
-    if size * guarding.readings <= BIG and not guarding.slow:
+    if guarding.quick(size):
         return work()
     try:
         return await asyncio.to_thread(work)
     except asyncio.CancelledError:
         guarding.halt()
         raise
-
-
-def _without_role_tokens(request: ChatRequest) -> ChatRequest:
-    """What people and tools wrote, without the marks by which chat templates tell turns apart."""
-    messages = tuple(
-        structs.replace(message, parts=tuple(map(_bare, message.parts)))
-        if message.role in (USER, TOOL)
-        else message
-        for message in request.messages
-    )
-    return structs.replace(request, messages=messages)
-
-
-def _bare(part: Part) -> Part:
-    match part:
-        case Text():
-            return structs.replace(part, text=strip_role_tokens(part.text))
-        case ToolResult():
-            parts = tuple(
-                structs.replace(inner, text=strip_role_tokens(inner.text))
-                if isinstance(inner, Text)
-                else inner
-                for inner in part.parts
-            )
-            return structs.replace(part, parts=parts)
-        case _:
-            return part

@@ -8,56 +8,22 @@ and another tap take the places of those that broke.
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from federation.errors import Recovery, UpstreamCut, UpstreamError, UpstreamTimeout
+from federation.gateway.kept import Kept
 from federation.gateway.overhearing import Overheard
-from federation.ports import Exchange
-from federation.schema.tap import StreamTap
+from federation.ports import Arrived, Exchange
+from federation.schema.tap import FormedTap, StreamTap
 
 _PATIENCE_S = 1.0
 """How long a whole answer waits for an end marker that may never come (SPEC 5)."""
-_BATCH = 64 * 1024
-_MOST = 16 * 1024 * 1024
+_QUOTE, _LINE = 0x22, 0x0A
 
 Ending = Callable[[str, UpstreamError | None], None]
 """Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
-
-
-class Kept:
-    """What a provider sent of an answer, for the case that it breaks. Events look alike, so
-    what has grown long is packed: it takes a twentieth of the room."""
-
-    __slots__ = ("_fresh", "_packed", "_size", "whole")
-
-    def __init__(self) -> None:
-        self._fresh: list[bytes] = []
-        self._packed: list[bytes] = []
-        self._size = 0
-        self.whole = True
-        """False for an answer too long to be kept: it cannot be mended."""
-
-    def add(self, data: bytes) -> None:
-        """Keep a piece."""
-        self._fresh.append(data)
-        self._size += len(data)
-        if self._size > _BATCH:
-            self._pack()
-
-    def pieces(self) -> list[bytes]:
-        """All that was kept, in order."""
-        return [*map(zlib.decompress, self._packed), *self._fresh]
-
-    def _pack(self) -> None:
-        if len(self._packed) * _BATCH >= _MOST:
-            self.whole = False
-            self._packed.clear()
-        elif self.whole:
-            self._packed.append(zlib.compress(b"".join(self._fresh), 1))
-        self._fresh.clear()
-        self._size = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +65,7 @@ class AnswerStream:
         "_exchange",
         "_failed",
         "_fault",
+        "_forward",
         "_idle_s",
         "_kept",
         "_mend",
@@ -147,6 +114,7 @@ class AnswerStream:
         """The provider's last words, its error among them."""
         self._turn: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], bool] | None = None
+        self._forward: Callable[[bytes], None] | None = None
 
     def overhear(self, listen: Callable[[bytes], None]) -> None:
         """Have `listen` told all that the client gets of the answer, each piece before the
@@ -205,13 +173,17 @@ class AnswerStream:
                 return rest
         raise self._fault
 
-    async def flow(self, write: Callable[[bytes], bool]) -> None:
+    async def flow(
+        self, write: Callable[[bytes], bool], forward: Callable[[bytes], None] | None = None
+    ) -> None:
         """Hand events on as they arrive, while there is nothing out of the ordinary."""
         if self._ended or self._fault is not None or self._opening or self._tap.complete:
             return
-        if not self._exchange.watch(self._arrived):
+        formed = forward is not None and hasattr(self._tap, "form")
+        arrived: Arrived = self._forwarded if formed else self._arrived
+        if not self._exchange.watch(arrived):
             return
-        self._write = write
+        self._write, self._forward = write, forward
         self._turn = turn = asyncio.get_running_loop().create_future()
         try:
             if data := self._exchange.take():
@@ -221,9 +193,45 @@ class AnswerStream:
             await turn
         finally:
             self._exchange.watch(None)
-            self._turn = self._write = None
+            self._turn = self._write = self._forward = None
 
-    def _arrived(self, data: bytes) -> None:
+    def hold(self) -> None:
+        """Let `flow` return: the client has enough for the moment."""
+        turn = self._turn
+        if turn is not None and not turn.done():
+            self._exchange.watch(None)
+            turn.set_result(None)
+
+    def _forwarded(self, data: bytes, framed: bytes = b"") -> None:
+        """Pass on an event of the known form as it came, framing and all: it is looked at here,
+        because a function more for each event costs more than the look. Others as `_arrived`."""
+        turn, tap, forward = self._turn, cast("FormedTap", self._tap), self._forward
+        head, tail = tap.form
+        begin, end = len(head), len(data) - len(tail)
+        if (
+            framed
+            and tail
+            and begin <= end
+            and data.startswith(head)
+            and data.endswith(tail)
+            and forward is not None
+            and turn is not None
+            and not turn.done()
+        ):
+            text = data[begin:end]
+            if _QUOTE not in text and _LINE not in text:
+                self._events = tap.events = tap.events + 1
+                self._silent_since = 0.0
+                if self._mend is not None:
+                    kept = self._kept
+                    kept.fresh.append(data)
+                    if len(kept.fresh) >= kept.due:
+                        kept.weigh()
+                forward(framed)
+                return
+        self._arrived(data)
+
+    def _arrived(self, data: bytes, _: bytes = b"") -> None:
         """Pass on what came, in the very callback that received it; else let `read` go on."""
         write, turn, tap = self._write, self._turn, self._tap
         if write is None or turn is None or turn.done():

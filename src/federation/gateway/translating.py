@@ -144,6 +144,9 @@ class TranslatingTap:
 
     def _single(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks of the one choice that counts, numbered as such."""
+        first = chunks[0]
+        if isinstance(first, Delta) and len(chunks) == 1 and self._only == 0:
+            return [] if first.choice else chunks
         told: list[Chunk] = []
         for chunk in chunks:
             if isinstance(chunk, PartBegun | Delta | PartEnded | Logprobs | Finished):

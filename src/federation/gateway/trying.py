@@ -19,7 +19,7 @@ from federation.gateway.hedging import Asked, Hedge, hedged_after_s
 from federation.gateway.leases import wait_for_all
 from federation.gateway.patience import left_s, out_of_time
 from federation.gateway.world import Situation, World
-from federation.resilience.recovery import Action, Fail, Retry, Tries, may_mend
+from federation.resilience.recovery import Action, Fail, Retry, SecondLap, Tries
 from federation.routing.strategies import LOCAL_FIRST
 from federation.schema.http import ClientReply
 from federation.telemetry import metrics
@@ -69,7 +69,7 @@ async def _in_turn(
     tries = Tries(situation.snapshot.settings.attempts)
     failure: UpstreamError | None = None
     rest, here = list(order), -1
-    second = SecondLap(world, situation, len(order) > 1)
+    laps = _Laps(world, situation, call, len(order) > 1)
     while rest:
         if early is None:
             promise = await _next(world, situation, call, rest, failure)
@@ -78,9 +78,9 @@ async def _in_turn(
             promise, index = Promise(rest[0]), rest[0]
         rest.remove(index)
         deployment = situation.snapshot.deployments[index]
-        if early is None and not await _allowed(world, situation, call, promise):
+        if early is None and not await _allowed(world, situation, call, promise, laps):
             continue
-        if second.running:
+        if laps.second:
             tries.return_()
         elif index != here:
             tries.leave()
@@ -88,19 +88,19 @@ async def _in_turn(
         try:
             if early is not None:
                 raise early
+            laps.begun_s = world.clock()
             after_s = hedged_after_s(world, situation, call, index)
             if after_s is None:
                 promise.keep()
                 return await attempt(index)
-            hedge = Hedge(world, situation, call, attempt, tries, rest)
-            return await hedge.ask(promise, after_s)
+            return await Hedge(world, situation, call, attempt, tries, rest).ask(promise, after_s)
         except UpstreamError as error:
             failure, early = error, None
-            rest = second.after(index, error, rest)
+            rest = laps.after(index, error, rest)
             action = tries.after(error, world.rng, last=not rest)
         cool(world, situation, deployment, action)
         if await _again(world, call, deployment, action, failure):
-            rest.insert(0, index)
+            rest.insert(0, laps.pay(index))
             continue
         world.meter.add(metrics.FALLBACKS, (deployment.provider.id,))
         rest = _fitting(situation, rest, deployment, action, failure)
@@ -114,30 +114,48 @@ async def _in_turn(
     )
 
 
-class SecondLap:
+class _Laps:
     """When all have failed: those that may be well again by now, once more each."""
 
-    __slots__ = ("_left", "_situation", "_world", "running")
+    __slots__ = ("_call", "_lap", "_paid", "_situation", "_world", "begun_s", "second")
 
-    def __init__(self, world: World, situation: Situation, several: bool) -> None:
+    def __init__(self, world: World, situation: Situation, call: AnyCall, several: bool) -> None:
         self._world = world
         self._situation = situation
-        self._left: dict[int, None] | None = {} if several else None
-        self.running = False
+        self._call = call
+        self._lap = SecondLap() if several else None
+        self._paid = -1
+        self.begun_s = call.started
+        """When the attempt began that `after` is told of."""
+        self.second = False
 
     def after(self, index: int, error: UpstreamError, rest: list[int]) -> list[int]:
         """Who may be asked after this failure, who just failed last."""
-        left = self._left
-        if left is None:
+        if self._lap is None or self.second:
             return rest
-        left.pop(index, None)
-        if may_mend(error):
-            left[index] = None
+        now = self._world.clock()
+        self._lap.note(index, error, now - self.begun_s)
         if rest:
             return rest
-        self._left, self.running = None, True
-        deployments, now = self._situation.snapshot.deployments, self._world.clock()
-        return [each for each in left if self._world.health.may_retry(deployments[each].id, now)]
+        self.second = True
+        return self._lap.order(now - self._call.started, left_s(self._world, self._call))
+
+    def pay(self, index: int) -> int:
+        """The same; its next attempt has been allowed already."""
+        self._paid = index if self.second else -1
+        return index
+
+    def allow(self, index: int) -> bool:
+        """Whether it may be asked now; each answer counts."""
+        paid, self._paid = self._paid == index, -1
+        if paid or not self.second or self._lap is None:
+            return True
+        world, now = self._world, self._world.clock()
+        deployment = self._situation.snapshot.deployments[index]
+        left = left_s(world, self._call)
+        return self._lap.fits(index, now - self._call.started, left) and world.health.may_return(
+            deployment.id, now
+        )
 
 
 async def stay_at(world: World, situation: Situation, call: AnyCall, index: int) -> Stay:
@@ -170,14 +188,19 @@ async def leased(
     return allowed
 
 
-async def _allowed(world: World, situation: Situation, call: AnyCall, promise: Promise) -> bool:
+async def _allowed(
+    world: World, situation: Situation, call: AnyCall, promise: Promise, laps: _Laps
+) -> bool:
     """The same for a place that is held meanwhile, and given up where it may not be used."""
-    if not situation.snapshot.deployments[promise.index].provider.limits.leased:
+    is_leased = situation.snapshot.deployments[promise.index].provider.limits.leased
+    if not is_leased and not laps.second:
         return True
     allowed = False
     try:
-        tokens = expected_tokens(call)
-        allowed = await leased(world, situation, promise.index, tokens=tokens)
+        allowed = laps.allow(promise.index)
+        if allowed and is_leased:
+            tokens = expected_tokens(call)
+            allowed = await leased(world, situation, promise.index, tokens=tokens)
     finally:
         if not allowed:
             promise.drop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import cast
 
 from federation.errors import FederationError, RequestTimeout, Unavailable
@@ -42,8 +43,8 @@ class Connection(asyncio.Protocol):
     """A client's connection; made by the server's accept loop."""
 
     __slots__ = (
-        "_attendant", "_end", "_held", "_hub", "_intake", "_lingering", "_paused", "_refusal",
-        "_room", "_running", "_state", "_transport", "_unread", "_waiter", "deadline",
+        "_attendant", "_end", "_held", "_hold", "_hub", "_intake", "_lingering", "_paused",
+        "_refusal", "_room", "_running", "_state", "_transport", "_unread", "_waiter", "deadline",
     )  # fmt: skip
 
     def __init__(self, hub: Hub) -> None:
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
         """An answer has begun and may be cancelled: before that nothing is undone, and while
         the task closes a stream, nothing may disturb it."""
         self._paused = False
+        self._hold: Callable[[], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._unread = 0
         self._lingering = False
@@ -112,6 +114,8 @@ class Connection(asyncio.Protocol):
         self._paused = True
         self._unread = self._transport.get_write_buffer_size()
         self.deadline = self._hub.loop.time() + self._hub.limits.write_s
+        if self._hold is not None:
+            self._hold()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
@@ -120,8 +124,6 @@ class Connection(asyncio.Protocol):
             self.deadline = math.inf
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    # The server calls these.
 
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""
@@ -146,8 +148,6 @@ class Connection(asyncio.Protocol):
     def cut(self) -> None:
         """Close now, whatever is going on."""
         self._transport.abort()
-
-    # What to do next.
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -239,9 +239,8 @@ class Connection(asyncio.Protocol):
         reply = self._hub.front.explain(error, self._intake.refused_path())
         body = cast("bytes", reply.body)
         framing = b"content-length: %d\r\n" % len(body)
-        head = reply_head(
-            reply.status, self._hub.date, render_headers(reply.headers), framing, False, False
-        )
+        headers = render_headers(reply.headers)
+        head = reply_head(reply.status, self._hub.date, headers, framing, False, False)
         self._transport.write(head + body)
 
     def _close(self) -> None:
@@ -357,11 +356,13 @@ class Connection(asyncio.Protocol):
         """Pass a stream on to its end; False where it broke or the client left."""
         write = self._write_chunk if chunked else self._write_plain
         flow = getattr(stream, "flow", None)
+        self._hold = getattr(stream, "hold", None) if chunked else None
+        forward = self._transport.write if self._hold is not None else None
         try:
             while piece := await stream.read():
                 write(piece)
                 if flow is not None and not self._paused:
-                    await flow(write)
+                    await flow(write, forward)
                 if self._paused and not await self._drained():
                     return False
         except FederationError:
@@ -391,7 +392,7 @@ class Connection(asyncio.Protocol):
         """Close a stream. From here on the client's leaving cancels nothing."""
         if isinstance(body, bytes):
             return
-        self._running = False
+        self._running, self._hold = False, None
         try:
             await body.aclose()
         except Exception as fault:  # noqa: BLE001 - the stream breaks its promise not to raise

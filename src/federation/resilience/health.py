@@ -178,6 +178,16 @@ class HealthBoard:
             return True
         return entry.breaker.is_closed and entry.retries.spend(entry.begun, now_s)
 
+    def may_return(self, deployment: str, now_s: float) -> bool:
+        """Whether the deployment may be asked once more where all others have failed, too;
+        counts it. An open circuit keeps nobody away then, for the least doubtful is asked; in a
+        half-open one the probe is to decide."""
+        entry = self._entries.get(deployment)
+        if entry is None:
+            return True
+        half = entry.breaker.state(now_s) is Circuit.HALF_OPEN
+        return not half and entry.retries.spend(entry.begun, now_s)
+
     def end(self, deployment: str) -> None:
         """An attempt is over, however it ended; `note` says what came of it."""
         entry = self._entries.get(deployment)
@@ -281,6 +291,7 @@ class HealthBoard:
         entry.checked_s = now_s
         expire(entry.samples, now_s)
         live, index, prior = self._live, entry.index, entry.prior
+        live.version += 1
         self._show(entry, now_s)
         first = [s.first_ms for s in entry.samples if s.first_ms >= 0.0]
         rates = [s.tokens_per_s for s in entry.samples if s.tokens_per_s > 0.0]
@@ -319,7 +330,7 @@ def _sample(measure: Measure, now_s: float, prior: Speed) -> Sample:
     total, first, tokens = measure.total_ms, measure.first_byte_ms, measure.output_tokens
     writing = total - first
     if first > 0.0 and writing >= _STREAMED * total:
-        rate = 1000.0 * tokens / writing if tokens >= _FEW_TOKENS else -1.0
+        rate = 1000.0 * tokens / max(writing, 0.001) if tokens >= _FEW_TOKENS else -1.0
         return Sample(now_s, first, total, rate)
     if tokens < _FEW_TOKENS:
         return Sample(now_s, total, total, -1.0)

@@ -19,6 +19,7 @@ from federation.errors import (
     UpstreamMissing,
     UpstreamRateLimited,
     UpstreamRejected,
+    UpstreamTimeout,
 )
 
 RETRIES = 2
@@ -32,6 +33,9 @@ _COOL_LIMIT_S = 3600.0
 _COOL_LIMITED_S = 1.0
 _COOL_DENIED_S = 60.0
 _COOL_MISSING_S = 300.0
+SECOND_LAP_S = 30.0
+"""The age of a call, or of a break in its stream, up to which it waits for who was silent before:
+what the playbook gives a call."""
 _OF_THE_CREDENTIAL = (401, 402)
 """Unknown key and no funds, whatever is asked for; a 403 may be about one model."""
 
@@ -83,7 +87,7 @@ class Tries:
         self._here = 0
 
     def return_(self) -> None:
-        """Who failed before is asked from here on, each once and without retries."""
+        """Who failed before is asked from here on (`SecondLap`), each once, without retries."""
         self._here = RETRIES
 
     def after(self, error: UpstreamError, rng: Random, *, last: bool) -> Action:
@@ -123,10 +127,41 @@ def recover(error: UpstreamError, tries: int, rng: Random) -> Action:
     return Fallback()
 
 
-def may_mend(error: UpstreamError) -> bool:
-    """Whether a deployment that failed like this may be well again when all others have failed
-    too: it answered something. Who was silent is never asked twice (SPEC 5), nor who said when
-    to come back, nor who refuses."""
+class SecondLap:
+    """Who is asked once more when all have failed: first those that answered something and may be
+    well again by now, then those that were silent, while there is time for as long a silence.
+
+    Silence is never answered with a retry: everybody else is asked before (SPEC 5). Who said when
+    to come back, and who refuses, is not asked again at all.
+    """
+
+    __slots__ = ("_answered", "_silent")
+
+    def __init__(self) -> None:
+        self._answered: dict[int, None] = {}
+        self._silent: dict[int, float] = {}
+
+    def note(self, who: int, error: UpstreamError, took_s: float) -> None:
+        """Somebody failed after so many seconds; what was noted of it before is forgotten."""
+        self._answered.pop(who, None)
+        self._silent.pop(who, None)
+        if isinstance(error, UpstreamTimeout):
+            self._silent[who] = took_s
+        elif _may_be_well(error):
+            self._answered[who] = None
+
+    def order(self, age_s: float, left_s: float) -> list[int]:
+        """Who may be asked again, `age_s` into the call, `left_s` before the client gives up."""
+        found = [*self._answered, *self._silent]
+        return [who for who in found if self.fits(who, age_s, left_s)]
+
+    def fits(self, who: int, age_s: float, left_s: float) -> bool:
+        """Whether there is time for one of them, should it be as silent as before."""
+        took_s = self._silent.get(who)
+        return took_s is None or took_s <= min(SECOND_LAP_S - age_s, left_s)
+
+
+def _may_be_well(error: UpstreamError) -> bool:
     if isinstance(error, UpstreamRateLimited):
         return error.retry_after_s is None
     return isinstance(error, UpstreamFailed | UpstreamGarbled | UpstreamCut)

@@ -40,11 +40,15 @@ class FlowingStream(ByteStream, Protocol):
     A reader that waits costs a future and two turns of the event loop for each piece.
     """
 
-    async def flow(self, write: Callable[[bytes], bool]) -> None:
+    async def flow(
+        self, write: Callable[[bytes], bool], forward: Callable[[bytes], None] | None = None
+    ) -> None:
         """Write what arrives, in order, until `read` must go on.
 
         Returns when `write` said False (the client reads slowly, or is gone), at the end, and
-        at anything out of the ordinary; what `write` was given is never given to `read` again.
+        at anything out of the ordinary; what was written is never given to `read` again.
+        `forward` is for whole chunks with their framing, of a stream that has `hold`: it says
+        nothing, so whoever gave it calls `hold` when no more is wanted.
         """
         ...
 

@@ -161,6 +161,37 @@ class SpoolKeyTaken(msgspec.Struct, frozen=True, tag="spool_key_taken"):
     id: str
 
 
+class NamesAsk(msgspec.Struct, frozen=True, tag="names_ask"):
+    """A worker wants to know what a tenant's pseudonyms are made with."""
+
+    tenant: str
+
+
+class NamesKey(msgspec.Struct, frozen=True, tag="names_key"):
+    """What a tenant's pseudonyms are made with from now on; see `evidence.sealing`."""
+
+    tenant: str
+    key: bytes
+    erased: list[str]
+    """Pseudonyms that stand for nobody any more."""
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"NamesKey({self.tenant})"
+
+
+class NamesSeen(msgspec.Struct, frozen=True, tag="names_seen"):
+    """Users whom calls of a tenant named, by the pseudonyms that stand in their records:
+    control alone keeps that."""
+
+    tenant: str
+    users: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Without who it is."""
+        return f"NamesSeen({self.tenant}, {len(self.users)})"
+
+
 FromWorker = (
     Hello
     | Report
@@ -171,6 +202,8 @@ FromWorker = (
     | LimitAsk
     | LimitUsed
     | LimitHeld
+    | NamesAsk
+    | NamesSeen
 )
 ToWorker = (
     SnapshotFrame
@@ -189,4 +222,5 @@ ToWorker = (
     | LimitsFrame
     | LimitGrant
     | LimitRecall
+    | NamesKey
 )

@@ -8,6 +8,18 @@ from federation.errors import UpstreamError
 from federation.schema.glance import Answer
 
 
+class FormedTap(Protocol):
+    """A tap whose nearly every event needs no reading.
+
+    An event that begins and ends with `form`, and holds neither a quote nor a line break
+    between, says nothing but text: it may go on by itself, counted in `events`, in place of
+    `feed`. An empty end means that none may: the form is not known, or a part of an event is held.
+    """
+
+    form: tuple[bytes, bytes]
+    events: int
+
+
 class StreamTap(Protocol):
     """Reads along while a provider's events are forwarded."""
 

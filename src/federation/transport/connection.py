@@ -157,10 +157,11 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         exchange.moved = True
-        if self.between and exchange.watched is not None:
+        watched = exchange.watched
+        if watched is not None and self.between:
             opening = _OPENINGS.get(len(data))
             if opening is not None and data.startswith(opening) and data.endswith(b"\r\n"):
-                exchange.watched(data[len(opening) : -2])
+                watched(data[len(opening) : -2], data)
                 return
         self._parse(exchange, data)
 

@@ -8,10 +8,10 @@ touches the connection after `connection` has become None.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, UpstreamGarbled
+from federation.ports import Arrived
 from federation.schema.http import Headers
 from federation.transport.decoding import BadCoding, Decoder
 
@@ -100,14 +100,14 @@ class Exchange:
         self.failure: tuple[type[UpstreamError], str] | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.decoder: Decoder | None = None
-        self.watched: Callable[[bytes], None] | None = None
+        self.watched: Arrived | None = None
 
     @property
     def open(self) -> bool:
         """More may arrive: neither the end nor a failure is known yet."""
         return self.connection is not None
 
-    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
+    def watch(self, arrived: Arrived | None) -> bool:
         """Give `arrived` what comes, and `b""` at the end and at a failure; None ends that.
 
         False where this answer can only be read, because it must be decoded.

@@ -21,6 +21,7 @@ from federation.gateway.deciding import decide_operation, nobody_else
 from federation.gateway.funding import fund_operation
 from federation.gateway.guarded_bodies import PICTURES, WORDLESS, checked_answer
 from federation.gateway.guarded_events import GuardedEvents
+from federation.gateway.kept import Kept
 from federation.gateway.opening import opened
 from federation.gateway.operations.asking import Asking, Reading, all_of, ask
 from federation.gateway.operations.endpoint import BIG
@@ -28,7 +29,7 @@ from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.safeguards import off_loop
 from federation.gateway.sending import send
-from federation.gateway.stream import AnswerStream, Kept
+from federation.gateway.stream import AnswerStream
 from federation.gateway.trying import first_answer, leased
 from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange

@@ -159,7 +159,9 @@ class KeptStream:
             if out:
                 return out
 
-    async def flow(self, write: Callable[[bytes], bool]) -> None:
+    async def flow(
+        self, write: Callable[[bytes], bool], _: Callable[[bytes], None] | None = None
+    ) -> None:
         """Hand events on as they arrive, up to the end of the response."""
         flow = getattr(self._inner, "flow", None)
         keeper = self._keeper

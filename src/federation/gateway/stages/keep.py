@@ -14,6 +14,7 @@ import msgspec
 from federation.domain.routes import PayloadKeeping
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Call, Handler
+from federation.gateway.names import user_of
 from federation.gateway.stream import AnswerStream
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations
@@ -120,8 +121,7 @@ class Heard:
 
 def subject_of(call: AnyCall) -> str:
     """Whose content it is: a user's, else the key's."""
-    glance, key = call.glance, call.key
-    return glance.ask.user or glance.user or key.user or f"key:{key.id}"
+    return user_of(call.key, call.glance) or f"key:{call.key.id}"
 
 
 def _said(call: AnyCall) -> bytes:

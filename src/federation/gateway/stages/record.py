@@ -1,9 +1,9 @@
 """Record: every call leaves a `started` and exactly one `ended` line in the journal.
 
 The trap is the order of things. `started` is written while the provider works: it is
-scheduled before the dispatcher runs and executes at its first wait. `ended` is written
-before the last byte of the answer, in one synchronous step, so no cancellation can come
-between an answer and its record.
+scheduled before the dispatcher runs and executes at its first wait, with those of all calls
+that began in the same turn of the loop. `ended` is written before the last byte of the answer,
+in one synchronous step, so no cancellation can come between an answer and its record.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
+from federation.gateway.names import Names, user_of
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
@@ -32,12 +33,16 @@ class Recorder:
         meter: Meter,
         tell: Callable[[CallEnded], None],
         clock: Callable[[], float],
+        names: Names,
     ) -> None:
+        self._names = names
         self._journal = journal
         self._meter = meter
         self._tell = tell
         self._clock = clock
         self._broken = False
+        self._due: list[AnyCall] = []
+        """Calls whose beginning goes on record with the next turn of the loop, in one write."""
 
     async def __call__(self, call: C, following: Handler[C]) -> ClientReply:
         """Pass the call on and write what became of it.
@@ -46,91 +51,74 @@ class Recorder:
         spent where the journal is already known to be broken, else in place of the answer.
         """
         if self._broken:
-            self._begin(call)
-            begun = None
+            self._append(started(call))
         else:
-            begun = asyncio.get_running_loop().call_soon(self._begin_later, call)
+            if not self._due:
+                asyncio.get_running_loop().call_soon(self._begin_due)
+            self._due.append(call)
         try:
+            if user_of(call.key, call.glance) and not self._names.knows(call.key.tenant):
+                await self._names.fetch(call.key.tenant)
             reply = await following(call)
         except asyncio.CancelledError:
-            self._leave(call, begun)
+            self._leave(call)
             raise
         except FederationError as error:
             error.call_id = call.id
             error.attempts = call.account.tried
-            self._close(call, "error", error.status, error.code, begun)
+            self._close(call, "error", error.status, error.code)
             raise
         except BaseException:
-            self._close(call, "error", 500, "internal_error", begun)
+            self._close(call, "error", 500, "internal_error")
             raise
         body = reply.body
         if isinstance(body, AnswerStream):
             body.on_end.append(self._closer(call, reply.status))
         else:
-            self._close(call, "ok", reply.status, "", None)
+            self._close(call, "ok", reply.status, "")
         return reply
 
     def _closer(self, call: AnyCall, status: int) -> Callable[[str, FederationError | None], None]:
         def close(outcome: str, error: FederationError | None) -> None:
             code = error.code if error is not None else ""
             if outcome == "canceled":
-                self._leave(call, None)
+                self._leave(call)
             else:
-                self._close(call, outcome, status, code, None)
+                self._close(call, outcome, status, code)
 
         return close
 
-    def _begin_later(self, call: AnyCall) -> None:
-        if call.account.closed:
+    def _begin_due(self) -> None:
+        due, self._due = self._due, []
+        records = [started(call) for call in due if not call.account.closed]
+        if not records:
             return
         try:
-            self._begin(call)
+            self._journal.extend(records)
         except EvidenceUnwritable:
-            # The answer is still to come; `ended` will refuse it if the journal stays broken.
-            self._meter.add(metrics.JOURNAL_ERRORS, ())
+            # The answers are still to come; `ended` will refuse them if the journal stays broken.
+            self._broken = True
+            self._meter.add(metrics.JOURNAL_ERRORS, (), len(records))
+        else:
+            self._broken = False
 
-    def _begin(self, call: AnyCall) -> None:
-        glance = call.glance
-        call.account.begun = True
-        self._append(
-            CallStarted(
-                call=call.id,
-                at_ms=call.started_ms,
-                tenant=call.key.tenant,
-                key=call.key.id,
-                operation=call.operation,
-                requested=glance.model or "auto",
-                deployment=call.account.deployment,
-                stream=glance.stream,
-            )
-        )
-
-    def _close(
-        self,
-        call: AnyCall,
-        outcome: str,
-        status: int,
-        error: str,
-        begun: asyncio.Handle | None,
-    ) -> None:
+    def _close(self, call: AnyCall, outcome: str, status: int, error: str) -> None:
         account = call.account
         if account.closed:
             return
         account.closed = True
-        if begun is not None:
-            begun.cancel()
         if account.refusals and not account.begun:
             # An auditor follows a refusal from its beginning, though it took no time.
-            self._begin(call)
+            self._append(started(call))
         elapsed = self._clock() - call.started
-        record = ended(call, outcome, status, error, elapsed * 1000.0)
+        record = ended(call, outcome, status, error, elapsed * 1000.0, self._names)
         self._append(record)
         self._tell(record)
 
-    def _leave(self, call: AnyCall, begun: asyncio.Handle | None) -> None:
+    def _leave(self, call: AnyCall) -> None:
         """Close the account of a client that hung up: nobody is left to be refused."""
         try:
-            self._close(call, "canceled", CLIENT_LEFT, "client_left", begun)
+            self._close(call, "canceled", CLIENT_LEFT, "client_left")
         except EvidenceUnwritable:
             self._meter.add(metrics.JOURNAL_ERRORS, ())
 
@@ -143,9 +131,28 @@ class Recorder:
         self._broken = False
 
 
-def ended(call: AnyCall, outcome: str, status: int, error: str, duration_ms: float) -> CallEnded:
+def started(call: AnyCall) -> CallStarted:
+    """The line that says that a call is under way; its beginning counts as on record."""
+    call.account.begun = True
+    glance, key = call.glance, call.key
+    return CallStarted(
+        call.id,
+        call.started_ms,
+        key.tenant,
+        key.id,
+        call.operation,
+        glance.model or "auto",
+        call.account.deployment,
+        glance.stream,
+    )
+
+
+def ended(
+    call: AnyCall, outcome: str, status: int, error: str, duration_ms: float, names: Names
+) -> CallEnded:
     """The line that closes a call's account."""
-    account, glance, key, ask = call.account, call.glance, call.key, call.glance.ask
+    account, glance, key = call.account, call.glance, call.key
+    user, session, tags = names.told(key, glance)
     guarding, governed = account.guarding, account.governed
     # By place: to pass thirty names costs as much as the rest of this function.
     return CallEnded(
@@ -170,9 +177,9 @@ def ended(call: AnyCall, outcome: str, status: int, error: str, duration_ms: flo
         tuple(account.attempts),
         account.decision,
         account.simulated,
-        ask.tags,
-        ask.session,
-        ask.user or glance.user or key.user,
+        tags,
+        session,
+        user,
         key.team,
         guarding.findings() if guarding is not None else {},
         account.mended,

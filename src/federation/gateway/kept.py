@@ -1,0 +1,58 @@
+"""What came of an answer, kept for the case that it breaks.
+
+Events look alike, so what has grown long is packed: it takes a twentieth of the room. The trap
+is a small piece's price: to measure each costs more than to keep it, so small ones may be put
+into `fresh` without, and are weighed a few dozen at a time.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+_BATCH = 64 * 1024
+_MOST = 16 * 1024 * 1024
+_UNWEIGHED = 64
+"""Pieces that may come between two looks at their size."""
+
+
+class Kept:
+    """The pieces of one answer, in order."""
+
+    __slots__ = ("_packed", "_size", "due", "fresh", "whole")
+
+    def __init__(self) -> None:
+        self.fresh: list[bytes] = []
+        """What was kept last. Whoever appends to it calls `weigh` once it is `due` long."""
+        self.due = _UNWEIGHED
+        self._packed: list[bytes] = []
+        self._size = 0
+        self.whole = True
+        """False for an answer too long to be kept: it cannot be mended."""
+
+    def add(self, data: bytes) -> None:
+        """Keep a piece of any size."""
+        self.fresh.append(data)
+        self._size += len(data)
+        if self._size > _BATCH:
+            self._pack()
+
+    def weigh(self) -> None:
+        """See how much there is by now."""
+        self._size = sum(map(len, self.fresh))
+        self.due = len(self.fresh) + _UNWEIGHED
+        if self._size > _BATCH:
+            self._pack()
+
+    def pieces(self) -> list[bytes]:
+        """All that was kept, in order."""
+        return [*map(zlib.decompress, self._packed), *self.fresh]
+
+    def _pack(self) -> None:
+        if len(self._packed) * _BATCH >= _MOST:
+            self.whole = False
+            self._packed.clear()
+        elif self.whole:
+            self._packed.append(zlib.compress(b"".join(self.fresh), 1))
+        self.fresh.clear()
+        self.due = _UNWEIGHED
+        self._size = 0
