@@ -83,6 +83,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("DELETE", "/v1/admin/data/holds/{hold}"): Permission.CHANGE_DATA,
     ("GET", "/v1/admin/data/erasures"): Permission.READ_DATA,
     ("POST", "/v1/admin/data/erasures"): Permission.CHANGE_DATA,
+    ("POST", "/v1/admin/data/names"): Permission.READ_TENANCY,
     ("GET", "/v1/admin/data/keys"): Permission.READ_DATA,
     ("POST", "/v1/admin/data/keys/rotate"): Permission.CHANGE_DATA,
     ("POST", "/v1/providers/{provider}/enable"): Permission.CHANGE_PROVIDERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from federation.api.analytics_models import (
     SpentView,
     UserStatsView,
 )
+from federation.api.names import shown, subjects
 from federation.api.tenancy_lists import Cursor, Pages
 from federation.control.analytics import Against, AnalyticsDesk, CostLine, CostWish
 from federation.control.analytics_times import moment, said, stretch, zone_of
@@ -65,20 +67,22 @@ async def get_costs(
     desk, zone = control.analytics, zone_of(timezone)
     start_ms, end_ms = stretch(start_date, end_date, zone, desk.now_ms())
     names = _names(group_by or [])
-    asked = {"team": team, "user": user, "key": key}
+    asked = {"team": team, "key": key}
     asked |= {"provider": provider, "model": model, "tag": tag}
     where = tuple((name, value) for name, value in asked.items() if value is not None)
-    pages = Pages(control, asker, "costs", tenant, sort, repr((names, where, zone.key)))
+    pages = Pages(control, asker, "costs", tenant, sort, repr((names, where, user, zone.key)))
     query = CostQuery(start_ms, end_ms, reach(asker, tenant), names, where, zone.key)
-    wish = CostWish(query, baseline, sort == "cost", limit, pages.after(cursor))
+    users = () if user is None else await subjects(control, query.tenant, user)
+    wish = CostWish(query, baseline, sort == "cost", limit, pages.after(cursor), users)
     page = await desk.costs(wish)
+    people = await shown(control, asker, tenant, _people(page.lines, names))
     return CostsView(
         start=moment(start_ms, zone),
         end=moment(end_ms, zone),
         timezone=zone.key,
         group_by=list(names),
         baseline=baseline,
-        data=[_cost(line, names, zone) for line in page.lines],
+        data=[_cost(line, names, zone, people) for line in page.lines],
         total=_cost(page.total, (), zone),
         next=pages.next(page.end),
     )
@@ -115,20 +119,30 @@ async def get_lines(
     timezone: Zone = "UTC",
     tenant: Annotated[str | None, Query(max_length=128)] = None,
     kind: Literal["calls", "attempts"] = "calls",
+    user: Value = None,
     limit: Annotated[int, Query(ge=1, le=5000, description="Calls, however many attempts.")] = 1000,
     cursor: Cursor = None,
 ) -> LinesView:
-    """The ledger line by line, for export: calls that ended or were lost, or their attempts."""
+    """The ledger line by line, for export: calls that ended or were lost, or their attempts.
+    Users stand in it by their pseudonyms: nothing can be erased from a file that was taken away.
+    """
     desk, zone = control.analytics, zone_of(timezone)
     start_ms, end_ms = stretch(start_date, end_date, zone, desk.now_ms())
     pages = Pages(control, asker, "lines", tenant)
+    seen = reach(asker, tenant)
+    users = None if user is None else await subjects(control, seen, user)
     place = pages.after(cursor)
     after = int(place[0]) if place else 0
-    entries = await desk.lines(LineQuery(start_ms, end_ms, reach(asker, tenant), after, limit))
+    entries = await desk.lines(LineQuery(start_ms, end_ms, seen, after, limit))
     return LinesView(
         start=moment(start_ms, zone),
         end=moment(end_ms, zone),
-        data=[view for entry in entries for view in line_views(entry, kind)],
+        data=[
+            view
+            for entry in entries
+            for view in line_views(entry, kind)
+            if users is None or view.user in users
+        ],
         next=pages.next((entries[-1].n,) if len(entries) == limit else None),
     )
 
@@ -156,11 +170,27 @@ def _usd(nano: int) -> str:
     return str(nano_to_usd(nano))
 
 
-def _cost(line: CostLine, names: tuple[str, ...], zone: ZoneInfo) -> CostView:
+def _people(lines: Iterable[CostLine], names: tuple[str, ...]) -> list[str]:
+    """The users of groups, as records call them."""
+    if "user" not in names:
+        return []
+    place = names.index("user")
+    return [str(line.group[place]) for line in lines]
+
+
+def _cost(
+    line: CostLine,
+    names: tuple[str, ...],
+    zone: ZoneInfo,
+    people: Mapping[str, str] | None = None,
+) -> CostView:
     s = line.sums
     pairs = zip(names, line.group, strict=True)
+    group = {name: said(name, value, zone) for name, value in pairs}
+    if people and "user" in group:
+        group["user"] = people.get(str(group["user"]), group["user"])
     return CostView(
-        group={name: said(name, value, zone) for name, value in pairs},
+        group=group,
         calls=s.calls,
         failed_calls=s.failed,
         attempts=s.attempts,

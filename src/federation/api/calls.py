@@ -19,9 +19,10 @@ from federation.api.models import (
     StatsView,
     UsageView,
 )
+from federation.api.names import revealed
 from federation.control.permissions import tenant_seen
 from federation.domain.money import nano_to_usd
-from federation.schema.records import AttemptRecord, CallEnded, CallStarted
+from federation.schema.records import AttemptRecord, CallEnded, CallStarted, Decision
 from federation.schema.usage import Usage
 from federation.storage.entries import LOST, CallEntry, CallFilter, Sum
 
@@ -45,6 +46,7 @@ async def list_calls(
     wanted = CallFilter(tenant_seen(asker), limit, before, outcome, key, deployment)
     entries = await control.ledger.page(wanted)
     following = entries[-1].n if len(entries) == limit else None
+    entries = await revealed(control, asker, None, entries)
     return CallList(
         data=[CallView.model_validate(_call(entry)) for entry in entries], next=following
     )
@@ -53,14 +55,15 @@ async def list_calls(
 @router.get("/v1/calls/{call}")
 async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryView:
     """One call with its attempts and decision; what `x-federation-call-id` names."""
-    entry = await control.ledger.find(call, tenant_seen(asker))
+    found = await control.ledger.find(call, tenant_seen(asker))
+    (entry,) = await revealed(control, asker, None, [found])
     record = entry.record
     attempts: list[AttemptView] = []
     decision: dict[str, object] | None = None
     ruled: dict[str, object] = {"policies": [], "refusals": {}, "watched": {}}
     if isinstance(record, CallEnded):
         attempts = [_attempt(attempt) for attempt in record.attempts]
-        decision = msgspec.to_builtins(record.decision)
+        decision = _decision(record.decision)
         ruled = {name: getattr(record, name) for name in ruled}
     story = {"attempts": attempts, "decision": decision, **ruled}
     return CallStoryView.model_validate(_call(entry) | story)
@@ -139,6 +142,16 @@ def _usage(usage: Usage) -> UsageView:
         reasoning=usage.reasoning,
         estimated=usage.estimated,
     )
+
+
+def _decision(decision: Decision | None) -> dict[str, object] | None:
+    """A decision with a row for each candidate, in whichever form it was written."""
+    if decision is None:
+        return None
+    rows: list[dict[str, object]] = [msgspec.to_builtins(row) for row in decision.candidates]
+    told: dict[str, object] = msgspec.to_builtins(decision) | {"candidates": rows}
+    told.pop("ranked", None)
+    return told
 
 
 def _attempt(attempt: AttemptRecord) -> AttemptView:

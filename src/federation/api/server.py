@@ -6,6 +6,7 @@ socket that is bound and closed to others already, and leaves signals alone.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -17,7 +18,22 @@ from starlette.types import ASGIApp
 BACKLOG = 256
 
 
+_TICK_S = 1.0
+"""How old the date of an answer may be."""
+
+
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.over = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Once a second, not ten times: an idle gateway's processor may sleep meanwhile."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self.over.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave them to the process, which has more to do at its end than this server."""
@@ -50,6 +66,7 @@ class ApiServer:
     def stop(self) -> None:
         """Take no more requests; `run` returns once those under way are answered."""
         self._server.should_exit = True
+        self._server.over.set()
 
 
 def _listen(path: Path) -> socket.socket:

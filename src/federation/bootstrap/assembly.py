@@ -38,7 +38,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     outermost, so that a call which Admit refuses leaves its line too.
     """
     stages = (
-        Recorder(world.journal, world.meter, world.ended, world.clock),
+        Recorder(world.journal, world.meter, world.ended, world.clock, world.names),
         Limiter(world),
         Admission(world),
     )

@@ -134,6 +134,7 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         oversight=_oversight(ground, keys, providers),
         responses=_responses(ground, pots, contents),
         data=contents.desk,
+        names=contents.names,
         secret_watch=_secret_watch(ground),
         errands=ground.errands,
         run=given.run,

@@ -16,9 +16,11 @@ from sqlalchemy import Engine
 
 from federation.config.settings import SealingSettings
 from federation.control.configuration import Configuration
-from federation.control.custody import Custody, Root
+from federation.control.custody import Custody
+from federation.control.custody_parts import Root
 from federation.control.data_desk import DataDesk
 from federation.control.ledger import Ledger
+from federation.control.names import NamesDesk
 from federation.control.notebook import Notebook
 from federation.control.payload_intake import PayloadIntake
 from federation.control.response_seals import ResponseSeals
@@ -28,6 +30,7 @@ from federation.storage import secrets
 from federation.storage.books import FILES as BOOKS
 from federation.storage.books import open_books
 from federation.storage.engine import Stores
+from federation.storage.names import SqlNames
 from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing import Sealer
@@ -37,10 +40,11 @@ from federation.storage.sealing_roots import FileRoot, MovedRoot
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The desk, and what seals stored responses."""
+    """The desk, what seals stored responses, and who knows whom pseudonyms stand for."""
 
     desk: DataDesk
     seals: ResponseSeals
+    names: NamesDesk
 
 
 def keep_contents(
@@ -82,7 +86,8 @@ def keep_contents(
         clock,
     )
     old = Sealer(secrets.response_key(master))
-    return Contents(desk, ResponseSeals(custody, keys, begun, old))
+    names = NamesDesk(retention, keys, SqlNames(stores.quick), begun, clock)
+    return Contents(desk, ResponseSeals(custody, keys, begun, old), names)
 
 
 def root_of(wished: SealingSettings, directory: Path, environ: Mapping[str, str]) -> Root:

@@ -39,6 +39,7 @@ from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
 from federation.gateway.money import Money
+from federation.gateway.names import Names
 from federation.gateway.payload_box import PayloadBox
 from federation.gateway.purse import Purse
 from federation.gateway.rates import Rates
@@ -50,7 +51,18 @@ from federation.resilience.health import HealthBoard
 from federation.routing.classifier import load as load_classifier
 from federation.routing.request import Memory
 from federation.schema.limits import FromRates
-from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report, SpoolKey
+from federation.schema.link import (
+    Beat,
+    Board,
+    Drain,
+    Hello,
+    LeaseAsk,
+    LeaseGrant,
+    NamesAsk,
+    NamesSeen,
+    Report,
+    SpoolKey,
+)
 from federation.schema.money import FromPurse, ToPurse
 from federation.storage.journal import JournalWriter, writer_name
 from federation.storage.keyring import Keys, internal_key, seal_key
@@ -107,8 +119,7 @@ class Worker:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        started_ms = int(time.time() * 1000)
-        writer = writer_name(options.slot, os.getpid(), started_ms)
+        writer = writer_name(options.slot, os.getpid(), int(time.time() * 1000))
         self._meter = Meter()
         self._transport = Client()
         self._leases = LeaseBook(self._ask, time.time)
@@ -132,12 +143,12 @@ class Worker:
             money=Money(self._purse),
             rates=self._rates,
             payloads=PayloadBox(self._spool),
+            names=Names(self._send_names),
             recognizers=Plugged(os.environ),
         )
         self._desk = assemble(self._world, options.run / "api.sock", writer)
-        self._server = Server(self._desk, ListenerLimits(), render_error, on_fault)
-        self._ready = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._server = Server(self._desk.__call__, ListenerLimits(), render_error, on_fault)
+        self._ready, self._stopping = asyncio.Event(), asyncio.Event()
         self._keyed = self._budgeted = self._limited = False
         self._snapshots: asyncio.Queue[Snapshot] = asyncio.Queue()
         self._link = WorkerLink(
@@ -156,6 +167,7 @@ class Worker:
             on_limits=self._on_limits,
             on_rates=self._rates.accept,
             on_spool_key=self._on_spool_key,
+            on_names=self._world.names.accept,
         )
 
     async def run(self) -> None:
@@ -188,6 +200,7 @@ class Worker:
                 )
         self._report()
         self._purse.tick()
+        self._world.names.flush()
         for task in (*ends, ready):
             task.cancel()
         ended = await asyncio.gather(*ends, ready, return_exceptions=True)
@@ -274,6 +287,9 @@ class Worker:
     def _send_rates(self, message: FromRates) -> bool:
         return self._link.send(message)
 
+    def _send_names(self, message: NamesAsk | NamesSeen) -> bool:
+        return self._link.send(message)
+
     def _on_spool_key(self, key: SpoolKey) -> None:
         self._world.payloads.use(SealingKey(key.id, key.key))
 
@@ -302,6 +318,7 @@ class Worker:
             await asyncio.sleep(PURSE_S)
             self._purse.tick()
             self._rates.tick()
+            self._world.names.flush()
 
     async def _report_for_ever(self) -> None:
         while True:

@@ -120,6 +120,10 @@ def query(
         str | None,
         typer.Option("--verdict", metavar="WORD", help="ok, error, canceled, cut, running, lost."),
     ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="USER", help="A pseudonym; a name while a gateway runs."),
+    ] = None,
     limit: Annotated[
         int,
         typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list."),
@@ -132,7 +136,7 @@ def query(
     from federation.cli import audit_query  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    wanted = audit_query.Wanted(since, until, tenant, actor, model, verdict, limit)
+    wanted = audit_query.Wanted(since, until, tenant, actor, model, verdict, limit, user)
     audit_query.query(Place(config=config, data=data), wanted, as_json=as_json)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from federation.cli import audit_store, output
+from federation.cli.client import Answered
 from federation.cli.db_store import existing
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
@@ -21,6 +24,7 @@ from federation.storage.entries import CallEntry, CallFilter
 
 PAGE = 500
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PSEUDONYM = re.compile(r"p_[0-9a-f]{32}\Z")
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])\Z")
 
 
@@ -35,15 +39,19 @@ class Wanted:
     model: str | None = None
     verdict: str | None = None
     limit: int = 50
+    user: str | None = None
 
 
 def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print the calls."""
     since, until = moment(wanted.since) or 0, moment(wanted.until)
+    users = None if wanted.user is None else _subjects(place, wanted.tenant, wanted.user)
     rows: list[dict[str, Any]] = []
     with existing(place) as stores:
         index = audit_store.index(stores)
         for entry in _calls(SqlCalls(stores.quick), wanted, since, until):
+            if users is not None and getattr(entry.record, "user", "") not in users:
+                continue
             line = index.call(entry.record.call)
             place_n = None if line is None else index.place(line.writer, line.seq)
             rows.append({"entry": place_n, "verdict": entry.outcome} | _shown(entry))
@@ -86,6 +94,21 @@ def moment(text: str | None) -> int | None:
             exit_code=Exit.USAGE,
         ) from None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _subjects(place: Place, tenant: str | None, user: str) -> tuple[str, ...]:
+    """What records call a user: the keys to that are the gateway's."""
+    if _PSEUDONYM.match(user):
+        return (user,)
+    body = {"user": user} | ({} if tenant is None else {"tenant": tenant})
+    try:
+        place = replace(place, url=os.environ.get("FEDERATION_URL"))
+        found = place.gateway().post("/v1/admin/data/names", body)
+    except Answered as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return (user,)
+    return found["subject"], user
 
 
 def _calls(calls: SqlCalls, wanted: Wanted, since: int, until: int | None) -> Iterator[CallEntry]:

@@ -13,7 +13,7 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.settings import Loaded
 from federation.config.templates import starter_files
-from federation.governance.rulebook import Rulebook
+from federation.control.policies_checked import check_policies
 
 
 def init(path: Path, *, force: bool, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
     """Load everything as the gateway would. Raises `ConfigError`."""
     directory = named_directory(config)
     loaded = load(directory, os.environ, catalogue.load(), paths.env_file(directory))
-    Rulebook(loaded.policies, ())  # a condition that cannot be used is found by compiling it
+    check_policies(loaded.policies)
     resolved = resolve_all(loaded)
     warnings = [str(each) for each in (*loaded.warnings, *resolved.warnings)]
     usable = sorted(

@@ -88,6 +88,20 @@ def erasures(
 
 @app.command()
 @guarded
+def name(
+    who: Annotated[str, typer.Argument(metavar="WHO", help="A user, or a pseudonym.")],
+    tenant: OwnTenant = None,
+    *,
+    at: At,
+) -> None:
+    """Tell a user's pseudonym, or whom one stands for; that you asked is put on record."""
+    from federation.cli import data_work  # noqa: PLC0415 - start-up time
+
+    data_work.name(at.place, tenant, who, as_json=at.as_json)
+
+
+@app.command()
+@guarded
 def hold(
     reason: Annotated[str, typer.Argument(metavar="REASON", help="Why, such as a case number.")],
     tenant: OwnTenant = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from federation.cli.client import part
 from federation.cli.place import Place
 
 _PATH = "/v1/admin/data"
+_PSEUDONYM = re.compile(r"p_[0-9a-f]{32}\Z")
 
 
 def list_payloads(place: Place, tenant: str | None, user: str | None, *, as_json: bool) -> None:
@@ -80,6 +82,18 @@ def list_erasures(place: Place, tenant: str | None, *, as_json: bool) -> None:
             for each in found["data"]
         ],
     )
+
+
+def name(place: Place, tenant: str | None, who: str, *, as_json: bool) -> None:
+    """Print a user and the pseudonym."""
+    kind = "subject" if _PSEUDONYM.match(who) else "user"
+    found = place.gateway().post(f"{_PATH}/names", _given({"tenant": tenant, kind: who}))
+    if as_json:
+        output.print_json(found)
+        return
+    user = found["user"] or "nobody who is known: erased, or never named"
+    facts = (("tenant", found["tenant"]), ("user", user), ("pseudonym", found["subject"]))
+    output.facts(facts)
 
 
 def hold(place: Place, tenant: str | None, user: str | None, reason: str, *, as_json: bool) -> None:

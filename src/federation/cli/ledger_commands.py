@@ -43,6 +43,9 @@ Until = Annotated[
 ]
 Zone = Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Of dates: Europe/Berlin.")]
 Tenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="One tenant's only.")]
+User = Annotated[
+    str | None, typer.Option("--user", metavar="USER", help="One user's only; or a pseudonym.")
+]
 What = Annotated[Kind, typer.Option("--kind", help="A line for each call, or for each attempt.")]
 
 
@@ -54,6 +57,7 @@ def show(
     until: Until = None,
     timezone: Zone = "UTC",
     tenant: Tenant = None,
+    user: User = None,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=5000, metavar="N", help="The most to list.")
     ] = 50,
@@ -63,7 +67,7 @@ def show(
     """The first lines of a stretch of time."""
     from federation.cli import ledger_work  # noqa: PLC0415 - start-up time
 
-    wish = ledger_work.Wish(kind.value, since, until, timezone, tenant)
+    wish = ledger_work.Wish(kind.value, since, until, timezone, tenant, user)
     ledger_work.show(at.place, wish, limit, as_json=at.as_json)
 
 
@@ -77,13 +81,14 @@ def export(
     until: Until = None,
     timezone: Zone = "UTC",
     tenant: Tenant = None,
+    user: User = None,
     *,
     at: At,
 ) -> None:
     """Write every line of a stretch of time to a file."""
     from federation.cli import ledger_work  # noqa: PLC0415 - start-up time
 
-    wish = ledger_work.Wish(kind.value, since, until, timezone, tenant)
+    wish = ledger_work.Wish(kind.value, since, until, timezone, tenant, user)
     ledger_work.export(at.place, wish, to, form.value, as_json=at.as_json)
 
 

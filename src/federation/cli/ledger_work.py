@@ -61,10 +61,12 @@ class Wish:
     until: str | None
     timezone: str
     tenant: str | None
+    user: str | None = None
 
     def query(self, limit: int) -> dict[str, object]:
         """The same for the gateway."""
         given = {"start_date": self.since, "end_date": self.until, "tenant": self.tenant}
+        given["user"] = self.user
         found: dict[str, object] = {name: value for name, value in given.items() if value}
         return found | {"kind": self.kind, "timezone": self.timezone, "limit": limit}
 

@@ -18,6 +18,7 @@ from federation.config import policies, policies_tests
 from federation.config.load import load
 from federation.config.policies_names import Names
 from federation.config.settings import Loaded
+from federation.control.policies_checked import check_policies
 from federation.control.snapshots import compile_snapshot
 from federation.domain.catalogue import Deployment
 from federation.domain.policies import Attachment, Mode, Policy
@@ -72,6 +73,7 @@ class _Ground:
 
     def book(self, policies: tuple[Policy, ...]) -> Rulebook:
         """These policies, about what the configuration lists. Raises `ConfigError`."""
+        check_policies(policies)
         return Rulebook(policies, self.deployments, self.loaded.store_regions)
 
 

@@ -10,10 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from federation.control.analytics_ports import AnalyticsStore
 from federation.control.ledger import Ledger
-from federation.control.threads import Errands
+from federation.control.threads import LATER, Errands
 from federation.domain.catalogue import Price
 from federation.domain.snapshot import Snapshot
 from federation.errors import InvalidRequest, Unavailable
@@ -35,6 +36,12 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 10.0
 """How long a question waits for roll-ups that are being made."""
+MOST_WAITING = 32
+"""Questions that wait or are answered at a time. They are answered one after another, so that they
+take one processor at most, of ours or of the database's."""
+
+
+T = TypeVar("T")
 
 Place = tuple[Key, ...]
 
@@ -78,6 +85,8 @@ class CostWish:
     by_cost: bool = False
     limit: int = 100
     after: Place | None = None
+    users: tuple[str, ...] = ()
+    """What records call the user whose calls alone count; none of them is everybody."""
 
 
 class AnalyticsDesk:
@@ -94,8 +103,9 @@ class AnalyticsDesk:
         self._ledger = ledger
         self._snapshot = snapshot
         self._clock = clock
-        # Not one that stands back: somebody waits for it, and it holds locks that others need.
-        self._errands = Errands("analytics")
+        # Somebody waits for it, and more wait for the answers of models.
+        self._errands = Errands("analytics", LATER)
+        self._waiting = 0
         self._current: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:
@@ -103,21 +113,53 @@ class AnalyticsDesk:
         return int(self._clock() * 1000)
 
     async def costs(self, wish: CostWish) -> CostPage:
-        """Exact sums. Raises `InvalidRequest`, and `Unavailable` where calls may be missing."""
+        """Exact sums. Raises `InvalidRequest`, and `Unavailable` where calls may be missing or
+        too many ask."""
         price = None if wish.baseline is None else self._price(wish.baseline)
         await self._ready()
         query = self._rounded(replace(wish.query, banded=price is not None))
-        found = await self._errands.run(self._store.costs, query)
-        whole = replace(query, group_by=())
-        summed = await self._errands.run(self._store.costs, whole)
-        lines = [CostLine(g, *_folded(rows, price)) for g, rows in _groups(found, query).items()]
-        total = CostLine((), *_folded(_groups(summed, whole).get((), {}), price))
-        return _page(lines, total, wish)
+        return await self._ask(self._answered, replace(wish, query=query), price)
+
+    def _answered(self, wish: CostWish, price: Price | None) -> CostPage:
+        """In the thread, all of it: there may be a hundred thousand groups."""
+        query = wish.query
+        found = _groups(self._summed(query, wish.users), query)
+        lines = [CostLine(group, *_folded(bands, price)) for group, bands in found.items()]
+        if "tag" in query.group_by:
+            # A call with two tags is in two groups, and one call all the same.
+            whole = replace(query, group_by=())
+            total = _groups(self._summed(whole, wish.users), whole).get((), {})
+        else:
+            total = _together(found)
+        return _page(lines, CostLine((), *_folded(total, price)), wish)
+
+    def _summed(self, query: CostQuery, users: tuple[str, ...]) -> Costs:
+        if not users:
+            return self._store.costs(query)
+        whole: Costs = {}
+        for user in users:
+            of_one = replace(query, where=(*query.where, ("user", user)))
+            for group, sums in self._store.costs(of_one).items():
+                whole[group] = plus(whole.get(group, ZERO), sums)
+        return whole
+
+    async def _ask(self, errand: Callable[..., T], *args: object) -> T:
+        if self._waiting >= MOST_WAITING:
+            raise Unavailable(
+                "Too many questions about costs are waiting already. Ask again soon.",
+                code="analytics_busy",
+                retry_after_s=5.0,
+            )
+        self._waiting += 1
+        try:
+            return await self._errands.run(errand, *args)
+        finally:
+            self._waiting -= 1
 
     async def lines(self, query: LineQuery) -> list[CallEntry]:
         """Ledger lines, oldest first. Raises `Unavailable` where some may be missing."""
         await self._caught_up()
-        return await self._errands.run(self._store.lines, query)
+        return await self._ask(self._store.lines, query)
 
     async def close(self) -> None:
         """End the thread, once what runs in it is done."""
@@ -176,6 +218,15 @@ def _groups(found: Costs, query: CostQuery) -> dict[Place, dict[int, Sums]]:
         band = int(group[width]) if query.banded else 0
         groups.setdefault(group[:width], {})[band] = sums
     return groups
+
+
+def _together(groups: dict[Place, dict[int, Sums]]) -> dict[int, Sums]:
+    """Band to sums of all groups."""
+    whole: dict[int, list[Sums]] = {}
+    for bands in groups.values():
+        for band, sums in bands.items():
+            whole.setdefault(band, []).append(sums)
+    return {band: Sums(*map(sum, zip(*each, strict=True))) for band, each in whole.items()}
 
 
 def _folded(bands: dict[int, Sums], price: Price | None) -> tuple[Sums, Against | None]:

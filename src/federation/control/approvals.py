@@ -19,6 +19,7 @@ from federation.control import file_policies
 from federation.control.configuration import Configuration
 from federation.control.file_policies import FilePolicies
 from federation.control.notebook import Notebook
+from federation.control.policies_checked import check_policies
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.approvals import (
@@ -44,7 +45,6 @@ from federation.errors import (
 )
 from federation.evidence.records import PolicyMoved
 from federation.governance import diff as compared
-from federation.governance.rulebook import Rulebook
 from federation.storage.approvals import SqlApprovals, SqlPolicyVersions
 from federation.storage.secrets import new_id
 
@@ -292,7 +292,7 @@ class ApprovalDesk:
             raise InvalidRequest("Propose one policy at a time.", param="policy")
         if not problems:
             try:
-                Rulebook(found, ())
+                check_policies(found)
             except ConfigError as error:
                 problems += error.problems
         if problems:

@@ -14,11 +14,11 @@ from pathlib import Path
 from federation.config.settings import Loaded
 from federation.config.watch import Fingerprint
 from federation.control.frames import pack_snapshot
+from federation.control.policies_checked import check_policies
 from federation.control.ports import OverrideStore, VersionStore
 from federation.control.snapshots import compile_snapshot, without_secrets
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError, Problem
-from federation.governance.rulebook import Rulebook
 from federation.storage.entries import ConfigVersion
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Configuration:
 def _check(loaded: Loaded, before: Loaded | None = None) -> None:
     """Refuse policies that cannot be compiled, and that all of them are gone: a volume that is
     not mounted looks just like a decision. Raises `ConfigError`."""
-    Rulebook(loaded.policies, ())
+    check_policies(loaded.policies)
     gone = before is not None and before.policies and not loaded.policies
     if gone and loaded.policies_required is not False:
         message = (

@@ -28,6 +28,7 @@ from federation.control.ledger import Ledger
 from federation.control.limiting import Limiting
 from federation.control.link_server import LinkServer
 from federation.control.money import Money
+from federation.control.names import NamesDesk
 from federation.control.oversight import Oversight
 from federation.control.providers import ProviderDesk
 from federation.control.replicas import Replicas
@@ -78,6 +79,7 @@ class Control:
     evidence: EvidenceTask | None = None
     replicas: Replicas | None = None
     data: DataDesk | None = None
+    names: NamesDesk | None = None
     secret_watch: SecretWatch | None = None
     errands: Errands
     workers: int
@@ -97,6 +99,7 @@ class Control:
             on_joined=self.money.watch.joined,
             on_rates=self.limits.hear,
             on_left=self.limits.rates.left,
+            on_names=lambda message: None if self.names is None else self.names.hear(message),
         )
         self._allowances = Allowances()
         self._leases_file = run / "leases"
@@ -119,6 +122,8 @@ class Control:
             self.data.spool_keys.taken = lambda: {
                 each.hello.writer: each.spool_key for each in self.link.sessions
             }
+        if self.names is not None:
+            self.names.publish = self.link.publish_names
         oversight, evidence = self.oversight, self.evidence
         for desk in (self.providers, self.fleet.nodes, self.fleet.overflow, oversight.approvals):
             desk.publish = self.publish_snapshot
@@ -146,6 +151,8 @@ class Control:
             self._tasks.append(asyncio.create_task(self.evidence.follow()))
         if self.data is not None:
             self._tasks.append(asyncio.create_task(self.data.follow()))
+        if self.names is not None:
+            self._tasks.append(asyncio.create_task(self.names.follow()))
         if self.secret_watch is not None:
             self._tasks.append(asyncio.create_task(self.secret_watch.follow(self.reload)))
         if self.replicas is not None:
@@ -184,6 +191,8 @@ class Control:
             if self.replicas is not None:
                 await self.replicas.close()
             self.responses.close()
+            if self.names is not None:
+                await self.names.close()
             if self.data is not None:
                 await self.data.close()
             if self.secret_watch is not None:

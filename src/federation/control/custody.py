@@ -10,15 +10,16 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from federation.control.custody_parts import Naming, Root, bound
 from federation.errors import NotFound, Unavailable
 from federation.evidence.sealing import (
     KEY_BYTES,
@@ -28,7 +29,7 @@ from federation.evidence.sealing import (
     SealingKey,
     Unsealable,
     key_named,
-    pseudonym,
+    pseudonym_now,
     seal,
     unseal,
 )
@@ -43,31 +44,14 @@ KEPT: Final = 10_000
 """Keys held open."""
 LOOK_MS: Final = 5_000
 """How long a key may still be sealed with that another replica has destroyed."""
+FOR_EVER: Final = "ever"
+"""The period of a key that lasts until its person is erased."""
+_END_MS: Final = 253_402_214_400_000
+"""The last day of the year 9999."""
+NAMES_TABLE: Final = "names"
 _DAY_MS: Final = 86_400_000
 _QUICK: Final = 1
 """A level of compression: conversations shrink to a third at the price of a copy."""
-
-
-class Root(Protocol):
-    """The key above all others, wherever it is: a file, a Vault, or a key management service
-    for which this is the interface. All of it may block, and raises `Unavailable`."""
-
-    def version(self) -> str:
-        """The version that wraps now."""
-        ...
-
-    def wrap(self, key: bytes, bound: bytes) -> tuple[str, bytes]:
-        """The version that did it, and the key in a form that only it opens. `bound` must be
-        given again, byte for byte, to open it."""
-        ...
-
-    def unwrap(self, version: str, wrapped: bytes, bound: bytes) -> bytes:
-        """The key again, whatever version wrapped it."""
-        ...
-
-    def rotate(self) -> str:
-        """Make the next version; older ones still unwrap."""
-        ...
 
 
 class KeyGone(Exception):
@@ -114,7 +98,7 @@ class Custody:
         self._lock = RLock()
         self._opened: OrderedDict[str, SealingKey] = OrderedDict()
         self._in_use: OrderedDict[tuple[str, str, str], _InUse] = OrderedDict()
-        self._names: dict[str, SealingKey] = {}
+        self._names: dict[str, Naming] = {}
 
     def open(self) -> list[str]:
         """Destroy again what a restored backup brought back; the keys that it was. Raises
@@ -138,23 +122,59 @@ class Custody:
             self._store.close()
 
     def name(self, tenant: str, subject: str) -> str:
-        """A person's pseudonym; the same as long as the tenant's key for names lives."""
+        """A person's pseudonym; the same until they are erased, and as long as the tenant's key
+        for names lives."""
+        naming = self.naming(tenant)
+        return pseudonym_now(naming.key.key, subject, naming.erased)
+
+    def naming(self, tenant: str) -> Naming:
+        """What a tenant's pseudonyms are made with; the key is made at the first need."""
         with self._lock:
-            key = self._names.get(tenant)
-            if key is None:
+            now_ms = self._now_ms()
+            known = self._names.get(tenant)
+            if known is None:
                 if not self._store.living(NAMES, tenant, most=1):
                     self._make(NAMES, tenant)
                 # The first there is: another replica may have made one in the same moment.
                 (entry,) = self._store.living(NAMES, tenant, most=1)
-                key = self._names[tenant] = self._open(entry)
-            return pseudonym(key.key, subject)
+                erased = frozenset(self._store.erased(tenant))
+                known = self._names[tenant] = Naming(self._open(entry), erased, now_ms)
+            elif now_ms - known.looked_ms > LOOK_MS:
+                known.erased, known.looked_ms = frozenset(self._store.erased(tenant)), now_ms
+            return known
+
+    def look_again(self) -> None:
+        """Somebody was erased: see who it was at the next need."""
+        with self._lock:
+            for naming in self._names.values():
+                naming.looked_ms = 0
+
+    def seal_names(self, tenant: str, names: Mapping[str, str]) -> dict[str, bytes]:
+        """Names by their pseudonyms, each sealed with a key that is destroyed with its person's
+        others, and not before."""
+        with self._lock:
+            found = self._store.of_period(tenant, FOR_EVER, names)
+            parent = self._store.newest(TENANT, tenant) or self._make(TENANT, tenant)
+            made = [
+                self._wrapped(parent, DATA, tenant, subject, FOR_EVER)
+                for subject in names
+                if subject not in found
+            ]
+            self._store.add_all([entry for entry, _ in made])
+            keys = {entry.subject: key for entry, key in made}
+            keys |= {subject: self._open(entry) for subject, entry in found.items()}
+        rows = {subject: Row(tenant, NAMES_TABLE, subject) for subject in names}
+        return {
+            subject: seal(keys[subject], row, names[subject].encode(), _nonce())
+            for subject, row in rows.items()
+        }
 
     def seal(self, row: Row, subject: str, at_ms: int, until_ms: int, content: bytes) -> bytes:
         """Seal a content of a person (by pseudonym) that is wanted until `until_ms`."""
         with self._lock:
             key = self._data_key(row.tenant, subject, at_ms, until_ms)
         packed = zlib.compress(content, _QUICK)
-        return seal(key, row, packed, secrets.token_bytes(NONCE_BYTES))
+        return seal(key, row, packed, _nonce())
 
     def content(self, row: Row, sealed: bytes) -> bytes:
         """What `seal` sealed. Raises `KeyGone` where its key was destroyed, and `Unsealable`."""
@@ -248,7 +268,7 @@ class Custody:
             now = waiting if most is None else waiting[:most]
             changed = []
             for entry in now:
-                parent, wrapped = self._root.wrap(self._open(entry).key, _bound(entry))
+                parent, wrapped = self._root.wrap(self._open(entry).key, bound(entry))
                 changed.append((entry.id, parent, wrapped))
             self._store.rewrap(changed)
             return self._standing(None, version, len(now), len(waiting) - len(now))
@@ -305,38 +325,49 @@ class Custody:
 
     def _make(self, kind: str, tenant: str, subject: str = "", period: str = "") -> KeyEntry:
         """A new key, wrapped and kept. It is younger than all of its kind."""
-        parent = None
         if kind in (DATA, NAMES):
             parent = self._store.newest(TENANT, tenant) or self._make(TENANT, tenant)
-        before = self._store.newest(kind, tenant, subject, period)
-        at_ms = self._now_ms() if before is None else max(self._now_ms(), before.created_ms + 1)
-        bare = KeyEntry(new_id("seal"), kind, tenant, subject, period, "", b"", at_ms)
-        key = secrets.token_bytes(KEY_BYTES)
-        if parent is None:
-            version, wrapped = self._root.wrap(key, _bound(bare))
+            entry, made = self._wrapped(parent, kind, tenant, subject, period)
         else:
-            version, wrapped = parent.id, self._wrap(parent, bare, key)
-        entry = KeyEntry(bare.id, kind, tenant, subject, period, version, wrapped, at_ms)
-        self._store.add(entry)
-        self._keep(SealingKey(entry.id, key))
+            entry, made = self._wrapped(None, kind, tenant, subject, period)
+        if self._store.add(entry, first=kind == NAMES):
+            self._keep(made)
         return entry
 
+    def _wrapped(
+        self, parent: KeyEntry | None, kind: str, tenant: str, subject: str, period: str
+    ) -> tuple[KeyEntry, SealingKey]:
+        """A new key as it is kept, wrapped by this one or by the root, and as it is used."""
+        key = secrets.token_bytes(KEY_BYTES)
+        at_ms, until_ms = self._now_ms(), 0
+        if period == FOR_EVER:
+            until_ms = _END_MS
+        else:
+            before = self._store.newest(kind, tenant, subject, period)
+            at_ms = at_ms if before is None else max(at_ms, before.created_ms + 1)
+        bare = KeyEntry(new_id("seal"), kind, tenant, subject, period, "", b"", at_ms, until_ms)
+        if parent is None:
+            version, wrapped = self._root.wrap(key, bound(bare))
+        else:
+            version, wrapped = parent.id, self._wrap(parent, bare, key)
+        return replace(bare, parent=version, wrapped=wrapped), SealingKey(bare.id, key)
+
     def _wrap(self, parent: KeyEntry, entry: KeyEntry, key: bytes) -> bytes:
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + AESGCM(self._open(parent).key).encrypt(nonce, key, _bound(entry))
+        nonce = _nonce()
+        return nonce + AESGCM(self._open(parent).key).encrypt(nonce, key, bound(entry))
 
     def _open(self, entry: KeyEntry) -> SealingKey:
         found = self._opened.get(entry.id)
         if found is not None:
             return found
         if entry.kind in (TENANT, SPOOL):
-            key = self._root.unwrap(entry.parent, entry.wrapped, _bound(entry))
+            key = self._root.unwrap(entry.parent, entry.wrapped, bound(entry))
         else:
             parent = self.key(entry.parent)
             wrapped = entry.wrapped
             try:
                 key = AESGCM(parent.key).decrypt(
-                    wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bound(entry)
+                    wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], bound(entry)
                 )
             except InvalidTag:
                 message = f"The sealing key {entry.id} does not open: the store was changed."
@@ -365,8 +396,5 @@ class Custody:
         return int(self._clock() * 1000)
 
 
-def _bound(entry: KeyEntry) -> bytes:
-    """What a wrapped key is bound to. Its wrapper is bound by being the only one that opens."""
-    parts = (entry.id, entry.kind, entry.tenant, entry.subject, entry.period)
-    encoded = [part.encode() for part in parts]
-    return b"federation/wrapped/1" + b"".join(b"/%d/%b" % (len(each), each) for each in encoded)
+def _nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)

@@ -257,7 +257,7 @@ class DataDesk:
         if not self._begun():
             return
         if not self._open:
-            self._retention.open()
+            self._retention.ensure()
             self._open = True
         if self._wanted() and self.spool_keys.due():
             self._new_spool_key()

@@ -42,6 +42,9 @@ from federation.schema.link import (
     LeaseGrant,
     LimitsFrame,
     Measure,
+    NamesAsk,
+    NamesKey,
+    NamesSeen,
     Report,
     SnapshotFrame,
     SpoolKey,
@@ -86,7 +89,8 @@ class LinkServer:
     `on_report` hears each report; `lease` answers a request for a part of an allowance,
     given how many workers there are to share it. `on_money` hears what a worker (by its
     journal's writer) says of money, and how to answer; `on_joined` hears that one came.
-    `on_rates` and `on_left` are the same for limits, and for one whose link is down.
+    `on_rates` and `on_left` are the same for limits, and for one whose link is down; `on_names`
+    hears what one says of the users whom calls name.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class LinkServer:
         on_joined: Callable[[], None] = lambda: None,
         on_rates: Callable[[str, FromRates, RatesAnswer], None] = lambda *_: None,
         on_left: Callable[[str], None] = lambda _: None,
+        on_names: Callable[[NamesAsk | NamesSeen], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._on_report = on_report
@@ -110,12 +115,14 @@ class LinkServer:
         self._on_joined = on_joined
         self._on_rates = on_rates
         self._on_left = on_left
+        self._on_names = on_names
         self._clock = clock
         self._snapshot = b""
         self._keys = b""
         self._budgets = frame(BudgetsFrame(pack_budgets(())))
         self._tokens = frame(TokenRingFrame(pack_tokens(TokenRing())))
         self._spool_key = b""
+        self._names: dict[str, bytes] = {}
         self._limits = frame(LimitsFrame(pack_limits((), {})))
         self._board: deque[Measure] = deque(maxlen=BOARD_LENGTH)
         self._sessions: set[Session] = set()
@@ -187,6 +194,11 @@ class LinkServer:
         self._spool_key = frame(key)
         self._tell(self._spool_key)
 
+    def publish_names(self, key: NamesKey) -> None:
+        """Have every worker name a tenant's users with this key."""
+        self._names[key.tenant] = frame(key)
+        self._tell(self._names[key.tenant])
+
     def publish_limits(self, payload: bytes) -> None:
         """Make these limits the ones in force on every worker."""
         self._limits = frame(LimitsFrame(payload))
@@ -249,7 +261,7 @@ class LinkServer:
         if recent := [measure for measure in self._board if measure.at_ms > oldest_ms]:
             greeting.append(Board(sorted(recent, key=attrgetter("at_ms"))))
         state = self._spool_key + self._snapshot + self._tokens + self._keys
-        state += self._budgets + self._limits
+        state += self._budgets + self._limits + b"".join(self._names.values())
         writer.write(state + b"".join(map(frame, greeting)))
         self._sessions.add(session)
         self.greeted.set()
@@ -283,6 +295,8 @@ class LinkServer:
             case LimitAsk() | LimitUsed() | LimitHeld():
                 say = partial(self._answer, session)
                 self._on_rates(session.hello.writer, message, say)
+            case NamesAsk() | NamesSeen():
+                self._on_names(message)
             case SpoolKeyTaken():
                 session.spool_key = message.id
             case Hello():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import Final
 
 from federation.control.custody import Custody
@@ -48,6 +49,14 @@ class Retention:
         self._intake = intake
         self._notebook = notebook
         self._books = books
+        self._opening = Lock()
+        self._is_open = False
+
+    def ensure(self) -> None:
+        """Open where that is not done yet; from any thread."""
+        with self._opening:
+            if not self._is_open:
+                self.open()
 
     def open(self) -> None:
         """Destroy again what a restored backup brought back, and put that on record; take up
@@ -57,6 +66,7 @@ class Retention:
         if back:
             log.warning("a backup had brought destroyed keys back", extra={"keys": len(back)})
             self._note("restored", keys=back)
+        self._is_open = True
 
     def holds(self) -> list[HoldEntry]:
         """The holds in force, oldest first."""
@@ -142,8 +152,19 @@ class Retention:
         self._note("erased", *about, id=wish.id, by=wish.by)
         self._books.erasures.add([done])
         self._keys.finish_erasure(wish.id, done.done_ms or 0, len(keys))
+        self.custody.look_again()
+        # What came in between, by a replica that did not know yet.
+        self.blot_out(*about)
         log.info("contents erased", extra={"erasure": wish.id, "keys": len(keys), "rows": rows})
         return done
+
+    def blot_out(self, tenant: str, subject: str) -> None:
+        """Destroy what was made for a pseudonym while it was erased; for one that is."""
+        keys = self.custody.keys_of(tenant, subject)
+        if keys:
+            self._note("erasing", tenant, subject, keys=[key.id for key in keys])
+            self.custody.destroy(keys, "erased")
+            self._payloads.remove(tenant, subject)
 
     def _expire_keys(self, holds: Sequence[HoldEntry], now_ms: int) -> None:
         """Destroy keys that nothing needs any more."""

@@ -39,6 +39,7 @@ from federation.schema.link import (
     KeyRingFrame,
     LeaseGrant,
     LimitsFrame,
+    NamesKey,
     SnapshotFrame,
     SpoolKey,
     SpoolKeyTaken,
@@ -82,6 +83,7 @@ class WorkerLink:
         on_spool_key: Callable[[SpoolKey], None] = lambda _: None,
         on_limits: Callable[[tuple[Limit, ...], dict[str, str]], None] = lambda *_: None,
         on_rates: Callable[[ToRates], None] = lambda _: None,
+        on_names: Callable[[NamesKey], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._hello = hello
@@ -98,6 +100,7 @@ class WorkerLink:
         self._on_spool_key = on_spool_key
         self._on_limits = on_limits
         self._on_rates = on_rates
+        self._on_names = on_names
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -157,6 +160,8 @@ class WorkerLink:
                 self._on_grant(message)
             case LimitGrant() | LimitRecall():
                 self._on_rates(message)
+            case NamesKey():
+                self._on_names(message)
             case LimitsFrame():
                 self._on_limits(*unpack_limits(message.payload))
             case SpoolKey():

@@ -6,8 +6,9 @@ and calls end meanwhile. They all see the store as it was at the first one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import neg
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from federation.storage.analytics_entries import (
     ZERO,
     CostQuery,
     Costs,
+    Key,
     LineQuery,
     Sums,
 )
@@ -54,8 +56,11 @@ from federation.storage.tables import calls, cost_rollups
 MOST_LINES: Final = 60_000
 """Lines that one question reads: some three seconds."""
 
-MOST_DAYS: Final = 2_000
-"""Days whose beginnings are written out in one question; databases take so many values."""
+MOST_MOMENTS: Final = 30_000
+"""Roll-ups whose beginnings are written out in one question; databases take so many values."""
+_FINEST: Final = GRAINS[-1]
+_ROWS_AT_ONCE: Final = 5_000
+"""Where processors are busy, each time that a server is asked for more takes some milliseconds."""
 
 _SUMS = [cast(func.sum(cost_rollups.c[name]), BigInteger) for name in Sums._fields]
 """Cast, because PostgreSQL makes decimals of sums, which take Python longer than the sum took."""
@@ -109,12 +114,14 @@ class _Reading:
 
     `subject` is the dimension that their column of that name holds. `rest` is the one in which
     they all stand for calls that have none: what all calls come to, less those that have one.
+    `once`: each call is in one of their groups, so that these are taken off that rest, too.
     """
 
     kind: str
     sign: int = 1
     subject: str = ""
     rest: str = ""
+    once: bool = False
 
 
 def _readings(query: CostQuery) -> list[_Reading]:
@@ -123,13 +130,17 @@ def _readings(query: CostQuery) -> list[_Reading]:
     asked = {*query.group_by, *where}
     if "user" in asked and "tag" in asked:
         return []
-    for subject, kind, once in (("user", BY_USER, BY_USER), ("tag", BY_TAG, TAGGED)):
+    for subject, kind, tagged in (("user", BY_USER, BY_USER), ("tag", BY_TAG, TAGGED)):
         if subject in asked:
-            wanted = where.get(subject)
-            readings = [] if wanted == "" else [_Reading(kind, subject=subject)]
-            if not wanted:
-                readings += [_Reading(BY_KEY, rest=subject), _Reading(once, -1, rest=subject)]
-            return readings
+            wanted, once = where.get(subject), kind == tagged
+            if wanted:
+                return [_Reading(kind, subject=subject)]
+            every = _Reading(BY_KEY, rest=subject)
+            others = _Reading(tagged, -1, rest=subject)
+            if wanted == "":
+                return [every, others]
+            named = _Reading(kind, subject=subject, once=once)
+            return [named, every] if once else [named, every, others]
     someones = query.tenant is not None or asked & {"tenant", "team", "key"}
     return [_Reading(BY_KEY if someones else BY_PLACE)]
 
@@ -140,77 +151,123 @@ def _spans(query: CostQuery, readings: Sequence[_Reading]) -> Sequence[Span]:
     return cover(query.start_ms, query.end_ms, bucket, query.zone, grains if readings else ())
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Roll-ups that stand for a part of a span.
+
+    `moved` is how many days further they count than the roll-ups of whole days that they are in
+    have them counted: there they are taken off.
+    """
+
+    where: Sequence[ColumnElement[bool]]
+    offset_ms: int
+    moved: int = 0
+
+
 def _add_rollups(
     connection: Connection, query: CostQuery, reading: _Reading, span: Span, found: Costs
 ) -> None:
-    for chosen in _rollups_of(span, bucket_of(query), GRAINS_OF[reading.kind]):
-        _add_rows(connection, query, reading, span, chosen, found)
+    for part in _parts(span, bucket_of(query), GRAINS_OF[reading.kind]):
+        _add_rows(connection, query, reading, part, found)
 
 
-def _rollups_of(
-    span: Span, bucket: int | None, grains: Sequence[int]
-) -> list[list[ColumnElement[bool]]]:
-    """Which roll-ups stand for a span, in one or two choices.
+def _parts(span: Span, bucket: int | None, grains: Sequence[int]) -> list[_Part]:
+    """Which roll-ups stand for a span.
 
-    Where days begin at half past, no hour in which one begins can stand for itself; the others
-    can, which makes a quarter of the rows.
+    Local days are told from days of UTC, of which what belongs to the day before or after is
+    moved there: two hours of a day are read and not all.
     """
-    c, start, end = cost_rollups.c, span.start_ms, span.end_ms
-    whole = [c.grain == span.grain, c.at_ms >= start, c.at_ms < end]
-    low, high = -(-start // HOUR_MS) * HOUR_MS, end // HOUR_MS * HOUR_MS
-    if bucket != DAY_MS or not span.grain < HOUR_MS or HOUR_MS not in grains:
-        return [whole]
-    if not low < high <= low + MOST_DAYS * DAY_MS:
-        return [whole]
-    midnight = -(-(start + span.offset_ms) // DAY_MS) * DAY_MS - span.offset_ms
-    # A midnight on a whole hour breaks none: that hour is chosen as an hour, and once only.
-    broken = {at // HOUR_MS * HOUR_MS for at in range(midnight, end, DAY_MS) if at % HOUR_MS}
-    finer = [at for hour in broken for at in range(hour, hour + HOUR_MS, span.grain)]
-    finer += [*range(start, low, span.grain), *range(high, end, span.grain)]
-    local = (c.at_ms + span.offset_ms) % DAY_MS
-    return [
-        [c.grain == HOUR_MS, c.at_ms >= low, c.at_ms < high, local <= DAY_MS - HOUR_MS],
-        [c.grain == span.grain, c.at_ms.in_({at for at in finer if start <= at < end})],
-    ]
+    c, start, end, offset = cost_rollups.c, span.start_ms, span.end_ms, span.offset_ms
+
+    def direct(low: int, high: int) -> list[_Part]:
+        some = [c.grain == span.grain, c.at_ms >= low, c.at_ms < high]
+        return [_Part(some, offset)] if low < high else []
+
+    low, high = -(-start // DAY_MS) * DAY_MS, end // DAY_MS * DAY_MS
+    ahead = (offset + DAY_MS // 2) % DAY_MS - DAY_MS // 2
+    if bucket != DAY_MS or not ahead or low >= high:
+        return direct(start, end)
+    times = _times(*((DAY_MS - ahead, DAY_MS) if ahead > 0 else (0, -ahead)), grains)
+    if (high - low) // DAY_MS * sum(map(len, times.values())) > MOST_MOMENTS:
+        return direct(start, end)
+    days = [c.grain == DAY_MS, c.at_ms >= low, c.at_ms < high]
+    parts = [_Part(days, offset - ahead), *direct(start, low), *direct(high, end)]
+    for grain, each in times.items():
+        moments = [day + time for day in range(low, high, DAY_MS) for time in each]
+        which = [c.grain == grain, c.at_ms.in_(moments)]
+        parts.append(_Part(which, offset, 1 if ahead > 0 else -1))
+    return parts
+
+
+def _times(low: int, high: int, grains: Sequence[int]) -> dict[int, list[int]]:
+    """When the roll-ups begin that stand for a part of every day, by their grain."""
+    hours = range(-(-low // HOUR_MS) * HOUR_MS, high // HOUR_MS * HOUR_MS, HOUR_MS)
+    if HOUR_MS not in grains or not hours:
+        return {_FINEST: list(range(low, high, _FINEST))}
+    rest = [*range(low, hours.start, _FINEST), *range(hours.stop, high, _FINEST)]
+    return {HOUR_MS: list(hours)} | ({_FINEST: rest} if rest else {})
 
 
 def _add_rows(
     connection: Connection,
     query: CostQuery,
     reading: _Reading,
-    span: Span,
-    which: Sequence[ColumnElement[bool]],
+    part: _Part,
     found: Costs,
 ) -> None:
     c = cost_rollups.c
     named = [each for each in query.group_by if each != reading.rest]
-    columns = [_column(each, span) for each in named]
+    columns = [_column(each, part.offset_ms) for each in named]
     if query.banded:
         columns.append(c.band)
-    chosen = select(*columns, *_SUMS).where(c.kind == reading.kind, *which)
+    chosen = select(*columns, *_SUMS).where(c.kind == reading.kind, *part.where)
     if query.tenant is not None:
         chosen = chosen.where(c.tenant == name(query.tenant))
     for dimension, value in query.where:
         if dimension != reading.rest:
-            chosen = chosen.where(_column(dimension, span) == name(value))
+            chosen = chosen.where(_column(dimension, 0) == name(value))
     chosen = chosen.group_by(*columns) if columns else chosen
-    width = len(columns)
-    empty = query.group_by.index(reading.rest) if reading.rest in query.group_by else None
-    with connection.execute(chosen.execution_options(yield_per=1000)) as rows:
-        for row in map(tuple, rows):
-            if row[width] is None:  # the sum of no row at all
-                continue
-            group = row[:width]
-            if empty is not None:
-                group = (*group[:empty], "", *group[empty:])
-            sums = row[width:]
-            add(found, group, sums if reading.sign > 0 else [-value for value in sums])
+    with connection.execute(chosen.execution_options(yield_per=_ROWS_AT_ONCE)) as rows:
+        _take_in(map(tuple, rows), query, reading, part.moved, found)
 
 
-def _column(dimension: str, span: Span) -> ColumnElement[Any]:
+def _take_in(
+    rows: Iterable[tuple[Any, ...]], query: CostQuery, reading: _Reading, moved: int, found: Costs
+) -> None:
+    """Add rows of groups and sums to the answer, and take them off where they count already."""
+    by = query.group_by
+    width = len(by) - (reading.rest in by) + query.banded
+    empty = by.index(reading.rest) if reading.rest in by else None
+    subject = by.index(reading.subject) if reading.once else None
+    day = by.index("day") if moved else 0
+    signed = moved or reading.once or reading.sign < 0
+    named_ones: dict[tuple[Key, ...], list[Sequence[int]]] = {}
+    for row in rows:
+        if row[width] is None:  # the sum of no row at all
+            continue
+        group, sums = row[:width], row[width:]
+        if empty is not None:
+            group = (*group[:empty], "", *group[empty:])
+        less = tuple(map(neg, sums)) if signed else ()
+        if reading.sign < 0:
+            sums, less = less, sums
+        before = (*group[:day], group[day] - moved, *group[day + 1 :]) if moved else None
+        add(found, group, sums)
+        if before is not None:
+            add(found, before, less)
+        if subject is not None:
+            for each, off in ((group, less), (before, sums)):
+                if each is not None:
+                    rest = (*each[:subject], "", *each[subject + 1 :])
+                    named_ones.setdefault(rest, []).append(off)
+    for group, several in named_ones.items():
+        add(found, group, [sum(values) for values in zip(*several, strict=True)])
+
+
+def _column(dimension: str, offset: int) -> ColumnElement[Any]:
     if dimension in TIMES:
         # Written out: PostgreSQL takes two parameters of one value for two different groups.
-        length, offset = TIMES[dimension], span.offset_ms
+        length = TIMES[dimension]
         local = f"((at_ms + {offset}) / {length})"
         return literal_column(local if dimension == "day" else f"({local} * {length} - {offset})")
     return cost_rollups.c["subject" if dimension in ("user", "tag") else dimension]

@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from federation.storage.engine import reading
+
+_PLANS: Final = """
+SET LOCAL cursor_tuple_fraction = 1.0;
+SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
+SET LOCAL max_parallel_workers_per_gather = 0
+"""
+"""All rows are read, so a plan whose first row comes soon is the wrong one. To compile sixteen sums
+takes longer than to add them up. In the usual 4 MB the groups of a year are thought to have no
+place, and are sorted on the disk. And one processor is enough for a question: the others answer
+calls."""
 
 
 @contextmanager
@@ -24,9 +36,7 @@ def at_once(engine: Engine) -> Iterator[Connection]:
         level = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if is_postgres else ""
         connection.exec_driver_sql(f"BEGIN{level}")
         if is_postgres:
-            # All rows are read, so a plan whose first row comes soon is the wrong one; and to
-            # compile sixteen sums takes longer than to add them up.
-            connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 1.0; SET LOCAL jit = off")
+            connection.exec_driver_sql(_PLANS)
         try:
             yield connection
         finally:

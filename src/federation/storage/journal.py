@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -87,7 +88,24 @@ class JournalWriter:
         """
         seq = self._seq + 1
         body = _encode(Line(self.writer, seq, record))
-        data = b"%08x %b\n" % (crc32(body), body)
+        self._write(b"%08x %b\n" % (crc32(body), body), seq)
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """Write a line each, in order, with one write(2) and one sync for all; as `append`.
+
+        Lines that were written whole before the disk was full stand too.
+        """
+        lines: list[bytes] = []
+        seq = self._seq
+        for record in records:
+            seq += 1
+            body = _encode(Line(self.writer, seq, record))
+            lines.append(b"%08x %b\n" % (crc32(body), body))
+        if lines:
+            self._write(b"".join(lines), seq)
+
+    def _write(self, data: bytes, seq: int) -> None:
+        """Write whole lines, the last of which has this number."""
         size = self._size + len(data)
         if size > self._segment_bytes or self._spent or self._fd < 0:
             self._rotate()
@@ -98,6 +116,9 @@ class JournalWriter:
             self._take_back()
             raise _unwritable(error) from error
         if written != len(data):
+            whole = data.rfind(b"\n", 0, written) + 1
+            self._size += whole
+            self._seq += data.count(b"\n", 0, whole)
             self._take_back()
             raise EvidenceUnwritable("the journal took only part of a record: is the disk full?")
         self._size = size

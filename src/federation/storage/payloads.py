@@ -25,7 +25,7 @@ from federation.storage.entries import Position
 from federation.storage.holding import covered
 from federation.storage.sealing_entries import HoldEntry, PayloadEntry, PayloadFilter
 from federation.storage.tables import responses
-from federation.storage.tables_payloads import payload_offsets, payloads
+from federation.storage.tables_payloads import names, payload_offsets, payloads
 
 _p = payloads.c
 
@@ -94,10 +94,11 @@ class SqlPayloads:
             return [PayloadEntry(*row) for row in connection.execute(query)]
 
     def remove(self, tenant: str, subject: str) -> int:
-        """Delete what was kept of a person, stored responses too; how many rows it was."""
+        """Delete what was kept of a person, stored responses and their name too; how many rows it
+        was."""
         gone = 0
         with writing(self._engine) as connection:
-            for table in (payloads, responses):
+            for table in (payloads, responses, names):
                 own = and_(table.c.tenant == tenant, table.c.subject == subject)
                 gone += connection.execute(delete(table).where(own)).rowcount
         return gone

@@ -27,6 +27,7 @@ from sqlalchemy import (
     and_,
     event,
     exists,
+    func,
     insert,
     not_,
     select,
@@ -141,12 +142,33 @@ class SqlSealingKeys:
             self._engine.dispose()
             del self._engine
 
-    def add(self, entry: KeyEntry) -> None:
-        """Keep a new key. Raises `Unavailable` where the key that wraps it was destroyed."""
+    def add(self, entry: KeyEntry, *, first: bool = False) -> bool:
+        """Keep a new key; `first`: only where its owner has none of its kind. Whether it was
+        kept. Raises `Unavailable` where the key that wraps it was destroyed."""
+        own = and_(_k.tenant == entry.tenant, _k.kind == entry.kind, _k.destroyed_ms.is_(None))
         with writing(self._engine) as connection:
             _one_at_a_time(connection)
+            if first and connection.execute(select(_k.id).where(own).limit(1)).first():
+                return False
             _check_alive(connection, {entry.parent})
             connection.execute(insert(_keys).values(_row(_keys, entry)))
+        return True
+
+    def add_all(self, entries: Sequence[KeyEntry]) -> None:
+        """Keep new keys, all or none; raises as `add` does."""
+        if not entries:
+            return
+        with writing(self._engine) as connection:
+            _one_at_a_time(connection)
+            _check_alive(connection, {entry.parent for entry in entries})
+            connection.execute(insert(_keys), [_row(_keys, entry) for entry in entries])
+
+    def of_period(self, tenant: str, period: str, subjects: Iterable[str]) -> dict[str, KeyEntry]:
+        """A data key of a period for each of these who has one."""
+        own = and_(_k.tenant == tenant, _k.kind == DATA, _k.period == period)
+        query = select(_keys).where(own, _k.subject.in_(list(subjects)), _k.destroyed_ms.is_(None))
+        with reading(self._engine) as connection:
+            return {row.subject: KeyEntry(*row) for row in connection.execute(query)}
 
     def find(self, key: str) -> KeyEntry | None:
         """A key by its id, destroyed or not."""
@@ -275,6 +297,19 @@ class SqlSealingKeys:
         query = select(_erasures).order_by(_erasures.c.asked_ms, _erasures.c.id)
         with reading(self._engine) as connection:
             return [ErasureEntry(*row) for row in connection.execute(query)]
+
+    def erased(self, tenant: str) -> list[str]:
+        """The pseudonyms of a tenant that were erased."""
+        e = _erasures.c
+        query = select(e.subject).where(e.tenant == tenant, e.done_ms.is_not(None))
+        with reading(self._engine) as connection:
+            return list(connection.scalars(query))
+
+    def erasures_done(self) -> int:
+        """How many erasures there were so far."""
+        query = select(func.count()).where(_erasures.c.done_ms.is_not(None))
+        with reading(self._engine) as connection:
+            return int(connection.scalar(query) or 0)
 
     def ask_erasure(self, entry: ErasureEntry) -> None:
         """Keep a wish."""

@@ -82,7 +82,7 @@ class FileRoot:
 
 
 class Source(Protocol):
-    """What wraps keys; `control.custody.Root`."""
+    """What wraps keys; `control.custody_parts.Root`."""
 
     def version(self) -> str:
         """The version that wraps now."""

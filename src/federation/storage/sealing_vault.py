@@ -20,7 +20,7 @@ _KEY = 32
 
 class TransitRoot:
     """A key of the transit engine, type `aes256-gcm96` (its default); implements
-    `control.custody.Root`. It has to be there: it is made by whoever runs the Vault."""
+    `control.custody_parts.Root`. It has to be there: it is made by whoever runs the Vault."""
 
     def __init__(self, vault: Vault, mount: str, key: str) -> None:
         self._vault = vault
@@ -66,7 +66,7 @@ class TransitRoot:
 
 
 class KvRoot:
-    """A field of a KV secret that holds 64 hex digits; implements `control.custody.Root`. The
+    """A field of a KV secret that holds 64 hex digits; implements `control.custody_parts.Root`. The
     first is made where there is none."""
 
     def __init__(self, vault: Vault, mount: str, path: str, field: str) -> None:

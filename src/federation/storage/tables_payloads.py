@@ -1,4 +1,4 @@
-"""The tables of kept contents. All that is personal in them is sealed or a pseudonym."""
+"""The tables of kept contents and of names. All that is personal is sealed or a pseudonym."""
 
 from __future__ import annotations
 
@@ -27,4 +27,14 @@ payload_offsets = Table(
     Column("offset", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     comment="How far the spools of workers were taken in.",
+)
+
+names = Table(
+    "names",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    comment="Whom pseudonyms stand for; each name is sealed with a key of its person.",
 )

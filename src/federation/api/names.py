@@ -1,0 +1,94 @@
+"""Users' names for pseudonyms, for who may know them; and the route that tells one for one.
+
+The trap: a file that somebody takes away keeps its pseudonyms, because nothing can be erased
+from it. And who is looked up is in a body: addresses are logged on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from federation.api.access import Asker, ControlPlane
+from federation.api.models import Strict
+from federation.control.control import Control
+from federation.control.permissions import home
+from federation.domain.access import VirtualKey
+from federation.errors import InvalidRequest, NotFound
+from federation.schema.records import CallEnded
+from federation.storage.entries import CallEntry
+
+router = APIRouter(tags=["data"])
+
+_Name = Annotated[str | None, Field(min_length=1, max_length=1000)]
+
+
+class NameBody(Strict):
+    """Either whose pseudonym is asked for, or whose name."""
+
+    tenant: Annotated[str | None, Field(max_length=128, description="Left out: your own.")] = None
+    user: _Name = None
+    subject: _Name = None
+
+
+class NameView(BaseModel):
+    """A user and the pseudonym under which records name them now."""
+
+    object: Literal["name"] = "name"
+    tenant: str
+    user: str | None = Field(description="null: erased, or nobody that a call has named.")
+    subject: str
+
+
+@router.post("/v1/admin/data/names")
+async def name(control: ControlPlane, asker: Asker, body: NameBody) -> NameView:
+    """Who is behind a pseudonym, or which one a user has. That you asked is put on record."""
+    place = home(asker, body.tenant)
+    if (body.user is None) == (body.subject is None):
+        raise InvalidRequest("Send a user, or a subject.")
+    if body.user is not None:
+        found = await subjects(control, place, body.user)
+        if found[0] == body.user:
+            raise NotFound("No call of this tenant has named anybody yet.")
+        return NameView(tenant=place, user=body.user, subject=found[0])
+    subject = body.subject or ""
+    names = await shown(control, asker, place, [subject])
+    return NameView(tenant=place, user=names.get(subject), subject=subject)
+
+
+async def subjects(control: Control, tenant: str | None, user: str) -> tuple[str, ...]:
+    """What records may call a user."""
+    return (user,) if control.names is None else await control.names.subjects(tenant, user)
+
+
+async def shown(
+    control: Control, asker: VirtualKey, tenant: str | None, wanted: Iterable[str]
+) -> Mapping[str, str]:
+    """Names by pseudonym, as far as the asker may know them."""
+    if control.names is None:
+        return {}
+    return await control.names.shown(asker, tenant, wanted)
+
+
+async def revealed(
+    control: Control, asker: VirtualKey, tenant: str | None, entries: Sequence[CallEntry]
+) -> list[CallEntry]:
+    """Ledger entries with names in the place of pseudonyms, as far as the asker may know them."""
+    users = {entry.record.user for entry in entries if isinstance(entry.record, CallEnded)}
+    names = await shown(control, asker, tenant, users)
+    return [_revealed(entry, names) for entry in entries] if names else list(entries)
+
+
+def _revealed(entry: CallEntry, names: Mapping[str, str]) -> CallEntry:
+    record = entry.record
+    if not isinstance(record, CallEnded) or record.user not in names:
+        return entry
+    subject, user = record.user, names[record.user]
+    tags = {k.replace(subject, user): v.replace(subject, user) for k, v in record.tags.items()}
+    session = record.session.replace(subject, user)
+    told = msgspec.structs.replace(record, user=user, session=session, tags=tags)
+    return CallEntry(entry.n, entry.outcome, told)

@@ -1,0 +1,49 @@
+"""What custody is made of: the key above all others, what names are made with, and what a
+wrapped key is bound to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.evidence.sealing import SealingKey
+from federation.storage.sealing_entries import KeyEntry
+
+
+class Root(Protocol):
+    """The key above all others, wherever it is: a file, a Vault, or a key management service
+    for which this is the interface. All of it may block, and raises `Unavailable`."""
+
+    def version(self) -> str:
+        """The version that wraps now."""
+        ...
+
+    def wrap(self, key: bytes, bound: bytes) -> tuple[str, bytes]:
+        """The version that did it, and the key in a form that only it opens. `bound` must be
+        given again, byte for byte, to open it."""
+        ...
+
+    def unwrap(self, version: str, wrapped: bytes, bound: bytes) -> bytes:
+        """The key again, whatever version wrapped it."""
+        ...
+
+    def rotate(self) -> str:
+        """Make the next version; older ones still unwrap."""
+        ...
+
+
+@dataclass(slots=True)
+class Naming:
+    """What a tenant's pseudonyms are made with."""
+
+    key: SealingKey
+    erased: frozenset[str]
+    """Those that stand for nobody any more."""
+    looked_ms: int
+
+
+def bound(entry: KeyEntry) -> bytes:
+    """What a wrapped key is bound to. Its wrapper is bound by being the only one that opens."""
+    parts = (entry.id, entry.kind, entry.tenant, entry.subject, entry.period)
+    encoded = [part.encode() for part in parts]
+    return b"federation/wrapped/1" + b"".join(b"/%d/%b" % (len(each), each) for each in encoded)

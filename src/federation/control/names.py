@@ -1,0 +1,208 @@
+"""Who is behind the pseudonyms of records: control keeps that sealed, and tells who may know.
+
+Workers ask here for what pseudonyms are made with, and tell each name once. The trap is what
+must never meet again: after an erasure a pseudonym stands for nobody, so what comes late is
+dropped, and what was kept while another replica erased it is destroyed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+
+from federation.control.custody import NAMES_TABLE, KeyGone
+from federation.control.permissions import Permission, may, reach
+from federation.control.retention import Retention
+from federation.control.threads import LATER, Errands
+from federation.domain.access import VirtualKey
+from federation.errors import FederationError, InvalidRequest
+from federation.evidence.sealing import Row, Unsealable
+from federation.schema.link import NamesAsk, NamesKey, NamesSeen
+from federation.storage.names import SqlNames
+from federation.storage.sealing_entries import NAMES
+from federation.storage.sealing_keys import SqlSealingKeys
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 2.0
+"""Between two looks whether somebody was erased, here or by another replica."""
+AGAIN_S: Final = 0.25
+AT_ONCE: Final = 500
+"""Names that are kept in one go."""
+WAITING: Final = 100_000
+"""Names that wait for a store that is away; beyond them a pseudonym stays without a name."""
+MOST_TOLD: Final = 1_000
+"""Tenants whose keys workers have from the start; they ask for others."""
+MOST_TENANTS: Final = 200
+"""In which a user is looked for at once."""
+_PSEUDONYM: Final = re.compile(r"p_[0-9a-f]{32}\Z")
+
+
+class NamesDesk:
+    """One for each gateway. `publish` hears of keys for workers; `begun` says whether there may
+    be any key at all. Methods for people raise `Unavailable` where keys cannot be reached."""
+
+    def __init__(
+        self,
+        retention: Retention,
+        keys: SqlSealingKeys,
+        store: SqlNames,
+        begun: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self.publish: Callable[[NamesKey], None] = lambda _: None
+        self._retention = retention
+        self._keys = keys
+        self._store = store
+        self._begun = begun
+        self._clock = clock
+        self._later = Errands("names", LATER)
+        self._reads = Errands("names-read")
+        self._asked: set[str] = set()
+        self._asking = asyncio.Event()
+        self._seen: dict[str, dict[str, str]] = {}
+        self._seeing = asyncio.Event()
+        self._erasures = 0
+        self._well = True
+
+    def hear(self, message: NamesAsk | NamesSeen) -> None:
+        """What a worker says."""
+        if isinstance(message, NamesAsk):
+            self._asked.add(message.tenant)
+            self._asking.set()
+        elif sum(map(len, self._seen.values())) < WAITING:
+            self._seen.setdefault(message.tenant, {}).update(message.users)
+            self._seeing.set()
+
+    async def follow(self) -> None:
+        """Answer workers and keep names until cancelled. Raises only what is a bug."""
+        await self._try(self._remember)
+        await asyncio.gather(
+            self._for_ever(self._asking, self._answer), self._for_ever(self._seeing, self._keep)
+        )
+
+    async def close(self) -> None:
+        """Keep what was heard, and end the threads."""
+        await self._try(self._keep)
+        self._later.close()
+        self._reads.close()
+
+    async def subjects(self, tenant: str | None, user: str) -> tuple[str, ...]:
+        """What records may call a user: by the pseudonym, and before there were any, by name.
+
+        A pseudonym is taken as it stands. `tenant` None is all of them; raises
+        `InvalidRequest` where these are too many.
+        """
+        if not user or _PSEUDONYM.match(user) or not self._begun():
+            return (user,)
+        return await self._reads.run(self._subjects, tenant, user)
+
+    async def shown(
+        self, asker: VirtualKey, tenant: str | None, subjects: Iterable[str]
+    ) -> dict[str, str]:
+        """Names by pseudonym, for who may see a tenant's people; without those that were
+        erased, and those that nobody told of. Raises `NotFound` for a tenant out of reach."""
+        seen = reach(asker, tenant)
+        wanted = {subject for subject in subjects if _PSEUDONYM.match(subject)}
+        if not wanted or not may(asker, Permission.READ_TENANCY) or not self._begun():
+            return {}
+        return await self._reads.run(self._opened, seen, wanted)
+
+    async def _for_ever(self, news: asyncio.Event, errand: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), LOOK_S)
+            news.clear()
+            if not await self._try(errand):
+                news.set()
+                await asyncio.sleep(AGAIN_S)
+
+    async def _try(self, errand: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await errand()
+        except (FederationError, OSError, KeyGone, Unsealable) as error:
+            # The last two: the store of keys is not the one that goes with these.
+            if self._well:
+                log.error("names wait", extra={"reason": str(error)})  # noqa: TRY400
+            self._well = False
+        else:
+            self._well = True
+        return self._well
+
+    async def _remember(self) -> None:
+        """Tell workers at the start what they will ask for: no call is to wait for it."""
+        if self._begun():
+            there = await self._reads.run(self._keys.living, NAMES)
+            self._asked |= {key.tenant for key in there[-MOST_TOLD:]}
+            self._asking.set()
+
+    async def _answer(self) -> None:
+        """Tell workers what they asked for, and all of it anew where somebody was erased."""
+        asked = set(self._asked)
+        if asked or self._begun():
+            for key in await self._reads.run(self._keys_for, asked):
+                self.publish(key)
+        self._asked -= asked
+
+    async def _keep(self) -> None:
+        for tenant, users in list(self._seen.items()):
+            some = dict(itertools.islice(users.items(), AT_ONCE))
+            await self._later.run(self._kept, tenant, some)
+            for subject in some:
+                del users[subject]
+            if users:
+                self._seeing.set()
+            else:
+                del self._seen[tenant]
+
+    def _keys_for(self, asked: set[str]) -> list[NamesKey]:
+        self._retention.ensure()
+        custody = self._retention.custody
+        erasures = self._keys.erasures_done()
+        if erasures != self._erasures:
+            custody.look_again()
+            gone = (each for each in self._keys.erasures() if each.done_ms is not None)
+            asked = asked | {each.tenant for each in gone}
+        naming = [(tenant, custody.naming(tenant)) for tenant in sorted(asked)]
+        self._erasures = erasures
+        return [NamesKey(tenant, each.key.key, sorted(each.erased)) for tenant, each in naming]
+
+    def _kept(self, tenant: str, users: Mapping[str, str]) -> None:
+        """Keep who is new, sealed. Who was erased since a worker named them stays so."""
+        self._retention.ensure()
+        custody = self._retention.custody
+        custody.look_again()
+        naming = custody.naming(tenant)
+        gone = naming.erased | self._store.known(tenant, users)
+        new = {subject: user for subject, user in users.items() if subject not in gone}
+        self._store.add(tenant, custody.seal_names(tenant, new), int(self._clock() * 1000))
+        # In this very moment, too, by another thread or replica.
+        for subject in new.keys() & set(self._keys.erased(tenant)):
+            self._retention.blot_out(tenant, subject)
+
+    def _subjects(self, tenant: str | None, user: str) -> tuple[str, ...]:
+        custody = self._retention.custody
+        there = {key.tenant for key in self._keys.living(NAMES, tenant)}
+        if len(there) > MOST_TENANTS:
+            message = "You see too many tenants to look for a user in all: say which one."
+            raise InvalidRequest(message, param="tenant")
+        found = {custody.name(each, user): each for each in sorted(there)}
+        if tenant is None:
+            known = {subject for subject, _, _ in self._store.find(None, found)}
+            return (*sorted(known), user)
+        return (*found, user)
+
+    def _opened(self, seen: str | None, wanted: set[str]) -> dict[str, str]:
+        custody = self._retention.custody
+        opened: dict[str, str] = {}
+        for subject, tenant, sealed in self._store.find(seen, wanted):
+            # Erased, or from a backup that is younger than that of the keys.
+            with contextlib.suppress(KeyGone, Unsealable):
+                row = Row(tenant, NAMES_TABLE, subject)
+                opened[subject] = custody.unseal(row, sealed).decode()
+        return opened
