@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +12,18 @@ from typing import Any
 import httpx
 import pytest
 from control_plane import ACME, ADMIN, Plane, plane
+from gateway_rig import eventually
 from msgspec import structs
 
 from federation.api.app import create_app
+from federation.control import analytics
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role
 from federation.domain.catalogue import Model, Price, Rates
 from federation.errors import Unavailable
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted
 from federation.schema.usage import Usage
+from federation.storage.analytics_entries import CostQuery, Costs
 from federation.storage.journal import JournalWriter
 
 DAY_MS = 86_400_000
@@ -236,3 +241,31 @@ async def test_sums_are_made_anew_before_the_first_answer_and_again_after_a_fail
     await costs(rig)
     await costs(rig)
     assert asked == ["current", "rebuild"] * 2
+
+
+async def test_more_questions_than_can_wait_are_refused_and_the_others_answered(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = rig.plane.control.analytics
+    held, answer = threading.Event(), desk._store.costs
+
+    def costs_when_let(query: CostQuery) -> Costs:
+        assert held.wait(60)
+        return answer(query)
+
+    monkeypatch.setattr(desk._store, "costs", costs_when_let)
+    monkeypatch.setattr(analytics, "MOST_WAITING", 2)
+    waiting = [asyncio.create_task(rig.ask("GET", "/v1/analytics/costs")) for _ in range(2)]
+    await eventually(lambda: desk._waiting == 2, 30.0)
+    refused = await rig.ask("GET", "/v1/analytics/costs")
+    held.set()
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "analytics_busy")
+    assert {each.status_code for each in await asyncio.gather(*waiting)} == {200}
+    assert desk._waiting == 0
+
+
+async def test_the_total_is_that_of_all_groups_and_of_a_call_with_two_tags_once(rig: Rig) -> None:
+    rig.journal.append(call("c1", tags={"a": "1", "b": "2"}))
+    rig.journal.append(call("c2", user="ann"))
+    for by in ("", "group_by=model", "group_by=tag", "group_by=user"):
+        assert (await costs(rig, by))["total"]["calls"] == 2

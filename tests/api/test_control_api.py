@@ -11,6 +11,7 @@ import pytest
 from control_plane import ACME, ADMIN, DEVELOPER, Plane, plane
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from msgspec import structs
 
 from federation.api.access import ROUTES
 from federation.api.app import create_app
@@ -26,6 +27,7 @@ from federation.schema.records import (
     Candidate,
     Decision,
     Features,
+    Ranked,
 )
 from federation.schema.usage import Usage
 from federation.storage.journal import JournalWriter
@@ -166,6 +168,20 @@ async def test_a_call_is_told_with_its_attempts_and_decision(rig: Rig) -> None:
     assert story["attempts"][0]["cost_nano"] == 75_000
     assert story["decision"]["features"]["intent"] == "code"
     assert story["tags"] == {"team": "search"}
+
+
+async def test_candidates_are_told_one_by_one_in_whichever_form_they_were_written(rig: Rig) -> None:
+    columns = Ranked(["acme/large", "acme/small"], [0.5, 0.25], [0.9], probability=[1.0, 0.0])
+    decision = Decision("auto", "speed", 1, Features("code"), ranked=columns)
+    rows = structs.replace(decision, listed=decision.candidates, ranked=None)
+    for call, written in (("call_1", decision), ("call_2", rows)):
+        rig.journal.append(structs.replace(ended(call), decision=written))
+        story = (await rig.ask("GET", f"/v1/calls/{call}", DEVELOPER)).json()
+        assert story["decision"]["candidates"] == [
+            {"deployment": "acme/large", "score": 0.5, "quality": 0.9, "probability": 1.0},
+            {"deployment": "acme/small", "score": 0.25, "quality": 0.9, "probability": 0.0},
+        ]
+        assert "ranked" not in story["decision"]
 
 
 async def test_a_running_and_a_lost_call_have_no_end(rig: Rig) -> None:

@@ -307,7 +307,8 @@ async def test_our_own_object_and_headers_never_reach_a_provider() -> None:
         assert seen.json == HELLO | {"model": "acme-large", "temperature": 0.5}
         assert not any("federation" in name for name in seen.headers)
         (ended,) = running.books.ended
-        assert (ended.tags, ended.session, ended.user) == ({"team": "red"}, "s1", "u1")
+        user = running.world.names.of(ended.tenant, "u1")
+        assert (ended.tags, ended.session, ended.user) == ({"team": "red"}, "s1", user)
 
 
 async def test_headers_say_the_same_as_the_object() -> None:
@@ -322,7 +323,8 @@ async def test_headers_say_the_same_as_the_object() -> None:
         assert reply.headers["x-federation-strategy"] == "cost_optimized"
         (ended,) = running.books.ended
         assert ended.tags == {"team": "red", "stage": "test"}
-        assert (ended.session, ended.user) == ("s1", "u1")
+        user = running.world.names.of(ended.tenant, "u1")
+        assert (ended.session, ended.user) == ("s1", user)
         assert ended.decision is not None
         assert ended.decision.strategy == "cost_optimized"
 

@@ -33,6 +33,8 @@ from scripted import DONE, USAGE, Behave, Talk, chunk, completion, whole
 
 from federation.domain.catalogue import Deployment, Limits
 from federation.domain.routes import Deadlines, Settings
+from federation.resilience.circuit import Circuit
+from federation.schema.link import Measure
 from federation.schema.records import CallEnded
 
 SHORT = Deadlines(connect_s=0.3, first_token_s=0.3, idle_s=0.3, total_s=5.0)
@@ -554,9 +556,51 @@ async def test_when_all_have_failed_those_that_may_be_well_again_are_asked_once_
         assert len(only(running).attempts) == 5
 
 
-async def test_who_was_silent_is_not_asked_in_the_second_lap() -> None:
-    async with rig(silent, status(500), deadlines=SHORT) as (running, client, upstreams):
+def from_then_on(first: Behave, times: int) -> Behave:
+    """Behaves like `first` so many times, then answers."""
+    left = times
+
+    async def behave(talk: Talk) -> None:
+        nonlocal left
+        left -= 1
+        await (first if left >= 0 else whole)(talk)
+
+    return behave
+
+
+async def test_who_was_silent_is_asked_again_when_all_others_have_failed_too() -> None:
+    behaves = (from_then_on(silent, 1), silent, status(500))
+    async with rig(*behaves, deadlines=SHORT) as (running, client, upstreams):
         reply = await client.post(CHAT, json=HELLO)
-        assert reply.status_code == 502
-        assert [len(each.seen) for each in upstreams] == [1, 3]
+        assert reply.status_code == 200
+        assert reply.headers["x-federation-provider"] == "p0"
+        # Who answered something comes before who was silent.
+        assert [len(each.seen) for each in upstreams] == [2, 1, 3]
+        assert [each.deployment[:2] for each in only(running).attempts] == [
+            *("p0", "p1", "p2", "p2", "p2", "p0"),
+        ]
+        assert only(running).cost_nano == PRICE
+
+
+async def test_nobody_is_asked_again_where_a_silence_would_take_too_long() -> None:
+    limits = replace(SHORT, first_token_s=0.8)
+    headers = {"x-timeout-ms": "2000"}
+    async with rig(silent, silent, deadlines=limits) as (running, client, upstreams):
+        reply = await client.post(CHAT, json=HELLO, headers=headers)
+        assert reply.status_code == 504
+        assert [len(each.seen) for each in upstreams] == [1, 1]
         assert only(running).outcome == "error"
+
+
+async def test_an_open_circuit_does_not_keep_a_call_from_its_last_hope() -> None:
+    behaves = (from_then_on(status(500), 1), status(500))
+    async with rig(*behaves, deadlines=SHORT) as (running, client, upstreams):
+        board, now = running.world.health, running.world.clock()
+        for _ in range(5):
+            board.note(Measure("p0/acme-large", 0, False, 0.0, 1.0, 0, "upstream_failed"), now)
+        assert board.circuit("p0/acme-large", now) is Circuit.OPEN
+        reply = await client.post(CHAT, json=HELLO)
+        assert reply.status_code == 200
+        assert [len(each.seen) for each in upstreams] == [2, 3]
+        tried = [each.deployment[:2] for each in only(running).attempts]
+        assert tried == ["p1", "p1", "p0", "p1", "p0"]

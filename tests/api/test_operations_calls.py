@@ -39,7 +39,7 @@ async def test_the_clients_bytes_go_on_and_the_call_is_in_the_books() -> None:
         assert (ended.outcome, ended.deployment, ended.requested) == ("ok", "p0/acme-1", "work")
         assert ended.usage.input == 10
         assert ended.cost_nano == 10 * PER_TOKEN // 1_000_000
-        assert ended.user == "u-1"
+        assert ended.user.startswith("p_")
         assert ended.decision is not None
         assert reply.headers["x-federation-call-id"] == ended.call
         assert reply.headers["x-federation-provider"] == "p0"

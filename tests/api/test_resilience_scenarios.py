@@ -121,6 +121,25 @@ async def test_a_route_says_how_far_mending_may_go(mend: str, target: str, whole
         await world.settled()
 
 
+async def test_a_broken_stream_goes_on_with_who_was_silent_before() -> None:
+    targets = ("lab-same:cut-20", "lab-same:silent-once")
+    async with lab_world(*targets, deadlines=SHORT) as world:
+        told = await world.ask(stream=True)
+        assert told.whole, (told.error, told.broken)
+        assert told.text == FULL
+        assert world.tries[1] == 2
+        assert world.seen()[-1].provider == "p1"
+        await world.settled()
+
+
+async def test_who_is_silent_is_not_asked_in_another_way_at_once() -> None:
+    async with lab_world("lab-same:cut-20", "lab-prefill:silent", deadlines=SHORT) as world:
+        told = await world.ask(stream=True)
+        assert told.clean_error
+        assert [each.provider for each in world.seen()] == ["p0", "p1", "p0", "p0", "p1"]
+        await world.settled()
+
+
 async def test_a_stream_that_never_ends_is_ended_and_the_provider_hung_up_on() -> None:
     deadlines = replace(SHORT, total_s=2.0)
     async with lab_world("lab-same:endless", deadlines=deadlines) as world:

@@ -48,8 +48,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/analytics/budgets"): {"scope": "tag", "subject": "a=b", "limit_usd": 1},
 }
 """Bodies without what names another object; those are put in one after the other."""
-ELSEWHERE = {("POST", f"/v1/admin/data/{name}") for name in ("holds", "erasures", "keys/rotate")}
-"""Their `user` is a word of calls and names no object; test_data_api.py looks at them."""
+ELSEWHERE = {
+    ("POST", f"/v1/admin/data/{name}") for name in ("holds", "erasures", "keys/rotate", "names")
+}
+"""Their `user` is a word of calls and names no object; test_data_api.py and test_names_api.py look
+at them."""
 NAMING = ("tenant", "team", "user")
 PATH_BODIES = {
     "/v1/violations/{violation}/remedies": {"action": "disable_key"},

@@ -239,6 +239,29 @@ def test_a_local_day_begins_where_the_zone_says(world: World, zone: str) -> None
     assert len(grouped(world, "hour", "day", zone=zone)) in (24, 25)
 
 
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *("Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles", "Pacific/Kiritimati"),
+        *("America/St_Johns", "Australia/Lord_Howe"),
+    ],
+)
+@pytest.mark.parametrize("by", [("day",), ("day", "tag"), ("user", "day"), ("tenant", "day")])
+def test_local_days_told_from_days_of_utc_are_those_told_from_their_hours(
+    world: World, zone: str, by: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight = _midnight(zone, 27)
+    for n in range(5 * 24 * 2):
+        at = midnight + n * HOUR_MS // 2 + n % 7
+        user, tags = ("", "ann", "bob")[n % 3], {"a": str(n % 2)} if n % 5 == 0 else {}
+        world.take(call(f"c{n}", at_ms=at, user=user, tags=tags))
+    query = CostQuery(midnight - DAY_MS, midnight + 6 * DAY_MS, None, by, zone=zone)
+    told = world.sums.costs(query)
+    monkeypatch.setattr(sql, "MOST_MOMENTS", 0)
+    assert told == world.sums.costs(query)
+    assert len({group[by.index("day")] for group in told}) in (5, 6)
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
 @pytest.mark.parametrize("by", [("day", "user"), ("day", "tag"), ("day",)])
 def test_the_hour_after_a_local_midnight_counts_once(
@@ -463,7 +486,10 @@ _attempt = st.builds(
     _usage,
     st.sampled_from(("", "upstream_failed")),
 )
-ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")
+ZONES = (
+    *("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"),
+    *("America/Los_Angeles", "Pacific/Kiritimati"),
+)
 
 
 def _midnight(zone: str, day: int = 30) -> int:

@@ -325,6 +325,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         workers=1,
         clock=clock,
         data=contents.desk,
+        names=contents.names,
     )
     _opened.extend((engine.dispose, control.oversight.notebook.close))
     return Plane(control, files, clock, provided, calls, keys, journal, probes, responses, living)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -90,9 +90,12 @@ class Books:
     broken: bool = False
 
     def append(self, record: Record) -> None:
+        self.extend([record])
+
+    def extend(self, records: Sequence[Record]) -> None:
         if self.broken:
             raise EvidenceUnwritable("The journal cannot be written.")
-        self.records.append(record)
+        self.records += records
 
     @property
     def ended(self) -> list[CallEnded]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from federation.control.custody import Custody, Root
+from federation.control.custody import Custody
+from federation.control.custody_parts import Root
 from federation.control.notebook import Notebook
 from federation.control.payload_intake import TABLE, PayloadIntake
 from federation.control.retention import Retention, SpoolKeys

@@ -78,6 +78,7 @@ def test_after_erasure_rotation_restore_and_hold_the_chain_verifies(
     contents.custody.close()
     shutil.copytree(contents.keys_directory, backup)
 
+    annas_key = contents_key(contents, "anna")
     held = contents.retention.hold("acme", contents.name("cleo"), "case 7", "key_admin")
     waiting = contents.retention.erase("acme", contents.name("cleo"), "key_admin")
     erased = contents.retention.erase("acme", contents.name("anna"), "key_admin")
@@ -101,7 +102,7 @@ def test_after_erasure_rotation_restore_and_hold_the_chain_verifies(
 
     assert rows.find("call_0", None) is None
     with pytest.raises(KeyGone):
-        contents.custody.key(contents_key(contents, "anna"))
+        contents.custody.key(annas_key)
     for call in ("call_1", "call_2", "call_4", "call_5"):
         assert contents.read(call) == said[call]
 

@@ -11,6 +11,7 @@ from federation.evidence.sealing import (
     commitment,
     key_named,
     pseudonym,
+    pseudonym_now,
     seal,
     unseal,
 )
@@ -102,3 +103,14 @@ def test_a_pseudonym_says_nothing_and_is_the_same_again() -> None:
 def test_no_repr_shows_a_key() -> None:
     assert "seal_1" in repr(KEY)
     assert str(KEY.key) not in repr(KEY)
+
+
+def test_who_was_erased_is_somebody_else_each_time() -> None:
+    key = b"k" * 32
+    first = pseudonym_now(key, "anna", ())
+    second = pseudonym_now(key, "anna", {first})
+    third = pseudonym_now(key, "anna", {first, second})
+
+    assert first == pseudonym(key, "anna")
+    assert len({first, second, third}) == 3
+    assert pseudonym_now(key, "ben", {first}) == pseudonym(key, "ben")

@@ -11,6 +11,7 @@ from transport_bench import Bench
 from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
 from federation.errors import UpstreamCut, UpstreamError
+from federation.gateway.kept import Kept
 from federation.gateway.stream import AnswerStream
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -119,3 +120,117 @@ async def test_a_fault_of_our_own_is_raised_and_not_lost() -> None:
     flowing.bench.feed(chunk(event("upon")))
     with pytest.raises(AttributeError):
         await asyncio.wait_for(task, 30)
+
+
+class Forwarding(Flowing):
+    """As `Flowing`, with a client that takes chunks as they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forwarded: list[bytes] = []
+        self.full = 0
+        """After how many chunks the client has enough for the moment; 0 for never."""
+
+    def forward(self, framed: bytes) -> None:
+        self.forwarded.append(framed)
+        if len(self.forwarded) == self.full:
+            self.stream.hold()
+
+    async def begin(self) -> asyncio.Task[None]:
+        assert await self.stream.read() == event("Once")
+        task = asyncio.create_task(self.stream.flow(self.write, self.forward))
+        await asyncio.sleep(0)
+        return task
+
+
+async def test_an_event_of_the_known_form_goes_on_with_its_framing() -> None:
+    flowing = Forwarding()
+    task = await flowing.begin()
+    for word in ("upon", "", "a time"):
+        flowing.bench.feed(chunk(event(word)))
+    assert flowing.forwarded == [chunk(event(word)) for word in ("upon", "", "a time")]
+    assert flowing.written == []
+    flowing.bench.feed(chunk(event("", '"stop"')), chunk(DONE), b"0\r\n\r\n")
+    await asyncio.wait_for(task, 30)
+    assert flowing.written == [event("", '"stop"')]
+    assert await flowing.stream.read() == DONE
+    assert flowing.ends == ["ok"]
+    assert flowing.stream._tap.events == 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        event('said \\"so\\"'),
+        event("two") + event("three"),
+        b": still here\n\n",
+        event("x").replace(b'"id":"c"', b'"id":"d"'),
+        b"data: no JSON\n\n",
+        event("x")[:-40],
+    ],
+)
+async def test_whatever_differs_is_looked_at(other: bytes) -> None:
+    flowing = Forwarding()
+    await flowing.begin()
+    flowing.bench.feed(chunk(event("upon")), chunk(other))
+    assert flowing.forwarded == [chunk(event("upon"))]
+    assert flowing.stream._tap.malformed == other.startswith(b"data: no")
+
+
+async def test_nothing_is_passed_by_an_event_of_which_a_part_is_held() -> None:
+    flowing = Forwarding()
+    await flowing.begin()
+    whole = event("upon")
+    for piece in (whole[:20], whole[20:], event("a"), event("time")[:30]):
+        flowing.bench.feed(chunk(piece))
+    # In the middle of an event even what looks like a whole one is a part of it.
+    flowing.bench.feed(chunk(event("time")[30:]), chunk(event("ago")))
+    assert flowing.written == [whole, event("time")]
+    assert flowing.forwarded == [chunk(event("a")), chunk(event("ago"))]
+
+
+async def test_a_client_that_has_enough_gets_no_more_until_it_reads_on() -> None:
+    flowing = Forwarding()
+    task = await flowing.begin()
+    flowing.full = 2
+    words = ("upon", "a", "time", "there")
+    flowing.bench.feed(*(chunk(event(word)) for word in words))
+    await asyncio.wait_for(task, 30)
+    assert flowing.forwarded == [chunk(event("upon")), chunk(event("a"))]
+    assert await flowing.stream.read() == event("time") + event("there")
+    task = asyncio.create_task(flowing.stream.flow(flowing.write, flowing.forward))
+    await asyncio.sleep(0)
+    flowing.bench.feed(chunk(event("was")))
+    assert flowing.forwarded[2:] == [chunk(event("was"))]
+    flowing.stream.hold()
+    flowing.stream.hold()
+    await asyncio.wait_for(task, 30)
+
+
+async def test_what_was_forwarded_is_kept_for_the_case_that_the_answer_breaks() -> None:
+    flowing = Forwarding()
+
+    async def mend(kept: Kept, _: UpstreamError) -> None:
+        flowing.written.append(b"".join(kept.pieces()))
+
+    flowing.stream._mend = mend
+    task = await flowing.begin()
+    for number in range(200):
+        flowing.bench.feed(chunk(event(f"word {number} ")))
+    flowing.bench.connection.connection_lost(None)
+    await asyncio.wait_for(task, 30)
+    await flowing.stream.read()
+    # The opening is kept by who reads it.
+    assert flowing.written == [b"".join(event(f"word {number} ") for number in range(200))]
+    assert flowing.ends == ["cut", "cut"]
+
+
+async def test_a_silence_after_forwarded_events_is_counted_from_the_last_of_them() -> None:
+    flowing = Forwarding()
+    flowing.stream._idle_s = 1e9
+    await flowing.begin()
+    flowing.bench.feed(chunk(event("upon")), chunk(b": wait\n\n"))
+    assert flowing.stream._silent_since > 0.0
+    flowing.bench.feed(chunk(event("a")))
+    assert flowing.stream._silent_since == 0.0
+    assert flowing.forwarded

@@ -307,3 +307,15 @@ def test_an_answered_probe_shortens_an_open_circuit_and_is_no_outcome() -> None:
     assert made.live(1.0).down_until[0] <= 1.0
     assert made.live(1.0).success[0] == success
     assert made.health(A, 1.0) is Health.UNHEALTHY
+
+
+def test_an_open_circuit_keeps_from_retries_and_not_from_being_the_last_hope() -> None:
+    made = board()
+    noted(made, 5, 0.0, ok=False)
+    assert made.circuit(A, 0.0) is Circuit.OPEN
+    assert not made.may_retry(A, 0.0)
+    # Within the retry budget: ten in ten seconds, where hardly anybody calls.
+    assert [made.may_return(A, 0.0) for _ in range(11)] == [True] * 10 + [False]
+    assert made.circuit(A, 31.0) is Circuit.HALF_OPEN
+    assert not made.may_return(A, 31.0)
+    assert made.may_return("c/z", 0.0)

@@ -19,7 +19,17 @@ from federation.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from federation.resilience.recovery import Action, Fail, Fallback, Retry, Tries, backoff, blame
+from federation.resilience.recovery import (
+    SECOND_LAP_S,
+    Action,
+    Fail,
+    Fallback,
+    Retry,
+    SecondLap,
+    Tries,
+    backoff,
+    blame,
+)
 
 ERRORS = [
     UpstreamRejected("r"),
@@ -59,7 +69,7 @@ def test_a_server_error_is_retried_once_then_the_next_is_asked() -> None:
 
 
 @pytest.mark.parametrize("error", [UpstreamTimeout("t"), UpstreamGarbled("g"), UpstreamCut("c")])
-def test_a_silent_or_garbled_deployment_is_never_asked_again(error: UpstreamError) -> None:
+def test_a_silent_or_garbled_deployment_is_not_retried(error: UpstreamError) -> None:
     assert steps(error) == [Fallback()]
 
 
@@ -132,3 +142,40 @@ def test_a_provider_that_says_when_to_come_back_is_not_blamed() -> None:
 
 def test_a_provider_that_refuses_a_wrong_request_is_not_blamed_in_its_own_words() -> None:
     assert blame(UpstreamRejected("400", code="its_own_word")) == "upstream_rejected"
+
+
+def test_in_the_second_lap_who_answered_comes_before_who_was_silent() -> None:
+    lap = SecondLap()
+    lap.note(0, UpstreamTimeout("t"), 2.0)
+    lap.note(1, UpstreamFailed("f"), 0.1)
+    lap.note(2, UpstreamTimeout("t"), 2.0)
+    lap.note(3, UpstreamRateLimited("l"), 0.1)
+    assert lap.order(4.2, 600.0) == [1, 3, 0, 2]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamDenied("d"),
+        UpstreamMissing("m"),
+        UpstreamRejected("r"),
+        UpstreamRateLimited("l", retry_after_s=2.0),
+    ],
+)
+def test_who_refuses_or_says_when_to_come_back_is_in_no_second_lap(error: UpstreamError) -> None:
+    lap = SecondLap()
+    lap.note(0, UpstreamFailed("f"), 0.1)
+    lap.note(0, error, 0.1)
+    assert lap.order(0.0, 600.0) == []
+
+
+def test_who_was_silent_is_asked_again_only_where_another_silence_has_room() -> None:
+    lap = SecondLap()
+    lap.note(0, UpstreamTimeout("t"), 10.0)
+    lap.note(1, UpstreamFailed("f"), 10.0)
+    assert lap.order(SECOND_LAP_S - 10.0, 10.0) == [1, 0]
+    assert lap.order(SECOND_LAP_S - 9.9, 600.0) == [1]
+    assert lap.order(0.0, 9.9) == [1]
+    assert lap.fits(0, 0.0, 10.0)
+    assert not lap.fits(0, 0.0, 9.9)
+    assert lap.fits(1, 600.0, 0.0)

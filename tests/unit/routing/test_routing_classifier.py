@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,56 @@ def test_the_packed_sum_is_the_plain_sum(classify: LinearClassifier) -> None:
     for kind, value in enumerate(seen):
         plain = sum(row[kind] for row in weights) / 2.0 + bias[kind]
         assert value == pytest.approx(plain, abs=0.1)
+
+
+READ = st.lists(
+    st.sampled_from(
+        [
+            "write",
+            "a",
+            "the",
+            "python",
+            "function",
+            "poem",
+            "solve",
+            "for",
+            "x",
+            "=",
+            "qwzx",
+            "{",
+            "fix",
+            "bug",
+            "in",
+            "this",
+            "code",
+            "```",
+            "?",
+            "42",
+            "translate",
+            "é",
+            "写",
+        ]
+    ),
+    max_size=300,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(READ)
+def test_each_known_word_pair_and_sign_counts_once(read: list[str]) -> None:
+    made, text = load_once(), " ".join(read)
+    words, signs = features(text)
+    once = {word for word in words if word in made._words}
+    pairs = {pair for pair in pairwise(words) if pair in made._pairs}
+    seen = made._scores(text)
+    if len(once) < 2 or len(once) < 0.1 * len(set(words)):
+        assert seen == []
+        return
+    lanes = [made._words[word] for word in once] + [made._pairs[pair] for pair in pairs]
+    lanes += [made._words[sign] for sign in signs if sign in made._words]
+    for kind, (value, bias) in enumerate(zip(seen, made._bias, strict=True), start=1):
+        plain = sum((lane >> 32 * kind & 255) - 128 for lane in lanes)
+        assert value == pytest.approx(plain * made._unit / len(lanes) ** 0.5 + bias, abs=1e-9)
 
 
 def test_a_flat_opinion_is_unknown() -> None:

@@ -36,7 +36,7 @@ def order(
         live=live,
         order=(),
         shares={},
-        key="",
+        key=str,
         turns=lambda: next(turns),
         rng=Random(1),
         ring=lambda slate: Ring(slate.ids),
@@ -75,6 +75,6 @@ def test_a_turn_is_taken_only_by_who_spills() -> None:
         raise AssertionError("no call spills")
 
     slate = Slate((1 << 5) - 1, IDS)
-    choice = Choice(slate, columns(), (), {}, "", never, Random(1), lambda s: Ring(s.ids), [])
+    choice = Choice(slate, columns(), (), {}, str, never, Random(1), lambda s: Ring(s.ids), [])
     choice.local = LOCAL
     assert STRATEGIES[LOCAL_FIRST].order(choice)[0][0] == HOME

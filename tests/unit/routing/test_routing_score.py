@@ -43,10 +43,9 @@ def scored(
     made = fleet([deployment(f"p{n}/m", **facts) for n, facts in enumerate(each)])
     seen = live(made, **({"success": success} if success else {}))
     slate, prices = made.slate(made.everything), made.prices.columns(terms.input_tokens, NOON_MS)
-    return (
-        totals(made, slate, seen, prices, terms),
-        parts(made, list(slate.indexes), seen, prices, terms),
-    )
+    sheet = made.sheet(slate, terms.category, seen, prices)
+    found = parts(sheet, range(len(sheet.rows)), terms)
+    return sheet.spread(totals(sheet, terms)), [found[row] for row in sheet.row_of.values()]
 
 
 @settings(deadline=None, max_examples=150)

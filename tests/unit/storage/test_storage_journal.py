@@ -235,3 +235,43 @@ def test_writers_have_names_of_their_own() -> None:
     assert writer_name(0, 17, 1000) != writer_name(1, 17, 1000)
     assert writer_name(0, 17, 1000) != writer_name(0, 17, 1001)
     assert writer_name(0, 17, 1000) != writer_name(0, 18, 1000)
+
+
+def test_records_that_come_together_are_one_write_of_a_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart, together = JournalWriter(tmp_path / "a", "w"), JournalWriter(tmp_path / "b", "w")
+    names = [f"call_{n}" for n in range(5)]
+    for name in names:
+        apart.append(started(name))
+    sizes: list[int] = []
+    write = os.write
+
+    def counted(fd: int, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", counted)
+    together.append(started(names[0]))
+    together.extend([started(name) for name in names[1:]])
+    together.extend([])
+    assert len(sizes) == 2
+    written = segment_path(tmp_path / "b", "w", 1).read_bytes()
+    assert written == segment_path(tmp_path / "a", "w", 1).read_bytes()
+    assert read_calls(tmp_path / "b") == names
+
+
+def test_of_records_that_come_together_those_stand_that_a_reader_may_have_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_0"))
+    write = os.write
+    with monkeypatch.context() as torn:
+        torn.setattr(os, "write", lambda fd, data: write(fd, data[: len(data) - 10]))
+        with pytest.raises(EvidenceUnwritable, match="only part"):
+            writer.extend([started("whole_1"), started("whole_2"), started("torn")])
+    writer.extend([started("call_1"), started("call_2")])
+    assert read_calls(tmp_path) == ["call_0", "whole_1", "whole_2", "call_1", "call_2"]
+    batch = JournalReader(tmp_path).read("w", 1, 0)
+    assert [line.seq for line in batch.lines] == [1, 2, 3, 4, 5]

@@ -21,7 +21,12 @@ class Watched:
         self.bench = Bench().feed(HEAD)
         self.exchange = self.bench.exchange
         self.given: list[bytes] = []
-        assert self.exchange.watch(self.given.append)
+        self.framed: list[bytes] = []
+        assert self.exchange.watch(self.take)
+
+    def take(self, data: bytes, framed: bytes = b"", /) -> None:
+        self.given.append(data)
+        self.framed.append(framed)
 
     def receive(self, *reads: bytes) -> None:
         self.bench.feed(*reads)
@@ -38,6 +43,15 @@ def test_whole_chunks_are_given_one_by_one() -> None:
     watching.receive(END)
     assert watching.given[4:] == [b""]
     assert not watching.exchange.open
+
+
+def test_a_chunk_that_came_alone_is_given_with_its_framing_too() -> None:
+    watching = Watched()
+    watching.receive(chunk(b"first"), chunk(b"one"), chunk(b"two") + chunk(b"three"))
+    watching.receive(chunk(b"A" * 10, "%X"), chunk(b"four") + b"1", b"0\r\n", b"z" * 16 + b"\r\n")
+    assert b"".join(watching.given) == b"first" + b"onetwothree" + b"A" * 10 + b"four" + b"z" * 16
+    # Whole, alone, and in the very form in which we would write it.
+    assert watching.framed == [b"", chunk(b"one"), b"", b"", b"", b""]
 
 
 def test_content_that_looks_like_a_chunk_is_content() -> None:
@@ -64,7 +78,7 @@ def test_an_answer_that_must_be_decoded_is_not_watched_but_read() -> None:
     bench = Bench().feed(HEAD)
     bench.exchange.decoder = decoder_for(b"gzip", 1 << 20)
     given: list[bytes] = []
-    assert not bench.exchange.watch(given.append)
+    assert not bench.exchange.watch(lambda data, _=b"", /: given.append(data))
     bench.feed(chunk(b"packed"))
     assert given == []
     assert bench.exchange.take() == b"packed"
@@ -82,7 +96,7 @@ def test_nothing_is_given_after_the_watch_has_ended() -> None:
 def test_who_ends_the_watch_in_the_middle_is_told_no_end() -> None:
     watching = Watched()
 
-    def enough(data: bytes) -> None:
+    def enough(data: bytes, _: bytes = b"", /) -> None:
         watching.given.append(data)
         watching.exchange.watch(None)
 

@@ -1,0 +1,131 @@
+"""Users' names by the management API: for who may see them, and of one's own tenant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_plane import ADMIN
+from tenancy_rig import Rig, started
+
+from federation.domain.access import Role
+from federation.schema.link import NamesSeen
+from federation.schema.records import CallEnded
+from federation.storage.journal import JournalWriter
+
+NAMES = "/v1/admin/data/names"
+ANNA = "anna@example.org"
+
+
+class Named:
+    """The API over a gateway whose worker is this test."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        assert rig.plane.control.names is not None
+        self.desk = rig.plane.control.names
+        self.custody = self.desk._retention.custody
+        self.journal = JournalWriter(rig.plane.journal, "w0-1-1")
+        self.calls = 0
+
+    async def call(self, user: str, tenant: str = "default", *, old: bool = False) -> str:
+        """A call of a user, who is kept; what its record calls them."""
+        subject = user if old else self.custody.name(tenant, user)
+        if not old:
+            self.desk.hear(NamesSeen(tenant, {subject: user}))
+            await self.desk._keep()
+        self.calls += 1
+        now_ms = int(self.rig.plane.clock() * 1000)
+        record = (f"call_{self.calls}", now_ms, tenant, "key_1", "chat", "auto", "ok", 200)
+        session, tags = f"of {subject}", {"who": subject}
+        self.journal.append(
+            CallEnded(*record, started_ms=now_ms, user=subject, session=session, tags=tags)
+        )
+        return subject
+
+    async def ask(self, method: str, path: str, secret: str | None = None, **more: Any) -> Any:
+        reply = await self.rig.ask(method, path, secret=secret or ADMIN, **more)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+
+@pytest.fixture
+async def named(tmp_path: Path) -> AsyncIterator[Named]:
+    made = Named(await started(tmp_path, beside=True))
+    yield made
+    made.journal.close()
+    await made.desk.close()
+    await made.rig.client.aclose()
+
+
+async def test_calls_show_names_to_who_may_see_people_and_pseudonyms_to_others(
+    named: Named,
+) -> None:
+    subject = await named.call(ANNA)
+    for secret, who in (
+        (await named.rig.key(Role.OWNER), ANNA),
+        (await named.rig.key(Role.AUDITOR), ANNA),
+        (await named.rig.key(Role.DEVELOPER), subject),
+        (await named.rig.key(Role.VIEWER), subject),
+    ):
+        (listed,) = (await named.ask("GET", "/v1/calls", secret))["data"]
+        story = await named.ask("GET", "/v1/calls/call_1", secret)
+        for shown in (listed, story):
+            assert (shown["user"], shown["session"]) == (who, f"of {who}")
+            assert shown["tags"] == {"who": who}
+
+
+async def test_costs_are_asked_by_name_by_pseudonym_and_over_tenants(named: Named) -> None:
+    subject = await named.call(ANNA)
+    await named.call(ANNA, old=True)
+    await named.call("ben")
+    await named.rig.ask("POST", "/v1/admin/tenants", json={"id": "other"})
+    theirs = await named.call(ANNA, "other")
+    costs = "/v1/analytics/costs?user="
+
+    by_name = await named.ask("GET", f"{costs}anna%40example.org&tenant=default&group_by=user")
+    everywhere = await named.ask("GET", f"{costs}anna%40example.org")
+    by_subject = await named.ask("GET", f"{costs}{subject}")
+
+    # A call from before there were pseudonyms stands in a line of its own.
+    assert [each["group"]["user"] for each in by_name["data"]] == [ANNA, ANNA]
+    assert by_name["total"]["calls"] == 2
+    assert everywhere["total"]["calls"] == 3
+    assert by_subject["total"]["calls"] == 1
+    lines = await named.ask("GET", "/v1/analytics/lines?user=anna%40example.org")
+    assert [each["user"] for each in lines["data"]] == [subject, ANNA, theirs]
+    assert len((await named.ask("GET", "/v1/analytics/lines"))["data"]) == 4
+
+
+async def test_one_is_told_for_the_other(named: Named) -> None:
+    assert (await named.rig.ask("POST", NAMES, json={"user": ANNA})).status_code == 404
+    subject = await named.call(ANNA)
+    whole = {"object": "name", "tenant": "default", "user": ANNA, "subject": subject}
+
+    assert await named.ask("POST", NAMES, json={"user": ANNA}) == whole
+    assert await named.ask("POST", NAMES, json={"subject": subject}) == whole
+    nobody = await named.ask("POST", NAMES, json={"subject": "p_" + "0" * 32})
+    assert nobody["user"] is None
+    for body in ({}, {"user": ANNA, "subject": subject}, {"user": ""}):
+        assert (await named.rig.ask("POST", NAMES, json=body)).status_code == 400
+    developer = await named.rig.key(Role.DEVELOPER)
+    refused = await named.rig.ask("POST", NAMES, secret=developer, json={"subject": subject})
+    assert refused.status_code == 403
+
+
+async def test_a_tenants_pseudonyms_are_its_own(named: Named) -> None:
+    await named.rig.ask("POST", "/v1/admin/tenants", json={"id": "other"})
+    subject = await named.call(ANNA)
+    theirs = await named.call(ANNA, "other")
+    owner = await named.rig.key(Role.OWNER, "other")
+
+    assert theirs != subject
+    mine = await named.ask("POST", NAMES, owner, json={"user": ANNA})
+    assert (mine["tenant"], mine["subject"]) == ("other", theirs)
+    assert (await named.ask("POST", NAMES, owner, json={"subject": subject}))["user"] is None
+    out = await named.rig.ask("POST", NAMES, secret=owner, json={"user": ANNA, "tenant": "default"})
+    assert out.status_code == 404
+    found = await named.ask("GET", f"/v1/analytics/costs?user={subject}", owner)
+    assert found["total"]["calls"] == 0

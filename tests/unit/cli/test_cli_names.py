@@ -1,0 +1,81 @@
+"""`federation data name` and `--user`, against a stub over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import evidence_world
+import pytest
+from typer.testing import Result
+
+from federation.control.ingest import Ingest
+from federation.storage.calls import SqlCalls
+from federation.storage.journal import JournalWriter
+from federation.storage.journal_reader import JournalReader
+
+Run = Callable[..., Result]
+SUBJECT = "p_" + "0a" * 16
+NAMES = "/v1/admin/data/names"
+
+
+@pytest.fixture
+def data(project: Path) -> Path:
+    """A data directory with calls of three users, one of them from before there were pseudonyms."""
+    world = evidence_world.World(project / "data")
+    journal = JournalWriter(world.data / "journal", "w0-1-1")
+    for n, user in enumerate((SUBJECT, "anna", "p_" + "1" * 32, "")):
+        journal.append(evidence_world.ended(f"call_{n}", user=user))
+    journal.close()
+    Ingest(JournalReader(world.data / "journal"), SqlCalls(world.engine), world.clock).run()
+    world.close()
+    return world.data
+
+
+def answer(user: str | None) -> dict[str, Any]:
+    return {"object": "name", "tenant": "default", "user": user, "subject": SUBJECT}
+
+
+def calls(done: Result) -> set[str]:
+    assert done.exit_code == 0, done.output
+    return {each["call"] for each in json.loads(done.stdout)["data"]}
+
+
+def test_a_name_and_a_pseudonym_are_told_one_for_the_other(stub: Any, run: Run) -> None:
+    stub.on("POST", NAMES, answer("anna"))
+    assert SUBJECT in run("data", "name", "anna").stdout
+    assert "anna" in run("data", "name", SUBJECT, "--tenant", "acme").stdout
+    assert [body for _, _, _, body in stub.asked] == [
+        {"user": "anna"},
+        {"tenant": "acme", "subject": SUBJECT},
+    ]
+    assert json.loads(run("data", "name", "anna", "--json").stdout) == answer("anna")
+    stub.on("POST", NAMES, answer(None))
+    assert "erased, or never named" in run("data", "name", SUBJECT).stdout
+
+
+def test_calls_are_found_by_a_user_with_the_help_of_the_gateway(
+    stub: Any, run: Run, data: Path
+) -> None:
+    query = ("audit", "query", "--json", "--user")
+    stub.on("POST", NAMES, answer("anna"))
+    assert calls(run(*query, "anna", "--tenant", "default")) == {"call_0", "call_1"}
+    assert stub.asked[-1][3] == {"tenant": "default", "user": "anna"}
+    stub.refuse("POST", NAMES, 404, "nobody yet", "not_found")
+    assert calls(run(*query, "anna")) == {"call_1"}
+    stub.refuse("POST", NAMES, 403, "no", "forbidden")
+    assert run(*query, "anna").exit_code != 0
+
+
+def test_calls_are_found_by_a_pseudonym_where_no_gateway_runs(alone: Run, data: Path) -> None:
+    assert calls(alone("audit", "query", "--json", "--user", SUBJECT)) == {"call_0"}
+    assert alone("audit", "query", "--user", "anna").exit_code != 0
+
+
+def test_the_ledgers_lines_of_a_user_are_asked_for(stub: Any, run: Run) -> None:
+    run("ledger", "show", "--user", "anna")
+    assert "user=anna" in stub.asked[-1][1]
+    run("ledger", "export", "out.csv", "--user", SUBJECT)
+    assert f"user={SUBJECT}" in stub.asked[-1][1]
