@@ -253,14 +253,16 @@ class AnswerStream:
         except UpstreamError as error:
             self._fault = error
             goes_on = False
-        except Exception as fault:  # noqa: BLE001 - in a callback of the loop it would be lost
+        except Exception as fault:
             self._exchange.watch(None)
+            if turn.done():
+                raise
             turn.set_exception(fault)
             return
         if not goes_on:
-            # From here on what comes waits for `read`.
-            self._exchange.watch(None)
-            turn.set_result(None)
+            # From here on what comes waits for `read`. A write that filled the client's buffer
+            # has held the stream already, from within.
+            self.hold()
 
     def _feed(self, data: bytes) -> bytes:
         """What the client gets for these bytes; closes the account where the answer is over."""

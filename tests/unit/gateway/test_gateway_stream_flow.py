@@ -103,6 +103,28 @@ async def test_what_comes_once_the_client_reads_slowly_waits_for_it() -> None:
     assert await flowing.stream.read() == event("a") + event("time")
 
 
+@pytest.mark.parametrize("escaped", [False, True])
+async def test_a_write_that_fills_the_clients_buffer_holds_the_stream_from_within(
+    *, escaped: bool
+) -> None:
+    flowing = Flowing()
+    write = flowing.write
+
+    def full(data: bytes) -> bool:
+        # As a transport does: `pause_writing` comes in the very step of the write.
+        flowing.stream.hold()
+        return write(data) and False
+
+    flowing.write = full  # type: ignore[method-assign]
+    task = await flowing.begin()
+    first = event('say \\"upon\\"' if escaped else "upon")
+    flowing.bench.feed(chunk(first + event("a")), chunk(event("time")))
+    await asyncio.wait_for(task, 30)
+    assert b"".join(flowing.written) == first + event("a")
+    assert await flowing.stream.read() == event("time")
+    assert flowing.ends == []
+
+
 async def test_a_keep_alive_is_handed_on_and_ends_nothing() -> None:
     flowing = Flowing()
     task = await flowing.begin()
