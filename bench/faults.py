@@ -31,6 +31,8 @@ import uvloop
 from bench import accounting, environment, targets
 from bench.answers import Answer, Asker
 
+from federation.transport.limits import Limits
+
 OUT = Path(__file__).resolve().parent / "out"
 TEXT = " ".join(f"w{number:02d}" for number in range(1, 61))
 """What every voice here says."""
@@ -43,8 +45,9 @@ DRIFT = 0.05
 UNSETTLED_MIB = 4.0
 """Ten thousand calls are over before an allocator has settled; see `bench.soak`."""
 FDS_MORE = 16
-"""Descriptors that a worker may hold after the calls, beyond those of an idle one: connections
-to providers that are kept for the next call. As many as calls were under way at once may be."""
+"""Descriptors that a worker may hold beyond those of an idle one, once the connections to providers
+that it keeps for the next call have been idle for too long. Right after the calls it may hold as
+many of them as calls were under way at once."""
 _WARM = 0.25
 _QUIET_S = 8.0
 _STORIES = 20
@@ -156,6 +159,17 @@ def _rss(root: int, workers: list[int]) -> list[float]:
 
 def _fds(workers: list[int]) -> list[int]:
     return [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in workers]
+
+
+def _fds_at_last(workers: list[int], before: list[int]) -> list[int]:
+    """Each worker's descriptors once none has too many, or when idle connections must be closed."""
+    end = time.monotonic() + Limits().keep_alive_s + _QUIET_S
+    while True:
+        fds = _fds(workers)
+        few = all(now <= then + FDS_MORE for now, then in zip(fds, before, strict=True))
+        if few or time.monotonic() > end:
+            return fds
+        time.sleep(1.0)
 
 
 async def _load(port: int, root: int, workers: list[int], dose: Dose) -> Seen:
@@ -299,7 +313,8 @@ def _measured(
     fds_before = _fds(workers)
     seen = uvloop.run(_load(port, gateway.pid, workers, dose))
     left = _at_rest(port, lab)
-    fds = _fds(workers)
+    fds_kept = _fds(workers)
+    fds = _fds_at_last(workers, fds_before)
     same = _workers(gateway.pid) == workers
     stats = _get(port, "/v1/stats")
     stories = [_story(port, one.call) for one in seen.answers if not one.claims and one.call]
@@ -317,7 +332,7 @@ def _measured(
         "rate": rate >= LEAST_RATE,
         "memory_flat": all(one["flat"] for one in memory),
         "nothing_left": not any(left.values())
-        and sum(fds) <= sum(fds_before) + max(WORKERS * FDS_MORE, seen.most_in_flight),
+        and all(now <= then + FDS_MORE for now, then in zip(fds, fds_before, strict=True)),
         "no_worker_died": same,
         "ledger_whole": stats["calls"] == dose.calls and not stats["outcomes"].get("lost"),
         "clean_end": code == 0 and "Traceback" not in log.read_text(errors="replace"),
@@ -336,7 +351,7 @@ def _measured(
         "providers": lab_saw,
         "ledger": stats["outcomes"],
         "memory": memory,
-        "descriptors": {"before": fds_before, "after": fds},
+        "descriptors": {"before": fds_before, "kept": fds_kept, "after": fds},
         "left": left,
         "kept": kept,
         "passed": all(kept.values()),

@@ -96,6 +96,7 @@ async def test_costs_are_exact_and_in_groups(rig: Rig) -> None:
     ]
     assert (found["total"]["calls"], found["total"]["cost_nano"]) == (3, 7_500_000)
     assert (await costs(rig, "user=ann"))["total"]["calls"] == 1
+    assert (await costs(rig, "user="))["total"]["calls"] == 2
     assert (await costs(rig, "tag=job%3Da"))["total"]["calls"] == 1
     assert (await costs(rig, "start_date=1970-01-12&end_date=1970-01-12"))["total"]["calls"] == 2
 

@@ -592,6 +592,41 @@ async def test_nobody_is_asked_again_where_a_silence_would_take_too_long() -> No
         assert only(running).outcome == "error"
 
 
+def in_turn(*behaves: Behave) -> Behave:
+    """Behaves like each of them once, and like the last from then on."""
+    left = list(behaves)
+
+    async def behave(talk: Talk) -> None:
+        await (left.pop(0) if len(left) > 1 else left[0])(talk)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    "second", [status(429, "retry-after: 60\r\n"), status(401)], ids=["429 for a minute", "401"]
+)
+async def test_what_the_last_one_says_to_its_own_retry_takes_it_out_of_the_second_lap(
+    second: Behave,
+) -> None:
+    behaves = (status(500), in_turn(status(500), second))
+    async with rig(*behaves, deadlines=SHORT) as (running, client, _):
+        await client.post(CHAT, json=HELLO)
+        tried = [each.deployment[:2] for each in only(running).attempts]
+        assert tried == ["p0", "p0", "p1", "p1", "p0"]
+
+
+async def test_the_last_one_that_is_silent_to_its_own_retry_is_asked_again_if_there_is_time() -> (
+    None
+):
+    limits = replace(SHORT, first_token_s=1.5)
+    behaves = (status(500), in_turn(status(500), silent))
+    async with rig(*behaves, deadlines=limits) as (running, client, _):
+        reply = await client.post(CHAT, json=HELLO, headers={"x-timeout-ms": "2900"})
+        assert reply.status_code >= 500
+        tried = [each.deployment[:2] for each in only(running).attempts]
+        assert tried == ["p0", "p0", "p1", "p1", "p0"]
+
+
 async def test_an_open_circuit_does_not_keep_a_call_from_its_last_hope() -> None:
     behaves = (from_then_on(status(500), 1), status(500))
     async with rig(*behaves, deadlines=SHORT) as (running, client, upstreams):

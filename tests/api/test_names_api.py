@@ -129,3 +129,14 @@ async def test_a_tenants_pseudonyms_are_its_own(named: Named) -> None:
     assert out.status_code == 404
     found = await named.ask("GET", f"/v1/analytics/costs?user={subject}", owner)
     assert found["total"]["calls"] == 0
+
+
+async def test_who_looks_somebody_up_is_on_record(named: Named) -> None:
+    subject = await named.call(ANNA)
+    for body in ({"user": ANNA}, {"subject": subject}):
+        await named.ask("POST", NAMES, json=body)
+        journals = named.rig.plane.journal.parent.rglob("notes-*")
+        notes = b"".join(path.read_bytes() for path in journals if path.is_file())
+        assert b"named" in notes
+        assert subject.encode() in notes
+        assert ANNA.encode() not in notes

@@ -132,8 +132,8 @@ def attempt(
     return AttemptRecord(deployment, NOON, 200, error, 1.0, 2.0, usage, cost_nano)
 
 
-def began(name: str, at_ms: int = NOON) -> CallStarted:
-    return CallStarted(name, at_ms, "acme", "key_1", "chat", "auto", "p1/m1")
+def began(name: str, at_ms: int = NOON, tenant: str = "acme") -> CallStarted:
+    return CallStarted(name, at_ms, tenant, "key_1", "chat", "auto", "p1/m1")
 
 
 def grouped(world: World, *by: str, **more: object) -> Costs:
@@ -208,6 +208,23 @@ def test_names_that_no_index_holds_are_shortened_and_stay_apart(world: World) ->
     )
     assert len(grouped(world, "user")) == 3
     assert world.one(replace(ALWAYS, where=(("user", long + "b"),))).calls == 1
+
+
+@pytest.mark.parametrize("by", [(), ("user",), ("day", "user"), ("tag",)])
+def test_one_of_several_names_is_enough_and_they_share_one_limit(
+    world: World, by: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "MOST_LINES", 6)
+    users = ("p_1", "p_2", "ann", "bob", "")
+    world.take(*(call(f"c{n}", user=user, tags={"t": "1"}) for n, user in enumerate(users)))
+    asked = replace(ALWAYS, where=(("user", ("p_1", "p_2", "ann", "nobody")),), group_by=by)
+    assert sum(sums.calls for sums in world.sums.costs(asked).values()) == 3
+    tagged = replace(asked, where=(*asked.where, ("tag", "t=1")))
+    assert sum(sums.calls for sums in world.sums.costs(tagged).values()) == 3
+    world.take(call("c6"), call("c7"))
+    if world.engine is not None:
+        with pytest.raises(InvalidRequest):
+            world.sums.costs(tagged)
 
 
 def test_another_tenants_calls_are_in_no_sum_of_ours(world: World) -> None:
@@ -501,21 +518,27 @@ _when = (
     | st.sampled_from([NOON + n * HOUR_MS // 4 for n in range(-8, 8)])
     | st.sampled_from([_midnight(zone) + n * HOUR_MS // 4 for zone in ZONES for n in (-1, 0, 1)])
 )
+
+
+def _whose(n: int) -> str:
+    """A call has one key from its beginning to its end, and so one tenant."""
+    return "other" if n % 2 else "acme"
+
+
 _call = st.builds(
-    lambda n, tried, at, outcome, tenant, user, tags: call(
-        f"c{n}", *tried, at_ms=at, outcome=outcome, tenant=tenant, user=user, tags=tags
+    lambda n, tried, at, outcome, user, tags: call(
+        f"c{n}", *tried, at_ms=at, outcome=outcome, tenant=_whose(n), user=user, tags=tags
     ),
     st.integers(0, 12),
     st.lists(_attempt, min_size=1, max_size=3),
     _when,
     st.sampled_from(("ok", "ok", "error", "cut", "canceled")),
-    st.sampled_from(("acme", "other")),
     st.sampled_from(("", "ann", "bob")),
     st.dictionaries(st.sampled_from("ab"), st.sampled_from("12"), max_size=2),
 )
 _step = (
     st.lists(_call, min_size=1, max_size=5)
-    | st.builds(lambda n, at: [began(f"c{n}", at)], st.integers(0, 12), _when)
+    | st.builds(lambda n, at: [began(f"c{n}", at, _whose(n))], st.integers(0, 12), _when)
     | st.just("close")
 )
 _where = st.sampled_from(
@@ -523,6 +546,7 @@ _where = st.sampled_from(
         (),
         (("user", "ann"),),
         (("user", ""),),
+        (("user", ("ann", "bob", "nobody")),),
         (("tag", "a=1"),),
         (("tag", ""),),
         (("model", "m1"),),

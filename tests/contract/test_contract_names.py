@@ -75,6 +75,6 @@ def test_an_erasure_counts_once_it_is_done(engine: Engine) -> None:
     keys = SqlSealingKeys(lambda: engine)
     keys.ask_erasure(ErasureEntry("e1", "acme", "p_1", "key", 1))
     keys.ask_erasure(ErasureEntry("e2", "other", "p_2", "key", 1, 2, 1))
-    assert (keys.erased("acme"), keys.erased("other"), keys.erasures_done()) == ([], ["p_2"], 1)
+    assert (keys.erased("acme"), keys.erased("other"), keys.erased_changes()) == ([], ["p_2"], 1)
     keys.finish_erasure("e1", 5, 1)
-    assert (keys.erased("acme"), keys.erasures_done()) == (["p_1"], 2)
+    assert (keys.erased("acme"), keys.erased_changes()) == (["p_1"], 2)

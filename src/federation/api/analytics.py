@@ -22,6 +22,7 @@ from federation.api.names import shown, subjects
 from federation.api.tenancy_lists import Cursor, Pages
 from federation.control.analytics import Against, AnalyticsDesk, CostLine, CostWish
 from federation.control.analytics_times import moment, said, stretch, zone_of
+from federation.control.control import Control
 from federation.control.permissions import reach
 from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
@@ -71,9 +72,10 @@ async def get_costs(
     asked |= {"provider": provider, "model": model, "tag": tag}
     where = tuple((name, value) for name, value in asked.items() if value is not None)
     pages = Pages(control, asker, "costs", tenant, sort, repr((names, where, user, zone.key)))
-    query = CostQuery(start_ms, end_ms, reach(asker, tenant), names, where, zone.key)
-    users = () if user is None else await subjects(control, query.tenant, user)
-    wish = CostWish(query, baseline, sort == "cost", limit, pages.after(cursor), users)
+    seen = reach(asker, tenant)
+    whose = await _whose(control, seen, user)
+    query = CostQuery(start_ms, end_ms, seen, names, (*where, *whose), zone.key)
+    wish = CostWish(query, baseline, sort == "cost", limit, pages.after(cursor))
     page = await desk.costs(wish)
     people = await shown(control, asker, tenant, _people(page.lines, names))
     return CostsView(
@@ -145,6 +147,15 @@ async def get_lines(
         ],
         next=pages.next((entries[-1].n,) if len(entries) == limit else None),
     )
+
+
+async def _whose(
+    control: Control, tenant: str | None, user: str | None
+) -> tuple[tuple[str, tuple[str, ...] | str], ...]:
+    """A user as a question's condition, by whatever records may call it."""
+    if not user:
+        return () if user is None else (("user", user),)
+    return (("user", await subjects(control, tenant, user)),)
 
 
 async def _own(

@@ -13,7 +13,7 @@ from federation.api.models import Strict
 from federation.api.tenancy_lists import Cursor, Limit, OfTenant, OfUser, Pages
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
-from federation.control.custody import Rotation
+from federation.control.custody_parts import Rotation
 from federation.control.data_desk import DataDesk
 from federation.domain.budgets import told
 from federation.errors import Unavailable

@@ -54,10 +54,18 @@ async def name(control: ControlPlane, asker: Asker, body: NameBody) -> NameView:
         found = await subjects(control, place, body.user)
         if found[0] == body.user:
             raise NotFound("No call of this tenant has named anybody yet.")
+        await asked(control, asker, place, found[0])
         return NameView(tenant=place, user=body.user, subject=found[0])
     subject = body.subject or ""
+    await asked(control, asker, place, subject)
     names = await shown(control, asker, place, [subject])
     return NameView(tenant=place, user=names.get(subject), subject=subject)
+
+
+async def asked(control: Control, asker: VirtualKey, tenant: str, subject: str) -> None:
+    """Put on record whom somebody looked up."""
+    if control.names is not None:
+        await control.names.asked(asker, tenant, subject)
 
 
 async def subjects(control: Control, tenant: str | None, user: str) -> tuple[str, ...]:

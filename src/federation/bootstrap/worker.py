@@ -283,6 +283,7 @@ class Worker:
     def _on_connected(self) -> None:
         self._purse.reconnected()
         self._rates.reconnected()
+        self._world.names.reconnected()
 
     def _send_rates(self, message: FromRates) -> bool:
         return self._link.send(message)

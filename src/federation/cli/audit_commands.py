@@ -122,7 +122,11 @@ def query(
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="USER", help="A pseudonym; a name while a gateway runs."),
+        typer.Option(
+            "--user",
+            metavar="USER",
+            help="A pseudonym; with --tenant a name, while a gateway runs.",
+        ),
     ] = None,
     limit: Annotated[
         int,

@@ -18,13 +18,13 @@ from federation.cli.client import Answered
 from federation.cli.db_store import existing
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
+from federation.domain.pseudonyms import is_pseudonym
 from federation.schema.records import CallEnded
 from federation.storage.calls import SqlCalls
 from federation.storage.entries import CallEntry, CallFilter
 
 PAGE = 500
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PSEUDONYM = re.compile(r"p_[0-9a-f]{32}\Z")
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])\Z")
 
 
@@ -98,9 +98,17 @@ def moment(text: str | None) -> int | None:
 
 def _subjects(place: Place, tenant: str | None, user: str) -> tuple[str, ...]:
     """What records call a user: the keys to that are the gateway's."""
-    if _PSEUDONYM.match(user):
+    if is_pseudonym(user):
         return (user,)
-    body = {"user": user} | ({} if tenant is None else {"tenant": tenant})
+    if tenant is None:
+        # A name has another pseudonym in each, and the gateway would tell that of the asker's.
+        raise CommandFailed(
+            "A user is looked for by name in one tenant.",
+            hint="Add --tenant, or give the pseudonym: federation data name tells it.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+    body = {"user": user, "tenant": tenant}
     try:
         place = replace(place, url=os.environ.get("FEDERATION_URL"))
         found = place.gateway().post("/v1/admin/data/names", body)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from federation.cli import output
 from federation.cli.client import part
 from federation.cli.place import Place
+from federation.domain.pseudonyms import is_pseudonym
 
 _PATH = "/v1/admin/data"
-_PSEUDONYM = re.compile(r"p_[0-9a-f]{32}\Z")
 
 
 def list_payloads(place: Place, tenant: str | None, user: str | None, *, as_json: bool) -> None:
@@ -86,7 +85,7 @@ def list_erasures(place: Place, tenant: str | None, *, as_json: bool) -> None:
 
 def name(place: Place, tenant: str | None, who: str, *, as_json: bool) -> None:
     """Print a user and the pseudonym."""
-    kind = "subject" if _PSEUDONYM.match(who) else "user"
+    kind = "subject" if is_pseudonym(who) else "user"
     found = place.gateway().post(f"{_PATH}/names", _given({"tenant": tenant, kind: who}))
     if as_json:
         output.print_json(found)

@@ -85,8 +85,6 @@ class CostWish:
     by_cost: bool = False
     limit: int = 100
     after: Place | None = None
-    users: tuple[str, ...] = ()
-    """What records call the user whose calls alone count; none of them is everybody."""
 
 
 class AnalyticsDesk:
@@ -123,25 +121,15 @@ class AnalyticsDesk:
     def _answered(self, wish: CostWish, price: Price | None) -> CostPage:
         """In the thread, all of it: there may be a hundred thousand groups."""
         query = wish.query
-        found = _groups(self._summed(query, wish.users), query)
+        found = _groups(self._store.costs(query), query)
         lines = [CostLine(group, *_folded(bands, price)) for group, bands in found.items()]
         if "tag" in query.group_by:
             # A call with two tags is in two groups, and one call all the same.
             whole = replace(query, group_by=())
-            total = _groups(self._summed(whole, wish.users), whole).get((), {})
+            total = _groups(self._store.costs(whole), whole).get((), {})
         else:
             total = _together(found)
         return _page(lines, CostLine((), *_folded(total, price)), wish)
-
-    def _summed(self, query: CostQuery, users: tuple[str, ...]) -> Costs:
-        if not users:
-            return self._store.costs(query)
-        whole: Costs = {}
-        for user in users:
-            of_one = replace(query, where=(*query.where, ("user", user)))
-            for group, sums in self._store.costs(of_one).items():
-                whole[group] = plus(whole.get(group, ZERO), sums)
-        return whole
 
     async def _ask(self, errand: Callable[..., T], *args: object) -> T:
         if self._waiting >= MOST_WAITING:

@@ -11,7 +11,7 @@ import secrets
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Final
@@ -19,7 +19,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from federation.control.custody_parts import Naming, Root, bound
+from federation.control.custody_parts import InUse, Naming, Root, Rotation, bound
 from federation.errors import NotFound, Unavailable
 from federation.evidence.sealing import (
     KEY_BYTES,
@@ -30,6 +30,7 @@ from federation.evidence.sealing import (
     Unsealable,
     key_named,
     pseudonym_now,
+    pseudonyms,
     seal,
     unseal,
 )
@@ -58,28 +59,6 @@ class KeyGone(Exception):
     """The key was destroyed: what it sealed cannot be read by anyone any more."""
 
 
-@dataclass(slots=True)
-class _InUse:
-    """A data key that contents are sealed with now."""
-
-    key: SealingKey
-    left: int
-    until_ms: int
-    uses: int
-    looked_ms: int
-    """When it was last seen to be alive."""
-
-
-@dataclass(slots=True)
-class Rotation:
-    """How a rotation stands: keys rewrapped now, and those still under older ones."""
-
-    newest: str
-    done: int = 0
-    left: int = 0
-    by_parent: dict[str, int] = field(default_factory=dict)
-
-
 class Custody:
     """The keys of one installation. `open` first. Methods raise `Unavailable` where the store
     or the root cannot be reached."""
@@ -97,7 +76,7 @@ class Custody:
         self._clock = clock
         self._lock = RLock()
         self._opened: OrderedDict[str, SealingKey] = OrderedDict()
-        self._in_use: OrderedDict[tuple[str, str, str], _InUse] = OrderedDict()
+        self._in_use: OrderedDict[tuple[str, str, str], InUse] = OrderedDict()
         self._names: dict[str, Naming] = {}
 
     def open(self) -> list[str]:
@@ -126,6 +105,13 @@ class Custody:
         for names lives."""
         naming = self.naming(tenant)
         return pseudonym_now(naming.key.key, subject, naming.erased)
+
+    def names(self, tenant: str, subject: str) -> list[str]:
+        """A person's pseudonym, and after it those from before erasures of which keys are left."""
+        now = self.name(tenant, subject)
+        ever = frozenset(self._store.erased(tenant, ever=True))
+        chain = pseudonyms(self.naming(tenant).key.key, subject, ever)
+        return [now, *(each for each in chain if each != now and self.keys_of(tenant, each))]
 
     def naming(self, tenant: str) -> Naming:
         """What a tenant's pseudonyms are made with; the key is made at the first need."""
@@ -175,6 +161,20 @@ class Custody:
             key = self._data_key(row.tenant, subject, at_ms, until_ms)
         packed = zlib.compress(content, _QUICK)
         return seal(key, row, packed, _nonce())
+
+    def seal_of(
+        self, row: Row, person: str, at_ms: int, until_ms: int, content: bytes
+    ) -> tuple[str, bytes]:
+        """The same for a person by name; the pseudonym, too. Whom another replica has erased
+        meanwhile is somebody else."""
+        subject = self.name(row.tenant, person)
+        sealed = self.seal(row, subject, at_ms, until_ms, content)
+        # Asked after there is a key: an erasure that does not stand there finds the key.
+        if self._store.erased(row.tenant, subject):
+            self.look_again()
+            subject = self.name(row.tenant, person)
+            sealed = self.seal(row, subject, at_ms, until_ms, content)
+        return subject, sealed
 
     def content(self, row: Row, sealed: bytes) -> bytes:
         """What `seal` sealed. Raises `KeyGone` where its key was destroyed, and `Unsealable`."""
@@ -308,7 +308,7 @@ class Custody:
             entry = self._store.newest(DATA, tenant, subject, period)
             if entry is None or entry.uses + USES_AT_ONCE > MOST_USES:
                 entry = self._make(DATA, tenant, subject, period)
-            used = _InUse(self._open(entry), 0, entry.until_ms, entry.uses, now_ms)
+            used = InUse(self._open(entry), 0, entry.until_ms, entry.uses, now_ms)
             self._in_use[owner] = used
             if len(self._in_use) > KEPT:
                 self._in_use.popitem(last=False)

@@ -1,9 +1,9 @@
-"""What custody is made of: the key above all others, what names are made with, and what a
-wrapped key is bound to."""
+"""What custody is made of: the key above all others, what names are made with, keys in use, and
+what a wrapped key is bound to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from federation.evidence.sealing import SealingKey
@@ -40,6 +40,28 @@ class Naming:
     erased: frozenset[str]
     """Those that stand for nobody any more."""
     looked_ms: int
+
+
+@dataclass(slots=True)
+class InUse:
+    """A data key that contents are sealed with now."""
+
+    key: SealingKey
+    left: int
+    until_ms: int
+    uses: int
+    looked_ms: int
+    """When it was last seen to be alive."""
+
+
+@dataclass(slots=True)
+class Rotation:
+    """How a rotation stands: keys rewrapped now, and those still under older ones."""
+
+    newest: str
+    done: int = 0
+    left: int = 0
+    by_parent: dict[str, int] = field(default_factory=dict)
 
 
 def bound(entry: KeyEntry) -> bytes:

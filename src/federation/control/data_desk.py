@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
-from federation.control.custody import KeyGone, Rotation
+from federation.control.custody import KeyGone
+from federation.control.custody_parts import Rotation
 from federation.control.ledger import Ledger
 from federation.control.notebook import Notebook
 from federation.control.payload_intake import TABLE, PayloadIntake
@@ -22,6 +23,7 @@ from federation.control.permissions import Permission, home, may, reach
 from federation.control.retention import Retention, SpoolKeys
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
+from federation.domain.pseudonyms import is_pseudonym
 from federation.errors import FederationError, Forbidden, InvalidRequest, NotFound, Unavailable
 from federation.evidence.records import DataMoved
 from federation.evidence.sealing import Row, Unsealable, commitment
@@ -119,8 +121,8 @@ class DataDesk:
 
         def found() -> list[PayloadEntry]:
             self._intake.run()
-            subject = None if user is None else self._name(seen or "", user)
-            return self._payloads.page(PayloadFilter(seen, subject, limit, before))
+            subjects = None if user is None else self._names(seen or "", user)
+            return self._payloads.page(PayloadFilter(seen, subjects, limit, before))
 
         return await self._errands.run(found)
 
@@ -145,12 +147,16 @@ class DataDesk:
     async def hold(
         self, asker: VirtualKey, tenant: str | None, user: str | None, reason: str
     ) -> HoldEntry:
-        """Set a hold on a person, or on everything of a tenant. Raises `NotFound`."""
+        """Set a hold on a person, or on everything of a tenant. Raises `NotFound`, also for a
+        pseudonym that was erased: nothing is left to be held."""
         place = home(asker, tenant)
 
         def made() -> HoldEntry:
-            subject = "" if user is None else self._name(place, user)
-            return self._retention.hold(place, subject, reason, asker.id)
+            subjects = ("",) if user is None else self._names(place, user)
+            if user is not None and is_pseudonym(user) and self._retention.blank(place, user):
+                raise NotFound(f"'{user}' was erased: nothing is left to be held.")
+            set_now = [self._retention.hold(place, each, reason, asker.id) for each in subjects]
+            return set_now[0]
 
         return await self._errands.run(made)
 
@@ -174,15 +180,20 @@ class DataDesk:
         place = home(asker, tenant)
 
         def erased() -> tuple[ErasureEntry, list[HoldEntry]]:
-            subject = self._name(place, user)
-            done = self._retention.erase(place, subject, asker.id)
+            # Taken in first: what waits to be may be somebody's whom nothing else names yet.
+            self._intake.run()
+            subjects = self._names(place, user)
+            done = [self._retention.erase(place, each, asker.id) for each in subjects]
             # What its spools held is unreadable as soon as their key is gone.
             if self.spool_keys.made:
                 self._new_spool_key()
-            return done, self._retention.held_by(place, subject)
+            waiting = [each for each in done if each.done_ms is None]
+            held = [self._retention.held_by(place, each.subject) for each in waiting]
+            whole = replace(done[0], keys=sum(each.keys for each in done))
+            holds = {hold.id: hold for each in held for hold in each}
+            return (waiting or [whole])[0], list(holds.values())
 
-        done, holds = await self._errands.run(erased)
-        return done, holds if done.done_ms is None else []
+        return await self._errands.run(erased)
 
     async def erasures(self, asker: VirtualKey, tenant: str | None) -> list[ErasureEntry]:
         """Every erasure that the asker can see, oldest first."""
@@ -250,8 +261,13 @@ class DataDesk:
         proven = commitment(payload.salt, content) == said if said else None
         return Opened(entry, payload, proven)
 
-    def _name(self, tenant: str, user: str) -> str:
-        return self._retention.custody.name(tenant, user)
+    def _names(self, tenant: str, user: str) -> tuple[str, ...]:
+        """A person's pseudonyms, the one of now first; one that was given as it stands."""
+        if is_pseudonym(user):
+            return (user,)
+        # Another replica may have erased them in this moment.
+        self._retention.custody.look_again()
+        return tuple(self._retention.custody.names(tenant, user))
 
     def _prepare(self) -> None:
         if not self._begun():

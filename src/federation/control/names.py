@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
@@ -20,7 +19,8 @@ from federation.control.permissions import Permission, may, reach
 from federation.control.retention import Retention
 from federation.control.threads import LATER, Errands
 from federation.domain.access import VirtualKey
-from federation.errors import FederationError, InvalidRequest
+from federation.domain.pseudonyms import is_pseudonym
+from federation.errors import FederationError, InvalidRequest, Unavailable
 from federation.evidence.sealing import Row, Unsealable
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
 from federation.storage.names import SqlNames
@@ -40,7 +40,8 @@ MOST_TOLD: Final = 1_000
 """Tenants whose keys workers have from the start; they ask for others."""
 MOST_TENANTS: Final = 200
 """In which a user is looked for at once."""
-_PSEUDONYM: Final = re.compile(r"p_[0-9a-f]{32}\Z")
+_BAD: Final = ("sealing_key_wrong", "sealing_key_missing")
+"""Codes of keys that do not open while the store is there."""
 
 
 class NamesDesk:
@@ -67,7 +68,9 @@ class NamesDesk:
         self._asking = asyncio.Event()
         self._seen: dict[str, dict[str, str]] = {}
         self._seeing = asyncio.Event()
-        self._erasures = 0
+        self._changes = 0
+        self._bad: set[str] = set()
+        """Tenants whose keys do not open."""
         self._well = True
 
     def hear(self, message: NamesAsk | NamesSeen) -> None:
@@ -75,6 +78,8 @@ class NamesDesk:
         if isinstance(message, NamesAsk):
             self._asked.add(message.tenant)
             self._asking.set()
+        elif message.tenant in self._bad and len(self._seen.get(message.tenant, ())) >= AT_ONCE:
+            pass  # They would take the room of all others.
         elif sum(map(len, self._seen.values())) < WAITING:
             self._seen.setdefault(message.tenant, {}).update(message.users)
             self._seeing.set()
@@ -88,7 +93,9 @@ class NamesDesk:
 
     async def close(self) -> None:
         """Keep what was heard, and end the threads."""
-        await self._try(self._keep)
+        left, now = -1, sum(map(len, self._seen.values()))
+        while now != left and now and await self._try(self._keep):
+            left, now = now, sum(map(len, self._seen.values()))
         self._later.close()
         self._reads.close()
 
@@ -98,7 +105,7 @@ class NamesDesk:
         A pseudonym is taken as it stands. `tenant` None is all of them; raises
         `InvalidRequest` where these are too many.
         """
-        if not user or _PSEUDONYM.match(user) or not self._begun():
+        if not user or is_pseudonym(user) or not self._begun():
             return (user,)
         return await self._reads.run(self._subjects, tenant, user)
 
@@ -108,10 +115,15 @@ class NamesDesk:
         """Names by pseudonym, for who may see a tenant's people; without those that were
         erased, and those that nobody told of. Raises `NotFound` for a tenant out of reach."""
         seen = reach(asker, tenant)
-        wanted = {subject for subject in subjects if _PSEUDONYM.match(subject)}
+        wanted = {subject for subject in subjects if is_pseudonym(subject)}
         if not wanted or not may(asker, Permission.READ_TENANCY) or not self._begun():
             return {}
         return await self._reads.run(self._opened, seen, wanted)
+
+    async def asked(self, asker: VirtualKey, tenant: str, subject: str) -> None:
+        """Put on record that this pseudonym is told for its name, or the other way; before it
+        is. Raises `EvidenceUnwritable`."""
+        await self._reads.run(self._retention.told, tenant, subject, asker.id)
 
     async def _for_ever(self, news: asyncio.Event, errand: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -147,12 +159,13 @@ class NamesDesk:
         if asked or self._begun():
             for key in await self._reads.run(self._keys_for, asked):
                 self.publish(key)
-        self._asked -= asked
+                self._asked.discard(key.tenant)
 
     async def _keep(self) -> None:
         for tenant, users in list(self._seen.items()):
             some = dict(itertools.islice(users.items(), AT_ONCE))
-            await self._later.run(self._kept, tenant, some)
+            if not await self._later.run(self._each, tenant, self._kept, tenant, some):
+                continue
             for subject in some:
                 del users[subject]
             if users:
@@ -163,14 +176,35 @@ class NamesDesk:
     def _keys_for(self, asked: set[str]) -> list[NamesKey]:
         self._retention.ensure()
         custody = self._retention.custody
-        erasures = self._keys.erasures_done()
-        if erasures != self._erasures:
+        changes = self._keys.erased_changes()
+        if changes != self._changes:
             custody.look_again()
             gone = (each for each in self._keys.erasures() if each.done_ms is not None)
             asked = asked | {each.tenant for each in gone}
-        naming = [(tenant, custody.naming(tenant)) for tenant in sorted(asked)]
-        self._erasures = erasures
-        return [NamesKey(tenant, each.key.key, sorted(each.erased)) for tenant, each in naming]
+        keys: list[NamesKey] = []
+        for tenant in sorted(asked):
+            self._each(tenant, self._key_for, tenant, keys)
+        self._changes = changes
+        return keys
+
+    def _key_for(self, tenant: str, keys: list[NamesKey]) -> None:
+        naming = self._retention.custody.naming(tenant)
+        keys.append(NamesKey(tenant, naming.key.key, sorted(naming.erased)))
+
+    def _each(self, tenant: str, errand: Callable[..., None], *args: object) -> bool:
+        """Do it; False where it fails by this tenant's keys: the others' have to go on."""
+        try:
+            errand(*args)
+        except (KeyGone, Unsealable, Unavailable) as error:
+            if isinstance(error, Unavailable) and error.code not in _BAD:
+                raise
+            if tenant not in self._bad:
+                self._bad.add(tenant)
+                reason = str(error) or type(error).__name__
+                log.error("a tenant's names wait", extra={"tenant": tenant, "reason": reason})  # noqa: TRY400
+            return False
+        self._bad.discard(tenant)
+        return True
 
     def _kept(self, tenant: str, users: Mapping[str, str]) -> None:
         """Keep who is new, sealed. Who was erased since a worker named them stays so."""

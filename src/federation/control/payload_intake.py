@@ -97,10 +97,10 @@ class PayloadIntake:
             self.lost += 1
             log.error("a spooled content cannot be opened", extra={"call": spooled.call})  # noqa: TRY400
             return None
-        subject = self._custody.name(payload.tenant, payload.subject)
         until_ms = payload.at_ms + payload.days * _DAY_MS
-        sealed = self._custody.seal(
-            Row(payload.tenant, TABLE, payload.call), subject, payload.at_ms, until_ms, content
+        own = Row(payload.tenant, TABLE, payload.call)
+        subject, sealed = self._custody.seal_of(
+            own, payload.subject, payload.at_ms, until_ms, content
         )
         return PayloadEntry(
             payload.call,

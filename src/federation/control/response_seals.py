@@ -35,9 +35,8 @@ class ResponseSeals:
 
     def seal(self, save: Save, now_ms: int, until_ms: int) -> tuple[str, bytes]:
         """Whose it is, as a pseudonym, and the sealed payload."""
-        subject = self._custody.name(save.tenant, save.subject)
         row = Row(save.tenant, TABLE, save.id)
-        return subject, self._custody.seal(row, subject, now_ms, until_ms, save.payload)
+        return self._custody.seal_of(row, save.subject, now_ms, until_ms, save.payload)
 
     def open(self, tenant: str, response: str, sealed: bytes) -> bytes:
         """The payload. Raises `Unsealable` where nobody can open it here (any more)."""

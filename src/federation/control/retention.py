@@ -79,6 +79,7 @@ class Retention:
         self._note("held", tenant, subject, id=made.id, by=by)
         self._books.holds.add([made])
         self._keys.hold(made)
+        self.custody.look_again()
         return made
 
     def release(self, hold: HoldEntry, by: str) -> None:
@@ -88,6 +89,7 @@ class Retention:
         self._books.holds.add([replace(hold, released_ms=now_ms)])
         if not self._keys.release(hold.id, now_ms):
             raise NotFound(f"There is no hold '{hold.id}' in force.")
+        self.custody.look_again()
 
     def held_by(self, tenant: str, subject: str) -> list[HoldEntry]:
         """The holds that cover a person."""
@@ -105,6 +107,15 @@ class Retention:
         self._books.erasures.add([wish])
         self._keys.ask_erasure(wish)
         return wish if held else self._erase(wish)
+
+    def blank(self, tenant: str, subject: str) -> bool:
+        """Whether a pseudonym was erased, with all that there was."""
+        gone = bool(self._keys.erased(tenant, subject))
+        return gone and not self.custody.keys_of(tenant, subject)
+
+    def told(self, tenant: str, subject: str, by: str) -> None:
+        """Put on record that somebody asked who is behind a pseudonym, or which one they have."""
+        self._note("named", tenant, subject, by=by)
 
     def erasures(self) -> list[ErasureEntry]:
         """Every erasure that was asked for, oldest first."""

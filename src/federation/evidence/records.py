@@ -144,6 +144,7 @@ class DataMoved(msgspec.Struct, frozen=True, tag="data", omit_defaults=True):
     at_ms: int
     event: str
     """held | released | erasure_waits | erasing | erased | expired | rotating | rotated | read,
+    named: somebody asked who a pseudonym is, or which one a user has,
     or restored: a backup had brought destroyed keys back, and they were destroyed again"""
     tenant: str = ""
     subject: str = ""

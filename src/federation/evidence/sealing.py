@@ -101,10 +101,15 @@ def pseudonym(key: bytes, subject: str) -> str:
 def pseudonym_now(key: bytes, subject: str, erased: Container[str]) -> str:
     """The pseudonym of somebody of whom these pseudonyms were erased: who comes back after an
     erasure is somebody else, whom nothing ties to what was there before."""
-    name = pseudonym(key, subject)
-    while name in erased:
-        name = pseudonym(key, f"{name}\n{subject}")
-    return name
+    return pseudonyms(key, subject, erased)[-1]
+
+
+def pseudonyms(key: bytes, subject: str, erased: Container[str]) -> list[str]:
+    """All that somebody has had, the one of now last."""
+    names = [pseudonym(key, subject)]
+    while names[-1] in erased:
+        names.append(pseudonym(key, f"{names[-1]}\n{subject}"))
+    return names
 
 
 def _bound(row: Row, key_id: str) -> bytes:

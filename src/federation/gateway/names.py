@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from federation.domain.access import VirtualKey
 from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import KEY_BYTES, pseudonym_now
-from federation.schema.glance import Ask, Glance
+from federation.schema.glance import Glance
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
 from federation.schema.operations import OperationGlance
 
@@ -34,7 +35,8 @@ AT_ONCE: Final = 500
 WAITING: Final = 20_000
 """Names that wait for a control that is away; it hears of others when they come again."""
 SURE: Final = 4
-"""Characters from which on a user's name is also looked for within tags and sessions."""
+"""Characters from which on a user's name is looked for in tags and sessions, where it is no
+address: a shorter one is a number or a word that says other things, too."""
 
 
 def user_of(key: VirtualKey, glance: Glance | OperationGlance) -> str:
@@ -106,7 +108,19 @@ class Names:
         name = self.of(key.tenant, user)
         if not ask.session and not ask.tags:
             return name, "", ask.tags
-        return name, covered(ask.session, user, name), _tags(ask, user, name)
+        called = {user for user in (ask.user, glance.user, key.user) if _told_by(user)}
+        users = sorted(called, key=len, reverse=True)
+        addresses = [user for user in users if "@" in user]
+        tags = {
+            self._covered(key.tenant, tag, addresses): self._covered(key.tenant, value, users)
+            for tag, value in ask.tags.items()
+        }
+        return name, self._covered(key.tenant, ask.session, users), tags
+
+    def reconnected(self) -> None:
+        """Control may be another one, which has not heard what was on the way to the one before:
+        every name is new to it. Those that it knows cost it a look."""
+        self._young, self._old = {}, {}
 
     def flush(self) -> None:
         """Tell control of the names that are new; what cannot go now goes later."""
@@ -119,6 +133,16 @@ class Names:
                 for name in some:
                     del users[name]
             del self._seen[tenant]
+
+    def _covered(self, tenant: str, text: str, users: Iterable[str]) -> str:
+        """A text with pseudonyms in the place of users, however they are written: as words of
+        it, since a name within a word is another word."""
+        folded = text.casefold()
+        for user in users:
+            if user.casefold() in folded:
+                pattern = rf"(?<!\w){re.escape(user)}(?!\w)"
+                text = re.sub(pattern, self.of(tenant, user), text, flags=re.IGNORECASE)
+        return text
 
     def _found(self, place: tuple[str, str]) -> str:
         name = self._old.pop(place, "")
@@ -149,12 +173,5 @@ class Names:
         return True
 
 
-def covered(text: str, user: str, name: str) -> str:
-    """A text with a user's pseudonym in the place of the user."""
-    if text == user:
-        return name
-    return text.replace(user, name) if len(user) >= SURE else text
-
-
-def _tags(ask: Ask, user: str, name: str) -> dict[str, str]:
-    return {covered(tag, user, name): covered(value, user, name) for tag, value in ask.tags.items()}
+def _told_by(user: str) -> bool:
+    return len(user) >= SURE or "@" in user

@@ -130,15 +130,20 @@ class _Laps:
         self.second = False
 
     def after(self, index: int, error: UpstreamError, rest: list[int]) -> list[int]:
-        """Who may be asked after this failure, who just failed last."""
-        if self._lap is None or self.second:
+        """Who may be asked after this failure. The last one's own retry comes before the second
+        lap, in which it is listed already: what it says there may take it out again."""
+        lap = self._lap
+        if lap is None:
             return rest
         now = self._world.clock()
-        self._lap.note(index, error, now - self.begun_s)
+        lap.note(index, error, now - self.begun_s)
+        age_s, left = now - self._call.started, left_s(self._world, self._call)
+        if self.second:
+            return [who for who in rest if lap.fits(who, age_s, left)]
         if rest:
             return rest
         self.second = True
-        return self._lap.order(now - self._call.started, left_s(self._world, self._call))
+        return lap.order(age_s, left)
 
     def pay(self, index: int) -> int:
         """The same; its next attempt has been allowed already."""

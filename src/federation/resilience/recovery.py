@@ -156,9 +156,12 @@ class SecondLap:
         return [who for who in found if self.fits(who, age_s, left_s)]
 
     def fits(self, who: int, age_s: float, left_s: float) -> bool:
-        """Whether there is time for one of them, should it be as silent as before."""
+        """Whether one is still to be asked again, and there is time for it, should it be as silent
+        as before."""
         took_s = self._silent.get(who)
-        return took_s is None or took_s <= min(SECOND_LAP_S - age_s, left_s)
+        if took_s is None:
+            return who in self._answered
+        return took_s <= min(SECOND_LAP_S - age_s, left_s)
 
 
 def _may_be_well(error: UpstreamError) -> bool:

@@ -37,7 +37,7 @@ from federation.storage.analytics_entries import (
 )
 from federation.storage.analytics_moment import at_once
 from federation.storage.analytics_spans import GRAINS, Span, cover
-from federation.storage.analytics_sums import add, add_call, bucket_of
+from federation.storage.analytics_sums import add, add_call, bucket_of, names
 from federation.storage.calls import entry
 from federation.storage.engine import reading
 from federation.storage.entries import RUNNING, CallEntry
@@ -225,7 +225,7 @@ def _add_rows(
         chosen = chosen.where(c.tenant == name(query.tenant))
     for dimension, value in query.where:
         if dimension != reading.rest:
-            chosen = chosen.where(_column(dimension, 0) == name(value))
+            chosen = chosen.where(_column(dimension, 0).in_(names(value)))
     chosen = chosen.group_by(*columns) if columns else chosen
     with connection.execute(chosen.execution_options(yield_per=_ROWS_AT_ONCE)) as rows:
         _take_in(map(tuple, rows), query, reading, part.moved, found)

@@ -60,8 +60,9 @@ class CostQuery:
     end_ms: int
     tenant: str | None
     group_by: tuple[str, ...] = ()
-    where: tuple[tuple[str, str], ...] = ()
-    """A dimension and the value that it must have; each dimension at most once."""
+    where: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    """A dimension and the value that it must have, or of several, none of them empty, one; each
+    dimension at most once."""
     zone: str = "UTC"
     banded: bool = False
 

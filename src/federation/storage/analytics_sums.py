@@ -22,12 +22,17 @@ def bucket_of(query: CostQuery) -> int | None:
     return min((TIMES[each] for each in query.group_by if each in TIMES), default=None)
 
 
+def names(value: str | tuple[str, ...]) -> list[str]:
+    """What roll-ups call a value that is asked for, or each of several."""
+    return [name(each) for each in ((value,) if isinstance(value, str) else value)]
+
+
 def add_call(query: CostQuery, record: Began | Ended, offset_ms: int, found: Costs) -> None:
     """Add one call's own sums to the groups that it belongs to."""
     tagged = "tag" in query.group_by or any(dimension == "tag" for dimension, _ in query.where)
     at = started(record)
     for fact, sums in facts(record, tagged=tagged):
-        if all(getattr(fact, dimension) == name(value) for dimension, value in query.where):
+        if all(getattr(fact, dimension) in names(value) for dimension, value in query.where):
             add(found, _group(query, fact, at, offset_ms), sums)
 
 

@@ -85,9 +85,10 @@ class SqlPayloads:
     def page(self, wanted: PayloadFilter) -> list[PayloadEntry]:
         """Payloads, newest first, at most `limit`."""
         query = select(payloads).order_by(_p.at_ms.desc(), _p.call.desc()).limit(wanted.limit)
-        for column, value in ((_p.tenant, wanted.tenant), (_p.subject, wanted.subject)):
-            if value is not None:
-                query = query.where(column == value)
+        if wanted.tenant is not None:
+            query = query.where(_p.tenant == wanted.tenant)
+        if wanted.subjects is not None:
+            query = query.where(_p.subject.in_(wanted.subjects))
         if wanted.before is not None:
             query = query.where(tuple_(_p.at_ms, _p.call) < wanted.before)
         with reading(self._engine) as connection:

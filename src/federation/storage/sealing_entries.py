@@ -91,6 +91,6 @@ class PayloadFilter:
     """Which payloads to list; None is any. `before` is the place to go on from."""
 
     tenant: str | None
-    subject: str | None = None
+    subjects: tuple[str, ...] | None = None
     limit: int = 50
     before: tuple[int, str] | None = None

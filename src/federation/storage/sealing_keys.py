@@ -298,18 +298,31 @@ class SqlSealingKeys:
         with reading(self._engine) as connection:
             return [ErasureEntry(*row) for row in connection.execute(query)]
 
-    def erased(self, tenant: str) -> list[str]:
-        """The pseudonyms of a tenant that were erased."""
-        e = _erasures.c
+    def erased(self, tenant: str, subject: str | None = None, *, ever: bool = False) -> list[str]:
+        """The pseudonyms of a tenant (or whether this one) that were erased and stand for nobody.
+
+        A hold in force on somebody who was erased before it keeps them who they were: it must
+        cover what comes. `ever` tells of those too.
+        """
+        e, h = _erasures.c, _holds.c
         query = select(e.subject).where(e.tenant == tenant, e.done_ms.is_not(None))
+        if subject is not None:
+            query = query.where(e.subject == subject).limit(1)
+        if not ever:
+            own = and_(h.tenant == e.tenant, h.subject == e.subject, h.released_ms.is_(None))
+            query = query.where(not_(exists().where(own)))
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
 
-    def erasures_done(self) -> int:
-        """How many erasures there were so far."""
-        query = select(func.count()).where(_erasures.c.done_ms.is_not(None))
+    def erased_changes(self) -> int:
+        """How often what `erased` tells may have changed so far; it only grows."""
+        e, h = _erasures.c, _holds.c
+        parts = [
+            select(func.count()).select_from(_erasures).where(e.done_ms.is_not(None)),
+            select(func.count(h.id) + func.count(h.released_ms)).select_from(_holds),
+        ]
         with reading(self._engine) as connection:
-            return int(connection.scalar(query) or 0)
+            return sum(int(connection.scalar(part) or 0) for part in parts)
 
     def ask_erasure(self, entry: ErasureEntry) -> None:
         """Keep a wish."""

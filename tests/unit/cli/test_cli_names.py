@@ -64,9 +64,14 @@ def test_calls_are_found_by_a_user_with_the_help_of_the_gateway(
     assert calls(run(*query, "anna", "--tenant", "default")) == {"call_0", "call_1"}
     assert stub.asked[-1][3] == {"tenant": "default", "user": "anna"}
     stub.refuse("POST", NAMES, 404, "nobody yet", "not_found")
-    assert calls(run(*query, "anna")) == {"call_1"}
+    assert calls(run(*query, "anna", "--tenant", "default")) == {"call_1"}
     stub.refuse("POST", NAMES, 403, "no", "forbidden")
-    assert run(*query, "anna").exit_code != 0
+    assert run(*query, "anna", "--tenant", "default").exit_code != 0
+    asked = len(stub.asked)
+    refused = run(*query, "anna")
+    assert refused.exit_code == 2
+    assert "--tenant" in refused.output
+    assert len(stub.asked) == asked
 
 
 def test_calls_are_found_by_a_pseudonym_where_no_gateway_runs(alone: Run, data: Path) -> None:

@@ -12,7 +12,7 @@ from federation.domain.access import Role, VirtualKey
 from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import pseudonym
 from federation.gateway import names as room
-from federation.gateway.names import Names, covered, user_of
+from federation.gateway.names import Names, user_of
 from federation.schema.glance import Ask, Glance
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
 
@@ -147,9 +147,35 @@ async def test_session_and_tags_do_not_tell_what_the_user_hides(names: Names) ->
     assert (name, session) == (names.of("acme", ANNA), f"chat/{name}")
     assert told == {"who": name, "team": "red", f"of {name}": "1"}
     assert names.told(KEY, glance("u1", session="u11"))[1] == "u11", "too short to be looked for"
-    assert covered("u1", "u1", "p") == "p"
     nobody = VirtualKey("key_2", b"", "k", "acme", Role.DEVELOPER, 0)
     assert names.told(nobody, glance(session="s", tags={"a": "b"})) == ("", "s", {"a": "b"})
+
+
+async def test_a_tag_that_says_something_else_than_the_user_stays(names: Names) -> None:
+    tags = {"tier": "1", "prod": "x", "app": "reproduce"}
+    assert names.told(KEY, glance("1", tags=tags))[2] == tags
+    assert names.told(KEY, glance("prod", tags=tags))[2] == tags
+
+
+async def test_every_name_of_a_call_is_hidden_however_it_is_written(names: Names) -> None:
+    tags = {"who": "Anna@Example.org", "of": "emp-42", "by": "ADA", "a@b": "a@b"}
+    about = glance(ANNA, user="emp-42", session=f"chat of {ANNA}", tags=tags)
+    name, session, told = names.told(KEY, about)
+    anna = names.of("acme", ANNA)
+    assert (name, session) == (names.of("acme", "emp-42"), f"chat of {anna}")
+    assert told == {"who": anna, "of": name, "by": "ADA", "a@b": "a@b"}
+
+
+async def test_a_control_that_is_new_hears_of_those_who_call_again(
+    names: Names, control: Control
+) -> None:
+    names.of("acme", ANNA)
+    names.flush()
+    control.heard.clear()
+    names.reconnected()
+    names.of("acme", ANNA)
+    names.flush()
+    assert list(control.seen.values()) == [ANNA]
 
 
 async def test_a_key_is_asked_for_once_and_everybody_waits_for_it(control: Control) -> None:

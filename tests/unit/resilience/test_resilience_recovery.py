@@ -167,6 +167,7 @@ def test_who_refuses_or_says_when_to_come_back_is_in_no_second_lap(error: Upstre
     lap.note(0, UpstreamFailed("f"), 0.1)
     lap.note(0, error, 0.1)
     assert lap.order(0.0, 600.0) == []
+    assert not lap.fits(0, 0.0, 600.0)
 
 
 def test_who_was_silent_is_asked_again_only_where_another_silence_has_room() -> None:
