@@ -73,7 +73,8 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Origin]]]:
     if tasks:
         await asyncio.wait(tasks, timeout=2)
     for writer in writers:
-        writer.transport.abort()
+        if not writer.transport.is_closing():
+            writer.transport.abort()
     await asyncio.sleep(0.01)
 
 
