@@ -7,6 +7,7 @@ has been forwarded with its event and is only kept.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Generic, Protocol, TypeVar
 
 from federation.errors import UpstreamError
@@ -66,7 +67,7 @@ class Heard:
         self.complete = False
 
 
-class HeardEvents(Heard, Generic[C]):
+class HeardEvents(Heard, ABC, Generic[C]):
     """The same for streams whose events are forwarded as they came, or left out."""
 
     __slots__ = ("_cutter",)
@@ -86,6 +87,6 @@ class HeardEvents(Heard, Generic[C]):
             return events[0] if self._look(events[0]) else b""
         return b"".join([event for event in events if self._look(event)])
 
+    @abstractmethod
     def _look(self, event: bytes) -> bool:
         """Whether an event may go on: one that is no JSON would break its reader."""
-        raise NotImplementedError

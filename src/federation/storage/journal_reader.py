@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -127,7 +128,7 @@ class Taken(Generic[L]):
 Batch: TypeAlias = Taken[Entry]
 
 
-class LineReader(Generic[L]):
+class LineReader(ABC, Generic[L]):
     """Reads every journal in a directory. Holds nothing open between calls."""
 
     def __init__(self, directory: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
@@ -208,9 +209,9 @@ class LineReader(Generic[L]):
                     return data, len(data) == size
                 size *= 2
 
+    @abstractmethod
     def read_body(self, body: bytes) -> L | None:
         """A line's JSON as it is read here; None where it is no record."""
-        raise NotImplementedError
 
     def _lines(self, writer: str, segment: int, offset: int, data: bytes, batch: Taken[L]) -> int:
         """Take whole lines off `data` into the batch; the offset after the last of them."""

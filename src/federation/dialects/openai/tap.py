@@ -18,10 +18,8 @@ from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.origins import Origin
 from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged
-from federation.errors import UpstreamError
-from federation.schema.glance import Answer
-from federation.schema.usage import Usage
 
 _NULL: Final = Raw(b"null")
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
@@ -67,7 +65,7 @@ _LESSONS: Final = 3
 """How often the form of a stream's events is learned: some hosts make each one different."""
 
 
-class StreamTap:
+class StreamTap(HeardEvents[EventCutter]):
     """Forwards whole events and remembers what they said; one for each stream.
 
     `started`: content was seen, or the end. `complete`: every choice gave its finish reason,
@@ -78,49 +76,26 @@ class StreamTap:
 
     __slots__ = (
         "_choices",
-        "_cutter",
         "_finished",
         "_known",
         "_lessons",
-        "_model",
         "_tier",
-        "_usage",
         "_wire",
         "_withhold",
-        "complete",
-        "done",
-        "error",
-        "events",
-        "finish",
         "form",
-        "malformed",
         "origin",
-        "started",
     )
 
     def __init__(self, wire: Wire, *, withhold_usage: bool, choices: int = 1) -> None:
+        super().__init__(EventCutter())
         self._wire = wire
         self._withhold = withhold_usage
         self._choices = choices
-        self._cutter = EventCutter()
         self._finished: set[int] = set()
         self._known = self.form = _NO_FORM
         self._lessons = _LESSONS
-        self._model = ""
         self._tier: str | None = None
-        self._usage: Usage | None = None
-        self.finish = ""
-        self.started = False
-        self.done = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.error: UpstreamError | None = None
         self.origin: Origin | None = None
-
-    def answer(self) -> Answer:
-        """What was read off so far."""
-        return Answer(self._model, self.finish, self._usage)
 
     def feed(self, data: bytes) -> bytes:
         """The whole events that may go on now, unchanged and in order.
@@ -140,11 +115,7 @@ class StreamTap:
             if self._is_more_text(data):
                 return data
         self.form = _NO_FORM
-        events = self._cutter.feed(data)
-        if len(events) == 1:
-            out = events[0] if self._pass(events[0]) else b""
-        else:
-            out = b"".join([event for event in events if self._pass(event)])
+        out = super().feed(data)
         if not self._cutter.held:
             self.form = self._known
         return out
@@ -155,7 +126,7 @@ class StreamTap:
         is dropped, so that an error can follow it."""
         rest, held = self._cutter.rest(), b""
         data = event_data(rest)
-        if data is not None and _is_whole(data) and self._pass(rest):
+        if data is not None and _is_whole(data) and self._look(rest):
             held = rest.rstrip(b"\r\n") + b"\n\n"
         if self.complete and not self.done:
             self.done = True
@@ -195,7 +166,7 @@ class StreamTap:
             begin = found + len(b'"content":') + 1
             self._known = event[:begin], event[begin + len(text) - 2 :]
 
-    def _pass(self, event: bytes) -> bool:
+    def _look(self, event: bytes) -> bool:
         data = event_data(event)
         if data is None:
             return True
@@ -255,12 +226,8 @@ class StreamTap:
 
     def _fail(self, error: Raw, base_resp: Raw, event: bytes) -> None:
         failure = error_in_answer(self._wire, error, base_resp, event)
-        if failure is None:
-            return
-        if not self.started:
-            raise failure
-        self.error = failure
-        self.complete = False
+        if failure is not None:
+            self._break(failure)
 
 
 def _has_content(delta: _Delta) -> bool:
