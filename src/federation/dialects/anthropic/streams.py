@@ -20,7 +20,7 @@ from federation.dialects.anthropic.events import NULL, Event, EventDelta, data_o
 from federation.dialects.anthropic.tables import ANSWER_TOOL, NAME
 from federation.dialects.anthropic.usage import Counts, merged, read_counts, tier_of, to_usage
 from federation.dialects.anthropic.wire import Wire
-from federation.dialects.halves import Halves
+from federation.dialects.decoding import PieceDecoder
 from federation.dialects.sse import EventCutter
 from federation.dialects.tokenizer import Members
 from federation.errors import InvalidRequest
@@ -54,55 +54,16 @@ class _Block(msgspec.Struct):
     later: dict[str, str] = {}
 
 
-class StreamDecoder:
+class StreamDecoder(PieceDecoder[Wire]):
     """Chunks of one stream; see `faces.StreamDecoder`."""
 
-    __slots__ = (
-        "_blocks",
-        "_counts",
-        "_cutter",
-        "_failed",
-        "_finished",
-        "_halves",
-        "_heads",
-        "_wire",
-        "done",
-        "malformed",
-        "started",
-    )
+    __slots__ = ("_blocks", "_counts", "_heads")
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._cutter = EventCutter()
+        super().__init__(wire, EventCutter())
         self._blocks: dict[int, _Block] = {}
         self._heads: list[Part] = []
         self._counts: Counts | None = None
-        self._finished = False
-        self._failed = False
-        self._halves = Halves()
-        self.malformed = 0
-        self.started = False
-        self.done = False
-
-    @property
-    def complete(self) -> bool:
-        """The stop reason was seen, and no error."""
-        return self._finished and not self._failed
-
-    def feed(self, data: bytes) -> list[Chunk]:
-        """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""
-        chunks: list[Chunk] = []
-        for event in self._cutter.feed(data):
-            self._read(event, chunks)
-        return chunks
-
-    def close(self) -> list[Chunk]:
-        """The chunks of an event that only lacked its blank line."""
-        chunks: list[Chunk] = []
-        rest = self._cutter.rest()
-        if rest:
-            self._read(rest.rstrip(b"\r\n") + b"\n\n", chunks)
-        return chunks
 
     def _read(self, raw: bytes, chunks: list[Chunk]) -> None:
         data = data_of(raw)

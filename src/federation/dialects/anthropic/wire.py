@@ -41,7 +41,6 @@ from federation.dialects.address import (
     with_query,
 )
 from federation.dialects.anthropic.tables import EFFORTS, MAX_TOKENS, STRICT_VERSION, VERSION
-from federation.dialects.faces import HeaderPairs
 from federation.dialects.quirks import (
     Quirks,
     accepted,
@@ -52,6 +51,7 @@ from federation.dialects.quirks import (
     statuses,
     words,
 )
+from federation.dialects.wires import FieldWire
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
 from federation.schema.http import Origin
@@ -63,25 +63,15 @@ _MARKS: Final = 4
 BETAS: Final = "anthropic-beta"
 
 
-class Wire(msgspec.Struct, frozen=True):
+class Wire(FieldWire, frozen=True):
     """A deployment, ready to be called. Holds a secret."""
 
-    deployment: str
-    origin: Origin
     target: str
     stream_target: str
     count_target: str
-    whole: HeaderPairs
-    """Headers of a request for a whole answer."""
-    streamed: HeaderPairs
     model: bytes
     """The upstream model name, as JSON."""
     model_in_path: bool
-    drop: frozenset[str]
-    accepts: frozenset[str] | None
-    rename: dict[str, str]
-    default: dict[str, bytes]
-    set: dict[str, bytes]
     abilities: frozenset[Ability]
     """Empty where nothing is known: then everything is tried."""
     most_output: int | None
@@ -93,14 +83,6 @@ class Wire(msgspec.Struct, frozen=True):
     """The `thinking.type` that switches thinking off."""
     image_urls: bool
     marks: int
-    throttles: frozenset[int]
-    unpaid: frozenset[int]
-    loading: frozenset[int]
-    secrets: tuple[bytes, ...] = ()
-    """What must never reach a client; error bodies are searched for it."""
-
-    def __repr__(self) -> str:
-        return f"Wire({self.deployment!r})"
 
     def can(self, ability: Ability) -> bool:
         """Whether the model has an ability, or nothing is known of it."""

@@ -27,7 +27,7 @@ from federation.dialects.bedrock.errors import exception_in_stream
 from federation.dialects.bedrock.tables import JSON_ANSWER, NAME
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
-from federation.dialects.halves import Halves
+from federation.dialects.decoding import Decoder
 from federation.errors import UpstreamError
 from federation.schema.chunks import (
     Begun,
@@ -62,37 +62,19 @@ class _Block:
         self.sealed: list[str] = []
 
 
-class StreamDecoder:
+class StreamDecoder(Decoder[Wire]):
     """One stream; see `faces.StreamDecoder` for the promises."""
 
-    __slots__ = (
-        "_begun",
-        "_block",
-        "_called",
-        "_cutter",
-        "_failed",
-        "_halves",
-        "_parts",
-        "_stop",
-        "_wire",
-        "done",
-        "malformed",
-        "started",
-    )
+    __slots__ = ("_begun", "_block", "_called", "_cutter", "_parts", "_stop")
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self._cutter = FrameCutter()
         self._block: _Block | None = None
         self._parts = 0
         self._called = False
         self._begun = False
-        self._failed = False
         self._stop: events.Stop | None = None
-        self._halves = Halves()
-        self.malformed = 0
-        self.started = False
-        self.done = False
 
     @property
     def complete(self) -> bool:

@@ -54,9 +54,9 @@ from federation.dialects.quirks import (
     statuses,
     words,
 )
+from federation.dialects.wires import HostWire
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
-from federation.schema.http import Origin
 
 _INFERENCE: Final[tuple[str, ...]] = ("maxTokens", "temperature", "topP", "stopSequences")
 _SAMPLING: Final = frozenset(("temperature", "topP"))
@@ -80,11 +80,9 @@ class Thinks(msgspec.Struct, frozen=True):
     replay: str = "signed"
 
 
-class Wire(msgspec.Struct, frozen=True):
+class Wire(HostWire, frozen=True):
     """A deployment, ready to be called. Holds a secret."""
 
-    deployment: str
-    origin: Origin
     model: str
     whole_target: str
     stream_target: str
@@ -110,14 +108,6 @@ class Wire(msgspec.Struct, frozen=True):
     caches: bool
     marks: int
     excludes_cached: bool
-    throttles: frozenset[int]
-    unpaid: frozenset[int]
-    loading: frozenset[int]
-    secrets: tuple[bytes, ...] = ()
-    """What must never reach a client; error bodies are searched for it."""
-
-    def __repr__(self) -> str:
-        return f"Wire({self.deployment!r})"
 
 
 def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:

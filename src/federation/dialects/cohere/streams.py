@@ -21,7 +21,7 @@ from federation.dialects.cohere.tables import FAILURES, FINISH, MARK, PLAN
 from federation.dialects.cohere.turns_read import joined
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
-from federation.dialects.halves import Halves
+from federation.dialects.decoding import PieceDecoder
 from federation.dialects.sse import EventCutter
 from federation.schema.chat import OTHER, TOOL_CALLS
 from federation.schema.chunks import (
@@ -41,32 +41,16 @@ _PLAN, _CALL, _NONE = "plan", "call", ""
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
 
 
-class StreamDecoder:
+class StreamDecoder(PieceDecoder[Wire]):
     """See `faces.StreamDecoder`; one for each stream."""
 
     __slots__ = (
-        "_begun",
-        "_calls",
-        "_citations",
-        "_cutter",
-        "_failed",
-        "_finished",
-        "_halves",
-        "_logprobs",
-        "_open",
-        "_open_key",
-        "_parts",
-        "_texts",
-        "_wire",
-        "done",
-        "malformed",
-        "started",
-    )
+        "_begun", "_calls", "_citations", "_logprobs", "_open", "_open_key", "_parts", "_texts"
+    )  # fmt: skip
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._cutter = EventCutter()
-        self._begun = self._failed = self._finished = False
+        super().__init__(wire, EventCutter())
+        self._begun = False
         self._parts = 0
         self._calls = 0
         self._open: int | None = None
@@ -76,30 +60,6 @@ class StreamDecoder:
         """Block index of a text to its part."""
         self._citations: list[Raw] = []
         self._logprobs: list[Raw] = []
-        self._halves = Halves()
-        self.malformed = 0
-        self.started = False
-        self.done = False
-
-    @property
-    def complete(self) -> bool:
-        """The answer is whole, and no error was reported."""
-        return self._finished and not self._failed
-
-    def feed(self, data: bytes) -> list[Chunk]:
-        """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""
-        chunks: list[Chunk] = []
-        for event in self._cutter.feed(data):
-            self._read(event, chunks)
-        return chunks
-
-    def close(self) -> list[Chunk]:
-        """The chunks of an event that only lacks its blank line."""
-        chunks: list[Chunk] = []
-        rest = self._cutter.rest()
-        if rest:
-            self._read(rest.rstrip(b"\r\n") + b"\n\n", chunks)
-        return chunks
 
     def _read(self, framed: bytes, chunks: list[Chunk]) -> None:
         data = data_of(framed)

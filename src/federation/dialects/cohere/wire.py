@@ -34,7 +34,6 @@ from federation.dialects.address import (
     with_query,
 )
 from federation.dialects.cohere.tables import SAMPLING
-from federation.dialects.faces import HeaderPairs
 from federation.dialects.quirks import (
     Quirks,
     accepted,
@@ -47,30 +46,20 @@ from federation.dialects.quirks import (
     statuses,
     words,
 )
+from federation.dialects.wires import FieldWire
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
-from federation.schema.http import Origin
 
 _PATH: Final = "/chat"
 _KEPT: Final = frozenset(("model", "messages", "stream"))
 
 
-class Wire(msgspec.Struct, frozen=True):
+class Wire(FieldWire, frozen=True):
     """A deployment, ready to be called; `encode` adds the body. Holds a secret."""
 
-    deployment: str
-    origin: Origin
     target: str
-    whole: HeaderPairs
-    """Headers of a request for a whole answer."""
-    streamed: HeaderPairs
     model: Raw
     """The upstream model name, as JSON."""
-    drop: frozenset[str]
-    accepts: frozenset[str] | None
-    rename: dict[str, str]
-    default: dict[str, bytes]
-    set: dict[str, bytes]
     reasons: bool
     always_reasons: bool
     image_urls: bool
@@ -78,14 +67,6 @@ class Wire(msgspec.Struct, frozen=True):
     tool_choices: frozenset[str] | None
     schema_excludes: frozenset[str]
     temperature_max: float | None
-    throttles: frozenset[int]
-    unpaid: frozenset[int]
-    loading: frozenset[int]
-    secrets: tuple[bytes, ...] = ()
-    """What must never reach a client; error bodies are searched for it."""
-
-    def __repr__(self) -> str:
-        return f"Wire({self.deployment!r})"
 
 
 def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:

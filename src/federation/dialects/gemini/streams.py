@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.decoding import Decoder
 from federation.dialects.gemini.answers import (
     FEEDBACK,
     UNREADABLE,
@@ -39,7 +40,6 @@ from federation.dialects.gemini.read_parts import STRING, read_answered_call, re
 from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
-from federation.dialects.halves import Halves
 from federation.dialects.tokenizer import Members
 from federation.dialects.whole import digest
 from federation.errors import InvalidRequest, UpstreamError, UpstreamGarbled
@@ -102,16 +102,16 @@ def _whole_call(choice: _Choice, part: Members) -> Members | None:
     return whole
 
 
-class StreamDecoder:
+class StreamDecoder(Decoder[Wire]):
     """See `faces.StreamDecoder`."""
 
     __slots__ = (
         "_begun", "_blocked", "_choices", "_closed", "_error", "_event", "_feedback",
-        "_framing", "_halves", "_id", "_seen", "_usage", "_wire", "done", "malformed", "started",
+        "_framing", "_id", "_seen", "_usage",
     )  # fmt: skip
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self._framing = Framing()
         self._begun = False
         self._id = ""
@@ -124,10 +124,6 @@ class StreamDecoder:
         self._seen = NULL
         self._error: UpstreamError | None = None
         self._closed = False
-        self._halves = Halves()
-        self.started = False
-        self.done = False
-        self.malformed = 0
 
     @property
     def complete(self) -> bool:
@@ -328,7 +324,7 @@ class StreamDecoder:
             if choice.open:
                 out.append(PartEnded(index, choice.parts - 1))
                 choice.open = False
-            out.append(self._finished(choice))
+            out.append(self._told_finish(choice))
         if searches and self._usage is not None:
             usage = with_searches(self._usage, searches)
             if usage is not None:
@@ -343,7 +339,7 @@ class StreamDecoder:
             if part < choice.parts and texts[part]:
                 out.append(Delta(choice.index, part, citation=citation))
 
-    def _finished(self, choice: _Choice) -> Finished:
+    def _told_finish(self, choice: _Choice) -> Finished:
         extra = choice.extra
         if self._feedback != NULL and choice.index == 0:
             extra = {**extra, FEEDBACK: self._feedback}

@@ -31,8 +31,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
-
 from federation.dialects.address import (
     NOWHERE,
     Reach,
@@ -55,9 +53,9 @@ from federation.dialects.quirks import (
     quirks_of,
     statuses,
 )
+from federation.dialects.wires import HostWire
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import Settings
-from federation.schema.http import Origin
 
 MODELS: Final = "/models"
 LONG_FORM: Final = "vertex"
@@ -68,11 +66,9 @@ LONG_MODELS: Final = "/publishers/google/models"
 _IN_CONFIG: Final = "generationConfig."
 
 
-class Wire(msgspec.Struct, frozen=True):
+class Wire(HostWire, frozen=True):
     """A deployment, ready to be called. Holds a secret."""
 
-    deployment: str
-    origin: Origin
     whole: str
     """The request-target for a whole answer."""
     events: str
@@ -106,13 +102,6 @@ class Wire(msgspec.Struct, frozen=True):
     always_thinks: bool
     thinks: bool
     """The model reasons, as far as its row knows."""
-    throttles: frozenset[int]
-    unpaid: frozenset[int]
-    secrets: tuple[bytes, ...] = ()
-    """What must never reach a client; error bodies are searched for it."""
-
-    def __repr__(self) -> str:
-        return f"Wire({self.deployment!r})"
 
 
 def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:

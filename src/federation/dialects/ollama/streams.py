@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from federation.dialects.halves import Halves
+from federation.dialects.decoding import PieceDecoder
 from federation.dialects.ollama.decode import (
     LINE,
     Line,
@@ -39,56 +39,19 @@ from federation.schema.chunks import (
 from federation.schema.parts import Part, Text, Thinking, ToolCall
 
 
-class StreamDecoder:
+class StreamDecoder(PieceDecoder[Wire]):
     """See `faces.StreamDecoder`; one for each stream."""
 
-    __slots__ = (
-        "_begun",
-        "_calls",
-        "_cutter",
-        "_failed",
-        "_finished",
-        "_halves",
-        "_kind",
-        "_moment",
-        "_parts",
-        "_wire",
-        "done",
-        "malformed",
-        "started",
-    )
+    __slots__ = ("_begun", "_calls", "_kind", "_moment", "_parts")
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._cutter = LineCutter()
-        self._begun = self._failed = self._finished = False
+        super().__init__(wire, LineCutter())
+        self._begun = False
         self._parts = 0
         self._calls = 0
         self._kind: type[Part] | None = None
         """Of the open part, which is the last one."""
         self._moment: str | None = None
-        self._halves = Halves()
-        self.malformed = 0
-        self.started = False
-        self.done = False
-
-    @property
-    def complete(self) -> bool:
-        """The answer is whole, and no error was reported."""
-        return self._finished and not self._failed
-
-    def feed(self, data: bytes) -> list[Chunk]:
-        """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""
-        chunks: list[Chunk] = []
-        for line in self._cutter.feed(data):
-            self._read(line, chunks)
-        return chunks
-
-    def close(self) -> list[Chunk]:
-        """The chunks of a last line without a line feed."""
-        chunks: list[Chunk] = []
-        self._read(self._cutter.rest(), chunks)
-        return chunks
 
     def _read(self, data: bytes, chunks: list[Chunk]) -> None:
         if self.done or len(data) <= 2:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.halves import Halves
+from federation.dialects.decoding import Decoder
 from federation.dialects.openai.answer_parts import NULL, finish_of, lenient
 from federation.dialects.openai.choice_stream import ChoiceStream, StreamChoice
 from federation.dialects.openai.decode import rest_of
@@ -50,16 +50,13 @@ _WHOLE: Final = msgspec.json.Decoder(Members)
 _KNOWN: Final = frozenset((*_Event.__struct_fields__, "object", "obfuscation")) - {"x_groq"}
 
 
-class StreamDecoder:
+class StreamDecoder(Decoder[Wire]):
     """See `faces.StreamDecoder`; one for each stream."""
 
-    __slots__ = (
-        "_begun", "_choices", "_cutter", "_extra", "_failed", "_form", "_halves", "_id",
-        "_metered", "_tier", "_wire", "done", "malformed", "started",
-    )  # fmt: skip
+    __slots__ = ("_begun", "_choices", "_cutter", "_extra", "_form", "_id", "_metered", "_tier")
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self._cutter = EventCutter()
         self._choices: dict[int, ChoiceStream] = {}
         self._extra: Fields = {}
@@ -67,13 +64,8 @@ class StreamDecoder:
         self._tier: str | None = None
         self._begun = False
         self._metered = False
-        self._failed = False
-        self._halves = Halves()
         self._form: Form | None = None
         """How the event before this one wrote a piece of text and nothing else."""
-        self.malformed = 0
-        self.started = False
-        self.done = False
 
     @property
     def complete(self) -> bool:

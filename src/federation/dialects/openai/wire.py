@@ -46,7 +46,6 @@ from federation.dialects.address import (
     split_address,
     with_query,
 )
-from federation.dialects.faces import HeaderPairs
 from federation.dialects.openai.row import Row, is_plain, read_row
 from federation.dialects.openai.tables import SAMPLING
 from federation.dialects.quirks import (
@@ -60,9 +59,9 @@ from federation.dialects.quirks import (
     statuses,
     words,
 )
+from federation.dialects.wires import FieldWire
 from federation.domain.catalogue import Deployment, Model
 from federation.domain.routes import Settings
-from federation.schema.http import Origin
 
 _PATH: Final = "/chat/completions"
 _OUTPUT: Final = 4096
@@ -71,35 +70,20 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _KEPT: Final = frozenset(("model", "messages"))
 
 
-class Wire(msgspec.Struct, frozen=True):
+class Wire(FieldWire, frozen=True):
     """A deployment, ready to be called; `encode` adds the body. Holds a secret."""
 
-    deployment: str
-    origin: Origin
     target: str
-    whole: HeaderPairs
-    """Headers of a request for a whole answer."""
-    streamed: HeaderPairs
     model: bytes
     """The upstream model name, as JSON; empty where the body must not name it."""
     touched: frozenset[str]
     """Fields that this row drops or renames."""
-    drop: frozenset[str]
-    accepts: frozenset[str] | None
-    rename: dict[str, str]
-    default: dict[str, bytes]
-    set: dict[str, bytes]
     limits: tuple[str, ...]
     """Names of the output limit, any of which stops `max_tokens_default`."""
     stream_option: bool
     """Usage must be asked for, and may be."""
     reasoning_apart: bool
     cost_field: str
-    throttles: frozenset[int]
-    unpaid: frozenset[int]
-    loading: frozenset[int]
-    secrets: tuple[bytes, ...] = ()
-    """What must never reach a client; error bodies are searched for it."""
     stream_target: str = ""
     """Where streams are asked for, if elsewhere."""
     cached_apart: bool = False
@@ -114,11 +98,8 @@ class Wire(msgspec.Struct, frozen=True):
     """Fields beside the vendor's that the row speaks of, so that they may be sent."""
     unsteered: bool = True
     """The row says nothing about how reasoning is asked for."""
-    forms: dict[bytes, tuple[bytes, bytes] | None] = {}
+    forms: dict[bytes, tuple[bytes, bytes] | None] = msgspec.field(default_factory=dict)
     """What goes before and behind the conversation, by `Glance.frame`; `forward` fills it."""
-
-    def __repr__(self) -> str:
-        return f"Wire({self.deployment!r})"
 
 
 def prepare(deployment: Deployment, settings: Settings, reach: Reach = NOWHERE) -> Wire:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from federation.dialects.halves import Halves
+from federation.dialects.decoding import Decoder
 from federation.dialects.openai_responses.assembly import HANDLERS, Assembly
 from federation.dialects.openai_responses.decode import (
     Outcome,
@@ -42,18 +42,13 @@ _OUTPUT: Final = msgspec.json.Decoder(_Output)
 _MEMBERS: Final = msgspec.json.Decoder(Fields)
 
 
-class StreamDecoder:
+class StreamDecoder(Decoder[Wire]):
     """One provider's stream; see `faces.StreamDecoder` for what it promises."""
 
     def __init__(self, wire: Wire) -> None:
-        self.started = False
-        self.done = False
-        self._wire = wire
+        super().__init__(wire)
         self._cutter = EventCutter()
         self._assembly = Assembly()
-        self._failed = False
-        self._halves = Halves()
-        self.malformed = 0
 
     @property
     def complete(self) -> bool:
