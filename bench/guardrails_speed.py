@@ -1,6 +1,6 @@
 """What the guard costs: thread CPU for 4,000 characters of several kinds, and up to 10 MB.
 
-python -m bench.guardrails_speed DATA_FOLDER [--big] [--best N]
+python -m bench.guardrails_speed DATA_FOLDER [--hard] [--big] [--best N]
 
 Thread CPU grows with whatever else the cores do, so `--best` takes the least of so many readings
 of each text: the quantiles are over texts then, and not over the machine's moods.
@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+
+from bench.guardrails_texts import hard_texts
 
 from federation.guardrails import entities as kind
 from federation.guardrails.entities import Action
@@ -93,6 +95,7 @@ def result_of_a_tool(text: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--hard", action="store_true")
     parser.add_argument("--big", action="store_true")
     parser.add_argument("--best", type=int, default=1)
     options = parser.parse_args()
@@ -101,7 +104,8 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # as a worker does: the data of this script is no garbage of a call
     print(f"ms of thread CPU for {SIZE} characters   p50      p99")
-    for name, make in made.items():
+    hard = hard_texts(Random(4), SIZE) if options.hard else {}
+    for name, make in (made | hard).items():
         texts = [make() for _ in range(TEXTS)]
         for text in texts[:200]:
             scanner.find(text)

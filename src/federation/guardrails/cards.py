@@ -6,14 +6,14 @@ and a longer row of groups is only taken apart where its groups are those printe
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from federation.guardrails.checksums import all_equal, luhn
-from federation.guardrails.row_shapes import LONGEST, REMEMBERED, shape_of
+from federation.guardrails.patterns import Pattern, compiled
+from federation.guardrails.row_shapes import shape_of
 
 _RANGES: Final = (
     ("4", "4", (13, 16, 19)),
@@ -75,8 +75,10 @@ _PRINTED: Final = 12
 _PRINTED_GROUP: Final = 4
 _BEFORE_NOUGHT: Final = (b".", *(b"%d" % digit for digit in range(10)))
 """After these a nought and a point begin no fraction: 10.4539..., 1.0.4539..."""
-_PREFIX_SIZES: Final = (1, 2, 3, 4)
+_PAIRS: Final = 100
 _DIGITS: Final = re.compile(rb"[0-9]+")
+_ANY_DIGIT: Final = frozenset(b"0123456789")
+Context: TypeAlias = Callable[[], bool]
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 
 
@@ -92,25 +94,41 @@ def _prefixes() -> dict[bytes, tuple[int, ...]]:
 _LENGTHS: Final = _prefixes()
 
 
-def is_card(digits: bytes, *, context: bool = False) -> bool:
-    """Whether the digits are a card number; `context`: the text speaks of a card."""
-    length = len(digits)
-    if not luhn(digits) or all_equal(digits):
+def _heads_of(lengths: dict[bytes, tuple[int, ...]]) -> dict[bytes, frozenset[int]]:
+    """Lengths by the first four digits, each written out."""
+    heads: dict[bytes, set[int]] = {}
+    for prefix, known in lengths.items():
+        left = 4 - len(prefix)
+        for rest in range(10**left):
+            head = prefix + (b"%0*d" % (left, rest) if left else b"")
+            heads.setdefault(head, set()).update(known)
+    return {head: frozenset(known) for head, known in heads.items()}
+
+
+_HEADS: Final = _heads_of(_LENGTHS)
+_NO_LENGTHS: Final[frozenset[int]] = frozenset()
+_DEBIT_HEADS: Final = frozenset(
+    b"%d" % head for low, high in _BARE_SHORT for head in range(int(low), int(high) + 1)
+)
+
+
+def nowhere() -> bool:
+    """The context of a number that stands nowhere: nothing is said of cards there."""
+    return False
+
+
+def is_card(digits: bytes, *, context: Context = nowhere) -> bool:
+    """Whether the digits are a card number; `context` tells whether the text speaks of
+    a card; it is asked where that decides."""
+    if len(digits) in _HEADS.get(digits[:4], _NO_LENGTHS):
+        return luhn(digits) and not all_equal(digits)
+    if digits[:2] not in _DEBIT_HEADS or not _SHORTEST <= len(digits) <= _LONGEST:
         return False
-    for size in _PREFIX_SIZES:
-        if length in _LENGTHS.get(digits[:size], ()):
-            return True
-    return context and _is_short_debit(digits)
-
-
-def _is_short_debit(digits: bytes) -> bool:
-    return _SHORTEST <= len(digits) <= _LONGEST and any(
-        low <= digits[:2] <= high for low, high in _BARE_SHORT
-    )
+    return context is not nowhere and luhn(digits) and context()
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What a row of one shape can hold: places of `whole` first, then `parts` by their start,
     the longest of each first."""
 
@@ -118,12 +136,14 @@ class _Plan:
     parts: tuple[tuple[tuple[int, int], ...], ...]
 
 
-_NOTHING: Final = _Plan(None, ())
-
-
-def in_run(run: bytes, *, context: bool = False) -> list[tuple[int, int]]:
+def in_run(run: bytes, *, context: Context = nowhere) -> list[tuple[int, int]]:
     """Places of card numbers in a row of digits and separators."""
-    plan = _plan(shape_of(run)) if len(run) <= LONGEST else _planned(run)
+    made = plan(shape_of(run))
+    return [] if made is None else planned(made, run, context=context)
+
+
+def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple[int, int]]:
+    """The same where the plan of the row's shape is known."""
     if plan.whole is not None:
         low, high = plan.whole
         if is_card(run[low:high].translate(None, _SIGNS), context=context):
@@ -143,10 +163,11 @@ def in_run(run: bytes, *, context: bool = False) -> list[tuple[int, int]]:
     return found
 
 
-def _planned(shape: bytes) -> _Plan:
+def plan(shape: bytes) -> Plan | None:
+    """What a row of a shape can hold; None where it is nothing."""
     if shape.isdigit():
         known = _SHORTEST <= len(shape) <= _LONGEST
-        return _Plan((0, len(shape)), ()) if known else _NOTHING
+        return Plan((0, len(shape)), ()) if known else None
     groups = [match.span() for match in _DIGITS.finditer(shape)]
     sizes = [end - start for start, end in groups]
     whole = (groups[0][0], groups[-1][1]) if _is_whole(sizes) else None
@@ -155,10 +176,7 @@ def _planned(shape: bytes) -> _Plan:
         for at, size in enumerate(sizes)
         if (size in _FIRST or size > _PRINTED) and (places := _places(groups, sizes, at))
     ]
-    return _Plan(whole, tuple(parts)) if whole or parts else _NOTHING
-
-
-_plan = functools.lru_cache(maxsize=REMEMBERED)(_planned)
+    return Plan(whole, tuple(parts)) if whole or parts else None
 
 
 def _is_fraction(data: bytes, low: int, high: int) -> bool:
@@ -188,15 +206,48 @@ def _places(
     return tuple(places)
 
 
-def _heads() -> bytes:
-    """The first two digits of every issuer's numbers, as a pattern."""
+def _any_of(heads: Iterable[bytes]) -> bytes:
+    """One of these rows of four digits, as a pattern."""
+    behind: dict[bytes, set[bytes]] = {}
+    for head in heads:
+        behind.setdefault(head[:2], set()).add(head[2:])
+    alike: dict[bytes, list[bytes]] = {}
+    for first, rest in sorted(behind.items()):
+        alike.setdefault(_either(rest), []).append(first)
+    return b"|".join(_either(firsts) + rest for rest, firsts in sorted(alike.items()))
+
+
+def _either(pairs: Collection[bytes]) -> bytes:
+    """One of these pairs of digits, as a pattern."""
+    if len(pairs) == _PAIRS:
+        return b"[0-9]{2}"
     seconds: dict[bytes, set[bytes]] = {}
-    for prefix in (*_LENGTHS, *(low for low, _ in _BARE_SHORT)):
-        known = seconds.setdefault(prefix[:1], set())
-        known.update([prefix[1:2]] if len(prefix) > 1 else (b"%d" % digit for digit in range(10)))
-    return b"|".join(
-        first + b"[" + b"".join(sorted(after)) + b"]" for first, after in sorted(seconds.items())
-    )
+    for pair in pairs:
+        seconds.setdefault(pair[:1], set()).add(pair[1:])
+    parts = [
+        first + b"[" + b"".join(sorted(rest)) + b"]" for first, rest in sorted(seconds.items())
+    ]
+    return b"(?:" + b"|".join(parts) + b")"
+
+
+def _candidates(*, debit: bool) -> Pattern:
+    """An issuer's digits, and behind them as many as its numbers have, bare or in groups as they
+    are printed; one sign that is no digit before them. `debit`: the short ones, too."""
+    forms: list[bytes] = []
+    for length in range(_SHORTEST, _LONGEST + 1):
+        heads = {head for head, lengths in _HEADS.items() if length in lengths}
+        if debit:
+            heads.update(
+                b"%s%02d" % (head, rest) for head in _DEBIT_HEADS for rest in range(_PAIRS)
+            )
+        shapes = [(length,), *(shape for shape in _SHAPES if sum(shape) == length)]
+        tails = [
+            b"[^0-9]{1,4}".join(b"[0-9]{%d}" % size for size in (shape[0] - 4, *shape[1:]))
+            for shape in shapes
+        ]
+        if heads:
+            forms.append(b"(?:" + _any_of(heads) + b")(?:" + b"|".join(tails) + b")")
+    return compiled(rb"(?:^|[^0-9])(?:" + b"|".join(forms) + rb")")
 
 
 def _printed(shapes: Iterable[tuple[int, ...]]) -> bytes:
@@ -216,31 +267,41 @@ def _behind(tails: list[tuple[int, ...]], *, ends: bool) -> bytes:
     return b"(?:[^0-9]{1,4}(?:" + _printed(tails) + b"))" + (b"?" if ends else b"")
 
 
-_BEGIN: Final = re.compile(
-    rb"(?<![0-9])(?=" + _heads() + rb")(?=([0-9]{%d,%d}(?![0-9])|"
-    % (_SHORTEST, _LONGEST) + _printed(_SHAPES) + rb"))"
-)  # fmt: skip
-"""Where a card number may stand in a row: an issuer's digits, and groups as they are printed."""
+_CANDIDATE, _DEBIT_CANDIDATE = _candidates(debit=False), _candidates(debit=True)
+_PRINTED_HERE: Final = re.compile(
+    b"(?<![0-9])(?:[0-9]{%d,%d}(?![0-9])|" % (_SHORTEST, _LONGEST) + _printed(_SHAPES) + b")"
+)
+"""A number by itself, or groups as they are printed."""
 _FOURS: Final = re.compile(rb"[0-9]{4}(?:[^0-9]+[0-9]{4}){3}")
 """What may be a number where three more digits that stand behind it are none of it."""
 
 
 def in_long_row(
-    data: bytes, start: int, end: int, *, context: bool = False
+    data: bytes, start: int, end: int, *, context: Context = nowhere
 ) -> Iterator[tuple[int, int]]:
     """Places of card numbers in a row of more digits than one has, from left to right."""
-    done = start
-    for match in _BEGIN.finditer(data, start, end):
-        low = match.start()
-        if low < done:
+    next_from = (_CANDIDATE if context is nowhere else _DEBIT_CANDIDATE).within
+    at = max(0, start - 1)
+    while (seen := next_from(data, at, end)) is not None:
+        low = seen[0] + (data[seen[0]] not in _ANY_DIGIT)
+        at = low + 1
+        if _is_fraction(data, low, low + _SHORTEST):
             continue
-        number = match[1]
-        digits = number.translate(None, _SIGNS)
-        if not is_card(digits, context=context):
-            fours = _FOURS.match(number) if len(digits) == _LONGEST else None
-            if fours is None or not is_card(fours[0].translate(None, _SIGNS), context=context):
-                continue
-            number = fours[0]
-        if b"(" not in number and not _is_fraction(data, low, low + len(number)):
-            done = low + len(number)
-            yield low, done
+        number = _number_at(data, low, end, context)
+        if number and b"(" not in number and not _is_fraction(data, low, low + len(number)):
+            at = low + len(number)
+            yield low, at
+
+
+def _number_at(data: bytes, low: int, end: int, context: Context) -> bytes:
+    """The card number that begins at `low` in a row; empty where none does."""
+    match = _PRINTED_HERE.match(data, low, end)
+    if match is None:
+        return b""
+    digits = match[0].translate(None, _SIGNS)
+    if is_card(digits, context=context):
+        return match[0]
+    fours = _FOURS.match(match[0]) if len(digits) == _LONGEST else None
+    if fours is not None and is_card(fours[0].translate(None, _SIGNS), context=context):
+        return fours[0]
+    return b""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from typing import Final
 
 from federation.guardrails.checksums import all_equal, weighted
@@ -101,6 +100,8 @@ _SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
 _OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_]+_[A-Z2-7]{10}[.!?]?")
 """What a guard put there."""
 _LOOSE_BITS: Final = 3.0
+_N_LOG_N: Final = (0.0, *(count * math.log2(count) for count in range(1, 257)))
+"""For as many as a secret has signs."""
 _WORD: Final = re.compile(rb"[A-Za-z]+(?:[_./:-][A-Za-z]+)*[.:!?]*")
 
 
@@ -150,6 +151,11 @@ def is_secret(value: bytes) -> bool:
     ):
         return False
     kinds = sum(1 for kind in _CLASSES if kind.search(value)) + (_SIGNS.search(value) is not None)
-    counts = Counter(value).values()
-    bits = -sum(count / len(value) * math.log2(count / len(value)) for count in counts)
+    bits = _bits(value) if kinds >= 2 else 0.0
     return kinds >= 2 and (bits >= _LOOSE_BITS or (kinds >= 3 and bits >= 2.5))
+
+
+def _bits(value: bytes) -> float:
+    """Shannon's entropy of a sign."""
+    size = len(value)
+    return math.log2(size) - sum([_N_LOG_N[value.count(sign)] for sign in set(value)]) / size

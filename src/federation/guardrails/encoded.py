@@ -6,7 +6,6 @@ is decoded.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ _ENCODED: Final = compiled(_SIGN + rb"{14,}={0,2}")
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
 _READABLE_SHARE: Final = 0.75
 _HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
+_BEGINS_ASCII: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef")
+"""The first half of base64's alphabet: the first bit of what it stands for is nought."""
 _PEEK: Final = 8
 """Decoded bytes that tell noise from text."""
 _NO_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
@@ -56,10 +57,7 @@ def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
     """Which of the long runs are base64 or hexadecimal for readable text: where, and what."""
     for start, end in runs:
-        run = data[start:end]
-        if not _may_be_encoded(run):
-            continue
-        raw = _raw(run)
+        raw = _raw(data[start:end])
         if raw is None or not raw[:_PEEK].isascii():
             continue
         readable = sum(stop - begin for begin, stop in _READABLE.spans(raw))
@@ -67,19 +65,17 @@ def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int
             yield start, end, raw.decode("utf-8", "replace")
 
 
-def _may_be_encoded(run: bytes) -> bool:
-    """Words are of one case or hold no digit; text in base64 mixes cases, in hexadecimal digits."""
-    mixed = not (run.islower() or run.isupper() or run.isdigit())
-    return mixed or _HEXADECIMAL.fullmatch(run) is not None
-
-
 def _raw(run: bytes) -> bytes | None:
+    """What a run stands for, if it may be encoded: words are of one case or hold no digit; text in
+    base64 mixes cases and begins with a letter of ASCII's half, in hexadecimal it has digits."""
     if _HEXADECIMAL.fullmatch(run):
         return bytes.fromhex(run.decode("ascii"))
+    if run[0] not in _BEGINS_ASCII or run.islower() or run.isupper():
+        return None
     body = run.rstrip(b"=")
     if len(body) % 4 == 1:
         body = body[:-1]
     try:
-        return base64.b64decode(body.translate(_URL_SAFE) + b"=" * (-len(body) % 4))
+        return binascii.a2b_base64(body.translate(_URL_SAFE) + b"=" * (-len(body) % 4))
     except binascii.Error:
         return None

@@ -87,14 +87,18 @@ def end_of(data: bytes, start: int) -> int:
     if found is None:
         return -1
     number = found.group()
-    if not valid(number) and not valid(_read(number, kinds)):
-        return -1
+    if not valid(number):
+        read = _read(number, kinds)
+        if read == number or not valid(read):
+            return -1
     end = _end(data, start, len(kinds))
     return -1 if data[end : end + 1].isdigit() else end
 
 
 def _read(text: str, kinds: str) -> str:
     """Letters that look like digits, where only a digit can stand, as digits."""
+    if text[2:].isdigit():
+        return text
     return "".join(
         letter.translate(_LETTERS_AS_DIGITS) if kind == "n" else letter
         for letter, kind in zip(text, kinds, strict=True)

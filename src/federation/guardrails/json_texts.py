@@ -20,7 +20,8 @@ _WELL_FORMED: Final = msgspec.json.Decoder(msgspec.Raw)
 """Reads all of it and makes nothing of it."""
 _LONGEST_WORD: Final = 1024
 _BARE: Final = re.compile(r"[^\s\[\]{},:\"]+")
-_LEXEME: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
+_LEXEME: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s\[\]{},:"]+', re.DOTALL)
+_ESCAPED: Final = re.compile(r"[^ !#-\[\]-~]")
 
 
 def is_json(text: str) -> bool:
@@ -112,13 +113,16 @@ def _string(
         low, high = max(span.start, start), min(span.end, end)
         if low < high:
             pieces.append(text[start:low])
-            pieces.append(json.dumps(replace(span.kind, _plain(text[low:high])))[1:-1])
+            made = replace(span.kind, _plain(text[low:high]))
+            pieces.append(json.dumps(made)[1:-1] if _ESCAPED.search(made) else made)
             start = high
     return "".join((*pieces, text[start:end], '"'))
 
 
 def _plain(raw: str) -> str:
     """A stretch of a JSON string without its escapes; as it stands where it cut one."""
+    if "\\" not in raw:
+        return raw
     try:
         value = json.loads(f'"{raw}"', strict=False)
     except ValueError:

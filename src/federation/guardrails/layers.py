@@ -13,6 +13,7 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from typing import Final, TypeAlias
 
 from federation.guardrails.folding import CHANGING, SEVERAL, one_to_one, readable, tables
@@ -23,34 +24,42 @@ _ENTITY_FORM: Final = (
 )
 _ENTITY: Final = re.compile(_ENTITY_FORM, re.ASCII)
 _ANY_ENTITY: Final = re.compile(b"(" + _ENTITY_FORM.encode() + b")")
-_ESCAPE_FORM: Final = (
-    rb"%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
-    rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
-    rb"|\\{1,8}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
-    rb"|[\"'`][ \t]{0,3}(?:[+&][ \t]{0,3}(?:\n[ \t]{0,12})?|\n[ \t]{0,12})[\"'`]"
+_ROW_FORM: Final = b"|".join(
+    each + b"(?:" + each + b"){7,}"
+    for each in (
+        rb"%(?!25)[2-7][0-9A-Fa-f]",
+        rb"\\u00[2-7][0-9A-Fa-f]",
+        rb"\\x[2-7][0-9A-Fa-f]",
+    )
 )
-_ESCAPE: Final = compiled(_ESCAPE_FORM)
-_NEXT_ESCAPE: Final = re.compile(_ESCAPE_FORM)
+_ROW: Final = re.compile(_ROW_FORM)
+"""Escapes of ASCII in a row, all of one form: read as one."""
+_SHORTEST_ROW: Final = 24
+_BETWEEN_STRINGS: Final = rb"[ \t]{0,3}(?:[+&][ \t]{0,3}(?:\n[ \t]{0,12})?|\n[ \t]{0,12})[\"'`]"
+_ANY_ESCAPE: Final = re.compile(
+    b"("
+    + _ROW_FORM
+    + rb"|%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
+    + rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
+    + rb"|\\\\{0,7}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
+    + b"".join(b"|" + quote + _BETWEEN_STRINGS for quote in (b'"', b"'", b"`"))
+    + b")"
+)
+"""Each of the alternatives begins with one sign, so the library finds the next of them quickly."""
 _DOUBTFUL: Final = compiled(
     rb"\\[bfnrtux][a-z][^\s\"'`\\]{0,64}[0-9@:=_]|(?:\\(?:u00|u\{|x)[3-7][0-9A-Fa-f]\}?)+"
     rb"|(?:%[0-9A-Fa-f]{2})+|[\"'`][ \t]{0,3}[+&\n]"
 )
-_ROW: Final = re.compile(
-    rb"(?:%(?!25)[2-7][0-9A-Fa-f]){2,}"
-    rb"|(?:\\u00[2-7][0-9A-Fa-f]){2,}|(?:\\x[2-7][0-9A-Fa-f]){2,}"
-)
 _ROW_SIGNS: Final = re.compile(rb"%|\\u00|\\x")
 _STEPS: Final = {ord("u"): 6, ord("x"): 4}
+_PERCENT_STEP: Final = 3
 _BACKSLASH: Final = ord("\\")
-_ANY_ESCAPE: Final = re.compile(rb"(" + _ESCAPE_FORM + rb")")
-_ESCAPE_SIGNS: Final = (b"%", b"\\", b'"+', b"'+", b'" +', b"' +")
-_DENSE: Final = 48
-"""From one sign of an escape in so many characters on."""
 _ESCAPING: Final = compiled(rb"[%\\`]|[\"'][ \t]{0,3}[+&\n]")
 """Without one of these there is nothing to decode."""
 _PERCENT: Final = re.compile(rb"%(?:25)*([0-9A-Fa-f]{2})")
 _SIMPLE: Final = {98: b"\b", 102: b"\f", 110: b"\n", 114: b"\r", 116: b"\t"}
 _REMEMBERED: Final = 4096
+_LONGEST_REMEMBERED: Final = 40
 AROUND: Final = 96
 """Characters on each side of a doubtful escape that are read as they stand: a value and the words
 beside it."""
@@ -114,14 +123,21 @@ class Layer:
 
 def _replaced(parts: list[bytes], read: list[bytes]) -> list[Edit]:
     """The edits between what was there and what is read."""
+    ends = list(accumulate(map(len, parts)))
     edits: list[Edit] = []
-    start = 0
-    for index, (part, made) in enumerate(zip(parts, read, strict=True)):
-        end = start + len(part)
-        if index % 2 and part != made:
-            edits.append((start, end, len(made), 0))
-        start = end
+    for index in range(1, len(parts), 2):
+        part, made = parts[index], read[index]
+        if part != made:
+            step = _step(part) if len(part) >= _SHORTEST_ROW else 0
+            edits.append((ends[index - 1], ends[index], len(made), step))
     return edits
+
+
+def _step(part: bytes) -> int:
+    """How much each sign stands for that a row of escapes is read as; 0 for what is none."""
+    if not _ROW.fullmatch(part):
+        return 0
+    return _STEPS[part[1]] if part[0] == _BACKSLASH else _PERCENT_STEP
 
 
 def _taken_out(whole: bytes) -> list[Edit]:
@@ -216,48 +232,10 @@ def decode(layer: Layer) -> Layer | None:
     data = layer.data
     if not _ESCAPING.occurs(data):
         return None
-    if sum(map(data.count, _ESCAPE_SIGNS)) * _DENSE > len(data):
-        return _decoded_densely(layer)
-    pieces: list[bytes] = []
-    edits: list[Edit] = []
-    done = 0
-    for start, end, step in _escapes(data):
-        piece = _UNESCAPED[data[start:end]] if not step else _unescaped_row(data[start:end])
-        pieces += (data[done:start], piece)
-        edits.append((start, end, len(piece), step))
-        done = end
-    if not edits:
-        return None
-    pieces.append(data[done:])
-    return Layer(b"".join(pieces), edits, None if layer.is_text else layer)
-
-
-def _decoded_densely(layer: Layer) -> Layer | None:
-    """The same where so many escapes stand that to look for each by itself takes longer than to
-    read all of it by the slower library."""
-    parts = _ANY_ESCAPE.split(layer.data)
+    parts = _ANY_ESCAPE.split(data)
     if len(parts) == 1:
         return None
     return Layer.of_parts(parts, _UNESCAPED, None if layer.is_text else layer)
-
-
-def _escapes(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Escapes from left to right; those of one form in a row as one, with the size of each.
-
-    The library that is quick to find the next is slow to call, so what follows directly is read
-    by the other."""
-    at = 0
-    while (found := _ESCAPE.first(data, at)) is not None:
-        start, at = found
-        row = _ROW.match(data, start)
-        if row is not None:
-            at = row.end()
-            yield start, at, _STEPS[data[start + 1]] if data[start] == _BACKSLASH else 3
-            continue
-        yield start, at, 0
-        while (match := _NEXT_ESCAPE.match(data, at)) is not None:
-            yield (*match.span(), 0)
-            at = match.end()
 
 
 def _unescaped_row(row: bytes) -> bytes:
@@ -294,7 +272,7 @@ class Remembered(dict[bytes, bytes]):
         """What it is made into; kept where that is something else, for what is none of these
         things may be anybody's word."""
         made = self._make(key)
-        if made != key:
+        if made != key and len(key) <= _LONGEST_REMEMBERED:
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[key] = made
@@ -302,6 +280,8 @@ class Remembered(dict[bytes, bytes]):
 
 
 def _unescaped(escape: bytes) -> bytes:
+    if len(escape) >= _SHORTEST_ROW and _ROW.fullmatch(escape):
+        return _unescaped_row(escape)
     if escape[:1] == b"%":
         raw = bytes.fromhex(b"".join(_PERCENT.findall(escape)).decode("ascii"))
         return readable(raw.decode("utf-8", "replace"))

@@ -54,7 +54,7 @@ class NationalId:
 
 def bare(value: bytes) -> str:
     """Capitals and digits alone."""
-    return value.translate(_BARE, b" .-/\t").decode("latin-1")
+    return value.translate(_BARE, b" .-+/\t").decode("latin-1")
 
 
 def _day(text: str) -> bool:

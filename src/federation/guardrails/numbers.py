@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from federation.guardrails import cards, context_rules, national, phones
+from federation.guardrails import cards, context_rules, national, phone_rows, phones
 from federation.guardrails import entities as kind
 from federation.guardrails.entities import BESIDE, CHECKED, Span
+from federation.guardrails.nearby import NUMERIC_IDS, WINDOW, Nearby
 from federation.guardrails.patterns import PatternSet, compiled
-from federation.guardrails.row_shapes import LONGEST, REMEMBERED, loosened, shape_of
+from federation.guardrails.row_shapes import LONGEST, REMEMBERED, loosened
 
-DIGITS: Final = (
+_LEAST_ROW: Final = 6
+_ROW: Final = compiled(
     rb"(?:\+|\(\+?)?[0-9](?:[^0-9A-Za-z\x80-\xFF\"'<>{}\[\]@%=&]{0,4}[0-9]){5,}"
     rb"(?:[ \t]?(?:[xX#]|ext\.?|Ext\.?|extension)[ \t]?[0-9]{1,6})?"
 )
 """Six digits and more with signs between them, and a telephone extension after them."""
+_NOUGHTS: Final = bytes.maketrans(b"123456789", b"000000000")
 DIGIT_LIKE: Final = rb"[0-9OoQIlSBZ]"
 _SEPARATORS: Final = rb"[ \t\n.,_/|*:;~+-]"
 _MORE: Final = rb"(?:" + _SEPARATORS + rb"{0,3}" + DIGIT_LIKE + rb")"
@@ -36,7 +39,6 @@ _LIKE_DIGITS: Final = bytes.maketrans(b"OoQIlSBZ", b"00011582")
 _SSN_GAP: Final = b"(?: ?[-.\x80-\xff/_*|~:,] ?| )"
 """As bytes, not as escapes: a class with digits in it would stand for any digit in a shape."""
 _SSN: Final = rb"[0-9]{3}" + _SSN_GAP + rb"[0-9]{2}" + _SSN_GAP + rb"[0-9]{4}"
-_LOOSE: Final = rb"[0-9][ .]?"
 _DASH: Final = rb" ?[-/_.] ?"
 _SPACED_SSN: Final = (
     rb"[0-9][ .]?[0-9][ .]?[0-9]"
@@ -46,7 +48,6 @@ _SPACED_SSN: Final = (
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _LEAST_REAL: Final = 9
 _LEAST_REAL_SSN: Final = 5
-_SHORTEST_SSN: Final = 9
 _SHORTEST_CARD: Final = 12
 _CARD_WORD: Final = compiled(
     rb"\b(?:card|visa|master ?card|maestro|credit|debit|kreditkarte|carte|tarjeta|amex|cc)\b",
@@ -59,11 +60,10 @@ _OTHER_NAME: Final = compiled(
     ignore_case=True,
 )
 _SHORT_DEBIT: Final = (b"5", b"6")
-_WINDOW: Final = 48
 
 # On a row of digits the standard library is faster to call than RE2, and linear: every
 # repetition in these patterns has a small bound.
-_NATIONAL: Final = tuple(row for row in national.NATIONAL_IDS if row.numeric)
+_NATIONAL: Final = NUMERIC_IDS
 _ANY_SSN: Final = _SSN + rb"|" + _SPACED_SSN
 _FORMS: Final = tuple(map(re.compile, (_ANY_SSN, *(row.pattern for row in _NATIONAL))))
 _FAR_FORMS: Final = tuple(compiled(form.pattern) for form in _FORMS)
@@ -72,9 +72,6 @@ _SSN_FORMS: Final = 1
 _WORDS: Final = tuple(
     compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True) if row.words else None
     for row in _NATIONAL
-)
-_ANY_WORD: Final = compiled(
-    b"|".join(row.words for row in _NATIONAL if row.words), ignore_case=True
 )
 _Place = Callable[[bytes, int, int], tuple[int, int] | None]
 _LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in _FORMS])
@@ -90,8 +87,8 @@ _LEAST_NATIONAL: Final = 9
 class _Row:
     """What the shape of a row of digits tells of it."""
 
-    count: int
     may_be_date: bool
+    cards: cards.Plan | None
     told: tuple[int, ...]
     """Forms of identity numbers that it may hold, of those that need no word beside them."""
     named: tuple[int, ...]
@@ -99,17 +96,19 @@ class _Row:
     phones: tuple[phones.Form, ...]
 
 
-def _shaped(shape: bytes) -> _Row:
+def _shaped(shape: bytes) -> _Row | None:
+    """None where no row of the shape holds anything."""
     count = len(shape.translate(None, _SIGNS))
+    if count < _LEAST_ROW:
+        return None
+    plan = cards.plan(shape) if count >= _SHORTEST_CARD and b"(" not in shape else None
     found = _LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
-    named = [index for index in found if _is_named(index)]
-    return _Row(
-        count,
-        count <= _LONGEST_DATE and phones.may_be_date(shape),
-        tuple(i for i in found if i not in named),
-        tuple(named),
-        phones.forms(shape),
-    )
+    named = tuple(index for index in found if _is_named(index))
+    told = tuple(index for index in found if index not in named)
+    numbers = phones.forms(shape)
+    if not (plan or found or numbers):
+        return None
+    return _Row(count <= _LONGEST_DATE and phones.may_be_date(shape), plan, told, named, numbers)
 
 
 def _is_named(form: int) -> bool:
@@ -117,61 +116,97 @@ def _is_named(form: int) -> bool:
     return form >= _SSN_FORMS and _WORDS[form - _SSN_FORMS] is not None
 
 
-_remembered = functools.lru_cache(maxsize=REMEMBERED)(_shaped)
+class _Shapes(dict[bytes, _Row | None]):
+    """What is remembered of the shapes of short rows."""
+
+    def __missing__(self, shape: bytes) -> _Row | None:
+        row = _shaped(shape)
+        if len(shape) <= LONGEST:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[shape] = row
+        return row
 
 
-def number(data: bytes, start: int, end: int) -> list[Span]:
-    """Everything that the row of digits from `start` to `end` holds."""
-    run = data[start:end]
-    if len(run) > MOST_IN_ONE and len(run.translate(None, _SIGNS)) > MOST_IN_ONE:
-        return _long_row(data, start, end)
-    return _number(data, start, end, run)
+_SHAPES: Final = _Shapes()
 
 
-def _long_row(data: bytes, start: int, end: int) -> list[Span]:
-    """The same for a row of more digits than one value has: what it holds, it holds in pieces.
-
-    Each kind goes over the row once. No letters stand in a row, so words count at its begin."""
-    context = data[start : start + 1] in _SHORT_DEBIT and _about_cards(data, start)
-    found = [
-        Span(low, high, kind.CARD, CHECKED)
-        for low, high in cards.in_long_row(data, start, end, context=context)
-    ]
-    forms = _LIKE_FORMS.occurring(shape_of(data[start:end]))
-    named = [index for index in forms if _is_named(index)]
-    beside = named and _ANY_WORD.occurs(data, max(0, start - _WINDOW), start)
-    for index in forms:
-        stop = min(end, start + _WINDOW + _LONGEST_ID) if index in named else end
-        if stop == end or beside:
-            if index < _SSN_FORMS:
-                _ssns(_FAR_FORMS[index].within, data, start, end, found)
-                continue
-            for low, high in _FAR_FORMS[index].spans(data, start, stop):
-                found += _national(data, low, high, index - _SSN_FORMS)
-    for low, high, told in phones.in_long_row(data, start, end):
-        found.append(Span(low, high, kind.PHONE, BESIDE + told))
+def in_text(data: bytes) -> list[Span]:
+    """Everything that the rows of digits of a text hold."""
+    near = Nearby(data)
+    found: list[Span] = []
+    for start, end in _ROW.spans(data):
+        run = data[start:end]
+        if len(run) > MOST_IN_ONE and len(run.translate(None, _SIGNS)) > MOST_IN_ONE:
+            _long_row(near, start, end, found)
+        else:
+            row = _SHAPES[run.translate(_NOUGHTS)]
+            if row is not None:
+                found += _number(near, start, end, run, row)
     return found
 
 
-def _number(data: bytes, start: int, end: int, run: bytes) -> list[Span]:
-    shape = shape_of(run)
-    row = _remembered(shape) if len(run) <= LONGEST else _shaped(shape)
+def _number(near: Nearby, start: int, end: int, run: bytes, row: _Row) -> list[Span]:
+    """What a row holds of no more digits than one value has."""
     found: list[Span] = []
     if row.may_be_date and phones.is_date(run):
         return found
-    if row.count >= _SHORTEST_CARD and b"(" not in run:
-        context = run[:1] in _SHORT_DEBIT and _about_cards(data, start)
-        for low, high in cards.in_run(run, context=context):
-            if high - low < len(run) or not (run.isdigit() and _is_named_otherwise(data, start)):
+    if row.cards is not None:
+        for low, high in cards.planned(row.cards, run, context=_context(near, start)):
+            if high - low < len(run) or not (
+                run.isdigit() and _is_named_otherwise(near.data, start)
+            ):
                 found.append(Span(start + low, start + high, kind.CARD, CHECKED))
     if (row.told or row.named) and not _whole(found, start, end):
-        _identities(data, start, end, row, found)
+        _identities(near, start, end, row, found)
     if row.phones and not _whole(found, start, end):
         for form in row.phones:
-            place = phones.place(data, start, form)
+            place = phones.place(near, start, form)
             if place is not None:
                 found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
     return found
+
+
+def _context(near: Nearby, start: int) -> cards.Context:
+    """Whether the text before a row that begins as the short debit cards do speaks of cards."""
+    if near.data[start : start + 1] not in _SHORT_DEBIT:
+        return cards.nowhere
+    return functools.partial(_CARD_WORD.occurs, near.data, max(0, start - WINDOW), start)
+
+
+def _long_row(near: Nearby, start: int, end: int, found: list[Span]) -> None:
+    """The same for a row of more digits than one value has: what it holds, it holds in pieces.
+
+    Each kind goes over the row once. No letters stand in a row, so words count at its begin."""
+    data = near.data
+    run = data[start:end]
+    if run.isdigit():
+        return
+    for low, high in cards.in_long_row(data, start, end, context=_context(near, start)):
+        found.append(Span(low, high, kind.CARD, CHECKED))
+    forms = _LIKE_FORMS.occurring(run.translate(_NOUGHTS))
+    if forms:
+        _identities_of_long_row(near, start, end, forms, found)
+    for low, high, told in phone_rows.in_long_row(near, start, end):
+        found.append(Span(low, high, kind.PHONE, BESIDE + told))
+
+
+def _identities_of_long_row(
+    near: Nearby, start: int, end: int, forms: list[int], found: list[Span]
+) -> None:
+    data = near.data
+    beside = any(map(_is_named, forms)) and near.names_id(start, start)
+    for index in forms:
+        if index < _SSN_FORMS:
+            _ssns(_FAR_FORMS[index].within, data, start, end, found)
+            continue
+        stop = end
+        if _is_named(index):
+            if not beside:
+                continue
+            stop = min(end, start + WINDOW + _LONGEST_ID)
+        for low, high in _FAR_FORMS[index].spans(data, start, stop):
+            found += _national(data, low, high, index - _SSN_FORMS)
 
 
 def _whole(found: list[Span], start: int, end: int) -> bool:
@@ -179,10 +214,12 @@ def _whole(found: list[Span], start: int, end: int) -> bool:
     return bool(found) and found[-1].start == start and found[-1].end == end
 
 
-def _identities(data: bytes, start: int, end: int, row: _Row, found: list[Span]) -> None:
-    indexes = row.told
-    if row.named and _ANY_WORD.occurs(data, max(0, start - _WINDOW), end):
-        indexes = tuple(sorted((*row.told, *row.named)))
+def _identities(near: Nearby, start: int, end: int, row: _Row, found: list[Span]) -> None:
+    data, indexes = near.data, row.told
+    if row.named:
+        named = near.named(row.named, start, end)
+        if named:
+            indexes = tuple(sorted((*row.told, *named)))
     for index in indexes:
         if index < _SSN_FORMS:
             _ssns(_near, data, start, end, found)
@@ -211,12 +248,12 @@ def _ssns(place: _Place, data: bytes, at: int, end: int, found: list[Span]) -> N
 
 def _national(data: bytes, start: int, end: int, index: int) -> Iterator[Span]:
     row, words = _NATIONAL[index], _WORDS[index]
-    if data[end : end + 1].isalnum() or not row.check(national.bare(data[start:end])):
+    if data[end : end + 1].isalnum():
         return
-    if words is None:
-        yield Span(start, end, kind.NATIONAL_ID, CHECKED - 1)
-    elif words.occurs(data[max(0, start - _WINDOW) : start]):
-        yield Span(start, end, kind.NATIONAL_ID, CHECKED)
+    if words is not None and not words.occurs(data[max(0, start - WINDOW) : start]):
+        return
+    if row.check(national.bare(data[start:end])):
+        yield Span(start, end, kind.NATIONAL_ID, CHECKED - (words is None))
 
 
 def like_card(data: bytes, start: int, end: int) -> Iterator[Span]:
@@ -260,9 +297,5 @@ def _goes_on(data: bytes, start: int, end: int) -> bool:
 
 def _is_named_otherwise(data: bytes, start: int) -> bool:
     """Whether the text says at once that the number is an order's, a parcel's, a build's."""
-    before = data[max(0, start - _WINDOW) : start]
+    before = data[max(0, start - WINDOW) : start]
     return _OTHER_NAME.occurs(before) and not _CARD_WORD.occurs(before)
-
-
-def _about_cards(data: bytes, start: int) -> bool:
-    return _CARD_WORD.occurs(data, max(0, start - _WINDOW), start)

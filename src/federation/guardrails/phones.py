@@ -6,14 +6,14 @@ telling (a calling code, brackets, 3-3-4, a trunk zero); anything else needs a w
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator
+import string
 from dataclasses import dataclass
 from typing import Final
 
+from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
-from federation.guardrails.row_shapes import LONGEST, REMEMBERED, loosened, shape_of
+from federation.guardrails.row_shapes import loosened
 
 _CODES: Final = (
     "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 "
@@ -27,16 +27,14 @@ _CODES: Final = (
     "960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 979 992 993 994 995 "
     "996 998"
 )
-_CALLING_CODES: Final = frozenset(_CODES.split())
+_CALLING_CODES: Final = frozenset(_CODES.encode().split())
 
-RUN: Final = (
-    rb"(?:\+|\(\+?)?[0-9](?:[ \t]{0,2}[().\-/]{0,2}[ \t]{0,2}[0-9]){5,19}"
-    rb"(?:[ \t]?(?:[xX#]|[eE]xt\.?|extension)[ \t]?[0-9]{1,6}\b)?"
-)
-_NORTH_AMERICAN: Final = re.compile(
-    rb"(?:(?:\+?1|001)[-. ]{1,2}|\+1)?(?:\([0-9]{3}\)[-. ]?|[0-9]{3}([-.])|[0-9]{3} )"
-    rb"[0-9]{3}[-. ][0-9]{4}"
-)
+GAP: Final = rb"[ \t]{0,2}[().\-/]{0,2}[ \t]{0,2}"
+DIGITS_OF_RUN: Final = rb"(?:\+|\(\+?)?[0-9](?:" + GAP + rb"[0-9]){5,19}"
+EXTENSION_OF_RUN: Final = rb"[ \t]?(?:[xX#]|[eE]xt\.?|extension)[ \t]?[0-9]{1,6}"
+RUN: Final = DIGITS_OF_RUN + rb"(?:" + EXTENSION_OF_RUN + rb"\b)?"
+_WITHOUT_PREFIX: Final = rb"(?:\([0-9]{3}\)[-. ]?|[0-9]{3}([-.])|[0-9]{3} )[0-9]{3}[-. ][0-9]{4}"
+NORTH_AMERICAN: Final = re.compile(rb"(?:(?:\+?1|001)[-. ]{1,2}|\+1)?" + _WITHOUT_PREFIX)
 _BRACKETS: Final = re.compile(rb"\([0-9]{1,5}\)[ \-]?[0-9]{2,5}(?:[ \-][0-9]{2,5}){1,3}")
 _DATE: Final = re.compile(
     rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
@@ -47,9 +45,8 @@ _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _RUN: Final = re.compile(RUN)
-_PIECE: Final = re.compile(rb"[0-9 \t().\-/+#xXeEtTnsio]{6,}+")
-"""The signs of RUN, as many as its digits at least."""
-_LIKE_NORTH_AMERICAN: Final = re.compile(loosened(_NORTH_AMERICAN.pattern))
+_LIKE_NORTH_AMERICAN: Final = re.compile(loosened(NORTH_AMERICAN.pattern))
+_SURELY_NORTH_AMERICAN: Final = re.compile(_WITHOUT_PREFIX)
 _LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
 _BEFORE: Final = (
@@ -82,15 +79,24 @@ _NOT_A_PHONE: Final = compiled(
 )
 _PLAIN: Final = b"0123456789 ()+-./\t"
 """What a number without an extension is written with."""
-_BAD_BEFORE: Final = re.compile(rb"(?<=[0-9A-Za-z])(?![+(])(?<!\\[nN])|(?<=[0-9][.,\-/:])")
-"""A name or a price that the number is a piece of; an escaped line break is none."""
-_BAD_AFTER: Final = re.compile(rb"[0-9A-Za-z_%@]|[.,\-/:][0-9]")
+_NUMBERS_GO_ON: Final = frozenset(b"0123456789")
+_NAMES_GO_ON: Final = _NUMBERS_GO_ON | frozenset(string.ascii_letters.encode())
+_GOES_ON: Final = _NAMES_GO_ON | frozenset(b"_%@")
+_JOINS: Final = frozenset(b".,-/:")
+_SETS_OFF: Final = frozenset(b"+(")
+_LINE_BREAKS: Final = (b"\\n", b"\\N")
+_BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
+_NAMES_AT_ONCE: Final = (b"#", b"=", b"$", b"\xa3", b"v", b"V")
+"""Signs before what is no telephone number."""
+_BEFORE_AFTER: Final = b" \t-,:(["
+_AFTER_SIGNS: Final = 3
+_BEGIN_AFTER: Final = frozenset(bytes((letter,)) for letter in b"oOfFmMcChHwWpPtTlLdD")
+"""Signs between a telephone number and the words behind it, and what those begin with."""
 _LOOK_BACK: Final = 56
-_LOOK_AHEAD: Final = 4
 _LEAST_TELLING: Final = 7
 _WITH_EXIT_CODE: Final = 11
 """Digits of a number behind 00, at least."""
-_LEAST, _MOST = 6, 15
+_LEAST, MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
 
@@ -111,68 +117,55 @@ class Form:
     may_be_american: bool
     may_have_trunk_zero: bool
     may_be_date: bool
-
-    @property
-    def may_tell(self) -> bool:
-        """Whether some number of this form is told by it, without a word beside it."""
-        return self.count >= _LEAST_TELLING and (
-            self.end < self.high
-            or self.plus
-            or self.bracketed
-            or self.may_be_american
-            or self.may_have_trunk_zero
-            or (self.groups > 1 and self.count >= _WITH_EXIT_CODE)
-        )
+    surely_american: bool
+    may_tell: bool
+    """Whether some number of this form is told by it, without a word beside it."""
 
 
 def forms(shape: bytes) -> tuple[Form, ...]:
     """The numbers that a row of this shape may hold."""
-    found = (_form(shape, match.start(), match.end()) for match in _RUN.finditer(shape))
+    found = (form_of(shape, match.start(), match.end()) for match in _RUN.finditer(shape))
     return tuple(form for form in found if form is not None)
 
 
-_remembered = functools.lru_cache(maxsize=REMEMBERED)(forms)
+def form_of(shape: bytes, start: int, end: int) -> Form | None:
+    """What the shape from `start` to `end`, which RUN matches, tells of the number there."""
+    start, end = _trimmed(shape, start, end)
+    run = shape[start:end]
+    number = _EXTENSION.sub(b"", run) if run.translate(None, _PLAIN) else run
+    groups = _DIGITS.findall(number)
+    count = sum(map(len, groups))
+    if not _LEAST <= count <= MOST:
+        return None
+    plus = number.lstrip(b"(").startswith(b"+")
+    bracketed = count >= _LEAST_TELLING and _BRACKETS.fullmatch(number) is not None
+    may_be_american = _LIKE_NORTH_AMERICAN.fullmatch(number) is not None
+    may_have_trunk_zero = _may_have_trunk_zero(number, groups, count)
+    return Form(
+        start,
+        end,
+        start + len(number),
+        count,
+        len(groups),
+        plus,
+        bracketed,
+        may_be_american,
+        may_have_trunk_zero,
+        may_be_date(number),
+        _SURELY_NORTH_AMERICAN.fullmatch(number) is not None,
+        count >= _LEAST_TELLING
+        and (
+            len(number) < len(run)
+            or plus
+            or bracketed
+            or may_be_american
+            or may_have_trunk_zero
+            or (len(groups) > 1 and count >= _WITH_EXIT_CODE)
+        ),
+    )
 
 
-@functools.lru_cache(maxsize=REMEMBERED)
-def _telling_forms(shape: bytes) -> tuple[Form, ...]:
-    """Those that may be told by themselves."""
-    return tuple(form for form in _remembered(shape) if form.may_tell)
-
-
-def in_long_row(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """Telephone numbers in a row of more digits than one has: where, and whether form alone told.
-
-    No letters stand within a row, and no digits between a number and the word beside it, so that
-    is a word before the row's begin or behind its end.
-    """
-    for low, high in _pieces(data, start, end):
-        shape = shape_of(data[low:high])
-        if low == start or high > end - _LOOK_AHEAD:
-            for form in _remembered(shape):
-                found = place(data, low, form)
-                if found is not None:
-                    yield found
-            continue
-        for form in _telling_forms(shape):
-            if _is_told(data, low, form):
-                yield low + form.low, low + form.high, True
-
-
-def _pieces(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Parts of a row that are written as telephone numbers are, none longer than is worth
-    remembering."""
-    for match in _PIECE.finditer(data, start, end):
-        low, high = match.span()
-        if high - low <= LONGEST:
-            yield low, high
-        elif high - low > _MOST and data[low:high].isdigit():
-            continue
-        else:
-            yield from (run.span() for run in _RUN.finditer(data, low, high))
-
-
-def _is_told(data: bytes, start: int, form: Form) -> bool:
+def is_told(data: bytes, start: int, form: Form) -> bool:
     """Whether its form alone tells a number in the middle of a row."""
     low, high = start + form.low, start + form.high
     number = data[low : start + form.end]
@@ -184,51 +177,50 @@ def _is_told(data: bytes, start: int, form: Form) -> bool:
     )
 
 
-def _form(shape: bytes, start: int, end: int) -> Form | None:
-    start, end = _trimmed(shape, start, end)
-    run = shape[start:end]
-    number = _EXTENSION.sub(b"", run) if run.translate(None, _PLAIN) else run
-    groups = _DIGITS.findall(number)
-    count = sum(map(len, groups))
-    if not _LEAST <= count <= _MOST:
-        return None
-    return Form(
-        start,
-        end,
-        start + len(number),
-        count,
-        len(groups),
-        plus=number.lstrip(b"(").startswith(b"+"),
-        bracketed=count >= _LEAST_TELLING and _BRACKETS.fullmatch(number) is not None,
-        may_be_american=_LIKE_NORTH_AMERICAN.fullmatch(number) is not None,
-        may_have_trunk_zero=_may_have_trunk_zero(number, groups, count),
-        may_be_date=may_be_date(number),
-    )
-
-
-def place(data: bytes, start: int, form: Form) -> tuple[int, int, bool] | None:
+def place(near: Nearby, start: int, form: Form) -> tuple[int, int, bool] | None:
     """The telephone number in a row of digits that begins at `start`: where, and whether its form
     alone told.
 
     None where it is none.
     """
-    low, high = start + form.low, start + form.high
+    data, low, high = near.data, start + form.low, start + form.high
+    if not (form.may_tell or _may_be_called_so(near, low, high)):
+        return None
     if _borders_badly(data, low, high):
         return None
     number = data[low : start + form.end]
     if form.may_be_date and is_date(number):
         return None
-    before = data[max(0, low - _LOOK_BACK) : low]
-    if form.count >= _LEAST_TELLING and (form.end < form.high or _telling(number, form)):
-        if not _NOT_A_PHONE.occurs(before) or _BESIDE.occurs(before):
+    if form.may_tell and (form.end < form.high or _telling(number, form)):
+        if not _is_called_otherwise(data, low) or _is_called_so(near, low):
             return low, high, True
-    elif _BESIDE.occurs(before):
+    elif _is_called_so(near, low) or (
+        form.groups + form.count // _LEAST_TELLING > 1
+        and _AFTER.match(data, high) is not None
+        and not _is_called_otherwise(data, low)
+    ):
         return low, high, False
-    elif form.groups + form.count // _LEAST_TELLING > 1:
-        after = _AFTER.match(data, high)
-        if after is not None and not _NOT_A_PHONE.occurs(before):
-            return low, high, False
     return None
+
+
+def _may_be_called_so(near: Nearby, low: int, high: int) -> bool:
+    """False where no word before or behind can say that it is a telephone number."""
+    behind = near.data[high : high + _AFTER_SIGNS + 1].lstrip(_BEFORE_AFTER)[:1]
+    return behind in _BEGIN_AFTER or near.may_name_phone(max(0, low - _LOOK_BACK), low)
+
+
+def _is_called_so(near: Nearby, low: int) -> bool:
+    """Whether a word says that a telephone number follows at `low`."""
+    from_here = max(0, low - _LOOK_BACK)
+    return near.may_name_phone(from_here, low) and _BESIDE.occurs(near.data[from_here:low])
+
+
+def _is_called_otherwise(data: bytes, low: int) -> bool:
+    """Whether a word or a sign says that what follows at `low` is something else."""
+    before = data[max(0, low - _LOOK_BACK) : low]
+    if before[-1:] in _NAMES_AT_ONCE:
+        return True
+    return before.rstrip(_BETWEEN_WORDS)[-1:].isalpha() and _NOT_A_PHONE.occurs(before)
 
 
 def is_date(number: bytes) -> bool:
@@ -258,7 +250,17 @@ def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 def _borders_badly(data: bytes, start: int, end: int) -> bool:
     """Whether the row of digits goes on, or is a piece of a name, a price or an address."""
-    return _BAD_BEFORE.match(data, start) is not None or _BAD_AFTER.match(data, end) is not None
+    if start:
+        before = data[start - 1]
+        if before in _NAMES_GO_ON:  # an escaped line break is no name
+            if data[start] not in _SETS_OFF and data[max(0, start - 2) : start] not in _LINE_BREAKS:
+                return True
+        elif before in _JOINS and start > 1 and data[start - 2] in _NUMBERS_GO_ON:
+            return True
+    if end == len(data):
+        return False
+    after = data[end]
+    return after in _GOES_ON or (after in _JOINS and data[end + 1 : end + 2].isdigit())
 
 
 def _telling(number: bytes, form: Form) -> bool:
@@ -267,16 +269,14 @@ def _telling(number: bytes, form: Form) -> bool:
         return form.count >= 8 and _has_calling_code(_digits(number))
     if form.groups > 1 and form.count >= _WITH_EXIT_CODE and number.startswith(b"00"):
         return _has_calling_code(_digits(number)[2:])
-    if form.may_be_american and _NORTH_AMERICAN.fullmatch(number):
+    if form.surely_american or form.bracketed:
         return True
-    if form.bracketed:
+    if form.may_be_american and NORTH_AMERICAN.fullmatch(number):
         return True
-    if not form.may_have_trunk_zero:
-        return False
-    if b"0" not in number[:2]:
+    if not form.may_have_trunk_zero or b"0" not in number[:2]:
         return False
     digits = _digits(number)
-    return digits[0] == "0" and digits[1] != "0"
+    return digits[:1] == b"0" != digits[1:2]
 
 
 def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool:
@@ -290,9 +290,11 @@ def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool
     )
 
 
-def _digits(number: bytes) -> str:
-    return number.translate(None, _SIGNS).decode("ascii")
+def _digits(number: bytes) -> bytes:
+    return number.translate(None, _SIGNS)
 
 
-def _has_calling_code(digits: str) -> bool:
-    return any(digits[:size] in _CALLING_CODES for size in (1, 2, 3))
+def _has_calling_code(digits: bytes) -> bool:
+    return (
+        digits[:1] in _CALLING_CODES or digits[:2] in _CALLING_CODES or digits[:3] in _CALLING_CODES
+    )

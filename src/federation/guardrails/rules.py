@@ -9,6 +9,7 @@ are no telephone number.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -39,10 +40,29 @@ class Rule:
     ignore_case: bool = False
     long: bool = False
     """It is looked for only around a long run of letters and digits without a gap."""
+    reads: Callable[[bytes], list[Span]] | None = None
+    """What reads a text in the place of pattern and check."""
 
     def compiled(self) -> Pattern:
         """The pattern, ready to run."""
         return compiled(self.pattern, ignore_case=self.ignore_case)
+
+    def reader(self) -> Callable[[bytes], list[Span]]:
+        """What finds the values in a text."""
+        return self.reads or functools.partial(_found, self.compiled().spans, self.check)
+
+
+def _found(
+    spans: Callable[[bytes], Iterable[tuple[int, int]]], check: Check, data: bytes
+) -> list[Span]:
+    found: list[Span] = []
+    for start, end in spans(data):
+        found += check(data, start, end)
+    return found
+
+
+def _nothing(_data: bytes, _start: int, _end: int) -> tuple[Span, ...]:
+    return ()
 
 
 def _word(pattern: bytes) -> bytes:
@@ -111,7 +131,7 @@ _NETWORK: Final = (
     Rule(kind.IP, shapes.IPV6, shapes.ipv6, _word(rb"[0-9a-f]:[0-9a-f]{0,4}:")),
 )
 _NUMBERS: Final = (
-    Rule(NUMBER, numbers.DIGITS, numbers.number, b"[0-9]"),
+    Rule(NUMBER, b"[0-9]", _nothing, b"[0-9]", reads=numbers.in_text),
     Rule(kind.CARD, numbers.LIKE_CARD, numbers.like_card, _LETTER_FOR_DIGIT),
     Rule(kind.SSN, numbers.LIKE_SSN, numbers.like_ssn, rb"-[0-9OoQIlSBZ]{2}-"),
     Rule(

@@ -51,11 +51,9 @@ class Scanner:
         rules += custom
         self._wanted = wanted | {NOTHING} | {rule.kind for rule in custom}
         self._long_rules = [(rule.compiled(), rule.check) for rule in rules if rule.long]
-        self._always = [
-            (rule.compiled(), rule.check) for rule in rules if not (rule.hint or rule.long)
-        ]
+        self._always = [rule.reader() for rule in rules if not (rule.hint or rule.long)]
         rules = [rule for rule in rules if rule.hint and not rule.long]
-        self._rules = [(rule.compiled(), rule.check) for rule in rules]
+        self._readers = [rule.reader() for rule in rules]
         # Two sets, because one automaton for words and digits has the product of their states.
         digits = [index for index, rule in enumerate(rules) if b"0-9" in rule.hint]
         words = [index for index, rule in enumerate(rules) if b"0-9" not in rule.hint]
@@ -171,12 +169,9 @@ class Scanner:
         found: list[Span] = []
         for hints, indexes in self._sets:
             for place in hints.occurring(data):
-                pattern, check = self._rules[indexes[place]]
-                for start, end in pattern.spans(data):
-                    found += check(data, start, end)
-        for pattern, check in self._always:
-            for start, end in pattern.spans(data):
-                found += check(data, start, end)
+                found += self._readers[indexes[place]](data)
+        for read in self._always:
+            found += read(data)
         for pattern, check in self._long_rules:
             for low, high in [(0, len(data))] if windows is None else windows:
                 for start, end in pattern.spans(data, low, high):

@@ -45,6 +45,7 @@ SPACED_EMAIL: Final = (
     + rb"[ ]{0,3}\.[ ]{0,3}[A-Za-z](?:[ ]{1,3}[A-Za-z]\b){1,9}"
 )
 _GLUE: Final = (b"=", b"/", b"'", b"`", b"|", b"{", b"?", b"&")
+_GLUE_SIGNS: Final = b"".join(_GLUE)
 _LONGEST_LOCAL: Final = 320
 
 _OCTET: Final = rb"[0-9]{1,3}"
@@ -95,8 +96,9 @@ def email(data: bytes, start: int, end: int) -> Iterator[Span]:
     local = run[: run.rindex(b"@")]
     kept = local.lstrip(b".!#$%&'*/=?^`{|}~-")
     if kept and len(kept) <= _LONGEST_LOCAL:
-        for sign in _GLUE:
-            kept = kept[kept.rfind(sign) + 1 :] or kept
+        if len(kept.translate(None, _GLUE_SIGNS)) < len(kept):
+            for sign in _GLUE:
+                kept = kept[kept.rfind(sign) + 1 :] or kept
         yield Span(start + len(local) - len(kept), end, kind.EMAIL, CHECKED)
 
 

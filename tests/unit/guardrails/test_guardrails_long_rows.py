@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from federation.guardrails import entities as kind
-from federation.guardrails import layers
 from federation.guardrails.folding import readable
 from federation.guardrails.layers import Remembered, decode, fold
 from federation.guardrails.scan import Scanner
@@ -131,22 +130,27 @@ def test_a_card_with_a_bracket_in_it_is_none_and_one_beside_a_bracket_is_found()
 @given(some.lists(some.sampled_from(
     ["a", "@", "4539", " ", "\\n", "\\u0031", "%40", "%C3%A9", "&amp;", '"+"', "' + '", "\\x41"]
 ), max_size=40))  # fmt: skip
-def test_a_text_of_many_escapes_is_read_as_one_of_few_is(pieces: list[str]) -> None:
+def test_every_sign_that_was_decoded_has_its_place_in_the_text(pieces: list[str]) -> None:
     text = "".join(pieces)
-    # Far from any escape, so that the whole is one of few escapes.
-    sparse = decode(fold(text + " calm" * 4000))
-    dense = layers._decoded_densely(fold(text))
-    if dense is None:
-        assert sparse is None
+    read = decode(fold(text))
+    if read is None:
         return
-    assert sparse is not None
-    assert sparse.data[: len(dense.data)] == dense.data
-    for at in range(len(dense.data)):
-        low, high = dense.original(at, at + 1)
-        assert 0 <= low < high <= len(text)
-        wide = sparse.original(at, at + 1)
-        assert wide[0] <= low, "a row of escapes may be one place there, and never here"
-        assert high <= wide[1]
+    places = [read.original(at, at + 1) for at in range(len(read.data))]
+    assert places == sorted(places)
+    assert all(0 <= low < high <= len(text) for low, high in places)
+
+
+@pytest.mark.parametrize(("escape", "sign"), [("%41", b"A"), ("\\x41", b"A"), ("\\u0041", b"A")])
+@pytest.mark.parametrize("count", [1, 7, 8, 40, 2000])
+def test_escapes_in_a_row_have_a_place_each_however_many(
+    escape: str, sign: bytes, count: int
+) -> None:
+    read = decode(fold(f"a {escape * count} b"))
+    assert read is not None
+    assert read.data == b"a " + sign * count + b" b"
+    size = len(escape)
+    for at in (0, count // 2, count - 1):
+        assert read.original(at + 2, at + 3) == (at * size + 2, at * size + size + 2)
 
 
 @given(some.text("aﬁ½é\u200b&#49; ;日", max_size=40))

@@ -1,0 +1,154 @@
+"""Telephone numbers in rows of more digits than one number has.
+
+Such rows are tables, lists and measurements, and few hold a number, so what cannot be one is left
+out in strides. No letters stand within a row, and no digits between a number and the word beside
+it, so only at a row's begin and end a word counts; in the middle a number's form alone tells. The
+trap: a number is read from where the last one ended, so what is skipped must not change where
+the next one begins: only whole stretches that nothing in them can tell are.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from federation.guardrails.nearby import Nearby
+from federation.guardrails.patterns import compiled
+from federation.guardrails.phones import (
+    DIGITS_OF_RUN,
+    EXTENSION_OF_RUN,
+    GAP,
+    MOST,
+    NORTH_AMERICAN,
+    Form,
+    form_of,
+    is_told,
+    place,
+)
+from federation.guardrails.row_shapes import LONGEST, REMEMBERED, shape_of
+
+Place: TypeAlias = tuple[int, int, bool]
+"""From where to where, and whether the form alone told."""
+_RUN: Final = compiled(DIGITS_OF_RUN)
+_EXTENSION: Final = re.compile(EXTENSION_OF_RUN + rb"(?![0-9A-Za-z])")
+_BEGINS_EXTENSION: Final = frozenset((b"x", b"X", b"#", b"e", b"E"))
+_CHAIN: Final = compiled(rb"[0-9](?:" + GAP + rb"[0-9]){5,}")
+"""Digits set apart as in a run, however many."""
+_AWKWARD: Final = compiled(rb"[()+#A-Za-z]")
+_MOST_IN_RUN: Final = 20
+_ANY_DIGIT: Final = frozenset(b"0123456789")
+_SIGNS: Final = b"0123456789 \t().-/+#xXeEtTnsio"
+"""The signs of a run."""
+_PIECE: Final = re.compile(rb"[0-9 \t().\-/+#xXeEtTnsio]{6,}+")
+_LEAST: Final = 6
+_MAY_TELL: Final = compiled(
+    rb"[+(#]|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}"
+    rb"|(?:^|[^0-9])0[0-9]{1,14}[ \t().\-/]{1,6}[0-9]"
+    rb"|[0-9](?:" + GAP + rb"[0-9]){19}"
+)
+"""Without one of these no form in the middle of a row tells: a sign of a telephone number, an
+American number, a nought before several groups, or digits so many that the next number begins
+in the middle of a group."""
+_LOOK_AHEAD: Final = 4
+_PLAIN: Final = b"0123456789 \t.-/"
+_BETWEEN: Final = b" \t.-/"
+_LEAST_TELLING: Final = 7
+_NOUGHT: Final = ord("0")
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _remembered(shape: bytes) -> Form | None:
+    return form_of(shape, 0, len(shape))
+
+
+def _form(run: bytes) -> Form | None:
+    return (
+        _remembered(shape_of(run)) if len(run) <= LONGEST else form_of(shape_of(run), 0, len(run))
+    )
+
+
+def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
+    """Telephone numbers in a row, from left to right."""
+    data = near.data
+    head, tail, whole = _edges(data, start, end)
+    stretches = [(start, end)]
+    if not whole and not _MAY_TELL.occurs(data, start, end):
+        stretches = [(start, head), (max(head, tail), end)]
+    runs = _runs if _AWKWARD.occurs(data, start, end) else _last_runs
+    for first, last in stretches:
+        for low, high in runs(data, first, last):
+            if low < head or low >= tail or high > end - _LOOK_AHEAD:
+                form = _form(data[low:high])
+                found = None if form is None else place(near, low, form)
+                if found is not None:
+                    yield found
+            elif _may_be_told(data[low:high]):
+                form = _form(data[low:high])
+                if form is not None and form.may_tell and is_told(data, low, form):
+                    yield low + form.low, low + form.high, True
+
+
+def _runs(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """What may be a number, or as many digits of more as one has: each from where the last ends."""
+    at = start
+    while (found := _RUN.within(data, at, end)) is not None:
+        low, at = found
+        if data[at : at + 2].lstrip(b" \t")[:1] in _BEGINS_EXTENSION:
+            extension = _EXTENSION.match(data, at, end)
+            if extension is not None:
+                at = extension.end()
+        yield low, at
+
+
+def _last_runs(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The same of plain digits, of which no number has as many as a run: so what is left of each
+    chain of digits behind whole runs."""
+    for low, high in _CHAIN.spans(data, start, end):
+        chain = data[low:high]
+        count = len(chain.translate(None, _BETWEEN))
+        left = count % _MOST_IN_RUN
+        if _LEAST <= left <= MOST:
+            if left < count:
+                low = high - _size_of_last(chain, left)
+            yield low, high
+
+
+def _size_of_last(chain: bytes, digits: int) -> int:
+    """How many signs the last so many digits of a chain take, with those between them."""
+    for at, sign in enumerate(reversed(chain), 1):
+        digits -= sign in _ANY_DIGIT
+        if not digits:
+            return at
+    return len(chain)
+
+
+def _edges(data: bytes, start: int, end: int) -> tuple[int, int, bool]:
+    """Up to where, and from where, a word beside the row counts: as far as the row is written at
+    its begin and its end as telephone numbers are, if that is not too long to be remembered.
+
+    True where it is written so at its end for longer."""
+    piece = _PIECE.match(data, start, end)
+    head = start
+    if piece is not None:
+        head = piece.end() if piece.end() - start <= LONGEST else start + 1
+    tail = at = end
+    while at > max(start, end - _LOOK_AHEAD):
+        low = max(start, at - LONGEST - 1)
+        size = at - low - len(data[low:at].rstrip(_SIGNS))
+        if size > LONGEST:
+            return head, tail, True
+        if size >= _LEAST:
+            tail = at - size
+        at -= size or 1
+    return head, tail, head == start + 1
+
+
+def _may_be_told(run: bytes) -> bool:
+    """Whether a run may be a number that is told by its form."""
+    if run.translate(None, _PLAIN):
+        return True
+    if run[0] != _NOUGHT:
+        return NORTH_AMERICAN.fullmatch(run) is not None
+    return _LEAST_TELLING <= len(run.translate(None, _BETWEEN)) <= MOST
