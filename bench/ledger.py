@@ -1,24 +1,23 @@
-"""How quick the ledger's sums are: `python -m bench.ledger [lines] [sqlite|postgres ...]`.
+"""How quick the ledger's sums are: `bench.ledger [lines] [sqlite|postgres ...] [--keep FOLDER]`.
 
 A store holds a year of calls (`bench.ledger_filling`: 40 tenants, 400 keys, 5,000 users, 30
 models), and each question is asked three times. What is stored is the slowest of them, the most
 that a processor worked for one, and how far memory rose while they were answered; then a gateway
 serves calls on that store while the same is asked of it (`bench.ledger_serving`).
-bench/results/ledger.json keeps the last run of each store.
+bench/results/ledger.json keeps the last run of each store. With `--keep` what was filled stays in
+a folder, and is asked again by the next run (`bench.ledger_stores`).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,13 +27,11 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from bench import ledger_filling, ledger_serving  # noqa: E402  the path comes first
 from bench.environment import busy  # noqa: E402
 from bench.ledger_filling import DAYS, START  # noqa: E402
-from postgres_server import PostgresServer  # noqa: E402
+from bench.ledger_stores import Store, load, store  # noqa: E402
 from sqlalchemy import Engine, text  # noqa: E402
 
 from federation.storage.analytics import SqlAnalytics  # noqa: E402
 from federation.storage.analytics_entries import DAY_MS, CostQuery, LineQuery  # noqa: E402
-from federation.storage.engine import FILE, open_engine, open_postgres, prepare_schema  # noqa: E402
-from federation.storage.rollups import VERSION  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results" / "ledger.json"
 END = START + DAYS * DAY_MS
@@ -98,63 +95,10 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-@dataclass
-class Store:
-    """A filled store, and how a gateway is put on it."""
-
-    engine: Engine
-    place: Callable[[Path], dict[str, str]]
-
-
-@contextmanager
-def store(kind: str) -> Iterator[Store]:
-    """An empty store, as in production but for the place of its files."""
-    with tempfile.TemporaryDirectory(prefix="federation-ledger-") as where:
-        if kind == "postgres":
-            server = PostgresServer(fsync=True)
-            address = server.database()
-            engine = open_postgres(address)
-            prepare_schema(engine)
-            yield Store(engine, lambda _: {"FEDERATION_DATABASE_URL": address})
-            engine.dispose()
-            server.close()
-            return
-        path = Path(where) / FILE
-        engine = open_engine(path, synchronous="NORMAL")
-        prepare_schema(engine, path)
-
-        def place(data: Path) -> dict[str, str]:
-            engine.dispose()
-            data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for file in path.parent.glob(f"{FILE}*"):
-                shutil.move(file, data / file.name)
-            return {}
-
-        yield Store(engine, place)
-        engine.dispose()
-
-
 def filling_is_taking_in(kind: str) -> None:
     """What is filled in is what ingest would have made; raises `SystemExit`."""
     with store(kind) as one, store(kind) as other:
         ledger_filling.check(one.engine, other.engine, SAMPLE)
-
-
-def load(stores: Sequence[Store], count: int) -> float:
-    """Fill stores with the same calls; how many seconds that took."""
-    began = time.perf_counter()
-    ledger_filling.fill([each.engine for each in stores], count)
-    for each in stores:
-        with each.engine.begin() as connection:
-            connection.execute(
-                text("INSERT INTO rollup_state (id, version) VALUES (1, :version)"),
-                {"version": VERSION},
-            )
-        if each.engine.dialect.name == "postgresql":
-            options = {"isolation_level": "AUTOCOMMIT"}
-            with each.engine.connect().execution_options(**options) as connection:
-                connection.exec_driver_sql("VACUUM ANALYZE")
-    return round(time.perf_counter() - began, 1)
 
 
 def ask(kind: str, engine: Engine, count: int) -> dict[str, object]:
@@ -195,19 +139,27 @@ def measure(kind: str, filled: Store, count: int) -> dict[str, object]:
 
 def main(arguments: list[str]) -> int:
     """Measure, print and store; 1 where a question took longer than the goal."""
-    counts = [int(word) for word in arguments if word.isdigit()]
-    kinds = [word for word in arguments if not word.isdigit()] or ["sqlite", "postgres"]
+    parser = argparse.ArgumentParser(prog="bench.ledger")
+    parser.add_argument("what", nargs="*", help="how many lines, and which stores")
+    parser.add_argument("--keep", type=Path, help="where filled stores stay, and are found again")
+    given = parser.parse_args(arguments)
+    counts = [int(word) for word in given.what if word.isdigit()]
+    kinds = [word for word in given.what if not word.isdigit()] or ["sqlite", "postgres"]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    count = counts[0] if counts else 1_000_000
-    for kind in kinds:
-        filling_is_taking_in(kind)
+    count = (counts[0] if counts else 1_000_000) // DAYS * DAYS
     late = 0
     with ExitStack() as stack:
-        stores = [stack.enter_context(store(kind)) for kind in kinds]
-        load_s = load(stores, count)
-        for kind, filled in zip(kinds, stores, strict=True):
-            found = measure(kind, filled, count) | {"load_s": load_s}
-            results[kind] = found
+        stores = {kind: stack.enter_context(store(kind, given.keep)) for kind in kinds}
+        told = {kind: each.filled(count) for kind, each in stores.items()}
+        empty = [kind for kind in kinds if told[kind] is None]
+        for kind in kinds:
+            filling_is_taking_in(kind)
+        if empty:
+            loaded = load([stores[kind] for kind in empty], count)
+            told |= dict.fromkeys(empty, loaded)
+        for kind in kinds:
+            found = measure(kind, stores[kind], count) | {"kept": kind not in empty}
+            results[kind] = found | (told[kind] or {})
             goal = 1.0 if kind == "postgres" else 3.0
             answers = found["answers"]
             assert isinstance(answers, dict)

@@ -1,9 +1,15 @@
 """Whether workers feel it when somebody asks the ledger: `bench.ledger` calls this.
 
-A whole gateway is started on the store that was filled, one worker is asked at a fixed rate, and
-in every other turn the management API is asked for sums over the year, one question after
-another, as fast as it answers. Told are the medians over the turns of the latency with and
-without questions, and how many questions were answered meanwhile.
+A whole gateway is started on the store that was filled, and one worker is asked at a fixed rate,
+in windows that take turns: alone; while the management API is asked for sums over the year, one
+question after another, as fast as it answers; and while a process beside it does nothing but
+count, at the priority at which control works on questions. The last is what any work on the same
+processors does, whoever does it: on a machine without a free one it is most of what is seen.
+
+Told are medians over the turns of a call's latency, of the processor time that the worker used
+for a call, and of how long control took to say what is no work (`control_p99_ms`: its event loop's
+lag is in there); and by how much a window differed from the quiet one just before it, in the
+median of the turns.
 """
 
 from __future__ import annotations
@@ -15,18 +21,23 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from bench import targets
+from bench import accounting, targets
 from bench.run import upstream
 
+from federation.control.threads import LATER
+
 RATE = 200
-SECONDS = 6.0
-TURNS = 5
+SECONDS = 5.0
+TURNS = 6
+_FIGURES = ("p50_ms", "p99_ms", "worker_us", "control_p99_ms")
 _ROOT = Path(__file__).resolve().parent.parent
+_SMALL = "/v1/keys?limit=1"
 _QUESTIONS = (
     "group_by=user",
     "group_by=tag",
@@ -42,6 +53,7 @@ class _Asking:
 
     def __init__(self, port: int, stretch: str) -> None:
         self.answered = 0
+        self.refused = ""
         self._port, self._stretch = port, stretch
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
@@ -53,18 +65,39 @@ class _Asking:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+        if self.refused:
+            raise SystemExit(self.refused)
 
     def _ask(self) -> None:
         link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        while not self._over.is_set():
+        while not (self._over.is_set() or self.refused):
             by = _QUESTIONS[self.answered % len(_QUESTIONS)]
             path = f"/v1/analytics/costs?{self._stretch}&{by}"
-            link.request("GET", path, headers={"authorization": f"Bearer {targets.KEY}"})
-            answer = link.getresponse()
-            said = answer.read()
-            if answer.status != 200:
-                raise SystemExit(f"{path}: {answer.status} {said[:300]!r}")
+            self._get(link, path)
             self.answered += 1
+        link.close()
+
+    def _get(self, link: http.client.HTTPConnection, path: str) -> None:
+        link.request("GET", path, headers={"authorization": f"Bearer {targets.KEY}"})
+        answer = link.getresponse()
+        said = answer.read()
+        if answer.status != 200:
+            self.refused = f"{path}: {answer.status} {said[:300]!r}"
+
+
+class _Lagging(_Asking):
+    """Asks control for next to nothing, some times a second, and notes how long that took."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port, "")
+        self.took: list[float] = []
+
+    def _ask(self) -> None:
+        link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        while not (self._over.wait(0.05) or self.refused):
+            began = time.perf_counter()
+            self._get(link, _SMALL)
+            self.took.append(time.perf_counter() - began)
         link.close()
 
 
@@ -84,30 +117,64 @@ def beside(place: Callable[[Path], dict[str, str]], stretch: str) -> dict[str, A
 
         running = targets.start(replace(targets.FEDERATION, launch=launch), scratch, port)
         try:
-            return _turns(running.port, request, stretch)
+            return _turns(running, request, stretch)
         finally:
             running.stop()
 
 
-def _turns(port: int, request: Path, stretch: str) -> dict[str, Any]:
-    quiet, asked, answered = [], [], 0
-    _paced(port, request)
+class _Counting:
+    """A process that only counts, as far behind in priority as control's questions."""
+
+    def __enter__(self) -> Self:
+        count = f"import os\nos.nice({LATER})\nwhile True: pass"
+        self._process = subprocess.Popen([sys.executable, "-c", count])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _turns(running: targets.Running, request: Path, stretch: str) -> dict[str, Any]:
+    windows: dict[str, list[dict[str, float]]] = {"quiet": [], "asked": [], "counted": []}
+    answered = 0
+    _paced(running.port, request)  # meanwhile control begins, and everything grows warm
     for _ in range(TURNS):
-        quiet.append(_paced(port, request))
-        with _Asking(port, stretch) as asking:
-            asked.append(_paced(port, request))
+        windows["quiet"].append(_window(running, request))
+        with _Asking(running.port, stretch) as asking:
+            windows["asked"].append(_window(running, request))
         answered += asking.answered
-    found = {
-        when: {
-            name: round(statistics.median(each[name] for each in turns) / 1000, 2)
-            for name in ("p50_us", "p99_us")
+        windows["quiet"].append(_window(running, request))
+        with _Counting():
+            windows["counted"].append(_window(running, request))
+    found: dict[str, Any] = {"rate": RATE, "turns": TURNS, "questions": answered}
+    before = {"asked": windows["quiet"][::2], "counted": windows["quiet"][1::2]}
+    for when, each in windows.items():
+        found[when] = {name: _median(row[name] for row in each) for name in _FIGURES}
+    for when, quiet in before.items():
+        pairs = list(zip(quiet, windows[when], strict=True))
+        found[f"{when}_more"] = {
+            name: _median(then[name] - now[name] for now, then in pairs) for name in _FIGURES
         }
-        for when, turns in (("quiet", quiet), ("asked", asked))
-    }
+    return found
+
+
+def _median(values: Iterable[float]) -> float:
+    return round(statistics.median(values), 2)
+
+
+def _window(running: targets.Running, request: Path) -> dict[str, float]:
+    """A few seconds of calls; what they took of time and of the worker's processor."""
+    root, mark = running.process.pid, running.worker_mark
+    used = accounting.cpu_of(root, mark)
+    with _Lagging(running.port) as lagging:
+        found = _paced(running.port, request)
+    used = accounting.cpu_of(root, mark) - used
     return {
-        "rate": RATE,
-        "questions": answered,
-        **{f"{when}_{name[:3]}_ms": ms for when, row in found.items() for name, ms in row.items()},
+        "p50_ms": found["p50_us"] / 1000,
+        "p99_ms": found["p99_us"] / 1000,
+        "worker_us": used / found["requests"] * 1e6,
+        "control_p99_ms": sorted(lagging.took)[len(lagging.took) * 99 // 100] * 1000,
     }
 
 

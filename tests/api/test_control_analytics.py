@@ -23,6 +23,7 @@ from federation.domain.catalogue import Model, Price, Rates
 from federation.errors import Unavailable
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted
 from federation.schema.usage import Usage
+from federation.storage import rollups_rebuild
 from federation.storage.analytics_entries import CostQuery, Costs
 from federation.storage.journal import JournalWriter
 
@@ -242,6 +243,49 @@ async def test_sums_are_made_anew_before_the_first_answer_and_again_after_a_fail
     await costs(rig)
     await costs(rig)
     assert asked == ["current", "rebuild"] * 2
+
+
+async def test_who_finds_sums_half_made_says_so_and_looks_again_at_the_next_question(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica may begin long after we looked, and may die at it."""
+    await costs(rig)
+    store = rig.plane.control.analytics._store
+    answer, asked = store.costs, ["half"]
+
+    def half_made(query: CostQuery) -> Costs:
+        if "half" in asked:
+            raise rollups_rebuild.building()
+        return answer(query)
+
+    def is_current() -> bool:
+        asked[:] = ["current"]
+        return True
+
+    monkeypatch.setattr(store, "costs", half_made)
+    monkeypatch.setattr(store, "is_current", is_current)
+    refused = await rig.ask("GET", "/v1/analytics/costs")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "rollups_building")
+    await costs(rig)
+    assert asked == ["current"]
+
+
+async def test_what_few_lines_can_tell_is_answered_while_sums_are_made_anew(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.journal.append(call("c1"))
+    store, held = rig.plane.control.analytics._store, threading.Event()
+
+    def rebuild() -> int:
+        assert held.wait(60)
+        raise rollups_rebuild.building()
+
+    monkeypatch.setattr(analytics, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(store, "rebuild", rebuild)
+    monkeypatch.setattr(store, "is_current", lambda: False)
+    assert (await costs(rig))["total"]["calls"] == 1
+    held.set()
+    assert (await costs(rig))["total"]["calls"] == 1
 
 
 async def test_more_questions_than_can_wait_are_refused_and_the_others_answered(

@@ -79,7 +79,9 @@ def opened(kind: str, place: Path) -> World:
     else:
         engine = open_postgres(postgres().database())
         prepare_schema(engine)
-    return World(SqlCalls(engine), SqlAnalytics(engine), engine)
+    sums = SqlAnalytics(engine)
+    sums.rebuild()  # of nothing: from here on roll-ups answer, and not lines
+    return World(SqlCalls(engine), sums, engine)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
@@ -329,19 +331,34 @@ def test_too_many_lines_are_refused_where_roll_ups_cannot_tell(
     assert caught.value.code == "too_many_lines"
 
 
+def test_lines_are_added_up_in_pieces_where_they_are_many(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_LINES_AT_ONCE", 2)
+    monkeypatch.setattr(sql, "_HELD_AT_ONCE", 3)
+    for n in range(11):
+        tags = {"a": "1"} if n % 2 else {"a": "1", "b": "2"}
+        world.take(call(f"c{n}", at_ms=NOON + n * HOUR_MS // 2, user="ann", tags=tags))
+    found = grouped(world, "day", "hour", "user", "tag")
+    assert sum(sums.calls for group, sums in found.items() if group[3] == "a=1") == 11
+    assert len(found) == 12
+    assert grouped(world, "user", "tag").keys() == {("ann", "a=1"), ("ann", "b=2")}
+    assert grouped(world, "user", "tag")["ann", "a=1"].cost_nano == 1100
+
+
 def test_roll_ups_are_made_anew_from_the_lines(world: World) -> None:
     world.take(*(call(f"c{n}", at_ms=NOON + n * DAY_MS // 2) for n in range(6)), began("c7"))
     before = grouped(world, "hour", "user")
-    assert world.engine is None or not world.sums.is_current()
-    world.sums.rebuild()
-    assert world.sums.is_current()
     if world.engine is not None:
         with writing(world.engine) as connection:
             connection.execute(delete(cost_rollups).where(cost_rollups.c.at_ms > NOON + DAY_MS))
             connection.execute(text("UPDATE cost_rollups SET calls = calls + 1"))
-            connection.execute(delete(rollup_state))
         assert grouped(world, "hour", "user") != before
+        with writing(world.engine) as connection:
+            connection.execute(delete(rollup_state))
+        assert not world.sums.is_current()
         assert world.sums.rebuild() == 4
+    assert world.sums.is_current()
     assert grouped(world, "hour", "user") == before
 
 
@@ -605,7 +622,7 @@ def _random_ledgers(make: Callable[[], World]) -> Callable[[], None]:
 def _emptied(world: World) -> World:
     assert world.engine is not None
     with writing(world.engine) as connection:
-        for table in ("calls", "ingest_offsets", "cost_rollups", "rollup_state"):
+        for table in ("calls", "ingest_offsets", "cost_rollups"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
     return world
 

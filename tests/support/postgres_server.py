@@ -38,13 +38,18 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """Started at once, stopped at the end of the process. `fsync` as in production or not."""
+    """Started at once, stopped at the end of the process. `fsync` as in production or not.
 
-    def __init__(self, *, fsync: bool = False) -> None:
+    With a `home` it is kept there, and is the server that was kept there before.
+    """
+
+    def __init__(self, *, fsync: bool = False, home: Path | None = None) -> None:
         place = binaries()
         if place is None:
             pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-        self.home = Path(tempfile.mkdtemp(prefix="federation-pg-"))
+        self._kept = home is not None
+        self.home = Path(tempfile.mkdtemp(prefix="federation-pg-")) if home is None else home
+        self.home.mkdir(parents=True, exist_ok=True)
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
             owner = pwd.getpwnam(OWNER)
@@ -56,7 +61,8 @@ class PostgresServer:
         self._options = ["-c", f"fsync={'on' if fsync else 'off'}", "-c", "max_connections=200"]
         command = [str(place / "initdb"), "-D", str(self._data), "-U", "federation", "-A", "trust"]
         command += ["--no-sync", "--no-locale", "-E", "UTF8"]
-        subprocess.run(command, check=True, capture_output=True, cwd=self.home, **self._as)
+        if not self._data.exists():
+            subprocess.run(command, check=True, capture_output=True, cwd=self.home, **self._as)
         atexit.register(self.close)
         self.start()
 
@@ -90,18 +96,24 @@ class PostgresServer:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(30)
 
-    def database(self) -> str:
-        """The address of a new, empty database."""
-        name = f"test{next(_numbers)}"
+    def database(self, name: str = "") -> str:
+        """The address of a new, empty database; of the one of this name if it is there."""
+        named = name or f"test{next(_numbers)}"
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return self._address(name)
+            there = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if not name or connection.execute(there, (name,)).fetchone() is None:
+                connection.execute(f"CREATE DATABASE {named}")
+        return self._address(named)
 
     def close(self) -> None:
-        """Stop it and remove its files. Idempotent."""
+        """Stop it and remove its files, unless they are kept. Idempotent."""
+        if self._process.poll() is None and self._kept:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(60)
         if self._process.poll() is None:
             self.kill()
-        shutil.rmtree(self.home, ignore_errors=True)
+        if not self._kept:
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def _address(self, name: str) -> str:
         return f"postgresql://federation@127.0.0.1:{self.port}/{name}"

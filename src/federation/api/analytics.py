@@ -18,11 +18,12 @@ from federation.api.analytics_models import (
     SpentView,
     UserStatsView,
 )
-from federation.api.names import shown, subjects
+from federation.api.names import shown, subjects, tags
 from federation.api.tenancy_lists import Cursor, Pages
 from federation.control.analytics import Against, AnalyticsDesk, CostLine, CostWish
 from federation.control.analytics_times import moment, said, stretch, zone_of
 from federation.control.control import Control
+from federation.control.names_words import pseudonyms_in, with_names
 from federation.control.permissions import reach
 from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
@@ -32,6 +33,8 @@ from federation.storage.analytics_entries import GROUPS, CostQuery, LineQuery
 router = APIRouter(tags=["analytics"])
 
 _MOST_MODELS = 100
+_NAMING = ("user", "tag")
+"""Groups in which people may stand."""
 _WHEN = "A date (its whole day) or a moment with its offset."
 Start = Annotated[str | None, Query(max_length=40, description=_WHEN)]
 End = Annotated[str | None, Query(max_length=40, description=_WHEN + " A moment is not part.")]
@@ -69,11 +72,11 @@ async def get_costs(
     start_ms, end_ms = stretch(start_date, end_date, zone, desk.now_ms())
     names = _names(group_by or [])
     asked = {"team": team, "key": key}
-    asked |= {"provider": provider, "model": model, "tag": tag}
+    asked |= {"provider": provider, "model": model}
     where = tuple((name, value) for name, value in asked.items() if value is not None)
-    pages = Pages(control, asker, "costs", tenant, sort, repr((names, where, user, zone.key)))
+    pages = Pages(control, asker, "costs", tenant, sort, repr((names, where, user, tag, zone.key)))
     seen = reach(asker, tenant)
-    whose = await _whose(control, seen, user)
+    whose = await _whose(control, seen, user, tag)
     query = CostQuery(start_ms, end_ms, seen, names, (*where, *whose), zone.key)
     wish = CostWish(query, baseline, sort == "cost", limit, pages.after(cursor))
     page = await desk.costs(wish)
@@ -150,12 +153,15 @@ async def get_lines(
 
 
 async def _whose(
-    control: Control, tenant: str | None, user: str | None
+    control: Control, tenant: str | None, user: str | None, tag: str | None
 ) -> tuple[tuple[str, tuple[str, ...] | str], ...]:
-    """A user as a question's condition, by whatever records may call it."""
-    if not user:
-        return () if user is None else (("user", user),)
-    return (("user", await subjects(control, tenant, user)),)
+    """A user and a tag as a question's conditions, by whatever records may call them."""
+    asked: list[tuple[str, tuple[str, ...] | str]] = []
+    if user is not None:
+        asked.append(("user", await subjects(control, tenant, user) if user else user))
+    if tag is not None:
+        asked.append(("tag", await tags(control, tenant, tag) if tag else tag))
+    return tuple(asked)
 
 
 async def _own(
@@ -182,11 +188,9 @@ def _usd(nano: int) -> str:
 
 
 def _people(lines: Iterable[CostLine], names: tuple[str, ...]) -> list[str]:
-    """The users of groups, as records call them."""
-    if "user" not in names:
-        return []
-    place = names.index("user")
-    return [str(line.group[place]) for line in lines]
+    """The users of groups, and those whom their tags name, as records call them."""
+    places = [place for place, name in enumerate(names) if name in _NAMING]
+    return [who for line in lines for at in places for who in pseudonyms_in(str(line.group[at]))]
 
 
 def _cost(
@@ -198,8 +202,8 @@ def _cost(
     s = line.sums
     pairs = zip(names, line.group, strict=True)
     group = {name: said(name, value, zone) for name, value in pairs}
-    if people and "user" in group:
-        group["user"] = people.get(str(group["user"]), group["user"])
+    if people:
+        group |= {name: with_names(group[name], people) for name in _NAMING if name in group}
     return CostView(
         group=group,
         calls=s.calls,

@@ -1,14 +1,16 @@
 """What was spent, by whom and on what: the ledger's sums as they are asked for.
 
 The trap: a new version of the code may sum otherwise than the old one did. Until every line is
-summed anew there is no answer, because half of one would look like a saving.
+summed anew there is no answer that needs sums, because half of one would look like a saving. The
+store says so at the moment of each question: another replica may have begun since the last one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -34,6 +36,7 @@ from federation.storage.entries import CallEntry
 
 log = logging.getLogger(__name__)
 
+BUILDING = "rollups_building"
 PATIENCE_S = 10.0
 """How long a question waits for roll-ups that are being made."""
 MOST_WAITING = 32
@@ -103,6 +106,7 @@ class AnalyticsDesk:
         self._clock = clock
         # Somebody waits for it, and more wait for the answers of models.
         self._errands = Errands("analytics", LATER)
+        self._anew = Errands("roll-ups", LATER)
         self._waiting = 0
         self._current: asyncio.Task[None] | None = None
 
@@ -111,25 +115,29 @@ class AnalyticsDesk:
         return int(self._clock() * 1000)
 
     async def costs(self, wish: CostWish) -> CostPage:
-        """Exact sums. Raises `InvalidRequest`, and `Unavailable` where calls may be missing or
-        too many ask."""
+        """Exact sums. Raises `InvalidRequest`, and `Unavailable` where calls may be missing, sums
+        are being made anew, or too many ask."""
         price = None if wish.baseline is None else self._price(wish.baseline)
         await self._ready()
         query = self._rounded(replace(wish.query, banded=price is not None))
-        return await self._ask(self._answered, replace(wish, query=query), price)
+        try:
+            return await self._ask(self._answered, replace(wish, query=query), price)
+        except Unavailable as refused:
+            if refused.code == BUILDING and self._current is not None and self._current.done():
+                self._current = None  # whoever was at it may have died: the next one looks
+            raise
 
     def _answered(self, wish: CostWish, price: Price | None) -> CostPage:
         """In the thread, all of it: there may be a hundred thousand groups."""
         query = wish.query
-        found = _groups(self._store.costs(query), query)
-        lines = [CostLine(group, *_folded(bands, price)) for group, bands in found.items()]
+        found = self._store.costs(query)
         if "tag" in query.group_by:
             # A call with two tags is in two groups, and one call all the same.
             whole = replace(query, group_by=())
-            total = _groups(self._store.costs(whole), whole).get((), {})
+            total = _together(self._store.costs(whole), whole)
         else:
-            total = _together(found)
-        return _page(lines, CostLine((), *_folded(total, price)), wish)
+            total = _together(found, query)
+        return _page(found, CostLine((), *_folded(total, price)), wish, price)
 
     async def _ask(self, errand: Callable[..., T], *args: object) -> T:
         if self._waiting >= MOST_WAITING:
@@ -153,6 +161,7 @@ class AnalyticsDesk:
         """End the thread, once what runs in it is done."""
         if self._current is not None:
             await asyncio.gather(self._current, return_exceptions=True)
+        self._anew.close()
         self._errands.close()
 
     def _price(self, name: str) -> Price:
@@ -184,36 +193,35 @@ class AnalyticsDesk:
         if self._current is None or (self._current.done() and self._current.exception()):
             self._current = asyncio.create_task(self._make_current())
         await asyncio.wait((self._current,), timeout=PATIENCE_S)
-        if not self._current.done():
-            raise Unavailable(
-                "The ledger's sums are being made anew after an upgrade. Ask again soon.",
-                code="rollups_building",
-                retry_after_s=30.0,
-            )
-        await self._current
+        # Where it is not done, the store answers what a few lines can tell.
+        if self._current.done() and (failed := self._current.exception()) is not None:
+            if isinstance(failed, Unavailable) and failed.code == BUILDING:
+                return
+            raise failed
 
     async def _make_current(self) -> None:
-        if not await self._errands.run(self._store.is_current):
-            days = await self._errands.run(self._store.rebuild)
+        if not await self._anew.run(self._store.is_current):
+            days = await self._anew.run(self._store.rebuild)
             log.info("the ledger was summed anew", extra={"days": days})
 
 
 def _groups(found: Costs, query: CostQuery) -> dict[Place, dict[int, Sums]]:
-    """Group to band to sums; one band for all where they were not asked for."""
+    """Group to band to sums."""
     width = len(query.group_by)
     groups: dict[Place, dict[int, Sums]] = {}
     for group, sums in found.items():
-        band = int(group[width]) if query.banded else 0
-        groups.setdefault(group[:width], {})[band] = sums
+        groups.setdefault(group[:width], {})[int(group[width])] = sums
     return groups
 
 
-def _together(groups: dict[Place, dict[int, Sums]]) -> dict[int, Sums]:
-    """Band to sums of all groups."""
-    whole: dict[int, list[Sums]] = {}
-    for bands in groups.values():
-        for band, sums in bands.items():
-            whole.setdefault(band, []).append(sums)
+def _together(found: Costs, query: CostQuery) -> dict[int, Sums]:
+    """Band to sums of all groups; one band for all where they were not asked for."""
+    whole: dict[int, Collection[Sums]] = {0: found.values()} if found else {}
+    if query.banded:
+        bands: dict[int, list[Sums]] = {}
+        for group, sums in found.items():
+            bands.setdefault(int(group[-1]), []).append(sums)
+        whole = {**bands}
     return {band: Sums(*map(sum, zip(*each, strict=True))) for band, each in whole.items()}
 
 
@@ -242,12 +250,25 @@ def _usage(sums: Sums) -> Usage:
     )
 
 
-def _page(lines: list[CostLine], total: CostLine, wish: CostWish) -> CostPage:
-    def place(line: CostLine) -> Place:
-        return (-line.sums.cost_nano, *line.group) if wish.by_cost else line.group
-
-    lines.sort(key=place)
+def _page(found: Costs, total: CostLine, wish: CostWish, price: Price | None) -> CostPage:
+    """The lines of one page alone: most of a hundred thousand groups are on another."""
+    query = wish.query
+    banded = _groups(found, query) if query.banded else {}
+    places: dict[Place, Place] = {group: group for group in banded or found}
+    if wish.by_cost:
+        places = {
+            (-sum(each.cost_nano for each in banded[group].values()), *group)
+            if query.banded
+            else (-found[group].cost_nano, *group): group
+            for group in places
+        }
+    order = sorted(places)
     if wish.after is not None:
-        lines = [line for line in lines if place(line) > wish.after]
-    end = place(lines[wish.limit - 1]) if len(lines) > wish.limit else None
-    return CostPage(lines[: wish.limit], total, end)
+        order = order[bisect_right(order, wish.after) :]
+    end = order[wish.limit - 1] if len(order) > wish.limit else None
+    groups = [places[place] for place in order[: wish.limit]]
+    lines = [
+        CostLine(group, *_folded(banded[group] if query.banded else {0: found[group]}, price))
+        for group in groups
+    ]
+    return CostPage(lines, total, end)

@@ -22,7 +22,8 @@ class AnalyticsStore(Protocol):
 
     def costs(self, query: CostQuery) -> Costs:
         """Exact sums of ended and lost calls. Raises `InvalidRequest` for more than can be told:
-        too many groups, or too many lines where roll-ups cannot answer."""
+        too many groups, or too many lines where roll-ups cannot answer; and `Unavailable` with
+        the code `rollups_building` for too many lines while roll-ups are made anew."""
         ...
 
     def lines(self, query: LineQuery) -> list[CallEntry]:

@@ -1,7 +1,8 @@
 """Sums over the ledger in the database: from roll-ups where these can tell, else from lines.
 
 The trap: one question takes several statements (a zone that changes its clocks, ragged ends),
-and calls end meanwhile. They all see the store as it was at the first one.
+and calls end meanwhile. They all see the store as it was at the first one, which asks whether the
+roll-ups are whole: another replica may be making them anew, and then lines answer, or nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    cast,
     func,
     literal_column,
     select,
@@ -37,7 +37,7 @@ from federation.storage.analytics_entries import (
 )
 from federation.storage.analytics_moment import at_once
 from federation.storage.analytics_spans import GRAINS, Span, cover
-from federation.storage.analytics_sums import add, add_call, bucket_of, names
+from federation.storage.analytics_sums import Gathered, add, bucket_of, names
 from federation.storage.calls import entry
 from federation.storage.engine import reading
 from federation.storage.entries import RUNNING, CallEntry
@@ -52,9 +52,12 @@ from federation.storage.rollups import (
 )
 from federation.storage.rollups_facts import line_of, name
 from federation.storage.tables import calls, cost_rollups
+from federation.storage.tables_sums import SUM
 
 MOST_LINES: Final = 60_000
 """Lines that one question reads: some three seconds."""
+
+TOO_MANY_LINES: Final = "too_many_lines"
 
 MOST_MOMENTS: Final = 30_000
 """Roll-ups whose beginnings are written out in one question; databases take so many values."""
@@ -62,8 +65,11 @@ _FINEST: Final = GRAINS[-1]
 _ROWS_AT_ONCE: Final = 5_000
 """Where processors are busy, each time that a server is asked for more takes some milliseconds."""
 
-_SUMS = [cast(func.sum(cost_rollups.c[name]), BigInteger) for name in Sums._fields]
-"""Cast, because PostgreSQL makes decimals of sums, which take Python longer than the sum took."""
+_LINES_AT_ONCE, _HELD_AT_ONCE = 1_000, 20_000
+_SUMS: Final = {
+    dialect: [getattr(func, name)(cost_rollups.c[each], type_=BigInteger) for each in Sums._fields]
+    for dialect, name in (("sqlite", "sum"), ("postgresql", SUM))
+}
 
 
 class SqlAnalytics:
@@ -82,17 +88,18 @@ class SqlAnalytics:
 
     def costs(self, query: CostQuery) -> Costs:
         """Exact sums of ended and lost calls. Raises `InvalidRequest` for more than can be told:
-        too many groups, or too many lines where roll-ups cannot answer."""
-        readings = _readings(query)
-        found: Costs = {}
-        left = MOST_LINES
+        too many groups, or too many lines where roll-ups cannot answer; and `Unavailable` with
+        the code `rollups_building` for too many lines while roll-ups are made anew."""
         with at_once(self._engine) as connection:
-            for span in _spans(query, readings):
-                if span.grain:
-                    for each in readings:
-                        _add_rollups(connection, query, each, span, found)
-                else:
-                    left = _add_lines(connection, query, span, found, left)
+            if rollups_rebuild.are_whole(connection):
+                found = _summed(connection, query, _readings(query))
+            else:
+                try:
+                    found = _summed(connection, query, [])
+                except InvalidRequest as refused:
+                    if refused.code != TOO_MANY_LINES:
+                        raise
+                    raise rollups_rebuild.building() from refused
         return {group: sums for group, sums in found.items() if sums != ZERO}
 
     def lines(self, query: LineQuery) -> list[CallEntry]:
@@ -143,6 +150,18 @@ def _readings(query: CostQuery) -> list[_Reading]:
             return [named, every] if once else [named, every, others]
     someones = query.tenant is not None or asked & {"tenant", "team", "key"}
     return [_Reading(BY_KEY if someones else BY_PLACE)]
+
+
+def _summed(connection: Connection, query: CostQuery, readings: Sequence[_Reading]) -> Costs:
+    found: Costs = {}
+    left = MOST_LINES
+    for span in _spans(query, readings):
+        if span.grain:
+            for each in readings:
+                _add_rollups(connection, query, each, span, found)
+        else:
+            left = _add_lines(connection, query, span, found, left)
+    return found
 
 
 def _spans(query: CostQuery, readings: Sequence[_Reading]) -> Sequence[Span]:
@@ -220,7 +239,9 @@ def _add_rows(
     columns = [_column(each, part.offset_ms) for each in named]
     if query.banded:
         columns.append(c.band)
-    chosen = select(*columns, *_SUMS).where(c.kind == reading.kind, *part.where)
+    chosen = select(*columns, *_SUMS[connection.dialect.name]).where(
+        c.kind == reading.kind, *part.where
+    )
     if query.tenant is not None:
         chosen = chosen.where(c.tenant == name(query.tenant))
     for dimension, value in query.where:
@@ -228,7 +249,13 @@ def _add_rows(
             chosen = chosen.where(_column(dimension, 0).in_(names(value)))
     chosen = chosen.group_by(*columns) if columns else chosen
     with connection.execute(chosen.execution_options(yield_per=_ROWS_AT_ONCE)) as rows:
-        _take_in(map(tuple, rows), query, reading, part.moved, found)
+        if part.moved or reading.rest or reading.once:
+            _take_in(map(tuple, rows), query, reading, part.moved, found)
+            return
+        width = len(columns)
+        for row in map(tuple, rows):
+            if row[width] is not None:  # the sum of no row at all
+                add(found, row[:width], row[width:])
 
 
 def _take_in(
@@ -290,12 +317,17 @@ def _add_lines(
         raise InvalidRequest(
             f"This needs more than {MOST_LINES:,} single calls to be read. Ask for a shorter "
             "time, or do not combine users with tags.",
-            code="too_many_lines",
+            code=TOO_MANY_LINES,
         )
-    chosen = select(calls.c.line).where(*where).execution_options(yield_per=1000)
+    chosen = select(calls.c.line).where(*where).execution_options(yield_per=_LINES_AT_ONCE)
+    gathered = Gathered(query, span.offset_ms)
     with connection.execute(chosen) as rows:
-        for (json,) in rows:
-            add_call(query, line_of(json), span.offset_ms, found)
+        for some in rows.partitions():
+            for (json,) in some:
+                gathered.add(line_of(json))
+            if len(gathered) >= _HELD_AT_ONCE:
+                gathered.into(found)
+    gathered.into(found)
     return left - count
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
+import psycopg
+from psycopg.pq import Format
 from sqlalchemy import Connection, Engine
 
 from federation.storage.engine import reading
@@ -25,6 +27,14 @@ place, and are sorted on the disk. And one processor is enough for a question: t
 calls."""
 
 
+class _Binary(psycopg.ServerCursor[Any]):
+    """Rows as the server holds them: a line as text is twice as long, and numbers are parsed."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.format = Format.BINARY
+
+
 @contextmanager
 def at_once(engine: Engine) -> Iterator[Connection]:
     """A connection that sees the store as it is at its first statement, and locks nothing.
@@ -35,9 +45,24 @@ def at_once(engine: Engine) -> Iterator[Connection]:
     with reading(engine) as connection:
         level = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if is_postgres else ""
         connection.exec_driver_sql(f"BEGIN{level}")
-        if is_postgres:
-            connection.exec_driver_sql(_PLANS)
         try:
-            yield connection
+            if not is_postgres:
+                yield connection
+                return
+            connection.exec_driver_sql(_PLANS)
+            with _in_binary(connection):
+                yield connection
         finally:
             connection.exec_driver_sql("ROLLBACK")
+
+
+@contextmanager
+def _in_binary(connection: Connection) -> Iterator[None]:
+    """What is read in pieces comes as `_Binary`, until the connection goes back to its pool."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  what `open_postgres` opens
+    usual, driver.server_cursor_factory = driver.server_cursor_factory, _Binary
+    try:
+        yield
+    finally:
+        driver.server_cursor_factory = usual

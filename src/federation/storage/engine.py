@@ -25,6 +25,7 @@ from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.revisions import alone, revision
 from federation.storage.tables import HEAD, metadata
 from federation.storage.tables_replicas import make_notices
+from federation.storage.tables_sums import make_sum
 
 BUSY_MS = 5_000
 _READING = "federation_reading"
@@ -219,6 +220,7 @@ def _no_store(where: str, error: Exception) -> ConfigError:
 def _create(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
     make_notices(connection)
+    make_sum(connection)
     connection.execute(
         text(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "

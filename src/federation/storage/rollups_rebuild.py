@@ -5,19 +5,21 @@ out: what its lines come to is added, less what rows had been added again by tha
 comes in after it is added by whoever takes it in, so the sum of both is the sum of the lines,
 and each step writes only for a moment: money waits for the same lock.
 
-The trap: that is only true of one rebuilder. Each leaves its turn in `rollup_state`, and stops
-where it finds another's. Of the longest roll-ups a part is still old meanwhile: they are made at
-the end, of the days.
+The trap: that is only true of one rebuilder. Each leaves its turn in `rollup_state`, counts its
+steps there, and stops where it finds another's turn. Of the longest roll-ups a part is still old
+meanwhile: they are made at the end, of the days. So whoever reads them asks first, at the same
+moment of the store, whether they are whole (`are_whole`).
 """
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
 from federation.errors import Unavailable
 from federation.storage.analytics_entries import DAY_MS
@@ -25,27 +27,53 @@ from federation.storage.analytics_moment import at_once
 from federation.storage.analytics_spans import GRAINS, LONG_MS
 from federation.storage.engine import reading, writing
 from federation.storage.entries import RUNNING
-from federation.storage.rollups import VERSION, Tally, apply, stretch, take_off
+from federation.storage.rollups import GRAINS_OF, VERSION, Tally, apply, stretch, take_off
 from federation.storage.rollups_facts import line_of
 from federation.storage.tables import calls, cost_rollups, rollup_state
 
 _WITHIN_A_DAY: Final = [grain for grain in GRAINS if grain <= DAY_MS]
 _AT_ONCE = 2_000
 """Groups held in memory before they are written: some tenths of a second of the write lock."""
-_VERSION, _TURN = 1, 2
-"""Rows of `rollup_state`."""
+_VERSION, _TURN, _STEPS = 1, 2, 3
+"""Rows of `rollup_state`: the first while roll-ups are whole, the others while they are made."""
+STILL_S: Final = 300.0
+"""A replica that holds the lock and made no step for so long is taken for dead: it may be a
+machine that stands still. Should it go on, it finds another's turn."""
+_LOOK_S: Final = 1.0
+_GONE: Final = """
+SET LOCAL tcp_keepalives_idle = 5;
+SET LOCAL tcp_keepalives_interval = 2;
+SET LOCAL tcp_keepalives_count = 3;
+SET LOCAL idle_in_transaction_session_timeout = 0
+"""
+"""The server keeps the lock of a machine that is gone for two hours, unless it asks after it."""
+
+
+def are_whole(connection: Connection) -> bool:
+    """Whether the roll-ups that this connection sees are whole, and of this version of the code."""
+    return _state(connection, _VERSION) == VERSION
+
+
+def building() -> Unavailable:
+    """What is said where nothing but roll-ups could answer, and they are being made."""
+    return Unavailable(
+        "The ledger's sums are being made anew. Ask again soon, or for a shorter time.",
+        code="rollups_building",
+        retry_after_s=30.0,
+    )
 
 
 def is_current(engine: Engine) -> bool:
-    """Whether the roll-ups are those of this version of the code."""
+    """Whether the roll-ups are whole, and those of this version of the code."""
     with reading(engine) as connection:
-        return _state(connection, _VERSION) == VERSION
+        return are_whole(connection)
 
 
 def rebuild(engine: Engine) -> int:
     """Sum every line anew; how many days that were. Idempotent; begins again after a failure.
 
-    Waits while a replica is at it. Raises `Unavailable`, also where another took over.
+    Waits while a replica is at it, and takes over from one that makes no step any more. Raises
+    `Unavailable`, also where another took over.
     """
     with _one_replica(engine) as waited:
         if waited and is_current(engine):
@@ -58,13 +86,15 @@ def _rebuild(engine: Engine, turn: int) -> int:
         _lock(connection)
         connection.execute(delete(rollup_state))
         connection.execute(insert(rollup_state).values(id=_TURN, version=turn))
+        connection.execute(insert(rollup_state).values(id=_STEPS, version=0))
         span = select(func.min(calls.c.started_ms), func.max(calls.c.started_ms))
         first, last = connection.execute(span).one()
         days = [] if first is None else range(first // DAY_MS, last // DAY_MS + 1)
         outside = delete(cost_rollups)
         if days:
             at = cost_rollups.c.at_ms
-            outside = outside.where(or_(at < days[0] * DAY_MS, at >= (days[-1] + 1) * DAY_MS))
+            beyond = at < days[0] * DAY_MS, at >= (days[-1] + 1) * DAY_MS
+            outside = outside.where(or_(*beyond, cost_rollups.c.kind.not_in(GRAINS_OF)))
         connection.execute(outside)
     for day in days:
         _one_day(engine, turn, day * DAY_MS)
@@ -79,7 +109,9 @@ def _rebuild(engine: Engine, turn: int) -> int:
 
 def _one_day(engine: Engine, turn: int, start_ms: int) -> None:
     end_ms, r = start_ms + DAY_MS, cost_rollups.c
-    mine = r.grain != LONG_MS, r.at_ms >= start_ms, r.at_ms < end_ms
+    # The key begins with kind and grain.
+    which = r.kind.in_(GRAINS_OF), r.grain.in_(_WITHIN_A_DAY)
+    mine = *which, r.at_ms >= start_ms, r.at_ms < end_ms
     with _step(engine, turn) as connection:
         connection.execute(delete(cost_rollups).where(*mine))
     lines = select(calls.c.line).where(
@@ -111,11 +143,9 @@ def _step(engine: Engine, turn: int) -> Iterator[Connection]:
     with writing(engine) as connection:
         _lock(connection)
         if _state(connection, _TURN) != turn:
-            raise Unavailable(
-                "The ledger's sums are being made anew by another process. Ask again soon.",
-                code="rollups_building",
-                retry_after_s=30.0,
-            )
+            raise building()
+        steps = update(rollup_state).where(rollup_state.c.id == _STEPS)
+        connection.execute(steps.values(version=rollup_state.c.version + 1))
         yield connection
 
 
@@ -133,15 +163,32 @@ def _one_replica(engine: Engine) -> Iterator[bool]:
     if engine.dialect.name != "postgresql":
         yield False
         return
-    lock = func.hashtext("federation roll-ups")
     with writing(engine) as connection:
-        free = connection.scalar(select(func.pg_try_advisory_xact_lock(lock)))
-        if not free:
-            connection.execute(select(func.pg_advisory_xact_lock(lock)))
-        yield not free
+        connection.exec_driver_sql(_GONE)
+        yield _waited(connection)
+
+
+def _waited(connection: Connection) -> bool:
+    """Take the lock, which the death of who has it frees, or see that nothing is done under it;
+    whether that took a wait."""
+    lock = select(func.pg_try_advisory_xact_lock(func.hashtext("federation roll-ups")))
+    waited, seen, since = False, None, time.monotonic()
+    while not connection.scalar(lock):
+        waited = True
+        step = _state(connection, _TURN), _state(connection, _STEPS)
+        if step != seen:
+            seen, since = step, time.monotonic()
+        elif time.monotonic() - since >= STILL_S:
+            break
+        time.sleep(_LOOK_S)
+    return waited
 
 
 def _lock(connection: Connection) -> None:
     """Keep writers out until the transaction ends; SQLite does so anyway."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE cost_rollups IN EXCLUSIVE MODE")
+        # Who stands still in the midst of it is cut off: ingest waits for this lock.
+        connection.exec_driver_sql(
+            "SET LOCAL idle_in_transaction_session_timeout = '60s'; "
+            "LOCK TABLE cost_rollups IN EXCLUSIVE MODE"
+        )

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -323,7 +323,7 @@ rollup_state = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
-    comment="One row: which definition the roll-ups follow; none while they are made anew.",
+    comment="Which definition whole roll-ups follow; else whose turn it is, and which step.",
 )
 
 nodes = Table(
