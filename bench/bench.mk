@@ -10,7 +10,8 @@
 #   make bench-guardrails what content checks find, and what they cost; needs FEDERATION_DATA
 #   make bench-policies   what a policy's ruling costs
 #   make bench-evidence what evidence costs a call, and how quick a log is verified
-#   make bench-ledger     how quick sums over the ledger are; LINES=10000000 for the long version
+#   make bench-ledger     how quick sums over the ledger are; LINES=10000000 for the long version,
+#                         LEDGER_ARGS="--keep FOLDER" keeps what was filled for the next run
 #   make bench-translation what a long conversation costs in each of the 30 pairs of languages
 #   make bench-limits     how true limits are over two replicas and four workers, and their cost
 #   make bench-limits-cluster  the same for whole processes behind nginx: PostgreSQL, Redis, two replicas
@@ -31,7 +32,7 @@ bench-guardrails: $(DEV) ## what content checks find and cost; needs FEDERATION_
 	$(BENCH_PYTHON) -m bench.guardrails_pii $(FEDERATION_DATA)
 	$(BENCH_PYTHON) -m bench.guardrails_benign
 	$(BENCH_PYTHON) -m bench.guardrails_injection $(FEDERATION_DATA)
-	$(BENCH_PYTHON) -m bench.guardrails_speed $(FEDERATION_DATA) --big
+	$(BENCH_PYTHON) -m bench.guardrails_speed $(FEDERATION_DATA) --hard --big
 
 bench-policies: $(DEV) ## what a policy's ruling costs
 	$(BENCH_PYTHON) -m bench.policies

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from every_path import BODIES, MESSAGES, OTHERS, RULES, post
 from gateway_rig import CHAT, HELLO, STREAM, rig, status
 from limits_gate import gate
 from operations_rig import Place, offers, places, vectors
@@ -36,59 +37,8 @@ from federation.telemetry import metrics
 from federation.telemetry.meter import Meter
 
 FIXED = {"method": Method.FIXED_WINDOW, "window_s": HOUR}
-MESSAGES = [{"role": "user", "content": "Hi"}]
 PROMPT, OUTPUT = 10, 5
 """Tokens that `scripted.whole` tells."""
-GEMINI = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
-CONVERSE = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
-FORM = "multipart/form-data; boundary=x"
-PARTS = (
-    b'--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nchat\r\n'
-    b'--x\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nhi\r\n'
-    b'--x\r\ncontent-disposition: form-data; name="%b"; filename="a.wav"\r\n'
-    b"content-type: audio/wav\r\n\r\nRIFF\r\n--x--\r\n"
-)
-
-BODIES: dict[str, Any] = {
-    "/v1/chat/completions": HELLO,
-    "/chat/completions": STREAM,
-    "/v1/completions": {"model": "chat", "prompt": "Hi"},
-    "/completions": {"model": "chat", "prompt": "Hi"},
-    "/v1/responses": {"model": "chat", "input": "Hi", "store": False},
-    "/responses": {"model": "chat", "input": "Hi", "store": False},
-    "/v1/messages": {"model": "chat", "max_tokens": 9, "messages": MESSAGES},
-    "/v2/chat": {"model": "chat", "messages": MESSAGES},
-    "/api/chat": {"model": "chat", "messages": MESSAGES},
-    "/api/generate": {"model": "chat", "prompt": "Hi"},
-    "/v1/embeddings": {"model": "chat", "input": "Hi"},
-    "/embeddings": {"model": "chat", "input": "Hi"},
-    "/v2/embed": {"model": "chat", "texts": ["Hi"], "input_type": "search_query"},
-    "/api/embed": {"model": "chat", "input": "Hi"},
-    "/v1/rerank": {"model": "chat", "query": "Hi", "documents": ["a"]},
-    "/rerank": {"model": "chat", "query": "Hi", "documents": ["a"]},
-    "/v2/rerank": {"model": "chat", "query": "Hi", "documents": ["a"]},
-    "/voyage/v1/rerank": {"model": "chat", "query": "Hi", "documents": ["a"]},
-    "/v1/images/generations": {"model": "chat", "prompt": "Hi"},
-    "/v1/images/edits": b"image",
-    "/v1/audio/speech": {"model": "chat", "input": "Hi", "voice": "alloy"},
-    "/v1/audio/transcriptions": b"file",
-    "/v1/audio/translations": b"file",
-    "/v1/moderations": {"model": "chat", "input": "Hi"},
-}
-"""A call for each path of the tables."""
-OTHERS: dict[str, Any] = {
-    "/v1beta/models/chat:generateContent": GEMINI,
-    "/v1beta/models/chat:streamGenerateContent": GEMINI,
-    "/v1beta/models/chat:countTokens": GEMINI,
-    "/v1beta/models/chat:embedContent": {"content": {"parts": [{"text": "Hi"}]}},
-    "/model/chat/converse": CONVERSE,
-    "/model/chat/converse-stream": CONVERSE,
-    "/model/chat/count-tokens": {"input": {"converse": CONVERSE}},
-    "/v1/messages/count_tokens": {"model": "chat", "messages": MESSAGES},
-    "/v1/route": {"prompt": "Hi"},
-    "/passthrough/p0/jobs": {"model": "m"},
-}
-"""And for those whose paths are patterns."""
 
 
 def limit(amount: int, scope: LimitScope = LimitScope.TENANT, **more: Any) -> Limit:
@@ -101,9 +51,7 @@ def test_there_is_a_call_for_every_path() -> None:
 
 
 async def test_every_path_is_limited() -> None:
-    rules = [{"method": ["POST"], "path": "/jobs", "price": "0.25", "body": "json",
-              "fields": ["model"]}]  # fmt: skip
-    place = Place(whole, offers("chat"), quirks={"passthrough": rules})
+    place = Place(whole, offers("chat"), quirks={"passthrough": RULES})
     settings = Settings(passthrough=("p0",))
     async with (
         places(place, settings=settings) as (gateway, client, (upstream,)),
@@ -112,11 +60,7 @@ async def test_every_path_is_limited() -> None:
         gateway.world.seal_key = b"k" * 32
         refused = []
         for path, body in (BODIES | OTHERS).items():
-            if isinstance(body, bytes):
-                headers = {"content-type": FORM}
-                reply = await client.post(path, content=PARTS % body, headers=headers)
-            else:
-                reply = await client.post(path, json=body)
+            reply = await post(client, path, body)
             assert reply.status_code == 429, (path, reply.text)
             assert "The limit 'l' of 0 requests in an hour" in reply.text, path
             assert int(reply.headers["retry-after"]) >= 1, path

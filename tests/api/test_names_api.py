@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from control_plane import ADMIN
@@ -30,8 +31,11 @@ class Named:
         self.journal = JournalWriter(rig.plane.journal, "w0-1-1")
         self.calls = 0
 
-    async def call(self, user: str, tenant: str = "default", *, old: bool = False) -> str:
-        """A call of a user, who is kept; what its record calls them."""
+    async def call(
+        self, user: str, tenant: str = "default", *, old: bool = False, about: str = "{}"
+    ) -> str:
+        """A call of a user, who is kept; what its record calls them. `about` is its tag `who`,
+        with the user in its braces."""
         subject = user if old else self.custody.name(tenant, user)
         if not old:
             self.desk.hear(NamesSeen(tenant, {subject: user}))
@@ -39,7 +43,7 @@ class Named:
         self.calls += 1
         now_ms = int(self.rig.plane.clock() * 1000)
         record = (f"call_{self.calls}", now_ms, tenant, "key_1", "chat", "auto", "ok", 200)
-        session, tags = f"of {subject}", {"who": subject}
+        session, tags = f"of {subject}", {"who": about.format(subject)}
         self.journal.append(
             CallEnded(*record, started_ms=now_ms, user=subject, session=session, tags=tags)
         )
@@ -97,6 +101,44 @@ async def test_costs_are_asked_by_name_by_pseudonym_and_over_tenants(named: Name
     lines = await named.ask("GET", "/v1/analytics/lines?user=anna%40example.org")
     assert [each["user"] for each in lines["data"]] == [subject, ANNA, theirs]
     assert len((await named.ask("GET", "/v1/analytics/lines"))["data"]) == 4
+
+
+async def test_costs_by_tag_are_asked_and_told_by_the_names_in_tags(named: Named) -> None:
+    subject = await named.call(ANNA)
+    chat = await named.call("ben-müller", about="desk 7, {}: night")
+    await named.call("7-of-nine", about="desk 7, nobody: night")
+    await named.call(ANNA, old=True)
+    await named.rig.ask("POST", "/v1/admin/tenants", json={"id": "other"})
+    theirs = await named.call(ANNA, "other")
+    costs = "/v1/analytics/costs"
+
+    async def counted(tag: str, secret: str | None = None, tenant: str = "") -> int:
+        path = f"{costs}?{urlencode({'tag': tag})}{tenant}"
+        calls: int = (await named.ask("GET", path, secret))["total"]["calls"]
+        return calls
+
+    assert await counted(f"who={ANNA}") == 3, "of every tenant, and from before"
+    assert await counted(f"who={ANNA}", tenant="&tenant=default") == 2
+    assert await counted(f"who={ANNA}", await named.rig.key(Role.OWNER, "other")) == 1
+    assert await counted(f"who={subject}") == 1
+    assert await counted(f"who={theirs}", tenant="&tenant=default") == 0
+    assert await counted("who=Anna@Example.org") == 2, "as a name is found in tags"
+    assert await counted("who=desk 7, ben-müller: night") == 1
+    assert await counted("who=desk 7, nobody: night") == 1
+    assert await counted("who=nobody") == 0
+
+    by_tag = f"{costs}?group_by=tag&tenant=default"
+    groups = {each["group"]["tag"] for each in (await named.ask("GET", by_tag))["data"]}
+    told = {f"who={ANNA}", "who=desk 7, ben-müller: night", "who=desk 7, nobody: night"}
+    assert groups == told
+    reader = await named.rig.key(Role.DEVELOPER)
+    seen = (await named.ask("GET", f"{costs}?group_by=tag", reader))["data"]
+    assert {each["group"]["tag"] for each in seen} == {
+        f"who={subject}",
+        f"who=desk 7, {chat}: night",
+        "who=desk 7, nobody: night",
+        f"who={ANNA}",
+    }
 
 
 async def test_one_is_told_for_the_other(named: Named) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from typer.testing import CliRunner, Result
 from federation.bootstrap.hold import hold
 from federation.cli.tree import app
 from federation.config.stores import DATABASE_VARIABLE
+from federation.control.custody_moving import bring_under
+from federation.control.custody_parts import bound
 from federation.domain.access import Role, VirtualKey
+from federation.errors import Unavailable
 from federation.schema.records import CallEnded
 from federation.schema.usage import Usage
 from federation.storage.accounts import SqlKeys
@@ -34,7 +37,9 @@ from federation.storage.engine import (
 )
 from federation.storage.entries import CallFilter, Position
 from federation.storage.replicas import Replica, SqlReplicas
-from federation.storage.sealing_keys import STORE, open_keys, prepare_keys
+from federation.storage.sealing_entries import TENANT, KeyEntry
+from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
+from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 from federation.storage.tables import HEAD
 from federation.storage.upgrade import upgrade_to
 
@@ -274,6 +279,41 @@ def test_a_store_of_ones_own_is_moved_into_a_shared_one(tmp_path: Path) -> None:
     calls.take("w", lines(ended_call("call_2", 6), writer="w"), Position(1, 200, 2))
     assert [found.record.call for found in calls.page(CallFilter(None))] == ["call_2", "call_1"]
     stores.close()
+
+
+def test_what_was_sealed_before_a_move_opens_after_it_at_every_replica(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", None)
+    place.stores().close()
+    engine = open_keys(place.data / "keys" / STORE)
+    files, entry = (
+        FileRoot(place.data / "keys" / "root"),
+        KeyEntry("k1", TENANT, "acme", "", "", "", b"", 1),
+    )
+    parent, wrapped = files.wrap(b"key", bound(entry))
+    SqlSealingKeys(lambda: engine).add(replace(entry, parent=parent, wrapped=wrapped))
+    with writing(engine) as connection:
+        hold_row = "INSERT INTO legal_holds VALUES ('hold_1', 'acme', '', 'why', 'me', 1, NULL)"
+        connection.execute(text(hold_row))
+    engine.dispose()
+
+    place.database = postgres().database()
+    assert place.said("db", "move")["keys"] == 2
+    assert not (place.data / "keys" / STORE).exists()
+    assert (place.data / "keys" / "aside" / "1" / STORE).is_file()
+    assert holds(place) == ["hold_1"]
+
+    shared = sealing_keys(place)
+    keys = SqlSealingKeys(lambda: shared)
+    here = MovedRoot(MasterRoot(b"m" * 32), files)
+    there = MovedRoot(MasterRoot(b"m" * 32), FileRoot(tmp_path / "elsewhere"))
+    assert bring_under(keys, there) == 0, "the file is not there: nothing is lost by trying"
+    with pytest.raises(Unavailable):
+        there.unwrap(parent, wrapped, bound(entry))
+    assert bring_under(keys, here) == 1
+    assert bring_under(keys, here) == 0
+    (found,) = SqlSealingKeys(lambda: shared).living(TENANT)
+    assert there.unwrap(found.parent, found.wrapped, bound(found)) == b"key"
+    shared.dispose()
 
 
 def sealing_keys(place: Place) -> Engine:

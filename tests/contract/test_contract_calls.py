@@ -170,6 +170,13 @@ def test_pages_go_on_where_the_last_one_ended(calls: CallStore) -> None:
     assert names == ["call_4", "call_3", "call_2", "call_1", "call_0"]
 
 
+def test_a_call_that_still_runs_is_newer_than_one_that_ended_beside_it(calls: CallStore) -> None:
+    take(calls, started("call_1"), ended("call_1"), started("call_2"))
+    take(calls, started("call_2"), ended("call_2"))
+    names = [entry.record.call for entry in calls.page(CallFilter(None))]
+    assert names == ["call_2", "call_1"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [

@@ -63,10 +63,11 @@ class Cluster:
 
 @asynccontextmanager
 async def clustered(
-    root: Path, url: str, *, redis: bool = True, workers: int = 1
+    root: Path, url: str, *, redis: bool = True, workers: int = 1, more: str = ""
 ) -> AsyncIterator[Cluster]:
-    """A cluster of two whose one provider is at `url`, by the files in `deploy`."""
-    federation = (DEPLOY / "config" / "federation.yaml").read_text() + FEDERATION
+    """A cluster of two whose one provider is at `url`, by the files in `deploy`, with `more`
+    settings."""
+    federation = (DEPLOY / "config" / "federation.yaml").read_text() + FEDERATION + more
     if not redis:
         federation = federation.replace("  redis: env:FEDERATION_REDIS_URL\n", "")
     server = postgres()

@@ -87,7 +87,7 @@ def money_world(kind: str, place: Path) -> Iterator[MoneyWorld]:
         return
     try:
         yield MoneyWorld(
-            kind, SqlBudgets(engine), lambda: SqlPots(engine), lambda: _told(engine), engine
+            kind, SqlBudgets(engine), lambda: SqlPots(engine), lambda: remembered(engine), engine
         )
     finally:
         engine.dispose()
@@ -97,20 +97,27 @@ def _sqlite(place: Path) -> Engine:
     path = place / "money.db"
     engine = open_engine(path, synchronous="NORMAL")
     prepare_schema(engine, path)
-    with writing(engine) as connection:
-        connection.execute(text(_HISTORY))
-        for verb in ("INSERT", "UPDATE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER history_{verb} AFTER {verb} ON money_pots BEGIN {_NOTE} END"
-            )
+    remember(engine)
     return engine
 
 
 def _postgres() -> Engine:
     engine = open_postgres(postgres().database())
     prepare_schema(engine)
+    remember(engine)
+    return engine
+
+
+def remember(engine: Engine) -> None:
+    """Have a database write down from now on how pots stand after each change."""
     with writing(engine) as connection:
         connection.execute(text(_HISTORY))
+        if engine.dialect.name == "sqlite":
+            for verb in ("INSERT", "UPDATE"):
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER history_{verb} AFTER {verb} ON money_pots BEGIN {_NOTE} END"
+                )
+            return
         connection.exec_driver_sql("ALTER TABLE history ADD n BIGSERIAL")
         connection.exec_driver_sql(
             f"CREATE FUNCTION note() RETURNS trigger AS $$ BEGIN {_NOTE} RETURN NEW; END $$ "
@@ -120,10 +127,10 @@ def _postgres() -> Engine:
             "CREATE TRIGGER history AFTER INSERT OR UPDATE ON money_pots "
             "FOR EACH ROW EXECUTE FUNCTION note()"
         )
-    return engine
 
 
-def _told(engine: Engine) -> list[Standing]:
+def remembered(engine: Engine) -> list[Standing]:
+    """How each pot stood after each change, in the order of the changes."""
     order = "n" if engine.dialect.name == "postgresql" else "rowid"
     with reading(engine) as connection:
         rows = connection.exec_driver_sql(f"SELECT {_SEEN} FROM history ORDER BY {order}")

@@ -29,6 +29,7 @@ from federation.storage.entries import LOST, CallEntry, CallFilter, Sum
 router = APIRouter(tags=["calls"])
 
 DAY_S = 86_400
+LARGEST_PLACE = 2**63 - 1  # of a row: stores hold no larger number, nor compare with one
 
 
 @router.get("/v1/calls")
@@ -36,7 +37,7 @@ async def list_calls(
     control: ControlPlane,
     asker: Asker,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST_PLACE)] = None,
     outcome: Annotated[str | None, Query(max_length=32)] = None,
     key: Annotated[str | None, Query(max_length=200)] = None,
     deployment: Annotated[str | None, Query(max_length=400)] = None,

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
 from federation.control.control import Control
+from federation.control.names_words import pseudonyms_in, with_names
 from federation.control.permissions import home
 from federation.domain.access import VirtualKey
 from federation.errors import InvalidRequest, NotFound
@@ -73,6 +74,11 @@ async def subjects(control: Control, tenant: str | None, user: str) -> tuple[str
     return (user,) if control.names is None else await control.names.subjects(tenant, user)
 
 
+async def tags(control: Control, tenant: str | None, tag: str) -> tuple[str, ...]:
+    """What records may call a tag."""
+    return (tag,) if control.names is None else await control.names.tags(tenant, tag)
+
+
 async def shown(
     control: Control, asker: VirtualKey, tenant: str | None, wanted: Iterable[str]
 ) -> Mapping[str, str]:
@@ -86,17 +92,24 @@ async def revealed(
     control: Control, asker: VirtualKey, tenant: str | None, entries: Sequence[CallEntry]
 ) -> list[CallEntry]:
     """Ledger entries with names in the place of pseudonyms, as far as the asker may know them."""
-    users = {entry.record.user for entry in entries if isinstance(entry.record, CallEnded)}
-    names = await shown(control, asker, tenant, users)
+    names = await shown(control, asker, tenant, {who for entry in entries for who in _of(entry)})
     return [_revealed(entry, names) for entry in entries] if names else list(entries)
+
+
+def _of(entry: CallEntry) -> list[str]:
+    """Everybody whom a call's record names."""
+    record = entry.record
+    if not isinstance(record, CallEnded):
+        return []
+    texts = (record.session, *record.tags, *record.tags.values())
+    return [record.user, *(who for text in texts for who in pseudonyms_in(text))]
 
 
 def _revealed(entry: CallEntry, names: Mapping[str, str]) -> CallEntry:
     record = entry.record
-    if not isinstance(record, CallEnded) or record.user not in names:
+    if not isinstance(record, CallEnded):
         return entry
-    subject, user = record.user, names[record.user]
-    tags = {k.replace(subject, user): v.replace(subject, user) for k, v in record.tags.items()}
-    session = record.session.replace(subject, user)
+    tags = {with_names(k, names): with_names(v, names) for k, v in record.tags.items()}
+    session, user = with_names(record.session, names), names.get(record.user, record.user)
     told = msgspec.structs.replace(record, user=user, session=session, tags=tags)
     return CallEntry(entry.n, entry.outcome, told)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from federation.bootstrap.anchoring import open_anchors
 from federation.bootstrap.contents import Contents, keep_contents
 from federation.bootstrap.limiting import open_limiting
 from federation.bootstrap.options import Options
@@ -61,7 +62,6 @@ from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.alerts import SqlNotices
 from federation.storage.analytics import SqlAnalytics
-from federation.storage.anchors import open_anchor
 from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
@@ -349,7 +349,7 @@ def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDe
 
 def _evidence(ground: Ground) -> EvidenceTask:
     data, wished = ground.given.data, ground.configuration.reading.loaded.evidence
-    anchors = [open_anchor(url, data) for url in wished.anchors]
+    anchors = open_anchors(wished.anchors, data, ground.environ)
     rhythm = Rhythm(wished.checkpoint_s, wished.heartbeat_s)
     # The log is one replica's, and so is what it is found by; calls are everybody's.
     index = SqlEvidence(ground.stores.local, ground.stores.quick)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from federation.config.settings import SealingSettings
 from federation.control.configuration import Configuration
 from federation.control.custody import Custody
+from federation.control.custody_moving import bring_under
 from federation.control.custody_parts import Root
 from federation.control.data_desk import DataDesk
 from federation.control.ledger import Ledger
@@ -35,7 +36,7 @@ from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing import Sealer
 from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
-from federation.storage.sealing_roots import FileRoot, MovedRoot
+from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,14 @@ def keep_contents(
     loaded = configuration.reading.loaded
     wished = loaded.sealing
     directory = data / "keys" if wished.directory is None else Path(wished.directory)
-    keys = SqlSealingKeys(lambda: _opened(directory, stores))
+    shared = MasterRoot(master) if stores.shared and wished.directory is None else None
+    root = root_of(wished, directory, loaded.environ, shared)
+    keys = SqlSealingKeys(lambda: _opened(directory, stores, None if shared is None else root))
     places = [directory, data]
     if wished.tombstones is not None:
         places.append(Path(wished.tombstones))
 
     begun = partial(_begun, places, stores, configuration)
-    root = root_of(wished, directory, loaded.environ)
     books = open_books(places)
     custody = Custody(keys, root, books.tombstones, clock)
     payloads = SqlPayloads(stores.quick)
@@ -90,15 +92,20 @@ def keep_contents(
     return Contents(desk, ResponseSeals(custody, keys, begun, old), names)
 
 
-def root_of(wished: SealingSettings, directory: Path, environ: Mapping[str, str]) -> Root:
-    """The root key that is configured. Raises `ConfigError`."""
+def root_of(
+    wished: SealingSettings, directory: Path, environ: Mapping[str, str], shared: MasterRoot | None
+) -> Root:
+    """The root key that is configured; where it is in files of one replica alone, the `shared`
+    one. Raises `ConfigError`."""
     kind, _, place = wished.root.partition(":")
+    files = FileRoot(directory / "root")
     if kind == "file":
-        return FileRoot(directory / "root")
+        return files if shared is None else MovedRoot(shared, files)
     # A quarter of a second of imports, and a package that is installed only where it is wanted.
     from federation.storage.sealing_vault import vault_root  # noqa: PLC0415 - see above
 
-    return MovedRoot(vault_root(kind, place, environ), FileRoot(directory / "root"))
+    former = (files,) if shared is None else (files, shared)
+    return MovedRoot(vault_root(kind, place, environ), *former)
 
 
 def wanted(configuration: Configuration) -> bool:
@@ -116,9 +123,12 @@ def _begun(places: Sequence[Path], stores: Stores, configuration: Configuration)
     return stores.shared or wanted(configuration) or any(path.exists() for path in left)
 
 
-def _opened(directory: Path, stores: Stores) -> Engine:
-    """Replicas share their keys as they share their store; else they lie apart from the data."""
+def _opened(directory: Path, stores: Stores, root: Root | None) -> Engine:
+    """Replicas share their keys as they share their store, and the root above them where one is
+    given; else they lie apart from the data."""
     if not stores.shared:
         return open_keys(directory / STORE)
     prepare_keys(stores.durable)
+    if root is not None:
+        bring_under(SqlSealingKeys(lambda: stores.durable), root)
     return stores.durable

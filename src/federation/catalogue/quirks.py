@@ -106,6 +106,7 @@ QUIRKS: dict[str, str] = {
     "body_env": "fields to send, by the variable that holds them",
     "base_env": "variables in which its address is usually found",
     "placeholders": "parts of the address, by the variable that holds them",
+    "place_hosts": "by what a part of the address is filled with, the host, where it is another",
     "hosts": "other addresses, by place or dialect",
     "region_controls": "by region, what keeps processing there: host, headers, set (fields), and "
     "the models (patterns) that obey; a row takes it up with `region`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Verify, prove, export and search what was recorded.",
 )
+
+
+class Verdict(str, Enum):
+    """How a call ended, or that it has not."""
+
+    OK = "ok"
+    ERROR = "error"
+    CANCELED = "canceled"
+    CUT = "cut"
+    RUNNING = "running"
+    LOST = "lost"
+
 
 TrustedKey = Annotated[
     str | None,
@@ -117,7 +130,7 @@ def query(
         str | None, typer.Option("--model", metavar="NAME", help="As it was asked for.")
     ] = None,
     verdict: Annotated[
-        str | None,
+        Verdict | None,
         typer.Option("--verdict", metavar="WORD", help="ok, error, canceled, cut, running, lost."),
     ] = None,
     user: Annotated[
@@ -140,7 +153,8 @@ def query(
     from federation.cli import audit_query  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    wanted = audit_query.Wanted(since, until, tenant, actor, model, verdict, limit, user)
+    ended = None if verdict is None else verdict.value
+    wanted = audit_query.Wanted(since, until, tenant, actor, model, ended, limit, user)
     audit_query.query(Place(config=config, data=data), wanted, as_json=as_json)
 
 

@@ -110,7 +110,7 @@ class Gateway:
         connection, prefix = self._connect(timeout_s)
         headers = {"user-agent": f"federation-cli/{__version__}", "accept": "application/json"}
         if self.key:
-            headers["authorization"] = f"Bearer {self.key}"
+            headers["authorization"] = f"Bearer {_sendable(self.key)}"
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             headers["content-type"] = "application/json"
@@ -147,6 +147,18 @@ class Gateway:
 def part(name: str) -> str:
     """A name as one part of a path."""
     return quote(name, safe="")
+
+
+def _sendable(key: str) -> str:
+    """The key, if a header can carry it; the message must not repeat it."""
+    if key.isascii() and key.isprintable():
+        return key
+    raise CommandFailed(
+        "The key holds a line break or another character that no key has.",
+        hint="See --api-key, FEDERATION_API_KEY and FEDERATION_ADMIN_KEY.",
+        code="usage",
+        exit_code=Exit.USAGE,
+    )
 
 
 def _parsed(body: bytes) -> Any:

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from federation.cli.place import Place
+from federation.config import document
 from federation.config.stores import StoreAddresses, peek_stores
 from federation.errors import NotFound
 from federation.storage.engine import FILE, LOCAL, Stores, opened_stores
+from federation.storage.sealing_keys import STORE
 
 
 def addresses(place: Place) -> StoreAddresses:
@@ -46,3 +48,13 @@ def is_there(place: Place) -> bool:
 def own_file(data: Path, *, shared: bool) -> Path:
     """The SQLite file in a data directory."""
     return data / (LOCAL if shared else FILE)
+
+
+def own_keys(place: Place) -> Path:
+    """The SQLite file with the sealing keys of a gateway that shares no store. Raises
+    `ConfigError`."""
+    path = place.config_dir / "federation.yaml"
+    whole = document.read(path, str(path))
+    section = whole.at(("sealing",)) if isinstance(whole.value, dict) else None
+    named = section.get("directory") if isinstance(section, dict) else None
+    return (Path(named) if isinstance(named, str) else place.data_dir / "keys") / STORE

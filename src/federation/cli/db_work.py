@@ -19,6 +19,7 @@ from federation.storage import backups
 from federation.storage.engine import open_engine, open_postgres, prepare_schema, reading
 from federation.storage.replicas import SqlReplicas
 from federation.storage.revisions import revision
+from federation.storage.sealing_keys import open_keys
 from federation.storage.tables import HEAD
 from federation.storage.tables_replicas import missing_notices
 from federation.storage.upgrade import pending, upgrade_to
@@ -166,19 +167,37 @@ def move(place: Place, *, force: bool, as_json: bool) -> None:
     path = db_store.own_file(place.data_dir, shared=False)
     if not path.is_file():
         raise CommandFailed(f"There is no store in {place.data_dir}.", code="not_found")
+    own_keys = db_store.own_keys(place)
     source = open_engine(path)
     try:
         prepare_schema(source, path)
         with _emptied(database, force=force) as target:
             prepare_schema(target)
             rows = backups.move(source, target, _progress(quiet=as_json))
+            keys = _move_keys(own_keys, target, _progress(quiet=as_json))
     finally:
         source.dispose()
     aside = db_files.moved(path)
+    if own_keys.is_file():
+        db_files.moved(own_keys)
     if as_json:
-        output.print_json({"object": "move", "rows": rows, "aside": str(aside)})
+        output.print_json({"object": "move", "rows": rows, "keys": keys, "aside": str(aside)})
         return
     output.say(f"{rows} rows are in the shared database; the file lies in {aside}.")
+    if keys:
+        output.say("So are the sealing keys. Erasures from now on do not reach the files: when all")
+        output.say(f"is well remove {aside.parent} and {own_keys.parent / 'aside'}.")
+
+
+def _move_keys(path: Path, target: Any, progress: backups.Progress) -> int:
+    """The sealing keys of a gateway that has kept contents or named users; how many rows."""
+    if not path.is_file():
+        return 0
+    source = open_keys(path)
+    try:
+        return backups.move_keys(source, target, progress)
+    finally:
+        source.dispose()
 
 
 @contextmanager

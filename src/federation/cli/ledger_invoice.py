@@ -21,6 +21,7 @@ from federation.cli.place import Place
 from federation.domain.money import nano_to_usd, usd_to_nano
 from federation.pricing.reconcile import Drift, Finding, Post, Tolerance, reconcile, summed
 
+LARGEST_AMOUNT = Decimal(10) ** 12
 LARGEST_BYTES = 256 * 1024 * 1024
 _COLUMNS = {
     "day": ("date", "day", "usage_date"),
@@ -106,8 +107,8 @@ def _post(
     cells = {ours: (row.get(head) or "").strip() for ours, head in names.items()}
     try:
         day = date.fromisoformat(cells["day"][:10]).isoformat()
-        nano = usd_to_nano(Decimal(cells["amount"].removeprefix("$")))
-    except (ValueError, InvalidOperation, OverflowError):
+        nano = usd_to_nano(_bounded(Decimal(cells["amount"].removeprefix("$"))))
+    except (ValueError, InvalidOperation):
         message = f"line {line} needs a date such as 2026-01-31 and an amount such as 12.34"
         raise _wrong(wish.invoice, message) from None
     if cells.get("currency", "USD").upper() not in ("", "USD"):
@@ -195,13 +196,20 @@ def _usd(nano: int | None) -> str | None:
 def _amount(text: str, option: str) -> Decimal:
     try:
         found = Decimal(text.strip().removesuffix("%"))
-        if found.is_finite() and found >= 0:
-            return found
-    except InvalidOperation:
+        if found >= 0:
+            return _bounded(found)
+    except (ValueError, InvalidOperation):
         pass
     raise CommandFailed(
         f"{option} needs a number, not '{text}'.", code="usage", exit_code=Exit.USAGE
     )
+
+
+def _bounded(amount: Decimal) -> Decimal:
+    """The amount, if sums of such stay exact; `ValueError`, and `InvalidOperation` of a NaN."""
+    if abs(amount) > LARGEST_AMOUNT:
+        raise ValueError(amount)
+    return amount
 
 
 def _pair(word: str) -> tuple[str, str]:

@@ -104,6 +104,11 @@ def fail(failure: CommandFailed, *, as_json: bool) -> None:
         screen.print(Text(failure.hint, style="dim"), soft_wrap=True)
 
 
+def usd(amount: float) -> str:
+    """An amount in USD to the nano-dollar, without trailing zeros."""
+    return "$" + (f"{amount:.9f}".rstrip("0").rstrip(".") or "0")
+
+
 def _cell(value: Any) -> Text:
     if value is None or value == "":
         return Text("-", style="dim")

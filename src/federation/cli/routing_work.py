@@ -91,7 +91,7 @@ def run(place: Place, body: dict[str, Any], *, timeout_s: float, as_json: bool) 
     cost = answer.get("cost")
     parts = [
         f"{answer.get('provider')}/{answer.get('model')}",
-        "cost unknown" if cost is None else f"${_decimal(cost)}",
+        "cost unknown" if cost is None else output.usd(cost),
         f"{answer.get('latency_ms', 0):.0f} ms",
         f"{answer.get('input_tokens', 0)} + {answer.get('output_tokens', 0)} tokens",
         str(answer.get("call_id", "")),
@@ -245,9 +245,4 @@ def task(text: str, *, as_json: bool) -> None:
 
 
 def _money(usd: float | None) -> str:
-    return "unknown" if usd is None else f"${_decimal(usd)}"
-
-
-def _decimal(usd: float) -> str:
-    """USD with the digits that small amounts need, and no exponent."""
-    return f"{usd:.9f}".rstrip("0").rstrip(".") or "0"
+    return "unknown" if usd is None else output.usd(usd)

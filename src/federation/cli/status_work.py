@@ -95,7 +95,7 @@ def stats(place: Place, *, window: str, as_json: bool) -> None:
             ("Window", f"the last {window}"),
             ("Calls", f"{found['calls']}" + (f" ({outcomes})" if outcomes else "")),
             ("Tokens", f"{found['input_tokens']} in, {found['output_tokens']} out"),
-            ("Cost", f"${found['cost_usd']:.6f}" + _unpriced(found)),
+            ("Cost", output.usd(found["cost_usd"]) + _unpriced(found)),
         ]
     )
     if found["deployments"]:
@@ -108,7 +108,7 @@ def stats(place: Place, *, window: str, as_json: bool) -> None:
                     row["calls"] - row["outcomes"].get("ok", 0),
                     row["input_tokens"],
                     row["output_tokens"],
-                    f"${row['cost_usd']:.6f}",
+                    output.usd(row["cost_usd"]),
                     f"{row['mean_ms']:.0f} ms",
                 )
                 for row in found["deployments"]

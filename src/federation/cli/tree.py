@@ -7,6 +7,7 @@ inside functions in this room.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ from federation.cli import (
     node_commands,
     playbook_commands,
     policy_commands,
+    price_commands,
     provider_commands,
     restart_commands,
     route_commands,
@@ -69,6 +71,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(data_commands.app, name="data")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(cost_commands.app, name="cost")
+app.add_typer(price_commands.app, name="price")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(violation_commands.app, name="violation")
@@ -218,9 +221,11 @@ def version(as_json: Json = False) -> None:
 def run(arguments: Sequence[str]) -> None:
     """Run the command line and end the process.
 
-    A look at the commands goes round typer, which would import Pydantic for it.
+    A look at the commands goes round typer, which would import Pydantic for it; a shell that
+    asks how a line may go on gives no arguments either, and is typer's to answer.
     """
-    if arguments in ([], ["-h"], ["--help"]):
+    completing = "_FEDERATION_COMPLETE" in os.environ
+    if not completing and arguments in ([], ["-h"], ["--help"]):
         command = typer.main.get_command(app)
         context = typer.Context(command, info_name="federation", **command.context_settings)
         typer.echo(command.get_help(context))

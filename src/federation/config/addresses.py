@@ -7,7 +7,7 @@ from the catalogue's own address, so that a variable made for another program fi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from federation.config.quantities import base_url as checked
@@ -55,6 +55,15 @@ def with_port(text: str, pattern: str) -> str:
 def placeholders(address: str) -> list[str]:
     """The names still to be filled before any call can be made."""
     return [name for name in _PLACEHOLDER.findall(address) if name not in _OF_THE_CALL]
+
+
+def at_place(address: str, values: Iterable[str], hosts: Mapping[str, str]) -> str:
+    """`address` on the host that `hosts` has for one of the values, if it has one."""
+    host = next((hosts[value] for value in values if value in hosts), None)
+    if host is None:
+        return address
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{host}/{rest.partition('/')[2]}"
 
 
 def fill(address: str, values: Mapping[str, str]) -> str:

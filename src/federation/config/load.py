@@ -73,7 +73,7 @@ def load(
     problems = found.problems
     access = environment.access(found)
     whole, where = _federation_file(config_dir, found, problems)
-    more = extra(found.values)
+    more = extra(found.values, problems)
     entries = _entries([*sources(config_dir), *more], catalogue, found)
     merge = Merge(catalogue, found.values, found.places, problems)
     merge.run(entries)

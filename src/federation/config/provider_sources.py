@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from federation.errors import Problem
+
 EXTRA_VARIABLE = "FEDERATION_PROVIDERS_FILE"
 
 
@@ -13,7 +15,14 @@ def sources(config_dir: Path) -> list[Path]:
     return [config_dir / "providers.yaml", *sorted((config_dir / "providers").glob("*.yaml"))]
 
 
-def extra(environ: Mapping[str, str]) -> list[Path]:
-    """The file of rows that the environment names, read after all others."""
+def extra(environ: Mapping[str, str], problems: list[Problem]) -> list[Path]:
+    """The file of rows that the environment names, read after all others; who names one wants
+    it, so that one that is not there is added to `problems`."""
     named = environ.get(EXTRA_VARIABLE, "").strip()
-    return [Path(named)] if named else []
+    if not named:
+        return []
+    path = Path(named)
+    if not path.is_file():
+        where = f"environment variable {EXTRA_VARIABLE}"
+        problems.append(Problem(where, None, f"there is no file {path}"))
+    return [path]

@@ -154,8 +154,12 @@ class Merge:
             for name in names
             if (value := self._set(str(variables.get(name, "")))) is not None
         }
+        hosts = row.quirks.get("place_hosts")
         try:
-            address = addresses.fill(row.base_url, values)
+            address = addresses.at_place(
+                row.base_url, values.values(), hosts if isinstance(hosts, dict) else {}
+            )
+            address = addresses.fill(address, values)
         except ValueError as error:
             used = ", ".join(str(variables[name]) for name in values)
             self.problems.append(Problem(f"provider {row.id}", None, f"{used} {error}"))

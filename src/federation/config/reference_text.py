@@ -200,7 +200,8 @@ FILE: dict[str, str] = {
     "governance.required": "true: a configuration without policies is refused; left out: one that "
     "loses all of them while the gateway runs; false: neither",
     "evidence.anchors": "where checkpoints are also put: `file:PATH` outside the data directory, "
-    "`syslog:/dev/log`, `syslog:udp://HOST:PORT`",
+    "`syslog:/dev/log`, `syslog:udp://HOST:PORT`, "
+    "`s3:https://HOST/BUCKET/PREFIX?days=3650&mode=compliance&region=REGION`",
 }
 
 ROW: dict[str, str] = {

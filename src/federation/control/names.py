@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from federation.control.custody import NAMES_TABLE, KeyGone
+from federation.control.names_words import parts_of
 from federation.control.permissions import Permission, may, reach
 from federation.control.retention import Retention
 from federation.control.threads import LATER, Errands
 from federation.domain.access import VirtualKey
-from federation.domain.pseudonyms import is_pseudonym
+from federation.domain.pseudonyms import covered, is_pseudonym
 from federation.errors import FederationError, InvalidRequest, Unavailable
 from federation.evidence.sealing import Row, Unsealable
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
@@ -108,6 +109,14 @@ class NamesDesk:
         if not user or is_pseudonym(user) or not self._begun():
             return (user,)
         return await self._reads.run(self._subjects, tenant, user)
+
+    async def tags(self, tenant: str | None, tag: str) -> tuple[str, ...]:
+        """What records may call a tag that names a user: the tag itself is the last. `tenant`
+        None is all of them; raises `InvalidRequest` where these are too many."""
+        parts = parts_of(tag)
+        if not parts or not self._begun():
+            return (tag,)
+        return await self._reads.run(self._tags, tenant, tag, parts)
 
     async def shown(
         self, asker: VirtualKey, tenant: str | None, subjects: Iterable[str]
@@ -221,15 +230,33 @@ class NamesDesk:
 
     def _subjects(self, tenant: str | None, user: str) -> tuple[str, ...]:
         custody = self._retention.custody
-        there = {key.tenant for key in self._keys.living(NAMES, tenant)}
-        if len(there) > MOST_TENANTS:
-            message = "You see too many tenants to look for a user in all: say which one."
-            raise InvalidRequest(message, param="tenant")
-        found = {custody.name(each, user): each for each in sorted(there)}
+        found = {custody.name(each, user): each for each in self._named_in(tenant)}
         if tenant is None:
             known = {subject for subject, _, _ in self._store.find(None, found)}
             return (*sorted(known), user)
         return (*found, user)
+
+    def _tags(self, tenant: str | None, tag: str, parts: list[str]) -> tuple[str, ...]:
+        custody = self._retention.custody
+        told: dict[str, None] = {}
+        for each in self._named_in(tenant):
+            names = {part: custody.name(each, part) for part in parts}
+            there = {subject for subject, _, _ in self._store.find(each, names.values())}
+            known = [part for part in parts if names[part] in there]
+            whole = tag
+            for part in known:
+                told[covered(tag, part, names[part])] = None
+                whole = covered(whole, part, names[part])
+            told[whole] = None
+        return (*(each for each in told if each != tag), tag)
+
+    def _named_in(self, tenant: str | None) -> list[str]:
+        """The tenants in which calls have named anybody."""
+        there = {key.tenant for key in self._keys.living(NAMES, tenant)}
+        if len(there) > MOST_TENANTS:
+            message = "You see too many tenants to look for a user in all: say which one."
+            raise InvalidRequest(message, param="tenant")
+        return sorted(there)
 
     def _opened(self, seen: str | None, wanted: set[str]) -> dict[str, str]:
         custody = self._retention.custody

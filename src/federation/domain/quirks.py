@@ -141,7 +141,7 @@ SHAPES: Final[dict[str, Shape]] = {
     **dict.fromkeys(
         (
             "rename", "tool_schema_rename", "effort_rename", "header_env", "body_env",
-            "placeholders", "hosts",
+            "placeholders", "place_hosts", "hosts",
         ),
         NAMES,
     ),

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import re
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from federation.domain.access import VirtualKey
+from federation.domain.pseudonyms import covered
 from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import KEY_BYTES, pseudonym_now
 from federation.schema.glance import Glance
@@ -135,13 +135,11 @@ class Names:
             del self._seen[tenant]
 
     def _covered(self, tenant: str, text: str, users: Iterable[str]) -> str:
-        """A text with pseudonyms in the place of users, however they are written: as words of
-        it, since a name within a word is another word."""
+        """A text with pseudonyms in the place of users, however they are written."""
         folded = text.casefold()
         for user in users:
             if user.casefold() in folded:
-                pattern = rf"(?<!\w){re.escape(user)}(?!\w)"
-                text = re.sub(pattern, self.of(tenant, user), text, flags=re.IGNORECASE)
+                text = covered(text, user, self.of(tenant, user))
         return text
 
     def _found(self, place: tuple[str, str]) -> str:

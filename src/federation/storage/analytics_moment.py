@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import psycopg
-from psycopg.pq import Format
 from sqlalchemy import Connection, Engine
 
 from federation.storage.engine import reading
 
+_BINARY: Final = 1
+"""The format's code in the protocol; the client's module is not loaded before its store is."""
 _PLANS: Final = """
 SET LOCAL cursor_tuple_fraction = 1.0;
 SET LOCAL jit = off;
@@ -25,14 +25,6 @@ SET LOCAL max_parallel_workers_per_gather = 0
 takes longer than to add them up. In the usual 4 MB the groups of a year are thought to have no
 place, and are sorted on the disk. And one processor is enough for a question: the others answer
 calls."""
-
-
-class _Binary(psycopg.ServerCursor[Any]):
-    """Rows as the server holds them: a line as text is twice as long, and numbers are parsed."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.format = Format.BINARY
 
 
 @contextmanager
@@ -58,10 +50,18 @@ def at_once(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _in_binary(connection: Connection) -> Iterator[None]:
-    """What is read in pieces comes as `_Binary`, until the connection goes back to its pool."""
+    """What is read in pieces comes as the server holds it, until the connection goes back to its
+    pool: a line as text is twice as long, and numbers are parsed."""
     driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101  what `open_postgres` opens
-    usual, driver.server_cursor_factory = driver.server_cursor_factory, _Binary
+    assert driver is not None  # noqa: S101  it was begun
+    usual = driver.server_cursor_factory
+
+    def binary(*given: Any, **named: Any) -> Any:
+        cursor = usual(*given, **named)
+        cursor.format = type(cursor.format)(_BINARY)
+        return cursor
+
+    driver.server_cursor_factory = binary
     try:
         yield
     finally:

@@ -89,7 +89,7 @@ def open_anchor(url: str, data: Path) -> Anchor:
         return FileAnchor(path)
     if kind == "syslog" and rest.startswith(("/", "udp://")):
         return SyslogAnchor(rest)
-    message = f"'{url}' should be file:PATH, syslog:/dev/log or syslog:udp://HOST:PORT"
+    message = f"'{url}' should be file:PATH, syslog:PATH, syslog:udp://HOST:PORT or s3:https://..."
     raise ConfigError([Problem("evidence.anchors", None, message)])
 
 

@@ -178,19 +178,36 @@ def move(source: Engine, target: Engine, progress: Progress) -> int:
 
     What an evidence log is found by stays behind: it is the replica's own, and made anew there.
     """
-    rows = 0
     tables = [table for table in metadata.sorted_tables if table.name not in _OWN]
     with reading(source) as old, writing(target) as new:
-        cursor: Any = new.connection.cursor()
-        for n, table in enumerate(tables):
-            progress(table.name, n, len(tables))
-            statement = f"COPY {_named(table, [each.name for each in table.columns])} FROM STDIN"
-            found = old.execution_options(yield_per=1000).execute(select(table))
-            with cursor.copy(statement) as copy:
-                for row in found:
-                    copy.write_row(row)
-                    rows += 1
+        rows = _copy_rows(old, new, tables, progress)
         _count_on(new)
+    return rows
+
+
+def move_keys(source: Engine, target: Engine, progress: Progress) -> int:
+    """Copy every sealing key, hold and erasure of a store of one's own into a shared one, in the
+    place of what is there, all or nothing; how many rows."""
+    prepare_keys(target)
+    with reading(source) as old, writing(target) as new:
+        for table in SEALING:
+            new.execute(delete(table))
+        return _copy_rows(old, new, SEALING, progress)
+
+
+def _copy_rows(
+    old: Connection, new: Connection, tables: Sequence[Table], progress: Progress
+) -> int:
+    rows = 0
+    cursor: Any = new.connection.cursor()
+    for n, table in enumerate(tables):
+        progress(table.name, n, len(tables))
+        statement = f"COPY {_named(table, [each.name for each in table.columns])} FROM STDIN"
+        found = old.execution_options(yield_per=1000).execute(select(table))
+        with cursor.copy(statement) as copy:
+            for row in found:
+                copy.write_row(row)
+                rows += 1
     return rows
 
 

@@ -68,8 +68,9 @@ class SqlCalls:
         with writing(self._engine) as connection:
             _alone(connection, writer)
             tally = rollups.count(connection, lines)
-            _many(connection, self._began, began)
+            # What still runs came last, mostly: `n`, and so the order of pages, follows.
             _many(connection, self._ended, ended)
+            _many(connection, self._began, began)
             rollups.apply(connection, tally)
             self._save(connection, writer, position)
 

@@ -1,4 +1,4 @@
-"""Root keys that lie in files: the default source of the key above all sealing keys.
+"""Root keys above all sealing keys: in files, or of the master key that replicas share.
 
 The trap: an old version still opens what it wrapped, so versions are files beside each other,
 and none is ever overwritten or deleted here. `federation data keys` says which are still needed.
@@ -6,16 +6,17 @@ and none is ever overwritten or deleted here. `federation data keys` says which 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from federation.errors import ConfigError, Unavailable
-from federation.storage.secrets import kept_secret
+from federation.storage.secrets import kept_secret, root_key
 
 _NONCE = 12
 _KEY = 32
@@ -25,6 +26,8 @@ _NAME = re.compile(r"(\d{1,9})\.key")
 class FileRoot:
     """Versions of a root key as `<directory>/<n>.key`, 64 hex digits each, readable by their
     owner only. The first is made where there is none; not for several threads at once."""
+
+    KIND: Final = "file"
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -81,6 +84,36 @@ class FileRoot:
         return key
 
 
+class MasterRoot:
+    """A root key made from the master key. What replicas keep in one store they must all be able
+    to open, and a file in the data directory of one would be no other's."""
+
+    KIND: Final = "master"
+
+    def __init__(self, master: bytes) -> None:
+        self._key = root_key(master)
+        self._version = f"master:{hashlib.sha256(self._key).hexdigest()[:16]}"
+
+    def version(self) -> str:
+        """The only version there is; another master key is another one."""
+        return self._version
+
+    def wrap(self, key: bytes, bound: bytes) -> tuple[str, bytes]:
+        """The version, and the key as only it can open."""
+        return self._version, sealed_under(self._key, key, bound)
+
+    def unwrap(self, version: str, wrapped: bytes, bound: bytes) -> bytes:
+        """The key again. Raises `Unavailable` where another master key wrapped it."""
+        if version != self._version:
+            message = f"The root key {version} is not made from this gateway's master key."
+            raise Unavailable(message, code="sealing_key_missing")
+        return opened_under(self._key, wrapped, bound, version)
+
+    def rotate(self) -> str:
+        """The version as it is: what is under files is brought under it."""
+        return self._version
+
+
 class Source(Protocol):
     """What wraps keys; `control.custody_parts.Root`."""
 
@@ -102,21 +135,20 @@ class Source(Protocol):
 
 
 class MovedRoot:
-    """A root that has taken the place of files: those still open what they wrapped, until a
-    rotation of the root has brought all of it under the new one."""
+    """A root that has taken the place of others: those still open what they wrapped, where they
+    are, until a rotation of the root has brought all of it under the new one."""
 
-    def __init__(self, root: Source, former: FileRoot) -> None:
-        self._former = former
+    def __init__(self, root: Source, *former: FileRoot | MasterRoot) -> None:
+        self._former = {each.KIND: each for each in former}
         self.version = root.version
         self.wrap = root.wrap
         self.rotate = root.rotate
         self._unwrap = root.unwrap
 
     def unwrap(self, version: str, wrapped: bytes, bound: bytes) -> bytes:
-        """The key again, whichever of the two wrapped it."""
-        if version.startswith("file:"):
-            return self._former.unwrap(version, wrapped, bound)
-        return self._unwrap(version, wrapped, bound)
+        """The key again, whichever of them wrapped it."""
+        former = self._former.get(version.partition(":")[0])
+        return (self._unwrap if former is None else former.unwrap)(version, wrapped, bound)
 
 
 def sealed_under(root: bytes, key: bytes, bound: bytes) -> bytes:

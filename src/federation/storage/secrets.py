@@ -93,6 +93,11 @@ def response_key(master: bytes) -> bytes:
     return hmac.digest(master, b"federation/stored-responses/1", "sha256")
 
 
+def root_key(master: bytes) -> bytes:
+    """The key that wraps sealing keys in a store that replicas share. It never leaves control."""
+    return hmac.digest(master, b"federation/sealing-root/1", "sha256")
+
+
 def token_key(master: bytes) -> bytes:
     """The key that the keys of access tokens are sealed with, 32 bytes. It never leaves control."""
     return hmac.digest(master, b"federation/token-keys/1", "sha256")

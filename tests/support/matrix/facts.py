@@ -81,7 +81,7 @@ STATE: Final = "c3RhdGUtb2YtdGhlLXJlYXNvbmluZy0wMDEyMzQ1Njc4OQ=="
 """What the vendors give as the state of their reasoning; base64, as some demand it."""
 CLIENT: Final = "matrix-client"
 """The header that tells a vendor's side whose program asks; it is not on the wire."""
-COUNTS: Final = ("input", "output", "cached", "reasoning")
+COUNTS: Final = ("input", "output", "cached", "written", "reasoning")
 
 
 def expected_asked(

@@ -69,6 +69,8 @@ class Counts:
     output: int = 17
     cached: int = 0
     reasoning: int = 0
+    written: int = 0
+    """To the prompt cache; part of the input, as `cached` is."""
 
 
 @dataclass(frozen=True)
@@ -319,7 +321,7 @@ SCENES: Final[dict[str, Scene]] = {
     ),
     "usage": Scene(
         "usage",
-        (Step(("Think hard.",), Answer("42.", counts=Counts(9000, 700, 8192, 640))),),
+        (Step(("Think hard.",), Answer("42.", counts=Counts(9000, 700, 8192, 640, 512))),),
     ),
     "limited": Scene(
         "error 429",

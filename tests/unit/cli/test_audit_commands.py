@@ -159,6 +159,7 @@ def test_calls_are_found_by_what_is_known_of_them(alone: Run, data: Path) -> Non
     assert found("--tenant", "other") == []
     assert "call_000044" in alone("audit", "query").stdout
     assert alone("audit", "query", "--since", "soon").exit_code == 2
+    assert alone("audit", "query", "--verdict", "failed").exit_code == 2
 
 
 def test_a_proof_is_named_by_a_call_or_by_checkpoints(alone: Run, key: str) -> None:

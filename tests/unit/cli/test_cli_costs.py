@@ -198,6 +198,9 @@ def test_an_invoice_that_agrees_is_a_success(run: Run, stub: Any, project: Path)
         ("date,provider,amount\n2026-01-01,p,one\n", "line 2"),
         ("date,provider,amount\nsoon,p,1\n", "line 2"),
         ("date,provider,amount\n2026-01-01,p,NaN\n", "line 2"),
+        ("date,provider,amount\n2026-01-01,p,1e30\n", "line 2"),
+        ("date,provider,amount\n2026-01-01,p,1e999999\n", "line 2"),
+        ("date,provider,amount\n2026-01-01,p,-Infinity\n", "line 2"),
         ("date,provider,amount,currency\n2026-01-01,p,1,EUR\n", "not in USD"),
     ],
 )

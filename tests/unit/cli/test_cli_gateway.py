@@ -195,6 +195,17 @@ def test_a_refused_key_says_what_to_do(run: Run, stub: Any) -> None:
     assert "key-of-the-test" not in result.output
 
 
+@pytest.mark.parametrize("key", ["fed_ab\ncd", "fed_\u043a\u043b\u044e\u0447"])
+def test_a_key_that_no_header_can_carry_is_wrong_usage_and_not_shown(
+    run: Run, stub: Any, key: str
+) -> None:
+    result = run("key", "list", "--api-key", key)
+    assert result.exit_code == 2
+    assert "FEDERATION_API_KEY" in result.stderr
+    assert key not in result.output
+    assert stub.asked == []
+
+
 def test_an_answer_that_is_no_json_is_still_an_error(run: Run, stub: Any) -> None:
     stub.on("GET", "/v1/keys", b"<html>", 502)
     result = run("key", "list")
@@ -456,14 +467,14 @@ def test_stats_are_shown_by_deployment(run: Run, stub: Any) -> None:
         "outcomes": {"ok": 2, "error": 1},
         "input_tokens": 10,
         "output_tokens": 20,
-        "cost_nano": 5,
-        "cost_usd": 0.000005,
+        "cost_nano": 56_500,
+        "cost_usd": 0.0000565,
         "unpriced_calls": 1,
     }
     row = totals | {"deployment": "acme/acme-large", "provider": "acme", "mean_ms": 12.0}
     stub.on("GET", "/v1/stats?window_s=3600", totals | {"deployments": [row]})
     result = run("status", "stats", "--window", "1h")
-    for part in ("2 ok, 1 error", "10 in, 20 out", "$0.000005", "1 calls of unknown price"):
+    for part in ("2 ok, 1 error", "10 in, 20 out", "$0.0000565", "1 calls of unknown price"):
         assert part in result.stdout
     assert "acme/acme-large" in result.stdout
     nothing = totals | {"outcomes": {}, "unpriced_calls": 0, "deployments": []}

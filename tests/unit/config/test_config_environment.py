@@ -444,6 +444,15 @@ def test_one_more_file_of_rows_may_be_named_and_is_read_last(
     assert more in found.files
 
 
+def test_a_file_of_rows_that_is_named_and_not_there_is_refused(
+    refused: Refused, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "more.yaml"
+    assert refused({"FEDERATION_PROVIDERS_FILE": str(nowhere)}) == [
+        f"environment variable FEDERATION_PROVIDERS_FILE: there is no file {nowhere}"
+    ]
+
+
 def test_a_local_server_that_nobody_named_is_not_asked(loading: Load, write: Write) -> None:
     assert not loading().providers["ollama"].enabled
     assert loading({"OLLAMA_HOST": "127.0.0.1"}).providers["ollama"].enabled
@@ -534,3 +543,18 @@ def test_a_name_that_two_models_of_a_row_have_is_refused(
     write("providers.yaml", f"- id: openai\n  models: {models}\n")
     (problem,) = refused()
     assert problem.endswith("providers.yaml:2: the model 'a' was already given in line 2")
+
+
+@pytest.mark.parametrize(
+    ("place", "host"),
+    [
+        ("eu-west-1", "bedrock-runtime.eu-west-1.amazonaws.com"),
+        ("anywhere", "models.acme.test"),
+    ],
+)
+def test_a_place_may_have_a_host_that_is_not_named_after_it(
+    loading: Load, write: Write, place: str, host: str
+) -> None:
+    write("providers.yaml", "- {id: bedrock, quirks: {place_hosts: {anywhere: models.acme.test}}}")
+    found = loading({"AWS_ACCESS_KEY_ID": "k", "AWS_REGION": place})
+    assert found.providers["bedrock"].base_url == f"https://{host}"

@@ -9,7 +9,7 @@ import pytest
 from vault_server import ROLE, ROLE_SECRET, TOKEN, FakeVault
 
 from federation.errors import ConfigError, Unavailable
-from federation.storage.sealing_roots import FileRoot, MovedRoot
+from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 from federation.storage.sealing_vault import KvRoot, TransitRoot, vault_root
 from federation.storage.secrets_vault import REST_S, VaultSecrets
 from federation.storage.vault import Vault
@@ -266,3 +266,33 @@ def test_a_root_that_moved_into_a_vault_still_opens_what_files_wrapped(
     assert newer == moved.version() == "transit:transit/federation@1"
     assert moved.unwrap(newer, again, b"bound") == KEY
     assert moved.rotate() == "transit:transit/federation@2"
+
+
+def test_replicas_open_with_the_master_key_what_another_one_wrapped(tmp_path: Path) -> None:
+    version, wrapped = MasterRoot(b"m" * 32).wrap(b"key", b"bound")
+    there = MovedRoot(MasterRoot(b"m" * 32), FileRoot(tmp_path / "there"))
+
+    assert there.version() == there.rotate() == version
+    assert there.unwrap(version, wrapped, b"bound") == b"key"
+    assert not (tmp_path / "there").exists(), "no file of its own"
+    with pytest.raises(Unavailable, match="master key") as refused:
+        MasterRoot(b"n" * 32).unwrap(version, wrapped, b"bound")
+    assert "6d6d6d" not in str(refused.value)
+    with pytest.raises(Unavailable, match="is not the one that wrapped"):
+        there.unwrap(version, wrapped, b"elsewhere")
+    assert b"m" * 32 not in wrapped
+
+
+def test_what_files_and_the_master_key_wrapped_opens_after_a_move_into_a_vault(
+    server: FakeVault, tmp_path: Path
+) -> None:
+    files, shared = FileRoot(tmp_path), MasterRoot(b"m" * 32)
+    server.make_key("transit/federation")
+    vault = vault_root("vault-transit", "transit/federation", server.environ)
+    moved = MovedRoot(vault, files, shared)
+
+    for root in (files, shared, moved):
+        version, wrapped = root.wrap(KEY, b"bound")
+        assert moved.unwrap(version, wrapped, b"bound") == KEY
+    with pytest.raises(Unavailable):
+        MovedRoot(vault, files).unwrap(*shared.wrap(KEY, b"bound"), b"bound")

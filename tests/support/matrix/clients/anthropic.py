@@ -106,6 +106,7 @@ class Conversation:
             "input": usage.input_tokens + (cached or 0) + (written or 0),
             "output": usage.output_tokens,
             "cached": cached or None,
+            "written": written or None,
             "reasoning": (details.thinking_tokens or None) if details else None,
         }
         return heard

@@ -111,12 +111,14 @@ class Conversation:
                 heard.calls.append((block["toolUse"]["name"], block["toolUse"]["input"]))
                 self._ids.append(block["toolUse"]["toolUseId"])
         cached = usage.get("cacheReadInputTokens", 0)
-        read = usage["inputTokens"] + cached + usage.get("cacheWriteInputTokens", 0)
+        written = usage.get("cacheWriteInputTokens", 0)
+        read = usage["inputTokens"] + cached + written
         assert usage["totalTokens"] == read + usage["outputTokens"]
         heard.counts = {
             "input": read,
             "output": usage["outputTokens"],
             "cached": cached or None,
+            "written": written or None,
             "reasoning": None,
         }
         return heard

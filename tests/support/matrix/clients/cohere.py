@@ -115,6 +115,7 @@ class Conversation:
             "input": int(billed.input_tokens),
             "output": int(billed.output_tokens),
             "cached": int(usage.cached_tokens or 0) or None,
+            "written": None,
             "reasoning": None,
         }
         return heard

@@ -88,6 +88,7 @@ class Conversation:
             "input": usage.prompt_token_count,
             "output": (usage.candidates_token_count or 0) + thoughts,
             "cached": usage.cached_content_token_count or None,
+            "written": None,
             "reasoning": thoughts or None,
         }
         if stream:

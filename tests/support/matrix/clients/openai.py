@@ -98,6 +98,7 @@ class Conversation:
                 "input": usage.prompt_tokens,
                 "output": usage.completion_tokens,
                 "cached": (cached.cached_tokens or None) if cached else None,
+                "written": (cached.cache_write_tokens or None) if cached else None,
                 "reasoning": (spent.reasoning_tokens or None) if spent else None,
             },
         )

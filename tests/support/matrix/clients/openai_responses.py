@@ -106,10 +106,12 @@ class Conversation:
         usage = found.usage
         assert usage is not None
         assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+        details = usage.input_tokens_details
         heard.counts = {
             "input": usage.input_tokens,
             "output": usage.output_tokens,
-            "cached": usage.input_tokens_details.cached_tokens or None,
+            "cached": details.cached_tokens or None,
+            "written": details.cache_write_tokens or None,
             "reasoning": usage.output_tokens_details.reasoning_tokens or None,
         }
         return heard

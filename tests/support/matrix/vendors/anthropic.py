@@ -132,10 +132,13 @@ def _usage(answer: Answer) -> Body:
     counts = answer.counts
     details = {"thinking_tokens": counts.reasoning} if counts.reasoning else None
     return {
-        "input_tokens": counts.input - counts.cached,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": counts.input - counts.cached - counts.written,
+        "cache_creation_input_tokens": counts.written,
         "cache_read_input_tokens": counts.cached,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": counts.written,
+            "ephemeral_1h_input_tokens": 0,
+        },
         "output_tokens": counts.output,
         "output_tokens_details": details,
         "service_tier": "standard",

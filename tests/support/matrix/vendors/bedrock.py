@@ -141,11 +141,11 @@ def _block(asked: Asked, role: str, block: Body, numbers: dict[str, int]) -> Non
 def _usage(answer: Answer) -> Body:
     counts = answer.counts
     return {
-        "inputTokens": counts.input - counts.cached,
+        "inputTokens": counts.input - counts.cached - counts.written,
         "outputTokens": counts.output,
         "totalTokens": counts.input + counts.output,
         "cacheReadInputTokens": counts.cached,
-        "cacheWriteInputTokens": 0,
+        "cacheWriteInputTokens": counts.written,
     }
 
 

@@ -156,7 +156,10 @@ def _response(answer: Answer, status: str, output: list[Body]) -> Body:
     counts, reason = answer.counts, _INCOMPLETE.get(answer.finish)
     usage = {
         "input_tokens": counts.input,
-        "input_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": 0},
+        "input_tokens_details": {
+            "cached_tokens": counts.cached,
+            "cache_write_tokens": counts.written,
+        },
         "output_tokens": counts.output,
         "output_tokens_details": {"reasoning_tokens": counts.reasoning},
         "total_tokens": counts.input + counts.output,
