@@ -37,6 +37,8 @@ from federation.storage.engine import (
 )
 from federation.storage.entries import CallFilter, Position
 from federation.storage.replicas import Replica, SqlReplicas
+from federation.storage.sealing_brought import FILE as BROUGHT
+from federation.storage.sealing_brought import Brought
 from federation.storage.sealing_entries import TENANT, KeyEntry
 from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
 from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
@@ -306,14 +308,50 @@ def test_what_was_sealed_before_a_move_opens_after_it_at_every_replica(tmp_path:
     keys = SqlSealingKeys(lambda: shared)
     here = MovedRoot(MasterRoot(b"m" * 32), files)
     there = MovedRoot(MasterRoot(b"m" * 32), FileRoot(tmp_path / "elsewhere"))
-    assert bring_under(keys, there) == 0, "the file is not there: nothing is lost by trying"
+    before, nothing = Brought(place.data / "keys" / BROUGHT), Brought(tmp_path / "elsewhere.json")
+    assert bring_under(keys, there, nothing) == 0, "the file is not there: nothing is lost"
     with pytest.raises(Unavailable):
         there.unwrap(parent, wrapped, bound(entry))
-    assert bring_under(keys, here) == 1
-    assert bring_under(keys, here) == 0
+    assert bring_under(keys, here, before) == 1
+    assert bring_under(keys, here, before) == 0
     (found,) = SqlSealingKeys(lambda: shared).living(TENANT)
     assert there.unwrap(found.parent, found.wrapped, bound(found)) == b"key"
     shared.dispose()
+
+
+def test_a_start_with_a_wrong_master_key_takes_no_sealing_key_with_it(tmp_path: Path) -> None:
+    engine = open_keys(tmp_path / STORE)
+    keys, files = SqlSealingKeys(lambda: engine), FileRoot(tmp_path / "root")
+    entry = KeyEntry("k1", TENANT, "acme", "", "", "", b"", 1)
+    parent, wrapped = files.wrap(b"key", bound(entry))
+    keys.add(replace(entry, parent=parent, wrapped=wrapped))
+    before = Brought(tmp_path / BROUGHT)
+    wrong, right = (MovedRoot(MasterRoot(each * 32), files) for each in (b"w", b"r"))
+
+    assert bring_under(keys, wrong, before) == 1
+    assert (tmp_path / BROUGHT).stat().st_mode & 0o777 == 0o600
+    assert bring_under(keys, right, before) == 1, "what the files had wrapped is still there"
+    (found,) = keys.living(TENANT)
+    assert right.unwrap(found.parent, found.wrapped, bound(found)) == b"key"
+    assert bring_under(keys, right, before) == 0
+
+    named = MovedRoot(files, MasterRoot(b"r" * 32))
+    assert named.unwrap(found.parent, found.wrapped, bound(found)) == b"key", "files came back"
+    assert named.wrap(b"key", bound(found))[0] == parent
+
+    keys.destroy(["k1"], 5, "test")
+    assert bring_under(keys, right, before) == 0
+    assert before.read() == {}, "nothing is kept of a key that is destroyed"
+    engine.dispose()
+
+
+def test_what_is_kept_of_wraps_says_when_it_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / BROUGHT
+    path.write_bytes(b"{")
+    with pytest.raises(Unavailable, match=BROUGHT):
+        Brought(path).read()
+    with pytest.raises(Unavailable):
+        Brought(path / "below").write({})
 
 
 def sealing_keys(place: Place) -> Engine:

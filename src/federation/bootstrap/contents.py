@@ -35,6 +35,8 @@ from federation.storage.names import SqlNames
 from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing import Sealer
+from federation.storage.sealing_brought import FILE as BROUGHT
+from federation.storage.sealing_brought import Brought
 from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
 from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 
@@ -61,9 +63,10 @@ def keep_contents(
     loaded = configuration.reading.loaded
     wished = loaded.sealing
     directory = data / "keys" if wished.directory is None else Path(wished.directory)
-    shared = MasterRoot(master) if stores.shared and wished.directory is None else None
+    shared = MasterRoot(master) if stores.shared else None
     root = root_of(wished, directory, loaded.environ, shared)
-    keys = SqlSealingKeys(lambda: _opened(directory, stores, None if shared is None else root))
+    brings = root if wished.directory is None else None
+    keys = SqlSealingKeys(lambda: _opened(directory, stores, brings))
     places = [directory, data]
     if wished.tombstones is not None:
         places.append(Path(wished.tombstones))
@@ -96,11 +99,14 @@ def root_of(
     wished: SealingSettings, directory: Path, environ: Mapping[str, str], shared: MasterRoot | None
 ) -> Root:
     """The root key that is configured; where it is in files of one replica alone, the `shared`
-    one. Raises `ConfigError`."""
+    one, which opens what it wrapped whatever takes its place. Raises `ConfigError`."""
     kind, _, place = wished.root.partition(":")
     files = FileRoot(directory / "root")
     if kind == "file":
-        return files if shared is None else MovedRoot(shared, files)
+        if shared is None:
+            return files
+        named = wished.directory is not None
+        return MovedRoot(files, shared) if named else MovedRoot(shared, files)
     # A quarter of a second of imports, and a package that is installed only where it is wanted.
     from federation.storage.sealing_vault import vault_root  # noqa: PLC0415 - see above
 
@@ -130,5 +136,6 @@ def _opened(directory: Path, stores: Stores, root: Root | None) -> Engine:
         return open_keys(directory / STORE)
     prepare_keys(stores.durable)
     if root is not None:
-        bring_under(SqlSealingKeys(lambda: stores.durable), root)
+        before = Brought(directory / BROUGHT)
+        bring_under(SqlSealingKeys(lambda: stores.durable), root, before)
     return stores.durable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from federation.bootstrap.anchoring import open_anchors
 from federation.catalogue import reader as catalogue
 from federation.cli import output
 from federation.cli.failures import CommandFailed, Exit
@@ -74,6 +75,7 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
     directory = named_directory(config)
     loaded = load(directory, os.environ, catalogue.load(), paths.env_file(directory))
     check_policies(loaded.policies)
+    open_anchors(loaded.evidence.anchors, paths.data_dir(None, os.environ), os.environ)
     resolved = resolve_all(loaded)
     warnings = [str(each) for each in (*loaded.warnings, *resolved.warnings)]
     usable = sorted(

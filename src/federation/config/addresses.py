@@ -7,7 +7,7 @@ from the catalogue's own address, so that a variable made for another program fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from federation.config.quantities import base_url as checked
@@ -57,13 +57,19 @@ def placeholders(address: str) -> list[str]:
     return [name for name in _PLACEHOLDER.findall(address) if name not in _OF_THE_CALL]
 
 
-def at_place(address: str, values: Iterable[str], hosts: Mapping[str, str]) -> str:
-    """`address` on the host that `hosts` has for one of the values, if it has one."""
-    host = next((hosts[value] for value in values if value in hosts), None)
-    if host is None:
-        return address
+def at_place(address: str, values: Mapping[str, str], hosts: Mapping[str, str]) -> str:
+    """`address` on the host that `hosts` has for the place that names its own, if it has one.
+
+    Only a host of the same domain takes the place of one: what an operator has put in front of a
+    provider stays, wherever it leads.
+    """
     scheme, _, rest = address.partition("://")
-    return f"{scheme}://{host}/{rest.partition('/')[2]}"
+    host, _, path = rest.partition("/")
+    for name in placeholders(host):
+        found = hosts.get(_plain(values.get(name, "")), "")
+        if found.split(".")[-2:] == host.split(".")[-2:]:
+            return f"{scheme}://{found}/{path}"
+    return address
 
 
 def fill(address: str, values: Mapping[str, str]) -> str:
@@ -72,10 +78,14 @@ def fill(address: str, values: Mapping[str, str]) -> str:
     Raises `ValueError` with the rest of a sentence where the result is no address.
     """
     for name, value in values.items():
-        given = value.strip().rstrip("/")
+        given = _plain(value)
         if not address.startswith(f"{{{name}}}"):
             given = given.partition("://")[2] or given
             if not re.fullmatch(r"[\w.-]+", given):
                 raise ValueError("should be a plain name, without slashes or blanks")
         address = address.replace(f"{{{name}}}", given)
     return address if placeholders(address) else checked(address)
+
+
+def _plain(value: str) -> str:
+    return value.strip().rstrip("/")

@@ -157,7 +157,7 @@ class Merge:
         hosts = row.quirks.get("place_hosts")
         try:
             address = addresses.at_place(
-                row.base_url, values.values(), hosts if isinstance(hosts, dict) else {}
+                row.base_url, values, hosts if isinstance(hosts, dict) else {}
             )
             address = addresses.fill(address, values)
         except ValueError as error:

@@ -99,7 +99,9 @@ _CLASSES: Final = (re.compile(rb"[a-z]"), re.compile(rb"[A-Z]"), re.compile(rb"[
 _SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
 _OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_]+_[A-Z2-7]{10}[.!?]?")
 """What a guard put there."""
-_LOOSE_BITS: Final = 3.0
+_LOOSE_BITS: Final = 3.0 - 1e-9
+_STRICT_BITS: Final = 2.5 - 1e-9
+"""Eight signs that are equally frequent have three bits, however the sum is rounded."""
 _N_LOG_N: Final = (0.0, *(count * math.log2(count) for count in range(1, 257)))
 """For as many as a secret has signs."""
 _WORD: Final = re.compile(rb"[A-Za-z]+(?:[_./:-][A-Za-z]+)*[.:!?]*")
@@ -152,7 +154,7 @@ def is_secret(value: bytes) -> bool:
         return False
     kinds = sum(1 for kind in _CLASSES if kind.search(value)) + (_SIGNS.search(value) is not None)
     bits = _bits(value) if kinds >= 2 else 0.0
-    return kinds >= 2 and (bits >= _LOOSE_BITS or (kinds >= 3 and bits >= 2.5))
+    return kinds >= 2 and (bits >= _LOOSE_BITS or (kinds >= 3 and bits >= _STRICT_BITS))
 
 
 def _bits(value: bytes) -> float:

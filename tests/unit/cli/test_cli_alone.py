@@ -257,6 +257,16 @@ def test_a_condition_that_cannot_be_used_is_a_bad_configuration(alone: Run, acme
     assert "odd.yaml:1" in checked.output
 
 
+@pytest.mark.parametrize("anchor", ["s3:x", "file:", "file:data/inside", "syslog:tcp://h"])
+def test_an_anchor_that_cannot_be_used_is_a_bad_configuration(
+    alone: Run, acme: Path, anchor: str
+) -> None:
+    (acme / "config" / "federation.yaml").write_text(f"evidence: {{anchors: ['{anchor}']}}")
+    checked = alone("config", "check")
+    assert checked.exit_code == 78
+    assert "evidence.anchors" in checked.output
+
+
 def test_a_bad_configuration_is_explained_by_every_command(alone: Run, acme: Path) -> None:
     (acme / "config" / "federation.yaml").write_text("server: {workers: x}")
     for arguments in (["provider", "list"], ["status", "health"], ["serve"], ["key", "list"]):

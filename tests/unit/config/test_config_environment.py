@@ -549,12 +549,32 @@ def test_a_name_that_two_models_of_a_row_have_is_refused(
     ("place", "host"),
     [
         ("eu-west-1", "bedrock-runtime.eu-west-1.amazonaws.com"),
-        ("anywhere", "models.acme.test"),
+        ("anywhere", "models.amazonaws.com"),
+        (" anywhere/", "models.amazonaws.com"),
+        ("elsewhere", "bedrock-runtime.elsewhere.amazonaws.com"),
     ],
 )
 def test_a_place_may_have_a_host_that_is_not_named_after_it(
     loading: Load, write: Write, place: str, host: str
 ) -> None:
-    write("providers.yaml", "- {id: bedrock, quirks: {place_hosts: {anywhere: models.acme.test}}}")
+    hosts = "{anywhere: models.amazonaws.com, elsewhere: models.acme.test}"
+    write("providers.yaml", f"- {{id: bedrock, quirks: {{place_hosts: {hosts}}}}}")
     found = loading({"AWS_ACCESS_KEY_ID": "k", "AWS_REGION": place})
     assert found.providers["bedrock"].base_url == f"https://{host}"
+
+
+@pytest.mark.parametrize(
+    ("row", "address"),
+    [
+        ("id: bedrock, base_url: 'https://in.acme.test:8443/{region}'", "https://in.acme.test:8443/x"),
+        ("id: bedrock, base_url: 'https://{region}.acme.test/v1'", "https://x.acme.test/v1"),
+        ("id: bedrock, base_url: 'http://127.0.0.1:9/{region}'", "http://127.0.0.1:9/x"),
+        ("id: mine, extends: bedrock, base_url: 'http://127.0.0.1:9/{region}'", "http://127.0.0.1:9/x"),
+    ],
+)  # fmt: skip
+def test_an_address_that_the_operator_gave_stays_whatever_host_a_place_has(
+    loading: Load, write: Write, row: str, address: str
+) -> None:
+    write("providers.yaml", f"- {{{row}, quirks: {{place_hosts: {{x: models.amazonaws.com}}}}}}")
+    found = loading({"AWS_ACCESS_KEY_ID": "k", "AWS_REGION": "x"})
+    assert found.providers["mine" if "mine" in row else "bedrock"].base_url == address

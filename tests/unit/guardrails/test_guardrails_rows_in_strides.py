@@ -131,9 +131,15 @@ def test_what_is_not_decoded_begins_with_no_ascii(run: str) -> None:
     assert not base64.b64decode(kept + b"=" * (-len(kept) % 4))[:8].isascii()
 
 
+@settings(deadline=None)
 @given(some.binary(min_size=8, max_size=256))
 def test_the_bits_of_a_sign_are_those_of_shannon(value: bytes) -> None:
     shares = [count / len(value) for count in Counter(value).values()]
     assert math.isclose(
         context_rules._bits(value), -sum(each * math.log2(each) for each in shares), abs_tol=1e-9
     )
+
+
+@pytest.mark.parametrize("times", range(1, 17))
+def test_a_secret_of_eight_signs_is_one_however_often_they_come(times: int) -> None:
+    assert context_rules.is_secret(b"a1b2c3d4" * times)
