@@ -47,6 +47,8 @@ async def bills(talk: Talk) -> None:
     asked, chance = talk.seen.json, random.Random()
     output = chance.randint(3_000, 9_000)
     usage = {"prompt_tokens": 10, "completion_tokens": output, "total_tokens": 10 + output}
+    if asked.get("user") == "free":
+        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     await asyncio.sleep(chance.random() * 0.05)
     if asked.get("user") == "fails":
         await talk.answer(b'{"error": {"message": "no"}}', 500)
@@ -94,6 +96,11 @@ class Storm:
             except httpx.TransportError:
                 self.seen["cut"] += 1
 
+    async def refused(self, n: int) -> bool:
+        """Whether a call is refused for want of money."""
+        async with self.services[n % len(self.services)].client() as client:
+            return (await client.post(CHAT, json=ASK | {"user": "free"})).status_code == 402
+
     async def kills(self, chance: random.Random, times: int) -> None:
         for _ in range(times):
             await asyncio.sleep(0.3 + chance.random())
@@ -120,6 +127,14 @@ async def storm(kind: str, root: Path, url: str) -> AsyncIterator[Storm]:
         yield made
 
 
+async def budget_of(client: httpx.AsyncClient, limit: str) -> str:
+    """The id of a new budget of the tenant."""
+    body = {"scope": "tenant", "limit_usd": limit, "period": "total"}
+    reply = await client.post(BUDGETS, json=body)
+    assert reply.status_code == 201, reply.text
+    return str(reply.json()["id"])
+
+
 async def stands(client: httpx.AsyncClient, budget: str) -> tuple[int, int, int]:
     """What is spent, reserved and left, in nano-dollars."""
     reply = await client.get(f"{BUDGETS}/{budget}")
@@ -141,11 +156,15 @@ async def test_a_storm_spends_five_dollars_at_most_and_leaves_nothing_reserved(
         storm(kind, tmp_path, upstream.url) as made,
         made.services[0].client() as client,
     ):
-        body = {"scope": "tenant", "limit_usd": "5", "period": "total"}
-        reply = await client.post(BUDGETS, json=body)
-        assert reply.status_code == 201, reply.text
-        budget = reply.json()["id"]
-        await asyncio.sleep(0.5)  # it reaches the workers by their links
+        budget, nothing = [await budget_of(client, limit) for limit in ("5", "0.000001")]
+
+        async def known() -> bool:
+            told = await asyncio.gather(*(made.refused(n) for n in range(24)))
+            return all(told)
+
+        # Whoever refuses for the later one has heard of the other, too. No call costs anything here.
+        await until(known, 30.0)
+        assert (await client.delete(f"{BUDGETS}/{nothing}")).status_code in (200, 204)
 
         async def some(first: int) -> None:
             for n in range(first, CALLS, AT_ONCE):

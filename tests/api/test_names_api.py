@@ -12,6 +12,7 @@ from control_plane import ADMIN
 from tenancy_rig import Rig, started
 
 from federation.domain.access import Role
+from federation.errors import Unavailable
 from federation.schema.link import NamesSeen
 from federation.schema.records import CallEnded
 from federation.storage.journal import JournalWriter
@@ -139,6 +140,26 @@ async def test_costs_by_tag_are_asked_and_told_by_the_names_in_tags(named: Named
         "who=desk 7, nobody: night",
         f"who={ANNA}",
     }
+
+
+async def test_a_tag_that_names_nobody_is_asked_for_whatever_becomes_of_names(
+    named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await named.call(ANNA, about="night")
+    plain, person = (
+        f"/v1/analytics/costs?{urlencode({'tag': f'who={x}'})}" for x in ("night", ANNA)
+    )
+
+    def shut(*_: object) -> str:
+        raise Unavailable("The root key is away.", code="sealing_key_missing")
+
+    with monkeypatch.context() as away:
+        away.setattr(named.custody, "name", shut)
+        assert (await named.ask("GET", plain))["total"]["calls"] == 1
+    monkeypatch.setattr("federation.control.names.MOST_TENANTS", 0)
+    assert (await named.ask("GET", plain))["total"]["calls"] == 1
+    refused = await named.rig.ask("GET", person, secret=ADMIN)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tenant")
 
 
 async def test_one_is_told_for_the_other(named: Named) -> None:

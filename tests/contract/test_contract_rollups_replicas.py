@@ -165,7 +165,7 @@ def test_a_replica_is_waited_for_as_long_as_it_makes_steps(monkeypatch: pytest.M
     monkeypatch.setattr(rollups_rebuild, "_LOOK_S", 0.05)
     address, engine = filled()
     here = SqlAnalytics(engine)
-    with replica(address, 1) as process:
+    with replica(address, 5) as process:
         began = time.monotonic()
         assert here.rebuild() == 0
         assert time.monotonic() - began < 60
