@@ -162,7 +162,7 @@ async def test_a_storm_spends_five_dollars_at_most_and_leaves_nothing_reserved(
             told = await asyncio.gather(*(made.refused(n) for n in range(24)))
             return all(told)
 
-        # Whoever refuses for the later one has heard of the other, too. No call costs anything here.
+        # Whoever refuses for the later one has heard of the other. No call costs anything here.
         await until(known, 30.0)
         assert (await client.delete(f"{BUDGETS}/{nothing}")).status_code in (200, 204)
 
