@@ -31,7 +31,7 @@ def waiting(until: asyncio.Event, then: Behave) -> Behave:
 
 async def becomes(rigged: Rig, name: str, *statuses: str) -> Body:
     """The response once it has one of these statuses."""
-    for _ in range(500):
+    for _ in range(3000):
         found: Body = (await rigged.get(name)).json()
         if found["status"] in statuses:
             return found
