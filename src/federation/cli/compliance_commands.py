@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ConfigDir, DataDir
+from federation.cli.options import ConfigDir, DataDir, OutputFile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,9 +43,7 @@ def report(
         str | None, typer.Option("--to", metavar="TIME", help="Not included; left out: now.")
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.MARKDOWN,
-    to: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: printed.")
-    ] = None,
+    to: OutputFile = None,
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="ID", help="Left out: all.")
     ] = None,

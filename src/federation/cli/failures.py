@@ -48,6 +48,15 @@ class CommandFailed(Exception):
         self.details = details or {}
 
 
+def why(error: Exception) -> str:
+    """Why a file could not be used, in words for a sentence that names the file already."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    return str(error)
+
+
 def from_error(error: FederationError) -> CommandFailed:
     """The same failure, for a terminal."""
     if isinstance(error, ConfigError):

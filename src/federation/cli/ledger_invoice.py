@@ -16,7 +16,7 @@ from typing import Any
 
 from federation.cli import output
 from federation.cli.cost_work import PAGE, PATH, pages
-from federation.cli.failures import CommandFailed, Exit
+from federation.cli.failures import CommandFailed, Exit, why
 from federation.cli.place import Place
 from federation.domain.money import nano_to_usd, usd_to_nano
 from federation.pricing.reconcile import Drift, Finding, Post, Tolerance, reconcile, summed
@@ -80,7 +80,7 @@ def _posts(wish: Wish) -> Iterator[tuple[Post, int]]:
             for row in rows:
                 yield _post(wish, row, names, renamed, rows.line_num)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _wrong(wish.invoice, f"cannot be read: {error}") from error
+        raise _wrong(wish.invoice, f"cannot be read: {why(error)}") from error
 
 
 def _found(wish: Wish, heads: list[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.cli.client import Answered, Gateway
-from federation.cli.failures import CommandFailed
+from federation.cli.failures import CommandFailed, why
 
 _EARLY_S: Final = 30.0
 """A token that is over so soon is refreshed first."""
@@ -94,7 +94,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         return {}
     except (OSError, ValueError) as error:
         raise CommandFailed(
-            f"{path} cannot be read: {error}", hint="Delete it, then sign in again."
+            f"{path} cannot be read: {why(error)}", hint="Delete it, then sign in again."
         ) from None
     names = set(Kept.__dataclass_fields__)
     good = isinstance(held, dict)

@@ -65,6 +65,16 @@ WhoseTenant = Annotated[
         "--tenant", metavar="ID", help="Needed where several tenants that you see have this id."
     ),
 ]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Left out or '-': printed.",
+        callback=lambda path: None if path == Path("-") else path,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

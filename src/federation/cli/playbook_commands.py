@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, Json
+from federation.cli.options import ApiKey, Json, OutputFile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,9 +89,7 @@ def export(
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="dot, svg or routes.")
     ] = "dot",
-    to: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: printed.")
-    ] = None,
+    to: OutputFile = None,
     as_json: Json = False,
 ) -> None:
     """Draw a playbook, or print the routes that its scenarios need in federation.yaml."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from federation.cli import output
 from federation.cli.client import part
-from federation.cli.failures import CommandFailed
+from federation.cli.failures import CommandFailed, why
 from federation.cli.place import Place
 
 _PROPOSALS = "/v1/policies/proposals"
@@ -20,7 +20,7 @@ def propose(place: Place, file: Path, reason: str, *, as_json: bool) -> None:
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file} cannot be read: {error}.") from error
+        raise CommandFailed(f"{file} cannot be read: {why(error)}.") from error
     _proposed(place, {"policy": text, "reason": reason}, as_json=as_json)
 
 

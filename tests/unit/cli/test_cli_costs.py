@@ -213,6 +213,24 @@ def test_what_is_no_invoice_says_what_is_wrong(
     assert word in done.output
 
 
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (None, "i.csv cannot be read: No such file or directory"),
+        (b"a\xff", "it is not text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_invoice_is_named_in_plain_words(
+    run: Run, stub: Any, project: Path, content: bytes | None, word: str
+) -> None:
+    if content is not None:
+        Path("i.csv").write_bytes(content)
+    done = run("ledger", "reconcile", "i.csv")
+    assert done.exit_code == 1
+    assert word in done.output
+    assert "Errno" not in done.output
+
+
 def test_lines_are_exported_whole_and_safe_for_spreadsheets(
     run: Run, stub: Any, project: Path
 ) -> None:

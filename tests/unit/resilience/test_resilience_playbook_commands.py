@@ -104,6 +104,7 @@ def test_mutate_ends_with_1_under_the_goal_and_lists_survivors(project: Path) ->
 
 def test_export_prints_or_writes_each_format(project: Path) -> None:
     assert playbook("export").stdout.startswith("digraph playbook {")
+    assert playbook("export", "-o", "-").stdout == playbook("export").stdout
     assert said("export", "--format", "svg", "-o", "life.svg") == {
         "format": "svg",
         "file": "life.svg",
