@@ -198,7 +198,7 @@ def request_bytes(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:
+async def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + within_s
     while not holds():
