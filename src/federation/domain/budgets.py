@@ -17,6 +17,8 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from federation.errors import InvalidRequest
 
 Owned = tuple[str, str]
@@ -123,8 +125,7 @@ class Lease:
         return self.granted_nano + self.overrun_nano - self.returned_nano - self.spent_nano
 
 
-@dataclass(frozen=True, slots=True)
-class Spender:
+class Spender(msgspec.Struct, frozen=True):
     """On whose account a call is; an empty name is nobody's."""
 
     tenant: str

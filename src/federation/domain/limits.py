@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 from federation.domain.budgets import EACH, Period, span
 from federation.domain.tenancy import TIERS, Tier
 from federation.errors import InvalidRequest
@@ -112,8 +114,7 @@ class Meter:
         return self.burst if self.method is Method.TOKEN_BUCKET else self.amount
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """On whose account a call is counted; an empty name is nobody's."""
 
     tenant: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec import structs
 
 from federation.dialects.carriage import carries
@@ -16,8 +15,7 @@ from federation.schema.http import WireRequest
 _STATE = "thinking_state"
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """A request for one deployment, still to be signed where the line says so."""
 
     request: WireRequest

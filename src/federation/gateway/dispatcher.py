@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
+
+from msgspec import structs
 
 from federation.dialects.faces import Upstream
 from federation.dialects.untold import Untold
@@ -120,7 +121,7 @@ class Dispatcher:
             asking = await fund_chat(self._world, situation, call, line, attempt, asking)
         if line.signing is not None:
             signed = await self._world.tokens.sign(line.signing, asking.request)
-            return replace(asking, request=signed)
+            return structs.replace(asking, request=signed)
         return asking
 
     async def _whole(

@@ -208,7 +208,7 @@ def _bound(facts: CallFacts, deployment: Deployment, pots: Sequence[Pot]) -> int
 def _fitting(facts: CallFacts, deployment: Deployment, left_nano: int) -> int | None:
     """The longest limit of output that what is left pays for."""
     model: Model = deployment.model
-    roomier = replace(facts, input_bytes=facts.input_bytes + _SLACK)
+    roomier = structs.replace(facts, input_bytes=facts.input_bytes + _SLACK)
     limit = longest_output(roomier, model, left_nano, least=LEAST, region=region_of(deployment))
     known = facts.max_output
     return None if limit is None or (known is not None and limit >= known) else limit
@@ -225,10 +225,10 @@ def lowered(call: Call, line: Line, asking: Asking, limit: int) -> Asking:
     fields, spans = call.face.limits, call.glance.spans
     if asking.translated or not fields or "reasoning" in call.glance.needs:
         # Reasoning has a share of the limit, which only an encoder knows how to keep.
-        return replace(ask(call, line, limit), lowered=limit)
+        return structs.replace(ask(call, line, limit), lowered=limit)
     named = [name for name in fields if name in spans] or [fields[0]]
     value = b"%d" % limit
     body = splice(call.request.body, spans, call.glance.end, Edits(dict.fromkeys(named, value)))
     request = structs.replace(call.request, body=body)
     again = structs.replace(call, request=request, glance=call.face.glance(request))
-    return replace(ask(again, line), lowered=limit)
+    return structs.replace(ask(again, line), lowered=limit)

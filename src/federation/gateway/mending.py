@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -307,7 +307,7 @@ class Mending:
         if line.signing is None:
             return asking
         signed = await self._world.tokens.sign(line.signing, asking.request)
-        return replace(asking, request=signed)
+        return structs.replace(asking, request=signed)
 
 
 def _says_why(failure: UpstreamError, way: _Way) -> bool:

@@ -13,6 +13,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from federation.domain.budgets import Pot, pot_budget, told
 from federation.domain.money import nano_to_usd
 from federation.errors import BudgetExceeded, FederationError, Unavailable
@@ -37,8 +39,7 @@ ANSWER_S = 2.0
 """How long an answer may take beyond the time that control was given to find the money."""
 
 
-@dataclass(slots=True)
-class _Reservation:
+class _Reservation(msgspec.Struct, frozen=True):
     held: tuple[HeldLease, ...]
     amount: int
 
@@ -56,8 +57,7 @@ class _Asking:
     waiter: asyncio.Future[None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """What a settlement did. `totals` are the worker's spent totals, for the call's record."""
 
     charged_nano: int

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from federation.domain.policies import AnyRule, Policy, kind_of
 from federation.governance.explain import duties
@@ -66,7 +67,7 @@ def effects(before: Rulebook, after: Rulebook, facts: CallFacts) -> list[Effect]
     """
     found: list[Effect] = []
     for tenant, team, key, route in _callers(before, after):
-        asked = replace(facts, tenant=tenant, team=team, key=key, route=route)
+        asked = structs.replace(facts, tenant=tenant, team=team, key=key, route=route)
         old, new = before.rule(asked), after.rule(asked)
         effect = Effect(
             tenant,

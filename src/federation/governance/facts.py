@@ -6,12 +6,11 @@ nobody has classified may hold any class of data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 
-@dataclass(slots=True)
-class CallFacts:
-    """One call. Built for each, so it is not frozen: that would cost more than a ruling."""
+class CallFacts(msgspec.Struct):
+    """One call. What only conditions read is filled in where there are some."""
 
     tenant: str
     operation: str
@@ -30,7 +29,7 @@ class CallFacts:
     """Names of approvals in force for it."""
     user: str = ""
     session: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = {}
     needs: tuple[str, ...] = ()
     stream: bool = False
     messages: int = 0

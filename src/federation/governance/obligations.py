@@ -7,7 +7,6 @@ its result satisfies both sides.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import reduce
 
 import msgspec
@@ -38,9 +37,9 @@ from federation.domain.regions import all_meet
 _RANK = {action: rank for rank, action in enumerate(STRICTEST_FIRST)}
 
 
-@dataclass(frozen=True, slots=True)
-class Obligations:
-    """Duties of whoever carries the call, its answer and its records."""
+class Obligations(msgspec.Struct, frozen=True, cache_hash=True):
+    """Duties of whoever carries the call, its answer and its records. Every call is looked up
+    by them, so their hash is kept."""
 
     logged: bool = False
     """A record must be safe, or the call is refused."""
@@ -138,7 +137,7 @@ def _both(one: Obligations, other: Obligations) -> Obligations:
         for kind in sorted(kinds)
         if (action := _stricter(one.pii_action(kind), other.pii_action(kind))) is not None
     ]
-    return replace(
+    return msgspec.structs.replace(
         one,
         logged=one.logged or other.logged,
         pii=_stricter(one.pii, other.pii),

@@ -11,8 +11,10 @@ price, no context, searches without a number) is None, and a hard budget refuses
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from federation.domain.catalogue import Model, Price, Rates
 from federation.domain.money import PER_MILLION
@@ -27,8 +29,7 @@ TOOL_TOKENS: Final = 64
 _REQUEST: Final = "request"
 
 
-@dataclass(frozen=True, slots=True)
-class CallFacts:
+class CallFacts(msgspec.Struct, frozen=True):
     """What is known of a call before it is made. Too high is safe, too low is not."""
 
     input_bytes: int = 0
@@ -50,7 +51,7 @@ class CallFacts:
     """A provider may put the prompt into its cache, at a rate of its own."""
     any_class: bool = False
     """It may be billed in another class of service than the usual one."""
-    units: Mapping[str, int | None] = field(default_factory=dict)
+    units: Mapping[str, int | None] = {}
     """The most of what is billed by the piece; None is no limit."""
 
 

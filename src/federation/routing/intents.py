@@ -8,12 +8,12 @@ must say when it has no evidence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+
+class Intent(msgspec.Struct, frozen=True):
     """What a classifier thinks of a prompt."""
 
     name: str

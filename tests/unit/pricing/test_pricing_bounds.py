@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from federation.domain.catalogue import ContextTier, Model, Price, Rates, Window
 from federation.pricing.bounds import (
@@ -98,14 +99,14 @@ def test_the_longest_output_fits_and_one_more_token_would_not(
 ) -> None:
     model = replace(MODEL, price=price)
     found = longest_output(FACTS, model, most, least=least)
-    cost = {n: worst(replace(FACTS, max_output=n), model) for n in (least, found or 0)}
+    cost = {n: worst(structs.replace(FACTS, max_output=n), model) for n in (least, found or 0)}
     if found is None:
         assert (cost[least] or 0) > most
         return
     assert least <= found <= 100
     assert (cost[found] or 0) <= most
     if found < 100:
-        assert (worst(replace(FACTS, max_output=found + 1), model) or 0) > most
+        assert (worst(structs.replace(FACTS, max_output=found + 1), model) or 0) > most
 
 
 def test_a_call_is_bounded_by_its_bytes_and_its_own_limit() -> None:
@@ -113,25 +114,28 @@ def test_a_call_is_bounded_by_its_bytes_and_its_own_limit() -> None:
 
 
 def test_tools_and_answers_are_allowed_for() -> None:
-    assert input_bound(replace(FACTS, tools=2), MODEL) == 1064 + 1024 + 128
-    assert output_bound(replace(FACTS, answers=3), MODEL) == 300
+    assert input_bound(structs.replace(FACTS, tools=2), MODEL) == 1064 + 1024 + 128
+    assert output_bound(structs.replace(FACTS, answers=3), MODEL) == 300
 
 
 def test_a_call_without_a_limit_is_bounded_by_the_model_s() -> None:
-    assert output_bound(replace(FACTS, max_output=None), MODEL) == 8_000
-    assert output_bound(replace(FACTS, max_output=10**9), MODEL) == 8_000
-    assert output_bound(replace(FACTS, max_output=None), replace(MODEL, max_output=None)) == 200_000
+    assert output_bound(structs.replace(FACTS, max_output=None), MODEL) == 8_000
+    assert output_bound(structs.replace(FACTS, max_output=10**9), MODEL) == 8_000
+    assert (
+        output_bound(structs.replace(FACTS, max_output=None), replace(MODEL, max_output=None))
+        == 200_000
+    )
 
 
 def test_nobody_bills_more_input_than_the_context_takes() -> None:
-    assert input_bound(replace(FACTS, input_bytes=10**7), MODEL) == 200_000
+    assert input_bound(structs.replace(FACTS, input_bytes=10**7), MODEL) == 200_000
     assert input_bound(FACTS, replace(MODEL, max_input=50)) == 50
 
 
 def test_pictures_are_bounded_by_their_tokens_or_the_context() -> None:
-    assert input_bound(replace(FACTS, media=1), MODEL) == 200_000
-    assert input_bound(replace(FACTS, media=1, input_tokens=1500), MODEL) == 2564
-    assert input_bound(replace(FACTS, media=1), replace(MODEL, context=None)) is None
+    assert input_bound(structs.replace(FACTS, media=1), MODEL) == 200_000
+    assert input_bound(structs.replace(FACTS, media=1, input_tokens=1500), MODEL) == 2564
+    assert input_bound(structs.replace(FACTS, media=1), replace(MODEL, context=None)) is None
 
 
 @pytest.mark.parametrize(
@@ -139,10 +143,10 @@ def test_pictures_are_bounded_by_their_tokens_or_the_context() -> None:
     [
         (FACTS, replace(MODEL, price=Price())),
         (FACTS, replace(MODEL, price=Price(Rates(input=1)))),
-        (replace(FACTS, max_output=None), replace(MODEL, context=None, max_output=None)),
-        (replace(FACTS, units={"web_search": 1}), MODEL),
+        (structs.replace(FACTS, max_output=None), replace(MODEL, context=None, max_output=None)),
+        (structs.replace(FACTS, units={"web_search": 1}), MODEL),
         (
-            replace(FACTS, units={"web_search": None}),
+            structs.replace(FACTS, units={"web_search": None}),
             replace(MODEL, price=replace(PRICE, units={"web_search": 10})),
         ),
     ],
@@ -160,7 +164,7 @@ def test_a_list_by_the_piece_needs_no_tokens() -> None:
 
 
 def test_a_list_by_tokens_takes_a_picture_as_its_tokens() -> None:
-    assert worst(replace(FACTS, units={"image": 2}), MODEL) == worst(FACTS, MODEL)
+    assert worst(structs.replace(FACTS, units={"image": 2}), MODEL) == worst(FACTS, MODEL)
 
 
 def test_the_dearest_region_counts_where_the_place_is_not_known() -> None:

@@ -52,7 +52,7 @@ class ContentGuard:
             screened = await off_loop(guarding, size, lambda: guarding.request(request))
             reading = reading.screened(screened)
         call = classified(self._world, call, guarding)
-        if call.duties is not None and call.duties != duties:
+        if call.duties is not duties and call.duties is not None and call.duties != duties:
             return await self._chat(call, call.duties, following)
         return await following(structs.replace(call, reading=reading, guarding=guarding))
 
@@ -82,7 +82,7 @@ class ContentGuard:
 
         after = await off_loop(guarding, len(body), checked)
         call = classified(self._world, call, guarding)
-        if call.duties is not None and call.duties != duties:
+        if call.duties is not duties and call.duties is not None and call.duties != duties:
             return await self._operation(call, call.duties, following)
         return await following(structs.replace(after, glance=_told(after.glance, call.glance)))
 
