@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 ROUND_S = 0.2
 BUSY_ROUND_S = 1.0
 """Between two rounds while much comes in: what a round costs by itself is then shared by many."""
-BUSY_LINES = 200
+BUSY_LINES = 50
 """A second, from which on it is much."""
 IDLE_ROUND_S = 0.5
 """Between two rounds while nothing comes in; who asks for a call is not kept waiting by it."""
