@@ -14,8 +14,8 @@ CONTEXT = b"federation/key/1\n"
 class Keyring:
     """Public keys by name, in order."""
 
-    def __init__(self, lines: Iterable[bytes], trusted: bytes) -> None:
-        """Raises `Refused` unless the row holds and the trusted key is in it."""
+    def __init__(self, lines: Iterable[bytes], trusted: bytes | None) -> None:
+        """Raises `Refused` unless the row holds and the trusted key, if one is named, is in it."""
         self.public: dict[str, bytes] = {}
         self.log = ""
         before: tuple[str, bytes] | None = None
@@ -23,9 +23,18 @@ class Keyring:
             before = self._add(place, line, before)
         if before is None:
             raise Refused("keys", "There is no key.")
-        if trusted not in self.public.values():
+        if trusted is not None and trusted not in self.public.values():
             raise Refused("keys", "The trusted key is none of this log's keys.")
         self.order = {name: place for place, name in enumerate(self.public)}
+        self.least = 0 if trusted is None else list(self.public.values()).index(trusted)
+
+    def vouches(self, name: str) -> bool:
+        """Whether the key of this name is the trusted one, or comes after it.
+
+        What was signed before the trusted key came, it vouches for with its own signature only:
+        a row can name any key that somebody else holds.
+        """
+        return self.order[name] >= self.least
 
     def _add(self, place: int, line: bytes, before: tuple[str, bytes] | None) -> tuple[str, bytes]:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from federation_verify.checkpoint import Checkpoint, Run, read_checkpoint
 from federation_verify.keyring import Keyring
@@ -13,8 +13,17 @@ from federation_verify.records import START, Records
 class Log:
     """One pass over an export."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        heard: Callable[[int, bytes], None] | None = None,
+        sealed: Callable[[], None] | None = None,
+    ) -> None:
+        """`heard` gets every record as it is read, `sealed` is called once those hold."""
         self.problems: list[Problem] = []
+        self._heard = heard
+        self._sealed = sealed
+        self.whole = False
+        """Whether it was read to its end."""
         self.checkpoints = 0
         self._hashes = bytearray()
         self._newest: Checkpoint | None = None
@@ -29,6 +38,11 @@ class Log:
         """The root of the newest checkpoint that was verified."""
         return self._newest.root if self._newest else ""
 
+    @property
+    def signer(self) -> str:
+        """The name of the key that signed that checkpoint."""
+        return self._newest.key if self._newest else ""
+
     def verify(
         self,
         trusted: bytes,
@@ -42,18 +56,39 @@ class Log:
             ring = Keyring(keys, trusted)
         except Refused as refused:
             return [refused.problem]
-        whole = True
+        return self.follow(ring, checkpoints, entries, anchors)
+
+    def follow(
+        self,
+        ring: Keyring,
+        checkpoints: Iterable[bytes],
+        entries: Iterable[bytes],
+        anchors: Iterable[bytes] = (),
+    ) -> list[Problem]:
+        """The same, where the keys were read already."""
         try:
-            self._walk(ring, checkpoints, Records(iter(entries)))
+            self._walk(ring, checkpoints, Records(iter(entries), self._heard))
+            self.whole = True
         except Refused as refused:
             self.problems.append(refused.problem)
-            whole = False
         try:
             for line in anchors:
-                self._anchor(ring, line, whole=whole)
+                anchor = read_checkpoint(line, ring, "An anchor")
+                self.compare(anchor.n, anchor.hash, anchor.size, "An anchor")
         except Refused as refused:
             self.problems.append(refused.problem)
         return self.problems
+
+    def compare(self, n: int, digest: str, size: int, keeper: str) -> None:
+        """Raise `Refused` unless checkpoint `n` is the one that somebody else keeps.
+
+        What follows the first problem is not compared.
+        """
+        if n < self.checkpoints and self._hash(n) != digest:
+            raise Refused("fork", f"{keeper} has another checkpoint {n} than the log.")
+        if n >= self.checkpoints and self.whole:
+            message = f"{keeper} has checkpoint {n} with {size} records, the log has it no more."
+            raise Refused("rolled_back", message, self.records)
 
     def _walk(self, ring: Keyring, lines: Iterable[bytes], records: Records) -> None:
         for line in lines:
@@ -67,9 +102,13 @@ class Log:
             self._hashes += bytes.fromhex(found.hash)
             self._newest = found
             self.checkpoints += 1
+            if self._sealed is not None:
+                self._sealed()
         if not self.checkpoints:
             raise Refused("truncated", "There is no checkpoint.")
         records.end()
+        if not ring.vouches(self.signer):
+            raise Refused("keys", "Neither the trusted key nor one after it has signed this log.")
 
     def _follows(self, found: Checkpoint, ring: Keyring) -> list[Run]:
         """The runs of a checkpoint that is the next one. Raises `Refused`."""
@@ -99,14 +138,6 @@ class Log:
         if run.first > seen + 1:
             message = f"Writer {run.writer} has a gap: {seen + 1} to {run.first - 1} are missing."
             self.problems.append(Problem("gap", message, records.tree.size))
-
-    def _anchor(self, ring: Keyring, line: bytes, *, whole: bool) -> None:
-        anchor = read_checkpoint(line, ring, "An anchor")
-        if anchor.n < self.checkpoints and self._hash(anchor.n) != anchor.hash:
-            raise Refused("fork", f"Checkpoint {anchor.n} is not the one that was anchored.")
-        if anchor.n >= self.checkpoints and whole:
-            message = f"An anchor holds checkpoint {anchor.n} with {anchor.size} records."
-            raise Refused("rolled_back", message, self.records)
 
     def _hash(self, n: int) -> str:
         return self._hashes[32 * n : 32 * n + 32].hex()

@@ -1,4 +1,7 @@
-"""`federation-verify`: judges an export or a proof, offline, with a public key.
+"""`federation-verify`: judges exports or a proof, offline, with a public key.
+
+Give the exports of all replicas together: each holds checkpoints of the others, so that one that
+was left out, cut short or replaced shows.
 
 Exit codes: 0 everything holds, 1 something does not, 2 wrong usage.
 """
@@ -17,6 +20,7 @@ from typing import IO
 from federation_verify.log import Log
 from federation_verify.problem import Problem
 from federation_verify.proof import read_proof, verify_proof
+from federation_verify.web import Web
 
 NAMES = ("keys.jsonl", "checkpoints.jsonl", "entries.jsonl")
 PROOF_BYTES = 16 * 1024 * 1024
@@ -29,17 +33,36 @@ class Unusable(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Verify what the command line names; the exit code."""
     parser = argparse.ArgumentParser(prog="federation-verify", description=__doc__)
-    parser.add_argument("export", type=Path, help="an export (directory or .tar) or a proof")
-    parser.add_argument("--key", required=True, help="the trusted public key: a file or 64 digits")
+    parser.add_argument(
+        "export",
+        type=Path,
+        nargs="+",
+        help="exports (directories or .tar), a directory of exports, or a proof",
+    )
+    parser.add_argument(
+        "--key",
+        required=True,
+        action="append",
+        help="a trusted public key: a file or 64 digits; repeat",
+    )
     parser.add_argument(
         "--anchor", type=Path, action="append", default=[], help="checkpoints kept elsewhere"
     )
+    parser.add_argument(
+        "--alone", action="store_true", help="judge one log, whatever it says of others"
+    )
     given = parser.parse_args(argv)
     try:
-        trusted = _key(given.key)
-        if given.export.is_file() and given.export.suffix != ".tar":
-            return _judge_proof(given.export, trusted)
-        return _judge_log(given.export, trusted, given.anchor)
+        trusted = [_key(key) for key in given.key]
+        first = given.export[0]
+        if len(given.export) == 1 and first.is_file() and first.suffix != ".tar":
+            return _judge_proof(first, trusted[0])
+        exports = list(dict.fromkeys(each for path in given.export for each in _exports(path)))
+        if not given.alone:
+            return _judge_logs(exports, trusted, given.anchor)
+        if len(exports) > 1 or len(trusted) > 1:
+            raise Unusable("--alone is for one export and one key")
+        return _judge_log(exports[0], trusted[0], given.anchor)
     except Unusable as unusable:
         print(f"federation-verify: {unusable}", file=sys.stderr)
         return 2
@@ -52,8 +75,36 @@ def _judge_log(path: Path, trusted: bytes, anchors: Sequence[Path]) -> int:
         keys, checkpoints, entries = _opened(path, stack)
         problems = log.verify(trusted, keys, checkpoints, entries, kept)
     if not problems:
-        print(f"verified: {log.records} records, {log.checkpoints} checkpoints, root {log.root}")
+        print(_good(log))
     return _say(problems)
+
+
+def _judge_logs(paths: Sequence[Path], trusted: Sequence[bytes], anchors: Sequence[Path]) -> int:
+    kept = [line for anchor in anchors for line in _anchored(anchor)]
+    web = Web(trusted)
+    for path in paths:
+        with ExitStack() as stack:
+            web.add(str(path), _opened(path, stack)[0])
+    for path, member in zip(paths, web.members, strict=True):
+        with ExitStack() as stack:
+            _, checkpoints, entries = _opened(path, stack)
+            web.read(member, checkpoints, entries, kept)
+    web.compare()
+    found = [(each.name, problem) for each in web.members for problem in each.log.problems]
+    found += web.problems
+    several = len(paths) > 1
+    for member in [] if found else web.members:
+        print(f"{member.name}: {_good(member.log)}" if several else _good(member.log))
+    if several and not found:
+        print(f"verified: {len(paths)} logs as one")
+    code = 0
+    for name, problem in found:
+        code = _say([problem], f"{name}: " if several and name else "")
+    return code
+
+
+def _good(log: Log) -> str:
+    return f"verified: {log.records} records, {log.checkpoints} checkpoints, root {log.root}"
 
 
 def _judge_proof(path: Path, trusted: bytes) -> int:
@@ -66,11 +117,21 @@ def _judge_proof(path: Path, trusted: bytes) -> int:
     return _say([problem] if problem else [])
 
 
-def _say(problems: Sequence[Problem]) -> int:
+def _say(problems: Sequence[Problem], name: str = "") -> int:
     for problem in problems:
         where = "" if problem.record is None else f" (record {problem.record})"
-        print(f"NOT VERIFIED [{problem.kind}]{where}: {problem.message}")
+        print(f"{name}NOT VERIFIED [{problem.kind}]{where}: {problem.message}")
     return 1 if problems else 0
+
+
+def _exports(path: Path) -> list[Path]:
+    """The export at a path, or those that lie in the directory there."""
+    if not path.is_dir() or (path / NAMES[0]).exists():
+        return [path]
+    found = [
+        each for each in path.iterdir() if each.suffix == ".tar" or (each / NAMES[0]).is_file()
+    ]
+    return sorted(found) or [path]
 
 
 def _opened(path: Path, stack: ExitStack) -> list[IO[bytes]]:

@@ -17,10 +17,11 @@ def verify_proof(document: dict[str, Any], trusted: bytes) -> Problem | None:
         ring = Keyring([key.encode() for key in document["keys"]], trusted)
         path = [bytes.fromhex(each) for each in document["path"]]
         if document["kind"] == "inclusion":
-            _included(document["n"], document["line"].encode(), path, _read(document, ring))
+            signed = _vouched(_read(document, ring), ring)
+            _included(document["n"], document["line"].encode(), path, signed)
         elif document["kind"] == "consistency":
             first, second = _read(document, ring, "first"), _read(document, ring, "second")
-            _consistent(first, second, path)
+            _consistent(first, _vouched(second, ring), path)
         else:
             return Problem("forged", "The file holds no kind of proof that is known.")
     except Refused as refused:
@@ -41,6 +42,12 @@ def read_proof(data: bytes) -> dict[str, Any] | None:
 
 def _read(document: dict[str, Any], ring: Keyring, name: str = "checkpoint") -> Checkpoint:
     return read_checkpoint(document[name].encode(), ring, "A checkpoint of the proof")
+
+
+def _vouched(signed: Checkpoint, ring: Keyring) -> Checkpoint:
+    if not ring.vouches(signed.key):
+        raise Refused("keys", "Neither the trusted key nor one after it has signed the proof.")
+    return signed
 
 
 def _included(n: int, line: bytes, path: list[bytes], signed: Checkpoint) -> None:

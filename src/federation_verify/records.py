@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import b2a_hex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from federation_verify.checkpoint import Run
@@ -64,11 +64,15 @@ def take_apart(raw: bytes) -> Record | None:
 class Records:
     """The export's records as a stream."""
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
+    def __init__(
+        self, lines: Iterator[bytes], heard: Callable[[int, bytes], None] | None = None
+    ) -> None:
+        """`heard` gets the place and the line of each record, good or not."""
         self.tree = Tree()
         self.last: dict[str, tuple[int, str]] = {}
         """Writer to its newest sequence number and the chain after it."""
         self._lines = lines
+        self._heard = heard
 
     def check(self, run: Run, due: list[Run]) -> None:
         """Read the records of a run. `due` are the checkpoint's runs after it."""
@@ -76,7 +80,7 @@ class Records:
         link = bytes.fromhex(self.last.get(run.writer, (0, START))[1])
         broken: int | None = None
         digests: list[bytes] = []
-        sha256 = hashlib.sha256
+        sha256, heard = hashlib.sha256, self._heard
         named = b',"line":{"writer":"%b","seq":' % run.writer.encode()
         for seq in range(run.first, run.first + run.length):
             raw = next(self._lines, b"")
@@ -94,6 +98,8 @@ class Records:
                 digests = []
                 self._only_the_link(raw, digest, run, seq, due)
                 broken = n if broken is None else broken
+            if heard is not None:
+                heard(n, raw[at + 8 : -2])
             digests.append(digest)
             link = sha256(b"\x02" + link + digest).digest()
             n += 1

@@ -1,7 +1,8 @@
 """Evidence over two replicas with two workers each, some killed: what the logs say together.
 
-Each replica signs a log of its own (decision 20). Together they must hold every answered call, once
-and in one of them, and the ledger that both share must say the same.
+Each replica signs a log of its own and holds what the other's had come to (decisions 20 and 41).
+Together they must hold every answered call, once and in one of them, the ledger that both share
+must say the same, and one public key must be enough to verify both as one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from cluster import Cluster, clustered, until
 from gateway_rig import CHAT, HELLO
 from processes import Service
 from scripted import DONE, Talk, Upstream, whole
 
 from federation.control.evidence_reading import EvidenceReading
+from federation.evidence.checkpoints import read_checkpoint
 from federation.evidence.signing import read_keys
 from federation.evidence.verify import Verification
 from federation_verify.log import Log
@@ -73,6 +77,17 @@ async def killed(service: Service, chance: random.Random) -> None:
     await until(replaced)
 
 
+async def control_killed(service: Service) -> None:
+    """Kill the control process of a replica, and wait for another in its place."""
+    before = service.children()["control"]
+    os.kill(before, signal.SIGKILL)
+
+    async def replaced() -> bool:
+        return service.children().get("control", before) != before
+
+    await until(replaced)
+
+
 async def test_two_replicas_with_four_workers_prove_every_answered_call_once(
     tmp_path: Path,
 ) -> None:
@@ -89,9 +104,12 @@ async def test_two_replicas_with_four_workers_prove_every_answered_call_once(
         await clients.more(20)
         for service in cluster.replicas:
             await killed(service, chance)
+            await control_killed(service)
             await clients.more(10)
         clients.stopped = True
         await asyncio.gather(*asking)
+        for service in cluster.replicas:
+            await witnessed(service)
 
         async def over() -> bool:
             return not [row for row in cluster.calls() if row["outcome"] == "running"]
@@ -102,8 +120,7 @@ async def test_two_replicas_with_four_workers_prove_every_answered_call_once(
             assert await service.exits() == 0
         ledger = {row["id"]: row for row in cluster.calls()}
         logs = [log_of(service) for service in cluster.replicas]
-        for service in cluster.replicas:
-            exported(cluster, service, tmp_path)
+        verified_as_one(cluster, tmp_path)
 
     writers = [{line["writer"] for line in log} for log in logs]
     assert writers[0]
@@ -135,18 +152,63 @@ def calls(log: list[dict[str, Any]], kind: str) -> list[str]:
     return [line["record"]["call"] for line in log if line["record"]["type"] == kind]
 
 
-def exported(cluster: Cluster, service: Service, root: Path) -> None:
-    """What an auditor takes away of a replica verifies with nothing but its public key."""
-    to = root / f"export-{service.data.parent.name}"
-    run("federation.cli.main", "audit", "export", str(to), f"--data={service.data}",
-        f"--config={service.config}", environ=cluster.environ)  # fmt: skip
-    key = root / f"{to.name}.key"
-    keys = EvidenceReading(service.data).keys()
-    key.write_text(read_keys(keys)[0].public.hex())
-    run("federation_verify.main", str(to), "--key", str(key), environ={})
+async def witnessed(service: Service) -> None:
+    """Wait until the log of a replica holds what the other's has come to."""
+
+    async def is_there() -> bool:
+        return any(
+            b'"type":"witnessed"' in entry for entry in EvidenceReading(service.data).entries()
+        )
+
+    await until(is_there)
 
 
-def run(module: str, *words: str, environ: dict[str, str]) -> None:
+def verified_as_one(cluster: Cluster, root: Path) -> None:
+    """What an auditor takes away verifies with one public key, and with the ledger; each log by
+    itself with its own; and what is left out, or missing in the ledger, is named."""
+    both = root / "exports"
+    environ = cluster.environ
+    for service in cluster.replicas:
+        named = environ | {"FEDERATION_REPLICA": service.data.parent.name}
+        federation("export", f"--into={both}", service=service, environ=named)
+    exports = sorted(both.iterdir())
+    assert [each.name[:2] for each in exports] == ["a-", "b-"]
+    for export in exports:
+        row = (export / "keys.jsonl").read_bytes().splitlines(keepends=True)
+        key = f"--key={read_keys(row)[0].public.hex()}"
+        run("federation_verify.main", str(export), key, "--alone", environ={})
+        run("federation_verify.main", str(both), key, environ={})
+        last = cluster.replicas[-1]
+        federation("verify", str(both), key, "--ledger", service=last, environ=environ)
+        said = run("federation_verify.main", str(export), key, environ={}, code=1)
+        assert "[missing]" in said
+    older = root / "older"
+    shutil.copytree(both, older)
+    cut_short(older / exports[0].name)
+    assert "[rolled_back]" in run("federation_verify.main", str(older), key, environ={}, code=1)
+    said = federation("verify", str(older), key, service=last, environ=environ, code=1)
+    assert "[rolled_back]" in said
+    with psycopg.connect(cluster.database) as connection:
+        connection.execute("DELETE FROM calls WHERE id = (SELECT min(id) FROM calls)")
+    words = ("verify", *map(str, exports), key, "--ledger")
+    assert "[ledger] Call" in federation(*words, service=last, environ=environ, code=1)
+
+
+def cut_short(export: Path) -> None:
+    """Make an export what it was earlier: its first checkpoint and that one's records."""
+    checkpoints = (export / "checkpoints.jsonl").read_bytes().splitlines(keepends=True)
+    size = read_checkpoint(checkpoints[0]).body.size
+    entries = (export / "entries.jsonl").read_bytes().splitlines(keepends=True)
+    (export / "checkpoints.jsonl").write_bytes(checkpoints[0])
+    (export / "entries.jsonl").write_bytes(b"".join(entries[:size]))
+
+
+def federation(*words: str, service: Service, environ: dict[str, str], code: int = 0) -> str:
+    where = f"--data={service.data}", f"--config={service.config}"
+    return run("federation.cli.main", "audit", *words, *where, environ=environ, code=code)
+
+
+def run(module: str, *words: str, environ: dict[str, str], code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-P", "-m", module, *words],
         check=False,
@@ -155,4 +217,5 @@ def run(module: str, *words: str, environ: dict[str, str]) -> None:
         text=True,
         timeout=60,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.control.evidence_reading import EvidenceReading
-from federation.control.notary import Notary, Rhythm
+from federation.control.notary import Neighbors, Notary, Rhythm
 from federation.evidence.checkpoints import checkpoint_line, read_checkpoint
 from federation.evidence.signing import read_keys
 from federation.schema.records import CallEnded, CallStarted
@@ -50,6 +50,7 @@ class World:
     writers: dict[str, JournalWriter] = field(default_factory=dict)
     calls: int = 0
     anchors: tuple[Anchor, ...] = ()
+    neighbors: Neighbors | None = None
 
     def __post_init__(self) -> None:
         path = self.data / "federation.db"
@@ -72,7 +73,9 @@ class World:
         return made
 
     def notary(self, **rhythm: float) -> Notary:
-        return Notary(self.data, self.index, self.anchors, self.clock, Rhythm(**rhythm))
+        return Notary(
+            self.data, self.index, self.anchors, self.clock, Rhythm(**rhythm), self.neighbors
+        )
 
     def close(self) -> None:
         for journal in self.writers.values():

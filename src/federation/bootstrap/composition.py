@@ -353,7 +353,8 @@ def _evidence(ground: Ground) -> EvidenceTask:
     rhythm = Rhythm(wished.checkpoint_s, wished.heartbeat_s)
     # The log is one replica's, and so is what it is found by; calls are everybody's.
     index = SqlEvidence(ground.stores.local, ground.stores.quick)
-    return EvidenceTask(Notary(data, index, anchors, time.time, rhythm))
+    others = ground.sharing.witnesses(ground.stores)
+    return EvidenceTask(Notary(data, index, anchors, time.time, rhythm, others), others)
 
 
 def _join(ground: Ground) -> Replicas | None:

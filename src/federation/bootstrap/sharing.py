@@ -19,9 +19,11 @@ from federation.config.stores import StoreAddresses
 from federation.control.budgets_ports import PotStore
 from federation.control.replicas import Replicas
 from federation.control.strangers import Strangers
+from federation.control.witnesses import Witnesses
 from federation.storage.budgets_sql import SqlPots
 from federation.storage.engine import Stores
 from federation.storage.journal_reader import JournalReader
+from federation.storage.posted_checkpoints import SqlPostedCheckpoints
 from federation.storage.replicas import Replica, SqlReplicas
 
 
@@ -38,6 +40,12 @@ class Sharing:
 
     replica: str
     redis: Redis | None = None
+
+    def witnesses(self, stores: Stores) -> Witnesses | None:
+        """What replicas tell each other of their evidence logs; None where no store is shared."""
+        if not stores.shared:
+            return None
+        return Witnesses(self.replica, SqlPostedCheckpoints(stores.durable))
 
 
 def open_sharing(addresses: StoreAddresses, data: Path) -> Sharing:

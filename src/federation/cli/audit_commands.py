@@ -29,13 +29,13 @@ class Verdict(str, Enum):
     LOST = "lost"
 
 
-TrustedKey = Annotated[
-    str | None,
+TrustedKeys = Annotated[
+    list[str] | None,
     typer.Option(
         "--key",
         "-k",
         metavar="KEY",
-        help="The public key that you trust: a file, or 64 hex digits.",
+        help="A public key that you trust: a file, or 64 hex digits; repeat.",
     ),
 ]
 Anchors = Annotated[
@@ -50,27 +50,47 @@ Anchors = Annotated[
 @guarded
 def verify(
     export: Annotated[
-        Path | None,
-        typer.Argument(help="An export or a proof; left out, the data directory as it stands."),
+        list[Path] | None,
+        typer.Argument(
+            help="Exports, a directory of exports, or a proof; left out: the data directory."
+        ),
     ] = None,
-    key: TrustedKey = None,
+    key: TrustedKeys = None,
     anchor: Anchors = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="One export by itself, whatever it says of others.")
+    ] = False,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Hold the exports against the ledger in the store.")
+    ] = False,
     config: ConfigDir = None,
     data: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Verify an export or a proof, offline; exit code 1 where anything is wrong."""
+    """Verify exports as one, or a proof, offline; exit code 1 where anything is wrong."""
     from federation.cli import audit_work  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    place = Place(config=config, data=data)
-    audit_work.verify(place, export, key, tuple(anchor or ()), as_json=as_json)
+    wanted = audit_work.Wanted(
+        tuple(export or ()), tuple(key or ()), tuple(anchor or ()), alone=alone, ledger=ledger
+    )
+    audit_work.verify(Place(config=config, data=data), wanted, as_json=as_json)
 
 
 @app.command()
 @guarded
 def export(
-    to: Annotated[Path, typer.Argument(metavar="TO", help="A new directory, or a .tar file.")],
+    to: Annotated[
+        Path | None, typer.Argument(metavar="TO", help="A new directory, or a .tar file.")
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            "--into",
+            metavar="DIR",
+            help="Instead: a directory for the exports of all replicas, each under its name.",
+        ),
+    ] = None,
     config: ConfigDir = None,
     data: DataDir = None,
     as_json: Json = False,
@@ -79,7 +99,7 @@ def export(
     from federation.cli import audit_work  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    audit_work.export(Place(config=config, data=data), to, as_json=as_json)
+    audit_work.export(Place(config=config, data=data), to, into, as_json=as_json)
 
 
 @app.command()

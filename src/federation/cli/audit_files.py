@@ -25,6 +25,14 @@ class Streams:
     entries: Iterable[bytes]
 
 
+def exports(path: Path) -> list[Path]:
+    """The export at a path, or those in the directory there, as `export --into` makes it."""
+    if not path.is_dir() or (path / KEYS).exists():
+        return [path]
+    inside = (each for each in path.iterdir() if each.suffix == ".tar" or (each / KEYS).is_file())
+    return sorted(inside) or [path]
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Streams]:
     """An export's three files. Raises `CommandFailed` where one is missing."""

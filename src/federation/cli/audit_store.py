@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from federation.cli.db_store import existing
 from federation.cli.place import Place
@@ -13,6 +13,7 @@ from federation.control.notary import Notary
 from federation.evidence.documents import Inclusion
 from federation.evidence.findings import Report
 from federation.storage.engine import Stores
+from federation.storage.evidence_calls import Apart, SpooledCalls
 from federation.storage.evidence_index import SqlEvidence
 
 
@@ -34,6 +35,14 @@ def check(place: Place, trusted: bytes | None, anchors: Sequence[bytes]) -> Repo
     """The log where it lies, and what the store says otherwise than it."""
     with existing(place) as stores:
         return check_log(place.data_dir, index(stores), trusted, anchors)
+
+
+def apart(
+    place: Place, calls: SpooledCalls, ends_ms: Mapping[str, int], all_ms: int
+) -> Iterator[Apart]:
+    """Calls of which the ledger and logs that were read say not the same."""
+    with existing(place) as stores:
+        yield from calls.against(index(stores).ledger(), ends_ms, all_ms)
 
 
 def index(stores: Stores) -> SqlEvidence:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from federation.cli import audit_files, output
+from federation.cli import audit_files, audit_report, audit_web, output
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.control.evidence_checking import check_log
@@ -22,7 +21,7 @@ from federation.control.evidence_reading import EvidenceReading
 from federation.control.notary_keys import rotate
 from federation.evidence.checkpoints import checkpoint_line
 from federation.evidence.documents import judge, read_document, write_document
-from federation.evidence.findings import Finding, Report
+from federation.evidence.findings import Report
 from federation.evidence.signing import read_keys
 from federation.evidence.verify import Verification
 
@@ -30,44 +29,64 @@ WAIT_S = 30.0
 PROOF_BYTES = 16 * 1024 * 1024
 
 
-def verify(
-    place: Place, export: Path | None, key: str | None, anchors: tuple[Path, ...], *, as_json: bool
-) -> None:
-    """Judge an export, a proof or the data directory; raises `CommandFailed` for what is bad."""
-    kept = audit_files.anchor_lines(anchors)
-    if export is None:
-        report = _verify_data(place, key, kept)
-    else:
-        if key is None:
-            raise CommandFailed(
-                "Say with --key which public key you trust.",
-                hint="A key that comes with an export proves nothing.",
-                code="usage",
-                exit_code=Exit.USAGE,
-            )
-        trusted = audit_files.trusted_key(key)
-        if export.is_file() and export.suffix != ".tar":
-            _verify_proof(export, trusted, as_json=as_json)
-            return
-        with audit_files.opened(export) as streams:
-            checking = Verification(trusted, streams.keys)
-            report = checking.run(streams.checkpoints, streams.entries, kept)
-    _say(report, as_json=as_json)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to verify, as it was written."""
+
+    exports: tuple[Path, ...] = ()
+    keys: tuple[str, ...] = ()
+    anchors: tuple[Path, ...] = ()
+    alone: bool = False
+    ledger: bool = False
 
 
-def export(place: Place, to: Path, *, as_json: bool) -> None:
+def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
+    """Judge exports, a proof or the data directory; raises `CommandFailed` for what is bad."""
+    kept = audit_files.anchor_lines(wanted.anchors)
+    trusted = [audit_files.trusted_key(key) for key in wanted.keys]
+    if not wanted.exports:
+        if wanted.alone or wanted.ledger or len(trusted) > 1:
+            raise _usage("--alone, --ledger and several keys are for exports.")
+        audit_report.say(_verify_data(place, trusted, kept), as_json=as_json)
+        return
+    if not trusted:
+        raise _usage(
+            "Say with --key which public key you trust.",
+            "A key that comes with an export proves nothing.",
+        )
+    first = wanted.exports[0]
+    if len(wanted.exports) == 1 and first.is_file() and first.suffix != ".tar":
+        _verify_proof(first, trusted[0], as_json=as_json)
+        return
+    found = (each for path in wanted.exports for each in audit_files.exports(path))
+    exports = list(dict.fromkeys(found))
+    if not wanted.alone:
+        audit_web.verify(place, exports, trusted, kept, ledger=wanted.ledger, as_json=as_json)
+        return
+    if len(exports) > 1 or len(trusted) > 1 or wanted.ledger:
+        raise _usage("--alone is for one export and one key.")
+    with audit_files.opened(exports[0]) as streams:
+        checking = Verification(trusted[0], streams.keys)
+        report = checking.run(streams.checkpoints, streams.entries, kept)
+    audit_report.say(report, as_json=as_json)
+
+
+def export(place: Place, to: Path | None, into: Path | None, *, as_json: bool) -> None:
     """Write everything that is sealed."""
+    if (to is None) == (into is None):
+        raise _usage("Name either a new directory or, with --into, one for all replicas.")
     reading = EvidenceReading(place.data_dir)
     keys = reading.keys()
     # What is sealed while this runs would make the files disagree.
     through = reading.newest().body.n
+    where = to or audit_web.place_in(into or Path(), place, read_keys(keys)[0].id)
     count = audit_files.write(
-        to, keys, reading.checkpoints(through=through), reading.entries(through=through)
+        where, keys, reading.checkpoints(through=through), reading.entries(through=through)
     )
     if as_json:
-        output.print_json({"path": str(to), "records": count, "checkpoints": through + 1})
+        output.print_json({"path": str(where), "records": count, "checkpoints": through + 1})
     else:
-        output.say(f"{to}: {count} records under {through + 1} checkpoints.")
+        output.say(f"{where}: {count} records under {through + 1} checkpoints.")
 
 
 def prove(
@@ -82,8 +101,7 @@ def prove(
     """Write a proof."""
     reading = EvidenceReading(place.data_dir)
     if (call is None) == (first is None):
-        message = "Name either a call or, with --from, a checkpoint."
-        raise CommandFailed(message, code="usage", exit_code=Exit.USAGE)
+        raise _usage("Name either a call or, with --from, a checkpoint.")
     if call is None:
         document = write_document(reading.continues(first or 0, second))
     else:
@@ -123,7 +141,7 @@ def checkpoint(place: Place, *, now: bool, as_json: bool) -> None:
             ("Checkpoint", body.n),
             ("Records", body.size),
             ("Root", body.root),
-            ("At", _at(body.at_ms)),
+            ("At", audit_report.at(body.at_ms)),
             ("Public key", public),
         ]
     )
@@ -162,9 +180,9 @@ def _make(place: Place, reading: EvidenceReading) -> None:
     reading.newest()
 
 
-def _verify_data(place: Place, key: str | None, anchors: list[bytes]) -> Report:
+def _verify_data(place: Place, keys: Sequence[bytes], anchors: list[bytes]) -> Report:
     """The log in the data directory, and the store's index against it."""
-    trusted = None if key is None else audit_files.trusted_key(key)
+    trusted = keys[0] if keys else None
     files = (place.data_dir / "federation.db", place.data_dir / "evidence" / "index.db")
     if not any(path.is_file() for path in files):
         return check_log(place.data_dir, None, trusted, anchors)
@@ -181,41 +199,8 @@ def _verify_proof(path: Path, trusted: bytes, *, as_json: bool) -> None:
     report = Report(keys=len(document.keys))
     if (finding := judge(document, trusted)) is not None:
         report.findings.append(finding)
-    _say(report, as_json=as_json, proof=type(document).__name__.lower())
+    audit_report.say(report, as_json=as_json, proof=type(document).__name__.lower())
 
 
-def _say(report: Report, *, as_json: bool, proof: str = "") -> None:
-    """Print what was found. Raises `CommandFailed` where there is anything."""
-    findings: list[dict[str, Any]] = [asdict(each) for each in report.findings]
-    if report.good and as_json:
-        output.print_json({"verified": True, "proof": proof} | asdict(report))
-    elif report.good and proof:
-        output.say(f"The {proof} proof holds.", "green")
-    elif report.good:
-        output.facts(
-            [
-                ("Records", report.records),
-                ("Checkpoints", report.checkpoints),
-                ("Keys", report.keys),
-                ("Anchors", report.anchors),
-                ("From", _at(report.first_ms)),
-                ("Through", _at(report.last_ms)),
-                ("Longest silence", f"{report.longest_silence_ms / 1000:.0f} s"),
-                ("Root", report.root),
-            ]
-        )
-        output.say("Verified: every record is what was signed.", "green")
-    else:
-        raise CommandFailed(
-            "Not verified.\n" + "\n".join(f"  {_told(each)}" for each in report.findings),
-            code="not_verified",
-            details={"findings": findings},
-        )
-
-
-def _told(finding: Finding) -> str:
-    return f"[{finding.kind}] {finding.message}"
-
-
-def _at(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _usage(message: str, hint: str = "") -> CommandFailed:
+    return CommandFailed(message, hint=hint, code="usage", exit_code=Exit.USAGE)

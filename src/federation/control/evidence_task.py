@@ -35,18 +35,37 @@ class Keeping(Protocol):
         ...
 
 
-class EvidenceTask:
-    """Keeps the log going."""
+class Exchange(Protocol):
+    """What replicas tell each other of their logs: `follow` for ever, `close` at the end."""
 
-    def __init__(self, notary: Keeping) -> None:
+    async def follow(self) -> None:
+        """Post and look until cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Post what was sealed last."""
+        ...
+
+
+class EvidenceTask:
+    """Keeps the log going, and the other replicas informed, where there are any."""
+
+    def __init__(self, notary: Keeping, exchange: Exchange | None = None) -> None:
         self.kept = True
         """Whether the last round went well."""
         self._notary = notary
+        self._exchange = exchange
         self._thread = Errands("evidence", LATER)
         self._open = False
 
     async def follow(self) -> None:
         """Keep the log until cancelled. Raises only what is a bug."""
+        if self._exchange is None:
+            await self._keep()
+        else:
+            await asyncio.gather(self._keep(), self._exchange.follow())
+
+    async def _keep(self) -> None:
         pause = ROUND_S
         while True:
             done = await self._try()
@@ -62,6 +81,8 @@ class EvidenceTask:
             log.error("the evidence log was left unsealed", extra={"reason": str(error)})  # noqa: TRY400
         finally:
             self._thread.close()
+            if self._exchange is not None:
+                await self._exchange.close()
 
     async def _try(self) -> bool:
         try:

@@ -20,10 +20,11 @@ from federation import __version__
 from federation.control.notary_keys import Signer
 from federation.control.notary_places import Places
 from federation.errors import EvidenceUnwritable, Unavailable
-from federation.evidence.checkpoints import checkpoint_line, read_checkpoint
+from federation.evidence.checkpoints import Checkpoint, checkpoint_line, read_checkpoint
 from federation.evidence.growth import Draft, Growth, Standing
 from federation.evidence.hashing import checkpoint_hash, signed_checkpoint
 from federation.evidence.records import Closed, ControlRecord, Heartbeat, KeyChanged, Opened
+from federation.evidence.witnesses import Witness
 from federation.storage.anchors import Anchor
 from federation.storage.control_journal import ControlJournal
 from federation.storage.evidence_index import IndexedCheckpoint, IndexedRun
@@ -49,6 +50,22 @@ class Index(Protocol):
         ...
 
 
+class Neighbors(Protocol):
+    """The logs of other replicas; nothing here waits for anybody."""
+
+    def sealed(self, checkpoint: Checkpoint, keys: Sequence[bytes]) -> None:
+        """Our log has come to this, under this row of keys: let the others know."""
+        ...
+
+    def moved(self) -> list[Witness]:
+        """Their newest checkpoints, of those that have moved since they were last told."""
+        ...
+
+    def told(self, witness: Witness) -> None:
+        """It is on record."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How often what is done, in seconds."""
@@ -67,6 +84,7 @@ class Notary:
         anchors: Sequence[Anchor],
         clock: Callable[[], float],
         rhythm: Rhythm = Rhythm(),
+        neighbors: Neighbors | None = None,
     ) -> None:
         self.sealed = 0
         """Records under a checkpoint."""
@@ -77,6 +95,7 @@ class Notary:
         self._silent: set[str] = set()
         self._clock = clock
         self._rhythm = rhythm
+        self._neighbors = neighbors
         self._sealed_at = self._beat_at = 0.0
 
     def open(self) -> None:
@@ -95,6 +114,8 @@ class Notary:
             )
             self.sealed = self._log.found.size
             self._catch_up_index()
+            if self._log.found.newest:
+                self._let_know(read_checkpoint(self._log.found.newest))
             name = f"control-{int(now * 1000):x}-{os.getpid():x}{secrets.token_hex(2)}"
             self._journal = ControlJournal(journals[1], name)
             self._note(Opened(int(now * 1000), __version__, self._log.found.size))
@@ -125,6 +146,7 @@ class Notary:
         if now - self._beat_at >= self._rhythm.heartbeat_s:
             self._beat_at = now
             self._note(Heartbeat(int(now * 1000), self._places.living()))
+            self._witness()
         self._places.follow(self._growth)
         wanted = self._wanted()
         if wanted or now - self._sealed_at >= self._rhythm.checkpoint_s:
@@ -157,12 +179,25 @@ class Notary:
     def close(self) -> None:
         """Seal what is left, say that this end was meant, and let go of the log."""
         try:
+            self._witness()
             self._note(Closed(int(self._clock() * 1000)))
             self._journal.close()
             self._places.follow(self._growth)
             self.seal()
         finally:
             self._log.close()
+
+    def _witness(self) -> None:
+        """Put on record what the logs of other replicas have come to."""
+        neighbors = self._neighbors
+        if neighbors is not None:
+            for each in neighbors.moved():
+                self._note(each.record(int(self._clock() * 1000)))
+                neighbors.told(each)
+
+    def _let_know(self, checkpoint: Checkpoint) -> None:
+        if self._neighbors is not None:
+            self._neighbors.sealed(checkpoint, self._signer.row)
 
     def _change_key(self) -> None:
         before = self._signer.key.id
@@ -182,6 +217,7 @@ class Notary:
         except Unavailable as error:
             log.error("the evidence index is behind", extra={"reason": error.message})  # noqa: TRY400
         line = checkpoint_line(draft.body, signature)
+        self._let_know(read_checkpoint(line))
         for anchor in self._anchors:
             try:
                 anchor.put(line, at_ms)

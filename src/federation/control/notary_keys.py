@@ -8,6 +8,7 @@ whoever has made the successor.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from federation.errors import Unavailable
@@ -33,7 +34,8 @@ class Signer:
         mark = self._files.mark()
         if mark == self._mark:
             return False
-        keys = _keys(self._files)
+        self.row = self._files.lines()
+        keys = _read(self.row)
         self.log, self.key = keys[0].id, keys[-1]
         self._seed = self._files.seed(self.key.id)
         if public_of(self._seed) != self.key.public:
@@ -66,7 +68,11 @@ def _first(now_ms: int) -> tuple[str, bytes, bytes]:
 
 
 def _keys(files: KeyFiles) -> list[Key]:
+    return _read(files.lines())
+
+
+def _read(lines: Sequence[bytes]) -> list[Key]:
     try:
-        return read_keys(files.lines())
+        return read_keys(lines)
     except BadKeys as error:
         raise Unavailable(f"The evidence keys do not hold: {error}.") from error

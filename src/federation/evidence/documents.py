@@ -63,15 +63,22 @@ def judge(document: Document, trusted: bytes) -> Finding | None:
         return Finding("keys", f"The keys do not hold: {error}.")
     except ValueError:
         return Finding("forged", "The proof's path is not in hex.")
-    if all(key.public != trusted for key in keys):
+    least = next((key.n for key in keys if key.public == trusted), -1)
+    if least < 0:
         return Finding("keys", "The trusted key is none of this log's keys.")
     try:
         if isinstance(document, Inclusion):
-            return _inclusion(document, path, _signed(document.checkpoint, keys))
-        first, second = _signed(document.first, keys), _signed(document.second, keys)
+            last = _signed(document.checkpoint, keys)
+        else:
+            first, last = _signed(document.first, keys), _signed(document.second, keys)
     except BadCheckpoint as error:
         return Finding("signature", f"A checkpoint of the proof does not hold: {error}.")
-    return _consistency(path, first, second)
+    if all(key.id != last.body.key for key in keys[least:]):
+        # Whoever makes a row can name a key in it that is not theirs.
+        return Finding("keys", "Neither the trusted key nor one after it has signed the proof.")
+    if isinstance(document, Inclusion):
+        return _inclusion(document, path, last)
+    return _consistency(path, first, last)
 
 
 def _inclusion(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from binascii import hexlify
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 
@@ -38,10 +38,14 @@ class Bad(Exception):
 class Walk:
     """Follows the records of an export, in order."""
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
+    def __init__(
+        self, lines: Iterator[bytes], heard: Callable[[int, bytes], None] | None = None
+    ) -> None:
+        """`heard` is told each record's place and text before anything is known of it."""
         self.n = 0
         """The place of the next record."""
         self._lines = lines
+        self._heard = heard
         self._seqs: dict[str, int] = {}
         self._links: dict[str, bytes] = {}
 
@@ -59,7 +63,7 @@ class Walk:
         leaves: list[bytes] = []
         altered: tuple[int, int] | None = None
         start = n = self.n
-        lines, add = self._lines, leaves.append
+        lines, add, heard = self._lines, leaves.append, self._heard
         for seq in range(run.first, run.first + run.count):
             raw = next(lines, b"")
             at = _FIXED + len(str(n))
@@ -74,6 +78,8 @@ class Walk:
                 self.n = n
                 self._judge(raw, run, seq, later, checkpoint)
                 altered = altered or (n, seq)
+            if heard is not None:
+                heard(n, raw[at:-2])
             add(leaf)
             link = sha256(b"\x02" + link + leaf).digest()
             before = hexlify(link)

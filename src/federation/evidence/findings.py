@@ -11,7 +11,8 @@ class Finding:
 
     `kind` is a stable word: edited | inserted | deleted | swapped | duplicated | renumbered |
     link_altered | replaced | unreadable | truncated | gap | root | signature | forged | chain |
-    fork | rolled_back | keys | index.
+    fork | rolled_back | keys | index; over several logs also missing | witness | answered_twice |
+    ledger.
     """
 
     kind: str
@@ -23,6 +24,8 @@ class Finding:
     checkpoint: int | None = None
     writer: str = ""
     seq: int = 0
+    log: str = ""
+    """Which of several logs, by the name under which it was given."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,10 @@ class Report:
     last_ms: int = 0
     longest_silence_ms: int = 0
     """Between two checkpoints."""
+    witnessed: int = 0
+    """Of its checkpoints, those that other logs hold; as often as they do."""
+    closed: bool = False
+    """Whether its gateway was told to stop, and did not start again; known of several logs."""
     findings: list[Finding] = field(default_factory=list)
 
     @property

@@ -42,6 +42,18 @@ class KeyChanged(msgspec.Struct, frozen=True, tag="key_changed", omit_defaults=T
     predecessor: str
 
 
+class Witnessed(msgspec.Struct, frozen=True, tag="witnessed", omit_defaults=True):
+    """What the log of another replica had come to, as it was told to the store that both share."""
+
+    at_ms: int
+    replica: str
+    """Its name at that time; the log's own, which never changes, is in the checkpoint."""
+    public: str
+    """The key that signed, in hex."""
+    checkpoint: str
+    """The newest checkpoint of that log, in the short form that anchors keep."""
+
+
 class CallLost(msgspec.Struct, frozen=True, tag="lost", omit_defaults=True):
     """A worker died with this call in hand. With the `started` record of the same call it is
     all that will ever be known of it: whether the provider worked, and at what cost, is not."""
@@ -163,6 +175,7 @@ ControlRecord = (
     | Heartbeat
     | Closed
     | KeyChanged
+    | Witnessed
     | CallLost
     | Action
     | InForce

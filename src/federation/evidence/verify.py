@@ -8,6 +8,7 @@ elsewhere, an anchor or a checkpoint noted down, shows that it was rolled back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from federation.evidence.checkpoints import BadCheckpoint, Checkpoint, Run, read_checkpoint
 from federation.evidence.entries import Bad, Walk
@@ -17,16 +18,35 @@ from federation.evidence.merkle import Frontier
 from federation.evidence.signing import BadKeys, Key, read_keys
 
 
+class Listener(Protocol):
+    """Hears the records of an export as they are read."""
+
+    def take(self, n: int, line: bytes) -> None:
+        """A record by its place in the log; whether it is what was signed is not known yet."""
+        ...
+
+    def hold(self) -> None:
+        """Whatever was taken is what was signed. What is not held is to be forgotten."""
+        ...
+
+
 class Verification:
     """One pass over an export. Call `run` once."""
 
-    def __init__(self, trusted: bytes, keys: Iterable[bytes]) -> None:
+    def __init__(
+        self, trusted: bytes, keys: Iterable[bytes], listener: Listener | None = None
+    ) -> None:
         """`trusted` is the public key that the auditor got by another way."""
         self.report = Report()
+        self._listener = listener
+        self.whole = False
+        """Whether it was read to its end."""
+        self._least = 0
         self._keys: dict[str, Key] = {}
         self._hashes = bytearray()
         self._tree = Frontier()
-        self._signer = 0
+        self.signer = -1
+        """The place in the row of the key that signed the newest checkpoint."""
         self._read_keys(trusted, keys)
 
     def run(
@@ -38,7 +58,7 @@ class Verification:
         """Judge everything; stops at the first bad checkpoint or record, save for gaps."""
         if not self.report.good:
             return self.report
-        walk = Walk(iter(entries))
+        walk = Walk(iter(entries), None if self._listener is None else self._listener.take)
         try:
             for line in checkpoints:
                 self._checkpoint(line, walk)
@@ -46,12 +66,39 @@ class Verification:
                 raise Bad(Finding("truncated", "There is no checkpoint."))
             if (rest := walk.rest()) is not None:
                 raise Bad(rest)
+            if self.signer < self._least:
+                # Whoever makes a row can name a key in it that is not theirs.
+                message = "The trusted key and those after it have signed nothing in this log."
+                raise Bad(Finding("keys", message))
+            self.whole = True
         except Bad as bad:
             self.report.findings.append(bad.finding)
-            self._anchors(anchors, whole=False)
-        else:
-            self._anchors(anchors, whole=True)
+        self._anchors(anchors)
         return self.report
+
+    def kept(self, n: int, digest: bytes, size: int, keeper: str) -> bool:
+        """Hold the log that was run against checkpoint `n`, of this hash and over `size` records,
+        as a keeper elsewhere has it; False, and a finding, where it is another or none.
+
+        Of a log that is bad itself only what came before that is compared.
+        """
+        known = self.report.checkpoints
+        if n < known and self._hash(n) != digest:
+            message = (
+                f"Checkpoint {n} is not the one that {keeper} holds: records from "
+                f"{self._size_before(n)} on may have been rewritten."
+            )
+            self.report.findings.append(Finding("fork", message, checkpoint=n))
+            return False
+        if n >= known and self.whole:
+            message = (
+                f"The log ends at checkpoint {known - 1} with {self.report.records} records; "
+                f"{keeper} holds checkpoint {n} with {size}: it was rolled back."
+            )
+            finding = Finding("rolled_back", message, self.report.records, checkpoint=known)
+            self.report.findings.append(finding)
+            return False
+        return True
 
     def _read_keys(self, trusted: bytes, lines: Iterable[bytes]) -> None:
         try:
@@ -59,7 +106,8 @@ class Verification:
         except BadKeys as error:
             self.report.findings.append(Finding("keys", f"The keys do not hold: {error}."))
             return
-        if all(key.public != trusted for key in keys):
+        self._least = next((key.n for key in keys if key.public == trusted), -1)
+        if self._least < 0:
             message = "The trusted key is none of this log's keys."
             self.report.findings.append(Finding("keys", message))
         self._keys = {key.id: key for key in keys}
@@ -82,6 +130,9 @@ class Verification:
         self._hashes += checkpoint.hash
         report.last_ms, report.root, report.records = body.at_ms, body.root, body.size
         report.checkpoints += 1
+        self.signer = self._keys[body.key].n
+        if self._listener is not None:
+            self._listener.hold()
 
     def _leaves(self, runs: tuple[Run, ...], walk: Walk, n: int) -> Iterator[bytes]:
         for at, run in enumerate(runs):
@@ -126,9 +177,8 @@ class Verification:
         if checkpoint.runs is None or not checkpoint.runs_match:
             raise _bad("forged", n, "does not match the runs beside it")
         key = self._keys[body.key]
-        if key.n < self._signer:
+        if key.n < self.signer:
             raise _bad("signature", n, "is signed with a key that had been replaced")
-        self._signer = key.n
         if body.size <= self.report.records or body.at_ms < self.report.last_ms:
             raise _bad("forged", n, "does not come after the one before it")
         return checkpoint.runs
@@ -136,9 +186,8 @@ class Verification:
     def _hash(self, n: int) -> bytes:
         return bytes(self._hashes[n * SIZE : (n + 1) * SIZE])
 
-    def _anchors(self, lines: Iterable[bytes], *, whole: bool) -> None:
-        """Compare with checkpoints that were kept elsewhere; only the known, if not `whole`."""
-        known = self.report.checkpoints
+    def _anchors(self, lines: Iterable[bytes]) -> None:
+        """Compare with checkpoints that were kept elsewhere, up to the first that differs."""
         for line in lines:
             self.report.anchors += 1
             try:
@@ -147,21 +196,7 @@ class Verification:
                 message = f"An anchor cannot be used: {bad.finding.message}"
                 self.report.findings.append(Finding("signature", message))
                 return
-            n = anchor.body.n
-            if n < known and self._hash(n) != anchor.hash:
-                message = (
-                    f"Checkpoint {n} is not the one that was anchored: records from "
-                    f"{self._size_before(n)} on may have been rewritten."
-                )
-                self.report.findings.append(Finding("fork", message, checkpoint=n))
-                return
-            if n >= known and whole:
-                message = (
-                    f"The log ends at checkpoint {known - 1} with {self.report.records} records; "
-                    f"an anchor holds checkpoint {n} with {anchor.body.size}: it was rolled back."
-                )
-                finding = Finding("rolled_back", message, self.report.records, checkpoint=known)
-                self.report.findings.append(finding)
+            if not self.kept(anchor.body.n, anchor.hash, anchor.body.size, "an anchor"):
                 return
 
     def _size_before(self, n: int) -> str:

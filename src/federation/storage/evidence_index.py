@@ -7,12 +7,13 @@ them first. That shows because a verification compares every row with the signed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, insert, select, text
 
 from federation.storage.engine import reading, writing
+from federation.storage.evidence_calls import LedgerCall
 from federation.storage.journal_reader import Plain, parse_plain
 from federation.storage.tables import (
     APPEND_ONLY,
@@ -20,6 +21,8 @@ from federation.storage.tables import (
     evidence_checkpoints,
     evidence_runs,
 )
+
+PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,19 @@ class SqlEvidence:
             rows = connection.execute(query.order_by(calls.c.n).limit(limit))
             # Whoever changed a line may have made it text.
             return [(row.n, _bytes(row.line)) for row in rows]
+
+    def ledger(self) -> Iterator[LedgerCall]:
+        """Every call in the ledger, oldest first."""
+        c, after, full = calls.c, 0, True
+        query = select(c.n, c.id, c.writer, c.outcome, c.ended_ms, c.started_ms, c.line)
+        while full:
+            with reading(self._ledger) as connection:
+                rows = connection.execute(query.where(c.n > after).order_by(c.n).limit(PAGE)).all()
+            for row in rows:
+                after = row.n
+                at_ms = row.started_ms if row.ended_ms is None else row.ended_ms
+                yield LedgerCall(row.id, row.writer, row.outcome, at_ms, _bytes(row.line))
+            full = len(rows) == PAGE
 
     def page(self, first: int, limit: int) -> list[IndexedCheckpoint]:
         """Checkpoints from number `first` on, without their runs."""

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()

@@ -1,4 +1,4 @@
-"""What only replicas need: the table of those that live, and notices of what they change.
+"""What only replicas need: those that live, what they post, and notices of what they change.
 
 The trap: a notice is PostgreSQL's own, sent by triggers when a transaction commits, so that no
 change can be made without it, whoever makes it. Who adds a table that every replica holds in
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Integer,
+    LargeBinary,
     Table,
     Text,
     inspect,
@@ -54,6 +55,17 @@ replicas = Table(
     Column("started_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
     comment="Control processes on this store; times are those of the store's own clock.",
+)
+
+posted_checkpoints = Table(
+    "posted_checkpoints",
+    metadata,
+    Column("log", Text, primary_key=True),
+    Column("replica", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("keys", LargeBinary, nullable=False),
+    comment="The newest signed checkpoint of each replica's evidence log, for the others' logs.",
 )
 
 _FUNCTION: Final = f"""

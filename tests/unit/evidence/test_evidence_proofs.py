@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.control.ingest import Ingest
+from federation.control.notary_keys import rotate
 from federation.errors import NotFound
 from federation.evidence import merkle, proofs
 from federation.evidence.documents import judge, read_document, write_document
@@ -160,3 +162,23 @@ def test_forged_proofs_are_refused(world: World) -> None:
     assert both(forged(whole, first=reading.continues(2, 3).first), trusted) == "forged"
     assert read_document(b"[]") is None
     assert read_proof(b"\xff") is None
+
+
+def test_a_row_that_only_names_the_trusted_key_proves_nothing(tmp_path: Path) -> None:
+    """A forger knows the auditor's key, which is public, and ends a row of their own with it."""
+    made = World(tmp_path)
+    made.fill(rounds=2).close()
+    Ingest(JournalReader(made.data / "journal"), SqlCalls(made.engine), made.clock).run()
+    own = made.export().trusted
+    trusted = rotate(tmp_path / "evidence", 1_700_000_011_000).public
+    reading = made.reading()
+    for proof in (reading.include(made.index, "call_000002"), reading.continues(0, 1)):
+        assert both(write_document(proof), own) == ""
+        assert both(write_document(proof), trusted) == "keys"
+    notary = made.notary()
+    notary.open()
+    notary.close()
+    for proof in (reading.include(made.index, "call_000002"), reading.continues(0, None)):
+        assert both(write_document(proof), own) == ""
+        assert both(write_document(proof), trusted) == ""
+    made.close()

@@ -338,6 +338,19 @@ def test_a_key_is_replaced_and_both_are_trusted(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_row_that_only_names_the_trusted_key_convinces_nobody(tmp_path: Path) -> None:
+    """A forger knows the auditor's key, which is public, and ends a row of their own with it."""
+    world = World(tmp_path)
+    notary = world.fill(rounds=1)
+    world.clock.now += 20
+    notary.close()
+    trusted = rotate(tmp_path / "evidence", 1_700_000_011_000).public
+    export = world.export()
+    assert [each.kind for each in judged(export, trusted=trusted)] == ["keys"]
+    assert judged(export) == [], "for its own key it is what it was"
+    world.close()
+
+
 def test_a_key_that_was_replaced_signs_nothing_any_more(tmp_path: Path) -> None:
     world = World(tmp_path)
     notary = world.fill(rounds=1)
