@@ -146,7 +146,10 @@ def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple
     """The same where the plan of the row's shape is known."""
     if plan.whole is not None:
         low, high = plan.whole
-        if is_card(run[low:high].translate(None, _SIGNS), context=context):
+        digits = run[low:high]
+        if not digits.isdigit():
+            digits = digits.translate(None, _SIGNS)
+        if is_card(digits, context=context):
             return [plan.whole]
     found: list[tuple[int, int]] = []
     done = 0

@@ -12,15 +12,14 @@ _PERMUTED: Final = (
     "0123456789", "1576283094", "5803796142", "8916043527",
     "9453126870", "4286573901", "2793806415", "7046913258",
 )  # fmt: skip
-_VALUES: Final = bytes.maketrans(b"0123456789", bytes(range(10)))
-_DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+_DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")
+_NOUGHT: Final = ord("0")
 
 
 def luhn(digits: bytes) -> bool:
     """ISO/IEC 7812-1, annex B; ASCII digits."""
-    return (
-        sum(digits[-1::-2].translate(_VALUES)) + sum(digits[-2::-2].translate(_DOUBLED))
-    ) % 10 == 0
+    total = sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED))
+    return (total - _NOUGHT * len(digits)) % 10 == 0
 
 
 def verhoeff(digits: str) -> bool:
@@ -47,4 +46,4 @@ def iso_7064_mod_11_10(digits: str) -> bool:
 
 def all_equal(digits: str | bytes) -> bool:
     """Whether it is one digit again and again, which passes many checks and means nothing."""
-    return len(set(digits)) == 1
+    return digits == digits[:1] * len(digits)

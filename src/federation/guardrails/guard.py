@@ -15,6 +15,7 @@ from federation.errors import Forbidden, PayloadTooLarge, Unavailable
 from federation.guardrails.entities import FAILURE, Action, Finding, Recognizer, Span, label
 from federation.guardrails.joined import crossing
 from federation.guardrails.json_texts import edited, is_json, strings_only
+from federation.guardrails.readings import Readings, key_of
 from federation.guardrails.rules import Rule
 from federation.guardrails.scan import Scanner, resolve
 from federation.guardrails.vault import Vault, code
@@ -102,6 +103,7 @@ class Guard:
         self.plan = plan
         self._digest_key = digest_key
         self._scanner = Scanner(plan.actions, plan.custom, plan.recognizers)
+        self._readings = Readings()
         self.changes = any(action.changes for action in plan.actions.values())
 
     def text(self, text: str, surface: str, screening: Screening) -> str:
@@ -187,7 +189,7 @@ class Guard:
         if screening.pause is not None:
             screening.pause()
         try:
-            spans = self._scanner.find(text, decoded_only=escaped, pause=screening.pause)
+            spans = self._find(text, escaped=escaped, pause=screening.pause)
         except MemoryError:
             self._failed("built-in rules", surface, screening)
             return []
@@ -195,6 +197,17 @@ class Guard:
         for failure in failures:
             self._failed(failure.detector, surface, screening)
         return resolve([*spans, *found]) if found else spans
+
+    def _find(
+        self, text: str, *, escaped: bool = False, pause: Callable[[], None] | None = None
+    ) -> list[Span]:
+        """What the built-in rules say, from memory where they have said it of this text lately."""
+        key = key_of(text, escaped=escaped)
+        spans = self._readings.of(key)
+        if spans is None:
+            spans = self._scanner.find(text, decoded_only=escaped, pause=pause)
+            self._readings.keep(key, spans)
+        return spans
 
     def replacement(self, kind: str, value: str, vault: Vault) -> str:
         """What stands in the place of `value`."""

@@ -33,7 +33,12 @@ SEPARATORS: Final = b" \t\n.,-_/|*:~"
 _GAP: Final = 3
 """The most separators between two characters."""
 _REACH: Final = 34 * (_GAP + 1)
-_CLASS: Final = {"n": "[0-9OQILSBZ]", "a": "[A-Z]", "c": "[0-9A-Z]"}
+_SIGNS: Final = {
+    "n": string.digits + "OQILSBZ",
+    "a": string.ascii_uppercase,
+    "c": string.digits + string.ascii_uppercase,
+}
+_COUNTS: Final = re.compile(r"(\d+)([nac])")
 _NUMBERED: Final = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
 _LETTERS_AS_DIGITS: Final = str.maketrans("OQILSBZ", "0011582")
 
@@ -50,11 +55,21 @@ HEAD: Final = (rb"(?:" + _codes("[ ._-]?") + rb")" + _APART + rb"[0-9]" + _APART
 
 
 @functools.cache
-def _parts(country: str) -> tuple[str, re.Pattern[str]]:
-    """The kind of each character, and the form of the whole."""
-    counts = re.findall(r"(\d+)([nac])", STRUCTURES[country])
-    kinds = "aann" + "".join(kind * int(count) for count, kind in counts)
-    return kinds, re.compile("".join(_CLASS[kind] for kind in kinds))
+def _parts(country: str) -> tuple[str, tuple[tuple[int, int, str], ...]]:
+    """The kind of each character, and from where to where which signs may stand."""
+    kinds = "aann"
+    parts = [(2, 4, _SIGNS["n"])]
+    for size, kind in _COUNTS.findall(STRUCTURES[country]):
+        parts.append((len(kinds), len(kinds) + int(size), _SIGNS[kind]))
+        kinds += kind * int(size)
+    return kinds, tuple(parts)
+
+
+def _fits(text: str, parts: tuple[tuple[int, int, str], ...]) -> bool:
+    """Whether each part is there and of its signs."""
+    return len(text) >= parts[-1][1] and not any(
+        text[start:end].strip(signs) for start, end, signs in parts
+    )
 
 
 def _bare(data: bytes, start: int) -> str:
@@ -82,11 +97,10 @@ def end_of(data: bytes, start: int) -> int:
     text = _bare(data, start)
     if text[:2] not in STRUCTURES:
         return -1
-    kinds, form = _parts(text[:2])
-    found = form.match(text)
-    if found is None:
+    kinds, parts = _parts(text[:2])
+    if not _fits(text, parts):
         return -1
-    number = found.group()
+    number = text[: len(kinds)]
     if not valid(number):
         read = _read(number, kinds)
         if read == number or not valid(read):

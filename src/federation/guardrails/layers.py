@@ -24,7 +24,7 @@ _ENTITY_FORM: Final = (
 )
 _ENTITY: Final = re.compile(_ENTITY_FORM, re.ASCII)
 _ANY_ENTITY: Final = re.compile(b"(" + _ENTITY_FORM.encode() + b")")
-_ROW_FORM: Final = b"|".join(
+_ROW_FORMS: Final = tuple(
     each + b"(?:" + each + b"){7,}"
     for each in (
         rb"%(?!25)[2-7][0-9A-Fa-f]",
@@ -32,20 +32,46 @@ _ROW_FORM: Final = b"|".join(
         rb"\\x[2-7][0-9A-Fa-f]",
     )
 )
-_ROW: Final = re.compile(_ROW_FORM)
+_ROW: Final = re.compile(b"|".join(_ROW_FORMS))
 """Escapes of ASCII in a row, all of one form: read as one."""
 _SHORTEST_ROW: Final = 24
 _BETWEEN_STRINGS: Final = rb"[ \t]{0,3}(?:[+&][ \t]{0,3}(?:\n[ \t]{0,12})?|\n[ \t]{0,12})[\"'`]"
+_MAY_JOIN: Final = tuple(
+    (sign, re.compile(re.escape(sign) + behind))
+    for sign, behind in (
+        (b"\n", rb"[ \t]{0,12}[\"'`]"),
+        (b"+", rb"[ \t]{0,3}(?:\n[ \t]{0,12})?[\"'`]"),
+        (b"&", rb"[ \t]{0,3}(?:\n[ \t]{0,12})?[\"'`]"),
+    )
+)
+"""What stands between two strings that are put together, from the sign on that tells."""
+_QUOTES: Final = (b'"', b"'", b"`")
+_BEFORE_SIGN: Final = 4
+_PERCENT_ESCAPES: Final = (
+    rb"|%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
+    rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
+)
+_BACKSLASH_ESCAPES: Final = (
+    rb"|\\\\{0,7}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
+)
 _ANY_ESCAPE: Final = re.compile(
     b"("
-    + _ROW_FORM
-    + rb"|%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
-    + rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
-    + rb"|\\\\{0,7}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
-    + b"".join(b"|" + quote + _BETWEEN_STRINGS for quote in (b'"', b"'", b"`"))
+    + b"|".join(_ROW_FORMS)
+    + _PERCENT_ESCAPES
+    + _BACKSLASH_ESCAPES
+    + b"".join(b"|" + quote + _BETWEEN_STRINGS for quote in _QUOTES)
     + b")"
 )
 """Each of the alternatives begins with one sign, so the library finds the next of them quickly."""
+_ESCAPES: Final = {
+    (True, False): re.compile(b"(" + _ROW_FORMS[0] + _PERCENT_ESCAPES + b")"),
+    (False, True): re.compile(b"(" + b"|".join(_ROW_FORMS[1:]) + _BACKSLASH_ESCAPES + b")"),
+    (True, True): re.compile(
+        b"(" + b"|".join(_ROW_FORMS) + _PERCENT_ESCAPES + _BACKSLASH_ESCAPES + b")"
+    ),
+}
+"""The same where no strings are put together, by whether there are percent signs, and backslashes:
+what begins with one sign alone is found quickest."""
 _DOUBTFUL: Final = compiled(
     rb"\\[bfnrtux][a-z][^\s\"'`\\]{0,64}[0-9@:=_]|(?:\\(?:u00|u\{|x)[3-7][0-9A-Fa-f]\}?)+"
     rb"|(?:%[0-9A-Fa-f]{2})+|[\"'`][ \t]{0,3}[+&\n]"
@@ -54,8 +80,6 @@ _ROW_SIGNS: Final = re.compile(rb"%|\\u00|\\x")
 _STEPS: Final = {ord("u"): 6, ord("x"): 4}
 _PERCENT_STEP: Final = 3
 _BACKSLASH: Final = ord("\\")
-_ESCAPING: Final = compiled(rb"[%\\`]|[\"'][ \t]{0,3}[+&\n]")
-"""Without one of these there is nothing to decode."""
 _PERCENT: Final = re.compile(rb"%(?:25)*([0-9A-Fa-f]{2})")
 _SIMPLE: Final = {98: b"\b", 102: b"\f", 110: b"\n", 114: b"\r", 116: b"\t"}
 _REMEMBERED: Final = 4096
@@ -230,12 +254,30 @@ def _meant(entity: bytes) -> bytes:
 def decode(layer: Layer) -> Layer | None:
     """The layer with its escapes decoded; None where there are none."""
     data = layer.data
-    if not _ESCAPING.occurs(data):
+    signs = b"%" in data, b"\\" in data
+    if _joins_strings(data):
+        escape = _ANY_ESCAPE
+    elif any(signs):
+        escape = _ESCAPES[signs]
+    else:
         return None
-    parts = _ANY_ESCAPE.split(data)
+    parts = escape.split(data)
     if len(parts) == 1:
         return None
     return Layer.of_parts(parts, _UNESCAPED, None if layer.is_text else layer)
+
+
+def _joins_strings(data: bytes) -> bool:
+    """Whether strings may be put together there."""
+    if not any(quote in data for quote in _QUOTES):
+        return False
+    for sign, join in _MAY_JOIN:
+        if sign in data:
+            for found in join.finditer(data):
+                at = found.start()
+                if data[max(0, at - _BEFORE_SIGN) : at].rstrip(b" \t").endswith(_QUOTES):
+                    return True
+    return False
 
 
 def _unescaped_row(row: bytes) -> bytes:

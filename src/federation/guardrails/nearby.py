@@ -1,4 +1,5 @@
-"""Which words stand near a place of a text, asked again and again from left to right.
+"""A text whose values are looked for, and what is known of it: which words stand where, which
+places are worth reading.
 
 Rows of digits ask for the words beside them, and there may be hundreds of rows and no word. So
 a text is searched once for the next word, and what is known of the stretch before it answers
@@ -8,10 +9,10 @@ knows no borders of words, because the exact look may begin in the middle of one
 
 from __future__ import annotations
 
-import functools
 from typing import Final
 
 from federation.guardrails import national
+from federation.guardrails.encoded import around, long_runs
 from federation.guardrails.patterns import Pattern, PatternSet, compiled
 
 NUMERIC_IDS: Final = tuple(row for row in national.NATIONAL_IDS if row.numeric)
@@ -61,36 +62,60 @@ class Words:
 
 
 class Nearby:
-    """A text whose rows of digits are read."""
+    """A text that is read. `everywhere`: it stood encoded in another one, so all of it is read as
+    what stands around long runs of letters and digits is."""
 
-    __slots__ = ("__dict__", "_asked", "_id_words", "_phone_words", "data")
+    __slots__ = (
+        "_asked",
+        "_id_words",
+        "_ids",
+        "_nameable",
+        "_phone_words",
+        "around_runs",
+        "data",
+        "runs",
+    )
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, everywhere: bool = False) -> None:
         self.data = data
-        self._phone_words = Words(_PHONE_WORDS, data)
+        self.runs = long_runs(data)
+        """Long runs of letters and digits."""
+        self.around_runs = [(0, len(data))] if everywhere else around(data, self.runs)
+        """What stands around those of them that are no plain words."""
+        self._phone_words: Words | None = None
+        self._id_words: Words | None = None
         self._asked = 0
-        self._id_words = Words(_ANY_ID_WORD, data)
+        self._ids: frozenset[int] | None = None
+        self._nameable: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def may_name_phone(self, low: int, high: int) -> bool:
         """Whether a word from `low` to `high` may say that a telephone number follows."""
+        if self._phone_words is None:
+            self._phone_words = Words(_PHONE_WORDS, self.data)
         return self._phone_words.begin_within(low, high)
 
-    @functools.cached_property
-    def ids(self) -> frozenset[int]:
-        """Which of the numbers that need a word beside them may have it anywhere."""
-        return frozenset(_ID_WORDS.occurring(self.data))
+    def _may_name_id(self, low: int, high: int) -> bool:
+        if self._id_words is None:
+            self._id_words = Words(_ANY_ID_WORD, self.data)
+        return self._id_words.begin_within(low, high)
 
-    def named(self, forms: tuple[int, ...], start: int, end: int) -> tuple[int, ...]:
-        """Which of these forms of numbers may be named by a word shortly before `start`, or before
-        `end`."""
-        if not self.names_id(start, end):
+    def nameable(self, forms: tuple[int, ...], start: int, end: int) -> tuple[int, ...]:
+        """Which of these forms of numbers a word shortly before `start`, or before `end`, may name;
+        `names_id` and the words of the form tell whether it does."""
+        if not self._may_name_id(max(0, start - WINDOW), end):
             return ()
         self._asked += 1
         if self._asked <= _ASKED:
             return forms
-        return tuple(form for form in forms if form in self.ids)
+        if self._ids is None:
+            self._ids = frozenset(_ID_WORDS.occurring(self.data))
+        known = self._nameable.get(forms)
+        if known is None:
+            ids = self._ids
+            known = self._nameable[forms] = tuple(form for form in forms if form in ids)
+        return known
 
     def names_id(self, start: int, end: int) -> bool:
         """Whether a word that names an identity number stands there."""
         low = max(0, start - WINDOW)
-        return self._id_words.begin_within(low, end) and _ANY_ID_WORD.occurs(self.data, low, end)
+        return self._may_name_id(low, end) and _ANY_ID_WORD.occurs(self.data, low, end)

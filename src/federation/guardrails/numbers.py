@@ -35,6 +35,11 @@ LIKE_CARD: Final = (rb"\b(?:[0-9]" + _MORE + rb"{11,18}") + (
 )
 """A letter begins it only where more follow at once: a word before a number is none of it."""
 LIKE_SSN: Final = DIGIT_LIKE + rb"{3}-" + DIGIT_LIKE + rb"{2}-" + DIGIT_LIKE + rb"{4}"
+SURELY_LIKE_SSN: Final = re.compile(
+    rb"-(?<=" + DIGIT_LIKE + rb"{3}-)" + DIGIT_LIKE + rb"{2}-" + DIGIT_LIKE + rb"{4}"
+    rb"(?<![0-9]{3}-[0-9]{2}-[0-9]{4})"
+)
+"""With a letter at least, and from a dash on, which the library finds quickly."""
 _LIKE_DIGITS: Final = bytes.maketrans(b"OoQIlSBZ", b"00011582")
 _SSN_GAP: Final = b"(?: ?[-.\x80-\xff/_*|~:,] ?| )"
 """As bytes, not as escapes: a class with digits in it would stand for any digit in a shape."""
@@ -59,7 +64,7 @@ _OTHER_NAME: Final = compiled(
     rb"[ _-]?(?:number|no|nr|num|id|code)?[\s.:#=\"'-]{0,4}(?:is )?$",
     ignore_case=True,
 )
-_SHORT_DEBIT: Final = (b"5", b"6")
+_SHORT_DEBIT: Final = b"56"
 
 # On a row of digits the standard library is faster to call than RE2, and linear: every
 # repetition in these patterns has a small bound.
@@ -94,6 +99,9 @@ class _Row:
     named: tuple[int, ...]
     """The others."""
     phones: tuple[phones.Form, ...]
+    is_called: bool
+    """Whether it holds nothing but what a word beside it says that it is: a telephone number, all
+    of it."""
 
 
 def _shaped(shape: bytes) -> _Row | None:
@@ -108,7 +116,11 @@ def _shaped(shape: bytes) -> _Row | None:
     numbers = phones.forms(shape)
     if not (plan or found or numbers):
         return None
-    return _Row(count <= _LONGEST_DATE and phones.may_be_date(shape), plan, told, named, numbers)
+    is_called = not (plan or found) and all(
+        form.low == 0 and form.high == len(shape) and not form.may_tell for form in numbers
+    )
+    may_be_date = count <= _LONGEST_DATE and phones.may_be_date(shape)
+    return _Row(may_be_date, plan, told, named, numbers, is_called)
 
 
 def _is_named(form: int) -> bool:
@@ -131,9 +143,9 @@ class _Shapes(dict[bytes, _Row | None]):
 _SHAPES: Final = _Shapes()
 
 
-def in_text(data: bytes) -> list[Span]:
+def in_text(near: Nearby) -> list[Span]:
     """Everything that the rows of digits of a text hold."""
-    near = Nearby(data)
+    data = near.data
     found: list[Span] = []
     for start, end in _ROW.spans(data):
         run = data[start:end]
@@ -141,7 +153,9 @@ def in_text(data: bytes) -> list[Span]:
             _long_row(near, start, end, found)
         else:
             row = _SHAPES[run.translate(_NOUGHTS)]
-            if row is not None:
+            if row is not None and not (
+                row.is_called and not phones.may_be_called_so(near, start, end)
+            ):
                 found += _number(near, start, end, run, row)
     return found
 
@@ -153,23 +167,25 @@ def _number(near: Nearby, start: int, end: int, run: bytes, row: _Row) -> list[S
         return found
     if row.cards is not None:
         for low, high in cards.planned(row.cards, run, context=_context(near, start)):
-            if high - low < len(run) or not (
-                run.isdigit() and _is_named_otherwise(near.data, start)
-            ):
+            whole = high - low == end - start
+            if not (whole and run.isdigit() and _is_named_otherwise(near.data, start)):
                 found.append(Span(start + low, start + high, kind.CARD, CHECKED))
-    if (row.told or row.named) and not _whole(found, start, end):
+                if whole:
+                    return found
+    if row.told or row.named:
         _identities(near, start, end, row, found)
-    if row.phones and not _whole(found, start, end):
-        for form in row.phones:
-            place = phones.place(near, start, form)
-            if place is not None:
-                found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
+        if found and _whole(found, start, end):
+            return found
+    for form in row.phones:
+        place = phones.place(near, start, form)
+        if place is not None:
+            found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
     return found
 
 
 def _context(near: Nearby, start: int) -> cards.Context:
     """Whether the text before a row that begins as the short debit cards do speaks of cards."""
-    if near.data[start : start + 1] not in _SHORT_DEBIT:
+    if near.data[start] not in _SHORT_DEBIT:
         return cards.nowhere
     return functools.partial(_CARD_WORD.occurs, near.data, max(0, start - WINDOW), start)
 
@@ -206,7 +222,7 @@ def _identities_of_long_row(
                 continue
             stop = min(end, start + WINDOW + _LONGEST_ID)
         for low, high in _FAR_FORMS[index].spans(data, start, stop):
-            found += _national(data, low, high, index - _SSN_FORMS)
+            found += _national(near, low, high, index - _SSN_FORMS, (start, start))
 
 
 def _whole(found: list[Span], start: int, end: int) -> bool:
@@ -217,7 +233,7 @@ def _whole(found: list[Span], start: int, end: int) -> bool:
 def _identities(near: Nearby, start: int, end: int, row: _Row, found: list[Span]) -> None:
     data, indexes = near.data, row.told
     if row.named:
-        named = near.named(row.named, start, end)
+        named = near.nameable(row.named, start, end)
         if named:
             indexes = tuple(sorted((*row.told, *named)))
     for index in indexes:
@@ -225,7 +241,7 @@ def _identities(near: Nearby, start: int, end: int, row: _Row, found: list[Span]
             _ssns(_near, data, start, end, found)
             continue
         for match in _FORMS[index].finditer(data, start, end):
-            found += _national(data, *match.span(), index - _SSN_FORMS)
+            found += _national(near, *match.span(), index - _SSN_FORMS, (start, end))
 
 
 def _near(data: bytes, start: int, end: int) -> tuple[int, int] | None:
@@ -246,14 +262,21 @@ def _ssns(place: _Place, data: bytes, at: int, end: int, found: list[Span]) -> N
             at = high
 
 
-def _national(data: bytes, start: int, end: int, index: int) -> Iterator[Span]:
+def _national(
+    near: Nearby, start: int, end: int, index: int, named: tuple[int, int]
+) -> tuple[Span, ...]:
+    """The number of this form, if it is one. `named`: where the word that it needs may stand.
+
+    The check digit comes first: it refuses most, and words are searched for."""
+    data = near.data
     row, words = _NATIONAL[index], _WORDS[index]
-    if data[end : end + 1].isalnum():
-        return
-    if words is not None and not words.occurs(data[max(0, start - WINDOW) : start]):
-        return
-    if row.check(national.bare(data[start:end])):
-        yield Span(start, end, kind.NATIONAL_ID, CHECKED - (words is None))
+    if data[end : end + 1].isalnum() or not row.check(national.bare(data[start:end])):
+        return ()
+    if words is not None and not (
+        words.occurs(data[max(0, start - WINDOW) : start]) and near.names_id(*named)
+    ):
+        return ()
+    return (Span(start, end, kind.NATIONAL_ID, CHECKED - (words is None)),)
 
 
 def like_card(data: bytes, start: int, end: int) -> Iterator[Span]:

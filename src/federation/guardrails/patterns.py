@@ -55,6 +55,16 @@ class Pattern:
         match, group = self._match, self._group
         if end is None:
             end = len(data)
+        while start < end and not group:
+            place = match(_ANYWHERE, data, start, end)[0]
+            low, high = place
+            if low < 0:
+                return
+            if high > low:
+                yield place
+                start = high
+            else:
+                start = high + 1
         while start < end:
             spans = match(_ANYWHERE, data, start, end)
             low, high = spans[0]

@@ -184,7 +184,7 @@ def place(near: Nearby, start: int, form: Form) -> tuple[int, int, bool] | None:
     None where it is none.
     """
     data, low, high = near.data, start + form.low, start + form.high
-    if not (form.may_tell or _may_be_called_so(near, low, high)):
+    if not (form.may_tell or may_be_called_so(near, low, high)):
         return None
     if _borders_badly(data, low, high):
         return None
@@ -203,7 +203,7 @@ def place(near: Nearby, start: int, form: Form) -> tuple[int, int, bool] | None:
     return None
 
 
-def _may_be_called_so(near: Nearby, low: int, high: int) -> bool:
+def may_be_called_so(near: Nearby, low: int, high: int) -> bool:
     """False where no word before or behind can say that it is a telephone number."""
     behind = near.data[high : high + _AFTER_SIGNS + 1].lstrip(_BEFORE_AFTER)[:1]
     return behind in _BEGIN_AFTER or near.may_name_phone(max(0, low - _LOOK_BACK), low)

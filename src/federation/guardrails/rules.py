@@ -19,11 +19,14 @@ from federation.guardrails import context_rules as beside
 from federation.guardrails import entities as kind
 from federation.guardrails import iban, national, numbers, secret_rules, shapes
 from federation.guardrails.entities import BESIDE, CERTAIN, CHECKED, NOTHING, SHAPED, Span
+from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import Pattern, compiled
 
 NUMBER: Final = "number"
 """Rules that look for several types at once; always run."""
 Check: TypeAlias = Callable[[bytes, int, int], Iterable[Span]]
+Reader: TypeAlias = Callable[[Nearby], list[Span]]
+"""What finds the values of a rule in a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +43,48 @@ class Rule:
     ignore_case: bool = False
     long: bool = False
     """It is looked for only around a long run of letters and digits without a gap."""
-    reads: Callable[[bytes], list[Span]] | None = None
+    only_with: re.Pattern[bytes] | None = None
+    """What stands in each text with a match: a pattern of the standard library that begins with one
+    sign, which it finds quickest."""
+    reads: Reader | None = None
     """What reads a text in the place of pattern and check."""
 
     def compiled(self) -> Pattern:
         """The pattern, ready to run."""
         return compiled(self.pattern, ignore_case=self.ignore_case)
 
-    def reader(self) -> Callable[[bytes], list[Span]]:
+    def reader(self) -> Reader:
         """What finds the values in a text."""
-        return self.reads or functools.partial(_found, self.compiled().spans, self.check)
+        if self.reads is not None:
+            return self.reads
+        spans = self.compiled().spans
+        if self.long:
+            return functools.partial(_found_in_runs, spans, self.check)
+        return functools.partial(_found, spans, self.check, self.only_with)
 
 
 def _found(
-    spans: Callable[[bytes], Iterable[tuple[int, int]]], check: Check, data: bytes
+    spans: Callable[[bytes], Iterable[tuple[int, int]]],
+    check: Check,
+    only_with: re.Pattern[bytes] | None,
+    near: Nearby,
 ) -> list[Span]:
+    data = near.data
     found: list[Span] = []
-    for start, end in spans(data):
-        found += check(data, start, end)
+    if only_with is None or only_with.search(data) is not None:
+        for start, end in spans(data):
+            found += check(data, start, end)
+    return found
+
+
+def _found_in_runs(
+    spans: Callable[[bytes, int, int], Iterable[tuple[int, int]]], check: Check, near: Nearby
+) -> list[Span]:
+    data = near.data
+    found: list[Span] = []
+    for low, high in near.around_runs:
+        for start, end in spans(data, low, high):
+            found += check(data, start, end)
     return found
 
 
@@ -70,8 +97,8 @@ def _word(pattern: bytes) -> bytes:
 
 
 def _as_it_stands(name: str, rank: int) -> Check:
-    def check(_data: bytes, start: int, end: int) -> Iterator[Span]:
-        yield Span(start, end, name, rank)
+    def check(_data: bytes, start: int, end: int) -> tuple[Span]:
+        return (Span(start, end, name, rank),)
 
     return check
 
@@ -133,7 +160,13 @@ _NETWORK: Final = (
 _NUMBERS: Final = (
     Rule(NUMBER, b"[0-9]", _nothing, b"[0-9]", reads=numbers.in_text),
     Rule(kind.CARD, numbers.LIKE_CARD, numbers.like_card, _LETTER_FOR_DIGIT),
-    Rule(kind.SSN, numbers.LIKE_SSN, numbers.like_ssn, rb"-[0-9OoQIlSBZ]{2}-"),
+    Rule(
+        kind.SSN,
+        numbers.LIKE_SSN,
+        numbers.like_ssn,
+        rb"-[0-9OoQIlSBZ]{2}-",
+        only_with=numbers.SURELY_LIKE_SSN,
+    ),
     Rule(
         kind.SSN,
         beside.SSN,
@@ -196,18 +229,18 @@ _SECRETS: Final = (
     Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN), long=True),
     Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN), b"eyJ"),
     Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, shapes.private_key, b"PRIVATE KEY"),
-    Rule(kind.SECRET, secret_rules.URL_SECRET, _as_it_stands(kind.SECRET, CERTAIN), b"://"),
-    _beside(
+    Rule(kind.SECRET, secret_rules.URL, _nothing, b"://", reads=secret_rules.in_urls),
+    Rule(
         kind.SECRET,
         beside.SECRET,
-        b"key|secret|token|passw|passphrase|pwd|bearer|credential|connection",
-        beside.is_secret,
-        CERTAIN - 1,
+        _nothing,
+        _word(b"key|secret|token|passw|passphrase|pwd|bearer|credential|connection"),
+        reads=secret_rules.beside_names,
     ),
 )
 _PLACES: Final = (
-    Rule(NOTHING, shapes.UUID, _as_it_stands(NOTHING, CHECKED + 1), rb"-[0-9A-Fa-f]{4}-"),
-    Rule(NOTHING, shapes.HASH, shapes.hexadecimal, long=True),
+    Rule(NOTHING, shapes.UUID, _nothing, rb"-[0-9A-Fa-f]{4}-", reads=shapes.uuids),
+    Rule(NOTHING, shapes.HASH, _nothing, reads=shapes.digests),
     Rule(NOTHING, shapes.PARCEL, _as_it_stands(NOTHING, CHECKED + 1), rb"\b1Z[0-9A-Z]"),
     Rule(NOTHING, shapes.MOMENT, _as_it_stands(NOTHING, SHAPED - 1), rb"(?:19|20)[0-9]{2}[-/.]"),
 )

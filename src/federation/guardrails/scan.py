@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from federation.guardrails.encoded import LONG, around, encoded, long_runs
+from federation.guardrails.encoded import LONG, encoded, long_runs
 from federation.guardrails.entities import (
     NOTHING,
     PRIVATE_KEY,
@@ -20,6 +20,7 @@ from federation.guardrails.entities import (
     Span,
 )
 from federation.guardrails.layers import Layer, decode, doubtful, fold
+from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.rules import NUMBER, RULES, Rule
 from federation.guardrails.slices import SLICE, slices
@@ -50,19 +51,21 @@ class Scanner:
         rules = [rule for rule in RULES if rule.kind in wanted or rule.kind in _ALWAYS]
         rules += custom
         self._wanted = wanted | {NOTHING} | {rule.kind for rule in custom}
-        self._long_rules = [(rule.compiled(), rule.check) for rule in rules if rule.long]
-        self._always = [rule.reader() for rule in rules if not (rule.hint or rule.long)]
-        rules = [rule for rule in rules if rule.hint and not rule.long]
+        self._untold = bool(custom)
+        rules.sort(key=_turn)
         self._readers = [rule.reader() for rule in rules]
         # Two sets, because one automaton for words and digits has the product of their states.
-        digits = [index for index, rule in enumerate(rules) if b"0-9" in rule.hint]
-        words = [index for index, rule in enumerate(rules) if b"0-9" not in rule.hint]
+        hinted = [index for index, rule in enumerate(rules) if rule.hint]
+        digits = [index for index in hinted if b"0-9" in rules[index].hint]
+        words = [index for index in hinted if b"0-9" not in rules[index].hint]
         self._sets = [
             (PatternSet([rules[index].hint for index in indexes]), indexes)
             for indexes in (words, digits)
         ]
+        self._always = [index for index, rule in enumerate(rules) if not rule.hint]
         # One automaton does for these: at the first digit the look is over.
-        telling = b"|".join((_TELLING, *(rule.hint for rule in rules)))
+        hints = (rule.hint for rule in rules if rule.hint and not rule.long)
+        telling = b"|".join((_TELLING, *hints))
         self._telling, self._warm = compiled(telling), compiled(telling + b"|" + LONG)
         self._recognizers = [
             recognizer for recognizer in recognizers if wanted.intersection(recognizer.kinds)
@@ -71,7 +74,7 @@ class Scanner:
     def sees_nothing(self, texts: Sequence[str]) -> bool:
         """Whether one look at all of these adjacent texts tells that no value is in any of them,
         nor over two of them. False where it does not tell."""
-        if self._always or self._recognizers:
+        if self._untold or self._recognizers:
             return False
         joined = _BETWEEN.join(texts)
         if len(joined) > SLICE or not joined.isascii():
@@ -154,29 +157,31 @@ class Scanner:
         return _placed(layer, spans)
 
     def _values(self, data: bytes) -> list[Span]:
-        runs = long_runs(data)
-        spans = self._candidates(data, around(data, runs))
-        for start, end, text in encoded(data, runs):
+        near = Nearby(data)
+        spans = self._candidates(near)
+        for start, end, text in encoded(data, near.runs):
             inner = fold(text)
-            inside = self._candidates((decode(inner) or inner).data, None)
+            inside = self._candidates(Nearby((decode(inner) or inner).data, everywhere=True))
             best = max(inside, key=_rank, default=None)
             if best is not None and best.kind != NOTHING and best.rank >= _ENCODED_RANK:
                 spans.append(Span(start, end, best.kind, best.rank))
         return spans
 
-    def _candidates(self, data: bytes, windows: list[tuple[int, int]] | None) -> list[Span]:
-        """`windows`: where rules for long runs look; None: everywhere."""
-        found: list[Span] = []
+    def _candidates(self, near: Nearby) -> list[Span]:
+        turns = self._always.copy()
         for hints, indexes in self._sets:
-            for place in hints.occurring(data):
-                found += self._readers[indexes[place]](data)
-        for read in self._always:
-            found += read(data)
-        for pattern, check in self._long_rules:
-            for low, high in [(0, len(data))] if windows is None else windows:
-                for start, end in pattern.spans(data, low, high):
-                    found += check(data, start, end)
+            turns += [indexes[place] for place in hints.occurring(near.data)]
+        turns.sort()
+        found: list[Span] = []
+        for index in turns:
+            found += self._readers[index](near)
         return [span for span in found if span.kind in self._wanted]
+
+
+def _turn(rule: Rule) -> tuple[bool, bool, bool]:
+    """Of two values at one place that are equally sure, the rule's that comes first stays: those
+    with a hint, of words before digits, and what is looked for in long runs last."""
+    return rule.long, not rule.hint, b"0-9" in rule.hint
 
 
 def _placed(layer: Layer, spans: list[Span]) -> list[Span]:

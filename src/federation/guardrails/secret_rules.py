@@ -6,7 +6,14 @@ The trap: an issuer's prefix is a few letters; the length after it is what keeps
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+from federation.guardrails import context_rules
+from federation.guardrails import entities as kind
+from federation.guardrails.entities import CERTAIN, Span
+from federation.guardrails.nearby import Nearby
+from federation.guardrails.patterns import compiled
 
 KEYS: Final = (
     rb"sk-(?:ant-|proj-|or-|svcacct-|admin-|lf-)?[A-Za-z0-9_-]{20,}",
@@ -46,10 +53,45 @@ KEYS: Final = (
 API_KEY: Final = rb"(?:\b|_)(?:" + b"|".join(KEYS[:-1]) + rb")|" + KEYS[-1]
 TOKEN: Final = rb"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3}"
 """RFC 7515 and 7516, compact: a header that begins with `{"`."""
-URL_SECRET: Final = rb"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,64}:([^\s/@\"'<>]{3,128})@"
+URL: Final = rb"\b[a-z][a-z0-9+.-]{1,20}://"
+_USER: Final = re.compile(rb"[^\t\n\f\r :/@\"'<>]{0,64}:([^\t\n\f\r /@\"'<>]{3,128})@")
 """RFC 3986, 3.2.1: a password in an address."""
 PRIVATE_KEY_HEAD: Final = rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 PRIVATE_KEY_FOOT: Final = rb"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 PRIVATE_KEY_BODY: Final = (
     rb"(?:[\s\"'`+,\\|>]|[A-Za-z0-9+/=]|(?:Proc-Type|DEK-Info|Comment|Version): [^\n]*\n)*"
 )
+_URL: Final = compiled(URL)
+_SECRET: Final = compiled(context_rules.SECRET, ignore_case=True)
+
+
+def in_urls(near: Nearby) -> list[Span]:
+    """Passwords in addresses."""
+    data = near.data
+    found: list[Span] = []
+    if b"@" not in data:
+        return found
+    at = 0
+    while (url := _URL.first(data, at)) is not None:
+        at = url[1]
+        user = _USER.match(data, at)
+        if user is not None:
+            found.append(Span(*user.span(1), kind.SECRET, CERTAIN))
+            at = user.end()
+    return found
+
+
+def beside_names(near: Nearby) -> list[Span]:
+    """What stands beside a word for a secret and looks like one."""
+    data = near.data
+    found: list[Span] = []
+    at = 0
+    while (seen := next(_SECRET.spans(data, at), None)) is not None:
+        start, at = seen
+        longest = start + context_rules.LONGEST_SECRET
+        rest = context_rules.SECRET_GOES_ON.match(data, at, longest)
+        if rest is not None:
+            at = rest.end()
+        if context_rules.is_secret(data[start:at]):
+            found.append(Span(start, at, kind.SECRET, CERTAIN - 1))
+    return found

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from federation.guardrails import entities as kind
 from federation.guardrails import secret_rules
 from federation.guardrails.entities import CERTAIN, CHECKED, NOTHING, SHAPED, Span
+from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 
 _BEYOND: Final = rb"\xAA\xB5\xBA\xC0-\xFF"
@@ -68,16 +69,25 @@ _VERSION: Final = compiled(
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
     ignore_case=True,
 )
-_MAY_BE_VERSION: Final = re.compile(rb"[A-Za-z/=^~@\xa7]")
+_MAY_BE_VERSION: Final = re.compile(
+    rb"(?:[nredcvNREDCV][\s.:#=-]{0,3}|[/\xa7][vV]?|[=<>~!]=[ ]?|[\^~@])\Z"
+)
+"""What the words and signs end with that say before an address that it is a version."""
 _NEAR: Final = 4
-"""Where one of these stands if what is written before an address says that it is a version."""
 _WINDOW: Final = 48
 
 _HEX: Final = rb"[0-9A-Fa-f]"
 UUID: Final = (
     rb"\b" + _HEX + rb"{8}-" + (_HEX + rb"{4}-") * 3 + _HEX + rb"{12}\b"
 )  # RFC 9562, section 4
+_UUID: Final = re.compile(
+    rb"-(?<=\b[0-9A-Fa-f]{8}-)" + rb"[0-9A-Fa-f]{4}-" * 3 + rb"[0-9A-Fa-f]{12}\b"
+)
+"""Read from its first dash on, which the library finds quickly."""
+_BEFORE_DASH: Final = 8
+_SHORTEST_HASH, _LONGEST_HASH = 32, 128
 HASH: Final = rb"\b(?:[0-9a-f]{32,128}|[0-9A-F]{32,128})\b"
+_HASH, _WHOLE_HASH = compiled(HASH), re.compile(HASH)
 PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b"
 """A carrier's tracking number, which is as long as a card with two signs before it."""
 _CLOCK: Final = rb"[0-2][0-9][:.]?[0-5][0-9](?:[:.]?[0-5][0-9](?:[.,][0-9]{1,9})?)?"
@@ -102,16 +112,16 @@ def email(data: bytes, start: int, end: int) -> Iterator[Span]:
         yield Span(start + len(local) - len(kept), end, kind.EMAIL, CHECKED)
 
 
-def ipv4(data: bytes, start: int, end: int) -> Iterator[Span]:
+def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     """Four octets that are no version, no section number and no piece of a longer row."""
     if _ADDRESS.fullmatch(data, start, end) is None or _NUMBER_GOES_ON.match(data, end):
-        return
-    before = data[max(0, start - 2) : start]
-    if before[-1:].isdigit() or (before[-1:] in (b".", b"-") and before[:1].isalnum()):
-        return
-    near = _MAY_BE_VERSION.search(data, max(0, start - _NEAR), start)
-    if near is None or not _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
-        yield Span(start, end, kind.IP, SHAPED)
+        return ()
+    before = data[max(0, start - _NEAR) : start]
+    if before[-1:].isdigit() or (before[-1:] in (b".", b"-") and before[-2:-1].isalnum()):
+        return ()
+    if _MAY_BE_VERSION.search(before) and _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
+        return ()
+    return (Span(start, end, kind.IP, SHAPED),)
 
 
 def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
@@ -134,11 +144,35 @@ def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
         return
 
 
-def hexadecimal(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """A digest, which takes its place so that nothing is read out of its middle."""
-    run = data[start:end]
-    if not run.isdigit() and not run.isalpha():
-        yield Span(start, end, NOTHING, CHECKED + 1)
+def uuids(near: Nearby) -> list[Span]:
+    """RFC 9562, which take their places so that nothing is read out of their middles."""
+    return [
+        Span(seen.start() - _BEFORE_DASH, seen.end(), NOTHING, CHECKED + 1)
+        for seen in _UUID.finditer(near.data)
+    ]
+
+
+def digests(near: Nearby) -> list[Span]:
+    """The same for digests in hexadecimal."""
+    data = near.data
+    found: list[Span] = []
+    for low, high in near.runs:
+        if high - low < _SHORTEST_HASH:
+            continue
+        run = data[low:high]
+        if not run.isalnum():
+            found += _digests_at(data, _HASH.spans(data, low, high))
+        elif len(run) <= _LONGEST_HASH and _WHOLE_HASH.fullmatch(run):
+            found += _digests_at(data, ((low, high),))
+    return found
+
+
+def _digests_at(data: bytes, places: Iterable[tuple[int, int]]) -> list[Span]:
+    return [
+        Span(start, end, NOTHING, CHECKED + 1)
+        for start, end in places
+        if not data[start:end].isdigit() and not data[start:end].isalpha()
+    ]
 
 
 def private_key(data: bytes, start: int, end: int) -> Iterator[Span]:
