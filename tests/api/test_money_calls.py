@@ -90,6 +90,7 @@ async def test_each_client_is_refused_in_its_own_words_and_told_what_is_left(
         assert not upstream.seen, "not a byte left"
         (record,) = gateway.books.ended
         assert (record.error, record.status, record.attempts) == ("budget_exceeded", 402, ())
+        assert record.deployment == "", "nobody was asked"
         assert (await banked.stands()).spent_nano == 0
 
 

@@ -36,6 +36,7 @@ class Attempt:
     """The open end of one attempt. `close` notes the outcome; later calls do nothing."""
 
     __slots__ = (
+        "_begun",
         "_call",
         "_closed",
         "_expected",
@@ -67,6 +68,7 @@ class Attempt:
         self._first = 0.0
         self._status = 0
         self._closed = False
+        self._begun = False
         self._hold = ""
         self._reserved = 0
         self.sent = False
@@ -77,7 +79,13 @@ class Attempt:
             self._tokens = expected_tokens(call)
             self._gate.take(self._tokens)
         world.health.begin(deployment.id)
-        call.account.choose(deployment)
+
+    def begin(self) -> None:
+        """The provider is asked now; what was in the way before, money or a field that it does not
+        take, has named nobody in the call's account."""
+        if not self._begun:
+            self._begun = True
+            self._call.account.choose(self.deployment)
 
     def answered(self, status: int) -> None:
         """The response's head is here."""
@@ -105,7 +113,6 @@ class Attempt:
         if self._closed:
             return
         self._leave()
-        self._call.account.tried -= 1
         if self._hold:
             self._world.money.settle(self._call.account, self._hold, 0)
 
@@ -121,6 +128,7 @@ class Attempt:
         """Tell health, price the attempt and add it to the call's account."""
         if self._closed:
             return
+        self.begin()
         self._leave()
         world, deployment = self._world, self.deployment
         now, wall = world.clock(), world.wall()
@@ -162,7 +170,10 @@ class Attempt:
     def fail(self, error: BaseException) -> None:
         """Close an attempt that brought nothing. A provider that was left in the middle of its
         work because the client hung up may bill for the prompt, so that is charged; one that
-        failed, kept silent or was never asked is not."""
+        failed or kept silent is not. Where nobody was asked at all it never began."""
+        if not self._begun and not isinstance(error, UpstreamError):
+            self.withdraw()
+            return
         left = not isinstance(error, UpstreamError)
         self.close(self.estimate(0) if left and self.sent else Usage(), error)
 

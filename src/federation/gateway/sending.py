@@ -21,6 +21,7 @@ async def send(
     attempt: Attempt,
 ) -> Exchange:
     """The exchange of a successful response. Raises `UpstreamError` for any other."""
+    attempt.begin()
     exchange = await world.transport.send(request, timeouts, attempt.asked)
     attempt.answered(exchange.status)
     if exchange.status < 300:
