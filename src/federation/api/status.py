@@ -122,7 +122,14 @@ def _config(control: Control) -> ConfigView:
         usable_deployments=sum(map(_serves, snapshot.deployments)),
         routes=len(snapshot.routes),
         problems=[str(problem) for problem in configuration.problems],
-        warnings=[str(problem) for problem in (*reading.loaded.warnings, *reading.warnings)],
+        warnings=[
+            str(problem)
+            for problem in (
+                *reading.loaded.warnings,
+                *reading.warnings,
+                *configuration.waiting(),
+            )
+        ],
     )
 
 

@@ -23,6 +23,15 @@ from federation.storage.entries import ConfigVersion
 
 log = logging.getLogger(__name__)
 
+_AT_START = {
+    "server": "host, port and workers",
+    "storage": "the database, Redis and the replica",
+    "telemetry": "the level and form of the log",
+    "evidence": "anchors and the times of the evidence log",
+    "sealing": "the root, the keys' directory and the tombstones",
+}
+"""Sections that are read when the gateway starts, and what in them waits for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -61,6 +70,7 @@ class Configuration:
         self._kept: ConfigVersion | None = None
         """Ours: the newest may be another replica's, which has other settings."""
         self.reading = read()
+        self._started = self.reading.loaded
         _check(self.reading.loaded)
         self._seen = look(self.reading.loaded.files)
         self.problems: tuple[Problem, ...] = ()
@@ -93,10 +103,10 @@ class Configuration:
         self.problems = ()
         before = self.reading
         self.reading = reading
-        if before.loaded.server != reading.loaded.server:
-            log.warning("changes of host, port and workers take effect at the next start")
-        if before.loaded.storage != reading.loaded.storage:
-            log.warning("another database, Redis or replica takes effect at the next start")
+        for name in _differing(before.loaded, reading.loaded):
+            log.warning(
+                "waits for the next start", extra={"section": name, "what": _AT_START[name]}
+            )
         if before.loaded.files != reading.loaded.files:
             self._seen = self._look(reading.loaded.files)
         changed = self.recompile()
@@ -106,6 +116,13 @@ class Configuration:
             self._warn()
             return True
         return False
+
+    def waiting(self) -> tuple[Problem, ...]:
+        """What the files say now and is not in force before the gateway is stopped and started."""
+        return tuple(
+            Problem(name, None, f"{_AT_START[name]}: what was saved waits for the next start")
+            for name in _differing(self._started, self.reading.loaded)
+        )
 
     def recompile(self) -> bool:
         """Compile again with the overrides as they are now; whether anything is different."""
@@ -130,6 +147,10 @@ class Configuration:
     def _warn(self) -> None:
         for problem in (*self.reading.loaded.warnings, *self.reading.warnings):
             log.warning("configuration", extra=_place(problem))
+
+
+def _differing(before: Loaded, after: Loaded) -> list[str]:
+    return [name for name in _AT_START if getattr(before, name) != getattr(after, name)]
 
 
 def _check(loaded: Loaded, before: Loaded | None = None) -> None:

@@ -8,6 +8,12 @@ import pytest
 from control_plane import ACME, Clock, Files, operator
 
 from federation.config.server_settings import Access, ServerSettings
+from federation.config.settings import (
+    EvidenceSettings,
+    SealingSettings,
+    StorageSettings,
+    TelemetrySettings,
+)
 from federation.control.configuration import Configuration
 from federation.control.frames import unpack_snapshot
 from federation.domain.policies import Condition, Policy, Residency
@@ -102,15 +108,32 @@ def test_warnings_are_logged_with_their_place(
     assert vars(caplog.records[0])["problem"] == "open to others"
 
 
-def test_a_changed_address_is_said_to_need_a_restart(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        ("server", ServerSettings(port=9000)),
+        ("storage", StorageSettings(replica="eu-2")),
+        ("telemetry", TelemetrySettings(level="debug")),
+        ("evidence", EvidenceSettings(anchors=("file:/elsewhere",))),
+        ("sealing", SealingSettings(tombstones="/elsewhere")),
+    ],
+)
+def test_what_is_read_at_the_start_alone_is_said_to_wait_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, section: str, change: object
 ) -> None:
     files = operator(tmp_path)
     configuration, _, _ = configured(files)
-    files.loaded = replace(files.loaded, server=ServerSettings(port=9000))
+    before = files.loaded
+    assert configuration.waiting() == ()
+    files.loaded = replace(before, **{section: change})  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING):
         assert not configuration.reload()
     assert "next start" in caplog.text
+    (waiting,) = configuration.waiting()
+    assert str(waiting).startswith(f"{section}: ")
+    files.loaded = before
+    configuration.reload()
+    assert configuration.waiting() == ()
 
 
 def test_a_changed_file_is_noticed_once(tmp_path: Path) -> None:
