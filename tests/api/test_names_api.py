@@ -202,4 +202,28 @@ async def test_who_looks_somebody_up_is_on_record(named: Named) -> None:
         notes = b"".join(path.read_bytes() for path in journals if path.is_file())
         assert b"named" in notes
         assert subject.encode() in notes
-        assert ANNA.encode() not in notes
+        assert [line for line in notes.splitlines() if ANNA.encode() in line] == []
+
+
+async def test_what_is_done_to_a_user_is_on_record_under_what_stands_for_them(named: Named) -> None:
+    """A record is for ever, and a person may want to be forgotten."""
+    rig, users = named.rig, "/v1/admin/users"
+    made = await rig.ask("POST", users, json={"id": ANNA, "role": "viewer"})
+    assert (made.status_code, made.json()["id"]) == (201, ANNA)
+    await rig.ask("POST", "/v1/admin/tenants", json={"id": "other"})
+    theirs = await rig.ask("POST", f"{users}?tenant=other", json={"id": ANNA, "tenant": "other"})
+    assert theirs.status_code == 201, theirs.text
+    assert (await rig.ask("PATCH", f"{users}/{ANNA}", json={"name": "A"})).status_code == 200
+    viewer = await rig.key(Role.VIEWER)
+    assert (await rig.ask("DELETE", f"{users}/{ANNA}", secret=viewer)).status_code == 403
+    gone = await rig.ask("DELETE", f"{users}/{ANNA}?tenant=other")
+    assert gone.status_code == 204, gone.text
+
+    evidence = (rig.plane.journal.parent / "evidence").rglob("*")
+    notes = b"".join(path.read_bytes() for path in evidence if path.is_file())
+    assert [line for line in notes.splitlines() if ANNA.encode() in line] == []
+    here, there = (named.custody.name(tenant, ANNA) for tenant in ("default", "other"))
+    for action, subject in (("PATCH", here), ("DELETE", there)):
+        words = f'"action":"{action} {users}/{{user}}","subject":"{users}/{subject}"'
+        assert notes.count(words.encode()) == 2, "asked and done"
+    assert notes.count(f'"made":"{here}"'.encode()) == 2, "by what made and by what changed it"

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from federation.api.recording import asked
+from federation.api.recording import READING, asked, told_of
 from federation.control.control import Control
-from federation.control.permissions import Permission, may
+from federation.control.permissions import Permission, may, tenant_seen
 from federation.domain.access import VirtualKey
 from federation.domain.asker import ANONYMOUS, identify
 from federation.errors import Forbidden
@@ -127,15 +127,28 @@ def authorize(request: Request) -> VirtualKey:
     if permission is None:
         return ANONYMOUS
     key = _identify(request)
-    notebook = control_of(request).oversight.notebook
     if not may(key, permission):
-        asked(notebook, request.scope, route.path, key, "refused")
+        _record(request, route.path, key, "refused", key.tenant)
         raise Forbidden(
             f"A key with the role '{key.role.value}' of tenant '{key.tenant}' "
             f"may not do this (it needs '{permission.value}')."
         )
-    asked(notebook, request.scope, route.path, key, "asked")
+    _record(request, route.path, key, "asked", request.query_params.get("tenant"))
     return key
+
+
+def _record(request: Request, route: str, key: VirtualKey, phase: str, tenant: str | None) -> None:
+    """Put on record what is asked for, a user by what stands for them: a record is for ever."""
+    if request.method in READING:
+        return
+    control, subject = control_of(request), request.url.path
+    user = request.path_params.get("user")
+    if user is not None:
+        seen = tenant_seen(key)
+        subject = route.replace(
+            "{user}", told_of(control.names, seen or tenant or key.tenant, user)
+        )
+    asked(control.oversight.notebook, request.scope, route, key, phase, subject)
 
 
 def _identify(request: Request) -> VirtualKey:

@@ -7,6 +7,7 @@ undone because its second record could not be written; `asked` alone then says "
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ from dataclasses import dataclass, field
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from federation.control.control import Control
+from federation.control.names import NamesDesk
 from federation.control.notebook import Notebook
 from federation.domain.access import VirtualKey
-from federation.errors import EvidenceUnwritable
+from federation.errors import EvidenceUnwritable, Unavailable
 from federation.evidence.records import Action
 
 log = logging.getLogger(__name__)
@@ -24,17 +27,22 @@ log = logging.getLogger(__name__)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATE = "recorded"
 _BODY_LIMIT = 256 * 1024
+_MADE = (200, 201)
+_USERS = " /v1/admin/users"
 
 
 class _Made(msgspec.Struct):
     id: str = ""
+    tenant: str = ""
 
 
 _made = msgspec.json.Decoder(_Made).decode
 
 
-def asked(notebook: Notebook, scope: Scope, route: str, key: VirtualKey, phase: str) -> None:
-    """Put on record that somebody asks for a change, or was `refused` one.
+def asked(
+    notebook: Notebook, scope: Scope, route: str, key: VirtualKey, phase: str, subject: str
+) -> None:
+    """Put on record that somebody asks for a change of `subject`, or was `refused` one.
 
     Raises `EvidenceUnwritable`; nothing may be done then.
     """
@@ -48,18 +56,24 @@ def asked(notebook: Notebook, scope: Scope, route: str, key: VirtualKey, phase: 
         tenant=key.tenant,
         role=key.role.value,
         action=f"{scope['method']} {route}",
-        subject=scope["path"][:500],
+        subject=subject[:500],
     )
     notebook.write(record)
     if phase == "asked":
         scope.setdefault("state", {})[_STATE] = record
 
 
+def told_of(names: NamesDesk | None, tenant: str, user: str) -> str:
+    """What a record calls a user. Raises `Unavailable` where the keys for it cannot be reached.
+    Blocks."""
+    return "{user}" if names is None else names.stands_for(tenant, user)
+
+
 @dataclass(slots=True)
 class _Watched:
     """Holds back the head of an answer until it is known what was made."""
 
-    notebook: Notebook
+    control: Control
     scope: Scope
     send: Send
     head: Message | None = None
@@ -75,20 +89,32 @@ class _Watched:
             self.head = message
             return
         self.body += message.get("body", b"")[:_BODY_LIMIT]
-        self.finish(record, self.head["status"] if self.head is not None else 0)
+        status = self.head["status"] if self.head is not None else 0
+        self.finish(record, status, await self._made(record) if status in _MADE else "")
         if self.head is not None:
             await self.send(self.head)
         await self.send(message)
 
-    def finish(self, record: Action, status: int) -> None:
+    async def _made(self, record: Action) -> str:
+        try:
+            made = _made(bytes(self.body))
+        except msgspec.MsgspecError:
+            return ""
+        if _USERS not in record.action:
+            return made.id[:200]
+        try:
+            return await asyncio.to_thread(told_of, self.control.names, made.tenant, made.id)
+        except Unavailable:
+            return ""
+
+    def finish(self, record: Action, status: int, made: str = "") -> None:
         """Write what came of it, once."""
-        self.done = True
-        made = _id_of(bytes(self.body)) if status in (200, 201) else ""
+        self.done, notebook = True, self.control.oversight.notebook
         after = msgspec.structs.replace(
-            record, at_ms=self.notebook.now_ms(), phase="done", status=status, made=made
+            record, at_ms=notebook.now_ms(), phase="done", status=status, made=made
         )
         try:
-            self.notebook.write(after)
+            notebook.write(after)
         except EvidenceUnwritable as error:
             log.error("what came of a change is not on record", extra={"reason": error.message})  # noqa: TRY400
 
@@ -105,18 +131,10 @@ class Recorded:
             await self._behind(scope, receive, send)
             return
         scope.setdefault("state", {})
-        notebook: Notebook = scope["app"].state.control.oversight.notebook
-        watched = _Watched(notebook, scope, send)
+        watched = _Watched(scope["app"].state.control, scope, send)
         try:
             await self._behind(scope, receive, watched)
         finally:
             record = scope["state"].get(_STATE)
             if record is not None and not watched.done:
                 watched.finish(record, 500)
-
-
-def _id_of(body: bytes) -> str:
-    try:
-        return _made(body).id[:200]
-    except msgspec.MsgspecError:
-        return ""

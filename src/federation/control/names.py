@@ -110,6 +110,14 @@ class NamesDesk:
             return (user,)
         return await self._reads.run(self._subjects, tenant, user)
 
+    def stands_for(self, tenant: str, user: str) -> str:
+        """What records call a user of this tenant, for whoever may block. Raises `Unavailable`
+        where keys cannot be reached."""
+        if is_pseudonym(user):
+            return user
+        self._retention.ensure()
+        return self._retention.custody.name(tenant, user)
+
     async def tags(self, tenant: str | None, tag: str) -> tuple[str, ...]:
         """What records may call a tag that names a user: the tag itself is the last. `tenant`
         None is all of them; raises `InvalidRequest` where these are too many for an address. A
