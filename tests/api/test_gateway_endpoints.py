@@ -602,7 +602,8 @@ async def test_while_control_is_away_management_says_so_and_inference_goes_on(
     async with rig(whole, control=tmp_path / "api.sock") as (running, client, _):
         for path in ("/v1/stats", "/metrics", "/health/startup"):
             reply = await client.get(path)
-            refused(reply, 503, "control_unavailable")
+            error = refused(reply, 503, "control_unavailable")
+            assert error["message"].startswith("The control process is starting; inference goes on")
             assert int(reply.headers["retry-after"]) > 0
         assert (await client.post(CHAT, json=HELLO)).status_code == 200
         assert running.transport.busy == 0

@@ -251,6 +251,44 @@ async def test_an_error_is_written_in_the_words_of_the_path(
             assert (await client.get(path)).status_code == 405
 
 
+@pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
+@pytest.mark.parametrize("name", ["p0/acme-1", "p0%2Facme-1", "work"])
+@pytest.mark.parametrize("method", ["embedContent", "batchEmbedContents"])
+async def test_every_name_that_gemini_lists_embeds(version: str, name: str, method: str) -> None:
+    single = {"content": {"parts": [{"text": "alpha"}]}}
+    batch = {"requests": [{"model": "models/" + name.replace("%2F", "/"), **single}]}
+    async with places(*embedders("gemini")) as (_, client, (upstream,)):
+        body = single if method == "embedContent" else batch
+        reply = await client.post(f"/{version}/models/{name}:{method}", json=body)
+        assert reply.status_code == 200, reply.text
+        found = reply.json()
+        (vector,) = found.get("embeddings") or [found["embedding"]]
+        assert vector["values"] == vector_of("alpha")
+        assert upstream.seen[0].head.split()[1].endswith(f"/models/acme-1:{method}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("POST", "/v1/models/p0/acme-1:predict", 404),
+        ("POST", "/v1beta/models/p0/acme-1:predict", 404),
+        ("POST", "/v1alpha/nothing", 404),
+        ("POST", "/v1/publishers/acme/models/m:rawPredict", 404),
+        ("PUT", "/v1/models/p0/acme-1:embedContent", 405),
+        ("POST", f"/v1/models/p0/{'m' * 254}:embedContent", 400),
+    ],
+)
+async def test_an_error_on_a_path_of_gemini_is_in_its_words(
+    method: str, path: str, expected: int
+) -> None:
+    async with places(*embedders("gemini")) as (_, client, _):
+        reply = await client.request(method, path, json={})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (expected, expected)
+        assert reply.json()["error"]["status"].isupper()
+        other = await client.post("/v1/models/p0/acme:8b")
+        assert (other.status_code, other.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
 async def test_the_providers_own_refusal_reaches_the_client() -> None:
     said = b'{"error": {"message": "too long", "code": "context_length_exceeded"}}'
     async with places(Place(status(400, body=said), offers("embeddings"))) as (gateway, client, _):

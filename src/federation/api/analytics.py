@@ -19,7 +19,7 @@ from federation.api.analytics_models import (
     UserStatsView,
 )
 from federation.api.names import shown, subjects, tags
-from federation.api.tenancy_lists import Cursor, Pages
+from federation.api.tenancy_lists import Cursor, OfTenant, Pages
 from federation.control.analytics import Against, AnalyticsDesk, CostLine, CostWish
 from federation.control.analytics_times import moment, said, stretch, zone_of
 from federation.control.control import Control
@@ -53,7 +53,7 @@ async def get_costs(
         list[str] | None,
         Query(max_length=9, description=f"Any of {', '.join(GROUPS)}; repeat, or use commas."),
     ] = None,
-    tenant: Annotated[str | None, Query(max_length=128)] = None,
+    tenant: OfTenant = None,
     team: Value = None,
     user: Value = None,
     key: Value = None,
@@ -122,7 +122,7 @@ async def get_lines(
     start_date: Start = None,
     end_date: End = None,
     timezone: Zone = "UTC",
-    tenant: Annotated[str | None, Query(max_length=128)] = None,
+    tenant: OfTenant = None,
     kind: Literal["calls", "attempts"] = "calls",
     user: Value = None,
     limit: Annotated[int, Query(ge=1, le=5000, description="Calls, however many attempts.")] = 1000,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
-from federation.api.tenancy_lists import Cursor, Limit, OfTenant, Pages, Whose
+from federation.api.tenancy_lists import Cursor, Limit, MadeIn, OfTenant, Pages, Whose, named
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.domain.budgets import EACH, Budget, Period, Scope, Standing, span, told
@@ -100,17 +100,21 @@ async def list_budgets(
 @router.post("/v1/admin/budgets", status_code=201)
 @router.post("/v1/analytics/budgets", status_code=201)
 async def set_budget(
-    control: ControlPlane, asker: Asker, body: BudgetBody, response: Response
+    control: ControlPlane,
+    asker: Asker,
+    body: BudgetBody,
+    response: Response,
+    tenant: MadeIn = None,
 ) -> BudgetView:
     """Set a budget, or put it in the place of the one with its id. Every worker obeys it within
     a second; what was spent in the period stays spent."""
-    tenant = body.tenant or asker.tenant
-    before = None if body.id is None else control.budgets.book.budgets.get((tenant, body.id))
+    place = named(tenant, body.tenant) or asker.tenant
+    before = None if body.id is None else control.budgets.book.budgets.get((place, body.id))
     made = Budget(
         id=body.id or new_id("budget"),
-        tenant=tenant,
+        tenant=place,
         scope=body.scope,
-        subject=body.subject or (tenant if body.scope is Scope.TENANT else ""),
+        subject=body.subject or (place if body.scope is Scope.TENANT else ""),
         limit_nano=usd_to_nano(body.limit_usd),
         period=body.period,
         zone=body.zone,

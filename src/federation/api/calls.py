@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import (
@@ -20,8 +21,10 @@ from federation.api.models import (
     UsageView,
 )
 from federation.api.names import revealed
-from federation.control.permissions import tenant_seen
+from federation.api.tenancy_lists import OfTenant
+from federation.control.permissions import reach, tenant_seen
 from federation.domain.money import nano_to_usd
+from federation.errors import InvalidRequest
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted, Decision
 from federation.schema.usage import Usage
 from federation.storage.entries import LOST, CallEntry, CallFilter, Sum
@@ -30,6 +33,7 @@ router = APIRouter(tags=["calls"])
 
 DAY_S = 86_400
 LARGEST_PLACE = 2**63 - 1  # of a row: stores hold no larger number, nor compare with one
+Place = Annotated[int | None, Field(ge=1, le=LARGEST_PLACE)]
 
 
 @router.get("/v1/calls")
@@ -37,14 +41,21 @@ async def list_calls(
     control: ControlPlane,
     asker: Asker,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: Annotated[int | None, Query(ge=1, le=LARGEST_PLACE)] = None,
+    cursor: Annotated[Place, Query(description="`next` of the page before.")] = None,
+    before: Annotated[Place, Query(description="The same by its former name.")] = None,
+    tenant: OfTenant = None,
     outcome: Annotated[str | None, Query(max_length=32)] = None,
     key: Annotated[str | None, Query(max_length=200)] = None,
     deployment: Annotated[str | None, Query(max_length=400)] = None,
 ) -> CallList:
-    """Calls of your tenant, newest first."""
+    """Calls that you can see, newest first."""
+    if None not in (cursor, before) and cursor != before:
+        message = "'cursor' and 'before' name two places: send one of them."
+        raise InvalidRequest(message, param="cursor")
+    place = before if cursor is None else cursor
+    seen = reach(asker, tenant)
     await control.ledger.catch_up()
-    wanted = CallFilter(tenant_seen(asker), limit, before, outcome, key, deployment)
+    wanted = CallFilter(seen, limit, place, outcome, key, deployment)
     entries = await control.ledger.page(wanted)
     following = entries[-1].n if len(entries) == limit else None
     entries = await revealed(control, asker, None, entries)
@@ -75,11 +86,13 @@ async def get_stats(
     control: ControlPlane,
     asker: Asker,
     window_s: Annotated[int, Query(ge=1, le=366 * DAY_S)] = DAY_S,
+    tenant: OfTenant = None,
 ) -> StatsView:
-    """Calls, tokens and cost of your tenant in the last `window_s` seconds."""
+    """Calls, tokens and cost in the last `window_s` seconds."""
+    seen = reach(asker, tenant)
     await control.ledger.catch_up()
     since_ms = int((control.clock() - window_s) * 1000)
-    sums = await control.ledger.sums(since_ms, tenant_seen(asker))
+    sums = await control.ledger.sums(since_ms, seen)
     rows = [_row(name, [s for s in sums if s.deployment == name]) for name in _names(sums)]
     return StatsView(
         since_ms=since_ms,

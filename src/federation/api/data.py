@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
-from federation.api.tenancy_lists import Cursor, Limit, OfTenant, OfUser, Pages
+from federation.api.tenancy_lists import Cursor, Limit, MadeIn, OfTenant, OfUser, Pages, named
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.control.custody_parts import Rotation
@@ -184,11 +184,14 @@ async def list_holds(control: ControlPlane, asker: Asker, tenant: OfTenant = Non
 
 
 @router.post("/holds", status_code=201)
-async def set_hold(control: ControlPlane, asker: Asker, body: HoldBody) -> HoldView:
+async def set_hold(
+    control: ControlPlane, asker: Asker, body: HoldBody, tenant: MadeIn = None
+) -> HoldView:
     """Keep what is kept of a person, or of everyone, until the hold is released: neither its
     time nor an erasure makes it go."""
-    await _known(control, asker, body.tenant)
-    return _hold(await _desk(control).hold(asker, body.tenant, body.user, body.reason))
+    place = named(tenant, body.tenant)
+    await _known(control, asker, place)
+    return _hold(await _desk(control).hold(asker, place, body.user, body.reason))
 
 
 @router.delete("/holds/{hold}", status_code=204)
@@ -207,11 +210,14 @@ async def list_erasures(
 
 
 @router.post("/erasures", status_code=201)
-async def erase(control: ControlPlane, asker: Asker, body: ErasureBody) -> ErasureView:
+async def erase(
+    control: ControlPlane, asker: Asker, body: ErasureBody, tenant: MadeIn = None
+) -> ErasureView:
     """Make all that is kept of a person unreadable, by the destruction of the keys that sealed
     it. A legal hold comes first: then the erasure waits."""
-    await _known(control, asker, body.tenant)
-    done, holds = await _desk(control).erase(asker, body.tenant, body.user)
+    place = named(tenant, body.tenant)
+    await _known(control, asker, place)
+    done, holds = await _desk(control).erase(asker, place, body.user)
     return _erasure(done, holds)
 
 
@@ -227,10 +233,13 @@ async def show_keys(
 
 
 @router.post("/keys/rotate")
-async def rotate_keys(control: ControlPlane, asker: Asker, body: RotationBody) -> RotationView:
+async def rotate_keys(
+    control: ControlPlane, asker: Asker, body: RotationBody, tenant: MadeIn = None
+) -> RotationView:
     """Make a newer key and bring others under it. What is sealed stays readable throughout."""
+    place = named(tenant, body.tenant)
     stands = await _desk(control).rotate(
-        asker, body.tenant, root=body.root, begin=body.begin, most=body.most
+        asker, place, root=body.root, begin=body.begin, most=body.most
     )
     return _rotation(stands)
 

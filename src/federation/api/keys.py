@@ -20,10 +20,12 @@ from federation.api.tenancy_lists import (
     Cursor,
     IfMatch,
     Limit,
+    MadeIn,
     OfTeam,
     OfTenant,
     OfUser,
     Pages,
+    named,
     tagged,
 )
 from federation.api.tenancy_once import OnceRoute
@@ -53,13 +55,17 @@ async def list_keys(
 
 @router.post("/v1/keys", status_code=201)
 async def create_key(
-    control: ControlPlane, asker: Asker, body: KeyBody, response: Response
+    control: ControlPlane,
+    asker: Asker,
+    body: KeyBody,
+    response: Response,
+    tenant: MadeIn = None,
 ) -> NewKeyView:
     """Make a key. Its secret is in this answer and nowhere else."""
     wish = KeyWish(
         name=body.name,
         role=body.role,
-        tenant=body.tenant or asker.tenant,
+        tenant=named(tenant, body.tenant) or asker.tenant,
         expires_ms=_end(control.clock(), body.expires_in_s),
         models=tuple(body.models),
         providers=tuple(body.providers),

@@ -9,7 +9,17 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
-from federation.api.tenancy_lists import Cursor, IfMatch, Limit, OfTenant, Pages, Whose, tagged
+from federation.api.tenancy_lists import (
+    Cursor,
+    IfMatch,
+    Limit,
+    MadeIn,
+    OfTenant,
+    Pages,
+    Whose,
+    named,
+    tagged,
+)
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.domain import limits as domain
@@ -109,13 +119,15 @@ async def set_limit(
     body: LimitBody,
     response: Response,
     if_match: IfMatch = None,
+    tenant: MadeIn = None,
 ) -> LimitView:
     """Set a limit, or put it in the place of the one with its id. Every worker obeys it within a
     second."""
     desk = control.limits.desk
-    tenant = body.tenant or (domain.EVERY if body.scope is LimitScope.PLATFORM else asker.tenant)
-    before = None if body.id is None else desk.book.limits.get((tenant, body.id))
-    made = _made(control, tenant, body, before)
+    usual = domain.EVERY if body.scope is LimitScope.PLATFORM else asker.tenant
+    place = named(tenant, body.tenant) or usual
+    before = None if body.id is None else desk.book.limits.get((place, body.id))
+    made = _made(control, place, body, before)
     kept = await desk.save(asker, made, if_match)
     if before is not None:
         response.status_code = 200

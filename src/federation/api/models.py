@@ -103,7 +103,7 @@ class CallStoryView(CallView):
 
 
 class CallList(BaseModel):
-    """Calls, newest first. `next` continues the list as `before`."""
+    """Calls, newest first. `next` continues the list as `cursor`."""
 
     object: Literal["list"] = "list"
     data: list[CallView]

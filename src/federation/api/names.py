@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
+from federation.api.tenancy_lists import MadeIn, named
 from federation.control.control import Control
 from federation.control.names_words import pseudonyms_in, with_names
 from federation.control.permissions import home
@@ -46,9 +47,11 @@ class NameView(BaseModel):
 
 
 @router.post("/v1/admin/data/names")
-async def name(control: ControlPlane, asker: Asker, body: NameBody) -> NameView:
+async def name(
+    control: ControlPlane, asker: Asker, body: NameBody, tenant: MadeIn = None
+) -> NameView:
     """Who is behind a pseudonym, or which one a user has. That you asked is put on record."""
-    place = home(asker, body.tenant)
+    place = home(asker, named(tenant, body.tenant))
     if (body.user is None) == (body.subject is None):
         raise InvalidRequest("Send a user, or a subject.")
     if body.user is not None:

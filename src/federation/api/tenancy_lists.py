@@ -12,21 +12,38 @@ from federation.control.permissions import reach
 from federation.control.tenancy_cursors import Cursors
 from federation.control.tenancy_tags import Kept, tag_of
 from federation.domain.access import VirtualKey
+from federation.errors import InvalidRequest
 from federation.storage.tenancy_entries import Place
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=2048, description="`next` of the page before.")]
 InTenant = Annotated[
-    str | None, Query(alias="tenant", max_length=128, description="Left out: your own.")
+    str | None,
+    Query(alias="tenant", min_length=1, max_length=128, description="Left out: your own."),
+]
+MadeIn = Annotated[
+    str | None,
+    Query(
+        alias="tenant",
+        min_length=1,
+        max_length=128,
+        description="Left out: the one in the body, or your own.",
+    ),
 ]
 OfTenant = Annotated[
     str | None,
-    Query(alias="tenant", max_length=128, description="Left out: all that you can see."),
+    Query(
+        alias="tenant",
+        min_length=1,
+        max_length=128,
+        description="Left out: all that you can see.",
+    ),
 ]
 Whose = Annotated[
     str | None,
     Query(
         alias="tenant",
+        min_length=1,
         max_length=128,
         description="Needed only where you see several tenants that have this id.",
     ),
@@ -88,6 +105,15 @@ class Pages:
 
 def _place(each: Dated) -> Place:
     return each.created_ms, f"{each.id} {each.tenant}"
+
+
+def named(asked: str | None, said: str | None) -> str | None:
+    """The tenant that a query (`asked`) or its body (`said`) names; None where neither does.
+    Raises `InvalidRequest` where they name two."""
+    if asked is not None and said is not None and asked != said:
+        message = f"The query names the tenant '{asked}', the body '{said}'. Which is meant?"
+        raise InvalidRequest(message, param="tenant")
+    return said if asked is None else asked
 
 
 def tagged(response: Response, kept: Kept) -> None:

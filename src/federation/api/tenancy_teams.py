@@ -10,8 +10,10 @@ from federation.api.tenancy_lists import (
     IfMatch,
     InTenant,
     Limit,
+    MadeIn,
     OfTenant,
     Pages,
+    named,
     tagged,
 )
 from federation.api.tenancy_models import TeamBody, TeamEdit, TeamList, TeamView, edited
@@ -37,11 +39,16 @@ async def list_teams(
 
 @router.post("", status_code=201)
 async def create_team(
-    control: ControlPlane, asker: Asker, body: TeamBody, response: Response
+    control: ControlPlane,
+    asker: Asker,
+    body: TeamBody,
+    response: Response,
+    tenant: MadeIn = None,
 ) -> TeamView:
     """Make a team. Policies and budgets name it by its id."""
     now_ms = int(control.clock() * 1000)
-    made = Team(body.id, body.tenant or asker.tenant, body.name or body.id, now_ms)
+    place = named(tenant, body.tenant) or asker.tenant
+    made = Team(body.id, place, body.name or body.id, now_ms)
     await control.tenancy.teams.add(asker, made)
     tagged(response, made)
     return _view(made)

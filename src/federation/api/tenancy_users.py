@@ -10,9 +10,11 @@ from federation.api.tenancy_lists import (
     IfMatch,
     InTenant,
     Limit,
+    MadeIn,
     OfTeam,
     OfTenant,
     Pages,
+    named,
     tagged,
 )
 from federation.api.tenancy_models import UserBody, UserEdit, UserList, UserView, edited
@@ -43,12 +45,16 @@ async def list_users(
 
 @router.post("", status_code=201)
 async def create_user(
-    control: ControlPlane, asker: Asker, body: UserBody, response: Response
+    control: ControlPlane,
+    asker: Asker,
+    body: UserBody,
+    response: Response,
+    tenant: MadeIn = None,
 ) -> UserView:
     """Make a user, with at most your own rights."""
     made = User(
         id=body.id,
-        tenant=body.tenant or asker.tenant,
+        tenant=named(tenant, body.tenant) or asker.tenant,
         name=body.name or body.id,
         created_ms=int(control.clock() * 1000),
         role=body.role,

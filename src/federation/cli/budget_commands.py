@@ -25,7 +25,9 @@ def set_budget(
     subject: Annotated[
         str,
         typer.Option(
-            "--for", metavar="NAME", help="Whose it is; '*' gives each of them the whole limit."
+            "--for",
+            metavar="NAME",
+            help="Whose it is, a tag as name=value; '*' alone gives each of them the whole limit.",
         ),
     ] = "",
     period: Annotated[

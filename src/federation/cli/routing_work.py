@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.text import Text
 
 from federation.cli import output
@@ -233,7 +233,7 @@ def task(text: str, *, as_json: bool) -> None:
 
     intent = load()(_prompt(text))
     if as_json:
-        output.print_json(asdict(intent))
+        output.print_json(msgspec.to_builtins(intent))
         return
     output.facts(
         [

@@ -143,6 +143,12 @@ def checked(budget: Budget) -> Budget:
         raise InvalidRequest("A limit is an amount of 0 USD or more.", param="limit_usd")
     if not budget.subject or len(budget.subject) > 256:
         raise InvalidRequest("Name the subject in at most 256 characters.", param="subject")
+    if budget.scope is Scope.TAG and budget.subject != EACH and EACH in budget.subject:
+        raise InvalidRequest(
+            "A tag is a whole name=value, as in job=nightly: set a budget for each value. Only '*' "
+            "alone stands for more, and gives each tag the whole limit.",
+            param="subject",
+        )
     if any(not 0 < percent <= 100 for percent in budget.alerts):
         raise InvalidRequest("Alerts are percents from 1 to 100.", param="alerts")
     try:

@@ -31,6 +31,7 @@ from federation.gateway.paths import (
     chat_dialect,
     count_dialect,
     error_dialect,
+    is_model,
     is_operation,
     is_passage,
     keyed_by_query,
@@ -172,7 +173,7 @@ class Desk:
 
     def _unknown(self, path: str) -> FederationError:
         known = path in self._posts or path in self._gets or path in _HEALTH or chat_dialect(path)
-        if known or is_operation(path) or path.startswith("/v1/models/"):
+        if known or is_operation(path) or is_model(path):
             return MethodNotAllowed("This path does not answer that method.")
         return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
 

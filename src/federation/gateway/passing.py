@@ -96,7 +96,7 @@ class Passing:
 def away() -> FederationError:
     """What a client hears of what only control can do, while control is not there."""
     return Unavailable(
-        "The control process is restarting; inference goes on. Try again in a few seconds.",
+        "The control process is starting; inference goes on. Try again in a few seconds.",
         code="control_unavailable",
         retry_after_s=2.0,
     )

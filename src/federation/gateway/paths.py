@@ -26,15 +26,11 @@ CHATS: Final[dict[str, str]] = {
 _FAMILIES: Final = (
     ("/v1/messages", "anthropic"),
     ("/v1/responses", "openai_responses"),
-    ("/v1beta", "gemini"),
-    ("/v1/projects/", "gemini"),
     ("/model/", "bedrock"),
     ("/v2/", "cohere"),
     ("/api/", "ollama"),
 )
 """How the paths of a dialect begin, where it is not OpenAI's."""
-
-_EMBEDS: Final = (":embedContent", ":batchEmbedContents")
 
 
 def chat_dialect(path: str) -> str:
@@ -67,6 +63,11 @@ def is_operation(path: str) -> bool:
     return find_client(path) is not None
 
 
+def is_model(path: str) -> bool:
+    """Whether the path is that of one model, and not of something that a model could do."""
+    return path.startswith("/v1/models/") and not gemini_paths.speaks(path)
+
+
 def is_passage(path: str) -> bool:
     """Whether a request to this path goes to a provider untranslated."""
     return path.startswith(PREFIX)
@@ -74,7 +75,7 @@ def is_passage(path: str) -> bool:
 
 def error_dialect(path: str) -> str:
     """The dialect in whose words an error on this path is written."""
-    if gemini_paths.route(path) is not None:
+    if gemini_paths.speaks(path):
         return "gemini"
     for prefix, dialect in _FAMILIES:
         if path.startswith(prefix):
@@ -84,6 +85,4 @@ def error_dialect(path: str) -> str:
 
 def keyed_by_query(path: str) -> bool:
     """Whether the clients of this path may put their key into the query."""
-    return (
-        path.startswith("/v1beta") or path.endswith(_EMBEDS) or gemini_paths.route(path) is not None
-    )
+    return gemini_paths.speaks(path)

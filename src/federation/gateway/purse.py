@@ -301,17 +301,30 @@ def _refusal(ask: _Asking, message: MoneyGrant) -> FederationError | None:
     short = message.short
     if short is None:
         return None
-    (_, budget), left = pot_budget(short.pot), max(0, short.left_nano)
+    (_, budget), left = pot_budget(short.pot), short.left_nano
     ends = (held.pot.end_ms for held in ask.held if held.pot.id == short.pot)
     end_ms = next(ends, None)
-    until = "" if end_ms is None else f", or wait until {told(end_ms)}"
+    amount = f"{nano_to_usd(abs(left)):f} USD"
+    stands = f"is overdrawn by {amount}" if left < 0 else f"has {amount} left"
     return BudgetExceeded(
-        f"Budget {budget!r} has {nano_to_usd(left):f} USD left, and this call may cost "
-        f"{nano_to_usd(ask.amount):f} USD. Ask for less output, have the budget raised{until}.",
+        f"Budget {budget!r} {stands}, and this call may cost {nano_to_usd(ask.amount):f} USD. "
+        f"{_ways_out(left, end_ms)}.",
         budget=budget,
-        left_nano=left,
+        left_nano=max(0, left),
         resets_ms=end_ms,
     )
+
+
+def _ways_out(left_nano: int, end_ms: int | None) -> str:
+    """What may be done about a budget that is too small, as a sentence."""
+    ways = ["ask for less output"] if left_nano > 0 else []
+    ways.append("have the budget raised")
+    if end_ms is not None:
+        ways.append(f"wait until {told(end_ms)}")
+    *others, last = ways
+    comma = "," if len(others) > 1 else ""
+    said = f"{', '.join(others)}{comma} or {last}" if others else last
+    return said[0].upper() + said[1:]
 
 
 def _unavailable() -> Unavailable:

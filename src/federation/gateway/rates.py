@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from federation.dialects.rate_headers import Names, names_of, reset_text
 from federation.domain.access import VirtualKey
@@ -171,7 +173,7 @@ class Rates:
         caller = Caller(key.tenant, key.id, key.team, user, route)
         if names is not None:
             bound = names.within(route, self.book.routes(key.tenant))
-            caller = replace(caller, route=names.one_name(route), names=bound)
+            caller = structs.replace(caller, route=names.one_name(route), names=bound)
         meters = self.book.meters(caller)
         parts = tuple(self._part(meter) for meter in meters)
         whole = all(not part.tokens for part in parts)

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from federation.api.app import create_app
 from federation.cli.tree import app
+from federation.control.control import Control
 
 
 @dataclass
@@ -63,6 +68,33 @@ def stub() -> Iterator[Stub]:
     server.shutdown()
     thread.join()
     server.server_close()
+    for method, path, _, _ in made.asked:
+        _check_query(method, path)
+
+
+def _check_query(method: str, path: str) -> None:
+    """The management API refuses what it does not know of a query."""
+    place, _, query = path.partition("?")
+    if not query:
+        return
+    for template, known in _queries(method):
+        if template.fullmatch(place):
+            assert {name for name, _ in parse_qsl(query)} <= known, path
+            return
+
+
+@cache
+def _queries(method: str) -> list[tuple[re.Pattern[str], set[str]]]:
+    """What the queries of its routes may name."""
+    paths = create_app(cast("Control", None)).openapi()["paths"]
+    return [
+        (
+            re.compile(re.sub(r"{\w+}", "[^/]+", path)),
+            {each["name"] for each in shown[method.lower()].get("parameters", ())},
+        )
+        for path, shown in paths.items()
+        if method.lower() in shown
+    ]
 
 
 @pytest.fixture(autouse=True)

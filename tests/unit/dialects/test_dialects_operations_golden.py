@@ -103,7 +103,8 @@ def test_every_golden_file_names_its_source() -> None:
 def test_the_tables_agree_with_themselves() -> None:
     for path, key in table.CLIENT_PATHS.items():
         assert table.OPERATION_CLIENTS[key] is table.find_client(path)
-    assert table.find_client("/v1/models/m:embedContent") is not None
+    for path in ("/v1/models/m", "/v1beta/models/acme/m:8b", "/v1beta1/publishers/acme/models/m"):
+        assert table.find_client(f"{path}:embedContent") is not None
     assert table.find_client("/v1beta/models/m:generateContent") is None
     assert table.find_client("/v1/chat/completions") is None
     for (operation, dialect), face in table.OPERATION_CLIENTS.items():

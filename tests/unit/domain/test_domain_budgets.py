@@ -145,6 +145,10 @@ def test_a_book_without_budgets_finds_nothing() -> None:
         ({"limit_nano": 1 << 62}, "limit_usd"),
         ({"subject": ""}, "subject"),
         ({"subject": "x" * 257}, "subject"),
+        *(
+            ({"scope": Scope.TAG, "subject": tag}, "subject")
+            for tag in ("job=*", "*=x", "j*=x", "**")
+        ),
         ({"alerts": (50, 101)}, "alerts"),
         ({"alerts": (0,)}, "alerts"),
         ({"zone": "Mars/Olympus"}, "zone"),
@@ -157,8 +161,18 @@ def test_a_budget_that_cannot_be_kept_is_refused(change: dict[str, object], para
     assert caught.value.param == param
 
 
-def test_a_good_budget_is_kept() -> None:
-    assert checked(BUDGET) is BUDGET
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"scope": Scope.TAG, "subject": EACH},
+        {"scope": Scope.TAG, "subject": "job=nightly"},
+        {"scope": Scope.SESSION, "subject": "a*b"},
+    ],
+)
+def test_a_good_budget_is_kept(change: dict[str, object]) -> None:
+    good = replace(BUDGET, **change)  # type: ignore[arg-type]
+    assert checked(good) is good
 
 
 def test_what_is_left_and_what_is_held_are_differences() -> None:

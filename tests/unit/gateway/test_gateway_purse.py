@@ -25,6 +25,7 @@ from federation.schema.money import (
 
 KEY = Pot("acme/bkey/-/0", 1000, end_ms=86_400_000)
 TENANT = Pot("acme/btenant/-/0", 5000)
+ENDLESS = Pot("acme/bkey/-/0", 1000)
 SOFT = Pot("acme/bsoft/-/0", 10, hard=False)
 
 
@@ -151,6 +152,30 @@ async def test_a_spent_budget_is_refused_with_what_is_left_and_when_it_resets() 
     assert (error.status, error.code) == (402, "budget_exceeded")
     assert (error.budget, error.left_nano, error.resets_ms) == ("bkey", 3, KEY.end_ms)
     assert "0.000000003 USD left" in error.message
+
+
+@pytest.mark.parametrize(
+    ("left_nano", "pot", "words"),
+    [
+        (3, KEY, "has 0.000000003 USD left, and this call may cost 0.00000001 USD. Ask for less "),
+        (3, KEY, "output, have the budget raised, or wait until 1970-01-02T00:00:00Z."),
+        (3, ENDLESS, "USD. Ask for less output or have the budget raised."),
+        (0, ENDLESS, "has 0 USD left, and this call may cost 0.00000001 USD. Have the budget "),
+        (-70_000_000, ENDLESS, "'bkey' is overdrawn by 0.07 USD, and this call may cost "),
+        (-70_000_000, ENDLESS, "0.00000001 USD. Have the budget raised."),
+        (-1, KEY, "Have the budget raised or wait until 1970-01-02T00:00:00Z."),
+    ],
+)
+async def test_a_refusal_says_how_the_budget_stands_and_what_helps(
+    left_nano: int, pot: Pot, words: str
+) -> None:
+    control = Control()
+    task = await asked(control, "c", pot)
+    control.purse.accept(MoneyGrant(control.asks()[0].n, short=MoneyShort(pot.id, left_nano)))
+    with pytest.raises(BudgetExceeded) as caught:
+        await task
+    assert words in caught.value.message
+    assert caught.value.left_nano == max(0, left_nano)
 
 
 async def test_more_is_asked_for_ahead_of_need_and_once_at_a_time() -> None:

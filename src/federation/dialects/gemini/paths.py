@@ -1,5 +1,8 @@
 """Which paths belong to this face, and what they ask for: the model and the method stand there.
 
+The trap: names of models hold slashes and colons (`provider/model`, `model:8b`), so that all that
+a path says lies before its last colon.
+
 Reference: https://ai.google.dev/api#v1beta and, for the longer form,
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 """
@@ -7,31 +10,42 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from federation.errors import InvalidRequest
 from federation.schema.http import ClientRequest
 
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
+EMBED, EMBED_BATCH = "embedContent", "batchEmbedContents"
+CHATS: Final = frozenset((GENERATE, STREAM, COUNT))
+EMBEDDINGS: Final = frozenset((EMBED, EMBED_BATCH))
+_OTHERS: Final = frozenset(
+    ("asyncBatchEmbedContent", "batchGenerateContent", "predict", "predictLongRunning")
+)
+"""What the vendor's models do, and none here: only so that errors are in its words."""
+METHODS: Final = CHATS | EMBEDDINGS | _OTHERS
 
 _HOUSE: Final = "google"
 _LONGEST: Final = 256
 _PATH: Final = re.compile(
     r"/v1(?:(?:alpha|beta)\d*)?/"
     r"(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/(?P<publisher>[^/]+)/)?"
-    rf"models/(?P<model>.+):(?P<method>{GENERATE}|{STREAM}|{COUNT})",
+    r"models/(?P<model>.+):(?P<method>[A-Za-z]+)",
     re.DOTALL,
 )
+_BEGINNINGS: Final = ("/v1beta", "/v1alpha", "/v1/projects/", "/v1/publishers/")
 
 
-def route(path: str) -> tuple[str, str] | None:
-    """The model and the method that a percent-decoded path names; None for other paths.
+def route(path: str, methods: Collection[str] = CHATS) -> tuple[str, str] | None:
+    """The model and the method that a percent-decoded path names; None for other paths, and
+    for other methods.
 
     A publisher other than the vendor stays part of the name: its client turns `maker/model`
     into `publishers/maker/models/model`.
     """
     match = _PATH.fullmatch(path)
-    if match is None:
+    if match is None or match["method"] not in methods:
         return None
     publisher, model = match["publisher"], match["model"]
     if publisher is not None and publisher != _HOUSE:
@@ -39,14 +53,18 @@ def route(path: str) -> tuple[str, str] | None:
     return model, match["method"]
 
 
-def asked(request: ClientRequest) -> tuple[str, str]:
+def speaks(path: str) -> bool:
+    """Whether errors on this path, be there anything or not, are in this face's words."""
+    return path.startswith(_BEGINNINGS) or route(path, METHODS) is not None
+
+
+def asked(request: ClientRequest, methods: Collection[str] = CHATS) -> tuple[str, str]:
     """As `route`, for a request that was routed here. Raises `InvalidRequest`."""
-    found = route(request.path)
+    found = route(request.path, methods)
     if found is None:
+        listed = ", ".join(f":{method}" for method in sorted(methods))
         raise InvalidRequest(
-            "The path must end in models/{model}:generateContent, :streamGenerateContent or "
-            ":countTokens.",
-            param="model",
+            f"The path must end in models/{{model}} and one of {listed}.", param="model"
         )
     if len(found[0]) > _LONGEST:
         raise InvalidRequest(f"The model's name is over {_LONGEST} characters.", param="model")

@@ -6,10 +6,10 @@ hosts of the OpenAI family rerank in the shape that Jina's clients know.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from federation.dialects.cohere.errors import render_error as cohere_error
+from federation.dialects.gemini import paths as gemini_paths
 from federation.dialects.gemini.errors import render_error as gemini_error
 from federation.dialects.ollama.errors import render_error as ollama_error
 from federation.dialects.openai.errors import render_error as openai_error
@@ -61,14 +61,6 @@ CLIENT_PATHS: Final[dict[str, Key]] = {
     "/v1/moderations": (MODERATIONS, "openai"),
 }
 """Paths of clients, all with POST."""
-
-CLIENT_PATTERNS: Final[tuple[tuple[re.Pattern[str], Key], ...]] = (
-    (
-        re.compile(r"/v1(?:beta)?/models/[^/:][^/]{0,255}:(?:embedContent|batchEmbedContents)"),
-        (EMBEDDINGS, "gemini"),
-    ),
-)
-"""Paths that name a model."""
 
 _CLIENTS: Final[tuple[OperationClient[Any, Any], ...]] = (
     OperationClient(
@@ -326,8 +318,8 @@ def find_client(path: str) -> OperationClient[Any, Any] | None:
     """The client face that a path belongs to, or None. Faces of one path may hand a call on:
     use `client_of` once it was glanced at."""
     key = CLIENT_PATHS.get(path)
-    if key is None:
-        key = next((key for pattern, key in CLIENT_PATTERNS if pattern.fullmatch(path)), None)
+    if key is None and gemini_paths.route(path, gemini_paths.EMBEDDINGS) is not None:
+        key = (EMBEDDINGS, "gemini")
     return None if key is None else OPERATION_CLIENTS[key]
 
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, structs
 
+from federation.dialects.gemini.paths import EMBEDDINGS as METHODS
+from federation.dialects.gemini.paths import asked
 from federation.dialects.losses import Losses
 from federation.dialects.operations import fields, losses, replies
 from federation.dialects.operations.embeddings import batches, gemini_requests, purposes, vectors
@@ -74,7 +76,7 @@ _WHOLE: Final = msgspec.json.Decoder(_Whole)
 
 def glance(request: ClientRequest) -> OperationGlance:
     """Look at a call. Raises `InvalidRequest` with the field, `PayloadTooLarge`."""
-    model, method = gemini_requests.path_of(request.path)
+    model, method = asked(request, METHODS)
     body = fields.look(
         request, gemini_requests.KNOWN_BATCH if method == BATCHED else gemini_requests.KNOWN
     )

@@ -5,24 +5,23 @@ Reference: https://ai.google.dev/api/embeddings#EmbedContentRequest
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.gemini.paths import EMBED, EMBED_BATCH
 from federation.dialects.malformed import missing
 from federation.dialects.operations import fields
 from federation.dialects.splice import splice
 from federation.dialects.tokenizer import layout, members, objects, wrong_type
-from federation.errors import InvalidRequest, NotFound
+from federation.errors import InvalidRequest
 from federation.schema.glance import Edits, Span
 from federation.schema.operations import EmbeddingInput, Mixed
 from federation.schema.parts import AUDIO, FILE, IMAGE, VIDEO, Fields, Media, Text
 
-SINGLE, BATCHED = "embedContent", "batchEmbedContents"
+SINGLE, BATCHED = EMBED, EMBED_BATCH
 _PREFIX: Final = "models/"
-_PATH = re.compile(r"/v1(?:beta)?/models/([^/:][^/]{0,255}):(embedContent|batchEmbedContents)")
 _TYPES: Final = {
     "content": fields.Object | None,
     "model": fields.Name | None,
@@ -75,14 +74,6 @@ class _Part(msgspec.Struct):
 _PARTS: Final = msgspec.json.Decoder(list[_Part])
 _BLOBS: Final = frozenset(("inlineData", "inline_data", "fileData", "file_data"))
 _KINDS: Final = {"image": IMAGE, "audio": AUDIO, "video": VIDEO}
-
-
-def path_of(path: str) -> tuple[str, str]:
-    """The model and the method that a path names. Raises `NotFound`."""
-    match = _PATH.fullmatch(path)
-    if match is None:
-        raise NotFound("There is no such model method.")
-    return match[1], match[2]
 
 
 def read(body: fields.Body, method: str, model: str) -> list[Entry]:

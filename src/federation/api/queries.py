@@ -1,0 +1,48 @@
+"""A request says in its query what its route knows, and nothing else.
+
+The trap: frameworks pass over what they do not know, so a filter with a slip of the pen
+answers with everything. This binds every route of the application; one is excused in `FOREIGN`
+only because others write its query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+
+from federation.api.access import Asker
+from federation.config.nearest import listed, nearest
+from federation.control.sign_in_people import CALLBACK
+from federation.errors import InvalidRequest
+
+FOREIGN: Final = frozenset({CALLBACK})
+"""Paths whose query others write: RFC 6749, 4.1.2 lets identity providers add to it."""
+_SHOWN: Final = 80
+
+
+def known_query(request: Request, _: Asker) -> None:
+    """Raise `InvalidRequest` for a parameter that the route does not declare."""
+    route = request.scope["route"]
+    if route.path in FOREIGN:
+        return
+    known = list(_declared(route.dependant))
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidRequest(_unknown(name[:_SHOWN], known), param=name[:_SHOWN])
+
+
+def _declared(dependant: Dependant) -> Iterator[str]:
+    """The query parameters of a route, and of all that it depends on."""
+    yield from (field.alias for field in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _declared(below)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    said = f"Unknown query parameter '{name}'"
+    if not known:
+        return f"{said}: this path takes none."
+    return said + (nearest(name, known) or f": this path takes {listed(known)}.")
