@@ -116,6 +116,35 @@ async def test_what_must_be_changed_is_changed_on_every_path() -> None:
             assert record.findings.get("email:redact"), record.operation
 
 
+FORM = {"type": "object", "title": SAID, "properties": {"a": {"type": "string", "enum": [MAIL]}}}
+AROUND: dict[str, Any] = {
+    "/v1/chat/completions": {"stop": [MAIL], "response_format": {
+        "type": "json_schema", "json_schema": {"name": "n", "description": SAID, "schema": FORM}}},
+    "/v1/responses": {"text": {"format": {"type": "json_schema", "name": "n", "schema": FORM}}},
+    "/v1/messages": {"stop_sequences": [MAIL],
+                     "output_config": {"format": {"type": "json_schema", "schema": FORM}}},
+    "/v1beta/models/work:generateContent": {"generationConfig": {
+        "stopSequences": [MAIL], "responseMimeType": "application/json", "responseSchema": FORM}},
+    "/v2/chat": {"stop_sequences": [MAIL],
+                 "response_format": {"type": "json_object", "json_schema": FORM}},
+    "/api/chat": {"format": FORM, "options": {"stop": [MAIL]}},
+    "/model/work/converse": {"inferenceConfig": {"stopSequences": [MAIL]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", AROUND)
+async def test_what_stands_around_a_conversation_does_not_leave_either(path: str) -> None:
+    body = json.loads(json.dumps(CHAT_BODIES[path]).replace(SAID, "Hello")) | AROUND[path]
+    for rule in (BLOCK, REDACT, TOKENIZE):
+        async with guarded(anything, rule) as (_, client, (upstream,)):
+            reply = await post(client, path, body)
+            assert reply.status_code == (403 if rule is BLOCK else 200), reply.text
+            sent = [seen.body.decode() for seen in upstream.seen]
+            assert len(sent) == (rule is not BLOCK)
+            assert not any("jane" in each for each in sent)
+            assert all("EMAIL" in each for each in sent)
+
+
 @pytest.mark.parametrize(
     "path", [path for path, body in CHAT_BODIES.items() if "tream" not in path + str(body)]
 )

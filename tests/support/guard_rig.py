@@ -9,6 +9,7 @@ import httpx
 from operations_rig import Place, offers, places
 from scripted import Behave, Talk, completion
 
+from federation.domain.catalogue import Ability
 from federation.domain.policies import Pii, PiiAction, PiiExcluded, Policy
 from federation.domain.routes import Settings
 from federation.schema.operations import (
@@ -63,7 +64,13 @@ EXCLUDED = policy(PiiExcluded())
 
 
 def place(behave: Behave) -> Place:
-    offered = offers("chat", *OPERATIONS, name="acme-large", input_modalities=("text", "image"))
+    offered = offers(
+        "chat",
+        *OPERATIONS,
+        name="acme-large",
+        input_modalities=("text", "image"),
+        abilities=frozenset((Ability.JSON_SCHEMA,)),
+    )
     return Place(behave, offered, quirks={"passthrough": RULES})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -46,6 +46,14 @@ def strings_only(text: str) -> str:
         held = text[start:at]
         pieces.append(" " * len(held) if _is_file(held) else held)
     return "".join((*pieces, _BARE.sub(_blank, text[at:])))
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Every string of `text`, which is JSON, names of members too, without its escapes; and every
+    bare word. One that stands twice comes twice, also where a reader would take only one."""
+    for match in _LEXEME.finditer(text):
+        word = match.group()
+        yield _plain(word[1:-1]) if word[0] == '"' else word
 
 
 def _blank(word: re.Match[str]) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from federation.errors import PayloadTooLarge
-from federation.guardrails.chat import Visitor
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.json_texts import is_json
 from federation.guardrails.vault import Restoring
+from federation.guardrails.visitor import Visitor
 from federation.guardrails.windows import Window
 from federation.schema.chunks import Chunk, Delta, Failed, Finished, Logprobs, PartBegun, PartEnded
 from federation.schema.parts import FUNCTION, Part, Refusal, Text, Thinking, ToolCall
@@ -123,7 +123,7 @@ class ChunkFilter:
                 case Finished():
                     for choice, part in [key for key in self._open if key[0] == chunk.choice]:
                         self._end(choice, part, said)
-                    said.append(chunk)
+                    said.append(self._stopped(chunk))
                 case Failed():
                     self._open.clear()
                     said.append(chunk)
@@ -165,6 +165,13 @@ class ChunkFilter:
         opened = self._open.pop((choice, part), None)
         if opened is not None:
             _say(opened.close(choice, part), said)
+
+    def _stopped(self, end: Finished) -> Finished:
+        stop = end.stop_sequence
+        if not stop:
+            return end
+        surface = f"choices[{end.choice}].stop_sequence"
+        return structs.replace(end, stop_sequence=self._visitor().prose(stop, surface))
 
     def _whole(self, part: Part, surface: str) -> Part:
         return self._visitor().parts((part,), surface)[0]

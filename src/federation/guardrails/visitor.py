@@ -2,9 +2,8 @@
 
 What a person or a model wrote is visited as prose or as JSON. All that is left of a structure
 (ids, names, words from lists) has a form that others rely on, and is visited as such: that is
-worked out from the types, so a member that is added later is visited too. The traps: a name in
-a JSON object is a string like any other; and a text that only its maker reads is one only where
-it looks like it.
+worked out from the types, so a member that is added later is visited too. The trap: a name in
+a JSON object is a string like any other.
 """
 
 from __future__ import annotations
@@ -40,10 +39,13 @@ from federation.schema.parts import (
 _BINARY: Final = ("%PDF", "PK\x03\x04", "{\\rtf")
 """Documents that hold their words packed, or taken apart."""
 _READABLE: Final = ("text/", "application/json", "application/xml", "application/x-ndjson")
-_SEALED: Final = re.compile(r"[A-Za-z0-9+/=_\-\s]{64,}", re.ASCII)
-"""What is too long a run of base64 to be anything that somebody wrote."""
+_SEALED: Final = re.compile(r"(?!.*(?:\d[-_]?){9})[\w+/-]{64,}={0,2}", re.ASCII)
+"""What is too long a run of base64 to be anything that somebody wrote, rows of digits apart: a
+file, or what only its maker reads. One in a hundred looks as if it had an account number in it."""
 READ: Final[dict[type, frozenset[str]]] = {
-    ChatRequest: frozenset(("messages", "tools", "format", "sampling", "audio", "user", "metadata", "extra")),
+    ChatRequest: frozenset(
+        ("messages", "tools", "format", "sampling", "audio", "user", "metadata", "extra")
+    ),
     Message: frozenset(("parts", "name", "extra")),
     Tool: frozenset(("description", "schema", "format", "raw", "extra")),
     OutputFormat: frozenset(("schema", "description")),
@@ -53,7 +55,7 @@ READ: Final[dict[type, frozenset[str]]] = {
     Thinking: frozenset(("text", "extra")),
     ToolCall: frozenset(("arguments", "extra")),
     ToolResult: frozenset(("parts", "extra")),
-    Media: frozenset(("url", "text", "name", "extra")),
+    Media: frozenset(("data", "url", "text", "name", "extra")),
     Foreign: frozenset(("raw",)),
 }
 """Members that are visited as prose, as JSON or part by part; all others have a form."""
@@ -63,20 +65,20 @@ OURS: Final[dict[type, frozenset[str]]] = {
 }
 """Members that nobody is told: the names of dialects are ours, and whoever is called is told the
 deployment's own name of its model."""
-OPAQUE: Final = frozenset(("signature", "sealed", "data"))
-"""Members that may hold what only their maker reads, or a file."""
 
 
 @cache
-def _formed(kind: type) -> tuple[str, ...]:
-    """The members of a structure that have a form."""
-    skipped = READ.get(kind, frozenset()) | OURS.get(kind, frozenset())
-    return tuple(name for name in kind.__struct_fields__ if name not in skipped)  # type: ignore[attr-defined]
+def _formed(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The members of a structure that have a form; a dialect's own kind of it has more."""
+    skipped: set[str] = set()
+    for each in kind.__mro__:
+        skipped |= READ.get(each, frozenset()) | OURS.get(each, frozenset())
+    return tuple(name for name in kind.__struct_fields__ if name not in skipped)
 
 
 Change = Callable[[str, str], str]
 """A text and its surface to the text that stands there afterwards."""
-Look = Callable[[str, str], None]
+Look = Callable[[str, str], object]
 """Told of a text and its surface."""
 
 
@@ -99,7 +101,7 @@ class Visitor:
             return
         match value:
             case str():
-                if not (surface.rpartition(".")[2] in OPAQUE and _SEALED.fullmatch(value)):
+                if not is_sealed(value):
                     self.form(value, surface)
             case Raw():
                 self.form(bytes(value).decode(), surface)
@@ -201,8 +203,10 @@ class Visitor:
         if text is not None:
             after = self.written(text, f"{at}.data")
             data = data if after == text else base64.b64encode(after.encode()).decode("ascii")
-        elif self.unread is not None and (data or media.url or media.file_id):
-            self.unread(media, at)
+        else:
+            self.formed(data, f"{at}.data")
+            if self.unread is not None and (data or media.url or media.file_id):
+                self.unread(media, at)
         return structs.replace(
             media,
             data=data,
@@ -294,6 +298,11 @@ class Visitor:
             stop_sequence=stopped and self.prose(stopped, f"{surface}.stop_sequence"),
             extra=self.fields(choice.extra, surface),
         )
+
+
+def is_sealed(text: str) -> bool:
+    """Whether a string is base64 that is read as a file, or by its maker alone."""
+    return _SEALED.fullmatch(text) is not None
 
 
 def _text_of(media: Media) -> str | None:

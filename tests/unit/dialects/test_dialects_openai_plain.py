@@ -55,7 +55,8 @@ def test_the_words_of_a_plain_call_are_those_of_its_canonical_form(
     words = words_of_call(request, glance)
     assert words is not None
     canonical = CLIENT.parse(request, glance)
-    assert [text for text in words.texts if text] == [text for text, _ in texts_of(canonical)]
+    said = [text for text in (*words.texts, *words.beside) if text]
+    assert said == [text for text, _ in texts_of(canonical)]
     assert words.places == [0, 1, 2, 3]
     assert words.speakers == ["system", "user", "assistant", "developer"]
 
@@ -64,6 +65,13 @@ def test_a_users_name_stands_beside_the_conversation() -> None:
     words = asked(call(user="jane"))
     assert words is not None
     assert words.beside == ["jane"]
+
+
+@pytest.mark.parametrize("stop", ["me", ["me"]])
+def test_stop_texts_and_keys_of_caches_stand_beside_it_too(stop: Any) -> None:
+    words = asked(call(stop=stop, prompt_cache_key="her"))
+    assert words is not None
+    assert words.beside == ["me", "her"]
 
 
 @pytest.mark.parametrize(

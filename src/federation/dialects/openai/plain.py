@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from federation.dialects.openai.wire import Wire
-from federation.schema.glance import Glance
+from federation.schema.glance import Glance, Span
 from federation.schema.http import ClientRequest
 from federation.schema.words import Words
 
@@ -22,10 +22,12 @@ _MUTE: Final = frozenset(
      "presence_penalty", "max_tokens", "max_completion_tokens", "logprobs", "top_logprobs",
      "parallel_tool_calls", "stop", "prompt_cache_key", "federation", "stream_options", "user")
 )  # fmt: skip
-"""Members that a glance has checked, and that hold no words of the conversation."""
+"""Members that a glance has checked: numbers and flags, and those whose words are told besides."""
 _OPTIONS: Final = frozenset((b'{"include_usage":true}', b'{"include_usage": true}'))
 _NULL: Final = Raw(b"null")
-_USER: Final = msgspec.json.Decoder(str)
+_BESIDE: Final = ("user", "stop", "prompt_cache_key")
+"""Members that hold words of their own."""
+_WORDS: Final = msgspec.json.Decoder(str | list[str] | None)
 _Nothing: TypeAlias = Annotated[list[Raw], Meta(max_length=0)] | None
 
 
@@ -80,10 +82,9 @@ def words_of_call(request: ClientRequest, glance: Glance) -> Words | None:
     options = spans.get("stream_options")
     if options is not None and body[options.value : options.end] not in _OPTIONS:
         return None
-    user = spans.get("user")
     try:
         turns = _TURNS.decode(body[place.value : place.end])
-        beside = [] if user is None else [_USER.decode(body[user.value : user.end])]
+        beside = [word for name in _BESIDE if name in spans for word in _words(body, spans[name])]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return Words(
@@ -92,6 +93,11 @@ def words_of_call(request: ClientRequest, glance: Glance) -> Words | None:
         [turn.role for turn in turns],
         beside,
     )
+
+
+def _words(body: bytes, span: Span) -> list[str]:
+    found = _WORDS.decode(body[span.value : span.end])
+    return [found] if isinstance(found, str) else found or []
 
 
 def words_of_answer(wire: Wire, body: bytes) -> Words | None:

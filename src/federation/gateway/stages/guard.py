@@ -15,15 +15,19 @@ from msgspec import structs
 
 from federation.gateway.call import AnyCall, C, Call, Handler, OperationCall
 from federation.gateway.guarded_bodies import checked_body
+from federation.gateway.reading import Reading
 from federation.gateway.safeguards import Guarding, Safeguard, demands, off_loop, safeguard_of
 from federation.gateway.stages.admit import admitted
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations
+from federation.guardrails.chat import screen_beside
 from federation.schema.http import ClientReply
 from federation.schema.operations import OperationGlance
 
 _KEPT = 64
 _JSON = b"application/json"
+_OURS = frozenset(("model", "modelId", "federation"))
+"""Members of a body that nobody is sent as they are."""
 
 
 class ContentGuard:
@@ -48,9 +52,8 @@ class ContentGuard:
         reading, size = call.reading, len(call.request.body)
         guarding = await self.begin(duties, call)
         if not (guarding.quick(size) and _passes(guarding, call)):
-            request = reading.canonical()
-            screened = await off_loop(guarding, size, lambda: guarding.request(request))
-            reading = reading.screened(screened)
+            reading.canonical()
+            reading = await off_loop(guarding, size, lambda: _screened(guarding, call))
         call = classified(self._world, call, guarding)
         if call.duties is not duties and call.duties is not None and call.duties != duties:
             return await self._chat(call, call.duties, following)
@@ -107,6 +110,28 @@ def _passes(guarding: Guarding, call: Call) -> bool:
         return False
     words = call.face.words(call.request, call.glance)
     return words is not None and guarding.passes(words)
+
+
+def _screened(guarding: Guarding, call: Call) -> Reading:
+    """The call as it may go out. Where its bytes go on as they came, all that stands in them is
+    looked at, also what the canonical form leaves out."""
+    request = call.reading.canonical()
+    reading = call.reading.screened(guarding.request(request))
+    guard = guarding.safeguard.guard
+    if guard is not None and not reading.changed:
+        screen_beside(guard, _sent(call), request, guarding.screening)
+    return reading
+
+
+def _sent(call: Call) -> str:
+    """The body without the members that stay here."""
+    body, spans = call.request.body, call.glance.spans
+    pieces: list[bytes] = []
+    at = 0
+    for span in sorted((spans[name] for name in _OURS & spans.keys()), key=lambda each: each.key):
+        pieces.append(body[at : span.key])
+        at = span.end
+    return b"".join((*pieces, body[at:])).decode()
 
 
 def classified(world: World, call: C, guarding: Guarding) -> C:
