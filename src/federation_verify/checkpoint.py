@@ -8,11 +8,32 @@ from typing import NamedTuple
 
 from federation_verify.keyring import Keyring
 from federation_verify.problem import Refused
-from federation_verify.signed import is_signed, read_signed
+from federation_verify.signed import (
+    COUNT,
+    DIGEST,
+    NAME,
+    TOO_MUCH,
+    form,
+    is_signed,
+    read_signed,
+)
 
 CONTEXT = b"federation/checkpoint/1\n"
 RUNS_CONTEXT = b"federation/runs/1\n"
 RUNS = b',"runs":'
+ONE_RUN = r'\["[A-Za-z0-9_-]+",' + f"{COUNT},{COUNT},{DIGEST}" + r"\]"
+MEMBERS = {
+    "log": NAME,
+    "n": COUNT,
+    "size": COUNT,
+    "root": DIGEST,
+    "at_ms": COUNT,
+    "previous": DIGEST,
+    "runs": DIGEST,
+    "key": NAME,
+}
+SHORT = form(MEMBERS)
+FORM = form(MEMBERS, f'(?:,"runs":\\[(?:{ONE_RUN}(?:,{ONE_RUN})*)?\\])?')
 
 
 class Run(NamedTuple):
@@ -40,28 +61,21 @@ class Checkpoint(NamedTuple):
 
 def read_checkpoint(line: bytes, ring: Keyring, what: str) -> Checkpoint:
     """A checkpoint of this log with a good signature. Raises `Refused`."""
-    signed = read_signed(line, what)
+    signed = read_signed(line, FORM, what)
     body = signed.body
-    public = ring.public.get(str(body.get("key")))
+    n, size, at_ms = body["n"], body["size"], body["at_ms"]
+    if max(n, size, at_ms) >= TOO_MUCH:
+        raise Refused("unreadable", f"{what} cannot be read: it has too large a number.")
+    public = ring.public.get(body["key"])
     if public is None:
         raise Refused("signature", f"{what} names a key that is not in the row.")
     if not is_signed(public, signed.signature, CONTEXT + signed.raw):
         raise Refused("signature", f"{what} is not signed by the key that it names.")
-    if body.get("log") != ring.log:
+    if body["log"] != ring.log:
         raise Refused("signature", f"{what} belongs to another log.")
-    try:
-        numbers = [body[name] for name in ("n", "size", "at_ms")]
-        words = [body[name] for name in ("root", "previous", "key", "runs")]
-        if any(type(each) is not int or each < 0 for each in numbers):
-            raise ValueError("a number is none")
-        if any(not isinstance(each, str) for each in words):
-            raise ValueError("a hash is none")
-        runs = _runs(signed.rest, words[3])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise Refused("unreadable", f"{what} cannot be read: {error}.") from None
     digest = hashlib.sha256(CONTEXT + signed.raw).hexdigest()
-    n, size, at_ms = numbers
-    return Checkpoint(n, size, words[0], at_ms, words[1], words[2], digest, runs)
+    runs = _runs(signed.rest, body["runs"])
+    return Checkpoint(n, size, body["root"], at_ms, body["previous"], body["key"], digest, runs)
 
 
 def _runs(rest: bytes, expected: str) -> list[Run] | None:
@@ -70,8 +84,4 @@ def _runs(rest: bytes, expected: str) -> list[Run] | None:
     raw = rest[len(RUNS) :]
     if hashlib.sha256(RUNS_CONTEXT + raw).hexdigest() != expected:
         return None
-    runs = [Run(*row) for row in json.loads(raw)]
-    for run in runs:
-        if type(run.first) is not int or type(run.length) is not int or run.length < 1:
-            raise ValueError("a run is none")
-    return runs
+    return [Run(*row) for row in json.loads(raw)]

@@ -6,9 +6,19 @@ import hashlib
 from collections.abc import Iterable
 
 from federation_verify.problem import Refused
-from federation_verify.signed import is_signed, read_signed
+from federation_verify.signed import COUNT, DIGEST, NAME, form, is_signed, read_signed
 
 CONTEXT = b"federation/key/1\n"
+FORM = form(
+    {
+        "log": NAME,
+        "n": COUNT,
+        "key": NAME,
+        "public": DIGEST,
+        "predecessor": '(?:""|' + NAME + ")",
+        "from_ms": COUNT,
+    }
+)
 
 
 class Keyring:
@@ -38,10 +48,10 @@ class Keyring:
 
     def _add(self, place: int, line: bytes, before: tuple[str, bytes] | None) -> tuple[str, bytes]:
         try:
-            signed = read_signed(line, f"Key {place}")
-            public = bytes.fromhex(signed.body["public"])
-        except (Refused, KeyError, TypeError, ValueError):
+            signed = read_signed(line, FORM, f"Key {place}")
+        except Refused:
             raise Refused("keys", f"Key {place} cannot be read.") from None
+        public = bytes.fromhex(signed.body["public"])
         name = hashlib.sha256(public).hexdigest()[:32]
         self.log = self.log or name
         said = [signed.body.get(each) for each in ("n", "key", "predecessor", "log")]

@@ -17,9 +17,14 @@ class Log:
         self,
         heard: Callable[[int, bytes], None] | None = None,
         sealed: Callable[[], None] | None = None,
+        through: int | None = None,
     ) -> None:
-        """`heard` gets every record as it is read, `sealed` is called once those hold."""
+        """`heard` gets every record as it is read, `sealed` is called once those hold.
+
+        Anchors of checkpoints after `through`, in Unix milliseconds, show no rollback.
+        """
         self.problems: list[Problem] = []
+        self._through = through
         self._heard = heard
         self._sealed = sealed
         self.whole = False
@@ -74,19 +79,20 @@ class Log:
         try:
             for line in anchors:
                 anchor = read_checkpoint(line, ring, "An anchor")
-                self.compare(anchor.n, anchor.hash, anchor.size, "An anchor")
+                late = self._through is not None and anchor.at_ms > self._through
+                self.compare(anchor.n, anchor.hash, anchor.size, "An anchor", late)
         except Refused as refused:
             self.problems.append(refused.problem)
         return self.problems
 
-    def compare(self, n: int, digest: str, size: int, keeper: str) -> None:
+    def compare(self, n: int, digest: str, size: int, keeper: str, late: bool = False) -> None:
         """Raise `Refused` unless checkpoint `n` is the one that somebody else keeps.
 
-        What follows the first problem is not compared.
+        What follows the first problem is not compared. A `late` one the log need not have.
         """
         if n < self.checkpoints and self._hash(n) != digest:
             raise Refused("fork", f"{keeper} has another checkpoint {n} than the log.")
-        if n >= self.checkpoints and self.whole:
+        if n >= self.checkpoints and self.whole and not late:
             message = f"{keeper} has checkpoint {n} with {size} records, the log has it no more."
             raise Refused("rolled_back", message, self.records)
 

@@ -3,17 +3,19 @@
 Give the exports of all replicas together: each holds checkpoints of the others, so that one that
 was left out, cut short or replaced shows.
 
-Exit codes: 0 everything holds, 1 something does not, 2 wrong usage.
+Exit codes: 0 everything holds, 1 something does not, 2 wrong usage, or no export at all.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tarfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +26,11 @@ from federation_verify.web import Web
 
 NAMES = ("keys.jsonl", "checkpoints.jsonl", "entries.jsonl")
 PROOF_BYTES = 16 * 1024 * 1024
+HINTS = {
+    "missing": "give the exports of all replicas; --alone judges one by itself",
+    "rolled_back": "exports taken while replicas ran? give the time at which the first was begun "
+    "as --through",
+}
 
 
 class Unusable(Exception):
@@ -51,26 +58,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--alone", action="store_true", help="judge one log, whatever it says of others"
     )
+    parser.add_argument(
+        "--through",
+        metavar="TIME",
+        help="for exports of replicas that run: when the first was begun, ISO 8601 (UTC) or Unix "
+        "milliseconds; what others saw later is set aside",
+    )
+    parser.add_argument("--only-keys", action="store_true", help="each log needs a key of its own")
     given = parser.parse_args(argv)
     try:
-        trusted = [_key(key) for key in given.key]
-        first = given.export[0]
-        if len(given.export) == 1 and first.is_file() and first.suffix != ".tar":
-            return _judge_proof(first, trusted[0])
-        exports = list(dict.fromkeys(each for path in given.export for each in _exports(path)))
-        if not given.alone:
-            return _judge_logs(exports, trusted, given.anchor)
-        if len(exports) > 1 or len(trusted) > 1:
-            raise Unusable("--alone is for one export and one key")
-        return _judge_log(exports[0], trusted[0], given.anchor)
+        return _judge(given)
     except Unusable as unusable:
         print(f"federation-verify: {unusable}", file=sys.stderr)
-        return 2
+    except (OSError, tarfile.TarError) as error:
+        print(f"federation-verify: an export cannot be read: {error}", file=sys.stderr)
+    return 2
 
 
-def _judge_log(path: Path, trusted: bytes, anchors: Sequence[Path]) -> int:
-    kept = [line for anchor in anchors for line in _anchored(anchor)]
-    log = Log()
+def _judge(given: argparse.Namespace) -> int:
+    trusted = [_key(key) for key in given.key]
+    through = None if given.through is None else _moment(given.through)
+    first = given.export[0]
+    if len(given.export) == 1 and first.is_file() and first.suffix != ".tar":
+        if given.alone or given.only_keys or through is not None:
+            raise Unusable("--alone, --only-keys and --through are for exports")
+        return _judge_proof(first, trusted[0])
+    found: dict[str, Path] = {}
+    for each in (each for path in given.export for each in _exports(path)):
+        found.setdefault(os.path.realpath(each), each)
+    exports = list(found.values())
+    kept = [line for anchor in given.anchor for line in _anchored(anchor)]
+    if not given.alone:
+        return _judge_logs(exports, Web(trusted, through, given.only_keys), kept)
+    if len(exports) > 1 or len(trusted) > 1 or given.only_keys:
+        raise Unusable("--alone is for one export and one key")
+    return _judge_log(exports[0], trusted[0], kept, through)
+
+
+def _judge_log(path: Path, trusted: bytes, kept: Sequence[bytes], through: int | None) -> int:
+    log = Log(through=through)
     with ExitStack() as stack:
         keys, checkpoints, entries = _opened(path, stack)
         problems = log.verify(trusted, keys, checkpoints, entries, kept)
@@ -79,12 +105,10 @@ def _judge_log(path: Path, trusted: bytes, anchors: Sequence[Path]) -> int:
     return _say(problems)
 
 
-def _judge_logs(paths: Sequence[Path], trusted: Sequence[bytes], anchors: Sequence[Path]) -> int:
-    kept = [line for anchor in anchors for line in _anchored(anchor)]
-    web = Web(trusted)
+def _judge_logs(paths: Sequence[Path], web: Web, kept: Sequence[bytes]) -> int:
     for path in paths:
         with ExitStack() as stack:
-            web.add(str(path), _opened(path, stack)[0])
+            web.add(_shown(path), _opened(path, stack)[0])
     for path, member in zip(paths, web.members, strict=True):
         with ExitStack() as stack:
             _, checkpoints, entries = _opened(path, stack)
@@ -93,14 +117,45 @@ def _judge_logs(paths: Sequence[Path], trusted: Sequence[bytes], anchors: Sequen
     found = [(each.name, problem) for each in web.members for problem in each.log.problems]
     found += web.problems
     several = len(paths) > 1
-    for member in [] if found else web.members:
-        print(f"{member.name}: {_good(member.log)}" if several else _good(member.log))
-    if several and not found:
-        print(f"verified: {len(paths)} logs as one")
     code = 0
     for name, problem in found:
         code = _say([problem], f"{name}: " if several and name else "")
+    for kind in sorted({problem.kind for _, problem in found} & HINTS.keys()):
+        if kind != "rolled_back" or web.through is None:
+            print(f"hint: {HINTS[kind]}")
+    if not found:
+        _say_all(web)
     return code
+
+
+def _say_all(web: Web) -> None:
+    several = len(web.members) > 1
+    for member in web.members:
+        print(f"{member.name}: {_good(member.log)}" if several else _good(member.log))
+        print(f"  log {member.ring.log if member.ring else ''}")
+    if web.through is not None:
+        print(f"what others saw after {datetime.fromtimestamp(web.through / 1000, UTC)} set aside")
+    if web.beside:
+        print(f"witnessed, with a key that was not given: {', '.join(web.beside)}")
+    if several:
+        print(f"verified: {len(web.members)} logs as one")
+
+
+def _shown(path: Path) -> str:
+    """A path that a terminal can show, and that is no other's."""
+    text = str(path)
+    safe = text.isprintable() and "\\" not in text
+    return text if safe else ascii(text)
+
+
+def _moment(given: str) -> int:
+    if re.fullmatch("[0-9]{12,14}", given):
+        return int(given)
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise Unusable(f"'{given}' is no time: write 2026-01-31T12:00:00Z") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _good(log: Log) -> str:
@@ -110,7 +165,7 @@ def _good(log: Log) -> str:
 def _judge_proof(path: Path, trusted: bytes) -> int:
     document = read_proof(path.read_bytes()) if path.stat().st_size <= PROOF_BYTES else None
     if document is None:
-        raise Unusable(f"{path} is neither an export nor a proof")
+        raise Unusable(f"{_shown(path)} is neither an export nor a proof")
     problem = verify_proof(document, trusted)
     if problem is None:
         print(f"verified: the {document['kind']} proof holds")
@@ -141,10 +196,10 @@ def _opened(path: Path, stack: ExitStack) -> list[IO[bytes]]:
         tar = stack.enter_context(tarfile.open(path, "r:"))  # noqa: SIM115 - it is one
         found = [tar.extractfile(name) for name in NAMES]
     except (OSError, KeyError, tarfile.TarError) as error:
-        raise Unusable(f"{path} is no export: {error}") from None
+        raise Unusable(f"{_shown(path)} is no export: {error}") from None
     files = [file for file in found if file is not None]
     if len(files) != len(NAMES):
-        raise Unusable(f"{path} is no export: a file of it is none")
+        raise Unusable(f"{_shown(path)} is no export: a file of it is none")
     return files
 
 

@@ -156,16 +156,17 @@ class Records:
             each.writer == record.writer and 0 <= record.seq - each.first < each.length
             for each in rest
         )
-        awaited_here = awaited
+        ahead = [take_apart(next(self._lines, b"")) for _ in range(AHEAD)]
+        places = [each[4:] for each in ahead if each is not None]
+        if (run.writer, seq) not in places:
+            return "deleted" if awaited else "replaced"
         one_more = [(run.writer, seq + 1)] if rest[0].length > 1 else [each[:2] for each in due]
-        for step in range(AHEAD):
-            later = take_apart(next(self._lines, b""))
-            place = later[4:] if later is not None else None
-            if step == 0 and place is not None and place in one_more[:1]:
-                awaited_here = True
-            if place == (run.writer, seq):
-                return "swapped" if awaited_here else "inserted"
-        return "deleted" if awaited else "replaced"
+        # Or it is the first of its writer that the next checkpoint may cover.
+        following = max(
+            [before + 1, *(each.first + each.length for each in rest if each[0] == record.writer)]
+        )
+        too_early = record.seq == following and record[4:] not in places
+        return "swapped" if awaited or places[:1] == one_more[:1] or too_early else "inserted"
 
 
 def _rewritten(run: Run, begin: int, broken: int | None) -> Refused:

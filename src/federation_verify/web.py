@@ -7,23 +7,31 @@ log, as it was known at that time. First all keys are read, then all logs, then 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from array import array
 from collections.abc import Iterable, Sequence
 
 from federation_verify.calls import Ends
-from federation_verify.checkpoint import Checkpoint, read_checkpoint
+from federation_verify.checkpoint import SHORT, Checkpoint, read_checkpoint
 from federation_verify.keyring import Keyring
 from federation_verify.log import Log
 from federation_verify.problem import Problem, Refused
+from federation_verify.signed import TOO_MUCH, read_signed
 
 MOST = 20
 """Calls with two ends that are named."""
-RECORD = b',"record":{"type":"'
-ENDED, WITNESSED = b'ended","call":"', b'witnessed",'
+HEARD = re.compile(
+    rb'\{"writer":"[A-Za-z0-9_-]+","seq":[0-9]+,"record":\{"type":"'
+    rb'(?:ended","call":"([!#-\[\]-~]{1,200})"|(witnessed)",)'
+)
+WITNESSED = re.compile(
+    rb'"record":\{"type":"witnessed","at_ms":(0|[1-9][0-9]{0,18}),'
+    rb'"replica":"([A-Za-z0-9_.:/-]{1,100})","public":"([0-9a-f]{64})",'
+    rb'"checkpoint":"(\{(?:[!#-\[\]-~]|\\")+\})"\}\}'
+)
 DIGEST = 32
-LOG = re.compile(rb'"log":"([0-9a-f]{32})"')
+LOG = re.compile(rb'\{"body":\{"log":"([0-9a-f]{32})"')
+AT_MS = re.compile(rb'"at_ms":([0-9]{1,19}),')
 
 
 class Known:
@@ -34,15 +42,20 @@ class Known:
         self.size = 0
         self.wrong = -1
         """The first record that holds no checkpoint of that log."""
+        self.short = -1
+        """The first whose checkpoint is signed by the key that it names, which the row has not."""
+        self.key = ""
+        """That key's name."""
         self.numbers = array("Q")
         self.sizes = array("Q")
+        self.late = array("B")
         self.digests = bytearray()
 
-    def add(self, found: Checkpoint) -> None:
-        """A checkpoint whose signature is good. Raises `ValueError` for numbers that no log has."""
-        if max(found.n, found.size) >> 63:
-            raise ValueError("too many records")
-        self.size = found.size
+    def add(self, found: Checkpoint, late: bool) -> None:
+        """A checkpoint whose signature is good, and whether it is after what is judged."""
+        if not late:
+            self.size = max(self.size, found.size)
+        self.late.append(late)
         self.numbers.append(found.n)
         self.sizes.append(found.size)
         self.digests += bytes.fromhex(found.hash)
@@ -61,21 +74,18 @@ class Member:
         self.ring = ring
         self.known: dict[str, Known] = {}
         """By the name of the other log."""
-        self.log = Log(self._heard, self._sealed)
+        self.log = Log(self._heard, self._sealed, web.through)
         self._web = web
         self._waiting: list[tuple[int, bytes]] = []
 
     def _heard(self, place: int, line: bytes) -> None:
-        cut = line.find(RECORD, 0, 200) + len(RECORD)
-        if cut < len(RECORD):
+        found = HEARD.match(line)
+        if found is None:
             return
-        if line.startswith(WITNESSED, cut):
+        if found[2] is not None:
             self._waiting.append((place, line))
-        elif line.startswith(ENDED, cut) and len(self._web.members) > 1:
-            start = cut + len(ENDED)
-            call = line[start : max(start, line.find(b'"', start))]
-            if call and b"\\" not in call:
-                self._web.ends.add(self.place, place, call)
+        elif len(self._web.members) > 1:
+            self._web.ends.add(self.place, place, found[1])
 
     def _sealed(self) -> None:
         self._web.ends.keep()
@@ -84,24 +94,49 @@ class Member:
         self._waiting.clear()
 
     def _witnessed(self, place: int, line: bytes) -> None:
-        of = ""
+        found = WITNESSED.fullmatch(line, line.index(b'"record":'))
+        text = b"" if found is None else found[4].replace(b'\\"', b'"')
         try:
-            said = json.loads(line)["record"]
-            checkpoint, public = said["checkpoint"].encode(), bytes.fromhex(said["public"])
-            of = str(json.loads(checkpoint)["body"]["log"])
-            known = self.known.setdefault(of, Known())
-            known.replica = str(said["replica"])
-            known.add(read_checkpoint(checkpoint, self._web.ring(of, public), "It"))
-        except (Refused, KeyError, TypeError, ValueError, AttributeError, RecursionError):
-            known = self.known.setdefault(of, Known())
-            known.wrong = place if known.wrong < 0 else known.wrong
+            body = read_signed(text, SHORT, "It").body
+            if found is None or max(body["n"], body["size"], body["at_ms"]) >= TOO_MUCH:
+                raise Refused("witness", "It has too large a number.")
+        except Refused:
+            self._wrong(self.known.setdefault("", Known()), place)
+            return
+        of, key, public = body["log"], body["key"], bytes.fromhex(found[3].decode())
+        known = self.known.setdefault(of, Known())
+        known.replica = found[2].decode()
+        late = self._web.is_late(body["at_ms"]) and self._web.is_late(int(found[1]))
+        ring = self._web.ring(of) or Lone(of, public)
+        try:
+            if key in ring.public:
+                known.add(read_checkpoint(text, ring, "It"), late)
+                return
+            read_checkpoint(text, Lone(of, public), "It")
+        except Refused:
+            self._wrong(known, place)
+            return
+        if known.short < 0 and not late:
+            known.short, known.key = place, key
+
+    def _wrong(self, known: Known, place: int) -> None:
+        known.wrong = place if known.wrong < 0 else known.wrong
 
 
 class Web:
     """All logs of an audit."""
 
-    def __init__(self, trusted: Sequence[bytes]) -> None:
+    def __init__(
+        self, trusted: Sequence[bytes], through: int | None = None, only_keys: bool = False
+    ) -> None:
+        """What was made after `through`, in Unix milliseconds, shows no rollback and no missing
+        log. With `only_keys` a log counts by a trusted key alone, and what was witnessed beside
+        those is `beside`, not missing.
+        """
         self.members: list[Member] = []
+        self.through = through
+        self.beside: list[str] = []
+        self._only_keys = only_keys
         self.ends = Ends()
         self.problems: list[tuple[str, Problem]] = []
         """Name of the log, or nothing, and what is wrong."""
@@ -128,10 +163,14 @@ class Web:
         self.members.append(member)
         return member
 
-    def ring(self, log: str, public: bytes) -> Keyring:
-        """The keys of a log; of one that is not there, the key that a record names."""
+    def ring(self, log: str) -> Keyring | None:
+        """The keys of a log, if it is there."""
         member = self._by_log.get(log)
-        return member.ring if member is not None and member.ring else Lone(log, public)
+        return None if member is None else member.ring
+
+    def is_late(self, at_ms: int) -> bool:
+        """Whether a time is after what is judged."""
+        return self.through is not None and at_ms > self.through
 
     def read(
         self,
@@ -158,13 +197,18 @@ class Web:
             if member in reached:
                 self._compare(member)
         missing = {log: f"An anchor is of the log {log}." for log in self._anchored}
+        found: dict[str, str] = {}
         for member in reversed([each for each in self.members if each in reached]):
             for log, known in member.known.items():
-                if known.numbers:
-                    missing[log] = (
+                if known.size:
+                    found[log] = (
                         f"The log {log} of replica {known.replica} is not given; "
                         f"{member.name} knew it with {known.size} records."
                     )
+        if self._only_keys:
+            self.beside = sorted(found.keys() - self._by_log.keys())
+        else:
+            missing |= found
         for log in sorted(missing.keys() - self._by_log.keys()):
             self.problems.append(("", Problem("missing", missing[log])))
         for place, record, call in self.ends.again()[:MOST]:
@@ -173,8 +217,8 @@ class Web:
         self.ends.close()
 
     def _is_of(self, line: bytes, log: str) -> bool:
-        found = LOG.search(line)
-        if found is not None:
+        found, at_ms = LOG.match(line), AT_MS.search(line)
+        if found is not None and not (at_ms is not None and self.is_late(int(at_ms[1]))):
             self._anchored.add(found[1].decode())
         return found is None or found[1].decode() == log
 
@@ -196,7 +240,7 @@ class Web:
         for key in idle:
             message = f"The key {key.hex()} is none of these logs' keys."
             self.problems.append(("", Problem("keys", message)))
-        for member in reached:
+        for member in [] if self._only_keys else reached:
             for log, known in member.known.items():
                 other = self._by_log.get(log)
                 if other is not None and known.numbers and other not in reached:
@@ -216,8 +260,16 @@ class Web:
             if other is None or _contradicted(other):
                 continue
             try:
-                for place, (n, size) in enumerate(zip(known.numbers, known.sizes, strict=True)):
-                    other.log.compare(n, known.digest(place), size, member.name)
+                columns = zip(known.numbers, known.sizes, known.late, strict=True)
+                for place, (n, size, late) in enumerate(columns):
+                    other.log.compare(n, known.digest(place), size, member.name, bool(late))
+                if known.short >= 0:
+                    message = (
+                        f"Record {known.short} of {member.name} holds a checkpoint of this log by "
+                        f"key {known.key}, which this row lacks: the row was cut short, or "
+                        f"{member.name} made that key up."
+                    )
+                    raise Refused("keys", message)
             except Refused as refused:
                 other.log.problems.append(refused.problem)
 
@@ -233,4 +285,4 @@ class Lone(Keyring):
 
 
 def _contradicted(member: Member) -> bool:
-    return any(each.kind in ("fork", "rolled_back") for each in member.log.problems)
+    return any(each.kind in ("fork", "rolled_back", "keys") for each in member.log.problems)

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from oversight_rig import AT_MS, Rig, ended, overseen, refused
+from sqlalchemy import text
 
 from federation.config.policies_packs import pack_rules
 from federation.control.notary import Notary, Rhythm
 from federation.domain.access import Role
 from federation.domain.catalogue import DataUse
-from federation.domain.policies import Attachment, Mode, Policy, digest_of
+from federation.domain.policies import Attachment, Mode, Policy, Residency, digest_of
 from federation.schema.records import AttemptRecord
-from federation.storage.engine import open_engine
+from federation.storage.engine import open_engine, writing
 from federation.storage.evidence_index import SqlEvidence
 
 PERIOD = {"from": "1970-01-10", "to": "1970-01-20"}
@@ -94,6 +95,95 @@ async def test_numbers_are_those_of_the_records(rig: Rig) -> None:
     path = f"/v1/violations/{violation['id']}/resolve"
     await rig.said("POST", path, json={"note": "the client was told"})
     assert by_rule(await report(rig))["data_residency"]["status"] == "evidenced"
+
+
+async def test_what_was_blocked_is_counted_by_calls_and_by_findings(rig: Rig) -> None:
+    policy = gdpr()
+    await rig.govern(policy)
+    bound = (policy.label,)
+    rig.write(
+        ended(
+            "call_1", outcome="error", policies=bound, findings={"card:block": 4, "ssn:block": 1}
+        ),
+        ended("call_2", policies=bound, findings={"email:tokenize": 2}),
+    )
+    controls = by_rule(await report(rig, verify=False))
+    counts = controls["pii"]["counts"]
+    assert counts["calls with findings"] == 2
+    assert counts["calls blocked for them"] == 1
+    assert (counts["findings: block"], counts["findings: tokenize"]) == (5, 2)
+    assert "refused by it" not in counts, "a check on content keeps no deployment from a call"
+    assert controls["data_residency"]["counts"]["refused by it"] == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "serves"),
+    [
+        (Residency(places=("eu",)), True),
+        (Residency(places=("de", "local")), True),
+        (Residency(places=("eu", "us")), False),
+    ],
+)
+async def test_a_policy_of_ones_own_counts_where_it_demands_as_much(
+    rig: Rig, own: Residency, serves: bool
+) -> None:
+    made = Policy("own", (own,))
+    policy = replace(made, digest=digest_of(made))
+    await rig.govern(policy)
+    rig.write(ended("call_1", policies=(policy.label,)))
+    places = by_rule(await report(rig, verify=False))["data_residency"]
+    assert places["policies"] == ([policy.label] if serves else [])
+    assert places["counts"]["bound by it"] == int(serves)
+    assert any("No policy in force" in gap for gap in places["gaps"]) is not serves
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM calls WHERE id = 'call_1'", "has no row in the store"),
+        (
+            "UPDATE calls SET started_ms = 5, tenant = 'other' WHERE id = 'call_1'",
+            "was changed in the store: tenant, started_ms",
+        ),
+    ],
+)
+async def test_a_report_over_calls_that_were_changed_says_so(
+    rig: Rig, change: str, said: str
+) -> None:
+    await rig.govern(gdpr())
+    rig.write(ended("call_0"), ended("call_1", attempts=(AttemptRecord("us/model", AT_MS, 200),)))
+    await rig.plane.control.ledger.catch_up()
+    seal(rig)
+    whole = await report(rig)
+    assert whole["log"]["verified"]
+    assert by_rule(whole)["data_residency"]["counts"]["sent elsewhere"] == 2
+    engine = open_engine(rig.directory / "oversight.db")
+    with writing(engine) as connection:
+        connection.execute(text(change))
+    engine.dispose()
+    found = await report(rig)
+    assert by_rule(found)["data_residency"]["counts"]["sent elsewhere"] == 1
+    assert not found["log"]["verified"]
+    assert found["log"]["findings"] == [f"[index] Call call_1 {said}."]
+    gaps = by_rule(found)["all_requests_logged"]["gaps"]
+    assert f"The log is not verified: [index] Call call_1 {said}." in gaps
+
+
+async def test_calls_that_the_store_says_it_has_not_taken_in_yet_are_a_gap(rig: Rig) -> None:
+    await rig.govern(gdpr())
+    rig.write(ended("call_1"), ended("call_2"))
+    await rig.plane.control.ledger.catch_up()
+    seal(rig)
+    engine = open_engine(rig.directory / "oversight.db")
+    with writing(engine) as connection:
+        connection.execute(text("DELETE FROM calls WHERE id = 'call_2'"))
+        connection.execute(text("UPDATE ingest_offsets SET seq = seq - 1 WHERE writer = 'w0'"))
+    engine.dispose()
+    found = await report(rig)
+    assert found["calls"]["counted"] == 1
+    assert (found["log"]["verified"], found["log"]["not_counted_yet"]) == (True, 1)
+    gaps = by_rule(found)["all_requests_logged"]["gaps"]
+    assert "1 records of calls are in the log and not yet counted here." in gaps
 
 
 async def test_data_that_went_elsewhere_lost_calls_and_loose_calls_are_gaps(rig: Rig) -> None:

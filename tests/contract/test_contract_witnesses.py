@@ -12,6 +12,7 @@ from sql_stores import KINDS, sql_engine
 
 from federation.control.witnesses import PostedStore
 from federation.errors import Unavailable
+from federation.storage import posted_checkpoints as module
 from federation.storage.posted_checkpoints import Posted, SqlPostedCheckpoints
 
 ONE = Posted("1" * 32, "one", 3, b'{"body":{}}\n', b'{"key":1}\n{"key":2}\n')
@@ -61,6 +62,33 @@ def test_a_store_that_cannot_be_reached_says_so(tmp_path: Path) -> None:
     with sql_engine("sqlite", tmp_path) as engine:
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE posted_checkpoints")
+        with pytest.raises(Unavailable):
+            SqlPostedCheckpoints(engine).post(ONE)
+        with pytest.raises(Unavailable):
+            SqlPostedCheckpoints(engine).list()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_more_is_read_than_an_honest_store_has(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 33)
+    monkeypatch.setattr(module, "MOST_LOGS", 2)
+    long = "\N{SNOWMAN}" * 40
+    with sql_engine(kind, tmp_path) as engine:
+        store = SqlPostedCheckpoints(engine)
+        for n in range(3):
+            store.post(Posted(str(n), long, n, b"\xff" * 40, b"\x00" * 40))
+        cut = [Posted(str(n), long[:33], n, b"\xff" * 33, b"\x00" * 33) for n in range(2)]
+        assert store.list() == cut
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", "SET LOCAL statement_timeout = 50")
+    with sql_engine("postgres", tmp_path) as engine, engine.begin() as other:
+        other.exec_driver_sql("LOCK TABLE posted_checkpoints IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(Unavailable):
             SqlPostedCheckpoints(engine).post(ONE)
         with pytest.raises(Unavailable):

@@ -103,16 +103,21 @@ class Cluster:
 
 
 def judged(
-    exports: Exports, trusted: list[bytes] | None = None, anchors: list[bytes] | None = None
+    exports: Exports,
+    trusted: list[bytes] | None = None,
+    anchors: list[bytes] | None = None,
+    through_ms: int | None = None,
+    *,
+    only_keys: bool = False,
 ) -> Found:
     """Our findings over several logs, once the independent verifier has agreed to them."""
     keys = trusted or [next(iter(exports.values())).trusted]
-    ours = web_of(exports, keys, anchors or [])
+    ours = web_of(exports, keys, anchors or [], through_ms, only_keys=only_keys)
     told = [
         *((name, found) for name, report in ours.reports.items() for found in report.findings),
         *((found.log, found) for found in ours.findings),
     ]
-    theirs = TheirWeb(keys)
+    theirs = TheirWeb(keys, through_ms, only_keys)
     members = [theirs.add(name, export.keys) for name, export in exports.items()]
     for member, export in zip(members, exports.values(), strict=True):
         theirs.read(member, export.checkpoints, export.entries, anchors or [])
@@ -123,13 +128,22 @@ def judged(
     ]
     mine = [(found.kind, name, found.record) for name, found in told]
     assert [(found.kind, name, found.record) for name, found in they_told] == mine
+    assert theirs.beside == ours.unasked
     return mine
 
 
-def web_of(exports: Exports, keys: list[bytes], anchors: list[bytes]) -> Web:
+def web_of(
+    exports: Exports,
+    keys: list[bytes],
+    anchors: list[bytes],
+    through_ms: int | None = None,
+    *,
+    only_keys: bool = False,
+) -> Web:
     """Our own verdict."""
     with SpooledCalls(ledger=False) as calls:
-        web = Web(keys, calls if len(exports) > 1 else None)
+        counted = calls if len(exports) > 1 else None
+        web = Web(keys, counted, through_ms=through_ms, only_keys=only_keys)
         for name, export in exports.items():
             web.add(name, export.keys)
         for name, export in exports.items():

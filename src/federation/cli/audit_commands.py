@@ -63,6 +63,19 @@ def verify(
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Hold the exports against the ledger in the store.")
     ] = False,
+    through: Annotated[
+        str | None,
+        typer.Option(
+            "--through",
+            metavar="TIME",
+            help="Exports of replicas that run: when the first was begun; what others saw later is "
+            "set aside. As --since of `query`, or Unix milliseconds.",
+        ),
+    ] = None,
+    only_keys: Annotated[
+        bool,
+        typer.Option("--only-keys", help="Each log needs a key of its own: none vouches for one."),
+    ] = False,
     config: ConfigDir = None,
     data: DataDir = None,
     as_json: Json = False,
@@ -72,7 +85,13 @@ def verify(
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     wanted = audit_work.Wanted(
-        tuple(export or ()), tuple(key or ()), tuple(anchor or ()), alone=alone, ledger=ledger
+        tuple(export or ()),
+        tuple(key or ()),
+        tuple(anchor or ()),
+        alone=alone,
+        ledger=ledger,
+        through=through,
+        only_keys=only_keys,
     )
     audit_work.verify(Place(config=config, data=data), wanted, as_json=as_json)
 

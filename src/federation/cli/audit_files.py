@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
 import tempfile
@@ -10,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from federation.cli.failures import CommandFailed, Exit
+from federation.cli.failures import CommandFailed, Exit, why
 
 ENTRIES, CHECKPOINTS, KEYS = "entries.jsonl", "checkpoints.jsonl", "keys.jsonl"
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
@@ -33,6 +34,24 @@ def exports(path: Path) -> list[Path]:
     return sorted(inside) or [path]
 
 
+def all_exports(paths: Iterable[Path]) -> list[Path]:
+    """Those at all of these paths, each once, whatever it is called by."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        for each in exports(path):
+            found.setdefault(os.path.realpath(each), each)
+    return list(found.values())
+
+
+def shown(path: Path) -> str:
+    """A path for a terminal, JSON and SQLite: what does not print is escaped, and no two become
+    the same. Who made an export has also named it."""
+    return "".join(
+        each if each.isprintable() and each != "\\" else each.encode("unicode_escape").decode()
+        for each in str(path)
+    )
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Streams]:
     """An export's three files. Raises `CommandFailed` where one is missing."""
@@ -50,8 +69,9 @@ def opened(path: Path) -> Iterator[Streams]:
             yield Streams(*(member for member in members if member is not None))
         except (OSError, tarfile.TarError, KeyError, TypeError) as error:
             raise CommandFailed(
-                f"{path} is no export: {error}.",
+                f"{shown(path)} is no export: {why(error)}.",
                 hint="An export is what `federation audit export` wrote, a directory or a .tar.",
+                exit_code=Exit.USAGE,
             ) from error
 
 

@@ -9,12 +9,21 @@ from datetime import UTC, datetime
 from federation.cli import output
 from federation.cli.failures import CommandFailed
 from federation.evidence.findings import Finding, Report
+from federation.evidence.web import Web
+
+RUNNING = (
+    "Exports taken while replicas ran? Give the time at which the first was begun as --through."
+)
+MISSING = (
+    "Give the exports of all replicas, those of retired ones too; --alone judges one by itself."
+)
 
 
-def say(report: Report, *, as_json: bool, proof: str = "") -> None:
-    """Print what was found in one log. Raises `CommandFailed` where there is anything."""
+def say(report: Report, *, as_json: bool, proof: str = "", web: Web | None = None) -> None:
+    """Print what was found in one log, judged in a web or by itself. Raises `CommandFailed` where
+    there is anything."""
     if not report.good:
-        raise _refused(report.findings)
+        raise _refused(report.findings, web)
     if as_json:
         output.print_json({"verified": True, "proof": proof} | asdict(report))
     elif proof:
@@ -25,41 +34,55 @@ def say(report: Report, *, as_json: bool, proof: str = "") -> None:
 
 
 def say_all(
-    reports: Mapping[str, Report],
+    web: Web,
     between: Sequence[Finding],
     compared: Mapping[str, int] | None,
     *,
     as_json: bool,
 ) -> None:
-    """The same of several logs, by name, and what was found between them and the ledger.
+    """The same of all logs of a web, and what was found between them and the ledger.
 
     `compared` counts the ledger's calls, where they were held against the logs.
     """
+    reports = web.reports
     own = [
         replace(found, log=name) for name, report in reports.items() for found in report.findings
     ]
     if own or between:
-        raise _refused([*own, *between])
+        raise _refused([*own, *between], web)
     if as_json:
         whole = {name: asdict(report) for name, report in reports.items()}
-        output.print_json({"verified": True, "logs": whole, "ledger": compared})
+        more = {"through_ms": web.through_ms, "unasked": web.unasked}
+        output.print_json({"verified": True, "logs": whole, "ledger": compared} | more)
         return
     for name, report in reports.items():
         output.facts([*_facts(report), ("Witnessed by others", report.witnessed)], name)
     if compared is not None:
         facts = [(f"Calls {what}", count) for what, count in compared.items()]
         output.facts(facts, "The ledger")
+    if web.through_ms is not None:
+        output.say(f"What others saw after {at(web.through_ms)} was set aside.")
+    if web.unasked:
+        output.say(f"Witnessed, with a key that was not given: {', '.join(web.unasked)}.")
     logs = "one log" if len(reports) == 1 else f"{len(reports)} logs as one"
     output.say(f"Verified: {logs}, and every record is what was signed.", "green")
 
 
 def at(at_ms: int) -> str:
-    """A time, in UTC."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    """A time, in UTC; one that no calendar has, in milliseconds."""
+    try:
+        return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError):
+        return f"{at_ms} ms"
 
 
 def _facts(report: Report) -> list[tuple[str, object]]:
+    stored = [
+        ("Calls in the store, as recorded", report.calls),
+        ("Records not in the store yet", report.behind),
+    ]
     return [
+        ("Log", report.log),
         ("Records", report.records),
         ("Checkpoints", report.checkpoints),
         ("Keys", report.keys),
@@ -68,12 +91,20 @@ def _facts(report: Report) -> list[tuple[str, object]]:
         ("Through", at(report.last_ms)),
         ("Longest silence", f"{report.longest_silence_ms / 1000:.0f} s"),
         ("Root", report.root),
+        *(fact for fact in stored if any(count for _, count in stored)),
     ]
 
 
-def _refused(findings: Sequence[Finding]) -> CommandFailed:
+def _refused(findings: Sequence[Finding], web: Web | None) -> CommandFailed:
+    kinds = {each.kind for each in findings}
+    hints = []
+    if web is not None and web.through_ms is None and "rolled_back" in kinds:
+        hints.append(RUNNING)
+    if "missing" in kinds:
+        hints.append(MISSING)
     return CommandFailed(
         "Not verified.\n" + "\n".join(f"  {_told(each)}" for each in findings),
+        hint=" ".join(hints),
         code="not_verified",
         details={"findings": [asdict(each) for each in findings]},
     )

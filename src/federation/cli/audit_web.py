@@ -14,6 +14,8 @@ from federation.evidence.findings import Finding
 from federation.evidence.web import MOST, Web
 from federation.storage.evidence_calls import Apart, SpooledCalls
 
+SLACK_MS = 1_000
+"""A call that ended just before a checkpoint may be in the next: the journals are read first."""
 _WORDS = {
     "unlogged": "is in the ledger ({0.outcome}), and none of these logs holds how it ended.",
     "unlisted": "has ended in a log, and is not in the ledger.",
@@ -25,32 +27,32 @@ _WORDS = {
 def verify(
     place: Place,
     exports: Sequence[Path],
-    trusted: Sequence[bytes],
+    web: Web,
     anchors: Sequence[bytes],
     *,
     ledger: bool,
     as_json: bool,
 ) -> None:
-    """Judge exports as one. Raises `CommandFailed` for what is bad."""
+    """Judge exports as one, in a web that is empty. Raises `CommandFailed` for what is bad."""
     several = len(exports) > 1
     with SpooledCalls(ledger=ledger) as calls:
-        web = Web(trusted, calls if several or ledger else None)
+        web.calls = calls if several or ledger else None
         for path in exports:
             with audit_files.opened(path) as streams:
-                web.add(str(path), streams.keys)
+                web.add(audit_files.shown(path), streams.keys)
         for path in exports:
             with audit_files.opened(path) as streams:
-                web.read(str(path), streams.checkpoints, streams.entries, anchors)
+                web.read(audit_files.shown(path), streams.checkpoints, streams.entries, anchors)
         web.judge()
         findings, compared = list(web.findings), None
         if ledger and web.good:
             findings, compared = _held_against(place, web, calls)
     if several or ledger:
-        audit_report.say_all(web.reports, findings, compared, as_json=as_json)
+        audit_report.say_all(web, findings, compared, as_json=as_json)
         return
     report = next(iter(web.reports.values()))
     report.findings += findings
-    audit_report.say(report, as_json=as_json)
+    audit_report.say(report, as_json=as_json, web=web)
 
 
 def place_in(into: Path, place: Place, log: str) -> Path:
@@ -66,9 +68,12 @@ def _held_against(
     """What the ledger says otherwise than the logs, and how many calls were compared."""
     from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
 
-    ends_ms = {name: report.last_ms for name, report in web.reports.items()}
     # A log that was closed holds all that its replica will ever have.
-    still = [report.last_ms for report in web.reports.values() if not report.closed]
+    ends_ms = {
+        name: report.last_ms - (0 if report.closed else SLACK_MS)
+        for name, report in web.reports.items()
+    }
+    still = [ends_ms[name] for name, report in web.reports.items() if not report.closed]
     all_ms = min(still) if still else max(ends_ms.values())
     findings: list[Finding] = []
     more = 0

@@ -7,6 +7,7 @@ and anchors from elsewhere, does that.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -24,9 +25,11 @@ from federation.evidence.documents import judge, read_document, write_document
 from federation.evidence.findings import Report
 from federation.evidence.signing import read_keys
 from federation.evidence.verify import Verification
+from federation.evidence.web import Web
 
 WAIT_S = 30.0
 PROOF_BYTES = 16 * 1024 * 1024
+_UNIX_MS = re.compile(r"[0-9]{12,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,19 @@ class Wanted:
     anchors: tuple[Path, ...] = ()
     alone: bool = False
     ledger: bool = False
+    through: str | None = None
+    only_keys: bool = False
 
 
 def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Judge exports, a proof or the data directory; raises `CommandFailed` for what is bad."""
     kept = audit_files.anchor_lines(wanted.anchors)
     trusted = [audit_files.trusted_key(key) for key in wanted.keys]
+    through_ms = _moment(wanted.through)
+    more = wanted.ledger or wanted.only_keys
     if not wanted.exports:
-        if wanted.alone or wanted.ledger or len(trusted) > 1:
-            raise _usage("--alone, --ledger and several keys are for exports.")
+        if wanted.alone or more or through_ms is not None or len(trusted) > 1:
+            raise _usage("--alone, --ledger, --through, --only-keys and several keys: for exports.")
         audit_report.say(_verify_data(place, trusted, kept), as_json=as_json)
         return
     if not trusted:
@@ -56,17 +63,19 @@ def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
         )
     first = wanted.exports[0]
     if len(wanted.exports) == 1 and first.is_file() and first.suffix != ".tar":
+        if wanted.alone or more or through_ms is not None:
+            raise _usage("--alone, --ledger, --through and --only-keys are for exports.")
         _verify_proof(first, trusted[0], as_json=as_json)
         return
-    found = (each for path in wanted.exports for each in audit_files.exports(path))
-    exports = list(dict.fromkeys(found))
+    exports = audit_files.all_exports(wanted.exports)
     if not wanted.alone:
-        audit_web.verify(place, exports, trusted, kept, ledger=wanted.ledger, as_json=as_json)
+        web = Web(trusted, through_ms=through_ms, only_keys=wanted.only_keys)
+        audit_web.verify(place, exports, web, kept, ledger=wanted.ledger, as_json=as_json)
         return
-    if len(exports) > 1 or len(trusted) > 1 or wanted.ledger:
+    if len(exports) > 1 or len(trusted) > 1 or more:
         raise _usage("--alone is for one export and one key.")
     with audit_files.opened(exports[0]) as streams:
-        checking = Verification(trusted[0], streams.keys)
+        checking = Verification(trusted[0], streams.keys, through_ms=through_ms)
         report = checking.run(streams.checkpoints, streams.entries, kept)
     audit_report.say(report, as_json=as_json)
 
@@ -195,11 +204,20 @@ def _verify_proof(path: Path, trusted: bytes, *, as_json: bool) -> None:
     data = path.read_bytes() if path.stat().st_size <= PROOF_BYTES else b""
     document = read_document(data)
     if document is None:
-        raise CommandFailed(f"{path} is neither an export nor a proof.")
+        said = f"{audit_files.shown(path)} is neither an export nor a proof."
+        raise CommandFailed(said, exit_code=Exit.USAGE)
     report = Report(keys=len(document.keys))
     if (finding := judge(document, trusted)) is not None:
         report.findings.append(finding)
     audit_report.say(report, as_json=as_json, proof=type(document).__name__.lower())
+
+
+def _moment(text: str | None) -> int | None:
+    if text is None or _UNIX_MS.fullmatch(text):
+        return None if text is None else int(text)
+    from federation.cli.audit_query import moment  # noqa: PLC0415 - a third of a second of imports
+
+    return moment(text)
 
 
 def _usage(message: str, hint: str = "") -> CommandFailed:

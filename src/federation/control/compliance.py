@@ -117,6 +117,7 @@ def _proof(sources: Sources) -> Proof:
         report.first_ms,
         report.last_ms,
         tuple(f"[{each.kind}] {each.message}" for each in report.findings),
+        report.behind,
     )
 
 

@@ -1,4 +1,4 @@
-"""The log in a data directory, verified where it lies, and the store's index against it.
+"""The log in a data directory, verified where it lies, and the store against it.
 
 The trap: this trusts the key that lies beside the log, unless another is given. It finds damage
 and slips, not a forger who owns the machine.
@@ -26,9 +26,11 @@ def check_log(
     reading = EvidenceReading(data)
     keys = reading.keys()
     through = reading.newest().body.n
-    report = Verification(trusted or read_keys(keys)[0].public, keys).run(
+    rows = None if index is None else reading.check_rows(index)
+    report = Verification(trusted or read_keys(keys)[0].public, keys, rows).run(
         reading.checkpoints(through=through), reading.entries(through=through), anchors
     )
-    if report.good and index is not None:
-        report.findings += reading.check_index(index, through)
+    if report.good and index is not None and rows is not None:
+        report.findings += [*reading.check_index(index, through), *rows.rest()]
+        report.calls, report.behind = rows.held, rows.behind
     return report

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from federation.control.evidence_rows import RowCheck
 from federation.errors import NotFound, Unavailable
 from federation.evidence.checkpoints import Checkpoint, checkpoint_line, read_checkpoint
 from federation.evidence.documents import Consistency, Inclusion
@@ -24,11 +25,10 @@ from federation.evidence.merkle import (
     consistency_path,
     inclusion_path,
 )
-from federation.storage.evidence_index import IndexedCheckpoint, SqlEvidence
+from federation.storage.evidence_index import IndexedCheckpoint, IndexedRun, SqlEvidence
 from federation.storage.evidence_keys import KeyFiles
 from federation.storage.evidence_lines import JournalLines
 from federation.storage.evidence_log import Hashes, newest_checkpoint, sealed_checkpoints
-from federation.storage.journal_reader import parse_plain
 
 PAGE = 500
 
@@ -120,40 +120,35 @@ class EvidenceReading:
         )
 
     def check_index(self, index: SqlEvidence, through: int) -> Iterator[Finding]:
-        """What the store says otherwise than the signed log, up to a checkpoint."""
+        """What the index of checkpoints says otherwise than the signed log, up to one of them."""
         for name in index.missing_triggers():
             yield Finding("index", f"The store's trigger {name} was dropped.")
-        rows = _rows(index)
+        rows, runs = _rows(index), _runs(index)
+        at = 0
         for line in self.checkpoints(through=through):
             row = next(rows, None)
             if row is None:
                 break  # a gateway that runs fills it in after the log
             signed = read_checkpoint(line)
-            if (row.n, row.size, row.root.hex(), row.hash) != (
-                signed.body.n,
-                signed.body.size,
-                signed.body.root,
-                signed.hash,
+            body = signed.body
+            if row != IndexedCheckpoint(
+                body.n, body.size, body.at_ms, bytes.fromhex(body.root), signed.hash
             ):
-                message = f"The store's row of checkpoint {signed.body.n} was changed."
-                yield Finding("index", message, checkpoint=signed.body.n)
+                message = f"The store's row of checkpoint {body.n} was changed."
+                yield Finding("index", message, checkpoint=body.n)
                 return
-        yield from self._check_calls(index)
-
-    def _check_calls(self, index: SqlEvidence) -> Iterator[Finding]:
-        """Compare every line in the ledger's index with its leaf in the log."""
-        after = 0
-        while rows := index.call_lines(after, PAGE):
-            for number, line in rows:
-                after = number
-                record = parse_plain(line)
-                n = None if record is None else index.place(record.writer, record.seq)
-                if record is None or (n is not None and self._leaf(n) != leaf_hash(line)):
-                    yield Finding("index", f"Row {number} of the store's calls was changed.", n)
+            for run in signed.runs or ():
+                if next(runs, None) != IndexedRun(at, run.writer, run.first, run.count):
+                    message = (
+                        f"The store says otherwise where the records of checkpoint {body.n} stand."
+                    )
+                    yield Finding("index", message, at, checkpoint=body.n, writer=run.writer)
                     return
+                at += run.count
 
-    def _leaf(self, n: int) -> bytes:
-        return self._hashes.leaves(n, n + 1)[0]
+    def check_rows(self, index: SqlEvidence) -> RowCheck:
+        """What hears the log while it is verified, and holds the store's calls against it."""
+        return RowCheck(index.rows, self._journals, shared=index.shared)
 
     def _record(self, writer: str, seq: int) -> bytes:
         for _, record in JournalLines(self._journals).run(writer, seq, 1):
@@ -173,6 +168,13 @@ def _rows(index: SqlEvidence) -> Iterator[IndexedCheckpoint]:
     while rows := index.page(n, PAGE):
         yield from rows
         n = rows[-1].n + 1
+
+
+def _runs(index: SqlEvidence) -> Iterator[IndexedRun]:
+    at = -1
+    while runs := index.runs(at, PAGE):
+        yield from runs
+        at = runs[-1].at
 
 
 def _short(checkpoint: Checkpoint) -> str:

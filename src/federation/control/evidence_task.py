@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 1.0
 LONGEST_PAUSE_S = 30.0
+CLOSE_S = 2.0
+"""How long an end waits for what replicas tell each other: more than that is waiting behind it."""
 
 
 class Keeping(Protocol):
@@ -62,8 +64,14 @@ class EvidenceTask:
         """Keep the log until cancelled. Raises only what is a bug."""
         if self._exchange is None:
             await self._keep()
-        else:
-            await asyncio.gather(self._keep(), self._exchange.follow())
+            return
+        both = [asyncio.create_task(each) for each in (self._keep(), self._exchange.follow())]
+        try:
+            await asyncio.gather(*both)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     async def _keep(self) -> None:
         pause = ROUND_S
@@ -73,7 +81,7 @@ class EvidenceTask:
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
-        """Seal what is left, and end the thread."""
+        """Seal what is left, post it where that takes no longer than `CLOSE_S`, and end."""
         try:
             if await self._try():
                 await self._thread.run(self._notary.close)
@@ -81,8 +89,15 @@ class EvidenceTask:
             log.error("the evidence log was left unsealed", extra={"reason": str(error)})  # noqa: TRY400
         finally:
             self._thread.close()
-            if self._exchange is not None:
-                await self._exchange.close()
+            await self._say_the_last()
+
+    async def _say_the_last(self) -> None:
+        if self._exchange is None:
+            return
+        try:
+            await asyncio.wait_for(self._exchange.close(), CLOSE_S)
+        except TimeoutError:
+            log.warning("the other replicas were not told of the last checkpoint")
 
     async def _try(self) -> bool:
         try:

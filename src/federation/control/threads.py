@@ -38,9 +38,9 @@ class Errands:
         """Do it in the thread. A cancelled caller does not stop it: it runs to its end."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, errand, *args)
 
-    def close(self) -> None:
-        """Finish what runs and end the thread."""
-        self._pool.shutdown()
+    def close(self, *, wait: bool = True) -> None:
+        """Finish what runs and end the thread; without `wait`, the caller goes on at once."""
+        self._pool.shutdown(wait=wait)
 
 
 def _stand_back(niceness: int) -> None:

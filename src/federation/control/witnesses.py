@@ -3,6 +3,7 @@
 The notary says what it has signed and asks what has moved, and never waits: the store is spoken
 to in a thread of its own. The trap: what is read there may be anybody's. Only a checkpoint that
 a key of its own log has signed is passed on; it then is evidence against that log's keeper, too.
+Who can write there can post a log of their own: that it counts is for the auditor to notice.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from federation.control.threads import LATER, Errands
 from federation.errors import Unavailable
 from federation.evidence.checkpoints import BadCheckpoint, Checkpoint, checkpoint_line
 from federation.evidence.witnesses import Witness, read_posted
-from federation.storage.posted_checkpoints import Posted
+from federation.storage.posted_checkpoints import MOST_LOGS, Posted
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class PostedStore(Protocol):
         ...
 
     def list(self) -> list[Posted]:
-        """Every log's newest, by the log's id."""
+        """The newest of each log, by the log's id, of `MOST_LOGS` at most."""
         ...
 
 
@@ -46,6 +47,7 @@ class Witnesses:
         self._newest: Posted | None = None
         self._posted: Posted | None = None
         self._seen: dict[str, Witness] = {}
+        self._rows: dict[str, bytes] = {}
         self._recorded: dict[str, int] = {}
         self._refused: set[str] = set()
         self._silent = False
@@ -76,11 +78,14 @@ class Witnesses:
             await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
-        """Post what was sealed last, where that can be done, and end the thread."""
+        """Post what was sealed last, where that can be done, and end the thread.
+
+        May be cancelled: a store that does not answer then has the thread to itself.
+        """
         try:
             await self._thread.run(self.exchange)
         finally:
-            self._thread.close()
+            self._thread.close(wait=False)
 
     def exchange(self) -> None:
         """Post our newest, and look at the others' with it: who seals nothing needs no news.
@@ -105,24 +110,31 @@ class Witnesses:
                 self._own(posted, newest)
             else:
                 self._look(posted)
+        self._refused &= {posted.log for posted in everybody}
 
     def _look(self, posted: Posted) -> None:
         before = self._seen.get(posted.log)
         if before is not None and before.checkpoint.body.n >= posted.n:
             return
         try:
-            seen = read_posted(posted.replica, posted.line, posted.keys)
+            if before is None and len(self._seen) >= MOST_LOGS:
+                raise BadCheckpoint("there are more logs than are looked at")
+            seen = read_posted(posted.replica, posted.n, posted.line, posted.keys)
             if seen.checkpoint.body.log != posted.log:
                 raise BadCheckpoint("it is of another log")
+            if not posted.keys.startswith(self._rows.get(posted.log, b"")):
+                raise BadCheckpoint("its row of keys lacks one that it had")
         except BadCheckpoint as error:
             self._complain(posted, f"the checkpoint posted for it is not its own: {error}")
             return
-        if before is None or before.checkpoint.body.n < seen.checkpoint.body.n:
-            self._seen[posted.log] = seen
+        self._refused.discard(posted.log)
+        self._seen[posted.log], self._rows[posted.log] = seen, posted.keys
 
     def _own(self, posted: Posted, newest: Posted) -> None:
         """Somebody signs with our log's key who is not us, or we are an older copy."""
-        if (posted.n, posted.line) != (newest.n, newest.line):
+        if (posted.n, posted.line) == (newest.n, newest.line):
+            self._refused.discard(posted.log)
+        else:
             self._complain(
                 posted,
                 f"the others know checkpoint {posted.n} of this log, which does not hold it: "

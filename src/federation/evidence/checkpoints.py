@@ -3,7 +3,8 @@
 Its line is `{"body":{...},"signature":"...","runs":[...]}`. The body is small enough for a
 syslog datagram and binds everything else by hashes: the records by the tree's root, their
 order and the writers' chains by the hash of `runs`, all earlier checkpoints by `previous`.
-The trap: what is signed are bytes. A body is cut out of its line and never written anew.
+The trap: what is signed are bytes. A body is cut out of its line and never written anew, and there
+is one way to write it: whoever reads it otherwise might be told something else.
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ import msgspec
 
 from federation.evidence.hashing import checkpoint_hash, runs_hash
 
+_NUMBER = rb"(?:0|[1-9][0-9]{0,18})"
+_HASH, _ID = rb'"[0-9a-f]{64}"', rb'"[0-9a-f]{32}"'
+_BODY = (
+    rb'\{"log":%(id)b,"n":%(number)b,"size":%(number)b,"root":%(hash)b,"at_ms":%(number)b,'
+    rb'"previous":%(hash)b,"runs":%(hash)b,"key":%(id)b\}'
+) % {b"id": _ID, b"number": _NUMBER, b"hash": _HASH}
+_RUN = rb'\["[A-Za-z0-9_-]+",%b,%b,%b\]' % (_NUMBER, _NUMBER, _HASH)
 _LINE = re.compile(
-    rb'\{"body":(\{[^{}]*\}),"signature":"([0-9a-f]{128})"(?:,"runs":(\[[^{}]*\]))?\}\n?'
+    rb'\{"body":(%b),"signature":"([0-9a-f]{128})"(?:,"runs":(\[(?:%b(?:,%b)*)?\]))?\}\n?'
+    % (_BODY, _RUN, _RUN)
 )
+LIMIT = 1 << 63
+"""No number of a checkpoint reaches it."""
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -87,6 +98,8 @@ def read_checkpoint(line: bytes) -> Checkpoint:
         read = None if runs is None else _read_runs(runs)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadCheckpoint(str(error)) from error
+    if max(body.n, body.size, body.at_ms) >= LIMIT:
+        raise BadCheckpoint("a number in it is too large")
     matches = runs is not None and runs_hash(runs).hex() == body.runs
     return Checkpoint(body, raw, bytes.fromhex(signature.decode()), read, matches)
 

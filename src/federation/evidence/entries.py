@@ -149,12 +149,23 @@ class Walk:
             kind, said = "duplicated", f"record {found[1]} of {found[0]} stands here again"
         elif (run.writer, seq) not in ahead:
             kind, said = ("deleted", "it is missing") if due else ("replaced", "another is there")
-        elif due or ahead[0] == _after(run, seq, later):
+        elif due or ahead[0] == _after(run, seq, later) or self._early(found, run, later, ahead):
             kind, said = "swapped", "it comes later"
         else:
             kind, said = "inserted", "one was inserted before it"
         message = f"Record {n} should be {want}: {said}."
         return self._bad(kind, message, run.writer, seq, checkpoint)
+
+    def _early(
+        self,
+        found: tuple[str, int],
+        run: Run,
+        later: Sequence[Run],
+        ahead: Sequence[tuple[str, int]],
+    ) -> bool:
+        """Whether a record is its writer's first after this checkpoint, and stands here alone."""
+        ends = [each.first + each.count for each in (run, *later) if each.writer == found[0]]
+        return found not in ahead and found[1] == max([self.seen(found[0]) + 1, *ends])
 
     def _bad(self, kind: str, message: str, writer: str, seq: int, checkpoint: int) -> Bad:
         return Bad(

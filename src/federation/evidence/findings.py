@@ -47,6 +47,10 @@ class Report:
     """Of its checkpoints, those that other logs hold; as often as they do."""
     closed: bool = False
     """Whether its gateway was told to stop, and did not start again; known of several logs."""
+    calls: int = 0
+    """Of the store, where that was compared: those that say in every column what was recorded."""
+    behind: int = 0
+    """Records of calls that the store had not taken in yet."""
     findings: list[Finding] = field(default_factory=list)
 
     @property

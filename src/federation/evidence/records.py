@@ -47,7 +47,8 @@ class Witnessed(msgspec.Struct, frozen=True, tag="witnessed", omit_defaults=True
 
     at_ms: int
     replica: str
-    """Its name at that time; the log's own, which never changes, is in the checkpoint."""
+    """Its name at that time, `[A-Za-z0-9_.:/-]{1,100}`; the log's own, which never changes, is in
+    the checkpoint."""
     public: str
     """The key that signed, in hex."""
     checkpoint: str

@@ -21,7 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from federation.evidence.hashing import key_id, signed_key
 
-_LINE = re.compile(rb'\{"body":(\{[^{}]*\}),"signature":"([0-9a-f]{128})"\}\n?')
+_ID = rb"[0-9a-f]{32}"
+_LINE = re.compile(
+    rb'\{"body":(\{"log":"%b","n":(?:0|[1-9][0-9]{0,18}),"key":"%b","public":"[0-9a-f]{64}",'
+    rb'"predecessor":"(?:%b)?","from_ms":(?:0|[1-9][0-9]{0,18})\}),"signature":"([0-9a-f]{128})"\}\n?'
+    % (_ID, _ID, _ID)
+)
 
 
 class KeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

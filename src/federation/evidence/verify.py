@@ -34,11 +34,17 @@ class Verification:
     """One pass over an export. Call `run` once."""
 
     def __init__(
-        self, trusted: bytes, keys: Iterable[bytes], listener: Listener | None = None
+        self,
+        trusted: bytes,
+        keys: Iterable[bytes],
+        listener: Listener | None = None,
+        through_ms: int | None = None,
     ) -> None:
-        """`trusted` is the public key that the auditor got by another way."""
+        """`trusted` is the public key that the auditor got by another way. Anchors of checkpoints
+        later than `through_ms` show no rollback: the log may have been exported before them."""
         self.report = Report()
         self._listener = listener
+        self._through_ms = through_ms
         self.whole = False
         """Whether it was read to its end."""
         self._least = 0
@@ -76,11 +82,12 @@ class Verification:
         self._anchors(anchors)
         return self.report
 
-    def kept(self, n: int, digest: bytes, size: int, keeper: str) -> bool:
+    def kept(self, n: int, digest: bytes, size: int, keeper: str, *, late: bool = False) -> bool:
         """Hold the log that was run against checkpoint `n`, of this hash and over `size` records,
         as a keeper elsewhere has it; False, and a finding, where it is another or none.
 
-        Of a log that is bad itself only what came before that is compared.
+        Of a log that is bad itself only what came before that is compared. A `late` one was made
+        after the time that is judged, so the log need not have it.
         """
         known = self.report.checkpoints
         if n < known and self._hash(n) != digest:
@@ -90,7 +97,7 @@ class Verification:
             )
             self.report.findings.append(Finding("fork", message, checkpoint=n))
             return False
-        if n >= known and self.whole:
+        if n >= known and self.whole and not late:
             message = (
                 f"The log ends at checkpoint {known - 1} with {self.report.records} records; "
                 f"{keeper} holds checkpoint {n} with {size}: it was rolled back."
@@ -196,7 +203,9 @@ class Verification:
                 message = f"An anchor cannot be used: {bad.finding.message}"
                 self.report.findings.append(Finding("signature", message))
                 return
-            if not self.kept(anchor.body.n, anchor.hash, anchor.body.size, "an anchor"):
+            body, through = anchor.body, self._through_ms
+            late = through is not None and body.at_ms > through
+            if not self.kept(body.n, anchor.hash, body.size, "an anchor", late=late):
                 return
 
     def _size_before(self, n: int) -> str:

@@ -1,9 +1,10 @@
 """Several logs as one: each by itself, and all by what each holds of the others.
 
 `add` every log, then `read` every log, then `judge`. A log counts when a key that the auditor
-trusts is in its row, or when a log that counts holds a checkpoint which that log's key signed. The
-trap: a log that is left out cannot speak for itself, so only what others hold of it shows that
-it was there; what was sealed after they last looked is covered by anchors alone.
+trusts, or one after it, signed its newest checkpoint, or when a log that counts holds a checkpoint
+which that log's key signed. The trap: a log that is left out cannot speak for itself, so only what
+others hold of it shows that it was there; what was sealed after they last looked is covered by
+anchors alone.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from federation.evidence.witnesses import read_witness
 
 MOST = 20
 """Findings of one kind that are told one by one."""
-_KEPT = Struct(">QQ32s")
-"""A witnessed checkpoint: its number, its size, its hash."""
+_KEPT = Struct(">QQ?32s")
+"""A witnessed checkpoint: its number, its size, whether it is late, its hash."""
 _ANCHORED = re.compile(rb'\{"body":\{"log":"([0-9a-f]{32})"')
+_AT_MS = re.compile(rb'"at_ms":([0-9]{1,19}),')
+_CALL = rb'"call":"([!#-\[\]-~]{1,200})"'
 _RECORD = re.compile(
-    rb'\{"writer":"[A-Za-z0-9_-]+","seq":\d+,"record":\{"type":'
-    rb'"(started|ended|lost|witnessed|log_opened|log_closed)",(?:"at_ms":\d+,)?'
-    rb'(?:"call":"([^"\\]+)")?'
+    rb'\{"writer":"[A-Za-z0-9_-]+","seq":[0-9]+,"record":\{"type":"(?:'
+    rb'(started|ended)",%b|(lost)","at_ms":[0-9]+,%b|(witnessed|log_opened|log_closed)",)'
+    % (_CALL, _CALL)
 )
 
 
@@ -59,9 +62,12 @@ class _Held:
 
     replica: str = ""
     size: int = 0
-    """Of the newest."""
+    """The most records that one of them is over; of those that are not late."""
     bad: int | None = None
     """The place of the first record whose checkpoint is not signed by that log."""
+    short: tuple[int, str] | None = None
+    """The place of the first record whose checkpoint is signed by the key that it names itself, and
+    that key, which that log's row has not."""
     kept: bytearray = field(default_factory=bytearray)
 
 
@@ -87,14 +93,30 @@ class _Log:
 class Web:
     """Logs that are judged together."""
 
-    def __init__(self, trusted: Sequence[bytes], calls: Calls | None = None) -> None:
-        """`trusted` are public keys that the auditor got by another way, one at least."""
+    def __init__(
+        self,
+        trusted: Sequence[bytes],
+        calls: Calls | None = None,
+        *,
+        through_ms: int | None = None,
+        only_keys: bool = False,
+    ) -> None:
+        """`trusted` are public keys that the auditor got by another way, one at least.
+
+        What was made after `through_ms` shows no rollback and no missing log: exports of replicas
+        that run are made one after the other. With `only_keys` a log counts by a trusted key
+        alone, and one that was witnessed and that no key leads to is `unasked`, not missing.
+        """
         self.reports: dict[str, Report] = {}
         """By the name under which a log was given."""
         self.findings: list[Finding] = []
         """What is wrong with all of them together, after `judge`."""
+        self.unasked: list[str] = []
+        """With `only_keys`: logs that were witnessed and not given, by their ids."""
+        self.through_ms = through_ms
+        self._only_keys = only_keys
         self._trusted = trusted
-        self._calls = calls
+        self.calls = calls
         self._logs: list[_Log] = []
         self._by_id: dict[str, _Log] = {}
         self._anchored: set[str] = set()
@@ -111,8 +133,9 @@ class Web:
             row = read_keys(lines)
         except BadKeys:
             row = []
-        ear = _Ear(name, self._by_id, self._calls)
-        log = _Log(name, row, Verification(row[0].public if row else b"", lines, ear), ear)
+        ear = _Ear(name, self._by_id, self.calls, self.through_ms)
+        first = row[0].public if row else b""
+        log = _Log(name, row, Verification(first, lines, ear, self.through_ms), ear)
         report = self.reports[name] = log.verification.report
         if log.id in self._by_id:
             message = f"It is the log that {self._by_id[log.id].name} holds already."
@@ -135,11 +158,11 @@ class Web:
         if len(self._logs) > 1:
             named = [(line, _named(line)) for line in anchors]
             anchors = [line for line, of in named if of == log.id or not of]
-            self._anchored |= {of for _, of in named if of}
+            self._anchored |= {of for line, of in named if of and not self._is_late(line)}
         report = log.verification.run(checkpoints, entries, anchors)
         report.closed = log.ear.closed
-        if self._calls is not None:
-            self._calls.drop()
+        if self.calls is not None:
+            self.calls.drop()
 
     def judge(self) -> None:
         """Judge what they say of each other. Call it once, after every `read`."""
@@ -147,7 +170,7 @@ class Web:
         for log in counted:
             self._hold_against(log)
         self._find_missing(counted)
-        ends = islice(self._calls.again() if self._calls is not None else (), MOST)
+        ends = islice(self.calls.again() if self.calls is not None else (), MOST)
         for name, n, call in ends:
             message = f"Record {n} is the end of call {call}, which has one already."
             self.findings.append(Finding("answered_twice", message, n, log=name))
@@ -160,7 +183,7 @@ class Web:
             if public not in known:
                 message = f"The trusted key {public.hex()} is none of these logs' keys."
                 self.findings.append(Finding("keys", message))
-        for log in counted:
+        for log in () if self._only_keys else counted:
             for other in (self._by_id.get(each) for each in log.held):
                 if other is not None and other not in counted and log.held[other.id].kept:
                     counted.append(other)
@@ -169,6 +192,11 @@ class Web:
                 message = "None of its keys is trusted, and no log that is has witnessed it."
                 self.findings.append(Finding("keys", message, log=log.name))
         return [log for log in self._logs if log in counted]
+
+    def _is_late(self, anchor: bytes) -> bool:
+        at_ms = _AT_MS.search(anchor)
+        through = self.through_ms
+        return through is not None and at_ms is not None and int(at_ms[1]) > through
 
     def _trusts(self, log: _Log) -> bool:
         """Whether a trusted key, or one after it, signed the newest checkpoint: that the row names
@@ -189,21 +217,32 @@ class Web:
             other = self._by_id.get(other_id)
             if other is None or _differs(other.verification.report):
                 continue
-            for n, size, digest in _KEPT.iter_unpack(held.kept):
-                if not other.verification.kept(n, digest, size, f"the log of {log.name}"):
+            report, keeper = other.verification.report, f"the log of {log.name}"
+            for n, size, late, digest in _KEPT.iter_unpack(held.kept):
+                if not other.verification.kept(n, digest, size, keeper, late=late):
                     break
-                other.verification.report.witnessed += 1
+                report.witnessed += n < report.checkpoints
+            if held.short is not None and not _differs(report):
+                n, key = held.short
+                message = (
+                    f"Record {n} of the log of {log.name} witnesses a checkpoint of this log that "
+                    f"key {key} signed, and this row of keys does not have it: it was cut short, "
+                    "or that log has made the key up."
+                )
+                report.findings.append(Finding("keys", message))
 
     def _find_missing(self, counted: Sequence[_Log]) -> None:
         missing: dict[str, str] = {}
         for log in counted:
             for other_id, held in log.held.items():
-                if other_id not in self._by_id and held.kept:
+                if other_id not in self._by_id and held.size:
                     message = (
                         f"The log {other_id} of replica {held.replica} is not among these: the "
                         f"log of {log.name} has witnessed it with {held.size} records."
                     )
                     missing.setdefault(other_id, message)
+        if self._only_keys:
+            self.unasked, missing = sorted(missing), {}
         for other_id in self._anchored - self._by_id.keys():
             message = f"The log {other_id} is not among these: an anchor holds a checkpoint of it."
             missing.setdefault(other_id, message)
@@ -213,7 +252,10 @@ class Web:
 class _Ear:
     """Hears the records of one log; `verify.Listener`."""
 
-    def __init__(self, name: str, logs: dict[str, _Log], calls: Calls | None) -> None:
+    def __init__(
+        self, name: str, logs: dict[str, _Log], calls: Calls | None, through_ms: int | None
+    ) -> None:
+        self._through_ms = through_ms
         self.held: dict[str, _Held] = {}
         self.closed = False
         self._name = name
@@ -225,13 +267,13 @@ class _Ear:
         found = _RECORD.match(line)
         if found is None:
             return
-        if found[1] == b"witnessed":
+        if found[5] == b"witnessed":
             self._waiting.append((n, line))
-        elif found[1].startswith(b"log_"):
-            self.closed = found[1] == b"log_closed"
-        elif self._calls is not None and found[2] is not None:
-            call = found[2].decode("utf-8", "replace")
-            self._calls.take(self._name, n, found[1].decode(), call, line)
+        elif found[5] is not None:
+            self.closed = found[5] == b"log_closed"
+        elif self._calls is not None:
+            kind, call = found[1] or found[3], found[2] or found[4]
+            self._calls.take(self._name, n, kind.decode(), call.decode(), line)
 
     def hold(self) -> None:
         for n, line in self._waiting:
@@ -251,11 +293,15 @@ class _Ear:
         held = self.held.setdefault(body.log, _Held())
         held.replica = witness.replica
         row = None if other is None else other.row
-        if max(body.n, body.size) >> 63 or min(body.n, body.size) < 0 or not witness.signed_by(row):
-            self._bad(held, n)
+        late = self._through_ms is not None and min(body.at_ms, witness.at_ms) > self._through_ms
+        if not witness.signed_by(row):
+            if all(key.id != body.key for key in row or ()) and witness.signed_by(None):
+                held.short = held.short or (None if late else (n, body.key))
+            else:
+                self._bad(held, n)
             return
-        held.size = body.size
-        held.kept += _KEPT.pack(body.n, body.size, witness.checkpoint.hash)
+        held.size = max(held.size, 0 if late else body.size)
+        held.kept += _KEPT.pack(body.n, body.size, late, witness.checkpoint.hash)
 
     def _bad(self, held: _Held, n: int) -> None:
         held.bad = n if held.bad is None else held.bad
@@ -269,4 +315,4 @@ def _named(line: bytes) -> str:
 
 def _differs(report: Report) -> bool:
     """Whether a log was found to be another than what was kept elsewhere."""
-    return any(each.kind in ("fork", "rolled_back") for each in report.findings)
+    return any(each.kind in ("fork", "rolled_back", "keys") for each in report.findings)

@@ -7,10 +7,9 @@ name is a label. A log is known by the id of its first key, which every checkpoi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import msgspec
 
 from federation.evidence.checkpoints import (
     BadCheckpoint,
@@ -22,12 +21,17 @@ from federation.evidence.hashing import key_id, signed_checkpoint
 from federation.evidence.records import Witnessed
 from federation.evidence.signing import BadKeys, Key, read_keys, verified
 
-
-class _Line(msgspec.Struct):
-    record: Witnessed
-
-
-_read_line = msgspec.json.Decoder(_Line).decode
+LINE_BYTES = 4_096
+KEYS_BYTES = 65_536
+"""The most that is read of what anybody may have posted; a key is some 400 bytes."""
+NAME_LENGTH = 100
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.:/-]+")
+_RECORD = re.compile(
+    rb'\{"writer":"[A-Za-z0-9_-]+","seq":[0-9]+,"record":\{"type":"witnessed",'
+    rb'"at_ms":(0|[1-9][0-9]{0,18}),"replica":"([A-Za-z0-9_.:/-]{1,100})",'
+    rb'"public":"([0-9a-f]{64})","checkpoint":"((?:[^"\\\n]|\\")*)"\}\}'
+)
+"""The one way in which a log says it. No parser: what stands in a log may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Witness:
     public: bytes
     """The key that is said to have signed."""
     checkpoint: Checkpoint
+    at_ms: int = 0
+    """When it was put on record, where it was."""
 
     def signed_by(self, row: Sequence[Key] | None) -> bool:
         """Whether a key of this row made it; without a row, the key that it names itself."""
@@ -53,17 +59,21 @@ class Witness:
         return Witnessed(at_ms, self.replica, self.public.hex(), line[:-1].decode())
 
 
-def read_posted(replica: str, line: bytes, keys: bytes) -> Witness:
-    """What a replica posted: a checkpoint, and its log's row of keys as the file has it.
+def read_posted(replica: str, n: int, line: bytes, keys: bytes) -> Witness:
+    """What a replica posted: checkpoint `n`, and its log's row of keys as the file has it.
 
     Raises `BadCheckpoint` unless a key of the log that it names has signed it.
     """
-    checkpoint = read_checkpoint(line)
+    if len(line) > LINE_BYTES or len(keys) > KEYS_BYTES:
+        raise BadCheckpoint("it is larger than any checkpoint or row of keys")
+    checkpoint = _short(line)
+    if checkpoint.body.n != n:
+        raise BadCheckpoint("it is posted under another number")
     try:
         row = read_keys(keys.splitlines(keepends=True))
     except BadKeys as error:
         raise BadCheckpoint(f"its keys do not hold: {error}") from error
-    witness = Witness(replica, _public(row, checkpoint.body.key), checkpoint)
+    witness = Witness(name_of(replica), _public(row, checkpoint.body.key), checkpoint)
     if checkpoint.body.log != row[0].id or not witness.signed_by(row):
         raise BadCheckpoint("its signature is not that of a key of its log")
     return witness
@@ -71,12 +81,24 @@ def read_posted(replica: str, line: bytes, keys: bytes) -> Witness:
 
 def read_witness(line: bytes) -> Witness:
     """The witness in a record of a log. Raises `BadCheckpoint` where that holds none."""
-    try:
-        said = _read_line(line).record
-        public = bytes.fromhex(said.public)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadCheckpoint("not the form of a witness") from error
-    return Witness(said.replica, public, read_checkpoint(said.checkpoint.encode()))
+    found = _RECORD.fullmatch(line)
+    if found is None:
+        raise BadCheckpoint("not the form of a witness")
+    at_ms, replica, public, text = found.groups()
+    checkpoint = _short(text.replace(b'\\"', b'"'))
+    return Witness(replica.decode(), bytes.fromhex(public.decode()), checkpoint, int(at_ms))
+
+
+def name_of(replica: str) -> str:
+    """A replica's name as it is put on record: nobody signs it, and terminals show it."""
+    return _NOT_IN_NAMES.sub("-", replica)[:NAME_LENGTH] or "-"
+
+
+def _short(line: bytes) -> Checkpoint:
+    checkpoint = read_checkpoint(line)
+    if checkpoint.runs is not None:
+        raise BadCheckpoint("not the short form of a checkpoint")
+    return checkpoint
 
 
 def _public(row: Sequence[Key], key: str) -> bytes:

@@ -30,10 +30,12 @@ from federation.domain.policies import (
     kind_of,
 )
 from federation.domain.regions import all_meet
+from federation.governance.strictness import at_least
 from federation.governance.violations import Score
 
 SAMPLES: Final = 3
 _DAY_MS: Final = 86_400_000
+_REFUSED: Final = "refused by it"
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ class Tally:
     found: Counter[str] = field(default_factory=Counter)
     """Findings of content checks, by `type:action`."""
     found_calls: int = 0
+    blocked_calls: int = 0
+    """Calls in which a check found what is not let through."""
     simulated: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
     """Calls to look at, by what they show."""
@@ -92,6 +96,7 @@ class Tally:
         self.found.update(findings)
         if findings:
             self.found_calls += 1
+            self.blocked_calls += any(each.endswith(":block") for each in findings)
             self._sample("found", call)
 
     def _sample(self, what: str, call: str) -> None:
@@ -118,6 +123,8 @@ class Proof:
     first_ms: int = 0
     last_ms: int = 0
     findings: tuple[str, ...] = ()
+    behind: int = 0
+    """Records of calls that the store had not taken in, so that no number counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,7 @@ class Shown:
     statement: str
     """What would show that it was kept, in the words of the pack."""
     policies: tuple[str, ...]
-    """Those in force that serve it: name, version, digest."""
+    """Those in force that demand as much, or more: name, version, digest."""
     counts: tuple[tuple[str, int], ...]
     calls: tuple[str, ...]
     """To be proven one by one."""
@@ -195,7 +202,7 @@ def _shown(rule: AnyRule, period: Period) -> Shown:
         kind,
         rule.evidence,
         tuple(policy.label for policy in serving),
-        (("calls", tally.calls), ("bound by it", bound), ("refused by it", refused)),
+        (("calls", tally.calls), ("bound by it", bound), (_REFUSED, refused)),
         tuple(call for policy in enforced for call in _calls(tally, policy, kind))[:SAMPLES],
         tuple(_policy_gaps(serving, enforced, bound, period)),
     )
@@ -208,21 +215,18 @@ def _calls(tally: Tally, policy: Policy, kind: str) -> list[str]:
 
 
 def _serves(policy: Policy, rule: AnyRule) -> bool:
-    """Whether a policy has this very demand: taken in with its pack, or written alike."""
-    bare = _bare(rule)
-    return any(kind_of(each) == kind_of(rule) and _bare(each) == bare for each in policy.rules)
-
-
-def _bare(rule: AnyRule) -> dict[str, object]:
-    said = {name: getattr(rule, name) for name in rule.__struct_fields__}
-    return {k: v for k, v in said.items() if k not in ("control", "evidence", "file", "line")}
+    """Whether a policy makes this demand: taken in with its pack, or written as strict."""
+    return any(at_least(each, rule) for each in policy.rules)
 
 
 def _policy_gaps(
     serving: list[Policy], enforced: list[Policy], bound: int, period: Period
 ) -> Iterable[str]:
     if not serving:
-        yield "No policy in force makes this demand: take the pack in, or write the rule."
+        yield (
+            "No policy in force makes this demand, or a stricter one of its kind: take the pack "
+            "in, or write the rule."
+        )
     elif not enforced:
         yield "The policies that make this demand are in report mode: they refuse nothing."
     elif not period.tally.calls:
@@ -287,9 +291,11 @@ def _content(shown: Shown, period: Period) -> Shown:
     failed = sum(
         count for name, count in tally.found.items() if name.startswith("detector_failure:")
     )
+    # A check on content keeps no deployment from a call: it stops the call itself.
     counts = (
-        *shown.counts,
+        *(count for count in shown.counts if count[0] != _REFUSED),
         ("calls with findings", tally.found_calls),
+        ("calls blocked for them", tally.blocked_calls),
         *((f"findings: {action}", count) for action, count in sorted(by_action.items())),
         ("checks that failed", failed),
     )
@@ -304,8 +310,10 @@ def _logged(shown: Shown, period: Period) -> Shown:
     proof, lost = period.proof, period.tally.outcomes["lost"]
     gaps = shown.gaps
     if not proof.verified:
-        words = "; ".join(proof.findings) or "nobody has verified it for this report"
-        gaps = (*gaps, f"The log is not verified: {words}.")
+        words = " ".join(proof.findings) or "nobody has verified it for this report."
+        gaps = (*gaps, f"The log is not verified: {words}")
+    if proof.behind:
+        gaps = (*gaps, f"{proof.behind} records of calls are in the log and not yet counted here.")
     if lost:
         gaps = (*gaps, f"{lost} calls were lost with their worker: their ends are unknown.")
     counts = (

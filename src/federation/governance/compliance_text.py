@@ -13,8 +13,10 @@ from typing import Any, Final
 from federation.governance.compliance import Report, Shown
 
 _NOTE: Final = (
-    "Counts are of records in the ledger, which `federation audit verify` holds against the "
-    "signed log. Where data went is judged by what the catalogue says of the provider today. "
+    "Counts are of calls in the ledger. Where the log is said to be verified, every column of each "
+    "was held against its signed record, and every signed record of a call against the ledger. "
+    "Violations, what was done about them, and kept answers are counted as the store has them. "
+    "Where data went is judged by what the catalogue says of the provider today. "
     "This report shows evidence for controls inside the gateway; it is no legal advice, and most "
     "of what a framework demands lies outside a gateway."
 )
@@ -42,6 +44,7 @@ def plain(report: Report) -> dict[str, Any]:
             "checkpoints": proof.checkpoints,
             "root": proof.root,
             "findings": list(proof.findings),
+            "not_counted_yet": proof.behind,
         },
         "calls": {
             "counted": tally.calls,

@@ -29,7 +29,8 @@ from federation.storage.tables import calls, ingest_offsets
 
 _line = msgspec.json.Decoder(Line).decode
 
-_CALL = [column.name for column in calls.c if column.name != "n"]
+CALL_COLUMNS = [column.name for column in calls.c if column.name != "n"]
+"""What a row says, in the order of `rows_of`; `line` is the last."""
 _OFFSET = [column.name for column in ingest_offsets.c]
 _AT_START = {"id", "writer", "tenant", "key", "requested"}
 
@@ -42,10 +43,10 @@ class SqlCalls:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         mark = "%s" if engine.dialect.name == "postgresql" else "?"
-        at_end = _assigned(name for name in _CALL if name not in _AT_START)
-        self._began = _insert(calls, _CALL, mark, "NOTHING")
+        at_end = _assigned(name for name in CALL_COLUMNS if name not in _AT_START)
+        self._began = _insert(calls, CALL_COLUMNS, mark, "NOTHING")
         self._ended = _insert(
-            calls, _CALL, mark, f"UPDATE SET {at_end} WHERE calls.ended_ms IS NULL", "(id)"
+            calls, CALL_COLUMNS, mark, f"UPDATE SET {at_end} WHERE calls.ended_ms IS NULL", "(id)"
         )
         self._position = _insert(
             ingest_offsets, _OFFSET, mark, f"UPDATE SET {_assigned(_OFFSET[1:])}", "(writer)"

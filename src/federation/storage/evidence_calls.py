@@ -18,7 +18,7 @@ _WRITER = re.compile(rb'\{"writer":"([A-Za-z0-9_-]+)"')
 _TABLES: Final = """
 CREATE TABLE said (log TEXT, n INTEGER, kind TEXT, call TEXT, leaf BLOB);
 CREATE TABLE ledger (
-  call TEXT PRIMARY KEY, writer TEXT, outcome TEXT, at_ms INTEGER, leaf BLOB
+  call TEXT PRIMARY KEY, writer TEXT, outcome TEXT, at_ms INTEGER, leaf BLOB, changed INTEGER
 ) WITHOUT ROWID;
 """
 _AGAIN: Final = """
@@ -42,6 +42,8 @@ class LedgerCall(NamedTuple):
     outcome: str
     at_ms: int
     line: bytes
+    changed: bool = False
+    """Whether a column says what the line does not."""
 
 
 class Apart(NamedTuple):
@@ -110,31 +112,30 @@ class SpooledCalls:
         A call that the logs lack is left out where it ended after its own log did, or, of a
         writer that no log knows, after `all_ms`.
         """
-        rows = (
-            (each.call, each.writer, each.outcome, each.at_ms, sha256(b"\x00" + each.line).digest())
-            for each in ledger
-        )
-        self._file.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", rows)
+        rows = ((*each[:4], sha256(b"\x00" + each.line).digest(), each.changed) for each in ledger)
+        self._file.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._file.execute(_BY_CALL)
         self._file.execute("CREATE UNIQUE INDEX by_call_call ON by_call (call)")
         query = (
-            "SELECT l.call, l.writer, l.outcome, l.at_ms, l.leaf, b.leaf, b.ended, b.log "
+            "SELECT l.*, b.leaf, b.ended, b.log "
             "FROM ledger l LEFT JOIN by_call b ON b.call = l.call ORDER BY l.call"
         )
-        for call, writer, outcome, at_ms, leaf, logged, ended, log in self._file.execute(query):
-            if outcome == RUNNING:
+        for row in self._file.execute(query):
+            call, writer, outcome, at_ms, leaf, changed, logged, ended, log = row
+            if outcome == RUNNING and not (changed or ended):
                 self.running += 1
                 continue
             self.compared += 1
-            if log is None or not (ended or outcome == LOST):
-                if at_ms > ends_ms.get(self._writers.get(writer, ""), all_ms):
+            own = self._writers.get(writer, "")
+            if ended and outcome == LOST:
+                yield Apart(call, "not_lost", outcome, log)
+            elif changed or (ended and leaf != logged):
+                yield Apart(call, "altered", outcome, log or own)
+            elif log is None or not (ended or outcome == LOST):
+                if at_ms > ends_ms.get(own, all_ms):
                     self.later += 1
                 else:
-                    yield Apart(call, "unlogged", outcome, self._writers.get(writer, ""))
-            elif ended and outcome == LOST:
-                yield Apart(call, "not_lost", outcome, log)
-            elif ended and leaf != logged:
-                yield Apart(call, "altered", outcome, log)
+                    yield Apart(call, "unlogged", outcome, own)
         query = (
             "SELECT call, log FROM by_call WHERE (ended OR lost) AND call NOT IN "
             "(SELECT call FROM ledger) ORDER BY call"

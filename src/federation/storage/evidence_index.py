@@ -14,6 +14,7 @@ from sqlalchemy import Engine, func, insert, select, text
 
 from federation.storage.engine import reading, writing
 from federation.storage.evidence_calls import LedgerCall
+from federation.storage.evidence_rows import SqlRows
 from federation.storage.journal_reader import Plain, parse_plain
 from federation.storage.tables import (
     APPEND_ONLY,
@@ -21,8 +22,6 @@ from federation.storage.tables import (
     evidence_checkpoints,
     evidence_runs,
 )
-
-PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +101,22 @@ class SqlEvidence:
             line = connection.scalar(select(calls.c.line).where(calls.c.id == call))
         return None if line is None else parse_plain(_bytes(line))
 
-    def call_lines(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Calls in the ledger's index: place there and line, oldest first."""
-        query = select(calls.c.n, calls.c.line).where(calls.c.n > after)
-        with reading(self._ledger) as connection:
-            rows = connection.execute(query.order_by(calls.c.n).limit(limit))
-            # Whoever changed a line may have made it text.
-            return [(row.n, _bytes(row.line)) for row in rows]
+    @property
+    def rows(self) -> SqlRows:
+        """The ledger's calls."""
+        return SqlRows(self._ledger)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the ledger is another database than this, so that others may share it."""
+        return self._ledger is not self._engine
 
     def ledger(self) -> Iterator[LedgerCall]:
         """Every call in the ledger, oldest first."""
-        c, after, full = calls.c, 0, True
-        query = select(c.n, c.id, c.writer, c.outcome, c.ended_ms, c.started_ms, c.line)
-        while full:
-            with reading(self._ledger) as connection:
-                rows = connection.execute(query.where(c.n > after).order_by(c.n).limit(PAGE)).all()
-            for row in rows:
-                after = row.n
-                at_ms = row.started_ms if row.ended_ms is None else row.ended_ms
-                yield LedgerCall(row.id, row.writer, row.outcome, at_ms, _bytes(row.line))
-            full = len(rows) == PAGE
+        for row in self.rows.all():
+            yield LedgerCall(
+                row.call, row.writer, row.outcome, row.at_ms, row.line, bool(row.changed)
+            )
 
     def page(self, first: int, limit: int) -> list[IndexedCheckpoint]:
         """Checkpoints from number `first` on, without their runs."""
@@ -130,6 +125,14 @@ class SqlEvidence:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(c.n).limit(limit))
             return [IndexedCheckpoint(*row) for row in rows]
+
+    def runs(self, after: int, limit: int) -> list[IndexedRun]:
+        """Runs that stand in the log after a place, in order."""
+        r = evidence_runs.c
+        query = select(r.at, r.writer, r.seq, r.count).where(r.at > after)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(r.at).limit(limit))
+            return [IndexedRun(row.at, row.writer, row.seq, row[3]) for row in rows]
 
     def missing_triggers(self) -> list[str]:
         """Triggers against changes that are not there any more."""

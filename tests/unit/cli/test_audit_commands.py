@@ -86,13 +86,13 @@ def test_an_export_that_was_tampered_with_fails_both_ways(
 def test_what_is_no_export_or_no_key_is_said(
     alone: Run, key: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert alone("audit", "verify", "nowhere", "--key", key).exit_code == 1
+    assert alone("audit", "verify", "nowhere", "--key", key).exit_code == 2
     assert alone("audit", "verify", "data", "--key", "nothing").exit_code == 2
     assert alone("audit", "verify", "data").exit_code == 2
     (project / "x.tar").write_bytes(b"no tar")
-    assert alone("audit", "verify", "x.tar", "--key", key).exit_code == 1
+    assert alone("audit", "verify", "x.tar", "--key", key).exit_code == 2
     (project / "x.json").write_bytes(b"{}")
-    assert alone("audit", "verify", "x.json", "--key", key).exit_code == 1
+    assert alone("audit", "verify", "x.json", "--key", key).exit_code == 2
     for path in ("nowhere", "x.tar", "x.json"):
         assert main([path, "--key", key]) == 2
     assert main(["data", "--key", "nothing"]) == 2
@@ -107,12 +107,22 @@ def test_the_data_directory_is_verified_and_the_index_with_it(
 ) -> None:
     import sqlite3
 
-    assert said(alone("audit", "verify", "--json"))["records"] == 90
+    checked = said(alone("audit", "verify", "--json"))
+    assert (checked["records"], checked["calls"], checked["behind"]) == (90, 44, 0)
+    assert "Calls in the store, as recorded" in alone("audit", "verify").stdout
     with sqlite3.connect(data / "federation.db") as store:
         store.execute("DROP TRIGGER evidence_runs_delete")
         store.execute("DELETE FROM evidence_runs WHERE at = 0")
     store.close()
-    assert findings(alone("audit", "verify", "--json"))[0] == "index"
+    assert findings(alone("audit", "verify", "--json")) == ["index", "index"]
+    with sqlite3.connect(data / "federation.db") as store:
+        store.execute("DELETE FROM calls WHERE id = 'call_000004'")
+        store.execute("UPDATE calls SET tenant = 'x', cost_nano = 5 WHERE id = 'call_000005'")
+    store.close()
+    assert findings(alone("audit", "verify", "--json")) == ["index"] * 4
+    shown = alone("audit", "verify").output
+    assert "[index] Call call_000004 has no row in the store." in shown
+    assert "[index] Call call_000005 was changed in the store: tenant, cost_nano." in shown
     journal = next((data / "journal").glob("w1-b.*"))
     journal.write_bytes(journal.read_bytes().replace(b"call_000008", b"call_000009"))
     assert findings(alone("audit", "verify", "--json")) == ["edited"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -13,9 +14,10 @@ from typing import Any
 
 import pytest
 from evidence_web import Cluster
-from evidence_world import World
+from evidence_world import World, ended, started
 from typer.testing import Result
 
+from federation.cli.audit_report import at
 from federation.control.ingest import Ingest
 from federation.storage.calls import SqlCalls
 from federation.storage.journal_reader import JournalReader
@@ -115,7 +117,7 @@ def test_an_export_is_named_once_and_never_overwritten(key: str, alone: Run) -> 
     assert again.exit_code == 2
     assert "is there already" in again.output
     assert main([".", "--key", key]) == 2, "a directory without exports is none"
-    assert alone("audit", "verify", ".", "--key", key).exit_code == 1
+    assert alone("audit", "verify", ".", "--key", key).exit_code == 2
 
 
 def test_the_ledger_of_replicas_is_held_against_all_of_their_logs(key: str, alone: Run) -> None:
@@ -127,6 +129,104 @@ def test_the_ledger_of_replicas_is_held_against_all_of_their_logs(key: str, alon
     assert found(alone(*words, "exports")) == [("missing", "")]
 
 
+@pytest.fixture
+def running(project: Path, alone: Run) -> tuple[str, int]:
+    """Exports of two replicas that run, a minute between them, in `live`; a public key, and the
+    time at which the first was begun."""
+    cluster = Cluster(project / "running")
+    for name in ("one", "two"):
+        cluster.join(name)
+    cluster.work(4)
+    begun_ms = int(cluster.clock.now * 1000)
+    for name in ("one", "two"):
+        data = str(project / "running" / name)
+        assert alone("audit", "export", f"live/{name}", "--data", data).exit_code == 0
+        cluster.work(6)
+    key = cluster.replicas["two"].export().trusted.hex()
+    for replica in cluster.replicas.values():
+        replica.notary.close()
+        replica.world.close()
+    return key, begun_ms
+
+
+def test_exports_of_replicas_that_run_are_one_through_a_moment(
+    running: tuple[str, int], alone: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, begun_ms = running
+    shown = alone("audit", "verify", "live", "--key", key)
+    assert shown.exit_code == 1
+    assert "[rolled_back]" in shown.output
+    assert "as --through" in shown.output
+    assert main(["live", "--key", key]) == 1
+    assert "as --through" in capsys.readouterr().out
+    for moment in (str(begun_ms), "2023-11-14T22:14:00Z", "2023-11-14T22:14:00"):
+        words = ["live", "--key", key, "--through", moment]
+        shown = alone("audit", "verify", *words)
+        assert shown.exit_code == 0, shown.output
+        assert "after 2023-11-14 22:14:00 UTC was set aside" in shown.output
+        assert said(alone("audit", "verify", *words, "--json"))["through_ms"] == begun_ms
+        assert main(words) == 0
+        assert "after 2023-11-14 22:14:00+00:00 set aside" in capsys.readouterr().out
+    words = ["live", "--key", key, "--through", "2023-11-14T22:15:01Z"]
+    assert found(alone("audit", "verify", *words, "--json")) == [("rolled_back", "one")]
+    assert main(words) == 1
+    assert "as --through" not in capsys.readouterr().out
+
+
+def test_a_moment_that_is_none_and_one_for_no_export_are_refused(
+    running: tuple[str, int], alone: Run
+) -> None:
+    key, begun_ms = running
+    assert main(["live", "--key", key, "--through", "noon"]) == 2
+    assert alone("audit", "verify", "live", "--key", key, "--through", "noon").exit_code == 2
+    assert alone("audit", "verify", "--through", str(begun_ms)).exit_code == 2
+    Path("proof.json").write_text("{}")
+    for word in (["--through", str(begun_ms)], ["--only-keys"], ["--alone"]):
+        assert main(["proof.json", "--key", key, *word]) == 2
+        assert alone("audit", "verify", "proof.json", "--key", key, *word).exit_code == 2
+
+
+def test_the_logs_are_named_and_each_may_need_a_key_of_its_own(
+    key: str, alone: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["exports", "--key", key]
+    logs = said(alone("audit", "verify", *words, "--json"))["logs"]
+    shown = alone("audit", "verify", *words).output
+    assert main(words) == 0
+    also = capsys.readouterr().out
+    assert all(log["log"] in shown and log["log"] in also for log in logs.values())
+    assert found(alone("audit", "verify", *words, "--only-keys", "--json")) == [("keys", "eu-2")]
+    assert main([*words, "--only-keys"]) == 1
+    one = [str(min(Path("exports").iterdir())), "--key", key, "--only-keys"]
+    capsys.readouterr()
+    assert main(one) == 0
+    assert "with a key that was not given" in capsys.readouterr().out
+    assert alone("audit", "verify", *one).exit_code == 0
+
+
+def test_who_names_an_export_does_not_write_on_the_terminal(
+    key: str, alone: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sorted(Path("exports").iterdir())
+    first.rename("exports/\x1b[2K\u202e")
+    second.rename(os.fsdecode(b"exports/\xff\\"))
+    shown = alone("audit", "verify", "exports", "--key", key)
+    assert shown.exit_code == 0, shown.output
+    assert "exports/\\x1b[2K\\u202e" in shown.output
+    logs = said(alone("audit", "verify", "exports", "--key", key, "--json"))["logs"]
+    assert set(logs) == {"exports/\\x1b[2K\\u202e", "exports/\\udcff\\\\"}
+    assert main(["exports", "--key", key]) == 0
+    assert "\x1b" not in shown.output + capsys.readouterr().out
+
+
+def test_an_export_by_two_names_is_one(key: str, alone: Run) -> None:
+    first, second = sorted(Path("exports").iterdir())
+    Path("link").symlink_to(first)
+    words = ["link", str(first), str(second.absolute()), str(second), "--key", key]
+    assert len(said(alone("audit", "verify", *words, "--json"))["logs"]) == 2
+    assert main(words) == 0
+
+
 def test_every_command_for_several_replicas_does_what_the_page_says(
     key: str, alone: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +235,7 @@ def test_every_command_for_several_replicas_does_what_the_page_says(
     section = PAGE.read_text("utf-8").partition("## Several replicas")[2].partition("\n## ")[0]
     commands = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     lines = [line for block in commands for line in block.splitlines()]
-    assert len(lines) == 4
+    assert len(lines) == 6
     shutil.move("exports", "taken")
     for line in lines:
         program, *words = shlex.split(line)
@@ -146,6 +246,32 @@ def test_every_command_for_several_replicas_does_what_the_page_says(
         if words[1] == "export":
             shutil.rmtree("exports")
             shutil.move("taken", "exports")
+
+
+@pytest.mark.parametrize(("before_ms", "code"), [(900, 0), (1_100, 1)])
+def test_a_call_that_ended_just_before_the_newest_checkpoint_may_be_in_the_next(
+    alone: Run, project: Path, before_ms: int, code: int
+) -> None:
+    world = World(project / "data")
+    notary = world.fill()
+    world.clock.now += 10
+    world.write("w0-a", 1)
+    notary.round()
+    assert alone("audit", "export", "export").exit_code == 0
+    at_ms = int(world.clock.now * 1000) - before_ms
+    for record in (started("call_late", at_ms), ended("call_late", at_ms)):
+        world.writers["w0-a"].append(record)
+    public = world.export().trusted.hex()
+    Ingest(JournalReader(world.data / "journal"), SqlCalls(world.engine), world.clock).run()
+    notary.close()
+    world.close()
+    shown = alone("audit", "verify", "export", "--key", public, "--ledger", "--json")
+    assert shown.exit_code == code, shown.output
+    answer = json.loads(shown.stdout)
+    if code:
+        assert "call_late" in answer["error"]["message"]
+    else:
+        assert answer["ledger"] == {"compared": 46, "running": 0, "later": 1}
 
 
 def test_exports_are_held_against_the_ledger(alone: Run, project: Path) -> None:
@@ -164,8 +290,14 @@ def test_exports_are_held_against_the_ledger(alone: Run, project: Path) -> None:
         store.execute("DELETE FROM calls WHERE id < 'call_000030'")
         store.execute("UPDATE calls SET outcome = 'lost' WHERE id = 'call_000031'")
         store.execute("UPDATE calls SET line = line || ' ' WHERE id = 'call_000032'")
+        store.execute("UPDATE calls SET cost_nano = 1, tenant = 'x' WHERE id = 'call_000033'")
     store.close()
     assert found(alone(*words, "--json")) == [("ledger", "expo")] * 20 + [("ledger", "")]
     shown = alone(*words).output
     assert "Call call_000031 is lost in the ledger, and has ended in a log." in shown
-    assert "So it is with 11 more calls." in shown
+    assert "So it is with 12 more calls." in shown
+
+
+def test_a_time_that_no_calendar_has_is_said_in_milliseconds() -> None:
+    assert at(1_700_000_040_000) == "2023-11-14 22:14:00 UTC"
+    assert at((1 << 63) - 1) == "9223372036854775807 ms"

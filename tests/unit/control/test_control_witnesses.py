@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from evidence_web import Board, Cluster, Replica
 from evidence_world import Clock
 
+from federation.control import evidence_task
 from federation.control import witnesses as module
 from federation.control.evidence_task import EvidenceTask
+from federation.storage.posted_checkpoints import Posted
 
 
 @pytest.fixture(autouse=True)
@@ -60,4 +64,57 @@ async def test_a_store_that_is_away_neither_ends_the_task_nor_its_end(tmp_path: 
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await task.close()
+    replica.world.close()
+
+
+@dataclass
+class Hanging(Board):
+    """A store that takes what it is given and says nothing."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def post(self, posted: Posted) -> None:
+        self.gate.wait(30)
+        super().post(posted)
+
+
+async def test_an_end_does_not_wait_for_a_store_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(evidence_task, "CLOSE_S", 0.1)
+    board = Hanging()
+    replica = Cluster(tmp_path, board=board).join("a")
+    replica.world.write("w0-a", 3)
+    task = EvidenceTask(replica.notary, replica.witnesses)
+    task._open = True
+    async with asyncio.timeout(5):
+        await task.close()
+    assert "were not told of the last checkpoint" in caplog.text
+    assert replica.export().checkpoints, "what was written is sealed"
+    assert not board.rows
+    board.gate.set()
+    await until_posted(board, 1)
+    replica.world.close()
+
+
+class Broken(Board):
+    """A store with a bug."""
+
+    def list(self) -> list[Posted]:
+        raise TypeError("a bug")
+
+
+async def test_a_bug_ends_both_halves_of_the_task(tmp_path: Path) -> None:
+    replica = Cluster(tmp_path, board=Broken()).join("a")
+    replica.world.write("w0-a", 3)
+    replica.world.clock.now += 10
+    replica.notary.round()
+    task = EvidenceTask(replica.notary, replica.witnesses)
+    task._open = True
+    before = asyncio.all_tasks()
+    with pytest.raises(TypeError, match="a bug"):
+        await task.follow()
+    assert asyncio.all_tasks() == before
+    with pytest.raises(TypeError, match="a bug"):
+        await task.close()
     replica.world.close()

@@ -30,6 +30,7 @@ from federation.storage.anchors import FileAnchor, SyslogAnchor, open_anchor
 from federation.storage.engine import open_engine, prepare_schema, writing
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.evidence_log import Damaged, EvidenceLog
+from federation.storage.tables import APPEND_ONLY
 from federation_verify.log import Log
 
 
@@ -237,20 +238,22 @@ def test_a_row_cannot_be_changed_until_its_trigger_is_dropped_and_that_shows(
     assert "trigger evidence_checkpoints_update" in found[0].message
 
 
-def test_a_changed_call_in_the_ledgers_index_is_found(world: World) -> None:
-    from federation.control.ingest import Ingest
-    from federation.storage.calls import SqlCalls
-    from federation.storage.journal_reader import JournalReader
-
-    world.fill(rounds=1).close()
-    Ingest(JournalReader(world.data / "journal"), SqlCalls(world.engine), world.clock).run()
-    assert list(world.reading().check_index(world.index, 99)) == []
+@pytest.mark.parametrize("change", ["seq = seq + 1", "count = count + 1", "writer = 'w9-z'"])
+def test_where_records_stand_is_held_against_the_log(world: World, change: str) -> None:
+    world.fill(rounds=2).close()
+    at = read_checkpoint(world.export().checkpoints[0]).body.size
     with writing(world.engine) as connection:
-        change = "UPDATE calls SET line = replace(line, 'acme', 'evil') WHERE id = 'call_000003'"
-        connection.execute(text(change))
-    found = list(world.reading().check_index(world.index, 99))
-    assert [each.kind for each in found] == ["index"]
-    assert "calls" in found[0].message
+        connection.execute(text("DROP TRIGGER evidence_runs_update"))
+        connection.execute(text(f"UPDATE evidence_runs SET {change} WHERE at = {at}"))
+        connection.execute(text(APPEND_ONLY["evidence_runs_update"]))
+    (found,) = world.reading().check_index(world.index, 99)
+    assert (found.kind, found.record, found.checkpoint) == ("index", at, 1)
+    with writing(world.engine) as connection:
+        connection.execute(text("DROP TRIGGER evidence_runs_delete"))
+        connection.execute(text("DELETE FROM evidence_runs WHERE at = 0"))
+        connection.execute(text(APPEND_ONLY["evidence_runs_delete"]))
+    (found,) = world.reading().check_index(world.index, 99)
+    assert (found.kind, found.record, found.checkpoint) == ("index", 0, 0)
 
 
 def test_the_state_is_carried_from_segment_to_segment(tmp_path: Path) -> None:

@@ -245,6 +245,29 @@ def test_what_was_done_is_named_and_where(
         assert found[0].record == record
 
 
+@pytest.mark.parametrize("careful", [True, False])
+def test_neighbors_that_were_swapped_are_told_so_wherever_they_stand(
+    whole: Export, careful: bool
+) -> None:
+    """Also where one checkpoint ends and the next begins."""
+    for at in range(len(whole.entries) - 1):
+        export = whole.copy()
+        e = export.entries
+        e[at], e[at + 1] = e[at + 1], e[at]
+        if careful:
+            export.renumber()
+        assert [(each.kind, each.record) for each in judged(export)] == [("swapped", at)]
+
+
+def test_a_copy_of_a_later_record_is_inserted(whole: Export) -> None:
+    sizes = [read_checkpoint(line).body.size for line in whole.checkpoints]
+    for at in sizes[:-1]:
+        export = whole.copy()
+        export.entries.insert(at - 1, export.entries[at])
+        export.renumber()
+        assert [(each.kind, each.record) for each in judged(export)] == [("inserted", at - 1)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(at=st.integers(0, 89), byte=st.integers(0, 400), bit=st.integers(0, 7))
 def test_no_bit_of_a_record_can_be_changed(whole: Export, at: int, byte: int, bit: int) -> None:

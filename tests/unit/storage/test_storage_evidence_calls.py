@@ -44,6 +44,25 @@ def test_a_lost_call_is_lost_in_both_or_has_only_begun_in_a_log(calls: SpooledCa
     assert (calls.compared, calls.running, calls.later) == (4, 0, 0)
 
 
+def test_a_row_that_says_what_its_line_does_not_is_altered_however_it_says_to_have_ended(
+    calls: SpooledCalls,
+) -> None:
+    for call in ("1", "2", "3", "4"):
+        take(calls, "a", "ended", call)
+    ledger = [
+        row("1", "ok")._replace(changed=True),
+        row("2", "running")._replace(changed=True),
+        row("3", "ok"),
+        row("4", "running")._replace(line=line("w", "its beginning")),
+    ]
+    assert list(calls.against(ledger, {"a": 9}, 9)) == [
+        Apart("1", "altered", "ok", "a"),
+        Apart("2", "altered", "running", "a"),
+        Apart("4", "altered", "running", "a"),
+    ]
+    assert (calls.compared, calls.running) == (4, 0)
+
+
 def test_how_far_a_log_goes_is_asked_of_the_one_that_the_writer_is_in(calls: SpooledCalls) -> None:
     take(calls, "a", "started", "1", "wa")
     take(calls, "b", "started", "2", "wb")
