@@ -11,14 +11,6 @@ from federation.schema.http import Headers, Timeouts, WireRequest
 from federation.schema.records import Record
 
 
-class Arrived(Protocol):
-    """Takes what comes of an answer, at the moment in which it comes."""
-
-    def __call__(self, data: bytes, framed: bytes = b"", /) -> None:
-        """`framed` is the same with its framing, where it came as one whole HTTP/1.1 chunk."""
-        ...
-
-
 class Exchange(Protocol):
     """A provider's response whose head has arrived.
 
@@ -46,9 +38,16 @@ class Exchange(Protocol):
         """Return what has arrived and was not read, without waiting; `b""` for nothing."""
         ...
 
-    def watch(self, arrived: Arrived | None) -> bool:
+    def watch(
+        self,
+        arrived: Callable[[bytes], None] | None,
+        whole: Callable[[bytes], bool] | None = None,
+    ) -> bool:
         """Give `arrived` whatever comes, in place of a reader that waits, and `b""` at the end
-        and at a failure; None ends that. False where this answer can only be read."""
+        and at a failure; None ends that. False where this answer can only be read.
+
+        `whole` is asked first for what may be one whole HTTP/1.1 chunk, and gets it with its
+        framing. If it is one, it says True and has taken it; otherwise it has done nothing."""
         ...
 
     @property

@@ -47,7 +47,7 @@ class Canned:
     def take(self) -> bytes:
         return b""
 
-    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
+    def watch(self, arrived: Callable[[bytes], None] | None, whole: object = None) -> bool:
         return False
 
     def release(self) -> None:

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from federation.errors import Recovery, UpstreamCut, UpstreamError, UpstreamTimeout
+from federation.gateway.forwarding import forwarder
 from federation.gateway.kept import Kept
 from federation.gateway.overhearing import Overheard
-from federation.ports import Arrived, Exchange
+from federation.ports import Exchange
 from federation.schema.tap import FormedTap, StreamTap
 
 _PATIENCE_S = 1.0
 """How long a whole answer waits for an end marker that may never come (SPEC 5)."""
-_QUOTE, _LINE = 0x22, 0x0A
+_SPOKE: tuple[float | None, int] = None, 0
 
 Ending = Callable[[str, UpstreamError | None], None]
 """Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
@@ -61,17 +62,15 @@ class AnswerStream:
         "_ended",
         "_ending",
         "_error_ends",
-        "_events",
         "_exchange",
         "_failed",
         "_fault",
-        "_forward",
         "_idle_s",
         "_kept",
         "_mend",
         "_opening",
         "_render_error",
-        "_silent_since",
+        "_silent",
         "_tap",
         "_tells",
         "_turn",
@@ -103,8 +102,8 @@ class AnswerStream:
         self._mend = mend
         self._idle_s = idle_s
         self._error_ends = error_ends
-        self._events = 0
-        self._silent_since = 0.0
+        self._silent = _SPOKE
+        """Since when nothing has come that says anything, and after how many events."""
         self.on_end: list[Ending] = []
         self._ended = False
         self._failed: UpstreamError | None = None
@@ -114,7 +113,6 @@ class AnswerStream:
         """The provider's last words, its error among them."""
         self._turn: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], bool] | None = None
-        self._forward: Callable[[bytes], None] | None = None
 
     def overhear(self, listen: Callable[[bytes], None]) -> None:
         """Have `listen` told all that the client gets of the answer, each piece before the
@@ -179,12 +177,15 @@ class AnswerStream:
         """Hand events on as they arrive, while there is nothing out of the ordinary."""
         if self._ended or self._fault is not None or self._opening or self._tap.complete:
             return
-        formed = forward is not None and hasattr(self._tap, "form")
-        arrived: Arrived = self._forwarded if formed else self._arrived
-        if not self._exchange.watch(arrived):
-            return
-        self._write, self._forward = write, forward
         self._turn = turn = asyncio.get_running_loop().create_future()
+        whole = None
+        if forward is not None and hasattr(self._tap, "form"):
+            kept = self._kept if self._mend is not None else None
+            whole = forwarder(cast("FormedTap", self._tap), kept, turn, forward)
+        if not self._exchange.watch(self._arrived, whole):
+            self._turn = None
+            return
+        self._write = write
         try:
             if data := self._exchange.take():
                 self._arrived(data)
@@ -193,7 +194,7 @@ class AnswerStream:
             await turn
         finally:
             self._exchange.watch(None)
-            self._turn = self._write = self._forward = None
+            self._turn = self._write = None
 
     def hold(self) -> None:
         """Let `flow` return: the client has enough for the moment."""
@@ -202,52 +203,23 @@ class AnswerStream:
             self._exchange.watch(None)
             turn.set_result(None)
 
-    def _forwarded(self, data: bytes, framed: bytes = b"") -> None:
-        """Pass on an event of the known form as it came, framing and all: it is looked at here,
-        because a function more for each event costs more than the look. Others as `_arrived`."""
-        turn, tap, forward = self._turn, cast("FormedTap", self._tap), self._forward
-        head, tail = tap.form
-        begin, end = len(head), len(data) - len(tail)
-        if (
-            framed
-            and tail
-            and begin <= end
-            and data.startswith(head)
-            and data.endswith(tail)
-            and forward is not None
-            and turn is not None
-            and not turn.done()
-        ):
-            text = data[begin:end]
-            if _QUOTE not in text and _LINE not in text:
-                self._events = tap.events = tap.events + 1
-                self._silent_since = 0.0
-                if self._mend is not None:
-                    kept = self._kept
-                    kept.fresh.append(data)
-                    if len(kept.fresh) >= kept.due:
-                        kept.weigh()
-                forward(framed)
-                return
-        self._arrived(data)
-
-    def _arrived(self, data: bytes, _: bytes = b"") -> None:
+    def _arrived(self, data: bytes) -> None:
         """Pass on what came, in the very callback that received it; else let `read` go on."""
         write, turn, tap = self._write, self._turn, self._tap
         if write is None or turn is None or turn.done():
             return  # whoever waited is gone, and ends the watching a moment later
+        events = tap.events
         try:
             out = tap.feed(data) if data else b""
             if not data:
                 goes_on = False
-            elif tap.events != self._events and not (tap.complete or tap.done or tap.error):
+            elif tap.events != events and not (tap.complete or tap.done or tap.error):
                 # Nearly every time: content, and more is to come. Else `_heed` looks closely.
-                self._events, self._silent_since = tap.events, 0.0
                 if self._mend is not None:
                     self._kept.add(data)
                 goes_on = not out or write(out)
             else:
-                out = self._heed(data, out)
+                out = self._heed(data, out, events)
                 goes_on = not out or write(out)
                 goes_on = goes_on and not (tap.complete or self._fault or self._ended)
         except UpstreamError as error:
@@ -266,10 +238,12 @@ class AnswerStream:
 
     def _feed(self, data: bytes) -> bytes:
         """What the client gets for these bytes; closes the account where the answer is over."""
-        return self._heed(data, self._tap.feed(data))
+        events = self._tap.events
+        return self._heed(data, self._tap.feed(data), events)
 
-    def _heed(self, data: bytes, out: bytes) -> bytes:
-        """What the client gets of what the tap made of some bytes."""
+    def _heed(self, data: bytes, out: bytes, events: int) -> bytes:
+        """What the client gets of what the tap made of some bytes, before which it had counted
+        so many events."""
         tap = self._tap
         if tap.error is not None:
             self._fault = tap.error
@@ -280,10 +254,7 @@ class AnswerStream:
             return out
         if self._mend is not None:
             self._kept.add(data)
-        if tap.events != self._events:
-            self._events = tap.events
-            self._silent_since = 0.0
-        elif self._idle_s is not None:
+        if tap.events == events and self._idle_s is not None:
             self._wait(self._idle_s)
         if tap.done:
             self._end("ok", None)
@@ -292,9 +263,10 @@ class AnswerStream:
     def _wait(self, idle_s: float) -> None:
         """Something came that says nothing. Raises `UpstreamTimeout` after too much of it."""
         now = asyncio.get_running_loop().time()
-        if not self._silent_since or self._tap.complete:
-            self._silent_since = now
-        elif now - self._silent_since > idle_s:
+        since, events = self._silent
+        if since is None or events != self._tap.events or self._tap.complete:
+            self._silent = now, self._tap.events
+        elif now - since > idle_s:
             raise UpstreamTimeout("The provider keeps its stream open and says nothing more.")
 
     async def _rest(self) -> bytes:
@@ -353,7 +325,7 @@ class AnswerStream:
         self._render_error = found.render_error
         self._tells = None
         self._dying = b""
-        self._events, self._silent_since = 0, 0.0
+        self._silent = _SPOKE
 
     def _end(self, outcome: str, error: UpstreamError | None) -> None:
         if self._ended:

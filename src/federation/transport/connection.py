@@ -159,9 +159,12 @@ class Connection(asyncio.Protocol):
         exchange.moved = True
         watched = exchange.watched
         if watched is not None and self.between:
+            whole = exchange.whole
+            if whole is not None and whole(data):
+                return
             opening = _OPENINGS.get(len(data))
             if opening is not None and data.startswith(opening) and data.endswith(b"\r\n"):
-                watched(data[len(opening) : -2], data)
+                watched(data[len(opening) : -2])
                 return
         self._parse(exchange, data)
 

@@ -8,10 +8,10 @@ touches the connection after `connection` has become None.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, UpstreamGarbled
-from federation.ports import Arrived
 from federation.schema.http import Headers
 from federation.transport.decoding import BadCoding, Decoder
 
@@ -63,6 +63,7 @@ class Exchange:
         "waiter",
         "wake_above",
         "watched",
+        "whole",
     )
 
     def __init__(
@@ -100,21 +101,27 @@ class Exchange:
         self.failure: tuple[type[UpstreamError], str] | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.decoder: Decoder | None = None
-        self.watched: Arrived | None = None
+        self.watched: Callable[[bytes], None] | None = None
+        self.whole: Callable[[bytes], bool] | None = None
 
     @property
     def open(self) -> bool:
         """More may arrive: neither the end nor a failure is known yet."""
         return self.connection is not None
 
-    def watch(self, arrived: Arrived | None) -> bool:
+    def watch(
+        self,
+        arrived: Callable[[bytes], None] | None,
+        whole: Callable[[bytes], bool] | None = None,
+    ) -> bool:
         """Give `arrived` what comes, and `b""` at the end and at a failure; None ends that.
+        `whole` is asked first for a read that may be just one chunk.
 
         False where this answer can only be read, because it must be decoded.
         """
         if arrived is not None and self.decoder is not None:
             return False
-        self.watched = arrived
+        self.watched, self.whole = arrived, whole
         return True
 
     def push(self) -> None:

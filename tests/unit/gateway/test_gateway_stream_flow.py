@@ -10,7 +10,7 @@ from transport_bench import Bench
 
 from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
-from federation.errors import UpstreamCut, UpstreamError
+from federation.errors import UpstreamCut, UpstreamError, UpstreamTimeout
 from federation.gateway.kept import Kept
 from federation.gateway.stream import AnswerStream
 
@@ -252,7 +252,13 @@ async def test_a_silence_after_forwarded_events_is_counted_from_the_last_of_them
     flowing.stream._idle_s = 1e9
     await flowing.begin()
     flowing.bench.feed(chunk(event("upon")), chunk(b": wait\n\n"))
-    assert flowing.stream._silent_since > 0.0
+    since, _ = flowing.stream._silent
+    assert since is not None
     flowing.bench.feed(chunk(event("a")))
-    assert flowing.stream._silent_since == 0.0
-    assert flowing.forwarded
+    assert len(flowing.forwarded) == 2
+    # Had the silence gone on, this would end the stream.
+    flowing.stream._idle_s = -1.0
+    flowing.bench.feed(chunk(b": wait\n\n"))
+    assert flowing.stream._fault is None
+    flowing.bench.feed(chunk(b": wait\n\n"))
+    assert isinstance(flowing.stream._fault, UpstreamTimeout)

@@ -50,7 +50,7 @@ class Answer:
     def take(self) -> bytes:
         raise AssertionError("the body is read in whole")
 
-    def watch(self, arrived: Callable[[bytes], None] | None) -> bool:
+    def watch(self, arrived: Callable[[bytes], None] | None, whole: object = None) -> bool:
         raise AssertionError("the body is read in whole")
 
     def release(self) -> None:

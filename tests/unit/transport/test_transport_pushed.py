@@ -21,12 +21,7 @@ class Watched:
         self.bench = Bench().feed(HEAD)
         self.exchange = self.bench.exchange
         self.given: list[bytes] = []
-        self.framed: list[bytes] = []
-        assert self.exchange.watch(self.take)
-
-    def take(self, data: bytes, framed: bytes = b"", /) -> None:
-        self.given.append(data)
-        self.framed.append(framed)
+        assert self.exchange.watch(self.given.append)
 
     def receive(self, *reads: bytes) -> None:
         self.bench.feed(*reads)
@@ -45,13 +40,26 @@ def test_whole_chunks_are_given_one_by_one() -> None:
     assert not watching.exchange.open
 
 
-def test_a_chunk_that_came_alone_is_given_with_its_framing_too() -> None:
+def test_a_chunk_that_came_alone_is_offered_whole_and_given_where_it_is_not_taken() -> None:
     watching = Watched()
-    watching.receive(chunk(b"first"), chunk(b"one"), chunk(b"two") + chunk(b"three"))
-    watching.receive(chunk(b"A" * 10, "%X"), chunk(b"four") + b"1", b"0\r\n", b"z" * 16 + b"\r\n")
-    assert b"".join(watching.given) == b"first" + b"onetwothree" + b"A" * 10 + b"four" + b"z" * 16
-    # Whole, alone, and in the very form in which we would write it.
-    assert watching.framed == [b"", chunk(b"one"), b"", b"", b"", b""]
+    taken: list[bytes] = []
+
+    def whole(framed: bytes) -> bool:
+        if framed == chunk(b"one"):
+            taken.append(framed)
+            return True
+        return False
+
+    watching.exchange.watch(watching.given.append, whole)
+    watching.receive(chunk(b"one"), chunk(b"one"), chunk(b"other"), chunk(b"one") + chunk(b"three"))
+    watching.receive(chunk(b"four") + b"1", b"0\r\n", b"z" * 16 + b"\r\n", b"a\r\n", chunk(b"one"))
+    # Its first chunk came while the parser had seen none yet; what looks like one is content.
+    assert taken == [chunk(b"one")]
+    rest = [b"one", b"other", b"onethree", b"four", b"z" * 16, chunk(b"one")]
+    assert b"".join(watching.given) == b"".join(rest)
+    watching.exchange.watch(None)
+    watching.receive(b"\r\n", chunk(b"one"))
+    assert taken == [chunk(b"one")]
 
 
 def test_content_that_looks_like_a_chunk_is_content() -> None:
@@ -78,7 +86,7 @@ def test_an_answer_that_must_be_decoded_is_not_watched_but_read() -> None:
     bench = Bench().feed(HEAD)
     bench.exchange.decoder = decoder_for(b"gzip", 1 << 20)
     given: list[bytes] = []
-    assert not bench.exchange.watch(lambda data, _=b"", /: given.append(data))
+    assert not bench.exchange.watch(given.append)
     bench.feed(chunk(b"packed"))
     assert given == []
     assert bench.exchange.take() == b"packed"
@@ -96,7 +104,7 @@ def test_nothing_is_given_after_the_watch_has_ended() -> None:
 def test_who_ends_the_watch_in_the_middle_is_told_no_end() -> None:
     watching = Watched()
 
-    def enough(data: bytes, _: bytes = b"", /) -> None:
+    def enough(data: bytes) -> None:
         watching.given.append(data)
         watching.exchange.watch(None)
 
