@@ -85,15 +85,17 @@ class Transport(Protocol):
 class Journal(Protocol):
     """The append-only truth of one process."""
 
-    def append(self, record: Record) -> None:
-        """Return once the record is safe under the configured durability.
+    def append(self, record: Record, *, settled: bool = True) -> None:
+        """Return once the record is safe under the configured durability; not `settled`, once it
+        is safe against the end of this process, and the next line makes it quite safe.
 
         Raises `EvidenceUnwritable`; a sequence number is then not used up.
         """
         ...
 
     def extend(self, records: Sequence[Record]) -> None:
-        """The same for several at once. Raises `EvidenceUnwritable` where one is not safe."""
+        """The same for several at once, or none: what is not settled is settled. Raises
+        `EvidenceUnwritable` where one is not safe."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Every path on which content leaves or comes back, under a policy on content.
 
-The table below has a call for each path that the gateway serves, with a value in each member
-that holds words; a path that is added without one fails the first test.
+The table in `guard_rig` has a call for each path that the gateway serves, with a value in each
+member that holds words; a path that is added without one fails the first test.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import httpx
 import pytest
 from gateway_rig import eventually
 from guard_rig import (
+    ALL,
     BLOCK,
+    CHAT_BODIES,
+    COUNT_BODIES,
     EXCLUDED,
     MAIL,
+    OPERATION_BODIES,
     REDACT,
     SAID,
     SOUND,
+    STREAMED,
     TOKENIZE,
     anything,
     echo,
@@ -28,59 +33,15 @@ from guard_rig import (
     place,
     post,
     says,
+    spoken,
 )
 from operations_rig import places
-from scripted import Behave, Talk
+from scripted import Talk
 
 from federation.dialects.operations.table import CLIENT_PATHS
 from federation.domain.policies import Policy
 from federation.domain.routes import Settings
 from federation.gateway.paths import CHATS
-
-MESSAGES = [{"role": "user", "content": SAID}]
-GEMINI = {"contents": [{"role": "user", "parts": [{"text": SAID}]}]}
-CONVERSE = {"messages": [{"role": "user", "content": [{"text": SAID}]}]}
-CHAT_BODIES: dict[str, Any] = {
-    "/v1/chat/completions": {"model": "work", "messages": MESSAGES},
-    "/chat/completions": {"model": "work", "messages": MESSAGES, "stream": True},
-    "/v1/completions": {"model": "work", "prompt": SAID},
-    "/completions": {"model": "work", "prompt": SAID},
-    "/v1/responses": {"model": "work", "store": False, "instructions": SAID,
-                      "input": [{"role": "user", "content": SAID}]},
-    "/responses": {"model": "work", "input": SAID, "store": False},
-    "/v1/messages": {"model": "work", "max_tokens": 9, "system": SAID, "messages": MESSAGES},
-    "/v2/chat": {"model": "work", "messages": MESSAGES},
-    "/api/chat": {"model": "work", "messages": MESSAGES, "stream": False},
-    "/api/generate": {"model": "work", "prompt": SAID, "system": SAID, "stream": False},
-    "/v1beta/models/work:generateContent": GEMINI,
-    "/v1beta/models/work:streamGenerateContent": GEMINI,
-    "/model/work/converse": CONVERSE,
-    "/model/work/converse-stream": CONVERSE,
-}  # fmt: skip
-COUNT_BODIES: dict[str, Any] = {
-    "/v1beta/models/work:countTokens": GEMINI,
-    "/model/work/count-tokens": {"input": {"converse": CONVERSE}},
-    "/v1/messages/count_tokens": {"model": "work", "messages": MESSAGES},
-}
-OPERATION_BODIES: dict[str, Any] = {
-    "/v1/embeddings": {"model": "work", "input": [SAID, "hello"]},
-    "/embeddings": {"model": "work", "input": SAID},
-    "/v2/embed": {"model": "work", "texts": [SAID], "input_type": "search_query"},
-    "/api/embed": {"model": "work", "input": SAID},
-    "/v1beta/models/work:embedContent": {"content": {"parts": [{"text": SAID}]}},
-    "/v1/rerank": {"model": "work", "query": SAID, "documents": ["a", SAID]},
-    "/rerank": {"model": "work", "query": "Hi", "documents": [SAID]},
-    "/v2/rerank": {"model": "work", "query": SAID, "documents": ["a"]},
-    "/voyage/v1/rerank": {"model": "work", "query": "Hi", "documents": ["a", SAID]},
-    "/v1/images/generations": {"model": "work", "prompt": SAID},
-    "/v1/images/edits": form("image"),
-    "/v1/audio/speech": {"model": "work", "input": SAID, "voice": "alloy", "instructions": SAID},
-    "/v1/audio/transcriptions": form("file"),
-    "/v1/audio/translations": form("file"),
-    "/v1/moderations": {"model": "work", "input": [SAID]},
-    "/passthrough/p0/jobs": {"model": "m", "suffix": SAID},
-}
-ALL = CHAT_BODIES | COUNT_BODIES | OPERATION_BODIES
 
 
 def test_there_is_a_call_for_every_path() -> None:
@@ -208,27 +169,6 @@ async def test_subtitles_are_text_and_get_the_callers_values_back() -> None:
         reply = await post(client, "/v1/audio/transcriptions", form("file"))
         assert reply.text == f"1\n00:00:01,000 --> 00:00:04,000\n{SAID}"
         assert MAIL.encode() not in upstream.seen[0].body
-
-
-def spoken(*words: str) -> Behave:
-    """A transcript in events, with the whole of it in the last one."""
-
-    async def behave(talk: Talk) -> None:
-        await talk.begin_stream()
-        for word in words:
-            event = {"type": "transcript.text.delta", "delta": word, "logprobs": [{"token": word}]}
-            await talk.event(f"data: {json.dumps(event)}\n\n".encode())
-        done = {"type": "transcript.text.done", "text": "".join(words), "logprobs": []}
-        await talk.event(f"data: {json.dumps(done)}\n\n".encode())
-        await talk.end_stream()
-
-    return behave
-
-
-STREAMED = form("file", "Hello").replace(
-    b"--x--",
-    b'--x\r\ncontent-disposition: form-data; name="stream"\r\n\r\ntrue\r\n--x--',
-)
 
 
 async def test_a_transcript_in_events_is_checked_wherever_it_is_cut() -> None:

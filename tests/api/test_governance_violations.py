@@ -69,6 +69,39 @@ async def test_reports_findings_and_failed_checks_are_told_apart(rig: Rig) -> No
     }, "what was redacted is the policy at work, and a call's own wish is nobody's violation"
 
 
+async def test_a_provider_that_fails_and_facts_of_deployments_are_nobodys_violation(
+    rig: Rig,
+) -> None:
+    rig.write(
+        ended("call_1", deployment="eu/m", outcome="error", refusals={"eu.data_residency": 2}),
+        ended("call_2", deployment="", refusals={"credential": 3, "certification:gdpr": 1}),
+        ended("call_3", deployment="", refusals={"eu.data_residency": 2, "credential": 1}),
+    )
+    (seen,) = await rig.violations()
+    assert (seen["policy"], seen["rule"], seen["count"]) == ("eu", "data_residency", 1)
+    assert (await rig.said("GET", f"/v1/violations/{seen['id']}"))["calls"] == ["call_3"]
+
+
+async def test_what_a_report_finds_in_content_is_the_violation_of_its_rule(rig: Rig) -> None:
+    pii = "soft.pii:custom:staff:redact"
+    rig.write(
+        ended("call_1", watched={pii: 3, "soft.pii:email:block": 1, "soft.max_price": 2}),
+        ended("call_2", watched={"soft.pii:email:log": 1, "soft.pii:unread:log": 1}),
+        ended("call_3", watched={"soft.pii:detector_failure:log": 1}),
+        ended("call_4", watched={"other.guardrails:injection:block": 1}),
+    )
+    found = {
+        (each["kind"], each["policy"], each["rule"]): (each["severity"], each["count"])
+        for each in await rig.violations()
+    }
+    assert found == {
+        ("reported", "soft", "pii"): ("medium", 1),
+        ("reported", "soft", "max_price"): ("low", 1),
+        ("detector", "soft", "on_failure"): ("high", 1),
+        ("reported", "other", "guardrails"): ("medium", 1),
+    }, "what would only have been counted is no violation, and a call counts once for a rule"
+
+
 async def test_somebody_looks_after_it_resolves_it_and_the_next_is_another(rig: Rig) -> None:
     rig.write(refused("call_1"))
     (seen,) = await rig.violations()
@@ -216,6 +249,19 @@ async def test_what_is_for_good_or_reaches_far_needs_another_person(rig: Rig) ->
     ).status_code == 409
 
 
+async def test_undoing_leaves_a_provider_off_that_was_off_before(rig: Rig) -> None:
+    second = await rig.key()
+    rig.write(refused("call_1"))
+    (seen,) = await rig.violations()
+    await rig.said("POST", "/v1/providers/acme/disable")
+    body = {"action": "disable_provider", "subject": "acme"}
+    asked = await rig.said("POST", f"/v1/violations/{seen['id']}/remedies", json=body)
+    await rig.said("POST", f"/v1/remedies/{asked['id']}/approve", second)
+    assert (await rig.said("POST", f"/v1/remedies/{asked['id']}/undo"))["state"] == "undone"
+    deployments = rig.plane.control.configuration.snapshot.deployments
+    assert not any(each.enabled for each in deployments if each.provider.id == "acme")
+
+
 async def test_two_keys_of_one_person_are_no_second_person(rig: Rig) -> None:
     await rig.said("POST", "/v1/admin/users", json={"id": "ada", "name": "Ada", "role": "admin"})
     one, two = await rig.key(user="ada"), await rig.key(user="ada")
@@ -268,14 +314,32 @@ async def test_rules_act_on_what_escalates_within_their_limit(rig: Rig) -> None:
     await rig.plane.control.oversight.look()
     await rig.plane.control.oversight.look()
     assert (await rig.ask("GET", "/v1/stats", keys[0])).status_code == 401
-    assert (await rig.ask("GET", "/v1/stats", keys[1])).status_code == 401
+    assert (await rig.ask("GET", "/v1/stats", keys[1])).status_code == 200, "reported, not in force"
     assert (await rig.ask("GET", "/v1/stats", keys[2])).status_code == 200, "once is no pattern"
     (version,) = (await rig.said("GET", "/v1/policies/proposals"))["data"]
     assert (version["name"], version["change"], version["stage"]) == ("soft", "enforce", "proposed")
     (approval,) = (await rig.said("GET", "/v1/policies/approvals"))["data"]
     assert (approval["name"], approval["key"]) == ("overseas", keys[0].id)
     assert {version["proposed_by"], approval["proposed_by"]} == {"federation"}
-    assert sum(each["event"] == "done" for each in rig.records("violation")) == 4
+    assert sum(each["event"] == "done" for each in rig.records("violation")) == 3
+
+
+async def test_no_key_ends_by_itself_for_what_a_report_found_in_content(rig: Rig) -> None:
+    files = rig.plane.files
+    files.loaded = replace(files.loaded, remedying=Remedying(("disable_key",), 10))
+    rig.plane.control.configuration.reload()
+    key = await rig.key(Role.DEVELOPER)
+    for n in range(4):
+        watched = {"soft.pii:email:block": 1, "soft.guardrails:detector_failure:block": 1}
+        rig.write(ended(f"call_{n}", key=key.id, watched=watched))
+    found = await rig.violations()
+    assert {each["kind"] for each in found if each["escalated"]} == {"reported", "detector"}
+    await rig.plane.control.oversight.look()
+    assert (await rig.ask("GET", "/v1/stats", key)).status_code == 200
+    path = f"/v1/violations/{found[0]['id']}/remedies"
+    done = await rig.ask("POST", path, json={"action": "disable_key"})
+    assert done.status_code in (200, 201), "a person may"
+    assert (await rig.ask("GET", "/v1/stats", key)).status_code == 401
 
 
 async def test_a_rules_limit_of_the_day_ends_what_it_does(rig: Rig) -> None:

@@ -23,6 +23,12 @@ from processes import Service, free_port, serving, start, write_config
 from scripted import Upstream, whole
 
 PATIENCE_S = 30.0
+DEMANDING = """
+policy:
+  name: recorded
+  rules:
+    - all_requests_logged: true
+"""
 SMALL = "48k"
 """Of a file system that some dozen calls fill."""
 
@@ -160,6 +166,48 @@ async def test_a_full_file_system_lets_no_call_be_answered_without_its_record(
         started, ended = on_record(inside(service, journal))
         assert answered <= ended
         assert answered <= started
+
+
+@mounting
+async def test_with_records_demanded_nothing_leaves_unrecorded_and_every_end_is_made_up_for(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    """A line is written before a provider is asked; what could not be ended on record is ended as
+    soon as there is room, and nobody is asked before."""
+    journal = tmp_path / "data" / "journal"
+    journal.mkdir(parents=True)
+    config = write_config(tmp_path, upstream.url)
+    (config / "policies").mkdir()
+    (config / "policies" / "recorded.yaml").write_text(DEMANDING)
+    async with serving(tmp_path, config, workers=1, within=mounted(journal)) as service:
+        cut = 0
+        async with service.client() as client:
+            for number in range(400):
+                body = HELLO | {"stream": number % 2 == 1, "user": f"u{number}", "seed": number}
+                said = b""
+                async with client.stream("POST", CHAT, json=body) as reply:
+                    with suppress(httpx.RemoteProtocolError):
+                        async for data in reply.aiter_bytes():
+                            said += data
+                if reply.status_code == 200 and body["stream"] and b"[DONE]" not in said:
+                    assert b"evidence_unwritable" in said, "the stream says why it ends"
+                    cut += 1
+                elif reply.status_code != 200:
+                    assert reply.status_code == 503
+                    assert json.loads(said)["error"]["code"] == "evidence_unwritable"
+                    assert reply.headers["x-federation-call-id"].startswith("call_")
+                    cut += 1
+                if cut > 20:
+                    break
+        assert cut > 20, "it went on answering"
+        more = f"mount -o remount,size=8m {journal}"
+        subprocess.run(
+            ["nsenter", "-t", str(service.process.pid), "-m", "sh", "-c", more], check=True
+        )
+        await until_answered(service)
+        started, ended = on_record(inside(service, journal))
+        assert len(upstream.seen) == len(started), "each that was asked, and no other"
+        assert started <= ended, "a call that was refused before it began has an end alone"
 
 
 @mounting

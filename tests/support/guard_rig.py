@@ -46,6 +46,51 @@ def form(name: str, prompt: str = SAID, filename: str = "a.bin") -> bytes:
     )
 
 
+MESSAGES = [{"role": "user", "content": SAID}]
+GEMINI = {"contents": [{"role": "user", "parts": [{"text": SAID}]}]}
+CONVERSE = {"messages": [{"role": "user", "content": [{"text": SAID}]}]}
+CHAT_BODIES: dict[str, Any] = {
+    "/v1/chat/completions": {"model": "work", "messages": MESSAGES},
+    "/chat/completions": {"model": "work", "messages": MESSAGES, "stream": True},
+    "/v1/completions": {"model": "work", "prompt": SAID},
+    "/completions": {"model": "work", "prompt": SAID},
+    "/v1/responses": {"model": "work", "store": False, "instructions": SAID,
+                      "input": [{"role": "user", "content": SAID}]},
+    "/responses": {"model": "work", "input": SAID, "store": False},
+    "/v1/messages": {"model": "work", "max_tokens": 9, "system": SAID, "messages": MESSAGES},
+    "/v2/chat": {"model": "work", "messages": MESSAGES},
+    "/api/chat": {"model": "work", "messages": MESSAGES, "stream": False},
+    "/api/generate": {"model": "work", "prompt": SAID, "system": SAID, "stream": False},
+    "/v1beta/models/work:generateContent": GEMINI,
+    "/v1beta/models/work:streamGenerateContent": GEMINI,
+    "/model/work/converse": CONVERSE,
+    "/model/work/converse-stream": CONVERSE,
+}  # fmt: skip
+COUNT_BODIES: dict[str, Any] = {
+    "/v1beta/models/work:countTokens": GEMINI,
+    "/model/work/count-tokens": {"input": {"converse": CONVERSE}},
+    "/v1/messages/count_tokens": {"model": "work", "messages": MESSAGES},
+}
+OPERATION_BODIES: dict[str, Any] = {
+    "/v1/embeddings": {"model": "work", "input": [SAID, "hello"]},
+    "/embeddings": {"model": "work", "input": SAID},
+    "/v2/embed": {"model": "work", "texts": [SAID], "input_type": "search_query"},
+    "/api/embed": {"model": "work", "input": SAID},
+    "/v1beta/models/work:embedContent": {"content": {"parts": [{"text": SAID}]}},
+    "/v1/rerank": {"model": "work", "query": SAID, "documents": ["a", SAID]},
+    "/rerank": {"model": "work", "query": "Hi", "documents": [SAID]},
+    "/v2/rerank": {"model": "work", "query": SAID, "documents": ["a"]},
+    "/voyage/v1/rerank": {"model": "work", "query": "Hi", "documents": ["a", SAID]},
+    "/v1/images/generations": {"model": "work", "prompt": SAID},
+    "/v1/images/edits": form("image"),
+    "/v1/audio/speech": {"model": "work", "input": SAID, "voice": "alloy", "instructions": SAID},
+    "/v1/audio/transcriptions": form("file"),
+    "/v1/audio/translations": form("file"),
+    "/v1/moderations": {"model": "work", "input": [SAID]},
+    "/passthrough/p0/jobs": {"model": "m", "suffix": SAID},
+}
+ALL = CHAT_BODIES | COUNT_BODIES | OPERATION_BODIES
+
 RULES: list[dict[str, Any]] = [
     {"method": ["POST"], "path": "/jobs", "price": "0.25", "body": "json", "query": ["after"],
      "fields": ["model", "suffix"]},
@@ -103,3 +148,24 @@ async def echo(talk: Talk) -> None:
     said = told if isinstance(told, str) else told[0]["text"]
     body["choices"][0]["message"]["content"] = said
     await talk.answer(json.dumps(body).encode())
+
+
+def spoken(*words: str) -> Behave:
+    """A transcript in events, with the whole of it in the last one."""
+
+    async def behave(talk: Talk) -> None:
+        await talk.begin_stream()
+        for word in words:
+            event = {"type": "transcript.text.delta", "delta": word, "logprobs": [{"token": word}]}
+            await talk.event(f"data: {json.dumps(event)}\n\n".encode())
+        done = {"type": "transcript.text.done", "text": "".join(words), "logprobs": []}
+        await talk.event(f"data: {json.dumps(done)}\n\n".encode())
+        await talk.end_stream()
+
+    return behave
+
+
+STREAMED = form("file", "Hello").replace(
+    b"--x--",
+    b'--x\r\ncontent-disposition: form-data; name="stream"\r\n\r\ntrue\r\n--x--',
+)

@@ -89,7 +89,7 @@ class Books:
     records: list[Record] = field(default_factory=list)
     broken: bool = False
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record, *, settled: bool = True) -> None:
         self.extend([record])
 
     def extend(self, records: Sequence[Record]) -> None:

@@ -21,7 +21,6 @@ LONGER = {
     "dialects/anthropic/glance.py::glance": 41,
     "dialects/gemini/wire.py::prepare": 43,
     "dialects/openai/messages.py::read_messages": 41,
-    "gateway/passthrough.py::__call__": 46,
     "gateway/situation.py::_prepared": 47,
     "gateway/trying.py::_in_turn": 46,
 }

@@ -55,7 +55,9 @@ class Constraints(BaseModel):
 
     max_cost: float | None = Field(default=None, description="USD for this call.")
     max_latency_ms: float | None = None
-    data_residency: list[str] = Field(default=[], description="Such as eu or us.")
+    data_residency: list[str] | None = Field(
+        default=None, description="Such as eu or us. Nobody serves a call that allows no place."
+    )
     gdpr_required: bool = False
     soc2_required: bool = False
     hipaa_required: bool = False

@@ -98,7 +98,8 @@ class CallStoryView(CallView):
         "it, and how many each."
     )
     watched: dict[str, int] = Field(
-        description="Rules of policies in report mode, and how many each would have kept out."
+        description="Rules of policies in report mode: as `policy.rule`, how many each would have "
+        "kept out; as `policy.rule:type:action`, how often it would have done that to content."
     )
 
 

@@ -23,6 +23,7 @@ from federation.control.remedies_doing import UNDONE, Deeds
 from federation.control.remedies_known import (
     ACTIONS,
     DECIDING,
+    DISABLE_KEY,
     PASSED_ON,
     SECOND,
     UNDOING,
@@ -154,7 +155,8 @@ class RemedyDesk:
             raise
 
     async def look(self, rules: Remedying) -> int:
-        """Do what rules say about violations that escalated; how much was done.
+        """Do what rules say about violations that escalated; how much was done. No key ends for
+        what a policy in report mode says.
 
         What fails is tried again with the next look. A violation is dealt with once, whatever
         became of that.
@@ -171,7 +173,8 @@ class RemedyDesk:
             if await self._errands.run(self._store.remedied, FEDERATION, since_ms) >= rules.per_day:
                 break
             for action in rules.actions:
-                done += await self._try(violation, action)
+                if not (violation.reported and action == DISABLE_KEY):
+                    done += await self._try(violation, action)
         return done
 
     async def _dealt_with(self, violation: Violation) -> bool:
@@ -191,7 +194,7 @@ class RemedyDesk:
         """Keep a remedy that nobody has to approve here as one that is being done, and do it.
         What cannot be passed on is not kept."""
         await self._check_fits(violation, made)
-        before = await self._deeds.before(made.action, made.subject)
+        before = await self._deeds.before(_who(asker), made.action, made.subject)
         taken = replace(
             made,
             state=DECIDING,
@@ -220,7 +223,7 @@ class RemedyDesk:
         self, asker: VirtualKey | None, violation: Violation, taken: Remedy
     ) -> Remedy:
         try:
-            await self._deeds.do(asker, taken.action, taken.subject)
+            await self._deeds.do(asker, taken.action, taken.subject, taken.before)
             return await self._changed(asker, violation, taken, "done")
         except BaseException:
             # It may be done, and only its record failed: what was before is kept.
@@ -234,7 +237,8 @@ class RemedyDesk:
         try:
             if found.before and taken.action in UNDONE:
                 # Somebody was at it once, and may have done it before they failed.
-                with suppress(NotFound):  # what is gone has nothing to be put back
+                # What is gone, or was changed by somebody else since, is not put back.
+                with suppress(NotFound, InvalidRequest):
                     await self._deeds.undo(asker, taken.action, taken.subject, found.before)
             return await self._changed(asker, violation, taken, "rejected")
         except BaseException:
@@ -249,8 +253,9 @@ class RemedyDesk:
 
     async def _take(self, asker: VirtualKey, found: Remedy, state: str) -> Remedy:
         """Have it for oneself, whoever else asks at any replica. Raises `InvalidRequest`."""
-        # What somebody who died may have changed already was kept before that.
-        before = found.before or await self._deeds.before(found.action, found.subject)
+        before = found.before
+        if state == DECIDING:
+            before = await self._deeds.before(asker.id, found.action, found.subject, before)
         taken = replace(
             found,
             state=state,

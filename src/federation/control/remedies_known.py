@@ -13,8 +13,9 @@ from federation.domain.access import VirtualKey
 from federation.domain.violations import Kind, Remedy, Violation
 from federation.errors import FederationError, Forbidden, InvalidRequest
 
+DISABLE_KEY: Final = "disable_key"
 ACTIONS: Final = (
-    "disable_key",
+    DISABLE_KEY,
     "revoke_key",
     "disable_provider",
     "enforce_policy",
@@ -26,7 +27,7 @@ PASSED_ON: Final = frozenset({"enforce_policy", "open_approval"})
 """These have a way of their own of being approved."""
 DECIDING, UNDOING = "deciding", "undoing"
 _NEEDS: Final = {
-    "disable_key": Permission.CHANGE_KEYS,
+    DISABLE_KEY: Permission.CHANGE_KEYS,
     "revoke_key": Permission.CHANGE_KEYS,
     "disable_provider": Permission.CHANGE_PROVIDERS,
     "enforce_policy": Permission.CHANGE_POLICIES,
@@ -43,7 +44,7 @@ def check_may(asker: VirtualKey | None, action: str) -> None:
 def subject_of(violation: Violation, action: str) -> str:
     """What an action is about, where nobody says. Raises `InvalidRequest`."""
     subject = {
-        "disable_key": violation.key,
+        DISABLE_KEY: violation.key,
         "revoke_key": violation.key,
         "enforce_policy": violation.policy if violation.kind is Kind.REPORTED else "",
         "open_approval": violation.rule,

@@ -65,7 +65,7 @@ class ViolationDesk:
                     record.at_ms,
                     record.tenant,
                     record.key,
-                    record.refusals,
+                    {} if record.deployment else record.refusals,
                     record.watched,
                     record.findings,
                 )

@@ -17,11 +17,11 @@ class Kind(str, Enum):
     REFUSED = "refused"
     """A policy in force left nobody to a call."""
     REPORTED = "reported"
-    """A policy in report mode would have kept somebody out."""
+    """A policy in report mode would have kept somebody out, or changed or refused what was said."""
     BLOCKED = "blocked"
     """A content check stopped a call."""
     DETECTOR = "detector"
-    """A content check could not say anything."""
+    """A content check could not say anything; of a policy in report mode, where one is named."""
     LOST = "lost"
     """A call's worker died: how it ended is unknown."""
     GAP = "gap"
@@ -95,6 +95,11 @@ class Violation:
     changed_ms: int = 0
     changed_by: str = ""
     note: str = ""
+
+    @property
+    def reported(self) -> bool:
+        """Nobody but a policy in report mode says so."""
+        return self.kind is Kind.REPORTED or (self.kind is Kind.DETECTOR and bool(self.policy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ class Attempt:
 
     __slots__ = (
         "_begun",
-        "_call",
         "_closed",
         "_expected",
         "_first",
@@ -48,6 +47,7 @@ class Attempt:
         "_status",
         "_tokens",
         "_world",
+        "call",
         "deployment",
         "sent",
     )
@@ -61,7 +61,7 @@ class Attempt:
     ) -> None:
         """`expected` is what an operation other than chat counts as where nobody says."""
         self._world = world
-        self._call = call
+        self.call = call
         self._expected = expected
         self.deployment = deployment
         self._started = world.clock()
@@ -85,7 +85,7 @@ class Attempt:
         take, has named nobody in the call's account."""
         if not self._begun:
             self._begun = True
-            self._call.account.choose(self.deployment)
+            self.call.account.choose(self.deployment)
 
     def answered(self, status: int) -> None:
         """The response's head is here."""
@@ -99,13 +99,13 @@ class Attempt:
     def began(self) -> None:
         """The answer itself has begun: for streams this, and not the head, is the first byte."""
         self._first = self._world.clock()
-        waited_ms = (self._first - self._call.started) * 1000.0
-        self._call.account.first_byte_ms = to_microseconds(waited_ms)
+        waited_ms = (self._first - self.call.started) * 1000.0
+        self.call.account.first_byte_ms = to_microseconds(waited_ms)
 
     async def reserve(self, pots: Sequence[Pot], amount_nano: int, wait_s: float) -> None:
         """Have the money for it; it is charged or freed when the attempt is closed. Raises as
         `ports.Budgets.reserve` does."""
-        self._hold = await self._world.money.reserve(self._call, pots, amount_nano, wait_s)
+        self._hold = await self._world.money.reserve(self.call, pots, amount_nano, wait_s)
         self._reserved = amount_nano
 
     def withdraw(self) -> None:
@@ -114,7 +114,7 @@ class Attempt:
             return
         self._leave()
         if self._hold:
-            self._world.money.settle(self._call.account, self._hold, 0)
+            self._world.money.settle(self.call.account, self._hold, 0)
 
     def _leave(self) -> None:
         """Give back the place that it took."""
@@ -136,7 +136,7 @@ class Attempt:
         if self._hold:
             # What nobody can price costs what it could have cost at most, never nothing.
             paid = self._reserved if charged is None else charged
-            world.money.settle(self._call.account, self._hold, paid)
+            world.money.settle(self.call.account, self._hold, paid)
         first_ms = (self._first - self._started) * 1000.0 if self._first else 0.0
         total_ms = (now - self._started) * 1000.0
         word = _word(error)
@@ -154,7 +154,7 @@ class Attempt:
             ),
             now,
         )
-        self._call.account.attempts.append(
+        self.call.account.attempts.append(
             AttemptRecord(
                 deployment.id,
                 int((wall - (now - self._started)) * 1000),
@@ -189,7 +189,7 @@ class Attempt:
             if tap.malformed:
                 labels = (self.deployment.provider.id,)
                 self._world.meter.add(metrics.MALFORMED, labels, tap.malformed)
-            self._call.account.hear(answer)
+            self.call.account.hear(answer)
             usage = answer.usage
             if usage is None:
                 usage = self.estimate(tap.events)
@@ -220,7 +220,7 @@ class Attempt:
         and as many output tokens as there were events, or fours of bytes."""
         if self._expected is not None:
             return self._expected
-        decision = self._call.account.decision
+        decision = self.call.account.decision
         expected = decision.features.input_tokens if decision is not None else 0
         return Usage(input=expected, output=output, estimated=True)
 

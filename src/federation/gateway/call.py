@@ -21,6 +21,7 @@ from federation.domain.catalogue import Deployment
 from federation.gateway.governed import Governed
 from federation.gateway.reading import Reading
 from federation.gateway.safeguards import Guarding
+from federation.gateway.watching import Watching
 from federation.governance.obligations import Obligations
 from federation.governance.rulebook import Rulebook
 from federation.schema.glance import Answer, Glance
@@ -69,6 +70,8 @@ class Account(msgspec.Struct, eq=False):
     simulated: bool = False
     closed: bool = False
     guarding: Guarding | None = None
+    watching: Watching | None = None
+    """What looks at its content for policies in report mode; None where nothing does."""
     mended: bool = False
     """The answer broke, and other deployments went on with it."""
     holds: int = 0
@@ -87,12 +90,17 @@ class Account(msgspec.Struct, eq=False):
     refusals: dict[str, int] = {}
     """Rules that kept deployments from a call that was refused or failed."""
     watched: dict[str, int] = {}
-    """Rules in report mode that would have kept out some of who might serve it."""
+    """What rules in report mode would have done; see `schema.records.CallEnded`."""
 
     @property
     def duties(self) -> Obligations | None:
         """What policies demand; None where there are none."""
         return None if self.governed is None else self.governed.ruling.obligations
+
+    @property
+    def looks(self) -> tuple[tuple[str, Obligations], ...]:
+        """What policies in report mode would ask of its content; see `Ruling`."""
+        return () if self.governed is None else self.governed.ruling.looks
 
     def choose(self, deployment: Deployment) -> None:
         """The deployment that is asked now, and so far the one that answers."""

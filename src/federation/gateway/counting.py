@@ -17,6 +17,7 @@ from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import headers
+from federation.gateway.stages.record import on_record
 from federation.gateway.trying import leased
 from federation.gateway.world import Line, World
 from federation.resilience.recovery import blame
@@ -81,6 +82,7 @@ class Counting:
                 request = _written(call, line, counter)
             if line.signing is not None:
                 request = await world.tokens.sign(line.signing, request)
+            on_record(world.journal, call)
             exchange = await world.transport.send(request, phases)
             status = exchange.status
             try:

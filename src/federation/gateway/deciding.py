@@ -136,7 +136,8 @@ def nobody_else(call: AnyCall, error: FederationError, verdict: Verdict) -> None
     removed = verdict.decision.removed
     if any(rule.startswith(POLICY) for rule in removed):
         words = _why(call, removed, verdict.target.ready)
-        error.message = f"{error.message} Others may not be asked: {words}."
+        stop = "" if error.message.endswith((".", "!", "?")) else "."
+        error.message = f"{error.message}{stop} Others may not be asked: {words}."
 
 
 def _why(call: AnyCall, removed: Mapping[str, int], among: int) -> str:

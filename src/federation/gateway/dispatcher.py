@@ -148,6 +148,8 @@ class Dispatcher:
             answer = upstream.read_answer(body)
         account.hear(answer)
         attempt.close(answer.usage or attempt.estimate(_tokens(response or upstream.decode(body))))
+        if account.watching is not None:
+            await account.watching.answer(upstream, body, response)
         if response is not None:
             changed = asking.translated
             if call.guarding is not None:
@@ -190,6 +192,8 @@ class Dispatcher:
             tap = upstream.tap(withhold_usage=not glance.usage_asked, choices=glance.choices)
             kind = exchange.headers.get(b"content-type", _EVENTS)
             in_band = call.face.stream_error
+        if call.account.watching is not None:
+            tap = call.account.watching.along(tap, upstream)
         kept = Kept()
         opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept)
         if tap.error is not None:

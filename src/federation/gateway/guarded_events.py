@@ -29,7 +29,7 @@ class GuardedEvents:
     stream.
     """
 
-    __slots__ = ("_cutter", "_filters", "_guarding", "_last", "_refused", "_tap", "error", "events")
+    __slots__ = ("_cutter", "_filters", "_guarding", "_last", "_tap", "error", "events", "refusal")
 
     def __init__(self, tap: StreamTap, guarding: Guarding) -> None:
         self._tap = tap
@@ -37,7 +37,8 @@ class GuardedEvents:
         self._cutter = EventCutter()
         self._filters: dict[str, TextFilter] = {}
         self._last: dict[str, dict[str, Any]] = {}
-        self._refused = False
+        self.refusal: CallerError | Unavailable | None = None
+        """Why nothing more is told."""
         self.error: UpstreamError | None = None
         self.events = 0
 
@@ -54,16 +55,16 @@ class GuardedEvents:
     @property
     def done(self) -> bool:
         """See `StreamTap`."""
-        return self._tap.done and not self._refused
+        return self._tap.done and self.refusal is None
 
     @property
     def complete(self) -> bool:
         """See `StreamTap`."""
-        return self._tap.complete and not self._refused
+        return self._tap.complete and self.refusal is None
 
     def feed(self, data: bytes) -> bytes:
         """The events as they may be told; nothing more once something was refused."""
-        if self._refused:
+        if self.refusal is not None:
             return b""
         events = self._cutter.feed(self._tap.feed(data))
         self.events, self.error = self._tap.events, self._tap.error
@@ -71,7 +72,7 @@ class GuardedEvents:
 
     def close(self) -> bytes:
         """See `StreamTap`."""
-        if self._refused:
+        if self.refusal is not None:
             return b""
         events = self._cutter.feed(self._tap.close())
         self.events, self.error = self._tap.events, self._tap.error
@@ -87,7 +88,7 @@ class GuardedEvents:
             said = b"".join(map(self._checked, events))
             return said + self._waiting() if last else said
         except (CallerError, Unavailable) as refusal:
-            self._refused = True
+            self.refusal = refusal
             self.error = UpstreamRejected(refusal.message, code=refusal.code, status=refusal.status)
             return b""
 

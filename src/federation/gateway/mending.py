@@ -50,6 +50,7 @@ from federation.routing.request import Verdict
 from federation.schema.chat import ASSISTANT, USER, ChatRequest, Message, Reasoning
 from federation.schema.chunks import Begun, Chunk
 from federation.schema.parts import Text
+from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage, plus
 from federation.telemetry import metrics
 
@@ -256,7 +257,9 @@ class Mending:
         told = list(self._told or ())
         renderer = self._renderer(tuple(told))
         untold = self._untold.copy()
-        tap = self._tap(line, renderer, told=told, untold=untold, seam=seam)
+        tap: StreamTap = self._tap(line, renderer, told=told, untold=untold, seam=seam)
+        if self._call.account.watching is not None:
+            tap = self._call.account.watching.along(tap, line.upstream)
         others = any(each not in self._broken for each in self._verdict.order if each != index)
         await self._room(index, others=others)
         attempt = Attempt(world, self._call, self._deployment(index))
@@ -318,7 +321,7 @@ def _says_why(failure: UpstreamError, way: _Way) -> bool:
     return isinstance(failure, UpstreamDiverged) or way is _PREFILL
 
 
-async def _joined(exchange: Exchange, tap: TranslatingTap, seam: Seam, within_s: float) -> bytes:
+async def _joined(exchange: Exchange, tap: StreamTap, seam: Seam, within_s: float) -> bytes:
     """What the client gets first of the new answer."""
     opening = bytearray()
     try:

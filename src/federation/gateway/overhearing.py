@@ -10,13 +10,17 @@ from federation.schema.tap import StreamTap
 
 
 class Overheard:
-    """Implements `schema.tap.StreamTap` around another one."""
+    """Implements `schema.tap.StreamTap` around another one. `listen` is told what the client
+    gets, or, `raw`, what the provider said that it is made of; it must not raise."""
 
-    __slots__ = ("_listen", "_tap")
+    __slots__ = ("_listen", "_raw", "_tap")
 
-    def __init__(self, tap: StreamTap, listen: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, tap: StreamTap, listen: Callable[[bytes], None], *, raw: bool = False
+    ) -> None:
         self._tap = tap
         self._listen = listen
+        self._raw = raw
 
     @property
     def events(self) -> int:
@@ -51,13 +55,14 @@ class Overheard:
     def feed(self, data: bytes) -> bytes:
         """See `StreamTap`."""
         out = self._tap.feed(data)
-        self._listen(out)
+        self._listen(data if self._raw else out)
         return out
 
     def close(self) -> bytes:
         """See `StreamTap`."""
         out = self._tap.close()
-        self._listen(out)
+        if not self._raw:
+            self._listen(out)
         return out
 
     def answer(self) -> Answer:

@@ -37,7 +37,7 @@ from federation.errors import (
 )
 from federation.gateway.admission import Stay
 from federation.gateway.attempt import CANCELED
-from federation.gateway.call import OperationCall, compose
+from federation.gateway.call import Handler, OperationCall, compose
 from federation.gateway.deciding import PASSAGE, governed
 from federation.gateway.deciding import refused as refused_by_rules
 from federation.gateway.funding import patience_s
@@ -51,16 +51,17 @@ from federation.gateway.guarded_bodies import (
 from federation.gateway.operations.endpoint import BIG, call_of
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
-from federation.gateway.safeguards import Guarding, demands, off_loop
+from federation.gateway.safeguards import Guarding, off_loop
 from federation.gateway.sending import refused
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
-from federation.gateway.stages.record import Recorder
+from federation.gateway.stages.record import Recorder, on_record
+from federation.gateway.stages.watch import watched
 from federation.gateway.stream import AnswerStream
 from federation.gateway.trying import leased, stay_at
 from federation.gateway.world import PassageLine, Situation, World
-from federation.governance.obligations import Obligations
+from federation.governance.obligations import Obligations, demands
 from federation.ports import Exchange
 from federation.resilience.recovery import blame
 from federation.routing.fleet import Fleet
@@ -69,10 +70,17 @@ from federation.routing.operations import admit_passage
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.operations import OperationGlance
 from federation.schema.records import AttemptRecord
+from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 
 _ERROR_BODY: Final = 256 * 1024
 _JSON: Final = b"application/json"
+
+
+def _read(call: OperationCall, passage: Passage, guarding: Guarding) -> None:
+    """Look at a passage as it would be checked, and hand nothing on."""
+    kind = call.request.headers.get(b"content-type", b"")
+    checked_passage(guarding, kind, passage.query, passage.body)
 
 
 def _never(request: ClientRequest) -> OperationGlance:
@@ -159,19 +167,30 @@ class _Run:
 
     async def __call__(self, call: OperationCall) -> ClientReply:
         """Judge, send once, hand back."""
-        world, passage = self._world, self._passage
+        self._judge(call, governed(self._situation, call), self._situation.fleet)
+        if call.account.looks:
+            look = partial(_read, call, self._passage)
+            return await watched(self._guard.compiled, call, look, self._held, self._sent)
+        return await self._held(call, self._sent)
+
+    async def _held(self, call: OperationCall, following: Handler[OperationCall]) -> ClientReply:
+        """Hand the passage on as its content may go out. Raises as `_checked` does."""
         ruled = governed(self._situation, call)
-        self._judge(call, ruled, self._situation.fleet)
         if ruled is not None and demands(ruled.ruling.obligations):
             duties = ruled.ruling.obligations
             passage = await self._checked(call, duties)
             if self._guarding is not None:
-                call = classified(world, call, self._guarding)
+                call = classified(self._world, call, self._guarding)
                 ruled = governed(self._situation, call)
                 self._judge(call, ruled, self._situation.fleet)
                 if ruled is not None and ruled.ruling.obligations != duties:
                     passage = await self._checked(call, ruled.ruling.obligations)
             self._passage = passage
+        return await following(call)
+
+    async def _sent(self, call: OperationCall) -> ClientReply:
+        """Send it once and hand back what comes."""
+        world, passage = self._world, self._passage
         if len(passage.body) > BIG:
             owned = await asyncio.to_thread(with_own_ids, passage, call.key.tenant, world.seal_key)
         else:
@@ -269,6 +288,7 @@ class _Run:
             request = await world.tokens.sign(line.signing, request)
         index = indexes_of(line.deployments)[0]
         phases = plain_patience(world, self._situation, call, None, index)
+        on_record(world.journal, call)
         exchange = await world.transport.send(request, phases)
         if exchange.status < 400:
             return exchange
@@ -287,7 +307,7 @@ class _Run:
         given = [(b"x-federation-provider", passage.provider.encode())]
         pairs: Pairs = headers(call, given, b"")[1:]
         pairs += [pair for pair in returned if pair[0] != b"x-request-id"]
-        guarding = self._guarding
+        guarding, watching = self._guarding, call.account.watching
         kind = media_type(exchange.headers)
         whole = passage.rule.creates or kind == _JSON
         first = b"" if whole else await exchange.read()
@@ -295,6 +315,8 @@ class _Run:
         if whole or (checks and first and may_be_text(kind, first)):
             body = await self._rest(exchange, first)
             body = await self._owned(call, exchange, body)
+            if watching is not None:
+                await watching.answer_body(PASSAGE, kind, body)
             if guarding is not None:
                 told = body
                 body = await off_loop(
@@ -307,7 +329,9 @@ class _Run:
         if not first:
             self._note(call, exchange.status, "", passage.price_nano)
             return ClientReply(exchange.status, pairs, b"")
-        tap = ByteTap(Usage())
+        tap: StreamTap = ByteTap(Usage())
+        if watching is not None:
+            tap = watching.along_text(tap, kind)
         ending = partial(self._end, call, exchange.status)
         stream = AnswerStream(exchange, tap, tap.feed(first), ending, None)
         return ClientReply(exchange.status, pairs, stream)

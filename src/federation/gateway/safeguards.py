@@ -17,7 +17,7 @@ from msgspec import structs
 
 from federation.errors import Forbidden, Unavailable
 from federation.gateway.recognizing import Absent
-from federation.governance.obligations import Obligations
+from federation.governance.obligations import CANARY, Obligations
 from federation.guardrails.chat import (
     restore_response,
     screen_request,
@@ -54,14 +54,14 @@ from federation.schema.chunks import Chunk, Delta, PartBegun
 from federation.schema.parts import AUDIO, FILE, Media, Part, Text, ToolCall
 from federation.schema.words import Words
 
-_INJECTION, _TOOLS, _CANARY = "injection", "tools", "canary"
+_INJECTION, _TOOLS = "injection", "tools"
 _PII, _SECRETS = "pii", "secrets"
 BIG = 16 * 1024
 """Bytes of a body that take some milliseconds to check."""
 Made = TypeVar("Made")
 UNREAD = "unread"
 """The type under which content is counted that no check can read."""
-_NO_DATA = frozenset((UNREAD, FAILURE, _INJECTION, _TOOLS, _CANARY))
+_NO_DATA = frozenset((UNREAD, FAILURE, _INJECTION, _TOOLS, CANARY))
 _WORDY = (AUDIO, FILE)
 """Kinds of media that are words for the most part."""
 _FULL_SCORE = 2.0
@@ -93,11 +93,6 @@ class Safeguard:
     """What cannot be checked is refused."""
 
 
-def demands(duties: Obligations) -> bool:
-    """Whether anything is asked of content."""
-    return bool(duties.pii is not None or duties.pii_types or duties.guards)
-
-
 def safeguard_of(
     duties: Obligations,
     key: bytes,
@@ -110,7 +105,7 @@ def safeguard_of(
         {kind: Action(action.value) for kind, action in duties.pii_types},
         {
             kind: Action(action.value)
-            for kind in PERSONAL
+            for kind in BUILT_IN
             if (action := duties.pii_action(kind)) is not None
         },
     ]
@@ -175,7 +170,7 @@ class Guarding:
         """`key` stays with the installation: tokens of one call say nothing about another's."""
         secret = hmac.digest(key, call_id.encode(), "sha256")
         return cls(
-            safeguard, secret, canary(secret, call_id) if _CANARY in safeguard.actions else ""
+            safeguard, secret, canary(secret, call_id) if CANARY in safeguard.actions else ""
         )
 
     def halt(self) -> None:
@@ -332,7 +327,7 @@ class Guarding:
         if self.marker:
             for part in parts:
                 if isinstance(part, Text) and leaks(part.text, self.marker):
-                    self._found(_CANARY, "answer")
+                    self._found(CANARY, "answer")
 
     def _found(self, kind: str, surface: str) -> None:
         action = self.safeguard.actions[kind]

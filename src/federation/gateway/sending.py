@@ -6,6 +6,7 @@ from federation.credentials.plans import ByToken, PerRequest
 from federation.dialects.refusals import classified
 from federation.errors import UpstreamDenied, UpstreamError, UpstreamFailed
 from federation.gateway.attempt import Attempt
+from federation.gateway.stages.record import on_record
 from federation.gateway.world import Line, OperationLine, World
 from federation.ports import Exchange
 from federation.schema.http import Timeouts, WireRequest
@@ -20,8 +21,10 @@ async def send(
     timeouts: Timeouts,
     attempt: Attempt,
 ) -> Exchange:
-    """The exchange of a successful response. Raises `UpstreamError` for any other."""
+    """The exchange of a successful response. Raises `UpstreamError` for any other, and as
+    `on_record` does."""
     attempt.begin()
+    on_record(world.journal, attempt.call)
     exchange = await world.transport.send(request, timeouts, attempt.asked)
     attempt.answered(exchange.status)
     if exchange.status < 300:

@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from federation.errors import Recovery, UpstreamCut, UpstreamError, UpstreamTimeout
+from federation.errors import (
+    EvidenceUnwritable,
+    FederationError,
+    Recovery,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from federation.gateway.forwarding import forwarder
 from federation.gateway.kept import Kept
 from federation.gateway.overhearing import Overheard
@@ -37,7 +44,7 @@ class Continued:
     """What the client gets first."""
     ending: Ending
     """Closes the attempt."""
-    render_error: Callable[[UpstreamError], bytes]
+    render_error: Callable[[FederationError], bytes]
 
 
 Mend = Callable[[Kept, UpstreamError], Awaitable[Continued | None]]
@@ -74,6 +81,7 @@ class AnswerStream:
         "_tap",
         "_tells",
         "_turn",
+        "_unrecorded",
         "_write",
         "on_end",
     )
@@ -84,7 +92,7 @@ class AnswerStream:
         tap: StreamTap,
         opening: bytes,
         ending: Ending,
-        render_error: Callable[[UpstreamError], bytes] | None,
+        render_error: Callable[[FederationError], bytes] | None,
         *,
         tells: tuple[bytes, ...] | None = (),
         kept: Kept | None = None,
@@ -106,7 +114,8 @@ class AnswerStream:
         """Since when nothing has come that says anything, and after how many events."""
         self.on_end: list[Ending] = []
         self._ended = False
-        self._failed: UpstreamError | None = None
+        self._failed: FederationError | None = None
+        self._unrecorded: EvidenceUnwritable | None = None
         self._fault: UpstreamError | None = None
         """What broke the answer; `read` deals with it."""
         self._dying = b""
@@ -134,11 +143,23 @@ class AnswerStream:
 
     async def read(self) -> bytes:
         """Whole events, unchanged; after a break what another deployment adds, or the in-band
-        error, and then the error itself."""
+        error, and then the error itself. That is also what follows an end that could not be
+        recorded, in its place."""
         if self._failed is not None:
             if self._error_ends:
                 return b""
             raise self._failed
+        try:
+            if self._unrecorded is not None:
+                raise self._unrecorded
+            return await self._next()
+        except EvidenceUnwritable as error:
+            self._failed = error
+            if self._render_error is None:
+                raise
+            return self._render_error(error)
+
+    async def _next(self) -> bytes:
         if self._opening:
             data, self._opening = self._opening, b""
             self._look()
@@ -225,6 +246,9 @@ class AnswerStream:
         except UpstreamError as error:
             self._fault = error
             goes_on = False
+        except EvidenceUnwritable as error:
+            self._unrecorded = error
+            goes_on = False
         except Exception as fault:
             self._exchange.watch(None)
             if turn.done():
@@ -308,7 +332,7 @@ class AnswerStream:
             found = await self._mend(self._kept, error)
             if found is not None:
                 self._go_on(found)
-                return await self.read()
+                return await self._next()
         self._failed = error
         self._end("cut", error)
         if self._dying and not any(text in self._dying for text in self._tells or ()):

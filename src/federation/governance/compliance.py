@@ -31,7 +31,7 @@ from federation.domain.policies import (
 )
 from federation.domain.regions import all_meet
 from federation.governance.strictness import at_least
-from federation.governance.violations import Score
+from federation.governance.violations import Score, place_of
 
 SAMPLES: Final = 3
 _DAY_MS: Final = 86_400_000
@@ -106,8 +106,8 @@ class Tally:
 
 
 def _plain(rule: str) -> str:
-    """`policy.rule` without the policy's version."""
-    policy, _, word = rule.rpartition(".")
+    """`policy.rule` without the policy's version, and without what was found."""
+    policy, _, word = place_of(rule).rpartition(".")
     return f"{policy.partition('@')[0]}.{word}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
+from typing import Final
 
 import msgspec
 
@@ -34,6 +35,8 @@ from federation.domain.policies import (
 )
 from federation.domain.regions import all_meet
 
+CANARY: Final = "canary"
+"""The guard that puts a mark into a call, and looks for it in the answer."""
 _RANK = {action: rank for rank, action in enumerate(STRICTEST_FIRST)}
 
 
@@ -80,6 +83,24 @@ class Obligations(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 NOTHING = Obligations()
+
+
+def demands(duties: Obligations) -> bool:
+    """Whether anything is asked of content."""
+    return bool(duties.pii is not None or duties.pii_types or duties.guards)
+
+
+def reportable(duties: Obligations) -> Obligations:
+    """What is asked of content and can be looked for without a byte of it changed; nothing else.
+    A canary is left out: one that nobody put into a call cannot come back."""
+    return Obligations(
+        pii=duties.pii,
+        pii_types=duties.pii_types,
+        pii_block_on_failure=duties.pii_block_on_failure,
+        pii_patterns=duties.pii_patterns,
+        most_characters=duties.most_characters,
+        guards=tuple(guard for guard in duties.guards if guard.name != CANARY),
+    )
 
 
 def obligations_of(rule: AnyRule) -> Obligations:

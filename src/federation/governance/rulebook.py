@@ -22,7 +22,13 @@ from federation.governance.census import Census
 from federation.governance.clauses import Clause, clauses_of
 from federation.governance.conditions import Condition
 from federation.governance.facts import CallFacts
-from federation.governance.obligations import NOTHING, Obligations, merged
+from federation.governance.obligations import (
+    NOTHING,
+    Obligations,
+    demands,
+    merged,
+    reportable,
+)
 
 ASKED = "privacy"
 """The rule that a call's own level of privacy counts under."""
@@ -47,6 +53,8 @@ class Ruling:
     """What policies in report mode would ask for."""
     policies: tuple[str, ...] = ()
     """Labels of the policies that bind the caller, report mode included."""
+    looks: tuple[tuple[str, Obligations], ...] = ()
+    """(`<policy>.<rule>`, what it would ask of content), of policies in report mode."""
 
 
 class _Parts:
@@ -134,7 +142,7 @@ class Scope:
         for passes in kinds.values():
             mask &= passes
         rules = ((f"policy:{kind}", passes) for kind, passes in kinds.items())
-        watched, would = self._watch(facts)
+        watched, would, looks = self._watch(facts)
         return Ruling(
             mask,
             tuple(rule for rule in rules if rule[1] != everything),
@@ -142,18 +150,27 @@ class Scope:
             watched,
             would,
             self._labels,
+            looks,
         )
 
-    def _watch(self, facts: CallFacts) -> tuple[tuple[tuple[str, int], ...], Obligations]:
+    def _watch(
+        self, facts: CallFacts
+    ) -> tuple[tuple[tuple[str, int], ...], Obligations, tuple[tuple[str, Obligations], ...]]:
+        """Whom rules in report mode would keep out, what they would ask for, and each one's own
+        demands on content: what one asks makes no other one stricter."""
         everything = self._census.everything
         seen: dict[str, int] = {}
+        asked: dict[str, Obligations] = {}
         duties: list[Obligations] = []
         for clause in self._reported.clauses:
             if clause.applies(facts):
                 duties.append(clause.obligations)
                 label = f"{clause.policy.name}.{clause.kind}"
                 seen[label] = seen.get(label, 0) | everything & ~clause.passes(facts)
-        return tuple(pair for pair in seen.items() if pair[1]), merged(duties)
+                own = reportable(clause.obligations)
+                if demands(own):
+                    asked[label] = merged((asked.get(label, NOTHING), own))
+        return tuple(pair for pair in seen.items() if pair[1]), merged(duties), tuple(asked.items())
 
 
 class Rulebook:

@@ -46,6 +46,9 @@ _BY_KIND: Final = {
     Kind.CERTIFICATION: Severity.MEDIUM,
 }
 _FAILURE: Final = "detector_failure"
+_ON_FAILURE: Final = "on_failure"
+_COUNTED: Final = "log"
+"""The action that leaves what was found as it is."""
 _OWN: Final = "call"
 """In a record's refusals, the place of the policy where the call's own wish kept somebody out."""
 
@@ -80,18 +83,39 @@ def sightings(
     watched: Mapping[str, int],
     findings: Mapping[str, int],
 ) -> Iterator[Sighting]:
-    """What the record of one call shows, each kind once."""
-    for kind, rules in ((Kind.REFUSED, refusals), (Kind.REPORTED, watched)):
-        for policy, rule in dict.fromkeys(_split(name) for name in rules):
-            if policy != _OWN:
-                yield Sighting(kind, at_ms, policy, rule, tenant, key, call)
+    """What the record of one call shows, each kind once. `refusals` are those of a call that was
+    refused: where a provider was asked and failed, nobody tried anything."""
+    rules = [(Kind.REFUSED, *_split(name)) for name in refusals]
+    rules += filter(None, map(_reported, watched))
+    for kind, policy, rule in dict.fromkeys(rules):
+        # Without a policy it is a fact of the deployments: a credential that lacks, a host that is
+        # switched off.
+        if policy not in ("", _OWN):
+            yield Sighting(kind, at_ms, policy, rule, tenant, key, call)
     kinds = dict.fromkeys(
-        (Kind.DETECTOR, "on_failure") if name == _FAILURE else (Kind.BLOCKED, name)
+        (Kind.DETECTOR, _ON_FAILURE) if name == _FAILURE else (Kind.BLOCKED, name)
         for name, _, action in (each.rpartition(":") for each in findings)
         if name == _FAILURE or action == "block"
     )
     for found, rule in kinds:
         yield Sighting(found, at_ms, "", rule, tenant, key, call)
+
+
+def place_of(name: str) -> str:
+    """`<policy>.<rule>` of what was watched, which may say behind it what was found."""
+    return name.partition(":")[0]
+
+
+def _reported(name: str) -> tuple[Kind, str, str] | None:
+    """What a rule in report mode shows; None where it would only have counted it."""
+    policy, rule = _split(place_of(name))
+    found = name.partition(":")[2]
+    if not found:
+        return Kind.REPORTED, policy, rule
+    sort, _, action = found.rpartition(":")
+    if sort == _FAILURE:
+        return Kind.DETECTOR, policy, _ON_FAILURE
+    return None if action == _COUNTED else (Kind.REPORTED, policy, rule)
 
 
 def _split(name: str) -> tuple[str, str]:

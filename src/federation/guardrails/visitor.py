@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from msgspec import Raw, structs
 from federation.guardrails.json_texts import is_json
 from federation.schema.chat import ChatRequest, Choice, Message, OutputFormat, Sampling, Tool
 from federation.schema.parts import (
-    FILE,
     FUNCTION,
     Citation,
     Fields,
@@ -38,7 +38,9 @@ from federation.schema.parts import (
 
 _BINARY: Final = ("%PDF", "PK\x03\x04", "{\\rtf")
 """Documents that hold their words packed, or taken apart."""
-_READABLE: Final = ("text/", "application/json", "application/xml", "application/x-ndjson")
+_FIRST: Final = 1024
+"""Characters of base64 by which nearly every file that is no text shows it."""
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _SEALED: Final = re.compile(r"(?!.*(?:\d[-_]?){9})[\w+/-]{64,}={0,2}", re.ASCII)
 """What is too long a run of base64 to be anything that somebody wrote, rows of digits apart: a
 file, or what only its maker reads. One in a hundred looks as if it had an account number in it."""
@@ -306,13 +308,30 @@ def is_sealed(text: str) -> bool:
 
 
 def _text_of(media: Media) -> str | None:
-    """The text of a file in base64, whatever its type says it is; None where it is none."""
+    """The text of a file, a picture or a sound in base64, whatever its type says that it is; None
+    where it is none."""
     if not media.data:
         return None
-    if media.kind != FILE and not media.media_type.startswith(_READABLE):
-        return None
     try:
-        text = base64.b64decode(media.data, validate=True).decode("utf-8")
+        if not _may_be_text(_unpacked(media.data[:_FIRST])):
+            return None
+        text = _unpacked(media.data).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):
         return None
     return None if text.startswith(_BINARY) or "\0" in text else text
+
+
+def _unpacked(data: str) -> bytes:
+    """The bytes of base64 in either alphabet, wrapped or not, padded or not, whole or cut."""
+    packed = "".join(data.split()).translate(_URL_SAFE).rstrip("=")
+    packed = packed[: len(packed) - (len(packed) % 4 == 1)]
+    return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+
+
+def _may_be_text(first: bytes) -> bool:
+    """Whether a file that begins like this may be text: a character may go on behind it."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in first

@@ -56,7 +56,7 @@ _EXPLAIN = {
     "tier_providers": "is not among the providers that this tenant's tier leaves it",
     "context": "holds too few tokens for this prompt",
     "max_output": "cannot write as many tokens as max_tokens asks for",
-    "residency": "is not known to keep data within data_residency",
+    "residency": "is not known to keep data where data_residency says",
     "max_cost": "is predicted to cost more than max_cost, or its price is unknown",
     "policy:max_cost": "is predicted to cost more than policies allow, or its price is unknown",
     "max_latency": "is predicted to take longer than max_latency_ms",
@@ -158,7 +158,7 @@ def _roomy(fleet: Fleet, target: Resolved, glance: Glance) -> tuple[int, int | N
 def governing_rules(fleet: Fleet, constraints: Constraints) -> Rules:
     """What a call demands of the place and the evidence of whoever serves it."""
     rules: list[tuple[str, int]] = []
-    if constraints.data_residency:
+    if constraints.data_residency is not None:
         rules.append(("residency", fleet.resident_in(constraints.data_residency)))
     if constraints.gdpr_required:
         rules.append(("certification:gdpr", fleet.certifications.get("gdpr", 0)))
@@ -223,14 +223,19 @@ def refusal(fleet: Fleet, target: Resolved, rules: Rules) -> NotEligible:
     )
 
 
-def _part(rule: str, members: list[str]) -> str:
+def meaning(rule: str) -> str:
+    """What a rule says of those whom it removes."""
     kind, _, fact = rule.partition(":")
-    reason = _EXPLAIN.get(rule) or {
+    return _EXPLAIN.get(rule) or {
         "ability": f"cannot do {fact}",
         "modality": f"does not read {fact} input",
         "certification": f"has no evidenced {fact} certification",
         "policy": "is kept out by a policy",
     }.get(kind, rule)
+
+
+def _part(rule: str, members: list[str]) -> str:
+    reason = meaning(rule)
     shown = ", ".join(members[:_LISTED])
     more = f" and {len(members) - _LISTED} more" if len(members) > _LISTED else ""
     return f"{shown}{more} ({rule}: {reason})"

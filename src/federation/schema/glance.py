@@ -20,7 +20,8 @@ class Constraints(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     max_cost: float | None = None
     """USD for this call. Compared in nano-dollars."""
     max_latency_ms: float | None = None
-    data_residency: tuple[str, ...] = ()
+    data_residency: tuple[str, ...] | None = None
+    """Where the data may be processed; none of no places."""
     gdpr_required: bool = False
     soc2_required: bool = False
     hipaa_required: bool = False

@@ -166,7 +166,9 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     """Of a call that was refused or failed: the rules that kept deployments from it, and how
     many each. Rules of policies stand as `<policy>.<rule>`."""
     watched: dict[str, int] = {}
-    """Rules of policies in report mode, and how many of the eligible each would have removed."""
+    """What rules of policies in report mode would have done: as `<policy>.<rule>`, how many of the
+    eligible each would have removed; as `<policy>.<rule>:<type>:<action>`, how often one would
+    have done that to content. Never a value."""
 
     pots: dict[str, int] = {}
     """By pot of a budget that the call was charged to, what its worker had spent of that in all:

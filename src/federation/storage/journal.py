@@ -54,6 +54,8 @@ class JournalWriter:
         self.writer = writer
         self._directory = directory
         self._sync = _is_disk(durability)
+        self._unsettled = False
+        """A line was written since the last sync, with `disk` durability."""
         self._named = False
         """The segment's name is on the disk."""
         self._spent = False
@@ -78,8 +80,9 @@ class JournalWriter:
     def durability(self, durability: str) -> None:
         self._sync = _is_disk(durability)
 
-    def append(self, record: Record) -> None:
-        """Write one line; on return it is safe under the durability chosen.
+    def append(self, record: Record, *, settled: bool = True) -> None:
+        """Write one line; on return it is safe under the durability chosen, or, not `settled`,
+        written: what is written next, or `extend`, syncs it.
 
         `process`: one write(2), a few microseconds. `disk`: also an fdatasync, inline, which
         holds the caller's loop for as long as the disk takes. Raises `EvidenceUnwritable`;
@@ -88,7 +91,7 @@ class JournalWriter:
         """
         seq = self._seq + 1
         body = _encode(Line(self.writer, seq, record))
-        self._write(b"%08x %b\n" % (crc32(body), body), seq)
+        self._write(b"%08x %b\n" % (crc32(body), body), seq, settled=settled)
 
     def extend(self, records: Sequence[Record]) -> None:
         """Write a line each, in order, with one write(2) and one sync for all; as `append`.
@@ -103,11 +106,15 @@ class JournalWriter:
             lines.append(b"%08x %b\n" % (crc32(body), body))
         if lines:
             self._write(b"".join(lines), seq)
+        elif self._unsettled:
+            self._flush()
 
-    def _write(self, data: bytes, seq: int) -> None:
+    def _write(self, data: bytes, seq: int, *, settled: bool = True) -> None:
         """Write whole lines, the last of which has this number."""
         size = self._size + len(data)
         if size > self._segment_bytes or self._spent or self._fd < 0:
+            if self._unsettled and not self._spent:
+                self._flush()
             self._rotate()
             size = len(data)
         try:
@@ -120,11 +127,13 @@ class JournalWriter:
             self._size += whole
             self._seq += data.count(b"\n", 0, whole)
             self._take_back()
-            raise EvidenceUnwritable("the journal took only part of a record: is the disk full?")
+            raise _refused("its disk took only part of one")
         self._size = size
         self._seq = seq
         if self._sync:
-            self._flush()
+            self._unsettled = True
+            if settled:
+                self._flush()
 
     def close(self) -> None:
         """Give up the lock and the file. Idempotent."""
@@ -138,6 +147,7 @@ class JournalWriter:
                 _sync_directory(self._directory)
                 self._named = True
             _datasync(self._fd)
+            self._unsettled = False
         except OSError as error:
             # After a failed sync the kernel may drop the pages and call them clean: this
             # file cannot be trusted with further lines.
@@ -190,4 +200,11 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _unwritable(error: OSError) -> EvidenceUnwritable:
-    return EvidenceUnwritable(f"the journal cannot be written: {error.strerror}")
+    return _refused(error.strerror or type(error).__name__)
+
+
+def _refused(why: str) -> EvidenceUnwritable:
+    return EvidenceUnwritable(
+        f"The gateway cannot write its records ({why}), and serves no call without one. Try again "
+        "later; its operator has to see to the data directory."
+    )

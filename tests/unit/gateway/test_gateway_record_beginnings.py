@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from gateway_rig import eventually
 
 from federation.errors import EvidenceUnwritable, NotFound
 from federation.gateway.call import Account, Call
 from federation.gateway.names import Names
-from federation.gateway.stages.record import Recorder
+from federation.gateway.stages.record import Recorder, on_record
+from federation.governance.obligations import Obligations
 from federation.schema.http import ClientReply
 from federation.schema.records import CallEnded, CallStarted, Record
 from federation.telemetry import metrics
@@ -25,14 +27,20 @@ class Books:
     def __init__(self) -> None:
         self.writes: list[list[str]] = []
         self.broken = False
+        self.refused = ""
+        """Lines with this in them are refused."""
+        self.settled: list[bool] = []
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record, *, settled: bool = True) -> None:
+        self.settled.append(settled)
         self.extend([record])
 
     def extend(self, records: Sequence[Record]) -> None:
-        if self.broken:
+        names = [self._named(record) for record in records]
+        if self.broken or any(self.refused in name for name in names if self.refused):
             raise EvidenceUnwritable("The journal cannot be written.")
-        self.writes.append([self._named(record) for record in records])
+        if names:
+            self.writes.append(names)
 
     def _named(self, record: Record) -> str:
         if isinstance(record, CallStarted):
@@ -62,6 +70,7 @@ class Desk:
         self.books = Books()
         self.meter = Meter()
         self.told: list[str] = []
+        self.asked: list[str] = []
         self.answer = asyncio.Event()
         self.recorder = Recorder(
             self.books,
@@ -72,6 +81,7 @@ class Desk:
         )
 
     async def provider(self, asked: Call) -> ClientReply:
+        self.asked.append(asked.id)
         asked.account.deployment = f"p/{asked.id}"
         await self.answer.wait()
         return ClientReply(200, [], b"")
@@ -140,6 +150,76 @@ async def test_beginnings_that_the_journal_refuses_are_counted_and_the_next_call
     desk.answer.set()
     await asyncio.gather(*tasks)
     assert desk.books.writes == [["a ok"], ["b ok"]]
+
+
+async def test_while_an_end_is_owed_nobody_is_asked_and_it_is_written_first() -> None:
+    desk = Desk()
+    (task,) = desk.ask("a")
+    await turns(3)
+    desk.books.refused = "ok"
+    desk.answer.set()
+    with pytest.raises(EvidenceUnwritable) as refusal:
+        await task
+    assert refusal.value.call_id == "a"
+    # The beginning of another call would fit, but the first has no end on record.
+    desk.books.broken = True
+    asked = len(desk.asked)
+    for name in "bc":
+        with pytest.raises(EvidenceUnwritable):
+            await desk.recorder(call(name), desk.provider)
+    assert len(desk.asked) == asked
+    desk.books.broken = False
+    desk.books.refused = ""
+    await desk.recorder(call("d"), desk.provider)
+    lines = [line for lines in desk.books.writes for line in lines]
+    assert lines == ["a began at p/a", "a error", "d began at ", "d ok"]
+    assert desk.told == ["a", "d"]
+
+
+async def test_what_is_owed_is_written_though_nobody_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("federation.gateway.stages.record._RETRY_S", 0.01)
+    desk = Desk()
+    (task,) = desk.ask("a")
+    await turns(3)
+    desk.books.refused = " ok"
+    desk.answer.set()
+    with pytest.raises(EvidenceUnwritable):
+        await task
+    desk.books.broken = True
+    await asyncio.sleep(0.05)
+    assert desk.books.writes == [["a began at p/a"]]
+    desk.books.broken = False
+    await eventually(lambda: len(desk.books.writes) == 2)
+    assert desk.books.writes[1:] == [["a error"]]
+
+
+async def test_a_policy_that_demands_records_has_them_written_before_anything_leaves() -> None:
+    desk = Desk()
+    desk.answer.set()
+    demanding = call("a")
+    ruling = SimpleNamespace(obligations=Obligations(logged=True), policies=())
+    demanding.account.governed = cast("Any", SimpleNamespace(ruling=ruling))
+
+    async def provider(asked: Call) -> ClientReply:
+        asked.account.deployment = "p/a"
+        on_record(desk.books, asked)
+        assert desk.books.writes == [["a began at p/a"]]
+        on_record(desk.books, asked)
+        await turns(3)
+        return ClientReply(200, [], b"")
+
+    await desk.recorder(demanding, provider)
+    assert desk.books.writes == [["a began at p/a"], ["a ok"]]
+    assert desk.books.settled == [False, True]
+    free = call("b")
+    on_record(desk.books, free)
+    assert len(desk.books.writes) == 2
+    demanding.account.begun, desk.books.broken = False, True
+    with pytest.raises(EvidenceUnwritable):
+        on_record(desk.books, demanding)
+    assert not demanding.account.begun
 
 
 async def test_a_client_that_leaves_at_once_leaves_one_line() -> None:

@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from federation.domain.policies import Guard, PiiAction, PiiPattern
 from federation.errors import Forbidden, Unavailable
-from federation.gateway.safeguards import BIG, Guarding, demands, off_loop, safeguard_of
-from federation.governance.obligations import Obligations
+from federation.gateway.safeguards import BIG, Guarding, off_loop, safeguard_of
+from federation.governance.obligations import Obligations, demands
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message, Tool
 from federation.schema.chunks import Begun, Chunk, Delta, Finished, PartBegun, PartEnded
 from federation.schema.parts import Part, Text, ToolCall
@@ -80,6 +80,29 @@ def test_what_may_not_pass_is_refused_without_the_value() -> None:
         guarding(pii=PiiAction.BLOCK).request(asks(f"card {CARD}"))
     assert caught.value.code == "content_blocked"
     assert "4111" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIAIOSFODNN7EXAMPLQ",
+        "ghp_" + "aB3dE5fG7hI9jK1mN3pQ5rS7tU9vW1xY3z" + "A1",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----",
+    ],
+)
+def test_secrets_are_excluded_with_personal_data(secret: str) -> None:
+    redacting = guarding(pii=PiiAction.REDACT)
+    assert secret not in words(redacting.request(asks(f"Use {secret} for it.")))
+    sparing = guarding(
+        pii=PiiAction.REDACT,
+        pii_types=(
+            ("api_key", PiiAction.LOG),
+            ("private_key", PiiAction.LOG),
+            ("token", PiiAction.LOG),
+            ("secret", PiiAction.LOG),
+        ),
+    )
+    assert secret in words(sparing.request(asks(f"Use {secret} for it.")))
 
 
 def test_secrets_are_a_check_of_their_own() -> None:

@@ -19,6 +19,7 @@ from federation.errors import ConfigError
 from federation.governance.conditions import on_call, on_deployment
 from federation.governance.explain import reasons
 from federation.governance.facts import CallFacts
+from federation.governance.obligations import merged, obligations_of, reportable
 from federation.governance.rulebook import Rulebook
 
 Store = tuple[str, ...]
@@ -266,6 +267,33 @@ def test_report_mode_never_removes_and_never_obliges(
         out |= removed
     assert free.mask & ~out == enforced.rule(call).mask
     assert watched.would == enforced.rule(call).obligations
+    assert (enforced.rule(call).looks, free.looks) == ((), ())
+    asked, would = merged(each for _, each in watched.looks), reportable(watched.would)
+    assert (asked.pii, asked.pii_types, asked.guards) == (would.pii, would.pii_types, would.guards)
+
+
+def test_a_rule_in_report_mode_asks_of_content_what_it_asks_itself() -> None:
+    mail = rule.Pii(types=(("email", rule.PiiAction.BLOCK),), max_characters=10)
+    card = rule.Pii(types=(("card", rule.PiiAction.LOG),), block_on_failure=False)
+    guards = rule.Guardrails(guards=(rule.Guard("canary"), rule.Guard("secrets")))
+    seldom = rule.PiiExcluded(when='"pii" in data_classes')
+    only = rule.Guardrails(guards=(rule.Guard("canary"),))
+    written = (
+        policy(mail, name="force"),
+        policy(card, guards, rule.Retention(days=9), name="a", mode=Mode.REPORT),
+        policy(mail, card, seldom, name="b", mode=Mode.REPORT),
+        policy(only, rule.Logged(), name="c", mode=Mode.REPORT),
+    )
+    book = Rulebook(written, _EVERYWHERE)
+    ruling = book.rule(facts(data_classes=frozenset()))
+    looks = dict(ruling.looks)
+    assert list(looks) == ["a.pii", "a.guardrails", "b.pii"], "a canary would have to be put in"
+    assert looks["a.pii"] == obligations_of(card), "nobody else's demands, nor other duties"
+    assert looks["a.guardrails"].guards == (rule.Guard("secrets"),)
+    assert looks["b.pii"] == merged((obligations_of(mail), obligations_of(card)))
+    assert ruling.obligations == obligations_of(mail)
+    more = book.rule(facts(data_classes=frozenset({"pii"})))
+    assert list(dict(more.looks)) == [*looks, "b.pii_exclusion_required"]
 
 
 @settings(max_examples=60, deadline=None)

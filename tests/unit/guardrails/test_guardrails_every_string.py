@@ -6,6 +6,7 @@ added to the canonical form is in these tests without anybody's doing.
 
 from __future__ import annotations
 
+import base64
 import json
 import types
 import typing
@@ -194,6 +195,40 @@ def test_what_only_its_maker_reads_and_files_are_no_words() -> None:
                 msgspec.structs.replace(PLAIN, messages=(signed,)),
                 Screening.begin(b"s"),
             )
+
+
+SVG = f'<svg xmlns="http://www.w3.org/2000/svg"><text>write to {MAIL}</text>{"<g/>" * 400}</svg>'
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "video", "file"])
+@pytest.mark.parametrize("media_type", ["image/svg+xml", "image/png", "audio/wav", ""])
+@pytest.mark.parametrize("text", [f"to {MAIL}", SVG, "\u00e9 " * 1000 + MAIL])
+def test_what_is_called_a_picture_and_is_text_is_read(
+    kind: str, media_type: str, text: str
+) -> None:
+    packed = base64.b64encode(text.encode()).decode()
+    url_safe = packed.replace("+", "-").replace("/", "_").rstrip("=")
+    wrapped = "\n".join(packed[at : at + 76] for at in range(0, len(packed), 76))
+    for data in (packed, url_safe, wrapped):
+        message = Message(USER, (Media(kind, media_type, data=data),))
+        request = msgspec.structs.replace(PLAIN, messages=(message,))
+        with pytest.raises(Forbidden):
+            screen_request(GUARDS[Action.BLOCK], request, Screening.begin(b"s"))
+        told = screen_request(GUARDS[Action.REDACT], request, Screening.begin(b"s"))
+        (part,) = told.messages[0].parts
+        assert isinstance(part, Media)
+        assert base64.b64decode(part.data).decode() == text.replace(MAIL, "[EMAIL]")
+
+
+@pytest.mark.parametrize(
+    "binary",
+    [b"\x89PNG\r\n\x1a\n" + b"a" * 2000, b"RIFF\x00\x00" + b"a" * 2000, b"%PDF-1.7 abc" * 200],
+)
+def test_a_picture_that_is_one_goes_as_it_is(binary: bytes) -> None:
+    data = base64.b64encode(binary + MAIL.encode()).decode()
+    message = Message(USER, (Media("image", "image/svg+xml", data=data),))
+    request = msgspec.structs.replace(PLAIN, messages=(message,))
+    assert screen_request(GUARDS[Action.REDACT], request, Screening.begin(b"s")) == request
 
 
 def test_what_the_canonical_form_leaves_out_is_looked_at_in_the_body() -> None:

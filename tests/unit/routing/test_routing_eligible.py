@@ -88,13 +88,14 @@ def is_large_enough(each: Deployment, asked: Glance, *, named: bool) -> bool:
 def is_allowed(each: Deployment, limits: Constraints) -> bool:
     provider = each.provider
     places = set(provider.regions) or ({"local"} if provider.local else set())
-    allowed = set(limits.data_residency) | (_EU if "eu" in limits.data_residency else set())
+    asked = limits.data_residency or ()
+    allowed = set(asked) | (_EU if "eu" in asked else set())
     wanted = {
         "gdpr": limits.gdpr_required,
         "soc2": limits.soc2_required,
         "hipaa": limits.hipaa_required,
     }
-    resident = not limits.data_residency or (bool(places) and places <= allowed)
+    resident = limits.data_residency is None or (bool(places) and places <= allowed)
     return resident and {name for name, wants in wanted.items() if wants} <= provider.certifications
 
 
@@ -209,6 +210,7 @@ def refused(made: Fleet, requested: str = "auto", **facts: Any) -> NotEligible:
         ({"text_bytes": 5_000_000}, 400, "context"),
         ({"max_output": 100_000}, 400, "max_output"),
         ({"constraints": Constraints(data_residency=("eu",))}, 403, "residency"),
+        ({"constraints": Constraints(data_residency=())}, 403, "residency"),
         ({"constraints": Constraints(gdpr_required=True)}, 403, "certification:gdpr"),
         ({"constraints": Constraints(soc2_required=True)}, 403, "certification:soc2"),
         ({"constraints": Constraints(hipaa_required=True)}, 403, "certification:hipaa"),

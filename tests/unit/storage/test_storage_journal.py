@@ -98,7 +98,7 @@ def test_a_torn_write_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write = os.write
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
-        with pytest.raises(EvidenceUnwritable, match="part of a record"):
+        with pytest.raises(EvidenceUnwritable, match="only part of one"):
             writer.append(started("call_1"))
     writer.append(started("call_2"))
     batch = JournalReader(tmp_path).read("w", 1, 0)

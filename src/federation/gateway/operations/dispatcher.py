@@ -205,7 +205,9 @@ class _Run:
         self, index: int, asking: Asking, attempt: Attempt, body: bytes, kind: bytes
     ) -> ClientReply:
         call = self._call
-        guarding = call.guarding
+        guarding, watching = call.guarding, call.account.watching
+        if watching is not None:
+            await watching.answer_body(call.operation, kind, body)
         if guarding is not None:
             told = body
             body = await off_loop(
@@ -231,6 +233,9 @@ class _Run:
         guarding = self._call.guarding
         if guarding is not None and self._call.operation not in WORDLESS | PICTURES:
             tap = GuardedEvents(tap, guarding)
+        watching = self._call.account.watching
+        if watching is not None and self._call.operation not in WORDLESS | PICTURES:
+            tap = watching.along_transcript(tap)
         within_s = self._phases(index).first_byte_s
         opening = await opened(exchange, tap, attempt, within_s, Kept())
         if guarding is not None and tap.error is not None:

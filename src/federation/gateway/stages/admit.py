@@ -93,7 +93,7 @@ def _check_governed(glance: Glance | OperationGlance, settings: Settings) -> Non
 
 def _ruled(constraints: Constraints) -> bool:
     return bool(
-        constraints.data_residency
+        constraints.data_residency is not None
         or constraints.gdpr_required
         or constraints.soc2_required
         or constraints.hipaa_required

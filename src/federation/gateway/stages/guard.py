@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable
+from functools import partial
 
 from msgspec import structs
 
 from federation.gateway.call import AnyCall, C, Call, Handler, OperationCall
 from federation.gateway.guarded_bodies import checked_body
 from federation.gateway.reading import Reading
-from federation.gateway.safeguards import Guarding, Safeguard, demands, off_loop, safeguard_of
+from federation.gateway.safeguards import Guarding, Safeguard, off_loop, safeguard_of
 from federation.gateway.stages.admit import admitted
+from federation.gateway.stages.watch import watched
 from federation.gateway.world import World
-from federation.governance.obligations import Obligations
+from federation.governance.obligations import Obligations, demands
 from federation.guardrails.chat import screen_beside
 from federation.schema.http import ClientReply
 from federation.schema.operations import OperationGlance
@@ -44,6 +46,15 @@ class ContentGuard:
         than it checks, and `Unavailable` where a required check could not be made.
         """
         duties = call.duties
+        if duties is None:
+            return following(call)
+        if call.account.looks:
+            look = partial(_read, call)
+            return watched(self.compiled, call, look, self._held_chat, following)
+        return self._held_chat(call, following)
+
+    def _held_chat(self, call: Call, following: Handler[Call]) -> Awaitable[ClientReply]:
+        duties = call.duties
         if duties is None or not demands(duties):
             return following(call)
         return self._chat(call, duties, following)
@@ -63,6 +74,17 @@ class ContentGuard:
         self, call: OperationCall, following: Handler[OperationCall]
     ) -> Awaitable[ClientReply]:
         """The same for other operations, whose bodies are checked as they stand."""
+        duties = call.duties
+        if duties is None:
+            return following(call)
+        if call.account.looks:
+            look = partial(_read_operation, call)
+            return watched(self.compiled, call, look, self._held_operation, following)
+        return self._held_operation(call, following)
+
+    def _held_operation(
+        self, call: OperationCall, following: Handler[OperationCall]
+    ) -> Awaitable[ClientReply]:
         duties = call.duties
         if duties is None or not demands(duties):
             return following(call)
@@ -91,6 +113,12 @@ class ContentGuard:
 
     async def begin(self, duties: Obligations, call: AnyCall) -> Guarding:
         """The checks of one call, entered in its account."""
+        guarding = Guarding.begin(await self.compiled(duties), self._world.seal_key, call.id)
+        call.account.guarding = guarding
+        return guarding
+
+    async def compiled(self, duties: Obligations) -> Safeguard:
+        """What these demand of content, made ready; made once."""
         key = self._world.seal_key
         safeguard = self._made.get(duties)
         if safeguard is None:
@@ -98,9 +126,18 @@ class ContentGuard:
             self._made[duties] = safeguard
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
-        guarding = Guarding.begin(safeguard, key, call.id)
-        call.account.guarding = guarding
-        return guarding
+        return safeguard
+
+
+def _read(call: Call, guarding: Guarding) -> None:
+    """Look at a call as the stage does, and hand nothing on."""
+    if not (guarding.quick(len(call.request.body)) and _passes(guarding, call)):
+        _screened(guarding, call)
+
+
+def _read_operation(call: OperationCall, guarding: Guarding) -> None:
+    kind = call.request.headers.get(b"content-type", _JSON)
+    checked_body(guarding, call.glance, kind, call.request.body)
 
 
 def _passes(guarding: Guarding, call: Call) -> bool:

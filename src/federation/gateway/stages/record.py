@@ -2,14 +2,21 @@
 
 The trap is the order of things. `started` is written while the provider works: it is
 scheduled before the dispatcher runs and executes at its first wait, with those of all calls
-that began in the same turn of the loop. `ended` is written before the last byte of the answer,
-in one synchronous step, so no cancellation can come between an answer and its record.
+that began in the same turn of the loop. Where a policy demands records it is written before
+anything leaves (`on_record`). `ended` is written before the last byte of the answer, in one
+synchronous step, so no cancellation can come between an answer and its record.
+
+An `ended` that the journal refused is owed: it is written before any further line, so that no
+other call reaches a provider while one that did has no end on record.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+
+from msgspec import structs
 
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
@@ -22,6 +29,8 @@ from federation.telemetry import metrics
 
 CLIENT_LEFT = 499
 """The status recorded, never sent, for a client that hung up (the field's custom)."""
+_RETRY_S = 1.0
+"""How long a journal that refused a line is left alone when nobody calls."""
 
 
 class Recorder:
@@ -41,6 +50,8 @@ class Recorder:
         self._tell = tell
         self._clock = clock
         self._broken = False
+        self._owed: deque[CallEnded] = deque()
+        """Ends of calls that the journal refused."""
         self._due: list[AnyCall] = []
         """Calls whose beginning goes on record with the next turn of the loop, in one write."""
 
@@ -51,7 +62,7 @@ class Recorder:
         spent where the journal is already known to be broken, else in place of the answer.
         """
         if self._broken:
-            self._append(started(call))
+            self._begin(call)
         else:
             if not self._due:
                 asyncio.get_running_loop().call_soon(self._begin_due)
@@ -90,30 +101,58 @@ class Recorder:
 
     def _begin_due(self) -> None:
         due, self._due = self._due, []
-        records = [started(call) for call in due if not call.account.closed]
-        if not records:
+        # What `on_record` has written is only to be settled.
+        calls = [call for call in due if not call.account.closed]
+        if not calls:
             return
+        records = [started(call) for call in calls if not call.account.begun]
         try:
             self._journal.extend(records)
         except EvidenceUnwritable:
             # The answers are still to come; `ended` will refuse them if the journal stays broken.
             self._broken = True
-            self._meter.add(metrics.JOURNAL_ERRORS, (), len(records))
+            self._meter.add(metrics.JOURNAL_ERRORS, (), max(len(records), 1))
+            lost = {record.call for record in records}
+            for call in calls:
+                call.account.begun = call.account.begun and call.id not in lost
         else:
-            self._broken = False
+            self._broken = bool(self._owed)
+
+    def _begin(self, call: AnyCall) -> None:
+        """Write a call's beginning before anything else, for the journal may be broken."""
+        try:
+            self._append(started(call))
+        except EvidenceUnwritable as error:
+            error.call_id = call.id
+            raise
 
     def _close(self, call: AnyCall, outcome: str, status: int, error: str) -> None:
         account = call.account
         if account.closed:
             return
         account.closed = True
-        if account.refusals and not account.begun:
-            # An auditor follows a refusal from its beginning, though it took no time.
-            self._append(started(call))
         elapsed = self._clock() - call.started
         record = ended(call, outcome, status, error, elapsed * 1000.0, self._names)
-        self._append(record)
-        self._tell(record)
+        try:
+            if account.refusals and not account.begun:
+                # An auditor follows a refusal from its beginning, though it took no time.
+                self._append(started(call))
+            self._append(record)
+        except EvidenceUnwritable as fault:
+            fault.call_id, fault.attempts = call.id, account.tried
+            if outcome != "canceled":
+                record = structs.replace(
+                    record, outcome="error", status=fault.status, error=fault.code
+                )
+            self._owe(record)
+            raise
+        finally:
+            self._tell(record)
+
+    def _owe(self, record: CallEnded) -> None:
+        if not self._owed:
+            asyncio.get_running_loop().call_later(_RETRY_S, self._pay)
+        self._owed.append(record)
 
     def _leave(self, call: AnyCall) -> None:
         """Close the account of a client that hung up: nobody is left to be refused."""
@@ -122,13 +161,39 @@ class Recorder:
         except EvidenceUnwritable:
             self._meter.add(metrics.JOURNAL_ERRORS, ())
 
-    def _append(self, record: CallStarted | CallEnded) -> None:
+    def _append(self, record: CallStarted | CallEnded | None) -> None:
+        """Write what is owed, and then this."""
         try:
-            self._journal.append(record)
+            while self._owed:
+                self._journal.append(self._owed[0])
+                self._owed.popleft()
+            if record is not None:
+                self._journal.append(record)
         except EvidenceUnwritable:
             self._broken = True
             raise
         self._broken = False
+
+    def _pay(self) -> None:
+        """Write what is owed though nobody calls."""
+        try:
+            self._append(None)
+        except EvidenceUnwritable:
+            asyncio.get_running_loop().call_later(_RETRY_S, self._pay)
+
+
+def on_record(journal: Journal, call: AnyCall) -> None:
+    """Where a policy demands records, have the call's beginning written before anything of it
+    leaves; its sync, with `disk` durability, may come a moment later. Raises
+    `EvidenceUnwritable`: nothing has left then."""
+    account = call.account
+    if account.begun or account.governed is None or not account.governed.ruling.obligations.logged:
+        return
+    try:
+        journal.append(started(call), settled=False)
+    except EvidenceUnwritable:
+        account.begun = False
+        raise
 
 
 def started(call: AnyCall) -> CallStarted:
