@@ -117,6 +117,11 @@ def nowhere() -> bool:
     return False
 
 
+def may_begin(digits: bytes) -> bool:
+    """Whether a card number may begin with the digits that these begin with."""
+    return digits[:4] in _HEADS or digits[:2] in _DEBIT_HEADS
+
+
 def is_card(digits: bytes, *, context: Context = nowhere) -> bool:
     """Whether the digits are a card number; `context` tells whether the text speaks of
     a card; it is asked where that decides."""
@@ -133,7 +138,10 @@ class Plan:
     the longest of each first."""
 
     whole: tuple[int, int] | None
+    """All groups of the row."""
     parts: tuple[tuple[tuple[int, int], ...], ...]
+    is_bare: bool = False
+    """Whether the row is digits alone."""
 
 
 def in_run(run: bytes, *, context: Context = nowhere) -> list[tuple[int, int]]:
@@ -170,7 +178,7 @@ def plan(shape: bytes) -> Plan | None:
     """What a row of a shape can hold; None where it is nothing."""
     if shape.isdigit():
         known = _SHORTEST <= len(shape) <= _LONGEST
-        return Plan((0, len(shape)), ()) if known else None
+        return Plan((0, len(shape)), (), is_bare=True) if known else None
     groups = [match.span() for match in _DIGITS.finditer(shape)]
     sizes = [end - start for start, end in groups]
     whole = (groups[0][0], groups[-1][1]) if _is_whole(sizes) else None

@@ -30,6 +30,7 @@ _READABLE_SHARE: Final = 0.75
 _HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
 _BEGINS_ASCII: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef")
 """The first half of base64's alphabet: the first bit of what it stands for is nought."""
+_BEGINS_ENCODED: Final = _BEGINS_ASCII | frozenset(b"0234567")
 _PEEK: Final = 8
 """Decoded bytes that tell noise from text."""
 _DIGIT: Final = re.compile(rb"[0-9]")
@@ -87,6 +88,8 @@ def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
     """Which of the long runs are base64 or hexadecimal for readable text: where, and what."""
     for start, end in runs:
+        if data[start] not in _BEGINS_ENCODED:
+            continue
         raw = _raw(data[start:end])
         if raw is None or not raw[:_PEEK].isascii():
             continue
@@ -98,9 +101,9 @@ def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int
 def _raw(run: bytes) -> bytes | None:
     """What a run stands for, if it may be encoded: words are of one case or hold no digit; text in
     base64 mixes cases and begins with a letter of ASCII's half, in hexadecimal it has digits."""
-    if _HEXADECIMAL.fullmatch(run):
-        return bytes.fromhex(run.decode("ascii"))
-    if run[0] not in _BEGINS_ASCII or run.islower() or run.isupper():
+    if run[0] not in _BEGINS_ASCII:
+        return bytes.fromhex(run.decode("ascii")) if _HEXADECIMAL.fullmatch(run) else None
+    if run.islower() or run.isupper():
         return None
     body = run.rstrip(b"=")
     if len(body) % 4 == 1:

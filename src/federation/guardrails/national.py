@@ -160,7 +160,7 @@ def _korean(text: str) -> bool:
 
 
 def _south_african(text: str) -> bool:
-    return luhn(text.encode("ascii")) and _day(text[2:6]) and text[10] in "012"
+    return text[10] in "012" and _day(text[2:6]) and luhn(text.encode("ascii"))
 
 
 def _any(text: str) -> bool:

@@ -9,6 +9,8 @@ knows no borders of words, because the exact look may begin in the middle of one
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from federation.guardrails import national
@@ -37,28 +39,56 @@ WINDOW: Final = 48
 """How far back the word may stand that names a number."""
 
 
-_STRIDE: Final = 512
-"""So far beyond what is asked for a word is searched."""
+_STRIDE, _LONGEST_STRIDE = 512, 4096
+"""So far beyond what is asked for a word is searched: who finds none will ask again."""
 _LONGEST_WORD: Final = 32
+_SHORTEST_DIGEST: Final = 32
+
+
+class Taken:
+    """Places that are something else: no value that is looked for in rows of digits, nor an account
+    number, begins in them."""
+
+    __slots__ = ("_starts", "ends")
+
+    def __init__(self, places: Sequence[tuple[int, int]] = ()) -> None:
+        """Places from left to right, none over another."""
+        self._starts = [start for start, _ in places]
+        self.ends = [end for _, end in places]
+
+    def until(self, at: int) -> int:
+        """Where the place ends that `at` is in; 0 where it is in none."""
+        index = bisect_right(self._starts, at) - 1
+        return self.ends[index] if index >= 0 and self.ends[index] > at else 0
+
+
+NONE_TAKEN: Final = Taken()
 
 
 class Words:
     """Places of one pattern's matches in a text."""
 
-    __slots__ = ("_data", "_from", "_next", "_within")
+    __slots__ = ("_data", "_stride", "_within", "calm_from", "calm_to")
 
     def __init__(self, pattern: Pattern, data: bytes) -> None:
         self._data = data
         self._within = pattern.within
-        self._from, self._next = 0, -1  # none begins from the one to the other, where one does
+        self._stride = _STRIDE
+        self.calm_from, self.calm_to = 0, -1
+        """None begins from the one to the other."""
 
     def begin_within(self, low: int, high: int) -> bool:
         """Whether one begins from `low` on and before `high`."""
-        if not self._from <= low <= self._next:
-            end = min(len(self._data), max(low, high) + _STRIDE)
+        if not self.calm_from <= low <= self.calm_to:
+            end = min(len(self._data), max(low, high) + self._stride)
             found = self._within(self._data, low, end)
-            self._from, self._next = low, end - _LONGEST_WORD if found is None else found[0]
-        return self._next < high
+            self.calm_from = low
+            if found is None:
+                self.calm_to = end - _LONGEST_WORD
+                self._stride = min(2 * self._stride, _LONGEST_STRIDE)
+            else:
+                self.calm_to = found[0]
+        return self.calm_to < high
 
 
 class Nearby:
@@ -73,49 +103,66 @@ class Nearby:
         "_phone_words",
         "around_runs",
         "data",
+        "may_hold_digests",
         "runs",
+        "taken",
     )
 
     def __init__(self, data: bytes, *, everywhere: bool = False) -> None:
         self.data = data
         self.runs = long_runs(data)
         """Long runs of letters and digits."""
+        self.may_hold_digests = any(end - start >= _SHORTEST_DIGEST for start, end in self.runs)
+        """Whether some run is as long as a digest or a UUID."""
         self.around_runs = [(0, len(data))] if everywhere else around(data, self.runs)
         """What stands around those of them that are no plain words."""
+        self.taken = NONE_TAKEN
         self._phone_words: Words | None = None
         self._id_words: Words | None = None
         self._asked = 0
         self._ids: frozenset[int] | None = None
         self._nameable: dict[tuple[int, ...], tuple[int, ...]] = {}
 
-    def may_name_phone(self, low: int, high: int) -> bool:
-        """Whether a word from `low` to `high` may say that a telephone number follows."""
+    @property
+    def phone_words(self) -> Words:
+        """Words that a telephone number stands behind."""
         if self._phone_words is None:
             self._phone_words = Words(_PHONE_WORDS, self.data)
-        return self._phone_words.begin_within(low, high)
+        return self._phone_words
 
-    def _may_name_id(self, low: int, high: int) -> bool:
+    @property
+    def id_words(self) -> Words:
+        """Words that an identity number stands behind."""
         if self._id_words is None:
             self._id_words = Words(_ANY_ID_WORD, self.data)
-        return self._id_words.begin_within(low, high)
+        return self._id_words
+
+    def may_name_phone(self, low: int, high: int) -> bool:
+        """Whether a word from `low` to `high` may say that a telephone number follows."""
+        return self.phone_words.begin_within(low, high)
 
     def nameable(self, forms: tuple[int, ...], start: int, end: int) -> tuple[int, ...]:
         """Which of these forms of numbers a word shortly before `start`, or before `end`, may name;
         `names_id` and the words of the form tell whether it does."""
-        if not self._may_name_id(max(0, start - WINDOW), end):
-            return ()
-        self._asked += 1
-        if self._asked <= _ASKED:
+        ids = self._ids
+        if ids is None:
+            if not self.id_words.begin_within(max(0, start - WINDOW), end):
+                return ()
+            self._asked += 1
+            if self._asked == _ASKED:
+                self._ids = frozenset(_ID_WORDS.occurring(self.data))
             return forms
-        if self._ids is None:
-            self._ids = frozenset(_ID_WORDS.occurring(self.data))
         known = self._nameable.get(forms)
         if known is None:
-            ids = self._ids
             known = self._nameable[forms] = tuple(form for form in forms if form in ids)
-        return known
+        if not known:
+            return known
+        # Where there are many, what their check digits say is quicker than to search for words.
+        words = self.id_words
+        is_calm = words.calm_from <= max(0, start - WINDOW) and end <= words.calm_to
+        return () if is_calm else known
 
     def names_id(self, start: int, end: int) -> bool:
         """Whether a word that names an identity number stands there."""
         low = max(0, start - WINDOW)
-        return self._may_name_id(low, end) and _ANY_ID_WORD.occurs(self.data, low, end)
+        return self.id_words.begin_within(low, end) and _ANY_ID_WORD.occurs(self.data, low, end)

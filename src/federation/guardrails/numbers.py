@@ -10,23 +10,35 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from federation.guardrails import cards, context_rules, national, phone_rows, phones
 from federation.guardrails import entities as kind
+from federation.guardrails.digit_rows import (
+    BEGIN_EXTENSION,
+    BLANKS,
+    FORMS,
+    LIKE_FORMS,
+    MOST_IN_ONE,
+    PREFIX,
+    ROW,
+    SHAPES,
+    SSN_FORMS,
+    STRETCHES,
+    Row,
+    Stretch,
+    begins_before,
+    end_of_extension,
+    is_long,
+    is_named,
+    stretches,
+)
 from federation.guardrails.entities import BESIDE, CHECKED, Span
 from federation.guardrails.nearby import NUMERIC_IDS, WINDOW, Nearby
-from federation.guardrails.patterns import PatternSet, compiled
-from federation.guardrails.row_shapes import LONGEST, REMEMBERED, loosened
+from federation.guardrails.patterns import compiled
+from federation.guardrails.row_shapes import ANY_DIGIT, shape_of
 
-_LEAST_ROW: Final = 6
-_ROW: Final = compiled(
-    rb"(?:\+|\(\+?)?[0-9](?:[^0-9A-Za-z\x80-\xFF\"'<>{}\[\]@%=&]{0,4}[0-9]){5,}"
-    rb"(?:[ \t]?(?:[xX#]|ext\.?|Ext\.?|extension)[ \t]?[0-9]{1,6})?"
-)
-"""Six digits and more with signs between them, and a telephone extension after them."""
-_NOUGHTS: Final = bytes.maketrans(b"123456789", b"000000000")
 DIGIT_LIKE: Final = rb"[0-9OoQIlSBZ]"
 _SEPARATORS: Final = rb"[ \t\n.,_/|*:;~+-]"
 _MORE: Final = rb"(?:" + _SEPARATORS + rb"{0,3}" + DIGIT_LIKE + rb")"
@@ -40,20 +52,12 @@ SURELY_LIKE_SSN: Final = re.compile(
     rb"(?<![0-9]{3}-[0-9]{2}-[0-9]{4})"
 )
 """With a letter at least, and from a dash on, which the library finds quickly."""
+_LIKE_SSN: Final = compiled(LIKE_SSN)
+_LETTERS: Final = tuple(bytes((letter,)) for letter in b"OoQIlSBZ")
 _LIKE_DIGITS: Final = bytes.maketrans(b"OoQIlSBZ", b"00011582")
-_SSN_GAP: Final = b"(?: ?[-.\x80-\xff/_*|~:,] ?| )"
-"""As bytes, not as escapes: a class with digits in it would stand for any digit in a shape."""
-_SSN: Final = rb"[0-9]{3}" + _SSN_GAP + rb"[0-9]{2}" + _SSN_GAP + rb"[0-9]{4}"
-_DASH: Final = rb" ?[-/_.] ?"
-_SPACED_SSN: Final = (
-    rb"[0-9][ .]?[0-9][ .]?[0-9]"
-    + (_DASH + rb"[0-9][ .]?[0-9]")
-    + (_DASH + rb"[0-9][ .]?[0-9][ .]?[0-9][ .]?[0-9]")
-)
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _LEAST_REAL: Final = 9
 _LEAST_REAL_SSN: Final = 5
-_SHORTEST_CARD: Final = 12
 _CARD_WORD: Final = compiled(
     rb"\b(?:card|visa|master ?card|maestro|credit|debit|kreditkarte|carte|tarjeta|amex|cc)\b",
     ignore_case=True,
@@ -66,121 +70,136 @@ _OTHER_NAME: Final = compiled(
 )
 _SHORT_DEBIT: Final = b"56"
 
-# On a row of digits the standard library is faster to call than RE2, and linear: every
-# repetition in these patterns has a small bound.
 _NATIONAL: Final = NUMERIC_IDS
-_ANY_SSN: Final = _SSN + rb"|" + _SPACED_SSN
-_FORMS: Final = tuple(map(re.compile, (_ANY_SSN, *(row.pattern for row in _NATIONAL))))
-_FAR_FORMS: Final = tuple(compiled(form.pattern) for form in _FORMS)
+_FAR_FORMS: Final = tuple(compiled(form.pattern) for form in FORMS)
 """For long rows, of which most hold none."""
-_SSN_FORMS: Final = 1
+_GIVEN: Final = re.compile(
+    rb"(?!9|000|666)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9]|[-.][0-9])"
+)
+"""An American number as it is written most, of an area that was given out."""
+_BEHIND_GIVEN: Final = 2
+"""Signs behind it that are looked at."""
 _WORDS: Final = tuple(
     compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True) if row.words else None
     for row in _NATIONAL
 )
 _Place = Callable[[bytes, int, int], tuple[int, int] | None]
-_LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in _FORMS])
-_LONGEST_DATE: Final = 8
 _LONGEST_ID: Final = 32
 _NAUGHT, _NINE = b"09"
-MOST_IN_ONE: Final = 19
-"""Digits of the longest value that is told by digits alone: a card's."""
-_LEAST_NATIONAL: Final = 9
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What the shape of a row of digits tells of it."""
-
-    may_be_date: bool
-    cards: cards.Plan | None
-    told: tuple[int, ...]
-    """Forms of identity numbers that it may hold, of those that need no word beside them."""
-    named: tuple[int, ...]
-    """The others."""
-    phones: tuple[phones.Form, ...]
-    is_called: bool
-    """Whether it holds nothing but what a word beside it says that it is: a telephone number, all
-    of it."""
-
-
-def _shaped(shape: bytes) -> _Row | None:
-    """None where no row of the shape holds anything."""
-    count = len(shape.translate(None, _SIGNS))
-    if count < _LEAST_ROW:
-        return None
-    plan = cards.plan(shape) if count >= _SHORTEST_CARD and b"(" not in shape else None
-    found = _LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
-    named = tuple(index for index in found if _is_named(index))
-    told = tuple(index for index in found if index not in named)
-    numbers = phones.forms(shape)
-    if not (plan or found or numbers):
-        return None
-    is_called = not (plan or found) and all(
-        form.low == 0 and form.high == len(shape) and not form.may_tell for form in numbers
-    )
-    may_be_date = count <= _LONGEST_DATE and phones.may_be_date(shape)
-    return _Row(may_be_date, plan, told, named, numbers, is_called)
-
-
-def _is_named(form: int) -> bool:
-    """Whether a word must stand before what has this form."""
-    return form >= _SSN_FORMS and _WORDS[form - _SSN_FORMS] is not None
-
-
-class _Shapes(dict[bytes, _Row | None]):
-    """What is remembered of the shapes of short rows."""
-
-    def __missing__(self, shape: bytes) -> _Row | None:
-        row = _shaped(shape)
-        if len(shape) <= LONGEST:
-            if len(self) >= REMEMBERED:
-                self.clear()
-            self[shape] = row
-        return row
-
-
-_SHAPES: Final = _Shapes()
+_FEW: Final = 16
+"""Rows in a text, from which on it is one of numbers."""
 
 
 def in_text(near: Nearby) -> list[Span]:
     """Everything that the rows of digits of a text hold."""
-    data = near.data
+    data, taken = near.data, near.taken
     found: list[Span] = []
-    for start, end in _ROW.spans(data):
+    rows = list(islice(ROW.spans(data), _FEW))
+    for start, end in rows:
+        if taken.ends and end <= taken.until(start):
+            continue
         run = data[start:end]
-        if len(run) > MOST_IN_ONE and len(run.translate(None, _SIGNS)) > MOST_IN_ONE:
+        if end - start > MOST_IN_ONE and is_long(run):
             _long_row(near, start, end, found)
+            continue
+        row = SHAPES[run.translate(ANY_DIGIT)]
+        if row is None:
+            continue
+        if row.called is None:
+            _number(near, start, end, row, found)
         else:
-            row = _SHAPES[run.translate(_NOUGHTS)]
-            if row is not None and not (
-                row.is_called and not phones.may_be_called_so(near, start, end)
-            ):
-                found += _number(near, start, end, run, row)
+            _called(near, start, start, end, row.called, found)
+    if len(rows) == _FEW:
+        _more_rows(near, rows[-1][1], found)
     return found
 
 
-def _number(near: Nearby, start: int, end: int, run: bytes, row: _Row) -> list[Span]:
+def _more_rows(near: Nearby, done: int, found: list[Span]) -> None:
+    """The same from `done` on, for texts that hold many: what is said of one costs less here, and
+    going over words more."""
+    data, taken = near.data, near.taken
+    known, last, end = STRETCHES, len(data) - 1, done
+    is_taken = bool(taken.ends)
+    for before, shape in stretches(data[done:]):
+        start = end + len(before)
+        end = start + len(shape)
+        rows = known[shape]
+        if rows is None or (is_taken and end <= taken.until(start)):
+            continue
+        behind = data[end] if end <= last else 0
+        if behind in BLANKS and end < last:
+            behind = data[end + 1]
+        if behind in BEGIN_EXTENSION or start < done or before.endswith(PREFIX):
+            start, done, rows = _whole_stretch(data, start, end, done, before)
+        for low, high, row in rows:
+            if row is None:
+                _long_row(near, start + low, start + high, found)
+            elif row.called is None:
+                _number(near, start + low, start + high, row, found)
+            else:
+                _called(near, start + low, start + low, start + high, row.called, found)
+
+
+def _whole_stretch(
+    data: bytes, start: int, end: int, done: int, before: bytes
+) -> tuple[int, int, Stretch]:
+    """A stretch with the signs of a telephone number before it and the extension behind it, from
+    `done` on: where it begins, where the extension ends, and its rows."""
+    start = done if start < done else start - begins_before(before)
+    shape = shape_of(data[start:end])
+    extended = end_of_extension(data, end, shape)
+    if extended:
+        shape = shape_of(data[start:extended])
+    return start, extended, STRETCHES[shape] or ()
+
+
+def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> None:
     """What a row holds of no more digits than one value has."""
-    found: list[Span] = []
+    run = near.data[start:end]
     if row.may_be_date and phones.is_date(run):
-        return found
-    if row.cards is not None:
-        for low, high in cards.planned(row.cards, run, context=_context(near, start)):
+        return
+    plan = row.cards
+    if plan is not None and (not plan.is_bare or cards.may_begin(run)):
+        context = cards.nowhere if run[0] not in _SHORT_DEBIT else _context(near, start)
+        for low, high in cards.planned(plan, run, context=context):
             whole = high - low == end - start
             if not (whole and run.isdigit() and _is_named_otherwise(near.data, start)):
                 found.append(Span(start + low, start + high, kind.CARD, CHECKED))
                 if whole:
-                    return found
-    if row.told or row.named:
-        _identities(near, start, end, row, found)
+                    return
+    named = near.nameable(row.named, start, end) if row.named else ()
+    if row.told or named:
+        _identities(near, start, end, tuple(sorted((*row.told, *named))), found)
         if found and _whole(found, start, end):
-            return found
+            return
     for form in row.phones:
+        if not form.may_tell:
+            _called(near, start, start + form.low, start + form.high, form, found)
+            continue
         place = phones.place(near, start, form)
         if place is not None:
             found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
-    return found
+
+
+def _called(
+    near: Nearby, start: int, low: int, high: int, form: phones.Form, found: list[Span]
+) -> None:
+    """The telephone number that stands there if a word beside it says so."""
+    data, words, is_named = near.data, near.phone_words, False
+    if high < len(data):
+        behind = data[high]
+        if behind in phones.GOES_ON:
+            return
+        is_named = behind in phones.BEFORE_WORD and phones.is_before_word(data, high)
+    if not is_named:
+        from_here = max(0, low - phones.LOOK_BACK)
+        if words.calm_from <= from_here and low <= words.calm_to:
+            return
+        if not words.begin_within(from_here, low):
+            return
+    place = phones.place(near, start, form, may_be=True)
+    if place is not None:
+        found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
 
 
 def _context(near: Nearby, start: int) -> cards.Context:
@@ -200,7 +219,7 @@ def _long_row(near: Nearby, start: int, end: int, found: list[Span]) -> None:
         return
     for low, high in cards.in_long_row(data, start, end, context=_context(near, start)):
         found.append(Span(low, high, kind.CARD, CHECKED))
-    forms = _LIKE_FORMS.occurring(run.translate(_NOUGHTS))
+    forms = LIKE_FORMS.occurring(shape_of(run))
     if forms:
         _identities_of_long_row(near, start, end, forms, found)
     for low, high, told in phone_rows.in_long_row(near, start, end):
@@ -211,18 +230,18 @@ def _identities_of_long_row(
     near: Nearby, start: int, end: int, forms: list[int], found: list[Span]
 ) -> None:
     data = near.data
-    beside = any(map(_is_named, forms)) and near.names_id(start, start)
+    beside = any(map(is_named, forms)) and near.names_id(start, start)
     for index in forms:
-        if index < _SSN_FORMS:
-            _ssns(_FAR_FORMS[index].within, data, start, end, found)
+        if index < SSN_FORMS:
+            _many_ssns(data, start, end, found)
             continue
         stop = end
-        if _is_named(index):
+        if is_named(index):
             if not beside:
                 continue
             stop = min(end, start + WINDOW + _LONGEST_ID)
         for low, high in _FAR_FORMS[index].spans(data, start, stop):
-            found += _national(near, low, high, index - _SSN_FORMS, (start, start))
+            found += _national(near, low, high, index - SSN_FORMS, (start, start))
 
 
 def _whole(found: list[Span], start: int, end: int) -> bool:
@@ -230,22 +249,20 @@ def _whole(found: list[Span], start: int, end: int) -> bool:
     return bool(found) and found[-1].start == start and found[-1].end == end
 
 
-def _identities(near: Nearby, start: int, end: int, row: _Row, found: list[Span]) -> None:
-    data, indexes = near.data, row.told
-    if row.named:
-        named = near.nameable(row.named, start, end)
-        if named:
-            indexes = tuple(sorted((*row.told, *named)))
+def _identities(
+    near: Nearby, start: int, end: int, indexes: tuple[int, ...], found: list[Span]
+) -> None:
+    data = near.data
     for index in indexes:
-        if index < _SSN_FORMS:
+        if index < SSN_FORMS:
             _ssns(_near, data, start, end, found)
             continue
-        for match in _FORMS[index].finditer(data, start, end):
-            found += _national(near, *match.span(), index - _SSN_FORMS, (start, end))
+        for match in FORMS[index].finditer(data, start, end):
+            found += _national(near, *match.span(), index - SSN_FORMS, (start, end))
 
 
 def _near(data: bytes, start: int, end: int) -> tuple[int, int] | None:
-    match = _FORMS[0].search(data, start, end)
+    match = FORMS[0].search(data, start, end)
     return None if match is None else match.span()
 
 
@@ -258,6 +275,27 @@ def _ssns(place: _Place, data: bytes, at: int, end: int, found: list[Span]) -> N
         low, high = seen
         at = low + 1
         if not _goes_on(data, low, high) and context_rules.is_ssn(data[low:high]):
+            found.append(Span(low, high, kind.SSN, CHECKED - 1))
+            at = high
+
+
+def _many_ssns(data: bytes, at: int, end: int, found: list[Span]) -> None:
+    """American numbers in a long row, of which most hold none, and some hold nothing else."""
+    next_from = _FAR_FORMS[0].within
+    while (seen := next_from(data, at, end)) is not None:
+        low, high = seen
+        at = low + 1
+        if _goes_on(data, low, high) or not context_rules.is_ssn(data[low:high]):
+            continue
+        found.append(Span(low, high, kind.SSN, CHECKED - 1))
+        at = high
+        # Where one is, the next is often one sign further, and more behind it.
+        if _GIVEN.match(data, at + 1) is None:
+            continue
+        for given in _GIVEN.finditer(data, at, min(len(data), end + _BEHIND_GIVEN)):
+            low, high = given.span()
+            if low != at + 1 or high > end:
+                break
             found.append(Span(low, high, kind.SSN, CHECKED - 1))
             at = high
 
@@ -291,8 +329,18 @@ def like_card(data: bytes, start: int, end: int) -> Iterator[Span]:
                 yield Span(start, end, kind.CARD, CHECKED)
 
 
+def like_ssns(near: Nearby) -> list[Span]:
+    """American numbers in which letters stand for digits."""
+    data = near.data
+    found: list[Span] = []
+    if any(letter in data for letter in _LETTERS) and SURELY_LIKE_SSN.search(data) is not None:
+        for start, end in _LIKE_SSN.spans(data):
+            found += like_ssn(data, start, end)
+    return found
+
+
 def like_ssn(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """The same, where letters stand for digits."""
+    """One of them."""
     run = data[start:end]
     read = run.translate(_LIKE_DIGITS)
     if read == run or len(run.translate(None, _SIGNS)) < _LEAST_REAL_SSN:

@@ -53,6 +53,11 @@ American number, a nought before several groups, or digits so many that the next
 in the middle of a group."""
 _LOOK_AHEAD: Final = 4
 _PLAIN: Final = b"0123456789 \t.-/"
+_ENDS_AMERICAN: Final = re.compile(rb"000[-. ]000[-. ]0000\Z")
+_ALIKE: Final = 4
+"""Pieces for each shape of them, from which on it is worth to remember what they may hold."""
+_APART: Final = b"\n"
+_PIECES_APART: Final = shape_of(bytes(sign if sign in _PLAIN else 10 for sign in range(256)))
 _BETWEEN: Final = b" \t.-/"
 _LEAST_TELLING: Final = 7
 _NOUGHT: Final = ord("0")
@@ -73,21 +78,72 @@ def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
     """Telephone numbers in a row, from left to right."""
     data = near.data
     head, tail, whole = _edges(data, start, end)
-    stretches = [(start, end)]
-    if not whole and not _MAY_TELL.occurs(data, start, end):
-        stretches = [(start, head), (max(head, tail), end)]
-    runs = _runs if _AWKWARD.occurs(data, start, end) else _last_runs
-    for first, last in stretches:
-        for low, high in runs(data, first, last):
-            if low < head or low >= tail or high > end - _LOOK_AHEAD:
-                form = _form(data[low:high])
-                found = None if form is None else place(near, low, form)
-                if found is not None:
-                    yield found
-            elif _may_be_told(data[low:high]):
-                form = _form(data[low:high])
-                if form is not None and form.may_tell and is_told(data, low, form):
-                    yield low + form.low, low + form.high, True
+    is_plain = not _AWKWARD.occurs(data, start, end)
+    runs = _last_runs if is_plain else _runs
+    may_tell = whole or _MAY_TELL.occurs(data, start, end)
+    if whole or (may_tell and not is_plain):
+        yield from _among(near, runs(data, start, end), head, tail, end)
+        return
+    behind = max(head, tail)
+    yield from _among(near, runs(data, start, head), head, tail, end)
+    if may_tell:
+        pieces = data[head:behind].translate(_PIECES_APART).split(_APART)
+        if len(set(pieces)) * _ALIKE > len(pieces):
+            yield from _among(near, runs(data, head, behind), head, tail, end)
+        else:
+            yield from _told_in_pieces(data, head, pieces)
+    yield from _among(near, runs(data, behind, end), head, tail, end)
+
+
+def _among(
+    near: Nearby, runs: Iterator[tuple[int, int]], head: int, tail: int, end: int
+) -> Iterator[Place]:
+    """Which of these runs of a row are numbers: a word beside it counts up to `head` and from
+    `tail` on."""
+    data = near.data
+    for low, high in runs:
+        if low < head or low >= tail or high > end - _LOOK_AHEAD:
+            form = _form(data[low:high])
+            found = None if form is None else place(near, low, form)
+            if found is not None:
+                yield found
+        elif _may_be_told(data[low:high]):
+            form = _form(data[low:high])
+            if form is not None and form.may_tell and is_told(data, low, form):
+                yield low + form.low, low + form.high, True
+
+
+def _told_in_pieces(data: bytes, at: int, pieces: list[bytes]) -> Iterator[Place]:
+    """Numbers that their form tells in a row of plain digits from `at` on, whose pieces between
+    signs that no number has are of few shapes."""
+    for piece in pieces:
+        if len(piece) >= _LEAST:
+            for low, high, is_american in _PIECES[piece]:
+                begin, run = at + low, data[at + low : at + high]
+                if (is_american or data[begin] == _NOUGHT) and _may_be_told(run):
+                    form = _form(run)
+                    if form is not None and form.may_tell and is_told(data, begin, form):
+                        yield begin + form.low, begin + form.high, True
+        at += len(piece) + 1
+
+
+class _Pieces(dict[bytes, tuple[tuple[int, int, bool], ...]]):
+    """What may be numbers in a piece of plain digits, and whether it may be an American one, by the
+    shape of the piece. Another one that is told begins with a nought."""
+
+    def __missing__(self, piece: bytes) -> tuple[tuple[int, int, bool], ...]:
+        made = tuple(
+            (low, high, _ENDS_AMERICAN.search(piece, low, high) is not None)
+            for low, high in _last_runs(piece, 0, len(piece))
+        )
+        if len(piece) <= LONGEST:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[piece] = made
+        return made
+
+
+_PIECES: Final = _Pieces()
 
 
 def _runs(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:

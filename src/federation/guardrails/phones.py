@@ -81,7 +81,8 @@ _PLAIN: Final = b"0123456789 ()+-./\t"
 """What a number without an extension is written with."""
 _NUMBERS_GO_ON: Final = frozenset(b"0123456789")
 _NAMES_GO_ON: Final = _NUMBERS_GO_ON | frozenset(string.ascii_letters.encode())
-_GOES_ON: Final = _NAMES_GO_ON | frozenset(b"_%@")
+GOES_ON: Final = _NAMES_GO_ON | frozenset(b"_%@")
+"""Signs behind digits that are no telephone number."""
 _JOINS: Final = frozenset(b".,-/:")
 _SETS_OFF: Final = frozenset(b"+(")
 _LINE_BREAKS: Final = (b"\\n", b"\\N")
@@ -92,7 +93,10 @@ _BEFORE_AFTER: Final = b" \t-,:(["
 _AFTER_SIGNS: Final = 3
 _BEGIN_AFTER: Final = frozenset(bytes((letter,)) for letter in b"oOfFmMcChHwWpPtTlLdD")
 """Signs between a telephone number and the words behind it, and what those begin with."""
-_LOOK_BACK: Final = 56
+BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)
+"""What one of these words, or what stands before it, begins with."""
+LOOK_BACK: Final = 56
+"""How far back a word is looked for that says that it is one."""
 _LEAST_TELLING: Final = 7
 _WITH_EXIT_CODE: Final = 11
 """Digits of a number behind 00, at least."""
@@ -177,16 +181,15 @@ def is_told(data: bytes, start: int, form: Form) -> bool:
     )
 
 
-def place(near: Nearby, start: int, form: Form) -> tuple[int, int, bool] | None:
+def place(
+    near: Nearby, start: int, form: Form, *, may_be: bool = False
+) -> tuple[int, int, bool] | None:
     """The telephone number in a row of digits that begins at `start`: where, and whether its form
-    alone told.
-
-    None where it is none.
-    """
+    alone told. None where it is none. `may_be`: its form or a word may say that it is one."""
     data, low, high = near.data, start + form.low, start + form.high
-    if not (form.may_tell or may_be_called_so(near, low, high)):
-        return None
     if _borders_badly(data, low, high):
+        return None
+    if not (may_be or form.may_tell or may_be_called_so(near, low, high)):
         return None
     number = data[low : start + form.end]
     if form.may_be_date and is_date(number):
@@ -205,19 +208,23 @@ def place(near: Nearby, start: int, form: Form) -> tuple[int, int, bool] | None:
 
 def may_be_called_so(near: Nearby, low: int, high: int) -> bool:
     """False where no word before or behind can say that it is a telephone number."""
-    behind = near.data[high : high + _AFTER_SIGNS + 1].lstrip(_BEFORE_AFTER)[:1]
-    return behind in _BEGIN_AFTER or near.may_name_phone(max(0, low - _LOOK_BACK), low)
+    return is_before_word(near.data, high) or near.may_name_phone(max(0, low - LOOK_BACK), low)
+
+
+def is_before_word(data: bytes, high: int) -> bool:
+    """Whether one of the words that stand behind telephone numbers may begin there."""
+    return data[high : high + _AFTER_SIGNS + 1].lstrip(_BEFORE_AFTER)[:1] in _BEGIN_AFTER
 
 
 def _is_called_so(near: Nearby, low: int) -> bool:
     """Whether a word says that a telephone number follows at `low`."""
-    from_here = max(0, low - _LOOK_BACK)
+    from_here = max(0, low - LOOK_BACK)
     return near.may_name_phone(from_here, low) and _BESIDE.occurs(near.data[from_here:low])
 
 
 def _is_called_otherwise(data: bytes, low: int) -> bool:
     """Whether a word or a sign says that what follows at `low` is something else."""
-    before = data[max(0, low - _LOOK_BACK) : low]
+    before = data[max(0, low - LOOK_BACK) : low]
     if before[-1:] in _NAMES_AT_ONCE:
         return True
     return before.rstrip(_BETWEEN_WORDS)[-1:].isalpha() and _NOT_A_PHONE.occurs(before)
@@ -260,7 +267,7 @@ def _borders_badly(data: bytes, start: int, end: int) -> bool:
     if end == len(data):
         return False
     after = data[end]
-    return after in _GOES_ON or (after in _JOINS and data[end + 1 : end + 2].isdigit())
+    return after in GOES_ON or (after in _JOINS and data[end + 1 : end + 2].isdigit())
 
 
 def _telling(number: bytes, form: Form) -> bool:

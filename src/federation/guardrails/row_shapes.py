@@ -14,13 +14,14 @@ REMEMBERED: Final = 4096
 """Shapes that are kept."""
 LONGEST: Final = 64
 """Signs of a row whose shape is worth keeping."""
-_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
+ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
+"""A nought for every digit."""
 _DIGIT: Final = re.compile(rb"(\{[^}]*\}|\\.)|\[([^\]]*[0-9][^\]]*)\]|[0-9]")
 
 
 def shape_of(row: bytes) -> bytes:
     """`row` with a nought for each digit."""
-    return row.translate(_ANY_DIGIT)
+    return row.translate(ANY_DIGIT)
 
 
 def loosened(pattern: bytes) -> bytes:

@@ -111,10 +111,19 @@ def _if(test: Callable[[bytes], bool], name: str, rank: int) -> Check:
     return check
 
 
-def _iban(data: bytes, start: int, _end: int) -> Iterator[Span]:
-    end = iban.end_of(data, start)
-    if end > 0:
-        yield Span(start, end, kind.IBAN, CHECKED)
+def _ibans(near: Nearby) -> list[Span]:
+    data, taken = near.data, near.taken
+    found: list[Span] = []
+    for start, _ in _IBAN_HEAD.spans(data):
+        if taken.ends and taken.until(start):
+            continue
+        end = iban.end_of(data, start)
+        if end > 0:
+            found.append(Span(start, end, kind.IBAN, CHECKED))
+    return found
+
+
+_IBAN_HEAD: Final = compiled(iban.HEAD)
 
 
 _LETTERED: Final = tuple(row for row in national.NATIONAL_IDS if not row.numeric)
@@ -155,7 +164,13 @@ _NETWORK: Final = (
     Rule(kind.EMAIL, shapes.SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), _SPELLED_HINT),
     Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
     Rule(kind.IP, shapes.IPV4, shapes.ipv4, rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]"),
-    Rule(kind.IP, shapes.IPV6, shapes.ipv6, _word(rb"[0-9a-f]:[0-9a-f]{0,4}:")),
+    Rule(
+        kind.IP,
+        shapes.IPV6,
+        shapes.ipv6,
+        _word(rb"[0-9a-f]:[0-9a-f]{0,4}:"),
+        only_with=shapes.SURELY_LIKE_IPV6,
+    ),
 )
 _NUMBERS: Final = (
     Rule(NUMBER, b"[0-9]", _nothing, b"[0-9]", reads=numbers.in_text),
@@ -165,7 +180,7 @@ _NUMBERS: Final = (
         numbers.LIKE_SSN,
         numbers.like_ssn,
         rb"-[0-9OoQIlSBZ]{2}-",
-        only_with=numbers.SURELY_LIKE_SSN,
+        reads=numbers.like_ssns,
     ),
     Rule(
         kind.SSN,
@@ -174,7 +189,7 @@ _NUMBERS: Final = (
         _word(rb"ss[n#]|social sec|soc\.? ?sec"),
         ignore_case=True,
     ),
-    Rule(kind.IBAN, iban.HEAD, _iban, _IBAN_HINT),
+    Rule(kind.IBAN, iban.HEAD, _nothing, _IBAN_HINT, reads=_ibans),
     Rule(kind.NATIONAL_ID, _LETTERED_IDS, _national, _NATIONAL_HINT),
 )
 _DOCUMENTS: Final = (
@@ -242,6 +257,6 @@ _PLACES: Final = (
     Rule(NOTHING, shapes.UUID, _nothing, rb"-[0-9A-Fa-f]{4}-", reads=shapes.uuids),
     Rule(NOTHING, shapes.HASH, _nothing, reads=shapes.digests),
     Rule(NOTHING, shapes.PARCEL, _as_it_stands(NOTHING, CHECKED + 1), rb"\b1Z[0-9A-Z]"),
-    Rule(NOTHING, shapes.MOMENT, _as_it_stands(NOTHING, SHAPED - 1), rb"(?:19|20)[0-9]{2}[-/.]"),
+    Rule(NOTHING, shapes.MOMENT, _nothing, rb"(?:19|20)[0-9]{2}[-/.]", reads=shapes.moments),
 )
 RULES: Final = (*_NETWORK, *_NUMBERS, *_DOCUMENTS, *_BANKS, *_SECRETS, *_PLACES)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
+from federation.guardrails import entities as kind
 from federation.guardrails.encoded import LONG, encoded, long_runs
 from federation.guardrails.entities import (
+    CHECKED,
     NOTHING,
     PRIVATE_KEY,
     SHAPED,
@@ -20,7 +23,7 @@ from federation.guardrails.entities import (
     Span,
 )
 from federation.guardrails.layers import Layer, decode, doubtful, fold
-from federation.guardrails.nearby import Nearby
+from federation.guardrails.nearby import Nearby, Taken
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.rules import NUMBER, RULES, Rule
 from federation.guardrails.slices import SLICE, slices
@@ -29,6 +32,7 @@ _ENCODED_RANK: Final = SHAPED
 """In a decoded stretch only values of this rank and above count."""
 
 
+_start: Final = attrgetter("start")
 _ALWAYS: Final = (NOTHING, NUMBER)
 _BETWEEN: Final = "\x1f"
 """Between texts that are looked at together: a border of words, and no part of any value."""
@@ -54,6 +58,9 @@ class Scanner:
         self._untold = bool(custom)
         rules.sort(key=_turn)
         self._readers = [rule.reader() for rule in rules]
+        self._yielding = {
+            index for index, rule in enumerate(rules) if rule.kind in (NUMBER, kind.IBAN)
+        }
         # Two sets, because one automaton for words and digits has the product of their states.
         hinted = [index for index, rule in enumerate(rules) if rule.hint]
         digits = [index for index in hinted if b"0-9" in rules[index].hint]
@@ -116,12 +123,11 @@ class Scanner:
         first = fold(text)
         second = decode(first)
         if second is None:
-            return self._read(first)
-        found = self._read(second)
-        if not decoded_only:
-            windows = doubtful(first.data)
-            if windows:
-                found += self._read_windows(first, windows)
+            return self._read(first, alone=True)
+        windows = [] if decoded_only else doubtful(first.data)
+        found = self._read(second, alone=not windows)
+        if windows:
+            found += self._read_windows(first, windows)
         return found
 
     def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
@@ -136,8 +142,9 @@ class Scanner:
                 found += said
         return found, failures
 
-    def _read(self, layer: Layer) -> list[Span]:
-        return _placed(layer, self._values(layer.data))
+    def _read(self, layer: Layer, *, alone: bool) -> list[Span]:
+        """`alone`: nothing is read of the text but this layer."""
+        return _placed(layer, self._values(layer.data, alone=alone))
 
     def _read_windows(self, layer: Layer, windows: list[tuple[int, int]]) -> list[Span]:
         """Values in these parts of a layer, read as one text: each reading costs something before
@@ -156,9 +163,9 @@ class Scanner:
                 spans.append(moved)
         return _placed(layer, spans)
 
-    def _values(self, data: bytes) -> list[Span]:
+    def _values(self, data: bytes, *, alone: bool = False) -> list[Span]:
         near = Nearby(data)
-        spans = self._candidates(near)
+        spans = self._candidates(near, alone=alone)
         for start, end, text in encoded(data, near.runs):
             inner = fold(text)
             inside = self._candidates(Nearby((decode(inner) or inner).data, everywhere=True))
@@ -167,15 +174,30 @@ class Scanner:
                 spans.append(Span(start, end, best.kind, best.rank))
         return spans
 
-    def _candidates(self, near: Nearby) -> list[Span]:
+    def _candidates(self, near: Nearby, *, alone: bool = False) -> list[Span]:
         turns = self._always.copy()
         for hints, indexes in self._sets:
             turns += [indexes[place] for place in hints.occurring(near.data)]
         turns.sort()
         found: list[Span] = []
-        for index in turns:
-            found += self._readers[index](near)
+        if alone and near.may_hold_digests:
+            found = self._in_two_goes(near, turns)
+        else:
+            for index in turns:
+                found += self._readers[index](near)
         return [span for span in found if span.kind in self._wanted]
+
+    def _in_two_goes(self, near: Nearby, turns: list[int]) -> list[Span]:
+        """What the rules of these turns find, those last that need not read what is taken."""
+        first = {
+            index: self._readers[index](near) for index in turns if index not in self._yielding
+        }
+        near.taken = taken_by([span for spans in first.values() for span in spans])
+        return [
+            span
+            for index in turns
+            for span in (first[index] if index in first else self._readers[index](near))
+        ]
 
 
 def _turn(rule: Rule) -> tuple[bool, bool, bool]:
@@ -204,16 +226,29 @@ def _rank(span: Span) -> int:
     return span.rank if span.kind != NOTHING else 0
 
 
+def taken_by(spans: list[Span]) -> Taken:
+    """Places of digests and the like that stay, whatever else is found that is less sure: no value
+    that is as sure reaches into them. So what begins in one of them need not be read."""
+    sure = [span for span in spans if span.rank > CHECKED]
+    sure.sort(key=_start)
+    free: list[tuple[int, int]] = []
+    reached = 0
+    for span in sure:
+        start, end = span.start, span.end
+        if start < reached and free and free[-1][1] > start:
+            free.pop()
+        if start >= reached and span.kind == NOTHING:
+            free.append((start, end))
+        reached = max(reached, end)
+    return Taken(free)
+
+
 def resolve(spans: list[Span]) -> list[Span]:
     """One span for each place: the higher rank, then the longer one."""
     kept: list[Span] = []
-    for span in sorted(spans, key=_order):
+    for span in sorted(spans, key=_start):
         if not kept or span.start >= kept[-1].end:
             kept.append(span)
         elif (span.rank, span.end - span.start) > (kept[-1].rank, kept[-1].end - kept[-1].start):
             kept[-1] = span
     return [span for span in kept if span.kind != NOTHING]
-
-
-def _order(span: Span) -> tuple[int, int, int]:
-    return span.start, -span.rank, -span.end

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+import string
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from federation.guardrails import entities as kind
@@ -58,10 +60,12 @@ IPV6: Final = (_GROUP + rb":(?:" + _GROUP + rb":){5,7}" + _IPV6_END) + (
     rb"|" + _GROUP + rb":(?:[0-9A-Fa-f]{1,4}:){0,6}:(?:" + _GROUP + rb":){0,6}" + _IPV6_END
 )
 """Six colons and more, or two in a row: times and ratios are no candidates."""
+SURELY_LIKE_IPV6: Final = re.compile(rb":(?::|(?:[0-9A-Fa-f]{0,4}:){5})")
+"""What each of them holds."""
 _BYTE: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS: Final = re.compile(rb"(?!(?:0|127|255)[^0-9])" + _BYTE + (rb"[^0-9]+" + _BYTE) * 3)
 """Four octets without noughts before them, of an address that is somebody's."""
-_NUMBER_GOES_ON: Final = re.compile(rb"[.-]?[0-9]")
+_DIGITS, _JOINS = frozenset(b"0123456789"), frozenset(b".-")
 _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
 _VERSION: Final = compiled(
@@ -87,7 +91,11 @@ _UUID: Final = re.compile(
 _BEFORE_DASH: Final = 8
 _SHORTEST_HASH, _LONGEST_HASH = 32, 128
 HASH: Final = rb"\b(?:[0-9a-f]{32,128}|[0-9A-F]{32,128})\b"
-_HASH, _WHOLE_HASH = compiled(HASH), re.compile(HASH)
+_HEX_SHAPES: Final = bytes(
+    ord("a" if chr(sign) in string.hexdigits else " ") for sign in range(256)
+)
+_SHORTEST_HASH_SHAPE: Final = b"a" * _SHORTEST_HASH
+_IN_WORD: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
 PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b"
 """A carrier's tracking number, which is as long as a card with two signs before it."""
 _CLOCK: Final = rb"[0-2][0-9][:.]?[0-5][0-9](?:[:.]?[0-5][0-9](?:[.,][0-9]{1,9})?)?"
@@ -96,6 +104,13 @@ MOMENT: Final = (
     + (rb"(?:[T _]" + _CLOCK)
     + rb"(?:Z| ?[+-][0-2][0-9]:?[0-5][0-9])?)?"
 )
+_MOMENT, _MOMENT_HERE = compiled(MOMENT), re.compile(MOMENT)
+_FEW: Final = 4
+_MOMENT_SHAPES: Final = bytes(
+    ord("0" if chr(sign) in string.digits else "-" if chr(sign) in "-/." else " ")
+    for sign in range(256)
+)
+_DAY_SHAPE: Final = b"0000-00-00"
 _KEY_FOOT: Final = compiled(secret_rules.PRIVATE_KEY_FOOT)
 _KEY_BODY: Final = compiled(secret_rules.PRIVATE_KEY_BODY)
 
@@ -114,10 +129,14 @@ def email(data: bytes, start: int, end: int) -> Iterator[Span]:
 
 def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     """Four octets that are no version, no section number and no piece of a longer row."""
-    if _ADDRESS.fullmatch(data, start, end) is None or _NUMBER_GOES_ON.match(data, end):
+    if _ADDRESS.fullmatch(data, start, end) is None:
+        return ()
+    behind = data[end] if end < len(data) else 0
+    if behind in _DIGITS or (behind in _JOINS and data[end + 1 : end + 2].isdigit()):
         return ()
     before = data[max(0, start - _NEAR) : start]
-    if before[-1:].isdigit() or (before[-1:] in (b".", b"-") and before[-2:-1].isalnum()):
+    sign = before[-1] if before else 0
+    if sign in _DIGITS or (sign in _JOINS and before[-2:-1].isalnum()):
         return ()
     if _MAY_BE_VERSION.search(before) and _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
         return ()
@@ -153,26 +172,48 @@ def uuids(near: Nearby) -> list[Span]:
 
 
 def digests(near: Nearby) -> list[Span]:
-    """The same for digests in hexadecimal."""
+    """The same for digests in hexadecimal: words that are nothing else."""
     data = near.data
     found: list[Span] = []
-    for low, high in near.runs:
-        if high - low < _SHORTEST_HASH:
-            continue
-        run = data[low:high]
-        if not run.isalnum():
-            found += _digests_at(data, _HASH.spans(data, low, high))
-        elif len(run) <= _LONGEST_HASH and _WHOLE_HASH.fullmatch(run):
-            found += _digests_at(data, ((low, high),))
+    if not near.may_hold_digests:
+        return found
+    shape, size = data.translate(_HEX_SHAPES), len(data)
+    start = shape.find(_SHORTEST_HASH_SHAPE)
+    while start >= 0:
+        end = shape.find(b" ", start + _SHORTEST_HASH)
+        end = size if end < 0 else end
+        word = data[start:end]
+        if (
+            end - start <= _LONGEST_HASH
+            and (word.islower() or word.isupper())
+            and not word.isalpha()
+            and (start == 0 or data[start - 1] not in _IN_WORD)
+            and (end == size or data[end] not in _IN_WORD)
+        ):
+            found.append(Span(start, end, NOTHING, CHECKED + 1))
+        start = shape.find(_SHORTEST_HASH_SHAPE, end)
     return found
 
 
-def _digests_at(data: bytes, places: Iterable[tuple[int, int]]) -> list[Span]:
-    return [
-        Span(start, end, NOTHING, CHECKED + 1)
-        for start, end in places
-        if not data[start:end].isdigit() and not data[start:end].isalpha()
-    ]
+def moments(near: Nearby) -> list[Span]:
+    """Days, and times of the day behind them, which take their places where nothing else does."""
+    data = near.data
+    places = list(islice(_MOMENT.spans(data), _FEW))
+    if len(places) == _FEW:
+        places += _more_moments(data, places[-1][1])
+    return [Span(start, end, NOTHING, SHAPED - 1) for start, end in places]
+
+
+def _more_moments(data: bytes, at: int) -> list[tuple[int, int]]:
+    """The same from `at` on, for texts that hold many."""
+    shape = data.translate(_MOMENT_SHAPES)
+    places: list[tuple[int, int]] = []
+    while (at := shape.find(_DAY_SHAPE, at)) >= 0:
+        moment = _MOMENT_HERE.match(data, at)
+        at = at + 1 if moment is None else moment.end()
+        if moment is not None:
+            places.append(moment.span())
+    return places
 
 
 def private_key(data: bytes, start: int, end: int) -> Iterator[Span]:

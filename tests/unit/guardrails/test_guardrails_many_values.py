@@ -1,0 +1,134 @@
+"""Texts that hold many values are read in another way than those with few, and say the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from federation.guardrails import entities as kind
+from federation.guardrails import national, numbers, scan, shapes
+from federation.guardrails.entities import Span
+from federation.guardrails.nearby import NONE_TAKEN, Nearby
+from federation.guardrails.patterns import compiled
+from federation.guardrails.scan import Scanner
+
+UUID = "123e4567-e89b-12d3-a456-426614174000"
+DIGEST = "d41d8cd98f00b204e9800998ecf8427e"
+SLOW = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+MANY_ROWS = b"12:34:56 and " * 16
+ROWS = some.lists(
+    some.one_of(
+        some.text("0123456789", min_size=1, max_size=17),
+        some.sampled_from(("+", "(", "(+", ")", "-", " ", ".", "/", "     ", "\n", '"', "a", "=")),
+        some.sampled_from(("x", " x", " X12", " ext. ", "ext", "Ext 1", "extension 12", "#", "e")),
+        some.sampled_from(("tel ", "call me ", " id ", "sin ", "order ", " fax", "\xe9")),
+        some.sampled_from(("4539148803436467", "046 454 286", "(212) 555-0142", "1-800-555-0199")),
+    ),
+    max_size=20,
+).map(lambda pieces: "".join(pieces).encode("latin-1"))
+SSNS = some.lists(
+    some.one_of(
+        some.sampled_from(("123-45-6789", "078-05-1120", "912-34-5678", "000-12-3456")),
+        some.sampled_from(("123 45 6789", "123/45/6789", "1.2.3-4.5-6.7.8.9", "123-45-67890")),
+        some.sampled_from(("\n", " ", ", ", "-", ".", "0", "7")),
+    ),
+    max_size=14,
+).map(lambda pieces: "".join(pieces).encode("ascii"))
+DAYS = some.lists(
+    some.one_of(
+        some.sampled_from(("2026-01-31", "1999/12/01", "2020.10.10T12:33:01Z", "2026-99-01")),
+        some.sampled_from((" 12:01", "T01:02:03.5+02:00", "1", "x", "_", "-", "\n", " ")),
+    ),
+    max_size=14,
+).map(lambda pieces: "".join(pieces).encode("ascii"))
+DIGESTS = some.lists(
+    some.one_of(
+        some.sampled_from((UUID, DIGEST, DIGEST.upper(), DIGEST + "44", "1Z999AA10123456784")),
+        some.sampled_from(("4539148803436467", "DE89370400440532013000", "123-45-6789", "tel ")),
+        some.sampled_from(("token=", "secret: ", "sk-", "@", ":", "://u:", "/", "%41", "\\n", "e")),
+        some.sampled_from((" ", "\n", "-", ", ", "=", "0", "7f", "_")),
+    ),
+    max_size=16,
+).map("".join)
+
+
+@SLOW
+@given(ROWS)
+def test_rows_behind_many_others_are_read_like_the_first(
+    monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    text = MANY_ROWS + data
+    found = numbers.in_text(Nearby(text))
+    with monkeypatch.context() as patched:
+        patched.setattr(numbers, "_FEW", 10**6)
+        assert found == numbers.in_text(Nearby(text))
+
+
+@SLOW
+@given(SSNS)
+def test_american_numbers_in_long_rows_are_those_that_are_found_one_by_one(data: bytes) -> None:
+    many: list[Span] = []
+    numbers._many_ssns(data, 0, len(data), many)
+    one_by_one: list[Span] = []
+    numbers._ssns(numbers._near, data, 0, len(data), one_by_one)
+    assert many == one_by_one
+
+
+@SLOW
+@given(DAYS)
+def test_days_are_where_their_pattern_is_however_many_there_are(data: bytes) -> None:
+    text = b"2026-05-05 " * 4 + data
+    found = [(span.start, span.end) for span in shapes.moments(Nearby(text))]
+    assert found == list(compiled(shapes.MOMENT).spans(text))
+
+
+@SLOW
+@given(DIGESTS)
+def test_what_begins_in_a_digest_is_nothing_whether_it_is_read_or_not(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    found = SCANNER.find(text)
+    with monkeypatch.context() as patched:
+        patched.setattr(scan, "taken_by", lambda _: NONE_TAKEN)
+        assert found == SCANNER.find(text)
+
+
+SCANNER = Scanner(kind.BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("spans", "ends"),
+    [
+        ([Span(0, 32, "", 8)], [32]),
+        ([Span(0, 32, "", 8), Span(40, 76, "", 8)], [32, 76]),
+        ([Span(0, 32, "", 8), Span(30, 50, kind.SECRET, 8)], []),
+        ([Span(20, 52, "", 8), Span(0, 21, kind.API_KEY, 9)], []),
+        ([Span(0, 32, "", 8), Span(30, 50, kind.PHONE, 4)], [32]),
+        ([Span(0, 10, "", 4)], []),
+    ],
+    ids=str,
+)
+def test_a_place_is_taken_where_nothing_as_sure_reaches_into_it(
+    spans: list[Span], ends: list[int]
+) -> None:
+    assert scan.taken_by(spans).ends == ends
+
+
+@SLOW
+@given(some.text("0123456789abcf:.g ", max_size=60).map(str.encode))
+def test_an_address_of_version_six_is_where_it_surely_is_like_one(data: bytes) -> None:
+    found = [
+        span
+        for start, end in compiled(shapes.IPV6).spans(data)
+        for span in shapes.ipv6(data, start, end)
+    ]
+    assert not found or shapes.SURELY_LIKE_IPV6.search(data) is not None
+
+
+def test_a_south_african_number_is_checked_in_any_order() -> None:
+    assert national._south_african("8001015009087")
+    assert not national._south_african("8001015009088")
+    assert not national._south_african("8013015009087")
