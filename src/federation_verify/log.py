@@ -30,6 +30,12 @@ class Log:
         self.whole = False
         """Whether it was read to its end."""
         self.checkpoints = 0
+        self.first_ms = 0
+        """The time of the first one."""
+        self.anchors = 0
+        """Checkpoints kept elsewhere that it was held against."""
+        self.set_aside = 0
+        """Checkpoints of others that are past its end and past what is judged."""
         self._hashes = bytearray()
         self._newest: Checkpoint | None = None
 
@@ -80,7 +86,9 @@ class Log:
             for line in anchors:
                 anchor = read_checkpoint(line, ring, "An anchor")
                 late = self._through is not None and anchor.at_ms > self._through
+                aside = self.set_aside
                 self.compare(anchor.n, anchor.hash, anchor.size, "An anchor", late)
+                self.anchors += self.set_aside == aside
         except Refused as refused:
             self.problems.append(refused.problem)
         return self.problems
@@ -92,7 +100,9 @@ class Log:
         """
         if n < self.checkpoints and self._hash(n) != digest:
             raise Refused("fork", f"{keeper} has another checkpoint {n} than the log.")
-        if n >= self.checkpoints and self.whole and not late:
+        if n >= self.checkpoints and self.whole and late:
+            self.set_aside += 1
+        elif n >= self.checkpoints and self.whole:
             message = f"{keeper} has checkpoint {n} with {size} records, the log has it no more."
             raise Refused("rolled_back", message, self.records)
 
@@ -107,6 +117,7 @@ class Log:
                 raise Refused("root", f"Checkpoint {found.n} has another root than its records.")
             self._hashes += bytes.fromhex(found.hash)
             self._newest = found
+            self.first_ms = self.first_ms if self.checkpoints else found.at_ms
             self.checkpoints += 1
             if self._sealed is not None:
                 self._sealed()

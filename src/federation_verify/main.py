@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from federation_verify.anchors import Anchors
 from federation_verify.log import Log
-from federation_verify.problem import Problem
+from federation_verify.problem import Problem, Unusable, shown
 from federation_verify.proof import read_proof, verify_proof
 from federation_verify.web import Web
 
@@ -33,16 +34,12 @@ HINTS = {
 }
 
 
-class Unusable(Exception):
-    """What was given cannot be read at all."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Verify what the command line names; the exit code."""
     parser = argparse.ArgumentParser(prog="federation-verify", description=__doc__)
     parser.add_argument(
         "export",
-        type=Path,
+        type=_path,
         nargs="+",
         help="exports (directories or .tar), a directory of exports, or a proof",
     )
@@ -80,42 +77,49 @@ def _judge(given: argparse.Namespace) -> int:
     through = None if given.through is None else _moment(given.through)
     first = given.export[0]
     if len(given.export) == 1 and first.is_file() and first.suffix != ".tar":
-        if given.alone or given.only_keys or through is not None:
-            raise Unusable("--alone, --only-keys and --through are for exports")
+        loose = given.alone or given.only_keys or given.anchor or len(trusted) > 1
+        if loose or through is not None:
+            raise Unusable(
+                "--alone, --anchor, --only-keys, --through and several keys are for exports"
+            )
         return _judge_proof(first, trusted[0])
     found: dict[str, Path] = {}
     for each in (each for path in given.export for each in _exports(path)):
         found.setdefault(os.path.realpath(each), each)
     exports = list(found.values())
-    kept = [line for anchor in given.anchor for line in _anchored(anchor)]
+    anchors = Anchors().read(given.anchor)
     if not given.alone:
-        return _judge_logs(exports, Web(trusted, through, given.only_keys), kept)
+        return _judge_logs(exports, Web(trusted, through, given.only_keys), anchors)
     if len(exports) > 1 or len(trusted) > 1 or given.only_keys:
         raise Unusable("--alone is for one export and one key")
-    return _judge_log(exports[0], trusted[0], kept, through)
+    return _judge_log(exports[0], trusted[0], anchors, through)
 
 
-def _judge_log(path: Path, trusted: bytes, kept: Sequence[bytes], through: int | None) -> int:
+def _judge_log(path: Path, trusted: bytes, anchors: Anchors, through: int | None) -> int:
     log = Log(through=through)
     with ExitStack() as stack:
         keys, checkpoints, entries = _opened(path, stack)
-        problems = log.verify(trusted, keys, checkpoints, entries, kept)
+        problems = log.verify(trusted, keys, checkpoints, entries, anchors.lines)
+    problems += anchors.problems
     if not problems:
+        _check_judged([log], through, anchors)
         print(_good(log))
+        _say_set_aside(through)
+    _say_strange(anchors)
     return _say(problems)
 
 
-def _judge_logs(paths: Sequence[Path], web: Web, kept: Sequence[bytes]) -> int:
+def _judge_logs(paths: Sequence[Path], web: Web, anchors: Anchors) -> int:
     for path in paths:
         with ExitStack() as stack:
-            web.add(_shown(path), _opened(path, stack)[0])
+            web.add(shown(path), _opened(path, stack)[0])
     for path, member in zip(paths, web.members, strict=True):
         with ExitStack() as stack:
             _, checkpoints, entries = _opened(path, stack)
-            web.read(member, checkpoints, entries, kept)
+            web.read(member, checkpoints, entries, anchors.lines)
     web.compare()
     found = [(each.name, problem) for each in web.members for problem in each.log.problems]
-    found += web.problems
+    found += [*web.problems, *(("", problem) for problem in anchors.problems)]
     several = len(paths) > 1
     code = 0
     for name, problem in found:
@@ -124,8 +128,30 @@ def _judge_logs(paths: Sequence[Path], web: Web, kept: Sequence[bytes]) -> int:
         if kind != "rolled_back" or web.through is None:
             print(f"hint: {HINTS[kind]}")
     if not found:
+        _check_judged([each.log for each in web.members], web.through, anchors)
         _say_all(web)
+    _say_strange(anchors)
     return code
+
+
+def _check_judged(logs: Sequence[Log], through: int | None, anchors: Anchors) -> None:
+    """Raise `Unusable` where good logs were held against nothing: `--through` set it all aside."""
+    if through is None:
+        return
+    if through < min(log.first_ms for log in logs):
+        raise Unusable("--through is before the first checkpoint: it would set everything aside")
+    if anchors.lines and not any(log.anchors for log in logs):
+        raise Unusable("no anchor says anything: all are later than --through")
+
+
+def _say_set_aside(through: int | None) -> None:
+    if through is not None:
+        print(f"what others saw after {datetime.fromtimestamp(through / 1000, UTC)} set aside")
+
+
+def _say_strange(anchors: Anchors) -> None:
+    for name, count in anchors.strange.items():
+        print(f"{name}: {count} lines are no anchors")
 
 
 def _say_all(web: Web) -> None:
@@ -133,19 +159,11 @@ def _say_all(web: Web) -> None:
     for member in web.members:
         print(f"{member.name}: {_good(member.log)}" if several else _good(member.log))
         print(f"  log {member.ring.log if member.ring else ''}")
-    if web.through is not None:
-        print(f"what others saw after {datetime.fromtimestamp(web.through / 1000, UTC)} set aside")
+    _say_set_aside(web.through)
     if web.beside:
         print(f"witnessed, with a key that was not given: {', '.join(web.beside)}")
     if several:
         print(f"verified: {len(web.members)} logs as one")
-
-
-def _shown(path: Path) -> str:
-    """A path that a terminal can show, and that is no other's."""
-    text = str(path)
-    safe = text.isprintable() and "\\" not in text
-    return text if safe else ascii(text)
 
 
 def _moment(given: str) -> int:
@@ -159,13 +177,16 @@ def _moment(given: str) -> int:
 
 
 def _good(log: Log) -> str:
-    return f"verified: {log.records} records, {log.checkpoints} checkpoints, root {log.root}"
+    more = f", {log.anchors} anchors" if log.anchors else ""
+    more += f", {log.set_aside} later ones set aside" if log.set_aside else ""
+    what = f"{log.records} records, {log.checkpoints} checkpoints{more}"
+    return f"verified: {what}, root {log.root}"
 
 
 def _judge_proof(path: Path, trusted: bytes) -> int:
     document = read_proof(path.read_bytes()) if path.stat().st_size <= PROOF_BYTES else None
     if document is None:
-        raise Unusable(f"{_shown(path)} is neither an export nor a proof")
+        raise Unusable(f"{shown(path)} is neither an export nor a proof")
     problem = verify_proof(document, trusted)
     if problem is None:
         print(f"verified: the {document['kind']} proof holds")
@@ -183,8 +204,11 @@ def _exports(path: Path) -> list[Path]:
     """The export at a path, or those that lie in the directory there."""
     if not path.is_dir() or (path / NAMES[0]).exists():
         return [path]
+    # One that lacks a file is among them: it must be refused, not passed over.
     found = [
-        each for each in path.iterdir() if each.suffix == ".tar" or (each / NAMES[0]).is_file()
+        each
+        for each in path.iterdir()
+        if each.suffix == ".tar" or any((each / name).exists() for name in NAMES)
     ]
     return sorted(found) or [path]
 
@@ -196,20 +220,18 @@ def _opened(path: Path, stack: ExitStack) -> list[IO[bytes]]:
         tar = stack.enter_context(tarfile.open(path, "r:"))  # noqa: SIM115 - it is one
         found = [tar.extractfile(name) for name in NAMES]
     except (OSError, KeyError, tarfile.TarError) as error:
-        raise Unusable(f"{_shown(path)} is no export: {error}") from None
+        raise Unusable(f"{shown(path)} is no export: {error}") from None
     files = [file for file in found if file is not None]
     if len(files) != len(NAMES):
-        raise Unusable(f"{_shown(path)} is no export: a file of it is none")
+        raise Unusable(f"{shown(path)} is no export: a file of it is none")
     return files
 
 
-def _anchored(path: Path) -> list[bytes]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error}") from None
-    starts = ((line, line.find(b'{"body":')) for line in lines)
-    return [line[start:] for line, start in starts if start >= 0]
+def _path(given: str) -> Path:
+    """A path. Nothing at all would be the current directory, and whatever lies there."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(given)
 
 
 def _key(given: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -11,6 +12,17 @@ class Problem(NamedTuple):
     kind: str
     message: str
     record: int | None = None
+
+
+class Unusable(Exception):
+    """What was given cannot be judged at all."""
+
+
+def shown(path: Path) -> str:
+    """A path that a terminal can show, and that is no other's."""
+    text = str(path)
+    safe = text.isprintable() and "\\" not in text
+    return text if safe else ascii(text)
 
 
 class Refused(Exception):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from federation.control.ports import OverrideStore, VersionStore
 from federation.storage.entries import ConfigVersion, Override
 
@@ -13,6 +15,21 @@ def test_the_last_override_of_a_provider_counts(overrides: OverrideStore) -> Non
         Override("acme", enabled=False, changed_ms=2, changed_by="key_1"),
         Override("beta", enabled=True, changed_ms=3, changed_by="key_2"),
     ]
+
+
+def test_an_override_is_swapped_only_for_the_one_that_is_there(overrides: OverrideStore) -> None:
+    off = Override("acme", enabled=False, changed_ms=1, changed_by="key_1")
+    on = replace(off, enabled=True, changed_ms=2)
+    other = replace(off, provider="beta")
+    overrides.save(other)
+    assert not overrides.swap("acme", on, off), "there is none"
+    assert overrides.swap("acme", off, None)
+    assert not overrides.swap("acme", on, None)
+    assert not overrides.swap("acme", on, replace(off, changed_by="key_2"))
+    assert overrides.swap("acme", on, off)
+    assert overrides.list() == [on, other]
+    assert overrides.swap("acme", None, on)
+    assert overrides.list() == [other]
 
 
 def test_versions_count_up_and_keep_what_they_were_given(versions: VersionStore) -> None:

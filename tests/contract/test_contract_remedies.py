@@ -2,130 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres_server import postgres
+from remedies_world import ENDS_MS, KEY, NOW_S, ONE, OTHER, World, opened_world, unwritable
 from sql_stores import KINDS
-from sqlalchemy import Engine
 
 from federation.config.settings import Remedying
-from federation.control.notebook import Notebook
-from federation.control.remedies import RemedyDesk
-from federation.control.threads import Errands
-from federation.control.violations import ViolationDesk
-from federation.domain.access import Role, VirtualKey
-from federation.domain.violations import Kind, Remedy, Sighting, Violation
+from federation.domain.violations import Kind, Remedy, Sighting
 from federation.errors import (
-    EvidenceUnwritable,
-    FederationError,
     Forbidden,
     InvalidRequest,
     NotFound,
     Unavailable,
 )
-from federation.storage.engine import open_engine, open_postgres, prepare_schema
-from federation.storage.violations import SqlViolations, ViolationFilter
-
-NOW_S = 1_000_000.0
-ONE, OTHER = (VirtualKey(name, b"", name, "default", Role.ADMIN, 0) for name in ("one", "other"))
-KEY = VirtualKey("k", b"", "k", "a", Role.DEVELOPER, 0, expires_ms=77)
-
-
-@dataclass
-class House:
-    """The one key and provider that both replicas see, and what is done to them."""
-
-    key: VirtualKey = KEY
-    done: list[str] = field(default_factory=list)
-    fails: FederationError | None = None
-
-    def find(self, key: str, tenant: str | None) -> VirtualKey | None:
-        return self.key if key == self.key.id else None
-
-    def change(
-        self, tenant: str | None, key: str, edit: Callable[[VirtualKey], VirtualKey]
-    ) -> VirtualKey | None:
-        if self.fails is not None:
-            raise self.fails
-        self.key = edit(self.key)
-        self.done.append(f"expires {self.key.expires_ms}")
-        return self.key
-
-    async def refresh(self) -> None:
-        await asyncio.sleep(0.05)  # long enough for the other replica to come in between
-
-    async def revoke(self, asker: VirtualKey, key: str) -> None:
-        await asyncio.sleep(0.05)
-        self.done.append(f"revoked by {asker.id}")
-
-    async def disable(self, provider: str, by: VirtualKey) -> None:
-        self.done.append(f"{provider} disabled")
-
-    async def check_change(self, *_: object) -> None:
-        self.done.append("change checked")
-
-    async def propose_change(self, *_: object) -> Any:
-        raise InvalidRequest("There is no such policy.")
-
-
-@dataclass
-class Replica:
-    store: SqlViolations
-    desk: RemedyDesk
-    errands: Errands
-    notes: Notebook
-
-
-@dataclass
-class World:
-    house: House
-    replicas: list[Replica]
-    now: list[float]
-
-    @property
-    def violation(self) -> Violation:
-        (found,) = self.replicas[0].store.page(ViolationFilter(None))
-        return found
-
-    def see(self, calls: int = 1) -> None:
-        desk = self.replicas[0].desk._desk
-        desk.see([Sighting(Kind.REFUSED, 5, "eu", "x", "a", "k", f"c{n}") for n in range(calls)])
-
-    async def both(self, *work: Any) -> list[Any]:
-        return await asyncio.gather(*work, return_exceptions=True)
-
-
-def open_again(kind: str, place: str) -> Engine:
-    return open_engine(Path(place)) if kind == "sqlite" else open_postgres(place)
-
-
-def replica(engine: Engine, data: Path, house: House, now: list[float]) -> Replica:
-    errands, store = Errands("store"), SqlViolations(engine)
-    notes = Notebook(data, lambda: now[0])
-    desk = ViolationDesk(store, notes, dict, errands)
-    parts: Any = house
-    made = RemedyDesk(desk, store, parts, parts, parts, parts, tuple, notes, errands)
-    return Replica(store, made, errands, notes)
+from federation.storage.violations import SqlViolations
 
 
 @pytest.fixture(params=KINDS)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    sqlite = request.param == "sqlite"
-    place = str(tmp_path / "store.db") if sqlite else postgres().database()
-    engines = [open_again(request.param, place) for _ in range(2)]
-    prepare_schema(engines[0], *([Path(place)] if sqlite else []))
-    house, now = House(), [NOW_S]
-    replicas = [replica(engine, tmp_path / f"r{n}", house, now) for n, engine in enumerate(engines)]
-    yield World(house, replicas, now)
-    for each, engine in zip(replicas, engines, strict=True):
-        each.errands.close()
-        each.notes.close()
-        engine.dispose()
+    async with opened_world(request.param, tmp_path) as opened:
+        yield opened
 
 
 def sorted_out(answers: list[Any]) -> tuple[Remedy, InvalidRequest]:
@@ -167,7 +67,7 @@ async def test_what_is_undone_at_two_replicas_at_once_is_put_back_once(world: Wo
     assert (made.state, world.house.key.expires_ms) == ("done", int(NOW_S * 1000))
     got, told = sorted_out(await world.both(first.undo(ONE, made.id), second.undo(OTHER, made.id)))
     assert (got.state, told.status) == ("undone", 409)
-    assert world.house.done[1:] == ["expires 77"]
+    assert world.house.done[1:] == [f"expires {ENDS_MS}"]
 
 
 async def test_a_rule_acts_once_though_both_replicas_look(world: World) -> None:
@@ -254,22 +154,13 @@ async def test_what_was_broken_off_while_it_was_passed_on_is_dropped_and_not_don
 
 
 async def test_what_is_no_deed_is_refused_and_disables_nothing(world: World) -> None:
+    deeds = world.replicas[0].desk._deeds
     with pytest.raises(InvalidRequest, match="enforce_policy"):
-        await world.replicas[0].desk._deeds.do(ONE, "enforce_policy", "openai")
-    await world.replicas[0].desk._deeds.do(ONE, "disable_provider", "openai")
-    assert world.house.done == ["openai disabled"]
-
-
-def unwritable(world: World, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
-    """From now on no record of this event can be written at the first replica."""
-    notes, write = world.replicas[0].notes, Notebook.write
-
-    def full(self: Notebook, *records: Any) -> None:
-        if self is notes and any(each.event == state for each in records):
-            raise EvidenceUnwritable("The disk is full.")
-        write(self, *records)
-
-    monkeypatch.setattr(Notebook, "write", full)
+        await deeds.do(ONE, "enforce_policy", "openai", "")
+    before = await deeds.before("one", "disable_provider", "openai")
+    await deeds.do(ONE, "disable_provider", "openai", before)
+    await deeds.do(ONE, "disable_provider", "openai", before)
+    assert world.house.done == ["openai disabled"], "once, though it was told twice"
 
 
 @pytest.mark.parametrize("approve", [True, False])

@@ -29,6 +29,13 @@ class Verdict(str, Enum):
     LOST = "lost"
 
 
+def _path(given: str) -> Path:
+    """A path. Nothing at all would be the current directory, and whatever lies there."""
+    if not given:
+        raise typer.BadParameter("it is empty")
+    return Path(given)
+
+
 TrustedKeys = Annotated[
     list[str] | None,
     typer.Option(
@@ -52,7 +59,8 @@ def verify(
     export: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Exports, a directory of exports, or a proof; left out: the data directory."
+            parser=_path,
+            help="Exports, a directory of exports, or a proof; left out: the data directory.",
         ),
     ] = None,
     key: TrustedKeys = None,

@@ -14,6 +14,7 @@ from pathlib import Path
 from federation.cli.failures import CommandFailed, Exit, why
 
 ENTRIES, CHECKPOINTS, KEYS = "entries.jsonl", "checkpoints.jsonl", "keys.jsonl"
+NAMES = (KEYS, CHECKPOINTS, ENTRIES)
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -30,7 +31,12 @@ def exports(path: Path) -> list[Path]:
     """The export at a path, or those in the directory there, as `export --into` makes it."""
     if not path.is_dir() or (path / KEYS).exists():
         return [path]
-    inside = (each for each in path.iterdir() if each.suffix == ".tar" or (each / KEYS).is_file())
+    # One that lacks a file is among them: it must be refused, not passed over.
+    inside = (
+        each
+        for each in path.iterdir()
+        if each.suffix == ".tar" or any((each / name).exists() for name in NAMES)
+    )
     return sorted(inside) or [path]
 
 
@@ -58,14 +64,11 @@ def opened(path: Path) -> Iterator[Streams]:
     with ExitStack() as stack:
         try:
             if path.is_dir():
-                files = [
-                    stack.enter_context((path / name).open("rb"))
-                    for name in (KEYS, CHECKPOINTS, ENTRIES)
-                ]
+                files = [stack.enter_context((path / name).open("rb")) for name in NAMES]
                 yield Streams(*files)
                 return
             tar = stack.enter_context(tarfile.open(path, "r:"))
-            members = [tar.extractfile(name) for name in (KEYS, CHECKPOINTS, ENTRIES)]
+            members = [tar.extractfile(name) for name in NAMES]
             yield Streams(*(member for member in members if member is not None))
         except (OSError, tarfile.TarError, KeyError, TypeError) as error:
             raise CommandFailed(
@@ -89,7 +92,7 @@ def write(
             tarfile.open(fileobj=file, mode="w") as tar,
         ):
             count = _fill(Path(draft), keys, checkpoints, entries)
-            for name in (KEYS, CHECKPOINTS, ENTRIES):
+            for name in NAMES:
                 tar.add(Path(draft) / name, name)
             return count
     except FileExistsError:
@@ -110,21 +113,6 @@ def _fill(
             file.write(line)
             count += 1
     return count
-
-
-def anchor_lines(paths: Iterable[Path]) -> list[bytes]:
-    """The checkpoints that anchors kept; a log server's prefix before each is passed over."""
-    lines: list[bytes] = []
-    for path in paths:
-        try:
-            text = path.read_bytes()
-        except OSError as error:
-            raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
-        for line in text.splitlines():
-            start = line.find(b'{"body":')
-            if start >= 0:
-                lines.append(line[start:])
-    return lines
 
 
 def trusted_key(given: str) -> bytes:

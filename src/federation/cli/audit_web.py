@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from federation.cli import audit_files, audit_report
+from federation.cli.audit_anchors import Anchors
 from federation.cli.place import Place
 from federation.config.stores import peek_stores
 from federation.evidence.findings import Finding
@@ -28,7 +29,7 @@ def verify(
     place: Place,
     exports: Sequence[Path],
     web: Web,
-    anchors: Sequence[bytes],
+    anchors: Anchors,
     *,
     ledger: bool,
     as_json: bool,
@@ -42,17 +43,21 @@ def verify(
                 web.add(audit_files.shown(path), streams.keys)
         for path in exports:
             with audit_files.opened(path) as streams:
-                web.read(audit_files.shown(path), streams.checkpoints, streams.entries, anchors)
+                name = audit_files.shown(path)
+                web.read(name, streams.checkpoints, streams.entries, anchors.lines)
         web.judge()
+        if web.good:
+            audit_report.check_judged(web.reports.values(), web.through_ms, anchors)
         findings, compared = list(web.findings), None
         if ledger and web.good:
             findings, compared = _held_against(place, web, calls)
     if several or ledger:
-        audit_report.say_all(web, findings, compared, as_json=as_json)
+        audit_report.say_all(web, findings, compared, anchors, as_json=as_json)
         return
     report = next(iter(web.reports.values()))
     report.findings += findings
-    audit_report.say(report, as_json=as_json, web=web)
+    through_ms = web.through_ms
+    audit_report.say(report, as_json=as_json, web=web, anchors=anchors, through_ms=through_ms)
 
 
 def place_in(into: Path, place: Place, log: str) -> Path:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.cli import audit_files, audit_report, audit_web, output
+from federation.cli.audit_anchors import read_anchors
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.control.evidence_checking import check_log
@@ -47,14 +48,15 @@ class Wanted:
 
 def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Judge exports, a proof or the data directory; raises `CommandFailed` for what is bad."""
-    kept = audit_files.anchor_lines(wanted.anchors)
+    anchors = read_anchors(wanted.anchors)
     trusted = [audit_files.trusted_key(key) for key in wanted.keys]
     through_ms = _moment(wanted.through)
     more = wanted.ledger or wanted.only_keys
     if not wanted.exports:
         if wanted.alone or more or through_ms is not None or len(trusted) > 1:
             raise _usage("--alone, --ledger, --through, --only-keys and several keys: for exports.")
-        audit_report.say(_verify_data(place, trusted, kept), as_json=as_json)
+        report = _verify_data(place, trusted, anchors.lines)
+        audit_report.say(report, as_json=as_json, anchors=anchors)
         return
     if not trusted:
         raise _usage(
@@ -63,21 +65,23 @@ def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
         )
     first = wanted.exports[0]
     if len(wanted.exports) == 1 and first.is_file() and first.suffix != ".tar":
-        if wanted.alone or more or through_ms is not None:
-            raise _usage("--alone, --ledger, --through and --only-keys are for exports.")
+        if wanted.alone or more or through_ms is not None or wanted.anchors or len(trusted) > 1:
+            message = "--alone, --anchor, --ledger, --through, --only-keys and several keys"
+            raise _usage(f"{message} are for exports.")
         _verify_proof(first, trusted[0], as_json=as_json)
         return
     exports = audit_files.all_exports(wanted.exports)
     if not wanted.alone:
         web = Web(trusted, through_ms=through_ms, only_keys=wanted.only_keys)
-        audit_web.verify(place, exports, web, kept, ledger=wanted.ledger, as_json=as_json)
+        audit_web.verify(place, exports, web, anchors, ledger=wanted.ledger, as_json=as_json)
         return
     if len(exports) > 1 or len(trusted) > 1 or more:
         raise _usage("--alone is for one export and one key.")
     with audit_files.opened(exports[0]) as streams:
         checking = Verification(trusted[0], streams.keys, through_ms=through_ms)
-        report = checking.run(streams.checkpoints, streams.entries, kept)
-    audit_report.say(report, as_json=as_json)
+        report = checking.run(streams.checkpoints, streams.entries, anchors.lines)
+    audit_report.check_judged([report], through_ms, anchors)
+    audit_report.say(report, as_json=as_json, anchors=anchors, through_ms=through_ms)
 
 
 def export(place: Place, to: Path | None, into: Path | None, *, as_json: bool) -> None:
@@ -194,6 +198,7 @@ def _verify_data(place: Place, keys: Sequence[bytes], anchors: list[bytes]) -> R
     trusted = keys[0] if keys else None
     files = (place.data_dir / "federation.db", place.data_dir / "evidence" / "index.db")
     if not any(path.is_file() for path in files):
+        output.note("There is no store here: the log was held against none.")
         return check_log(place.data_dir, None, trusted, anchors)
     from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
 

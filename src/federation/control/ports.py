@@ -99,6 +99,11 @@ class OverrideStore(Protocol):
         """Keep an override in the place of any for the same provider."""
         ...
 
+    def swap(self, provider: str, after: Override | None, was: Override | None) -> bool:
+        """Keep `after` (None: no override) for a provider whose override is `was`; False, and
+        nothing kept, where it is another by now."""
+        ...
+
 
 class VersionStore(Protocol):
     """Every configuration that was ever in force."""

@@ -68,6 +68,23 @@ class ProviderDesk:
         """Switch a provider off; calls under way finish. Raises `NotFound`."""
         return await self._switch(provider, by, enabled=False, probe=None)
 
+    async def decided(self, provider: str) -> Override | None:
+        """What was decided about a provider at run time; None where its file counts."""
+        kept = await self._errands.run(self._overrides.list)
+        return next((each for each in kept if each.provider == provider), None)
+
+    async def swap(self, provider: str, after: Override | None, was: Override | None) -> bool:
+        """Put `after` in force where the decision is still `was`; False where it is another by
+        now. Raises `NotFound` where something is decided about a provider that is not there."""
+        if after is not None:
+            self._row(provider)
+        async with self._turn:
+            if not await self._errands.run(self._overrides.swap, provider, after, was):
+                return False
+            if await self._errands.run(self._configuration.recompile):
+                await self.publish()
+        return True
+
     async def _switch(
         self, provider: str, by: VirtualKey, *, enabled: bool, probe: Probe | None
     ) -> Switched:

@@ -1,7 +1,9 @@
 """What remedies do to keys and providers, and how it is put back.
 
-The trap: each may be done twice, by a replica that took over from one which died in the middle.
-So everything here may be repeated, and what was before is read before anything is changed.
+The traps: each may be done twice, by a replica that took over from one which died in the middle,
+so everything here may be repeated; and what is done may have been changed since by somebody else,
+whose change is not ours to undo. So what was before and what is put in its place are written down
+before anything is changed, and a change is made only where one of the two still stands.
 """
 
 from __future__ import annotations
@@ -17,20 +19,22 @@ from federation.control.providers import ProviderDesk
 from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
-from federation.errors import InvalidRequest, NotFound
+from federation.errors import FederationError, InvalidRequest, NotFound
+from federation.storage.entries import Override
 
 UNDONE: Final = frozenset({"disable_key", "disable_provider"})
 """What can be put back."""
 
 
-class _Before(msgspec.Struct, frozen=True):
-    """What a key or provider was, to be put back."""
+class _Plan(msgspec.Struct, frozen=True):
+    """What a key or provider was, and what a remedy makes of it: times at which a key ends (None:
+    never), or decisions about a provider (None: its file counts)."""
 
-    expires_ms: int | None = None
-    enabled: bool = True
+    was: int | Override | None
+    put: int | Override | None
 
 
-_read = msgspec.json.Decoder(_Before).decode
+_decode = msgspec.json.Decoder(_Plan).decode
 
 
 class Deeds:
@@ -52,26 +56,36 @@ class Deeds:
         self._now_ms = now_ms
         self._errands = errands
 
-    async def before(self, action: str, subject: str) -> str:
-        """What `undo` will put back, as it is now; empty where nothing can be."""
+    async def before(self, by: str, action: str, subject: str, kept: str = "") -> str:
+        """What `do` and `undo` go by, as it is now: what was, and what `by` puts in its place;
+        empty where nothing can be undone. It is `kept` where somebody who died has done that.
+        """
         if action not in UNDONE:
             return ""
-        key = None
-        if action == "disable_key":
-            key = await self._errands.run(self._issued.find, subject, None)
-        return msgspec.json.encode(_Before(None if key is None else key.expires_ms)).decode()
+        is_now = await self._now(action, subject)
+        plan = _read(kept)
+        if plan is not None and plan.put == is_now:
+            return kept
+        now_ms = self._now_ms()
+        put: int | Override = now_ms
+        if action == "disable_provider":
+            put = Override(subject, enabled=False, changed_ms=now_ms, changed_by=by)
+        elif isinstance(is_now, int) and is_now <= now_ms:
+            # It has ended, and is not to live longer; but each remedy must know its own mark.
+            put = is_now + 1
+        return msgspec.json.encode(_Plan(is_now, put)).decode()
 
-    async def do(self, asker: VirtualKey | None, action: str, subject: str) -> None:
+    async def do(self, asker: VirtualKey | None, action: str, subject: str, before: str) -> None:
         """Carry an action out. Raises `NotFound`, `InvalidRequest` where it is none that is done
-        here, and what the desks raise."""
-        if action == "disable_key":
-            await self._end_key(asker, subject, self._now_ms())
-            return
-        assert asker is not None  # noqa: S101 - somebody approved it
-        if action == "revoke_key":
+        here or somebody came in between, and what the desks raise."""
+        if action in UNDONE:
+            plan = _read(before)
+            swapped = plan and await self._swap(asker, action, subject, plan.put, plan.was)
+            if not swapped:
+                raise _changed(f"'{subject}' was changed by somebody else just now. Try again.")
+        elif action == "revoke_key":
+            assert asker is not None  # noqa: S101 - somebody approved it
             await self._keys.revoke(asker, subject)
-        elif action == "disable_provider":
-            await self._providers.disable(subject, asker)
         else:
             raise InvalidRequest(f"Nobody here does '{action}'.", param="action")
 
@@ -82,23 +96,78 @@ class Deeds:
         key = await self._errands.run(self._issued.find, subject, None)
         if key is not None and key.revoked_ms is not None:
             message = f"The key '{subject}' is revoked already, for good: approve the remedy."
-            raise InvalidRequest(message, status=409, code="not_undoable")
+            raise _changed(message)
 
     async def undo(self, asker: VirtualKey, action: str, subject: str, before: str) -> None:
-        """Put back what was before. Raises as `do` does."""
-        was = _read(before)
+        """Put back what was before. Raises `NotFound`, and `InvalidRequest` where somebody else
+        has changed it since: then it stays as they want it."""
+        plan = _read(before)
+        if plan is None:
+            raise _changed(f"What '{subject}' was before was not kept: it stays as it is.")
         if action == "disable_key":
-            await self._end_key(asker, subject, was.expires_ms)
-        elif was.enabled:
-            await self._providers.enable(subject, asker, force=True)
+            key = await self._errands.run(self._issued.find, subject, None)
+            if key is not None and key.revoked_ms is not None:
+                raise _changed(f"The key '{subject}' is revoked, for good.")
+        if not await self._swap(asker, action, subject, plan.was, plan.put):
+            message = (
+                f"'{subject}' was changed by somebody else since: it stays as it is. If that was "
+                "another remedy, undo that one first."
+            )
+            raise _changed(message)
 
-    async def _end_key(self, asker: VirtualKey | None, key: str, at_ms: int | None) -> None:
-        """Let a key expire then."""
+    async def _now(self, action: str, subject: str) -> int | Override | None:
+        if action == "disable_provider":
+            return await self._providers.decided(subject)
+        key = await self._errands.run(self._issued.find, subject, None)
+        return None if key is None else key.expires_ms
+
+    async def _swap(
+        self,
+        asker: VirtualKey | None,
+        action: str,
+        subject: str,
+        after: int | Override | None,
+        was: int | Override | None,
+    ) -> bool:
+        """Put `after` where `was` is; False where it is neither of them."""
+        if action == "disable_key":
+            assert not isinstance(after, Override)  # noqa: S101 - its plan was made for a key
+            return await self._end_key(asker, subject, after, was)
+        assert not isinstance(after, int)  # noqa: S101 - nor is a decision a time
+        assert not isinstance(was, int)  # noqa: S101
+        if await self._providers.swap(subject, after, was):
+            return True
+        return await self._providers.decided(subject) == after
+
+    async def _end_key(
+        self,
+        asker: VirtualKey | None,
+        key: str,
+        at_ms: int | None,
+        was_ms: int | Override | None,
+    ) -> bool:
+        """Let a key expire then; False where another time was set for it than the former one."""
+        found: list[VirtualKey] = []
 
         def edit(before: VirtualKey) -> VirtualKey:
-            return replace(before, expires_ms=at_ms)
+            found[:] = [before]
+            ours = before.expires_ms == was_ms
+            return replace(before, expires_ms=at_ms) if ours else before
 
         tenant = None if asker is None else self._seen(asker)
         if await self._errands.run(self._issued.change, tenant, key, edit) is None:
             raise NotFound(f"There is no key '{key}' that was issued here.", param="subject")
         await self._keys.refresh()
+        return found[0].expires_ms in (was_ms, at_ms)
+
+
+def _read(plan: str) -> _Plan | None:
+    """A plan as it was kept; None for what is none, as of an earlier version."""
+    try:
+        return _decode(plan)
+    except msgspec.DecodeError:
+        return None
+
+
+def _changed(message: str) -> FederationError:
+    return InvalidRequest(message, status=409, code="not_undoable")

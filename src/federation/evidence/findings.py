@@ -11,8 +11,8 @@ class Finding:
 
     `kind` is a stable word: edited | inserted | deleted | swapped | duplicated | renumbered |
     link_altered | replaced | unreadable | truncated | gap | root | signature | forged | chain |
-    fork | rolled_back | keys | index; over several logs also missing | witness | answered_twice |
-    ledger.
+    fork | rolled_back | keys | index | anchor; over several logs also missing | witness |
+    answered_twice | ledger.
     """
 
     kind: str
@@ -37,6 +37,10 @@ class Report:
     checkpoints: int = 0
     keys: int = 0
     anchors: int = 0
+    """Checkpoints kept elsewhere that it was held against."""
+    set_aside: int = 0
+    """Checkpoints that were kept elsewhere, or that others hold, past its end and past the time
+    that is judged."""
     root: str = ""
     first_ms: int = 0
     """The times of the first and last checkpoint."""

@@ -30,6 +30,10 @@ class Listener(Protocol):
         ...
 
 
+class _Unsigned(ValueError):
+    """A checkpoint that no key of this log has signed."""
+
+
 class Verification:
     """One pass over an export. Call `run` once."""
 
@@ -97,7 +101,9 @@ class Verification:
             )
             self.report.findings.append(Finding("fork", message, checkpoint=n))
             return False
-        if n >= known and self.whole and not late:
+        if n >= known and self.whole and late:
+            self.report.set_aside += 1
+        elif n >= known and self.whole:
             message = (
                 f"The log ends at checkpoint {known - 1} with {self.report.records} records; "
                 f"{keeper} holds checkpoint {n} with {size}: it was rolled back."
@@ -157,16 +163,22 @@ class Verification:
     def _read(self, line: bytes) -> Checkpoint:
         n = self.report.checkpoints
         try:
-            checkpoint = read_checkpoint(line)
+            return self._signed(line)
         except BadCheckpoint as error:
             raise _bad("unreadable", n, f"cannot be read ({error})") from None
+        except _Unsigned as error:
+            raise _bad("signature", n, str(error)) from None
+
+    def _signed(self, line: bytes) -> Checkpoint:
+        """A checkpoint that a key of this log has signed. Raises `BadCheckpoint`, `_Unsigned`."""
+        checkpoint = read_checkpoint(line)
         key = self._keys.get(checkpoint.body.key)
         if key is None:
-            raise _bad("signature", n, "names a key that is not in the row")
+            raise _Unsigned("names a key that is not in the row")
         if not key.signed(checkpoint.signature, signed_checkpoint(checkpoint.raw)):
-            raise _bad("signature", n, "is not signed by the key that it names")
+            raise _Unsigned("is not signed by the key that it names")
         if checkpoint.body.log != self.report.log:
-            raise _bad("signature", n, "belongs to another log")
+            raise _Unsigned("belongs to another log")
         return checkpoint
 
     def _chained(self, checkpoint: Checkpoint) -> tuple[Run, ...]:
@@ -196,17 +208,21 @@ class Verification:
     def _anchors(self, lines: Iterable[bytes]) -> None:
         """Compare with checkpoints that were kept elsewhere, up to the first that differs."""
         for line in lines:
-            self.report.anchors += 1
             try:
-                anchor = self._read(line)
-            except Bad as bad:
-                message = f"An anchor cannot be used: {bad.finding.message}"
+                anchor = self._signed(line)
+            except BadCheckpoint as error:
+                message = f"An anchor cannot be read ({error})."
                 self.report.findings.append(Finding("signature", message))
                 return
-            body, through = anchor.body, self._through_ms
+            except _Unsigned as error:
+                message = f"An anchor cannot be used: it {error}."
+                self.report.findings.append(Finding("signature", message))
+                return
+            body, through, aside = anchor.body, self._through_ms, self.report.set_aside
             late = through is not None and body.at_ms > through
             if not self.kept(body.n, anchor.hash, body.size, "an anchor", late=late):
                 return
+            self.report.anchors += self.report.set_aside == aside
 
     def _size_before(self, n: int) -> str:
         return f"checkpoint {n - 1}" if n else "the beginning"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import asdict
 
 from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from federation.storage.engine import reading, writing
 from federation.storage.entries import ConfigVersion, Override
@@ -28,15 +30,25 @@ class SqlOverrides:
         same = provider_overrides.c.provider == override.provider
         with writing(self._engine) as connection:
             connection.execute(delete(provider_overrides).where(same))
-            connection.execute(
-                insert(provider_overrides),
-                {
-                    "provider": override.provider,
-                    "enabled": override.enabled,
-                    "changed_ms": override.changed_ms,
-                    "changed_by": override.changed_by,
-                },
-            )
+            connection.execute(insert(provider_overrides), asdict(override))
+
+    def swap(self, provider: str, after: Override | None, was: Override | None) -> bool:
+        """Keep `after` (None: no override) for a provider whose override is `was`; False, and
+        nothing kept, where it is another by now, also by another replica's hand."""
+        same = provider_overrides.c.provider == provider
+        query = select(provider_overrides).where(same).with_for_update()
+        with writing(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+            if (None if row is None else Override(*row)) != was:
+                return False
+            connection.execute(delete(provider_overrides).where(same))
+            try:
+                with connection.begin_nested():
+                    if after is not None:
+                        connection.execute(insert(provider_overrides), asdict(after))
+            except IntegrityError:  # there was none to hold fast, and somebody put theirs in
+                return False
+        return True
 
 
 class SqlVersions:

@@ -244,6 +244,15 @@ class MemoryOverrides:
         """Keep an override in the place of any for the same provider."""
         self._overrides[override.provider] = override
 
+    def swap(self, provider: str, after: Override | None, was: Override | None) -> bool:
+        """Keep `after` (None: no override) where it is `was`."""
+        if self._overrides.get(provider) != was:
+            return False
+        self._overrides.pop(provider, None)
+        if after is not None:
+            self.save(after)
+        return True
+
 
 class MemoryVersions:
     """Configuration versions in memory; implements `control.ports.VersionStore`."""

@@ -135,6 +135,7 @@ def test_an_older_copy_of_the_data_is_found_with_an_anchor(
     spine.write_bytes(b"".join(spine.read_bytes().splitlines(keepends=True)[:3]))
     (data / "federation.db").unlink()
     assert said(alone("audit", "verify", "--json"))["verified"]
+    assert "no store here" in alone("audit", "verify").stderr
     with_anchor = alone("audit", "verify", "--anchor", "elsewhere.jsonl", "--json")
     assert findings(with_anchor) == ["rolled_back"]
 
