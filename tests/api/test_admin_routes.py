@@ -13,6 +13,7 @@ from control_plane import ADMIN, DEVELOPER, Plane, plane
 
 from federation.api.app import create_app
 from federation.control.link_server import Session
+from federation.errors import UpstreamError
 from federation.schema.link import Condition, Hello
 
 BOX = {"id": "box", "base_url": "http://10.0.0.7:8000/v1", "models": ["tiny"]}
@@ -53,6 +54,20 @@ async def test_a_node_lives_through_the_api(rig: Rig) -> None:
     assert (await rig.ask("DELETE", "/admin/nodes/box")).json()["state"] == "removed"
     assert (await rig.ask("GET", "/admin/nodes")).json()["data"] == []
     assert (await rig.ask("DELETE", "/admin/nodes/box")).status_code == 404
+
+
+async def test_a_node_where_the_gateway_never_connects_is_refused(rig: Rig) -> None:
+    said = "the gateway does not connect to 169.254.169.254: it is a cloud metadata service"
+    rig.plane.provided.error = UpstreamError(said, code="upstream_address_forbidden")
+    body = BOX | {"base_url": "http://169.254.169.254/"}
+    refused = await rig.ask("POST", "/admin/nodes", body)
+    assert refused.status_code == 400
+    error = refused.json()["error"]
+    assert (error["param"], error["message"]) == (
+        "base_url",
+        f"'base_url' cannot be used: {said}.",
+    )
+    assert (await rig.ask("GET", "/admin/nodes")).json()["data"] == []
 
 
 async def test_overflow_is_decided_through_the_api(rig: Rig) -> None:

@@ -67,6 +67,15 @@ async def test_a_policy_is_in_force_once_another_person_has_approved_it(rig: Rig
     assert rig.records("in_force")[-1]["policies"] == [f"eu-first@1+{made['digest'][:12]}"]
 
 
+@pytest.mark.parametrize("text", ["\n", "# only a remark\n"])
+async def test_a_text_without_a_policy_is_said_to_hold_none(rig: Rig, text: str) -> None:
+    refused = await rig.ask("POST", PROPOSALS, json={"policy": text})
+    assert (refused.status_code, refused.json()["error"]["message"]) == (
+        400,
+        "The text holds no policy.",
+    )
+
+
 async def test_a_version_takes_the_place_of_the_one_before_and_may_be_retired(rig: Rig) -> None:
     second = await rig.key()
     first = await rig.said("POST", PROPOSALS, json={"policy": EU})

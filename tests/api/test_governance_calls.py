@@ -54,7 +54,7 @@ async def test_killing_the_european_primary_refuses_the_call_and_two_records_say
         reply = await client.post(CHAT, json=HELLO)
         assert reply.status_code >= 500
         message = reply.json()["error"]["message"]
-        assert "Others may not be asked: data_residency of eu-only keeps out 1" in message
+        assert ". Others may not be asked: data_residency of eu-only keeps out 1" in message
         assert us.seen == []
         ended, started = gateway.books.ended[-1], gateway.books.started[-1]
         assert started.call == ended.call == reply.headers["x-request-id"]

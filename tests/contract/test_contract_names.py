@@ -11,9 +11,17 @@ from sql_stores import KINDS, sql_engine
 from sqlalchemy import Engine
 
 from federation.errors import Unavailable
+from federation.storage.entries import Position
 from federation.storage.names import SqlNames
 from federation.storage.payloads import SqlPayloads
-from federation.storage.sealing_entries import DATA, NAMES, TENANT, ErasureEntry, KeyEntry
+from federation.storage.sealing_entries import (
+    DATA,
+    NAMES,
+    TENANT,
+    ErasureEntry,
+    KeyEntry,
+    PayloadEntry,
+)
 from federation.storage.sealing_keys import SqlSealingKeys, prepare_keys
 
 
@@ -41,6 +49,28 @@ def test_a_name_goes_with_what_is_kept_of_its_person(engine: Engine) -> None:
     names.add("acme", {"p_1": b"one", "p_2": b"two"}, 5)
     assert SqlPayloads(engine).remove("acme", "p_1") == 1
     assert names.known("acme", ["p_1", "p_2"]) == {"p_2"}
+
+
+def test_of_a_persons_rows_those_go_that_nobody_can_read(engine: Engine) -> None:
+    names, payloads = SqlNames(engine), SqlPayloads(engine)
+    names.add("acme", {"p_1": b"dead" + b"x" * 2000, "p_2": b"living", "p_3": b"dead"}, 5)
+    rows = [
+        PayloadEntry("call_1", "acme", "p_1", 5, 9, 3, b"dead"),
+        PayloadEntry("call_2", "acme", "p_1", 5, 9, 3, b"living"),
+        PayloadEntry("call_3", "other", "p_1", 5, 9, 3, b"dead"),
+    ]
+    payloads.take("w", rows, Position(0, 0, 0))
+    shown: list[bytes] = []
+
+    def gone(begins: bytes) -> bool:
+        shown.append(begins)
+        return begins.startswith(b"dead")
+
+    assert payloads.remove_sealed("acme", ["p_1", "p_2"], gone) == 2
+    assert max(map(len, shown)) < 1000, "only the beginning is looked at"
+    assert names.known("acme", ["p_1", "p_2", "p_3"]) == {"p_2", "p_3"}
+    left = [call for call in ("call_1", "call_2", "call_3") if payloads.find(call, None)]
+    assert left == ["call_2", "call_3"]
 
 
 def test_of_two_replicas_one_makes_the_key_for_names(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from federation.bootstrap.anchoring import open_anchors
 from federation.catalogue import reader as catalogue
 from federation.cli import output
-from federation.cli.failures import CommandFailed, Exit
+from federation.cli.failures import CommandFailed, Exit, why
 from federation.config import paths
 from federation.config.credentials import resolve_all
 from federation.config.load import load
@@ -24,7 +24,10 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
     """
     files = {path / name: text for name, text in starter_files(catalogue.load()).items()}
     files = {file: text for file, text in files.items() if not _holds(file, text)}
-    there = [str(file) for file in files if file.exists()]
+    try:
+        there = [str(file) for file in files if file.exists()]
+    except OSError as error:
+        raise _unwritable(error) from error
     if there and not force:
         raise CommandFailed(
             f"Nothing was written, for these are there already: {', '.join(there)}",
@@ -36,7 +39,7 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
     except OSError as error:
-        raise CommandFailed(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise _unwritable(error) from error
     if as_json:
         output.print_json({"written": [str(file) for file in files]})
         return
@@ -47,6 +50,10 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
     output.note(
         "Next: copy .env.example to .env, put a provider's key in, and run `federation up`."
     )
+
+
+def _unwritable(error: OSError) -> CommandFailed:
+    return CommandFailed(f"{error.filename} cannot be written: {why(error)}.", code="unwritable")
 
 
 def _holds(file: Path, text: str) -> bool:
@@ -60,7 +67,13 @@ def named_directory(config: Path | None) -> Path:
     """The directory of the configuration. Raises `CommandFailed` where one was named that is
     not there: what is missing means defaults, and a slip of the pen would pass for them."""
     directory = paths.config_dir(config, os.environ)
-    if config is not None and not directory.is_dir():
+    try:
+        there = config is None or directory.is_dir()
+    except OSError as error:
+        raise CommandFailed(
+            f"{directory} cannot be used: {why(error)}.", code="usage", exit_code=Exit.USAGE
+        ) from error
+    if not there:
         raise CommandFailed(
             f"{directory} is not a directory.",
             hint="`federation init` writes starter files.",

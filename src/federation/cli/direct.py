@@ -46,6 +46,7 @@ _OPERATOR = VirtualKey(
     role=Role.ADMIN,
     created_ms=0,
 )
+_PAGE = 500
 
 
 def _now_ms() -> int:
@@ -126,10 +127,20 @@ def create_key(place: Place, wish: Wish) -> dict[str, Any]:
     return {**_view(key), "secret": secret}
 
 
-def list_keys(place: Place) -> list[dict[str, Any]]:
-    """The keys in the store, as the API would list them."""
+def list_keys(place: Place, tenant: str | None = None) -> list[dict[str, Any]]:
+    """The keys in the store, as the API would list them; of one tenant alone where named, and
+    then it raises `NotFound`."""
+
+    async def pages(desk: KeyDesk) -> list[VirtualKey]:
+        found, end = list[VirtualKey](), None
+        while True:
+            page, end = await desk.page(_OPERATOR, tenant, end, _PAGE)
+            found += page
+            if end is None:
+                return found
+
     with _desk(place) as desk:
-        return [_view(key) for key in asyncio.run(desk.list(_OPERATOR))]
+        return [_view(key) for key in asyncio.run(pages(desk))]
 
 
 def revoke_key(place: Place, key: str) -> dict[str, Any]:
@@ -173,7 +184,9 @@ def probe(place: Place, provider: str) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         client = Client()
         try:
-            return asdict(await Prober(client, Tokens(client).sign).ask(row, secret))
+            probe = asdict(await Prober(client, Tokens(client).sign).ask(row, secret))
+            del probe["barred"]  # the API does not tell it either
+            return probe
         finally:
             await client.aclose()
 

@@ -6,6 +6,8 @@ ever shown for anything that a person can mend.
 
 from __future__ import annotations
 
+import errno
+import os
 from enum import IntEnum
 
 from federation.errors import (
@@ -15,6 +17,9 @@ from federation.errors import (
     NotEligible,
     Unauthorized,
 )
+
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
+"""Errors of writing, which name no file."""
 
 
 class Exit(IntEnum):
@@ -55,6 +60,18 @@ def why(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not text in UTF-8"
     return str(error)
+
+
+def from_os_error(error: OSError) -> CommandFailed | None:
+    """The same for a file or directory that cannot be used; None for what is about neither, such
+    as a reader of our output that went away."""
+    if isinstance(error.filename, str | bytes):
+        told = f"{os.fsdecode(error.filename)} cannot be used: {why(error)}."
+    elif error.errno in _WRITING:
+        told = f"A file cannot be written: {why(error)}."
+    else:
+        return None
+    return CommandFailed(told, code="file_unusable")
 
 
 def from_error(error: FederationError) -> CommandFailed:

@@ -1,6 +1,7 @@
 """The edge of every command: what all are told, and failures as a message and an exit code.
 
-What is not caught here is a bug, and shows its traceback.
+What is not caught here is a bug, and shows its traceback. A file that cannot be used is none,
+wherever it is met: a command catches it itself where it has more to say than which and why.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import typer
 
 from federation.cli import options
-from federation.cli.failures import CommandFailed, from_error
+from federation.cli.failures import CommandFailed, from_error, from_os_error
 from federation.cli.place import Place
 from federation.errors import FederationError
 
@@ -47,6 +48,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _end(from_error(error), as_json=as_json)
         except CommandFailed as failure:
             _end(failure, as_json=as_json)
+        except OSError as error:
+            unusable = from_os_error(error)
+            if unusable is None:
+                raise
+            _end(unusable, as_json=as_json)
 
     if shared:
         guarding.__signature__ = _spelled_out(own)  # type: ignore[attr-defined]

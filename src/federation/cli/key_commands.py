@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At, OwnTenant
+from federation.cli.options import At, OwnTenant, SeenTenant
 from federation.domain.access import Role
 
 app = typer.Typer(
@@ -83,13 +83,14 @@ def list_keys(
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Revoked and expired ones, too.")
     ] = False,
+    tenant: SeenTenant = None,
     *,
     at: At,
 ) -> None:
     """List keys, without their secrets."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
 
-    key_work.list_all(at.place, everything=everything, as_json=at.as_json)
+    key_work.list_all(at.place, tenant, everything=everything, as_json=at.as_json)
 
 
 @app.command()

@@ -72,6 +72,7 @@ def _remark(error: Unreachable) -> str:
 
 def create(place: Place, wish: Wish, *, as_json: bool) -> None:
     """Make a key and show its secret."""
+    _check_name(wish.name)
     remark, strange = "", list[str]()
     try:
         gateway = place.gateway()
@@ -97,6 +98,16 @@ def create(place: Place, wish: Wish, *, as_json: bool) -> None:
         output.note(remark)
 
 
+def _check_name(name: str | None) -> None:
+    if name is not None and not name.strip():
+        raise CommandFailed(
+            "The name is empty.",
+            hint="Say what the key is for: it is how you know it again in the list.",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
+
+
 def _strangers(wish: Wish, models: Any, providers: Any) -> list[str]:
     """What the key is kept to and this gateway does not have; it may be there tomorrow."""
     ids = [row["id"] for row in models["data"]]
@@ -112,17 +123,20 @@ def _strangers(wish: Wish, models: Any, providers: Any) -> list[str]:
     ]
 
 
-def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
-    """Print the keys, without secrets."""
+def list_all(place: Place, tenant: str | None, *, everything: bool, as_json: bool) -> None:
+    """Print the keys, without secrets; of one tenant alone where it is named."""
     remark = ""
     try:
-        keys = place.gateway().pages("/v1/keys")
+        keys = place.gateway().pages("/v1/keys", {"tenant": tenant} if tenant else None)
     except Unreachable as error:
         if place.url is not None:
             raise
         from federation.cli import direct  # noqa: PLC0415 - start-up time
 
-        keys, remark = direct.list_keys(place), f"{error.message} This is what the store holds."
+        keys, remark = (
+            direct.list_keys(place, tenant),
+            f"{error.message} This is what the store holds.",
+        )
     shown = [key for key in keys if everything or _state(key) == "valid"]
     if as_json:
         output.print_json({"object": "list", "data": shown})
@@ -186,6 +200,7 @@ def changes(
     scopes: list[str] | None = None,
 ) -> dict[str, Any]:
     """As `PATCH /v1/keys/{key}` wants it; what is None stays."""
+    _check_name(name)
     wanted: dict[str, Any] = {"name": name, "role": role and role.value, "team": team, "user": user}
     for field, names in (("models", models), ("providers", providers), ("scopes", scopes)):
         wanted[field] = [] if names == ["all"] else names

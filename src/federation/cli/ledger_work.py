@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -111,7 +112,8 @@ def export(place: Place, wish: Wish, to: Path, form: str, *, as_json: bool) -> N
         message = f"{to} cannot be written: {error.strerror}."
         raise CommandFailed(message, code="unwritable") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # what is wrong there was said above
+            draft.unlink(missing_ok=True)
     if as_json:
         output.print_json({"file": str(to), "lines": count, "format": form})
     else:

@@ -107,7 +107,14 @@ def with_browser(
 
 
 def with_key(place: Place, key: str, *, as_json: bool) -> None:
-    """Sign in with an API key, which is kept nowhere."""
+    """Sign in with an API key, which is kept nowhere; raises where none is given."""
+    if not key.strip():
+        raise CommandFailed(
+            "No key came on standard input.",
+            hint="Pipe it in: federation login --with-key < FILE",
+            code="usage",
+            exit_code=Exit.USAGE,
+        )
     url = place.address()
     answer = Gateway(url).post("/auth/token", {"api_key": key.strip()})
     _keep(url, answer, place, as_json=as_json)

@@ -21,6 +21,8 @@ def propose(place: Place, file: Path, reason: str, *, as_json: bool) -> None:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{file} cannot be read: {why(error)}.") from error
+    if not text.strip():
+        raise CommandFailed(f"{file} is empty: it holds no policy.", code="no_policy")
     _proposed(place, {"policy": text, "reason": reason}, as_json=as_json)
 
 

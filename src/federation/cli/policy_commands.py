@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At, ConfigDir, Json
+from federation.cli.options import ApiKey, At, ConfigDir, DataDir, Json, Url
+from federation.cli.place import Place
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,7 +21,7 @@ Tenant = Annotated[str, typer.Option("--tenant", metavar="ID", help="Whose call 
 Team = Annotated[str, typer.Option("--team", metavar="NAME", help="The team of whoever calls.")]
 Key = Annotated[str, typer.Option("--key", metavar="ID", help="The id of a virtual key.")]
 Route = Annotated[
-    str, typer.Option("--route", "-m", metavar="NAME", help="The model that the call names.")
+    str, typer.Option("--route", "-m", metavar="NAME", help="What the call names; left out: auto.")
 ]
 Operation = Annotated[str, typer.Option("--operation", metavar="NAME", help="chat if left out.")]
 PrivacyLevel = Annotated[
@@ -109,13 +110,28 @@ def explain(
     tag: Tags = None,
     approval: Approvals = None,
     at: Moment = None,
+    call: Annotated[
+        str | None,
+        typer.Option(
+            "--call",
+            metavar="ID",
+            help="Explain this call from its record instead; a gateway is asked.",
+        ),
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
     config: ConfigDir = None,
+    data: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Explain what the policies say of a call: who may serve it, and why not the others."""
-    from federation.cli import policy_work  # noqa: PLC0415 - start-up time
+    """Explain who may serve a call that names a route or model, and why not the others."""
+    from federation.cli import policy_explaining  # noqa: PLC0415 - start-up time
 
-    asked = policy_work.Asked(
+    place = Place(url, api_key, config, data)
+    if call is not None:
+        policy_explaining.explain_call(place, call, as_json=as_json)
+        return
+    asked = policy_explaining.Asked(
         tenant,
         team,
         key,
@@ -127,7 +143,7 @@ def explain(
         tuple(approval or ()),
         at,
     )
-    policy_work.explain(config, asked, deployment, as_json=as_json)
+    policy_explaining.explain(place, asked, deployment, as_json=as_json)
 
 
 @app.command()

@@ -1,11 +1,10 @@
-"""What `federation policy check|test|diff|explain` do, from files and the store alone."""
+"""What `federation policy check|test|diff` do, from files and the store alone."""
 
 from __future__ import annotations
 
 import os
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
 from federation.catalogue import reader as catalogue
@@ -25,42 +24,8 @@ from federation.domain.policies import Attachment, Mode, Policy
 from federation.errors import ConfigError, Problem
 from federation.governance import diff as compared
 from federation.governance import trials
-from federation.governance.explain import duties, reasons
 from federation.governance.facts import CallFacts
 from federation.governance.rulebook import Rulebook
-
-_SHOWN = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The call that is to be explained, as said on the command line."""
-
-    tenant: str
-    team: str
-    key: str
-    route: str
-    operation: str
-    privacy: str | None
-    data_classes: tuple[str, ...] | None
-    tags: tuple[str, ...]
-    approvals: tuple[str, ...]
-    at: str | None
-
-    def facts(self) -> CallFacts:
-        """The same for the policies; `CommandFailed` for what cannot be read."""
-        return CallFacts(
-            tenant=self.tenant,
-            operation=self.operation,
-            at_ms=_moment(self.at),
-            key=self.key,
-            team=self.team,
-            route=self.route,
-            privacy=self.privacy,
-            data_classes=None if self.data_classes is None else frozenset(self.data_classes),
-            approvals=frozenset(self.approvals),
-            tags=dict(_pair(tag) for tag in self.tags),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,49 +143,6 @@ def diff(config: Path | None, old: Path, new: Path | None, *, as_json: bool) -> 
             say(f"  duty {line}")
 
 
-def explain(config: Path | None, asked: Asked, deployment: str | None, *, as_json: bool) -> None:
-    """Say who may serve a call, and why not the others. Raises `ConfigError`."""
-    ground = _ground(config)
-    book = ground.book(ground.loaded.policies)
-    facts = asked.facts()
-    ruling, why = book.rule(facts), reasons(book, facts)
-    ids = book.census.ids
-    if deployment is not None and deployment not in ids:
-        raise CommandFailed(f"There is no deployment '{deployment}'.", exit_code=Exit.USAGE)
-    shown = ids if deployment is None else (deployment,)
-    allowed = [ids[index] for index in book.census.members(ruling.mask) if ids[index] in shown]
-    kept_out = {name: why[name] for name in shown if name in why}
-    if as_json:
-        print_json(
-            {
-                "policies": list(ruling.policies),
-                "allowed": allowed,
-                "obligations": duties(ruling.obligations),
-                "would_oblige": duties(ruling.would),
-                "reasons": {name: [asdict(r) for r in said] for name, said in kept_out.items()},
-            }
-        )
-        return
-    say(f"Bound by: {', '.join(ruling.policies) or 'no policy'}", "bold")
-    say(f"May be served by {len(allowed)} of {len(shown)}: {_some(tuple(allowed))}")
-    for name, value in duties(ruling.obligations).items():
-        say(f"Obliges: {name} = {value}")
-    rows = [
-        (
-            name,
-            "out" if r.enforced else "would be out",
-            f"{r.policy or 'the call'}: {r.rule}",
-            r.text,
-        )
-        for name, said in list(kept_out.items())[:_SHOWN]
-        for r in said
-    ]
-    if rows:
-        table(("=deployment", "", "=rule", "why"), rows)
-    if len(kept_out) > _SHOWN:
-        note(f"{len(kept_out) - _SHOWN} more; --json lists all, --deployment shows one.")
-
-
 def _ground(config: Path | None) -> _Ground:
     place = Place(config=named_directory(config))
     loaded = load(place.config_dir, os.environ, catalogue.load(), place.env_file)
@@ -270,30 +192,3 @@ def _bound(attach: Attachment) -> str:
 def _caller(effect: compared.Effect) -> str:
     named = {name: getattr(effect, name) for name in ("tenant", "team", "key", "route")}
     return ", ".join(f"{name} {word}" for name, word in named.items() if word) or "all others"
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN]) or 'nobody'}{more}"
-
-
-def _pair(tag: str) -> tuple[str, str]:
-    name, equals, value = tag.partition("=")
-    if not equals or not name:
-        raise CommandFailed(f"'{tag}' should be NAME=VALUE.", exit_code=Exit.USAGE)
-    return name, value
-
-
-def _moment(text: str | None) -> int:
-    if text is None:
-        return int(time.time() * 1000)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise CommandFailed(
-            f"'{text}' should be a time with its offset, such as 2026-01-07T12:00:00+01:00.",
-            exit_code=Exit.USAGE,
-        )
-    return int(at.timestamp() * 1000)

@@ -110,4 +110,8 @@ def serve(wishes: Wishes) -> int:
     except ConfigError as error:
         print(f"The configuration cannot be used:\n{error}", file=sys.stderr)
         return CONFIG_EXIT
+    except OSError as error:
+        told = f"{error.filename}: cannot be used: {error.strerror}"
+        print(f"The configuration cannot be used:\n{told}", file=sys.stderr)
+        return CONFIG_EXIT
     return run(options)

@@ -42,7 +42,7 @@ from federation.cli import (
     user_commands,
     violation_commands,
 )
-from federation.cli.failures import Exit
+from federation.cli.failures import Exit, from_os_error
 from federation.cli.guard import guarded
 from federation.cli.options import ConfigDir, DataDir, Json
 
@@ -230,4 +230,13 @@ def run(arguments: Sequence[str]) -> None:
         context = typer.Context(command, info_name="federation", **command.context_settings)
         typer.echo(command.get_help(context))
         sys.exit(0 if arguments else int(Exit.USAGE))
-    app(list(arguments), prog_name="federation")
+    try:
+        app(list(arguments), prog_name="federation")
+    except OSError as error:  # what typer does itself, as with --install-completion
+        failure = from_os_error(error)
+        if failure is None:
+            raise
+        from federation.cli.output import fail  # noqa: PLC0415 - start-up time
+
+        fail(failure, as_json=False)
+        sys.exit(int(failure.exit_code))

@@ -81,10 +81,10 @@ def read_files(paths: list[Path], names: Names, problems: list[Problem]) -> tupl
 
 
 def read_text(text: str, names: Names, problems: list[Problem]) -> tuple[Policy, ...]:
-    """The policies of a text that was sent instead of put into a file."""
+    """The policies of a text that was sent instead of put into a file; none of an empty one."""
     where = document.parse(text.encode(), TEXT)
     problems += where.problems
-    if where.problems:
+    if where.problems or where.value is None:
         return ()
     return tuple(_policy(row, at, where, names, problems) for row, at in _rows(where, problems))
 

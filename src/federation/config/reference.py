@@ -107,9 +107,15 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if default is PydanticUndefined or default in (None, (), "", {}):
         return ""
-    if isinstance(default, tuple):
-        return f"`{', '.join(map(str, default))}`"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    words = default if isinstance(default, tuple) else (default,)
+    return f"`{', '.join(map(_written, words))}`"
+
+
+def _written(value: object) -> str:
+    """A value as a file holds it."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _variables(catalogue: Mapping[str, Provider]) -> Iterator[str]:

@@ -288,6 +288,8 @@ class ApprovalDesk:
         loaded = self._configuration.reading.loaded
         problems: list[Problem] = []
         found = read_text(text, Names(loaded.providers, loaded.routes), problems)
+        if not problems and not found:
+            raise InvalidRequest("The text holds no policy.", param="policy")
         if not problems and len(found) != 1:
             raise InvalidRequest("Propose one policy at a time.", param="policy")
         if not problems:
@@ -296,7 +298,7 @@ class ApprovalDesk:
             except ConfigError as error:
                 problems += error.problems
         if problems:
-            said = "; ".join(f"line {each.line}: {each.message}" for each in problems[:5])
+            said = "; ".join(map(_said, problems[:5]))
             raise InvalidRequest(f"This is no policy: {said}.", param="policy")
         if any(each.name == found[0].name for each in loaded.policies):
             message = (
@@ -335,6 +337,12 @@ async def _nobody() -> None:
 
 def _asks(policy: Policy) -> set[str]:
     return {rule.name for rule in policy.rules if isinstance(rule, ApprovalRule)}
+
+
+def _said(problem: Problem) -> str:
+    if problem.line is None:
+        return problem.message
+    return f"line {problem.line}: {problem.message}"
 
 
 def _check_somebody(asker: VirtualKey) -> None:

@@ -127,7 +127,8 @@ class NodeDesk:
     async def register(self, wish: Wish, by: VirtualKey) -> Registered:
         """Register a node, or register it anew; it is ready at once where it answers.
 
-        Raises `InvalidRequest` for what cannot be a row, and (409) for a name that is taken.
+        Raises `InvalidRequest` for what cannot be a row, for an address that the gateway never
+        connects to, and (409) for a name that is taken.
         """
         if wish.id in self._configuration.reading.loaded.providers:
             message = f"There is a provider '{wish.id}' already: give the node another id."
@@ -135,6 +136,9 @@ class NodeDesk:
         node = self._entry(wish, by)
         row = _checked(node)
         probe = await self._prober.ask(row, None)
+        if probe.barred:
+            message = f"'base_url' cannot be used: {probe.message}."
+            raise InvalidRequest(message, param="base_url")
         if probe.ok:
             node = replace(node, state=State.READY.value)
         await self._keep(node)

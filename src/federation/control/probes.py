@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from federation.credentials.plans import Signature, SignPlan
@@ -19,6 +20,8 @@ from federation.errors import ConfigError, FederationError, Problem
 from federation.ports import Transport
 from federation.schema.http import Origin, Timeouts, WireRequest
 
+BARRED: Final = "upstream_address_forbidden"
+"""The code of a transport's error for an address that it never connects to."""
 TIMEOUTS = Timeouts(connect_s=3.0, first_byte_s=5.0, idle_s=5.0, total_s=8.0)
 
 
@@ -31,6 +34,8 @@ class Probe:
     latency_ms: float
     credential: str
     message: str
+    barred: bool = False
+    """The address is one that the gateway never connects to; nobody was asked."""
 
 
 Sign = Callable[[SignPlan, WireRequest], Awaitable[WireRequest]]
@@ -69,6 +74,7 @@ class Prober:
                 latency_ms=_since(began),
                 credential="unknown",
                 message=error.message,
+                barred=error.code == BARRED,
             )
         return _judge(exchange.status, _since(began))
 

@@ -18,6 +18,7 @@ from federation.control.notebook import Notebook
 from federation.control.payload_intake import PayloadIntake
 from federation.errors import NotFound
 from federation.evidence.records import DataMoved
+from federation.evidence.sealing import Unsealable, key_named
 from federation.storage.books import Books
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing_entries import ErasureEntry, HoldEntry, KeyEntry
@@ -60,12 +61,13 @@ class Retention:
 
     def open(self) -> None:
         """Destroy again what a restored backup brought back, and put that on record; take up
-        holds and erasures that it knows nothing of."""
+        holds and erasures that it knows nothing of, and delete rows that were erased since."""
         self._recall()
         back = self.custody.open()
         if back:
             log.warning("a backup had brought destroyed keys back", extra={"keys": len(back)})
             self._note("restored", keys=back)
+        self._remove_again()
         self._is_open = True
 
     def holds(self) -> list[HoldEntry]:
@@ -151,6 +153,29 @@ class Retention:
                 self._keys.ask_erasure(wish)
             elif before.done_ms is None and wish.done_ms is not None:
                 self._keys.finish_erasure(wish.id, wish.done_ms, wish.keys)
+
+    def _remove_again(self) -> None:
+        """Delete the rows of erased people whose keys are destroyed: a restored backup of the
+        data may have brought them back, for nobody to read."""
+        dead = self._books.tombstones.read()
+        people: dict[str, set[str]] = {}
+        for wish in self._keys.erasures():
+            if wish.done_ms is not None:
+                people.setdefault(wish.tenant, set()).add(wish.subject)
+
+        def gone(sealed: bytes) -> bool:
+            try:
+                return key_named(sealed) in dead
+            except Unsealable:
+                return False
+
+        rows = 0
+        for tenant, subjects in people.items():
+            each = sorted(subjects)
+            for at in range(0, len(each), SWEEP_MOST):
+                rows += self._payloads.remove_sealed(tenant, each[at : at + SWEEP_MOST], gone)
+        if rows:
+            log.warning("a backup had brought erased rows back", extra={"rows": rows})
 
     def _erase(self, wish: ErasureEntry) -> ErasureEntry:
         keys = self.custody.keys_of(wish.tenant, wish.subject)

@@ -7,12 +7,14 @@ never made again from lines before it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from sqlalchemy import (
     Engine,
     and_,
     delete,
+    func,
     insert,
     not_,
     select,
@@ -28,6 +30,8 @@ from federation.storage.tables import responses
 from federation.storage.tables_payloads import names, payload_offsets, payloads
 
 _p = payloads.c
+_HEAD: Final = 512
+"""Bytes of a sealed form that name its key."""
 
 
 class SqlPayloads:
@@ -103,6 +107,23 @@ class SqlPayloads:
                 own = and_(table.c.tenant == tenant, table.c.subject == subject)
                 gone += connection.execute(delete(table).where(own)).rowcount
         return gone
+
+    def remove_sealed(
+        self, tenant: str, subjects: Collection[str], gone: Callable[[bytes], bool]
+    ) -> int:
+        """Delete what is kept of these people where its sealed form, of which `gone` is shown the
+        beginning, can be read by nobody; how many rows it was."""
+        count = 0
+        for table in (payloads, responses, names):
+            c, keys = table.c, list(table.primary_key)
+            head = func.substr(c.sealed, 1, _HEAD)
+            own = select(*keys, head).where(c.tenant == tenant, c.subject.in_(subjects))
+            with writing(self._engine) as connection:
+                for *row, begins in connection.execute(own).all():
+                    if gone(bytes(begins)):
+                        named = and_(*(key == word for key, word in zip(keys, row, strict=True)))
+                        count += connection.execute(delete(table).where(named)).rowcount
+        return count
 
     def expire(self, now_ms: int, holds: Collection[HoldEntry], most: int) -> int:
         """Delete up to `most` payloads whose day has come and that no hold covers."""

@@ -203,6 +203,11 @@ def test_keys_are_kept_in_the_store(alone: Run, project: Path) -> None:
     listed = json.loads(alone("key", "list", "--json").stdout)["data"]
     assert {row["name"] for row in listed} == {"admin key", "ci"}
     assert key["secret"] not in json.dumps(listed)
+    here = alone("key", "list", "--tenant", "default", "--json")
+    assert [row["id"] for row in json.loads(here.stdout)["data"]] == [key["id"]]
+    elsewhere = alone("key", "list", "--tenant", "acme")
+    assert (elsewhere.exit_code, elsewhere.stdout) == (1, "")
+    assert "There is no tenant 'acme'." in elsewhere.stderr
     assert "is revoked" in alone("key", "revoke", key["id"]).stdout
     assert key["id"] not in alone("key", "list").stdout
     missing = alone("key", "revoke", "key_none")

@@ -206,6 +206,24 @@ def test_a_key_that_no_header_can_carry_is_wrong_usage_and_not_shown(
     assert stub.asked == []
 
 
+@pytest.mark.parametrize(
+    "arguments", [("create", ""), ("create", " "), ("set", "key_1", "--name", "")]
+)
+def test_a_key_without_a_name_is_refused_before_anybody_is_asked(
+    run: Run, stub: Any, arguments: tuple[str, ...]
+) -> None:
+    result = run("key", *arguments)
+    assert (result.exit_code, stub.asked) == (2, [])
+    assert "The name is empty." in result.stderr
+
+
+def test_the_keys_of_one_tenant_are_listed(run: Run, stub: Any) -> None:
+    stub.on("GET", "/v1/keys?tenant=acme", {"data": [], "next": None})
+    result = run("key", "list", "--tenant", "acme", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["data"] == []
+
+
 def test_an_answer_that_is_no_json_is_still_an_error(run: Run, stub: Any) -> None:
     stub.on("GET", "/v1/keys", b"<html>", 502)
     result = run("key", "list")

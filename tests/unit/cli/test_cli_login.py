@@ -71,6 +71,12 @@ def test_a_key_is_exchanged_and_not_kept(signed: Run, stub: Any, home: Path) -> 
     assert bearers(stub, "/auth/me") == ["Bearer access1", "Bearer access1"]
 
 
+def test_a_sign_in_without_a_key_says_that_none_came(signed: Run, stub: Any) -> None:
+    done = signed("login", "--with-key", input="")
+    assert (done.exit_code, stub.asked) == (2, [])
+    assert "No key came on standard input." in done.stderr
+
+
 def test_a_token_that_is_over_is_refreshed_first(signed: Run, stub: Any, home: Path) -> None:
     stub.on("POST", "/auth/token", tokens(1, expires_in=1))
     signed("login", "--with-key", input="fed_key\n")

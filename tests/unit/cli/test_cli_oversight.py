@@ -119,6 +119,9 @@ def test_a_policy_is_proposed_from_a_file_and_decided_by_another(
     for part in ("eu-first, version 2", "+ data_residency: [eu]", "policy approve prop_1"):
         assert part in told
     assert run("policy", "propose", str(project / "none.yaml")).exit_code == 1
+    empty = run("policy", "propose", "/dev/null")
+    assert (empty.exit_code, len(stub.asked)) == (1, 1)
+    assert "/dev/null is empty: it holds no policy." in empty.stderr
     for verb in ("enforce", "retire"):
         good(run("policy", verb, "eu-first"))
         assert stub.asked[-1][3] == {"name": "eu-first", "change": verb, "reason": ""}
@@ -128,6 +131,49 @@ def test_a_policy_is_proposed_from_a_file_and_decided_by_another(
         assert stub.asked[-1][3] == {"words": "seen"}
         assert json.loads(good(run("policy", verb, "prop_1", "--json")))["stage"] == stage
     json.loads(good(run("policy", "propose", str(file), "--json")))
+
+
+REFUSED = {
+    "id": "call_1",
+    "tenant": "acme",
+    "key": "key_1",
+    "operation": "chat",
+    "requested": "us-only",
+    "outcome": "error",
+    "status": 403,
+    "error": "no_eligible_deployment",
+    "deployment": "",
+    "decision": None,
+    "policies": ["eu-only@1+abc"],
+    "refusals": {"eu-only@1+abc.data_residency": 2, "call.privacy": 1, "credential": 3},
+    "watched": {"soft@1+def.data_use": 1},
+}
+
+
+def test_a_refused_call_is_explained_from_its_record(run: Run, stub: Any) -> None:
+    stub.on("GET", "/v1/calls/call_1", REFUSED)
+    told = good(run("policy", "explain", "--call", "call_1"))
+    for words in (
+        "error 403 no_eligible_deployment",
+        "us-only",
+        "rule data_residency of the policy eu-only@1+abc",
+        "rule privacy of the call itself",
+        "has no usable credential",
+        "In report mode: soft@1+def.data_use, 1",
+    ):
+        assert words in told
+    shown = json.loads(good(run("policy", "explain", "--call", "call_1", "--json")))
+    assert [(each["rule"], each["removed"]) for each in shown["rules"]] == list(
+        REFUSED["refusals"].items()  # type: ignore[attr-defined]
+    )
+    served = REFUSED | {"refusals": {}, "decision": {"removed": {"policy:data_residency": 1}}}
+    stub.on("GET", "/v1/calls/call_1", served | {"deployment": "eu/large", "watched": {}})
+    told = good(run("policy", "explain", "--call", "call_1"))
+    assert "eu/large" in told
+    assert "is kept out by a policy" in told
+    stub.on("GET", "/v1/calls/call_1", served | {"decision": None})
+    assert "No rule kept a deployment" in good(run("policy", "explain", "--call", "call_1"))
+    assert run("policy", "explain", "--call", "call_2").exit_code == 1
 
 
 def test_versions_and_approvals_are_listed(run: Run, stub: Any) -> None:

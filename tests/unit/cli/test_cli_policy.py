@@ -122,6 +122,52 @@ def test_explain_says_why_not(config: Path) -> None:
     assert "there/large" in told("explain", "--tenant", "other")["allowed"]
 
 
+def test_explain_tells_what_the_name_reaches_and_who_could_be_asked(config: Path) -> None:
+    (config / "providers.yaml").write_text(
+        f"""{ROWS}  - id: shut
+    dialect: openai
+    base_url: "http://127.0.0.1:3"
+    auth: {{scheme: bearer}}
+    credential: env:SHUT_KEY
+    regions: [us]
+    models: [large]
+"""
+    )
+    (config / "federation.yaml").write_text(
+        """\
+routes:
+  - {name: us-only, targets: [{deployment: there/large}, {deployment: shut/large}]}
+  - {name: mixed, targets: [{deployment: shut/large}, {deployment: here/large}]}
+"""
+    )
+    shown = told("explain", "--tenant", "acme", "--route", "us-only")
+    assert shown["reached"] == ["there/large", "shut/large"], "who can be asked comes first"
+    assert (shown["allowed"], shown["name"]) == ([], "us-only")
+    assert shown["cannot_be_asked"] == {"shut/large": "credential"}
+    assert set(shown["reasons"]) == {"there/large", "shut/large"}
+    said = run("explain", "--tenant", "acme", "--route", "us-only").output
+    for line in (
+        "'us-only' reaches 2 deployments.",
+        "May serve the call: 0: nobody",
+        "Kept out by policies: 1: there/large",
+        "Cannot be asked: 1: shut/large (credential: has no usable credential)",
+    ):
+        assert line in said
+    assert told("explain", "--tenant", "other", "--route", "us-only")["allowed"] == ["there/large"]
+    assert told("explain", "--tenant", "acme", "--route", "mixed")["allowed"] == ["here/large"]
+    everybody = told("explain", "--tenant", "acme")
+    assert (everybody["name"], everybody["allowed"]) == ("auto", ["here/large"])
+    assert everybody["reached"][:2] == ["here/large", "there/large"], "one's own come first"
+    assert len(everybody["cannot_be_asked"]) > 100
+    passage = told("explain", "--tenant", "other", "--operation", "passthrough")
+    assert (passage["name"], set(passage["allowed"])) == ("", {"here/large", "there/large"})
+    strange = run("explain", "--route", "us-onyl")
+    assert strange.exit_code == 1
+    assert "Did you mean us-only" in strange.stderr
+    aside = run("explain", "--route", "us-only", "-d", "here/large")
+    assert (aside.exit_code, aside.stderr) == (2, "Error: 'us-only' does not reach 'here/large'.\n")
+
+
 def test_explain_takes_the_facts_of_a_call(config: Path) -> None:
     (config / "policies" / "more.yaml").write_text(
         """\

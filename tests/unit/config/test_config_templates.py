@@ -98,6 +98,13 @@ def test_the_reference_describes_every_key() -> None:
         assert f"`{name}`" in page
 
 
+def test_the_reference_names_defaults_as_a_file_has_them() -> None:
+    page = reference.page(a_catalogue())
+    assert re.findall(r"`[A-Z]\w*\.[A-Z_]+`", page) == []
+    (row,) = re.findall(r"(?m)^\| `rate_limits\[\]\.scope` .*$", page)
+    assert row.split(" | ")[2] == "`tenant`"
+
+
 def test_a_key_without_a_description_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(reference_text.FILE, "server.port")
     with pytest.raises(ValueError, match=r"server\.port"):

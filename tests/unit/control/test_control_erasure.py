@@ -125,6 +125,35 @@ def test_after_erasure_rotation_restore_and_hold_the_chain_verifies(
         assert person.encode() not in records
 
 
+def test_rows_of_an_erased_person_that_a_backup_brings_back_are_deleted(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "data")
+    for n, person in enumerate(("anna", "ben")):
+        world.say(f"call_{n}", person)
+    world.intake.run()
+    anna = world.name("anna")
+    world.close()
+    backup = tmp_path / "federation.db"
+    shutil.copy(world.data / "federation.db", backup)
+    world = World(world.data, world.clock, written=world.written)
+    world.retention.erase("acme", anna, "key_admin")
+    assert world.payloads.find("call_0", None) is None
+    world.say("call_2", "anna")  # she begins anew
+    world.intake.run()
+    world.close()
+
+    shutil.copy(backup, world.data / "federation.db")
+    for end in ("-wal", "-shm"):
+        world.data.joinpath(f"federation.db{end}").unlink(missing_ok=True)
+    world = World(world.data, world.clock, written=world.written)
+    world.intake.run()
+    assert world.payloads.find("call_0", None) is None
+    assert b"ben" in world.read("call_1")
+    assert world.name("anna") != anna
+    world.close()
+
+
 def contents_key(contents: World, person: str) -> str:
     subject = contents.name(person)
     with sqlite3.connect(contents.keys_directory / "keys.db") as connection:

@@ -9,6 +9,7 @@ from federation.control.probes import Prober
 from federation.errors import FederationError, InvalidRequest, Unavailable, UpstreamTimeout
 from federation.gateway.tokens import Tokens
 from federation.schema.http import Origin
+from federation.transport.client import Client
 
 
 def prober(transport: Provided) -> Prober:
@@ -40,6 +41,18 @@ async def test_a_key_may_stand_in_the_query() -> None:
     auth = replace(ACME.auth, scheme="query", name="key", prefix="")
     await prober(provided).ask(replace(ACME, auth=auth), "a&b")
     assert provided.asked[0].target == "/v1/models?key=a%26b"
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "2852039166", "[::ffff:169.254.169.254]"])
+async def test_an_address_of_a_metadata_service_is_barred_and_not_asked(host: str) -> None:
+    client = Client()
+    try:
+        row = replace(HOME, base_url=f"http://{host}/v1")
+        probe = await Prober(client, Tokens(client).sign).ask(row, None)
+    finally:
+        await client.aclose()
+    assert (probe.ok, probe.barred) == (False, True)
+    assert "it is a cloud metadata service" in probe.message
 
 
 @pytest.mark.parametrize(
