@@ -731,8 +731,13 @@ async def test_without_evidence_there_is_no_answer_and_then_no_spending(
         if body is HELLO:
             refused(await client.post(CHAT, json=body), 503, "evidence_unwritable")
         else:
+            said = b""
             with pytest.raises(httpx.RemoteProtocolError):
-                await client.post(CHAT, json=body)
+                async with client.stream("POST", CHAT, json=body) as reply:
+                    async for data in reply.aiter_bytes():
+                        said += data
+            assert b"evidence_unwritable" in said
+            assert b"[DONE]" not in said
         assert len(upstreams[0].seen) == 1
         for _ in range(3):
             refused(await client.post(CHAT, json=body), 503, "evidence_unwritable")
@@ -742,10 +747,14 @@ async def test_without_evidence_there_is_no_answer_and_then_no_spending(
         running.books.broken = False
         for _ in range(2):
             assert (await client.post(CHAT, json=body)).status_code == 200
-        assert len(running.books.ended) == 2
-        assert {ended.outcome for ended in running.books.ended} == {"ok"}
+        # What the provider was asked for is made up for, first of all.
+        owed, *good = running.books.ended
+        assert (owed.outcome, owed.status, owed.error) == ("error", 503, "evidence_unwritable")
+        assert [attempt.deployment for attempt in owed.attempts] == ["p0/acme-large"]
+        assert owed.cost_nano == good[0].cost_nano
+        assert [ended.outcome for ended in good] == ["ok", "ok"]
         started = {item.call for item in running.books.started}
-        assert started == {item.call for item in running.books.ended}
+        assert started == {item.call for item in good}
 
 
 async def test_a_journal_that_breaks_in_mid_stream_withholds_the_end() -> None:
