@@ -93,7 +93,7 @@ def screen_request(
 def screen_beside(guard: Guard, body: str, request: ChatRequest, screening: Screening) -> None:
     """What a body says beside what is in `request`, which was read from it and screened: what
     the canonical form has no place for. Raises as `screen_request` does of what has a form."""
-    seen = {str(request.sampling.seed)}
+    seen = {str(request.sampling.seed)}  # a long one was looked at with what has a form
 
     def note(text: str, _: str) -> str:
         seen.add(text)

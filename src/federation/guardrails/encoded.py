@@ -1,7 +1,8 @@
 """Long runs of letters and digits without a gap: where keys stand, and texts that are encoded.
 
-The trap: most long runs are words, paths and numbers; what tells them is asked before anything
-is decoded.
+The traps: most long runs are words, paths and numbers; what tells them is asked before anything
+is decoded. And whoever wraps a text in lines cuts values in two, so lines of one text are read as
+one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import binascii
 import re
 import string
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -28,6 +30,17 @@ _LONG_SHAPE: Final = b"a" * _LEAST
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
 _READABLE_SHARE: Final = 0.75
 _HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
+_MARKS_HEXADECIMAL: Final = frozenset(b"xX")
+_AT_IN_PAIRS: Final = (b" 40 ", b":40:")
+_DOT_IN_PAIRS: Final = (b" 2e ", b" 2E ", b":2e:", b":2E:")
+_DIGITS_IN_PAIRS: Final = (
+    re.compile(rb" 3[0-9] 3[0-9] 3[0-9] 3[0-9]"),
+    re.compile(rb":3[0-9]:3[0-9]:3[0-9]:3[0-9]"),
+)
+"""What stands in a mailbox, and in a long number, in pairs of hexadecimal. Written out, because the
+library finds what begins with two signs quickly."""
+_PAIRS: Final = compiled(rb"\b(?:[2-7][0-9a-fA-F][ :]){7,}[2-7][0-9a-fA-F]\b")
+_NO_HEX: Final = b" :"
 _BEGINS_ASCII: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef")
 """The first half of base64's alphabet: the first bit of what it stands for is nought."""
 _BEGINS_ENCODED: Final = _BEGINS_ASCII | frozenset(b"0234567")
@@ -37,6 +50,11 @@ _DIGIT: Final = re.compile(rb"[0-9]")
 _BEFORE, _BEHIND = 16, 512
 """How far a value may reach beyond the long run in it."""
 _PADDING: Final = ord("=")
+_SHORTEST_LINE: Final = 40
+_BEFORE_LINE: Final = (b"\n", b"\r", b" ", b"\t")
+_LINE_BREAK: Final = re.compile(rb"[ \t]{0,8}(?:\r\n?|\n)[ \t>]{0,32}")
+_REST: Final = re.compile(_SIGN + b"{1,%d}={0,2}(?![A-Za-z0-9+/=_-])" % (_LEAST - 1))
+"""The last line of a text, where it is too short for a long run."""
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -85,23 +103,109 @@ def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return windows
 
 
-def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
-    """Which of the long runs are base64 or hexadecimal for readable text: where, and what."""
-    for start, end in runs:
-        if data[start] not in _BEGINS_ENCODED:
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A readable text that stands encoded in another one, in one place or in several lines."""
+
+    lines: tuple[tuple[int, int], ...]
+    text: str
+    """Bytes that are no UTF-8 are lone surrogates in it."""
+    is_hexadecimal: bool = False
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """All of it."""
+        return self.lines[0][0], self.lines[-1][1]
+
+    def lines_of(self, start: int, end: int) -> tuple[int, int]:
+        """The place of the lines that these characters of the text stand in."""
+        low, high = start, end - 1
+        if not self.text.isascii():
+            low = len(self.text[:start].encode("utf-8", "surrogateescape"))
+            high = low + len(self.text[start:end].encode("utf-8", "surrogateescape")) - 1
+        width = self.lines[0][1] - self.lines[0][0]
+        if self.is_hexadecimal:  # with the mark that may stand before it
+            first, last = 2 * low // width, (2 * high + 3) // width
+        else:
+            first, last = low * 4 // 3 // width, (high * 4 + 3) // 3 // width
+        at_last = len(self.lines) - 1
+        return self.lines[min(first, at_last)][0], self.lines[min(last, at_last)][1]
+
+
+def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[Encoded]:
+    """Which of the long runs are base64 or hexadecimal for readable text, and which are lines of
+    one: where, and what."""
+    read = alone = 0
+    for index, (start, end) in enumerate(runs):
+        if start < read or data[start] not in _BEGINS_ENCODED:
             continue
         raw = _raw(data[start:end])
         if raw is None or not raw[:_PEEK].isascii():
             continue
-        readable = sum(stop - begin for begin, stop in _READABLE.spans(raw))
-        if readable >= _READABLE_SHARE * len(raw):
-            yield start, end, raw.decode("utf-8", "replace")
+        is_hexadecimal = data[start] not in _BEGINS_ASCII
+        if end - start >= _SHORTEST_LINE and start >= alone and data[end : end + 1] in _BEFORE_LINE:
+            lines = _lines(data, runs, index)
+            alone = lines[-1][1]
+            together = _raw(b"".join([data[low:high] for low, high in lines]))
+            if len(lines) > 1 and together is not None and _is_readable(together):
+                read = alone
+                yield Encoded(tuple(lines), _text(together), is_hexadecimal)
+                continue
+        if _is_readable(raw):
+            yield Encoded(((start, end),), _text(raw), is_hexadecimal)
+
+
+def in_pairs(data: bytes) -> Iterator[Encoded]:
+    """Texts in hexadecimal with a blank or a colon behind each character."""
+    has_mailbox = (
+        b"4" in data
+        and any(at in data for at in _AT_IN_PAIRS)
+        and any(dot in data for dot in _DOT_IN_PAIRS)
+    )
+    if has_mailbox or (
+        b"3" in data and any(digits.search(data) is not None for digits in _DIGITS_IN_PAIRS)
+    ):
+        for start, end in _PAIRS.spans(data):
+            pairs = data[start:end].translate(None, _NO_HEX)
+            raw = bytes.fromhex(pairs.decode("ascii"))
+            yield Encoded(((start, end),), raw.decode("ascii", "replace"), is_hexadecimal=True)
+
+
+def _lines(data: bytes, runs: list[tuple[int, int]], index: int) -> list[tuple[int, int]]:
+    """The runs from this one on that are lines of one text: all as long as the first, and one that
+    may be shorter behind them."""
+    start, end = runs[index]
+    width, lines = end - start, [(start, end)]
+    while (gap := _LINE_BREAK.match(data, end)) is not None:
+        start, index = gap.end(), index + 1
+        if index < len(runs) and runs[index][0] == start:
+            end = runs[index][1]
+        else:  # too short for a long run
+            rest = _REST.match(data, start)
+            end = start if rest is None else rest.end()
+        if not 0 < end - start <= width:
+            break
+        lines.append((start, end))
+        if end - start < width:
+            break
+    return lines
+
+
+def _is_readable(raw: bytes) -> bool:
+    readable = sum(stop - begin for begin, stop in _READABLE.spans(raw))
+    return readable >= _READABLE_SHARE * len(raw)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _raw(run: bytes) -> bytes | None:
     """What a run stands for, if it may be encoded: words are of one case or hold no digit; text in
     base64 mixes cases and begins with a letter of ASCII's half, in hexadecimal it has digits."""
     if run[0] not in _BEGINS_ASCII:
+        if run[1] in _MARKS_HEXADECIMAL:
+            run = run[2:]
         return bytes.fromhex(run.decode("ascii")) if _HEXADECIMAL.fullmatch(run) else None
     if run.islower() or run.isupper():
         return None

@@ -33,10 +33,11 @@ _LOOK_ALIKES: Final = (
     ("\u2236\u02d0\ua789", ":"), ("\u2016\u01c0\u2223", "|"), ("\u2217\u204e", "*"),
 )  # fmt: skip
 _UNSEEN: Final = (
-    (0xAD, 0xAD), (0x300, 0x36F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5),
-    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x20D0, 0x20FF),
-    (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
-    (0xE0000, 0xE001F), (0xE007F, 0xE007F), (0xE0100, 0xE01EF),
+    (0xAD, 0xAD), (0x300, 0x36F), (0x483, 0x489), (0x61C, 0x61C), (0x115F, 0x1160),
+    (0x17B4, 0x17B5), (0x180B, 0x180F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x200B, 0x200F),
+    (0x202A, 0x202E), (0x2060, 0x206F), (0x20D0, 0x20FF), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFE20, 0xFE2F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xE0000, 0xE001F), (0xE007F, 0xE007F),
+    (0xE0100, 0xE01EF),
 )  # fmt: skip
 """Zero-width, joining, directional and combining characters, soft hyphens, selectors."""
 _COMPATIBLE: Final = (
@@ -53,6 +54,11 @@ _COMPATIBLE: Final = (
 """Ranges that hold compatibility forms or digits of other scripts."""
 _TAGS: Final = range(0xE0020, 0xE007F)
 """Tag characters: ASCII that no font shows."""
+_ANY_TAG: Final = re.compile(f"[{chr(_TAGS[0])}-{chr(_TAGS[-1])}]")
+_TAGS_IN_UTF_8: Final = b"\xf3\xa0"
+"""What they and few others begin with."""
+_WIDEST: Final = 4
+_UNSEEN_SIGN: Final = "\u200b"
 _LETTER, _SIGN, CHANGING, SEVERAL = 0xAA, 0x3F, 0x1A, 0x1C
 """What an unknown letter, an unknown sign, a character that is none and one that is several
 become."""
@@ -138,6 +144,18 @@ def one_to_one(text: str) -> bytes:
     if beyond * _DENSE > len(text):
         return text.translate(known.single).encode("latin-1")
     return text.encode("latin-1", _HANDLER).translate(known.latin)
+
+
+def without_tags(text: str) -> str:
+    """`text` as it is shown, of the same length: with other unseen characters in the place of tags,
+    which are read as ASCII where they are looked at, and hide values where they only stand between
+    others. The same object where there are none."""
+    # With a character beyond the Basic Multilingual Plane each takes four bytes, or more are kept.
+    if text.__sizeof__() < _WIDEST * len(text):
+        return text
+    if _TAGS_IN_UTF_8 not in text.encode("utf-8", "surrogatepass"):
+        return text
+    return _ANY_TAG.sub(_UNSEEN_SIGN, text)
 
 
 def readable(text: str) -> bytes:

@@ -12,9 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from federation.errors import Forbidden, PayloadTooLarge, Unavailable
-from federation.guardrails.entities import FAILURE, Action, Finding, Recognizer, Span, label
+from federation.guardrails.cards import is_card
+from federation.guardrails.entities import (
+    CARD,
+    CERTAIN,
+    FAILURE,
+    Action,
+    Finding,
+    Recognizer,
+    Span,
+    label,
+)
 from federation.guardrails.joined import crossing
-from federation.guardrails.json_texts import edited, is_json, strings_only
+from federation.guardrails.json_texts import edited, is_json, powers, strings_only
 from federation.guardrails.readings import Readings, key_of
 from federation.guardrails.rules import Rule
 from federation.guardrails.scan import Scanner, resolve
@@ -169,6 +179,8 @@ class Guard:
             return self.text(text, surface, screening)
         read = text if numbers else strings_only(text)
         spans = self.spans(read, surface, screening, escaped=True)
+        if numbers and CARD in self.plan.actions:
+            spans = _with_powers(text, spans)
         self._note(spans, surface, screening)
         changing = [span for span in spans if self.plan.actions[span.kind].changes]
         if not changing:
@@ -250,6 +262,16 @@ class Guard:
                 code="guardrail_failed",
             )
         screening.tally.note(FAILURE, Action.LOG, surface)
+
+
+def _with_powers(text: str, spans: list[Span]) -> list[Span]:
+    """The same with card numbers of JSON that are written with a power of ten."""
+    more = [
+        Span(start, end, CARD, CERTAIN)
+        for start, end, digits in powers(text)
+        if is_card(digits.encode())
+    ]
+    return resolve([*spans, *more]) if more else spans
 
 
 def _orders(texts: Sequence[str], speakers: Sequence[str]) -> list[list[int]]:

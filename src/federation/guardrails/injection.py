@@ -109,8 +109,8 @@ def _views(text: str) -> list[bytes]:
     if decoded is not None or not ascii_only:
         views.append((decoded or folded).data.lower())
     views += [
-        inner.lower().encode("utf-8", "replace")
-        for _, _, inner in encoded(folded.data, long_runs(folded.data))
+        each.text.lower().encode("utf-8", "replace")
+        for each in encoded(folded.data, long_runs(folded.data))
     ]
     return views
 

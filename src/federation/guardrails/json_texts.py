@@ -20,6 +20,11 @@ _WELL_FORMED: Final = msgspec.json.Decoder(msgspec.Raw)
 """Reads all of it and makes nothing of it."""
 _LONGEST_WORD: Final = 1024
 _BARE: Final = re.compile(r"[^\s\[\]{},:\"]+")
+_SHIFTED: Final = re.compile(r"\.[0-9]++[eE]")
+_SHIFTED_BACK: Final = tuple(re.compile(rf"0{e}-(?<=[0-9]{{12}}0{e}-)") for e in "eE")
+"""What the numbers with a power of ten have whose digits do not stand there as they are."""
+_POWER: Final = re.compile(r"-?([0-9]{1,40})(?:\.([0-9]{1,40}))?[eE]([+-]?[0-9]{1,3})", re.ASCII)
+_LEAST_DIGITS, _MOST_DIGITS = 12, 19
 _LEXEME: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s\[\]{},:"]+', re.DOTALL)
 _ESCAPED: Final = re.compile(r"[^ !#-\[\]-~]")
 
@@ -53,7 +58,36 @@ def words_of(text: str) -> Iterator[str]:
     bare word. One that stands twice comes twice, also where a reader would take only one."""
     for match in _LEXEME.finditer(text):
         word = match.group()
-        yield _plain(word[1:-1]) if word[0] == '"' else word
+        yield _plain(word[1:-1]) if word[0] == '"' else (whole_number(word) or word)
+
+
+def powers(text: str) -> Iterator[tuple[int, int, str]]:
+    """Numbers with a power of ten in `text`, which is JSON, that are whole and as long as values
+    are: where, and the digits."""
+    if ("e" in text or "E" in text) and (
+        _SHIFTED.search(text) is not None
+        or ("0" in text and any(back.search(text) is not None for back in _SHIFTED_BACK))
+    ):
+        for match in _LEXEME.finditer(text):
+            word = match.group()
+            digits = "" if word[0] == '"' else whole_number(word)
+            if digits:
+                yield *match.span(), digits
+
+
+def whole_number(word: str) -> str:
+    """The digits of a number with a power of ten that is whole: 4111 for 4.111e3; empty for any
+    other word, and where they are fewer or more than values have."""
+    found = _POWER.fullmatch(word)
+    if found is None:
+        return ""
+    whole, rest, power = found[1], found[2] or "", int(found[3])
+    kept = (whole + rest).rstrip("0")
+    behind = len(whole) + power  # digits before the point
+    if not len(kept) <= behind <= _MOST_DIGITS + len(whole) - 1:
+        return ""
+    digits = kept.ljust(behind, "0").lstrip("0")
+    return digits if _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS else ""
 
 
 def _blank(word: re.Match[str]) -> str:

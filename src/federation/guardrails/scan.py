@@ -12,8 +12,9 @@ from operator import attrgetter
 from typing import Final
 
 from federation.guardrails import entities as kind
-from federation.guardrails.encoded import LONG, encoded, long_runs
+from federation.guardrails.encoded import LONG, Encoded, encoded, in_pairs, long_runs
 from federation.guardrails.entities import (
+    CERTAIN,
     CHECKED,
     NOTHING,
     PRIVATE_KEY,
@@ -22,6 +23,7 @@ from federation.guardrails.entities import (
     Recognizer,
     Span,
 )
+from federation.guardrails.folding import without_tags
 from federation.guardrails.layers import Layer, decode, doubtful, fold
 from federation.guardrails.nearby import Nearby, Taken
 from federation.guardrails.patterns import PatternSet, compiled
@@ -120,6 +122,15 @@ class Scanner:
         return resolve(found)
 
     def _found(self, text: str, *, decoded_only: bool) -> list[Span]:
+        if text.isascii():
+            return self._read_folded(text, decoded_only=decoded_only)
+        shown = without_tags(text)
+        found = self._read_folded(text, decoded_only=decoded_only)
+        if shown is not text:
+            found += self._read_folded(shown, decoded_only=decoded_only)
+        return found
+
+    def _read_folded(self, text: str, *, decoded_only: bool) -> list[Span]:
         first = fold(text)
         second = decode(first)
         if second is None:
@@ -166,13 +177,27 @@ class Scanner:
     def _values(self, data: bytes, *, alone: bool = False) -> list[Span]:
         near = Nearby(data)
         spans = self._candidates(near, alone=alone)
-        for start, end, text in encoded(data, near.runs):
-            inner = fold(text)
-            inside = self._candidates(Nearby((decode(inner) or inner).data, everywhere=True))
-            best = max(inside, key=_rank, default=None)
-            if best is not None and best.kind != NOTHING and best.rank >= _ENCODED_RANK:
-                spans.append(Span(start, end, best.kind, best.rank))
+        for found in (*encoded(data, near.runs), *in_pairs(data)):
+            spans += self._inside(found)
         return spans
+
+    def _inside(self, found: Encoded) -> list[Span]:
+        """Places of values that stand encoded: all of a run, or the lines that they are in."""
+        inner = fold(found.text)
+        layer = decode(inner) or inner
+        inside = self._candidates(Nearby(layer.data, everywhere=True))
+        if len(found.lines) == 1:
+            best = max(inside, key=_rank, default=None)
+            if best is None or best.kind == NOTHING or best.rank < _ENCODED_RANK:
+                return []
+            # Whatever reads as a text with a value in it is no digest.
+            rank = CERTAIN if found.is_hexadecimal else best.rank
+            return [Span(*found.place, best.kind, rank)]
+        return _of_lines(
+            Span(*found.lines_of(span.start, span.end), span.kind, span.rank)
+            for span in resolve(_placed(layer, inside))
+            if span.rank >= _ENCODED_RANK
+        )
 
     def _candidates(self, near: Nearby, *, alone: bool = False) -> list[Span]:
         turns = self._always.copy()
@@ -211,6 +236,18 @@ def _placed(layer: Layer, spans: list[Span]) -> list[Span]:
     if layer.is_text:
         return spans
     return [Span(*layer.original(each.start, each.end), each.kind, each.rank) for each in spans]
+
+
+def _of_lines(spans: Iterable[Span]) -> list[Span]:
+    """Lines that share one, as one place: half a value that is left over would still be read."""
+    merged: list[Span] = []
+    for span in spans:
+        start, kept = span.start, span
+        if merged and start < merged[-1].end:
+            last = merged.pop()
+            start, kept = last.start, max(last, span, key=_rank)
+        merged.append(Span(start, span.end, kept.kind, CERTAIN))
+    return merged
 
 
 def _goes_on(span: Span, end: int) -> bool:

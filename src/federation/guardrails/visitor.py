@@ -40,6 +40,9 @@ _BINARY: Final = ("%PDF", "PK\x03\x04", "{\\rtf")
 """Documents that hold their words packed, or taken apart."""
 _FIRST: Final = 1024
 """Characters of base64 by which nearly every file that is no text shows it."""
+_LEAST_LONG, _TOO_LONG = 10**11, 10**16
+"""A number that is a seed or a limit is read where it has twelve to sixteen digits: of seeds that
+fill 64 bits one in some dozens would look like a longer card."""
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _SEALED: Final = re.compile(r"(?!.*(?:\d[-_]?){9})[\w+/-]{64,}={0,2}", re.ASCII)
 """What is too long a run of base64 to be anything that somebody wrote, rows of digits apart: a
@@ -102,9 +105,10 @@ class Visitor:
         if self.form is None or not value:
             return
         match value:
-            case str():
-                if not is_sealed(value):
-                    self.form(value, surface)
+            case str() | int() | float():
+                text = _told(value)
+                if text:
+                    self.form(text, surface)
             case Raw():
                 self.form(bytes(value).decode(), surface)
             case msgspec.Struct():
@@ -300,6 +304,19 @@ class Visitor:
             stop_sequence=stopped and self.prose(stopped, f"{surface}.stop_sequence"),
             extra=self.fields(choice.extra, surface),
         )
+
+
+def _told(value: str | float) -> str:
+    """What is looked at of a string or a number that has a form; empty where nothing is."""
+    if isinstance(value, str):
+        return "" if is_sealed(value) else value
+    return digits_of(value)
+
+
+def digits_of(number: float) -> str:
+    """The digits of a number that is so long as account numbers are; empty for any other."""
+    whole = _LEAST_LONG <= abs(number) < _TOO_LONG and number == number // 1
+    return str(int(abs(number))) if whole else ""
 
 
 def is_sealed(text: str) -> bool:

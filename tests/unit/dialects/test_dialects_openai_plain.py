@@ -81,6 +81,8 @@ def test_stop_texts_and_keys_of_caches_stand_beside_it_too(stop: Any) -> None:
         {"safety_identifier": "x"},
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
         {"top_k": 4},
+        {"seed": 411111111111},
+        {"temperature": 4.1e22},
         {"unheard": "of"},
         {"reasoning_effort": "low"},
         {"response_format": {"type": "json_object"}},

@@ -7,6 +7,7 @@ words for whatever is wrong with it.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
@@ -28,6 +29,8 @@ _NULL: Final = Raw(b"null")
 _BESIDE: Final = ("user", "stop", "prompt_cache_key")
 """Members that hold words of their own."""
 _WORDS: Final = msgspec.json.Decoder(str | list[str] | None)
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{12}|[0-9.][eE][+0-9]")
+"""A number as long as those of accounts, such as a seed may be."""
 _Nothing: TypeAlias = Annotated[list[Raw], Meta(max_length=0)] | None
 
 
@@ -78,6 +81,8 @@ def words_of_call(request: ClientRequest, glance: Glance) -> Words | None:
     place = spans["messages"]
     before, behind = body[: place.value], body[place.end :]
     if b"\\" in before or b"\\" in behind or not (before.isascii() and behind.isascii()):
+        return None
+    if _LONG_NUMBER.search(before) is not None or _LONG_NUMBER.search(behind) is not None:
         return None
     options = spans.get("stream_options")
     if options is not None and body[options.value : options.end] not in _OPTIONS:
