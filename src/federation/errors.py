@@ -333,6 +333,8 @@ class EvidenceUnwritable(FederationError):
 
     status = 503
     code = "evidence_unwritable"
+    written = False
+    """It stands, and must not be written again; whether it would outlive the machine is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

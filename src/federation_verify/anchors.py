@@ -16,7 +16,7 @@ from federation_verify.problem import Problem, Unusable, shown
 START = b'{"body":{"log":"'
 OURS = re.compile(
     rb'"body\\*"\s*:\s*\{\s*\\*"log\\*"|federation [0-9]+ checkpoint -|'
-    rb'"(?:root|previous|runs|signature)\\*"\s*:\s*\\*"[0-9a-f]{64}'
+    rb'"(?:root|previous|runs)\\*"\s*:\s*\\*"[0-9a-f]{64}.*"(?:root|previous|runs|signature)\\*"\s*:'
 )
 """Parts of a checkpoint, escaped or not, and the head with which one goes to a log server."""
 

@@ -13,6 +13,7 @@ from federation.gateway.desk import Desk, Endpoint
 from federation.gateway.dispatcher import Dispatcher
 from federation.gateway.operations.dispatcher import OperationDispatcher
 from federation.gateway.operations.endpoint import Operations
+from federation.gateway.owing import Owing
 from federation.gateway.passing import Passing
 from federation.gateway.passthrough import PassThrough
 from federation.gateway.responses.background import Background
@@ -37,8 +38,9 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     Identify stands before the pipeline, at the desk, because every path needs it. Record is
     outermost, so that a call which Admit refuses leaves its line too.
     """
+    journal = world.journal = Owing(world.journal)
     stages = (
-        Recorder(world.journal, world.meter, world.ended, world.clock, world.names),
+        Recorder(journal, world.meter, world.ended, world.clock, world.names),
         Limiter(world),
         Admission(world),
     )

@@ -20,7 +20,7 @@ from federation.evidence.findings import Finding
 _START = b'{"body":{"log":"'
 _OURS = re.compile(
     rb'"body\\*"\s*:\s*\{\s*\\*"log\\*"|federation [0-9]+ checkpoint -|'
-    rb'"(?:root|previous|runs|signature)\\*"\s*:\s*\\*"[0-9a-f]{64}'
+    rb'"(?:root|previous|runs)\\*"\s*:\s*\\*"[0-9a-f]{64}.*"(?:root|previous|runs|signature)\\*"\s*:'
 )
 """What no other program writes: parts of a checkpoint, escaped or not, and the syslog head."""
 

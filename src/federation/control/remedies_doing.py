@@ -82,7 +82,8 @@ class Deeds:
             plan = _read(before)
             swapped = plan and await self._swap(asker, action, subject, plan.put, plan.was)
             if not swapped:
-                raise _changed(f"'{subject}' was changed by somebody else just now. Try again.")
+                message = f"'{subject}' was changed by somebody else just now. Try again."
+                raise _changed(message, "changed_meanwhile")
         elif action == "revoke_key":
             assert asker is not None  # noqa: S101 - somebody approved it
             await self._keys.revoke(asker, subject)
@@ -169,5 +170,5 @@ def _read(plan: str) -> _Plan | None:
         return None
 
 
-def _changed(message: str) -> FederationError:
-    return InvalidRequest(message, status=409, code="not_undoable")
+def _changed(message: str, code: str = "not_undoable") -> FederationError:
+    return InvalidRequest(message, status=409, code=code)

@@ -156,7 +156,7 @@ class Retention:
 
     def _remove_again(self) -> None:
         """Delete the rows of erased people whose keys are destroyed: a restored backup of the
-        data may have brought them back, for nobody to read."""
+        data may have brought them back, for nobody to read. Their erasure is on record."""
         dead = self._books.tombstones.read()
         people: dict[str, set[str]] = {}
         for wish in self._keys.erasures():

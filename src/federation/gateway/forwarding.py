@@ -15,8 +15,8 @@ from federation.schema.tap import FormedTap
 
 _QUOTE, _LINE = 0x22, 0x0A
 _NO_FORM = b"", b""
-_NEVER = b"\n"
-"""What no chunk begins with."""
+_NONE = b""
+"""In the place of a beginning: no event of the form is so long."""
 _LENGTHS = 64
 """So many beginnings are kept, one for each length of a chunk."""
 
@@ -46,7 +46,7 @@ def forwarder(
             if len(begins) >= _LENGTHS:
                 begins.clear()
             begin = begins[len(framed)] = _begin(len(framed), form)
-        if framed[: len(begin)] != begin or framed[cut:] != ending:
+        if not begin or framed[: len(begin)] != begin or framed[cut:] != ending:
             return False
         text = framed[len(begin) : cut]
         if _QUOTE in text or _LINE in text or turn.done():
@@ -63,11 +63,12 @@ def forwarder(
 
 
 def _begin(size: int, form: tuple[bytes, bytes]) -> bytes:
-    """What a chunk of this size, framing included, begins with if it is an event of this form."""
+    """What a chunk of this size, framing included, begins with if it is an event of this form;
+    empty where none is."""
     head, tail = form
     for digits in range(1, 9):
         content = size - digits - 4
         line = b"%x\r\n" % max(content, 0)
         if len(line) == digits + 2:
-            return line + head if tail and content >= len(head) + len(tail) else _NEVER
-    return _NEVER
+            return line + head if tail and content >= len(head) + len(tail) else _NONE
+    return _NONE

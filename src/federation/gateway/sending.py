@@ -23,8 +23,8 @@ async def send(
 ) -> Exchange:
     """The exchange of a successful response. Raises `UpstreamError` for any other, and as
     `on_record` does."""
+    on_record(world.journal, attempt.call, attempt.deployment.id)
     attempt.begin()
-    on_record(world.journal, attempt.call)
     exchange = await world.transport.send(request, timeouts, attempt.asked)
     attempt.answered(exchange.status)
     if exchange.status < 300:

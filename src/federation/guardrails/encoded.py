@@ -11,8 +11,8 @@ import binascii
 import re
 import string
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import accumulate, islice
 from typing import Final
 
 from federation.guardrails.patterns import compiled
@@ -111,6 +111,8 @@ class Encoded:
     text: str
     """Bytes that are no UTF-8 are lone surrogates in it."""
     is_hexadecimal: bool = False
+    _places: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Where each character begins, in bytes: worked out for the first value, for all of them."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -121,8 +123,11 @@ class Encoded:
         """The place of the lines that these characters of the text stand in."""
         low, high = start, end - 1
         if not self.text.isascii():
-            low = len(self.text[:start].encode("utf-8", "surrogateescape"))
-            high = low + len(self.text[start:end].encode("utf-8", "surrogateescape")) - 1
+            places = self._places
+            if not places:
+                sizes = (len(sign.encode("utf-8", "surrogateescape")) for sign in self.text)
+                places += [0, *accumulate(sizes)]
+            low, high = places[start], places[end] - 1
         width = self.lines[0][1] - self.lines[0][0]
         if self.is_hexadecimal:  # with the mark that may stand before it
             first, last = 2 * low // width, (2 * high + 3) // width

@@ -20,7 +20,7 @@ _WELL_FORMED: Final = msgspec.json.Decoder(msgspec.Raw)
 """Reads all of it and makes nothing of it."""
 _LONGEST_WORD: Final = 1024
 _BARE: Final = re.compile(r"[^\s\[\]{},:\"]+")
-_SHIFTED: Final = re.compile(r"\.[0-9]++[eE]")
+_SHIFTED: Final = re.compile(r"\.[0-9]++[eE]|[0-9]{8}[eE]\+?0*+[1-9]")
 _SHIFTED_BACK: Final = tuple(re.compile(rf"0{e}-(?<=[0-9]{{12}}0{e}-)") for e in "eE")
 """What the numbers with a power of ten have whose digits do not stand there as they are."""
 _POWER: Final = re.compile(r"-?([0-9]{1,40})(?:\.([0-9]{1,40}))?[eE]([+-]?[0-9]{1,3})", re.ASCII)

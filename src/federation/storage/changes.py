@@ -41,7 +41,8 @@ class SqlOverrides:
             row = connection.execute(query).one_or_none()
             if (None if row is None else Override(*row)) != was:
                 return False
-            connection.execute(delete(provider_overrides).where(same))
+            if row is not None:
+                connection.execute(delete(provider_overrides).where(same))
             try:
                 with connection.begin_nested():
                     if after is not None:

@@ -107,14 +107,14 @@ class JournalWriter:
         if lines:
             self._write(b"".join(lines), seq)
         elif self._unsettled:
-            self._flush()
+            self._settle()
 
     def _write(self, data: bytes, seq: int, *, settled: bool = True) -> None:
         """Write whole lines, the last of which has this number."""
         size = self._size + len(data)
         if size > self._segment_bytes or self._spent or self._fd < 0:
             if self._unsettled and not self._spent:
-                self._flush()
+                self._settle()
             self._rotate()
             size = len(data)
         try:
@@ -133,7 +133,11 @@ class JournalWriter:
         if self._sync:
             self._unsettled = True
             if settled:
-                self._flush()
+                try:
+                    self._settle()
+                except EvidenceUnwritable as error:
+                    error.written = True
+                    raise
 
     def close(self) -> None:
         """Give up the lock and the file. Idempotent."""
@@ -141,7 +145,7 @@ class JournalWriter:
             os.close(self._fd)
             self._fd = -1
 
-    def _flush(self) -> None:
+    def _settle(self) -> None:
         try:
             if not self._named:
                 _sync_directory(self._directory)

@@ -102,7 +102,8 @@ def test_an_anchor_that_cannot_be_read_is_wrong_usage(desk: Desk, given: str) ->
 def test_lines_of_others_in_a_log_servers_file_are_counted(
     desk: Desk, alone_too: list[str]
 ) -> None:
-    text = OTHERS + b"".join(HEAD + line for line in desk.lines) + b"bye\n"
+    text = OTHERS + b"".join(HEAD + line for line in desk.lines)
+    text += b'{"event":"push","signature":"%b"}\n' % (b"ab" * 32)
     Path("server.log").write_bytes(text.replace(b"\n", b"\r\n"))
     words = ["--anchor", "server.log", *alone_too]
     code, ours, theirs = desk.both(*words)

@@ -76,7 +76,11 @@ def test_nothing_goes_on_without_a_form_and_a_new_form_is_noticed() -> None:
     event = HEAD + b"word" + TAIL
     assert not line.take(chunk(event))
     assert not line.take(chunk(b""))
+    assert not line.take(b"\n0\r\n")
+    assert not line.take(b"")
     line.tap.form = HEAD, TAIL
+    for read in (b"\n0\r\n", b"\nx" + TAIL + b"\r\n", TAIL + b"\r\n", b"\r\n", b"\n"):
+        assert not line.take(read)
     assert line.take(chunk(event))
     line.tap.form = b"data: <", b">\n\n"
     assert not line.take(chunk(event))

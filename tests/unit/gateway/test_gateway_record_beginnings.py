@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,10 +16,13 @@ from gateway_rig import eventually
 from federation.errors import EvidenceUnwritable, NotFound
 from federation.gateway.call import Account, Call
 from federation.gateway.names import Names
+from federation.gateway.owing import Owing
 from federation.gateway.stages.record import Recorder, on_record
 from federation.governance.obligations import Obligations
 from federation.schema.http import ClientReply
 from federation.schema.records import CallEnded, CallStarted, Record
+from federation.storage import journal
+from federation.storage.journal import JournalWriter
 from federation.telemetry import metrics
 from federation.telemetry.meter import Meter
 
@@ -63,6 +69,14 @@ def call(name: str) -> Call:
     )  # fmt: skip
 
 
+def demanding(name: str) -> Call:
+    """A call under a policy that demands records."""
+    made = call(name)
+    ruling = SimpleNamespace(obligations=Obligations(logged=True), policies=())
+    made.account.governed = cast("Any", SimpleNamespace(ruling=ruling))
+    return made
+
+
 class Desk:
     """A recorder before a provider that answers when it is told to."""
 
@@ -72,8 +86,9 @@ class Desk:
         self.told: list[str] = []
         self.asked: list[str] = []
         self.answer = asyncio.Event()
+        self.owing = Owing(self.books)
         self.recorder = Recorder(
-            self.books,
+            self.owing,
             self.meter,
             lambda record: self.told.append(record.call),
             lambda: 1.0,
@@ -162,13 +177,15 @@ async def test_while_an_end_is_owed_nobody_is_asked_and_it_is_written_first() ->
         await task
     assert refusal.value.call_id == "a"
     # The beginning of another call would fit, but the first has no end on record.
-    desk.books.broken = True
-    asked = len(desk.asked)
+    desk.books.refused = "error"
     for name in "bc":
         with pytest.raises(EvidenceUnwritable):
             await desk.recorder(call(name), desk.provider)
-    assert len(desk.asked) == asked
-    desk.books.broken = False
+    assert desk.asked == ["a"]
+    assert desk.books.writes == [["a began at p/a"]]
+    # Nor does one begin that has come this far already.
+    with pytest.raises(EvidenceUnwritable):
+        on_record(desk.owing, demanding("late"), "p/late")
     desk.books.refused = ""
     await desk.recorder(call("d"), desk.provider)
     lines = [line for lines in desk.books.writes for line in lines]
@@ -198,28 +215,84 @@ async def test_what_is_owed_is_written_though_nobody_calls(
 async def test_a_policy_that_demands_records_has_them_written_before_anything_leaves() -> None:
     desk = Desk()
     desk.answer.set()
-    demanding = call("a")
-    ruling = SimpleNamespace(obligations=Obligations(logged=True), policies=())
-    demanding.account.governed = cast("Any", SimpleNamespace(ruling=ruling))
+    first = demanding("a")
 
     async def provider(asked: Call) -> ClientReply:
-        asked.account.deployment = "p/a"
-        on_record(desk.books, asked)
+        on_record(desk.owing, asked, "p/a")
         assert desk.books.writes == [["a began at p/a"]]
-        on_record(desk.books, asked)
+        on_record(desk.owing, asked, "p/b")
         await turns(3)
         return ClientReply(200, [], b"")
 
-    await desk.recorder(demanding, provider)
+    await desk.recorder(first, provider)
     assert desk.books.writes == [["a began at p/a"], ["a ok"]]
     assert desk.books.settled == [False, True]
     free = call("b")
-    on_record(desk.books, free)
+    on_record(desk.owing, free, "p/b")
     assert len(desk.books.writes) == 2
-    demanding.account.begun, desk.books.broken = False, True
+    desk.books.broken = True
+    late = demanding("late")
     with pytest.raises(EvidenceUnwritable):
-        on_record(desk.books, demanding)
-    assert not demanding.account.begun
+        on_record(desk.owing, late, "p/late")
+    assert not late.account.begun
+    assert late.account.deployment == ""
+
+
+async def test_an_old_clock_does_not_call_a_journal_whole_that_has_broken_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("federation.gateway.stages.record._RETRY_S", 0.05)
+    desk = Desk()
+    (task,) = desk.ask("a")
+    await turns(3)
+    desk.books.refused = " ok"
+    desk.answer.set()
+    with pytest.raises(EvidenceUnwritable):
+        await task
+    desk.books.refused = ""
+    await desk.recorder(call("b"), desk.provider)  # it pays what is owed
+    desk.books.broken = True
+    with pytest.raises(EvidenceUnwritable):
+        await desk.recorder(call("c"), desk.provider)
+    asked = list(desk.asked)
+    await asyncio.sleep(0.15)
+    for _ in range(2):
+        with pytest.raises(EvidenceUnwritable):
+            await desk.recorder(call("d"), desk.provider)
+        await turns(3)
+    assert desk.asked == asked
+
+
+async def test_an_end_that_stands_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed sync says nothing of the line: readers may have seen it."""
+    monkeypatch.setattr("federation.gateway.stages.record._RETRY_S", 0.01)
+    writer = JournalWriter(tmp_path, "w", "disk")
+    recorder = Recorder(Owing(writer), Meter(), lambda _: None, lambda: 1.0, Names())
+    failing = True
+
+    def sync(_: int) -> None:
+        if failing:
+            raise OSError(errno.EIO, "Input/output error")
+
+    async def provider(_: Call) -> ClientReply:
+        await turns(3)
+        return ClientReply(200, [], b"")
+
+    monkeypatch.setattr(journal, "_datasync", sync)
+    with pytest.raises(EvidenceUnwritable):
+        await recorder(call("a"), provider)
+    await asyncio.sleep(0.1)
+    failing = False
+    await recorder(call("b"), provider)
+    ends = [
+        record["call"]
+        for path in sorted(tmp_path.glob("*.log"))
+        for line in path.read_bytes().splitlines()
+        if (record := json.loads(line[9:])["record"])["type"] == "ended"
+    ]
+    assert ends == ["a", "b"]
 
 
 async def test_a_client_that_leaves_at_once_leaves_one_line() -> None:

@@ -6,14 +6,13 @@ that began in the same turn of the loop. Where a policy demands records it is wr
 anything leaves (`on_record`). `ended` is written before the last byte of the answer, in one
 synchronous step, so no cancellation can come between an answer and its record.
 
-An `ended` that the journal refused is owed: it is written before any further line, so that no
-other call reaches a provider while one that did has no end on record.
+An `ended` that the journal refused is owed (`Owing`): it is written before any further line, so
+that no call that begins later reaches a provider while one that did has no end on record.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from msgspec import structs
@@ -21,6 +20,7 @@ from msgspec import structs
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
 from federation.gateway.names import Names, user_of
+from federation.gateway.owing import Owing
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
@@ -38,7 +38,7 @@ class Recorder:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Owing,
         meter: Meter,
         tell: Callable[[CallEnded], None],
         clock: Callable[[], float],
@@ -50,8 +50,8 @@ class Recorder:
         self._tell = tell
         self._clock = clock
         self._broken = False
-        self._owed: deque[CallEnded] = deque()
-        """Ends of calls that the journal refused."""
+        self._pays = False
+        """What is owed is tried again in a moment."""
         self._due: list[AnyCall] = []
         """Calls whose beginning goes on record with the next turn of the loop, in one write."""
 
@@ -108,15 +108,15 @@ class Recorder:
         records = [started(call) for call in calls if not call.account.begun]
         try:
             self._journal.extend(records)
-        except EvidenceUnwritable:
+        except EvidenceUnwritable as error:
             # The answers are still to come; `ended` will refuse them if the journal stays broken.
             self._broken = True
             self._meter.add(metrics.JOURNAL_ERRORS, (), max(len(records), 1))
-            lost = {record.call for record in records}
+            lost = set() if error.written else {record.call for record in records}
             for call in calls:
                 call.account.begun = call.account.begun and call.id not in lost
         else:
-            self._broken = bool(self._owed)
+            self._broken = False
 
     def _begin(self, call: AnyCall) -> None:
         """Write a call's beginning before anything else, for the journal may be broken."""
@@ -140,19 +140,16 @@ class Recorder:
             self._append(record)
         except EvidenceUnwritable as fault:
             fault.call_id, fault.attempts = call.id, account.tried
-            if outcome != "canceled":
-                record = structs.replace(
-                    record, outcome="error", status=fault.status, error=fault.code
-                )
-            self._owe(record)
+            if not fault.written:
+                if outcome != "canceled":
+                    record = structs.replace(
+                        record, outcome="error", status=fault.status, error=fault.code
+                    )
+                self._journal.owe(record)
+                self._pay_later()
             raise
         finally:
             self._tell(record)
-
-    def _owe(self, record: CallEnded) -> None:
-        if not self._owed:
-            asyncio.get_running_loop().call_later(_RETRY_S, self._pay)
-        self._owed.append(record)
 
     def _leave(self, call: AnyCall) -> None:
         """Close the account of a client that hung up: nobody is left to be refused."""
@@ -161,43 +158,48 @@ class Recorder:
         except EvidenceUnwritable:
             self._meter.add(metrics.JOURNAL_ERRORS, ())
 
-    def _append(self, record: CallStarted | CallEnded | None) -> None:
-        """Write what is owed, and then this."""
+    def _append(self, record: CallStarted | CallEnded) -> None:
         try:
-            while self._owed:
-                self._journal.append(self._owed[0])
-                self._owed.popleft()
-            if record is not None:
-                self._journal.append(record)
+            self._journal.append(record)
         except EvidenceUnwritable:
             self._broken = True
             raise
         self._broken = False
 
-    def _pay(self) -> None:
-        """Write what is owed though nobody calls."""
-        try:
-            self._append(None)
-        except EvidenceUnwritable:
+    def _pay_later(self) -> None:
+        """Have what is owed written though nobody calls."""
+        if not self._pays:
+            self._pays = True
             asyncio.get_running_loop().call_later(_RETRY_S, self._pay)
 
+    def _pay(self) -> None:
+        self._pays = False
+        try:
+            self._journal.pay()
+        except EvidenceUnwritable:
+            self._broken = True
+        if self._journal.owes:
+            self._pay_later()
 
-def on_record(journal: Journal, call: AnyCall) -> None:
+
+def on_record(journal: Journal, call: AnyCall, deployment: str = "") -> None:
     """Where a policy demands records, have the call's beginning written before anything of it
-    leaves; its sync, with `disk` durability, may come a moment later. Raises
-    `EvidenceUnwritable`: nothing has left then."""
+    leaves, for this deployment if it is known; its sync, with `disk` durability, comes with the
+    next line, mostly in the same turn of the loop. Raises `EvidenceUnwritable`: nothing has left
+    then."""
     account = call.account
     if account.begun or account.governed is None or not account.governed.ruling.obligations.logged:
         return
     try:
-        journal.append(started(call), settled=False)
+        journal.append(started(call, deployment), settled=False)
     except EvidenceUnwritable:
         account.begun = False
         raise
 
 
-def started(call: AnyCall) -> CallStarted:
-    """The line that says that a call is under way; its beginning counts as on record."""
+def started(call: AnyCall, deployment: str = "") -> CallStarted:
+    """The line that says that a call is under way; its beginning counts as on record.
+    `deployment` is to be asked next; without it, it is the one that is asked."""
     call.account.begun = True
     glance, key = call.glance, call.key
     return CallStarted(
@@ -207,7 +209,7 @@ def started(call: AnyCall) -> CallStarted:
         key.id,
         call.operation,
         glance.model or "auto",
-        call.account.deployment,
+        deployment or call.account.deployment,
         glance.stream,
     )
 

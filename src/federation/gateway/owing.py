@@ -1,0 +1,57 @@
+"""A journal that makes up for what it refused.
+
+A short line may fit where a long one does not. So a call's beginning might go on record, the call
+reach a provider, and its end be refused, again and again. Whatever was refused of an end is written
+before any further line.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from federation.errors import EvidenceUnwritable
+from federation.ports import Journal
+from federation.schema.records import CallEnded, Record
+
+
+class Owing:
+    """Implements `ports.Journal` before another one."""
+
+    __slots__ = ("_journal", "_owed")
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._owed: deque[CallEnded] = deque()
+
+    @property
+    def owes(self) -> bool:
+        """An end has still to be written."""
+        return bool(self._owed)
+
+    def owe(self, record: CallEnded) -> None:
+        """Write this before anything else."""
+        self._owed.append(record)
+
+    def pay(self) -> None:
+        """Write what is owed. Raises `EvidenceUnwritable`; what was not written stays owed."""
+        while self._owed:
+            record = self._owed.popleft()
+            try:
+                self._journal.append(record)
+            except EvidenceUnwritable as error:
+                if not error.written:
+                    self._owed.appendleft(record)
+                raise
+
+    def append(self, record: Record, *, settled: bool = True) -> None:
+        """See `ports.Journal`."""
+        if self._owed:
+            self.pay()
+        self._journal.append(record, settled=settled)
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """See `ports.Journal`."""
+        if self._owed:
+            self.pay()
+        self._journal.extend(records)
