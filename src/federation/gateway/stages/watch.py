@@ -19,14 +19,14 @@ from federation.gateway.watching import Watch, Watching, by_rules
 from federation.governance.obligations import Obligations
 from federation.schema.http import ClientReply
 
-Look = Callable[[Guarding], object]
+Examine = Callable[[Guarding], object]
 Compile = Callable[[Obligations], Awaitable[Safeguard]]
 
 
 async def watched(
     compiled: Compile,
     call: C,
-    look: Look,
+    look: Examine,
     held: Callable[[C, Handler[C]], Awaitable[ClientReply]],
     following: Handler[C],
 ) -> ClientReply:
@@ -56,7 +56,7 @@ async def watched(
     return reply
 
 
-async def heed(compiled: Compile, watching: Watching, call: AnyCall, look: Look) -> None:
+async def heed(compiled: Compile, watching: Watching, call: AnyCall, look: Examine) -> None:
     """Have the rules look that report now and have not looked; what others found is dropped."""
     looks = call.account.looks
     if watching.looks == looks:
