@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ledger_lines import lines
+from msgspec import structs
 
 from federation.control.ports import CallStore
 from federation.schema.records import (
@@ -70,6 +71,16 @@ def test_a_call_is_found_as_it_was_journaled(calls: CallStore) -> None:
     assert found is not None
     assert found.outcome == "ok"
     assert found.record == ended("call_1")
+
+
+def test_a_name_that_no_column_takes_keeps_no_line_from_the_ledger(calls: CallStore) -> None:
+    odd = structs.replace(ended("call_1", outcome="refused"), requested="x\0y")
+    take(calls, structs.replace(started("call_2"), requested="\0"), odd, ended("call_3"))
+    assert len(calls.page(CallFilter(None))) == 3
+    found = calls.find("call_1", None)
+    assert found is not None
+    assert found.record.requested == "x\0y"
+    assert calls.find("\0", None) is None
 
 
 def test_there_is_one_entry_for_a_call_that_started_and_ended(calls: CallStore) -> None:
