@@ -109,3 +109,22 @@ async def test_what_fails_on_the_way_is_not_asked_again() -> None:
         assert upstreams[0].seen == []
         assert len(upstreams[2].seen) == 1
         assert (await banked.stands()).spent_nano == gateway.books.ended[0].cost_nano
+
+
+async def test_a_call_has_its_attempts_once_whoever_was_too_dear_between() -> None:
+    """The second is too dear; so the third is the second attempt, and the fourth is not asked."""
+
+    def dear(place: int, row: Deployment) -> Deployment:
+        return priced(0 if place == 1 else 2, row)
+
+    gone = status(404)
+    limited = replace(settings(cheaper=True), attempts=2)
+    async with (
+        rig(gone, whole, gone, whole, settings=limited, alter=dear) as rigged,
+        bank(rigged[0], budget(100_000_000)),
+    ):
+        _, client, upstreams = rigged
+        reply = await client.post(CHAT, json=ASK)
+        assert [len(each.seen) for each in upstreams] == [1, 0, 1, 0]
+        assert reply.status_code == 502
+        assert reply.headers["x-federation-attempts"] == "2"

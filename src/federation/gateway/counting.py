@@ -8,8 +8,8 @@ so health does not hear of it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from federation.dialects.faces import Counter
 from federation.errors import UpstreamError
@@ -18,6 +18,7 @@ from federation.gateway.deciding import decide_call
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import headers
 from federation.gateway.stages.record import on_record
+from federation.gateway.threads import off_loop
 from federation.gateway.trying import leased
 from federation.gateway.world import Line, World
 from federation.resilience.recovery import blame
@@ -25,8 +26,6 @@ from federation.schema.http import ClientReply, Timeouts, WireRequest
 from federation.schema.records import AttemptRecord
 
 _LIMIT = 256 * 1024
-_BIG = 512 * 1024
-"""Bytes of a body that take some milliseconds to translate."""
 _JSON = b"application/json"
 _OURS = (b"x-federation-estimated", b"true")
 
@@ -76,10 +75,8 @@ class Counting:
         began, wall = world.clock(), world.wall()
         status, error = 0, ""
         try:
-            if len(call.request.body) > _BIG:
-                request = await asyncio.to_thread(_written, call, line, counter)
-            else:
-                request = _written(call, line, counter)
+            size = len(call.request.body)
+            request = await off_loop(size, partial(_written, call, line, counter))
             if line.signing is not None:
                 request = await world.tokens.sign(line.signing, request)
             on_record(world.journal, call)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -28,9 +27,9 @@ from federation.gateway.opening import no_stream, opened
 from federation.gateway.patience import patience
 from federation.gateway.reading import answer_of
 from federation.gateway.reply import Pairs, headers, metadata, warnings
-from federation.gateway.safeguards import off_loop
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream
+from federation.gateway.threads import checked, off_loop
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.trying import first_answer
 from federation.gateway.world import Line, Situation, World
@@ -44,8 +43,6 @@ from federation.schema.tap import StreamTap
 
 _EVENTS = b"text/event-stream"
 _JSON = b"application/json"
-_BIG = 512 * 1024
-"""Bytes of a body that take some milliseconds to translate."""
 _CHARACTERS_PER_TOKEN = 3
 """For an answer without usage: few languages have fewer, so this errs on the dear side."""
 
@@ -78,7 +75,7 @@ class Dispatcher:
                 return await first_answer(world, situation, call, order, attempt)
             except BudgetExceeded as error:
                 order = cheaper(situation, call, order, asked, error.left_nano)
-                if not order:
+                if not order or call.account.tried >= situation.snapshot.settings.attempts:
                     raise
             except (UpstreamError, RateLimited) as error:
                 nobody_else(call, error, verdict)
@@ -113,10 +110,9 @@ class Dispatcher:
     ) -> Asking:
         """The signed request, paid for. A big body is translated in a thread: its bytes must
         not hold up everybody else's events."""
-        if len(call.request.body) > _BIG and line.upstream.forwards != call.face.name:
-            asking = await asyncio.to_thread(ask, call, line)
-        else:
-            asking = ask(call, line)
+        forwarded = line.upstream.forwards == call.face.name
+        size = 0 if forwarded else len(call.request.body)
+        asking = await off_loop(size, partial(ask, call, line))
         if self._world.money.book.scopes:
             asking = await fund_chat(self._world, situation, call, line, attempt, asking)
         if line.signing is not None:
@@ -139,10 +135,7 @@ class Dispatcher:
         kind = exchange.headers.get(b"content-type", _JSON)
         response = None
         if asking.translated or not _lets_out(call, upstream, body):
-            many = len(body) > _BIG
-            response = (
-                await asyncio.to_thread(upstream.decode, body) if many else upstream.decode(body)
-            )
+            response = await off_loop(len(body), partial(upstream.decode, body))
             answer = answer_of(response)
         else:
             answer = upstream.read_answer(body)
@@ -154,7 +147,7 @@ class Dispatcher:
             changed = asking.translated
             if call.guarding is not None:
                 check = partial(call.guarding.response, response)
-                screened = await off_loop(call.guarding, len(body), check)
+                screened = await checked(call.guarding, len(body), check)
                 changed, response = changed or screened != response, screened
         if response is not None and changed:
             at = call.started_ms // 1000
@@ -195,7 +188,8 @@ class Dispatcher:
         if call.account.watching is not None:
             tap = call.account.watching.along(tap, upstream)
         kept = Kept()
-        opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept)
+        slow = call.guarding is not None and call.guarding.slow
+        opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept, slow=slow)
         if tap.error is not None:
             raise tap.error
         attempt.began()
@@ -210,6 +204,7 @@ class Dispatcher:
             mend=mend if mend.allowed else None,
             idle_s=phases.idle_s,
             error_ends=call.face.error_ends,
+            slow=slow,
         )
         pairs = headers(call, marks, kind)
         pairs.append((b"cache-control", b"no-cache"))

@@ -7,9 +7,9 @@ its language has a field for it, else by writing the call anew.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -25,6 +25,7 @@ from federation.gateway.attempt import Attempt, region_of
 from federation.gateway.call import Call, OperationCall
 from federation.gateway.money import hardest
 from federation.gateway.patience import left_s
+from federation.gateway.threads import off_loop
 from federation.gateway.world import Line, Situation, World
 from federation.pricing.bounds import CallFacts, longest_output, worst
 from federation.schema.glance import Edits
@@ -37,7 +38,6 @@ _TRIES: Final = 3
 _SLACK: Final = 64
 """Bytes that a lowered limit may add to a body."""
 _SOON_S: Final = 1.0
-_BIG: Final = 512 * 1024
 _CHARACTER_BYTES: Final = 4
 _NOTHING: Final[dict[str, int | None]] = {}
 _TOOLS: Final[dict[str, int | None]] = {"tool": None}
@@ -215,9 +215,7 @@ def _fitting(facts: CallFacts, deployment: Deployment, left_nano: int) -> int | 
 
 
 async def _lowered(call: Call, line: Line, asking: Asking, limit: int) -> Asking:
-    if len(call.request.body) > _BIG:
-        return await asyncio.to_thread(lowered, call, line, asking, limit)
-    return lowered(call, line, asking, limit)
+    return await off_loop(len(call.request.body), partial(lowered, call, line, asking, limit))
 
 
 def lowered(call: Call, line: Line, asking: Asking, limit: int) -> Asking:

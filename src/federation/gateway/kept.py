@@ -43,6 +43,11 @@ class Kept:
         if self._size > _BATCH:
             self._pack()
 
+    @property
+    def long(self) -> bool:
+        """Whether to read it all again takes milliseconds."""
+        return bool(self._packed)
+
     def pieces(self) -> list[bytes]:
         """All that was kept, in order."""
         return [*map(zlib.decompress, self._packed), *self.fresh]

@@ -12,15 +12,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec import structs
 
-from federation.dialects.faces import StreamRenderer
+from federation.dialects.faces import Encoded, StreamRenderer
 from federation.dialects.untold import Untold
 from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import LONGEST_S, MEND_EXACT, MEND_OFF
 from federation.errors import (
-    BudgetExceeded,
+    CallerError,
     FederationError,
     InvalidRequest,
     Recovery,
@@ -40,6 +41,7 @@ from federation.gateway.opening import no_stream
 from federation.gateway.patience import left_s, patience
 from federation.gateway.sending import send
 from federation.gateway.stream import Continued
+from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
@@ -119,6 +121,7 @@ class Mending:
         self._broken = {index}
         self._began_s = call.started
         self._lap = SecondLap()
+        self._slow = call.guarding is not None and call.guarding.slow
 
     @property
     def allowed(self) -> bool:
@@ -129,7 +132,7 @@ class Mending:
         """Where the answer goes on; None where nobody can make it whole."""
         try:
             if self._told is None:
-                self._told = self._read(kept)
+                self._told = await at_leisure(self._slow or kept.long, partial(self._read, kept))
         except FederationError:
             return None  # what can be forwarded need not be readable
         told = Delivered()
@@ -150,7 +153,7 @@ class Mending:
                     if _says_why(failure, way):
                         continue
                     break
-                except (BudgetExceeded, InvalidRequest, Unavailable):
+                except (CallerError, Unavailable):
                     break
                 self._call.account.mended = True
                 self._index, self._began_s = index, began_s
@@ -273,7 +276,7 @@ class Mending:
             if not line.upstream.is_stream(exchange.headers):
                 raise await no_stream(exchange, line.upstream)
             within_s = phases.first_byte_s + phases.idle_s
-            opening = await _joined(exchange, tap, seam, attempt.left(within_s))
+            opening = await _joined(exchange, tap, seam, attempt.left(within_s), slow=self._slow)
         except BaseException as fault:
             if tap.events and isinstance(fault, UpstreamError):
                 attempt.ending(tap)("cut", fault)
@@ -297,13 +300,10 @@ class Mending:
         promise.keep()
 
     async def _asking(self, line: Line, way: _Way, told: Delivered) -> Asking:
-        """Raises `InvalidRequest` for what the deployment cannot be asked."""
-        canonical, _ = self._call.reading.fitted(line.maker)
-        request = way.request(canonical, told)
-        if self._call.guarding is not None:
-            # What was told has the client's own values in it again.
-            request = self._call.guarding.again(request)
-        encoded = line.upstream.encode(request)
+        """Raises `InvalidRequest` for what the deployment cannot be asked, and what the guard
+        raises."""
+        many = len(self._call.request.body) + len(told.text) > BIG
+        encoded = await at_leisure(self._slow or many, partial(self._encoded, line, way, told))
         if encoded.losses and self._call.glance.ask.strict:
             raise InvalidRequest("The answer cannot go on there without a loss.")
         asking = Asking(encoded.request, True, encoded.losses)
@@ -311,6 +311,14 @@ class Mending:
             return asking
         signed = await self._world.tokens.sign(line.signing, asking.request)
         return structs.replace(asking, request=signed)
+
+    def _encoded(self, line: Line, way: _Way, told: Delivered) -> Encoded:
+        canonical, _ = self._call.reading.fitted(line.maker)
+        request = way.request(canonical, told)
+        if self._call.guarding is not None:
+            # What was told has the client's own values in it again.
+            request = self._call.guarding.again(request)
+        return line.upstream.encode(request)
 
 
 def _says_why(failure: UpstreamError, way: _Way) -> bool:
@@ -321,7 +329,9 @@ def _says_why(failure: UpstreamError, way: _Way) -> bool:
     return isinstance(failure, UpstreamDiverged) or way is _PREFILL
 
 
-async def _joined(exchange: Exchange, tap: StreamTap, seam: Seam, within_s: float) -> bytes:
+async def _joined(
+    exchange: Exchange, tap: StreamTap, seam: Seam, within_s: float, *, slow: bool
+) -> bytes:
     """What the client gets first of the new answer."""
     opening = bytearray()
     try:
@@ -329,9 +339,9 @@ async def _joined(exchange: Exchange, tap: StreamTap, seam: Seam, within_s: floa
             while not ((seam.joined and opening) or tap.complete):
                 data = await exchange.read()
                 if not data:
-                    opening += tap.close()
+                    opening += await at_leisure(slow, tap.close)
                     break
-                opening += tap.feed(data)
+                opening += await at_leisure(slow, partial(tap.feed, data))
                 if tap.error is not None:
                     raise tap.error
     except TimeoutError:

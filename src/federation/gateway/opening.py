@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from federation.dialects.faces import Upstream
 from federation.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout
 from federation.gateway.attempt import Attempt
 from federation.gateway.kept import Kept
+from federation.gateway.threads import at_leisure
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
 
@@ -16,36 +19,45 @@ _LONGEST = 1024 * 1024
 
 
 async def opened(
-    exchange: Exchange, tap: StreamTap, attempt: Attempt, within_s: float, kept: Kept
+    exchange: Exchange,
+    tap: StreamTap,
+    attempt: Attempt,
+    within_s: float,
+    kept: Kept,
+    *,
+    slow: bool = False,
 ) -> bytes:
-    """What a stream begins with, its first content included: keep-alives are no answer.
+    """What a stream begins with, its first content included: keep-alives are no answer. A `slow`
+    tap takes its time for what it is fed.
 
     Bounded by so many seconds since the attempt began, and in size. What was read is put into
     `kept`. Raises `UpstreamGarbled`, `UpstreamTimeout`, and what the tap raises.
     """
-    opening = await _more(exchange, tap, kept)
+
+    async def more() -> bytes:
+        """The next events of an answer that has not begun yet."""
+        data = await exchange.read()
+        if not data:
+            raise UpstreamGarbled("The provider ended a stream without an answer.")
+        kept.add(data)
+        return await at_leisure(slow, partial(tap.feed, data))
+
+    opening = await more()
     if not tap.started:
-        opening += await _until_content(exchange, tap, attempt.left(within_s), kept)
+        opening += await _until_content(more, tap, attempt.left(within_s))
     return opening
 
 
-async def _more(exchange: Exchange, tap: StreamTap, kept: Kept) -> bytes:
-    """The next events of an answer that has not begun yet."""
-    data = await exchange.read()
-    if not data:
-        raise UpstreamGarbled("The provider ended a stream without an answer.")
-    kept.add(data)
-    return tap.feed(data)
-
-
-async def _until_content(exchange: Exchange, tap: StreamTap, within_s: float, kept: Kept) -> bytes:
+async def _until_content(
+    more: Callable[[], Awaitable[bytes]], tap: StreamTap, within_s: float
+) -> bytes:
     opening = bytearray()
     try:
         async with asyncio.timeout(within_s):
             while not tap.started:
                 if len(opening) > _LONGEST:
                     raise UpstreamGarbled("The provider's stream has no beginning.")
-                opening += await _more(exchange, tap, kept)
+                opening += await more()
     except TimeoutError:
         raise UpstreamTimeout("The provider kept a stream open and did not answer.") from None
     return bytes(opening)

@@ -7,7 +7,6 @@ what a repetition would do. The answer's ids come back wrapped (`operations.owne
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -48,10 +47,10 @@ from federation.gateway.guarded_bodies import (
     may_be_text,
     may_be_wordless,
 )
-from federation.gateway.operations.endpoint import BIG, call_of
+from federation.gateway.operations.endpoint import call_of
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
-from federation.gateway.safeguards import Guarding, off_loop
+from federation.gateway.safeguards import Guarding
 from federation.gateway.sending import refused
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard, classified
@@ -59,6 +58,7 @@ from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import Recorder, on_record
 from federation.gateway.stages.watch import watched
 from federation.gateway.stream import AnswerStream
+from federation.gateway.threads import checked, off_loop
 from federation.gateway.trying import leased, stay_at
 from federation.gateway.world import PassageLine, Situation, World
 from federation.governance.obligations import Obligations, demands
@@ -112,10 +112,7 @@ class PassThrough:
                 "'passthrough: {enabled: true, providers: [...]}' in federation.yaml.",
                 code="passthrough_off",
             )
-        if len(request.body) > BIG:
-            passage = await asyncio.to_thread(admit, line.passages, request)
-        else:
-            passage = admit(line.passages, request)
+        passage = await off_loop(len(request.body), partial(admit, line.passages, request))
         glance = OperationGlance(
             PASSAGE,
             _FACE.dialect,
@@ -191,11 +188,8 @@ class _Run:
     async def _sent(self, call: OperationCall) -> ClientReply:
         """Send it once and hand back what comes."""
         world, passage = self._world, self._passage
-        if len(passage.body) > BIG:
-            owned = await asyncio.to_thread(with_own_ids, passage, call.key.tenant, world.seal_key)
-        else:
-            owned = with_own_ids(passage, call.key.tenant, world.seal_key)
-        passage, self._known = owned
+        owning = partial(with_own_ids, passage, call.key.tenant, world.seal_key)
+        passage, self._known = await off_loop(len(passage.body), owning)
         self._passage = passage
         await self._enter(call, passage)
         account = call.account
@@ -262,7 +256,7 @@ class _Run:
         guarding = self._guarding = await self._guard.begin(duties, call)
         passage = self._passage
         kind = call.request.headers.get(b"content-type", b"")
-        body = await off_loop(
+        body = await checked(
             guarding,
             len(passage.body),
             lambda: checked_passage(guarding, kind, passage.query, passage.body),
@@ -319,7 +313,7 @@ class _Run:
                 await watching.answer_body(PASSAGE, kind, body)
             if guarding is not None:
                 told = body
-                body = await off_loop(
+                body = await checked(
                     guarding, len(told), lambda: checked_answer(guarding, PASSAGE, kind, told)
                 )
             self._note(call, exchange.status, "", passage.price_nano)
@@ -352,7 +346,7 @@ class _Run:
             enclosed = enclose_id(created, tenant, passage.provider, seal_key) if created else ""
             return for_client(passage, body, created, self._known, enclosed)
 
-        return await asyncio.to_thread(owned) if len(body) > BIG else owned()
+        return await off_loop(len(body), owned)
 
     def _end(
         self, call: OperationCall, status: int, outcome: str, error: UpstreamError | None

@@ -7,11 +7,9 @@ elsewhere, for what was told to the client has its own values in it again.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from msgspec import structs
 
@@ -56,9 +54,8 @@ from federation.schema.words import Words
 
 _INJECTION, _TOOLS = "injection", "tools"
 _PII, _SECRETS = "pii", "secrets"
-BIG = 16 * 1024
+QUICK = 16 * 1024
 """Bytes of a body that take some milliseconds to check."""
-Made = TypeVar("Made")
 UNREAD = "unread"
 """The type under which content is counted that no check can read."""
 _NO_DATA = frozenset((UNREAD, FAILURE, _INJECTION, _TOOLS, CANARY))
@@ -206,7 +203,7 @@ class Guarding:
 
     def quick(self, size: int) -> bool:
         """Whether a check of so many bytes takes so little time that it is done at once."""
-        return size * self.readings <= BIG and not self.slow
+        return size * self.readings <= QUICK and not self.slow
 
     @property
     def slow(self) -> bool:
@@ -380,16 +377,3 @@ class AnswerFilter:
     def close(self) -> list[Chunk]:
         """The rest of a stream that ended without saying so."""
         return self._filter.close()
-
-
-async def off_loop(guarding: Guarding, size: int, work: Callable[[], Made]) -> Made:
-    """Do a check of so many bytes here, or in a thread where it takes milliseconds: patterns of
-    the operator's own each read the text once more. Where whoever waits is canceled, the thread
-    ends with the slice that it reads."""
-    if guarding.quick(size):
-        return work()
-    try:
-        return await asyncio.to_thread(work)
-    except asyncio.CancelledError:
-        guarding.halt()
-        raise

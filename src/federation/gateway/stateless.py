@@ -8,16 +8,14 @@ the answer to the question whose it is not.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
+from functools import partial
 
 from federation.dialects.carriage import NOBODY
 from federation.dialects.refusals import refuses_state
 from federation.errors import InvalidRequest, UpstreamRejected
 from federation.gateway.call import Call, Handler
+from federation.gateway.threads import off_loop
 from federation.schema.http import ClientReply
-
-_BIG: Final = 512 * 1024
 
 
 def without_refused_states(dispatcher: Handler[Call]) -> Handler[Call]:
@@ -43,10 +41,7 @@ async def _loses_some(call: Call) -> bool:
     reading = call.reading
     reading.stateless = True
     try:
-        if len(call.request.body) > _BIG:
-            _, lost = await asyncio.to_thread(reading.fitted, NOBODY)
-        else:
-            _, lost = reading.fitted(NOBODY)
+        _, lost = await off_loop(len(call.request.body), partial(reading.fitted, NOBODY))
     except InvalidRequest:
         return False
     return lost

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from federation.errors import (
@@ -61,7 +62,8 @@ class AnswerStream:
     None, the tap passes on the provider's own words for an error, as the last of what it
     returns; they are told where they hold none of these texts. `idle_s` bounds a silence that
     only keep-alives break. `error_ends`: an error is the regular end of a stream in the client's
-    language; in the others the stream is cut after it.
+    language; in the others the stream is cut after it. A `slow` tap takes its time for what it is
+    fed, and gets it in a thread.
     """
 
     __slots__ = (
@@ -78,9 +80,11 @@ class AnswerStream:
         "_opening",
         "_render_error",
         "_silent",
+        "_slow",
         "_tap",
         "_tells",
         "_turn",
+        "_under_way",
         "_unrecorded",
         "_write",
         "on_end",
@@ -99,6 +103,7 @@ class AnswerStream:
         mend: Mend | None = None,
         idle_s: float | None = None,
         error_ends: bool = False,
+        slow: bool = False,
     ) -> None:
         self._exchange = exchange
         self._tap = tap
@@ -110,6 +115,9 @@ class AnswerStream:
         self._mend = mend
         self._idle_s = idle_s
         self._error_ends = error_ends
+        self._slow = slow
+        self._under_way: asyncio.Future[bytes] | None = None
+        """What a slow tap works at."""
         self._silent = _SPOKE
         """Since when nothing has come that says anything, and after how many events."""
         self.on_end: list[Ending] = []
@@ -171,7 +179,7 @@ class AnswerStream:
         except UpstreamError as error:
             if not self._tap.complete:
                 return await self._broken(error)
-            rest = self._tap.close()
+            rest = await self._made(self._tap.close)
             self._end("ok", None)
             return rest
 
@@ -181,22 +189,31 @@ class AnswerStream:
         while self._fault is None:
             data = await (self._rest() if tap.complete else self._exchange.read())
             if not data:
-                rest = tap.close()
+                rest = await self._made(tap.close)
                 if tap.complete:
                     self._end("ok", None)
                     return rest
                 self._fault = UpstreamCut("The provider's stream ended early.")
             else:
-                rest = self._feed(data)
+                events = tap.events
+                rest = self._heed(data, await self._made(partial(tap.feed, data)), events)
             if rest or self._ended:
                 return rest
         raise self._fault
+
+    async def _made(self, work: Callable[[], bytes]) -> bytes:
+        """What the tap makes. One that is slow is not left alone: an end waits for it."""
+        if not self._slow:
+            return work()
+        self._under_way = asyncio.ensure_future(asyncio.to_thread(work))
+        return await asyncio.shield(self._under_way)
 
     async def flow(
         self, write: Callable[[bytes], bool], forward: Callable[[bytes], None] | None = None
     ) -> None:
         """Hand events on as they arrive, while there is nothing out of the ordinary."""
-        if self._ended or self._fault is not None or self._opening or self._tap.complete:
+        is_calm = self._fault is None and not (self._opening or self._tap.complete or self._slow)
+        if self._ended or not is_calm:
             return
         self._turn = turn = asyncio.get_running_loop().create_future()
         whole = None
@@ -260,14 +277,9 @@ class AnswerStream:
             # has held the stream already, from within.
             self.hold()
 
-    def _feed(self, data: bytes) -> bytes:
-        """What the client gets for these bytes; closes the account where the answer is over."""
-        events = self._tap.events
-        return self._heed(data, self._tap.feed(data), events)
-
     def _heed(self, data: bytes, out: bytes, events: int) -> bytes:
         """What the client gets of what the tap made of some bytes, before which it had counted
-        so many events."""
+        so many events; closes the account where the answer is over."""
         tap = self._tap
         if tap.error is not None:
             self._fault = tap.error
@@ -304,6 +316,8 @@ class AnswerStream:
     async def aclose(self) -> None:
         """Hang up on the provider unless the answer was over."""
         try:
+            if self._under_way is not None:
+                await asyncio.gather(self._under_way, return_exceptions=True)
             self._end("canceled", None)
         finally:
             if self._tap.done:
@@ -329,7 +343,11 @@ class AnswerStream:
         if self._mend is not None and self._kept.whole and error.recovery is not Recovery.FAIL:
             self._ending("cut", error)
             await self._exchange.aclose()
-            found = await self._mend(self._kept, error)
+            try:
+                found = await self._mend(self._kept, error)
+            except Exception:
+                self._end("cut", error)
+                raise
             if found is not None:
                 self._go_on(found)
                 return await self._next()

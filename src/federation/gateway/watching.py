@@ -25,7 +25,7 @@ from federation.errors import (
 )
 from federation.gateway.guarded_bodies import checked_answer
 from federation.gateway.overhearing import Overheard
-from federation.gateway.safeguards import ANSWER, BIG, UNREAD, Guarding, Safeguard
+from federation.gateway.safeguards import ANSWER, QUICK, UNREAD, Guarding, Safeguard
 from federation.gateway.watched_streams import ChatEar, Ear, TextEar, TranscriptEar
 from federation.governance.obligations import Obligations
 from federation.guardrails.entities import FAILURE, Action
@@ -149,7 +149,7 @@ class Watching:
                 look.at(partial(work, look.guarding))
 
         readings = sum(look.guarding.readings for look in looks)
-        if size * readings <= BIG and not any(look.guarding.slow for look in looks):
+        if size * readings <= QUICK and not any(look.guarding.slow for look in looks):
             all_of_them()
         else:
             try:

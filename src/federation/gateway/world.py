@@ -113,7 +113,11 @@ class Situation:
 
 @dataclass(slots=True)
 class World:
-    """The ports of a worker, and its current situation. Mutable in one field: `situation`."""
+    """The ports of a worker, and its current situation.
+
+    Mutable is what control says of it: `situation` and `draining`, `store_writable` with every
+    beat, `seal_key` and `internal_key` with every key ring. `assemble` wraps `journal`, once.
+    """
 
     transport: Transport
     journal: Journal

@@ -16,7 +16,7 @@ from federation.domain.policies import Guard, PiiAction
 from federation.errors import Forbidden, PayloadTooLarge
 from federation.gateway.call import Account, Call
 from federation.gateway.reading import Reading
-from federation.gateway.safeguards import BIG, Guarding, safeguard_of
+from federation.gateway.safeguards import QUICK, Guarding, safeguard_of
 from federation.gateway.stages.guard import ContentGuard
 from federation.governance.obligations import Obligations
 from federation.schema.http import ClientRequest
@@ -100,7 +100,7 @@ def test_what_may_not_pass_is_refused_as_ever() -> None:
 
 
 def test_a_long_call_is_read_in_full() -> None:
-    call = screened(body("the cache forgets " * (BIG // 10)), pii=PiiAction.REDACT)
+    call = screened(body("the cache forgets " * (QUICK // 10)), pii=PiiAction.REDACT)
     assert call.reading._canonical is not None
     assert not call.reading.changed
 

@@ -9,7 +9,8 @@ from msgspec import Raw
 
 from federation.domain.policies import Guard, PiiAction, PiiPattern
 from federation.errors import Forbidden, Unavailable
-from federation.gateway.safeguards import BIG, Guarding, off_loop, safeguard_of
+from federation.gateway.safeguards import QUICK, Guarding, safeguard_of
+from federation.gateway.threads import checked
 from federation.governance.obligations import Obligations, demands
 from federation.schema.chat import ChatRequest, ChatResponse, Choice, Message, Tool
 from federation.schema.chunks import Begun, Chunk, Delta, Finished, PartBegun, PartEnded
@@ -172,16 +173,16 @@ def test_a_stream_tells_what_the_whole_answer_would() -> None:
 
 async def test_patterns_of_an_operator_count_where_a_check_is_done() -> None:
     async def where(guard: Guarding, size: int) -> int:
-        return await off_loop(guard, size, threading.get_ident)
+        return await checked(guard, size, threading.get_ident)
 
     here = threading.get_ident()
     plain = guarding(pii=PiiAction.REDACT)
-    assert await where(plain, BIG) == here
-    assert await where(plain, BIG + 1) != here
+    assert await where(plain, QUICK) == here
+    assert await where(plain, QUICK + 1) != here
     patterns = tuple(PiiPattern(f"p{at}", rf"P{at}-\d{{9}}") for at in range(9))
     busy = guarding(pii=PiiAction.REDACT, pii_patterns=patterns)
-    assert await where(busy, BIG // 10) == here
-    assert await where(busy, BIG // 10 + 1) != here
+    assert await where(busy, QUICK // 10) == here
+    assert await where(busy, QUICK // 10 + 1) != here
 
 
 def test_a_pattern_that_does_not_run_is_a_check_that_fails_and_no_fault_of_ours() -> None:

@@ -12,7 +12,7 @@ import pytest
 from federation.dialects.operations.taps import ByteTap
 from federation.domain.policies import Guard, PiiAction
 from federation.errors import UpstreamDenied, UpstreamGarbled
-from federation.gateway.safeguards import BIG, Guarding, safeguard_of
+from federation.gateway.safeguards import QUICK, Guarding, safeguard_of
 from federation.gateway.watched_streams import ChatEar
 from federation.gateway.watching import Look, Watch, Watching
 from federation.governance.obligations import Obligations
@@ -43,7 +43,7 @@ async def test_each_rule_counts_for_itself_and_a_refusal_ends_its_looks_alone() 
     assert both.findings() == {"p.pii:email:redact": 3, "q.pii:email:block": 1}, "told once"
 
 
-@pytest.mark.parametrize("size", [10, BIG + 1], ids=["here", "in a thread"])
+@pytest.mark.parametrize("size", [10, QUICK + 1], ids=["here", "in a thread"])
 async def test_a_bug_of_a_check_is_a_failure_of_it_and_no_more(size: int) -> None:
     one = watching(watch())
 
@@ -65,7 +65,7 @@ async def test_a_look_that_is_given_up_counts_for_nothing_though_its_thread_goes
         goes_on.wait(20)
         guarding.text(MAIL, "body")
 
-    task = asyncio.create_task(one.look(BIG + 1, slowly))
+    task = asyncio.create_task(one.look(QUICK + 1, slowly))
     await asyncio.to_thread(began.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

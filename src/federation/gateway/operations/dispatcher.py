@@ -7,10 +7,6 @@ taken apart, and what is big is taken apart in a thread.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import TypeVar
-
 from federation.dialects.operations import billing
 from federation.dialects.operations.replies import with_metadata
 from federation.dialects.operations.upstream import content_type, media_type
@@ -24,12 +20,11 @@ from federation.gateway.guarded_events import GuardedEvents
 from federation.gateway.kept import Kept
 from federation.gateway.opening import opened
 from federation.gateway.operations.asking import Asking, Reading, all_of, ask
-from federation.gateway.operations.endpoint import BIG
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers, metadata, warnings
-from federation.gateway.safeguards import off_loop
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream
+from federation.gateway.threads import checked, off_loop
 from federation.gateway.trying import first_answer, leased
 from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange
@@ -39,8 +34,6 @@ from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 
 _JSON = b"application/json"
-
-Made = TypeVar("Made")
 
 
 class OperationDispatcher:
@@ -94,7 +87,7 @@ class _Run:
         deployment = situation.snapshot.deployments[index]
         attempt = Attempt(world, call, deployment, self._expected)
         try:
-            asking = await self._off_loop(
+            asking = await off_loop(
                 len(call.request.body), lambda: ask(call, self._reading, line.upstream)
             )
             if world.money.book.scopes:
@@ -139,7 +132,7 @@ class _Run:
         reply = WireReply(exchange.status, exchange.headers, body)
         if asking.asked is not None:
             return await self._translated(index, line, asking, attempt, [reply])
-        answer = await self._off_loop(len(body), lambda: line.upstream.read_answer(glance, reply))
+        answer = await off_loop(len(body), lambda: line.upstream.read_answer(glance, reply))
         self._call.account.hear(answer)
         attempt.close(answer.usage or self._expected)
         return await self._reply(index, asking, attempt, body, content_type(exchange.headers))
@@ -191,14 +184,14 @@ class _Run:
     ) -> ClientReply:
         face, asked = self._call.face, asking.asked
         size = sum(len(reply.body) for reply in replies)
-        response = await self._off_loop(size, lambda: line.upstream.decode(asked, replies))
+        response = await off_loop(size, lambda: line.upstream.decode(asked, replies))
         account = self._call.account
         account.response_model = response.model
         attempt.close(response.usage or self._expected)
         if face.render is None:
             raise LookupError(f"{face.operation} is never translated")
         render = face.render
-        body = await self._off_loop(size, lambda: render(response, asked))
+        body = await off_loop(size, lambda: render(response, asked))
         return await self._reply(index, asking, attempt, body, _JSON)
 
     async def _reply(
@@ -210,14 +203,14 @@ class _Run:
             await watching.answer_body(call.operation, kind, body)
         if guarding is not None:
             told = body
-            body = await off_loop(
+            body = await checked(
                 guarding, len(told), lambda: checked_answer(guarding, call.operation, kind, told)
             )
         wanted = call.account.router_chose or call.glance.ask.metadata
         if wanted and kind.partition(b";")[0] == _JSON and body[:1] == b"{":
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
             facts = metadata(call, attempt.deployment, elapsed_ms)
-            body = await self._off_loop(len(body), lambda: with_metadata(body, facts))
+            body = await off_loop(len(body), lambda: with_metadata(body, facts))
         return ClientReply(200, self._headers(index, asking, kind), body)
 
     async def _open(
@@ -237,13 +230,14 @@ class _Run:
         if watching is not None and self._call.operation not in WORDLESS | PICTURES:
             tap = watching.along_transcript(tap)
         within_s = self._phases(index).first_byte_s
-        opening = await opened(exchange, tap, attempt, within_s, Kept())
+        slow = guarding is not None and guarding.slow
+        opening = await opened(exchange, tap, attempt, within_s, Kept(), slow=slow)
         if guarding is not None and tap.error is not None:
             raise tap.error
         attempt.began()
         events = media_type(exchange.headers) == b"text/event-stream"
         in_band = self._call.face.stream_error if events else None
-        stream = AnswerStream(exchange, tap, opening, attempt.ending(tap), in_band)
+        stream = AnswerStream(exchange, tap, opening, attempt.ending(tap), in_band, slow=slow)
         pairs = self._headers(index, asking, content_type(exchange.headers))
         pairs.append((b"cache-control", b"no-cache"))
         return ClientReply(exchange.status, pairs, stream)
@@ -251,10 +245,6 @@ class _Run:
     def _headers(self, index: int, asking: Asking, kind: bytes) -> Pairs:
         pairs = headers(self._call, self._situation.marks[index], kind)
         return pairs + warnings(asking.losses)
-
-    async def _off_loop(self, size: int, work: Callable[[], Made]) -> Made:
-        """Do it here, or in a thread where so many bytes are to be gone through."""
-        return await asyncio.to_thread(work) if size > BIG else work()
 
 
 def _part(whole: Usage, answered: int, asked: int) -> Usage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Any
 
 from federation.dialects.operations.faces import OperationClient
@@ -10,12 +10,10 @@ from federation.dialects.operations.table import client_of, find_client
 from federation.domain.access import VirtualKey
 from federation.errors import NotFound
 from federation.gateway.call import Account, Handler, OperationCall
+from federation.gateway.threads import off_loop
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.operations import OperationGlance
-
-BIG = 512 * 1024
-"""Bytes of a body that take some milliseconds to read or to write."""
 
 
 class Operations:
@@ -32,10 +30,7 @@ class Operations:
         face = find_client(request.path)
         if face is None:
             raise NotFound(f"No operation answers {request.path[:200]!r}.")
-        if len(request.body) > BIG:
-            glance = await asyncio.to_thread(face.glance, request)
-        else:
-            glance = face.glance(request)
+        glance = await off_loop(len(request.body), partial(face.glance, request))
         return await self._pipeline(call_of(self._world, request, glance, client_of(glance), key))
 
 

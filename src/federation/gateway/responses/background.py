@@ -20,8 +20,9 @@ from federation.gateway.call import Call
 from federation.gateway.chat import Chat
 from federation.gateway.passing import away
 from federation.gateway.responses.keeping import LARGEST, UNREADABLE, KeepingRoom
-from federation.gateway.responses.opening import BIG, Opened
+from federation.gateway.responses.opening import Opened
 from federation.gateway.responses.shelf import Shelf
+from federation.gateway.threads import off_loop
 from federation.schema.storing import FAILED, IN_PROGRESS, QUEUED, Save
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Background:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
+        self._beginning = 0
 
     async def begin(self, opened: Opened, call: Call, name: str) -> bytes:
         """Start a call and return its response as it stands: queued.
@@ -52,32 +54,43 @@ class Background:
         it: an answer that cannot be fetched is not worth paying for.
         """
         if self._stopping:
-            raise Unavailable("Draining: this worker takes no new calls.", code="draining")
-        if len(self._tasks) >= MOST:
+            raise _draining()
+        if len(self._tasks) + self._beginning >= MOST:
             raise RateLimited(
                 "Too many calls run in the background here. Try again in a moment.",
                 code="too_many_background_calls",
                 retry_after_s=5.0,
             )
-        big = len(opened.read.body) > BIG
-        canonical = call.reading.canonical
-        request = answering(
-            await asyncio.to_thread(canonical) if big else canonical(),
-            opened.previous,
-            background=True,
-        )
-        queued = waiting(request, name, call.started_ms // 1000, QUEUED)
-        save, response = await self._room.finished(
-            opened, queued, call, name, writer=self._writer, running=True
-        )
-        if not await self._room.save(save, call):
-            raise away()
+        self._beginning += 1
+        try:
+            queued, response = await self._queued(opened, call, name)
+            if self._stopping:
+                await self._give_up(call, name)
+                raise _draining()
+        except asyncio.CancelledError:
+            # Its client left: perhaps it is kept by now, and nobody would answer it.
+            await self._give_up(call, name)
+            raise
+        finally:
+            self._beginning -= 1
         task = asyncio.create_task(self._run(opened, call, name, queued))
         self._tasks[name] = task
         task.add_done_callback(lambda done: self._ended(name, done))
         if self._watch is None:
             self._watch = asyncio.create_task(self._look())
         return response
+
+    async def _queued(self, opened: Opened, call: Call, name: str) -> tuple[bytes, bytes]:
+        """The response as it waits, kept: as it is and as its client gets it."""
+        canonical = await off_loop(len(opened.read.body), call.reading.canonical)
+        request = answering(canonical, opened.previous, background=True)
+        queued = waiting(request, name, call.started_ms // 1000, QUEUED)
+        save, response = await self._room.finished(
+            opened, queued, call, name, writer=self._writer, running=True
+        )
+        if not await self._room.save(save, call):
+            raise away()
+        return queued, response
 
     def cancel(self, name: str) -> None:
         """Stop a call, if it runs here."""
@@ -166,6 +179,10 @@ class Background:
                 if name not in wanted:
                     self.cancel(name)
         self._watch = None
+
+
+def _draining() -> Unavailable:
+    return Unavailable("Draining: this worker takes no new calls.", code="draining")
 
 
 def _failed(queued: bytes, error: FederationError) -> bytes:

@@ -6,7 +6,6 @@ says `store: false`, and is counted.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -24,9 +23,10 @@ from federation.gateway.responses.history import (
     status_of,
     with_members,
 )
-from federation.gateway.responses.opening import BIG, Opened
+from federation.gateway.responses.opening import Opened
 from federation.gateway.responses.shelf import Shelf
 from federation.gateway.stages.keep import subject_of
+from federation.gateway.threads import off_loop
 from federation.gateway.world import World
 from federation.schema.http import ByteStream
 from federation.schema.storing import COMPLETED, RUNNING, Save
@@ -107,9 +107,7 @@ class KeepingRoom:
             )
             return save, bytes(found.response)
 
-        if len(response) + len(opened.said.body) > BIG:
-            return await asyncio.to_thread(made)
-        return made()
+        return await off_loop(len(response) + len(opened.said.body), made)
 
     async def save(self, save: Save, call: Call) -> bool:
         """Whether it is kept; if not, that is counted and said in the log."""

@@ -15,6 +15,7 @@ from federation.errors import InvalidRequest, MethodNotAllowed, NotFound
 from federation.gateway.responses.background import Background
 from federation.gateway.responses.history import as_it_is, unpack
 from federation.gateway.responses.shelf import Shelf
+from federation.gateway.threads import off_loop
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.storing import CANCELLED
 
@@ -89,7 +90,11 @@ class Lookup:
         held = await self._shelf.find(key.tenant, name)
         if held is None:
             raise _missing(name)
-        return as_it_is(unpack(held.payload).stored, held.status)
+
+        def found() -> state.Stored:
+            return as_it_is(unpack(held.payload).stored, held.status)
+
+        return await off_loop(len(held.payload), found)
 
 
 def _place(path: str) -> tuple[str, str] | None:

@@ -7,9 +7,9 @@ reads. Where nothing was sealed they are the same.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from msgspec import Raw, structs
 
@@ -25,12 +25,11 @@ from federation.domain.routes import Settings
 from federation.errors import FederationError, Forbidden, InvalidRequest, NotFound, PayloadTooLarge
 from federation.gateway.responses.history import History, history, referred, unpack
 from federation.gateway.responses.shelf import Shelf
+from federation.gateway.threads import off_loop
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import ClientRequest
 from federation.schema.storing import LONGEST, RUNNING, TOO_LARGE, TOO_LONG, Held
 
-BIG = 512 * 1024
-"""Bytes that take milliseconds to read."""
 _MOST_REFERENCES = 1000
 _PREVIOUS = "previous_response_id"
 
@@ -73,12 +72,8 @@ async def opened(
     or not this tenant's, `InvalidRequest` or `PayloadTooLarge` for a conversation over a limit,
     and `Unavailable` where control cannot be asked.
     """
-    big = len(request.body) > BIG
-    call = (
-        await asyncio.to_thread(_looked, request, settings, may_keep)
-        if big
-        else _looked(request, settings, may_keep)
-    )
+    size = len(request.body)
+    call = await off_loop(size, partial(_looked, request, settings, may_keep))
     wanted = references_of(call.going, call.request.body)
     deny = settings.deny_fields
     if (call.previous and _PREVIOUS in deny) or (wanted and "input.item_reference" in deny):
@@ -87,9 +82,8 @@ async def opened(
         return call
     past = await _past(call.previous, tenant, shelf, key)
     items = await _items(wanted, tenant, shelf, key)
-    if big or sum(map(len, past.read)) > BIG:
-        return await asyncio.to_thread(_joined, call, past, items, settings)
-    return _joined(call, past, items, settings)
+    size = max(size, sum(map(len, past.read)))
+    return await off_loop(size, partial(_joined, call, past, items, settings))
 
 
 def _looked(
@@ -184,9 +178,7 @@ async def _unpacked(held: tuple[Held, ...], key: bytes) -> History:
     def made() -> History:
         return history([unpack(each.payload) for each in held], key)
 
-    if sum(len(each.payload) for each in held) > BIG:
-        return await asyncio.to_thread(made)
-    return made()
+    return await off_loop(_size(held), made)
 
 
 async def _items(
@@ -201,7 +193,11 @@ async def _items(
             param="input",
         )
     owners = await shelf.owners(tenant, wanted)
-    found = referred([unpack(each.payload) for each in owners], wanted, key)
+
+    def made() -> dict[str, History]:
+        return referred([unpack(each.payload) for each in owners], wanted, key)
+
+    found = await off_loop(_size(owners), made)
     for name in wanted:
         if name not in found:
             raise NotFound(
@@ -211,6 +207,10 @@ async def _items(
                 param="input",
             )
     return found
+
+
+def _size(held: Sequence[Held]) -> int:
+    return sum(len(each.payload) for each in held)
 
 
 def _unfit(previous: str, fault: str) -> FederationError:

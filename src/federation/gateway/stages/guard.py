@@ -17,9 +17,10 @@ from msgspec import structs
 from federation.gateway.call import AnyCall, C, Call, Handler, OperationCall
 from federation.gateway.guarded_bodies import checked_body
 from federation.gateway.reading import Reading
-from federation.gateway.safeguards import Guarding, Safeguard, off_loop, safeguard_of
+from federation.gateway.safeguards import Guarding, Safeguard, safeguard_of
 from federation.gateway.stages.admit import admitted
 from federation.gateway.stages.watch import watched
+from federation.gateway.threads import checked
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations, demands
 from federation.guardrails.chat import screen_beside
@@ -38,6 +39,7 @@ class ContentGuard:
     def __init__(self, world: World) -> None:
         self._world = world
         self._made: OrderedDict[Obligations, Safeguard] = OrderedDict()
+        self._making: dict[Obligations, asyncio.Task[Safeguard]] = {}
 
     def chat(self, call: Call, following: Handler[Call]) -> Awaitable[ClientReply]:
         """Pass the call on with what may leave of it.
@@ -64,7 +66,7 @@ class ContentGuard:
         guarding = await self.begin(duties, call)
         if not (guarding.quick(size) and _passes(guarding, call)):
             reading.canonical()
-            reading = await off_loop(guarding, size, lambda: _screened(guarding, call))
+            reading = await checked(guarding, size, lambda: _screened(guarding, call))
         call = classified(self._world, call, guarding)
         if call.duties is not duties and call.duties is not None and call.duties != duties:
             return await self._chat(call, call.duties, following)
@@ -97,7 +99,7 @@ class ContentGuard:
         body = call.request.body
         kind = call.request.headers.get(b"content-type", _JSON)
 
-        def checked() -> OperationCall:
+        def look() -> OperationCall:
             told = checked_body(guarding, call.glance, kind, body)
             if told == body:
                 return structs.replace(call, guarding=guarding)
@@ -105,7 +107,7 @@ class ContentGuard:
             glance = call.face.glance(request)
             return structs.replace(call, request=request, glance=glance, guarding=guarding)
 
-        after = await off_loop(guarding, len(body), checked)
+        after = await checked(guarding, len(body), look)
         call = classified(self._world, call, guarding)
         if call.duties is not duties and call.duties is not None and call.duties != duties:
             return await self._operation(call, call.duties, following)
@@ -118,15 +120,26 @@ class ContentGuard:
         return guarding
 
     async def compiled(self, duties: Obligations) -> Safeguard:
-        """What these demand of content, made ready; made once."""
-        key = self._world.seal_key
+        """What these demand of content, made ready; made once, whoever asks meanwhile."""
         safeguard = self._made.get(duties)
-        if safeguard is None:
-            safeguard = await asyncio.to_thread(safeguard_of, duties, key, self._world.recognizers)
-            self._made[duties] = safeguard
-            if len(self._made) > _KEPT:
-                self._made.popitem(last=False)
-        return safeguard
+        if safeguard is not None:
+            self._made.move_to_end(duties)
+            return safeguard
+        making = self._making.get(duties)
+        if making is None:
+            making = self._making[duties] = asyncio.create_task(self._make(duties))
+        return await asyncio.shield(making)
+
+    async def _make(self, duties: Obligations) -> Safeguard:
+        world = self._world
+        try:
+            made = await asyncio.to_thread(safeguard_of, duties, world.seal_key, world.recognizers)
+        finally:
+            del self._making[duties]
+        self._made[duties] = made
+        if len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return made
 
 
 def _read(call: Call, guarding: Guarding) -> None:

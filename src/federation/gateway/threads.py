@@ -1,0 +1,40 @@
+"""Work that holds up everybody else's events for milliseconds is done in a thread.
+
+A call goes on here, on the loop, where its bodies are small: a thread costs more than they do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from federation.gateway.safeguards import Guarding
+
+_Made = TypeVar("_Made")
+
+BIG: Final = 512 * 1024
+"""Bytes of a body that take a millisecond and more to read, to translate or to write."""
+
+
+async def off_loop(size: int, work: Callable[[], _Made]) -> _Made:
+    """Do it here, or in a thread where so many bytes are to be gone through."""
+    return await asyncio.to_thread(work) if size > BIG else work()
+
+
+async def at_leisure(slow: bool, work: Callable[[], _Made]) -> _Made:
+    """Do it here, or in a thread where it is slow whatever its size."""
+    return await asyncio.to_thread(work) if slow else work()
+
+
+async def checked(guarding: Guarding, size: int, work: Callable[[], _Made]) -> _Made:
+    """Do a check of so many bytes here, or in a thread where it takes milliseconds: patterns of
+    the operator's own each read the text once more. Where whoever waits is canceled, the thread
+    ends with the slice that it reads."""
+    if guarding.quick(size):
+        return work()
+    try:
+        return await asyncio.to_thread(work)
+    except asyncio.CancelledError:
+        guarding.halt()
+        raise
