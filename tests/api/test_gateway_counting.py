@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gateway_rig import rig
+from gateway_rig import eventually, rig, status
 from scripted import Talk
 
 from federation.domain.catalogue import Deployment, Limits
@@ -36,7 +36,27 @@ async def test_a_count_takes_its_place_in_the_providers_limit() -> None:
         told = await client.post(COUNT, json=ASKED)
         assert told.status_code == 200
         assert told.headers["x-federation-estimated"] == "true"
+        assert told.headers["x-federation-attempts"] == "0"
         assert len(upstream.seen) == 1
+        first, second = gateway.books.ended
+        assert [(each.deployment, each.error) for each in first.attempts] == [("p0/acme-large", "")]
+        assert (second.outcome, second.deployment, second.attempts) == ("ok", "", ())
+
+
+async def test_a_count_that_fails_or_is_not_waited_for_says_so_in_its_record() -> None:
+    async def hangs(talk: Talk) -> None:
+        await asyncio.sleep(20)
+
+    async with rig(status(500), alter=counts) as (gateway, client, _):
+        told = await client.post(COUNT, json=ASKED)
+        assert told.headers["x-federation-estimated"] == "true"
+        assert [each.error for each in gateway.books.ended[0].attempts] == ["upstream_failed"]
+    async with rig(hangs, alter=counts) as (gateway, client, (upstream,)):
+        asking = asyncio.create_task(client.post(COUNT, json=ASKED))
+        await eventually(lambda: bool(upstream.seen))
+        asking.cancel()
+        await eventually(lambda: bool(gateway.books.ended))
+        assert [each.error for each in gateway.books.ended[0].attempts] == ["canceled"]
 
 
 async def test_a_big_call_is_written_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +64,7 @@ async def test_a_big_call_is_written_in_a_thread(monkeypatch: pytest.MonkeyPatch
     inner = asyncio.to_thread
 
     async def noted(work: Any, *arguments: Any) -> Any:
-        threads.append(work.__name__)
+        threads.append(getattr(work, "func", work).__name__)
         return await inner(work, *arguments)
 
     monkeypatch.setattr(asyncio, "to_thread", noted)

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from functools import partial
 
 from federation.dialects.faces import Counter
+from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError
+from federation.gateway.attempt import CANCELED
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import headers
+from federation.gateway.sending import refused
 from federation.gateway.stages.record import on_record
 from federation.gateway.threads import off_loop
 from federation.gateway.trying import leased
@@ -44,15 +47,14 @@ class Counting:
         verdict = decide_call(world, situation, call)
         index = verdict.order[0]
         line, deployment = situation.line(index), situation.snapshot.deployments[index]
-        call.account.choose(deployment)
         tokens = None
         # Who has no room for a count, or no request left, is not waited for: we count ourselves.
         stay = world.entrance.stay(deployment.provider.id)
         if stay is not None:
             try:
-                if isinstance(line.upstream, Counter) and await self._allowed(index):
+                if isinstance(line.upstream, Counter) and await leased(world, situation, index):
                     phases = plain_patience(world, situation, call, verdict.target, index)
-                    tokens = await self._counted(call, line, line.upstream, phases)
+                    tokens = await self._counted(call, deployment, line, line.upstream, phases)
             finally:
                 stay.leave()
         pairs = headers(call, situation.marks[index], _JSON)
@@ -61,25 +63,20 @@ class Counting:
             pairs.append(_OURS)
         return ClientReply(200, pairs, self._render(tokens))
 
-    async def _allowed(self, index: int) -> bool:
-        """Whether the provider's request limit has room: a count is a request like any other."""
-        situation = self._world.current()
-        limits = situation.snapshot.deployments[index].provider.limits
-        return limits.rpm is None or await leased(self._world, situation, index)
-
     async def _counted(
-        self, call: Call, line: Line, counter: Counter, phases: Timeouts
+        self, call: Call, deployment: Deployment, line: Line, counter: Counter, phases: Timeouts
     ) -> int | None:
         """The provider's count; None where it gave none."""
         world = self._world
+        size = len(call.request.body)
+        request = await off_loop(size, partial(_written, call, line, counter))
+        on_record(world.journal, call)
+        call.account.choose(deployment)
         began, wall = world.clock(), world.wall()
-        status, error = 0, ""
+        status, error, count = 0, CANCELED, None
         try:
-            size = len(call.request.body)
-            request = await off_loop(size, partial(_written, call, line, counter))
             if line.signing is not None:
                 request = await world.tokens.sign(line.signing, request)
-            on_record(world.journal, call)
             exchange = await world.transport.send(request, phases)
             status = exchange.status
             try:
@@ -88,21 +85,22 @@ class Counting:
                 await exchange.aclose()
             if status >= 300:
                 raise line.upstream.decode_error(status, exchange.headers, body)
-            return counter.decode_count(body)
+            count = counter.decode_count(body)
+            error = ""
         except UpstreamError as failure:
-            error = blame(failure)
-            return None
+            error = blame(refused(world, line.signing, failure))
         finally:
             total_ms = round((world.clock() - began) * 1000.0, 3)
             call.account.attempts.append(
                 AttemptRecord(
-                    deployment=call.account.deployment,
+                    deployment=deployment.id,
                     started_ms=int(wall * 1000),
                     status=status,
                     error=error,
                     total_ms=total_ms,
                 )
             )
+        return count
 
 
 def _written(call: Call, line: Line, counter: Counter) -> WireRequest:

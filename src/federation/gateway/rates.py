@@ -320,8 +320,9 @@ class Rates:
         asking = self._begin(wants, tuple(part for part, _ in lacking))
         waiter: asyncio.Future[MeterShort | None] = asyncio.get_running_loop().create_future()
         asking.waiter = waiter
+        sent = False
         try:
-            self._send(asking.message)  # without a link it is sent when there is one
+            sent = self._send(asking.message)  # without a link it is sent when there is one
             done, _ = await asyncio.wait((waiter,), timeout=max(0.0, end - now))
             if not done:
                 raise _unavailable()
@@ -329,6 +330,8 @@ class Rates:
         finally:
             # What is given to a call that went away is ours all the same, and goes back.
             asking.waiter = None
+            if not sent and not waiter.done():
+                self._end(asking.message.n)
 
     def _wish(self, part: HeldPart, need: int, now: float) -> None:
         """Ask ahead of need. What cannot be spared is not said to be short."""

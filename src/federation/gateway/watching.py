@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from typing import Final
 
 from federation.dialects.faces import Upstream
@@ -29,7 +29,6 @@ from federation.gateway.safeguards import ANSWER, QUICK, UNREAD, Guarding, Safeg
 from federation.gateway.watched_streams import ChatEar, Ear, TextEar, TranscriptEar
 from federation.governance.obligations import Obligations
 from federation.guardrails.entities import FAILURE, Action
-from federation.guardrails.guard import Guard
 from federation.guardrails.injection import Thresholds
 from federation.schema.chat import ChatResponse
 from federation.schema.tap import StreamTap
@@ -219,9 +218,4 @@ def by_rules(safeguard: Safeguard) -> Safeguard | None:
     guard = safeguard.guard
     if guard is None or not guard.plan.recognizers:
         return None
-    return replace(safeguard, guard=_by_rules(guard))
-
-
-@lru_cache(maxsize=64)
-def _by_rules(guard: Guard) -> Guard:
-    return Guard(replace(guard.plan, recognizers=()), _DROPPED)
+    return replace(safeguard, guard=guard.by_rules())

@@ -10,8 +10,7 @@ changed, so a call with a value in one is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final, TypeVar
 
 from msgspec import structs
@@ -118,7 +117,7 @@ def _without_file(text: str) -> str:
 def _screen_kept(guard: Guard, kept: Mapping[str, str], screening: Screening) -> None:
     """Texts, each with its surface, of which nothing can be changed. Raises `Forbidden` with the
     surface where a policy wants just that, and for what must not pass."""
-    guard = _by_rules(guard)
+    guard = guard.by_rules()
     if not any(
         guard.spans(part, _BESIDE, screening) for part in _joined(kept, guard.plan.most_characters)
     ):
@@ -149,15 +148,6 @@ def _joined(texts: Iterable[str], most: int) -> Iterator[str]:
         row = short[at : at + _MANY]
         joined = _APART.join(row)
         yield from (joined,) if len(joined) <= most else row
-
-
-@lru_cache(maxsize=64)
-def _by_rules(guard: Guard) -> Guard:
-    """The same without plugged-in recognizers, who read sentences: names of tools and ids are
-    none, and a call has hundreds of them."""
-    if not guard.plan.recognizers:
-        return guard
-    return Guard(replace(guard.plan, recognizers=()), b"")
 
 
 def _same(text: str, _: str) -> str:

@@ -8,7 +8,7 @@ a finding tells type, action and place, never the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from federation.errors import Forbidden, PayloadTooLarge, Unavailable
@@ -114,7 +114,17 @@ class Guard:
         self._digest_key = digest_key
         self._scanner = Scanner(plan.actions, plan.custom, plan.recognizers)
         self._readings = Readings()
+        self._by_rules: Guard | None = None
         self.changes = any(action.changes for action in plan.actions.values())
+
+    def by_rules(self) -> Guard:
+        """The same without plugged-in recognizers, who may take their time and read sentences:
+        names of tools and ids are none, and a call has hundreds of them. Made once."""
+        if not self.plan.recognizers:
+            return self
+        if self._by_rules is None:
+            self._by_rules = Guard(replace(self.plan, recognizers=()), self._digest_key)
+        return self._by_rules
 
     def text(self, text: str, surface: str, screening: Screening) -> str:
         """`text` with the plan's actions carried out."""

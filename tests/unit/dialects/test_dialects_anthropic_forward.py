@@ -10,7 +10,6 @@ from anthropic_vendor import OLDER, VendorRequests, make_request, make_upstream
 from msgspec import Raw
 
 from federation.dialects.anthropic.client import CLIENT
-from federation.dialects.anthropic.forward import forward_count
 from federation.domain.catalogue import Ability, Auth
 from federation.schema.chat import (
     ChatRequest,
@@ -105,7 +104,7 @@ def test_a_cloud_has_the_model_in_the_path_and_the_version_in_the_body(
         "anthropic_version": "vertex-2023-10-16",
     }
     assert upstream.dropped_fields(seen) == ()
-    count = forward_count(upstream.wire, seen, request.body)
+    count = upstream.encode_count(CLIENT.parse(request, seen)).request
     assert count.target == f"{folder}count-tokens:rawPredict"
     assert json.loads(count.body) == {
         "model": "claude-sonnet-4-5@20250929",

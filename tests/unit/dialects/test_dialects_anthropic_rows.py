@@ -12,7 +12,6 @@ from msgspec import structs
 
 from federation.catalogue.reader import load
 from federation.dialects.anthropic.client import CLIENT
-from federation.dialects.anthropic.forward import forward_count
 from federation.dialects.anthropic.upstream import AnthropicUpstream, prepare
 from federation.domain.catalogue import Ability, Deployment, Model, Provider
 from federation.domain.routes import Settings
@@ -108,9 +107,8 @@ def test_a_call_is_forwarded_as_the_row_demands(provider: Provider, model: Model
     dropped = {**provider.quirks, **model.quirks}.get("sampling") == "drop"
     assert ("temperature" in sent) != dropped
     assert ("temperature" in upstream.dropped_fields(seen)) == dropped
-    assert forward_count(upstream.wire, seen, request.body).target.endswith(
-        ("/messages/count_tokens", "/models/count-tokens:rawPredict")
-    )
+    count = upstream.encode_count(CLIENT.parse(request, seen)).request
+    assert count.target.endswith(("/messages/count_tokens", "/models/count-tokens:rawPredict"))
 
 
 @pytest.mark.parametrize(("provider", "model"), rows())
@@ -177,6 +175,7 @@ def test_a_row_may_name_the_only_fields_and_paths_that_it_takes() -> None:
         "system": "Be kind.",
     }
     assert upstream.dropped_fields(seen) == ("temperature",)
-    assert forward_count(upstream.wire, seen, request.body).target == "/v1/c?v=1"
-    written = json.loads(upstream.encode(CLIENT.parse(request, seen)).request.body)
+    parsed = CLIENT.parse(request, seen)
+    assert upstream.encode_count(parsed).request.target == "/v1/c?v=1"
+    written = json.loads(upstream.encode(parsed).request.body)
     assert set(written) == {"model", "messages", "max_tokens", "system"}

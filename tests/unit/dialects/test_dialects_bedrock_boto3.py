@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.eventstream import EventStream
 from loopback_face import Answer, Told, serving
 
-from federation.credentials.sigv4 import read_access_key
+from federation.domain.asker import presented
 from federation.dialects.bedrock.client import CLIENT
 from federation.dialects.bedrock.paths import route
 from federation.errors import (
@@ -327,7 +327,7 @@ def test_an_error_inside_a_stream_is_raised_after_what_came(
 
 
 def signed_key(request: ClientRequest) -> Told:
-    key = read_access_key(request.headers) or request.headers[b"authorization"].decode()
+    key = presented(request.headers)
     place = route(request.path)
     assert place is not None
     message = {"role": "assistant", "content": [{"text": f"{key} {place.model}"}]}

@@ -288,3 +288,10 @@ def test_no_body_ends_in_anything_but_an_answer_or_a_refusal(body: dict[str, Any
         CLIENT.prompt(request, seen)
         upstream().forward(seen, request.body)
         upstream().encode(CLIENT.parse(request, seen))
+
+
+def test_a_model_id_has_an_end() -> None:
+    assert glance(HELLO, model="m" * 2048).model == "m" * 2048
+    with pytest.raises(InvalidRequest) as refused:
+        glance(HELLO, model="m" * 2049)
+    assert refused.value.param == "modelId"

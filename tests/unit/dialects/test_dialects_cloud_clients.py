@@ -22,7 +22,6 @@ from google.genai import types
 from federation.catalogue import reader
 from federation.config.load import load
 from federation.dialects.anthropic.client import CLIENT
-from federation.dialects.anthropic.forward import forward_count
 from federation.dialects.anthropic.upstream import prepare
 from federation.dialects.table import UPSTREAMS
 from federation.domain.catalogue import Deployment, Model, Provider
@@ -106,7 +105,7 @@ def count(row: Provider, model: str) -> WireRequest:
     upstream = prepare(Deployment(f"{row.id}/{model}", row, Model(model), usable=True), Settings())
     data = b'{"model":"any","messages":[{"role":"user","content":"Hi"}]}'
     request = ClientRequest("POST", "/v1/messages/count_tokens", "", {}, data)
-    return forward_count(upstream.wire, CLIENT.glance(request), data)
+    return upstream.encode_count(CLIENT.parse(request, CLIENT.glance(request))).request
 
 
 def check_claude(row: Provider, model: str, sent: list[Sent]) -> None:

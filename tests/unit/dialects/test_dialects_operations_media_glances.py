@@ -78,7 +78,7 @@ def test_a_call_for_pictures_says_how_many_and_how_large() -> None:
     )
     assert (seen.text_bytes, seen.user, seen.stream) == (2, "u", False)
     assert billing.bound(seen).units == {"image": 3}
-    assert not billing.covers_tokens(seen)
+    assert billing.makes_tokens(seen)
 
 
 def test_a_change_of_pictures_says_what_it_gives() -> None:

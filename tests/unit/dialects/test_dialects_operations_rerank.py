@@ -88,7 +88,7 @@ def test_a_glance_counts_the_query_beside_every_document() -> None:
     assert billing.estimate(seen).units == {"search": 1}
     many = glance("/v2/rerank", {"query": "q", "documents": ["a"] * 101})
     assert billing.bound(many).units == {"search": 2}
-    assert billing.covers_tokens(many)
+    assert not billing.makes_tokens(many)
 
 
 @pytest.mark.parametrize("provider", RERANKERS)

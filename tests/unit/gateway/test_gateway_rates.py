@@ -276,6 +276,7 @@ def test_a_call_waits_for_control_to_come_back_for_a_moment() -> None:
             await worker.call()
         assert caught.value.code == "limits_unavailable"
         assert caught.value.retry_after_s == 2.0
+        assert not worker.rates._asks, "what was never sent is forgotten with its call"
         worker.up = True
         worker.rates.reconnected()
         assert isinstance(await worker.call(), Taken)

@@ -29,6 +29,8 @@ from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
 MESSAGES: Final = 10_000
+_LONGEST: Final = 2048
+"""Characters of a model's id; an ARN has no more."""
 _ROLES_RAW: Final = frozenset(f'"{role}"'.encode() for role in ROLES)
 _ASSISTANT: Final = b'"assistant"'
 _SHORT_MARKS: Final = frozenset((b"null", b'"5m"'))
@@ -59,6 +61,8 @@ def glance(request: ClientRequest) -> Seen:
         raise NotFound(
             "Converse calls go to /model/{modelId}/converse or /model/{modelId}/converse-stream."
         )
+    if len(place.model) > _LONGEST:
+        raise InvalidRequest(f"The model's id is over {_LONGEST} characters.", param="modelId")
     found, spans, end = layout(request.body)
     if "messages" not in found:
         raise missing("messages")
