@@ -213,6 +213,16 @@ class Provider:
     as_of: str = ""
     confidence: str = ""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where rules see its data processed: a host of our own that names no region is local."""
+        return ("local",) if self.local and not self.regions else self.regions
+
+    @property
+    def priced_in(self) -> str | None:
+        """The region whose prices it takes: which of several served a call is not known."""
+        return self.regions[0] if len(self.regions) == 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

@@ -237,14 +237,8 @@ def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     at = datetime.fromtimestamp(wall, UTC) if price.windows else _ANY_TIME
     if usage.units:
         usage = measured(price, usage)
-    return charge(price, usage, at, region=region_of(deployment) if price.multipliers else None)
-
-
-def region_of(deployment: Deployment) -> str | None:
-    """The place for which a call is priced: a row's, where it has one; which of several served
-    the call is not known."""
-    regions = deployment.provider.regions
-    return regions[0] if len(regions) == 1 else None
+    region = deployment.provider.priced_in if price.multipliers else None
+    return charge(price, usage, at, region=region)
 
 
 def expected_tokens(call: AnyCall) -> int:

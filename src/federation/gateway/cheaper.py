@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from federation.gateway.attempt import region_of
 from federation.gateway.call import Call
 from federation.gateway.funding import chat_facts
 from federation.gateway.world import Situation
@@ -33,7 +32,7 @@ def cheaper(
     found = []
     for index in order:
         deployment = snapshot.deployments[index]
-        most = worst(facts, deployment.model, region=region_of(deployment))
+        most = worst(facts, deployment.model, region=deployment.provider.priced_in)
         if index not in asked and most is not None and most <= left_nano:
             found.append(index)
     return found

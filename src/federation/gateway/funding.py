@@ -21,7 +21,7 @@ from federation.domain.catalogue import Deployment, Model
 from federation.domain.routes import Spending
 from federation.errors import BudgetExceeded, InvalidRequest
 from federation.gateway.asking import Asking, ask
-from federation.gateway.attempt import Attempt, region_of
+from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call, OperationCall
 from federation.gateway.money import hardest
 from federation.gateway.patience import left_s
@@ -191,7 +191,7 @@ async def _fund_chat(
 
 def _bound(facts: CallFacts, deployment: Deployment, pots: Sequence[Pot]) -> int:
     """What to reserve. Budgets that only tell are told of what has no bound afterwards."""
-    most = worst(facts, deployment.model, region=region_of(deployment))
+    most = worst(facts, deployment.model, region=deployment.provider.priced_in)
     if most is not None:
         return most
     if hardest(pots) is None:
@@ -209,7 +209,9 @@ def _fitting(facts: CallFacts, deployment: Deployment, left_nano: int) -> int | 
     """The longest limit of output that what is left pays for."""
     model: Model = deployment.model
     roomier = structs.replace(facts, input_bytes=facts.input_bytes + _SLACK)
-    limit = longest_output(roomier, model, left_nano, least=LEAST, region=region_of(deployment))
+    limit = longest_output(
+        roomier, model, left_nano, least=LEAST, region=deployment.provider.priced_in
+    )
     known = facts.max_output
     return None if limit is None or (known is not None and limit >= known) else limit
 

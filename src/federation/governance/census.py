@@ -77,7 +77,7 @@ class Census:
 
     def resident_in(self, places: tuple[str, ...]) -> int:
         """Those known to process data in none but these places."""
-        return self._answer(("in", places), lambda each: all_meet(_regions(each), places))
+        return self._answer(("in", places), lambda each: all_meet(each.provider.places, places))
 
     def certified(self, names: tuple[str, ...]) -> int:
         """Those with an evidenced certification of every name."""
@@ -171,23 +171,18 @@ def _fits(name: str, first: str, middle: list[str], last: str) -> bool:
     return True
 
 
-def _regions(each: Deployment) -> tuple[str, ...]:
-    regions = each.provider.regions
-    return ("local",) if each.provider.local and not regions else regions
-
-
 def _unused(each: Deployment) -> bool:
     return each.provider.data_use is DataUse.NONE
 
 
 def _evidenced(each: Deployment) -> bool:
-    regions = _regions(each)
+    regions = each.provider.places
     known = bool(regions) and all(class_of(region) != UNKNOWN for region in regions)
     return known and bool(_SAFE & each.provider.certifications)
 
 
 def _may_be_in(each: Deployment, place: str) -> bool:
-    regions = _regions(each)
+    regions = each.provider.places
     if not regions or class_of(place) == UNKNOWN:
         return True
     return any(
@@ -237,7 +232,7 @@ def _under(
 
 def _dearest(each: Deployment, price: Price) -> int:
     """The largest factor, in thousandths, that its regions may put on a price."""
-    regions = each.provider.regions
-    if len(regions) == 1:
-        return price.multipliers.get(regions[0], _WHOLE)
+    region = each.provider.priced_in
+    if region is not None:
+        return price.multipliers.get(region, _WHOLE)
     return max((_WHOLE, *price.multipliers.values()))

@@ -274,8 +274,7 @@ def _destinations(shown: Shown, rule: Residency | Certified | Use, period: Perio
 def _meets(provider: Provider, rule: Residency | Certified | Use) -> bool:
     match rule:
         case Residency():
-            places = ("local",) if provider.local and not provider.regions else provider.regions
-            return all_meet(places, rule.places)
+            return all_meet(provider.places, rule.places)
         case Certified():
             return provider.local or set(rule.names) <= provider.certifications
         case Use():

@@ -2,8 +2,9 @@
 
 Policies that bind the same caller are merged once into a `Scope`; what a call's facts can
 change within it has few values (the minute, the operation, the verdicts of conditions), so a
-ruling is looked up, not computed. All memos are bounded, and their keys are made only of
-names that policies mention, so that clients cannot make them grow.
+ruling is looked up, not computed. All memos are bounded. Those of scopes and rulings have keys
+made only of names that policies mention, so that clients cannot make them grow; the one of
+callers has the name that the client gave its route, and begins anew when it is full.
 
 The trap: strictest wins because sets are intersected and nothing is ever added to one. There
 is no exception, no priority and no order among policies, and report mode only watches.

@@ -223,7 +223,7 @@ class Fleet:
 
 def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation: str) -> Fleet:
     deployments = snapshot.deployments
-    regions = _index(deployments, _regions)
+    regions = _index(deployments, lambda d: d.provider.places)
     return Fleet(
         version=snapshot.version,
         settings=snapshot.settings,
@@ -241,7 +241,7 @@ def _build(snapshot: Snapshot, dialects: frozenset[str], today: date, operation:
         abilities=_index(deployments, lambda d: [a.value for a in d.model.abilities]),
         modalities=_index(deployments, lambda d: d.model.input_modalities),
         regions=regions,
-        region_known=_where(deployments, lambda d: bool(_regions(d))),
+        region_known=_where(deployments, lambda d: bool(d.provider.places)),
         certifications=_index(deployments, lambda d: d.provider.certifications),
         providers=_index(deployments, lambda d: (d.provider.id,)),
         usable=_where(deployments, lambda d: d.enabled and d.provider.enabled and d.usable),
@@ -291,11 +291,6 @@ def _may_be_preferred(deployment: Deployment) -> bool:
 def _says_nothing(deployment: Deployment) -> bool:
     model = deployment.model
     return not model.abilities and tuple(model.input_modalities) == ("text",)
-
-
-def _regions(deployment: Deployment) -> tuple[str, ...]:
-    regions = deployment.provider.regions
-    return ("local",) if deployment.provider.local and not regions else regions
 
 
 def _where(deployments: tuple[Deployment, ...], holds: Callable[[Deployment], bool]) -> int:

@@ -71,8 +71,8 @@ class PriceTable:
         request = [math.inf] * len(self._deployments)
         for index in indexes:
             deployment = self._deployments[index]
-            price, regions = deployment.model.price, deployment.provider.regions
-            region = regions[0] if len(regions) == 1 else None
+            price = deployment.model.price
+            region = deployment.provider.priced_in
             nano = listed(price, measured(price, usage), at, region=region)
             if nano is not None:
                 request[index] = float(nano)
@@ -84,8 +84,7 @@ class PriceTable:
         for deployment in self._deployments:
             price = deployment.model.price
             rates = rates_at(price, input_tokens, at)
-            regions = deployment.provider.regions
-            factor = price.multipliers.get(regions[0], _MILLI) if len(regions) == 1 else _MILLI
+            factor = price.multipliers.get(deployment.provider.priced_in or "", _MILLI)
             scale = factor / (_MILLI * PER_MILLION)
             given.append(math.inf if rates.input is None else rates.input * scale)
             made.append(math.inf if rates.output is None else rates.output * scale)
