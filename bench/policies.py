@@ -38,7 +38,7 @@ from federation.domain.policies import (
     Use,
     Window,
 )
-from federation.gateway.governed import Governed, facts_of
+from federation.gateway.ruled import Ruled, facts_of
 from federation.governance.conditions import on_call
 from federation.governance.explain import reasons, refusals
 from federation.governance.facts import CallFacts
@@ -144,8 +144,8 @@ def main() -> None:
         "with a CEL condition of six terms": lambda: with_cel.rule(call),
         "that condition alone": lambda: condition.verdict(call),
         "build the facts of a call": lambda: CallFacts("t1", "chat", NOW_MS, tags={"a": "b"}),
-        "a call, from its glance": lambda: Governed.under(plain, _facts(plain)),
-        "the same with the CEL condition": lambda: Governed.under(with_cel, _facts(with_cel)),
+        "a call, from its glance": lambda: Ruled.under(plain, _facts(plain)),
+        "the same with the CEL condition": lambda: Ruled.under(with_cel, _facts(with_cel)),
     }
     found: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(_ROUNDS):

@@ -26,9 +26,10 @@ from federation.control.snapshots import compile_snapshot
 from federation.dialects.openai.glance import glance
 from federation.dialects.openai.prompt import prompt_text
 from federation.domain.asker import ANONYMOUS
+from federation.domain.catalogue import Provider
 from federation.errors import NotEligible, NotFound
 from federation.gateway import listing
-from federation.gateway.governed import Governed, facts_of, max_nano_of, rules_of, told
+from federation.gateway.ruled import Ruled, facts_of, max_nano_of, rules_of, told
 from federation.gateway.route_endpoint import RouteBody, chat_body
 from federation.gateway.situation import situate
 from federation.gateway.world import Situation
@@ -84,7 +85,7 @@ def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     now, wall_ms = time.monotonic(), int(time.time() * 1000)
     route = situation.fleet.named_by(seen.model)
     facts = facts_of(seen, ANONYMOUS, "chat", route, wall_ms, whole=True)
-    ruled = Governed.under(situation.book, facts)
+    ruled = Ruled.under(situation.book, facts)
     asking = RoutingRequest(
         glance=seen,
         read_text=lambda: prompt_text(body, seen),
@@ -102,16 +103,18 @@ def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
         if words:
             error.message = f"{error.message} Policies: {words}."
         raise
-    return explained(verdict) | ruled.governance(verdict.target.mask)
+    decision = explained(verdict) | ruled.governance(verdict.target.mask)
+    sent: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(decision))
+    return sent
 
 
-def provider_row(place: Place, provider: str) -> tuple[Any, str | None]:
-    """A provider and its secret. Raises `NotFound`."""
+def provider_row(place: Place, provider: str) -> tuple[Provider, Standing]:
+    """A provider, and what it stands in. Raises `NotFound`."""
     standing = stand(place)
     row = standing.loaded.providers.get(provider)
     if row is None:
         raise NotFound(f"There is no provider '{provider}'.")
-    return row, standing.secrets.get(provider)
+    return row, standing
 
 
 def with_approved(place: Place, loaded: Loaded) -> Loaded:

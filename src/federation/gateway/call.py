@@ -18,8 +18,8 @@ from federation.dialects.faces import ClientFace
 from federation.dialects.operations.faces import OperationClient
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
-from federation.gateway.governed import Governed
 from federation.gateway.reading import Reading
+from federation.gateway.ruled import Ruled
 from federation.gateway.safeguards import Guarding
 from federation.gateway.watching import Watching
 from federation.governance.obligations import Obligations
@@ -85,7 +85,7 @@ class Account(msgspec.Struct, eq=False):
     """Its beginning is on record."""
     book: Rulebook | None = None
     """The policies that the call was admitted under."""
-    governed: Governed | None = None
+    ruled: Ruled | None = None
     """What they say of it; None where there is nothing to say."""
     refusals: dict[str, int] = {}
     """Rules that kept deployments from a call that was refused or failed."""
@@ -95,12 +95,12 @@ class Account(msgspec.Struct, eq=False):
     @property
     def duties(self) -> Obligations | None:
         """What policies demand; None where there are none."""
-        return None if self.governed is None else self.governed.ruling.obligations
+        return None if self.ruled is None else self.ruled.ruling.obligations
 
     @property
     def looks(self) -> tuple[tuple[str, Obligations], ...]:
         """What policies in report mode would ask of its content; see `Ruling`."""
-        return () if self.governed is None else self.governed.ruling.looks
+        return () if self.ruled is None else self.ruled.ruling.looks
 
     def choose(self, deployment: Deployment) -> None:
         """The deployment that is asked now, and so far the one that answers."""

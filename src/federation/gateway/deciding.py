@@ -8,9 +8,9 @@ from typing import Final
 
 from federation.errors import FederationError, NotEligible, Unavailable
 from federation.gateway.call import AnyCall, Call, OperationCall
-from federation.gateway.governed import (
+from federation.gateway.ruled import (
     POLICY,
-    Governed,
+    Ruled,
     by_policy,
     facts_of,
     max_nano_of,
@@ -33,10 +33,10 @@ PASSAGE: Final = "passthrough"
 def decide_call(world: World, situation: Situation, call: Call) -> Verdict:
     """Decide under one situation and enter the decision into the call's account.
 
-    Raises what `decide` and `governed` raise: `NotFound`, `InvalidRequest`, `NotEligible`,
+    Raises what `decide` and `judged` raise: `NotFound`, `InvalidRequest`, `NotEligible`,
     `Unavailable`.
     """
-    ruled = governed(situation, call)
+    ruled = judged(situation, call)
     request = RoutingRequest(
         glance=call.glance,
         read_text=lambda: call.face.prompt(call.request, call.glance),
@@ -54,7 +54,7 @@ def decide_operation(
 ) -> Verdict:
     """The same for an operation other than chat, which is expected to use so much."""
     glance = call.glance
-    ruled = governed(situation, call)
+    ruled = judged(situation, call)
     request = RoutingRequest(
         glance=glance,
         read_text=str,
@@ -68,7 +68,7 @@ def decide_operation(
     return _decided(world, situation.fleets[glance.operation, glance.dialect], call, request)
 
 
-def governed(situation: Situation, call: AnyCall) -> Governed | None:
+def judged(situation: Situation, call: AnyCall) -> Ruled | None:
     """What the policies of this situation say of a call; None where there is nothing to say.
 
     Asked at admission, and again by whoever decides: the rules that a decision goes by must be
@@ -77,12 +77,12 @@ def governed(situation: Situation, call: AnyCall) -> Governed | None:
     """
     account, book = call.account, situation.book
     if account.book is book:
-        return account.governed
+        return account.ruled
     found = None
     if book.policies or call.glance.ask.privacy is not None:
-        found = Governed.under(book, _facts(situation, call))
+        found = Ruled.under(book, _facts(situation, call))
     admitted, duties = account.book is not None, account.duties
-    account.book, account.governed = book, found
+    account.book, account.ruled = book, found
     if admitted and (duties or NOTHING) != (account.duties or NOTHING):
         raise Unavailable("The policies have changed while this call waited. Send it again.")
     return found
@@ -117,7 +117,7 @@ def _decided(world: World, fleet: Fleet, call: AnyCall, request: RoutingRequest)
     account.decision = verdict.decision
     account.expected_nano = verdict.cost_nano
     account.router_chose = verdict.router_chose
-    ruled = account.governed
+    ruled = account.ruled
     if ruled is not None and ruled.ruling.watched:
         account.watched = ruled.watched(verdict.case.slate.mask)
     return verdict
@@ -144,7 +144,7 @@ def _why(call: AnyCall, removed: Mapping[str, int], among: int) -> str:
     """Enter the rules that kept deployments from a call, those of policies under their names;
     the latter in words, empty where there are none."""
     account = call.account
-    ruled = account.governed
+    ruled = account.ruled
     found = () if ruled is None else ruled.reasons(among)
     kinds = {f"{POLICY}{reason.rule}" for reason, _ in found}
     own = {rule: count for rule, count in removed.items() if rule not in kinds}

@@ -37,10 +37,9 @@ from federation.errors import (
 from federation.gateway.admission import Stay
 from federation.gateway.attempt import CANCELED
 from federation.gateway.call import Handler, OperationCall, compose
-from federation.gateway.deciding import PASSAGE, governed
+from federation.gateway.deciding import PASSAGE, judged
 from federation.gateway.deciding import refused as refused_by_rules
 from federation.gateway.funding import patience_s
-from federation.gateway.governed import Governed, max_nano_of, rules_of
 from federation.gateway.guarded_bodies import (
     checked_answer,
     checked_passage,
@@ -50,6 +49,7 @@ from federation.gateway.guarded_bodies import (
 from federation.gateway.operations.endpoint import call_of
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
+from federation.gateway.ruled import Ruled, max_nano_of, rules_of
 from federation.gateway.safeguards import Guarding
 from federation.gateway.sending import refused
 from federation.gateway.stages.admit import Admission
@@ -164,7 +164,7 @@ class _Run:
 
     async def __call__(self, call: OperationCall) -> ClientReply:
         """Judge, send once, hand back."""
-        self._judge(call, governed(self._situation, call), self._situation.fleet)
+        self._judge(call, judged(self._situation, call), self._situation.fleet)
         if call.account.looks:
             look = partial(_read, call, self._passage)
             return await watched(self._guard.compiled, call, look, self._held, self._sent)
@@ -172,13 +172,13 @@ class _Run:
 
     async def _held(self, call: OperationCall, following: Handler[OperationCall]) -> ClientReply:
         """Hand the passage on as its content may go out. Raises as `_checked` does."""
-        ruled = governed(self._situation, call)
+        ruled = judged(self._situation, call)
         if ruled is not None and demands(ruled.ruling.obligations):
             duties = ruled.ruling.obligations
             passage = await self._checked(call, duties)
             if self._guarding is not None:
                 call = classified(self._world, call, self._guarding)
-                ruled = governed(self._situation, call)
+                ruled = judged(self._situation, call)
                 self._judge(call, ruled, self._situation.fleet)
                 if ruled is not None and ruled.ruling.obligations != duties:
                     passage = await self._checked(call, ruled.ruling.obligations)
@@ -234,7 +234,7 @@ class _Run:
             raise
         self._stay = stay
 
-    def _judge(self, call: OperationCall, ruled: Governed | None, fleet: Fleet) -> None:
+    def _judge(self, call: OperationCall, ruled: Ruled | None, fleet: Fleet) -> None:
         """Raises `NotEligible`."""
         among = self._line.deployments
         try:

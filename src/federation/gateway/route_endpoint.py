@@ -73,7 +73,7 @@ class RouteEndpoint:
         situation = world.current()
         verdict = decide_call(world, situation, admitted(situation, call))
         told = explain(verdict)
-        ruled = call.account.governed
+        ruled = call.account.ruled
         if ruled is not None:
             told |= ruled.governance(verdict.target.mask)
         return ClientReply(200, [JSON], msgspec.json.encode(told))

@@ -30,7 +30,7 @@ def test_every_value_stands_under_its_own_name() -> None:
     )
     account.guarding = cast("None", SimpleNamespace(findings=lambda: {"found": 4}))
     ruling = SimpleNamespace(policies=("a policy",))
-    account.governed = cast("None", SimpleNamespace(ruling=ruling))
+    account.ruled = cast("None", SimpleNamespace(ruling=ruling))
     ask = SimpleNamespace(tags={"tag": "t"}, session="a session", user="a user")
     call = SimpleNamespace(
         id="a call",

@@ -73,7 +73,7 @@ def demanding(name: str) -> Call:
     """A call under a policy that demands records."""
     made = call(name)
     ruling = SimpleNamespace(obligations=Obligations(logged=True), policies=())
-    made.account.governed = cast("Any", SimpleNamespace(ruling=ruling))
+    made.account.ruled = cast("Any", SimpleNamespace(ruling=ruling))
     return made
 
 

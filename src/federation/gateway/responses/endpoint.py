@@ -13,12 +13,12 @@ from federation.domain.access import VirtualKey
 from federation.errors import InvalidRequest
 from federation.gateway.call import Call
 from federation.gateway.chat import Chat
-from federation.gateway.governed import facts_of
 from federation.gateway.reading import Reading
 from federation.gateway.responses.background import Background
 from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.opening import Opened, opened
 from federation.gateway.responses.shelf import Shelf
+from federation.gateway.ruled import facts_of
 from federation.gateway.stages.admit import admitted
 from federation.gateway.world import Situation, World
 from federation.schema.glance import Glance

@@ -19,7 +19,7 @@ from federation.dialects.operations.ownership import PREFIX
 from federation.domain.routes import Settings
 from federation.errors import Forbidden, InvalidRequest
 from federation.gateway.call import C, Call, Handler
-from federation.gateway.deciding import governed
+from federation.gateway.deciding import judged
 from federation.gateway.world import Situation, World
 from federation.governance.obligations import Obligations
 from federation.schema.glance import Constraints, Glance
@@ -44,7 +44,7 @@ class Admission:
 
 def admitted(situation: Situation, call: C) -> C:
     """A call with what policies demand of whoever carries it. Raises as `check_fields` does."""
-    ruled = governed(situation, call)
+    ruled = judged(situation, call)
     duties = None if ruled is None else ruled.ruling.obligations
     if call.glance.governed and isinstance(call, Call):
         _check_stored(call)

@@ -188,7 +188,7 @@ def on_record(journal: Journal, call: AnyCall, deployment: str = "") -> None:
     next line, mostly in the same turn of the loop. Raises `EvidenceUnwritable`: nothing has left
     then."""
     account = call.account
-    if account.begun or account.governed is None or not account.governed.ruling.obligations.logged:
+    if account.begun or account.ruled is None or not account.ruled.ruling.obligations.logged:
         return
     try:
         journal.append(started(call, deployment), settled=False)
@@ -220,7 +220,7 @@ def ended(
     """The line that closes a call's account."""
     account, glance, key = call.account, call.glance, call.key
     user, session, tags = names.told(key, glance)
-    guarding, governed = account.guarding, account.governed
+    guarding, ruled = account.guarding, account.ruled
     # By place: to pass thirty names costs as much as the rest of this function.
     return CallEnded(
         call.id,
@@ -250,7 +250,7 @@ def ended(
         key.team,
         guarding.findings() if guarding is not None else {},
         account.mended,
-        governed.ruling.policies if governed is not None else (),
+        ruled.ruling.policies if ruled is not None else (),
         account.refusals,
         account.watched,
         account.pots,

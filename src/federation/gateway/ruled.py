@@ -1,7 +1,7 @@
 """What policies say of one call: its facts, the ruling on them, and the words for a refusal.
 
 The trap: a ruling is made of indexes into one snapshot's deployments. It counts only where
-the decision is made under the same `Rulebook`; `deciding.governed` sees to that.
+the decision is made under the same `Rulebook`; `deciding.judged` sees to that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Found: TypeAlias = tuple[tuple[Reason, int], ...]
 
 
 @dataclass(slots=True)
-class Governed:
+class Ruled:
     """A call as policies see it."""
 
     book: Rulebook
@@ -36,9 +36,9 @@ class Governed:
     ruling: Ruling
 
     @staticmethod
-    def under(book: Rulebook, facts: CallFacts) -> Governed:
+    def under(book: Rulebook, facts: CallFacts) -> Ruled:
         """Ask the policies."""
-        return Governed(book, facts, book.rule(facts))
+        return Ruled(book, facts, book.rule(facts))
 
     def reasons(self, among: int) -> Found:
         """The enforced rules that keep out any of these deployments, and how many each."""
@@ -70,14 +70,14 @@ class Governed:
         }
 
 
-def rules_of(governed: Governed | None) -> Rules:
+def rules_of(ruled: Ruled | None) -> Rules:
     """Routing's form of a ruling."""
-    return () if governed is None else governed.ruling.rules
+    return () if ruled is None else ruled.ruling.rules
 
 
-def max_nano_of(governed: Governed | None) -> int | None:
+def max_nano_of(ruled: Ruled | None) -> int | None:
     """The most that the call may be predicted to cost."""
-    return None if governed is None else governed.ruling.obligations.max_cost_nano
+    return None if ruled is None else ruled.ruling.obligations.max_cost_nano
 
 
 def facts_of(

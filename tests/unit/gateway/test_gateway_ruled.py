@@ -16,9 +16,9 @@ from federation.domain.policies import AllowedModels, Logged, MaxCost, Policy, R
 from federation.domain.routes import Settings
 from federation.errors import Unavailable
 from federation.gateway.call import Account, Call, OperationCall
-from federation.gateway.deciding import governed
-from federation.gateway.governed import by_policy, facts_of, told
+from federation.gateway.deciding import judged
 from federation.gateway.reading import Reading
+from federation.gateway.ruled import by_policy, facts_of, told
 from federation.gateway.situation import situate
 from federation.gateway.stages.admit import admitted
 from federation.gateway.world import Situation
@@ -50,7 +50,7 @@ def call(
 def test_without_policies_nothing_is_said_and_the_call_goes_on_as_it_is() -> None:
     given = call()
     assert admitted(under(), given) is given
-    assert given.account.governed is None
+    assert given.account.ruled is None
     assert given.duties is None
 
 
@@ -59,7 +59,7 @@ def test_a_call_carries_what_is_demanded_of_whoever_serves_it() -> None:
     assert passed.duties is not None
     assert passed.duties.logged
     assert passed.duties.residency == (("eu",),)
-    found = passed.account.governed
+    found = passed.account.ruled
     assert found is not None
     assert found.ruling.mask == 0b110
     assert found.ruling.policies[0] == EU_ONLY.label
@@ -78,7 +78,7 @@ def test_the_policies_of_a_team_and_of_a_default_model_bind() -> None:
 
 def test_a_ruling_is_made_anew_for_the_deployments_that_a_decision_is_about() -> None:
     given = admitted(under(EU_ONLY), call())
-    found = governed(under(EU_ONLY, rows=_ROWS[::-1]), given)
+    found = judged(under(EU_ONLY, rows=_ROWS[::-1]), given)
     assert found is not None
     assert found.ruling.mask == 0b011
 
@@ -96,12 +96,12 @@ def test_other_demands_than_those_a_call_was_admitted_under_send_it_back(
 ) -> None:
     given = admitted(under(EU_ONLY), call())
     with pytest.raises(Unavailable):
-        governed(under(*after), given)
+        judged(under(*after), given)
 
 
 def test_policies_that_come_while_a_call_waits_are_obeyed_where_they_only_remove() -> None:
     given = admitted(under(), call())
-    found = governed(under(policy(AllowedModels(names=("eu/large",)))), given)
+    found = judged(under(policy(AllowedModels(names=("eu/large",)))), given)
     assert found is not None
     assert found.ruling.mask == 0b010
 
@@ -110,8 +110,8 @@ def test_a_level_that_the_call_asks_for_counts_without_any_policy() -> None:
     asking = call(
         b'{"model":"large","messages":[{"role":"user","content":"Hi"}],"federation":{"privacy":"restricted"}}'
     )
-    assert admitted(under(), asking).account.governed is not None
-    found = asking.account.governed
+    assert admitted(under(), asking).account.ruled is not None
+    found = asking.account.ruled
     assert found is not None
     assert found.ruling.rules == (("policy:privacy", 0),)
 
