@@ -141,9 +141,8 @@ class NotEligible(CallerError):
         *,
         removed: dict[str, str],
         status: int | None = None,
-        code: str | None = None,
     ) -> None:
-        super().__init__(message, status=status, code=code)
+        super().__init__(message, status=status)
         self.removed = removed
 
 
@@ -196,12 +195,11 @@ class RateLimited(CallerError):
         message: str,
         *,
         code: str | None = None,
-        status: int | None = None,
         retry_after_s: float | None = None,
         limit: str = "",
         resets_at: str = "",
     ) -> None:
-        super().__init__(message, code=code, status=status, retry_after_s=retry_after_s)
+        super().__init__(message, code=code, retry_after_s=retry_after_s)
         self.limit = limit
         self.resets_at = resets_at
 

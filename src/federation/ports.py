@@ -15,8 +15,9 @@ class Exchange(Protocol):
     """A provider's response whose head has arrived.
 
     The caller reads it to the end or closes it; closing before the end closes the socket,
-    so that the provider stops working. `read` and `body` raise `UpstreamTimeout`,
-    `UpstreamGarbled` or `UpstreamFailed`.
+    so that the provider stops working. `read` and `body` raise `UpstreamTimeout` or
+    `UpstreamGarbled`. Of an answer that ends too early `read` raises `UpstreamCut`, because
+    parts have been handed on, and `body` `UpstreamFailed`, because none has.
     """
 
     status: int
@@ -108,14 +109,10 @@ class KeyFinder(Protocol):
 
 
 class Meter(Protocol):
-    """Counts and measures; watches, never decides. Cheap enough for every call."""
+    """Counts; watches, never decides. Cheap enough for every call."""
 
     def add(self, name: str, labels: tuple[str, ...], amount: float = 1.0) -> None:
         """Add to a counter."""
-        ...
-
-    def observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
-        """Put a value into a histogram; its buckets belong to the metric's name."""
         ...
 
 
@@ -139,16 +136,6 @@ class Charged(Protocol):
     """What a settlement did."""
 
     @property
-    def charged_nano(self) -> int:
-        """What was charged; 0 where the attempt had been settled before."""
-        ...
-
-    @property
-    def overrun_nano(self) -> int:
-        """How far the bill was above what was reserved for it."""
-        ...
-
-    @property
     def totals(self) -> dict[str, int]:
         """By pot, what this worker spent of it in all. They belong into the call's record,
         for they are what is left of a worker that dies."""
@@ -158,7 +145,7 @@ class Charged(Protocol):
 class Budgets(Protocol):
     """Money that calls reserve before they spend it, on all of their pots at once.
 
-    `hold` names an attempt, and each of the three is idempotent by it: a further attempt
+    `hold` names an attempt, and both verbs are idempotent by it: a further attempt
     reserves under a name of its own, before it starts.
     """
 
@@ -174,10 +161,6 @@ class Budgets(Protocol):
 
     def settle(self, hold: str, cost_nano: int) -> Charged:
         """Charge what an attempt cost and free the rest. Never waits and never raises."""
-        ...
-
-    def release(self, hold: str) -> None:
-        """Free the reservation of an attempt that cost nothing."""
         ...
 
 

@@ -12,6 +12,8 @@ import pytest
 from tenancy_rig import Rig, started
 
 from federation.domain.access import Role
+from federation.domain.snapshot import KeyRing
+from federation.errors import Unavailable
 
 OBJECTS = {
     "tenants": {"id": "acme"},
@@ -354,6 +356,60 @@ async def test_a_name_is_free_again_after_a_failure(rig: Rig) -> None:
     name = {"idempotency-key": "1"}
     for body, status in (({"name": ""}, 400), ({"name": "k"}, 201)):
         assert (await rig.ask("POST", "/v1/keys", name, json=body)).status_code == status
+
+
+async def test_what_failed_after_it_was_done_is_not_done_again_under_its_name(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, keys = {"idempotency-key": "1"}, rig.plane.control.keys
+
+    def away() -> KeyRing:
+        raise Unavailable("The store is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keys, "gather", away)
+        first = await rig.ask("POST", "/v1/keys", name, json={"name": "k"})
+    assert error(first)[:2] == (503, "unavailable")
+    (made,) = rig.plane.keys.list(None)
+    for _ in range(2):
+        again = await rig.ask("POST", "/v1/keys", name, json={"name": "k"})
+        assert error(again)[:2] == (409, "outcome_unknown")
+        assert "retry-after" not in again.headers
+        rig.plane.clock.now += 3_600
+    other = await rig.ask("POST", "/v1/keys", name, json={"name": "other"})
+    assert error(other)[:2] == (422, "idempotency_key_reused")
+    assert rig.plane.keys.list(None) == [made]
+
+
+async def test_a_store_that_is_away_altogether_leaves_the_name_under_way(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = {"idempotency-key": "1"}
+
+    def away(*_: object) -> KeyRing:
+        raise Unavailable("The store is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.plane.control.keys, "gather", away)
+        patched.setattr(rig.answers, "finish", away)
+        first = await rig.ask("POST", "/v1/keys", name, json={"name": "k"})
+    assert error(first)[:2] == (503, "unavailable")
+    again = await rig.ask("POST", "/v1/keys", name, json={"name": "k"})
+    assert error(again)[:2] == (409, "request_under_way")
+
+
+async def test_what_was_done_is_told_where_the_answer_cannot_be_kept(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> None:
+        raise Unavailable("The store is away.")
+
+    monkeypatch.setattr(rig.answers, "finish", away)
+    name = {"idempotency-key": "1"}
+    first = await rig.ask("POST", "/v1/keys", name, json={"name": "k"})
+    assert first.status_code == 201
+    again = await rig.ask("POST", "/v1/keys", name, json={"name": "k"})
+    assert error(again)[:2] == (409, "request_under_way")
 
 
 async def test_a_name_lasts_for_a_day(rig: Rig) -> None:

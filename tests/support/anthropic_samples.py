@@ -341,7 +341,6 @@ ODD: list[bytes] = [
     event("brand_new", thing=1),
     adds(99, type="text_delta", text="lost"),
     ends(99),
-    event("content_block_delta", index="0", delta={"type": "text_delta", "text": "x"}),
     event("content_block_delta", index=0, delta=None),
     event("content_block_delta", index=0),
     event("content_block_delta", index=0, delta={"type": "new_delta", "thing": 1}),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-
 import msgspec
 
 from federation.schema.records import Line, Record
-from federation.storage.journal_reader import Entry, parse_line
+from federation.storage.journal_reader import Entry, read_entry
 
 
 def lines(*records: Record, writer: str = "w", seq: int = 1) -> list[Entry]:
@@ -15,7 +13,7 @@ def lines(*records: Record, writer: str = "w", seq: int = 1) -> list[Entry]:
     entries = []
     for n, record in enumerate(records):
         body = msgspec.json.encode(Line(writer, seq + n, record))
-        entry = parse_line(b"%08x %b" % (crc32(body), body))
-        assert isinstance(entry, Entry)
+        entry = read_entry(body)
+        assert entry is not None
         entries.append(entry)
     return entries

@@ -122,12 +122,10 @@ def glance(requested: str | None = "auto", **facts: Any) -> Glance:
 
 
 def call(
-    requested: str | None = "auto", *, key: VirtualKey | None = None, sticky: str = "", **facts: Any
+    requested: str | None = "auto", *, key: VirtualKey | None = None, **facts: Any
 ) -> RoutingRequest:
     """A routing request at second 100 of the monotonic clock."""
-    return RoutingRequest(
-        glance(requested, **facts), lambda: "some prompt", 100.0, NOON_MS, key, sticky
-    )
+    return RoutingRequest(glance(requested, **facts), lambda: "some prompt", 100.0, NOON_MS, key)
 
 
 def key(**facts: Any) -> VirtualKey:

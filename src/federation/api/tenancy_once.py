@@ -1,7 +1,8 @@
 """`Idempotency-Key` on every POST of a router: sent again, a request is answered as before.
 
-The trap: who asks is looked at first. A stored answer goes only to the key that it was made
-for, and only while that key may still call the route.
+The traps. Who asks is looked at first: a stored answer goes only to the key that it was made
+for, and only while that key may still call the route. And a request may fail after it has done
+its work, so only what refuses it leaves its name free.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from federation.api.access import authorize, control_of
 from federation.control.tenancy_once import Once, Said
+from federation.errors import CallerError
 
 HEADER = "idempotency-key"
 _KEPT = ("content-type", "etag")
+_REFUSALS = (CallerError, RequestValidationError, HTTPException)
+"""What is raised before anything is changed, or where doing it again changes nothing."""
 
 
 class OnceRoute(APIRoute):
@@ -37,8 +43,11 @@ class OnceRoute(APIRoute):
                 return Response(claim.body, claim.status, headers)
             try:
                 response = await answer(request)
-            except Exception:
+            except _REFUSALS:
                 await once.forget(claim)
+                raise
+            except Exception:
+                await once.fail(claim)
                 raise
             kept = tuple((key, response.headers[key]) for key in _KEPT if key in response.headers)
             await once.finish(claim, Said(response.status_code, kept, bytes(response.body)))

@@ -156,7 +156,7 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
     calls = SqlCalls(stores.quick)
     journals = JournalReader(given.data / "journal")
     ingest = Ingest(journals, calls, time.time)
-    transport = Client()
+    transport = _client(configuration)
     return Ground(
         given,
         stores,
@@ -170,6 +170,11 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
         open_sharing(addresses, given.data),
         secrecy,
     )
+
+
+def _client(configuration: Configuration) -> Client:
+    """One that trusts whom the configuration does."""
+    return Client(authorities=lambda: configuration.reading.loaded.settings.authorities)
 
 
 def _configuration(
@@ -286,7 +291,7 @@ def _sign_in(ground: Ground) -> SignInDesk:
     configuration = ground.configuration
     durable = ground.stores.durable
     issuers = Issuers(
-        Client(),
+        _client(configuration),
         lambda: configuration.reading.loaded.sign_in,
         lambda reference: resolve_credential(reference, ground.environ, ground.secrecy.read),
         time.monotonic,
@@ -315,7 +320,7 @@ def _people(ground: Ground, sign_in: SignInDesk, tenancy: Tenancy) -> PeopleDoor
 
 def _alerts(ground: Ground, budgets: BudgetDesk) -> AlertDesk:
     channels = Channels(
-        Client(),
+        _client(ground.configuration),
         lambda: ground.configuration.reading.loaded.alerts,
         lambda reference: resolve_credential(reference, ground.environ, ground.secrecy.read),
         time.time,

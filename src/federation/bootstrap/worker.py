@@ -121,7 +121,7 @@ class Worker:
         self._options = options
         writer = writer_name(options.slot, os.getpid(), int(time.time() * 1000))
         self._meter = Meter()
-        self._transport = Client()
+        self._transport = Client(authorities=self._trusted)
         self._leases = LeaseBook(self._ask, time.time)
         self._purse = Purse(self._send_money, time.monotonic)
         self._rates = Rates(self._send_rates, time.monotonic)
@@ -230,6 +230,10 @@ class Worker:
             )
             if self._snapshots.empty():
                 self._adopt(situation)
+
+    def _trusted(self) -> str:
+        situation = self._world.situation
+        return "" if situation is None else situation.snapshot.settings.authorities
 
     def _adopt(self, situation: Situation) -> None:
         snapshot = situation.snapshot

@@ -96,7 +96,8 @@ async def _certify(
     client = Client(
         proxies=proxies.parse(
             https=settings.proxy, http=settings.http_proxy, no_proxy=",".join(settings.no_proxy)
-        )
+        ),
+        authorities=lambda: settings.authorities,
     )
     tokens = Tokens(client)
     try:

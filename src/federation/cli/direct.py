@@ -179,10 +179,11 @@ def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
 
 def probe(place: Place, provider: str) -> dict[str, Any]:
     """Ask a provider from here. Raises `NotFound`."""
-    row, secret = offline.provider_row(place, provider)
+    row, standing = offline.provider_row(place, provider)
+    secret = standing.secrets.get(provider)
 
     async def ask() -> dict[str, Any]:
-        client = Client()
+        client = Client(authorities=lambda: standing.loaded.settings.authorities)
         try:
             probe = asdict(await Prober(client, Tokens(client).sign).ask(row, secret))
             del probe["barred"]  # the API does not tell it either

@@ -22,6 +22,7 @@ from federation.config import (
     sign_in,
     watch,
 )
+from federation.config.authorities import read_authorities
 from federation.config.document import Document, Path_
 from federation.config.environment import Environment
 from federation.config.nearest import unknown_word
@@ -86,12 +87,12 @@ def load(
     signing_in = sign_in.sign_in(whole.sign_in, where, problems)
     alerts = sign_in.alerts(whole.alerts, where, problems)
     limited = rate_limits.limits(whole.rate_limits, where, problems)
+    trusted = _authorities(whole, where, problems)
     if problems:
         raise ConfigError(_ordered(problems))
-    paths = (*watch.watched(config_dir, env_file), *more)
-    warnings = (*found.warnings, *merge.warnings)
+    paths = (*watch.watched(config_dir, env_file), *more, *_named(whole))
     return Loaded(
-        settings=_settings(whole),
+        settings=_settings(whole, trusted),
         providers=merge.table,
         configured=frozenset(merge.configured),
         routes=routes,
@@ -113,7 +114,7 @@ def load(
         store_regions=whole.storage.region,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),
-        warnings=(*warnings, *sign_in.unused(found, signing_in)),
+        warnings=(*found.warnings, *merge.warnings, *sign_in.unused(found, signing_in)),
         environ=found.values,
     )
 
@@ -199,7 +200,7 @@ def _check_overflow(
             problems.append(where.problem(path, message))
 
 
-def _settings(whole: FederationFile) -> Settings:
+def _settings(whole: FederationFile, authorities: str) -> Settings:
     return Settings(
         strategy=whole.strategy,
         weights=weights(whole.weights),
@@ -217,6 +218,7 @@ def _settings(whole: FederationFile) -> Settings:
         proxy=whole.upstream.https_proxy,
         http_proxy=whole.upstream.http_proxy,
         no_proxy=whole.upstream.no_proxy,
+        authorities=authorities,
         deny_fields=whole.fields.deny,
         allow_fields=whole.fields.allow,
         responses=Keeping(**whole.responses.model_dump()),
@@ -230,6 +232,19 @@ def _settings(whole: FederationFile) -> Settings:
         log_format=whole.telemetry.format,
         durability=whole.storage.durability,
     )
+
+
+def _named(whole: FederationFile) -> tuple[Path, ...]:
+    """Files that belong to the configuration because `federation.yaml` names them."""
+    return () if whole.upstream.ca_file is None else (Path(whole.upstream.ca_file),)
+
+
+def _authorities(whole: FederationFile, where: Document, problems: list[Problem]) -> str:
+    try:
+        return "".join(map(read_authorities, _named(whole)))
+    except ValueError as error:
+        problems.append(where.problem(("upstream", "ca_file"), f"'upstream.ca_file' {error}"))
+        return ""
 
 
 def _server(whole: FederationFile) -> ServerSettings:

@@ -103,6 +103,8 @@ FILE: dict[str, str] = {
     "upstream.https_proxy": "proxy for https providers",
     "upstream.http_proxy": "proxy for http providers",
     "upstream.no_proxy": "hosts reached without a proxy",
+    "upstream.ca_file": "file with certificates, in PEM, of authorities to trust beside the "
+    "system's, as for providers on your own premises; read again when it changes",
     "upstream.response_bytes": "largest answer accepted",
     "upstream.attempts": "most attempts of one call, first one included",
     "admission": "how many calls may wait and run, in each worker",

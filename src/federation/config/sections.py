@@ -216,6 +216,7 @@ class UpstreamSection(Written):
     https_proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
     http_proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
     no_proxy: Annotated[tuple[str, ...], Listed] = ()
+    ca_file: Annotated[str, Field(min_length=1)] | None = None
     response_bytes: Count = _settings.response_bytes
     attempts: Annotated[int, Field(ge=1, le=_settings.attempts)] = _settings.attempts
 

@@ -91,23 +91,21 @@ class KeyDesk:
         self.keys = Keys(ring, self._clock)
         self.publish(ring)
 
-    async def mint(
-        self, minter: VirtualKey, wish: KeyWish, name: str | None = None
-    ) -> tuple[VirtualKey, str]:
+    async def mint(self, minter: VirtualKey, wish: KeyWish) -> tuple[VirtualKey, str]:
         """Issue a key: what is kept of it, and its secret, which nobody can ask for again.
 
-        `name` is its id where it has to have this one. Raises `Forbidden` where the wish
-        reaches further than the minter, `NotFound` for a tenant, team or user that is not
-        there for them.
+        Raises `Forbidden` where the wish reaches further than the minter, `NotFound` for a
+        tenant, team or user that is not there for them.
         """
-        issued = await self.issue(minter, wish, name)
+        issued = await self.issue(minter, wish)
         await self.refresh()
         return issued
 
     async def issue(
         self, minter: VirtualKey, wish: KeyWish, name: str | None = None
     ) -> tuple[VirtualKey, str]:
-        """As `mint`, but the key is good only after the next `refresh`."""
+        """As `mint`, but the key is good only after the next `refresh`. `name` is its id where
+        it has to have this one."""
         secret = new_secret()
         key = VirtualKey(
             id=name or new_id("key"),

@@ -1,8 +1,9 @@
 """Meters for workers: what they ask, use and give back becomes part of a turn of the store.
 
 The traps. Slots are told to the store as the total of this control process's workers, so a turn
-that was in doubt is simply told again. And a store that is away must not stop calls, as it does
-where money is: this process then counts by itself until the store is back.
+that was in doubt is simply told again. A store that is away must not stop calls, as it does
+where money is: this process then counts by itself until the store is back. And a worker may
+leave while the store plays its ask: what it was given is then nobody's.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ Send = Callable[[ToRates], None]
 @dataclass(slots=True)
 class _Asking:
     writer: str
+    held: dict[str, int]
+    """What its writer held when it asked; one that left and came back holds something else."""
     message: LimitAsk
     wants: tuple[Want, ...]
     send: Send
@@ -91,7 +94,7 @@ class RateDesk:
         self._asks: list[_Asking] = []
         self._notes: list[Note] = []
         self._slots: dict[str, dict[str, int]] = {}
-        """By writer, by meter."""
+        """By writer that is here, by meter."""
         self._meters: dict[str, Meter] = {}
         """Those of slots."""
         self._changed: set[str] = set()
@@ -113,16 +116,16 @@ class RateDesk:
 
     def hear(self, writer: str, message: FromRates, send: Send) -> None:
         """What a worker says; `send` gets the answer to an ask."""
+        held = self._slots.setdefault(writer, {})
         match message:
             case LimitAsk():
                 wants = tuple(self._want(want) for want in message.wants)
-                self._asks.append(_Asking(writer, message, wants, send))
+                self._asks.append(_Asking(writer, held, message, wants, send))
             case LimitUsed():
                 for want in message.meters:
-                    self._used(writer, self._meter(want), want.least)
+                    self._used(held, self._meter(want), want.least)
             case LimitHeld():
-                self._forget(writer)
-                held = self._slots.setdefault(writer, {})
+                self._forget(held)
                 for want in message.slots:
                     meter = self._meter(want)
                     self._hold(held, meter, want.least)
@@ -131,8 +134,7 @@ class RateDesk:
     def left(self, writer: str) -> None:
         """A worker is gone, or will say anew what it holds: its slots are free."""
         self._asks = [each for each in self._asks if each.writer != writer]
-        self._forget(writer)
-        self._slots.pop(writer, None)
+        self._forget(self._slots.pop(writer, {}))
         self._wake.set()
 
     async def run(self) -> None:
@@ -171,7 +173,9 @@ class RateDesk:
         answers = await self._play(turn)
         recalled: set[str] = set()
         for each, answer in zip(asking, answers, strict=True):
-            if isinstance(answer, Given):
+            if self._slots.get(each.writer) is not each.held:
+                self._drop(each)
+            elif isinstance(answer, Given):
                 self._give(each, answer)
             elif not self._recall(each, answer, recalled):
                 each.send(_short(each, answer))
@@ -218,17 +222,23 @@ class RateDesk:
             self._wake.set()
 
     def _give(self, asking: _Asking, given: Given) -> None:
-        held = self._slots.get(asking.writer)
+        held = asking.held
         for want, part in zip(asking.wants, given.parts, strict=True):
             if want.meter.method is Method.SLOTS:
                 self._meters[want.meter.id] = want.meter
-                if held is None:
-                    held = self._slots[asking.writer] = {}
                 held[want.meter.id] = held.get(want.meter.id, 0) + part.amount
         parts = [
             MeterPart(part.amount, part.left, part.reset_ms, part.lasts_ms) for part in given.parts
         ]
         asking.send(LimitGrant(asking.message.n, parts))
+
+    def _drop(self, asking: _Asking) -> None:
+        """Nobody is there to be given anything: the next turn tells the store that what it
+        counted for this ask is not held."""
+        for want in asking.wants:
+            if want.meter.method is Method.SLOTS:
+                self._meters[want.meter.id] = want.meter
+                self._changed.add(want.meter.id)
 
     def _recall(self, asking: _Asking, short: Short, recalled: set[str]) -> bool:
         """Call back what other workers have of a meter and do not use; whether it is worth
@@ -248,15 +258,13 @@ class RateDesk:
         self._asks.append(asking)
         return True
 
-    def _used(self, writer: str, meter: Meter, amount: int) -> None:
-        if meter.method is not Method.SLOTS:
+    def _used(self, held: dict[str, int], meter: Meter, amount: int) -> None:
+        if meter.method is Method.SLOTS:
+            self._hold(held, meter, held.get(meter.id, 0) + amount)
+        else:
             self._notes.append(Note(meter, amount))
-            return
-        held = self._slots.setdefault(writer, {})
-        self._hold(held, meter, held.get(meter.id, 0) + amount)
 
-    def _forget(self, writer: str) -> None:
-        held = self._slots.get(writer, {})
+    def _forget(self, held: dict[str, int]) -> None:
         self._changed.update(held)
         held.clear()
 

@@ -32,7 +32,6 @@ LOOK_LONG_S: Final = 5.0
 NEWS_S: Final = 0.25
 MOST_NEWS: Final = 16
 """Measures of one deployment that are passed on at a time; of more, every so-manieth."""
-EVERYTHING: Final = frozenset({KEYS, BUDGETS, CONFIGURATION})
 
 
 class ReplicaStore(Protocol):

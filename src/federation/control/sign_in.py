@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from federation.config.sign_in_settings import SignInSettings
-from federation.control.sign_in_issuers import Issuers
+from federation.control.sign_in_issuers import Issuers, Known
 from federation.control.sign_in_keys import TokenKeys
 from federation.control.sign_in_ports import SessionStore
 from federation.control.threads import Errands
@@ -100,7 +100,7 @@ class SignInDesk:
         """Gather signers and ended sessions again, and put them in force where they changed.
         Raises `Unavailable`."""
         async with self._renewing:
-            ring = await self._errands.run(self._gather)
+            ring = await self._errands.run(self._gather, self.issuers.known())
             if replace(ring, version=self.ring.version) != self.ring:
                 self.ring = ring
                 self.bearers.trust(ring)
@@ -256,7 +256,7 @@ class SignInDesk:
             ends.append(key.expires_ms)
         return min(ends)
 
-    def _gather(self) -> TokenRing:
+    def _gather(self, known: Sequence[Known]) -> TokenRing:
         settings, now_s = self._settings(), self._clock()
         if self._plan is None or not self._planned_s <= now_s < self._planned_s + KEYS_S:
             self._plan, self._planned_s = self._token_keys.now(now_s, settings.access_s), now_s
@@ -269,7 +269,7 @@ class SignInDesk:
             issuer=settings.issuer,
             access_s=settings.access_s,
             keys=self._told,
-            issuers=self.issuers.trusted(),
+            issuers=self.issuers.trusted(known),
             ended=frozenset(name for name, _ in over[:ENDED_MOST]),
             not_before_s=not_before_s,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -35,6 +35,9 @@ TIMEOUTS: Final = Timeouts(connect_s=5.0, first_byte_s=10.0, idle_s=10.0, total_
 
 Resolve = Callable[[str], str | None]
 """The secret behind a reference, None where there is none."""
+
+Known = tuple[IssuerSettings, tuple[str, ...]]
+"""An issuer and the keys of it that were fetched."""
 
 
 @dataclass(slots=True)
@@ -62,7 +65,8 @@ async def asked(transport: Transport, request: WireRequest) -> bytes:
 
 
 class Issuers:
-    """Every issuer of the settings; for one event loop. `clock` is monotonic seconds."""
+    """Every issuer of the settings; for one event loop but `trusted`, which may wait for a Vault.
+    `clock` is monotonic seconds."""
 
     def __init__(
         self,
@@ -77,10 +81,17 @@ class Issuers:
         self._clock = clock
         self._held: dict[tuple[str, str, bool], _Held] = {}
 
-    def trusted(self) -> tuple[TrustedIssuer, ...]:
-        """Those whose tokens are let in, with the keys that are known now."""
+    def known(self) -> tuple[Known, ...]:
+        """Those whose tokens are let in, with the keys that were fetched."""
         rows = [row for row in self._settings().issuers if row.bearer]
-        return tuple(replace(row.trusted, keys=self._keys(row)) for row in rows)
+        return tuple((row, self._keys(row) if row.secret is None else ()) for row in rows)
+
+    def trusted(self, known: Iterable[Known]) -> tuple[TrustedIssuer, ...]:
+        """What is `known`, with the secrets that issuers share with us. Blocks; for any thread."""
+        return tuple(
+            replace(row.trusted, keys=keys if row.secret is None else self._shared(row.secret))
+            for row, keys in known
+        )
 
     def find(self, name: str) -> IssuerSettings | None:
         """The issuer of this name at whose door people sign in."""
@@ -122,9 +133,6 @@ class Issuers:
         return held.keys
 
     def _keys(self, row: IssuerSettings) -> tuple[str, ...]:
-        if row.secret is not None:
-            secret = self._resolve(row.secret)
-            return () if secret is None else (_shared(secret),)
         held = self._of(row)
         if held.fetched_s is None or self._clock() - held.fetched_s > STALE_S:
             return ()
@@ -153,6 +161,10 @@ class Issuers:
         keys = oidc.read_jwks(await asked(self.transport, oidc.fetch(url, private=private)))
         now_s = self._clock()
         held.keys, held.fetched_s, held.next_s = keys, now_s, now_s + FRESH_S
+
+    def _shared(self, reference: str) -> tuple[str, ...]:
+        secret = self._resolve(reference)
+        return () if secret is None else (_shared(secret),)
 
     def _of(self, row: IssuerSettings) -> _Held:
         return self._held.setdefault(self._place(row), _Held())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -18,14 +19,18 @@ import msgspec
 from federation.control.tenancy_ports import AnswerStore
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, Unavailable
 from federation.storage.sealing import Sealer
 from federation.storage.tenancy_entries import Answer
+
+log = logging.getLogger(__name__)
 
 KEPT_MS: Final = 86_400_000
 UNDER_WAY_MS: Final = 60_000
 """How long a request may take; after a crash its name is free again then."""
 NAME_LIMIT: Final = 255
+_UNKNOWN: Final = 500
+"""The status of a request that failed half-way; no answer of it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,8 @@ class Once:
     async def begin(self, asker: VirtualKey, name: str, request: bytes) -> Claim | Said:
         """The claim, or what was answered the first time.
 
-        Raises `InvalidRequest`: 409 while the first request is under way, 422 where the name
-        stood for another request, 400 where it cannot be a name.
+        Raises `InvalidRequest`: 409 while the first request is under way or where it failed
+        half-way, 422 where the name stood for another request, 400 where it cannot be a name.
         """
         if not 0 < len(name) <= NAME_LIMIT:
             message = f"An Idempotency-Key has 1 to {NAME_LIMIT} characters."
@@ -95,15 +100,32 @@ class Once:
                 code="request_under_way",
                 retry_after_s=1.0,
             )
+        if not found.sealed:
+            raise InvalidRequest(
+                "The first request of this Idempotency-Key failed on our side, and may have been "
+                "done all the same. Look whether it was, then take a new Idempotency-Key.",
+                status=409,
+                code="outcome_unknown",
+            )
         return _said.decode(sealer.open(found.tenant, found.name, found.sealed))
 
     async def finish(self, claim: Claim, said: Said) -> None:
-        """Keep what was answered."""
+        """Keep what was answered. What is done is told even where the store keeps nothing: the
+        name counts as under way then, as it does after a crash."""
         answer = claim.answer
         sealed = claim.sealer.seal(answer.tenant, answer.name, msgspec.msgpack.encode(said))
+        await self._keep(replace(answer, status=said.status, sealed=sealed))
+
+    async def fail(self, claim: Claim) -> None:
+        """Nobody knows what was done: the name stands, so that it is not done twice."""
+        await self._keep(replace(claim.answer, status=_UNKNOWN))
+
+    async def _keep(self, answer: Answer) -> None:
         expires_ms = int(self._clock() * 1000) + KEPT_MS
-        kept = replace(answer, status=said.status, sealed=sealed, expires_ms=expires_ms)
-        await self._errands.run(self._store.finish, kept)
+        try:
+            await self._errands.run(self._store.finish, replace(answer, expires_ms=expires_ms))
+        except Unavailable as error:
+            log.warning("an answer is not kept for its name", extra={"reason": str(error)})
 
     async def forget(self, claim: Claim) -> None:
         """Nothing was done: the name is free for another try."""

@@ -1,7 +1,8 @@
-"""Who may try to sign in, after how many failures: per account and per source. Pure.
+"""Who may try to sign in, after how many failures: per source, and per code of a sign-in. Pure.
 
 Five failures within fifteen minutes lock a name for a minute, and every further lock lasts twice
-as long as the last, up to an hour. The trap is memory: names come from whoever knocks, so there
+as long as the last, up to an hour. The trap is success: it clears nothing, or whoever has one good
+key could try for others without end. The next is memory: names come from whoever knocks, so there
 is a most of them, and when it is reached those go first that have the least against them.
 """
 
@@ -58,11 +59,6 @@ class Lockout:
                 record.until_s = now_s + min(FIRST_S * 2**record.locks, LONGEST_S)
                 record.locks = min(record.locks + 1, 16)
                 record.failures = []
-
-    def succeed(self, account: str) -> None:
-        """An account was proven: its failures are forgotten. A source's are not, or whoever has
-        one good key could try for others without end."""
-        self._records.pop(account, None)
 
     def _record(self, name: str, now_s: float) -> _Record:
         record = self._records.get(name)

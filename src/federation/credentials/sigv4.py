@@ -26,7 +26,7 @@ from urllib.parse import quote
 from msgspec import structs
 
 from federation.errors import ConfigError, Problem
-from federation.schema.http import Headers, Origin, WireRequest
+from federation.schema.http import Origin, WireRequest
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _PORTS: Final = {"http": 80, "https": 443}
@@ -52,9 +52,6 @@ _UNSIGNED: Final = frozenset(
 _OURS: Final = frozenset((b"authorization", b"x-amz-date", b"x-amz-security-token", b"date"))
 """Fields that signing writes itself."""
 
-_CREDENTIAL: Final = re.compile(
-    rb"AWS4-(?:HMAC-SHA256|ECDSA-P256-SHA256) (?:[^,]+,)* *Credential=([^/, ]{1,512})/"
-)
 _HOST: Final = re.compile(
     r"(?:^|\.)[a-z0-9-]+\.(?P<region>[a-z]{2,4}(?:-[a-z]+){1,3}-\d{1,2})"
     r"\.(?:vpce\.)?(?:amazonaws\.(?:com|com\.cn|eu)|api\.aws|api\.amazonwebservices\.com\.cn)$"
@@ -89,20 +86,6 @@ def read_region(host: str) -> str:
     """The region in the name of a service's host; empty where the name has none."""
     found = _HOST.search(host.lower().rstrip("."))
     return found["region"] if found else ""
-
-
-def read_access_key(headers: Headers) -> str:
-    """The access key id of a client's signed request; empty where there is none.
-
-    A signature can only be verified with the secret, and of a virtual key we keep a hash. So
-    an AWS client that signs can present its virtual key as the access key id, with any text
-    as the secret, and the id alone is looked up: it travels like a bearer token, and the
-    signature proves nothing to us. A bearer token (AWS_BEARER_TOKEN_BEDROCK) says the same
-    honestly and is what we recommend, where we are reached over https: the vendor's clients
-    refuse to send one over plain http.
-    """
-    found = _CREDENTIAL.match(headers.get(b"authorization", b""))
-    return found[1].decode("latin-1") if found else ""
 
 
 def sign_sigv4(

@@ -18,7 +18,6 @@ import msgspec
 
 from federation.domain.catalogue import DataUse
 
-AES_256_GCM = "aes-256-gcm"
 DATA_CLASSES = (
     "pii",
     "phi",

@@ -176,6 +176,8 @@ class Settings:
     http_proxy: str | None = field(default=None, repr=False)
     no_proxy: tuple[str, ...] = ()
     """Hosts that are reached without either."""
+    authorities: str = field(default="", repr=False)
+    """Certificates, as PEM, of whom is trusted beside the system's authorities."""
     deny_fields: tuple[str, ...] = ()
     """Governed fields refused everywhere."""
     allow_fields: tuple[str, ...] = ()

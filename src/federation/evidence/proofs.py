@@ -41,15 +41,6 @@ def consistent(
     return first > 0 and subtree_consistent(0, first, second, path, first_root, second_root)
 
 
-def subtree_includes(
-    at: int, start: int, end: int, leaf: bytes, path: Sequence[bytes], root: bytes
-) -> bool:
-    """Whether `path` proves `leaf` to be leaf `at` of the subtree from `start` up to `end`."""
-    if not _is_subtree(start, end):
-        return False
-    return includes(at - start, end - start, leaf, path, root)
-
-
 def subtree_consistent(
     start: int, end: int, size: int, path: Sequence[bytes], part: bytes, root: bytes
 ) -> bool:

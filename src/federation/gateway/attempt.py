@@ -7,7 +7,7 @@ is charged in every case, by our own count where the provider never said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from msgspec import structs
@@ -181,8 +181,9 @@ class Attempt:
         """The request's bytes have left for the provider."""
         self.sent = True
 
-    def ending(self, tap: StreamTap) -> Ending:
-        """What to call when a stream that this attempt opened is over."""
+    def ending(self, tap: StreamTap, spoken: Callable[[], int] = int) -> Ending:
+        """What to call when a stream that this attempt opened is over. `spoken` counts the tokens
+        of what came, where the provider did not."""
 
         def end(outcome: str, error: UpstreamError | None) -> None:
             answer = tap.answer()
@@ -192,9 +193,9 @@ class Attempt:
             self.call.account.hear(answer)
             usage = answer.usage
             if usage is None:
-                usage = self.estimate(tap.events)
+                usage = self.estimate(max(tap.events, spoken()))
             elif outcome != "ok" or usage.estimated:
-                usage = self._at_least(usage, tap.events)
+                usage = self._at_least(usage, max(tap.events, spoken()))
             if outcome == CANCELED:
                 self.close(usage, ClientLeft())
             else:
@@ -202,10 +203,10 @@ class Attempt:
 
         return end
 
-    def _at_least(self, usage: Usage, events: int) -> Usage:
+    def _at_least(self, usage: Usage, output: int) -> Usage:
         """What a provider said before the end, and what it sent where that is more: a stream
         may begin with counts of a prompt, or with zeros."""
-        own = self.estimate(events)
+        own = self.estimate(output)
         if usage.input >= own.input and usage.output >= own.output:
             return usage
         return structs.replace(
@@ -217,7 +218,7 @@ class Attempt:
 
     def estimate(self, output: int) -> Usage:
         """Our own count where the provider gives none: what routing expected of the prompt,
-        and as many output tokens as there were events, or fours of bytes."""
+        and so many output tokens: as there were events, or fours of bytes, whichever are more."""
         if self._expected is not None:
             return self._expected
         decision = self.call.account.decision

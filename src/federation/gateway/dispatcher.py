@@ -28,6 +28,7 @@ from federation.gateway.patience import patience
 from federation.gateway.reading import answer_of
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
+from federation.gateway.spoken import spoken
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop
 from federation.gateway.translating import TranslatingTap
@@ -197,7 +198,7 @@ class Dispatcher:
             exchange,
             tap,
             opening,
-            attempt.ending(tap),
+            attempt.ending(tap, partial(spoken, upstream.decoder, kept)),
             in_band,
             tells=None if translated else line.secrets,
             kept=kept,

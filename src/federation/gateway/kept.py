@@ -18,12 +18,14 @@ _UNWEIGHED = 64
 class Kept:
     """The pieces of one answer, in order."""
 
-    __slots__ = ("_packed", "_size", "due", "fresh", "whole")
+    __slots__ = ("_before", "_packed", "_size", "due", "fresh", "whole")
 
     def __init__(self) -> None:
         self.fresh: list[bytes] = []
         """What was kept last. Whoever appends to it calls `weigh` once it is `due` long."""
         self.due = _UNWEIGHED
+        self._before = 0
+        """Bytes of what was packed, or dropped since."""
         self._packed: list[bytes] = []
         self._size = 0
         self.whole = True
@@ -48,14 +50,24 @@ class Kept:
         """Whether to read it all again takes milliseconds."""
         return bool(self._packed)
 
+    @property
+    def total(self) -> int:
+        """Bytes of the answer so far, kept or not."""
+        return self._before + sum(map(len, self.fresh))
+
+    def beginning(self) -> bytes:
+        """All of a short answer, and enough of a long one to tell what the rest is like."""
+        return zlib.decompress(self._packed[0]) if self._packed else b"".join(self.fresh)
+
     def pieces(self) -> list[bytes]:
         """All that was kept, in order."""
         return [*map(zlib.decompress, self._packed), *self.fresh]
 
     def _pack(self) -> None:
+        self._before += sum(map(len, self.fresh))
         if len(self._packed) * _BATCH >= _MOST:
             self.whole = False
-            self._packed.clear()
+            del self._packed[1:]
         elif self.whole:
             self._packed.append(zlib.compress(b"".join(self.fresh), 1))
         self.fresh.clear()

@@ -40,6 +40,7 @@ from federation.gateway.kept import Kept
 from federation.gateway.opening import no_stream
 from federation.gateway.patience import left_s, patience
 from federation.gateway.sending import send
+from federation.gateway.spoken import counted
 from federation.gateway.stream import Continued
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.translating import TranslatingTap
@@ -204,13 +205,17 @@ class Mending:
             yield _BIDDEN
 
     def _read(self, kept: Kept) -> list[Chunk]:
-        """What the client was told, read again."""
+        """What the client was told, read again. Raises `UpstreamGarbled` where something was let
+        through that cannot be read: its words would be told twice."""
         line = self._situation.line(self._index)
         told: list[Chunk] = []
         self._untold = self._call.reading.untold()
         tap = self._tap(line, self._renderer(()), told=told, untold=self._untold)
+        passing = line.upstream.tap(withhold_usage=False, choices=1)
         for piece in kept.pieces():
-            tap.feed(piece)
+            tap.feed(passing.feed(piece))
+        if tap.malformed:
+            raise UpstreamGarbled("What was told of the answer cannot be read.")
         return told
 
     def _renderer(self, told: tuple[Chunk, ...]) -> StreamRenderer:
@@ -258,6 +263,7 @@ class Mending:
         asking = await self._asking(line, way, ground.told)
         seam = way.seam(ground)
         told = list(self._told or ())
+        before = 0 if way is _ANEW else len(told)
         renderer = self._renderer(tuple(told))
         untold = self._untold.copy()
         tap: StreamTap = self._tap(line, renderer, told=told, untold=untold, seam=seam)
@@ -266,6 +272,7 @@ class Mending:
         others = any(each not in self._broken for each in self._verdict.order if each != index)
         await self._room(index, others=others)
         attempt = Attempt(world, self._call, self._deployment(index))
+        ending = attempt.ending(tap, lambda: counted(told[before:]))
         exchange: Exchange | None = None
         try:
             await fund_rest(world, self._call, attempt, asking.request)
@@ -279,13 +286,13 @@ class Mending:
             opening = await _joined(exchange, tap, seam, attempt.left(within_s), slow=self._slow)
         except BaseException as fault:
             if tap.events and isinstance(fault, UpstreamError):
-                attempt.ending(tap)("cut", fault)
+                ending("cut", fault)
             attempt.fail(fault)
             if exchange is not None:
                 await exchange.aclose()
             raise
         self._told, self._untold = told, untold
-        return Continued(exchange, tap, opening, attempt.ending(tap), renderer.fail)
+        return Continued(exchange, tap, opening, ending, renderer.fail)
 
     async def _room(self, index: int, *, others: bool) -> None:
         """Return where there is room for an attempt that begins now. With others to turn to

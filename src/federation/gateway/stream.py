@@ -111,7 +111,7 @@ class AnswerStream:
         self._ending = ending
         self._render_error = render_error
         self._tells = tells
-        self._kept = kept if kept is not None else Kept()
+        self._kept = kept
         self._mend = mend
         self._idle_s = idle_s
         self._error_ends = error_ends
@@ -218,8 +218,7 @@ class AnswerStream:
         self._turn = turn = asyncio.get_running_loop().create_future()
         whole = None
         if forward is not None and hasattr(self._tap, "form"):
-            kept = self._kept if self._mend is not None else None
-            whole = forwarder(cast("FormedTap", self._tap), kept, turn, forward)
+            whole = forwarder(cast("FormedTap", self._tap), self._kept, turn, forward)
         if not self._exchange.watch(self._arrived, whole):
             self._turn = None
             return
@@ -253,7 +252,7 @@ class AnswerStream:
                 goes_on = False
             elif tap.events != events and not (tap.complete or tap.done or tap.error):
                 # Nearly every time: content, and more is to come. Else `_heed` looks closely.
-                if self._mend is not None:
+                if self._kept is not None:
                     self._kept.add(data)
                 goes_on = not out or write(out)
             else:
@@ -281,15 +280,14 @@ class AnswerStream:
         """What the client gets of what the tap made of some bytes, before which it had counted
         so many events; closes the account where the answer is over."""
         tap = self._tap
+        self._fault = tap.error or self._fault
+        if tap.error is not None and self._tells is not None:
+            self._dying = out
+            return b""
+        if self._kept is not None:
+            self._kept.add(data)
         if tap.error is not None:
-            self._fault = tap.error
-            if self._tells is not None:
-                self._dying = out
-                return b""
-            self._kept.add(data)
             return out
-        if self._mend is not None:
-            self._kept.add(data)
         if tap.events == events and self._idle_s is not None:
             self._wait(self._idle_s)
         if tap.done:
@@ -340,11 +338,12 @@ class AnswerStream:
     async def _broken(self, error: UpstreamError) -> bytes:
         """Go on elsewhere, or tell the client that the answer ends here."""
         self._fault = None
-        if self._mend is not None and self._kept.whole and error.recovery is not Recovery.FAIL:
+        kept = self._kept if error.recovery is not Recovery.FAIL else None
+        if kept is not None and kept.whole and self._mend is not None:
             self._ending("cut", error)
             await self._exchange.aclose()
             try:
-                found = await self._mend(self._kept, error)
+                found = await self._mend(kept, error)
             except Exception:
                 self._end("cut", error)
                 raise

@@ -66,8 +66,7 @@ async def _in_turn(
     early: UpstreamError | None,
 ) -> ClientReply:
     """As `first_answer`; where the first has been asked already, `early` is why in vain."""
-    before = call.account.tried - (early is not None)
-    tries = Tries(situation.snapshot.settings.attempts - before)
+    tries = Tries(situation.snapshot.settings.attempts - call.account.tried + (early is not None))
     failure: UpstreamError | None = None
     rest, here = list(order), -1
     laps = _Laps(world, situation, call, len(order) > 1)

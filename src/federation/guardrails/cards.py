@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from federation.guardrails.checksums import all_equal, luhn
@@ -31,6 +32,7 @@ _RANGES: Final = (
     ("60", "60", (16,)),
     ("62", "62", (16, 17, 18, 19)),
     ("3528", "3589", (16, 19)),
+    ("35", "35", (16,)),
     ("2131", "2131", (15,)),
     ("1800", "1800", (15,)),
     ("2200", "2205", (16,)),
@@ -41,15 +43,23 @@ _RANGES: Final = (
     ("56", "58", (16, 18, 19)),
     ("63", "63", (16, 18, 19)),
     ("67", "68", (16, 18, 19)),
+    ("5018", "5018", (12,)),
+    ("5020", "5020", (12,)),
+    ("5038", "5038", (12,)),
+    ("5893", "5893", (12,)),
+    ("6304", "6304", (12,)),
+    ("6390", "6390", (12,)),
+    ("6759", "6759", (12,)),
+    ("6761", "6763", (12,)),
+    ("0604", "0604", (12,)),
 )
 _BARE_SHORT: Final = ((b"50", b"50"), (b"56", b"58"), (b"63", b"63"), (b"67", b"67"))
 """Debit cards of twelve to fifteen digits: only where the text speaks of a card."""
-_SHAPES: Final = frozenset(
+_USUAL: Final = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
+"""Groups that are a card's whatever stands between them, where nothing else is in the row."""
+_SHAPES: Final = _USUAL | frozenset(
     {
-        (4, 4, 4, 4),
-        (4, 6, 5),
-        (4, 6, 4),
-        (4, 4, 4, 4, 3),
+        (4, 4, 4),
         (4, 4, 4, 1),
         (6, 13),
         (8, 8),
@@ -70,11 +80,18 @@ _FIRST: Final = frozenset(shape[0] for shape in _SHAPES)
 _MOST_GROUPS: Final = max(map(len, _SHAPES))
 _SHORTEST, _LONGEST = 12, 19
 """Digits: ISO/IEC 7812."""
+PLUS: Final = b"+"
+LONGEST_CALLED: Final = 13
+"""Digits behind a plus that are a telephone number: one in ten of those would be a card's."""
 _PRINTED: Final = 12
 """Digits from which a group can be a whole number."""
 _PRINTED_GROUP: Final = 4
 _BEFORE_NOUGHT: Final = (b".", *(b"%d" % digit for digit in range(10)))
 """After these a nought and a point begin no fraction: 10.4539..., 1.0.4539..."""
+_MOST_SIGNS: Final = 2
+_OF_LISTS: Final = {b","}
+"""What stands between the numbers of a list."""
+_GAP_OF_LIST: Final = 3
 _PAIRS: Final = 100
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _ANY_DIGIT: Final = frozenset(b"0123456789")
@@ -85,7 +102,7 @@ _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "012345678
 def _prefixes() -> dict[bytes, tuple[int, ...]]:
     """Lengths by prefix, each range written out."""
     return {
-        str(prefix).encode(): lengths
+        str(prefix).zfill(len(low)).encode(): lengths
         for low, high, lengths in _RANGES
         for prefix in range(int(low), int(high) + 1)
     }
@@ -181,11 +198,12 @@ def plan(shape: bytes) -> Plan | None:
         return Plan((0, len(shape)), (), is_bare=True) if known else None
     groups = [match.span() for match in _DIGITS.finditer(shape)]
     sizes = [end - start for start, end in groups]
-    whole = (groups[0][0], groups[-1][1]) if _is_whole(sizes) else None
+    gaps = [shape[end:start] for (_, end), (start, _) in pairwise(groups)]
+    whole = (groups[0][0], groups[-1][1]) if _is_whole(sizes, gaps) else None
     parts = [
         places
         for at, size in enumerate(sizes)
-        if (size in _FIRST or size > _PRINTED) and (places := _places(groups, sizes, at))
+        if (size in _FIRST or size > _PRINTED) and (places := _places(groups, sizes, gaps, at))
     ]
     return Plan(whole, tuple(parts)) if whole or parts else None
 
@@ -198,21 +216,35 @@ def _is_fraction(data: bytes, low: int, high: int) -> bool:
     return data[max(0, low - 3) : max(0, low - 2)] not in _BEFORE_NOUGHT
 
 
-def _is_whole(sizes: list[int]) -> bool:
+def _is_whole(sizes: list[int], gaps: list[bytes]) -> bool:
     """Groups as printed, or digits spread in groups that are no longer than those."""
     if not _SHORTEST <= sum(sizes) <= _LONGEST:
         return False
-    return max(sizes) <= _PRINTED_GROUP or tuple(sizes) in _SHAPES
+    if tuple(sizes) in _USUAL or max(sizes) > _PRINTED_GROUP:
+        return tuple(sizes) in _USUAL or _is_printed(tuple(sizes), gaps)
+    signs = {gap.strip() for gap in gaps}
+    if max(sizes) == 1:
+        return len(signs) <= _MOST_SIGNS
+    return len(signs) == 1 and signs != _OF_LISTS
+
+
+def _is_printed(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
+    """Whether groups are those of a card: set apart alike, the usual ones also by any single sign.
+    Columns of a table, a clock and its zone, and coordinates are set apart otherwise."""
+    if sizes in _USUAL:
+        return len(set(gaps)) == 1 or max(map(len, gaps)) == 1
+    return sizes in _SHAPES and len(set(gaps)) == 1 == len(gaps[0])
 
 
 def _places(
-    groups: list[tuple[int, int]], sizes: list[int], at: int
+    groups: list[tuple[int, int]], sizes: list[int], gaps: list[bytes], at: int
 ) -> tuple[tuple[int, int], ...]:
     """Places of groups from `at` on that may make a card number, the longest first."""
     places: list[tuple[int, int]] = []
     for count in range(min(_MOST_GROUPS, len(sizes) - at), 0, -1):
         shape = tuple(sizes[at : at + count])
-        if shape in _SHAPES if count > 1 else _SHORTEST <= shape[0] <= _LONGEST:
+        between = gaps[at : at + count - 1]
+        if _is_printed(shape, between) if between else _SHORTEST <= shape[0] <= _LONGEST:
             places.append((groups[at][0], groups[at + count - 1][1]))
     return tuple(places)
 
@@ -283,8 +315,11 @@ _PRINTED_HERE: Final = re.compile(
     b"(?<![0-9])(?:[0-9]{%d,%d}(?![0-9])|" % (_SHORTEST, _LONGEST) + _printed(_SHAPES) + b")"
 )
 """A number by itself, or groups as they are printed."""
-_FOURS: Final = re.compile(rb"[0-9]{4}(?:[^0-9]+[0-9]{4}){3}")
-"""What may be a number where three more digits that stand behind it are none of it."""
+_APART: Final = re.compile(rb"[^0-9]+")
+_FEWER: Final = tuple(
+    re.compile(rb"[0-9]{4}(?:[^0-9]+[0-9]{4}){%d}(?![0-9])" % more) for more in (3, 2)
+)
+"""What may be a number where the digits that stand behind it are none of it."""
 
 
 def in_long_row(
@@ -310,9 +345,27 @@ def _number_at(data: bytes, low: int, end: int, context: Context) -> bytes:
     if match is None:
         return b""
     digits = match[0].translate(None, _SIGNS)
+    if len(digits) <= LONGEST_CALLED and data[max(0, low - 1) : low] == PLUS:
+        return b""
     if is_card(digits, context=context):
-        return match[0]
-    fours = _FOURS.match(match[0]) if len(digits) == _LONGEST else None
-    if fours is not None and is_card(fours[0].translate(None, _SIGNS), context=context):
-        return fours[0]
+        return match[0] if _is_one(data, low, match[0]) else b""
+    for fewer in _FEWER:
+        part = fewer.match(match[0])
+        if part is not None and is_card(part[0].translate(None, _SIGNS), context=context):
+            return part[0] if _is_one(data, low, part[0]) else b""
     return b""
+
+
+def _is_one(data: bytes, low: int, number: bytes) -> bool:
+    """Whether the groups of a number at `low` are set apart as a card's, and are none of a longer
+    list that goes on before or behind them over a comma."""
+    gaps = _APART.findall(number)
+    if not gaps:
+        return True
+    if not _is_printed(tuple(map(len, _DIGITS.findall(number))), gaps):
+        return False
+    end = low + len(number)
+    return b"," not in gaps[0] or not (
+        data[end : end + 1] == b","
+        or data[max(0, low - _GAP_OF_LIST) : low].rstrip().endswith(b",")
+    )

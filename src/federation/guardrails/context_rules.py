@@ -99,6 +99,13 @@ LONGEST_SECRET: Final = 256
 _SSN_SIGNS: Final = b" .-_/*|~:,\t\n"
 _SSN_DIGITS: Final = 9
 _SSN_GIVEN: Final = re.compile(rb"(?!9|000|666|...00|.....0000)[0-9]{9}")
+_SSN_SET_APART: Final = re.compile(
+    rb"[0-9]{3}(?:([^0-9]+)[0-9]{2}\1|[ -][0-9]{2}[ -])[0-9]{4}"
+    rb"|[0-9] [0-9] [0-9]([^0-9]+)[0-9] [0-9]\2[0-9] [0-9] [0-9] [0-9]"
+    rb"|[0-9]\.[0-9]\.[0-9]([^0-9.]+)[0-9]\.[0-9]\3[0-9]\.[0-9]\.[0-9]\.[0-9]"
+)
+"""Alike on both sides of its middle, and within its parts: two separators that differ are the
+coordinates of a path, a decimal beside another number, or a network address and its port."""
 _CLASSES: Final = (re.compile(rb"[a-z]"), re.compile(rb"[A-Z]"), re.compile(rb"[0-9]"))
 _SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
 _OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_]+_[A-Z2-7]{10}[.!?]?")
@@ -138,8 +145,10 @@ def is_routing(value: bytes) -> bool:
 
 
 def is_ssn(value: bytes) -> bool:
-    """The Social Security Administration's rules on numbers that were never given out."""
-    return _SSN_GIVEN.fullmatch(value.translate(None, _SSN_SIGNS)) is not None
+    """The Social Security Administration's rules on numbers that were never given out, and digits
+    set apart as one number's are."""
+    digits = value.translate(None, _SSN_SIGNS)
+    return _SSN_GIVEN.fullmatch(digits) is not None and _SSN_SET_APART.fullmatch(value) is not None
 
 
 def is_called_ssn(value: bytes) -> bool:

@@ -41,8 +41,9 @@ _SHAPES_OF_ROWS: Final = bytes(
 """A nought for each digit, signs of rows as they are, and one letter for all others."""
 _STRETCH: Final = re.compile(rb"(0[^x]{4,}0)")
 
-_SSN_GAP: Final = b"(?: ?[-.\x80-\xff/_*|~:,] ?| )"
-"""As bytes, not as escapes: a class with digits in it would stand for any digit in a shape."""
+_SSN_GAP: Final = b"(?: ?[-.\x80-\xff/_*~:] ?|[ |])"
+"""As bytes, not as escapes: a class with digits in it would stand for any digit in a shape. No
+comma, nor a bar between blanks: those stand between the numbers of a list and of a table."""
 _SSN: Final = rb"[0-9]{3}" + _SSN_GAP + rb"[0-9]{2}" + _SSN_GAP + rb"[0-9]{4}"
 _DASH: Final = rb" ?[-/_.] ?"
 _SPACED_SSN: Final = (
@@ -59,6 +60,7 @@ SSN_FORMS: Final = 1
 LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in FORMS])
 """The shapes of these."""
 _NOT_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
+_EXTENDED: Final = re.compile(rb"[ \t]?[A-Za-z].*\Z", re.DOTALL)
 _SHORTEST_CARD: Final = 12
 _LONGEST_DATE: Final = 8
 _LEAST_NATIONAL: Final = 9
@@ -93,7 +95,7 @@ def is_named(form: int) -> bool:
 def _shaped(shape: bytes) -> Row | None:
     """None where no row of the shape holds anything."""
     count = len(shape.translate(None, _NOT_DIGITS))
-    plan = cards.plan(shape) if count >= _SHORTEST_CARD and b"(" not in shape else None
+    plan = _cards(shape) if count >= _SHORTEST_CARD else None
     found = LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
     named = tuple(index for index in found if is_named(index))
     told = tuple(index for index in found if index not in named)
@@ -107,6 +109,15 @@ def _shaped(shape: bytes) -> Row | None:
             called = form
     may_be_date = count <= _LONGEST_DATE and phones.may_be_date(shape)
     return Row(may_be_date, plan, told, named, called, numbers)
+
+
+def _cards(shape: bytes) -> cards.Plan | None:
+    """What cards a row may hold: none in brackets, none of an extension's digits, and none behind a
+    plus before no more digits than a telephone number has."""
+    shape = _EXTENDED.sub(b"", shape)
+    count = len(shape.translate(None, _NOT_DIGITS))
+    is_called = count <= cards.LONGEST_CALLED and shape.startswith(cards.PLUS)
+    return None if is_called or count < _SHORTEST_CARD or b"(" in shape else cards.plan(shape)
 
 
 def is_long(row: bytes) -> bool:

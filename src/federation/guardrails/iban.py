@@ -30,6 +30,7 @@ STRUCTURES: Final = {
     "UA": "6n19c", "VA": "18n", "VG": "4a16n", "XK": "16n", "YE": "4a4n18c",
 }  # fmt: skip
 SEPARATORS: Final = b" \t\n.,-_/|*:~"
+_MARKS: Final = frozenset(b".,-_/|*:~")
 _GAP: Final = 3
 """The most separators between two characters."""
 _REACH: Final = 34 * (_GAP + 1)
@@ -38,6 +39,7 @@ _SIGNS: Final = {
     "a": string.ascii_uppercase,
     "c": string.digits + string.ascii_uppercase,
 }
+_WORD: Final = re.compile(rb"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,31}(?![A-Za-z0-9])")
 _COUNTS: Final = re.compile(r"(\d+)([nac])")
 _NUMBERED: Final = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
 _LETTERS_AS_DIGITS: Final = str.maketrans("OQILSBZ", "0011582")
@@ -99,14 +101,45 @@ def end_of(data: bytes, start: int) -> int:
         return -1
     kinds, parts = _parts(text[:2])
     if not _fits(text, parts):
-        return -1
+        return _end_of_odd(data, start, kinds)
     number = text[: len(kinds)]
     if not valid(number):
         read = _read(number, kinds)
         if read == number or not valid(read):
-            return -1
+            return _end_of_odd(data, start, kinds)
     end = _end(data, start, len(kinds))
-    return -1 if data[end : end + 1].isdigit() else end
+    if data[end : end + 1].isdigit() or not _is_written_as_one(data, start, end):
+        return -1
+    return end
+
+
+def _is_written_as_one(data: bytes, start: int, end: int) -> bool:
+    """Whether its letters are of one case, small ones in groups no end of a word, and no two signs
+    besides blanks set its parts apart: else it is a package's version, or a path of a drawing."""
+    value = data[start:end]
+    if len(_MARKS.intersection(value)) > 1:
+        return False
+    if value == value.upper():
+        return True
+    if value[1:] != value[1:].lower():
+        return False
+    return value.isalnum() or not data[max(0, start - 1) : start].isalpha()
+
+
+def _end_of_odd(data: bytes, start: int, kinds: str) -> int:
+    """The same where one sign is missing or too many: its check digits vouch for what is written,
+    as one word and in capitals, with letters and digits where its country has them."""
+    word = _WORD.match(data, start)
+    if word is None or data[max(0, start - 1) : start].isalnum():
+        return -1
+    text, size = word[0].decode("ascii"), len(kinds)
+    if abs(len(text) - size) != 1:
+        return -1
+    fits = all(
+        sign.isdigit() if kind == "n" else kind == "c" or sign.isalpha()
+        for sign, kind in zip(text, kinds + kinds[-1], strict=False)
+    )
+    return word.end() if fits and valid(text) else -1
 
 
 def _read(text: str, kinds: str) -> str:

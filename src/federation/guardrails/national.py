@@ -224,6 +224,12 @@ NATIONAL_IDS: Final = (
         _belgian,
     ),
     NationalId(
+        "be",
+        rb"\b[0-9]{11}\b",
+        _belgian,
+        rb"rijksregister|registre national|\binsz\b|\bniss\b",
+    ),
+    NationalId(
         "pl",
         rb"\b[0-9]{11}\b",
         _pesel,
@@ -237,6 +243,11 @@ NATIONAL_IDS: Final = (
     NationalId(
         "fi",
         rb"\b[0-3][0-9][01][0-9]{3}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b",
+        _hetu,
+    ),
+    NationalId(
+        "fi",
+        rb"\b[0-3][0-9][01][0-9]{3}[-+][0-9]{4}\b",
         _hetu,
     ),
     NationalId(

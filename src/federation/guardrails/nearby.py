@@ -20,9 +20,11 @@ from federation.guardrails.patterns import Pattern, PatternSet, compiled
 NUMERIC_IDS: Final = tuple(row for row in national.NATIONAL_IDS if row.numeric)
 _BORDER: Final = rb"\b"
 _PHONE_WORDS: Final = compiled(
-    rb"phon|tel|tlf|ph[.:]|mobil|cell|fax|whatsapp|sms|pager|hotline|landline|voicemail"
-    rb"|t\xe9l|handy|portable|m[o\xf3]vil|celular|number|contact|call|dial|ring|text|reach|answer"
-    rb"|rufe|appele|llam",
+    rb"phon|tel|tlf|ph[.:]|mobi|cell|fax|whatsapp|sms|pager|hotline|help ?line|landline|voicemail"
+    rb"|toll[ -]free|gsm|t\xe9l|handy|portable|m[o\xf3]vil|celular|num[be\xe9m]|n\xfamero|contact"
+    rb"|call|dial|ring|text|reach|answer|ruf|erreich|appel|joi[ng]|ll[a\xe1]ma|chiam|lig[au]"
+    rb"|bel(?:len)? |bereik|mich|uns |(?:home|work|office|direct|mob)[\"' \t]{0,3}[:.]"
+    rb"|(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]",
     ignore_case=True,
 )
 """Whatever begins a word that a telephone number stands behind."""

@@ -59,12 +59,14 @@ _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "012345678
 _LEAST_REAL: Final = 9
 _LEAST_REAL_SSN: Final = 5
 _CARD_WORD: Final = compiled(
-    rb"\b(?:card|visa|master ?card|maestro|credit|debit|kreditkarte|carte|tarjeta|amex|cc)\b",
+    rb"(?:\b|_|credit|debit|bank)card(?:s|[ _]?(?:no|nr|num(?:ber)?))?\b|karte(?:nnummer)?\b|"
+    rb"\b(?:visa|maestro|credit|debit|carte|carta|cart\xe3o|tarjeta|amex|cc(?:[ _]?num)?)\b",
     ignore_case=True,
 )
 _OTHER_NAME: Final = compiled(
     rb"\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|serial|batch|transaction|build|"
-    rb"confirmation|booking|parcel|shipment|job|trace|span|request|session|message|event)"
+    rb"confirmation|booking|parcel|shipment|waybill|job|trace|span|request|session|message|event|"
+    rb"imei|iccid|ean|gtin|upc|isbn|barcode)"
     rb"[ _-]?(?:number|no|nr|num|id|code)?[\s.:#=\"'-]{0,4}(?:is )?$",
     ignore_case=True,
 )
@@ -358,8 +360,13 @@ def ssn_beside(data: bytes, start: int, end: int) -> Iterator[Span]:
 
 def _goes_on(data: bytes, start: int, end: int) -> bool:
     """Whether the digits go on, directly or over a dash or a point."""
-    if (start and _NAUGHT <= data[start - 1] <= _NINE) or end == len(data):
-        return start > 0 and _NAUGHT <= data[start - 1] <= _NINE
+    before = data[start - 1] if start else 0
+    if _NAUGHT <= before <= _NINE or (
+        before in b"-." and data[max(0, start - 2) : start - 1].isdigit()
+    ):
+        return True
+    if end == len(data):
+        return False
     after = data[end]
     if _NAUGHT <= after <= _NINE:
         return True

@@ -33,9 +33,19 @@ GAP: Final = rb"[ \t]{0,2}[().\-/]{0,2}[ \t]{0,2}"
 DIGITS_OF_RUN: Final = rb"(?:\+|\(\+?)?[0-9](?:" + GAP + rb"[0-9]){5,19}"
 EXTENSION_OF_RUN: Final = rb"[ \t]?(?:[xX#]|[eE]xt\.?|extension)[ \t]?[0-9]{1,6}"
 RUN: Final = DIGITS_OF_RUN + rb"(?:" + EXTENSION_OF_RUN + rb"\b)?"
-_WITHOUT_PREFIX: Final = rb"(?:\([0-9]{3}\)[-. ]?|[0-9]{3}([-.])|[0-9]{3} )[0-9]{3}[-. ][0-9]{4}"
+_WITHOUT_PREFIX: Final = (
+    rb"(?:\([0-9]{3}\)[-. ]?[0-9]{3}[-. ]|[0-9]{3}[- ][0-9]{3}[- ]|[0-9]{3}\.[0-9]{3}\.)[0-9]{4}"
+)
+"""Points throughout or nowhere: 252.227-7013 is a clause, 277.764 1035 a place in a drawing."""
 NORTH_AMERICAN: Final = re.compile(rb"(?:(?:\+?1|001)[-. ]{1,2}|\+1)?" + _WITHOUT_PREFIX)
-_BRACKETS: Final = re.compile(rb"\([0-9]{1,5}\)[ \-]?[0-9]{2,5}(?:[ \-][0-9]{2,5}){1,3}")
+_BRACKETS: Final = re.compile(
+    rb"\([0-9]{1,5}\)[ \-]?[0-9]{2,5}(?:[ \-][0-9]{2,5}){1,3}"
+    rb"|\([0-9]{2,3}\)[./][ ]?[0-9]{2,5}(?:[. \-][0-9]{2,5}){1,3}"
+    rb"|\(0[0-9]{1,4}\)[ .\-/]{0,2}(?:[0-9]{5,9}|[0-9]{2,4}/[0-9]{3}(?:-[0-9]{3,4}))"
+    rb"|\([0-9]{2,3}\)[ \-/]{0,2}[0-9]{7,9}"
+    rb"|[78][ \-]?\([0-9]{3,4}\)[ \-]?[0-9]{2,3}[ \-](?:[0-9]{2}[ \-][0-9]{2}|[0-9]{4})"
+)
+"""Behind brackets several groups, or one that is long; before them the trunk digit of Russia."""
 _DATE: Final = re.compile(
     rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
     rb"[0-3]?[0-9])(?:[ \t].*)?"
@@ -47,15 +57,20 @@ _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "012345678
 _RUN: Final = re.compile(RUN)
 _LIKE_NORTH_AMERICAN: Final = re.compile(loosened(NORTH_AMERICAN.pattern))
 _SURELY_NORTH_AMERICAN: Final = re.compile(_WITHOUT_PREFIX)
+_LIKE_BRACKETS: Final = re.compile(loosened(_BRACKETS.pattern))
 _LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
+_NUMBER: Final = rb"(?:_?(?:no|nr|num|number)s?)?(?:_?[0-9])?\b"
 _BEFORE: Final = (
-    rb"(?:\b(?:tele|smart|mobile|i|cell)?phones?\b|\btel\b|\btlf\b|\bph[.:]|\bmobiles?\b|"
-    rb"\bcell(?:ular)?\b|"
-    rb"\bfax\b|\bwhatsapp\b|\bsms\b|\bpager\b|\bhotline\b|\blandline\b|\bvoicemail\b|\btelefon|"
-    rb"\bt[e\xe9]l[e\xe9]fon|\bmobil|\bhandy\b|\bportable\b|\bm[o\xf3]vil\b|\bcelular\b|"
-    rb"\bcontact (?:number|no)\b|\bmy (?:\w+ )?number\b|\bcall-?back\b|\bdial-?in\b|"
-    rb"_(?:phone|tel|mobile)\b)"
+    rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
+    rb"\btel\b|\btlf\b|\bph[.:]|\bmobiles?\b|\bcell(?:ulare?)?\b|\bfax\b|\bwhatsapp\b|\bsms\b|"
+    rb"\bpager\b|\bhotline\b|\bhelp ?line\b|\blandline\b|\btoll[ -]free\b|\bvoicemail\b|"
+    rb"\bt[e\xe9]l[e\xe9](?:fo|copi)|\bmobi(?:l|el)|\bhandy(?:nr|nummer)?\b|\brufnummer|"
+    rb"\bportable\b|\bgsm\b|\bm[o\xf3]vil\b|\btelem[o\xf3]vel|\bcelular|"
+    rb"\bcontact (?:number|no)\b|\bcall-?back\b|\bdial-?in\b|_(?:tel|mobile)\b|"
+    rb"\b(?:my|his|her|their|our|your) (?:(?:new|old|own|other|cell|work|home|office|direct|"
+    rb"personal|private|best|current) )?number\b|\b(?:meine|mijn) nummer\b|\bmi n[u\xfa]mero\b|"
+    rb"\bmon num[e\xe9]ro\b|\bmio numero\b|\bmeu n[u\xfa]mero\b)"
     rb"[^\n0-9]{0,24}"
 )
 _VERB: Final = (
@@ -65,7 +80,35 @@ _VERB: Final = (
     rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
     rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"']{0,4}"
 )
-_BESIDE: Final = compiled(rb"(?:" + _BEFORE + rb"|" + _VERB + rb")$", ignore_case=True)
+_VERB_ABROAD: Final = (
+    rb"\b(?:mich|uns)(?: \w{1,12})? unter(?: der \w{0,12}nummer)?[ \t]$|"
+    rb"(?:\b(?:anrufen?|rufen?|ruf|erreich(?:en|st|bar)|r?appel(?:er|ez|le)|joindre|joignable|"
+    rb"ll[a\xe1]m[ae]r?(?:me|nos|le|lo|la)?|chiam(?:a|i|are|ate|ar)(?:mi|ci|lo|la)?|lig(?:ue|ar|a)|"
+    rb"bel|bellen|bereik(?:en|baar))|\btelefonisch\b[^\n]{0,24})"
+    rb"(?:[ \t,:'\"-]{1,3}(?:sie|mich|uns|ihn|ihm|unter|der|die|nummer|an|bitte|mir|"
+    rb"moi|me|nous|le|au|num[e\xe9]ro|al|el|para|no|por|favor|il|mij|ons|op|naar)){1,6}"
+    rb"[ \t:,(\"']{0,4}"
+)
+_INITIAL: Final = rb"(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]{1,2}$"
+_LABEL: Final = (
+    rb"\b(?:home|work|office|direct|mob|contact[eo]?)[\"']?[ \t]{0,2}[:.][ \t]{0,2}[\"']?$"
+)
+_BESIDE: Final = compiled(
+    rb"(?:" + _BEFORE + rb"|" + _VERB + rb"|" + _VERB_ABROAD + rb")$", ignore_case=True
+)
+_OWN: Final = compiled(rb"\bmy (?:\w+ )?number\b[^\n0-9]{0,24}$", ignore_case=True)
+_OTHERS: Final = compiled(
+    rb"\b(?:customer|client|member(?:ship)?|policy|employee|student|patient|contract|claim|room|"
+    rb"flight|meter|registration) number\b[^\n0-9]{0,24}$",
+    ignore_case=True,
+)
+"""Numbers that people have beside those that they are called at."""
+_LABELED: Final = (
+    (11, compiled(_LABEL, ignore_case=True)),
+    (13, compiled(_INITIAL, ignore_case=True)),
+)
+"""What stands at once before a number, by how much a number must look like one beside it: its
+digits, and twice its groups."""
 _AFTER: Final = re.compile(
     rb"[ \t\-,:(\[]{0,3}(?:office|fax|mobile|mob|cell|home|work|phone|tel|landline|direct)\b",
     re.IGNORECASE,
@@ -84,6 +127,8 @@ _NAMES_GO_ON: Final = _NUMBERS_GO_ON | frozenset(string.ascii_letters.encode())
 GOES_ON: Final = _NAMES_GO_ON | frozenset(b"_%@")
 """Signs behind digits that are no telephone number."""
 _JOINS: Final = frozenset(b".,-/:")
+_JOINS_TOLD: Final = _JOINS - frozenset(b",")
+"""A comma stands between the fields of a line, too, and a number that is told is no amount."""
 _SETS_OFF: Final = frozenset(b"+(")
 _LINE_BREAKS: Final = (b"\\n", b"\\N")
 _BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
@@ -97,9 +142,13 @@ BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)
 """What one of these words, or what stands before it, begins with."""
 LOOK_BACK: Final = 56
 """How far back a word is looked for that says that it is one."""
+_LIKE_A_PARCEL: Final = [4, 4, 4]
 _LEAST_TELLING: Final = 7
 _WITH_EXIT_CODE: Final = 11
 """Digits of a number behind 00, at least."""
+_STATE: Final = re.compile(rb"\b[A-Z]{2},?[ \t\n]{1,2}\Z")
+_LONGEST_STATE: Final = 6
+_SIZE_OF_ZIP, _DASH_OF_ZIP = 10, 5
 _LEAST, MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
@@ -142,7 +191,7 @@ def form_of(shape: bytes, start: int, end: int) -> Form | None:
     if not _LEAST <= count <= MOST:
         return None
     plus = number.lstrip(b"(").startswith(b"+")
-    bracketed = count >= _LEAST_TELLING and _BRACKETS.fullmatch(number) is not None
+    bracketed = count >= _LEAST_TELLING and _LIKE_BRACKETS.fullmatch(number) is not None
     may_be_american = _LIKE_NORTH_AMERICAN.fullmatch(number) is not None
     may_have_trunk_zero = _may_have_trunk_zero(number, groups, count)
     return Form(
@@ -173,11 +222,12 @@ def is_told(data: bytes, start: int, form: Form) -> bool:
     """Whether its form alone tells a number in the middle of a row."""
     low, high = start + form.low, start + form.high
     number = data[low : start + form.end]
-    return (
-        (form.end < form.high or _telling(number, form))
-        and not _borders_badly(data, low, high)
-        and not (form.may_be_date and is_date(number))
-        and data[low - 1 : low] not in (b"#", b"$")
+    if data[low - 1 : low] in (b"#", b"$"):
+        return False
+    if _borders_badly(data, low, high):
+        return _told_in_fields(data, start, form) is not None
+    return (form.end < form.high or _telling(number, form)) and not (
+        form.may_be_date and is_date(number)
     )
 
 
@@ -188,22 +238,37 @@ def place(
     alone told. None where it is none. `may_be`: its form or a word may say that it is one."""
     data, low, high = near.data, start + form.low, start + form.high
     if _borders_badly(data, low, high):
-        return None
+        return _told_in_fields(data, start, form)
     if not (may_be or form.may_tell or may_be_called_so(near, low, high)):
         return None
     number = data[low : start + form.end]
     if form.may_be_date and is_date(number):
         return None
     if form.may_tell and (form.end < form.high or _telling(number, form)):
-        if not _is_called_otherwise(data, low) or _is_called_so(near, low):
+        if _is_zip(data, low, number):
+            return None
+        if not _is_called_otherwise(data, low) or _is_called_so(near, low, form):
             return low, high, True
-    elif _is_called_so(near, low) or (
+    elif _is_called_so(near, low, form) or (
         form.groups + form.count // _LEAST_TELLING > 1
         and _AFTER.match(data, high) is not None
         and not _is_called_otherwise(data, low)
     ):
         return low, high, False
     return None
+
+
+def _told_in_fields(data: bytes, start: int, form: Form) -> tuple[int, int, bool] | None:
+    """The same where it stands between the fields of a line, with commas alone between them."""
+    low, high = start + form.low, start + form.high
+    if not form.may_tell or _borders_badly(data, low, high, _JOINS_TOLD):
+        return None
+    number = data[low : start + form.end]
+    if data[low - 1 : low] == b"," and number[:1] == b"0" and data[low - 2 : low - 1].isdigit():
+        return None
+    if not (form.end < form.high or _telling(number, form)) or _is_called_otherwise(data, low):
+        return None
+    return None if form.may_be_date and is_date(number) else (low, high, True)
 
 
 def may_be_called_so(near: Nearby, low: int, high: int) -> bool:
@@ -216,10 +281,18 @@ def is_before_word(data: bytes, high: int) -> bool:
     return data[high : high + _AFTER_SIGNS + 1].lstrip(_BEFORE_AFTER)[:1] in _BEGIN_AFTER
 
 
-def _is_called_so(near: Nearby, low: int) -> bool:
+def _is_called_so(near: Nearby, low: int, form: Form) -> bool:
     """Whether a word says that a telephone number follows at `low`."""
-    from_here = max(0, low - LOOK_BACK)
-    return near.may_name_phone(from_here, low) and _BESIDE.occurs(near.data[from_here:low])
+    data, from_here = near.data, max(0, low - LOOK_BACK)
+    if not near.may_name_phone(from_here, low):
+        return False
+    before = data[from_here:low]
+    looks = form.count + 2 * form.groups
+    if _BESIDE.occurs(before):
+        return True
+    if _OWN.occurs(before):
+        return not (_is_called_otherwise(data, low) or _OTHERS.occurs(before))
+    return any(looks >= least and label.occurs(before) for least, label in _LABELED)
 
 
 def _is_called_otherwise(data: bytes, low: int) -> bool:
@@ -255,19 +328,21 @@ def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _borders_badly(data: bytes, start: int, end: int) -> bool:
+def _borders_badly(data: bytes, start: int, end: int, joins: frozenset[int] = _JOINS) -> bool:
     """Whether the row of digits goes on, or is a piece of a name, a price or an address."""
     if start:
         before = data[start - 1]
         if before in _NAMES_GO_ON:  # an escaped line break is no name
+            if before in _NUMBERS_GO_ON and data[start : start + 1] == b"+":
+                return True
             if data[start] not in _SETS_OFF and data[max(0, start - 2) : start] not in _LINE_BREAKS:
                 return True
-        elif before in _JOINS and start > 1 and data[start - 2] in _NUMBERS_GO_ON:
+        elif before in joins and start > 1 and data[start - 2] in _NUMBERS_GO_ON:
             return True
     if end == len(data):
         return False
     after = data[end]
-    return after in GOES_ON or (after in _JOINS and data[end + 1 : end + 2].isdigit())
+    return after in GOES_ON or (after in joins and data[end + 1 : end + 2].isdigit())
 
 
 def _telling(number: bytes, form: Form) -> bool:
@@ -276,7 +351,7 @@ def _telling(number: bytes, form: Form) -> bool:
         return form.count >= 8 and _has_calling_code(_digits(number))
     if form.groups > 1 and form.count >= _WITH_EXIT_CODE and number.startswith(b"00"):
         return _has_calling_code(_digits(number)[2:])
-    if form.surely_american or form.bracketed:
+    if form.surely_american or (form.bracketed and _BRACKETS.fullmatch(number)):
         return True
     if form.may_be_american and NORTH_AMERICAN.fullmatch(number):
         return True
@@ -286,11 +361,23 @@ def _telling(number: bytes, form: Form) -> bool:
     return digits[:1] == b"0" != digits[1:2]
 
 
+def _is_zip(data: bytes, low: int, number: bytes) -> bool:
+    """Whether it is an American postcode behind the letters of its state: MA 02110-1301."""
+    return (
+        len(number) == _SIZE_OF_ZIP
+        and number[_DASH_OF_ZIP : _DASH_OF_ZIP + 1] == b"-"
+        and _STATE.search(data, max(0, low - _LONGEST_STATE), low) is not None
+    )
+
+
 def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool:
     """A national number as it is written in much of Europe and Asia: 0431 35 06 90."""
+    sizes = [len(group) for group in groups]
+    if len(sizes) < 2 or (len(sizes) == 2 and (sizes[0] > 6 or sizes[1] < 3)):
+        return False
     return (
-        9 <= count <= 11
-        and 2 <= len(groups) <= 5
+        9 <= count <= (11 if len(sizes) > 3 or sizes == _LIKE_A_PARCEL else 13)
+        and len(groups) <= 5
         and len(groups[0]) >= 2
         and number.count(b"/") <= 1
         and b"/" not in number[6:]

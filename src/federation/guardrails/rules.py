@@ -161,6 +161,7 @@ _NATIONAL_HINT: Final = rb"[0-9]{2}[ -]?[A-Z]\b|[0-9]{3}[A-Z]"
 
 _NETWORK: Final = (
     Rule(kind.EMAIL, shapes.EMAIL, shapes.email, b"@"),
+    Rule(kind.EMAIL, shapes.QUOTED_EMAIL, _as_it_stands(kind.EMAIL, CHECKED), b'"@'),
     Rule(kind.EMAIL, shapes.SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), _SPELLED_HINT),
     Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
     Rule(kind.IP, shapes.IPV4, shapes.ipv4, rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]"),
@@ -256,7 +257,12 @@ _SECRETS: Final = (
 _PLACES: Final = (
     Rule(NOTHING, shapes.UUID, _nothing, rb"-[0-9A-Fa-f]{4}-", reads=shapes.uuids),
     Rule(NOTHING, shapes.HASH, _nothing, reads=shapes.digests),
-    Rule(NOTHING, shapes.PARCEL, _as_it_stands(NOTHING, CHECKED + 1), rb"\b1Z[0-9A-Z]"),
+    Rule(
+        NOTHING,
+        shapes.PARCEL,
+        _as_it_stands(NOTHING, CHECKED + 1),
+        rb"\b1Z[0-9A-Z]|\b9[1-5][0-9]{2} [0-9]{4} ",
+    ),
     Rule(NOTHING, shapes.MOMENT, _nothing, rb"(?:19|20)[0-9]{2}[-/.]", reads=shapes.moments),
 )
 RULES: Final = (*_NETWORK, *_NUMBERS, *_DOCUMENTS, *_BANKS, *_SECRETS, *_PLACES)

@@ -26,6 +26,8 @@ _HOST: Final = rb"(?:" + _LETTER + rb"(?:[A-Za-z0-9" + _BEYOND + rb"-]*" + _LETT
 EMAIL: Final = (rb"[A-Za-z0-9" + _BEYOND + rb"!#$%&'*+/=?^_`{|}~.-]+@" + _HOST) + (
     rb"(?:[A-Za-z" + _BEYOND + rb"]{2,24}|xn--[A-Za-z0-9-]{2,59})"
 )
+QUOTED_EMAIL: Final = rb"\"[^\"@\s]{1,64}\"@" + _HOST + rb"[A-Za-z" + _BEYOND + rb"]{2,24}"
+"""RFC 5322, section 3.4.1: a local part in quotation marks."""
 _AT: Final = rb"(?: ?@ ?|[ ]?[\[({<] ?(?:at|@|arroba) ?[\])}>][ ]?|[ _-]+(?:at|AT)[ _-]+)"
 _DOT: Final = (
     rb"(?: ?\. ?|[ ]?[\[({<] ?(?:dot|punkt|point|punto|\.) ?[\])}>][ ]?"
@@ -66,18 +68,23 @@ _BYTE: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS: Final = re.compile(rb"(?!(?:0|127|255)[^0-9])" + _BYTE + (rb"[^0-9]+" + _BYTE) * 3)
 """Four octets without noughts before them, of an address that is somebody's."""
 _DIGITS, _JOINS = frozenset(b"0123456789"), frozenset(b".-")
+_PAIRS: Final = re.compile(rb":?(?:[0-9A-Fa-f]{2}:)+(?:[0-9A-Fa-f]{2})?")
+"""Octets: a long hardware address, or a piece of a fingerprint."""
+_IN_PATH: Final = b"-."
+"""Behind numbers of a drawing's path, which leaves noughts out: 3.51.98.32-.33"""
 _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
 _VERSION: Final = compiled(
-    rb"(?:\b(?:version|ver|release|build|section|sec|rev|chapter|firmware|oid)\b[\s.:#=-]{0,3}"
+    rb"(?:\b(?:(?:[a-z0-9_]*_|api|app|assembly|file|product|server)?version|ver|release|build|"
+    rb"section|sec|rev|chapter|firmware|oid)\b[\s.:#=\"'(-]{0,5}"
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
     ignore_case=True,
 )
 _MAY_BE_VERSION: Final = re.compile(
-    rb"(?:[nredcvNREDCV][\s.:#=-]{0,3}|[/\xa7][vV]?|[=<>~!]=[ ]?|[\^~@])\Z"
+    rb"(?:[nredcvNREDCV][\s.:#=\"'(-]{0,5}|[/\xa7][vV]?|[=<>~!]=[ ]?|[\^~@])\Z"
 )
 """What the words and signs end with that say before an address that it is a version."""
-_NEAR: Final = 4
+_NEAR: Final = 6
 _WINDOW: Final = 48
 
 _HEX: Final = rb"[0-9A-Fa-f]"
@@ -96,8 +103,9 @@ _HEX_SHAPES: Final = bytes(
 )
 _SHORTEST_HASH_SHAPE: Final = b"a" * _SHORTEST_HASH
 _IN_WORD: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
-PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b"
-"""A carrier's tracking number, which is as long as a card with two signs before it."""
+PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b|\b9[1-5][0-9]{2}(?: [0-9]{4}){4} [0-9]{2}\b"
+"""Carriers' tracking numbers: as long as a card with two signs before it, or groups of which four
+are like a card's."""
 _CLOCK: Final = rb"[0-2][0-9][:.]?[0-5][0-9](?:[:.]?[0-5][0-9](?:[.,][0-9]{1,9})?)?"
 MOMENT: Final = (
     rb"\b(?:19|20)[0-9]{2}[-/.][01][0-9][-/.][0-3][0-9]"
@@ -134,6 +142,8 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     behind = data[end] if end < len(data) else 0
     if behind in _DIGITS or (behind in _JOINS and data[end + 1 : end + 2].isdigit()):
         return ()
+    if data.startswith(_IN_PATH, end):
+        return ()
     before = data[max(0, start - _NEAR) : start]
     sign = before[-1] if before else 0
     if sign in _DIGITS or (sign in _JOINS and before[-2:-1].isalnum()):
@@ -146,7 +156,7 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
 def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
     """RFC 4291 text forms; times and ratios have too few groups."""
     text = data[start:end]
-    if b"::" not in text and text.count(b":") < _GROUPS - 1:
+    if b"::" not in text and (text.count(b":") < _GROUPS - 1 or _PAIRS.fullmatch(text)):
         return
     if data[max(0, start - 1) : start].isalnum() or data[end : end + 1].isalnum():
         return

@@ -31,7 +31,6 @@ _RULES: Final = (
     r"filter|safeguard|safety)s?"
 )
 _GAP: Final = r"[^.!?\n]{0,40}?"
-_WIDE: Final = r"[^\n]{0,80}?"
 _HIDDEN: Final = (
     r"(?:(?:system|initial|original|hidden|secret|internal|base|first) ?"
     r"(?:prompt|instruction|message|rule|directive)s?|pass ?(?:word|code|phrase)|"

@@ -14,7 +14,6 @@ from heapq import heapify, heappop, heappush
 UNLIMITED = 1 << 62
 CRITICAL = 1
 """The priority that is never shed."""
-LOWEST = 5
 _SHED_AT = {5: 0.8, 4: 0.9, 3: 1.0, 2: 1.1}
 """By priority, the part of `calls` at which it is refused: the least important first."""
 _STALE = 16

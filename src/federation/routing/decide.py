@@ -219,8 +219,6 @@ def _without_cooling(odds: dict[int, float], settled: list[int], case: Case) -> 
 
 
 def _sticky(request: RoutingRequest) -> str:
-    if request.sticky:
-        return request.sticky
     ask, key = request.glance.ask, request.key
     own = ask.session or ask.user or request.glance.user
     if key is None:

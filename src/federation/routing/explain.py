@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from federation.domain.money import NANO
+import msgspec
+
+from federation.domain.money import nano_to_usd
 from federation.routing.decide import ranked
 from federation.routing.eligible import removed_by
 from federation.routing.request import Case, Verdict
@@ -21,7 +23,8 @@ _DIGITS = 4
 
 
 def explain(verdict: Verdict) -> dict[str, Any]:
-    """The decision as plain JSON values: costs in USD, durations in milliseconds.
+    """The decision as values for `msgspec.json`: costs in USD, rendered, because no float holds
+    them exactly; durations in milliseconds.
 
     `candidates` are all that may serve the call, in the order in which they would be
     asked; `removed` maps the others to the first rule that removed each (bounded).
@@ -114,6 +117,6 @@ def _row(case: Case, index: int, candidate: Candidate) -> dict[str, Any]:
     return row
 
 
-def _usd(nano: int | None) -> float | None:
-    """USD for display; None where the price is unknown."""
-    return None if nano is None else nano / NANO
+def _usd(nano: int | None) -> msgspec.Raw | None:
+    """USD, exact; None where the price is unknown."""
+    return None if nano is None else msgspec.Raw(f"{nano_to_usd(nano):f}".encode())

@@ -46,8 +46,6 @@ class RoutingRequest(msgspec.Struct):
     now_s: float
     wall_ms: int
     key: VirtualKey | None = None
-    sticky: str = ""
-    """What `consistent_hash` sticks to, if not the session, user, tenant or key."""
     usage: Usage = NOTHING
     """What an operation other than chat is expected to use."""
     policy: Rules = ()

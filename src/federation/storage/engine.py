@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.abc import Buffer
-from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -99,22 +96,12 @@ def open_postgres(url: str) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: psycopg.Connection[Any], _: ConnectionPoolEntry) -> None:
-        connection.adapters.register_dumper(str, _AnyText)
+    def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
+        from federation.storage.any_text import take_any_text  # noqa: PLC0415 - loads the driver
+
+        take_any_text(connection)
 
     return engine
-
-
-class _AnyText(StrDumperUnknown):
-    """Texts as PostgreSQL can hold them: a client may name its model with a NUL, which no column
-    takes, and one line that cannot be stored would keep all that follow from the ledger."""
-
-    def dump(self, obj: str) -> Buffer | None:
-        """With a replacement character in the place of what cannot be stored."""
-        try:
-            return super().dump(obj)
-        except (psycopg.DataError, UnicodeEncodeError):
-            return obj.replace("\0", "\ufffd").encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Entry(msgspec.Struct, gc=False):
     """A journal line as far as an index needs it, and the whole of it as it was written.
 
     Most of a line is the decision, which nobody who takes lines in reads: leaving it
-    unparsed saves half of what taking a call in costs. Not frozen, so that `parse_line` can
+    unparsed saves half of what taking a call in costs. Not frozen, so that `read_entry` can
     put the text to what was read of it without making all anew; nobody else changes one.
     """
 
@@ -231,14 +231,6 @@ class LineReader(ABC, Generic[L]):
             batch.bad.append(BadLine(writer, segment, at, wrong))
             at += len(raw) + 1
         return at
-
-
-def parse_line(data: bytes) -> Entry | str:
-    """A line without its newline, or in a word what is wrong with it."""
-    body = data[9:]
-    if data[:9] != b"%08x " % crc32(body):
-        return "checksum"
-    return read_entry(body) or "not a record"
 
 
 def read_entry(body: bytes) -> Entry | None:

@@ -6,11 +6,8 @@ hands out is gone here, so drain only when the report can be sent.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
-
-from federation.telemetry.metrics import METRICS
 
 SEPARATOR = "\x1f"
 """Joins a metric's name and label values in a report; cannot stand in either."""
@@ -36,33 +33,19 @@ class Meter:
 
     def __init__(self) -> None:
         self._counters: defaultdict[tuple[str, tuple[str, ...]], float] = defaultdict(float)
-        self._histograms: dict[
-            tuple[str, tuple[str, ...]], tuple[tuple[float, ...], list[float]]
-        ] = {}
+        self._histograms: dict[tuple[str, tuple[str, ...]], list[float]] = {}
         self._gauges: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def add(self, name: str, labels: tuple[str, ...], amount: float = 1.0) -> None:
         """Add to a counter."""
         self._counters[name, labels] += amount
 
-    def observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
-        """Put a value into a histogram of the table; KeyError where the table lacks it."""
-        found = self._histograms.get((name, labels))
-        if found is None:
-            bounds = METRICS[name].buckets
-            found = self._histograms[name, labels] = (bounds, [0.0] * (len(bounds) + 2))
-        bounds, counts = found
-        counts[bisect_left(bounds, value)] += 1.0
-        counts[-1] += value
-
     def absorb(self, name: str, labels: tuple[str, ...], counts: list[float]) -> None:
-        """Add a histogram of the table that was counted elsewhere: increments of each bucket,
+        """Add to a histogram of the table what was counted elsewhere: increments of each bucket,
         one above the highest bound included, and the sum of values last."""
-        found = self._histograms.get((name, labels))
-        if found is None:
-            bounds = METRICS[name].buckets
-            found = self._histograms[name, labels] = (bounds, [0.0] * (len(bounds) + 2))
-        own = found[1]
+        own = self._histograms.get((name, labels))
+        if own is None:
+            own = self._histograms[name, labels] = [0.0] * len(counts)
         for place, count in enumerate(counts):
             own[place] += count
 
@@ -74,7 +57,7 @@ class Meter:
         """Hand out all increments and begin anew; gauges are copied and stay."""
         increments = Increments(
             {series(*key): value for key, value in self._counters.items()},
-            {series(*key): counts for key, (_, counts) in self._histograms.items()},
+            {series(*key): counts for key, counts in self._histograms.items()},
             {series(*key): value for key, value in self._gauges.items()},
         )
         self._counters.clear()

@@ -41,9 +41,10 @@ be a provider that has worked on the request, and a silent second POST would pay
 class Client:
     """A pooled HTTP/1.1 client for one event loop.
 
-    `tls` builds the context at the first https connection. Redirects are returned, never
-    followed; compressed answers are decoded; nothing is retried but a request that met a
-    stale pooled connection.
+    `tls` builds the context at the first https connection, out of what `authorities` says: who
+    is trusted beside the system's store, as PEM. What it says later holds for connections made
+    from then on. Redirects are returned, never followed; compressed answers are decoded; nothing
+    is retried but a request that met a stale pooled connection.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class Client:
         *,
         limits: Limits | None = None,
         proxies: Proxies = DIRECT,
-        tls: Callable[[], ssl.SSLContext] = client_context,
+        tls: Callable[[str], ssl.SSLContext] = client_context,
+        authorities: Callable[[], str] = lambda: "",
         resolve: Resolve = system_resolve,
     ) -> None:
         self._limits = limits or Limits()
         self._names = Names(resolve, self._limits.names_s)
-        self._dialer = Dialer(self._names, proxies, tls)
+        self._dialer = Dialer(self._names, proxies, tls, authorities)
         self._pools: dict[Origin, Pool] = {}
         self._active: set[Connection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None

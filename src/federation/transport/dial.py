@@ -26,17 +26,21 @@ _LEAST_TRY_S = 0.25
 
 
 class Dialer:
-    """Makes connections. Holds the TLS context, which is built at the first need."""
+    """Makes connections. Holds the TLS context, which is built at the first need, and anew
+    where `authorities` says something else."""
 
     def __init__(
         self,
         names: Names,
         proxies: Proxies,
-        tls: Callable[[], ssl.SSLContext] = client_context,
+        tls: Callable[[str], ssl.SSLContext] = client_context,
+        authorities: Callable[[], str] = lambda: "",
     ) -> None:
         self._names = names
         self.proxies = proxies
         self._build_tls = tls
+        self._authorities = authorities
+        self._trusted = ""
         self._tls: ssl.SSLContext | None = None
         self._building = asyncio.Lock()
 
@@ -161,9 +165,11 @@ class Dialer:
 
     async def _context(self) -> ssl.SSLContext:
         async with self._building:
-            if self._tls is None:
+            trusted = self._authorities()
+            if self._tls is None or self._trusted != trusted:
                 loop = asyncio.get_running_loop()
-                self._tls = await loop.run_in_executor(None, self._build_tls)
+                self._tls = await loop.run_in_executor(None, self._build_tls, trusted)
+                self._trusted = trusted
             return self._tls
 
 

@@ -1,7 +1,7 @@
 """TLS towards providers: the system's trust store, verified names, HTTP/1.1 only.
 
 The trap: reading the trust store takes tens of milliseconds, so a context is built once, at the
-first https connection, and off the event loop.
+first https connection (and again when others are trusted), and off the event loop.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _STORES = (
 )
 
 
-def client_context(extra_ca: str = "") -> ssl.SSLContext:
-    """Return a context that trusts the system's store and, if named, one more file of CAs.
+def client_context(authorities: str = "") -> ssl.SSLContext:
+    """Return a context that trusts the system's store and these certificates, as PEM.
 
-    Raises `OSError` (of which `ssl.SSLError` is one) where that file cannot be read.
+    Raises `ssl.SSLError` where they are none.
     """
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
@@ -29,7 +29,7 @@ def client_context(extra_ca: str = "") -> ssl.SSLContext:
         found = next((store for store in _STORES if Path(store).is_file()), None)
         if found is not None:
             context.load_verify_locations(cafile=found)
-    if extra_ca:
-        context.load_verify_locations(cafile=extra_ca)
+    if authorities:
+        context.load_verify_locations(cadata=authorities)
     context.set_alpn_protocols(["http/1.1"])
     return context

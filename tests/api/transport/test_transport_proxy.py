@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ from federation.errors import UpstreamError, UpstreamFailed, UpstreamTimeout
 from federation.schema.http import Origin, Timeouts, WireRequest
 from federation.transport import proxies
 from federation.transport.client import Client
-from federation.transport.tls import client_context
 
 Serve: TypeAlias = Callable[..., Awaitable[Origin]]
 Authority: TypeAlias = tuple[Path, ssl.SSLContext]
@@ -90,7 +88,7 @@ async def test_https_goes_through_a_tunnel(
     proxy = await serve(pipe, tls=authority[1] if secure else None)
     client = new_client(
         proxies=proxies.parse(https=url(proxy)),
-        tls=functools.partial(client_context, str(authority[0])),
+        authorities=authority[0].read_text,
     )
     for _ in range(2):
         exchange = await client.send(get(Origin("https", "api.example", 443)), T)
@@ -113,7 +111,7 @@ async def test_the_certificate_behind_the_tunnel_is_verified(
     proxy = await serve(pipe)
     client = new_client(
         proxies=proxies.parse(https=url(proxy)),
-        tls=functools.partial(client_context, str(authority[0])),
+        authorities=authority[0].read_text,
     )
     with pytest.raises(UpstreamFailed, match=r"certificate of other\.example is not trusted"):
         await client.send(get(Origin("https", "other.example", 443)), T)
@@ -228,7 +226,7 @@ async def test_cancelling_ends_the_tunnel(
     pipe = Pipe((await serve(silent, tls=authority[1])).port)
     client = new_client(
         proxies=proxies.parse(https=url(await serve(pipe))),
-        tls=functools.partial(client_context, str(authority[0])),
+        authorities=authority[0].read_text,
     )
     task = asyncio.create_task(client.send(get(Origin("https", "api.example", 443)), T))
     await asyncio.wait_for(there.wait(), 30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,8 +33,8 @@ async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         writer.write(OK)
 
 
-def trusting(authority: Authority) -> Callable[[], ssl.SSLContext]:
-    return functools.partial(client_context, str(authority[0]))
+def trusting(authority: Authority) -> Callable[[], str]:
+    return authority[0].read_text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "api.example"])
@@ -46,7 +45,7 @@ async def test_a_trusted_server_is_spoken_to(
         return ["127.0.0.1"]
 
     origin = await serve(answering, tls=authority[1])
-    client = new_client(tls=trusting(authority), resolve=resolve)
+    client = new_client(authorities=trusting(authority), resolve=resolve)
     for _ in range(3):
         exchange = await client.send(get(Origin("https", host, origin.port, private=True)), T)
         assert await exchange.body(10) == b"hello"
@@ -58,12 +57,12 @@ async def test_the_context_is_built_once_and_at_the_first_need(
 ) -> None:
     built = 0
 
-    def build() -> ssl.SSLContext:
+    def build(authorities: str) -> ssl.SSLContext:
         nonlocal built
         built += 1
-        return client_context(str(authority[0]))
+        return client_context(authorities)
 
-    client = new_client(tls=build)
+    client = new_client(tls=build, authorities=trusting(authority))
     assert built == 0
     origin = await serve(answering, tls=authority[1])
     for exchange in await asyncio.gather(*(client.send(get(origin), T) for _ in range(3))):
@@ -87,7 +86,7 @@ async def test_a_certificate_for_another_name_is_not_trusted(
         return ["127.0.0.1"]
 
     origin = await serve(answering, tls=authority[1])
-    client = new_client(tls=trusting(authority), resolve=resolve)
+    client = new_client(authorities=trusting(authority), resolve=resolve)
     other = Origin("https", "other.example", origin.port, private=True)
     with pytest.raises(UpstreamFailed, match=r"certificate of other\.example is not trusted"):
         await client.send(get(other), T)
@@ -143,7 +142,7 @@ async def test_closing_in_mid_stream_is_seen_at_once(
         gone.set()
 
     origin = await serve(script, tls=authority[1])
-    client = new_client(tls=trusting(authority))
+    client = new_client(authorities=trusting(authority))
     exchange = await client.send(get(origin), T)
     assert await exchange.read() == b"hello"
     await exchange.aclose()
@@ -162,16 +161,36 @@ async def test_a_stream_that_is_cut_under_tls(
         writer.transport.abort()
 
     origin = await serve(script, tls=authority[1])
-    client = new_client(tls=trusting(authority))
+    client = new_client(authorities=trusting(authority))
     exchange = await client.send(get(origin), T)
     assert await exchange.read() == b"hello"
     with pytest.raises(UpstreamCut):
         await exchange.read()
 
 
-def test_an_authority_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
-        client_context(str(tmp_path / "none.pem"))
+async def test_whom_is_trusted_may_change_between_two_connections(
+    serve: Serve, new_client: Callable[..., Client], authority: Authority
+) -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+
+    trusted = [""]
+    origin = await serve(once, tls=authority[1])
+    client = new_client(authorities=lambda: trusted[0])
+    for known in (False, True, False):
+        trusted[0] = authority[0].read_text() if known else ""
+        if known:
+            exchange = await client.send(get(origin), T)
+            assert await exchange.body(10) == b"hello"
+        else:
+            with pytest.raises(UpstreamFailed, match="is not trusted"):
+                await client.send(get(origin), T)
+
+
+def test_what_is_no_certificate_is_an_error() -> None:
+    with pytest.raises(ssl.SSLError):
+        client_context("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")
 
 
 def test_a_store_is_looked_for_where_python_does_not_look(

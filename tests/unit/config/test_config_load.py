@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from config_world import Load, a_catalogue
+from tls_front import tls_front
 
 from federation.config.load import load
 from federation.config.settings import Budgets
@@ -178,6 +179,45 @@ def test_a_setting_that_cannot_be_used_is_refused(
     assert len(problems) == 1
     assert problems[0].startswith("federation.yaml:1: ")
     assert message in problems[0]
+
+
+PEM = f"-----BEGIN CERTIFICATE-----\n{'AAAA' * 16}\n-----END CERTIFICATE-----\n"
+
+
+def test_authorities_are_read_from_their_file_which_is_watched(
+    loading: Load, write: Write, tmp_path: Path
+) -> None:
+    with tls_front(1, tmp_path) as (_, path):
+        bundle = path.read_bytes()
+    path.write_bytes("# Zertifikate für das Büro\n".encode("latin-1") + bundle + bundle)
+    write("federation.yaml", f"upstream: {{ca_file: {path}}}")
+    found = loading()
+    assert found.settings.authorities.count("-----BEGIN") == 2
+    assert "PRIVATE KEY" not in found.settings.authorities
+    assert found.settings.authorities not in repr(found)
+    assert path in found.files
+    path.write_bytes(bundle)
+    assert loading().digest != found.digest
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "which cannot be read: No such file or directory"),
+        ("", "which holds no certificate in PEM"),
+        (PEM.replace("CERTIFICATE", "PRIVATE KEY"), "which holds no certificate in PEM"),
+        (PEM, "which holds a certificate that is none"),
+        ("x" * 1_048_577, "which has more than 1048576 bytes"),
+    ],
+)
+def test_authorities_that_cannot_be_trusted_are_refused_with_the_line(
+    refused: Refused, write: Write, tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    write("federation.yaml", f"upstream:\n  attempts: 2\n  ca_file: {path}\n")
+    assert refused() == [f"federation.yaml:3: 'upstream.ca_file' names {path}, {message}"]
 
 
 def test_open_is_allowed_on_loopback(loading: Load, write: Write) -> None:

@@ -38,6 +38,7 @@ from federation.domain.limits import (
 from federation.domain.tenancy import Quota, Team, Tenant, Tier
 from federation.errors import Forbidden, InvalidRequest, NotFound
 from federation.gateway.rates import Lack, Taken
+from federation.schema.limits import LimitHeld, LimitRecall
 from federation.storage.limits_memory import MemoryLimits, MemoryMeters
 from federation.storage.memory import MemoryKeys
 from federation.storage.tenancy_memory import MemoryTenancy
@@ -294,6 +295,54 @@ def test_a_store_that_does_not_answer_is_not_waited_for() -> None:
         assert now_s() - began < 2
         await asyncio.sleep(62)
         await worker.call()
+
+    virtual(main())
+
+
+class Slow(Here):
+    """The store has played a turn long before this process hears of it."""
+
+    async def run(self, errand: Any, *args: object) -> Any:
+        answer = errand(*args)
+        await asyncio.sleep(0.5)
+        return answer
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["for good", "and came back"])
+def test_what_the_store_gave_to_a_worker_that_left_meanwhile_is_free(back: bool) -> None:
+    async def main() -> None:
+        store = MemoryMeters()
+        replica = Replica(store, (SLOTS,), 2)
+        replica.desk._errands = Slow()  # type: ignore[assignment]
+        gone, other = replica.workers
+        asking = asyncio.create_task(gone.call())
+        await asyncio.sleep(0.1)
+        assert store.holders(), "the turn was played"
+        gone.leave()
+        if back:
+            replica.desk.hear(gone.name, LimitHeld([]), lambda _: None)
+        await asyncio.sleep(3)
+        asking.cancel()
+        assert not replica.desk.slots
+        assert not store.holders()
+        assert [type(await other.call()) for _ in range(2)] == [Taken, Taken]
+
+    virtual(main())
+
+
+def test_an_ask_of_a_worker_that_left_meanwhile_is_not_asked_again() -> None:
+    async def main() -> None:
+        replica = Replica(MemoryMeters(), (SLOTS,), 2)
+        gone, other = replica.workers
+        assert [type(await other.call()) for _ in range(2)] == [Taken, Taken]
+        replica.desk._errands = Slow()  # type: ignore[assignment]
+        asking = asyncio.create_task(gone.call())
+        await asyncio.sleep(0.1)
+        gone.leave()
+        await asyncio.sleep(0.5)
+        asking.cancel()
+        assert not replica.desk._asks
+        assert not any(isinstance(each, LimitRecall) for each in other.heard)
 
     virtual(main())
 

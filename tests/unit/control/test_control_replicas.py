@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from federation.control import replicas as module
-from federation.control.replicas import EVERYTHING, MOST_NEWS, News, Replicas, thinned
+from federation.control.replicas import MOST_NEWS, News, Replicas, thinned
 from federation.control.strangers import UNKNOWN_S, Strangers
 from federation.errors import Unavailable
 from federation.schema.link import Measure
@@ -147,7 +147,7 @@ async def test_while_nothing_can_be_heard_keys_and_budgets_are_looked_for() -> N
     assert not all(CONFIGURATION in topics for topics in rig.refreshed)
     rig.bell.sound = True
     rig.refreshed.clear()
-    await until(lambda: set(EVERYTHING) in rig.refreshed)
+    await until(lambda: {KEYS, BUDGETS, CONFIGURATION} in rig.refreshed)
     await rig.stop()
 
 
@@ -214,7 +214,7 @@ def test_of_many_measures_some_are_passed_on_and_their_share_of_failures_stays()
 
 
 def test_every_topic_is_one_that_is_looked_for() -> None:
-    assert set(TOPICS.values()) <= EVERYTHING
+    assert set(TOPICS.values()) <= {KEYS, BUDGETS, CONFIGURATION}
     assert module.LOOK_S * 2 <= 1.0  # a revoked key ends within a second
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from control_plane import ADMIN, plane
 
+from federation.config.sign_in_settings import IssuerSettings, SignInSettings
 from federation.control import sign_in
 from federation.control.permissions import ROLES, KeyWish, Permission, check_role, may, rights
 from federation.control.sign_in_keys import TokenKeys
 from federation.control.sign_in_sources import source_of
 from federation.credentials.issuing import AHEAD_S, SIGNS_S, SPARE_S
 from federation.domain.access import Role, VirtualKey
-from federation.domain.sign_in import TokenRing
+from federation.domain.sign_in import ClaimRules, TokenRing, TrustedIssuer
 from federation.errors import Forbidden, Unauthorized, Unavailable
 from federation.storage.sealing import Sealer
 from federation.storage.sessions_entries import KeptKey
@@ -197,6 +201,38 @@ async def test_the_slower_of_two_that_refresh_gets_what_the_faster_got(tmp_path:
     desk._store = Slow(end=True)
     with pytest.raises(Exception, match="ended"):
         await desk.refresh(granted.refresh, "source/x")
+
+
+async def test_the_store_s_thread_asks_for_secrets_and_leaves_what_was_fetched_alone(
+    tmp_path: Path,
+) -> None:
+    here, fetched, shared = threading.get_ident(), set[int](), set[int]()
+
+    class Held(dict[Any, Any]):
+        def setdefault(self, *args: Any) -> Any:
+            fetched.add(threading.get_ident())
+            return super().setdefault(*args)
+
+    def resolve(_: str) -> str:
+        shared.add(threading.get_ident())
+        return "s" * 32
+
+    built = plane(tmp_path)
+    loaded = built.files.loaded
+    far = TrustedIssuer("far", "https://far.test", "federation", 3_600, ClaimRules())
+    near = TrustedIssuer("near", "https://near.test", "federation", 3_600, ClaimRules())
+    rows = (IssuerSettings(far, bearer=True), IssuerSettings(near, bearer=True, secret="env:S"))
+    built.control.configuration.reading = replace(
+        built.control.configuration.reading,
+        loaded=replace(loaded, sign_in=SignInSettings(issuers=rows)),
+    )
+    desk = built.control.sign_in
+    desk.issuers._resolve, desk.issuers._held = resolve, Held()
+    await desk.renew()
+    assert [len(each.keys) for each in desk.ring.issuers] == [0, 1]
+    assert fetched == {here}
+    assert shared
+    assert here not in shared, "a Vault may be slow"
 
 
 async def test_a_new_secret_ends_what_was_opened_with_the_old_one(tmp_path: Path) -> None:

@@ -200,15 +200,6 @@ class TestLockout:
             lockout.fail(["a"], now)
         assert lockout.wait_s(["a"], now) == FIRST_S
 
-    def test_who_gets_in_has_a_clean_slate(self) -> None:
-        lockout = Lockout()
-        for _ in range(FAILURES - 1):
-            lockout.fail(["a"], 0)
-        lockout.succeed("a")
-        lockout.succeed("nobody")
-        lockout.fail(["a"], 0)
-        assert lockout.wait_s(["a"], 0) == 0
-
     def test_names_have_a_bound_and_the_locked_stay_longest(self) -> None:
         lockout = Lockout(most=100)
         for _ in range(FAILURES):

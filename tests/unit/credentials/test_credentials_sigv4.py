@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from federation.credentials.sigv4 import (
     AwsCredentials,
-    read_access_key,
     read_credentials,
     read_region,
     sign_sigv4,
@@ -219,31 +218,3 @@ def test_credentials_of_another_form_are_refused_without_showing_them(text: str)
 )
 def test_the_region_is_read_from_the_host(host: str, region: str) -> None:
     assert read_region(host) == region
-
-
-@pytest.mark.parametrize(
-    ("value", "key"),
-    [
-        (b"AWS4-HMAC-SHA256 Credential=fed_abc/20260101/x/y/z, SignedHeaders=host, Signature=0",
-         "fed_abc"),
-        (b"AWS4-HMAC-SHA256 SignedHeaders=host, Credential=fed_abc/20260101/x/y/z,Signature=0",
-         "fed_abc"),
-        (b"Bearer fed_abc", ""),
-        (b"AWS4-HMAC-SHA256 Credential=", ""),
-        (b"AWS4-HMAC-SHA256 Credential=nothing", ""),
-        (b"", ""),
-    ],
-)  # fmt: skip
-def test_a_clients_access_key_id_is_read(value: bytes, key: str) -> None:
-    assert read_access_key({b"authorization": value}) == key
-    assert read_access_key({}) == ""
-
-
-@settings(deadline=None, max_examples=150)
-@given(value=st.binary(max_size=80))
-def test_no_authorization_field_makes_it_stumble(value: bytes) -> None:
-    assert isinstance(read_access_key({b"authorization": b"AWS4-HMAC-SHA256 " + value}), str)
-
-
-def test_a_long_authorization_field_costs_no_more_than_its_length() -> None:
-    assert read_access_key({b"authorization": b"AWS4-HMAC-SHA256 " + b" a, " * 10_000}) == ""

@@ -187,7 +187,7 @@ RENDERED: list[tuple[errors.FederationError, int, str]] = [
     (errors.UpstreamDenied("x"), 502, "api_error"),
     (errors.UpstreamTimeout("x"), 504, "timeout_error"),
     (errors.Unavailable("x"), 503, "api_error"),
-    (errors.RateLimited("x", status=402), 402, "billing_error"),
+    (errors.InvalidRequest("x", status=402), 402, "billing_error"),
     (errors.FederationError("x"), 500, "api_error"),
 ]
 

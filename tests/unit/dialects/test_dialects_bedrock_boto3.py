@@ -19,9 +19,9 @@ from botocore.config import Config
 from botocore.eventstream import EventStream
 from loopback_face import Answer, Told, serving
 
-from federation.domain.asker import presented
 from federation.dialects.bedrock.client import CLIENT
 from federation.dialects.bedrock.paths import route
+from federation.domain.asker import presented
 from federation.errors import (
     FederationError,
     InvalidRequest,

@@ -24,8 +24,7 @@ TABLES: dict[str, Mapping[str, Governed]] = {
     "OpenAI responses": {name: rule for name, rule in RESPONSES.items() if CHAT.get(name) != rule},
     "Anthropic messages": {
         **anthropic.GOVERNED,
-        **anthropic.GOVERNED_PARTS,
-        **anthropic.GOVERNED_BETAS,
+        **{f"anthropic-beta.{family}": why for family, why in anthropic.GOVERNED_BETAS.items()},
     },
     "Gemini": GEMINI,
     "Bedrock Converse": BEDROCK,

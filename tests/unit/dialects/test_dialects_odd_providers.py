@@ -199,6 +199,32 @@ def test_an_event_that_is_no_json_is_skipped_and_counted(dialect: str) -> None:
     assert getattr(tap, "malformed") == 1  # noqa: B009 - not part of every tap's protocol
 
 
+@pytest.mark.parametrize("dialect", ALL)
+def test_a_piece_that_is_forwarded_and_cannot_be_read_is_garbled(dialect: str) -> None:
+    events = framed(dialect, pieces(dialect, "Hel", "lo", "!"))
+    told = next(event for event in events if b"lo" in event and b"Hello" not in event)
+    names = {"openai": b'"index":', "gemini": b'"index":', "ollama": b'"content":'}
+    name = names.get(dialect, b'"output_index":' if dialect == "openai_responses" else b'"index":')
+    odd = told.replace(name, name + b'{"not":"so"},"was":', 1)
+    assert odd != told
+    tap = WIRES[dialect].upstream.tap(withhold_usage=False, choices=1)
+    at = events.index(told)
+    out = b"".join([tap.feed(event) for event in (*events[:at], odd)])
+    assert out.endswith(odd)
+    decoder = WIRES[dialect].upstream.decoder()
+    decoder.feed(b"".join(events[:at]))
+    with pytest.raises(UpstreamGarbled):
+        decoder.feed(odd)
+
+
+@pytest.mark.parametrize("dialect", EVENTS)
+@pytest.mark.parametrize("odd", [b'"ping"', b"[]", b"7", b"null", b'{"type":"news","index":"a"}'])
+def test_what_holds_no_piece_of_the_answer_is_borne(dialect: str, odd: bytes) -> None:
+    events = framed(dialect, pieces(dialect, "Hel", "lo"))
+    found, _ = decoded(dialect, b"data: %b\n\n" % odd + b"".join(events))
+    assert text_of(found) == "Hello"
+
+
 def test_a_line_that_is_no_json_is_skipped_and_counted() -> None:
     lines = framed("ollama", pieces("ollama", "Hel", "lo"))
     _, decoder = decoded("ollama", b"".join([*lines[:-1], b"{not json\n", lines[-1]]))

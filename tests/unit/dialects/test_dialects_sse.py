@@ -56,6 +56,17 @@ def test_a_lone_cr_at_the_end_waits_for_its_lf() -> None:
     assert cutter.rest() == b"data: b\r\r"
 
 
+@pytest.mark.parametrize("noise", [b"\n", b": ping\n\n", b"\r\n", b": ping\r\n\r\n", b"\r"])
+def test_a_flood_that_says_nothing_costs_as_much_as_it_is_long(noise: bytes) -> None:
+    cutter = EventCutter()
+    sizes: list[int] = []
+    for _ in range(64):
+        events = cutter.feed(noise * 1000)
+        assert not any(map(event_data, events))
+        sizes.append(len(cutter.held))
+    assert max(sizes) < 16
+
+
 def test_an_event_above_the_limit_is_garbled() -> None:
     cutter = EventCutter()
     half = b"x" * (EVENT_LIMIT // 2)

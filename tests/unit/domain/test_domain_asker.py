@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from federation.domain.access import Role
 from federation.domain.asker import ANONYMOUS, presented
@@ -28,10 +30,19 @@ from federation.errors import Unauthorized
             },
             "abc",
         ),
+        ({b"authorization": b"AWS4-HMAC-SHA256 Credential="}, ""),
+        ({b"authorization": b"AWS4-HMAC-SHA256 Credential=nothing"}, ""),
+        ({b"authorization": b"AWS4-HMAC-SHA256 " + b" a, " * 10_000}, ""),
     ],
 )
 def test_a_key_stands_in_either_header(headers: dict[bytes, bytes], secret: str) -> None:
     assert presented(headers) == secret
+
+
+@settings(deadline=None, max_examples=150)
+@given(value=st.binary(max_size=80))
+def test_no_signature_makes_it_stumble(value: bytes) -> None:
+    assert isinstance(presented({b"authorization": b"AWS4-HMAC-SHA256 " + value}), str)
 
 
 def test_two_different_keys_are_refused() -> None:

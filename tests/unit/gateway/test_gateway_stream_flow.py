@@ -235,7 +235,7 @@ async def test_what_was_forwarded_is_kept_for_the_case_that_the_answer_breaks() 
     async def mend(kept: Kept, _: UpstreamError) -> None:
         flowing.written.append(b"".join(kept.pieces()))
 
-    flowing.stream._mend = mend
+    flowing.stream._mend, flowing.stream._kept = mend, Kept()
     task = await flowing.begin()
     for number in range(200):
         flowing.bench.feed(chunk(event(f"word {number} ")))

@@ -12,7 +12,7 @@ from playbooks import changed, judged, shipped
 from federation.resilience.playbook.judging import JUDGES, judge
 from federation.resilience.playbook.model import FLAG, Playbook, Scenario
 from federation.resilience.playbook.mutations import CLASSES, mutants
-from federation.resilience.playbook.scenarios import run, run_all
+from federation.resilience.playbook.scenarios import Report, run
 from federation.resilience.playbook.stepping import Chart, Machine
 from federation.resilience.playbook.touring import enough, walk_all
 from federation.resilience.playbook.walking import differs, walk
@@ -26,6 +26,10 @@ PAUSES = st.one_of(
 
 def scenario(name: str) -> Scenario:
     return next(each for each in shipped().scenarios if each.name == name)
+
+
+def run_all(chart: Chart) -> list[Report]:
+    return [run(chart, each) for each in chart.playbook.scenarios]
 
 
 def other(old: str, new: str) -> Playbook:

@@ -125,7 +125,7 @@ def test_an_explanation_names_everyone_with_scores_or_the_rule() -> None:
         Random(1),
         memory(Intent("planning", 0.75, 0.4)),
     )
-    told = explain(verdict)
+    told = msgspec.json.decode(msgspec.json.encode(explain(verdict)))
     assert (told["provider"], told["model"], told["deployment"]) == ("a", "x", "a/x")
     assert [row["deployment"] for row in told["candidates"]] == ["a/x", "b/y"]
     assert told["candidates"][1]["cooling_down"]
@@ -139,7 +139,17 @@ def test_an_explanation_names_everyone_with_scores_or_the_rule() -> None:
     assert told["estimated_latency_ms"] > 0
     assert "planning" in told["reasoning"]
     assert "1 by credential" in told["reasoning"]
-    msgspec.json.encode(told)
+
+
+@pytest.mark.parametrize(
+    ("nano", "shown"),
+    [(1, b"0.000000001"), (1_234_567_890, b"1.23456789"), (5 * 10**10, b"50")],
+)
+def test_an_estimated_cost_is_told_to_the_nano_dollar(nano: int, shown: bytes) -> None:
+    made = fleet([deployment("a/x", price=Price(Rates(0, nano * 1_000_000)))])
+    verdict = decide(made, live(made), call("a/x", max_output=1), Random(1), memory())
+    assert verdict.cost_nano == nano
+    assert b'"estimated_cost":' + shown + b"," in msgspec.json.encode(explain(verdict))
 
 
 def test_an_explanation_without_scores_says_what_decided() -> None:

@@ -178,7 +178,7 @@ def test_a_session_sticks_and_tenants_do_not_share_sessions() -> None:
     def served(**facts: Any) -> str:
         return first(made, "r", kept=kept, rng=Random(), **facts)
 
-    for facts in ({"session": "s1"}, {"user": "u1"}, {"sticky": "x"}, {"key": key()}):
+    for facts in ({"session": "s1"}, {"user": "u1"}, {"key": key()}):
         assert len({served(**facts) for _ in range(5)}) == 1
     tenants = {served(session="s", key=key(tenant=f"t{n}")) for n in range(40)}
     assert len(tenants) > 3

@@ -23,7 +23,7 @@ from federation.schema.records import (
 from federation.schema.usage import Usage
 from federation.storage import journal_reader
 from federation.storage.journal import JournalWriter, segment_path
-from federation.storage.journal_reader import JournalReader, parse_line
+from federation.storage.journal_reader import JournalReader, read_entry
 
 
 def started(call: str) -> CallStarted:
@@ -131,9 +131,12 @@ def test_a_bad_line_in_the_middle_is_named_and_passed_over(tmp_path: Path) -> No
     assert [(bad.offset, bad.reason) for bad in batch.bad] == [(len(good[0]) + 1, "checksum")]
 
 
-def test_a_line_that_is_sound_but_no_record_is_bad() -> None:
+def test_a_line_that_is_sound_but_no_record_is_bad(tmp_path: Path) -> None:
     body = b'{"writer":"w","seq":1,"record":{"type":"other"}}'
-    assert parse_line(b"%08x %b" % (crc32(body), body)) == "not a record"
+    assert read_entry(body) is None
+    put(tmp_path, b"%08x %b\n" % (crc32(body), body))
+    batch = JournalReader(tmp_path).read("w", 1, 0)
+    assert [bad.reason for bad in batch.bad] == ["not a record"]
 
 
 def test_a_line_of_another_writer_is_bad(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import pytest
@@ -68,6 +69,46 @@ def test_a_timeout_stays_a_timeout() -> None:
     assert outcome(bench.exchange.read()) == b"hell"
     assert outcome(bench.exchange.read()) is UpstreamTimeout
     assert whole(bench) is UpstreamTimeout
+
+
+async def test_others_have_their_turn_between_the_pieces_of_what_is_unpacked() -> None:
+    text = bytes(3_000_000)
+    packed = gzip.compress(text, mtime=0) * 2
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(packed), packed)
+    bench.exchange.decoder = Decoder(b"gzip", 10_000_000)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    waiting = asyncio.create_task(others())
+    pieces: list[bytes] = []
+    while piece := await bench.exchange.read():
+        pieces.append(piece)
+    waiting.cancel()
+    assert b"".join(pieces) == text * 2
+    assert max(map(len, pieces)) <= 64 * 1024
+    assert turns >= len(pieces) - 4
+
+
+async def test_who_reads_what_is_unpacked_can_be_stopped() -> None:
+    packed = gzip.compress(bytes(30_000_000), mtime=0)
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(packed), packed)
+    bench.exchange.decoder = Decoder(b"gzip", 50_000_000)
+    size = 0
+
+    async def all_of_it() -> None:
+        nonlocal size
+        while piece := await bench.exchange.read():
+            size += len(piece)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await all_of_it()
+    assert size < 1_000_000
 
 
 def test_a_compressed_answer_is_read_plain() -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.anthropic.forward import COUNTED, with_betas
+from federation.dialects.anthropic.forward import with_betas
 from federation.dialects.anthropic.losses import LOSSES
 from federation.dialects.anthropic.reasoning import Plan, plan
 from federation.dialects.anthropic.sampling import sample
@@ -51,6 +51,25 @@ _TIERS: Final = {
     "standard_only": "standard_only",
 }
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_VERSION: Final = "anthropic_version"
+"""What clouds have in the body of every request, in the place of a header."""
+_COUNTED: Final = frozenset(
+    (
+        "cache_control",
+        "context_management",
+        "mcp_servers",
+        "messages",
+        "model",
+        "output_config",
+        "output_format",
+        "speed",
+        "system",
+        "thinking",
+        "tool_choice",
+        "tools",
+    )
+)
+"""Fields of a count; the vendor refuses others (types.beta.message_count_tokens_params)."""
 
 
 def encode(wire: Wire, request: ChatRequest) -> Encoded:
@@ -72,10 +91,12 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
 
 
 def encode_count(wire: Wire, request: ChatRequest) -> Encoded:
-    """Write the count of a canonical call's input."""
+    """Write the count of a canonical call's input; its model stands in the body at every host."""
     body, losses = write(wire, request)
-    body = {name: value for name, value in body.items() if name in COUNTED}
+    body = {name: value for name, value in body.items() if name in _COUNTED}
     body["model"] = Raw(wire.model)
+    if _VERSION in wire.set:
+        body[_VERSION] = Raw(wire.set[_VERSION])
     sent = WireRequest(
         "POST",
         wire.origin,

@@ -113,19 +113,16 @@ GOVERNED: Final[dict[str, Governed]] = {
     "api_key": Governed("credentials", "Would replace the provider's credential.", EMPTY),
     "base_url": Governed("place", "Would replace the provider's address.", EMPTY),
     "extra_headers": Governed("credentials, place", "Would add headers to the call.", EMPTY),
-}
-"""Fields that change what a rule may have decided. With a neutral value they are forwarded."""
-
-GOVERNED_PARTS: Final[dict[str, Governed]] = {
     "content.file": Governed("retention", "Reads a file that is stored under our account."),
     "content.container_upload": Governed("retention, price", "Puts a file into a sandbox."),
 }
-"""The same for what stands inside messages."""
+"""Fields that change what a rule may have decided. With a neutral value they are forwarded.
+`content.` stands before what messages hold."""
 
 QUIET_EDITS: Final = frozenset(("clear_thinking", "clear_tool_uses"))
 """Kinds of `context_management` edits, without their date, that only leave parts out."""
 
-_GOVERNED_BETAS: Final[dict[str, Governed]] = {
+GOVERNED_BETAS: Final[dict[str, Governed]] = {
     "advisor-tool": Governed("model, price", "Lets a second model answer in between."),
     "agent-memory": Governed("retention", "Keeps memories at the provider."),
     "cache-diagnosis": Governed("retention", "Compares with calls that the host remembers."),
@@ -148,8 +145,7 @@ _GOVERNED_BETAS: Final[dict[str, Governed]] = {
     "web-fetch": Governed("place", "Has the provider read web pages."),
     "web-search": Governed("place, price", "Searches the web, at a fee."),
 }
-GOVERNED_BETAS: Final = {f"anthropic-beta.{family}": why for family, why in _GOVERNED_BETAS.items()}
-"""Betas by family (without the date), as governed names."""
+"""Betas by family (without the date); governed as `anthropic-beta.<family>`."""
 
 _FREE_BETAS: Final = frozenset(
     [
@@ -206,7 +202,7 @@ def judge_betas(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
     unlisted: dict[str, None] = {}
     for name in names:
         family = _BETA_DATE.sub("", name)
-        if family in _GOVERNED_BETAS:
+        if family in GOVERNED_BETAS:
             governed[f"anthropic-beta.{family}"] = None
         elif family not in _FREE_BETAS:
             unlisted[f"anthropic-beta.{name}"] = None

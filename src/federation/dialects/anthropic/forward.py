@@ -7,8 +7,6 @@ our own face hands out, are taken out, because the vendor would answer 400 (`his
 
 from __future__ import annotations
 
-from typing import Final
-
 from federation.dialects.anthropic.history import mend
 from federation.dialects.anthropic.wire import BETAS, Wire
 from federation.dialects.faces import HeaderPairs
@@ -16,24 +14,6 @@ from federation.dialects.row_changes import dropped, edits_of
 from federation.dialects.splice import splice
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import WireRequest
-
-COUNTED: Final = frozenset(
-    (
-        "cache_control",
-        "context_management",
-        "mcp_servers",
-        "messages",
-        "model",
-        "output_config",
-        "output_format",
-        "speed",
-        "system",
-        "thinking",
-        "tool_choice",
-        "tools",
-    )
-)
-"""Fields of a count; the vendor refuses others (types.beta.message_count_tokens_params)."""
 
 
 def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
@@ -44,26 +24,6 @@ def forward(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
         wire.stream_target if glance.stream else wire.target,
         with_betas(wire, wire.streamed if glance.stream else wire.whole, glance.betas),
         splice(body, glance.spans, glance.end, edits_for(wire, glance, body)),
-    )
-
-
-def forward_count(wire: Wire, glance: Glance, body: bytes) -> WireRequest:
-    """The same for a count, whose model stands in the body at every host."""
-    values = {"model": wire.model}
-    if "anthropic_version" in wire.set:
-        values["anthropic_version"] = wire.set["anthropic_version"]
-    mended = _mended(glance, body)
-    if mended is not None:
-        values["messages"] = mended
-    drop = tuple(
-        name for name in glance.spans if name not in COUNTED or name in wire.drop - {"model"}
-    )
-    return WireRequest(
-        "POST",
-        wire.origin,
-        wire.count_target,
-        with_betas(wire, wire.whole, glance.betas),
-        splice(body, glance.spans, glance.end, Edits(values, drop)),
     )
 
 

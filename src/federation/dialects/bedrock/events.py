@@ -86,12 +86,6 @@ class BlockStart(msgspec.Struct, rename="camel"):
     start: Start | None = None
 
 
-class BlockStop(msgspec.Struct, rename="camel"):
-    """`contentBlockStop`."""
-
-    content_block_index: int = 0
-
-
 class Stop(msgspec.Struct, rename="camel"):
     """`messageStop`."""
 
@@ -111,7 +105,6 @@ class Metadata(msgspec.Struct, rename="camel"):
 
 BLOCK_DELTA: Final = msgspec.json.Decoder(BlockDelta)
 BLOCK_START: Final = msgspec.json.Decoder(BlockStart)
-BLOCK_STOP: Final = msgspec.json.Decoder(BlockStop)
 STOP: Final = msgspec.json.Decoder(Stop)
 METADATA: Final = msgspec.json.Decoder(Metadata)
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -71,7 +71,7 @@ def read_show(body: bytes) -> str:
     return name
 
 
-def render_show(model: Model | None, created: int = 0) -> bytes:
+def render_show(model: Model | None) -> bytes:
     """The answer to `POST /api/show`; None for a name that stands for several models."""
     info: dict[str, Any] = {}
     family = (model.family if model is not None else "") or "unknown"
@@ -86,7 +86,7 @@ def render_show(model: Model | None, created: int = 0) -> bytes:
             "parameters": "",
             "template": "",
             "license": "",
-            "modified_at": write_moment(created),
+            "modified_at": write_moment(0),
             "details": _details(model),
             "model_info": info,
             "capabilities": _capabilities(model),

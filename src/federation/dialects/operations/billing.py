@@ -40,17 +40,11 @@ def estimate(glance: OperationGlance) -> Usage:
 def bound(glance: OperationGlance) -> Usage:
     """The most that a call can use of what its request determines.
 
-    A byte-level tokenizer never makes more tokens than bytes. `covers_tokens` and
+    A byte-level tokenizer never makes more tokens than bytes. `makes_tokens` and
     `covers_units` say what is left open.
     """
     tokens = glance.tokens + glance.text_bytes + _TOKENS_BEYOND_TEXT * glance.items
     return Usage(input=tokens, units=_units(glance, tokens))
-
-
-def covers_tokens(glance: OperationGlance) -> bool:
-    """Whether `bound` limits the tokens: no pictures or sound go in, and nothing but
-    vectors, an order or a verdict comes out."""
-    return glance.operation not in _UNBOUNDED and not glance.images
 
 
 def makes_tokens(glance: OperationGlance) -> bool:

@@ -20,7 +20,6 @@ from federation.schema.operations import Form, FormPart
 
 MOST_PARTS: Final = 32
 MOST_HEAD_BYTES: Final = 4096
-MOST_HEAD_LINES: Final = 4
 MOST_TEXT_BYTES: Final = 1_048_576
 """Largest content of a part that is read as text."""
 

@@ -91,8 +91,3 @@ def run(chart: Chart, scenario: Scenario, seed: int = 0) -> Report:
         report.wrong.append(f"{kept} of {promised} calls succeeded: less than the budget")
     report.taken, report.lasted_s = world.taken, world.now_s
     return report
-
-
-def run_all(chart: Chart, seed: int = 0) -> list[Report]:
-    """Every scenario of the playbook, each in a world of its own."""
-    return [run(chart, scenario, seed) for scenario in chart.playbook.scenarios]

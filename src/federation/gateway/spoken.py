@@ -1,0 +1,44 @@
+"""How much a stream said that ended before its provider counted it.
+
+The trap: an event may hold one token or a thousand, so events are no measure, and a client could
+take what it likes and hang up before the count. What was kept of the answer is read instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from federation.dialects.faces import StreamDecoder
+from federation.errors import FederationError
+from federation.gateway.kept import Kept
+from federation.schema.chunks import Chunk, Delta, PartBegun
+from federation.schema.parts import ToolCall
+
+_BYTES_PER_TOKEN: Final = 4
+
+
+def spoken(decoder: Callable[[], StreamDecoder], kept: Kept) -> int:
+    """Tokens of an answer by our own count: fours of bytes of its words, thoughts and calls of
+    tools. Of a long answer the beginning is read, and stands for the rest."""
+    read = kept.beginning()
+    if not read:
+        return 0
+    try:
+        said = decoder().feed(read)
+    except FederationError:
+        return 0
+    return counted(said) * kept.total // len(read)
+
+
+def counted(chunks: Iterable[Chunk]) -> int:
+    """Tokens of these, by the same count."""
+    return sum(map(_bytes, chunks)) // _BYTES_PER_TOKEN
+
+
+def _bytes(chunk: Chunk) -> int:
+    if isinstance(chunk, Delta):
+        return len(chunk.text.encode())
+    if isinstance(chunk, PartBegun) and isinstance(chunk.head, ToolCall):
+        return len(chunk.head.name)
+    return 0

@@ -1,0 +1,63 @@
+"""A stream that ends without its count costs what it said, however few its events were."""
+
+from __future__ import annotations
+
+import pytest
+from gateway_rig import CHAT, STREAM, eventually, rig, streams
+from scripted import DONE, chunk
+
+from federation.domain.routes import Route, Target
+from federation.gateway.kept import Kept
+from federation.gateway.spoken import spoken
+
+WORDS = "lorem ipsum " * 250
+"""3,000 bytes."""
+EVENTS = [chunk(WORDS) for _ in range(4)]
+ROUTES = (Route("unmended", "priority", (Target("p0/acme-large"),), mend="off"),)
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages"], ids=["forwarded", "translated"])
+@pytest.mark.parametrize("model", ["chat", "unmended"])
+async def test_a_whole_stream_without_a_count_costs_its_words(path: str, model: str) -> None:
+    whole = streams(*EVENTS, chunk(finish="stop"), DONE)
+    async with rig(whole, routes=ROUTES) as (gateway, client, _):
+        reply = await client.post(path, json=STREAM | {"max_tokens": 9000, "model": model})
+        assert reply.text.count("lorem") == 1000
+        await eventually(lambda: bool(gateway.books.ended))
+        (attempt,) = gateway.books.ended[0].attempts
+        assert (attempt.usage.output, attempt.usage.estimated) == (3000, True)
+
+
+async def test_who_hangs_up_before_the_count_pays_for_what_came() -> None:
+    async with rig(streams(*EVENTS, gap_s=0.05, end=False)) as (gateway, client, _):
+        got = b""
+        async with client.stream("POST", CHAT, json=STREAM) as reply:
+            async for piece in reply.aiter_raw():
+                got += piece
+                if got.count(b"lorem") >= 500:
+                    break
+        await eventually(lambda: bool(gateway.books.ended))
+        (attempt,) = gateway.books.ended[0].attempts
+        assert attempt.error == "canceled"
+        assert attempt.usage.output >= 1500
+
+
+async def test_a_stream_that_breaks_and_goes_on_costs_both_parts() -> None:
+    first = streams(*EVENTS[:2], end=False)
+    second = streams(*EVENTS, chunk(finish="stop"), DONE)
+    async with rig(first, second) as (gateway, client, _):
+        reply = await client.post(CHAT, json=STREAM)
+        assert reply.text.count("lorem") == 1000
+        await eventually(lambda: bool(gateway.books.ended))
+        assert [each.usage.output for each in gateway.books.ended[0].attempts] == [1500, 3000]
+
+
+async def test_the_beginning_of_a_long_answer_stands_for_the_rest() -> None:
+    kept = Kept()
+    for _ in range(12_000):
+        kept.add(chunk(WORDS))
+    assert not kept.whole, "36 MB"
+    async with rig(streams()) as (gateway, _client, _):
+        decoder = gateway.world.current().line(0).upstream.decoder
+        assert abs(spoken(decoder, kept) - 12_000 * 750) < 12_000 * 25
+        assert spoken(decoder, Kept()) == 0

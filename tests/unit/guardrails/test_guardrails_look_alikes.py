@@ -1,0 +1,131 @@
+"""What only looks like a value: lists, tables, clocks, drawings, versions, postcodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from federation.guardrails import entities as kind
+from federation.guardrails.scan import Scanner
+
+SCANNER = Scanner(kind.BUILT_IN)
+PATH = "M12 3.51.98.32-.33.44s469-22.11 94c58.2-81.80 16"
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(span.kind, text[span.start : span.end]) for span in SCANNER.find(text)]
+
+
+def of(name: str, text: str) -> list[str]:
+    return [value for each, value in found(text) if each == name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PATH,
+        "OID 1.3.6.1.4.1.36.8 and 1.3.6.1.5.5.7.3.5",
+        "519.52,4030.1",
+        "| 356.48 | 5098 |",
+        "rows 345, 12, 4999 and 345,12,4999",
+        "| 345 | 12 | 4999 |",
+        "on 4 06-11-1993 it rained",
+        "part 12-345-67-8901",
+    ],
+)
+def test_digits_set_apart_by_two_signs_or_in_a_list_are_no_american_number(text: str) -> None:
+    assert of(kind.SSN, text) == []
+
+
+@pytest.mark.parametrize("address", ["189.64.11.95", "172.31.219.4", "50.208.137.22:8864"])
+def test_a_network_address_is_no_american_number(address: str) -> None:
+    assert found(f"from {address} again") == [(kind.IP, address.partition(":")[0])]
+
+
+def test_no_digits_of_a_telephone_number_are_an_american_number() -> None:
+    assert found("ring +33.6.12.94.36.22") == [(kind.PHONE, "+33.6.12.94.36.22")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date:   Mon Mar 25 10:24:48 2080 +0400",
+        "582,710\t538,104\t3.345",
+        "458.93,445.13,750.40,4.894",
+        "684,989 | 124,174 | 3.511",
+        "37728  62348\n 44538",
+        "676, 150, 838, 495",
+        "06/04/52-11/01/86",
+        "x = [1187, 2072, 5519, 2574, 2514, 2170, 3768, 2421]",
+        "big5 = (1187,2072,2015,2617,4360,5519,2574,2514,2170,3768,2421)",
+        "97.4 0055 5435 5870 3854 | 2270-0825",
+        "M47,175.9 S254.20,62 Q260.7",
+        "USPS 9400 2619 3899 4847 4388 82",
+        "IMEI 376008031390122",
+        "EAN 4914331814242",
+    ],
+)
+def test_numbers_beside_each_other_are_no_card(text: str) -> None:
+    assert of(kind.CARD, text) == []
+
+
+@pytest.mark.parametrize("number", ["+4915120575159", "+4915101671019", "+551127845287x2891"])
+def test_a_number_that_is_called_is_no_card(number: str) -> None:
+    assert found(number) == [(kind.PHONE, number)]
+    listed = f"1234567, {number}, 1234567, 1234567"
+    assert of(kind.CARD, listed) == []
+
+
+def test_a_card_is_found_where_it_is_counted() -> None:
+    assert (kind.CARD, "4111 1111 1111 1111") in found("4111 1111 1111 1111 x2")
+
+
+def test_a_card_behind_a_plus_of_a_changed_line_is_found() -> None:
+    assert of(kind.CARD, "-x\n+4111111111111111\n") == ["4111111111111111"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PATH,
+        "eth0 5b:d6:eb:29:bd:09:0c:0b up",
+        "SHA1 " + ":".join(["5b", "d6", "eb", "29"] * 5),
+        '{"version": "10.2.3.4"}',
+        '[assembly: AssemblyVersion("10.2.3.4")]',
+        "app_version='10.2.3.4'",
+    ],
+)
+def test_octets_and_versions_are_no_network_address(text: str) -> None:
+    assert of(kind.IP, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fifth Floor, Boston, MA 02110-1301, USA",
+        "DFARS 252.227-7013",
+        '<polygon points="1040,277.764 1035,267.764 1040"/>',
+        "librtmp1 2.4+20151223.gitfa86",
+        "your parcel 0472 2932 7150",
+        "Auftrag vom Lager: 0701723-99",
+        "my order number is 12345678",
+        "my customer number is 12345678",
+        "1.2e-01\t581929\t825,331",
+        "Nature 521 (2015) 436-444",
+        "t: 1700000000",
+        "p: 1234-1240",
+    ],
+)
+def test_what_has_no_form_of_a_telephone_number_is_none(text: str) -> None:
+    assert of(kind.PHONE, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "installed libcrypt-dev:amd64 1:4.4.33-2\n2025-06-24 14:36:46 status",
+        "M10 20MC233.45,100.21 Q191.610,274.0 S265",
+        "Mc79.8,92 37.7 75.90c3.833,30c83.321",
+    ],
+)
+def test_packages_and_drawings_hold_no_account_number(text: str) -> None:
+    assert of(kind.IBAN, text) == []
