@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from gateway_rig import CHAT, STREAM, eventually, rig, streams
-from scripted import DONE, chunk
+from gateway_rig import CHAT, STREAM, answers, eventually, rig, streams
+from scripted import DONE, chunk, completion
 
 from federation.domain.routes import Route, Target
 from federation.gateway.kept import Kept
@@ -26,6 +28,19 @@ async def test_a_whole_stream_without_a_count_costs_its_words(path: str, model: 
         await eventually(lambda: bool(gateway.books.ended))
         (attempt,) = gateway.books.ended[0].attempts
         assert (attempt.usage.output, attempt.usage.estimated) == (3000, True)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_count_that_no_model_reaches_is_none(stream: bool) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 10**11, "total_tokens": 10**11 + 5}
+    body = json.loads(completion("Hello there, you.")) | {"usage": usage}
+    last = chunk(finish="stop", usage=usage)
+    said = streams(chunk("Hello "), last, DONE) if stream else answers(json.dumps(body).encode())
+    async with rig(said) as (gateway, client, _):
+        await client.post(CHAT, json=STREAM | {"stream": stream})
+        await eventually(lambda: bool(gateway.books.ended))
+        (attempt,) = gateway.books.ended[0].attempts
+        assert (attempt.usage.output < 100, attempt.usage.estimated) == (True, True)
 
 
 async def test_who_hangs_up_before_the_count_pays_for_what_came() -> None:

@@ -498,3 +498,12 @@ async def test_an_owner_exports_their_own_and_imports_nothing(rig: Rig) -> None:
     body: dict[str, Any] = {"tenants": []}
     reply = await rig.ask("POST", "/v1/admin/tenancy", secret=owner, json=body)
     assert reply.status_code == 403
+
+
+async def test_half_of_a_character_is_refused(rig: Rig) -> None:
+    body = b'{"name": "a", "tenant": "\\ud800"}'
+    reply = await rig.ask(
+        "POST", "/v1/keys", content=body, headers={"content-type": "application/json"}
+    )
+    assert reply.status_code == 400
+    assert "no character" in reply.json()["error"]["message"]

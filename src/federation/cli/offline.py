@@ -29,8 +29,8 @@ from federation.domain.asker import ANONYMOUS
 from federation.domain.catalogue import Provider
 from federation.errors import NotEligible, NotFound
 from federation.gateway import listing
-from federation.gateway.ruled import Ruled, facts_of, max_nano_of, rules_of, told
 from federation.gateway.route_endpoint import RouteBody, chat_body
+from federation.gateway.ruled import Ruled, facts_of, max_nano_of, rules_of, told
 from federation.gateway.situation import situate
 from federation.gateway.world import Situation
 from federation.resilience.health import HealthBoard

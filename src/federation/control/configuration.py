@@ -95,6 +95,7 @@ class Configuration:
         try:
             reading = self._read()
             _check(reading.loaded, self.reading.loaded)
+            self._check_left(reading)
         except ConfigError as error:
             self.problems = tuple(error.problems)
             for problem in error.problems:
@@ -116,6 +117,18 @@ class Configuration:
             self._warn()
             return True
         return False
+
+    def _check_left(self, reading: Reading) -> None:
+        """Refuse files after which nobody could serve a call any more: an empty file, or one that
+        is half written, looks just like a decision. Raises `ConfigError`."""
+        overrides = self._overrides.list()
+        after = compile_snapshot(self._added(reading.loaded), overrides, reading.secrets, 0)
+        if _serves(self.snapshot) and not _serves(after):
+            message = (
+                "every deployment that can serve a call is gone, or its credential; those in force "
+                "stay. Put one back, or stop and start the gateway to run without"
+            )
+            raise ConfigError([Problem("providers", None, message)])
 
     def waiting(self) -> tuple[Problem, ...]:
         """What the files say now and is not in force before the gateway is stopped and started."""
@@ -151,6 +164,12 @@ class Configuration:
 
 def _differing(before: Loaded, after: Loaded) -> list[str]:
     return [name for name in _AT_START if getattr(before, name) != getattr(after, name)]
+
+
+def _serves(snapshot: Snapshot) -> bool:
+    return any(
+        each.usable and each.enabled and each.provider.enabled for each in snapshot.deployments
+    )
 
 
 def _check(loaded: Loaded, before: Loaded | None = None) -> None:

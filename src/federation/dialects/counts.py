@@ -7,12 +7,17 @@ whose tokens are unknown is estimated, and an estimate is never the bill.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 T = TypeVar("T", bound=Struct)
+
+MOST_COUNTED: Final = 100_000_000
+"""Tokens of one answer, at most: ten times what any model reads and writes. More is no count: to
+believe it would book millions, and sums would overflow."""
+Count = Annotated[int, Meta(ge=0, le=MOST_COUNTED)] | None
 
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _USUAL: Final = frozenset(

@@ -97,6 +97,22 @@ def test_a_bad_file_keeps_what_was_in_force_and_says_so(
     assert configuration.problems == ()
 
 
+def test_files_that_leave_nobody_to_serve_keep_what_was_in_force(tmp_path: Path) -> None:
+    files = operator(tmp_path)
+    configuration, overrides, versions = configured(files)
+    before, whole = configuration.snapshot, files.loaded
+    for empty in ({}, {"acme": replace(whole.providers["acme"], models=())}):
+        files.loaded = replace(whole, providers=empty)
+        assert not configuration.reload()
+        assert configuration.snapshot is before
+        (problem,) = configuration.problems
+        assert (problem.where, "is gone" in problem.message) == ("providers", True)
+    assert Configuration(files.read, files.look, overrides, versions, Clock()).snapshot != before
+    files.loaded = whole
+    configuration.reload()
+    assert configuration.problems == ()
+
+
 def test_warnings_are_logged_with_their_place(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,46 +10,44 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
-from federation.dialects.counts import billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, read_leniently
 from federation.schema.usage import Usage
-
-_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 
 
 class _Creation(msgspec.Struct):
-    ephemeral_5m_input_tokens: _Count = None
-    ephemeral_1h_input_tokens: _Count = None
+    ephemeral_5m_input_tokens: Count = None
+    ephemeral_1h_input_tokens: Count = None
 
 
 class _Details(msgspec.Struct):
-    thinking_tokens: _Count = None
+    thinking_tokens: Count = None
 
 
 class _Tools(msgspec.Struct):
-    web_search_requests: _Count = None
-    web_fetch_requests: _Count = None
+    web_search_requests: Count = None
+    web_fetch_requests: Count = None
 
 
 class _Iteration(msgspec.Struct):
     type: str = ""
-    input_tokens: _Count = None
-    output_tokens: _Count = None
-    cache_read_input_tokens: _Count = None
-    cache_creation_input_tokens: _Count = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
 
 
 class Counts(msgspec.Struct):
     """The vendor's counts, as far as they came."""
 
-    input_tokens: _Count = None
-    output_tokens: _Count = None
-    cache_read_input_tokens: _Count = None
-    cache_creation_input_tokens: _Count = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
     cache_creation: _Creation | None = None
     output_tokens_details: _Details | None = None
     server_tool_use: _Tools | None = None

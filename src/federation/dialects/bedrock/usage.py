@@ -11,21 +11,19 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.h
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
 from federation.dialects.bedrock.wire import Wire
-from federation.dialects.counts import billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, read_leniently
 from federation.schema.usage import Usage
-
-_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 
 
 class _Detail(msgspec.Struct, rename="camel"):
     ttl: str | None = None
-    input_tokens: _Count = None
+    input_tokens: Count = None
 
 
 class _Tier(msgspec.Struct):
@@ -33,10 +31,10 @@ class _Tier(msgspec.Struct):
 
 
 class _Counts(msgspec.Struct, rename="camel"):
-    input_tokens: _Count = None
-    output_tokens: _Count = None
-    cache_read_input_tokens: _Count = None
-    cache_write_input_tokens: _Count = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_write_input_tokens: Count = None
     cache_details: list[_Detail] | None = None
 
 

@@ -15,10 +15,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw
 
-from federation.dialects.counts import read_leniently
+from federation.dialects.counts import MOST_COUNTED, read_leniently
 from federation.schema.usage import Usage
 
-_Count = Annotated[float, Meta(ge=0, le=1_000_000_000_000)] | None
+_Count = Annotated[float, Meta(ge=0, le=MOST_COUNTED)] | None
 
 
 class _Units(msgspec.Struct):

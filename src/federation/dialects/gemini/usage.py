@@ -9,30 +9,29 @@ Reference: https://ai.google.dev/api/generate-content#UsageMetadata
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
-from federation.dialects.counts import billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, read_leniently
 from federation.schema.usage import Usage
 
-_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 _AUDIO: Final = "AUDIO"
 
 
 class _Part(msgspec.Struct, rename="camel"):
     modality: str | None = None
-    token_count: _Count = None
+    token_count: Count = None
 
 
 class _Counts(msgspec.Struct, rename="camel"):
-    prompt_token_count: _Count = None
-    candidates_token_count: _Count = None
-    thoughts_token_count: _Count = None
-    cached_content_token_count: _Count = None
-    tool_use_prompt_token_count: _Count = None
-    total_token_count: _Count = None
+    prompt_token_count: Count = None
+    candidates_token_count: Count = None
+    thoughts_token_count: Count = None
+    cached_content_token_count: Count = None
+    tool_use_prompt_token_count: Count = None
+    total_token_count: Count = None
     prompt_tokens_details: list[_Part] | None = None
     candidates_tokens_details: list[_Part] | None = None
     service_tier: str | None = None

@@ -9,23 +9,21 @@ Reference: https://docs.ollama.com/api/usage, and ollama issue 3427
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
-from federation.dialects.counts import read_leniently
+from federation.dialects.counts import Count, read_leniently
 from federation.schema.usage import Usage
-
-_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
 
 
 class Counts(msgspec.Struct):
     """The counts of a final line."""
 
-    prompt_eval_count: _Count = None
-    prompt_eval_cached_count: _Count = None
-    eval_count: _Count = None
+    prompt_eval_count: Count = None
+    prompt_eval_cached_count: Count = None
+    eval_count: Count = None
 
 
 _COUNTS: Final = msgspec.json.Decoder(Counts)

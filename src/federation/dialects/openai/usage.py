@@ -8,53 +8,51 @@ the total. Where the total decides, it does; the row's quirk decides the rest.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
-from federation.dialects.counts import billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, read_leniently
 from federation.dialects.openai.wire import Wire
 from federation.domain.money import usd_to_nano
 from federation.schema.usage import Usage
 
-_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
-
 
 class _Prompt(msgspec.Struct):
-    cached_tokens: _Count = None
-    cache_write_tokens: _Count = None
-    cache_creation_input_tokens: _Count = None
-    audio_tokens: _Count = None
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    audio_tokens: Count = None
 
 
 class _Completion(msgspec.Struct):
-    reasoning_tokens: _Count = None
-    audio_tokens: _Count = None
+    reasoning_tokens: Count = None
+    audio_tokens: Count = None
 
 
 class _Server(msgspec.Struct):
-    web_search_requests: _Count = None
+    web_search_requests: Count = None
 
 
 class _Counts(msgspec.Struct):
-    prompt_tokens: _Count = None
-    completion_tokens: _Count = None
-    total_tokens: _Count = None
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    total_tokens: Count = None
     prompt_tokens_details: _Prompt | None = None
     completion_tokens_details: _Completion | None = None
-    prompt_cache_hit_tokens: _Count = None
-    cached_tokens: _Count = None
-    reasoning_tokens: _Count = None
+    prompt_cache_hit_tokens: Count = None
+    cached_tokens: Count = None
+    reasoning_tokens: Count = None
     server_tool_use: _Server | None = None
-    num_search_queries: _Count = None
+    num_search_queries: Count = None
     service_tier: str | None = None
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _NUMBER: Final = msgspec.json.Decoder(Decimal)
-_COUNT: Final = msgspec.json.Decoder(_Count)
+_COUNT: Final = msgspec.json.Decoder(Count)
 _MOST_USD: Final = Decimal(1_000_000)
 
 

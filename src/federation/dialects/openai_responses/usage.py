@@ -10,45 +10,43 @@ Reference: `ResponseUsage` of the official SDK.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
-from federation.dialects.counts import billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, read_leniently
 from federation.dialects.openai_responses.wire import Wire
 from federation.domain.money import usd_to_nano
 from federation.schema.usage import Usage
 
-_Count = Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None
-
 
 class _Written(msgspec.Struct):
-    ttl_12h_tokens: _Count = None
+    ttl_12h_tokens: Count = None
 
 
 class _Input(msgspec.Struct):
-    cached_tokens: _Count = None
-    cache_write_tokens: _Count = None
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
     cache_write_tokens_details: _Written | None = None
-    audio_tokens: _Count = None
+    audio_tokens: Count = None
 
 
 class _Output(msgspec.Struct):
-    reasoning_tokens: _Count = None
-    audio_tokens: _Count = None
+    reasoning_tokens: Count = None
+    audio_tokens: Count = None
 
 
 class _Counts(msgspec.Struct):
-    input_tokens: _Count = None
-    output_tokens: _Count = None
-    total_tokens: _Count = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    total_tokens: Count = None
     input_tokens_details: _Input | None = None
     output_tokens_details: _Output | None = None
 
 
 class _Searches(msgspec.Struct):
-    num_requests: _Count = None
+    num_requests: Count = None
 
 
 class _ToolUsage(msgspec.Struct):

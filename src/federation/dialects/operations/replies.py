@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Raw
 
+from federation.dialects.counts import MOST_COUNTED
 from federation.dialects.openai.errors import error_in_answer
 from federation.dialects.operations.thinning import is_bulky, restore, thinned
 from federation.dialects.operations.wire import OperationWire
@@ -16,7 +17,7 @@ from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
 
 Shape = TypeVar("Shape")
 
-Number = Annotated[float, Meta(ge=0, le=1e12)] | None
+Number = Annotated[float, Meta(ge=0, le=MOST_COUNTED)] | None
 """A count; some providers write whole numbers with a point."""
 
 NULL: Final = Raw(b"null")
