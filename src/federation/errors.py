@@ -154,10 +154,15 @@ class NotFound(CallerError):
 
 
 class MethodNotAllowed(CallerError):
-    """The path exists, the method does not."""
+    """The path exists, the method does not; `allowed` are those that do."""
 
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, message: str, *allowed: str) -> None:
+        super().__init__(message)
+        if allowed:
+            self.headers = ((b"allow", ", ".join(sorted(allowed)).encode()),)
 
 
 class RequestTimeout(CallerError):

@@ -506,6 +506,8 @@ async def test_wrong_methods_and_paths(method: str, path: str, code: int) -> Non
         if code == 404 and reply.status_code == 400:
             code = 400  # the listener refuses paths that are not text
         refused(reply, code)
+        assert ("allow" in reply.headers) == (code == 405)
+        assert method not in reply.headers.get("allow", "")
         untouched(running, upstream)
 
 

@@ -172,9 +172,13 @@ class Desk:
         return ClientReply(200, JSON, msgspec.json.encode(body))
 
     def _unknown(self, path: str) -> FederationError:
-        known = path in self._posts or path in self._gets or path in _HEALTH or chat_dialect(path)
-        if known or is_operation(path) or is_model(path):
-            return MethodNotAllowed("This path does not answer that method.")
+        allowed = set[str]()
+        if path in self._posts or chat_dialect(path) or count_dialect(path) or is_operation(path):
+            allowed.add("POST")
+        if path in self._gets or path in _HEALTH or is_model(path):
+            allowed.add("GET")
+        if allowed:
+            return MethodNotAllowed("This path does not answer that method.", *allowed)
         return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
 
 

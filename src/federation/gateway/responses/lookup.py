@@ -46,7 +46,7 @@ class Lookup:
             return None
         answer = found.get(method)
         if answer is None:
-            raise MethodNotAllowed("This path does not answer that method.")
+            raise MethodNotAllowed("This path does not answer that method.", *found)
         return answer
 
     async def _retrieve(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
