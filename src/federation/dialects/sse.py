@@ -14,7 +14,8 @@ from typing import Final
 
 from federation.errors import UpstreamGarbled
 
-EVENT_LIMIT: Final = 4 * 1024 * 1024
+EVENT_LIMIT: Final = 32 * 1024 * 1024
+"""An event may hold a whole picture."""
 
 _EOL = rb"(?:\r\n|\n|\r(?![\n]|\Z))"
 _BLANK_LINE: Final = re.compile(_EOL + _EOL)
@@ -78,15 +79,13 @@ class EventCutter:
         return held
 
     def _cut(self, data: bytes, start: int) -> list[bytes]:
+        if b"\r" not in data:
+            *whole, last = data.split(b"\n\n")
+            if last:
+                self._keep(bytearray(last))
+            return [event + b"\n\n" for event in whole]
         events: list[bytes] = []
         begin = 0
-        if b"\r" not in data:
-            while (end := data.find(b"\n\n", max(begin, start)) + 2) > 1:
-                events.append(data[begin:end])
-                begin = end
-            if begin < len(data):
-                self._keep(bytearray(data[begin:]))
-            return events
         while (match := _BLANK_LINE.search(data, start)) is not None:
             start = match.end()
             events.append(data[begin:start])
@@ -112,6 +111,8 @@ def event_data(event: bytes) -> bytes | None:
         data = event[6:-2]
         if b"\n" not in data and b"\r" not in data:
             return data
+    if b"data:" not in event:
+        return None  # a flood of comments must not cost more than this
     lines = [
         line[5:].removeprefix(b" ") for line in _LINE_END.split(event) if line.startswith(b"data:")
     ]

@@ -16,19 +16,22 @@ from federation.schema.chunks import Chunk, Delta, PartBegun
 from federation.schema.parts import ToolCall
 
 _BYTES_PER_TOKEN: Final = 4
+_PIECE: Final = 1024
 
 
 def spoken(decoder: Callable[[], StreamDecoder], kept: Kept) -> int:
     """Tokens of an answer by our own count: fours of bytes of its words, thoughts and calls of
     tools. Of a long answer the beginning is read, and stands for the rest."""
-    read = kept.beginning()
-    if not read:
-        return 0
+    beginning, reader = kept.beginning(), decoder()
+    said: list[Chunk] = []
+    done = 0
     try:
-        said = decoder().feed(read)
+        while done < len(beginning):
+            said += reader.feed(beginning[done : done + _PIECE])
+            done = min(done + _PIECE, len(beginning))
     except FederationError:
-        return 0
-    return counted(said) * kept.total // len(read)
+        pass  # what was read up to there stands for it, too
+    return counted(said) * kept.total // done if done else 0
 
 
 def counted(chunks: Iterable[Chunk]) -> int:

@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
             return
         exchange.moved = True
         watched = exchange.watched
-        if watched is not None and self.between:
+        if watched is not None and self.between and not exchange.chunks:
             whole = exchange.whole
             if whole is not None and whole(data):
                 return

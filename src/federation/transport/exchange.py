@@ -16,6 +16,9 @@ from federation.schema.http import Headers
 from federation.transport.decoding import BadCoding, Decoder
 
 _RELEASE_S = 1.0
+_TURN = 64 * 1024
+"""Bytes of an answer that are handed out before others have their turn. Who reads them works at
+each event, and one that says nothing may be two bytes long."""
 
 
 class Socket(Protocol):
@@ -55,10 +58,13 @@ class Exchange:
         "loop",
         "moved",
         "no_body",
+        "parted",
         "status",
         "taken",
         "total_due",
+        "turning",
         "unbounded",
+        "unpacked",
         "uploaded",
         "waiter",
         "wake_above",
@@ -101,6 +107,12 @@ class Exchange:
         self.failure: tuple[type[UpstreamError], str] | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.decoder: Decoder | None = None
+        self.parted = False
+        """Of what had arrived only a part was handed out."""
+        self.turning = False
+        """The rest of it is about to be pushed."""
+        self.unpacked = b""
+        """What the decoder made, and the reader has not got yet."""
         self.watched: Callable[[bytes], None] | None = None
         self.whole: Callable[[bytes], bool] | None = None
 
@@ -130,29 +142,50 @@ class Exchange:
         if watched is not None and self.chunks:
             watched(self.take())
             watched = self.watched  # it may have had enough
-        if watched is not None and self.connection is None:
+        if watched is not None and self.connection is None and not self.chunks:
             watched(b"")
 
     def take(self) -> bytes:
-        """Return what has arrived and was not read, without waiting; `b""` for nothing."""
+        """Return what has arrived and was not read, without waiting; `b""` for nothing. Of much
+        it is a part, and whoever watches is given the rest in turns."""
         chunks = self.chunks
         if not chunks:
             return b""
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
+        if len(data) > _TURN:
+            return self._first(data)
         self.taken = self.arrived
         if self.connection is not None:
             self.connection.resume()
         return data
 
+    def _first(self, data: bytes) -> bytes:
+        """What is handed out of much; the rest waits for the next turn."""
+        self.parted = True
+        self.chunks.append(data[_TURN:])
+        self.taken = self.arrived - len(data) + _TURN
+        if self.watched is not None and not self.turning:
+            self.turning = True
+            self.loop.call_soon(self._next_turn)
+        return data[:_TURN]
+
+    def _next_turn(self) -> None:
+        self.turning = False
+        if self.chunks:
+            self.push()
+
     async def read(self) -> bytes:
-        """Return what has arrived of the body, `b""` at its end.
+        """Return what has arrived of the body, or a part of much; `b""` at its end.
 
         Raises `UpstreamTimeout`, `UpstreamGarbled` or `UpstreamCut`.
         """
         if self.decoder is not None:
             return await self._read_decoded(self.decoder)
         chunks = self.chunks
+        if self.parted:
+            self.parted = False
+            await asyncio.sleep(0)
         while not chunks:
             if self.ended:
                 return b""
@@ -246,22 +279,39 @@ class Exchange:
             raise self._too_large(limit)
 
     async def _read_decoded(self, decoder: Decoder) -> bytes:
+        """What comes next when it is unpacked. A few bytes may hold millions, and those are had
+        without waiting for anybody: so the loop goes round once for every `_TURN` of them."""
+        if self.unpacked:
+            await asyncio.sleep(0)
+        else:
+            self.unpacked = await self._unpacked(decoder)
+        piece, self.unpacked = self.unpacked[:_TURN], self.unpacked[_TURN:]
+        return piece
+
+    async def _unpacked(self, decoder: Decoder) -> bytes:
         while True:
             try:
                 piece = decoder.pull()
                 if piece:
-                    return piece
-                self.decoder = None  # the undecoded bytes underneath
-                raw = await self.read()
-                self.decoder = decoder
-                if not raw:
+                    break
+                packed = await self._packed(decoder)
+                if not packed:
                     decoder.finish()
                     return b""
             except BadCoding as fault:
                 raise self.garbled(f"{self.host}: {fault}") from None
-            finally:
-                self.decoder = decoder
-            decoder.push(raw)
+            decoder.push(packed)
+        if len(piece) >= _TURN:
+            await asyncio.sleep(0)
+        return piece
+
+    async def _packed(self, decoder: Decoder) -> bytes:
+        """The bytes as they arrive."""
+        self.decoder = None
+        try:
+            return await self.read()
+        finally:
+            self.decoder = decoder
 
     async def _decoded_body(self, decoder: Decoder, limit: int) -> bytes:
         pieces: list[bytes] = []

@@ -17,6 +17,7 @@ from anthropic_samples import (
     STREAMED,
     adds,
     ends,
+    event,
     finish,
     opens,
     start,
@@ -28,6 +29,7 @@ from msgspec import Raw
 from pydantic import TypeAdapter
 
 from federation.dialects.anthropic.stream_render import StreamRenderer
+from federation.dialects.sse import EVENT_LIMIT
 from federation.errors import (
     UpstreamCut,
     UpstreamError,
@@ -177,9 +179,28 @@ def test_an_event_that_cannot_be_read_is_skipped(odd: bytes) -> None:
     assert read(*plain, odd, *rest) == read(*plain, *rest)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        event("content_block_delta", index="0", delta={"type": "text_delta", "text": "x"}),
+        event("content_block_start", index="1", content_block={"type": "text", "text": ""}),
+        event("message_delta", delta={"stop_reason": 5}),
+    ],
+)
+def test_a_piece_of_the_answer_that_cannot_be_read_is_no_piece_to_leave_out(odd: bytes) -> None:
+    with pytest.raises(UpstreamGarbled):
+        read(start(), opens(0, type="text", text=""), odd, ends(0), finish(), STOP)
+
+
+def test_words_of_a_block_that_nobody_opened_are_counted() -> None:
+    decoder = UPSTREAM.decoder()
+    decoder.feed(start() + adds(9, type="text_delta", text="lost"))
+    assert decoder.malformed == 1
+
+
 def test_an_endless_event_is_refused() -> None:
     with pytest.raises(UpstreamGarbled):
-        read(b"data: " + b"x" * (5 * 1024 * 1024))
+        read(b"data: " + b"x" * EVENT_LIMIT)
 
 
 def test_a_second_finish_changes_nothing() -> None:

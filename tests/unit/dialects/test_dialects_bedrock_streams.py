@@ -142,18 +142,30 @@ def test_missing_stops_and_starts_are_borne() -> None:
     assert parts == (Text("a"), Thinking("b"), ToolCall("t1", "weather", "{}"), Text("c"))
 
 
-def test_what_cannot_be_read_is_skipped() -> None:
-    def odd(name: str, payload: bytes) -> bytes:
-        headers = {":event-type": name, ":message-type": "event"}
-        return write_frame(write_headers(headers), payload)
+def odd(name: str, payload: bytes) -> bytes:
+    headers = {":event-type": name, ":message-type": "event"}
+    return write_frame(write_headers(headers), payload)
 
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        odd("contentBlockDelta", b'{"delta":1}'),
+        odd("contentBlockDelta", b'{"contentBlockIndex":"0","delta":{"text":"x"}}'),
+        odd("contentBlockStart", b'{"start":{"toolUse":{"name":1}}}'),
+        odd("messageStop", b'{"stopReason":5}'),
+    ],
+)
+def test_a_piece_of_the_answer_that_cannot_be_read_is_no_piece_to_leave_out(event: bytes) -> None:
+    with pytest.raises(UpstreamGarbled):
+        upstream().decoder().feed(OPEN + event)
+
+
+def test_what_cannot_be_read_is_skipped() -> None:
     assert parts_of(
         odd("contentBlockDelta", b"{"),
-        odd("contentBlockDelta", b'{"delta":1}'),
         odd("contentBlockDelta", b'{"delta":null}'),
-        odd("contentBlockStart", b'{"start":{"toolUse":{"name":1}}}'),
         odd("contentBlockStart", b'{"start":null}'),
-        odd("contentBlockDelta", b'{"contentBlockIndex":"0","delta":{"text":"x"}}'),
         odd("somethingNew", b"{}"),
         odd("contentBlockDelta", b'{"delta":{"citation":[1]}}'),
         write_frame(b"", b""),

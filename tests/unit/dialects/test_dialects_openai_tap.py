@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
+from federation.dialects.sse import EVENT_LIMIT
 from federation.errors import UpstreamFailed, UpstreamGarbled, UpstreamRateLimited
 from federation.schema.usage import Usage
 
@@ -235,11 +236,28 @@ def test_a_torn_event_is_dropped(wire: Wire, torn: bytes) -> None:
 
 def test_an_event_without_end_is_garbled(wire: Wire) -> None:
     tap = StreamTap(wire, withhold_usage=True)
-    piece = b"data: " + b"x" * 1_000_000
-    for _ in range(4):
+    piece = b"data: " + b"x" * (EVENT_LIMIT // 4)
+    for _ in range(3):
         tap.feed(piece)
     with pytest.raises(UpstreamGarbled):
         tap.feed(piece)
+
+
+@pytest.mark.parametrize(
+    "empty", [b"", event(), event(choices=[]), event(choices=[], usage={"prompt_tokens": 9})]
+)
+def test_an_end_without_an_answer_is_garbled(wire: Wire, empty: bytes) -> None:
+    tap = StreamTap(wire, withhold_usage=True)
+    tap.feed(empty)
+    assert not tap.started
+    with pytest.raises(UpstreamGarbled):
+        tap.feed(DONE)
+
+
+@pytest.mark.parametrize("few", [ROLE, event(choices=[delta(finish="content_filter")])])
+def test_an_empty_answer_is_an_answer(wire: Wire, few: bytes) -> None:
+    tap, _ = run(wire, event(choices=[]), few, USAGE, DONE)
+    assert tap.complete
 
 
 @st.composite

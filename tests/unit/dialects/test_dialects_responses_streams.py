@@ -14,6 +14,7 @@ from responses_world import Body, encoded, events_of, parsed, upstream
 
 from federation.dialects.openai_responses.client import CLIENT
 from federation.dialects.openai_responses.tables import NAME
+from federation.dialects.sse import EVENT_LIMIT
 from federation.errors import (
     InvalidRequest,
     Unavailable,
@@ -200,8 +201,6 @@ def test_interleaved_calls_keep_their_arguments() -> None:
         b"data: {\n\n",
         b'data: "text"\n\n',
         b'data: {"type":5}\n\n',
-        b'data: {"type":"response.output_text.delta","delta":5}\n\n',
-        b'data: {"type":"response.output_text.delta","output_index":"0","delta":"x"}\n\n',
         b'data: {"type":"response.output_item.added","item":null}\n\n',
         b'data: {"type":"response.output_item.done","item":{"type":null}}\n\n',
         b'data: {"type":"response.output_item.added","item":{"type":"function_call"}}\n\n',
@@ -276,9 +275,21 @@ def test_a_torn_event_at_the_end_is_dropped_and_a_whole_one_completed() -> None:
     assert tap.complete
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"type":"response.output_text.delta","delta":5}\n\n',
+        b'data: {"type":"response.output_text.delta","output_index":"0","delta":"x"}\n\n',
+    ],
+)
+def test_a_piece_of_the_answer_that_cannot_be_read_is_no_piece_to_leave_out(event: bytes) -> None:
+    with pytest.raises(UpstreamGarbled):
+        upstream().decoder().feed(event)
+
+
 def test_an_event_without_end_is_refused() -> None:
     with pytest.raises(UpstreamGarbled):
-        upstream().decoder().feed(b"data: " + b"x" * 5_000_000)
+        upstream().decoder().feed(b"data: " + b"x" * EVENT_LIMIT)
 
 
 def written(*batches: list[Chunk]) -> list[Body]:

@@ -20,8 +20,36 @@ def test_reading_pauses_while_nobody_reads() -> None:
     assert bench.transport.reading
     bench.feed(piece, piece)
     assert not bench.transport.reading
-    assert len(outcome(bench.exchange.read())) == 350_000
+    while bench.exchange.chunks:
+        assert not bench.transport.reading
+        bench.exchange.take()
     assert bench.transport.reading
+    assert bench.exchange.taken == 350_000
+
+
+async def test_much_is_read_in_turns() -> None:
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n")
+    bench.feed(b"a" * 150_000, b"b" * 50_000)
+    pieces: list[bytes] = []
+    while piece := await bench.exchange.read():
+        pieces.append(piece)
+    assert list(map(len, pieces)) == [65536, 65536, 65536, 3392]
+    assert b"".join(pieces) == b"a" * 150_000 + b"b" * 50_000
+
+
+async def test_much_is_watched_in_turns_and_in_order() -> None:
+    bench = Bench().feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n.\r\n")
+    bench.exchange.loop = asyncio.get_running_loop()
+    seen: list[bytes] = []
+    bench.exchange.watch(seen.append, lambda _: False)
+    bench.exchange.push()
+    bench.feed(b"30d40\r\n%b\r\n" % (b"a" * 200_000))
+    bench.feed(b"1\r\nb\r\n", b"0\r\n\r\n")
+    while seen[-1]:
+        await asyncio.sleep(0)
+    assert b"".join(seen) == b"." + b"a" * 200_000 + b"b"
+    assert max(map(len, seen)) <= 65536
+    assert seen.count(b"") == 1
 
 
 def test_a_body_over_its_limit_is_refused_before_it_is_there() -> None:

@@ -23,6 +23,7 @@ from federation.dialects.anthropic.wire import Wire
 from federation.dialects.decoding import PieceDecoder
 from federation.dialects.sse import EventCutter
 from federation.dialects.tokenizer import Members
+from federation.dialects.whole import UNREADABLE, is_json, unreadable
 from federation.errors import InvalidRequest
 from federation.schema.chunks import (
     Begun,
@@ -40,6 +41,16 @@ _EMPTY_INPUT: Final = "{}"
 _QUIET: Final = (Raw(b'"text"'), Raw(b'"thinking"'))
 """Kinds of blocks whose opening says nothing yet."""
 _ANSWER: Final = Raw(msgspec.json.encode(ANSWER_TOOL))
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+_KIND: Final = msgspec.json.Decoder(_Kind)
+_TELLING: Final = frozenset(
+    ("content_block_start", "content_block_delta", "content_block_stop", "message_delta")
+)
 
 
 class _Block(msgspec.Struct):
@@ -71,14 +82,12 @@ class StreamDecoder(PieceDecoder[Wire]):
             return
         event = read_event(self._halves.mend(data))
         if event is None:
-            self.malformed += 1
+            self._skip(data)
             return
         kind = event.type
         if kind == "content_block_delta":
-            block = self._blocks.get(event.index)
-            if block is not None and event.delta is not None:
-                self.started = True
-                self._add(block, event.delta, chunks)
+            if event.delta is not None:
+                self._continue(event.index, event.delta, chunks)
         elif kind == "content_block_start":
             self._open(event, chunks)
         elif kind == "content_block_stop":
@@ -93,6 +102,17 @@ class StreamDecoder(PieceDecoder[Wire]):
             self.done = self.started = True
         elif event.error != NULL:
             self._fail(event.error, chunks)
+
+    def _skip(self, data: bytes) -> None:
+        """Leave out what cannot be read. Raises `UpstreamGarbled` for a piece of the answer: the
+        client of a forwarded stream was told it, and without it the rest would look whole."""
+        self.malformed += 1
+        try:
+            kind = _KIND.decode(data).type if is_json(data) else ""
+        except UNREADABLE:
+            return
+        if kind in _TELLING:
+            raise unreadable(self._wire.deployment)
 
     def _fail(self, error: Raw, chunks: list[Chunk]) -> None:
         failure = error_in_stream(self._wire, error)
@@ -122,6 +142,7 @@ class StreamDecoder(PieceDecoder[Wire]):
         try:
             head = read_block(members, "content_block")
         except InvalidRequest:
+            self.malformed += 1
             return
         if members.get("type") not in _QUIET:
             self.started = True
@@ -142,6 +163,14 @@ class StreamDecoder(PieceDecoder[Wire]):
         self._blocks[event.index] = block
         self._heads.append(head)
         chunks.append(PartBegun(0, block.part, head))
+
+    def _continue(self, index: int, delta: EventDelta, chunks: list[Chunk]) -> None:
+        block = self._blocks.get(index)
+        if block is not None:
+            self.started = True
+            self._add(block, delta, chunks)
+        elif delta.text:
+            self.malformed += 1  # words of a block that nobody opened
 
     def _add(self, block: _Block, delta: EventDelta, chunks: list[Chunk]) -> None:
         part = block.part

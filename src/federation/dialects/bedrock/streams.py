@@ -28,6 +28,7 @@ from federation.dialects.bedrock.tables import JSON_ANSWER, NAME
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
 from federation.dialects.decoding import Decoder
+from federation.dialects.whole import is_json, unreadable
 from federation.errors import UpstreamError
 from federation.schema.chunks import (
     Begun,
@@ -46,6 +47,9 @@ _NULL: Final = Raw(b"null")
 _TEXT: Final = Text("")
 _THINKING: Final = Thinking()
 _WORDS, _THOUGHTS, _CALL, _ANSWER, _PICTURE, _HOSTED, _RESULT = range(7)
+
+
+_TELLING: Final = frozenset(("contentBlockDelta", "contentBlockStart", "messageStop"))
 
 
 class _Block:
@@ -122,6 +126,9 @@ class StreamDecoder(Decoder[Wire]):
                 self._finish(events.METADATA.decode(frame.payload), chunks)
         except events.UNREADABLE:
             self.malformed += 1
+            if name in _TELLING and is_json(frame.payload):
+                # A client of a forwarded stream was told it; without it the rest would look whole.
+                raise unreadable(self._wire.deployment) from None
 
     def _start(self, event: events.BlockStart, chunks: list[Chunk]) -> None:
         self._end_block(chunks)
@@ -159,7 +166,11 @@ class StreamDecoder(Decoder[Wire]):
         elif delta.reasoning_content is not None:
             self._reasoning(index, delta.reasoning_content, chunks)
         elif delta.citation != _NULL:
-            citation = read_citation(delta.citation)
+            try:
+                citation = read_citation(delta.citation)
+            except events.UNREADABLE:
+                self.malformed += 1
+                return
             block = self._at(index, _WORDS, _TEXT, chunks)
             chunks.append(Delta(0, block.part, citation=citation))
         elif delta.image is not None and self._block is not None:

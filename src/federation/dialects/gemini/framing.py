@@ -14,14 +14,11 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from federation.dialects.sse import EventCutter, Opening, event_data
+from federation.dialects.sse import EVENT_LIMIT, EventCutter, Opening, event_data
 from federation.errors import UpstreamGarbled
 
 Piece: TypeAlias = tuple[bytes, bytes | None]
 """Bytes that may go on, and the JSON in them; None where they hold none."""
-
-ELEMENT_LIMIT: Final = 32 * 1024 * 1024
-"""An element may hold a whole picture."""
 
 _SPACE: Final = b" \t\r\n"
 _BETWEEN: Final = b" \t\r\n,["
@@ -38,11 +35,10 @@ class Framing:
     `ended`: the array was closed. `array`: the stream is one.
     """
 
-    __slots__ = ("_array", "_events", "_lead", "_opening", "_pending", "ended")
+    __slots__ = ("_array", "_events", "_opening", "_pending", "ended")
 
     def __init__(self) -> None:
         self._opening = Opening()
-        self._lead = b""
         self._pending = 0
         """Bytes that the event cutter holds."""
         self._events: EventCutter | None = None
@@ -61,18 +57,24 @@ class Framing:
         if self._array is None:
             if not self._opening.over:
                 data = self._opening.after(data)
-            data = self._lead + data
-            start = data.lstrip(_SPACE)
-            if not start:
-                self._lead = data
-                return []
-            if start[0] not in _OPENINGS:
-                self._events = EventCutter()
-                return self.feed(data)
-            self._array = _ArrayCutter()
+            return self._begin(data)
         pieces = self._array.feed(data)
         self.ended = self._array.ended
         return pieces
+
+    def _begin(self, data: bytes) -> list[Piece]:
+        """The pieces in the first bytes. White space that stands before anything else tells
+        nothing of the framing: it goes on at once, however much of it a host sends."""
+        start = data.lstrip(_SPACE)
+        space = data[: len(data) - len(start)]
+        lead: list[Piece] = [(space, None)] if space else []
+        if not start:
+            return lead
+        if start[0] in _OPENINGS:
+            self._array = _ArrayCutter()
+        else:
+            self._events = EventCutter()
+        return lead + self.feed(start)
 
     def _feed_events(self, cutter: EventCutter, data: bytes) -> list[Piece]:
         if not self._pending:
@@ -90,7 +92,7 @@ class Framing:
             event = self._events.rest()
             data = event_data(event)
             return event, data if data is not None and is_whole(data) else None
-        return (self._array.rest() if self._array is not None else self._lead), None
+        return (self._array.rest() if self._array is not None else b""), None
 
 
 def _event_text(event: bytes) -> bytes | None:
@@ -134,10 +136,8 @@ class _ArrayCutter:
                 self._at = 0
                 return [(piece, element)]
         self._held += data
-        if len(self._held) > ELEMENT_LIMIT:
-            raise UpstreamGarbled(
-                f"The provider sent an element of more than {ELEMENT_LIMIT} bytes."
-            )
+        if len(self._held) > EVENT_LIMIT:
+            raise UpstreamGarbled(f"The provider sent an element of more than {EVENT_LIMIT} bytes.")
         return self._cut()
 
     def rest(self) -> bytes:

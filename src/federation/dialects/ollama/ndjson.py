@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from federation.dialects.sse import Opening
+from federation.dialects.sse import EVENT_LIMIT, Opening
 from federation.errors import UpstreamGarbled
 
-LINE_LIMIT: Final = 4 * 1024 * 1024
+LINE_LIMIT: Final = EVENT_LIMIT
 
 
 class LineCutter:

@@ -6,7 +6,10 @@ order thinking, text, calls.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+from msgspec import Raw
 
 from federation.dialects.decoding import PieceDecoder
 from federation.dialects.ollama.decode import (
@@ -25,6 +28,7 @@ from federation.dialects.ollama.ndjson import LineCutter
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
 from federation.dialects.ollama.wire import Wire
+from federation.dialects.whole import UNREADABLE, is_json, unreadable
 from federation.schema.chunks import (
     Begun,
     Chunk,
@@ -37,6 +41,13 @@ from federation.schema.chunks import (
     UsageSeen,
 )
 from federation.schema.parts import Part, Text, Thinking, ToolCall
+
+
+class _Held(msgspec.Struct):
+    message: Raw = NULL
+
+
+_HELD: Final = msgspec.json.Decoder(_Held)
 
 
 class StreamDecoder(PieceDecoder[Wire]):
@@ -62,9 +73,8 @@ class StreamDecoder(PieceDecoder[Wire]):
                 # What is kept raw is not looked at by the decoder, and is text all the same.
                 data.decode()
             line = LINE.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # A line that cannot be read is skipped: the rest of the answer is not worth less.
-            self.malformed += 1
+        except UNREADABLE:
+            self._skip(data)
             return
         if line.error != NULL:
             self._fail(line, chunks)
@@ -77,6 +87,18 @@ class StreamDecoder(PieceDecoder[Wire]):
             chunks.append(Logprobs(0, read_logprobs(line.logprobs)))
         if line.done:
             self._end(line, data, chunks)
+
+    def _skip(self, data: bytes) -> None:
+        """Leave out what cannot be read: the rest of the answer is not worth less. Raises
+        `UpstreamGarbled` for what holds a message: the client of a forwarded stream was told it,
+        and without it the rest would look whole."""
+        self.malformed += 1
+        try:
+            held = _HELD.decode(data).message if is_json(data) else NULL
+        except UNREADABLE:
+            return
+        if held != NULL:
+            raise unreadable(self._wire.deployment)
 
     def _begin(self, line: Line, chunks: list[Chunk]) -> None:
         self._begun = True

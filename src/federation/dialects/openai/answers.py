@@ -67,21 +67,18 @@ def read_answer(wire: Wire, body: bytes) -> Answer:
         if error is not None:
             raise error
     choices = whole.choices
-    if choices is None:
+    if not choices:
         raise UpstreamGarbled(f"{wire.deployment} answered without choices.")
-    finish = ""
-    if choices:
-        first = choices[0]
-        finish = first.finish_reason or ""
-        if first.error != _NULL:
-            error = error_in_answer(wire, first.error, _NULL, body)
-            if error is not None:
-                raise error
+    first = choices[0]
+    if first.error != _NULL:
+        error = error_in_answer(wire, first.error, _NULL, body)
+        if error is not None:
+            raise error
     usage = whole.usage
     if usage == _NULL and whole.x_groq is not None:
         usage = whole.x_groq.usage
     read = read_usage(wire, usage, whole.service_tier) if usage != _NULL else None
-    return Answer(whole.model or "", finish, read)
+    return Answer(whole.model or "", first.finish_reason or "", read)
 
 
 def text_of(body: bytes) -> str:

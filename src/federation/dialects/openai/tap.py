@@ -20,6 +20,7 @@ from federation.dialects.origins import Origin
 from federation.dialects.sse import EventCutter, event_data
 from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged
+from federation.errors import UpstreamGarbled
 
 _NULL: Final = Raw(b"null")
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
@@ -79,6 +80,7 @@ class StreamTap(HeardEvents[EventCutter]):
         "_finished",
         "_known",
         "_lessons",
+        "_spoke",
         "_tier",
         "_wire",
         "_withhold",
@@ -94,14 +96,16 @@ class StreamTap(HeardEvents[EventCutter]):
         self._finished: set[int] = set()
         self._known = self.form = _NO_FORM
         self._lessons = _LESSONS
+        self._spoke = False
+        """A choice was there, or an event that the client may know more of than we do."""
         self._tier: str | None = None
         self.origin: Origin | None = None
 
     def feed(self, data: bytes) -> bytes:
         """The whole events that may go on now, unchanged and in order.
 
-        Raises `UpstreamGarbled` for an event over the limit, and an error that the provider
-        reports before the answer has started.
+        Raises `UpstreamGarbled` for an event over the limit and an end before any choice came,
+        and an error that the provider reports before the answer has started.
         """
         head, tail = self.form
         if tail:
@@ -171,6 +175,8 @@ class StreamTap(HeardEvents[EventCutter]):
         if data is None:
             return True
         if data.startswith(b"[DONE]"):
+            if not self._spoke:
+                raise UpstreamGarbled(f"{self._wire.deployment} ended a stream without an answer.")
             self.done = self.started = True
             self.complete = self.error is None
             return True
@@ -180,12 +186,15 @@ class StreamTap(HeardEvents[EventCutter]):
             again = salvaged(_CHUNK, data)
             if again is None:
                 self.malformed += 1
-                return is_json(data)
+                passes = is_json(data)
+                self._spoke = self._spoke or passes
+                return passes
             chunk = again
         if chunk.error != _NULL or chunk.base_resp != _NULL:
             self._fail(chunk.error, chunk.base_resp, event)
         choices = chunk.choices
         if choices:
+            self._spoke = True
             self._read_choices(choices, event)
             if self._lessons and chunk.usage == _NULL and chunk.x_groq is None:
                 self._learn(event, choices)

@@ -28,6 +28,7 @@ from federation.dialects.openai_responses.fields import NULL
 from federation.dialects.openai_responses.tap import ENDS, error_of
 from federation.dialects.openai_responses.wire import Wire
 from federation.dialects.sse import EventCutter
+from federation.dialects.whole import is_json, unreadable
 from federation.errors import UpstreamError, UpstreamGarbled
 from federation.schema.chunks import Chunk, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
@@ -37,6 +38,17 @@ class _Output(msgspec.Struct):
     output: list[Fields] | None = None
 
 
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+_KIND: Final = msgspec.json.Decoder(_Kind)
+_TELLING: Final = (ENDS | HANDLERS.keys()) - {
+    "response.created",
+    "response.queued",
+    "response.in_progress",
+    "response.output_text.annotation.added",
+}
 _EVENT: Final = msgspec.json.Decoder(Event)
 _OUTPUT: Final = msgspec.json.Decoder(_Output)
 _MEMBERS: Final = msgspec.json.Decoder(Fields)
@@ -82,7 +94,7 @@ class StreamDecoder(Decoder[Wire]):
             data = self._halves.mend(data)
             event = _EVENT.decode(data)
         except UNREADABLE:
-            self.malformed += 1
+            self._skip(data)
             return
         kind = event.type
         handler = HANDLERS.get(kind)
@@ -92,6 +104,17 @@ class StreamDecoder(Decoder[Wire]):
             self._end(event)
         elif kind == "error" or (not kind and event.error != NULL):
             self._fail(error_inside(self._wire, error_of(event.error, data)))
+
+    def _skip(self, data: bytes) -> None:
+        """Leave out what cannot be read. Raises `UpstreamGarbled` for a piece of the answer: the
+        client of a forwarded stream was told it, and without it the rest would look whole."""
+        self.malformed += 1
+        try:
+            kind = _KIND.decode(data).type if is_json(data) else ""
+        except UNREADABLE:
+            return
+        if kind in _TELLING:
+            raise unreadable(self._wire.host.deployment)
 
     def _end(self, event: Event) -> None:
         try:
