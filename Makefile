@@ -78,7 +78,7 @@ unit: $(DEV) ## the pure tests alone, in seconds
 	$(BIN)/pytest tests/unit
 
 test: check $(NODE_TESTS)/node_modules ## every check that CI runs
-	$(BIN)/pytest tests -n 2 --dist loadfile --cov --cov-report= -p no:cacheprovider -rfER
+	$(BIN)/pytest tests -n 3 --dist loadfile --cov --cov-report= -p no:cacheprovider -rfER
 	$(BIN)/coverage combine --quiet 2>/dev/null || true
 	$(BIN)/coverage report --skip-covered --fail-under=95 \
 	  --include='src/federation/errors.py,src/federation/ports.py,src/federation/schema/*,src/federation/domain/*,src/federation/catalogue/*,src/federation/pricing/*,src/federation/config/*,src/federation/dialects/*,src/federation/credentials/*,src/federation/routing/*,src/federation/governance/*,src/federation/guardrails/*,src/federation/resilience/*,src/federation/transport/*,src/federation/storage/*,src/federation/telemetry/*,src/federation/gateway/*,src/federation/control/*'
