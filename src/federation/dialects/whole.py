@@ -7,7 +7,7 @@ does not look at its text, which must be text all the same.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -66,6 +66,15 @@ def read_whole(decoder: msgspec.json.Decoder[T], body: bytes, deployment: str) -
         return decoder.decode(body)
     except UNREADABLE:
         raise unreadable(deployment) from None
+
+
+def said(event: bytes, name: str) -> Any:
+    """What an event says under a name, whatever else it holds; None where it is no JSON object."""
+    try:
+        found = msgspec.json.decode(event)
+    except UNREADABLE:
+        return None
+    return found.get(name) if isinstance(found, dict) else None
 
 
 def unreadable(deployment: str) -> UpstreamGarbled:

@@ -23,7 +23,7 @@ from federation.dialects.anthropic.wire import Wire
 from federation.dialects.decoding import PieceDecoder
 from federation.dialects.sse import EventCutter
 from federation.dialects.tokenizer import Members
-from federation.dialects.whole import UNREADABLE, is_json, unreadable
+from federation.dialects.whole import said, unreadable
 from federation.errors import InvalidRequest
 from federation.schema.chunks import (
     Begun,
@@ -43,11 +43,6 @@ _QUIET: Final = (Raw(b'"text"'), Raw(b'"thinking"'))
 _ANSWER: Final = Raw(msgspec.json.encode(ANSWER_TOOL))
 
 
-class _Kind(msgspec.Struct):
-    type: str = ""
-
-
-_KIND: Final = msgspec.json.Decoder(_Kind)
 _TELLING: Final = frozenset(
     ("content_block_start", "content_block_delta", "content_block_stop", "message_delta")
 )
@@ -107,11 +102,7 @@ class StreamDecoder(PieceDecoder[Wire]):
         """Leave out what cannot be read. Raises `UpstreamGarbled` for a piece of the answer: the
         client of a forwarded stream was told it, and without it the rest would look whole."""
         self.malformed += 1
-        try:
-            kind = _KIND.decode(data).type if is_json(data) else ""
-        except UNREADABLE:
-            return
-        if kind in _TELLING:
+        if str(said(data, "type")) in _TELLING:
             raise unreadable(self._wire.deployment)
 
     def _fail(self, error: Raw, chunks: list[Chunk]) -> None:

@@ -23,7 +23,7 @@ from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
 from federation.dialects.decoding import PieceDecoder
 from federation.dialects.sse import EventCutter
-from federation.dialects.whole import UNREADABLE, is_json, unreadable
+from federation.dialects.whole import UNREADABLE, said, unreadable
 from federation.schema.chat import OTHER, TOOL_CALLS
 from federation.schema.chunks import (
     Begun,
@@ -42,11 +42,6 @@ _PLAN, _CALL, _NONE = "plan", "call", ""
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
 
 
-class _Kind(msgspec.Struct):
-    type: str = ""
-
-
-_KIND: Final = msgspec.json.Decoder(_Kind)
 _TELLING: Final = frozenset(
     ("content-start", "content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta",
      "message-end")
@@ -95,11 +90,7 @@ class StreamDecoder(PieceDecoder[Wire]):
         `UpstreamGarbled` for a piece of the answer: the client of a forwarded stream was told it,
         and without it the rest would look whole."""
         self.malformed += 1
-        try:
-            kind = _KIND.decode(data).type if is_json(data) else ""
-        except UNREADABLE:
-            return
-        if kind in _TELLING:
+        if str(said(data, "type")) in _TELLING:
             raise unreadable(self._wire.deployment)
 
     def _take(self, event: Event, chunks: list[Chunk]) -> None:

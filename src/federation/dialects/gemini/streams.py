@@ -41,7 +41,7 @@ from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.tokenizer import Members
-from federation.dialects.whole import digest, is_json
+from federation.dialects.whole import digest, said
 from federation.errors import InvalidRequest, UpstreamError, UpstreamGarbled
 from federation.schema.chat import FILTER
 from federation.schema.chunks import (
@@ -59,14 +59,6 @@ from federation.schema.parts import Fields, Part, Text, Thinking, ToolCall
 from federation.schema.usage import Usage
 
 _BARE: Final = Text("")
-
-
-class _Held(msgspec.Struct):
-    candidates: Raw = NULL
-
-
-_HELD: Final = msgspec.json.Decoder(_Held)
-_NOTHING: Final = frozenset((b"null", b"[]"))
 
 
 class _Choice:
@@ -195,11 +187,7 @@ class StreamDecoder(Decoder[Wire]):
         """Leave out what cannot be read. Raises `UpstreamGarbled` for what holds a candidate: the
         client of a forwarded stream was told it, and without it the rest would look whole."""
         self.malformed += 1
-        try:
-            held = _HELD.decode(text).candidates if is_json(text) else NULL
-        except UNREADABLE:
-            return
-        if bytes(held) not in _NOTHING:
+        if said(text, "candidates"):
             raise self._garbled("an answer that cannot be read")
 
     def _begin(self, event: Event, out: list[Chunk]) -> None:

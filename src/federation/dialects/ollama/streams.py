@@ -6,11 +6,6 @@ order thinking, text, calls.
 
 from __future__ import annotations
 
-from typing import Final
-
-import msgspec
-from msgspec import Raw
-
 from federation.dialects.decoding import PieceDecoder
 from federation.dialects.ollama.decode import (
     LINE,
@@ -28,7 +23,7 @@ from federation.dialects.ollama.ndjson import LineCutter
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
 from federation.dialects.ollama.wire import Wire
-from federation.dialects.whole import UNREADABLE, is_json, unreadable
+from federation.dialects.whole import UNREADABLE, said, unreadable
 from federation.schema.chunks import (
     Begun,
     Chunk,
@@ -41,13 +36,6 @@ from federation.schema.chunks import (
     UsageSeen,
 )
 from federation.schema.parts import Part, Text, Thinking, ToolCall
-
-
-class _Held(msgspec.Struct):
-    message: Raw = NULL
-
-
-_HELD: Final = msgspec.json.Decoder(_Held)
 
 
 class StreamDecoder(PieceDecoder[Wire]):
@@ -93,11 +81,7 @@ class StreamDecoder(PieceDecoder[Wire]):
         `UpstreamGarbled` for what holds a message: the client of a forwarded stream was told it,
         and without it the rest would look whole."""
         self.malformed += 1
-        try:
-            held = _HELD.decode(data).message if is_json(data) else NULL
-        except UNREADABLE:
-            return
-        if held != NULL:
+        if said(data, "message") is not None:
             raise unreadable(self._wire.deployment)
 
     def _begin(self, line: Line, chunks: list[Chunk]) -> None:

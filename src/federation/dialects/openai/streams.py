@@ -24,7 +24,7 @@ from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
 from federation.dialects.tokenizer import Members
-from federation.dialects.whole import is_json, unreadable
+from federation.dialects.whole import said, unreadable
 from federation.errors import UpstreamGarbled
 from federation.schema.chunks import Begun, Chunk, Delta, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
@@ -49,14 +49,6 @@ class _Event(msgspec.Struct):
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _WHOLE: Final = msgspec.json.Decoder(Members)
 _KNOWN: Final = frozenset((*_Event.__struct_fields__, "object", "obfuscation")) - {"x_groq"}
-
-
-class _Held(msgspec.Struct):
-    choices: Raw = NULL
-
-
-_HELD: Final = msgspec.json.Decoder(_Held)
-_NOTHING: Final = frozenset((b"null", b"[]"))
 
 
 class StreamDecoder(Decoder[Wire]):
@@ -152,8 +144,7 @@ class StreamDecoder(Decoder[Wire]):
         """Leave out what cannot be read. Raises `UpstreamGarbled` for what holds a choice: the
         client of a forwarded stream was told it, and without it the rest would look whole."""
         self.malformed += 1
-        held = lenient(_HELD, data) if is_json(data) else None
-        if held is not None and bytes(held.choices) not in _NOTHING:
+        if said(data, "choices"):
             raise unreadable(self._wire.deployment)
 
     def _begin(self, found: _Event, data: bytes, chunks: list[Chunk]) -> None:

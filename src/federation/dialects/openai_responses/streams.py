@@ -28,7 +28,7 @@ from federation.dialects.openai_responses.fields import NULL
 from federation.dialects.openai_responses.tap import ENDS, error_of
 from federation.dialects.openai_responses.wire import Wire
 from federation.dialects.sse import EventCutter
-from federation.dialects.whole import is_json, unreadable
+from federation.dialects.whole import said, unreadable
 from federation.errors import UpstreamError, UpstreamGarbled
 from federation.schema.chunks import Chunk, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
@@ -38,11 +38,6 @@ class _Output(msgspec.Struct):
     output: list[Fields] | None = None
 
 
-class _Kind(msgspec.Struct):
-    type: str = ""
-
-
-_KIND: Final = msgspec.json.Decoder(_Kind)
 _TELLING: Final = (ENDS | HANDLERS.keys()) - {
     "response.created",
     "response.queued",
@@ -109,11 +104,7 @@ class StreamDecoder(Decoder[Wire]):
         """Leave out what cannot be read. Raises `UpstreamGarbled` for a piece of the answer: the
         client of a forwarded stream was told it, and without it the rest would look whole."""
         self.malformed += 1
-        try:
-            kind = _KIND.decode(data).type if is_json(data) else ""
-        except UNREADABLE:
-            return
-        if kind in _TELLING:
+        if str(said(data, "type")) in _TELLING:
             raise unreadable(self._wire.host.deployment)
 
     def _end(self, event: Event) -> None:
