@@ -74,5 +74,18 @@ async def test_the_beginning_of_a_long_answer_stands_for_the_rest() -> None:
     assert not kept.whole, "36 MB"
     async with rig(streams()) as (gateway, _client, _):
         decoder = gateway.world.current().line(0).upstream.decoder
-        assert abs(spoken(decoder, kept) - 12_000 * 750) < 12_000 * 25
-        assert spoken(decoder, Kept()) == 0
+        assert abs(spoken(decoder, kept, None, 12_000) - 12_000 * 750) < 12_000 * 25
+        assert spoken(decoder, kept, 9_000, 12_000) == 9_000, "the call allowed no more"
+        assert spoken(decoder, Kept(), None, 0) == 0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_follows_the_words_and_is_none_costs_nothing(whole: bool) -> None:
+    kept = Kept(whole=whole)
+    for _ in range(5):
+        kept.add(chunk(WORDS))
+    for _ in range(100_000):
+        kept.add(b": a keep-alive of a provider that takes its time\n\n")
+    async with rig(streams()) as (gateway, _client, _):
+        decoder = gateway.world.current().line(0).upstream.decoder
+        assert 3750 <= spoken(decoder, kept, None, 5) <= 3760

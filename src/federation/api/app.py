@@ -33,7 +33,7 @@ from federation.api import (
 )
 from federation.api.access import authorize
 from federation.api.models import ErrorReply
-from federation.api.queries import known_query
+from federation.api.queries import known_query, whole_characters
 from federation.api.recording import Recorded
 from federation.control.control import Control
 
@@ -58,7 +58,7 @@ def create_app(control: Control) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(authorize), Depends(known_query)],
+        dependencies=[Depends(authorize), Depends(known_query), Depends(whole_characters)],
         responses=_FAILURES,  # type: ignore[arg-type]
     )
     app.state.control = control

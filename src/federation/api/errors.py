@@ -39,7 +39,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FederationError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(UnicodeEncodeError, _no_text)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -77,14 +76,9 @@ def _http(_: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return _reply(NotFound("There is nothing at this path. GET /docs lists what there is."))
     if error.status_code == 405:
-        return _reply(MethodNotAllowed("This path does not answer that method."))
+        allowed = (error.headers or {}).get("allow", "").split(", ")
+        return _reply(MethodNotAllowed("This path does not answer that method.", *allowed))
     return _reply(InvalidRequest(str(error.detail), status=error.status_code))
-
-
-def _no_text(_: Request, __: Exception) -> Response:
-    """JSON may spell half of a surrogate pair, which is in no text that can be stored or sent."""
-    message = r"The request holds '\ud800' to '\udfff' alone, which stands for no character."
-    return _reply(InvalidRequest(message))
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -7,6 +7,9 @@ only because others write its query.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -21,6 +24,7 @@ from federation.errors import InvalidRequest
 FOREIGN: Final = frozenset({CALLBACK})
 """Paths whose query others write: RFC 6749, 4.1.2 lets identity providers add to it."""
 _SHOWN: Final = 80
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def known_query(request: Request, _: Asker) -> None:
@@ -32,6 +36,20 @@ def known_query(request: Request, _: Asker) -> None:
     for name in request.query_params:
         if name not in known:
             raise InvalidRequest(_unknown(name[:_SHOWN], known), param=name[:_SHOWN])
+
+
+async def whole_characters(request: Request) -> None:
+    """Raise `InvalidRequest` for a body that spells half of a surrogate pair: JSON may, and no
+    text that can be stored or sent holds it."""
+    body = await request.body()
+    if _HALF.search(body) is None:
+        return
+    with contextlib.suppress(ValueError, RecursionError):  # which is told where it is read
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
+            raise InvalidRequest(
+                r"The body spells '\ud800' to '\udfff' alone, which stands for no character."
+            )
 
 
 def _declared(dependant: Dependant) -> Iterator[str]:

@@ -17,6 +17,7 @@ from federation.control.frames import pack_snapshot
 from federation.control.policies_checked import check_policies
 from federation.control.ports import OverrideStore, VersionStore
 from federation.control.snapshots import compile_snapshot, without_secrets
+from federation.domain.catalogue import Deployment
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError, Problem
 from federation.storage.entries import ConfigVersion
@@ -95,7 +96,7 @@ class Configuration:
         try:
             reading = self._read()
             _check(reading.loaded, self.reading.loaded)
-            self._check_left(reading)
+            self._check_left(reading.loaded)
         except ConfigError as error:
             self.problems = tuple(error.problems)
             for problem in error.problems:
@@ -118,15 +119,15 @@ class Configuration:
             return True
         return False
 
-    def _check_left(self, reading: Reading) -> None:
-        """Refuse files after which nobody could serve a call any more: an empty file, or one that
-        is half written, looks just like a decision. Raises `ConfigError`."""
-        overrides = self._overrides.list()
-        after = compile_snapshot(self._added(reading.loaded), overrides, reading.secrets, 0)
-        if _serves(self.snapshot) and not _serves(after):
+    def _check_left(self, loaded: Loaded) -> None:
+        """Refuse files that say nothing more of anybody who could serve a call: an empty file, or
+        one that is half written, looks just like a decision. To switch a provider off, or to take
+        its credential, is one. Raises `ConfigError`."""
+        served = {each.provider.id for each in self.snapshot.deployments if _serves(each)}
+        if served and not served & self._added(loaded).providers.keys():
             message = (
-                "every deployment that can serve a call is gone, or its credential; those in force "
-                "stay. Put one back, or stop and start the gateway to run without"
+                "every provider that could serve a call is gone; those in force stay. Put one "
+                "back, or stop and start the gateway to run without"
             )
             raise ConfigError([Problem("providers", None, message)])
 
@@ -166,10 +167,8 @@ def _differing(before: Loaded, after: Loaded) -> list[str]:
     return [name for name in _AT_START if getattr(before, name) != getattr(after, name)]
 
 
-def _serves(snapshot: Snapshot) -> bool:
-    return any(
-        each.usable and each.enabled and each.provider.enabled for each in snapshot.deployments
-    )
+def _serves(deployment: Deployment) -> bool:
+    return deployment.usable and deployment.enabled and deployment.provider.enabled
 
 
 def _check(loaded: Loaded, before: Loaded | None = None) -> None:

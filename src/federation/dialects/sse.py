@@ -14,7 +14,7 @@ from typing import Final
 
 from federation.errors import UpstreamGarbled
 
-EVENT_LIMIT: Final = 32 * 1024 * 1024
+EVENT_LIMIT: Final = 8 * 1024 * 1024
 """An event may hold a whole picture."""
 
 _EOL = rb"(?:\r\n|\n|\r(?![\n]|\Z))"

@@ -181,9 +181,9 @@ class Attempt:
         """The request's bytes have left for the provider."""
         self.sent = True
 
-    def ending(self, tap: StreamTap, spoken: Callable[[], int] = int) -> Ending:
+    def ending(self, tap: StreamTap, spoken: Callable[[int], int] = int) -> Ending:
         """What to call when a stream that this attempt opened is over. `spoken` counts the tokens
-        of what came, where the provider did not."""
+        of so many events, where the provider did not."""
 
         def end(outcome: str, error: UpstreamError | None) -> None:
             answer = tap.answer()
@@ -193,9 +193,9 @@ class Attempt:
             self.call.account.hear(answer)
             usage = answer.usage
             if usage is None:
-                usage = self.estimate(max(tap.events, spoken()))
+                usage = self.estimate(max(tap.events, spoken(tap.events)))
             elif outcome != "ok" or usage.estimated:
-                usage = self._at_least(usage, max(tap.events, spoken()))
+                usage = self._at_least(usage, max(tap.events, spoken(tap.events)))
             if outcome == CANCELED:
                 self.close(usage, ClientLeft())
             else:

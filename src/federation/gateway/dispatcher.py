@@ -176,6 +176,7 @@ class Dispatcher:
         if not upstream.is_stream(exchange.headers):
             raise await no_stream(exchange, upstream)
         translated = asking.translated or call.guarding is not None
+        mend.forwarded = not translated
         untold: Untold | None = None
         tap: StreamTap
         if translated:
@@ -188,7 +189,7 @@ class Dispatcher:
             in_band = call.face.stream_error
         if call.account.watching is not None:
             tap = call.account.watching.along(tap, upstream)
-        kept = Kept()
+        kept = Kept(whole=mend.allowed)
         slow = call.guarding is not None and call.guarding.slow
         opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept, slow=slow)
         if tap.error is not None:
@@ -198,7 +199,7 @@ class Dispatcher:
             exchange,
             tap,
             opening,
-            attempt.ending(tap, partial(spoken, upstream.decoder, kept)),
+            attempt.ending(tap, partial(spoken, upstream.decoder, kept, glance.max_output)),
             in_band,
             tells=None if translated else line.secrets,
             kept=kept,

@@ -20,7 +20,7 @@ class Kept:
 
     __slots__ = ("_before", "_packed", "_size", "due", "fresh", "whole")
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
         self.fresh: list[bytes] = []
         """What was kept last. Whoever appends to it calls `weigh` once it is `due` long."""
         self.due = _UNWEIGHED
@@ -28,8 +28,9 @@ class Kept:
         """Bytes of what was packed, or dropped since."""
         self._packed: list[bytes] = []
         self._size = 0
-        self.whole = True
-        """False for an answer too long to be kept: it cannot be mended."""
+        self.whole = whole
+        """False where only the beginning is kept, as of an answer that is too long: it cannot be
+        mended."""
 
     def add(self, data: bytes) -> None:
         """Keep a piece of any size."""
@@ -57,7 +58,9 @@ class Kept:
 
     def beginning(self) -> bytes:
         """All of a short answer, and enough of a long one to tell what the rest is like."""
-        return zlib.decompress(self._packed[0]) if self._packed else b"".join(self.fresh)
+        if not self._packed:
+            return b"".join(self.fresh)
+        return zlib.decompress(self._packed[0])[:_BATCH]
 
     def pieces(self) -> list[bytes]:
         """All that was kept, in order."""
@@ -68,7 +71,7 @@ class Kept:
         if len(self._packed) * _BATCH >= _MOST:
             self.whole = False
             del self._packed[1:]
-        elif self.whole:
+        elif self.whole or not self._packed:
             self._packed.append(zlib.compress(b"".join(self.fresh), 1))
         self.fresh.clear()
         self.due = _UNWEIGHED

@@ -123,6 +123,8 @@ class Mending:
         self._began_s = call.started
         self._lap = SecondLap()
         self._slow = call.guarding is not None and call.guarding.slow
+        self.forwarded = False
+        """Whether the client was told events as they came, read or not."""
 
     @property
     def allowed(self) -> bool:
@@ -214,7 +216,7 @@ class Mending:
         passing = line.upstream.tap(withhold_usage=False, choices=1)
         for piece in kept.pieces():
             tap.feed(passing.feed(piece))
-        if tap.malformed:
+        if tap.malformed and self.forwarded:
             raise UpstreamGarbled("What was told of the answer cannot be read.")
         return told
 
@@ -272,7 +274,7 @@ class Mending:
         others = any(each not in self._broken for each in self._verdict.order if each != index)
         await self._room(index, others=others)
         attempt = Attempt(world, self._call, self._deployment(index))
-        ending = attempt.ending(tap, lambda: counted(told[before:]))
+        ending = attempt.ending(tap, lambda _: counted(told[before:]))
         exchange: Exchange | None = None
         try:
             await fund_rest(world, self._call, attempt, asking.request)

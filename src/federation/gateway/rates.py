@@ -92,6 +92,8 @@ class _Asking:
     """None once its call went away."""
     ahead: bool = False
     """For calls to come."""
+    sent: bool = False
+    """Control may answer it."""
 
 
 class Taken:
@@ -275,7 +277,7 @@ class Rates:
             if asking.waiter is None and not asking.ahead:
                 del self._asks[n]
             else:
-                self._send(asking.message)
+                asking.sent = self._send(asking.message) or asking.sent
 
     def _part(self, meter: Meter) -> HeldPart:
         part = self._parts.get(meter.id)
@@ -320,9 +322,8 @@ class Rates:
         asking = self._begin(wants, tuple(part for part, _ in lacking))
         waiter: asyncio.Future[MeterShort | None] = asyncio.get_running_loop().create_future()
         asking.waiter = waiter
-        sent = False
         try:
-            sent = self._send(asking.message)  # without a link it is sent when there is one
+            asking.sent = self._send(asking.message)  # without a link it is sent when there is one
             done, _ = await asyncio.wait((waiter,), timeout=max(0.0, end - now))
             if not done:
                 raise _unavailable()
@@ -330,7 +331,7 @@ class Rates:
         finally:
             # What is given to a call that went away is ours all the same, and goes back.
             asking.waiter = None
-            if not sent and not waiter.done():
+            if not asking.sent:
                 self._end(asking.message.n)
 
     def _wish(self, part: HeldPart, need: int, now: float) -> None:

@@ -19,9 +19,11 @@ _BYTES_PER_TOKEN: Final = 4
 _PIECE: Final = 1024
 
 
-def spoken(decoder: Callable[[], StreamDecoder], kept: Kept) -> int:
+def spoken(decoder: Callable[[], StreamDecoder], kept: Kept, most: int | None, events: int) -> int:
     """Tokens of an answer by our own count: fours of bytes of its words, thoughts and calls of
-    tools. Of a long answer the beginning is read, and stands for the rest."""
+    tools, and `most` where the call allowed no more. Of a long answer of so many events the
+    beginning is read, and stands for the rest, which may also be pings or pictures: so neither
+    by bytes nor by events does it stand for more."""
     beginning, reader = kept.beginning(), decoder()
     said: list[Chunk] = []
     done = 0
@@ -31,7 +33,12 @@ def spoken(decoder: Callable[[], StreamDecoder], kept: Kept) -> int:
             done = min(done + _PIECE, len(beginning))
     except FederationError:
         pass  # what was read up to there stands for it, too
-    return counted(said) * kept.total // done if done else 0
+    pieces = sum(type(chunk) is Delta for chunk in said)
+    if not pieces:
+        return 0
+    tokens = counted(said)
+    found = min(tokens * kept.total // max(done, 1), tokens * max(events, pieces) // pieces)
+    return found if most is None else min(found, most)
 
 
 def counted(chunks: Iterable[Chunk]) -> int:

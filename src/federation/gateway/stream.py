@@ -314,9 +314,11 @@ class AnswerStream:
     async def aclose(self) -> None:
         """Hang up on the provider unless the answer was over."""
         try:
-            if self._under_way is not None:
-                await asyncio.gather(self._under_way, return_exceptions=True)
-            self._end("canceled", None)
+            try:
+                if self._under_way is not None:
+                    await asyncio.gather(self._under_way, return_exceptions=True)
+            finally:
+                self._end("canceled", None)
         finally:
             if self._tap.done:
                 self._exchange.release()

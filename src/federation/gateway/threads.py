@@ -23,8 +23,16 @@ async def off_loop(size: int, work: Callable[[], _Made]) -> _Made:
 
 
 async def at_leisure(slow: bool, work: Callable[[], _Made]) -> _Made:
-    """Do it here, or in a thread where it is slow whatever its size."""
-    return await asyncio.to_thread(work) if slow else work()
+    """Do it here, or in a thread where it is slow whatever its size. Whoever is canceled meanwhile
+    waits for it: what it works at is about to be read."""
+    if not slow:
+        return work()
+    under_way = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(under_way)
+    except asyncio.CancelledError:
+        await asyncio.gather(under_way, return_exceptions=True)
+        raise
 
 
 async def checked(guarding: Guarding, size: int, work: Callable[[], _Made]) -> _Made:

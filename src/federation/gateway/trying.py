@@ -66,6 +66,7 @@ async def _in_turn(
     early: UpstreamError | None,
 ) -> ClientReply:
     """As `first_answer`; where the first has been asked already, `early` is why in vain."""
+    # The attempt that failed early is told to `after`, like any other.
     tries = Tries(situation.snapshot.settings.attempts - call.account.tried + (early is not None))
     failure: UpstreamError | None = None
     rest, here = list(order), -1

@@ -18,8 +18,8 @@ class _AnyText(StrDumperUnknown):
         """With a replacement character in the place of what cannot be stored."""
         try:
             return super().dump(obj)
-        except (psycopg.DataError, UnicodeEncodeError):
-            return obj.replace("\0", "\ufffd").encode("utf-8", "replace")
+        except psycopg.DataError:
+            return super().dump(obj.replace("\0", "\ufffd"))
 
 
 def take_any_text(connection: psycopg.Connection[Any]) -> None:

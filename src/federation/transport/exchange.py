@@ -221,8 +221,10 @@ class Exchange:
         """Close the socket unless the answer was received to its end. Idempotent."""
         if self.connection is not None:
             self.connection.abort()
-        if self.chunks or not self.ended:  # what is thrown away must not look like an empty answer
+        # What is thrown away must not look like an empty answer.
+        if self.chunks or self.unpacked or not self.ended:
             self.chunks.clear()
+            self.unpacked, self.decoder = b"", None
             self.ended = False
             self.failure = self.failure or (
                 UpstreamCut,
@@ -281,10 +283,10 @@ class Exchange:
     async def _read_decoded(self, decoder: Decoder) -> bytes:
         """What comes next when it is unpacked. A few bytes may hold millions, and those are had
         without waiting for anybody: so the loop goes round once for every `_TURN` of them."""
-        if self.unpacked:
-            await asyncio.sleep(0)
-        else:
+        if not self.unpacked:
             self.unpacked = await self._unpacked(decoder)
+        if len(self.unpacked) >= _TURN:
+            await asyncio.sleep(0)
         piece, self.unpacked = self.unpacked[:_TURN], self.unpacked[_TURN:]
         return piece
 
@@ -301,8 +303,6 @@ class Exchange:
             except BadCoding as fault:
                 raise self.garbled(f"{self.host}: {fault}") from None
             decoder.push(packed)
-        if len(piece) >= _TURN:
-            await asyncio.sleep(0)
         return piece
 
     async def _packed(self, decoder: Decoder) -> bytes:

@@ -576,3 +576,21 @@ def stream(wire: Wire, data: str) -> None:
     except UpstreamFailed:
         return
     collector.response()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"delta": [], "finish_reason": "stop"},
+        {"delta": "", "finish_reason": "stop"},
+        {"delta": {"content": "", "refusal": False, "tool_calls": {}}, "finish_reason": "stop"},
+        {"index": "0", "delta": {"function_call": ""}, "finish_reason": "stop"},
+        {"index": 0, "delta": {}, "finish_reason": False},
+    ],
+)
+def test_what_is_empty_in_an_odd_way_is_absent(make_wire: MakeWire, odd: dict[str, Any]) -> None:
+    last = b"data: %b\n\n" % json.dumps({"choices": [odd]}).encode()
+    decoder, collector = StreamDecoder(make_wire()), Collector("openai")
+    for data in (event({"content": "Hello"}), last, DONE):
+        collector.add(decoder.feed(data))
+    assert (decoder.done, decoder.malformed) == (True, 0)

@@ -398,3 +398,19 @@ def test_more_than_was_held_is_told_at_once() -> None:
         assert parts[0].remaining(now_s()) <= 50
 
     virtual(main())
+
+
+def test_a_slot_that_was_asked_for_again_comes_back_though_its_call_left() -> None:
+    async def main() -> None:
+        replica = Replica(MemoryMeters(), (slots(3),), 1, delay_s=0.05)
+        (worker,) = replica.workers
+        worker.up = False
+        waiting = asyncio.create_task(worker.call())
+        await asyncio.sleep(1)
+        worker.up = True
+        worker.rates.reconnected()
+        waiting.cancel()
+        await asyncio.sleep(60)
+        assert [type(await worker.call()) for _ in range(3)] == [Taken] * 3
+
+    virtual(main())

@@ -14,12 +14,14 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from federation.dialects.sse import EVENT_LIMIT, EventCutter, Opening, event_data
+from federation.dialects.sse import EventCutter, Opening, event_data
 from federation.errors import UpstreamGarbled
 
 Piece: TypeAlias = tuple[bytes, bytes | None]
 """Bytes that may go on, and the JSON in them; None where they hold none."""
 
+ELEMENT_LIMIT: Final = 32 * 1024 * 1024
+"""An element may hold several pictures: whole answers come in this framing, too."""
 _SPACE: Final = b" \t\r\n"
 _BETWEEN: Final = b" \t\r\n,["
 _OPENINGS: Final = b"[{"
@@ -136,8 +138,10 @@ class _ArrayCutter:
                 self._at = 0
                 return [(piece, element)]
         self._held += data
-        if len(self._held) > EVENT_LIMIT:
-            raise UpstreamGarbled(f"The provider sent an element of more than {EVENT_LIMIT} bytes.")
+        if len(self._held) > ELEMENT_LIMIT:
+            raise UpstreamGarbled(
+                f"The provider sent an element of more than {ELEMENT_LIMIT} bytes."
+            )
         return self._cut()
 
     def rest(self) -> bytes:

@@ -9,6 +9,7 @@ Reference: https://platform.openai.com/docs/api-reference/chat/streaming
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import msgspec
@@ -19,12 +20,13 @@ from federation.dialects.openai.answer_parts import NULL, finish_of, lenient
 from federation.dialects.openai.choice_stream import ChoiceStream, StreamChoice
 from federation.dialects.openai.decode import rest_of
 from federation.dialects.openai.errors import error_in_answer
+from federation.dialects.openai.odd_events import usual
 from federation.dialects.openai.text_events import Form, form_of
 from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.sse import EventCutter, event_data
 from federation.dialects.tokenizer import Members
-from federation.dialects.whole import said, unreadable
+from federation.dialects.whole import UNREADABLE, said, unreadable
 from federation.errors import UpstreamGarbled
 from federation.schema.chunks import Begun, Chunk, Delta, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
@@ -123,9 +125,11 @@ class StreamDecoder(Decoder[Wire]):
         try:
             data = self._halves.mend(data)
             found = _EVENT.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._skip(data)
-            return
+        except UNREADABLE:
+            oddly = self._oddly(data)
+            if oddly is None:
+                return
+            found = oddly
         if (found.error != NULL or found.base_resp != NULL) and self._fails(
             found.error, found.base_resp, event, chunks
         ):
@@ -140,12 +144,18 @@ class StreamDecoder(Decoder[Wire]):
             self._extra = rest_of(lenient(_WHOLE, data) or {}, _KNOWN)
         self._meter(found, chunks)
 
-    def _skip(self, data: bytes) -> None:
-        """Leave out what cannot be read. Raises `UpstreamGarbled` for what holds a choice: the
-        client of a forwarded stream was told it, and without it the rest would look whole."""
+    def _oddly(self, data: bytes) -> _Event | None:
+        """An event with odd empty members; None for what cannot be read and is left out. Raises
+        `UpstreamGarbled` where that holds a choice: the client of a forwarded stream was told it,
+        and without it the rest would look whole."""
+        again = usual(data)
+        if again is not None:
+            with contextlib.suppress(*UNREADABLE):
+                return _EVENT.decode(again)
         self.malformed += 1
         if said(data, "choices"):
             raise unreadable(self._wire.deployment)
+        return None
 
     def _begin(self, found: _Event, data: bytes, chunks: list[Chunk]) -> None:
         if self._begun:
