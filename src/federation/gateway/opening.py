@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from federation.dialects.faces import Upstream
@@ -34,33 +33,25 @@ async def opened(
     `kept`. Raises `UpstreamGarbled`, `UpstreamTimeout`, and what the tap raises.
     """
 
-    async def more() -> bytes:
-        """The next events of an answer that has not begun yet."""
-        data = await exchange.read()
+    opening = bytearray()
+    until: float | None = None
+    """None for the first events: what waits for the head waits for them, too."""
+    while True:
+        try:
+            async with asyncio.timeout_at(until):
+                data = await exchange.read()
+        except TimeoutError:
+            raise UpstreamTimeout("The provider kept a stream open and did not answer.") from None
         if not data:
             raise UpstreamGarbled("The provider ended a stream without an answer.")
         kept.add(data)
-        return await at_leisure(slow, partial(tap.feed, data))
-
-    opening = await more()
-    if not tap.started:
-        opening += await _until_content(more, tap, attempt.left(within_s))
-    return opening
-
-
-async def _until_content(
-    more: Callable[[], Awaitable[bytes]], tap: StreamTap, within_s: float
-) -> bytes:
-    opening = bytearray()
-    try:
-        async with asyncio.timeout(within_s):
-            while not tap.started:
-                if len(opening) > _LONGEST:
-                    raise UpstreamGarbled("The provider's stream has no beginning.")
-                opening += await more()
-    except TimeoutError:
-        raise UpstreamTimeout("The provider kept a stream open and did not answer.") from None
-    return bytes(opening)
+        opening += await at_leisure(slow, partial(tap.feed, data))
+        if tap.started:
+            return bytes(opening)
+        if len(opening) > _LONGEST:
+            raise UpstreamGarbled("The provider's stream has no beginning.")
+        if until is None:
+            until = asyncio.get_running_loop().time() + attempt.left(within_s)
 
 
 async def no_stream(exchange: Exchange, upstream: Upstream) -> UpstreamError:
