@@ -183,7 +183,6 @@ class Rig:
 
         async def count() -> int:
             await asyncio.sleep(0)
-            gc.collect()
             return len(asyncio.all_tasks()) - 1
 
         return self.run(count())
