@@ -80,6 +80,16 @@ async def test_the_beginning_of_a_long_answer_stands_for_the_rest() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
+async def test_one_event_may_hold_all_of_it(whole: bool) -> None:
+    kept, event = Kept(whole=whole), chunk(WORDS * 100)
+    for at in range(0, len(event), 50_000):
+        kept.add(event[at : at + 50_000])
+    async with rig(streams()) as (gateway, _client, _):
+        decoder = gateway.world.current().line(0).upstream.decoder
+        assert spoken(decoder, kept, None, 1) == 75_000
+
+
+@pytest.mark.parametrize("whole", [True, False])
 async def test_what_follows_the_words_and_is_none_costs_nothing(whole: bool) -> None:
     kept = Kept(whole=whole)
     for _ in range(5):

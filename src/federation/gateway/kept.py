@@ -8,9 +8,12 @@ into `fresh` without, and are weighed a few dozen at a time.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 _BATCH = 64 * 1024
 _MOST = 16 * 1024 * 1024
+_BEGINNING = 16
+"""Batches that are kept of an answer that cannot be mended."""
 _UNWEIGHED = 64
 """Pieces that may come between two looks at their size."""
 
@@ -56,22 +59,17 @@ class Kept:
         """Bytes of the answer so far, kept or not."""
         return self._before + sum(map(len, self.fresh))
 
-    def beginning(self) -> bytes:
-        """All of a short answer, and enough of a long one to tell what the rest is like."""
-        if not self._packed:
-            return b"".join(self.fresh)
-        return zlib.decompress(self._packed[0])[:_BATCH]
-
-    def pieces(self) -> list[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """All that was kept, in order."""
-        return [*map(zlib.decompress, self._packed), *self.fresh]
+        yield from map(zlib.decompress, self._packed)
+        yield from self.fresh
 
     def _pack(self) -> None:
         self._before += sum(map(len, self.fresh))
         if len(self._packed) * _BATCH >= _MOST:
             self.whole = False
-            del self._packed[1:]
-        elif self.whole or not self._packed:
+            del self._packed[_BEGINNING:]
+        elif self.whole or len(self._packed) < _BEGINNING:
             self._packed.append(zlib.compress(b"".join(self.fresh), 1))
         self.fresh.clear()
         self.due = _UNWEIGHED

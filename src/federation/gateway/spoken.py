@@ -17,27 +17,31 @@ from federation.schema.parts import ToolCall
 
 _BYTES_PER_TOKEN: Final = 4
 _PIECE: Final = 1024
+_ENOUGH: Final = 64 * 1024
 
 
 def spoken(decoder: Callable[[], StreamDecoder], kept: Kept, most: int | None, events: int) -> int:
     """Tokens of an answer by our own count: fours of bytes of its words, thoughts and calls of
     tools, and `most` where the call allowed no more. Of a long answer of so many events the
-    beginning is read, and stands for the rest, which may also be pings or pictures: so neither
-    by bytes nor by events does it stand for more."""
-    beginning, reader = kept.beginning(), decoder()
+    beginning is read, up to some words at least, and stands for the rest, which may also be pings
+    or pictures: so neither by bytes nor by events does it stand for more."""
+    reader = decoder()
     said: list[Chunk] = []
-    done = 0
+    read = told = 0
     try:
-        while done < len(beginning):
-            said += reader.feed(beginning[done : done + _PIECE])
-            done = min(done + _PIECE, len(beginning))
+        for piece in kept.pieces():
+            if told and read >= _ENOUGH:
+                break
+            for at in range(0, len(piece), _PIECE):
+                said += reader.feed(piece[at : at + _PIECE])
+                read += len(piece[at : at + _PIECE])
+            told = sum(type(chunk) is Delta for chunk in said)
     except FederationError:
-        pass  # what was read up to there stands for it, too
-    pieces = sum(type(chunk) is Delta for chunk in said)
-    if not pieces:
+        told = sum(type(chunk) is Delta for chunk in said)  # which stand for what follows, too
+    if not told:
         return 0
     tokens = counted(said)
-    found = min(tokens * kept.total // max(done, 1), tokens * max(events, pieces) // pieces)
+    found = min(tokens * kept.total // max(read, 1), tokens * max(events, told) // told)
     return found if most is None else min(found, most)
 
 

@@ -100,7 +100,7 @@ def test_who_has_had_enough_is_given_nothing() -> None:
     line = Line()
     line.turn.cancel()
     assert not line.take(chunk(HEAD + b"late" + TAIL))
-    assert (line.out, line.tap.events, line.kept.pieces()) == ([], 0, [])
+    assert (line.out, line.tap.events, [*line.kept.pieces()]) == ([], 0, [])
 
 
 def test_beginnings_are_bounded_in_number() -> None:
