@@ -208,8 +208,7 @@ class Dispatcher:
             error_ends=call.face.error_ends,
             slow=slow,
         )
-        pairs = headers(call, marks, kind)
-        pairs.append((b"cache-control", b"no-cache"))
+        pairs = [*headers(call, marks, kind), (b"cache-control", b"no-cache")]
         left_out = untold.found() if untold is not None else ()
         pairs += warnings(asking.losses, asking.lowered, left_out)
         return ClientReply(exchange.status, pairs, stream)
