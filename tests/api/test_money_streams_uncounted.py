@@ -43,6 +43,15 @@ async def test_a_count_that_no_model_reaches_is_none(stream: bool) -> None:
         assert (attempt.usage.output < 100, attempt.usage.estimated) == (True, True)
 
 
+@pytest.mark.parametrize(("choices", "output"), [(1, 800), (3, 2400)])
+async def test_a_call_is_charged_for_no_more_than_it_allowed(choices: int, output: int) -> None:
+    whole = streams(*EVENTS, chunk(finish="stop"), DONE)
+    async with rig(whole) as (gateway, client, _):
+        await client.post(CHAT, json=STREAM | {"max_tokens": 800, "n": choices})
+        await eventually(lambda: bool(gateway.books.ended))
+        assert gateway.books.ended[0].attempts[0].usage.output == output
+
+
 async def test_who_hangs_up_before_the_count_pays_for_what_came() -> None:
     async with rig(streams(*EVENTS, gap_s=0.05, end=False)) as (gateway, client, _):
         got = b""

@@ -38,6 +38,7 @@ from federation.ports import Exchange
 from federation.routing.request import Verdict
 from federation.schema.chat import ChatResponse
 from federation.schema.chunks import Begun
+from federation.schema.glance import Glance
 from federation.schema.http import ClientReply, Timeouts
 from federation.schema.parts import Refusal, Text, Thinking, ToolCall
 from federation.schema.tap import StreamTap
@@ -199,7 +200,7 @@ class Dispatcher:
             exchange,
             tap,
             opening,
-            attempt.ending(tap, partial(spoken, upstream.decoder, kept, glance.max_output)),
+            attempt.ending(tap, partial(spoken, upstream.decoder, kept, _most(glance))),
             in_band,
             tells=None if translated else line.secrets,
             kept=kept,
@@ -222,6 +223,11 @@ def _lets_out(call: Call, upstream: Upstream, body: bytes) -> bool:
         return True
     words = upstream.words(body) if guarding.quick(len(body)) else None
     return words is not None and guarding.lets_out(words)
+
+
+def _most(glance: Glance) -> int | None:
+    """Tokens that the call allows of all its answers together; None where it says nothing."""
+    return None if glance.max_output is None else glance.max_output * glance.choices
 
 
 def _translating(
