@@ -15,14 +15,12 @@ SOURCES = Path(__file__).parents[2] / "src"
 FUNCTION_LINES = 40
 FILE_LINES = 400
 LONGER = {
-    "bootstrap/worker.py::__init__": 51,
     "config/load.py::load": 47,
     "credentials/http_signature.py::http_signer": 42,
     "dialects/anthropic/glance.py::glance": 41,
     "dialects/gemini/wire.py::prepare": 43,
     "dialects/openai/messages.py::read_messages": 41,
     "gateway/situation.py::_prepared": 47,
-    "gateway/trying.py::_in_turn": 46,
 }
 
 

@@ -16,18 +16,16 @@ from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError, UpstreamRejected
 from federation.gateway.call import AnyCall, to_microseconds
+from federation.gateway.entry import CANCELED, ClientLeft, Entry
 from federation.gateway.stream import Ending
 from federation.gateway.world import World
 from federation.pricing.charges import charge
 from federation.pricing.measures import measured
-from federation.resilience.recovery import blame
 from federation.schema.link import Measure
-from federation.schema.records import AttemptRecord
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 from federation.telemetry import metrics
 
-CANCELED = "canceled"
 _ANY_TIME = datetime.fromtimestamp(0, UTC)
 """For prices that are the same at all times."""
 
@@ -38,13 +36,11 @@ class Attempt:
     __slots__ = (
         "_begun",
         "_closed",
+        "_entry",
         "_expected",
-        "_first",
         "_gate",
         "_hold",
         "_reserved",
-        "_started",
-        "_status",
         "_tokens",
         "_world",
         "call",
@@ -64,9 +60,7 @@ class Attempt:
         self.call = call
         self._expected = expected
         self.deployment = deployment
-        self._started = world.clock()
-        self._first = 0.0
-        self._status = 0
+        self._entry = Entry(world, call.account, deployment.id)
         self._closed = False
         self._begun = False
         self._hold = ""
@@ -89,17 +83,16 @@ class Attempt:
 
     def answered(self, status: int) -> None:
         """The response's head is here."""
-        self._status = status
-        self._first = self._world.clock()
+        self._entry.answered(status)
 
     def left(self, within_s: float) -> float:
         """What is left of so many seconds since the attempt started."""
-        return self._started + within_s - self._world.clock()
+        return self._entry.started + within_s - self._world.clock()
 
     def began(self) -> None:
         """The answer itself has begun: for streams this, and not the head, is the first byte."""
-        self._first = self._world.clock()
-        waited_ms = (self._first - self.call.started) * 1000.0
+        self._entry.first = first = self._world.clock()
+        waited_ms = (first - self.call.started) * 1000.0
         self.call.account.first_byte_ms = to_microseconds(waited_ms)
 
     async def reserve(self, pots: Sequence[Pot], amount_nano: int, wait_s: float) -> None:
@@ -131,40 +124,26 @@ class Attempt:
         self.begin()
         self._leave()
         world, deployment = self._world, self.deployment
-        now, wall = world.clock(), world.wall()
+        wall = world.wall()
         charged = cost(deployment, usage, wall)
         if self._hold:
             # What nobody can price costs what it could have cost at most, never nothing.
             paid = self._reserved if charged is None else charged
             world.money.settle(self.call.account, self._hold, paid)
-        first_ms = (self._first - self._started) * 1000.0 if self._first else 0.0
-        total_ms = (now - self._started) * 1000.0
-        word = _word(error)
         if isinstance(error, UpstreamError) and not isinstance(error, UpstreamRejected):
             _name(error, deployment.id)
+        written = self._entry.write(error, usage, charged)
         world.note(
             Measure(
                 deployment.id,
                 int(wall * 1000),
                 error is None,
-                first_ms,
-                total_ms,
+                written.first_byte_ms,
+                written.total_ms,
                 usage.output,
-                word,
+                written.error,
             ),
-            now,
-        )
-        self.call.account.attempts.append(
-            AttemptRecord(
-                deployment.id,
-                int((wall - (now - self._started)) * 1000),
-                self._status,
-                word,
-                to_microseconds(first_ms),
-                to_microseconds(total_ms),
-                usage,
-                charged,
-            )
+            world.clock(),
         )
 
     def fail(self, error: BaseException) -> None:
@@ -226,10 +205,6 @@ class Attempt:
         return Usage(input=expected, output=output, estimated=True)
 
 
-class ClientLeft(Exception):
-    """Stands for a client that hung up, where an outcome is noted."""
-
-
 def cost(deployment: Deployment, usage: Usage, wall: float) -> int | None:
     """The charge of one attempt in nano-dollars; None where its price is unknown."""
     if not usage.input and not usage.output and not usage.units and usage.reported_nano is None:
@@ -254,9 +229,3 @@ def _name(error: UpstreamError, deployment: str) -> None:
     """Have a failure say whose it is: several deployments may have been asked."""
     if deployment not in error.message:
         error.message = f"{deployment}: {error.message}"
-
-
-def _word(error: BaseException | None) -> str:
-    if error is None:
-        return ""
-    return blame(error) if isinstance(error, UpstreamError) else CANCELED

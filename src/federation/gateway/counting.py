@@ -14,19 +14,17 @@ from functools import partial
 from federation.dialects.faces import Counter
 from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError
-from federation.gateway.attempt import CANCELED
 from federation.gateway.call import Call
 from federation.gateway.deciding import decide_call
+from federation.gateway.entry import ClientLeft, Entry
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import headers
 from federation.gateway.sending import refused
 from federation.gateway.stages.record import on_record
 from federation.gateway.threads import off_loop
-from federation.gateway.trying import leased
+from federation.gateway.usher import leased
 from federation.gateway.world import Line, World
-from federation.resilience.recovery import blame
 from federation.schema.http import ClientReply, Timeouts, WireRequest
-from federation.schema.records import AttemptRecord
 
 _LIMIT = 256 * 1024
 _JSON = b"application/json"
@@ -72,34 +70,26 @@ class Counting:
         request = await off_loop(size, partial(_written, call, line, counter))
         on_record(world.journal, call)
         call.account.choose(deployment)
-        began, wall = world.clock(), world.wall()
-        status, error, count = 0, CANCELED, None
+        entry = Entry(world, call.account, deployment.id)
+        outcome: BaseException | None = ClientLeft()
+        count = None
         try:
             if line.signing is not None:
                 request = await world.tokens.sign(line.signing, request)
             exchange = await world.transport.send(request, phases)
-            status = exchange.status
+            entry.status = exchange.status
             try:
                 body = await exchange.body(_LIMIT)
             finally:
                 await exchange.aclose()
-            if status >= 300:
-                raise line.upstream.decode_error(status, exchange.headers, body)
+            if exchange.status >= 300:
+                raise line.upstream.decode_error(exchange.status, exchange.headers, body)
             count = counter.decode_count(body)
-            error = ""
+            outcome = None
         except UpstreamError as failure:
-            error = blame(refused(world, line.signing, failure))
+            outcome = refused(world, line.signing, failure)
         finally:
-            total_ms = round((world.clock() - began) * 1000.0, 3)
-            call.account.attempts.append(
-                AttemptRecord(
-                    deployment=deployment.id,
-                    started_ms=int(wall * 1000),
-                    status=status,
-                    error=error,
-                    total_ms=total_ms,
-                )
-            )
+            entry.write(outcome)
         return count
 
 

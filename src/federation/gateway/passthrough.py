@@ -35,10 +35,10 @@ from federation.errors import (
     UpstreamMissing,
 )
 from federation.gateway.admission import Stay
-from federation.gateway.attempt import CANCELED
 from federation.gateway.call import Handler, OperationCall, compose
 from federation.gateway.deciding import PASSAGE, judged
 from federation.gateway.deciding import refused as refused_by_rules
+from federation.gateway.entry import CANCELED, ClientLeft, Entry
 from federation.gateway.funding import patience_s
 from federation.gateway.guarded_bodies import (
     checked_answer,
@@ -59,17 +59,15 @@ from federation.gateway.stages.record import Recorder, on_record
 from federation.gateway.stages.watch import watched
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop
-from federation.gateway.trying import leased, stay_at
+from federation.gateway.usher import Usher, leased
 from federation.gateway.world import PassageLine, Situation, World
 from federation.governance.obligations import Obligations, demands
 from federation.ports import Exchange
-from federation.resilience.recovery import blame
 from federation.routing.fleet import Fleet
 from federation.routing.masks import indexes_of
 from federation.routing.operations import admit_passage
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.operations import OperationGlance
-from federation.schema.records import AttemptRecord
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 
@@ -131,6 +129,7 @@ class _Run:
     """One passage under way."""
 
     __slots__ = (
+        "_entry",
         "_guard",
         "_guarding",
         "_hold",
@@ -138,7 +137,6 @@ class _Run:
         "_line",
         "_passage",
         "_situation",
-        "_started",
         "_stay",
         "_world",
     )
@@ -159,7 +157,7 @@ class _Run:
         self._passage = passage
         self._hold = ""
         self._known: Known = {}
-        self._started = 0.0
+        self._entry: Entry | None = None
         self._stay: Stay | None = None
 
     async def __call__(self, call: OperationCall) -> ClientReply:
@@ -196,11 +194,10 @@ class _Run:
         account.deployment = f"{passage.provider}/{PASSAGE}"
         account.expected_nano = passage.price_nano
         account.tried = 1
-        self._started = world.clock()
-        status = 0
+        entry = self._entry = Entry(world, account, account.deployment)
         try:
             exchange = await self._send(call)
-            status = exchange.status
+            entry.status = exchange.status
             try:
                 return await self._answer(call, exchange)
             except BaseException:
@@ -208,21 +205,21 @@ class _Run:
                 raise
         except UpstreamError as error:
             # An answer of success that we cannot use was work for the provider all the same.
-            done = 200 <= status < 300
-            price = passage.price_nano if done else 0
-            self._note(call, status or error.upstream_status, blame(error), price)
+            done = 200 <= entry.status < 300
+            entry.status = entry.status or error.upstream_status
+            self._note(call, error, passage.price_nano if done else 0)
             if isinstance(error, UpstreamMissing):
                 raise NotFound("The provider has no such object.") from None
             raise
-        except BaseException:
+        except BaseException as fault:
             # The provider may have done what was asked of it, and may bill for it.
-            self._note(call, status, CANCELED, passage.price_nano)
+            self._note(call, fault, passage.price_nano)
             raise
 
     async def _enter(self, call: OperationCall, passage: Passage) -> None:
         """Take a place at the provider, the request out of its limit, and the money."""
         world, situation = self._world, self._situation
-        stay = await stay_at(world, situation, call, indexes_of(self._line.deployments)[0])
+        stay = await Usher(world, situation, call).stay(indexes_of(self._line.deployments)[0])
         try:
             await self._lease()
             pots = world.money.pots(call)
@@ -316,17 +313,17 @@ class _Run:
                 body = await checked(
                     guarding, len(told), lambda: checked_answer(guarding, PASSAGE, kind, told)
                 )
-            self._note(call, exchange.status, "", passage.price_nano)
+            self._note(call, None, passage.price_nano)
             return ClientReply(exchange.status, pairs, body)
         if guarding is not None and first:
             guarding.unread("answer", words=not may_be_wordless(kind))
         if not first:
-            self._note(call, exchange.status, "", passage.price_nano)
+            self._note(call, None, passage.price_nano)
             return ClientReply(exchange.status, pairs, b"")
         tap: StreamTap = ByteTap(Usage())
         if watching is not None:
             tap = watching.along_text(tap, kind)
-        ending = partial(self._end, call, exchange.status)
+        ending = partial(self._end, call)
         stream = AnswerStream(exchange, tap, tap.feed(first), ending, None)
         return ClientReply(exchange.status, pairs, stream)
 
@@ -348,29 +345,14 @@ class _Run:
 
         return await off_loop(len(body), owned)
 
-    def _end(
-        self, call: OperationCall, status: int, outcome: str, error: UpstreamError | None
-    ) -> None:
-        word = blame(error) if error is not None else ""
-        self._note(
-            call, status, CANCELED if outcome == CANCELED else word, self._passage.price_nano
-        )
+    def _end(self, call: OperationCall, outcome: str, error: UpstreamError | None) -> None:
+        fault = ClientLeft() if outcome == CANCELED else error
+        self._note(call, fault, self._passage.price_nano)
 
-    def _note(self, call: OperationCall, status: int, error: str, cost_nano: int) -> None:
-        world = self._world
+    def _note(self, call: OperationCall, error: BaseException | None, cost_nano: int) -> None:
         if self._stay is not None:
             self._stay.leave()
         if self._hold:
-            world.money.settle(call.account, self._hold, cost_nano)
-        elapsed_ms = (world.clock() - self._started) * 1000.0
-        call.account.attempts.append(
-            AttemptRecord(
-                deployment=call.account.deployment,
-                started_ms=int(world.wall() * 1000 - elapsed_ms),
-                status=status,
-                error=error,
-                total_ms=round(elapsed_ms, 3),
-                usage=Usage(units={"request": 1}),
-                cost_nano=cost_nano,
-            )
-        )
+            self._world.money.settle(call.account, self._hold, cost_nano)
+        if self._entry is not None:
+            self._entry.write(error, Usage(units={"request": 1}), cost_nano)

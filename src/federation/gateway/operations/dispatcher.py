@@ -25,7 +25,8 @@ from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop
-from federation.gateway.trying import first_answer, leased
+from federation.gateway.trying import first_answer
+from federation.gateway.usher import leased
 from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange
 from federation.routing.request import Verdict

@@ -1,0 +1,219 @@
+"""One deployment's turn at a chat: it is asked once, and its answer becomes the client's.
+
+Between equal languages the client's bytes go on and the provider's come back, with usage read
+off them. What must be translated or checked is taken apart; what is big, in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import structs
+
+from federation.dialects.faces import Upstream
+from federation.dialects.untold import Untold
+from federation.errors import FederationError
+from federation.gateway.asking import Asking, ask
+from federation.gateway.attempt import Attempt
+from federation.gateway.call import Call
+from federation.gateway.funding import fund_chat
+from federation.gateway.kept import Kept
+from federation.gateway.mending import Mending
+from federation.gateway.opening import no_stream, opened
+from federation.gateway.patience import patience
+from federation.gateway.reading import answer_of
+from federation.gateway.reply import headers, metadata, warnings
+from federation.gateway.sending import send
+from federation.gateway.spoken import spoken
+from federation.gateway.stream import AnswerStream
+from federation.gateway.threads import checked, off_loop
+from federation.gateway.translating import TranslatingTap
+from federation.gateway.world import Line, Situation, World
+from federation.ports import Exchange
+from federation.routing.request import Verdict
+from federation.schema.chat import ChatResponse
+from federation.schema.chunks import Begun
+from federation.schema.glance import Glance
+from federation.schema.http import ClientReply, Timeouts
+from federation.schema.parts import Refusal, Text, Thinking, ToolCall
+
+_EVENTS = b"text/event-stream"
+_JSON = b"application/json"
+_UNCACHED = (b"cache-control", b"no-cache")
+_CHARACTERS_PER_TOKEN = 3
+"""For an answer without usage: few languages have fewer, so this errs on the dear side."""
+
+
+class Turn:
+    """The turn of the deployment with this index; nothing is begun before `answer`."""
+
+    __slots__ = ("_call", "_index", "_line", "_situation", "_verdict", "_world")
+
+    def __init__(
+        self, world: World, situation: Situation, call: Call, verdict: Verdict, index: int
+    ) -> None:
+        self._world = world
+        self._situation = situation
+        self._call = call
+        self._verdict = verdict
+        self._index = index
+        self._line = situation.line(index)
+
+    async def answer(self) -> ClientReply:
+        """Raises `UpstreamError`; the attempt is closed in every case."""
+        world, situation, call, index = self._world, self._situation, self._call, self._index
+        attempt = Attempt(world, call, situation.snapshot.deployments[index])
+        exchange: Exchange | None = None
+        try:
+            asking = await self._asking(attempt)
+            others = index != self._verdict.order[-1]
+            phases = patience(world, situation, call, self._verdict, index, others=others)
+            exchange = await send(world, self._line, asking.request, phases, attempt)
+            if call.glance.stream:
+                return await self._open(attempt, asking, exchange, phases)
+            return await self._whole(attempt, asking, exchange)
+        except BaseException as fault:
+            attempt.fail(fault)
+            if exchange is not None:
+                await exchange.aclose()
+            raise
+
+    async def _asking(self, attempt: Attempt) -> Asking:
+        """The signed request, paid for. A big body is translated in a thread: its bytes must
+        not hold up everybody else's events."""
+        world, call, line = self._world, self._call, self._line
+        forwarded = line.upstream.forwards == call.face.name
+        size = 0 if forwarded else len(call.request.body)
+        asking = await off_loop(size, partial(ask, call, line))
+        if world.money.book.scopes:
+            asking = await fund_chat(world, self._situation, call, line, attempt, asking)
+        if line.signing is not None:
+            signed = await world.tokens.sign(line.signing, asking.request)
+            return structs.replace(asking, request=signed)
+        return asking
+
+    async def _whole(self, attempt: Attempt, asking: Asking, exchange: Exchange) -> ClientReply:
+        call = self._call
+        body = await exchange.body(self._situation.snapshot.settings.response_bytes)
+        account, upstream = call.account, self._line.upstream
+        kind = exchange.headers.get(b"content-type", _JSON)
+        response = None
+        if asking.translated or not _lets_out(call, upstream, body):
+            response = await off_loop(len(body), partial(upstream.decode, body))
+            answer = answer_of(response)
+        else:
+            answer = upstream.read_answer(body)
+        account.hear(answer)
+        attempt.close(answer.usage or attempt.estimate(_tokens(response or upstream.decode(body))))
+        if account.watching is not None:
+            await account.watching.answer(upstream, body, response)
+        if response is not None:
+            changed = asking.translated
+            if call.guarding is not None:
+                check = partial(call.guarding.response, response)
+                screened = await checked(call.guarding, len(body), check)
+                changed, response = changed or screened != response, screened
+        if response is not None and changed:
+            at = call.started_ms // 1000
+            body = call.reading.rendered(response, self._line.maker, call.id, at)
+            kind = _JSON
+        if account.router_chose or call.glance.ask.metadata:
+            elapsed_ms = (self._world.clock() - call.started) * 1000.0
+            body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
+        pairs = headers(call, self._situation.marks[self._index], kind)
+        pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
+        return ClientReply(exchange.status, pairs, body)
+
+    async def _open(
+        self, attempt: Attempt, asking: Asking, exchange: Exchange, phases: Timeouts
+    ) -> ClientReply:
+        """Read until the answer has begun: up to there another deployment may still take over."""
+        call, line, situation = self._call, self._line, self._situation
+        upstream, glance, guarding = line.upstream, call.glance, call.guarding
+        if not upstream.is_stream(exchange.headers):
+            raise await no_stream(exchange, upstream)
+        mend = Mending(self._world, call, situation, self._verdict, self._index)
+        mend.forwarded = not asking.translated and guarding is None
+        if mend.forwarded:
+            kind, untold = exchange.headers.get(b"content-type", _EVENTS), None
+            tap = upstream.tap(withhold_usage=not glance.usage_asked, choices=glance.choices)
+            in_band = call.face.stream_error
+        else:
+            kind, untold = call.face.stream_type(call.request), call.reading.untold()
+            tap, in_band = _translating(call, line, untold)
+        if call.account.watching is not None:
+            tap = call.account.watching.along(tap, upstream)
+        kept = Kept(whole=mend.allowed)
+        slow = guarding is not None and guarding.slow
+        opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept, slow=slow)
+        if tap.error is not None:
+            raise tap.error
+        attempt.began()
+        stream = AnswerStream(
+            exchange,
+            tap,
+            opening,
+            attempt.ending(tap, partial(spoken, upstream.decoder, kept, _most(glance))),
+            in_band,
+            tells=line.secrets if mend.forwarded else None,
+            kept=kept,
+            mend=mend if mend.allowed else None,
+            idle_s=phases.idle_s,
+            error_ends=call.face.error_ends,
+            slow=slow,
+        )
+        pairs = [*headers(call, situation.marks[self._index], kind), _UNCACHED]
+        left_out = untold.found() if untold is not None else ()
+        pairs += warnings(asking.losses, asking.lowered, left_out)
+        return ClientReply(exchange.status, pairs, stream)
+
+
+def _lets_out(call: Call, upstream: Upstream, body: bytes) -> bool:
+    """Whether an answer in the client's language is handed on as it came: nobody checks it, or it
+    is so plain that its words are known without reading it in full, and they hold nothing."""
+    guarding = call.guarding
+    if guarding is None:
+        return True
+    words = upstream.words(body) if guarding.quick(len(body)) else None
+    return words is not None and guarding.lets_out(words)
+
+
+def _most(glance: Glance) -> int | None:
+    """Tokens that the call allows of all its answers together; None where it says nothing."""
+    return None if glance.max_output is None else glance.max_output * glance.choices
+
+
+def _translating(
+    call: Call, line: Line, untold: Untold | None
+) -> tuple[TranslatingTap, Callable[[FederationError], bytes]]:
+    """What turns a provider's stream into the client's, and how an error is told within it."""
+    reading, upstream = call.reading, line.upstream
+    renderer = call.face.renderer(reading.canonical())
+    tap = TranslatingTap(
+        upstream.decoder(),
+        renderer,
+        reading.wrapper(line.maker),
+        upstream.forwards,
+        Begun(call.id, "", call.started_ms // 1000),
+        single=call.glance.choices <= 1,
+        identity=reading.identity,
+        screen=call.guarding.stream() if call.guarding is not None else None,
+        untold=untold,
+    )
+    return tap, renderer.fail
+
+
+def _tokens(response: ChatResponse) -> int:
+    """Our own count of an answer."""
+    characters = 0
+    for choice in response.choices:
+        for part in choice.parts:
+            match part:
+                case Text() | Thinking() | Refusal():
+                    characters += len(part.text)
+                case ToolCall():
+                    characters += len(part.name) + len(part.arguments)
+                case _:
+                    pass
+    return -(-characters // _CHARACTERS_PER_TOKEN)
