@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from followers import Ignoring
 
 from federation.control import frames, link_server
 from federation.control.link_server import LinkServer
@@ -55,7 +56,7 @@ class Control:
 
 
 @dataclass
-class Worker:
+class Worker(Ignoring):
     path: Path
     slot: int = 0
     snapshots: list[int] = field(default_factory=list)
@@ -67,16 +68,31 @@ class Worker:
     link: WorkerLink = field(init=False)
 
     def __post_init__(self) -> None:
-        self.link = WorkerLink(
-            self.path,
-            Hello(self.slot, 100 + self.slot, f"w{self.slot}"),
-            on_snapshot=lambda snapshot: self.snapshots.append(snapshot.version),
-            on_keys=lambda ring: self.rings.append(ring.version),
-            on_board=lambda board: self.boards.append(board.measures),
-            on_beat=self.beats.append,
-            on_grant=self.grants.append,
-            on_drain=self.drains.append,
-        )
+        hello = Hello(self.slot, 100 + self.slot, f"w{self.slot}")
+        self.link = WorkerLink(self.path, hello, self)
+
+    def follow_snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot.version)
+
+    def follow_keys(self, ring: KeyRing) -> None:
+        self.rings.append(ring.version)
+
+    def hear_board(self, board: Board) -> None:
+        self.boards.append(board.measures)
+
+    def hear_beat(self, beat: Beat) -> None:
+        self.beats.append(beat)
+
+    def hear_grant(self, grant: LeaseGrant) -> None:
+        self.grants.append(grant)
+
+    def drain(self, message: Drain) -> None:
+        self.drains.append(message)
+
+
+class Failing(Worker):
+    def follow_snapshot(self, snapshot: Snapshot) -> None:
+        raise RuntimeError("half a state")
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -173,12 +189,9 @@ async def test_a_snapshot_is_unpacked_beside_the_loop_and_in_its_order(
 
     monkeypatch.setattr("federation.control.worker_link.unpack_snapshot", unpack)
     worker = Worker(world.control.path)
-    order: list[str] = []
-    worker.link._on_snapshot = lambda _: order.append("snapshot")
-    worker.link._on_keys = lambda _: order.append("keys")
     task = asyncio.create_task(worker.link.run())
-    await until(lambda: len(order) == 2)
-    assert order == ["snapshot", "keys"]
+    await until(lambda: worker.rings)
+    assert worker.snapshots  # sent before the keys, and not overtaken by them
     assert threads[0] is not threading.main_thread()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -322,11 +335,7 @@ async def test_a_control_of_another_version_is_tried_again_patiently(tmp_path: P
 
 
 async def test_a_callback_that_fails_ends_the_link(world: World) -> None:
-    def fail(_: Board | Snapshot) -> None:
-        raise RuntimeError("half a state")
-
-    worker = Worker(world.control.path)
-    worker.link._on_snapshot = fail
+    worker = Failing(world.control.path)
     with pytest.raises(RuntimeError, match="half a state"):
         await asyncio.wait_for(worker.link.run(), 5)
 

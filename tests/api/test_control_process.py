@@ -14,11 +14,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from followers import Ignoring
 
 from federation.control.worker_link import WorkerLink
 from federation.domain.access import Role
 from federation.domain.snapshot import KeyRing, Snapshot
-from federation.schema.link import Beat, Board, Drain, Hello, LeaseAsk, LeaseGrant, Report
+from federation.schema.link import Hello, LeaseAsk, LeaseGrant, Report
 from federation.schema.records import CallEnded, CallStarted
 from federation.storage.journal import JournalWriter
 from federation.storage.keyring import Keys
@@ -88,32 +89,23 @@ class Gateway:
                     await asyncio.sleep(0.02)
 
 
-class Worker:
+class Worker(Ignoring):
     """The least that a worker does on the link."""
 
     def __init__(self, run: Path) -> None:
         self.snapshot: Snapshot | None = None
         self.ring: KeyRing | None = None
         self.granted: list[int] = []
-        self.link = WorkerLink(
-            run / "link.sock",
-            Hello(0, os.getpid(), "w0"),
-            on_snapshot=self._on_snapshot,
-            on_keys=self._on_keys,
-            on_board=self._ignore,
-            on_beat=self._ignore,
-            on_grant=lambda grant: self.granted.append(grant.amount),
-            on_drain=self._ignore,
-        )
+        self.link = WorkerLink(run / "link.sock", Hello(0, os.getpid(), "w0"), self)
 
-    def _on_snapshot(self, snapshot: Snapshot) -> None:
+    def follow_snapshot(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
 
-    def _on_keys(self, ring: KeyRing) -> None:
+    def follow_keys(self, ring: KeyRing) -> None:
         self.ring = ring
 
-    def _ignore(self, _: Board | Beat | LeaseGrant | Drain) -> None:
-        pass
+    def hear_grant(self, grant: LeaseGrant) -> None:
+        self.granted.append(grant.amount)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from gateway_rig import CHAT, HELLO, eventually, http_client, refused
 from inprocess import SECRET, OneKey, deployment, model, provider, route, snapshot
 from scripted import Upstream, whole
 
+from federation.bootstrap import following
 from federation.bootstrap import worker as worker_module
 from federation.bootstrap.worker import Options, Worker, on_fault, options
 from federation.control.frames import frame, pack_ring, pack_snapshot
@@ -264,7 +265,7 @@ async def test_a_snapshot_that_cannot_be_applied_ends_the_worker(
         def broken(*_: object) -> None:
             raise LookupError("a bug")
 
-        monkeypatch.setattr(worker_module, "situate", broken)
+        monkeypatch.setattr(following, "situate", broken)
         worker.control.publish(replace(worker.control.state, version=2))
         with pytest.raises(LookupError):
             await worker.ends()

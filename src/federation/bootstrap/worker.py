@@ -20,21 +20,16 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from federation.bootstrap import lifeline
 from federation.bootstrap.assembly import assemble
+from federation.bootstrap.following import Following
 from federation.bootstrap.loop import run_loop
 from federation.bootstrap.recognizers import Plugged
 from federation.control.worker_link import WorkerLink
 from federation.credentials.bearers import Bearers
-from federation.dialects.origins import Origins
-from federation.domain.budgets import Budget
-from federation.domain.limits import Limit
 from federation.domain.routes import ListenerLimits
-from federation.domain.snapshot import KeyRing, Snapshot
-from federation.evidence.sealing import SealingKey
 from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
@@ -43,7 +38,6 @@ from federation.gateway.names import Names
 from federation.gateway.payload_box import PayloadBox
 from federation.gateway.purse import Purse
 from federation.gateway.rates import Rates
-from federation.gateway.situation import situate
 from federation.gateway.tokens import Tokens
 from federation.gateway.world import Situation, World
 from federation.listener.server import Server
@@ -51,21 +45,9 @@ from federation.resilience.health import HealthBoard
 from federation.routing.classifier import load as load_classifier
 from federation.routing.request import Memory
 from federation.schema.limits import FromRates
-from federation.schema.link import (
-    Beat,
-    Board,
-    Drain,
-    Hello,
-    LeaseAsk,
-    LeaseGrant,
-    NamesAsk,
-    NamesSeen,
-    Report,
-    SpoolKey,
-)
-from federation.schema.money import FromPurse, ToPurse
+from federation.schema.link import Hello, LeaseAsk, NamesAsk, NamesSeen, Report
+from federation.schema.money import FromPurse
 from federation.storage.journal import JournalWriter, writer_name
-from federation.storage.keyring import Keys, internal_key, seal_key
 from federation.storage.payload_spool import Spool
 from federation.telemetry import logs, metrics
 from federation.telemetry.meter import Meter
@@ -80,10 +62,6 @@ MEASURES_LIMIT = 10_000
 LINGER_S = 1.0
 """A client that keeps its connection open may be sending its next call just as we begin to
 drain; within this time it is still answered, and told to connect anew."""
-
-NEWS_S = 60.0
-"""Measures of others that are older say nothing of now: a failure of an hour ago must not
-count as one in a row."""
 
 log = logging.getLogger(__name__)
 
@@ -122,19 +100,18 @@ class Worker:
         writer = writer_name(options.slot, os.getpid(), int(time.time() * 1000))
         self._meter = Meter()
         self._transport = Client(authorities=self._trusted)
-        self._leases = LeaseBook(self._ask, time.time)
+        leases = LeaseBook(self._ask, time.time)
         self._purse = Purse(self._send_money, time.monotonic)
         self._rates = Rates(self._send_rates, time.monotonic)
-        self._origins = Origins()
-        self._bearers = Bearers(time.time)
+        bearers = Bearers(time.time)
         self._journal = JournalWriter(options.data / "journal", writer)
         self._spool = Spool(options.data, writer)
         self._world = World(
             transport=self._transport,
             journal=self._journal,
             meter=self._meter,
-            keys=self._bearers,
-            leases=self._leases,
+            keys=bearers,
+            leases=leases,
             tokens=Tokens(self._transport),
             health=HealthBoard(),
             memory=Memory(load_classifier()),
@@ -148,27 +125,17 @@ class Worker:
         )
         self._desk = assemble(self._world, options.run / "api.sock", writer)
         self._server = Server(self._desk.__call__, ListenerLimits(), render_error, on_fault)
-        self._ready, self._stopping = asyncio.Event(), asyncio.Event()
-        self._keyed = self._budgeted = self._limited = False
-        self._snapshots: asyncio.Queue[Snapshot] = asyncio.Queue()
-        self._link = WorkerLink(
-            options.run / "link.sock",
-            Hello(options.slot, os.getpid(), writer),
-            on_snapshot=self._on_snapshot,
-            on_keys=self._on_keys,
-            on_board=self._on_board,
-            on_beat=self._on_beat,
-            on_grant=self._on_grant,
-            on_drain=self._on_drain,
-            on_budgets=self._on_budgets,
-            on_tokens=self._bearers.trust,
-            on_money=self._on_money,
-            on_connected=self._on_connected,
-            on_limits=self._on_limits,
-            on_rates=self._rates.accept,
-            on_spool_key=self._on_spool_key,
-            on_names=self._world.names.accept,
+        self._stopping = asyncio.Event()
+        self._following = Following(
+            self._world,
+            bearers,
+            leases,
+            self._purse,
+            adopt=self._adopt,
+            stop=self._stopping.set,
         )
+        hello = Hello(options.slot, os.getpid(), writer)
+        self._link = WorkerLink(options.run / "link.sock", hello, self._following)
 
     async def run(self) -> None:
         """Serve until told to stop, then drain.
@@ -183,9 +150,9 @@ class Worker:
         link = asyncio.create_task(self._link.run())
         reports = asyncio.create_task(self._report_for_ever())
         purse = asyncio.create_task(self._tick_for_ever())
-        adopting = asyncio.create_task(self._adopt_for_ever())
+        adopting = asyncio.create_task(self._following.adopt_for_ever())
         stopped = asyncio.create_task(self._stopping.wait())
-        ready = asyncio.create_task(self._ready.wait())
+        ready = asyncio.create_task(self._following.ready.wait())
         ends = (link, adopting, reports, purse, stopped)
         await asyncio.wait((*ends, ready), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
@@ -216,21 +183,6 @@ class Worker:
             os.write(self._options.ready, b"\n")
             os.close(self._options.ready)
 
-    def _on_snapshot(self, snapshot: Snapshot) -> None:
-        self._snapshots.put_nowait(snapshot)
-
-    async def _adopt_for_ever(self) -> None:
-        """Make snapshots ready in a thread, for it takes tens of milliseconds, and adopt the
-        newest on the loop."""
-        while True:
-            snapshot = await self._snapshots.get()
-            today = datetime.now(UTC).date()
-            situation = await asyncio.to_thread(
-                situate, snapshot, today, self._world.via, self._origins
-            )
-            if self._snapshots.empty():
-                self._adopt(situation)
-
     def _trusted(self) -> str:
         situation = self._world.situation
         return "" if situation is None else situation.snapshot.settings.authorities
@@ -252,68 +204,15 @@ class Worker:
         self._meter.set(metrics.SNAPSHOT_VERSION, (), snapshot.version)
         gc.collect()
         gc.freeze()
-        self._come_ready()
-
-    def _on_keys(self, ring: KeyRing) -> None:
-        self._bearers.follow(ring, Keys(ring))
-        self._world.seal_key = seal_key(ring.hash_key)
-        self._world.internal_key = internal_key(ring.hash_key)
-        self._keyed = True
-        self._come_ready()
-
-    def _come_ready(self) -> None:
-        known = self._keyed and self._budgeted and self._limited
-        if known and self._world.situation is not None:
-            self._ready.set()
-
-    def _on_budgets(self, budgets: tuple[Budget, ...]) -> None:
-        self._world.money.follow(budgets)
-        self._budgeted = True
-        self._come_ready()
-
-    def _on_money(self, message: ToPurse) -> None:
-        self._purse.accept(message)
-        if self._purse.gone:
-            self._stopping.set()  # only another worker gets money again
 
     def _send_money(self, message: FromPurse) -> bool:
         return self._link.send(message)
-
-    def _on_limits(self, limits: tuple[Limit, ...], tiers: dict[str, str]) -> None:
-        self._rates.follow(limits, tiers)
-        self._limited = True
-        self._come_ready()
-
-    def _on_connected(self) -> None:
-        self._purse.reconnected()
-        self._rates.reconnected()
-        self._world.names.reconnected()
 
     def _send_rates(self, message: FromRates) -> bool:
         return self._link.send(message)
 
     def _send_names(self, message: NamesAsk | NamesSeen) -> bool:
         return self._link.send(message)
-
-    def _on_spool_key(self, key: SpoolKey) -> None:
-        self._world.payloads.use(SealingKey(key.id, key.key))
-
-    def _on_board(self, board: Board) -> None:
-        world = self._world
-        now = world.clock()
-        oldest_ms = int((world.wall() - NEWS_S) * 1000)
-        for measure in board.measures:
-            if measure.at_ms >= oldest_ms:
-                world.health.note(measure, now)
-
-    def _on_beat(self, beat: Beat) -> None:
-        self._world.store_writable = beat.store_writable
-
-    def _on_grant(self, grant: LeaseGrant) -> None:
-        self._leases.granted(grant)
-
-    def _on_drain(self, _: Drain) -> None:
-        self._stopping.set()
 
     def _ask(self, ask: LeaseAsk) -> None:
         self._link.send(ask)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -58,49 +58,64 @@ SEND_LIMIT = 8 * 1024 * 1024
 """Bytes that may wait for a control that does not read, before `send` says no."""
 
 
-class WorkerLink:
-    """The link of one worker. Callbacks run on the loop, in the order of the frames.
+class Follower(Protocol):
+    """What a worker does with what control says. Each is called on the loop, in the order of the
+    frames, and must not block it.
 
-    A callback that raises ends `run` with its exception: the worker is then better off
-    restarted than deciding under half a state.
+    One that raises ends the link with its exception: the worker is then better off restarted
+    than deciding under half a state.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        hello: Hello,
-        *,
-        on_snapshot: Callable[[Snapshot], None],
-        on_keys: Callable[[KeyRing], None],
-        on_board: Callable[[Board], None],
-        on_beat: Callable[[Beat], None],
-        on_grant: Callable[[LeaseGrant], None],
-        on_drain: Callable[[Drain], None],
-        on_budgets: Callable[[tuple[Budget, ...]], None] = lambda _: None,
-        on_tokens: Callable[[TokenRing], None] = lambda _: None,
-        on_money: Callable[[ToPurse], None] = lambda _: None,
-        on_connected: Callable[[], None] = lambda: None,
-        on_spool_key: Callable[[SpoolKey], None] = lambda _: None,
-        on_limits: Callable[[tuple[Limit, ...], dict[str, str]], None] = lambda *_: None,
-        on_rates: Callable[[ToRates], None] = lambda _: None,
-        on_names: Callable[[NamesKey], None] = lambda _: None,
-    ) -> None:
+    def connected(self) -> None:
+        """Control is there, perhaps another one than before."""
+
+    def follow_snapshot(self, snapshot: Snapshot) -> None:
+        """Decide under this configuration."""
+
+    def follow_keys(self, ring: KeyRing) -> None:
+        """Know these virtual keys, and no others."""
+
+    def follow_tokens(self, ring: TokenRing) -> None:
+        """Trust the tokens of these issuers, and of no others."""
+
+    def follow_budgets(self, budgets: tuple[Budget, ...]) -> None:
+        """Obey these budgets, and no others."""
+
+    def follow_limits(self, limits: tuple[Limit, ...], tiers: dict[str, str]) -> None:
+        """Obey these limits, and no others; `tiers` says which a key or tenant is on."""
+
+    def hear_board(self, board: Board) -> None:
+        """What other workers measured."""
+
+    def hear_beat(self, beat: Beat) -> None:
+        """Control lives, and how it is."""
+
+    def hear_money(self, message: ToPurse) -> None:
+        """Money was granted, or settled, or grows short."""
+
+    def hear_grant(self, grant: LeaseGrant) -> None:
+        """A slice of a provider's limit was granted."""
+
+    def hear_rates(self, message: ToRates) -> None:
+        """A slice of a client's limit was granted, or is wanted back."""
+
+    def take_names_key(self, key: NamesKey) -> None:
+        """The key by which records call users."""
+
+    def take_spool_key(self, key: SpoolKey) -> None:
+        """The key that contents are sealed with on their way to control."""
+
+    def drain(self, message: Drain) -> None:
+        """Finish what is under way, and end."""
+
+
+class WorkerLink:
+    """The link of one worker."""
+
+    def __init__(self, path: Path, hello: Hello, follower: Follower) -> None:
         self._path = path
         self._hello = hello
-        self._on_snapshot = on_snapshot
-        self._on_keys = on_keys
-        self._on_board = on_board
-        self._on_beat = on_beat
-        self._on_grant = on_grant
-        self._on_drain = on_drain
-        self._on_budgets = on_budgets
-        self._on_tokens = on_tokens
-        self._on_money = on_money
-        self._on_connected = on_connected
-        self._on_spool_key = on_spool_key
-        self._on_limits = on_limits
-        self._on_rates = on_rates
-        self._on_names = on_names
+        self._follower = follower
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -134,7 +149,7 @@ class WorkerLink:
         try:
             writer.write(frame(self._hello))
             self._writer = writer
-            self._on_connected()
+            self._follower.connected()
             while (message := await read_frame(reader, to_worker)) is not None:
                 await self._take(message)
                 heard = True
@@ -149,37 +164,40 @@ class WorkerLink:
         return heard
 
     async def _take(self, message: ToWorker) -> None:
+        follower = self._follower
         match message:
             case Beat():
-                self._on_beat(message)
+                follower.hear_beat(message)
             case Board():
-                self._on_board(message)
+                follower.hear_board(message)
             case MoneyGrant() | MoneyAck() | MoneyTight() | MoneyBeat():
-                self._on_money(message)
+                follower.hear_money(message)
             case LeaseGrant():
-                self._on_grant(message)
+                follower.hear_grant(message)
             case LimitGrant() | LimitRecall():
-                self._on_rates(message)
+                follower.hear_rates(message)
             case NamesKey():
-                self._on_names(message)
-            case LimitsFrame():
-                self._on_limits(*unpack_limits(message.payload))
+                follower.take_names_key(message)
             case SpoolKey():
-                self._on_spool_key(message)
+                follower.take_spool_key(message)
                 self.send(SpoolKeyTaken(message.id))
-            case KeyRingFrame() | TokenRingFrame() | BudgetsFrame():
+            case KeyRingFrame() | TokenRingFrame() | BudgetsFrame() | LimitsFrame():
                 self._follow(message)
             case SnapshotFrame():
                 # Milliseconds, in which the loop would serve nobody. No frame is read meanwhile.
-                self._on_snapshot(await asyncio.to_thread(unpack_snapshot, message.payload))
+                snapshot = await asyncio.to_thread(unpack_snapshot, message.payload)
+                follower.follow_snapshot(snapshot)
             case Drain():
-                self._on_drain(message)
+                follower.drain(message)
 
-    def _follow(self, message: KeyRingFrame | TokenRingFrame | BudgetsFrame) -> None:
+    def _follow(self, message: KeyRingFrame | TokenRingFrame | BudgetsFrame | LimitsFrame) -> None:
+        follower = self._follower
         match message:
             case KeyRingFrame():
-                self._on_keys(unpack_ring(message.payload))
+                follower.follow_keys(unpack_ring(message.payload))
             case TokenRingFrame():
-                self._on_tokens(unpack_tokens(message.payload))
+                follower.follow_tokens(unpack_tokens(message.payload))
             case BudgetsFrame():
-                self._on_budgets(unpack_budgets(message.payload))
+                follower.follow_budgets(unpack_budgets(message.payload))
+            case LimitsFrame():
+                follower.follow_limits(*unpack_limits(message.payload))
