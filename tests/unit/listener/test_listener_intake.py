@@ -71,6 +71,14 @@ def test_repeated_headers_are_joined_and_stripped() -> None:
     assert inbound.request.headers[b"x-empty"] == b""
 
 
+@pytest.mark.parametrize(
+    "host", [b"", b"a.example:8080", b"[::1]:80", b"[fe80::1%25eth0]", b"under_score", b"x:"]
+)
+def test_a_host_of_any_kind_is_taken(host: bytes) -> None:
+    (inbound,) = taken(get(b"Host: " + host))
+    assert inbound.request.headers[b"host"] == host
+
+
 @pytest.mark.parametrize("name", [b"Host", b"Authorization", b"Content-Type", b"X-Api-Key"])
 def test_a_header_on_which_readers_could_disagree_is_refused_when_repeated(name: bytes) -> None:
     first = b"" if name == b"Host" else b"Host: a"
@@ -98,6 +106,12 @@ def test_a_header_on_which_readers_could_disagree_is_refused_when_repeated(name:
         b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a:80:81\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: \xe4\r\n\r\n",
         b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /%ff HTTP/1.1\r\nHost: a\r\n\r\n",
