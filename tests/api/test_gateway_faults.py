@@ -80,6 +80,8 @@ WHOLE_ONLY = [
     Fault("silent after its head", sends(HEAD + b"content-length: 9\r\n\r\n", close=False), 1, 200,
           "upstream_timeout"),
     Fault("not JSON", answers(b"<html>busy</html>"), 1, 200, "upstream_garbled"),
+    Fault("not UTF-8", answers(completion().replace(b"Hello", b"Hell\xff")), 1, 200,
+          "upstream_garbled"),
     Fault("no choices", answers(b'{"id":"x"}'), 1, 200, "upstream_garbled"),
     Fault("an error inside", answers(error_body("boom")), 2, 200, "upstream_failed"),
     Fault("a paced error inside", answers(error_body("slow", code="429")), 2, 200,

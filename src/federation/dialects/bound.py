@@ -19,6 +19,7 @@ from federation.dialects.losses import check_addresses
 from federation.dialects.origins import NotingTap, Origin
 from federation.dialects.sse import MARK
 from federation.dialects.tool_names import with_aliases
+from federation.dialects.whole import must_be_text
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
 from federation.errors import InvalidRequest, UpstreamError
@@ -132,8 +133,10 @@ class BoundUpstream(Generic[W]):
         return self._language.decode(self.wire, body.removeprefix(MARK))
 
     def read_answer(self, body: bytes) -> Answer:
-        """What matters of an answer that is forwarded."""
-        answer = self._language.read_answer(self.wire, body.removeprefix(MARK))
+        """What matters of an answer that is forwarded. Raises `UpstreamGarbled` where it is none."""
+        body = body.removeprefix(MARK)
+        must_be_text(body)
+        answer = self._language.read_answer(self.wire, body)
         if self.origin is not None:
             self.origin.note(body)
         return answer

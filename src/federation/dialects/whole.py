@@ -68,6 +68,16 @@ def read_whole(decoder: msgspec.json.Decoder[T], body: bytes, deployment: str) -
         raise unreadable(deployment) from None
 
 
+def must_be_text(body: bytes) -> None:
+    """Raise `UpstreamGarbled` for what is not UTF-8: whoever reads a part of an answer only does
+    not see it, and the client's reader would."""
+    try:
+        if not body.isascii():
+            body.decode()
+    except UnicodeDecodeError:
+        raise UpstreamGarbled("The provider's answer is not UTF-8.") from None
+
+
 def said(event: bytes, name: str) -> Any:
     """What an event says under a name, whatever else it holds; None where it is no JSON object."""
     try:
