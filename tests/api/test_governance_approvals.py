@@ -67,6 +67,16 @@ async def test_a_policy_is_in_force_once_another_person_has_approved_it(rig: Rig
     assert rig.records("in_force")[-1]["policies"] == [f"eu-first@1+{made['digest'][:12]}"]
 
 
+async def test_a_proposal_that_names_itself_is_made_once(rig: Rig) -> None:
+    headers = {"authorization": f"Bearer {ADMIN}", "idempotency-key": "1"}
+    asked = [
+        await rig.client.post(PROPOSALS, headers=headers, json={"policy": EU}) for _ in range(2)
+    ]
+    assert [each.status_code for each in asked] == [201, 201]
+    assert asked[0].content == asked[1].content
+    assert [each["version"] for each in (await rig.said("GET", PROPOSALS))["data"]] == [1]
+
+
 @pytest.mark.parametrize("text", ["\n", "# only a remark\n"])
 async def test_a_text_without_a_policy_is_said_to_hold_none(rig: Rig, text: str) -> None:
     refused = await rig.ask("POST", PROPOSALS, json={"policy": text})

@@ -247,6 +247,26 @@ async def test_a_tenants_report_is_about_its_own_calls_and_policies(rig: Rig) ->
     assert (await rig.ask("GET", path, owner, params=elsewhere)).status_code == 404
 
 
+async def test_what_is_wrong_with_others_calls_is_not_for_a_tenant(rig: Rig) -> None:
+    await rig.govern(gdpr())
+    rig.write(ended("call_0"), ended("call_1", tenant="other"))
+    owner = await rig.key(Role.OWNER, "other")
+    await rig.plane.control.ledger.catch_up()
+    seal(rig)
+    path = "/v1/compliance/reports/gdpr"
+    whole = (await rig.said("GET", path, owner, params=PERIOD))["log"]
+    assert (whole["verified"], whole["records"], whole["root"]) == (True, None, "")
+    engine = open_engine(rig.directory / "oversight.db")
+    with writing(engine) as connection:
+        connection.execute(text("DELETE FROM calls WHERE id = 'call_0'"))
+    engine.dispose()
+    answer = await rig.ask("GET", path, owner, params=PERIOD | {"format": "md"})
+    assert "NOT verified" in answer.text
+    assert "call_0" not in answer.text
+    told = await rig.said("GET", path, params=PERIOD | {"tenant": "other"})
+    assert "call_0" in str(told["log"]["findings"])
+
+
 @pytest.mark.parametrize(
     ("framework", "query"),
     [

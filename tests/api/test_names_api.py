@@ -171,7 +171,7 @@ async def test_one_is_told_for_the_other(named: Named) -> None:
     assert await named.ask("POST", NAMES, json={"subject": subject}) == whole
     nobody = await named.ask("POST", NAMES, json={"subject": "p_" + "0" * 32})
     assert nobody["user"] is None
-    for body in ({}, {"user": ANNA, "subject": subject}, {"user": ""}):
+    for body in ({}, {"user": ANNA, "subject": subject}, {"user": ""}, {"subject": ANNA}):
         assert (await named.rig.ask("POST", NAMES, json=body)).status_code == 400
     developer = await named.rig.key(Role.DEVELOPER)
     refused = await named.rig.ask("POST", NAMES, secret=developer, json={"subject": subject})
@@ -196,6 +196,7 @@ async def test_a_tenants_pseudonyms_are_its_own(named: Named) -> None:
 
 async def test_who_looks_somebody_up_is_on_record(named: Named) -> None:
     subject = await named.call(ANNA)
+    assert (await named.rig.ask("POST", NAMES, json={"subject": ANNA})).status_code == 400
     for body in ({"user": ANNA}, {"subject": subject}):
         await named.ask("POST", NAMES, json=body)
         journals = named.rig.plane.journal.parent.rglob("notes-*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from tenancy_rig import Rig, started
 
+from federation.api.access import ROUTES
 from federation.domain.access import Role
 from federation.domain.snapshot import KeyRing
 from federation.errors import Unavailable
@@ -310,6 +312,18 @@ async def test_nobody_reaches_further_through_another_key(rig: Rig) -> None:
         assert reply.status_code == 403
 
 
+async def test_nobody_ends_a_key_that_may_do_more(rig: Rig) -> None:
+    owner, admin = await rig.key(Role.OWNER), await rig.key(Role.ADMIN)
+    listed = (await rig.ask("GET", "/v1/keys", secret=owner)).json()["data"]
+    key = next(each["id"] for each in listed if each["role"] == "admin" and each["id"] != "admin")
+    refused = await rig.ask("DELETE", f"/v1/keys/{key}", secret=owner)
+    assert refused.status_code == 403
+    assert "cannot end one with the role 'admin'" in refused.json()["error"]["message"]
+    assert await rig.status(admin) == 200
+    assert (await rig.ask("DELETE", f"/v1/keys/{key}")).status_code == 200
+    assert await rig.status(admin) == 401
+
+
 @pytest.mark.parametrize("key", ["admin", "env_1"])
 async def test_keys_of_the_environment_are_changed_there(rig: Rig, key: str) -> None:
     assert (await rig.ask("GET", f"/v1/keys/{key}")).json()["id"] == key
@@ -338,6 +352,17 @@ async def test_a_request_that_names_itself_is_done_once(rig: Rig, path: str, bod
     assert again.headers["idempotent-replayed"] == "true"
     other = await rig.ask("POST", path, name, json=body | {"x": 1})
     assert error(other)[:2] == (422, "idempotency_key_reused")
+
+
+async def test_every_post_that_changes_something_may_name_itself(rig: Rig) -> None:
+    no_name = {"idempotency-key": "n" * 1000}
+    unnamed = set()
+    for method, path in ROUTES:
+        if method == "POST" and not path.startswith("/auth/"):
+            reply = await rig.ask("POST", re.sub("{.*?}", "reject", path), no_name, json={})
+            if reply.status_code != 400 or error(reply)[2] != "Idempotency-Key":
+                unnamed.add(path)
+    assert unnamed == {"/v1/admin/data/names"}, "which only looks somebody up"
 
 
 async def test_of_requests_with_one_name_at_once_one_is_done(rig: Rig) -> None:
@@ -484,11 +509,54 @@ async def test_an_import_makes_no_key_that_has_ended(rig: Rig) -> None:
 async def test_an_import_does_not_move_a_key_to_another_tenant(rig: Rig) -> None:
     made = (await rig.ask("POST", "/v1/keys", json={"name": "k", "tenant": "other"})).json()
     entry = {"id": made["id"], "name": "k"}
-    body = {"tenants": [{"id": "default", "name": "default", "keys": [entry]}]}
-    assert error(await rig.ask("POST", "/v1/admin/tenancy", json=body))[:2] == (
-        409,
-        "already_exists",
-    )
+    own = (await rig.ask("GET", "/v1/admin/tenancy?tenant=default")).json()
+    own["tenants"][0]["keys"] = [entry]
+    refused = await rig.ask("POST", "/v1/admin/tenancy", json=own)
+    assert error(refused) == (409, "already_exists", "keys")
+
+
+async def test_an_import_that_ends_half_way_tells_what_it_made(rig: Rig) -> None:
+    ada = {"id": "ada", "name": "Ada", "role": "viewer"}
+    keys = [
+        {"id": "key_00000000000000aa", "name": "one"},
+        {"id": "key_00000000000000bb", "name": "two", "role": "admin", "user": "ada"},
+    ]
+    body = {"tenants": [{"id": "acme", "name": "Acme", "users": [ada], "keys": keys}]}
+    first = await rig.ask("POST", "/v1/admin/tenancy", json=body)
+    assert first.status_code == 200
+    assert first.json()["made"] == 3
+    problem = first.json()["problem"]
+    assert (problem["code"], problem["param"]) == ("permission_denied", "role")
+    assert "viewer" in problem["message"]
+    keys[1]["role"] = "viewer"
+    second = (await rig.ask("POST", "/v1/admin/tenancy", json=body)).json()
+    assert (second["made"], second["unchanged"], second["problem"]) == (1, 3, None)
+    told = {key["id"]: key["secret"] for key in (*first.json()["keys"], *second["keys"])}
+    assert set(told) == {key["id"] for key in keys}
+    for secret in told.values():
+        assert await rig.status(secret, "/auth/me") == 200
+
+
+async def test_an_import_that_makes_nothing_is_refused(rig: Rig) -> None:
+    entry: dict[str, Any] = {"id": "acme", "name": "Acme"}
+    await rig.ask("POST", "/v1/admin/tenancy", json={"tenants": [entry]})
+    entry["users"] = [{"id": "Not an id", "name": "x"}]
+    refused = await rig.ask("POST", "/v1/admin/tenancy", json={"tenants": [entry]})
+    assert error(refused) == (400, "invalid_request", "id")
+
+
+async def test_an_import_that_is_not_in_force_tells_its_secrets_all_the_same(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise Unavailable("The store is away.")
+
+    monkeypatch.setattr(rig.plane.control.tenancy, "changed", away)
+    key = {"id": "key_00000000000000aa", "name": "one"}
+    body = {"tenants": [{"id": "acme", "name": "Acme", "keys": [key]}]}
+    done = (await rig.ask("POST", "/v1/admin/tenancy", json=body)).json()
+    assert [each["id"] for each in done["keys"]] == [key["id"]]
+    assert done["problem"]["code"] == "unavailable"
 
 
 async def test_an_owner_exports_their_own_and_imports_nothing(rig: Rig) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from federation.domain.approvals import Approval, Change, PolicyVersion, Proposal, Stage
 from federation.domain.policies import Policy, Residency
 from federation.domain.violations import Kind, Remedy, Severity, Sighting, State, Violation
+from federation.errors import Unavailable
 from federation.storage.approvals import SqlApprovals, SqlPolicyVersions
 from federation.storage.compliance import SqlRecords
 from federation.storage.violations import SqlViolations, ViolationFilter
@@ -163,16 +164,20 @@ def decided(before: Proposal, stage: Stage) -> Proposal:
 
 def test_versions_count_up_and_the_approved_one_takes_the_place(engine: Engine) -> None:
     store = SqlPolicyVersions(engine)
+    proposed: list[PolicyVersion] = []
 
     def make(by: str) -> PolicyVersion:
         made = store.propose(
-            "eu", lambda n: PolicyVersion(proposal(by=by), n, Change.SET, POLICY, "text")
+            "eu",
+            lambda n: PolicyVersion(proposal(by=by), n, Change.SET, POLICY, "text"),
+            proposed.append,
         )
         assert made is not None
         return made
 
     one, two = make("k1"), make("k2")
     assert (one.version, two.version) == (1, 2)
+    assert proposed == [one, two]
     assert store.find(one.proposal.id) == one
     heard: list[str] = []
     for each in (one, two):
@@ -187,17 +192,35 @@ def test_versions_count_up_and_the_approved_one_takes_the_place(engine: Engine) 
     (found,) = store.list(None, Stage.APPROVED)
     assert (found.policy, found.digest, found.version) == (POLICY, "d", 2)
     assert store.list("other", None) == []
-    retire = store.propose("us", lambda n: PolicyVersion(proposal("us"), n, Change.RETIRE))
+    retire = store.propose("us", lambda n: PolicyVersion(proposal("us"), n, Change.RETIRE), unheard)
     assert retire is not None
     assert (retire.version, retire.digest) == (1, "")
-    again_ = store.propose("us", lambda _: replace(retire, version=1))
+    again_ = store.propose("us", lambda _: replace(retire, version=1), proposed.append)
     assert again_ is None, "the number is taken"
+    assert proposed == [one, two]
+
+
+def unheard(_: object = None) -> None:
+    pass
+
+
+def test_a_proposal_that_is_not_put_on_record_is_none(engine: Engine) -> None:
+    def refuse(_: object = None) -> None:
+        raise Unavailable("The disk is full.")
+
+    versions, approvals = SqlPolicyVersions(engine), SqlApprovals(engine)
+    with pytest.raises(Unavailable):
+        versions.propose("eu", lambda n: PolicyVersion(proposal(), n, Change.RETIRE), refuse)
+    with pytest.raises(Unavailable):
+        approvals.add(Approval(proposal("overseas"), 100, "a", "k"), refuse)
+    assert versions.list(None, None) == []
+    assert approvals.list(None) == []
 
 
 def test_an_approval_holds_until_its_time(engine: Engine) -> None:
     store = SqlApprovals(engine)
     made = Approval(proposal("overseas"), 100, "a", "k")
-    store.add(made)
+    store.add(made, unheard)
     assert store.find(made.proposal.id) == made
     assert store.find("none") is None
     after = replace(made, proposal=decided(made.proposal, Stage.APPROVED))

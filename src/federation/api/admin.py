@@ -16,12 +16,13 @@ from federation.api.admin_models import (
     OverflowView,
 )
 from federation.api.models import ProbeView
+from federation.api.tenancy_once import OnceRoute
 from federation.control.nodes import Registered, Wish
 from federation.control.overflow import Spilling
 from federation.control.probes import Probe
 from federation.storage.fleet_entries import NodeEntry
 
-router = APIRouter(prefix="/admin", tags=["admin"])
+router = APIRouter(prefix="/admin", tags=["admin"], route_class=OnceRoute)
 
 
 @router.post("/overflow_provider")

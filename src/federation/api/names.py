@@ -20,6 +20,7 @@ from federation.control.control import Control
 from federation.control.names_words import pseudonyms_in, with_names
 from federation.control.permissions import home
 from federation.domain.access import VirtualKey
+from federation.domain.pseudonyms import is_pseudonym
 from federation.errors import InvalidRequest, NotFound
 from federation.schema.records import CallEnded
 from federation.storage.entries import CallEntry
@@ -61,6 +62,10 @@ async def name(
         await asked(control, asker, place, found[0])
         return NameView(tenant=place, user=body.user, subject=found[0])
     subject = body.subject or ""
+    if not is_pseudonym(subject):
+        # Whom somebody looked up stands in the log for ever: it must not be a name.
+        message = "A subject is a pseudonym, p_ and 32 digits. Send a name as 'user'."
+        raise InvalidRequest(message, param="subject")
     await asked(control, asker, place, subject)
     names = await shown(control, asker, place, [subject])
     return NameView(tenant=place, user=names.get(subject), subject=subject)

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
+from federation.api.tenancy_once import OnceRoute
 from federation.domain.approvals import Approval, Change, PolicyVersion, Proposal, Stage
 
-router = APIRouter(tags=["policies"])
+router = APIRouter(tags=["policies"], route_class=OnceRoute)
 
 TEXT_LIMIT = 256 * 1024
 _STAGES = {"approve": Stage.APPROVED, "reject": Stage.REJECTED, "withdraw": Stage.WITHDRAWN}

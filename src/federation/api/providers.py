@@ -6,10 +6,11 @@ from fastapi import APIRouter
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import EnableBody, ProbeView, SwitchedView
+from federation.api.tenancy_once import OnceRoute
 from federation.control.probes import Probe
 from federation.control.providers import Switched
 
-router = APIRouter(tags=["providers"])
+router = APIRouter(tags=["providers"], route_class=OnceRoute)
 
 
 @router.post("/v1/providers/{provider}/enable")

@@ -11,11 +11,12 @@ from pydantic import BaseModel, Field
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
 from federation.api.tenancy_lists import Cursor, Limit, OfTenant, Pages
+from federation.api.tenancy_once import OnceRoute
 from federation.control.permissions import reach
 from federation.domain.violations import Kind, Remedy, Severity, State, Violation
 from federation.storage.violations import ViolationFilter
 
-router = APIRouter(tags=["violations"])
+router = APIRouter(tags=["violations"], route_class=OnceRoute)
 
 
 class ViolationView(BaseModel):

@@ -78,9 +78,15 @@ class Child:
     failures: int = 0
     due: float = 0.0
 
-    def start(self, now: float) -> None:
-        """Start it."""
-        self.adopt(self.spawn(), now)
+    def start(self, now: float) -> str:
+        """Start it; why it could not be, if it could not: it is tried again then."""
+        try:
+            self.adopt(self.spawn(), now)
+        except OSError as error:
+            self.failures += 1
+            self.due = now + max(FIRST_PAUSE_S, _pause(self.failures))
+            return error.strerror or str(error)
+        return ""
 
     def spawn(self, *more: str, fds: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
         """A process of this kind, in a process group of its own, that is nobody's place yet."""
@@ -271,8 +277,8 @@ class Supervisor:
                     if code == CONFIG_EXIT and child.starts == 1:
                         self._stop(wake)
                         return CONFIG_EXIT
-                if child.process is None and child.due <= now:
-                    child.start(now)
+                if child.process is None and child.due <= now and (why := child.start(now)):
+                    _tell(f"{child.name} cannot be started: {why}")
             self.rolling.step(now)
             _sleep(wake, self._idle_s(now), *self.rolling.pipes)
         self._stop(wake)

@@ -13,7 +13,7 @@ from federation.cli.audit_query import moment
 from federation.cli.db_store import existing
 from federation.cli.failures import CommandFailed
 from federation.cli.place import Place
-from federation.control.compliance import Sources, ground_of, make_report
+from federation.control.compliance import Sources, Wish, ground_of, make_report
 from federation.control.snapshots import compile_snapshot
 from federation.governance.compliance import Report
 from federation.governance.compliance_text import markdown, page, plain
@@ -60,12 +60,14 @@ def _made(place: Place, wanted: Wanted) -> Report:
         return make_report(
             sources,
             ground_of(snapshot),
-            wanted.framework,
-            moment(wanted.start) or 0,
-            end_ms or now_ms,
-            wanted.tenant,
+            Wish(
+                wanted.framework,
+                moment(wanted.start) or 0,
+                end_ms or now_ms,
+                wanted.tenant,
+                verify=wanted.verify,
+            ),
             now_ms,
-            verify=wanted.verify,
         )
 
 

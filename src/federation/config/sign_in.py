@@ -28,7 +28,7 @@ from federation.domain.sign_in import ACCESS_S, AUDIENCE, ClaimRules, TrustedIss
 from federation.errors import Problem
 
 _DAY_S: Final = 86_400
-_MAIL: Final = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+\Z")
+_MAIL: Final = re.compile(r"[^\s@<>,;:()\[\]\\\"]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\Z")
 _settings = SignInSettings()
 _issuer = IssuerSettings(TrustedIssuer("", "", "", 1))
 

@@ -128,9 +128,8 @@ class ApprovalDesk:
             return PolicyVersion(proposal, version, change, numbered, text)
 
         for _ in range(_TRIES):
-            made = await self._errands.run(self._versions.propose, name, make)
+            made = await self._errands.run(self._versions.propose, name, make, self._note_version)
             if made is not None:
-                self._note_version(made)
                 return made
         raise Unavailable("Others propose versions of this policy just now. Try again.")
 
@@ -160,8 +159,8 @@ class ApprovalDesk:
             raise InvalidRequest(f"It can hold for 1 to {MOST_DAYS} days.", param="days")
         proposal = self._proposal(asker, name, reason)
         made = Approval(proposal, proposal.proposed_ms + days * _DAY_MS, tenant, key)
-        await self._errands.run(self._approvals.add, made)
-        self._note(_moved(proposal, "approval"))
+        moved = _moved(proposal, "approval")
+        await self._errands.run(self._approvals.add, made, lambda: self._note(moved))
         return made
 
     async def history(self, name: str | None = None) -> list[PolicyVersion]:

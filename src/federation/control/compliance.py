@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from federation.config.policies_packs import pack, pack_names
@@ -45,23 +45,29 @@ def ground_of(snapshot: Snapshot) -> Ground:
     return snapshot.policies, {item.provider.id: item.provider for item in snapshot.deployments}
 
 
-def make_report(
-    sources: Sources,
-    ground: Ground,
-    framework: str,
-    start_ms: int,
-    end_ms: int,
-    tenant: str | None,
-    now_ms: int,
-    *,
-    verify: bool,
-) -> Report:
-    """The report of a period, for one tenant or all (None).
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which report is asked for."""
+
+    framework: str
+    start_ms: int
+    end_ms: int
+    tenant: str | None = None
+    """None: all tenants."""
+    verify: bool = True
+    """Hold the records against the signed log; it reads all of it."""
+    whole: bool = True
+    """Whoever reads it may know of every tenant: what the log says of others, and how much."""
+
+
+def make_report(sources: Sources, ground: Ground, wish: Wish, now_ms: int) -> Report:
+    """The report of a period.
 
     Raises `InvalidRequest` for a framework that is not shipped or a period that has no length,
     `Unavailable` where the store cannot be read.
     """
-    if framework not in pack_names():
+    start_ms, end_ms, tenant = wish.start_ms, wish.end_ms, wish.tenant
+    if wish.framework not in pack_names():
         message = f"The framework should be one of {', '.join(pack_names())}."
         raise InvalidRequest(message, param="framework")
     if start_ms >= end_ms:
@@ -87,15 +93,15 @@ def make_report(
         tally,
         policies,
         ground[1],
-        _proof(sources) if verify else Proof(verified=False),
+        _proof(sources, whole=wish.whole) if wish.verify else Proof(verified=False),
         Kept(records.kept(start_ms, end_ms, tenant)),
         records.open_violations(tenant),
         now_ms,
     )
     sums = sources.violations.sums(start_ms, end_ms, tenant, now_ms)
-    shipped = pack(framework)
+    shipped = pack(wish.framework)
     worth = score(tally.calls, sums.calls, tally.governed, sums.raised, sums.resolved)
-    return Report(framework, shipped.title, period, worth, controls(shipped.rules, period))
+    return Report(wish.framework, shipped.title, period, worth, controls(shipped.rules, period))
 
 
 def _reaches(policy: Policy, tenant: str | None) -> bool:
@@ -104,12 +110,14 @@ def _reaches(policy: Policy, tenant: str | None) -> bool:
     return tenant is None or not named or tenant.lower() in named
 
 
-def _proof(sources: Sources) -> Proof:
+def _proof(sources: Sources, *, whole: bool) -> Proof:
+    """What the log says. Who may not know of every tenant is told whether it holds, and no more:
+    findings name others' calls, and counts tell of their business."""
     try:
         report = check_log(sources.data, sources.index)
     except (NotFound, Unavailable) as error:
         return Proof(verified=False, findings=(error.message,))
-    return Proof(
+    proof = Proof(
         report.good,
         report.records,
         report.checkpoints,
@@ -119,6 +127,11 @@ def _proof(sources: Sources) -> Proof:
         tuple(f"[{each.kind}] {each.message}" for each in report.findings),
         report.behind,
     )
+    if whole:
+        return proof
+    elsewhere = ("The log does not hold; whoever runs this gateway can say where.",)
+    findings = () if report.good else elsewhere
+    return replace(proof, records=None, checkpoints=0, root="", findings=findings)
 
 
 class ComplianceDesk:
@@ -129,24 +142,12 @@ class ComplianceDesk:
         self._snapshot = snapshot
         self._thread = Errands("compliance")
 
-    async def report(
-        self, framework: str, start_ms: int, end_ms: int, tenant: str | None, *, verify: bool
-    ) -> Report:
+    async def report(self, wish: Wish) -> Report:
         """See `make_report`."""
         ground = ground_of(self._snapshot())
 
         def make() -> Report:
-            now_ms = int(time.time() * 1000)
-            return make_report(
-                self._sources,
-                ground,
-                framework,
-                start_ms,
-                end_ms,
-                tenant,
-                now_ms,
-                verify=verify,
-            )
+            return make_report(self._sources, ground, wish, int(time.time() * 1000))
 
         return await self._thread.run(make)
 

@@ -35,8 +35,14 @@ _OVERTAKEN: Final = "the file says something else by now"
 class Versions(Protocol):
     """The store of versions, as far as files are about it."""
 
-    def propose(self, name: str, make: Callable[[int], PolicyVersion]) -> PolicyVersion | None:
-        """Keep what `make` makes of the next number; None where another took it meanwhile."""
+    def propose(
+        self,
+        name: str,
+        make: Callable[[int], PolicyVersion],
+        heard: Callable[[PolicyVersion], None],
+    ) -> PolicyVersion | None:
+        """Keep what `make` makes of the next number, if `heard` takes it; None where another took
+        it meanwhile."""
         ...
 
     def list(self, name: str | None, stage: Stage | None) -> list[PolicyVersion]:
@@ -173,10 +179,7 @@ class FilePolicies:
         def make(version: int) -> PolicyVersion:
             return PolicyVersion(proposal, version, Change.FILE, policy)
 
-        made = self._versions.propose(name, make)
-        if made is not None:
-            self._note(made)
-        return made
+        return self._versions.propose(name, make, self._note)
 
     def _decide(self, version: PolicyVersion, stage: Stage, words: str) -> None:
         decided = replace(

@@ -209,10 +209,14 @@ class KeyDesk:
         return await self._changed(key, rotated), secret, until_ms
 
     async def revoke(self, asker: VirtualKey, key: str) -> VirtualKey:
-        """End a key, on every worker within a second. Raises `NotFound`."""
+        """End a key, on every worker within a second. Raises `NotFound`, and `Forbidden` for one
+        whose role has rights that the asker's has not."""
         tenant = tenant_seen(asker)
         found = await self._errands.run(self._store.find, key, tenant)
         if found is not None:
+            if not ROLES[found.role] <= ROLES[asker.role]:
+                message = f"A key with the role '{asker.role.value}' cannot end one with "
+                raise Forbidden(f"{message}the role '{found.role.value}'.")
             await self._errands.run(self._store.revoke, key, self._now_ms())
             found = await self._errands.run(self._store.find, key, tenant)
         return await self._changed(key, found)

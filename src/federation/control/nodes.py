@@ -157,7 +157,11 @@ class NodeDesk:
         for node in await self.everybody():
             if node.state != State.LOADING.value:
                 continue
-            probe = await self._prober.ask(provider_of(node), None)
+            try:
+                row = provider_of(node)
+            except ConfigError:  # of a version that took more; `with_nodes` tells of it
+                continue
+            probe = await self._prober.ask(row, None)
             if probe.ok:
                 await self._move(node.id, State.READY, node.changed_by, only=State.LOADING)
 

@@ -133,7 +133,7 @@ class BoundUpstream(Generic[W]):
         return self._language.decode(self.wire, body.removeprefix(MARK))
 
     def read_answer(self, body: bytes) -> Answer:
-        """What matters of an answer that is forwarded. Raises `UpstreamGarbled` where it is none."""
+        """What matters of an answer that is forwarded. Raises `UpstreamGarbled` for none."""
         body = body.removeprefix(MARK)
         must_be_text(body)
         answer = self._language.read_answer(self.wire, body)

@@ -117,7 +117,8 @@ class Proof:
 
     verified: bool
     """False also where nobody looked."""
-    records: int = 0
+    records: int | None = None
+    """None where nobody looked, or whoever reads may not know."""
     checkpoints: int = 0
     root: str = ""
     first_ms: int = 0
@@ -315,13 +316,10 @@ def _logged(shown: Shown, period: Period) -> Shown:
         gaps = (*gaps, f"{proof.behind} records of calls are in the log and not yet counted here.")
     if lost:
         gaps = (*gaps, f"{lost} calls were lost with their worker: their ends are unknown.")
-    counts = (
-        *shown.counts,
-        ("records in the log", proof.records),
-        ("signed checkpoints", proof.checkpoints),
-        ("lost calls", lost),
-    )
-    return replace(shown, counts=counts, gaps=gaps)
+    counts = shown.counts
+    if proof.records is not None:
+        counts += (("records in the log", proof.records), ("signed checkpoints", proof.checkpoints))
+    return replace(shown, counts=(*counts, ("lost calls", lost)), gaps=gaps)
 
 
 def _retention(shown: Shown, rule: Retention, period: Period) -> Shown:

@@ -149,6 +149,8 @@ def _facts(said: dict[str, Any]) -> list[str]:
         (
             f"Log: {verified}, {log['records']} records under {log['checkpoints']} checkpoints, "
             f"root {log['root'] or 'none'}"
+            if log["records"] is not None
+            else f"Log: {verified}"
         ),
         *(f"Log: {finding}" for finding in log["findings"]),
         (

@@ -30,8 +30,14 @@ class SqlPolicyVersions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def propose(self, name: str, make: Callable[[int], PolicyVersion]) -> PolicyVersion | None:
-        """Keep what `make` makes of the next number; None where another took it meanwhile."""
+    def propose(
+        self,
+        name: str,
+        make: Callable[[int], PolicyVersion],
+        heard: Callable[[PolicyVersion], None],
+    ) -> PolicyVersion | None:
+        """Keep what `make` makes of the next number; None where another took it meanwhile. `heard`
+        is called before the commit; what it raises leaves all as it was."""
         c = policy_versions.c
         with writing(self._engine) as connection:
             newest = connection.scalar(select(func.max(c.version)).where(c.name == name)) or 0
@@ -41,6 +47,7 @@ class SqlPolicyVersions:
                     connection.execute(insert(policy_versions), _version_row(made))
             except IntegrityError:
                 return None
+            heard(made)
         return made
 
     def find(self, proposal: str) -> PolicyVersion | None:
@@ -93,10 +100,12 @@ class SqlApprovals:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, approval: Approval) -> None:
-        """Keep a proposal."""
+    def add(self, approval: Approval, heard: Callable[[], None]) -> None:
+        """Keep a proposal. `heard` is called before the commit; what it raises leaves all as it
+        was."""
         with writing(self._engine) as connection:
             connection.execute(insert(policy_approvals), _approval_row(approval))
+            heard()
 
     def find(self, proposal: str) -> Approval | None:
         """One, or None."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import Lock
 from typing import Any, Protocol
 
 from federation.errors import ConfigError, Unavailable
@@ -49,14 +49,19 @@ class VaultSecrets:
         self._kept: dict[str, _Kept] = {}
         self._told: dict[str, str | None] = {}
         self._away_until = float("-inf")
-        self._lock = RLock()
+        self._lock = Lock()
+        """Held for a moment only, around what is known."""
+        self._asking = Lock()
+        """Held while the Vault is asked: its client is not for several threads."""
 
     def read(self, reference: str) -> tuple[str | None, str]:
         """The secret as it was read last, and a remark for the operator; asks the Vault only
-        for what was never read. Never raises."""
+        for what was never read, and waits for no other answer. Never raises."""
         with self._lock:
-            if reference not in self._kept:
-                self._ask(reference)
+            known = reference in self._kept
+        if not known:
+            self._ask(reference)
+        with self._lock:
             value, remark = self._now(reference)
             self._told[reference] = value
             return value, remark
@@ -64,9 +69,10 @@ class VaultSecrets:
     def refresh(self) -> bool:
         """Read every known secret again; whether any is another now, or gone, than `read` last
         told."""
-        for reference in list(self._kept):
-            with self._lock:
-                self._ask(reference)
+        with self._lock:
+            known = list(self._kept)
+        for reference in known:
+            self._ask(reference)
         with self._lock:
             return any(self._now(each)[0] != told for each, told in self._told.items())
 
@@ -77,25 +83,26 @@ class VaultSecrets:
         return kept.value, kept.remark
 
     def _ask(self, reference: str) -> None:
-        before = self._kept.get(reference)
+        """Have the Vault say it; nobody who reads another one waits meanwhile."""
         mount, _, rest = reference.partition("/")
         path, _, name = rest.rpartition("#")
+        value: object = None
         try:
-            fields, version = self._fields(mount, path)
+            with self._asking:
+                fields, version = self._fields(mount, path)
         except (Unavailable, ConfigError) as error:
-            remark = f"vault:{reference} cannot be read: {error}"
-            if before is not None:
-                before.remark = remark
-                return
-            found = _Kept(None, remark, self._clock())
+            remark, answered = f"vault:{reference} cannot be read: {error}", False
         else:
+            remark, answered = f"vault:{reference} is not there (version {version})", True
             value = fields.get(name)
-            if not isinstance(value, str) or not value.strip() or len(value) > LIMIT:
-                remark = f"vault:{reference} is not there (version {version})"
-                found = _Kept(None, remark, self._clock())
+        with self._lock:
+            before = self._kept.get(reference)
+            if before is not None and not answered:
+                before.remark = remark
+            elif not isinstance(value, str) or not value.strip() or len(value) > LIMIT:
+                self._kept[reference] = _Kept(None, remark, self._clock())
             else:
-                found = _Kept(value.strip(), "", self._clock())
-        self._kept[reference] = found
+                self._kept[reference] = _Kept(value.strip(), "", self._clock())
 
     def _fields(self, mount: str, path: str) -> tuple[Mapping[str, Any], int]:
         now = self._clock()

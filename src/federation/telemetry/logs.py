@@ -33,7 +33,8 @@ _SECRETS = re.compile(
     r"|(?<=[Bb]earer )[^\s\"',]{8,}"
     r"|(?<=[?&]key=)[^&\s\"']+"
     r"|(?<=[?&]api_key=)[^&\s\"']+"
-    r"|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
+    r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"
+    r"|(?<=[Bb]asic )[A-Za-z0-9+/=_-]{8,}"
     r"|\b(?:sk|pk|rk|gsk|xai|key|csk|pplx|tgp|nvapi|hf|r8|AIza|AKIA)[-_]?[A-Za-z0-9_-]{16,}"
     r"|\bhv[bsr]\.[A-Za-z0-9_-]{8,}"
     r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
@@ -50,7 +51,10 @@ _encode = msgspec.json.Encoder(enc_hook=str, order=None).encode
 
 
 def redact(text: str) -> str:
-    """The text without anything that looks like a secret."""
+    """The text without anything that looks like a secret, and as text that can be written: a
+    file's name need not be UTF-8."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
     return _SECRETS.sub(REDACTED, text)
 
 

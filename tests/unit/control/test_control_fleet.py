@@ -24,6 +24,7 @@ from federation.domain.routes import Overflow
 from federation.errors import InvalidRequest, NotFound
 from federation.gateway.tokens import Tokens
 from federation.schema.link import Condition, Measure
+from federation.storage.fleet_entries import NodeEntry
 from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
 from federation.storage.memory import MemoryOverrides, MemoryVersions
 
@@ -134,6 +135,19 @@ async def test_a_node_that_is_silent_loads_until_it_answers(rig: Rig) -> None:
     await rig.fleet.round()
     assert rig.deployments("box")["tiny"].enabled
     assert [node.state for node in await rig.fleet.nodes.everybody()] == ["ready"]
+
+
+async def test_a_node_that_this_version_knows_no_more_holds_up_nobody(rig: Rig) -> None:
+    kept = NodeEntry(
+        "old", "http://10.0.0.9/v1", "gone", "eu", ("m",), (), None, "loading", 1, "key_admin"
+    )
+    rig.nodes.save(kept)
+    rig.provided.status = 503
+    await rig.fleet.nodes.register(BOX, ADMIN)
+    rig.provided.status = 200
+    await rig.fleet.round()
+    states = {each.id: each.state for each in await rig.fleet.nodes.everybody()}
+    assert states == {"old": "loading", "box": "ready"}
 
 
 async def test_draining_takes_no_new_calls_and_removing_forgets(rig: Rig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from vault_server import ROLE, ROLE_SECRET, TOKEN, FakeVault
@@ -113,6 +114,34 @@ def test_secrets_are_cached_and_a_refresh_tells_of_a_change(server: FakeVault) -
     assert kept.refresh()
     assert kept.read("secret/a#key") == ("two", "")
     assert not kept.refresh()
+
+
+def test_whoever_reads_a_known_secret_does_not_wait_for_the_vault() -> None:
+    asked, answer = Event(), Event()
+
+    class Slow:
+        slow = False
+
+        def secret(self, *_: object) -> tuple[dict[str, str], int]:
+            if self.slow:
+                asked.set()
+                assert answer.wait(20)
+            return {"key": "one"}, 1
+
+    vault = Slow()
+    kept = VaultSecrets(lambda: vault, Clock())
+    assert kept.read("secret/a#key") == ("one", "")
+    vault.slow = True
+    refreshing = Thread(target=kept.refresh)
+    refreshing.start()
+    assert asked.wait(20)
+    read: list[tuple[str | None, str]] = []
+    reading = Thread(target=lambda: read.append(kept.read("secret/a#key")), daemon=True)
+    reading.start()
+    reading.join(20)
+    assert read == [("one", "")]
+    answer.set()
+    refreshing.join(20)
 
 
 def test_a_secret_outlives_its_vault_for_the_stated_time_and_no_longer(server: FakeVault) -> None:

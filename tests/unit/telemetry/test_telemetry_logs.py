@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -50,6 +52,8 @@ def test_a_line_is_one_json_object_with_its_extras(stream: io.StringIO) -> None:
         "Bearer abcdefgh12345678",
         "https://host/v1?key=abc123secret&x=1",
         "https://user:hunter22@host/v1",
+        "redis://:hunter22@host/0",
+        "Basic dXNlcjpodW50ZXIyMg==",
         "sk-proj-abcdefghijklmnop1234",
         "AKIAIOSFODNN7EXAMPLE1",
         "hvs.CAESIJlWh0abcdefghijklmnop",
@@ -82,6 +86,11 @@ def test_counts_of_tokens_and_names_of_keys_are_written(stream: io.StringIO) -> 
     log.info("seen", extra={"input_tokens": 17, "key": "key_1", "many": ["a", 2]})
     line = json.loads(stream.getvalue())
     assert (line["input_tokens"], line["key"], line["many"]) == (17, "key_1", ["a", 2])
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same(stream: io.StringIO) -> None:
+    logging.getLogger("x").warning("a file", extra={"path": Path(os.fsdecode(b"a\xff"))})
+    assert json.loads(stream.getvalue())["path"] == "a?"
 
 
 def test_a_stack_is_written_under_its_line(stream: io.StringIO) -> None:
