@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.keys import view_fields
-from federation.api.models import NewKeyView
+from federation.api.models import ErrorDetail, ErrorReply, NewKeyView
 from federation.api.tenancy_lists import OfTenant
 from federation.api.tenancy_models import (
     ImportView,
@@ -22,7 +22,9 @@ from federation.api.tenancy_tenants import quota
 from federation.control.permissions import KeyWish, Permission
 from federation.control.tenancy import Put
 from federation.control.tenancy_estates import Estate, Issue, read_estates, write_estates
+from federation.dialects.openai.errors import render_error
 from federation.domain.tenancy import Team, Tenant, Tier, User
+from federation.errors import FederationError
 
 router = APIRouter(prefix="/v1/admin/tenancy", tags=["tenancy"], route_class=OnceRoute)
 
@@ -41,7 +43,8 @@ async def export_tenancy(
 async def import_tenancy(control: ControlPlane, asker: Asker, body: TenancyFile) -> ImportView:
     """Make and change what the document says. Nothing is deleted; again, it does nothing.
 
-    Keys that are not here are made, with new secrets that only this answer tells.
+    Keys that are not here are made, with new secrets that only this answer tells: so where it
+    ends half-way it tells what was done, and `problem` why it ended there.
     """
     now_ms = int(control.clock() * 1000)
     estates = [_estate(entry, now_ms) for entry in body.tenants]
@@ -55,7 +58,14 @@ async def import_tenancy(control: ControlPlane, asker: Asker, body: TenancyFile)
             NewKeyView.model_validate({**view_fields(key), "secret": secret})
             for key, secret in moved.issued
         ],
+        problem=None if moved.problem is None else _detail(moved.problem),
     )
+
+
+def _detail(error: FederationError) -> ErrorDetail:
+    rendered = render_error(error).body
+    assert isinstance(rendered, bytes)  # noqa: S101  an error is never a stream
+    return ErrorReply.model_validate_json(rendered).error
 
 
 def _entry(estate: Estate) -> TenantEntry:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from federation.api.models import NewKeyView, Strict
+from federation.api.models import ErrorDetail, NewKeyView, Strict
 from federation.control.permissions import Permission
 from federation.domain.access import Role
 from federation.domain.tenancy import NAME_LIMIT, Team, Tier, User
@@ -201,6 +201,9 @@ class ImportView(BaseModel):
     unchanged: int
     ended: list[str] = Field(description="Keys left out: expired, or revoked here.")
     keys: list[NewKeyView] = Field(description="Keys that were made, with their new secrets.")
+    problem: ErrorDetail | None = Field(
+        default=None, description="Why it ended there; what stands above was done all the same."
+    )
 
 
 def edited(before: Edited, body: TeamEdit | UserEdit) -> Edited:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from federation.cli import audit_files, audit_report, audit_web, output
 from federation.cli.audit_anchors import read_anchors
-from federation.cli.failures import CommandFailed, Exit
+from federation.cli.failures import CommandFailed, Exit, wrong_usage
 from federation.cli.place import Place
 from federation.control.evidence_checking import check_log
 from federation.control.evidence_reading import EvidenceReading
@@ -54,12 +54,14 @@ def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     more = wanted.ledger or wanted.only_keys
     if not wanted.exports:
         if wanted.alone or more or through_ms is not None or len(trusted) > 1:
-            raise _usage("--alone, --ledger, --through, --only-keys and several keys: for exports.")
+            raise wrong_usage(
+                "--alone, --ledger, --through, --only-keys and several keys: for exports."
+            )
         report = _verify_data(place, trusted, anchors.lines)
         audit_report.say(report, as_json=as_json, anchors=anchors)
         return
     if not trusted:
-        raise _usage(
+        raise wrong_usage(
             "Say with --key which public key you trust.",
             "A key that comes with an export proves nothing.",
         )
@@ -67,7 +69,7 @@ def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     if len(wanted.exports) == 1 and first.is_file() and first.suffix != ".tar":
         if wanted.alone or more or through_ms is not None or wanted.anchors or len(trusted) > 1:
             message = "--alone, --anchor, --ledger, --through, --only-keys and several keys"
-            raise _usage(f"{message} are for exports.")
+            raise wrong_usage(f"{message} are for exports.")
         _verify_proof(first, trusted[0], as_json=as_json)
         return
     exports = audit_files.all_exports(wanted.exports)
@@ -76,7 +78,7 @@ def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
         audit_web.verify(place, exports, web, anchors, ledger=wanted.ledger, as_json=as_json)
         return
     if len(exports) > 1 or len(trusted) > 1 or more:
-        raise _usage("--alone is for one export and one key.")
+        raise wrong_usage("--alone is for one export and one key.")
     with audit_files.opened(exports[0]) as streams:
         checking = Verification(trusted[0], streams.keys, through_ms=through_ms)
         report = checking.run(streams.checkpoints, streams.entries, anchors.lines)
@@ -87,7 +89,7 @@ def verify(place: Place, wanted: Wanted, *, as_json: bool) -> None:
 def export(place: Place, to: Path | None, into: Path | None, *, as_json: bool) -> None:
     """Write everything that is sealed."""
     if (to is None) == (into is None):
-        raise _usage("Name either a new directory or, with --into, one for all replicas.")
+        raise wrong_usage("Name either a new directory or, with --into, one for all replicas.")
     reading = EvidenceReading(place.data_dir)
     keys = reading.keys()
     # What is sealed while this runs would make the files disagree.
@@ -114,7 +116,7 @@ def prove(
     """Write a proof."""
     reading = EvidenceReading(place.data_dir)
     if (call is None) == (first is None):
-        raise _usage("Name either a call or, with --from, a checkpoint.")
+        raise wrong_usage("Name either a call or, with --from, a checkpoint.")
     if call is None:
         document = write_document(reading.continues(first or 0, second))
     else:
@@ -223,7 +225,3 @@ def _moment(text: str | None) -> int | None:
     from federation.cli.audit_query import moment  # noqa: PLC0415 - a third of a second of imports
 
     return moment(text)
-
-
-def _usage(message: str, hint: str = "") -> CommandFailed:
-    return CommandFailed(message, hint=hint, code="usage", exit_code=Exit.USAGE)

@@ -16,19 +16,25 @@ from federation import __version__
 from federation.cli.failures import CommandFailed, Exit
 
 ANSWER_LIMIT = 64 * 1024 * 1024
-_REFUSED = (401, 403)
+_NO_KEY, _NOTHING = 401, 204
+_REFUSED = (_NO_KEY, 403)
+_WITHHELD = (
+    "The keys in this machine's .env and data directory are not sent to another machine. Give one "
+    "with --api-key, or export FEDERATION_API_KEY or FEDERATION_ADMIN_KEY."
+)
 
 
 class Unreachable(CommandFailed):
-    """Nobody answers at the address."""
+    """No gateway answers at the address; `asked` where it may have heard what was asked."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, *, asked: bool = False) -> None:
         super().__init__(
             f"No gateway answers at {url} ({reason}).",
             hint="Start one with `federation up`, or say where it is with --url.",
             code="unreachable",
             exit_code=Exit.UNREACHABLE,
         )
+        self.asked = asked
 
 
 class Answered(CommandFailed):
@@ -53,19 +59,28 @@ class Answered(CommandFailed):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where to ask, and with which key. Raises `Unreachable` and `Answered`."""
+    """Where to ask, and with which key. Raises `Unreachable` and `Answered`.
+
+    `withheld` says that there is a key, which is not for this address.
+    """
 
     url: str
     key: str | None = field(default=None, repr=False)
     timeout_s: float = 10.0
+    withheld: bool = False
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
         """The JSON at a path."""
         return self._ask("GET", f"{path}?{urlencode(query)}" if query else path, None)
 
-    def post(self, path: str, body: object = None, *, timeout_s: float | None = None) -> Any:
-        """What posting `body` as JSON brings; None where the answer is empty."""
-        return self._ask("POST", path, body, timeout_s)
+    def post(
+        self, path: str, body: object = None, *, timeout_s: float | None = None, once: str = ""
+    ) -> Any:
+        """What posting `body` as JSON brings; None where the answer is empty.
+
+        Posted again under the name `once`, it is not done again, and answered as before.
+        """
+        return self._ask("POST", path, body, timeout_s, once)
 
     def patch(self, path: str, body: object) -> Any:
         """What changing these fields brings."""
@@ -87,43 +102,69 @@ class Gateway:
         return self._ask("DELETE", path, None)
 
     def health(self, path: str) -> tuple[int, Any]:
-        """Status and body of a health path, whatever they are."""
+        """Status and body of a health path, whatever they are; None where it is no JSON."""
         status, body = self._exchange("GET", path, None, self.timeout_s)
         return status, _parsed(body)
 
-    def _ask(self, method: str, path: str, body: object, timeout_s: float | None = None) -> Any:
-        status, answer = self._exchange(method, path, body, timeout_s or self.timeout_s)
+    def stranger(self) -> Unreachable:
+        """The failure where something answers, and not as a gateway does."""
+        return Unreachable(self.url, "what answers there is no Federation gateway")
+
+    def _ask(
+        self, method: str, path: str, body: object, timeout_s: float | None = None, once: str = ""
+    ) -> Any:
+        status, answer = self._exchange(method, path, body, timeout_s or self.timeout_s, once)
+        if status == _NOTHING:
+            return None
         parsed = _parsed(answer)
         if status < 400:
-            return parsed
+            if isinstance(parsed, dict) or answer.strip() == b"null":
+                return parsed
+            raise self.stranger()
         error = parsed.get("error") if isinstance(parsed, dict) else None
         error = error if isinstance(error, dict) else {}
         message = error.get("message") or f"The gateway answered with status {status}."
         more = {key: error[key] for key in ("param", "removed") if error.get(key)}
-        raise Answered(status, str(message), str(error.get("code") or status), more)
+        answered = Answered(status, str(message), str(error.get("code") or status), more)
+        if status == _NO_KEY and self.withheld:
+            answered.hint = _WITHHELD
+        raise answered
 
     def _exchange(
-        self, method: str, path: str, body: object, timeout_s: float
+        self, method: str, path: str, body: object, timeout_s: float, once: str = ""
     ) -> tuple[int, bytes]:
         import http.client  # noqa: PLC0415 - start-up time
 
         connection, prefix = self._connect(timeout_s)
+        data = None if body is None else json.dumps(body).encode()
+        headers = self._headers(once, has_body=data is not None)
+        asked = False
+        try:
+            connection.connect()
+            asked = True
+            connection.request(method, prefix + path, data, headers)
+            response = connection.getresponse()
+            answer = response.read(ANSWER_LIMIT + 1)
+        except TimeoutError:
+            raise Unreachable(self.url, f"no answer within {timeout_s:g} s", asked=asked) from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            raise Unreachable(self.url, _reason(error), asked=asked) from None
+        finally:
+            connection.close()
+        if len(answer) > ANSWER_LIMIT:
+            message = f"The answer is larger than {ANSWER_LIMIT >> 20} MB, so it was not read."
+            raise CommandFailed(message, hint="Ask for less at a time.", code="answer_too_large")
+        return response.status, answer
+
+    def _headers(self, once: str, *, has_body: bool) -> dict[str, str]:
         headers = {"user-agent": f"federation-cli/{__version__}", "accept": "application/json"}
         if self.key:
             headers["authorization"] = f"Bearer {_sendable(self.key)}"
-        data = None if body is None else json.dumps(body).encode()
-        if data is not None:
+        if has_body:
             headers["content-type"] = "application/json"
-        try:
-            connection.request(method, prefix + path, data, headers)
-            response = connection.getresponse()
-            return response.status, response.read(ANSWER_LIMIT)
-        except TimeoutError:
-            raise Unreachable(self.url, f"no answer within {timeout_s:g} s") from None
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise Unreachable(self.url, _reason(error)) from None
-        finally:
-            connection.close()
+        if once:
+            headers["idempotency-key"] = once
+        return headers
 
     def _connect(self, timeout_s: float) -> tuple[Any, str]:
         from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - start-up time
@@ -162,11 +203,9 @@ def _sendable(key: str) -> str:
 
 
 def _parsed(body: bytes) -> Any:
-    if not body:
-        return None
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -121,22 +120,23 @@ def verify(source: Path, files: Files, progress: backups.Progress) -> None:
         _same(source / FILES / name, said)
 
 
-def put_aside(data: Path, *, force: bool, shared: bool) -> Path | None:
-    """Make room in a data directory: what is there goes into one beside it, keys stay.
-
-    Raises `CommandFailed` where there is something and nobody said to.
-    """
-    there = [path for path in (*_data(data), *(data / name for name in _OURS)) if path.is_file()]
-    there = [path for path in there if path.name not in BOOKS]
-    if not there:
-        return None
-    if not force:
+def check_room(data: Path, *, force: bool, shared: bool) -> None:
+    """Raises `CommandFailed` where there is something in a data directory that would have to be
+    put aside, and nobody said to."""
+    if not force and any(_in_the_way(data)):
         what = "evidence or journals" if shared else "a store"
         raise CommandFailed(
             f"There is {what} in {data} already.",
             hint="With --force it is put aside, not deleted.",
             code="not_empty",
         )
+
+
+def put_aside(data: Path) -> Path | None:
+    """Make room in a data directory: what is there goes into one beside it, keys stay."""
+    there = list(_in_the_way(data))
+    if not there:
+        return None
     aside = data / "aside"
     n = 1
     while (aside / str(n)).exists():
@@ -149,6 +149,12 @@ def put_aside(data: Path, *, force: bool, shared: bool) -> Path | None:
         for end in ("-wal", "-shm"):
             (data / (name + end)).unlink(missing_ok=True)
     return aside / str(n)
+
+
+def _in_the_way(data: Path) -> Iterator[Path]:
+    for path in (*_data(data), *(data / name for name in _OURS)):
+        if path.is_file() and path.name not in BOOKS:
+            yield path
 
 
 def moved(path: Path) -> Path:
@@ -182,10 +188,14 @@ def put_store(source: Path, path: Path) -> None:
     _copied(source / backups.STORE, path)
 
 
-def put_keys(source: Path, data: Path) -> int:
-    """Copy keys into a data directory, over those that are there; how many there were."""
+def check_keys(source: Path) -> None:
+    """Raises `CommandFailed` where there is no directory of keys."""
     if not source.is_dir():
         raise CommandFailed(f"There are no keys in {source}.", code="not_found")
+
+
+def put_keys(source: Path, data: Path) -> int:
+    """Copy keys into a data directory, over those that are there; how many there were."""
     return copy_keys(source, data)
 
 
@@ -207,21 +217,26 @@ def _data(data: Path) -> Iterator[Path]:
 
 
 def _copied(path: Path, target: Path) -> dict[str, Any]:
-    """Copy at most what is there now, for its owner only."""
+    """Copy at most what is there now, for its owner only.
+
+    Raises `FileNotFoundError`, and leaves nothing then.
+    """
     whole, size = hashlib.sha256(), 0
     draft = target.with_name(f".{target.name}.new")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with path.open("rb") as source, os.fdopen(fd, "wb") as copy:
-        left = path.stat().st_size
-        while left > 0 and (data := source.read(min(_CHUNK, left))):
-            whole.update(data)
-            size += copy.write(data)
-            left -= len(data)
-        copy.flush()
-        os.fsync(copy.fileno())
+    with path.open("rb") as source:
+        now = os.fstat(source.fileno())
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as copy:
+            left = now.st_size
+            while left > 0 and (data := source.read(min(_CHUNK, left))):
+                whole.update(data)
+                size += copy.write(data)
+                left -= len(data)
+            copy.flush()
+            os.fsync(copy.fileno())
+    os.utime(draft, ns=(now.st_atime_ns, now.st_mtime_ns))
+    draft.chmod(0o600)
     draft.replace(target)
-    shutil.copystat(path, target)
-    target.chmod(0o600)
     return {"bytes": size, "sha256": whole.hexdigest()}
 
 

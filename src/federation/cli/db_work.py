@@ -120,8 +120,10 @@ def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
 
 
 def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_json: bool) -> None:
-    """Put a backup in place of what is there."""
+    """Put a backup in place of what is there. What is refused is refused before any change."""
     _nobody(place)
+    if keys is not None:
+        db_files.check_keys(keys)
     dump, files = db_files.read_manifest(source)
     database = db_store.addresses(place).database
     wanted = "sqlite" if database is None else "postgresql"
@@ -132,9 +134,10 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
         )
     told = _progress(quiet=as_json)
     db_files.verify(source, files, told)
+    db_files.check_room(place.data_dir, force=force, shared=database is not None)
     if database is not None:
         _into_postgres(database, source, dump, force=force, told=told)
-    aside = db_files.put_aside(place.data_dir, force=force, shared=database is not None)
+    aside = db_files.put_aside(place.data_dir)
     db_files.put_back(source, place.data_dir, files, told)
     if database is None:
         db_files.put_store(source, db_store.own_file(place.data_dir, shared=False))

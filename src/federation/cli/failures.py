@@ -53,6 +53,11 @@ class CommandFailed(Exception):
         self.details = details or {}
 
 
+def wrong_usage(message: str, hint: str = "") -> CommandFailed:
+    """The failure of a command that was not told what it needs, or too much."""
+    return CommandFailed(message, hint=hint, code="usage", exit_code=Exit.USAGE)
+
+
 def why(error: Exception) -> str:
     """Why a file could not be used, in words for a sentence that names the file already."""
     if isinstance(error, OSError) and error.strerror:

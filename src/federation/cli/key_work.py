@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
@@ -230,7 +229,7 @@ def rotate(place: Place, key: str, overlap: str, *, as_json: bool) -> None:
         output.print_json(made)
         return
     until = made["old_secret_until_ms"]
-    old = "works no more" if until is None else f"works until {_moment(until)}"
+    old = "works no more" if until is None else f"works until {output.minute(until)} UTC"
     text = Text()
     text.append(str(made["secret"]), style="bold green")
     text.append(f"\n\nid {made['id']}; the old secret {old}")
@@ -264,8 +263,4 @@ def _until(key: dict[str, Any]) -> str:
     expires = key.get("expires_ms")
     if expires is None:
         return "valid for good"
-    return f"valid until {_moment(expires)}"
-
-
-def _moment(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"valid until {output.minute(expires)} UTC"

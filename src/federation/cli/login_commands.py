@@ -48,13 +48,16 @@ def logout(
     everywhere: Annotated[
         bool, typer.Option("--everywhere", help="End all of your sessions, not this one alone.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Forget it here also where the gateway is away.")
+    ] = False,
     *,
     at: At,
 ) -> None:
     """End your session."""
     from federation.cli import login_work  # noqa: PLC0415 - start-up time
 
-    login_work.out(at.place, everywhere=everywhere, as_json=at.as_json)
+    login_work.out(at.place, everywhere=everywhere, force=force, as_json=at.as_json)
 
 
 @guarded

@@ -1,15 +1,18 @@
 """Where the command line keeps the tokens of who has signed in: one file, its owner's alone.
 
-The trap: two commands may find the access token over at the same moment. Both refresh it, and the
-gateway gives both the same next token; whoever writes last writes what the other wrote.
+The traps: two commands may find the access token over at the same moment. Both refresh it, and the
+gateway gives both the same next token. And two may change the sessions of two gateways at the same
+moment: the file holds both, so it is read and written by one of them at a time.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -46,17 +49,22 @@ def kept_of(answer: Mapping[str, Any]) -> Kept:
 
 def keep(url: str, kept: Kept, environ: Mapping[str, str]) -> Path:
     """Keep tokens for a gateway. Raises `CommandFailed`."""
-    return _write(_read(environ) | {url: asdict(kept)}, environ)
+    with _changing(environ):
+        return _write(_read(environ) | {url: asdict(kept)}, environ)
 
 
-def forget(url: str, environ: Mapping[str, str]) -> Kept | None:
-    """Forget a gateway's tokens: what they were."""
-    held = _read(environ)
-    if url not in held:
-        return None
-    found = Kept(**held.pop(url))
-    _write(held, environ)
-    return found
+def find(url: str, environ: Mapping[str, str]) -> Kept | None:
+    """A gateway's tokens, None where nobody has signed in there. Raises `CommandFailed`."""
+    found = _read(environ).get(url)
+    return None if found is None else Kept(**found)
+
+
+def forget(url: str, environ: Mapping[str, str]) -> None:
+    """Forget a gateway's tokens, if there are any. Raises `CommandFailed`."""
+    with _changing(environ):
+        held = _read(environ)
+        if held.pop(url, None) is not None:
+            _write(held, environ)
 
 
 def access_token(url: str, environ: Mapping[str, str]) -> str | None:
@@ -64,10 +72,9 @@ def access_token(url: str, environ: Mapping[str, str]) -> str | None:
 
     Raises `CommandFailed` where the session is over, and where the gateway cannot be asked.
     """
-    found = _read(environ).get(url)
-    if found is None:
+    kept = find(url, environ)
+    if kept is None:
         return None
-    kept = Kept(**found)
     if kept.until_s - _EARLY_S > time.time():
         return kept.access
     try:
@@ -101,15 +108,34 @@ def _read(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {url: each for url, each in held.items() if set(each) == names} if good else {}
 
 
+@contextmanager
+def _changing(environ: Mapping[str, str]) -> Iterator[None]:
+    """Only one command changes the file at a time. Raises `CommandFailed`."""
+    path = sessions_file(environ)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
 def _write(held: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) -> Path:
     path = sessions_file(environ)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w") as file:
             json.dump(held, file)
         draft.replace(path)
     except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from None
+        raise _unwritable(path, error) from None
     return path
+
+
+def _unwritable(path: Path, error: OSError) -> CommandFailed:
+    return CommandFailed(f"{path} cannot be written: {error.strerror}")

@@ -120,15 +120,29 @@ def with_key(place: Place, key: str, *, as_json: bool) -> None:
     _keep(url, answer, place, as_json=as_json)
 
 
-def out(place: Place, *, everywhere: bool, as_json: bool) -> None:
-    """End the session, here and at the gateway."""
+def out(place: Place, *, everywhere: bool, force: bool, as_json: bool) -> None:
+    """End the session at the gateway, then here.
+
+    Raises where the gateway does not end it, and the tokens stay then, to try again: whoever had
+    a copy of them could go on. With `force` they are forgotten here all the same.
+    """
     url = place.address()
-    found = login_store.forget(url, place.environ)
+    found = login_store.find(url, place.environ)
     if found is None:
         raise CommandFailed(f"Nobody has signed in at {url}.", code="not_signed_in")
-    Gateway(url).post("/auth/revoke", {"token": found.refresh, "everywhere": everywhere})
+    failure: CommandFailed | None = None
+    try:
+        Gateway(url).post("/auth/revoke", {"token": found.refresh, "everywhere": everywhere})
+    except CommandFailed as error:
+        failure = error
+    if failure is not None and not force:
+        failure.hint = "You are signed in yet. Try again, or forget it here alone with --force."
+        raise failure
+    login_store.forget(url, place.environ)
+    if failure is not None:
+        output.note(f"The session is not ended at the gateway: {failure.message}")
     if as_json:
-        output.print_json({"revoked": True})
+        output.print_json({"revoked": failure is None})
     else:
         output.say(f"Signed out of {url}.")
 

@@ -29,7 +29,8 @@ ApiKey = Annotated[
         envvar="FEDERATION_API_KEY",
         show_envvar=True,
         metavar="KEY",
-        help="Left out, FEDERATION_ADMIN_KEY or the admin key in the data directory.",
+        help="Left out, FEDERATION_ADMIN_KEY or, on this machine, the admin key in the data "
+        "directory.",
         rich_help_panel=_GATEWAY,
     ),
 ]

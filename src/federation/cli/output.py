@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -107,6 +108,11 @@ def fail(failure: CommandFailed, *, as_json: bool) -> None:
 def usd(amount: float) -> str:
     """An amount in USD to the nano-dollar, without trailing zeros."""
     return "$" + (f"{amount:.9f}".rstrip("0").rstrip(".") or "0")
+
+
+def minute(at_ms: int) -> str:
+    """A time in UTC, to the minute."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 def _cell(value: Any) -> Text:

@@ -13,6 +13,7 @@ from federation.cli.client import Gateway
 from federation.config import paths
 from federation.config.quantities import is_loopback
 
+_API_KEY, _ADMIN_KEY = "FEDERATION_API_KEY", "FEDERATION_ADMIN_KEY"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
@@ -64,30 +65,48 @@ class Place:
         return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
 
     def secret(self) -> str | None:
-        """The key to present, None where there is none."""
+        """The key to present, None where there is none.
+
+        To another machine goes only what was given or exported for it: what lies in the `.env`
+        file and the data directory opens this machine's gateway.
+        """
         from federation.cli.login_store import access_token  # noqa: PLC0415 - start-up time
 
-        environ = self.environ
-        for given in (self.api_key, environ.get("FEDERATION_API_KEY")):
+        environ = _exported() if self._is_foreign() else self.environ
+        for given in (self.api_key, environ.get(_API_KEY)):
             if given and given.strip():
                 return given.strip()
         # Who has signed in wants to act as themselves, also where an admin key lies about.
-        signed_in = access_token(self.address(), environ)
+        signed_in = access_token(self.address(), self.environ)
         if signed_in is not None:
             return signed_in
-        admin = environ.get("FEDERATION_ADMIN_KEY", "").strip()
-        if admin:
-            return admin
-        if self.url is not None and not is_loopback(_host(self.url)):
-            return None  # this machine's admin key is nothing to another machine
+        admin = environ.get(_ADMIN_KEY, "").strip()
+        return admin or (None if self._is_foreign() else self._admin_key())
+
+    def gateway(self) -> Gateway:
+        """A client of the gateway; nothing is sent yet."""
+        key = self.secret()
+        return Gateway(self.address(), key, withheld=key is None and self._has_own_key())
+
+    def _is_foreign(self) -> bool:
+        return self.url is not None and not is_loopback(_host(self.url))
+
+    def _has_own_key(self) -> bool:
+        environ = self.environ
+        said = any(environ.get(name, "").strip() for name in (_API_KEY, _ADMIN_KEY))
+        return said or self._admin_key() is not None
+
+    def _admin_key(self) -> str | None:
         try:
             return paths.admin_key_file(self.data_dir).read_text("utf-8").strip() or None
         except OSError:
             return None
 
-    def gateway(self) -> Gateway:
-        """A client of the gateway; nothing is sent yet."""
-        return Gateway(self.address(), self.secret())
+
+def _exported() -> Mapping[str, str]:
+    from federation.config import environment  # noqa: PLC0415 - start-up time
+
+    return environment.gather(os.environ, None).values
 
 
 def _host(url: str) -> str:

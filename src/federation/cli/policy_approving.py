@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def history(place: Place, name: str | None, *, as_json: bool) -> None:
                 each["version"],
                 each["change"],
                 each["stage"],
-                _at(each["proposed_ms"]),
+                output.minute(each["proposed_ms"]),
                 each["proposed_by"],
                 each["decided_by"],
             )
@@ -98,7 +97,7 @@ def approvals(place: Place, *, as_json: bool) -> None:
                 each["tenant"] or "all",
                 each["key"] or "all",
                 each["stage"],
-                _at(each["until_ms"]),
+                output.minute(each["until_ms"]),
                 each["proposed_by"],
                 each["decided_by"],
             )
@@ -123,7 +122,7 @@ def _version(found: dict[str, Any]) -> None:
             ("Policy", f"{found['name']}, version {found['version']}"),
             ("Change", found["change"]),
             ("Stage", found["stage"]),
-            ("Proposed by", f"{found['proposed_by']}, {_at(found['proposed_ms'])} UTC"),
+            ("Proposed by", f"{found['proposed_by']}, {output.minute(found['proposed_ms'])} UTC"),
             ("Reason", found["reason"]),
             ("Decided by", found["decided_by"]),
             ("Decision", found["decision"]),
@@ -137,7 +136,3 @@ def _version(found: dict[str, Any]) -> None:
 
 def _approve_hint(made: dict[str, Any]) -> None:
     output.note(f"Another person has to say `federation policy approve {made['id']}`.")
-
-
-def _at(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from federation.cli import output
 from federation.cli.client import Unreachable
-from federation.cli.failures import CommandFailed, Exit
+from federation.cli.failures import wrong_usage
 from federation.cli.place import Place
 
 _REMOVED_SHOWN = 12
@@ -52,7 +52,7 @@ def asked(
 def _prompt(text: str) -> str:
     prompt = sys.stdin.read() if text == "-" else text
     if not prompt.strip():
-        raise _usage("There is no text.", 'Write it in quotes: federation route "Hello"')
+        raise wrong_usage("There is no text.", 'Write it in quotes: federation route "Hello"')
     return prompt
 
 
@@ -63,21 +63,17 @@ def tools(given: str) -> list[dict[str, Any]]:
         try:
             text = Path(given).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
-            raise _usage(f"{given} cannot be read.", "--functions takes a JSON file.") from None
+            raise wrong_usage(f"{given} cannot be read.", "--functions takes JSON.") from None
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise _usage(f"--functions holds no JSON: {error}", "") from None
+        raise wrong_usage(f"--functions holds no JSON: {error}") from None
     listed = found if isinstance(found, list) else [found]
     if not listed or not all(isinstance(item, dict) for item in listed):
-        raise _usage("--functions should hold a list of function definitions.", "")
+        raise wrong_usage("--functions should hold a list of function definitions.")
     return [
         item if "function" in item else {"type": "function", "function": item} for item in listed
     ]
-
-
-def _usage(message: str, hint: str) -> CommandFailed:
-    return CommandFailed(message, hint=hint, code="usage", exit_code=Exit.USAGE)
 
 
 def run(place: Place, body: dict[str, Any], *, timeout_s: float, as_json: bool) -> None:

@@ -16,7 +16,9 @@ from federation.cli.place import Place
 def health(place: Place, *, as_json: bool) -> None:
     """Print how the gateway is; fails where it is not ready."""
     gateway = place.gateway()
-    alive, _ = gateway.health("/health")
+    alive, own = gateway.health("/health")
+    if not _is_ours(own):
+        raise gateway.stranger()
     ready, said = gateway.health("/health/ready")
     whole: dict[str, Any] | None = None
     remark = ""
@@ -39,6 +41,13 @@ def health(place: Place, *, as_json: bool) -> None:
         raise CommandFailed(
             f"The gateway is not ready: {reason}", code="not_ready", details={"ready": False}
         )
+
+
+def _is_ours(said: Any) -> bool:
+    """Whether this is what a gateway says of its health, or its refusal to say anything."""
+    return isinstance(said, dict) and (
+        said.get("status") == "ok" or isinstance(said.get("error"), dict)
+    )
 
 
 def _reason(said: Any) -> str:

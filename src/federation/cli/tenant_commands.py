@@ -170,6 +170,6 @@ def import_tenancy(
     at: At,
 ) -> None:
     """Make and change what a file says; keys that are new get new secrets, shown once."""
-    from federation.cli import tenant_work  # noqa: PLC0415 - start-up time
+    from federation.cli import tenant_import  # noqa: PLC0415 - start-up time
 
-    tenant_work.bring(at.place, file, as_json=at.as_json)
+    tenant_import.bring(at.place, file, as_json=at.as_json)

@@ -18,10 +18,7 @@ from federation.cli import output
 from federation.cli.client import part
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
-from federation.config import document
 
-_FILE_LIMIT = 64 * 1024 * 1024
-_IMPORT_S = 60.0
 _COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[Any], tuple[object, ...]]]] = {
     "tenant": (
         ("=Id", "Name", "Tier", ">Requests a month", ">Providers", "State"),
@@ -116,40 +113,6 @@ def export(place: Place, tenant: str | None, file: Path | None) -> None:
     except OSError as error:
         raise CommandFailed(f"{file} cannot be written: {error.strerror}.") from error
     output.note(f"Written to {file}, without any secret.")
-
-
-def bring(place: Place, file: Path, *, as_json: bool) -> None:
-    """Make and change what a file says; new keys' secrets are shown this once."""
-    done = place.gateway().post("/v1/admin/tenancy", _read(file), timeout_s=_IMPORT_S)
-    if as_json:
-        output.print_json(done)
-        return
-    for key in done["keys"]:
-        output.say(f"{key['id']}  {key['secret']}  {key['name']}")
-    output.note(
-        f"{done['made']} made, {done['changed']} changed, {done['unchanged']} as they were."
-        + (f" Left out, for they have ended: {', '.join(done['ended'])}." if done["ended"] else "")
-        + (" The secrets above are shown this once." if done["keys"] else "")
-    )
-
-
-def _read(file: Path) -> Any:
-    try:
-        if file.stat().st_size > _FILE_LIMIT:
-            raise CommandFailed(f"{file} is larger than {_FILE_LIMIT >> 20} MB.")
-        data = file.read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}.") from error
-    if file.suffix == ".json":
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise CommandFailed(f"{file} is no JSON: {error}.") from error
-    found = document.parse(data, str(file))
-    if found.problems:
-        raise CommandFailed("\n".join(map(str, found.problems)))
-    # A name such as 2.50 is read as an exact number, and meant as it stands.
-    return json.loads(json.dumps(found.value, default=str))
 
 
 def _path(kind: str, name: str | None = None, tenant: str | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from federation.cli import output
@@ -31,8 +30,8 @@ def list_all(place: Place, wanted: Mapping[str, object], *, as_json: bool) -> No
                 each["tenant"],
                 each["key"],
                 each["count"],
-                _at(each["last_ms"]),
-                _at(each["due_ms"]),
+                output.minute(each["last_ms"]),
+                output.minute(each["due_ms"]),
             )
             for each in found
         ],
@@ -105,8 +104,8 @@ def _facts(found: dict[str, Any]) -> None:
             ("State", found["state"]),
             ("Tenant", found["tenant"]),
             ("Key", found["key"]),
-            ("Seen", f"{found['count']} times, from {_at(found['first_ms'])} UTC"),
-            ("Due", f"{_at(found['due_ms'])} UTC"),
+            ("Seen", f"{found['count']} times, from {output.minute(found['first_ms'])} UTC"),
+            ("Due", f"{output.minute(found['due_ms'])} UTC"),
             ("Note", found["note"]),
         ]
     )
@@ -114,7 +113,3 @@ def _facts(found: dict[str, Any]) -> None:
 
 def _rule(found: dict[str, Any]) -> str:
     return f"{found['policy']}.{found['rule']}" if found["policy"] else str(found["rule"])
-
-
-def _at(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -15,7 +15,7 @@ from federation.control.permissions import KeyWish, reach
 from federation.control.tenancy import Put, Tenancy
 from federation.domain.access import VirtualKey
 from federation.domain.tenancy import Team, Tenant, User
-from federation.errors import InvalidRequest, NotFound
+from federation.errors import FederationError, InvalidRequest, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,13 @@ class Moved:
     """Keys that were made, with their secrets."""
     ended: list[str] = field(default_factory=list)
     """Keys that were left out, because their time is over or they were revoked."""
+    problem: FederationError | None = None
+    """Why it ended before its end, or is not in force."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is other than it was."""
+        return bool(self.counts[Put.MADE] or self.counts[Put.CHANGED])
 
 
 async def read_estates(
@@ -64,21 +71,39 @@ async def write_estates(
 ) -> Moved:
     """Make and change what an export says; nothing is deleted, and doing it again does nothing.
 
-    Raises what making each of them raises; what was done before that stays, and is in force.
+    Raises what making each of them raises where nothing was moved before. What was moved before
+    stays and is in force; it is told with the problem, for nobody can ask for a secret again.
     """
     moved = Moved()
     try:
         for estate in estates:
-            moved.counts[await tenancy.tenants.put(asker, estate.tenant)] += 1
-            for team in estate.teams:
-                moved.counts[await tenancy.teams.put(asker, team)] += 1
-            for user in estate.users:
-                moved.counts[await tenancy.users.put(asker, user)] += 1
-            for issue in estate.keys:
-                await _put_key(keys, asker, issue, moved, now_ms)
+            await _put_estate(tenancy, keys, asker, estate, moved, now_ms)
+    except FederationError as error:
+        moved.problem = error
     finally:
-        await tenancy.changed()
+        await _enforce(tenancy, moved)
+    if moved.problem is not None and not moved.any:
+        raise moved.problem
     return moved
+
+
+async def _enforce(tenancy: Tenancy, moved: Moved) -> None:
+    try:
+        await tenancy.changed()
+    except FederationError as error:
+        moved.problem = moved.problem or error
+
+
+async def _put_estate(
+    tenancy: Tenancy, keys: KeyDesk, asker: VirtualKey, estate: Estate, moved: Moved, now_ms: int
+) -> None:
+    moved.counts[await tenancy.tenants.put(asker, estate.tenant)] += 1
+    for team in estate.teams:
+        moved.counts[await tenancy.teams.put(asker, team)] += 1
+    for user in estate.users:
+        moved.counts[await tenancy.users.put(asker, user)] += 1
+    for issue in estate.keys:
+        await _put_key(keys, asker, issue, moved, now_ms)
 
 
 async def _estate(

@@ -26,9 +26,15 @@ class Stub:
     url: str = ""
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    turns: dict[tuple[str, str], Callable[[], tuple[int, Any]]] = field(default_factory=dict)
 
     def on(self, method: str, path: str, answer: Any, status: int = 200) -> None:
         self.answers[method, path] = (status, answer)
+
+    def turn_by_turn(self, method: str, path: str, *answers: tuple[int, Any]) -> None:
+        """Answers of which each is given once, and the last for ever."""
+        left = list(answers)
+        self.turns[method, path] = lambda: left.pop(0) if len(left) > 1 else left[0]
 
     def refuse(self, method: str, path: str, status: int, message: str, code: str) -> None:
         self.on(method, path, {"error": {"message": message, "code": code}}, status)
@@ -43,7 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.stub.asked.append((self.command, self.path, headers, body))
         missing = (404, {"error": {"message": "nothing here", "code": "not_found"}})
-        status, answer = self.stub.answers.get((self.command, self.path), missing)
+        place = (self.command, self.path)
+        turn = self.stub.turns.get(place)
+        status, answer = turn() if turn is not None else self.stub.answers.get(place, missing)
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(data)))

@@ -460,8 +460,8 @@ def test_health_shows_workers_store_and_configuration(run: Run, stub: Any) -> No
 def test_the_time_since_the_start_is_readable(
     run: Run, stub: Any, uptime_s: float, shown: str
 ) -> None:
-    stub.on("GET", "/health", {})
-    stub.on("GET", "/health/ready", {})
+    stub.on("GET", "/health", {"status": "ok"})
+    stub.on("GET", "/health/ready", {"status": "ready"})
     stub.on("GET", "/admin/status", STATUS | {"uptime_s": uptime_s})
     assert shown in run("status", "health").stdout
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
+import socket
 import threading
 import time
 import urllib.request
@@ -158,6 +160,84 @@ def test_a_home_that_cannot_be_written_is_told_on(
     assert done.exit_code == 1
     assert "sessions.json" in done.output
     assert login_store.sessions_file({}) == Path.home() / ".config/federation/sessions.json"
+
+
+def away() -> str:
+    """An address where nobody is."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+class TestSigningOut:
+    @pytest.fixture(autouse=True)
+    def session(self, signed: Run, stub: Any) -> None:
+        stub.on("POST", "/auth/token", tokens(1))
+        assert signed("login", "--with-key", input="fed_key\n").exit_code == 0
+
+    def test_a_session_that_could_not_be_ended_is_kept(
+        self, signed: Run, stub: Any, home: Path
+    ) -> None:
+        stub.refuse("POST", "/auth/revoke", 503, "Later.", "unavailable")
+        done = signed("logout")
+        assert done.exit_code == 1
+        assert "Later." in done.stderr
+        assert "--force" in done.stderr
+        assert "refresh1" in home.read_text()
+        stub.on("POST", "/auth/revoke", {"revoked": True})
+        assert signed("logout").exit_code == 0
+        assert json.loads(home.read_text()) == {}
+
+    def test_a_session_at_a_gateway_that_is_away_is_kept(self, home: Path) -> None:
+        url = away()
+        login_store.keep(
+            url, login_store.kept_of(tokens(7)), {"XDG_CONFIG_HOME": str(home.parents[1])}
+        )
+        before = home.read_text()
+        done = CliRunner().invoke(app, ["logout", "--url", url])
+        assert done.exit_code == 3
+        assert "--force" in done.stderr
+        assert home.read_text() == before
+
+    def test_a_session_is_forgotten_all_the_same_where_that_is_said(
+        self, signed: Run, stub: Any, home: Path
+    ) -> None:
+        stub.refuse("POST", "/auth/revoke", 503, "Later.", "unavailable")
+        done = signed("logout", "--force")
+        assert done.exit_code == 0, done.output
+        assert "Later." in done.stderr
+        assert "not ended at the gateway" in done.stderr
+        assert json.loads(home.read_text()) == {}
+        signed("login", "--with-key", input="fed_key\n")
+        done = signed("logout", "--force", "--json")
+        assert json.loads(done.stdout) == {"revoked": False}
+
+    def test_force_is_no_hindrance_to_ending_it(self, signed: Run, stub: Any) -> None:
+        stub.on("POST", "/auth/revoke", {"revoked": True})
+        assert json.loads(signed("logout", "--force", "--json").stdout) == {"revoked": True}
+
+
+def _keep_many(start: Any, n: int, environ: dict[str, str]) -> None:
+    start.wait()
+    for m in range(20):
+        login_store.keep(f"http://{n}.test:{m}", login_store.kept_of(tokens(n)), environ)
+        if m % 2:
+            login_store.forget(f"http://{n}.test:{m}", environ)
+
+
+def test_logins_at_several_gateways_at_once_are_all_kept(home: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(home.parents[1])}
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(4)
+    processes = [context.Process(target=_keep_many, args=(start, n, environ)) for n in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    wanted = {f"http://{n}.test:{m}" for n in range(4) for m in range(0, 20, 2)}
+    assert set(json.loads(home.read_text())) == wanted
+    assert all(path.stat().st_mode & 0o077 == 0 for path in home.parent.iterdir())
 
 
 class TestBrowser:

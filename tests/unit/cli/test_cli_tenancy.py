@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
+
+from federation.cli.tree import app
 
 Run = Callable[..., Result]
 
@@ -131,7 +133,7 @@ def test_no_gateway_is_no_tenancy(alone: Run) -> None:
     assert alone("team", "list").exit_code == 3
 
 
-FILE = {
+FILE: dict[str, Any] = {
     "federation_tenancy": 1,
     "tenants": [
         {
@@ -146,13 +148,16 @@ FILE = {
         }
     ],
 }
-DONE = {
+DONE: dict[str, Any] = {
+    "object": "import",
     "made": 2,
     "changed": 0,
     "unchanged": 1,
     "ended": ["key_2"],
     "keys": [KEY | {"secret": "fed_new"}],
+    "problem": None,
 }
+PROBLEM = {"message": "The role is viewer.", "type": "x", "param": "role", "code": "too_far"}
 
 
 @pytest.mark.parametrize("name", ["all.yaml", "all.json"])
@@ -186,6 +191,189 @@ def test_a_file_that_cannot_be_read_is_refused(
     refused = run("tenant", "import", name)
     assert refused.exit_code == 1
     assert name in refused.stderr
+
+
+def imported(project: Path, run: Run, *more: str, users: int = 0, keys: int = 1) -> Result:
+    """Import two tenants with so many users and keys each."""
+    tenants = [
+        FILE["tenants"][0]
+        | {
+            "id": name,
+            "users": [{"id": f"{name}{n}", "name": "u"} for n in range(users)],
+            "keys": [{"id": f"key_{name}{n}", "name": "k"} for n in range(keys)],
+        }
+        for name in ("a", "b")
+    ]
+    (project / "all.json").write_text(json.dumps({"federation_tenancy": 1, "tenants": tenants}))
+    return run("tenant", "import", "all.json", *more)
+
+
+def names_of(stub: Any) -> list[str]:
+    return [headers["idempotency-key"] for _, _, headers, _ in stub.asked]
+
+
+def test_an_import_that_ended_half_way_shows_its_secrets_and_fails(
+    run: Run, stub: Any, project: Path
+) -> None:
+    stub.on("POST", "/v1/admin/tenancy", DONE | {"problem": PROBLEM})
+    done = imported(project, run)
+    assert done.exit_code == 1
+    assert "fed_new" in done.stdout
+    assert "2 made" in done.stderr
+    assert "The role is viewer." in done.stderr
+    assert "federation key rotate" in done.stderr
+    done = imported(project, run, "--json")
+    assert done.exit_code == 1
+    error = json.loads(done.stdout)["error"]
+    assert (error["code"], error["keys"], error["made"]) == ("too_far", DONE["keys"], 2)
+
+
+def test_an_import_that_did_nothing_fails_as_it_was_refused(
+    run: Run, stub: Any, project: Path
+) -> None:
+    stub.refuse("POST", "/v1/admin/tenancy", 403, "Not for this key.", "permission_denied")
+    done = imported(project, run)
+    assert done.exit_code == 4
+    assert "rotate" not in done.stderr
+    assert "keys" not in json.loads(imported(project, run, "--json").stdout)["error"]
+
+
+def test_a_large_file_is_imported_in_parts(
+    run: Run, stub: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.cli.tenant_import._PART", 4)
+    told = DONE | {"made": 1, "unchanged": 2, "ended": ["key_e"]}
+    stub.on("POST", "/v1/admin/tenancy", told)
+    done = imported(project, run, "--json", users=2, keys=3)
+    assert done.exit_code == 0, done.output
+    parts = [body["tenants"] for _, _, _, body in stub.asked]
+    shape = [
+        [(each["id"], len(each["teams"]), len(each["users"]), len(each["keys"])) for each in part]
+        for part in parts
+    ]
+    assert shape == [
+        [("a", 1, 2, 0)],
+        [("a", 0, 0, 3), ("b", 0, 0, 0)],
+        [("b", 1, 2, 1)],
+        [("b", 0, 0, 2)],
+    ]
+    assert all(each["name"] == "2.50" and each["tier"] == "pro" for part in parts for each in part)
+    assert len(set(names_of(stub))) == 4
+    whole = json.loads(done.stdout)
+    # A tenant that goes on in another part is counted once.
+    assert (whole["made"], whole["unchanged"], whole["ended"]) == (4, 8 - 3, ["key_e"] * 4)
+    assert len(whole["keys"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("second", "code", "told"),
+    [
+        ((403, {"error": {"message": "No more.", "code": "no"}}), 4, "No more."),
+        ((200, DONE | {"keys": [], "problem": PROBLEM}), 1, "The role is viewer."),
+        ((200, b"<html>"), 3, "no Federation gateway"),
+    ],
+)
+def test_parts_before_one_that_fails_are_told(
+    run: Run,
+    stub: Any,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    second: tuple[int, Any],
+    code: int,
+    told: str,
+) -> None:
+    monkeypatch.setattr("federation.cli.tenant_import._PART", 4)
+    monkeypatch.setattr("federation.cli.tenant_import._AGAIN_S", ())
+    stub.turn_by_turn("POST", "/v1/admin/tenancy", (200, DONE), second)
+    done = imported(project, run, keys=6)
+    assert done.exit_code == code
+    assert len(stub.asked) == 2
+    assert "fed_new" in done.stdout
+    assert told in done.stderr
+    assert "federation key rotate" in done.stderr
+    stub.turn_by_turn("POST", "/v1/admin/tenancy", (200, DONE), second)
+    done = imported(project, run, "--json", keys=6)
+    assert json.loads(done.stdout)["error"]["keys"] == DONE["keys"]
+
+
+def test_an_answer_that_was_lost_is_asked_for_again(
+    run: Run, stub: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.cli.tenant_import._AGAIN_S", (0.0,) * 4)
+    stub.turn_by_turn(
+        *("POST", "/v1/admin/tenancy"),
+        (503, {"error": {"message": "Starting.", "code": "control_unavailable"}}),
+        (504, b"<html>"),
+        (409, {"error": {"message": "Wait.", "code": "request_under_way"}}),
+        (200, DONE),
+    )
+    done = imported(project, run)
+    assert done.exit_code == 0, done.output
+    assert "fed_new" in done.stdout
+    assert len(set(names_of(stub))) == 1
+    assert len(stub.asked) == 4
+
+
+def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    monkeypatch.setattr("federation.cli.tenant_import._PART_S", 0.05)
+    monkeypatch.setattr("federation.cli.tenant_import._AGAIN_S", (0.0, 0.0))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        def run(*arguments: str) -> Result:
+            return CliRunner().invoke(app, [*arguments, "--url", url, "--api-key", "k"])
+
+        done = imported(project, run)
+        for _ in range(3):
+            silent.accept()[0].close()
+    assert done.exit_code == 3
+    assert "no answer within" in done.stderr
+    assert "federation key rotate" in done.stderr
+
+
+def test_nobody_waits_for_a_gateway_that_is_not_there(
+    alone: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.cli.tenant_import._AGAIN_S", (60.0,))
+    done = imported(project, alone)
+    assert done.exit_code == 3
+    assert "rotate" not in done.stderr
+
+
+def test_an_interrupted_import_tells_what_came(
+    run: Run, stub: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.cli.tenant_import._PART", 4)
+    monkeypatch.setattr("federation.cli.tenant_import._AGAIN_S", (0.0,))
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    stub.turn_by_turn("POST", "/v1/admin/tenancy", (200, DONE), (504, b""))
+    done = imported(project, run, "--json", keys=6)
+    assert done.exit_code == 1
+    error = json.loads(done.stdout)["error"]
+    assert (error["code"], error["keys"]) == ("interrupted", DONE["keys"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[], {}, {"tenants": 5}, {"tenants": [5]}, {"tenants": [{"id": "a", "keys": "x" * 9}]}],
+)
+def test_what_no_gateway_would_take_is_asked_as_it_stands(
+    run: Run, stub: Any, project: Path, monkeypatch: pytest.MonkeyPatch, document: Any
+) -> None:
+    monkeypatch.setattr("federation.cli.tenant_import._PART", 1)
+    stub.refuse("POST", "/v1/admin/tenancy", 400, "Not so.", "invalid_request")
+    (project / "all.json").write_text(json.dumps(document))
+    assert run("tenant", "import", "all.json").exit_code == 1
+    assert [body for *_, body in stub.asked] == [document]
 
 
 # Keys

@@ -1,0 +1,88 @@
+"""`federation db`: what is refused is refused before anything is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from federation.cli import db_files, db_work
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def shared(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A backup of a shared database, and what a restoration does to that database."""
+    done: list[str] = []
+    dump = SimpleNamespace(kind="postgresql", revision="0001")
+    monkeypatch.setattr(db_files, "read_manifest", lambda _: (dump, {}))
+    monkeypatch.setattr(db_work, "_into_postgres", lambda *_, **__: done.append("filled"))
+    monkeypatch.setenv("FEDERATION_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    (project / "data" / "journal").mkdir(parents=True)
+    (project / "data" / "journal" / "w.000001.log").write_text("a line\n")
+    return done
+
+
+def test_a_restoration_that_is_refused_leaves_the_shared_database_alone(
+    alone: Run, shared: list[str], project: Path
+) -> None:
+    refused = alone("db", "restore", "backup", "--json")
+    assert json.loads(refused.stdout)["error"]["code"] == "not_empty"
+    assert shared == []
+    assert (project / "data/journal/w.000001.log").exists()
+
+
+def test_a_restoration_without_the_keys_that_were_named_changes_nothing(
+    alone: Run, shared: list[str], project: Path
+) -> None:
+    refused = alone("db", "restore", "backup", "--force", "--keys", "missing", "--json")
+    assert json.loads(refused.stdout)["error"]["code"] == "not_found"
+    assert shared == []
+    assert (project / "data/journal/w.000001.log").exists()
+
+
+def test_what_is_there_stays_where_the_shared_database_cannot_be_filled(
+    alone: Run, shared: list[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(db_work, "_into_postgres", fail)
+    assert alone("db", "restore", "backup", "--force").exit_code == 1
+    assert (project / "data/journal/w.000001.log").exists()
+
+
+def test_a_restoration_over_what_is_there_puts_it_aside(
+    alone: Run, shared: list[str], project: Path
+) -> None:
+    done = alone("db", "restore", "backup", "--force", "--json")
+    assert done.exit_code == 0, done.output
+    assert shared == ["filled"]
+    aside = Path(json.loads(done.stdout)["aside"])
+    assert (aside / "journal/w.000001.log").read_text() == "a line\n"
+    assert not (project / "data/journal/w.000001.log").exists()
+
+
+def test_a_file_that_was_swept_meanwhile_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "here").write_text("x")
+    os.utime(data / "here", ns=(5, 7))
+    found = [data / "here", data / "gone"]
+    monkeypatch.setattr(db_files, "_data", lambda _: iter(found))
+    before = len(list(Path("/dev/fd").iterdir()))
+    files = db_files.copy_data(data, tmp_path / "to", lambda *_: None)
+    assert list(files) == ["here"]
+    assert [path.name for path in (tmp_path / "to" / "files").iterdir()] == ["here"]
+    assert (tmp_path / "to" / "files" / "here").stat().st_mtime_ns == 7
+    assert (tmp_path / "to" / "files" / "here").stat().st_mode & 0o777 == 0o600
+    assert len(list(Path("/dev/fd").iterdir())) == before
