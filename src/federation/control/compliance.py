@@ -94,7 +94,7 @@ def make_report(sources: Sources, ground: Ground, wish: Wish, now_ms: int) -> Re
         policies,
         ground[1],
         _proof(sources, whole=wish.whole) if wish.verify else Proof(verified=False),
-        Kept(records.kept(start_ms, end_ms, tenant)),
+        Kept(records.kept(start_ms, end_ms, tenant), records.contents(start_ms, end_ms, tenant)),
         records.open_violations(tenant),
         now_ms,
     )

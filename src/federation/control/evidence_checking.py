@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from federation.control.evidence_reading import EvidenceReading
-from federation.evidence.findings import Report
-from federation.evidence.signing import read_keys
+from federation.evidence.findings import Finding, Report
+from federation.evidence.signing import BadKeys, read_keys
 from federation.evidence.verify import Verification
 from federation.storage.evidence_index import SqlEvidence
 
@@ -25,12 +25,21 @@ def check_log(
     """What a verification finds. Raises `NotFound` where there is no log or no checkpoint."""
     reading = EvidenceReading(data)
     keys = reading.keys()
+    # Asked before the log is: it only ever follows the log.
+    known = 0 if index is None else index.count()
     through = reading.newest().body.n
     rows = None if index is None else reading.check_rows(index)
-    report = Verification(trusted or read_keys(keys)[0].public, keys, rows).run(
+    try:
+        trusted = trusted or read_keys(keys)[0].public
+    except BadKeys as error:
+        return Report(findings=[Finding("keys", f"The keys do not hold: {error}.")])
+    report = Verification(trusted, keys, rows).run(
         reading.checkpoints(through=through), reading.entries(through=through), anchors
     )
     if report.good and index is not None and rows is not None:
         report.findings += [*reading.check_index(index, through), *rows.rest()]
+        if known > through + 1:
+            message = f"The store knows {known} checkpoints, the log has {through + 1}: it was cut."
+            report.findings.append(Finding("rolled_back", message, report.records))
         report.calls, report.behind = rows.held, rows.behind
     return report

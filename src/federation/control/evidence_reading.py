@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from federation.control.evidence_paths import path_of
 from federation.control.evidence_rows import RowCheck
 from federation.errors import NotFound, Unavailable
 from federation.evidence.checkpoints import Checkpoint, checkpoint_line, read_checkpoint
@@ -18,13 +19,8 @@ from federation.evidence.documents import Consistency, Inclusion
 from federation.evidence.findings import Finding
 from federation.evidence.growth import entry_line
 from federation.evidence.hashing import NOTHING, leaf_hash, link_hash
-from federation.evidence.merkle import (
-    TILE,
-    TILE_LEVEL,
-    complete,
-    consistency_path,
-    inclusion_path,
-)
+from federation.evidence.merkle import consistency_path, inclusion_path
+from federation.evidence.proofs import consistent, includes
 from federation.storage.evidence_index import IndexedCheckpoint, IndexedRun, SqlEvidence
 from federation.storage.evidence_keys import KeyFiles
 from federation.storage.evidence_lines import JournalLines
@@ -96,7 +92,13 @@ class EvidenceReading:
             )
         record = self._record(line.writer, line.seq)
         newest = self.newest()
-        path = inclusion_path(n, newest.body.size, self._subtree)
+        size, root = newest.body.size, bytes.fromhex(newest.body.root)
+        path = path_of(
+            self._hashes,
+            lambda: self._sealed(newest.body.n),
+            lambda subtree: inclusion_path(n, size, subtree),
+            lambda path: includes(n, size, leaf_hash(record), path, root),
+        )
         return Inclusion(
             n=n,
             line=record.decode(),
@@ -111,7 +113,14 @@ class EvidenceReading:
         after = self.newest() if second is None else self.checkpoint(second)
         if before.body.size > after.body.size:
             raise NotFound(f"Checkpoint {after.body.n} is not after checkpoint {before.body.n}.")
-        path = consistency_path(before.body.size, after.body.size, self._subtree)
+        old, new = before.body, after.body
+        roots = bytes.fromhex(old.root), bytes.fromhex(new.root)
+        path = path_of(
+            self._hashes,
+            lambda: self._sealed(new.n),
+            lambda subtree: consistency_path(old.size, new.size, subtree),
+            lambda path: consistent(old.size, new.size, path, *roots),
+        )
         return Consistency(
             first=_short(before),
             second=_short(after),
@@ -155,12 +164,13 @@ class EvidenceReading:
             return record
         raise Unavailable(f"Record {seq} of writer {writer} is not in its journal any more.")
 
-    def _subtree(self, start: int, end: int) -> bytes:
-        if end - start >= TILE:
-            nodes = self._hashes.tiles(start >> TILE_LEVEL, end >> TILE_LEVEL)
-        else:
-            nodes = self._hashes.leaves(start, end)
-        return complete(nodes)
+    def _sealed(self, through: int) -> Iterator[bytes]:
+        """The records' own lines, in the log's order, up to a checkpoint."""
+        lines = JournalLines(self._journals)
+        for line in self.checkpoints(through=through):
+            for run in read_checkpoint(line).runs or ():
+                for _, record in lines.run(run.writer, run.first, run.count):
+                    yield record
 
 
 def _rows(index: SqlEvidence) -> Iterator[IndexedCheckpoint]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from federation.dialects.operations.passthrough import Passage
 from federation.errors import Forbidden, InvalidRequest
 from federation.gateway.safeguards import Guarding
 from federation.schema.operations import (
@@ -31,11 +32,10 @@ PICTURES: Final = frozenset((IMAGE, IMAGE_EDIT))
 """Operations whose answers are pictures, and words beside them in whole answers alone."""
 _TOLD: Final = PICTURES
 """Operations whose texts tell a model what to do; in the others they are only worked on."""
-_PICTURE_TYPES: Final = ("image/", "video/")
+_PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 _WORDLESS_TYPES: Final = (b"image/", b"video/")
 _LONGEST_CHARACTER: Final = 4
 """Bytes, in UTF-8."""
-_MEDIA_TYPES: Final = (*_PICTURE_TYPES, "audio/")
 
 
 def checked_body(guarding: Guarding, glance: OperationGlance, kind: bytes, body: bytes) -> bytes:
@@ -59,14 +59,14 @@ def checked_body(guarding: Guarding, glance: OperationGlance, kind: bytes, body:
     return guarding.text(text, "body").encode()
 
 
-def checked_passage(guarding: Guarding, kind: bytes, query: str, body: bytes) -> bytes:
+def checked_passage(guarding: Guarding, kind: bytes, passage: Passage) -> bytes:
     """The body of a passage as it may go out; what it is for is not known, so it may tell a model
-    what to do. A finding in the query that may not stay refuses it. Raises as `checked_body`."""
-    if guarding.text(query, "query") != query:
-        raise Forbidden(
-            "A policy does not allow what stands in the query. Leave it out and send again.",
-            code="content_blocked",
-        )
+    what to do. A finding in the query or a header that may not stay refuses it. Raises as
+    `checked_body`."""
+    _check_beside(guarding, passage.query, "query")
+    for name, value in passage.headers:
+        _check_beside(guarding, value.decode("utf-8", "replace"), f"header {name.decode()}")
+    body = passage.body
     if not body:
         return body
     text = _decoded(kind, body)
@@ -75,6 +75,14 @@ def checked_passage(guarding: Guarding, kind: bytes, query: str, body: bytes) ->
         return body
     guarding.attempt(text, "body")
     return guarding.text(text, "body").encode()
+
+
+def _check_beside(guarding: Guarding, said: str, where: str) -> None:
+    if guarding.text(said, where.partition(" ")[0]) != said:
+        raise Forbidden(
+            f"A policy does not allow what stands in the {where}. Leave it out and send again.",
+            code="content_blocked",
+        )
 
 
 def checked_answer(guarding: Guarding, operation: str, kind: bytes, body: bytes) -> bytes:
@@ -135,12 +143,14 @@ def _utf8(body: bytes) -> str | None:
 
 def _checked_form(guarding: Guarding, glance: OperationGlance, form: Form, body: bytes) -> bytes:
     changed: dict[int, bytes] = {}
+    _check_frame(guarding, form.boundary, "The form's boundary")
     for index, part in enumerate(form.parts):
-        if part.filename is not None:
-            _check_name(guarding, part)
+        head = body[part.opening + len(form.boundary) + 2 : part.value]
+        _check_frame(guarding, head, f"The head of the form's part {index + 1}")
         text = _text_of(body, part)
         if text is None:
-            picture = glance.operation in PICTURES or part.media_type.startswith(_PICTURE_TYPES)
+            # What it is called is its sender's word; a film has a sound track.
+            picture = glance.operation in PICTURES and _is_picture(body, part)
             guarding.unread(part.name, words=not picture)
             continue
         if glance.operation in _TOLD:
@@ -151,34 +161,39 @@ def _checked_form(guarding: Guarding, glance: OperationGlance, form: Form, body:
     return _with_contents(body, form, changed) if changed else body
 
 
-def _check_name(guarding: Guarding, part: FormPart) -> None:
-    name = part.filename or ""
-    if guarding.text(name, f"{part.name}.filename") != name:
+def _check_frame(guarding: Guarding, frame: bytes, what: str) -> None:
+    """Refuse what stands around a form's contents: names of fields and files, types, the boundary.
+    They go out as they are, so nothing in them can be taken out."""
+    # Two apostrophes end the language of a name in RFC 8187's form; no value holds them.
+    said = frame.decode("utf-8", "replace").replace("''", " ").strip()
+    if guarding.text(said, "form") != said:
         raise Forbidden(
-            f"A policy does not allow the file's name in {part.name!r}. Rename it and send again.",
+            f"{what} holds what a policy does not allow to leave: look at the names of fields and "
+            "files, and at their types.",
             code="content_blocked",
         )
 
 
+def _is_picture(body: bytes, part: FormPart) -> bool:
+    """Whether a file begins as one, whatever it is called."""
+    beginning = body[part.value : min(part.end, part.value + 12)]
+    return beginning.startswith(_PICTURES) or (
+        beginning.startswith(b"RIFF") and beginning.endswith(b"WEBP")
+    )
+
+
 def _text_of(body: bytes, part: FormPart) -> str | None:
-    """What a part says; None where it is a file that is no text."""
+    """What a part says; None where it is a file that is no text, whatever it is called. A document
+    may be text as far as its bytes go; its words are packed all the same."""
     content = body[part.value : part.end]
-    if part.filename is not None and b"\0" in content[:4096]:
+    if part.filename is not None and (b"\0" in content or content.startswith(b"%PDF")):
         return None
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError:
         if part.filename is None:
             raise InvalidRequest(f"'{part.name}' is not UTF-8.", param=part.name) from None
         return None
-    return None if part.filename is not None and not _says_text(part, text) else text
-
-
-def _says_text(part: FormPart, text: str) -> bool:
-    if part.media_type.startswith("text/") or part.media_type.endswith(("json", "xml")):
-        return True
-    media = part.media_type.startswith(_MEDIA_TYPES) or text.startswith("%PDF")
-    return text.isprintable() and not media
 
 
 def _with_contents(body: bytes, form: Form, contents: dict[int, bytes]) -> bytes:

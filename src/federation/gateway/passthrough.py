@@ -78,7 +78,7 @@ _JSON: Final = b"application/json"
 def _read(call: OperationCall, passage: Passage, guarding: Guarding) -> None:
     """Look at a passage as it would be checked, and hand nothing on."""
     kind = call.request.headers.get(b"content-type", b"")
-    checked_passage(guarding, kind, passage.query, passage.body)
+    checked_passage(guarding, kind, passage)
 
 
 def _never(request: ClientRequest) -> OperationGlance:
@@ -256,7 +256,7 @@ class _Run:
         body = await checked(
             guarding,
             len(passage.body),
-            lambda: checked_passage(guarding, kind, passage.query, passage.body),
+            lambda: checked_passage(guarding, kind, passage),
         )
         return passage if body == passage.body else replace(passage, body=body)
 

@@ -71,7 +71,7 @@ class RouteEndpoint:
     def _explain(self, call: Call) -> ClientReply:
         world = self._world
         situation = world.current()
-        verdict = decide_call(world, situation, admitted(situation, call))
+        verdict = decide_call(world, situation, admitted(situation, call, world.money))
         told = explain(verdict)
         ruled = call.account.ruled
         if ruled is not None:

@@ -133,7 +133,9 @@ class Kept:
     """What is stored of content, in the period."""
 
     responses: int = 0
-    """Answers that clients had kept; each sealed with AES-256-GCM."""
+    """Answers that clients had kept; each sealed with AES-256-GCM, as contents are."""
+    contents: int = 0
+    """Contents of calls that a policy has kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,11 +335,18 @@ def _retention(shown: Shown, rule: Retention, period: Period) -> Shown:
 
 
 def _kept(shown: Shown, rule: Payloads | Encryption, period: Period) -> Shown:
-    kept, gaps = period.kept.responses, shown.gaps
-    if isinstance(rule, Payloads) and not rule.keep and kept:
-        gaps = (*gaps, f"{kept} answers of the period are kept, sealed, for clients to fetch.")
-    label = "kept answers, sealed with AES-256-GCM"
-    return replace(shown, counts=(*shown.counts, (label, kept)), gaps=gaps)
+    kept, gaps = period.kept, shown.gaps
+    if isinstance(rule, Payloads) and not rule.keep:
+        if kept.responses:
+            answers = f"{kept.responses} answers of the period are kept, sealed, for clients to"
+            gaps = (*gaps, f"{answers} fetch.")
+        if kept.contents:
+            gaps = (*gaps, f"Contents of {kept.contents} calls of the period are kept, sealed.")
+    counts = (
+        ("kept answers, sealed with AES-256-GCM", kept.responses),
+        ("kept contents of calls, sealed with AES-256-GCM", kept.contents),
+    )
+    return replace(shown, counts=shown.counts + counts, gaps=gaps)
 
 
 def _open(shown: Shown, kind: str, period: Period) -> Shown:

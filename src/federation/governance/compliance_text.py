@@ -154,7 +154,9 @@ def _facts(said: dict[str, Any]) -> list[str]:
         ),
         *(f"Log: {finding}" for finding in log["findings"]),
         (
-            f"Score: {score['total']} of 100 ({score['grade']}): "
+            "Score: none, for there is neither a call nor a violation"
+            if score["total"] is None
+            else f"Score: {score['total']} of 100 ({score['grade']}): "
             f"adherence {score['adherence']:.1%}, resolution {score['resolution']:.1%}, "
             f"coverage {score['coverage']:.1%}"
         ),

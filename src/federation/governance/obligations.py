@@ -16,6 +16,7 @@ from federation.domain.policies import (
     STRICTEST_FIRST,
     AnyRule,
     Approval,
+    Certified,
     Encryption,
     Guard,
     Guardrails,
@@ -28,6 +29,7 @@ from federation.domain.policies import (
     PiiExcluded,
     PiiPattern,
     PrivacyLevel,
+    Prohibited,
     Residency,
     Retention,
     StoreResidency,
@@ -124,7 +126,7 @@ def obligations_of(rule: AnyRule) -> Obligations:
             return Obligations(approvals=(rule.name,))
         case Residency() | StoreResidency():
             return Obligations(residency=(rule.places,), listed_fields_only=True)
-        case PrivacyLevel() | Use() | MaxPrice():
+        case PrivacyLevel() | Use() | MaxPrice() | Certified() | Prohibited():
             return Obligations(listed_fields_only=True)
         case MaxCost():
             return Obligations(max_cost_nano=rule.nano, listed_fields_only=True)

@@ -139,10 +139,11 @@ class Score:
     """Violations that were resolved, of those first seen."""
     coverage: int
     """Calls that some policy bound, of all."""
-    total: int
-    """0 to 100: half adherence, three tenths resolution, two tenths coverage."""
+    total: int | None
+    """0 to 100: half adherence, three tenths resolution, two tenths coverage. None where there was
+    nothing that could go well."""
     grade: str
-    """A from 90, B from 80, C from 70, D from 60, else F."""
+    """A from 90, B from 80, C from 70, D from 60, else F; none without a total."""
 
 
 def score(calls: int, seen: int, bound: int, raised_: int, resolved: int) -> Score:
@@ -151,6 +152,8 @@ def score(calls: int, seen: int, bound: int, raised_: int, resolved: int) -> Sco
     adherence = _share(calls - seen, calls)
     resolution = _share(resolved, raised_)
     coverage = _share(bound, calls)
+    if not calls and not raised_:
+        return Score(adherence, resolution, coverage, None, "none")
     total = (50 * adherence + 30 * resolution + 20 * coverage + 500) // 1000
     grade = next(
         (g for least, g in ((90, "A"), (80, "B"), (70, "C"), (60, "D")) if total >= least), "F"

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, func, select
 from federation.storage.engine import reading
 from federation.storage.tables import calls, responses
 from federation.storage.tables_oversight import violations
+from federation.storage.tables_payloads import payloads
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -70,6 +71,15 @@ class SqlRecords:
         """Answers that are kept for clients, of that time."""
         c = responses.c
         query = select(func.count()).where(c.created_ms >= start_ms, c.created_ms < end_ms)
+        if tenant is not None:
+            query = query.where(c.tenant == tenant)
+        with reading(self._engine) as connection:
+            return connection.scalar(query) or 0
+
+    def contents(self, start_ms: int, end_ms: int, tenant: str | None) -> int:
+        """Contents of calls that are kept, of that time."""
+        c = payloads.c
+        query = select(func.count()).where(c.at_ms >= start_ms, c.at_ms < end_ms)
         if tenant is not None:
             query = query.where(c.tenant == tenant)
         with reading(self._engine) as connection:

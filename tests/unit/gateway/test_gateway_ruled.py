@@ -15,8 +15,9 @@ from federation.dialects.table import CLIENTS
 from federation.domain.policies import AllowedModels, Logged, MaxCost, Policy, Residency
 from federation.domain.routes import Settings
 from federation.errors import Unavailable
-from federation.gateway.call import Account, Call, OperationCall
+from federation.gateway.call import Account, C, Call, OperationCall
 from federation.gateway.deciding import judged
+from federation.gateway.money import Money
 from federation.gateway.reading import Reading
 from federation.gateway.ruled import by_policy, facts_of, told
 from federation.gateway.situation import situate
@@ -29,6 +30,11 @@ _ROWS = tuple(
     deployment(provider(name, "http://127.0.0.1:1/v1", regions=regions), model("large"))
     for name, regions in (("us", ("us",)), ("eu", ("eu",)), ("de", ("de",)))
 )
+
+
+def _admitted(situation: Situation, given: C) -> C:
+    """Without any budget."""
+    return admitted(situation, given, Money())
 
 
 def under(*policies: Policy, rows: Any = _ROWS, **settings: Any) -> Situation:
@@ -49,13 +55,13 @@ def call(
 
 def test_without_policies_nothing_is_said_and_the_call_goes_on_as_it_is() -> None:
     given = call()
-    assert admitted(under(), given) is given
+    assert _admitted(under(), given) is given
     assert given.account.ruled is None
     assert given.duties is None
 
 
 def test_a_call_carries_what_is_demanded_of_whoever_serves_it() -> None:
-    passed = admitted(under(EU_ONLY, policy(Logged(), name="log")), call())
+    passed = _admitted(under(EU_ONLY, policy(Logged(), name="log")), call())
     assert passed.duties is not None
     assert passed.duties.logged
     assert passed.duties.residency == (("eu",),)
@@ -68,16 +74,17 @@ def test_a_call_carries_what_is_demanded_of_whoever_serves_it() -> None:
 def test_the_policies_of_a_team_and_of_a_default_model_bind() -> None:
     situation = under(policy(Logged(), teams=("legal",)), default_model="large")
     assert (
-        admitted(situation, call(team="")).duties != admitted(situation, call(team="LEGAL")).duties
+        _admitted(situation, call(team="")).duties
+        != _admitted(situation, call(team="LEGAL")).duties
     )
     standing = under(policy(Logged(), routes=("large",)), default_model="large")
-    nameless = admitted(standing, call(b'{"messages":[{"role":"user","content":"Hi"}]}'))
+    nameless = _admitted(standing, call(b'{"messages":[{"role":"user","content":"Hi"}]}'))
     assert nameless.duties is not None
     assert nameless.duties.logged
 
 
 def test_a_ruling_is_made_anew_for_the_deployments_that_a_decision_is_about() -> None:
-    given = admitted(under(EU_ONLY), call())
+    given = _admitted(under(EU_ONLY), call())
     found = judged(under(EU_ONLY, rows=_ROWS[::-1]), given)
     assert found is not None
     assert found.ruling.mask == 0b011
@@ -94,13 +101,13 @@ def test_a_ruling_is_made_anew_for_the_deployments_that_a_decision_is_about() ->
 def test_other_demands_than_those_a_call_was_admitted_under_send_it_back(
     after: tuple[Policy, ...],
 ) -> None:
-    given = admitted(under(EU_ONLY), call())
+    given = _admitted(under(EU_ONLY), call())
     with pytest.raises(Unavailable):
         judged(under(*after), given)
 
 
 def test_policies_that_come_while_a_call_waits_are_obeyed_where_they_only_remove() -> None:
-    given = admitted(under(), call())
+    given = _admitted(under(), call())
     found = judged(under(policy(AllowedModels(names=("eu/large",)))), given)
     assert found is not None
     assert found.ruling.mask == 0b010
@@ -110,7 +117,7 @@ def test_a_level_that_the_call_asks_for_counts_without_any_policy() -> None:
     asking = call(
         b'{"model":"large","messages":[{"role":"user","content":"Hi"}],"federation":{"privacy":"restricted"}}'
     )
-    assert admitted(under(), asking).account.ruled is not None
+    assert _admitted(under(), asking).account.ruled is not None
     found = asking.account.ruled
     assert found is not None
     assert found.ruling.rules == (("policy:privacy", 0),)
@@ -141,7 +148,7 @@ def test_another_operation_has_facts_too() -> None:
     glance = face.glance(request)
     given = OperationCall("c", request, 0.0, 9, Account(), glance, client_of(glance), OneKey().key)
     situation = under(policy(Logged(), routes=("auto",)))
-    assert admitted(situation, given).duties is not None
+    assert _admitted(situation, given).duties is not None
     facts = facts_of(glance, given.key, "embeddings", "auto", 9, whole=True)
     assert (facts.messages, facts.files, facts.operation) == (2, 0, "embeddings")
 

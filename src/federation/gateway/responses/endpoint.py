@@ -55,7 +55,7 @@ class Responses:
         call = self._call(found, key, name)
         if found.background:
             # Refused now: nobody would hear of it later.
-            admitted(world.current(), call)
+            admitted(world.current(), call, world.money)
             body = await self._background.begin(found, call, name)
             identity = call.id.encode()
             marks = [(b"x-request-id", identity), (b"x-federation-call-id", identity)]

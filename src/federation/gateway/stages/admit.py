@@ -4,7 +4,8 @@ Here the policies are asked what holds for the call; every later stage goes by i
 
 Governed fields change model, place, price, retention or credentials behind our back. They
 are refused unless the operator allows them; fields that nobody listed are refused as soon
-as a rule about place, certification or price is in force, because they could break it.
+as a rule about place, certification or price, or a hard budget, is in force, because they could
+break it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from federation.domain.routes import Settings
 from federation.errors import Forbidden, InvalidRequest
 from federation.gateway.call import C, Call, Handler
 from federation.gateway.deciding import judged
+from federation.gateway.money import Money, hardest
 from federation.gateway.world import Situation, World
 from federation.governance.obligations import Obligations
 from federation.schema.glance import Constraints, Glance
@@ -39,17 +41,18 @@ class Admission:
     def __call__(self, call: C, following: Handler[C]) -> Awaitable[ClientReply]:
         """Pass the call on with its duties, or raise `Forbidden` or `InvalidRequest` naming the
         field."""
-        return following(admitted(self._world.current(), call))
+        return following(admitted(self._world.current(), call, self._world.money))
 
 
-def admitted(situation: Situation, call: C) -> C:
+def admitted(situation: Situation, call: C, money: Money) -> C:
     """A call with what policies demand of whoever carries it. Raises as `check_fields` does."""
     ruled = judged(situation, call)
     duties = None if ruled is None else ruled.ruling.obligations
     if call.glance.governed and isinstance(call, Call):
         _check_stored(call)
     if call.glance.governed or call.glance.unlisted:
-        check_fields(call.glance, situation.snapshot.settings, duties)
+        bounded = bool(call.glance.unlisted) and hardest(money.pots(call)) is not None
+        check_fields(call.glance, situation.snapshot.settings, duties, bounded=bounded)
     return call if duties is None else structs.replace(call, duties=duties)
 
 
@@ -66,14 +69,21 @@ def _check_stored(call: Call) -> None:
 
 
 def check_fields(
-    glance: Glance | OperationGlance, settings: Settings, duties: Obligations | None
+    glance: Glance | OperationGlance,
+    settings: Settings,
+    duties: Obligations | None,
+    *,
+    bounded: bool = False,
 ) -> None:
-    """Refuse what the fields of a call may not ask: `Forbidden`, `InvalidRequest`."""
+    """Refuse what the fields of a call may not ask: `Forbidden`, `InvalidRequest`. `bounded`: a
+    hard budget binds it."""
     _check_governed(glance, settings)
-    if glance.unlisted and (_ruled(glance.ask.constraints) or _demanded(glance, duties)):
+    ruled = bounded or _ruled(glance.ask.constraints) or _demanded(glance, duties)
+    if glance.unlisted and ruled:
         raise InvalidRequest(
             f"The field {glance.unlisted[0]!r} is not known here, and this call is under a "
-            "rule about place, certification or price that it might break. Leave it out.",
+            "budget, or a rule about place, certification or price, that it might break. "
+            "Leave it out.",
             code="unlisted_field",
             param=glance.unlisted[0],
         )

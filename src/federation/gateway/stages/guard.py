@@ -200,7 +200,7 @@ def classified(world: World, call: C, guarding: Guarding) -> C:
     ask = structs.replace(call.glance.ask, data_classes=tuple(sorted(classes)))
     call = structs.replace(call, glance=structs.replace(call.glance, ask=ask))
     call.account.book = None  # what was judged is another call now
-    return admitted(world.current(), call)
+    return admitted(world.current(), call, world.money)
 
 
 def _told(glance: OperationGlance, classified: OperationGlance) -> OperationGlance:
