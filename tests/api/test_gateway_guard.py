@@ -169,7 +169,7 @@ async def test_embeddings_are_checked_and_uploads_that_cannot_be_are_refused() -
     async with rig(answers(), policies=EXCLUDED) as (_, client, upstreams):
         await client.post("/v1/embeddings", json={"model": "chat", "input": [MAIL, "hello"]})
         assert all(MAIL.encode() not in seen.body for seen in upstreams[0].seen)
-        files = {"file": ("a.wav", b"RIFF", "audio/wav")}
+        files = {"file": ("a.wav", b"RIFF\x24\x80\0\0WAVE", "audio/wav")}
         reply = await client.post("/v1/audio/transcriptions", data={"model": "chat"}, files=files)
         assert reply.status_code in (403, 404)
 
