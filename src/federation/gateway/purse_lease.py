@@ -94,8 +94,9 @@ class HeldLease:
         return PotWant(self.pot.id, self.pot.cap_nano, self.pot.hard, least, wish)
 
     def chunk(self, amount: int, now_s: float) -> int:
-        """How much to ask for in one go: more for a pot that is asked for often."""
-        if self.tight or self.wishing:
+        """How much to ask for in one go: more for a pot that is asked for often, and no more than
+        a call needs of one that has plenty and is asked because another has not."""
+        if self.tight or self.wishing or self.free >= amount * self.ahead:
             return amount
         often = now_s - self._wished_s < _AGAIN_S
         self._chunk = min(MOST_CALLS, self._chunk * 2) if often else CALLS

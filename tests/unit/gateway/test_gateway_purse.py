@@ -94,6 +94,18 @@ async def test_a_lease_serves_calls_without_asking_anybody() -> None:
     assert control.reported()[KEY.id] == PotTotals(KEY.id, 100, 10, 0, 0)
 
 
+async def test_a_pot_that_has_plenty_lends_no_more_because_another_is_new() -> None:
+    control = await leased(TENANT, amount=4000)
+    for n in range(30):
+        mine = replace(KEY, id=f"acme/bkey/k{n}/0")
+        task = await asked(control, f"c{n}", mine, TENANT)
+        ask = control.asks()[-1]
+        assert {want.pot: want.wish_nano for want in ask.wants}[TENANT.id] == 10
+        control.grant(ask, 160, 10)
+        await task
+        control.purse.settle(f"c{n}", 1)
+
+
 async def test_no_pots_cost_nothing() -> None:
     control = Control()
     await control.purse.reserve("c", (), 10)
