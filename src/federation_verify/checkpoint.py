@@ -12,7 +12,9 @@ from federation_verify.signed import (
     COUNT,
     DIGEST,
     NAME,
+    SOME,
     TOO_MUCH,
+    Signed,
     form,
     is_signed,
     read_signed,
@@ -21,7 +23,7 @@ from federation_verify.signed import (
 CONTEXT = b"federation/checkpoint/1\n"
 RUNS_CONTEXT = b"federation/runs/1\n"
 RUNS = b',"runs":'
-ONE_RUN = r'\["[A-Za-z0-9_-]+",' + f"{COUNT},{COUNT},{DIGEST}" + r"\]"
+ONE_RUN = r'\["[A-Za-z0-9_-]+",' + f"{COUNT},{SOME},{DIGEST}" + r"\]"
 MEMBERS = {
     "log": NAME,
     "n": COUNT,
@@ -61,11 +63,9 @@ class Checkpoint(NamedTuple):
 
 def read_checkpoint(line: bytes, ring: Keyring, what: str) -> Checkpoint:
     """A checkpoint of this log with a good signature. Raises `Refused`."""
-    signed = read_signed(line, FORM, what)
+    signed = _read(line, what)
     body = signed.body
     n, size, at_ms = body["n"], body["size"], body["at_ms"]
-    if max(n, size, at_ms) >= TOO_MUCH:
-        raise Refused("unreadable", f"{what} cannot be read: it has too large a number.")
     public = ring.public.get(body["key"])
     if public is None:
         raise Refused("signature", f"{what} names a key that is not in the row.")
@@ -76,6 +76,19 @@ def read_checkpoint(line: bytes, ring: Keyring, what: str) -> Checkpoint:
     digest = hashlib.sha256(CONTEXT + signed.raw).hexdigest()
     runs = _runs(signed.rest, body["runs"])
     return Checkpoint(n, size, body["root"], at_ms, body["previous"], body["key"], digest, runs)
+
+
+def named(line: bytes, what: str) -> tuple[str, int]:
+    """The key that a checkpoint names, signed by it or not, and its time. Raises `Refused`."""
+    body = _read(line, what).body
+    return body["key"], body["at_ms"]
+
+
+def _read(line: bytes, what: str) -> Signed:
+    signed = read_signed(line, FORM, what)
+    if max(signed.body[each] for each in ("n", "size", "at_ms")) >= TOO_MUCH:
+        raise Refused("unreadable", f"{what} cannot be read: it has too large a number.")
+    return signed
 
 
 def _runs(rest: bytes, expected: str) -> list[Run] | None:

@@ -1,4 +1,7 @@
-"""The row of signing keys: the first signs itself, each later one is signed by the one before."""
+"""The row of signing keys: the first signs itself, each later one is signed by the one before.
+
+None stands in it twice: it would not be told which of its places signed a checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 
 from federation_verify.problem import Refused
-from federation_verify.signed import COUNT, DIGEST, NAME, form, is_signed, read_signed
+from federation_verify.signed import COUNT, DIGEST, NAME, TOO_MUCH, form, is_signed, read_signed
 
 CONTEXT = b"federation/key/1\n"
 FORM = form(
@@ -51,12 +54,16 @@ class Keyring:
             signed = read_signed(line, FORM, f"Key {place}")
         except Refused:
             raise Refused("keys", f"Key {place} cannot be read.") from None
+        if signed.body["from_ms"] >= TOO_MUCH:
+            raise Refused("keys", f"Key {place} cannot be read: it has too large a number.")
         public = bytes.fromhex(signed.body["public"])
         name = hashlib.sha256(public).hexdigest()[:32]
         self.log = self.log or name
         said = [signed.body.get(each) for each in ("n", "key", "predecessor", "log")]
         if said != [place, name, before[0] if before else "", self.log]:
             raise Refused("keys", f"Key {place} is not what should follow.")
+        if name in self.public:
+            raise Refused("keys", f"Key {place} stands in the row before.")
         signer = before[1] if before else public
         if not is_signed(signer, signed.signature, CONTEXT + signed.raw):
             raise Refused("keys", f"Key {place} is not signed by its predecessor.")

@@ -1,8 +1,13 @@
-"""Proofs in files of their own: that a record is in the log, that a log only continues."""
+"""Proofs in files of their own: that a record is in the log, that a log only continues.
+
+The trap: parsers of JSON differ in what they let pass. What another one would refuse, or read
+otherwise, is no proof here.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from federation_verify import tree
@@ -10,15 +15,20 @@ from federation_verify.checkpoint import Checkpoint, read_checkpoint
 from federation_verify.keyring import Keyring
 from federation_verify.problem import Problem, Refused
 
+HASH = re.compile("[0-9a-f]{64}")
+
 
 def verify_proof(document: dict[str, Any], trusted: bytes) -> Problem | None:
     """What is wrong with a proof; None where it holds."""
     try:
-        ring = Keyring([key.encode() for key in document["keys"]], trusted)
-        path = [bytes.fromhex(each) for each in document["path"]]
+        ring = Keyring([_line(key) for key in document["keys"]], trusted)
+        path = [_hash(each) for each in document["path"]]
         if document["kind"] == "inclusion":
             signed = _vouched(_read(document, ring), ring)
-            _included(document["n"], document["line"].encode(), path, signed)
+            n = document["n"]
+            if type(n) is not int:
+                raise TypeError
+            _included(n, document["line"].encode(), path, signed)
         elif document["kind"] == "consistency":
             first, second = _read(document, ring, "first"), _read(document, ring, "second")
             _consistent(first, _vouched(second, ring), path)
@@ -32,16 +42,42 @@ def verify_proof(document: dict[str, Any], trusted: bytes) -> Problem | None:
 
 
 def read_proof(data: bytes) -> dict[str, Any] | None:
-    """The proof in a file; None where there is none."""
+    """The proof in a file; None where there is none, or where it could be read in two ways."""
     try:
-        document = json.loads(data)
+        document = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_number
+        )
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) and "kind" in document else None
 
 
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member stands there twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _line(text: str) -> bytes:
+    """A signed line without its end, which it has in an export only."""
+    if "\n" in text:
+        raise ValueError("a line feed")
+    return text.encode()
+
+
+def _hash(text: str) -> bytes:
+    if not HASH.fullmatch(text):
+        raise ValueError("no hash")
+    return bytes.fromhex(text)
+
+
 def _read(document: dict[str, Any], ring: Keyring, name: str = "checkpoint") -> Checkpoint:
-    return read_checkpoint(document[name].encode(), ring, "A checkpoint of the proof")
+    return read_checkpoint(_line(document[name]), ring, "A checkpoint of the proof")
 
 
 def _vouched(signed: Checkpoint, ring: Keyring) -> Checkpoint:

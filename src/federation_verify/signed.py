@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from federation_verify.problem import Refused
 
 COUNT = r"(?:0|[1-9][0-9]{0,18})"
+SOME = "[1-9][0-9]{0,18}"
+"""A count that is at least 1."""
 NAME, DIGEST = r'"[0-9a-f]{32}"', r'"[0-9a-f]{64}"'
 TOO_MUCH = 2**63
-"""No count and no time in a checkpoint reaches it."""
+"""No count and no time in a signed line reaches it."""
 
 
 class Signed(NamedTuple):

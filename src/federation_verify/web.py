@@ -84,7 +84,7 @@ class Member:
             return
         if found[2] is not None:
             self._waiting.append((place, line))
-        elif len(self._web.members) > 1:
+        else:
             self._web.ends.add(self.place, place, found[1])
 
     def _sealed(self) -> None:
@@ -98,7 +98,8 @@ class Member:
         text = b"" if found is None else found[4].replace(b'\\"', b'"')
         try:
             body = read_signed(text, SHORT, "It").body
-            if found is None or max(body["n"], body["size"], body["at_ms"]) >= TOO_MUCH:
+            at_ms = TOO_MUCH if found is None else int(found[1])
+            if found is None or max(body["n"], body["size"], body["at_ms"], at_ms) >= TOO_MUCH:
                 raise Refused("witness", "It has too large a number.")
         except Refused:
             self._wrong(self.known.setdefault("", Known()), place)
@@ -106,7 +107,7 @@ class Member:
         of, key, public = body["log"], body["key"], bytes.fromhex(found[3].decode())
         known = self.known.setdefault(of, Known())
         known.replica = found[2].decode()
-        late = self._web.is_late(body["at_ms"]) and self._web.is_late(int(found[1]))
+        late = self._web.is_late(min(body["at_ms"], at_ms))
         ring = self._web.ring(of) or Lone(of, public)
         try:
             if key in ring.public:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from federation.evidence.hashing import checkpoint_hash, runs_hash
+from federation.evidence.hashing import LIMIT, checkpoint_hash, runs_hash
 
 _NUMBER = rb"(?:0|[1-9][0-9]{0,18})"
 _HASH, _ID = rb'"[0-9a-f]{64}"', rb'"[0-9a-f]{32}"'
@@ -23,13 +23,11 @@ _BODY = (
     rb'\{"log":%(id)b,"n":%(number)b,"size":%(number)b,"root":%(hash)b,"at_ms":%(number)b,'
     rb'"previous":%(hash)b,"runs":%(hash)b,"key":%(id)b\}'
 ) % {b"id": _ID, b"number": _NUMBER, b"hash": _HASH}
-_RUN = rb'\["[A-Za-z0-9_-]+",%b,%b,%b\]' % (_NUMBER, _NUMBER, _HASH)
+_RUN = rb'\["[A-Za-z0-9_-]+",%b,[1-9][0-9]{0,18},%b\]' % (_NUMBER, _HASH)
 _LINE = re.compile(
     rb'\{"body":(%b),"signature":"([0-9a-f]{128})"(?:,"runs":(\[(?:%b(?:,%b)*)?\]))?\}\n?'
     % (_BODY, _RUN, _RUN)
 )
-LIMIT = 1 << 63
-"""No number of a checkpoint reaches it."""
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -39,6 +37,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     first: int
     """The sequence number of the first."""
     count: int
+    """At least 1."""
     link: str
     """The writer's chain after the last, in hex."""
 

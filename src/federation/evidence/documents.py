@@ -7,6 +7,8 @@ a log, not that the log is the one an auditor knows: hold its checkpoint against
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -37,16 +39,24 @@ class Consistency(msgspec.Struct, frozen=True, tag="consistency", tag_field="kin
     keys: tuple[str, ...]
 
 
+_HASH = re.compile("[0-9a-f]{64}")
 Document = Inclusion | Consistency
 _read: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 
 
 def read_document(data: bytes) -> Document | None:
-    """The proof that stands in a file; None where none does."""
+    """The proof that stands in a file; None where none does, or where JSON is read leniently."""
     try:
+        # The decoder looks neither at members that it passes over, nor whether one is there twice.
+        json.loads(data.decode(), object_pairs_hook=_once)
         return _read.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a member stands in it twice")
 
 
 def write_document(document: Document) -> bytes:
@@ -58,11 +68,11 @@ def judge(document: Document, trusted: bytes) -> Finding | None:
     """What is wrong with a proof; None where it holds."""
     try:
         keys = read_keys([line.encode() + b"\n" for line in document.keys])
-        path = [bytes.fromhex(node) for node in document.path]
+        path = [_hash(node) for node in document.path]
     except BadKeys as error:
         return Finding("keys", f"The keys do not hold: {error}.")
     except ValueError:
-        return Finding("forged", "The proof's path is not in hex.")
+        return Finding("forged", "The proof's path is not one of hashes in hex.")
     least = next((key.n for key in keys if key.public == trusted), -1)
     if least < 0:
         return Finding("keys", "The trusted key is none of this log's keys.")
@@ -102,9 +112,15 @@ def _consistency(path: Sequence[bytes], first: Checkpoint, second: Checkpoint) -
     return Finding("forged", message, checkpoint=second.body.n)
 
 
+def _hash(text: str) -> bytes:
+    if not _HASH.fullmatch(text):
+        raise ValueError("not a hash")
+    return bytes.fromhex(text)
+
+
 def _signed(line: str, keys: Sequence[Key]) -> Checkpoint:
     """A checkpoint with a good signature and a root of 32 bytes. Raises `BadCheckpoint`."""
-    checkpoint = read_checkpoint(line.encode())
+    checkpoint = read_checkpoint(line.encode() + b"\n")
     key = next((key for key in keys if key.id == checkpoint.body.key), None)
     if key is None or checkpoint.body.log != keys[0].id:
         raise BadCheckpoint("it names a key or a log that is not this one's")

@@ -15,6 +15,8 @@ EMPTY_ROOT = sha256(b"").digest()
 """The root of a tree without leaves."""
 NOTHING = bytes(SIZE)
 """Stands for the predecessor of what has none."""
+LIMIT = 1 << 63
+"""No number of a signed line reaches it."""
 
 _CHECKPOINT = b"federation/checkpoint/1\n"
 _RUNS = b"federation/runs/1\n"

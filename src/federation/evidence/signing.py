@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from federation.evidence.hashing import key_id, signed_key
+from federation.evidence.hashing import LIMIT, key_id, signed_key
 
 _ID = rb"[0-9a-f]{32}"
 _LINE = re.compile(
@@ -100,10 +100,16 @@ def key_line(seed: bytes, at_ms: int, signer: bytes, before: Key | None, log: st
 
 
 def read_keys(lines: Iterable[bytes]) -> list[Key]:
-    """The row of keys, in order. Raises `BadKeys` for anything but a whole, signed row."""
+    """The row of keys, in order. Raises `BadKeys` for anything but a whole, signed row, and for
+    one in which a key stands twice: which of its places signed could not be told."""
     keys: list[Key] = []
+    names: set[str] = set()
     for line in lines:
-        keys.append(_next_key(keys, line))
+        key = _next_key(keys, line)
+        if key.id in names:
+            raise BadKeys(f"key {key.n} stands in the row before")
+        names.add(key.id)
+        keys.append(key)
     if not keys:
         raise BadKeys("there is no key")
     return keys
@@ -119,6 +125,8 @@ def _next_key(keys: list[Key], line: bytes) -> Key:
         public = bytes.fromhex(body.public)
     except (msgspec.DecodeError, ValueError) as error:
         raise BadKeys(f"key {n} cannot be read") from error
+    if body.from_ms >= LIMIT:
+        raise BadKeys(f"key {n} has too large a number")
     key = Key(n, key_id(public), public)
     before = keys[-1] if keys else None
     log = keys[0].id if keys else key.id

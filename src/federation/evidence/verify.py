@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from federation.evidence.checkpoints import BadCheckpoint, Checkpoint, Run, read_checkpoint
+from federation.evidence.checkpoints import BadCheckpoint, Body, Checkpoint, Run, read_checkpoint
 from federation.evidence.entries import Bad, Walk
 from federation.evidence.findings import Finding, Report
 from federation.evidence.hashing import NOTHING, SIZE, signed_checkpoint
@@ -209,6 +209,9 @@ class Verification:
         """Compare with checkpoints that were kept elsewhere, up to the first that differs."""
         for line in lines:
             try:
+                if self._is_aside(line):
+                    self.report.set_aside += 1
+                    continue
                 anchor = self._signed(line)
             except BadCheckpoint as error:
                 message = f"An anchor cannot be read ({error})."
@@ -218,11 +221,20 @@ class Verification:
                 message = f"An anchor cannot be used: it {error}."
                 self.report.findings.append(Finding("signature", message))
                 return
-            body, through, aside = anchor.body, self._through_ms, self.report.set_aside
-            late = through is not None and body.at_ms > through
+            body, aside = anchor.body, self.report.set_aside
+            late = self._is_late(body)
             if not self.kept(body.n, anchor.hash, body.size, "an anchor", late=late):
                 return
             self.report.anchors += self.report.set_aside == aside
+
+    def _is_late(self, body: Body) -> bool:
+        return self._through_ms is not None and body.at_ms > self._through_ms
+
+    def _is_aside(self, line: bytes) -> bool:
+        """Whether an anchor is later than what is judged, and by a key that this row does not have:
+        that may have come after the export, too. Raises `BadCheckpoint`."""
+        body = read_checkpoint(line).body
+        return self._is_late(body) and body.key not in self._keys
 
     def _size_before(self, n: int) -> str:
         return f"checkpoint {n - 1}" if n else "the beginning"

@@ -17,6 +17,7 @@ from struct import Struct
 from typing import Protocol
 
 from federation.evidence.checkpoints import BadCheckpoint
+from federation.evidence.ends import Ends
 from federation.evidence.findings import Finding, Report
 from federation.evidence.signing import BadKeys, Key, read_keys
 from federation.evidence.verify import Verification
@@ -101,7 +102,8 @@ class Web:
         through_ms: int | None = None,
         only_keys: bool = False,
     ) -> None:
-        """`trusted` are public keys that the auditor got by another way, one at least.
+        """`trusted` are public keys that the auditor got by another way, one at least. Without
+        `calls`, ends that were answered twice are found all the same, and no more is kept of calls.
 
         What was made after `through_ms` shows no rollback and no missing log: exports of replicas
         that run are made one after the other. With `only_keys` a log counts by a trusted key
@@ -117,6 +119,7 @@ class Web:
         self._only_keys = only_keys
         self._trusted = trusted
         self.calls = calls
+        self._ends = Ends()
         self._logs: list[_Log] = []
         self._by_id: dict[str, _Log] = {}
         self._anchored: set[str] = set()
@@ -133,7 +136,7 @@ class Web:
             row = read_keys(lines)
         except BadKeys:
             row = []
-        ear = _Ear(name, self._by_id, self.calls, self.through_ms)
+        ear = _Ear(name, self._by_id, self.calls or self._ends, self.through_ms)
         first = row[0].public if row else b""
         log = _Log(name, row, Verification(first, lines, ear, self.through_ms), ear)
         report = self.reports[name] = log.verification.report
@@ -161,8 +164,7 @@ class Web:
             self._anchored |= {of for line, of in named if of and not self._is_late(line)}
         report = log.verification.run(checkpoints, entries, anchors)
         report.closed = log.ear.closed
-        if self.calls is not None:
-            self.calls.drop()
+        (self.calls or self._ends).drop()
 
     def judge(self) -> None:
         """Judge what they say of each other. Call it once, after every `read`."""
@@ -170,10 +172,10 @@ class Web:
         for log in counted:
             self._hold_against(log)
         self._find_missing(counted)
-        ends = islice(self.calls.again() if self.calls is not None else (), MOST)
-        for name, n, call in ends:
+        for name, n, call in islice((self.calls or self._ends).again(), MOST):
             message = f"Record {n} is the end of call {call}, which has one already."
             self.findings.append(Finding("answered_twice", message, n, log=name))
+        self._ends.close()
 
     def _counted(self) -> list[_Log]:
         """The logs that count; a finding for each that does not, and for each idle key."""
@@ -253,14 +255,15 @@ class _Ear:
     """Hears the records of one log; `verify.Listener`."""
 
     def __init__(
-        self, name: str, logs: dict[str, _Log], calls: Calls | None, through_ms: int | None
+        self, name: str, logs: dict[str, _Log], calls: Calls | Ends, through_ms: int | None
     ) -> None:
         self._through_ms = through_ms
         self.held: dict[str, _Held] = {}
         self.closed = False
         self._name = name
         self._logs = logs
-        self._calls = calls
+        self._ends = calls if isinstance(calls, Ends) else None
+        self._calls = None if isinstance(calls, Ends) else calls
         self._waiting: list[tuple[int, bytes]] = []
 
     def take(self, n: int, line: bytes) -> None:
@@ -271,6 +274,9 @@ class _Ear:
             self._waiting.append((n, line))
         elif found[5] is not None:
             self.closed = found[5] == b"log_closed"
+        elif self._ends is not None:
+            if found[1] == b"ended":
+                self._ends.take(found[2], n)
         elif self._calls is not None:
             kind, call = found[1] or found[3], found[2] or found[4]
             self._calls.take(self._name, n, kind.decode(), call.decode(), line)
@@ -279,7 +285,9 @@ class _Ear:
         for n, line in self._waiting:
             self._witness(n, line)
         self._waiting.clear()
-        if self._calls is not None:
+        if self._ends is not None:
+            self._ends.hold(self._name)
+        elif self._calls is not None:
             self._calls.hold()
 
     def _witness(self, n: int, line: bytes) -> None:

@@ -17,7 +17,7 @@ from federation.evidence.checkpoints import (
     checkpoint_line,
     read_checkpoint,
 )
-from federation.evidence.hashing import key_id, signed_checkpoint
+from federation.evidence.hashing import LIMIT, key_id, signed_checkpoint
 from federation.evidence.records import Witnessed
 from federation.evidence.signing import BadKeys, Key, read_keys, verified
 
@@ -85,6 +85,8 @@ def read_witness(line: bytes) -> Witness:
     if found is None:
         raise BadCheckpoint("not the form of a witness")
     at_ms, replica, public, text = found.groups()
+    if int(at_ms) >= LIMIT:
+        raise BadCheckpoint("a number in it is too large")
     checkpoint = _short(text.replace(b'\\"', b'"'))
     return Witness(replica.decode(), bytes.fromhex(public.decode()), checkpoint, int(at_ms))
 

@@ -10,7 +10,7 @@ import pytest
 
 from federation.evidence import checkpoints, records, signing
 from federation.schema import records as calls
-from federation_verify import checkpoint, keyring, proof
+from federation_verify import anchors, checkpoint, keyring, proof
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/evidence-format.md").read_text("utf-8")
 FORMS = re.findall(r"```text\n(.+)\n```", PAGE)
@@ -37,7 +37,7 @@ def test_no_type_is_listed_that_is_not_written() -> None:
 
 
 def test_signed_lines_have_the_members_that_are_written_in_their_order() -> None:
-    key, _, sealed, _ = FORMS
+    key, _, sealed, *_ = FORMS
     body = list(checkpoint.MEMBERS)
     assert names(sealed) == ["body", *body, "signature", "runs"]
     assert names(key) == re.findall(r'"([a-z_]+)":', keyring.FORM.pattern.decode())
@@ -49,6 +49,22 @@ def test_signed_lines_have_the_members_that_are_written_in_their_order() -> None
 def test_the_contexts_are_named(context: bytes) -> None:
     assert context.endswith(b"\n")
     assert f"`{context[:-1].decode()}␊`" in PAGE
+
+
+def test_the_records_whose_spelling_counts_are_written_so() -> None:
+    witnessed, ended = FORMS[3:]
+    assert names(witnessed) == [
+        *("writer", "seq", "record", "type"),
+        *records.Witnessed.__struct_fields__,
+    ]
+    first = calls.CallEnded.__struct_fields__[0]
+    assert names(ended) == ["writer", "seq", "record", "type", first]
+
+
+def test_what_looks_like_a_part_of_an_anchor_is_what_is_looked_for() -> None:
+    (patterns,) = re.findall(r"```regex\n(.+?)\n```", PAGE, re.DOTALL)
+    assert "|".join(patterns.split("\n")) == anchors.OURS.pattern.decode()
+    assert f"`{anchors.START.decode()}`" in PAGE
 
 
 def test_each_kind_of_proof_is_named() -> None:
