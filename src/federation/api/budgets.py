@@ -10,7 +10,17 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
-from federation.api.tenancy_lists import Cursor, Limit, MadeIn, OfTenant, Pages, Whose, named
+from federation.api.tenancy_lists import (
+    Cursor,
+    IfMatch,
+    Limit,
+    MadeIn,
+    OfTenant,
+    Pages,
+    Whose,
+    named,
+    tagged,
+)
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
 from federation.domain.budgets import EACH, Budget, Period, Scope, Standing, span, told
@@ -104,6 +114,7 @@ async def set_budget(
     asker: Asker,
     body: BudgetBody,
     response: Response,
+    if_match: IfMatch = None,
     tenant: MadeIn = None,
 ) -> BudgetView:
     """Set a budget, or put it in the place of the one with its id. Every worker obeys it within
@@ -122,33 +133,42 @@ async def set_budget(
         alerts=tuple(sorted(set(body.alerts))),
         created_ms=int(control.clock() * 1000) if before is None else before.created_ms,
     )
-    kept = await control.budgets.save(asker, made)
+    kept = await control.budgets.save(asker, made, if_match)
     if before is not None:
         response.status_code = 200
+    tagged(response, kept)
     return await _view(control, kept)
 
 
 @router.get("/v1/admin/budgets/{budget}")
 async def get_budget(
-    control: ControlPlane, asker: Asker, budget: str, tenant: Whose = None
+    control: ControlPlane,
+    asker: Asker,
+    budget: str,
+    response: Response,
+    tenant: Whose = None,
 ) -> BudgetView:
     """One budget and how it stands."""
-    return await _view(control, await control.budgets.get(asker, budget, tenant))
+    found = await control.budgets.get(asker, budget, tenant)
+    tagged(response, found)
+    return await _view(control, found)
 
 
 @router.delete("/v1/admin/budgets/{budget}", status_code=204)
 async def remove_budget(
-    control: ControlPlane, asker: Asker, budget: str, tenant: Whose = None
+    control: ControlPlane,
+    asker: Asker,
+    budget: str,
+    if_match: IfMatch = None,
+    tenant: Whose = None,
 ) -> None:
     """End a budget."""
-    await control.budgets.remove(asker, budget, tenant)
+    await control.budgets.remove(asker, budget, tenant, if_match)
 
 
 async def _view(control: Control, budget: Budget) -> BudgetView:
     start, end = span(budget.period, budget.zone, int(control.clock() * 1000))
-    pots = [
-        each for each in await control.budgets.standings(budget) if each.pot.endswith(f"/{start}")
-    ]
+    pots = await control.budgets.standings(budget, start)
     if not pots and budget.subject != EACH:
         pots = [Standing(f"{budget.tenant}/{budget.id}/-/{start}", budget.limit_nano, True, 0, 0)]
     pots.sort(key=lambda each: (-each.spent_nano, each.pot))

@@ -14,6 +14,7 @@ from federation.control.budgets_ports import BudgetStore, PotStore
 from federation.control.permissions import Permission, home, may, no_tenant, reach
 from federation.control.subjects import check_name, check_room, check_subject, meant
 from federation.control.tenancy_ports import TenancyStore
+from federation.control.tenancy_tags import check_tag
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.budgets import EACH, Budget, BudgetBook, Period, Scope, Standing, checked
@@ -64,41 +65,57 @@ class BudgetDesk:
             raise _no_budget(budget)
         return found
 
-    async def save(self, asker: VirtualKey, budget: Budget) -> Budget:
+    async def save(self, asker: VirtualKey, budget: Budget, if_match: str | None = None) -> Budget:
         """Keep a budget in the place of its tenant's with its id, in force on every worker within
-        a second. What was spent stays spent. Raises `InvalidRequest`, `NotFound`, `Forbidden`."""
+        a second. What was spent stays spent. Raises `InvalidRequest` (412 where it is in another
+        state than `if_match` says), `NotFound`, `Forbidden`."""
         check_name(budget.id, (DEFAULT,))
-        await self._errands.run(self._save, asker, checked(budget))
+        await self._errands.run(self._save, asker, checked(budget), if_match)
         await self.refresh()
         return budget
 
-    async def remove(self, asker: VirtualKey, budget: str, tenant: str | None = None) -> None:
-        """End a budget. Raises as `get` does, and `Forbidden`."""
-        await self._errands.run(self._remove, asker, budget, tenant)
+    async def remove(
+        self,
+        asker: VirtualKey,
+        budget: str,
+        tenant: str | None = None,
+        if_match: str | None = None,
+    ) -> None:
+        """End a budget. Raises as `save` does, and as `get`."""
+        await self._errands.run(self._remove, asker, budget, tenant, if_match)
         await self.refresh()
 
-    async def standings(self, budget: Budget) -> list[Standing]:
-        """Every pot of a budget, newest period last. Raises `Unavailable`."""
-        return await self._errands.run(self._pots.standings, budget.tenant, budget.id)
+    async def standings(self, budget: Budget, start_ms: int) -> list[Standing]:
+        """The pots of a budget in the period that begins then, by id. Raises `Unavailable`."""
+        of_period = self._pots.of_period
+        return await self._errands.run(of_period, budget.tenant, budget.id, start_ms)
 
     def _gather(self) -> tuple[Budget, ...]:
         tenants = [tenant.id for tenant in self._tenancy.tenants.page(None, None, None)]
         return (*self._store.list(None), *defaults(self._defaults(), tenants))
 
-    def _save(self, asker: VirtualKey, budget: Budget) -> None:
+    def _save(self, asker: VirtualKey, budget: Budget, if_match: str | None) -> None:
         place = home(asker, budget.tenant)
         if self._tenancy.tenants.find(place, place) is None:
             raise no_tenant(place)
-        before = self._store.find(place, budget.id)
-        if before is None:
+        if if_match is None and self._store.find(place, budget.id) is None:
             check_room("budgets", len(self._store.list(place)))
-        else:
-            _check_scope(asker, before)
         _check_scope(asker, budget)
         self._check_subject(budget)
-        self._store.save(budget)
 
-    def _remove(self, asker: VirtualKey, budget: str, tenant: str | None) -> None:
+        def edit(before: Budget | None) -> Budget:
+            if before is None:
+                _check_none(if_match)
+            else:
+                _check_scope(asker, before)
+                check_tag(before, if_match)
+            return budget
+
+        self._store.change(place, budget.id, edit)
+
+    def _remove(
+        self, asker: VirtualKey, budget: str, tenant: str | None, if_match: str | None
+    ) -> None:
         if budget.startswith(DEFAULT):
             message = "This budget is set by the configuration: change it there."
             raise InvalidRequest(message, status=409, code="budget_not_set_here")
@@ -106,8 +123,14 @@ class BudgetDesk:
         found = meant(kept, asker, budget, tenant)
         if found is None:
             raise _no_budget(budget)
-        _check_scope(asker, found)
-        self._store.remove(found.tenant, budget)
+
+        def edit(before: Budget | None) -> None:
+            if before is None:
+                raise _no_budget(budget)
+            _check_scope(asker, before)
+            check_tag(before, if_match)
+
+        self._store.change(found.tenant, budget, edit)
 
     def _check_subject(self, budget: Budget) -> None:
         tenant, subject = budget.tenant, budget.subject
@@ -132,6 +155,13 @@ def _check_scope(asker: VirtualKey, budget: Budget) -> None:
     """What a whole tenant may spend is not for the tenant to say."""
     if budget.scope is Scope.TENANT and not may(asker, Permission.ALL_TENANTS):
         raise Forbidden("Only an administrator sets what a whole tenant may spend.", param="scope")
+
+
+def _check_none(if_match: str | None) -> None:
+    """What is not there is in no state that `If-Match` could name (RFC 9110 section 13.1.1)."""
+    if if_match is not None:
+        message = "There is no such budget any more. Leave If-Match out to set it anew."
+        raise InvalidRequest(message, status=412, code="changed_since")
 
 
 def _no_budget(budget: str) -> NotFound:

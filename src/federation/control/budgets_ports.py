@@ -20,6 +20,16 @@ class BudgetStore(Protocol):
         """Keep a budget in the place of any of its tenant's with its id."""
         ...
 
+    def change(
+        self, tenant: str, budget: str, edit: Callable[[Budget | None], Budget | None]
+    ) -> Budget | None:
+        """Put `edit(budget)` in a budget's place, alone in doing so: it is given None where there
+        is none, and where it answers None there is none from now on.
+
+        What `edit` raises is raised, and nothing is changed.
+        """
+        ...
+
     def find(self, tenant: str, budget: str) -> Budget | None:
         """One of a tenant's budgets; None where it has none of this id."""
         ...
@@ -46,6 +56,10 @@ class PotStore(Protocol):
 
     def standings(self, tenant: str, budget: str) -> list[Standing]:
         """Every pot of a tenant's budget, by id."""
+        ...
+
+    def of_period(self, tenant: str, budget: str, start_ms: int) -> list[Standing]:
+        """The pots of a tenant's budget in the period that begins then, by id."""
         ...
 
     def leases(self, writer: str | None = None) -> list[Lease]:

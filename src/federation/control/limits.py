@@ -146,16 +146,21 @@ class LimitDesk:
             place = home(asker, limit.tenant)
             if self._tenancy.tenants.find(place, place) is None:
                 raise no_tenant(place)
-        before = self._store.find(limit.tenant, limit.id)
-        if before is None:
+        if if_match is None and self._store.find(limit.tenant, limit.id) is None:
             check_room("limits", len(self._store.list(limit.tenant)))
-        else:
-            _check_scope(asker, before)
-            check_tag(before, if_match)
         _check_scope(asker, limit)
         if limit.tenant != EVERY and limit.subject != EACH:
             check_subject(self._tenancy, limit.tenant, limit.scope.value, limit.subject)
-        self._store.save(limit)
+
+        def edit(before: Limit | None) -> Limit:
+            if before is None:
+                _check_none(if_match)
+            else:
+                _check_scope(asker, before)
+                check_tag(before, if_match)
+            return limit
+
+        self._store.change(limit.tenant, limit.id, edit)
 
     def _remove(
         self, asker: VirtualKey, limit: str, if_match: str | None, tenant: str | None
@@ -164,9 +169,14 @@ class LimitDesk:
         found = meant(kept, asker, limit, tenant)
         if found is None:
             raise _no_limit(limit)
-        _check_scope(asker, found)
-        check_tag(found, if_match)
-        self._store.remove(found.tenant, limit)
+
+        def edit(before: Limit | None) -> None:
+            if before is None:
+                raise _no_limit(limit)
+            _check_scope(asker, before)
+            check_tag(before, if_match)
+
+        self._store.change(found.tenant, limit, edit)
 
 
 def _own_terms(tenant: Tenant) -> Limit | None:
@@ -185,6 +195,13 @@ def _check_scope(asker: VirtualKey, limit: Limit) -> None:
     own = limit.scope not in (LimitScope.TENANT, LimitScope.PLATFORM) and limit.tenant != EVERY
     if not own and not may(asker, Permission.ALL_TENANTS):
         raise Forbidden("Only an administrator limits a whole tenant.", param="scope")
+
+
+def _check_none(if_match: str | None) -> None:
+    """What is not there is in no state that `If-Match` could name (RFC 9110 section 13.1.1)."""
+    if if_match is not None:
+        message = "There is no such limit any more. Leave If-Match out to set it anew."
+        raise InvalidRequest(message, status=412, code="changed_since")
 
 
 def _no_limit(limit: str) -> NotFound:

@@ -6,6 +6,7 @@ be reached, and tests/contract holds each implementation to what is promised her
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from federation.domain.limits import Limit, Meter
@@ -17,6 +18,16 @@ class LimitStore(Protocol):
 
     def save(self, limit: Limit) -> None:
         """Keep a limit in the place of any of its tenant's with its id."""
+        ...
+
+    def change(
+        self, tenant: str, limit: str, edit: Callable[[Limit | None], Limit | None]
+    ) -> Limit | None:
+        """Put `edit(limit)` in a limit's place, alone in doing so: it is given None where there
+        is none, and where it answers None there is none from now on.
+
+        What `edit` raises is raised, and nothing is changed.
+        """
         ...
 
     def find(self, tenant: str, limit: str) -> Limit | None:

@@ -99,8 +99,9 @@ class ResponseDesk:
                 )
         now = self._clock()
         if now - self._swept_s >= SWEEP_S:
-            held = self._seals.holds()
-            while self._store.expire(int(now * 1000), SWEEP_MOST, held) == SWEEP_MOST:
+            # Holds are asked for before each step: one that came meanwhile covers what follows.
+            now_ms, holds = int(now * 1000), self._seals.holds
+            while self._store.expire(now_ms, SWEEP_MOST, holds()) == SWEEP_MOST:
                 pass
             self._swept_s = now
 

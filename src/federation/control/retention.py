@@ -8,7 +8,7 @@ log first, under pseudonyms; the log itself never changes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from threading import Lock
 from typing import Final
@@ -126,14 +126,14 @@ class Retention:
     def sweep(self, now_ms: int) -> None:
         """Do what its time has come for: erasures that nothing holds any more, and contents
         and keys beyond their day."""
-        holds = self.holds()
         for wish in self._keys.erasures():
-            covered = any(hold.covers(wish.tenant, wish.subject) for hold in holds)
-            if wish.done_ms is None and not covered:
+            if wish.done_ms is None and not self.held_by(wish.tenant, wish.subject):
                 self._erase(wish)
-        while self._payloads.expire(now_ms, holds, SWEEP_MOST) == SWEEP_MOST:
+        # Holds are asked for before each step: one that came meanwhile covers what follows.
+        while self._payloads.expire(now_ms, self.holds(), SWEEP_MOST) == SWEEP_MOST:
             pass
-        self._expire_keys(holds, now_ms)
+        self._expire_keys(now_ms)
+        self._keys.forget()
 
     def _recall(self) -> None:
         """What stands in the books and not in the store, into the store."""
@@ -202,9 +202,9 @@ class Retention:
             self.custody.destroy(keys, "erased")
             self._payloads.remove(tenant, subject)
 
-    def _expire_keys(self, holds: Sequence[HoldEntry], now_ms: int) -> None:
+    def _expire_keys(self, now_ms: int) -> None:
         """Destroy keys that nothing needs any more."""
-        while old := self.custody.expired(now_ms, holds, SWEEP_MOST):
+        while old := self.custody.expired(now_ms, self.holds(), SWEEP_MOST):
             by_tenant: dict[str, list[KeyEntry]] = {}
             for key in old:
                 by_tenant.setdefault(key.tenant, []).append(key)

@@ -11,11 +11,12 @@ import hashlib
 import msgspec
 
 from federation.domain.access import VirtualKey
+from federation.domain.budgets import Budget
 from federation.domain.limits import Limit
 from federation.domain.tenancy import Member
 from federation.errors import InvalidRequest
 
-Kept = Member | VirtualKey | Limit
+Kept = Member | VirtualKey | Limit | Budget
 
 
 def tag_of(kept: Kept) -> str:

@@ -16,11 +16,28 @@ class MemoryBudgets:
     """Budgets in memory; implements `control.budgets_ports.BudgetStore`."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._budgets: dict[Owned, Budget] = {}
 
     def save(self, budget: Budget) -> None:
         """Keep a budget in the place of any of its tenant's with its id."""
         self._budgets[budget.tenant, budget.id] = budget
+
+    def change(
+        self, tenant: str, budget: str, edit: Callable[[Budget | None], Budget | None]
+    ) -> Budget | None:
+        """Put `edit(budget)` in a budget's place, alone in doing so: it is given None where there
+        is none, and where it answers None there is none from now on.
+
+        What `edit` raises is raised, and nothing is changed.
+        """
+        with self._lock:
+            after = edit(self.find(tenant, budget))
+            if after is None:
+                self.remove(tenant, budget)
+            else:
+                self.save(after)
+        return after
 
     def find(self, tenant: str, budget: str) -> Budget | None:
         """One of a tenant's budgets; None where it has none of this id."""
@@ -71,6 +88,11 @@ class MemoryPots:
         owned = (tenant, budget)
         with self._lock:
             return [pot for name, pot in sorted(self._pots.items()) if pot_budget(name) == owned]
+
+    def of_period(self, tenant: str, budget: str, start_ms: int) -> list[Standing]:
+        """The pots of a tenant's budget in the period that begins then, by id."""
+        pots = self.standings(tenant, budget)
+        return [each for each in pots if each.pot.endswith(f"/{start_ms}")]
 
     def leases(self, writer: str | None = None) -> list[Lease]:
         """The open leases of a writer (None: of all), by writer and pot."""

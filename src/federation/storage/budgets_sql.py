@@ -3,12 +3,13 @@
 A turn is one transaction. On SQLite it has the whole store to itself; on PostgreSQL it locks
 its pots in the order of their ids, so that turns of several replicas wait for each other and
 never in a circle. The trap: a pot's row must exist, committed, before it can be locked, so a
-new one is made beforehand in a transaction of its own.
+new one is made beforehand in a transaction of its own, and one that another replica forgot
+meanwhile is made anew in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -17,11 +18,10 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
-    bindparam,
+    case,
     delete,
-    insert,
+    func,
     select,
-    text,
     update,
 )
 
@@ -32,69 +32,41 @@ from federation.domain.budgets import (
     Pot,
     Scope,
     Standing,
-    pot_budget,
-    pot_tenant,
 )
+from federation.errors import Unavailable
 from federation.pricing.pots import Played, Till, Turn, touched
-from federation.storage.engine import reading, writing
+from federation.storage.engine import reading, replacing, writing
+from federation.storage.pots_rows import (
+    BEAT,
+    LEASES,
+    POTS,
+    RECOUNT,
+    RECOUNT_NAMED,
+    chosen,
+    closing,
+    forget_writers,
+    locked,
+    make_pots,
+    save_leases,
+    save_pots,
+)
+from federation.storage.revisions import alone
 from federation.storage.tables import budgets, money_leases, money_pots, money_writers
 
 _KNOWN = 100_000
 """Pots that are remembered to exist, so that not every turn asks."""
 _BATCH = 500
+_p, _l, _w = money_pots.c, money_leases.c, money_writers.c
 _percents = msgspec.json.Decoder(tuple[int, ...]).decode
 
-_p, _l, _w = money_pots.c, money_leases.c, money_writers.c
 
-_POTS = select(_p.id, _p.cap_nano, _p.hard, _p.spent_nano, _p.reserved_nano, _p.overrun_nano)
-_LEASES = select(money_leases)
-_NAMED = _POTS.where(_p.id.in_(bindparam("pots", expanding=True))).order_by(_p.id)
-LOCKED = _NAMED.with_for_update()
-# In this form both databases look into an index for each side of the OR.
-CHOSEN = _LEASES.where(
-    (
-        _l.writer.in_(bindparam("writers", expanding=True))
-        & _l.pot.in_(bindparam("pots", expanding=True))
-    )
-    | (_l.writer.in_(bindparam("asking", expanding=True)) & _l.closed.is_(True))
-)
-CLOSING = _LEASES.where(
-    _l.writer.in_(bindparam("writers", expanding=True)), _l.closed.is_(False)
-).order_by(_l.pot)
+class _Unmade(Unavailable):
+    """Pots that have no row, though they had one: somebody else forgot them."""
 
-_MAKE = text(
-    "INSERT INTO money_pots (id, tenant, budget, cap_nano, hard, spent_nano, reserved_nano, "
-    "overrun_nano, alerted, generation) "
-    "VALUES (:id, :tenant, :budget, :cap_nano, :hard, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING"
-)
-_SAVE_POT = text(
-    "UPDATE money_pots SET cap_nano = :cap_nano, hard = :hard, spent_nano = :spent_nano, "
-    "reserved_nano = :reserved_nano, overrun_nano = :overrun_nano WHERE id = :pot"
-)
-_SAVE_LEASE = text(
-    "INSERT INTO money_leases (writer, pot, granted_nano, spent_nano, returned_nano, "
-    "overrun_nano, closed) VALUES (:writer, :pot, :granted_nano, :spent_nano, :returned_nano, "
-    ":overrun_nano, :closed) ON CONFLICT (writer, pot) DO UPDATE SET "
-    "granted_nano = excluded.granted_nano, spent_nano = excluded.spent_nano, "
-    "returned_nano = excluded.returned_nano, overrun_nano = excluded.overrun_nano, "
-    "closed = excluded.closed"
-)
-_BEAT = text(
-    "INSERT INTO money_writers (writer, replica, beats) VALUES (:writer, :replica, 1) "
-    "ON CONFLICT (writer) DO UPDATE SET beats = money_writers.beats + 1, "
-    "replica = excluded.replica"
-)
-
-RECOUNT = text(
-    "UPDATE money_pots SET "
-    "spent_nano = (SELECT COALESCE(SUM(spent_nano), 0) FROM money_leases "
-    "WHERE pot = money_pots.id), "
-    "overrun_nano = (SELECT COALESCE(SUM(overrun_nano), 0) FROM money_leases "
-    "WHERE pot = money_pots.id), "
-    "reserved_nano = (SELECT COALESCE(SUM(granted_nano + overrun_nano - returned_nano "
-    "- spent_nano), 0) FROM money_leases WHERE pot = money_pots.id AND NOT closed)"
-)
-"""A pot's row is the sum of its leases."""
+    def __init__(self, pots: Collection[str]) -> None:
+        message = "The budgets' pots were made anew; try again in a moment."
+        super().__init__(message, code="store_unavailable", retry_after_s=1.0)
+        self.pots = pots
 
 
 class SqlBudgets:
@@ -105,12 +77,28 @@ class SqlBudgets:
 
     def save(self, budget: Budget) -> None:
         """Keep a budget in the place of any of its tenant's with its id."""
-        row = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118  not a dict
-        row |= {"scope": budget.scope.value, "period": budget.period.value}
-        row["alerts"] = msgspec.json.encode(budget.alerts).decode()
         with writing(self._engine) as connection:
-            connection.execute(delete(budgets).where(*_owned(budget.tenant, budget.id)))
-            connection.execute(insert(budgets), row)
+            connection.execute(replacing(budgets), _row(budget))
+
+    def change(
+        self, tenant: str, budget: str, edit: Callable[[Budget | None], Budget | None]
+    ) -> Budget | None:
+        """Put `edit(budget)` in a budget's place, alone in doing so: it is given None where there
+        is none, and where it answers None there is none from now on.
+
+        What `edit` raises is raised, and nothing is changed.
+        """
+        query = select(budgets).where(*_owned(tenant, budget)).with_for_update()
+        with writing(self._engine) as connection:
+            # One that is not there has no row that could be held.
+            alone(connection, f"budget {tenant} {budget}")
+            row = connection.execute(query).one_or_none()
+            after = edit(None if row is None else _budget(row))
+            if after is None:
+                connection.execute(delete(budgets).where(*_owned(tenant, budget)))
+            else:
+                connection.execute(replacing(budgets), _row(after))
+        return after
 
     def find(self, tenant: str, budget: str) -> Budget | None:
         """One of a tenant's budgets; None where it has none of this id."""
@@ -143,8 +131,15 @@ class SqlPots:
 
     def turn(self, turn: Turn) -> Played:
         """Play a turn in one transaction, all or nothing."""
-        pots, places = touched(turn)
         self.make(turn)
+        try:
+            return self._play(turn)
+        except _Unmade as gone:
+            self._remake(turn, gone.pots)
+            return self._play(turn)
+
+    def _play(self, turn: Turn) -> Played:
+        pots, places = touched(turn)
         with writing(self._engine) as connection:
             till = _till(connection, pots, places, turn.closes)
             played = till.play(turn)
@@ -155,26 +150,22 @@ class SqlPots:
 
     def make(self, turn: Turn) -> None:
         """Have a row for each pot of a turn."""
-        caps = {want.pot.id: want.pot for ask in turn.asks for want in ask.wants}
-        notes = {note.pot: Pot(note.pot, 0) for note in turn.notes}
-        fresh = {pot: of for pot, of in (notes | caps).items() if pot not in self._known}
+        fresh = {pot: of for pot, of in _named(turn).items() if pot not in self._known}
         if not fresh:
             return
-        rows = [
-            {
-                "id": pot,
-                "tenant": pot_tenant(pot),
-                "budget": pot_budget(pot)[1],
-                "cap_nano": of.cap_nano,
-                "hard": of.hard,
-            }
-            for pot, of in sorted(fresh.items())
-        ]
         with writing(self._engine) as connection:
-            connection.execute(_MAKE, rows)
+            make_pots(connection, fresh.values())
         if len(self._known) > _KNOWN:
             self._known.clear()
         self._known.update(fresh)
+
+    def _remake(self, turn: Turn, pots: Collection[str]) -> None:
+        """Have a row again for pots that somebody else forgot."""
+        named = _named(turn)
+        with writing(self._engine) as connection:
+            make_pots(connection, (named.get(pot) or Pot(pot, 0) for pot in pots))
+            locked(connection, pots)
+            connection.execute(RECOUNT_NAMED, {"pots": list(pots)})
 
     def recount(self) -> None:
         """Sum all pots anew: for the first start without the Redis that counted them before.
@@ -199,10 +190,12 @@ class SqlPots:
             batch = old[at : at + _BATCH]
             held = select(_l.pot).where(_l.pot.in_(batch), _l.closed.is_(False))
             with writing(self._engine) as connection:
-                free = sorted(set(batch) - set(connection.scalars(held)))
+                # Who holds its row may be about to grant of it: that comes before the look.
+                there = locked(connection, batch).keys()
+                free = sorted(there - set(connection.scalars(held)))
                 connection.execute(delete(money_leases).where(_l.pot.in_(free)))
                 connection.execute(delete(money_pots).where(_p.id.in_(free)))
-            self._known.difference_update(free)
+            self._known.difference_update(batch)
             gone += len(free)
         return gone
 
@@ -214,13 +207,33 @@ class SqlPots:
 
     def standings(self, tenant: str, budget: str) -> list[Standing]:
         """Every pot of a tenant's budget, by id."""
-        query = _POTS.where(_p.budget == budget, _p.tenant == tenant).order_by(_p.id)
+        return self._standings(_p.budget == budget, _p.tenant == tenant)
+
+    def of_period(self, tenant: str, budget: str, start_ms: int) -> list[Standing]:
+        """The pots of a tenant's budget in the period that begins then, by id."""
+        ends = _p.id.like(f"%/{start_ms}")
+        return self._standings(_p.budget == budget, _p.tenant == tenant, ends)
+
+    def _standings(self, *chosen: ColumnElement[bool]) -> list[Standing]:
+        query = POTS.where(*chosen).order_by(_p.id)
         with reading(self._engine) as connection:
             return [Standing(*row) for row in connection.execute(query)]
 
+    def summed(self, pots: Collection[str]) -> dict[str, tuple[int, int, int]]:
+        """What is spent, reserved and overrun of pots by their leases; at most some hundreds."""
+        held = _l.granted_nano + _l.overrun_nano - _l.returned_nano - _l.spent_nano
+        reserved = case((_l.closed, 0), else_=held)
+        query = select(_l.pot, *map(func.sum, (_l.spent_nano, reserved, _l.overrun_nano))).where(
+            _l.pot.in_(pots)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.group_by(_l.pot)).all() if pots else []
+        # PostgreSQL's sums are decimals.
+        return {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in rows}
+
     def leases(self, writer: str | None = None) -> list[Lease]:
         """The open leases of a writer (None: of all), by writer and pot."""
-        query = _LEASES.where(_l.closed.is_(False)).order_by(_l.writer, _l.pot)
+        query = LEASES.where(_l.closed.is_(False)).order_by(_l.writer, _l.pot)
         if writer is not None:
             query = query.where(_l.writer == writer)
         with reading(self._engine) as connection:
@@ -237,7 +250,7 @@ class SqlPots:
         rows = [{"writer": writer, "replica": replica} for writer in sorted(writers)]
         if rows:
             with writing(self._engine) as connection:
-                connection.execute(_BEAT, rows)
+                connection.execute(BEAT, rows)
 
     def beats(self) -> dict[str, tuple[str, int]]:
         """Replica and number of beats of every writer that was never closed."""
@@ -248,6 +261,12 @@ class SqlPots:
 
 def _owned(tenant: str, budget: str) -> tuple[ColumnElement[bool], ...]:
     return budgets.c.tenant == tenant, budgets.c.id == budget
+
+
+def _named(turn: Turn) -> dict[str, Pot]:
+    """The pots of a turn with their limits, of which notes know nothing."""
+    caps = {want.pot.id: want.pot for ask in turn.asks for want in ask.wants}
+    return {note.pot: Pot(note.pot, 0) for note in turn.notes} | caps
 
 
 def _till(
@@ -263,62 +282,23 @@ def _till(
     # come, though hardly ever; so they are read again until all their pots are held.
     while True:
         pots = pots | {lease.pot for lease in ending}
-        if pots <= standings.keys():
+        wanted = pots - standings.keys()
+        if not wanted:
             break
-        standings |= locked(connection, pots - standings.keys())
+        found = locked(connection, wanted)
+        if len(found) < len(wanted):
+            raise _Unmade(wanted - found.keys())
+        standings |= found
         ending = closing(connection, closes)
     leases = chosen(connection, places)
     leases |= {(each.writer, each.pot): each for each in ending}
     return Till(standings, leases)
 
 
-def locked(connection: Connection, pots: Collection[str]) -> dict[str, Standing]:
-    """These pots, held until the transaction ends."""
-    rows = connection.execute(LOCKED, {"pots": sorted(pots)}) if pots else ()
-    return {row[0]: Standing(*row) for row in rows}
-
-
-def closing(connection: Connection, writers: Collection[str]) -> list[Lease]:
-    """The open leases of writers that are gone."""
-    rows = connection.execute(CLOSING, {"writers": list(writers)}) if writers else ()
-    return [Lease(*row) for row in rows]
-
-
-def chosen(
-    connection: Connection, places: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], Lease]:
-    """The leases at these places (writer and pot), and maybe others of these writers."""
-    if not places:
-        return {}
-    writers = list({writer for writer, _ in places})
-    named = {
-        "writers": writers,
-        "asking": writers,
-        "pots": list({pot for _, pot in places}),
-    }
-    return {(row[0], row[1]): Lease(*row) for row in connection.execute(CHOSEN, named)}
-
-
-def save_pots(connection: Connection, pots: Iterable[Standing]) -> None:
-    """Save how pots stand, which the caller has locked."""
-    if rows := [_fields(pot, Standing) for pot in pots]:
-        connection.execute(_SAVE_POT, rows)
-
-
-def save_leases(connection: Connection, leases: Iterable[Lease]) -> None:
-    """Save leases, in the place of any of the same writer and pot."""
-    if rows := [_fields(lease, Lease) for lease in leases]:
-        connection.execute(_SAVE_LEASE, rows)
-
-
-def forget_writers(connection: Connection, writers: Collection[str]) -> None:
-    """Their beats are no longer waited for."""
-    if writers:
-        connection.execute(delete(money_writers).where(_w.writer.in_(list(writers))))
-
-
-def _fields(row: object, shape: type[Any]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in shape.__slots__}
+def _row(budget: Budget) -> dict[str, Any]:
+    row = {name: getattr(budget, name) for name in budgets.c.keys()}  # noqa: SIM118  not a dict
+    row |= {"scope": budget.scope.value, "period": budget.period.value}
+    return row | {"alerts": msgspec.json.encode(budget.alerts).decode()}
 
 
 def _budget(row: Row[Any]) -> Budget:

@@ -25,6 +25,7 @@ from federation.storage.entries import (
     Sum,
 )
 from federation.storage.journal_reader import Began, Ended, Entry
+from federation.storage.revisions import alone
 from federation.storage.tables import calls, ingest_offsets
 
 _line = msgspec.json.Decoder(Line).decode
@@ -67,7 +68,7 @@ class SqlCalls:
         """
         began, ended = rows_of(writer, lines)
         with writing(self._engine) as connection:
-            _alone(connection, writer)
+            alone(connection, f"ledger {writer}")
             tally = rollups.count(connection, lines)
             # What still runs came last, mostly: `n`, and so the order of pages, follows.
             _many(connection, self._ended, ended)
@@ -89,7 +90,7 @@ class SqlCalls:
         """
         running = (calls.c.writer == writer) & (calls.c.outcome == RUNNING)
         with writing(self._engine) as connection:
-            _alone(connection, writer)
+            alone(connection, f"ledger {writer}")
             lines = connection.scalars(select(calls.c.line).where(running)).all()
             connection.execute(update(calls).where(running).values(outcome=LOST))
             rollups.apply(connection, rollups.lost(lines))
@@ -164,12 +165,6 @@ def _insert(table: Table, names: list[str], mark: str, otherwise: str, on: str =
 
 def _assigned(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}" = excluded."{name}"' for name in names)
-
-
-def _alone(connection: Connection, writer: str) -> None:
-    """Keep others off this writer's lines until the transaction ends; SQLite keeps all off."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"ledger {writer}"))))
 
 
 def _many(connection: Connection, statement: str, rows: list[Values]) -> None:

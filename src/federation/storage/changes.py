@@ -8,7 +8,7 @@ from dataclasses import asdict
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from federation.storage.engine import reading, writing
+from federation.storage.engine import reading, replacing, writing
 from federation.storage.entries import ConfigVersion, Override
 from federation.storage.tables import config_versions, provider_overrides
 
@@ -27,10 +27,8 @@ class SqlOverrides:
 
     def save(self, override: Override) -> None:
         """Keep an override in the place of any for the same provider."""
-        same = provider_overrides.c.provider == override.provider
         with writing(self._engine) as connection:
-            connection.execute(delete(provider_overrides).where(same))
-            connection.execute(insert(provider_overrides), asdict(override))
+            connection.execute(replacing(provider_overrides), asdict(override))
 
     def swap(self, provider: str, after: Override | None, was: Override | None) -> bool:
         """Keep `after` (None: no override) for a provider whose override is `was`; False, and

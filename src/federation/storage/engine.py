@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    TextClause,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -187,6 +196,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
         raise _unavailable(error) from error
 
 
+def replacing(table: Table) -> TextClause:
+    """An insertion of a whole row, in the place of any with its primary key.
+
+    One statement: of two replicas that delete a row and then insert it, one would find the
+    other's in its way. As text, because both databases read it alike.
+    """
+    names = [column.name for column in table.columns]
+    keys = [column.name for column in table.primary_key]
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f":{name}" for name in names)
+    on = ", ".join(f'"{name}"' for name in keys)
+    puts = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    start = f"INSERT INTO {table.name} ({columns}) VALUES ({values})"  # noqa: S608  our own names
+    return text(f"{start} ON CONFLICT ({on}) DO UPDATE SET {puts}")
+
+
 def probe(engine: Engine) -> None:
     """Raise `Unavailable` where the store would not take a write just now."""
     with writing(engine) as connection:
@@ -249,4 +274,6 @@ def _unavailable(error: SQLAlchemyError) -> Unavailable:
 
 
 def _cause(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error)
+    """What a database says, without the details: they may hold what is in a row."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.partition("\n")[0].rstrip(" .")

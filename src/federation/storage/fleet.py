@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, select
 
-from federation.storage.engine import reading, writing
+from federation.storage.engine import reading, replacing, writing
 from federation.storage.fleet_entries import NodeEntry, OverflowEntry
 from federation.storage.tables import nodes, overflow_providers
 
@@ -32,8 +32,7 @@ class SqlNodes:
         row = asdict(node)
         row |= {name: msgspec.json.encode(row[name]).decode() for name in _LISTS}
         with writing(self._engine) as connection:
-            connection.execute(delete(nodes).where(nodes.c.id == node.id))
-            connection.execute(insert(nodes), row)
+            connection.execute(replacing(nodes), row)
 
 
 class SqlOverflow:
@@ -51,10 +50,8 @@ class SqlOverflow:
 
     def save(self, entry: OverflowEntry) -> None:
         """Keep a decision in the place of any about the same provider."""
-        same = overflow_providers.c.provider == entry.provider
         with writing(self._engine) as connection:
-            connection.execute(delete(overflow_providers).where(same))
-            connection.execute(insert(overflow_providers), asdict(entry))
+            connection.execute(replacing(overflow_providers), asdict(entry))
 
 
 def _node(row: dict[str, Any]) -> NodeEntry:

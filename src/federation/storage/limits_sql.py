@@ -7,14 +7,16 @@ trap: a meter that is not there yet must be made in the same order, for making i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, select, text
 
 from federation.domain.limits import Counted, Limit, LimitScope, Meter, Method, meter_tenant
 from federation.pricing.meters import Answer, Board, State, Turn, ends_ms, touched
-from federation.storage.engine import reading, writing
+from federation.storage.engine import reading, replacing, writing
+from federation.storage.revisions import alone
 from federation.storage.tables_limits import limit_holders, limit_meters, limits
 
 _encode = msgspec.json.Encoder().encode
@@ -45,12 +47,28 @@ class SqlLimits:
 
     def save(self, limit: Limit) -> None:
         """Keep a limit in the place of any of its tenant's with its id."""
-        row = {name: getattr(limit, name) for name in limits.c.keys()}  # noqa: SIM118  not a dict
-        for name in ("scope", "counts", "method"):
-            row[name] = row[name].value
         with writing(self._engine) as connection:
-            connection.execute(delete(limits).where(*_owned(limit.tenant, limit.id)))
-            connection.execute(insert(limits), row)
+            connection.execute(replacing(limits), _row(limit))
+
+    def change(
+        self, tenant: str, limit: str, edit: Callable[[Limit | None], Limit | None]
+    ) -> Limit | None:
+        """Put `edit(limit)` in a limit's place, alone in doing so: it is given None where there
+        is none, and where it answers None there is none from now on.
+
+        What `edit` raises is raised, and nothing is changed.
+        """
+        query = select(limits).where(*_owned(tenant, limit)).with_for_update()
+        with writing(self._engine) as connection:
+            # One that is not there has no row that could be held.
+            alone(connection, f"limit {tenant} {limit}")
+            row = connection.execute(query).one_or_none()
+            after = edit(None if row is None else _limit(row))
+            if after is None:
+                connection.execute(delete(limits).where(*_owned(tenant, limit)))
+            else:
+                connection.execute(replacing(limits), _row(after))
+        return after
 
     def find(self, tenant: str, limit: str) -> Limit | None:
         """One of a tenant's limits; None where it has none of this id."""
@@ -165,6 +183,11 @@ class SqlMeters:
 
 def _owned(tenant: str, limit: str) -> tuple[ColumnElement[bool], ...]:
     return limits.c.tenant == tenant, limits.c.id == limit
+
+
+def _row(limit: Limit) -> dict[str, Any]:
+    row = {name: getattr(limit, name) for name in limits.c.keys()}  # noqa: SIM118  not a dict
+    return row | {name: row[name].value for name in ("scope", "counts", "method")}
 
 
 def _limit(row: Any) -> Limit:

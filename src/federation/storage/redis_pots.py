@@ -19,13 +19,14 @@ from typing import Any
 
 import msgspec
 import redis
-from sqlalchemy import Connection, Engine, bindparam, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, case, select, text, update
 
-from federation.domain.budgets import Lease, Standing, pot_tenant
+from federation.domain.budgets import Lease, Pot, Standing, pot_tenant
 from federation.errors import Unavailable
 from federation.pricing.pots import Played, Turn
-from federation.storage.budgets_sql import CHOSEN, CLOSING, SqlPots
+from federation.storage.budgets_sql import SqlPots
 from federation.storage.engine import reading, writing
+from federation.storage.pots_rows import CHOSEN, CLOSING, make_pots
 from federation.storage.redis_lua import LOAD, TURN, UNDO
 from federation.storage.redis_turns import Part, Result, parts, played
 from federation.storage.tables import money_leases, money_pots
@@ -36,6 +37,7 @@ _TRIES = 8
 _CAPS = 100_000
 _BATCH = 500
 _PAUSE_S = 0.002
+_FIELDS = ("cap", "hard", "spent", "reserved", "overrun")
 _p, _l = money_pots.c, money_leases.c
 _result = msgspec.json.Decoder(Result).decode
 
@@ -140,15 +142,42 @@ class RedisPots:
 
     def standings(self, tenant: str, budget: str) -> list[Standing]:
         """Every pot of a tenant's budget, by id."""
-        with reading(self._engine) as connection:
-            query = select(_p.id).where(_p.budget == budget, _p.tenant == tenant).order_by(_p.id)
-            part = Part()
-            part.pots = [row[0] for row in connection.execute(query)]
+        return self._shown(self._sql.standings(tenant, budget))
+
+    def of_period(self, tenant: str, budget: str, start_ms: int) -> list[Standing]:
+        """The pots of a tenant's budget in the period that begins then, by id."""
+        return self._shown(self._sql.of_period(tenant, budget, start_ms))
+
+    def _shown(self, rows: list[Standing]) -> list[Standing]:
+        """How pots stand now. A look changes nothing: one that Redis does not hold, or may hold
+        wrongly, is as its leases say."""
+        found = []
+        for at in range(0, len(rows), _BATCH):
+            batch = rows[at : at + _BATCH]
+            known = self._looked_up(batch)
+            sums = self._sql.summed([row.pot for row in batch if row.pot not in known])
+            for row in batch:
+                spent, reserved, overrun = sums.get(row.pot, (0, 0, 0))
+                other = Standing(row.pot, row.cap_nano, row.hard, spent, reserved, overrun)
+                found.append(known.get(row.pot, other))
+        return found
+
+    def _looked_up(self, rows: list[Standing]) -> dict[str, Standing]:
+        """Those of the pots that Redis holds."""
+        pipe = self._client.pipeline(transaction=False)
+        for row in rows:
+            pipe.hmget(_key(row.pot), _FIELDS)
         try:
-            results = [(part, self._play(part))] if part.pots else []
+            answers = pipe.execute()
         except redis.RedisError as error:
             raise _unavailable(error) from error
-        return list(played(Turn(), results).standings.values())
+        if not self._same:
+            return {}
+        return {
+            row.pot: Standing(row.pot, int(cap), int(hard) == 1, *map(int, amounts))
+            for row, (cap, hard, *amounts) in zip(rows, answers, strict=True)
+            if cap is not None and row.pot not in self._suspect
+        }
 
     def _save_caps(self, turn: Turn) -> None:
         """Keep limits that were changed, for the next reading."""
@@ -187,9 +216,10 @@ class RedisPots:
             except _Stale as stale:
                 self._undo(part, result)
                 # Whoever raised the generation is about to put that reading there; only if
-                # it died over it is it for us to do.
+                # it died over it is it for us to do, or where leases ended: Redis would not
+                # tell of them a second time.
                 time.sleep(_PAUSE_S)
-                if again >= _TRIES // 2:
+                if part.ending or again >= _TRIES // 2:
                     self._read_again(stale.pots)
             else:
                 return result
@@ -238,14 +268,27 @@ class RedisPots:
     def _read_again(self, pots: Iterable[str]) -> None:
         """Put pots into Redis as their leases say, under a new generation."""
         for pot in sorted(pots):
+            # Redis may know of a later reading than the relational store, where somebody else
+            # forgot the pot or the store went back in time: this one has to count more.
+            there: Any = self._client.hget(_key(pot), "generation")
             with writing(self._engine) as connection:
+                if not _raised(connection, pot, int(there or 0)):
+                    make_pots(connection, [Pot(pot, 0)])
+                    _raised(connection, pot, int(there or 0))
+                    self._caps.pop(pot, None)
                 generation, fields = _reading(connection, pot)
             self._load(keys=[_key(pot)], args=[generation, KEEP_S, *fields])
 
 
+def _raised(connection: Connection, pot: str, known: int) -> bool:
+    """Whether there is a row of this pot; its generation is above what it was and `known`."""
+    higher = case((_p.generation > known, _p.generation), else_=known) + 1
+    raised = update(money_pots).where(_p.id == pot).values(generation=higher)
+    return bool(connection.execute(raised).rowcount)
+
+
 def _reading(connection: Connection, pot: str) -> tuple[int, list[str | int]]:
-    """The next generation of a pot, and its fields for Redis: sums of what is durable."""
-    connection.execute(update(money_pots).where(_p.id == pot).values(generation=_p.generation + 1))
+    """The generation of a pot, and its fields for Redis: sums of what is durable."""
     row = connection.execute(select(_p.generation, _p.cap_nano, _p.hard).where(_p.id == pot)).one()
     leases = [
         Lease(*each) for each in connection.execute(select(money_leases).where(_l.pot == pot))

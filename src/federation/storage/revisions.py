@@ -1,11 +1,16 @@
-"""At which revision a store's schema is, and one changer at a time."""
+"""At which revision a store's schema is, and locks for what replicas must not do together."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, text
+from typing import Final
 
-_SCHEMA_LOCK = 7_335_332
-"""Any number, the same for every replica."""
+from sqlalchemy import Connection, func, inspect, select, text
+
+SCHEMA: Final = 7_335_332
+"""Locks by their numbers, the same for every replica: of whoever changes the schema, of whoever
+changes sealing keys, and of whoever takes in violations."""
+KEYS: Final = 7_335_333
+VIOLATIONS: Final = 7_335_334
 
 
 def revision(connection: Connection) -> str | None:
@@ -16,8 +21,14 @@ def revision(connection: Connection) -> str | None:
     return found
 
 
-def alone(connection: Connection) -> None:
-    """Keep other replicas from changing the schema until this transaction ends: those that
-    start together would all find the store empty, or old. SQLite keeps everybody off anyway."""
+def alone(connection: Connection, lock: int | str = SCHEMA) -> None:
+    """Keep other replicas that take the same lock off until this transaction ends. SQLite keeps
+    everybody off anyway.
+
+    A number is of those above; a text names one thing of many, and two that the server hashes
+    alike wait for each other without need. The schema's is taken by those that start: together
+    they would all find the store empty, or old.
+    """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+        number = func.hashtext(lock) if isinstance(lock, str) else lock
+        connection.execute(select(func.pg_advisory_xact_lock(number)))

@@ -39,12 +39,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.engine import open_engine, reading, writing
 from federation.storage.holding import covered
-from federation.storage.revisions import alone
+from federation.storage.revisions import KEYS, alone
 from federation.storage.sealing_entries import DATA, ErasureEntry, HoldEntry, KeyEntry
 
 STORE = "keys.db"
-_KEYS_LOCK = 7_335_333
-"""Any number, the same for every replica."""
 
 _metadata = MetaData()
 
@@ -128,6 +126,8 @@ class SqlSealingKeys:
 
     def __init__(self, opened: Callable[[], Engine]) -> None:
         self._opened = opened
+        self._forgotten = False
+        """Whether nothing that was blanked stands in the log of changes."""
 
     @cached_property
     def _engine(self) -> Engine:
@@ -147,7 +147,7 @@ class SqlSealingKeys:
         kept. Raises `Unavailable` where the key that wraps it was destroyed."""
         own = and_(_k.tenant == entry.tenant, _k.kind == entry.kind, _k.destroyed_ms.is_(None))
         with writing(self._engine) as connection:
-            _one_at_a_time(connection)
+            alone(connection, KEYS)
             if first and connection.execute(select(_k.id).where(own).limit(1)).first():
                 return False
             _check_alive(connection, {entry.parent})
@@ -159,7 +159,7 @@ class SqlSealingKeys:
         if not entries:
             return
         with writing(self._engine) as connection:
-            _one_at_a_time(connection)
+            alone(connection, KEYS)
             _check_alive(connection, {entry.parent for entry in entries})
             connection.execute(insert(_keys), [_row(_keys, entry) for entry in entries])
 
@@ -241,7 +241,7 @@ class SqlSealingKeys:
         Raises `Unavailable` where a parent was destroyed meanwhile, by another replica.
         """
         with writing(self._engine) as connection:
-            _one_at_a_time(connection)
+            alone(connection, KEYS)
             _check_alive(connection, {parent for _, parent, _ in changed})
             for key, parent, wrapped in changed:
                 connection.execute(
@@ -249,7 +249,8 @@ class SqlSealingKeys:
                     .where(_k.id == key, _k.destroyed_ms.is_(None))
                     .values(parent=parent, wrapped=wrapped)
                 )
-        self._forget()
+        self._forgotten = False
+        self.forget()
 
     def destroy(
         self, keys: Iterable[str], now_ms: int, why: str, *, childless: bool = False
@@ -260,14 +261,15 @@ class SqlSealingKeys:
         child = _keys.alias()
         wraps = exists().where(child.c.parent == _k.id, child.c.destroyed_ms.is_(None))
         with writing(self._engine) as connection:
-            _one_at_a_time(connection)
+            alone(connection, KEYS)
             for key in keys:
                 blank = update(_keys).where(_k.id == key, _k.destroyed_ms.is_(None))
                 blank = blank.where(not_(wraps)) if childless else blank
                 blank = blank.values(wrapped=b"", destroyed_ms=now_ms, why=why)
                 gone += connection.execute(blank).rowcount
         if gone:
-            self._forget()
+            self._forgotten = False
+            self.forget()
         return gone
 
     def holds(self) -> list[HoldEntry]:
@@ -336,21 +338,17 @@ class SqlSealingKeys:
                 update(_erasures).where(_erasures.c.id == erasure).values(done_ms=now_ms, keys=keys)
             )
 
-    def _forget(self) -> None:
-        """Empty the log of changes, in which blanked rows stand as they were."""
-        if self._engine.dialect.name == "sqlite":
+    def forget(self) -> None:
+        """Empty the log of changes, in which blanked rows stand as they were. While somebody
+        reads it cannot be emptied: it is done with the next call then."""
+        if self._engine.dialect.name == "sqlite" and not self._forgotten:
             with reading(self._engine) as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            self._forgotten = not row[0]
 
 
 def _row(table: Table, entry: object) -> dict[str, Any]:
     return {column.name: getattr(entry, column.name) for column in table.c}
-
-
-def _one_at_a_time(connection: Connection) -> None:
-    """Let nobody else change keys until this transaction ends; SQLite does so anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_KEYS_LOCK})")
 
 
 def _check_alive(connection: Connection, parents: Iterable[str]) -> None:

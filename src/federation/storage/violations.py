@@ -28,11 +28,9 @@ from sqlalchemy import (
 
 from federation.domain.violations import Kind, Remedy, Severity, Sighting, State, Violation
 from federation.storage.engine import reading, writing
+from federation.storage.revisions import VIOLATIONS, alone
 from federation.storage.tables_oversight import remedies, violation_sightings, violations
 from federation.storage.tenancy_entries import Place
-
-_LOCK = 7_335_333
-"""Any number, the same for every replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class SqlViolations:
         `first` makes a violation of the first of a kind, `again` adds another to an open one.
         """
         with writing(self._engine) as connection:
-            _alone(connection)
+            alone(connection, VIOLATIONS)
             for sighting in seen:
                 _see(connection, sighting, first, again, moved)
 
@@ -165,7 +163,7 @@ class SqlViolations:
         """Keep a remedy. False, and nothing kept, where there is one of its id, or where who
         proposes it has proposed `per_day` since then."""
         with writing(self._engine) as connection:
-            _alone(connection)
+            alone(connection, VIOLATIONS)
             known = select(remedies.c.id).where(remedies.c.id == remedy.id)
             if connection.scalar(known) is not None:
                 return False
@@ -223,12 +221,6 @@ def _as_it_is(remedy: Remedy) -> tuple[ColumnElement[bool], ...]:
         c.decided_by == remedy.decided_by,
         c.decided_ms == remedy.decided_ms,
     )
-
-
-def _alone(connection: Connection) -> None:
-    """Of replicas, one at a time; SQLite keeps all others off anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 def _see(
