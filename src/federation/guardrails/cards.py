@@ -134,9 +134,9 @@ def nowhere() -> bool:
     return False
 
 
-def may_begin(digits: bytes) -> bool:
-    """Whether a card number may begin with the digits that these begin with."""
-    return digits[:4] in _HEADS or digits[:2] in _DEBIT_HEADS
+def is_nobodys(head: bytes) -> bool:
+    """Whether no card number begins with these four signs, which may be other signs, too."""
+    return head not in _HEADS and head[:2] not in _DEBIT_HEADS and head.isdigit()
 
 
 def is_card(digits: bytes, *, context: Context = nowhere) -> bool:
@@ -171,16 +171,17 @@ def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple
     """The same where the plan of the row's shape is known."""
     if plan.whole is not None:
         low, high = plan.whole
-        digits = run[low:high]
-        if not digits.isdigit():
-            digits = digits.translate(None, _SIGNS)
-        if is_card(digits, context=context):
-            return [plan.whole]
+        if not is_nobodys(run[low : low + 4]):
+            digits = run[low:high]
+            if not digits.isdigit():
+                digits = digits.translate(None, _SIGNS)
+            if is_card(digits, context=context):
+                return [plan.whole]
     found: list[tuple[int, int]] = []
     done = 0
     for places in plan.parts:
         for low, high in places:
-            if low < done:
+            if low < done or is_nobodys(run[low : low + 4]):
                 break
             if is_card(run[low:high].translate(None, _SIGNS), context=context) and not _is_fraction(
                 run, low, high

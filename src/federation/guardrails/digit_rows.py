@@ -31,7 +31,7 @@ _EXTENSION: Final = re.compile(_EXTENSION_OF_ROW)
 BEGIN_EXTENSION: Final = frozenset(b"xXeE")
 """A sharp sign and digits behind it are part of a row anyway."""
 BLANKS: Final = frozenset(b" \t")
-PREFIX: Final = (b"+", b"(")
+PREFIX_SIGNS: Final = frozenset(b"+(")
 """What may stand before the first digit and belong to the row."""
 _PREFIX_IN_BRACKETS: Final = b"(+"
 _IN_ROW: Final = re.compile(rb"[0-9]|" + _BETWEEN)
@@ -80,6 +80,9 @@ class Row:
     """The one form of a row that holds nothing but what a word beside it says that it is: a
     telephone number, all of it."""
     phones: tuple[phones.Form, ...]
+    is_simple: bool
+    """Whether no check digit tells what it holds without a word, and a telephone number is all of
+    it."""
 
 
 Stretch: TypeAlias = tuple[tuple[int, int, Row | None], ...]
@@ -108,7 +111,9 @@ def _shaped(shape: bytes) -> Row | None:
         if form.low == 0 and form.high == len(shape) and not form.may_tell:
             called = form
     may_be_date = count <= _LONGEST_DATE and phones.may_be_date(shape)
-    return Row(may_be_date, plan, told, named, called, numbers)
+    whole = all(form.low == 0 and form.high == len(shape) for form in numbers)
+    is_simple = whole and not (plan or told)
+    return Row(may_be_date, plan, told, named, called, numbers, is_simple)
 
 
 def _cards(shape: bytes) -> cards.Plan | None:
@@ -174,7 +179,7 @@ def stretches(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def begins_before(before: bytes) -> int:
     """How many signs of a telephone number stand at the end of what is before a stretch."""
-    if before.endswith(PREFIX):
+    if before and before[-1] in PREFIX_SIGNS:
         return 1 + before.endswith(_PREFIX_IN_BRACKETS)
     return 0
 

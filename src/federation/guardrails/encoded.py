@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 import string
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
@@ -25,6 +26,8 @@ LONG: Final = _SIGN + b"{%d}" % _LEAST
 _ENCODED: Final = compiled(_SIGN + b"{%d,}={0,2}" % _LEAST)
 _FEW: Final = 12
 """Runs in a text, from which on it is one of keys, digests or paths."""
+_MANY: Final = 24
+"""Runs, from which on it is worth to look at few of them."""
 _SHAPES: Final = bytes(ord("a") if sign in _SIGNS else ord(" ") for sign in range(256))
 _LONG_SHAPE: Final = b"a" * _LEAST
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
@@ -39,10 +42,17 @@ _DIGITS_IN_PAIRS: Final = (
 )
 """What stands in a mailbox, and in a long number, in pairs of hexadecimal. Written out, because the
 library finds what begins with two signs quickly."""
+PAIRS_HINT: Final = rb"[ :]3[0-9][ :]3[0-9][ :]3[0-9]|[ :]40[ :]"
+"""What is in each text that `in_pairs` finds something in."""
 _PAIRS: Final = compiled(rb"\b(?:[2-7][0-9a-fA-F][ :]){7,}[2-7][0-9a-fA-F]\b")
 _NO_HEX: Final = b" :"
 _BEGINS_ASCII: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef")
 """The first half of base64's alphabet: the first bit of what it stands for is nought."""
+_ALPHABET: Final = (string.ascii_uppercase + string.ascii_lowercase + string.digits).encode()
+_SECOND, _THIRD = (
+    frozenset(sign for value, sign in enumerate(_ALPHABET) if not value & bit) for bit in (8, 2)
+)
+"""What may stand second and third where the next two bytes are ASCII, too: neither `+` nor `/`."""
 _BEGINS_ENCODED: Final = _BEGINS_ASCII | frozenset(b"0234567")
 _PEEK: Final = 8
 """Decoded bytes that tell noise from text."""
@@ -87,20 +97,35 @@ def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     meet."""
     windows: list[tuple[int, int]] = []
     size, low, high = len(data), 0, -1
-    for start, end in runs:
-        if start - _BEFORE > high or high < size:
-            run = data[start:end]
-            plain = run.islower() or run.isupper() or run.istitle()
-            if run.isdigit() or (plain and _DIGIT.search(run) is None):
+    last, many = -1, len(runs) > _MANY
+    for index, (start, end) in enumerate(runs):
+        if start - _BEFORE > high:
+            if _is_plain(data[start:end]):
                 continue
-            if start - _BEFORE > high:
-                if high >= 0:
-                    windows.append((low, high))
-                low = max(0, start - _BEFORE)
-            high = min(size, end + _BEHIND)
+            if high >= 0:
+                windows.append((low, high))
+            low, high = max(0, start - _BEFORE), min(size, end + _BEHIND)
+        elif high == size:
+            break
+        elif not many:
+            if not _is_plain(data[start:end]):
+                high = min(size, end + _BEHIND)
+        elif index > last:  # of the runs that begin in the window the last one counts
+            last = bisect_right(runs, (high + _BEFORE, size)) - 1
+            for start, end in runs[last : index - 1 if index else None : -1]:
+                if not _is_plain(data[start:end]):
+                    high = min(size, end + _BEHIND)
+                    break
     if high >= 0:
         windows.append((low, high))
     return windows
+
+
+def _is_plain(run: bytes) -> bool:
+    """Whether a run is a word, or digits alone."""
+    if run.islower() or run.isupper() or run.istitle():
+        return _DIGIT.search(run) is None
+    return run.isdigit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +169,15 @@ def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[Encoded]:
     for index, (start, end) in enumerate(runs):
         if start < read or data[start] not in _BEGINS_ENCODED:
             continue
-        raw = _raw(data[start:end])
+        is_hexadecimal = data[start] not in _BEGINS_ASCII
+        if not is_hexadecimal and not (data[start + 1] in _SECOND and data[start + 2] in _THIRD):
+            continue
+        run = data[start:end]
+        if not is_hexadecimal and (run.islower() or run.isupper()):  # a word
+            continue
+        raw = _raw(run)
         if raw is None or not raw[:_PEEK].isascii():
             continue
-        is_hexadecimal = data[start] not in _BEGINS_ASCII
         if end - start >= _SHORTEST_LINE and start >= alone and data[end : end + 1] in _BEFORE_LINE:
             lines = _lines(data, runs, index)
             alone = lines[-1][1]

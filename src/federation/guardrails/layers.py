@@ -140,9 +140,10 @@ class Layer:
         starts = self._starts
         if starts is None:
             starts = self._starts = _starts(edits)
-        start = _place(edits, starts, start, at_end=False)
-        end = _place(edits, starts, end - 1, at_end=True)
-        return (start, end) if self._before is None else self._before.original(start, end)
+        index = bisect_right(starts, start) - 1
+        low = _place(edits, starts, start, index)
+        high = _end(edits, starts, end - 1, index)
+        return (low, high) if self._before is None else self._before.original(low, high)
 
 
 def _replaced(parts: list[bytes], read: list[bytes]) -> list[Edit]:
@@ -178,17 +179,29 @@ def _starts(edits: list[Edit]) -> list[int]:
     return starts
 
 
-def _place(edits: list[Edit], starts: list[int], at: int, *, at_end: bool) -> int:
-    index = bisect_right(starts, at) - 1
+def _place(edits: list[Edit], starts: list[int], at: int, index: int) -> int:
+    """Where a sign begins that stands in what was made by the edit with this index, or behind it;
+    -1: before all of them."""
     if index < 0:
-        return at + 1 if at_end else at
+        return at
     start, end, size, step = edits[index]
     beyond = at - starts[index] - size
-    if beyond < 0 and step:
-        return start + (at - starts[index] + at_end) * step
-    if beyond < 0:  # inside an edit: all of it
-        return end if at_end else start
-    return end + beyond + (1 if at_end else 0)
+    if beyond >= 0:
+        return end + beyond
+    return start + (at - starts[index]) * step  # all of the edit, or a step of it
+
+
+def _end(edits: list[Edit], starts: list[int], at: int, index: int) -> int:
+    """Where a sign ends, behind that edit or a later one."""
+    if index + 1 < len(starts) and starts[index + 1] <= at:
+        index = bisect_right(starts, at, index + 1) - 1
+    if index < 0:
+        return at + 1
+    start, end, size, step = edits[index]
+    inside = at - starts[index]
+    if inside >= size:
+        return end + inside - size + 1
+    return start + (inside + 1) * step if step else end
 
 
 def fold(text: str) -> Layer:

@@ -160,7 +160,7 @@ def _korean(text: str) -> bool:
 
 
 def _south_african(text: str) -> bool:
-    return text[10] in "012" and _day(text[2:6]) and luhn(text.encode("ascii"))
+    return luhn(text.encode("ascii"))
 
 
 def _any(text: str) -> bool:
@@ -318,7 +318,7 @@ NATIONAL_IDS: Final = (
     ),
     NationalId(
         "za",
-        rb"\b[0-9]{6} ?[0-9]{4} ?[0-9]{3}\b",
+        rb"\b[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]) ?[0-9]{4} ?[0-2][0-9]{2}\b",
         _south_african,
         rb"\bid\b|identity",
     ),

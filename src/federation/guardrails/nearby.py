@@ -28,10 +28,12 @@ _PHONE_WORDS: Final = compiled(
     ignore_case=True,
 )
 """Whatever begins a word that a telephone number stands behind."""
+_NAMED_FORMS: Final = tuple(form for form, row in enumerate(NUMERIC_IDS, 1) if row.words)
+"""By their places behind American numbers, which come first and need no word."""
 _ID_WORDS: Final = PatternSet(
-    [b"", *(rb"(?i:" + row.words.replace(_BORDER, b"") + rb")" for row in NUMERIC_IDS)]
+    [rb"(?i:" + NUMERIC_IDS[form - 1].words.replace(_BORDER, b"") + rb")" for form in _NAMED_FORMS]
 )
-"""By form: American numbers come first, and need no word."""
+"""Of each of these forms. No empty pattern: what occurs everywhere is noted at every sign."""
 _ANY_ID_WORD: Final = compiled(
     b"|".join(row.words for row in NUMERIC_IDS if row.words), ignore_case=True
 )
@@ -99,13 +101,13 @@ class Nearby:
 
     __slots__ = (
         "_asked",
-        "_id_words",
         "_ids",
-        "_nameable",
-        "_phone_words",
         "around_runs",
         "data",
+        "id_words",
         "may_hold_digests",
+        "named",
+        "phone_words",
         "runs",
         "taken",
     )
@@ -119,25 +121,14 @@ class Nearby:
         self.around_runs = [(0, len(data))] if everywhere else around(data, self.runs)
         """What stands around those of them that are no plain words."""
         self.taken = NONE_TAKEN
-        self._phone_words: Words | None = None
-        self._id_words: Words | None = None
+        self.phone_words = Words(_PHONE_WORDS, data)
+        """Words that a telephone number stands behind."""
+        self.id_words = Words(_ANY_ID_WORD, data)
+        """Words that an identity number stands behind."""
+        self.named: dict[tuple[int, ...], tuple[int, ...]] = {}
+        """Forms of numbers, and which of them words of the text name, where that is known."""
         self._asked = 0
         self._ids: frozenset[int] | None = None
-        self._nameable: dict[tuple[int, ...], tuple[int, ...]] = {}
-
-    @property
-    def phone_words(self) -> Words:
-        """Words that a telephone number stands behind."""
-        if self._phone_words is None:
-            self._phone_words = Words(_PHONE_WORDS, self.data)
-        return self._phone_words
-
-    @property
-    def id_words(self) -> Words:
-        """Words that an identity number stands behind."""
-        if self._id_words is None:
-            self._id_words = Words(_ANY_ID_WORD, self.data)
-        return self._id_words
 
     def may_name_phone(self, low: int, high: int) -> bool:
         """Whether a word from `low` to `high` may say that a telephone number follows."""
@@ -152,17 +143,12 @@ class Nearby:
                 return ()
             self._asked += 1
             if self._asked == _ASKED:
-                self._ids = frozenset(_ID_WORDS.occurring(self.data))
+                self._ids = frozenset(
+                    [_NAMED_FORMS[place] for place in _ID_WORDS.occurring(self.data)]
+                )
             return forms
-        known = self._nameable.get(forms)
-        if known is None:
-            known = self._nameable[forms] = tuple(form for form in forms if form in ids)
-        if not known:
-            return known
-        # Where there are many, what their check digits say is quicker than to search for words.
-        words = self.id_words
-        is_calm = words.calm_from <= max(0, start - WINDOW) and end <= words.calm_to
-        return () if is_calm else known
+        known = self.named[forms] = tuple(form for form in forms if form in ids)
+        return known
 
     def names_id(self, start: int, end: int) -> bool:
         """Whether a word that names an identity number stands there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -21,7 +21,7 @@ from federation.guardrails.digit_rows import (
     FORMS,
     LIKE_FORMS,
     MOST_IN_ONE,
-    PREFIX,
+    PREFIX_SIGNS,
     ROW,
     SHAPES,
     SSN_FORMS,
@@ -39,25 +39,6 @@ from federation.guardrails.nearby import NUMERIC_IDS, WINDOW, Nearby
 from federation.guardrails.patterns import compiled
 from federation.guardrails.row_shapes import ANY_DIGIT, shape_of
 
-DIGIT_LIKE: Final = rb"[0-9OoQIlSBZ]"
-_SEPARATORS: Final = rb"[ \t\n.,_/|*:;~+-]"
-_MORE: Final = rb"(?:" + _SEPARATORS + rb"{0,3}" + DIGIT_LIKE + rb")"
-LIKE_CARD: Final = (rb"\b(?:[0-9]" + _MORE + rb"{11,18}") + (
-    rb"|" + DIGIT_LIKE + rb"{4}" + _MORE + rb"{8,15})"
-)
-"""A letter begins it only where more follow at once: a word before a number is none of it."""
-LIKE_SSN: Final = DIGIT_LIKE + rb"{3}-" + DIGIT_LIKE + rb"{2}-" + DIGIT_LIKE + rb"{4}"
-SURELY_LIKE_SSN: Final = re.compile(
-    rb"-(?<=" + DIGIT_LIKE + rb"{3}-)" + DIGIT_LIKE + rb"{2}-" + DIGIT_LIKE + rb"{4}"
-    rb"(?<![0-9]{3}-[0-9]{2}-[0-9]{4})"
-)
-"""With a letter at least, and from a dash on, which the library finds quickly."""
-_LIKE_SSN: Final = compiled(LIKE_SSN)
-_LETTERS: Final = tuple(bytes((letter,)) for letter in b"OoQIlSBZ")
-_LIKE_DIGITS: Final = bytes.maketrans(b"OoQIlSBZ", b"00011582")
-_SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
-_LEAST_REAL: Final = 9
-_LEAST_REAL_SSN: Final = 5
 _CARD_WORD: Final = compiled(
     rb"(?:\b|_|credit|debit|bank)card(?:s|[ _]?(?:no|nr|num(?:ber)?))?\b|karte(?:nnummer)?\b|"
     rb"\b(?:visa|maestro|credit|debit|carte|carta|cart\xe3o|tarjeta|amex|cc(?:[ _]?num)?)\b",
@@ -75,16 +56,20 @@ _SHORT_DEBIT: Final = b"56"
 _NATIONAL: Final = NUMERIC_IDS
 _FAR_FORMS: Final = tuple(compiled(form.pattern) for form in FORMS)
 """For long rows, of which most hold none."""
-_GIVEN: Final = re.compile(
-    rb"(?!9|000|666)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9]|[-.][0-9])"
+_MORE_GIVEN: Final = re.compile(
+    rb"(?:.(?!9|000|666)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9]|[-.][0-9]))+", re.DOTALL
 )
-"""An American number as it is written most, of an area that was given out."""
+"""American numbers as they are written most, of areas that were given out, each behind one sign."""
+_SIZE_OF_GIVEN: Final = 11
+_NEVER_GIVEN: Final = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}[\n\t,;]")
+"""In a list, behind a sign that no number goes on over: none begins in the middle of it."""
 _BEHIND_GIVEN: Final = 2
 """Signs behind it that are looked at."""
 _WORDS: Final = tuple(
     compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True) if row.words else None
     for row in _NATIONAL
 )
+_GOES_ON, _BEFORE_WORD = phones.GOES_ON, phones.BEFORE_WORD
 _Place = Callable[[bytes, int, int], tuple[int, int] | None]
 _LONGEST_ID: Final = 32
 _NAUGHT, _NINE = b"09"
@@ -105,7 +90,7 @@ def in_text(near: Nearby) -> list[Span]:
             _long_row(near, start, end, found)
             continue
         row = SHAPES[run.translate(ANY_DIGIT)]
-        if row is None:
+        if row is None or (row.is_simple and _is_nothing(near, start, end, row)):
             continue
         if row.called is None:
             _number(near, start, end, row, found)
@@ -131,11 +116,13 @@ def _more_rows(near: Nearby, done: int, found: list[Span]) -> None:
         behind = data[end] if end <= last else 0
         if behind in BLANKS and end < last:
             behind = data[end + 1]
-        if behind in BEGIN_EXTENSION or start < done or before.endswith(PREFIX):
+        if behind in BEGIN_EXTENSION or start < done or data[start - 1] in PREFIX_SIGNS:
             start, done, rows = _whole_stretch(data, start, end, done, before)
         for low, high, row in rows:
             if row is None:
                 _long_row(near, start + low, start + high, found)
+            elif row.is_simple and _is_nothing(near, start + low, start + high, row):
+                continue
             elif row.called is None:
                 _number(near, start + low, start + high, row, found)
             else:
@@ -155,13 +142,38 @@ def _whole_stretch(
     return start, extended, STRETCHES[shape] or ()
 
 
+def _is_nothing(near: Nearby, start: int, end: int, row: Row) -> bool:
+    """Whether what stands at once behind a simple row, and what is known of the words before it,
+    tells that it holds nothing. False where that is not known yet."""
+    named = row.named
+    if named and near.named.get(named) != ():
+        words = near.id_words
+        if words.calm_from > start - WINDOW or end > words.calm_to:
+            return False
+    if not row.phones:
+        return True
+    data = near.data
+    size = len(data)
+    behind = data[end] if end < size else 0
+    if behind in _GOES_ON:
+        return True
+    words = near.phone_words
+    if (
+        row.phones[0].may_tell
+        or words.calm_from > start - phones.LOOK_BACK
+        or start > words.calm_to
+    ):
+        return False
+    return behind not in _BEFORE_WORD or (end + 1 < size and data[end + 1] not in _BEFORE_WORD)
+
+
 def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> None:
     """What a row holds of no more digits than one value has."""
     run = near.data[start:end]
     if row.may_be_date and phones.is_date(run):
         return
     plan = row.cards
-    if plan is not None and (not plan.is_bare or cards.may_begin(run)):
+    if plan is not None and not (plan.is_bare and cards.is_nobodys(run[:4])):
         context = cards.nowhere if run[0] not in _SHORT_DEBIT else _context(near, start)
         for low, high in cards.planned(plan, run, context=context):
             whole = high - low == end - start
@@ -169,9 +181,13 @@ def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> 
                 found.append(Span(start + low, start + high, kind.CARD, CHECKED))
                 if whole:
                     return
-    named = near.nameable(row.named, start, end) if row.named else ()
+    named = row.named
+    if named:
+        known = near.named.get(named)
+        named = near.nameable(named, start, end) if known is None else known
     if row.told or named:
-        _identities(near, start, end, tuple(sorted((*row.told, *named))), found)
+        forms = tuple(sorted((*row.told, *named))) if row.told and named else row.told or named
+        _identities(near, start, end, forms, found)
         if found and _whole(found, start, end):
             return
     for form in row.phones:
@@ -190,9 +206,13 @@ def _called(
     data, words, is_named = near.data, near.phone_words, False
     if high < len(data):
         behind = data[high]
-        if behind in phones.GOES_ON:
+        if behind in _GOES_ON:
             return
-        is_named = behind in phones.BEFORE_WORD and phones.is_before_word(data, high)
+        is_named = (
+            behind in _BEFORE_WORD
+            and (high + 1 == len(data) or data[high + 1] in _BEFORE_WORD)
+            and phones.is_before_word(data, high)
+        )
     if not is_named:
         from_here = max(0, low - phones.LOOK_BACK)
         if words.calm_from <= from_here and low <= words.calm_to:
@@ -287,19 +307,23 @@ def _many_ssns(data: bytes, at: int, end: int, found: list[Span]) -> None:
     while (seen := next_from(data, at, end)) is not None:
         low, high = seen
         at = low + 1
-        if _goes_on(data, low, high) or not context_rules.is_ssn(data[low:high]):
+        if _goes_on(data, low, high):
             continue
-        found.append(Span(low, high, kind.SSN, CHECKED - 1))
+        if context_rules.is_ssn(data[low:high]):
+            found.append(Span(low, high, kind.SSN, CHECKED - 1))
+        elif _NEVER_GIVEN.match(data, low) is None:
+            continue
         at = high
         # Where one is, the next is often one sign further, and more behind it.
-        if _GIVEN.match(data, at + 1) is None:
+        more = _MORE_GIVEN.match(data, at, min(len(data), end + _BEHIND_GIVEN))
+        if more is None:
             continue
-        for given in _GIVEN.finditer(data, at, min(len(data), end + _BEHIND_GIVEN)):
-            low, high = given.span()
-            if low != at + 1 or high > end:
-                break
-            found.append(Span(low, high, kind.SSN, CHECKED - 1))
-            at = high
+        stop = min(more.end(), end)
+        found += [
+            Span(low, low + _SIZE_OF_GIVEN, kind.SSN, CHECKED - 1)
+            for low in range(at + 1, stop - _SIZE_OF_GIVEN + 1, _SIZE_OF_GIVEN + 1)
+        ]
+        at += (stop - at) // (_SIZE_OF_GIVEN + 1) * (_SIZE_OF_GIVEN + 1)
 
 
 def _national(
@@ -317,45 +341,6 @@ def _national(
     ):
         return ()
     return (Span(start, end, kind.NATIONAL_ID, CHECKED - (words is None)),)
-
-
-def like_card(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """A card number in which letters stand for digits."""
-    run = data[start:end]
-    read = run.translate(_LIKE_DIGITS)
-    if read == run or len(run.translate(None, _SIGNS)) < _LEAST_REAL:
-        return
-    if not data[end : end + 1].isdigit():
-        for low, high in cards.in_run(read):
-            if high - low == len(run):
-                yield Span(start, end, kind.CARD, CHECKED)
-
-
-def like_ssns(near: Nearby) -> list[Span]:
-    """American numbers in which letters stand for digits."""
-    data = near.data
-    found: list[Span] = []
-    if any(letter in data for letter in _LETTERS) and SURELY_LIKE_SSN.search(data) is not None:
-        for start, end in _LIKE_SSN.spans(data):
-            found += like_ssn(data, start, end)
-    return found
-
-
-def like_ssn(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """One of them."""
-    run = data[start:end]
-    read = run.translate(_LIKE_DIGITS)
-    if read == run or len(run.translate(None, _SIGNS)) < _LEAST_REAL_SSN:
-        return
-    bordered = data[max(0, start - 1) : start].isalnum() or data[end : end + 1].isalnum()
-    if not bordered and context_rules.is_ssn(read):
-        yield Span(start, end, kind.SSN, CHECKED - 1)
-
-
-def ssn_beside(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """The same beside a word that names it, however its digits are set apart."""
-    if not data[end : end + 1].isdigit() and context_rules.is_called_ssn(data[start:end]):
-        yield Span(start, end, kind.SSN, CHECKED)
 
 
 def _goes_on(data: bytes, start: int, end: int) -> bool:

@@ -107,15 +107,17 @@ class PatternSet:
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
         """An empty pattern occurs everywhere."""
-        self._set = re2.Set.SearchSet(_options(ignore_case=False))
+        self._set = _re2.Set(_ANYWHERE, _options(ignore_case=False))
         for pattern in patterns:
-            self._set.Add(pattern)
+            if self._set.Add(pattern) < 0:
+                raise ValueError("not a pattern that runs in linear time")
         # RE2 says "none" also where its memory did not suffice. One that always occurs tells
         # these apart: a scan that failed must not read as a clean text. It occurs at the end
         # alone, for what occurs is noted at every byte.
         self._always = len(patterns)
         self._set.Add(rb"\z")
-        self._set.Compile()
+        if not self._set.Compile():
+            raise ValueError("patterns that are too many for one scan")
         self._match = self._set.Match
 
     def occurring(self, data: bytes) -> list[int]:

@@ -116,15 +116,19 @@ def _among(
 def _told_in_pieces(data: bytes, at: int, pieces: list[bytes]) -> Iterator[Place]:
     """Numbers that their form tells in a row of plain digits from `at` on, whose pieces between
     signs that no number has are of few shapes."""
+    known = _PIECES
     for piece in pieces:
-        if len(piece) >= _LEAST:
-            for low, high, is_american in _PIECES[piece]:
-                begin, run = at + low, data[at + low : at + high]
-                if (is_american or data[begin] == _NOUGHT) and _may_be_told(run):
-                    form = _form(run)
-                    if form is not None and form.may_tell and is_told(data, begin, form):
-                        yield begin + form.low, begin + form.high, True
-        at += len(piece) + 1
+        size = len(piece)
+        if size >= _LEAST:
+            for low, high, is_american in known[piece]:
+                begin = at + low
+                if not (is_american or data[begin] == _NOUGHT):
+                    continue
+                run = data[begin : at + high]
+                form = _form(run) if _may_be_told(run) else None
+                if form is not None and form.may_tell and is_told(data, begin, form):
+                    yield begin + form.low, begin + form.high, True
+        at += size + 1
 
 
 class _Pieces(dict[bytes, tuple[tuple[int, int, bool], ...]]):

@@ -237,6 +237,8 @@ def place(
     """The telephone number in a row of digits that begins at `start`: where, and whether its form
     alone told. None where it is none. `may_be`: its form or a word may say that it is one."""
     data, low, high = near.data, start + form.low, start + form.high
+    if high < len(data) and data[high] in GOES_ON:
+        return None
     if _borders_badly(data, low, high):
         return _told_in_fields(data, start, form)
     if not (may_be or form.may_tell or may_be_called_so(near, low, high)):

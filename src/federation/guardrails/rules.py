@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from federation.guardrails import context_rules as beside
 from federation.guardrails import entities as kind
-from federation.guardrails import iban, national, numbers, secret_rules, shapes
+from federation.guardrails import iban, national, numbers, odd_numbers, secret_rules, shapes
 from federation.guardrails.entities import BESIDE, CERTAIN, CHECKED, NOTHING, SHAPED, Span
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import Pattern, compiled
@@ -160,11 +160,17 @@ _IBAN_HINT: Final = (
 _NATIONAL_HINT: Final = rb"[0-9]{2}[ -]?[A-Z]\b|[0-9]{3}[A-Z]"
 
 _NETWORK: Final = (
-    Rule(kind.EMAIL, shapes.EMAIL, shapes.email, b"@"),
+    Rule(kind.EMAIL, shapes.EMAIL, _nothing, b"@", reads=shapes.emails),
     Rule(kind.EMAIL, shapes.QUOTED_EMAIL, _as_it_stands(kind.EMAIL, CHECKED), b'"@'),
     Rule(kind.EMAIL, shapes.SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), _SPELLED_HINT),
     Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
-    Rule(kind.IP, shapes.IPV4, shapes.ipv4, rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]"),
+    Rule(
+        kind.IP,
+        shapes.IPV4,
+        _nothing,
+        rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]",
+        reads=shapes.ipv4s,
+    ),
     Rule(
         kind.IP,
         shapes.IPV6,
@@ -174,19 +180,26 @@ _NETWORK: Final = (
     ),
 )
 _NUMBERS: Final = (
-    Rule(NUMBER, b"[0-9]", _nothing, b"[0-9]", reads=numbers.in_text),
-    Rule(kind.CARD, numbers.LIKE_CARD, numbers.like_card, _LETTER_FOR_DIGIT),
+    # The first of several digits: what occurs again and again costs more.
+    Rule(NUMBER, b"[0-9]", _nothing, b"(?:^|[^0-9])[0-9]", reads=numbers.in_text),
+    Rule(
+        kind.CARD,
+        odd_numbers.LIKE_CARD,
+        odd_numbers.like_card,
+        _LETTER_FOR_DIGIT,
+        reads=odd_numbers.like_cards,
+    ),
     Rule(
         kind.SSN,
-        numbers.LIKE_SSN,
-        numbers.like_ssn,
+        odd_numbers.LIKE_SSN,
+        odd_numbers.like_ssn,
         rb"-[0-9OoQIlSBZ]{2}-",
-        reads=numbers.like_ssns,
+        reads=odd_numbers.like_ssns,
     ),
     Rule(
         kind.SSN,
         beside.SSN,
-        numbers.ssn_beside,
+        odd_numbers.ssn_beside,
         _word(rb"ss[n#]|social sec|soc\.? ?sec"),
         ignore_case=True,
     ),

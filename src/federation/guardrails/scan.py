@@ -12,7 +12,14 @@ from operator import attrgetter
 from typing import Final
 
 from federation.guardrails import entities as kind
-from federation.guardrails.encoded import LONG, Encoded, encoded, in_pairs, long_runs
+from federation.guardrails.encoded import (
+    LONG,
+    PAIRS_HINT,
+    Encoded,
+    encoded,
+    in_pairs,
+    long_runs,
+)
 from federation.guardrails.entities import (
     CERTAIN,
     CHECKED,
@@ -67,10 +74,9 @@ class Scanner:
         hinted = [index for index, rule in enumerate(rules) if rule.hint]
         digits = [index for index in hinted if b"0-9" in rules[index].hint]
         words = [index for index in hinted if b"0-9" not in rules[index].hint]
-        self._sets = [
-            (PatternSet([rules[index].hint for index in indexes]), indexes)
-            for indexes in (words, digits)
-        ]
+        self._words = PatternSet([rules[index].hint for index in words]), words
+        # The last of these is the hint of what stands in pairs of hexadecimal.
+        self._digits = PatternSet([*(rules[index].hint for index in digits), PAIRS_HINT]), digits
         self._always = [index for index, rule in enumerate(rules) if not rule.hint]
         # One automaton does for these: at the first digit the look is over.
         hints = (rule.hint for rule in rules if rule.hint and not rule.long)
@@ -176,8 +182,9 @@ class Scanner:
 
     def _values(self, data: bytes, *, alone: bool = False) -> list[Span]:
         near = Nearby(data)
-        spans = self._candidates(near, alone=alone)
-        for found in (*encoded(data, near.runs), *in_pairs(data)):
+        turns, has_pairs = self._turns(data)
+        spans = self._candidates(near, turns, alone=alone)
+        for found in (*encoded(data, near.runs), *(in_pairs(data) if has_pairs else ())):
             spans += self._inside(found)
         return spans
 
@@ -185,7 +192,8 @@ class Scanner:
         """Places of values that stand encoded: all of a run, or the lines that they are in."""
         inner = fold(found.text)
         layer = decode(inner) or inner
-        inside = self._candidates(Nearby(layer.data, everywhere=True))
+        near = Nearby(layer.data, everywhere=True)
+        inside = self._candidates(near, self._turns(layer.data)[0])
         if len(found.lines) == 1:
             best = max(inside, key=_rank, default=None)
             if best is None or best.kind == NOTHING or best.rank < _ENCODED_RANK:
@@ -199,18 +207,29 @@ class Scanner:
             if span.rank >= _ENCODED_RANK
         )
 
-    def _candidates(self, near: Nearby, *, alone: bool = False) -> list[Span]:
-        turns = self._always.copy()
-        for hints, indexes in self._sets:
-            turns += [indexes[place] for place in hints.occurring(near.data)]
+    def _turns(self, data: bytes) -> tuple[list[int], bool]:
+        """The rules that may find something, and whether something may stand in pairs of
+        hexadecimal."""
+        hints, words = self._words
+        turns = self._always + [words[place] for place in hints.occurring(data)]
+        hints, digits = self._digits
+        occurring = hints.occurring(data)
+        has_pairs = bool(occurring) and occurring[-1] == len(digits)
+        if has_pairs:
+            occurring.pop()
+        turns += [digits[place] for place in occurring]
         turns.sort()
+        return turns, has_pairs
+
+    def _candidates(self, near: Nearby, turns: list[int], *, alone: bool = False) -> list[Span]:
         found: list[Span] = []
         if alone and near.may_hold_digests:
             found = self._in_two_goes(near, turns)
         else:
             for index in turns:
                 found += self._readers[index](near)
-        return [span for span in found if span.kind in self._wanted]
+        wanted = self._wanted
+        return [span for span in found if span.kind in wanted]
 
     def _in_two_goes(self, near: Nearby, turns: list[int]) -> list[Span]:
         """What the rules of these turns find, those last that need not read what is taken."""

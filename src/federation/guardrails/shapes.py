@@ -10,7 +10,6 @@ import ipaddress
 import re
 import string
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 from federation.guardrails import entities as kind
@@ -49,6 +48,9 @@ SPACED_EMAIL: Final = (
     + (rb"(?:[ ]{0,3}\.[ ]{0,3}" + _SPACED + rb")*")
     + rb"[ ]{0,3}\.[ ]{0,3}[A-Za-z](?:[ ]{1,3}[A-Za-z]\b){1,9}"
 )
+_EMAIL: Final = compiled(EMAIL)
+_FEW_MAILBOXES: Final = 8
+_BLANKS: Final = (b" ", b"\n")
 _GLUE: Final = (b"=", b"/", b"'", b"`", b"|", b"{", b"?", b"&")
 _GLUE_SIGNS: Final = b"".join(_GLUE)
 _LONGEST_LOCAL: Final = 320
@@ -56,6 +58,10 @@ _LONGEST_LOCAL: Final = 320
 _OCTET: Final = rb"[0-9]{1,3}"
 _POINT: Final = rb"(?:\.|\[\.\]|\(\.\))"
 IPV4: Final = _OCTET + (_POINT + _OCTET) * 3
+_IPV4: Final = compiled(IPV4)
+_FROM_POINT: Final = re.compile(rb"\.(?<=[0-9]\.)" + _OCTET + (rb"\." + _OCTET) * 2)
+_DISGUISED_POINTS: Final = (b"[.]", b"(.)")
+_LONGEST_OCTET: Final = 3
 _GROUP: Final = rb"[0-9A-Fa-f]{0,4}"
 _IPV6_END: Final = _GROUP + rb"(?:(?:\.[0-9]{1,3}){3})?"
 IPV6: Final = (_GROUP + rb":(?:" + _GROUP + rb":){5,7}" + _IPV6_END) + (
@@ -80,9 +86,10 @@ _VERSION: Final = compiled(
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
     ignore_case=True,
 )
-_MAY_BE_VERSION: Final = re.compile(
-    rb"(?:[nredcvNREDCV][\s.:#=\"'(-]{0,5}|[/\xa7][vV]?|[=<>~!]=[ ]?|[\^~@])\Z"
-)
+_BEHIND_VERSION: Final = b" \t\n\r\f\v.:#=\"'(-"
+_ENDS_VERSION: Final = frozenset(bytes((letter,)) for letter in b"nredcvNREDCV")
+_VERSION_SIGNS: Final = frozenset(b"/\xa7^~@")
+_COMPARED: Final = tuple(b"%c=%s" % (sign, blank) for sign in b"=<>~!" for blank in (b"", b" "))
 """What the words and signs end with that say before an address that it is a version."""
 _NEAR: Final = 6
 _WINDOW: Final = 48
@@ -101,6 +108,7 @@ HASH: Final = rb"\b(?:[0-9a-f]{32,128}|[0-9A-F]{32,128})\b"
 _HEX_SHAPES: Final = bytes(
     ord("a" if chr(sign) in string.hexdigits else " ") for sign in range(256)
 )
+_HEX_DIGITS: Final = string.hexdigits.encode()
 _SHORTEST_HASH_SHAPE: Final = b"a" * _SHORTEST_HASH
 _IN_WORD: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
 PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b|\b9[1-5][0-9]{2}(?: [0-9]{4}){4} [0-9]{2}\b"
@@ -112,8 +120,7 @@ MOMENT: Final = (
     + (rb"(?:[T _]" + _CLOCK)
     + rb"(?:Z| ?[+-][0-2][0-9]:?[0-5][0-9])?)?"
 )
-_MOMENT, _MOMENT_HERE = compiled(MOMENT), re.compile(MOMENT)
-_FEW: Final = 4
+_MOMENT: Final = re.compile(MOMENT)
 _MOMENT_SHAPES: Final = bytes(
     ord("0" if chr(sign) in string.digits else "-" if chr(sign) in "-/." else " ")
     for sign in range(256)
@@ -121,6 +128,24 @@ _MOMENT_SHAPES: Final = bytes(
 _DAY_SHAPE: Final = b"0000-00-00"
 _KEY_FOOT: Final = compiled(secret_rules.PRIVATE_KEY_FOOT)
 _KEY_BODY: Final = compiled(secret_rules.PRIVATE_KEY_BODY)
+
+
+def emails(near: Nearby) -> list[Span]:
+    """All of them. Where there are few, the words alone that they stand in are read."""
+    data = near.data
+    found: list[Span] = []
+    if data.count(b"@") > _FEW_MAILBOXES:
+        for start, end in _EMAIL.spans(data):
+            found += email(data, start, end)
+        return found
+    at = data.find(b"@")
+    while at >= 0:
+        low = max(data.rfind(blank, 0, at) for blank in _BLANKS) + 1
+        high = min([end for blank in _BLANKS if (end := data.find(blank, at)) > 0] or [len(data)])
+        for start, end in _EMAIL.spans(data, low, high):
+            found += email(data, start, end)
+        at = data.find(b"@", high)
+    return found
 
 
 def email(data: bytes, start: int, end: int) -> Iterator[Span]:
@@ -135,6 +160,26 @@ def email(data: bytes, start: int, end: int) -> Iterator[Span]:
         yield Span(start + len(local) - len(kept), end, kind.EMAIL, CHECKED)
 
 
+def ipv4s(near: Nearby) -> list[Span]:
+    """All of them. From a point on, which the library finds quickly; not where points are
+    disguised."""
+    data = near.data
+    found: list[Span] = []
+    if any(point in data for point in _DISGUISED_POINTS):
+        for start, end in _IPV4.spans(data):
+            found += ipv4(data, start, end)
+        return found
+    done = 0
+    for seen in _FROM_POINT.finditer(data):
+        start, end = seen.span()
+        least = max(done, start - _LONGEST_OCTET)
+        while start > least and data[start - 1] in _DIGITS:
+            start -= 1
+        found += ipv4(data, start, end)
+        done = end
+    return found
+
+
 def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     """Four octets that are no version, no section number and no piece of a longer row."""
     if _ADDRESS.fullmatch(data, start, end) is None:
@@ -142,13 +187,17 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     behind = data[end] if end < len(data) else 0
     if behind in _DIGITS or (behind in _JOINS and data[end + 1 : end + 2].isdigit()):
         return ()
-    if data.startswith(_IN_PATH, end):
+    if behind in _JOINS and data.startswith(_IN_PATH, end):
         return ()
     before = data[max(0, start - _NEAR) : start]
     sign = before[-1] if before else 0
     if sign in _DIGITS or (sign in _JOINS and before[-2:-1].isalnum()):
         return ()
-    if _MAY_BE_VERSION.search(before) and _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
+    if (
+        sign in _VERSION_SIGNS
+        or before.rstrip(_BEHIND_VERSION)[-1:] in _ENDS_VERSION
+        or before.endswith(_COMPARED)
+    ) and _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
         return ()
     return (Span(start, end, kind.IP, SHAPED),)
 
@@ -187,42 +236,53 @@ def digests(near: Nearby) -> list[Span]:
     found: list[Span] = []
     if not near.may_hold_digests:
         return found
-    shape, size = data.translate(_HEX_SHAPES), len(data)
+    for start, end in near.runs:
+        if end - start < _SHORTEST_HASH:
+            continue
+        run = data[start:end]
+        if not run.isalnum():
+            # Of so few signs the middle ones are in each digest.
+            if end - start >= 2 * _SHORTEST_HASH or run[-_SHORTEST_HASH:_SHORTEST_HASH].isalnum():
+                found += _digests_within(data, start, end)
+        elif (
+            end - start <= _LONGEST_HASH
+            and (run.islower() or run.isupper())
+            and not (run.strip(_HEX_DIGITS) or run.isalpha())
+        ):
+            found.append(Span(start, end, NOTHING, CHECKED + 1))
+    return found
+
+
+def _digests_within(data: bytes, low: int, high: int) -> Iterator[Span]:
+    """The same in a long run with signs in it."""
+    shape = data[low:high].translate(_HEX_SHAPES)
     start = shape.find(_SHORTEST_HASH_SHAPE)
     while start >= 0:
         end = shape.find(b" ", start + _SHORTEST_HASH)
-        end = size if end < 0 else end
-        word = data[start:end]
+        end = len(shape) if end < 0 else end
+        word = data[low + start : low + end]
         if (
             end - start <= _LONGEST_HASH
             and (word.islower() or word.isupper())
             and not word.isalpha()
-            and (start == 0 or data[start - 1] not in _IN_WORD)
-            and (end == size or data[end] not in _IN_WORD)
+            and (start == 0 or data[low + start - 1] not in _IN_WORD)
+            and (low + end == len(data) or data[low + end] not in _IN_WORD)
         ):
-            found.append(Span(start, end, NOTHING, CHECKED + 1))
+            yield Span(low + start, low + end, NOTHING, CHECKED + 1)
         start = shape.find(_SHORTEST_HASH_SHAPE, end)
-    return found
 
 
 def moments(near: Nearby) -> list[Span]:
     """Days, and times of the day behind them, which take their places where nothing else does."""
     data = near.data
-    places = list(islice(_MOMENT.spans(data), _FEW))
-    if len(places) == _FEW:
-        places += _more_moments(data, places[-1][1])
-    return [Span(start, end, NOTHING, SHAPED - 1) for start, end in places]
-
-
-def _more_moments(data: bytes, at: int) -> list[tuple[int, int]]:
-    """The same from `at` on, for texts that hold many."""
     shape = data.translate(_MOMENT_SHAPES)
-    places: list[tuple[int, int]] = []
+    places: list[Span] = []
+    at = 0
     while (at := shape.find(_DAY_SHAPE, at)) >= 0:
-        moment = _MOMENT_HERE.match(data, at)
+        moment = _MOMENT.match(data, at)
         at = at + 1 if moment is None else moment.end()
         if moment is not None:
-            places.append(moment.span())
+            places.append(Span(moment.start(), at, NOTHING, SHAPED - 1))
     return places
 
 

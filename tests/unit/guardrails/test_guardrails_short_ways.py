@@ -1,0 +1,122 @@
+"""Where a text is searched for a sign, or read in part alone, what is found is what its pattern
+finds in all of it."""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from federation.guardrails import (
+    cards,
+    encoded,
+    nearby,
+    odd_numbers,
+    shapes,
+)
+from federation.guardrails.digit_rows import FORMS, is_named
+from federation.guardrails.entities import Span
+from federation.guardrails.nearby import Nearby
+from federation.guardrails.patterns import compiled
+from federation.guardrails.rules import Check
+
+
+def of(*pieces: str) -> some.SearchStrategy[bytes]:
+    """Texts that are put together from these."""
+    return some.lists(some.sampled_from(pieces), max_size=30).map(
+        lambda chosen: "".join(chosen).encode("latin-1")
+    )
+
+
+def everywhere(pattern: bytes, check: Check, data: bytes) -> list[Span]:
+    """What a pattern and its check find in all of a text."""
+    return [
+        span for start, end in compiled(pattern).spans(data) for span in check(data, start, end)
+    ]
+
+
+@settings(max_examples=500, deadline=None)
+@given(of("10", "1", "255", "8.8", ".", ".", ".", "[.]", "(.)", " ", "v", "-", "=", "==", "/", "a"))
+def test_addresses_are_found_from_a_point_on(data: bytes) -> None:
+    assert shapes.ipv4s(Nearby(data)) == everywhere(shapes.IPV4, shapes.ipv4, data)
+
+
+@settings(max_examples=500, deadline=None)
+@given(of("jane", "@", "@", "example.org", ".de", " ", "\n", "<", ">", "=", ".", "xn--a1", "\xe9"))
+def test_mailboxes_are_found_in_their_words(data: bytes) -> None:
+    for text in (data, data + b" a@b.de" * 9):
+        assert shapes.emails(Nearby(text)) == everywhere(shapes.EMAIL, shapes.email, text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(of("4539", "1488", "0343", "6467", "o", "O", "l", "S", " ", "-", "\n", "x", "4", "B", "\t"))
+def test_cards_with_letters_in_them_are_found_in_stretches(data: bytes) -> None:
+    found = odd_numbers.like_cards(Nearby(data))
+    assert found == everywhere(odd_numbers.LIKE_CARD, odd_numbers.like_card, data)
+
+
+@settings(max_examples=500, deadline=None)
+@given(of("2026", "1999", "-", "/", ".", "01", "31", "7", "T", " ", "12:30", "Z", "x", "+01:00"))
+def test_moments_are_found_by_their_shape(data: bytes) -> None:
+    places = [(span.start, span.end) for span in shapes.moments(Nearby(data))]
+    assert places == list(compiled(shapes.MOMENT).spans(data))
+
+
+PAIRS = of("3", "4", "0", "2e", "34", " ", ":", " 40 ", ":40:", " 2e ", ":2E:", " 33 34 35 36 37")
+
+
+@settings(max_examples=500, deadline=None)
+@given(PAIRS)
+def test_what_stands_in_pairs_has_its_hint(data: bytes) -> None:
+    assert not list(encoded.in_pairs(data)) or compiled(encoded.PAIRS_HINT).occurs(data)
+
+
+RUNS = some.lists(
+    some.one_of(
+        some.sampled_from(("abcdefghijklmno", "Abcdefghijklmnop", "1234567890123456", "sk-abc1")),
+        some.sampled_from((" " * 9, " " * 300, " " * 560, "\n", "aB3" * 6, "word ")),
+    ),
+    min_size=30,
+    max_size=60,
+).map(lambda pieces: " ".join(pieces).encode("ascii"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(RUNS)
+def test_windows_are_the_same_however_many_runs_there_are(data: bytes) -> None:
+    runs = encoded.long_runs(data)
+    special = [run for run in runs if not encoded._is_plain(data[slice(*run)])]
+    windows: list[tuple[int, int]] = []
+    for start, end in special:
+        low, high = max(0, start - encoded._BEFORE), min(len(data), end + encoded._BEHIND)
+        if windows and start - encoded._BEFORE <= windows[-1][1]:
+            low = windows.pop()[0]
+        windows.append((low, high))
+    assert encoded.around(data, runs) == windows
+
+
+@settings(max_examples=500, deadline=None)
+@given(some.text("0123456789 -", min_size=4, max_size=4), some.text("0123456789", max_size=15))
+def test_what_nobodys_card_begins_with_is_no_card(head: str, rest: str) -> None:
+    if cards.is_nobodys(head.encode()):
+        assert not cards.is_card((head + rest).encode(), context=lambda: True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(some.binary(min_size=10, max_size=40))
+def test_what_is_no_ascii_in_base64_is_known_by_its_first_letters(data: bytes) -> None:
+    for first in (data, bytes(byte & 0x7F for byte in data), data.swapcase()):
+        run = in_base64(first)
+        if run[0] in encoded._BEGINS_ASCII and first[:3].isascii():
+            assert run[1] in encoded._SECOND
+            assert run[2] in encoded._THIRD
+
+
+def in_base64(raw: bytes) -> bytes:
+    """`raw` in base64, without its padding."""
+    return b2a_base64(raw, newline=False).rstrip(b"=")
+
+
+def test_forms_that_words_name_are_known_by_their_places() -> None:
+    assert tuple(form for form in range(len(FORMS)) if is_named(form)) == nearby._NAMED_FORMS
