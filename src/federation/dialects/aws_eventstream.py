@@ -17,10 +17,11 @@ from zlib import crc32
 
 import msgspec
 
+from federation.dialects.sse import EVENT_LIMIT
 from federation.errors import UpstreamGarbled
 
 FRAME_LIMIT: Final = 16 * 1024 * 1024
-"""Most bytes of a frame."""
+"""Most bytes of a frame that is written. Of what is read no more than an event may have."""
 HEADERS_LIMIT: Final = 128 * 1024
 """Most bytes of a frame's headers."""
 CONTENT_TYPE: Final = b"application/vnd.amazon.eventstream"
@@ -161,8 +162,8 @@ def read_headers(block: bytes) -> dict[str, Value]:
 def _check_prelude(data: bytes, at: int, total: int, head: int, checksum: int) -> None:
     if crc32(data[at : at + _PRELUDE.size]) != checksum:
         raise UpstreamGarbled("The event stream holds a frame with a wrong checksum.")
-    if total > FRAME_LIMIT or head > HEADERS_LIMIT:
-        raise UpstreamGarbled(f"The event stream holds a frame over {FRAME_LIMIT} bytes.")
+    if total > EVENT_LIMIT or head > HEADERS_LIMIT:
+        raise UpstreamGarbled(f"The event stream holds a frame over {EVENT_LIMIT} bytes.")
     if total < _OVERHEAD + head:
         raise _torn()
 

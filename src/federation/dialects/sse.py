@@ -19,6 +19,7 @@ EVENT_LIMIT: Final = 8 * 1024 * 1024
 
 _EOL = rb"(?:\r\n|\n|\r(?![\n]|\Z))"
 _BLANK_LINE: Final = re.compile(_EOL + _EOL)
+_ENDED: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}\Z")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 MARK: Final = b"\xef\xbb\xbf"
 """The byte order mark, with which some hosts begin a body."""
@@ -103,6 +104,15 @@ class EventCutter:
 
 def _ends(held: bytearray, start: int) -> bool:
     return _BLANK_LINE.search(held, start) is not None
+
+
+def event_name(event: bytes) -> str:
+    """What a whole event is called in a line of its own; empty where it has no name, and where no
+    blank line ends it: a torn event says nothing."""
+    if b"event:" not in event or not _ENDED.search(event):
+        return ""
+    names = [line[6:] for line in _LINE_END.split(event) if line.startswith(b"event:")]
+    return names[-1].strip().decode("utf-8", "replace") if names else ""
 
 
 def event_data(event: bytes) -> bytes | None:

@@ -7,9 +7,10 @@ does not look at its text, which must be text all the same.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Raw
 
 from federation.dialects.halves import Halves
 from federation.dialects.splice import splice
@@ -20,7 +21,14 @@ from federation.schema.glance import Edits
 
 T = TypeVar("T")
 
-_ANY: Final = msgspec.json.Decoder(msgspec.Raw)
+MOST_PARTS: Final = 10_000
+"""Parts of an answer, or of an event, and calls of tools: each becomes several objects, and a
+heap of them makes Python's collector stop the loop for a tenth of a second at a time."""
+Few: TypeAlias = Annotated[list[T], msgspec.Meta(max_length=MOST_PARTS)]
+"""A list of parts. One that is longer is not decoded: it is as unreadable as a wrong type."""
+
+_ANY: Final = msgspec.json.Decoder(Raw)
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
 
 _METADATA: Final = "router_metadata"
 _SHORT: Final = 64 * 1024
@@ -46,6 +54,11 @@ def is_json(data: bytes) -> bool:
     return True
 
 
+def reads_as_json(data: bytes) -> bool:
+    """The same for an event, of which halves of characters may be left out."""
+    return is_json(data) or is_json(Halves().mend(data))
+
+
 def salvaged(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:
     """What a decoder makes of an event whose halves of characters are left out; None where it
     is not they that keep it from being read. Clients read such an event, so it is no garbage."""
@@ -66,6 +79,16 @@ def read_whole(decoder: msgspec.json.Decoder[T], body: bytes, deployment: str) -
         return decoder.decode(body)
     except UNREADABLE:
         raise unreadable(deployment) from None
+
+
+def too_many(parts: bytes | Raw) -> bool:
+    """Whether an array holds more than `MOST_PARTS`; what is no array does not."""
+    if len(parts) <= MOST_PARTS:
+        return False
+    try:
+        return len(_RAWS.decode(parts)) > MOST_PARTS
+    except UNREADABLE:
+        return False
 
 
 def must_be_text(body: bytes) -> None:

@@ -41,6 +41,8 @@ from federation.schema.parts import Refusal, Text, Thinking, ToolCall
 _EVENTS = b"text/event-stream"
 _JSON = b"application/json"
 _UNCACHED = (b"cache-control", b"no-cache")
+_GOOD = 200
+"""Whatever the provider said of its good answer: 205 has no body, and 206 is a part of one."""
 _CHARACTERS_PER_TOKEN = 3
 """For an answer without usage: few languages have fewer, so this errs on the dear side."""
 
@@ -123,7 +125,7 @@ class Turn:
             body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
         pairs = headers(call, self._situation.marks[self._index], kind)
         pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
-        return ClientReply(exchange.status, pairs, body)
+        return ClientReply(_GOOD, pairs, body)
 
     async def _open(
         self, attempt: Attempt, asking: Asking, exchange: Exchange, phases: Timeouts
@@ -166,7 +168,7 @@ class Turn:
         pairs = [*headers(call, situation.marks[self._index], kind), _UNCACHED]
         left_out = untold.found() if untold is not None else ()
         pairs += warnings(asking.losses, asking.lowered, left_out)
-        return ClientReply(exchange.status, pairs, stream)
+        return ClientReply(_GOOD, pairs, stream)
 
 
 def _lets_out(call: Call, upstream: Upstream, body: bytes) -> bool:

@@ -8,6 +8,8 @@ goes to a judged address, never to the name again.
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -44,6 +46,9 @@ _METADATA_NAMES = frozenset(
     }
 )
 
+_HISTORIC = re.compile(r"[0-9a-fx.]+")
+"""What an IPv4 address is written in, in any form that the C library reads."""
+
 _CARRIER_NAT = ipaddress.ip_network("100.64.0.0/10")
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
 _SIX_TO_FOUR_RELAY = ipaddress.ip_network("192.88.99.0/24")
@@ -79,7 +84,8 @@ def forbidden(addresses: Iterable[str], *, private: bool) -> str | None:
 def forbidden_name(host: str, *, private: bool) -> str | None:
     """Judge a name that somebody else will resolve (a proxy), or before we resolve it ourselves.
 
-    Knows metadata names, `localhost` and address literals; of any other name nothing can be said.
+    Knows metadata names, `localhost` and address literals, historic forms (`0x7f.1`) among them,
+    because a proxy's resolver reads those too; of any other name nothing can be said.
     """
     name = host.strip("[]").rstrip(".").lower()
     if name in _METADATA_NAMES:
@@ -88,14 +94,19 @@ def forbidden_name(host: str, *, private: bool) -> str | None:
         return "it is a loopback address"
     if literal(name) is not None:
         return _judge(name, private=private)
+    if _HISTORIC.fullmatch(name):
+        try:
+            return _judge(socket.inet_ntoa(socket.inet_aton(name)), private=private)
+        except OSError:
+            return None
     return None
 
 
 def literal(host: str) -> Address | None:
     """Read `host` as an address in its usual written form, brackets allowed.
 
-    Historic forms (`0x7f.1`, `2130706433`) are names here: the system resolver reads them,
-    and its answer is judged like any other.
+    Historic forms (`0x7f.1`, `2130706433`) are names here: where the system resolver reads them,
+    its answer is judged like any other.
     """
     try:
         return ipaddress.ip_address(host.strip("[]"))

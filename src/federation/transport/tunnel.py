@@ -11,6 +11,7 @@ import asyncio
 from federation.errors import UpstreamFailed
 
 _MOST = 16 * 1024
+_FIRST, _FINAL, _REFUSED = 100, 200, 300
 
 
 class Tunnel(asyncio.Protocol):
@@ -36,7 +37,7 @@ class Tunnel(asyncio.Protocol):
         status = _status(await self._answer)
         if status is None:
             raise UpstreamFailed("the proxy's answer is not valid HTTP")
-        if not 200 <= status < 300:
+        if not _FINAL <= status < _REFUSED:
             hint = "; check the proxy's user and password" if status == 407 else ""
             raise UpstreamFailed(f"the proxy refused to connect (status {status}){hint}")
         return transport
@@ -52,15 +53,22 @@ class Tunnel(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # a stream transport, by how we dial
 
     def data_received(self, data: bytes) -> None:
-        """Collect the proxy's head. Nobody may speak after it before we do."""
-        self._received += data
+        """Collect the proxy's head. Nobody may speak in the tunnel before we do; where there is
+        none, a page may follow, which nobody reads. What goes before the head is passed over."""
         if self._answer.done():
             return
+        self._received += data
         head, end, rest = self._received.partition(b"\r\n\r\n")
-        if rest or (not end and len(head) > _MOST):
-            self._answer.set_result(b"")
-        elif end:
-            self._answer.set_result(head)
+        status = _status(head)
+        while end and status is not None and _FIRST <= status < _FINAL:
+            head, end, rest = rest.partition(b"\r\n\r\n")
+            status = _status(head)
+        if not end:
+            if len(self._received) > _MOST:
+                self._answer.set_result(b"")
+            return
+        speaks = status is not None and status < _REFUSED and rest
+        self._answer.set_result(b"" if speaks else head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the wait: an empty answer is no answer."""

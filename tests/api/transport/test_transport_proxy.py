@@ -150,7 +150,11 @@ async def test_what_no_proxy_names_is_reached_directly(
     [
         (b"HTTP/1.1 407 Authenticate\r\ncontent-length: 0\r\n\r\n", "status 407.*password"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "status 403"),
-        (b"HTTP/1.1 403 Forbidden\r\n\r\nyou may not: us:pw", "not valid HTTP"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\nyou may not: us:pw", "status 403"),
+        (b"HTTP/1.1 407 No\r\ncontent-length: 5\r\n\r\nus:pw", "status 407.*password"),
+        (b"HTTP/1.1 407 No\r\n\r\n" + b"p" * 20_000, "status 407.*password"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 407 No\r\n\r\nno", "status 407.*password"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nnonsense\r\n\r\n", "not valid HTTP"),
         (b"nonsense\r\n\r\n", "not valid HTTP"),
         (b"HTTP/1.1\r\n\r\n", "not valid HTTP"),
         (b"a" * 20_000, "not valid HTTP"),

@@ -23,6 +23,7 @@ from federation.dialects.aws_eventstream import (
     write_frame,
     write_headers,
 )
+from federation.dialects.sse import EVENT_LIMIT
 from federation.errors import UpstreamGarbled
 
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: len(name.encode()) < 256)
@@ -130,7 +131,7 @@ def framed(total: int, head: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("total", "head"), [(FRAME_LIMIT + 1, 0), (200_000, HEADERS_LIMIT + 1), (15, 0), (20, 5)]
+    ("total", "head"), [(EVENT_LIMIT + 1, 0), (200_000, HEADERS_LIMIT + 1), (15, 0), (20, 5)]
 )
 def test_lengths_that_cannot_be_are_refused_before_more_is_read(total: int, head: int) -> None:
     with pytest.raises(UpstreamGarbled):
@@ -155,15 +156,22 @@ def test_headers_that_are_none_are_refused(block: bytes) -> None:
 
 
 def test_a_frame_of_the_greatest_size_arrives_in_many_pieces() -> None:
-    payload = bytes(FRAME_LIMIT - 16)
+    payload = bytes(EVENT_LIMIT - 16)
     data = write_frame(b"", payload)
     cutter = FrameCutter()
     seen: list[Frame] = []
     for at in range(0, len(data), 65_536):
         seen += cutter.feed(data[at : at + 65_536])
     assert [len(frame.payload) for frame in seen] == [len(payload)]
+
+
+def test_what_is_read_may_be_no_bigger_than_an_event_and_what_is_written_twice_as_big() -> None:
+    written = write_frame(b"", bytes(FRAME_LIMIT - 16))
+    assert FRAME_LIMIT == 2 * EVENT_LIMIT
+    with pytest.raises(UpstreamGarbled, match="frame over 8388608 bytes"):
+        FrameCutter().feed(written[:12])
     with pytest.raises(ValueError, match="at most"):
-        write_frame(b"x", payload)
+        write_frame(b"x", bytes(FRAME_LIMIT - 16))
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,6 @@ def test_a_piece_of_the_answer_that_cannot_be_read_is_no_piece_to_leave_out(even
 
 def test_what_cannot_be_read_is_skipped() -> None:
     assert parts_of(
-        odd("contentBlockDelta", b"{"),
         odd("contentBlockDelta", b'{"delta":null}'),
         odd("contentBlockStart", b'{"start":null}'),
         odd("somethingNew", b"{}"),
@@ -173,6 +172,25 @@ def test_what_cannot_be_read_is_skipped() -> None:
         delta(0, image={"source": None}),
         delta(0, toolResult=[1]),
     ) == (Text("x"),)
+
+
+@pytest.mark.parametrize("name", ["contentBlockDelta", "contentBlockStart", "messageStop"])
+@pytest.mark.parametrize("payload", [b"{", b'{"broken', b""])
+def test_a_piece_of_the_answer_that_is_no_json_is_garbled(name: str, payload: bytes) -> None:
+    begun = OPEN + delta(0, text="x")
+    decoder, tap = upstream().decoder(), upstream().tap(withhold_usage=False, choices=1)
+    decoder.feed(begun)
+    assert tap.feed(begun) == begun
+    with pytest.raises(UpstreamGarbled):
+        decoder.feed(odd(name, payload))
+    with pytest.raises(UpstreamGarbled):
+        tap.feed(odd(name, payload))
+
+
+def test_half_a_character_is_json_to_the_tap() -> None:
+    tap = upstream().tap(withhold_usage=False, choices=1)
+    half = odd("contentBlockDelta", rb'{"delta":{"text":"a\ud83d"}}')
+    assert tap.feed(half) == half
 
 
 def test_our_json_tool_streams_as_text() -> None:

@@ -163,7 +163,7 @@ def responses(draw: st.DrawFn) -> ChatResponse:
     return ChatResponse(
         "cohere",
         draw(NAMES),
-        "",
+        "acme-large",
         (Choice(0, parts, finish, reason, logprobs=logprobs),),
         usage=draw(st.one_of(st.none(), USAGES)),
     )

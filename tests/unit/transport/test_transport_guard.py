@@ -125,7 +125,21 @@ def test_a_loopback_name_needs_the_operators_leave(name: str) -> None:
 def test_nothing_is_said_of_other_names() -> None:
     assert guard.forbidden_name("api.example.com", private=False) is None
     assert guard.forbidden_name("8.8.8.8", private=False) is None
-    assert guard.forbidden_name("0x7f.1", private=False) is None
+    assert guard.forbidden_name("134744072", private=False) is None
+    for name in ("fax", "0xx.1", "1.2.3.4.5", "999999999999", "0.a.fe.x"):
+        assert guard.forbidden_name(name, private=False) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "0XA9.254.43518"]
+)
+def test_a_historic_form_is_the_address_that_it_stands_for(name: str) -> None:
+    assert guard.forbidden_name(name, private=True) == "it is a cloud metadata service"
+
+
+def test_a_historic_form_of_an_inside_address_needs_the_operators_leave() -> None:
+    assert guard.forbidden_name("0x7f.1", private=False) == "it is a loopback address"
+    assert guard.forbidden_name("0x7f.1", private=True) is None
 
 
 def test_historic_forms_are_no_literals() -> None:

@@ -16,6 +16,7 @@ from federation.dialects.bedrock.blocks import read_blocks
 from federation.dialects.bedrock.tables import JSON_ANSWER, NAME, STOP_REASONS
 from federation.dialects.bedrock.usage import read_usage, tier_of
 from federation.dialects.bedrock.wire import Wire
+from federation.dialects.whole import Few
 from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import OTHER, STOP, TOOL_CALLS, ChatResponse, Choice
 from federation.schema.glance import Answer
@@ -25,7 +26,7 @@ _NULL: Final = Raw(b"null")
 
 
 class _Message(msgspec.Struct):
-    content: list[dict[str, Raw]] | None = None
+    content: Few[dict[str, Raw]] | None = None
 
 
 class _Output(msgspec.Struct):

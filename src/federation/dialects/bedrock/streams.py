@@ -28,7 +28,7 @@ from federation.dialects.bedrock.tables import JSON_ANSWER, NAME
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
 from federation.dialects.decoding import Decoder
-from federation.dialects.whole import is_json, unreadable
+from federation.dialects.whole import unreadable
 from federation.errors import UpstreamError
 from federation.schema.chunks import (
     Begun,
@@ -49,7 +49,8 @@ _THINKING: Final = Thinking()
 _WORDS, _THOUGHTS, _CALL, _ANSWER, _PICTURE, _HOSTED, _RESULT = range(7)
 
 
-_TELLING: Final = frozenset(("contentBlockDelta", "contentBlockStart", "messageStop"))
+TELLING: Final = frozenset(("contentBlockDelta", "contentBlockStart", "messageStop"))
+"""Events that hold a piece of the answer."""
 
 
 class _Block:
@@ -126,7 +127,7 @@ class StreamDecoder(Decoder[Wire]):
                 self._finish(events.METADATA.decode(frame.payload), chunks)
         except events.UNREADABLE:
             self.malformed += 1
-            if name in _TELLING and is_json(frame.payload):
+            if name in TELLING:
                 # A client of a forwarded stream was told it; without it the rest would look whole.
                 raise unreadable(self._wire.deployment) from None
 

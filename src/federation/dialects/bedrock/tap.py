@@ -12,11 +12,12 @@ from typing import Final
 from federation.dialects.aws_eventstream import Frame, FrameCutter
 from federation.dialects.bedrock import events
 from federation.dialects.bedrock.decode import invoked_model
-from federation.dialects.bedrock.streams import error_of
+from federation.dialects.bedrock.streams import TELLING, error_of
 from federation.dialects.bedrock.usage import read_usage
 from federation.dialects.bedrock.wire import Wire
 from federation.dialects.origins import Origin
 from federation.dialects.tapping import Heard
+from federation.dialects.whole import reads_as_json, unreadable
 
 _START: Final = "contentBlockStart"
 _CONTENT: Final = frozenset((_START, "contentBlockDelta"))
@@ -38,7 +39,8 @@ class StreamTap(Heard):
         """The whole frames that may go on now, unchanged and in order.
 
         Raises `UpstreamGarbled` for bytes that are no frames, and an error that the provider
-        reports before the answer has started.
+        reports before the answer has started; `UpstreamGarbled`, too, for a piece of the answer
+        that is no JSON: it would break its reader, and left out it would not be missed.
         """
         frames = self._cutter.feed(data)
         for frame in frames:
@@ -53,6 +55,8 @@ class StreamTap(Heard):
 
     def _read(self, frame: Frame) -> None:
         name = frame.text(":event-type")
+        if name in TELLING and not reads_as_json(frame.payload):
+            raise unreadable(self._wire.deployment)
         if name in _CONTENT:
             self.started = self.started or name == _START or _has_content(frame)
             self.events += self.started

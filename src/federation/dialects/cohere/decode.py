@@ -1,7 +1,7 @@
 """From a provider's whole answer to the canonical one.
 
-The answer does not name a model. A finish reason of `ERROR` or `TIMEOUT` under status 200 is
-a failure like any other: somebody else may still answer.
+The answer does not name a model: it is then the one that was asked. A finish reason of `ERROR`
+or `TIMEOUT` under status 200 is a failure like any other: somebody else may still answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from federation.dialects.cohere.tables import FAILURES, FINISH, MARK, NAME, PLAN
 from federation.dialects.cohere.turns_read import joined
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
-from federation.dialects.whole import read_whole
+from federation.dialects.whole import Few, read_whole
 from federation.schema.chat import OTHER, TOOL_CALLS, ChatResponse, Choice
 from federation.schema.glance import Answer
 from federation.schema.parts import Fields, Foreign, Part, Text, Thinking, ToolCall
@@ -56,9 +56,9 @@ class Call(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: str | list[Raw] | None = None
+    content: str | Few[Raw] | None = None
     tool_plan: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: Few[Call] | None = None
     citations: list[Raw] | None = None
 
 
@@ -122,7 +122,12 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
         logprobs=logprobs,
         extra=extra,
     )
-    return ChatResponse(NAME, whole.id or "", "", (choice,), usage=usage)
+    return ChatResponse(NAME, whole.id or "", model_of(wire), (choice,), usage=usage)
+
+
+def model_of(wire: Wire) -> str:
+    """The model that was asked."""
+    return _STRING.decode(wire.model)
 
 
 def stopped_by(reason: str) -> str | None:

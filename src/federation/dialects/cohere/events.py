@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from federation.dialects.cohere.decode import Call
 from federation.dialects.sse import event_data
+from federation.dialects.whole import Few
 
 NULL: Final = Raw(b"null")
 
@@ -29,9 +30,9 @@ class Content(msgspec.Struct):
 class Message(msgspec.Struct):
     """What an event adds to the message."""
 
-    content: Content | list[Raw] | None = None
+    content: Content | Few[Raw] | None = None
     tool_plan: str | None = None
-    tool_calls: Call | list[Call] | None = None
+    tool_calls: Call | Few[Call] | None = None
     citations: Raw = NULL
 
 
@@ -74,6 +75,11 @@ class Passing(msgspec.Struct):
 
 EVENT: Final = msgspec.json.Decoder(Event)
 PASSING: Final = msgspec.json.Decoder(Passing)
+TELLING: Final = frozenset(
+    ("content-start", "content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta",
+     "message-end")
+)  # fmt: skip
+"""Events that hold a piece of the answer."""
 DONE: Final = b"[DONE]"
 _LINE: Final = b"\ndata: "
 

@@ -13,16 +13,25 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.cohere.citations import read_citation
-from federation.dialects.cohere.decode import Call, arguments_of, begun_call, stopped_by
+from federation.dialects.cohere.decode import Call, arguments_of, begun_call, model_of, stopped_by
 from federation.dialects.cohere.errors import error_in_answer
-from federation.dialects.cohere.events import DONE, EVENT, NULL, Content, Event, Message, data_of
+from federation.dialects.cohere.events import (
+    DONE,
+    EVENT,
+    NULL,
+    TELLING,
+    Content,
+    Event,
+    Message,
+    data_of,
+)
 from federation.dialects.cohere.logprobs import read_logprobs
 from federation.dialects.cohere.tables import FAILURES, FINISH, MARK, PLAN
 from federation.dialects.cohere.turns_read import joined
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
 from federation.dialects.decoding import PieceDecoder
-from federation.dialects.sse import EventCutter
+from federation.dialects.sse import EventCutter, event_name
 from federation.dialects.whole import UNREADABLE, said, unreadable
 from federation.schema.chat import OTHER, TOOL_CALLS
 from federation.schema.chunks import (
@@ -40,12 +49,6 @@ from federation.schema.parts import Fields, Part, Text, Thinking
 
 _PLAN, _CALL, _NONE = "plan", "call", ""
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
-
-
-_TELLING: Final = frozenset(
-    ("content-start", "content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta",
-     "message-end")
-)  # fmt: skip
 
 
 class StreamDecoder(PieceDecoder[Wire]):
@@ -83,21 +86,22 @@ class StreamDecoder(PieceDecoder[Wire]):
             event = EVENT.decode(data)
             self._take(event, chunks)
         except UNREADABLE:
-            self._skip(data)
+            self._skip(data, framed)
 
-    def _skip(self, data: bytes) -> None:
+    def _skip(self, data: bytes, framed: bytes) -> None:
         """Leave out what cannot be read: the rest of the answer is not worth less. Raises
-        `UpstreamGarbled` for a piece of the answer: the client of a forwarded stream was told it,
-        and without it the rest would look whole."""
+        `UpstreamGarbled` for a piece of the answer, which one that is no JSON is by its event's
+        name: the client of a forwarded stream was told it, and without it the rest would look
+        whole."""
         self.malformed += 1
-        if str(said(data, "type")) in _TELLING:
+        if str(said(data, "type") or event_name(framed)) in TELLING:
             raise unreadable(self._wire.deployment)
 
     def _take(self, event: Event, chunks: list[Chunk]) -> None:
         kind = event.type
         if not self._begun and kind:
             self._begun = True
-            chunks.append(Begun(event.id or "", ""))
+            chunks.append(Begun(event.id or "", model_of(self._wire)))
         message = event.delta.message if event.delta is not None else None
         if kind == "message-end":
             self._end(event, chunks)

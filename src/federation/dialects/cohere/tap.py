@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 
 from federation.dialects.cohere.errors import error_in_answer
-from federation.dialects.cohere.events import DONE, NULL, PASSING, End, data_of
+from federation.dialects.cohere.events import DONE, NULL, PASSING, TELLING, End, data_of
 from federation.dialects.cohere.tables import FAILURES
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
-from federation.dialects.sse import EventCutter
+from federation.dialects.sse import EventCutter, event_name
 from federation.dialects.tapping import HeardEvents
-from federation.dialects.whole import is_json, salvaged
+from federation.dialects.whole import is_json, salvaged, unreadable
 
 _CONTENT: Final = frozenset(
     ("content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta")
@@ -50,7 +50,8 @@ class StreamTap(HeardEvents[EventCutter]):
         return event
 
     def _look(self, event: bytes) -> bool:
-        """Whether an event may go on: one that is no JSON would break its reader."""
+        """Whether an event may go on: one that is no JSON would break its reader. Raises
+        `UpstreamGarbled` where such a one is a piece of the answer by its name."""
         if event.startswith(_PLAIN) and event.endswith(_CLOSED):
             self.started = True
             self.events += 1
@@ -67,7 +68,11 @@ class StreamTap(HeardEvents[EventCutter]):
             again = salvaged(PASSING, data)
             if again is None:
                 self.malformed += 1
-                return is_json(data)
+                if is_json(data):
+                    return True
+                if event_name(event) in TELLING:
+                    raise unreadable(self._wire.deployment) from None
+                return False
             found = again
         if found.type in _CONTENT:
             self.started = True

@@ -21,6 +21,7 @@ from federation.dialects.gemini.tables import FINISHES
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.tokenizer import Members
+from federation.dialects.whole import MOST_PARTS, Few, is_json
 from federation.errors import UpstreamGarbled
 from federation.schema.chat import OTHER, STOP, TOOL_CALLS
 from federation.schema.glance import Answer
@@ -34,7 +35,7 @@ FEEDBACK: Final = "promptFeedback"
 class Content(msgspec.Struct):
     """What a candidate says."""
 
-    parts: list[Members] | None = None
+    parts: Few[Members] | None = None
 
 
 class Candidate(msgspec.Struct, rename="camel"):
@@ -57,7 +58,7 @@ class Candidate(msgspec.Struct, rename="camel"):
 class Event(msgspec.Struct, rename="camel"):
     """A whole answer, or a piece of one."""
 
-    candidates: list[Candidate] | None = None
+    candidates: Few[Candidate] | None = None
     usage_metadata: Raw = NULL
     model_version: str | None = None
     response_id: str | None = None
@@ -90,7 +91,21 @@ def decoded(text: bytes) -> Event:
     if not text.isascii():
         # What stays raw is not looked into by the parser, and must be text later.
         text.decode()
-    return EVENT.decode(text)
+    event = EVENT.decode(text)
+    candidates = event.candidates or ()
+    if len(candidates) > 1 and sum(map(_size, candidates)) > MOST_PARTS:
+        raise msgspec.ValidationError("the candidates hold too many parts")
+    return event
+
+
+def is_torn_answer(text: bytes) -> bool:
+    """Whether an event is no JSON, and held candidates all the same."""
+    return b'"candidates"' in text and not is_json(text)
+
+
+def _size(candidate: Candidate) -> int:
+    content = candidate.content
+    return len(content.parts or ()) if content is not None else 0
 
 
 def read_event(wire: Wire, body: bytes) -> Event:

@@ -26,6 +26,7 @@ from federation.dialects.gemini.answers import (
     decoded,
     extra_of,
     finish_of,
+    is_torn_answer,
     response_extra,
     with_searches,
 )
@@ -107,7 +108,7 @@ class StreamDecoder(Decoder[Wire]):
 
     __slots__ = (
         "_begun", "_blocked", "_choices", "_closed", "_error", "_event", "_feedback",
-        "_framing", "_id", "_seen", "_usage",
+        "_framing", "_id", "_name", "_seen", "_usage",
     )  # fmt: skip
 
     def __init__(self, wire: Wire) -> None:
@@ -117,6 +118,8 @@ class StreamDecoder(Decoder[Wire]):
         self._id = ""
         self._event = b""
         """The event that is being read."""
+        self._name = ""
+        """What the ids of its calls are made of, once that is known."""
         self._choices: dict[int, _Choice] = {}
         self._blocked = ""
         self._feedback = NULL
@@ -167,7 +170,7 @@ class StreamDecoder(Decoder[Wire]):
             return
         if not self._begun:
             self._begin(event, out)
-        self._event = text
+        self._event, self._name = text, self._id
         for place, candidate in enumerate(event.candidates or ()):
             self._read_candidate(candidate, place, out)
         if event.prompt_feedback != NULL:
@@ -187,7 +190,7 @@ class StreamDecoder(Decoder[Wire]):
         """Leave out what cannot be read. Raises `UpstreamGarbled` for what holds a candidate: the
         client of a forwarded stream was told it, and without it the rest would look whole."""
         self.malformed += 1
-        if said(text, "candidates"):
+        if said(text, "candidates") or (self._begun and is_torn_answer(text)):
             raise self._garbled("an answer that cannot be read")
 
     def _begin(self, event: Event, out: list[Chunk]) -> None:
@@ -264,8 +267,9 @@ class StreamDecoder(Decoder[Wire]):
             if whole is None:
                 return
             part = whole
-            name = self._id or digest(self._event)
-            call = read_answered_call(part, answer_id(name, choice.index, choice.calls))
+            if not self._name:
+                self._name = digest(self._event)
+            call = read_answered_call(part, answer_id(self._name, choice.index, choice.calls))
             choice.calls += 1
             self._call(choice, call, out)
             return

@@ -12,6 +12,7 @@ from federation.dialects.gemini.answers import (
     UNREADABLE,
     Event,
     block_reason,
+    is_torn_answer,
     with_searches,
 )
 from federation.dialects.gemini.errors import error_in_answer
@@ -22,7 +23,7 @@ from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.origins import Origin
 from federation.dialects.tapping import Heard
-from federation.dialects.whole import is_json, salvaged
+from federation.dialects.whole import is_json, salvaged, unreadable
 from federation.schema.glance import Answer
 
 
@@ -67,13 +68,16 @@ class StreamTap(Heard):
         return piece if not piece.strip() else b""
 
     def _read(self, text: bytes) -> bool:
-        """Whether an event may go on: one that is no JSON would break its reader."""
+        """Whether an event may go on: one that is no JSON would break its reader. Raises
+        `UpstreamGarbled` where such a one held candidates."""
         try:
             event = EVENT.decode(text)
         except UNREADABLE:
             again = salvaged(EVENT, text)
             if again is None:
                 self.malformed += 1
+                if self.started and is_torn_answer(text):
+                    raise unreadable(self._wire.deployment) from None
                 # Taken out of an array it would leave a hole in the punctuation.
                 return self._framing.array or is_json(text)
             event = again

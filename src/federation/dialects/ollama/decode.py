@@ -16,7 +16,7 @@ from federation.dialects.ollama.moments import name_of, read_moment
 from federation.dialects.ollama.tables import FINISH, NAME, NULL
 from federation.dialects.ollama.usage import DURATIONS, read_usage
 from federation.dialects.ollama.wire import Wire
-from federation.dialects.whole import read_whole
+from federation.dialects.whole import Few, read_whole
 from federation.errors import UpstreamGarbled
 from federation.schema.chat import (
     OTHER,
@@ -49,7 +49,7 @@ class Message(msgspec.Struct):
 
     content: str | None = None
     thinking: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: Few[Call] | None = None
 
 
 class Alternative(msgspec.Struct):
@@ -154,8 +154,10 @@ def durations(line: Line) -> Fields:
 
 
 def finish_of(reason: str, *, called: bool) -> str:
-    """The canonical finish reason: calls end with `stop` here."""
-    if called and reason in ("stop", ""):
+    """The canonical finish reason: calls end with `stop` here, and some hosts give none."""
+    if not reason:
+        reason = "stop"
+    if called and reason == "stop":
         return TOOL_CALLS
     return FINISH.get(reason, OTHER)
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.sse import EVENT_LIMIT, Opening
+from federation.dialects.whole import is_json
 from federation.errors import UpstreamGarbled
 
 LINE_LIMIT: Final = EVENT_LIMIT
+
+
+def is_torn_message(line: bytes) -> bool:
+    """Whether a line that came to its end is no JSON, and held a message all the same."""
+    return line.endswith(b"\n") and b'"message"' in line and not is_json(line)
 
 
 class LineCutter:

@@ -19,7 +19,7 @@ from federation.dialects.ollama.decode import (
 )
 from federation.dialects.ollama.errors import error_in_answer
 from federation.dialects.ollama.moments import name_of, read_moment
-from federation.dialects.ollama.ndjson import LineCutter
+from federation.dialects.ollama.ndjson import LineCutter, is_torn_message
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
 from federation.dialects.ollama.wire import Wire
@@ -81,7 +81,7 @@ class StreamDecoder(PieceDecoder[Wire]):
         `UpstreamGarbled` for what holds a message: the client of a forwarded stream was told it,
         and without it the rest would look whole."""
         self.malformed += 1
-        if said(data, "message") is not None:
+        if said(data, "message") is not None or (self._begun and is_torn_message(data)):
             raise unreadable(self._wire.deployment)
 
     def _begin(self, line: Line, chunks: list[Chunk]) -> None:
@@ -101,8 +101,11 @@ class StreamDecoder(PieceDecoder[Wire]):
             self._say(Thinking, message.thinking, chunks)
         if message.content:
             self._say(Text, message.content, chunks)
-        for call in message.tool_calls or ():
-            whole = read_call(call, name_of(self._moment, data), self._calls)
+        if not message.tool_calls:
+            return
+        name = name_of(self._moment, data)
+        for call in message.tool_calls:
+            whole = read_call(call, name, self._calls)
             self._calls += 1
             self._open(ToolCall(whole.id, whole.name, ""), chunks)
             chunks.append(Delta(0, self._parts - 1, whole.arguments))

@@ -8,12 +8,12 @@ import msgspec
 
 from federation.dialects.ollama.decode import PASSING, Message, Passing
 from federation.dialects.ollama.errors import error_in_answer
-from federation.dialects.ollama.ndjson import LineCutter
+from federation.dialects.ollama.ndjson import LineCutter, is_torn_message
 from federation.dialects.ollama.tables import NULL
 from federation.dialects.ollama.usage import read_usage
 from federation.dialects.ollama.wire import Wire
 from federation.dialects.tapping import HeardEvents
-from federation.dialects.whole import is_json, salvaged
+from federation.dialects.whole import is_json, reads_as_json, salvaged, unreadable
 
 _MESSAGE: Final = msgspec.json.Decoder(Message)
 
@@ -32,21 +32,22 @@ class StreamTap(HeardEvents[LineCutter]):
         """What was held back, if it is a line that only lacks its line feed; a torn one is
         dropped, so that an error can follow it."""
         rest = self._cutter.rest()
-        malformed = self.malformed
-        self._look(rest)
-        whole = rest.strip() and self.malformed == malformed
+        whole = reads_as_json(rest) and self._look(rest)
         return rest + b"\n" if whole else b""
 
     def _look(self, line: bytes) -> bool:
-        """Whether a line may go on: one that is no JSON would break its reader."""
+        """Whether a line may go on: one that is no JSON would break its reader. Raises
+        `UpstreamGarbled` where such a one held a message."""
         if len(line) <= 2:
-            return True
+            return not line.strip()
         try:
             found = PASSING.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             again = salvaged(PASSING, line)
             if again is None:
                 self.malformed += 1
+                if self.started and is_torn_message(line):
+                    raise unreadable(self._wire.deployment) from None
                 return is_json(line)
             found = again
         if found.error != NULL:

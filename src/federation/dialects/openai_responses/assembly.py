@@ -26,7 +26,7 @@ from federation.dialects.openai_responses.read_items import (
     read_reasoning,
 )
 from federation.dialects.openai_responses.tables import CALLS, MESSAGE, REASONING
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import TokenLogprob
 from federation.schema.chunks import Begun, Chunk, Delta, Logprobs, PartBegun, PartEnded
 from federation.schema.parts import Fields, Part, Refusal, Text, Thinking, ToolCall
@@ -55,7 +55,7 @@ _TYPE: Final = msgspec.json.Decoder(str)
 class _Item:
     """An item that is being written."""
 
-    __slots__ = ("begun", "cited", "kind", "members", "part", "place", "said")
+    __slots__ = ("begun", "cited", "kind", "members", "part", "place", "said", "told")
 
     def __init__(self, kind: str, members: Fields) -> None:
         self.kind = kind
@@ -67,6 +67,8 @@ class _Item:
         """A part of it was opened."""
         self.said = False
         """The open part has text."""
+        self.told: list[str] = []
+        """The pieces of it."""
         self.cited = 0
 
 
@@ -141,7 +143,7 @@ class Assembly:
         if not self._begun:
             self.begin(_NO_EVENT)
         item.part, item.place, item.begun, item.said = self.parts, place, True, False
-        item.cited = 0
+        item.cited, item.told = 0, []
         self.parts += 1
         self.out.append(PartBegun(0, item.part, head))
 
@@ -176,6 +178,7 @@ class Assembly:
     def _say(self, item: _Item, text: str) -> None:
         if text:
             item.said = self.started = True
+            item.told.append(text)
             self.out.append(Delta(0, item.part, text))
 
     def text_delta(self, event: Event) -> None:
@@ -228,7 +231,8 @@ class Assembly:
             self.out.append(Delta(0, item.part, citation=read_citation(event.annotation)))
 
     def fill(self, event: Event) -> None:
-        """The whole text of a part, where it did not come in pieces."""
+        """The whole text of a part, where it did not come in pieces. Raises `UpstreamGarbled`
+        for an answer's text that is another one than its pieces: some of them were lost."""
         kind = _WHOLES[event.type]
         text = event.whole
         item = self._items.get(event.output)
@@ -238,7 +242,11 @@ class Assembly:
             return
         number = event.summary_index if kind == _SUMMARY else event.content_index
         place = (kind, number or 0)
-        if not text or (item is not None and item.place == place and (item.said or item.part < 0)):
+        if not text:
+            return
+        if item is not None and item.place == place and (item.said or item.part < 0):
+            if kind == _TEXT and _differs(item.told, text):
+                raise UpstreamGarbled("The provider's text is not that of its pieces.")
             return
         self._say(self._part_at(event, place), text)
 
@@ -301,6 +309,13 @@ class Assembly:
             self.parts += 1
 
 
+def _differs(told: list[str], text: str) -> bool:
+    """Whether a text is not that of its pieces; of one with a lost half of a character nobody
+    knows."""
+    said = "".join(told)
+    return said != text and _LOST not in said and _LOST not in text
+
+
 def _head(item: _Item, kind: str, *, first: bool) -> Part:
     if kind == _REFUSAL:
         return Refusal("")
@@ -326,6 +341,7 @@ def _content(raw: Raw) -> _Content:
         return _Content()
 
 
+_LOST: Final = "\ufffd"
 _NO_LIST: Final = Raw(b"[]")
 _NOTHING: Final = Raw(b'""')
 _NO_EVENT: Final = Event()

@@ -26,6 +26,7 @@ from federation.dialects.openai_responses.read_items import (
 from federation.dialects.openai_responses.tables import CALLS, FINISH, MESSAGE, NAME, REASONING
 from federation.dialects.openai_responses.usage import read_searches, read_usage
 from federation.dialects.openai_responses.wire import Wire
+from federation.dialects.whole import MOST_PARTS, Few, too_many
 from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import (
     OTHER,
@@ -72,12 +73,12 @@ class End(msgspec.Struct):
 class Outcome(End):
     """The same, with the kinds of its items."""
 
-    output: list[Kind] | None = None
+    output: Few[Kind] | None = None
 
 
 class _Whole(End):
     created_at: float | None = None
-    output: list[Fields] | None = None
+    output: Few[Fields] | None = None
 
 
 _OUTCOME: Final = msgspec.json.Decoder(Outcome)
@@ -101,6 +102,8 @@ _READ: Final = frozenset(
 )
 _SPEAKING: Final = frozenset(msgspec.json.encode(kind) for kind in (MESSAGE, *CALLS))
 """Kinds of items without which an answer is another one."""
+_LISTS: Final = {MESSAGE: "content", REASONING: "summary"}
+"""Kinds of items that hold parts, and where."""
 OBJECT: Final = Raw(b'"response"')
 LAST_MEMBERS: Final = frozenset(
     (
@@ -245,6 +248,8 @@ def read_item(item: Fields, parts: list[Part], tokens: list[TokenLogprob]) -> No
     try:
         item = {name: raw for name, raw in whole.items() if name != "status"}
         kind = _TYPE.decode(item.get("type", NULL))
+        if kind in _LISTS and too_many(item.get(_LISTS[kind], NULL)):
+            raise UpstreamGarbled("The provider answered with too many parts.")
         if kind == MESSAGE:
             found = [_without_logprobs(part, tokens) for part in read_message(item, "output")]
             parts.extend(found)
@@ -258,6 +263,8 @@ def read_item(item: Fields, parts: list[Part], tokens: list[TokenLogprob]) -> No
         if bytes(whole.get("type", NULL)) in _SPEAKING:
             raise UpstreamGarbled("The provider answered with an unreadable item.") from None
         parts.append(_foreign(whole))
+    if len(parts) > MOST_PARTS:
+        raise UpstreamGarbled("The provider answered with too many parts.")
 
 
 def with_text(item: Fields, member: str) -> Fields:

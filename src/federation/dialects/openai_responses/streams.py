@@ -25,25 +25,19 @@ from federation.dialects.openai_responses.decode import (
 from federation.dialects.openai_responses.errors import error_inside
 from federation.dialects.openai_responses.events import UNREADABLE, Event, data_of
 from federation.dialects.openai_responses.fields import NULL
-from federation.dialects.openai_responses.tap import ENDS, error_of
+from federation.dialects.openai_responses.tap import ENDS, TELLING, error_of
 from federation.dialects.openai_responses.wire import Wire
-from federation.dialects.sse import EventCutter
-from federation.dialects.whole import said, unreadable
+from federation.dialects.sse import EventCutter, event_name
+from federation.dialects.whole import MOST_PARTS, Few, said, unreadable
 from federation.errors import UpstreamError, UpstreamGarbled
 from federation.schema.chunks import Chunk, Failed, Finished, UsageSeen
 from federation.schema.parts import Fields
 
 
 class _Output(msgspec.Struct):
-    output: list[Fields] | None = None
+    output: Few[Fields] | None = None
 
 
-_TELLING: Final = (ENDS | HANDLERS.keys()) - {
-    "response.created",
-    "response.queued",
-    "response.in_progress",
-    "response.output_text.annotation.added",
-}
 _EVENT: Final = msgspec.json.Decoder(Event)
 _OUTPUT: Final = msgspec.json.Decoder(_Output)
 _MEMBERS: Final = msgspec.json.Decoder(Fields)
@@ -89,7 +83,7 @@ class StreamDecoder(Decoder[Wire]):
             data = self._halves.mend(data)
             event = _EVENT.decode(data)
         except UNREADABLE:
-            self._skip(data)
+            self._skip(data, raw)
             return
         kind = event.type
         handler = HANDLERS.get(kind)
@@ -100,11 +94,12 @@ class StreamDecoder(Decoder[Wire]):
         elif kind == "error" or (not kind and event.error != NULL):
             self._fail(error_inside(self._wire, error_of(event.error, data)))
 
-    def _skip(self, data: bytes) -> None:
-        """Leave out what cannot be read. Raises `UpstreamGarbled` for a piece of the answer: the
-        client of a forwarded stream was told it, and without it the rest would look whole."""
+    def _skip(self, data: bytes, raw: bytes) -> None:
+        """Leave out what cannot be read. Raises `UpstreamGarbled` for a piece of the answer, which
+        one that is no JSON is by its event's name: the client of a forwarded stream was told it,
+        and without it the rest would look whole."""
         self.malformed += 1
-        if str(said(data, "type")) in _TELLING:
+        if str(said(data, "type") or event_name(raw)) in TELLING:
             raise unreadable(self._wire.host.deployment)
 
     def _end(self, event: Event) -> None:
@@ -137,10 +132,15 @@ class StreamDecoder(Decoder[Wire]):
 
 
 def _output_of(event: Event) -> list[Fields]:
+    """The items of a response; none where they cannot be read. Raises `UpstreamGarbled` where
+    there are too many."""
     try:
         return _OUTPUT.decode(event.response).output or []
     except UNREADABLE:
-        return []
+        found = said(bytes(event.response), "output")
+    if isinstance(found, list) and len(found) > MOST_PARTS:
+        raise UpstreamGarbled("The provider answered with too many items.")
+    return []
 
 
 def _ended_of(event: Event) -> Fields:

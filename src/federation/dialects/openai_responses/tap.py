@@ -13,18 +13,26 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.openai_responses.assembly import HANDLERS
 from federation.dialects.openai_responses.decode import Outcome, finish_word, read_outcome, usage_of
 from federation.dialects.openai_responses.errors import error_inside
 from federation.dialects.openai_responses.events import data_of
 from federation.dialects.openai_responses.fields import NULL
 from federation.dialects.openai_responses.wire import Wire
 from federation.dialects.origins import Origin
-from federation.dialects.sse import EventCutter
+from federation.dialects.sse import EventCutter, event_name
 from federation.dialects.tapping import HeardEvents
-from federation.dialects.whole import is_json, salvaged
+from federation.dialects.whole import is_json, salvaged, unreadable
 from federation.errors import UpstreamError, UpstreamGarbled
 
 ENDS: Final = frozenset(("response.completed", "response.incomplete", "response.failed"))
+TELLING: Final = (ENDS | HANDLERS.keys()) - {
+    "response.created",
+    "response.queued",
+    "response.in_progress",
+    "response.output_text.annotation.added",
+}
+"""Events that hold a piece of the answer."""
 _OPENINGS: Final = frozenset(
     (
         "response.created",
@@ -105,7 +113,7 @@ class StreamTap(HeardEvents[EventCutter]):
             again = salvaged(_EVENT, data)
             if again is None:
                 self.malformed += 1
-                return is_json(data)
+                return self._may_pass(raw, data)
             event = again
         kind = event.type
         if kind in ENDS:
@@ -118,6 +126,15 @@ class StreamTap(HeardEvents[EventCutter]):
         elif not self._model and event.response != NULL:
             self._model = _model_of(event.response)
         return True
+
+    def _may_pass(self, raw: bytes, data: bytes) -> bool:
+        """Whether an event that cannot be read may go on. Raises `UpstreamGarbled` where it is no
+        JSON and a piece of the answer by its name."""
+        if is_json(data):
+            return True
+        if event_name(raw) in TELLING:
+            raise unreadable(self._wire.host.deployment)
+        return False
 
     def _end(self, event: Event) -> None:
         try:
