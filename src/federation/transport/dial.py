@@ -73,7 +73,9 @@ class Dialer:
             ) from fault
         except ssl.SSLError as fault:
             _drop(made)
-            raise UpstreamFailed(f"no TLS connection to {origin.host}: {fault.reason}") from fault
+            raise UpstreamFailed(
+                f"no TLS connection to {origin.host}: {fault.reason or fault}"
+            ) from fault
         except OSError as fault:
             _drop(made)
             raise UpstreamFailed(f"cannot connect to {origin.host}: {_cause(fault)}") from fault
