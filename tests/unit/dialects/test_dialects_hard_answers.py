@@ -206,15 +206,15 @@ def told(*pieces: str, whole_text: str) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("whole_text", ["Hello", "", "Hel\ufffd"])
-def test_a_text_that_is_that_of_its_pieces_is_read(whole_text: str) -> None:
+@pytest.mark.parametrize("whole_text", ["Hello", "", "Hel\ufffd!!!", " Hello\n", "hello", "lo"])
+def test_a_text_that_says_no_more_than_its_pieces_is_read(whole_text: str) -> None:
     decoder = WIRES["openai_responses"].upstream.decoder()
     decoder.feed(b"".join(told("Hel", "lo", whole_text=whole_text)))
     assert decoder.started
 
 
-@pytest.mark.parametrize("whole_text", ["Hello!", "lo", "hello"])
-def test_a_text_that_is_not_that_of_its_pieces_is_garbled(whole_text: str) -> None:
+@pytest.mark.parametrize("whole_text", ["Hello!", "Hel-a piece that was lost-lo"])
+def test_a_text_that_says_more_than_its_pieces_is_garbled(whole_text: str) -> None:
     decoder = WIRES["openai_responses"].upstream.decoder()
     *deltas, done = told("Hel", "lo", whole_text=whole_text)
     decoder.feed(b"".join(deltas))

@@ -232,7 +232,7 @@ class Assembly:
 
     def fill(self, event: Event) -> None:
         """The whole text of a part, where it did not come in pieces. Raises `UpstreamGarbled`
-        for an answer's text that is another one than its pieces: some of them were lost."""
+        for an answer's text that says more than its pieces: some of them were lost."""
         kind = _WHOLES[event.type]
         text = event.whole
         item = self._items.get(event.output)
@@ -245,7 +245,7 @@ class Assembly:
         if not text:
             return
         if item is not None and item.place == place and (item.said or item.part < 0):
-            if kind == _TEXT and _differs(item.told, text):
+            if kind == _TEXT and _lacks(item.told, text):
                 raise UpstreamGarbled("The provider's text is not that of its pieces.")
             return
         self._say(self._part_at(event, place), text)
@@ -309,11 +309,11 @@ class Assembly:
             self.parts += 1
 
 
-def _differs(told: list[str], text: str) -> bool:
-    """Whether a text is not that of its pieces; of one with a lost half of a character nobody
-    knows."""
-    said = "".join(told)
-    return said != text and _LOST not in said and _LOST not in text
+def _lacks(told: list[str], text: str) -> bool:
+    """Whether the pieces of a text are short of it. Servers trim what they tell at the end, and of
+    a text with a lost half of a character nobody knows."""
+    said = "".join(told).strip()
+    return len(said) < len(text.strip()) and _LOST not in said and _LOST not in text
 
 
 def _head(item: _Item, kind: str, *, first: bool) -> Part:
