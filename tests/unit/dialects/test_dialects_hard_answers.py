@@ -12,6 +12,7 @@ from cross_world import WIRES
 from federation.dialects import whole
 from federation.dialects.gemini import streams as gemini_streams
 from federation.dialects.ollama import moments
+from federation.dialects.openai.call_stream import MOST_CALLS
 from federation.dialects.sse import event_name
 from federation.dialects.whole import MOST_PARTS, too_many
 from federation.errors import UpstreamGarbled
@@ -42,6 +43,13 @@ def answered(dialect: str, count: int) -> bytes:
         case "cohere":
             message = {"role": "assistant", "content": [{"type": "text", "text": "a"}] * count}
             return packed({"id": "c", "finish_reason": "COMPLETE", "message": message})
+        case "anthropic":
+            blocks = [{"type": "text", "text": "a"}] * count
+            return packed({"id": "m", "content": blocks, "stop_reason": "end_turn"})
+        case "openai":
+            called = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+            said: dict[str, Any] = {"role": "assistant", "tool_calls": [called] * count}
+            return packed({"choices": [{"message": said, "finish_reason": "tool_calls"}]})
         case _:
             return packed(response([message_item(1)] * count))
 
@@ -93,7 +101,7 @@ def test_each_event_without_an_id_names_its_calls_anew() -> None:
     assert len(set(ids)) == 2
 
 
-@pytest.mark.parametrize("dialect", ["ollama", "gemini", "bedrock", "cohere", "openai_responses"])
+@pytest.mark.parametrize("dialect", sorted(WIRES))
 def test_an_answer_of_too_many_parts_is_garbled(dialect: str) -> None:
     upstream = WIRES[dialect].upstream
     assert len(upstream.decode(answered(dialect, MOST_PARTS)).choices[0].parts) == MOST_PARTS
@@ -258,3 +266,20 @@ def test_a_model_that_is_not_named_is_the_one_that_was_asked() -> None:
     begun, *_ = upstream.decoder().feed(b'data: {"type":"message-start","id":"c"}\n\n')
     assert found.model
     assert getattr(begun, "model") == found.model  # noqa: B009 - the first chunk of any kind
+
+
+def test_calls_without_end_are_no_answer() -> None:
+    decoder = WIRES["openai"].upstream.decoder()
+    calls = [
+        {"index": n, "id": f"c{n}", "function": {"name": "f", "arguments": "{}"}}
+        for n in range(MOST_CALLS)
+    ]
+
+    def event(tool_calls: list[dict[str, Any]]) -> bytes:
+        delta = {"tool_calls": tool_calls}
+        return b"data: %b\n\n" % packed({"id": "c", "choices": [{"index": 0, "delta": delta}]})
+
+    chunks = decoder.feed(event(calls))
+    assert sum(isinstance(chunk, PartBegun) for chunk in chunks) == MOST_CALLS
+    with pytest.raises(UpstreamGarbled, match="too many calls"):
+        decoder.feed(event([{"index": MOST_CALLS, "function": {"name": "f"}}]))

@@ -17,6 +17,7 @@ from federation.dialects.anthropic.tables import FINISHES, NAME
 from federation.dialects.anthropic.usage import read_counts, tier_of, to_usage
 from federation.dialects.anthropic.wire import Wire
 from federation.dialects.tokenizer import Members
+from federation.dialects.whole import Few
 from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import OTHER, STOP, TOOL_CALLS, ChatResponse, Choice
 from federation.schema.glance import Answer
@@ -40,7 +41,7 @@ class _Counted(msgspec.Struct):
 
 _SHORT: Final = msgspec.json.Decoder(_Short)
 _WHOLE: Final = msgspec.json.Decoder(dict[str, Raw])
-_CONTENT: Final = msgspec.json.Decoder(list[dict[str, Raw]] | None)
+_CONTENT: Final = msgspec.json.Decoder(Few[dict[str, Raw]] | None)
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _COUNTED: Final = msgspec.json.Decoder(_Counted)
 KNOWN: Final = frozenset(

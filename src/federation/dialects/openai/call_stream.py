@@ -15,19 +15,22 @@ from msgspec import Raw
 from federation.dialects.openai.call_ids import made_id
 from federation.dialects.openai.decode import Call, argument_text
 from federation.dialects.openai.details import thought_signature
+from federation.errors import UpstreamGarbled
 from federation.schema.chunks import Chunk, Delta, PartBegun, PartEnded
 from federation.schema.parts import CUSTOM, FUNCTION, ToolCall
 
+MOST_CALLS: Final = 1_000
+"""Of one choice. Those that are not whole are looked at again whenever another begins."""
 _ANY: Final = msgspec.json.Decoder(Raw)
 
 
 class _Open:
     """A call that is being written."""
 
-    __slots__ = ("custom", "ended", "id", "index", "name", "part", "pieces", "signature")
+    __slots__ = ("custom", "ended", "id", "name", "order", "part", "pieces", "signature")
 
-    def __init__(self, index: int | None) -> None:
-        self.index = index
+    def __init__(self, order: int) -> None:
+        self.order = order
         self.id = ""
         self.name = ""
         self.part = -1
@@ -52,25 +55,37 @@ class _Open:
 class CallBook:
     """The calls of one choice; `next_part` of the choice is counted by its owner."""
 
-    __slots__ = ("_calls", "_choice", "_last")
+    __slots__ = ("_begun", "_by_id", "_by_index", "_choice", "_count", "_last", "_living")
 
     def __init__(self, choice: int) -> None:
         self._choice = choice
-        self._calls: list[_Open] = []
+        self._count = 0
+        self._begun = 0
+        self._living: list[_Open] = []
+        """Those that have not ended, in the order in which they were first heard of."""
+        self._by_index: dict[int | None, _Open] = {}
+        """The last one of each number."""
+        self._by_id: dict[str, _Open] = {}
+        """The first one of each id."""
         self._last: _Open | None = None
 
     @property
     def any(self) -> bool:
         """A call has begun."""
-        return any(call.part >= 0 for call in self._calls)
+        return self._begun > 0
 
     def find(self, piece: Call) -> tuple[_Open, bool]:
-        """The call that a piece belongs to, and whether it is a new one."""
+        """The call that a piece belongs to, and whether it is a new one. Raises `UpstreamGarbled`
+        for one call too many."""
         call = self._belongs(piece)
         if call is not None:
             return call, False
-        call = _Open(piece.index)
-        self._calls.append(call)
+        self._count += 1
+        if self._count > MOST_CALLS:
+            raise UpstreamGarbled("The provider answered with too many calls of tools.")
+        call = _Open(self._count)
+        self._living.append(call)
+        self._by_index[piece.index] = call
         return call, True
 
     def add(self, piece: Call, call: _Open, answer_id: str, part: int) -> list[Chunk]:
@@ -83,7 +98,8 @@ class CallBook:
             call.custom = call.custom or piece.function is None
             call.name = call.name or inner.name or ""
             text = (inner.input or "") if call.custom else argument_text(inner.arguments)
-        call.id = call.id or piece.id or ""
+        if piece.id and not call.id:
+            self._name(call, piece.id)
         signature = thought_signature(piece.extra_content)
         if text:
             call.pieces.append(text)
@@ -97,14 +113,21 @@ class CallBook:
 
     def _begin(self, call: _Open, answer_id: str, part: int, chunks: list[Chunk]) -> None:
         call.part = part
-        number = sum(other.part >= 0 for other in self._calls) - 1
-        call.id = call.id or made_id(answer_id, self._choice, number)
+        if not call.id:
+            self._name(call, made_id(answer_id, self._choice, self._begun))
+        self._begun += 1
         kind = CUSTOM if call.custom else FUNCTION
         head = ToolCall(call.id, call.name, "", kind, call.signature)
         chunks.append(PartBegun(self._choice, part, head))
         text = "".join(call.pieces)
         if text:
             chunks.append(Delta(self._choice, part, text))
+
+    def _name(self, call: _Open, id_: str) -> None:
+        call.id = id_
+        known = self._by_id.get(id_)
+        if known is None or call.order < known.order:
+            self._by_id[id_] = call
 
     def end_whole(self) -> list[Chunk]:
         """End the calls that have all their arguments, because something else begins."""
@@ -115,11 +138,12 @@ class CallBook:
         return self._end(self._open())
 
     def _open(self) -> list[_Open]:
-        return [call for call in self._calls if call.part >= 0 and not call.ended]
+        return [call for call in self._living if call.part >= 0]
 
     def _end(self, calls: list[_Open]) -> list[Chunk]:
         for call in calls:
             call.ended = True
+        self._living = [call for call in self._living if not call.ended]
         return [PartEnded(self._choice, call.part) for call in calls]
 
     def _belongs(self, piece: Call) -> _Open | None:
@@ -127,16 +151,15 @@ class CallBook:
         name = (inner.name if inner is not None else "") or ""
         if piece.index is None:
             return self._unnumbered(piece, name)
-        same = [call for call in self._calls if call.index == piece.index]
-        if not same:
+        call = self._by_index.get(piece.index)
+        if call is None:
             return None
-        call = same[-1]
         other = bool(piece.id and name and call.id and piece.id != call.id)
         return None if other and (call.is_whole or not call.pieces) else call
 
     def _unnumbered(self, piece: Call, name: str) -> _Open | None:
         if piece.id:
-            known = next((call for call in self._calls if call.id == piece.id), None)
+            known = self._by_id.get(piece.id)
             if known is not None or name:
                 return known
         last = self._last

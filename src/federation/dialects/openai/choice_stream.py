@@ -35,6 +35,7 @@ from federation.dialects.openai.details import (
 )
 from federation.dialects.openai.think_tags import Piece, ThinkSplitter
 from federation.dialects.openai.wire import Wire
+from federation.dialects.whole import Few
 from federation.schema.chunks import Chunk, Delta, Finished, Logprobs, PartBegun, PartEnded
 from federation.schema.parts import Fields, Foreign, Media, Part, Refusal, Text, Thinking
 
@@ -47,13 +48,13 @@ _LEGACY: Final = -1
 class StreamDelta(msgspec.Struct):
     """What a delta says, as far as it is known."""
 
-    content: str | list[Raw] | None = None
+    content: str | Few[Raw] | None = None
     reasoning_content: Raw = NULL
     reasoning: Raw = NULL
     thinking: Raw = NULL
     reasoning_details: Raw = NULL
     refusal: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: Few[Call] | None = None
     function_call: Function | None = None
     audio: Raw = NULL
     annotations: Raw = NULL

@@ -33,6 +33,7 @@ from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.openai.words import NAME, REASONING_FIELDS
 from federation.dialects.tokenizer import Members
+from federation.dialects.whole import too_many
 from federation.errors import UpstreamGarbled
 from federation.schema.chat import ChatResponse, Choice
 from federation.schema.parts import CUSTOM, Fields, Part, Refusal, Text, Thinking, ToolCall
@@ -77,6 +78,8 @@ class Call(msgspec.Struct):
 
 
 _CALLS: Final = msgspec.json.Decoder(list[Call])
+_LISTS: Final = ("content", "tool_calls", "reasoning_details")
+"""Members of a message that may hold many parts."""
 _FUNCTION: Final = msgspec.json.Decoder(Function)
 
 
@@ -157,6 +160,8 @@ def _choice(wire: Wire, item: Members, place: int, answer_id: str) -> Choice:
 
 
 def _parts(wire: Wire, message: Members, answer_id: str, choice: int) -> tuple[Part, ...]:
+    if any(too_many(message.get(name, NULL)) for name in _LISTS):
+        raise UpstreamGarbled(f"{wire.deployment} answered with too many parts.")
     parts: list[Part] = []
     thoughts: list[tuple[int | None, Thinking]] = _thoughts(wire, message)
     content = lenient(_CONTENT, message.get("content"))
