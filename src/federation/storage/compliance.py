@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Column, Engine, func, select
 
 from federation.storage.engine import reading
 from federation.storage.tables import calls, responses
@@ -69,19 +69,23 @@ class SqlRecords:
 
     def kept(self, start_ms: int, end_ms: int, tenant: str | None) -> int:
         """Answers that are kept for clients, of that time."""
-        c = responses.c
-        query = select(func.count()).where(c.created_ms >= start_ms, c.created_ms < end_ms)
-        if tenant is not None:
-            query = query.where(c.tenant == tenant)
-        with reading(self._engine) as connection:
-            return connection.scalar(query) or 0
+        return self._count(responses.c.tenant, responses.c.created_ms, start_ms, end_ms, tenant)
 
     def contents(self, start_ms: int, end_ms: int, tenant: str | None) -> int:
         """Contents of calls that are kept, of that time."""
-        c = payloads.c
-        query = select(func.count()).where(c.at_ms >= start_ms, c.at_ms < end_ms)
+        return self._count(payloads.c.tenant, payloads.c.at_ms, start_ms, end_ms, tenant)
+
+    def _count(
+        self,
+        owner: Column[str],
+        at_ms: Column[int],
+        start_ms: int,
+        end_ms: int,
+        tenant: str | None,
+    ) -> int:
+        query = select(func.count()).where(at_ms >= start_ms, at_ms < end_ms)
         if tenant is not None:
-            query = query.where(c.tenant == tenant)
+            query = query.where(owner == tenant)
         with reading(self._engine) as connection:
             return connection.scalar(query) or 0
 

@@ -179,10 +179,21 @@ def test_a_named_event_of_no_piece_may_be_no_json(dialect: str) -> None:
     assert tap.feed(event) == b""
 
 
-def test_a_torn_message_in_its_own_line_is_garbled_once_the_answer_has_begun() -> None:
-    begun = packed({"model": "m", "message": {"content": "a"}, "done": False}) + b"\n"
-    torn = b'{"model":"m","message":{"content":"b\n'
-    upstream = WIRES["ollama"].upstream
+_MESSAGE = packed({"model": "m", "message": {"content": "a"}, "done": False}) + b"\n"
+_CANDIDATES = b"data: %b\n\n" % packed({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})
+
+
+@pytest.mark.parametrize(
+    ("dialect", "begun", "torn"),
+    [
+        ("ollama", _MESSAGE, b'{"model":"m","message":{"content":"b\n'),
+        ("gemini", _CANDIDATES, b'data: {"candidates":[{"content":{"parts":[{"te\n\n'),
+    ],
+)
+def test_a_torn_piece_is_garbled_once_the_answer_has_begun(
+    dialect: str, begun: bytes, torn: bytes
+) -> None:
+    upstream = WIRES[dialect].upstream
     decoder, tap = upstream.decoder(), upstream.tap(withhold_usage=False, choices=1)
     decoder.feed(begun)
     assert tap.feed(begun) == begun
@@ -190,18 +201,6 @@ def test_a_torn_message_in_its_own_line_is_garbled_once_the_answer_has_begun() -
         feed: Callable[[bytes], Any] = reader.feed
         with pytest.raises(UpstreamGarbled):
             feed(torn)
-
-
-def test_torn_candidates_are_garbled_once_the_answer_has_begun() -> None:
-    begun = b"data: %b\n\n" % packed({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})
-    upstream = WIRES["gemini"].upstream
-    decoder, tap = upstream.decoder(), upstream.tap(withhold_usage=False, choices=1)
-    decoder.feed(begun)
-    assert tap.feed(begun) == begun
-    for reader in (decoder, tap):
-        feed: Callable[[bytes], Any] = reader.feed
-        with pytest.raises(UpstreamGarbled):
-            feed(b'data: {"candidates":[{"content":{"parts":[{"te\n\n')
 
 
 def told(*pieces: str, whole_text: str) -> list[bytes]:
