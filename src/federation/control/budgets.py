@@ -7,14 +7,14 @@ has the defaults as budgets of its own, which nobody can change but by the confi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from federation.config.settings import Budgets
 from federation.control.budgets_ports import BudgetStore, PotStore
 from federation.control.permissions import Permission, home, may, no_tenant, reach
-from federation.control.subjects import check_name, check_room, check_subject, meant
+from federation.control.subjects import check_name, check_subject, end, meant, put
 from federation.control.tenancy_ports import TenancyStore
-from federation.control.tenancy_tags import check_tag
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.budgets import EACH, Budget, BudgetBook, Period, Scope, Standing, checked
@@ -98,20 +98,9 @@ class BudgetDesk:
         place = home(asker, budget.tenant)
         if self._tenancy.tenants.find(place, place) is None:
             raise no_tenant(place)
-        if if_match is None and self._store.find(place, budget.id) is None:
-            check_room("budgets", len(self._store.list(place)))
         _check_scope(asker, budget)
         self._check_subject(budget)
-
-        def edit(before: Budget | None) -> Budget:
-            if before is None:
-                _check_none(if_match)
-            else:
-                _check_scope(asker, before)
-                check_tag(before, if_match)
-            return budget
-
-        self._store.change(place, budget.id, edit)
+        put(self._store, budget, if_match, partial(_check_scope, asker))
 
     def _remove(
         self, asker: VirtualKey, budget: str, tenant: str | None, if_match: str | None
@@ -119,18 +108,14 @@ class BudgetDesk:
         if budget.startswith(DEFAULT):
             message = "This budget is set by the configuration: change it there."
             raise InvalidRequest(message, status=409, code="budget_not_set_here")
-        kept = {(each.tenant, each.id): each for each in self._store.list(reach(asker, tenant))}
-        found = meant(kept, asker, budget, tenant)
-        if found is None:
-            raise _no_budget(budget)
 
-        def edit(before: Budget | None) -> None:
-            if before is None:
+        def check(found: Budget | None) -> Budget:
+            if found is None:
                 raise _no_budget(budget)
-            _check_scope(asker, before)
-            check_tag(before, if_match)
+            _check_scope(asker, found)
+            return found
 
-        self._store.change(found.tenant, budget, edit)
+        end(self._store, asker, budget, tenant, if_match, check)
 
     def _check_subject(self, budget: Budget) -> None:
         tenant, subject = budget.tenant, budget.subject
@@ -155,13 +140,6 @@ def _check_scope(asker: VirtualKey, budget: Budget) -> None:
     """What a whole tenant may spend is not for the tenant to say."""
     if budget.scope is Scope.TENANT and not may(asker, Permission.ALL_TENANTS):
         raise Forbidden("Only an administrator sets what a whole tenant may spend.", param="scope")
-
-
-def _check_none(if_match: str | None) -> None:
-    """What is not there is in no state that `If-Match` could name (RFC 9110 section 13.1.1)."""
-    if if_match is not None:
-        message = "There is no such budget any more. Leave If-Match out to set it anew."
-        raise InvalidRequest(message, status=412, code="changed_since")
 
 
 def _no_budget(budget: str) -> NotFound:

@@ -7,40 +7,14 @@ be reached, and tests/contract holds each implementation to what is promised her
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from federation.control.owned_ports import OwnedStore
 from federation.domain.budgets import Budget, Lease, Standing
 from federation.pricing.pots import Played, Turn
 
-
-class BudgetStore(Protocol):
-    """The budgets that are in force. Each belongs to one tenant."""
-
-    def save(self, budget: Budget) -> None:
-        """Keep a budget in the place of any of its tenant's with its id."""
-        ...
-
-    def change(
-        self, tenant: str, budget: str, edit: Callable[[Budget | None], Budget | None]
-    ) -> Budget | None:
-        """Put `edit(budget)` in a budget's place, alone in doing so: it is given None where there
-        is none, and where it answers None there is none from now on.
-
-        What `edit` raises is raised, and nothing is changed.
-        """
-        ...
-
-    def find(self, tenant: str, budget: str) -> Budget | None:
-        """One of a tenant's budgets; None where it has none of this id."""
-        ...
-
-    def list(self, tenant: str | None) -> list[Budget]:
-        """A tenant's budgets (None: everyone's), oldest first."""
-        ...
-
-    def remove(self, tenant: str, budget: str) -> bool:
-        """End a budget; what was counted stays. False where `find` would find none."""
-        ...
+BudgetStore: TypeAlias = OwnedStore[Budget]
+"""The budgets that are in force. Each belongs to one tenant."""
 
 
 class PotStore(Protocol):

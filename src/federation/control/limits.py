@@ -8,13 +8,13 @@ by a tier's is told beside it. So a thousand tenants make the workers' book no l
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from federation.control.limits_ports import LimitStore, MeterStore
 from federation.control.permissions import Permission, home, may, no_tenant, reach, tenant_seen
-from federation.control.subjects import check_name, check_room, check_subject, meant
+from federation.control.subjects import check_name, check_subject, end, meant, put
 from federation.control.tenancy_ports import TenancyStore
-from federation.control.tenancy_tags import check_tag
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.budgets import EACH
@@ -146,37 +146,21 @@ class LimitDesk:
             place = home(asker, limit.tenant)
             if self._tenancy.tenants.find(place, place) is None:
                 raise no_tenant(place)
-        if if_match is None and self._store.find(limit.tenant, limit.id) is None:
-            check_room("limits", len(self._store.list(limit.tenant)))
         _check_scope(asker, limit)
         if limit.tenant != EVERY and limit.subject != EACH:
             check_subject(self._tenancy, limit.tenant, limit.scope.value, limit.subject)
-
-        def edit(before: Limit | None) -> Limit:
-            if before is None:
-                _check_none(if_match)
-            else:
-                _check_scope(asker, before)
-                check_tag(before, if_match)
-            return limit
-
-        self._store.change(limit.tenant, limit.id, edit)
+        put(self._store, limit, if_match, partial(_check_scope, asker))
 
     def _remove(
         self, asker: VirtualKey, limit: str, if_match: str | None, tenant: str | None
     ) -> None:
-        kept = {(each.tenant, each.id): each for each in self._store.list(reach(asker, tenant))}
-        found = meant(kept, asker, limit, tenant)
-        if found is None:
-            raise _no_limit(limit)
-
-        def edit(before: Limit | None) -> None:
-            if before is None:
+        def check(found: Limit | None) -> Limit:
+            if found is None:
                 raise _no_limit(limit)
-            _check_scope(asker, before)
-            check_tag(before, if_match)
+            _check_scope(asker, found)
+            return found
 
-        self._store.change(found.tenant, limit, edit)
+        end(self._store, asker, limit, tenant, if_match, check)
 
 
 def _own_terms(tenant: Tenant) -> Limit | None:
@@ -195,13 +179,6 @@ def _check_scope(asker: VirtualKey, limit: Limit) -> None:
     own = limit.scope not in (LimitScope.TENANT, LimitScope.PLATFORM) and limit.tenant != EVERY
     if not own and not may(asker, Permission.ALL_TENANTS):
         raise Forbidden("Only an administrator limits a whole tenant.", param="scope")
-
-
-def _check_none(if_match: str | None) -> None:
-    """What is not there is in no state that `If-Match` could name (RFC 9110 section 13.1.1)."""
-    if if_match is not None:
-        message = "There is no such limit any more. Leave If-Match out to set it anew."
-        raise InvalidRequest(message, status=412, code="changed_since")
 
 
 def _no_limit(limit: str) -> NotFound:

@@ -6,41 +6,14 @@ be reached, and tests/contract holds each implementation to what is promised her
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from federation.control.owned_ports import OwnedStore
 from federation.domain.limits import Limit, Meter
 from federation.pricing.meters import Answer, State, Turn
 
-
-class LimitStore(Protocol):
-    """The limits that people have set. Each belongs to one tenant, or to `limits.EVERY`."""
-
-    def save(self, limit: Limit) -> None:
-        """Keep a limit in the place of any of its tenant's with its id."""
-        ...
-
-    def change(
-        self, tenant: str, limit: str, edit: Callable[[Limit | None], Limit | None]
-    ) -> Limit | None:
-        """Put `edit(limit)` in a limit's place, alone in doing so: it is given None where there
-        is none, and where it answers None there is none from now on.
-
-        What `edit` raises is raised, and nothing is changed.
-        """
-        ...
-
-    def find(self, tenant: str, limit: str) -> Limit | None:
-        """One of a tenant's limits; None where it has none of this id."""
-        ...
-
-    def list(self, tenant: str | None) -> list[Limit]:
-        """A tenant's limits (None: everyone's), oldest first."""
-        ...
-
-    def remove(self, tenant: str, limit: str) -> bool:
-        """End a limit. False where `find` would find none."""
-        ...
+LimitStore: TypeAlias = OwnedStore[Limit]
+"""The limits that people have set. Each belongs to one tenant, or to `limits.EVERY`."""
 
 
 class MeterStore(Protocol):

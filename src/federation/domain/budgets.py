@@ -19,10 +19,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from federation.domain.owned import OwnedId
 from federation.errors import InvalidRequest
 
-Owned = tuple[str, str]
-"""A tenant and the id of one of its budgets: an id is unique in its tenant."""
 EACH: Final = "*"
 """As a subject: everyone of this scope has the whole limit for itself."""
 _CACHED: Final = 4096
@@ -200,7 +199,7 @@ def pot_tenant(pot: str) -> str:
     return pot.rsplit("/", 3)[0]
 
 
-def pot_budget(pot: str) -> Owned:
+def pot_budget(pot: str) -> OwnedId:
     """The budget of a pot, by the pot's id."""
     tenant, budget, _, _ = pot.rsplit("/", 3)
     return tenant, budget
@@ -237,7 +236,7 @@ class BudgetBook:
 
     def __init__(self, budgets: Iterable[Budget]) -> None:
         self._attached: dict[tuple[str, Scope, str], list[Budget]] = {}
-        self.budgets: dict[Owned, Budget] = {}
+        self.budgets: dict[OwnedId, Budget] = {}
         for budget in budgets:
             self.budgets[budget.tenant, budget.id] = budget
             place = (budget.tenant, budget.scope, budget.subject)

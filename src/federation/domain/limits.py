@@ -18,11 +18,10 @@ from typing import Final
 import msgspec
 
 from federation.domain.budgets import EACH, Period, span
+from federation.domain.owned import OwnedId
 from federation.domain.tenancy import TIERS, Tier
 from federation.errors import InvalidRequest
 
-Owned = tuple[str, str]
-"""A tenant, or `EVERY`, and the id of one of its limits: an id is unique in its tenant."""
 EVERY: Final = "*"
 """As a tenant: this limit is the operator's, and about every tenant."""
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
@@ -286,7 +285,7 @@ class LimitBook:
     ) -> None:
         self._limits: dict[tuple[str, LimitScope, str], list[Limit]] = {}
         self.tiers = dict(tiers or {})
-        self.limits: dict[Owned, Limit] = {}
+        self.limits: dict[OwnedId, Limit] = {}
         for limit in limits:
             self.limits[limit.tenant, limit.id] = limit
             place = (limit.tenant, limit.scope, limit.subject)
@@ -327,7 +326,7 @@ class LimitBook:
         return tuple(meters[name] for name in sorted(meters))
 
 
-def meter_limit(meter: str) -> Owned:
+def meter_limit(meter: str) -> OwnedId:
     """The limit of a meter, by the meter's id."""
     tenant, limit, _ = meter.rsplit("/", 2)
     return (EVERY, limit[1:]) if limit.startswith(EVERY) else (tenant, limit)

@@ -8,49 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 
-from federation.domain.budgets import Budget, Lease, Owned, Standing, pot_budget
+from federation.domain.budgets import Budget, Lease, Standing, pot_budget
 from federation.pricing.pots import Played, Till, Turn, touched
+from federation.storage.owned_rows import OwnedInMemory
 
-
-class MemoryBudgets:
-    """Budgets in memory; implements `control.budgets_ports.BudgetStore`."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._budgets: dict[Owned, Budget] = {}
-
-    def save(self, budget: Budget) -> None:
-        """Keep a budget in the place of any of its tenant's with its id."""
-        self._budgets[budget.tenant, budget.id] = budget
-
-    def change(
-        self, tenant: str, budget: str, edit: Callable[[Budget | None], Budget | None]
-    ) -> Budget | None:
-        """Put `edit(budget)` in a budget's place, alone in doing so: it is given None where there
-        is none, and where it answers None there is none from now on.
-
-        What `edit` raises is raised, and nothing is changed.
-        """
-        with self._lock:
-            after = edit(self.find(tenant, budget))
-            if after is None:
-                self.remove(tenant, budget)
-            else:
-                self.save(after)
-        return after
-
-    def find(self, tenant: str, budget: str) -> Budget | None:
-        """One of a tenant's budgets; None where it has none of this id."""
-        return self._budgets.get((tenant, budget))
-
-    def list(self, tenant: str | None) -> list[Budget]:
-        """A tenant's budgets (None: everyone's), oldest first."""
-        chosen = [each for each in self._budgets.values() if tenant in (None, each.tenant)]
-        return sorted(chosen, key=lambda each: (each.created_ms, each.id, each.tenant))
-
-    def remove(self, tenant: str, budget: str) -> bool:
-        """End a budget; what was counted stays. False where `find` would find none."""
-        return self._budgets.pop((tenant, budget), None) is not None
+MemoryBudgets = OwnedInMemory[Budget]
+"""Budgets in memory; implements `control.budgets_ports.BudgetStore`."""
 
 
 class MemoryPots:

@@ -35,7 +35,8 @@ from federation.domain.budgets import (
 )
 from federation.errors import Unavailable
 from federation.pricing.pots import Played, Till, Turn, touched
-from federation.storage.engine import reading, replacing, writing
+from federation.storage.engine import reading, writing
+from federation.storage.owned_rows import OwnedRows
 from federation.storage.pots_rows import (
     BEAT,
     LEASES,
@@ -50,7 +51,6 @@ from federation.storage.pots_rows import (
     save_leases,
     save_pots,
 )
-from federation.storage.revisions import alone
 from federation.storage.tables import budgets, money_leases, money_pots, money_writers
 
 _KNOWN = 100_000
@@ -69,57 +69,11 @@ class _Unmade(Unavailable):
         self.pots = pots
 
 
-class SqlBudgets:
+class SqlBudgets(OwnedRows[Budget]):
     """Budgets in a database; implements `control.budgets_ports.BudgetStore`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def save(self, budget: Budget) -> None:
-        """Keep a budget in the place of any of its tenant's with its id."""
-        with writing(self._engine) as connection:
-            connection.execute(replacing(budgets), _row(budget))
-
-    def change(
-        self, tenant: str, budget: str, edit: Callable[[Budget | None], Budget | None]
-    ) -> Budget | None:
-        """Put `edit(budget)` in a budget's place, alone in doing so: it is given None where there
-        is none, and where it answers None there is none from now on.
-
-        What `edit` raises is raised, and nothing is changed.
-        """
-        query = select(budgets).where(*_owned(tenant, budget)).with_for_update()
-        with writing(self._engine) as connection:
-            # One that is not there has no row that could be held.
-            alone(connection, f"budget {tenant} {budget}")
-            row = connection.execute(query).one_or_none()
-            after = edit(None if row is None else _budget(row))
-            if after is None:
-                connection.execute(delete(budgets).where(*_owned(tenant, budget)))
-            else:
-                connection.execute(replacing(budgets), _row(after))
-        return after
-
-    def find(self, tenant: str, budget: str) -> Budget | None:
-        """One of a tenant's budgets; None where it has none of this id."""
-        query = select(budgets).where(*_owned(tenant, budget))
-        with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else _budget(row)
-
-    def list(self, tenant: str | None) -> list[Budget]:
-        """A tenant's budgets (None: everyone's), oldest first."""
-        query = select(budgets).order_by(budgets.c.created_ms, budgets.c.id, budgets.c.tenant)
-        if tenant is not None:
-            query = query.where(budgets.c.tenant == tenant)
-        with reading(self._engine) as connection:
-            return [_budget(row) for row in connection.execute(query)]
-
-    def remove(self, tenant: str, budget: str) -> bool:
-        """End a budget; what was counted stays. False where `find` would find none."""
-        gone = delete(budgets).where(*_owned(tenant, budget))
-        with writing(self._engine) as connection:
-            return bool(connection.execute(gone).rowcount)
+        super().__init__(engine, budgets, _row, _budget)
 
 
 class SqlPots:
@@ -257,10 +211,6 @@ class SqlPots:
         with reading(self._engine) as connection:
             rows = connection.execute(select(_w.writer, _w.replica, _w.beats))
             return {writer: (replica, beats) for writer, replica, beats in rows}
-
-
-def _owned(tenant: str, budget: str) -> tuple[ColumnElement[bool], ...]:
-    return budgets.c.tenant == tenant, budgets.c.id == budget
 
 
 def _named(turn: Turn) -> dict[str, Pot]:

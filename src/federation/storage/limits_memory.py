@@ -8,51 +8,13 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
 
-from federation.domain.limits import Limit, Meter, Owned
+from federation.domain.limits import Limit, Meter
 from federation.pricing.meters import Answer, Board, State, Turn, ends_ms, touched
+from federation.storage.owned_rows import OwnedInMemory
 
-
-class MemoryLimits:
-    """Limits in memory; implements `control.limits_ports.LimitStore`."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._limits: dict[Owned, Limit] = {}
-
-    def save(self, limit: Limit) -> None:
-        """Keep a limit in the place of any of its tenant's with its id."""
-        self._limits[limit.tenant, limit.id] = limit
-
-    def change(
-        self, tenant: str, limit: str, edit: Callable[[Limit | None], Limit | None]
-    ) -> Limit | None:
-        """Put `edit(limit)` in a limit's place, alone in doing so: it is given None where there
-        is none, and where it answers None there is none from now on.
-
-        What `edit` raises is raised, and nothing is changed.
-        """
-        with self._lock:
-            after = edit(self.find(tenant, limit))
-            if after is None:
-                self.remove(tenant, limit)
-            else:
-                self.save(after)
-        return after
-
-    def find(self, tenant: str, limit: str) -> Limit | None:
-        """One of a tenant's limits; None where it has none of this id."""
-        return self._limits.get((tenant, limit))
-
-    def list(self, tenant: str | None) -> list[Limit]:
-        """A tenant's limits (None: everyone's), oldest first."""
-        chosen = [each for each in self._limits.values() if tenant in (None, each.tenant)]
-        return sorted(chosen, key=lambda each: (each.created_ms, each.id, each.tenant))
-
-    def remove(self, tenant: str, limit: str) -> bool:
-        """End a limit. False where `find` would find none."""
-        return self._limits.pop((tenant, limit), None) is not None
+MemoryLimits = OwnedInMemory[Limit]
+"""Limits in memory; implements `control.limits_ports.LimitStore`."""
 
 
 class MemoryMeters:

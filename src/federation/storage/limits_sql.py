@@ -7,16 +7,15 @@ trap: a meter that is not there yet must be made in the same order, for making i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, select, text
 
 from federation.domain.limits import Counted, Limit, LimitScope, Meter, Method, meter_tenant
 from federation.pricing.meters import Answer, Board, State, Turn, ends_ms, touched
-from federation.storage.engine import reading, replacing, writing
-from federation.storage.revisions import alone
+from federation.storage.engine import reading, writing
+from federation.storage.owned_rows import OwnedRows
 from federation.storage.tables_limits import limit_holders, limit_meters, limits
 
 _encode = msgspec.json.Encoder().encode
@@ -39,57 +38,11 @@ _HOLDS = text(
 _BEAT = text("UPDATE limit_holders SET beats = beats + 1 WHERE holder = :holder")
 
 
-class SqlLimits:
+class SqlLimits(OwnedRows[Limit]):
     """Limits in a database; implements `control.limits_ports.LimitStore`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def save(self, limit: Limit) -> None:
-        """Keep a limit in the place of any of its tenant's with its id."""
-        with writing(self._engine) as connection:
-            connection.execute(replacing(limits), _row(limit))
-
-    def change(
-        self, tenant: str, limit: str, edit: Callable[[Limit | None], Limit | None]
-    ) -> Limit | None:
-        """Put `edit(limit)` in a limit's place, alone in doing so: it is given None where there
-        is none, and where it answers None there is none from now on.
-
-        What `edit` raises is raised, and nothing is changed.
-        """
-        query = select(limits).where(*_owned(tenant, limit)).with_for_update()
-        with writing(self._engine) as connection:
-            # One that is not there has no row that could be held.
-            alone(connection, f"limit {tenant} {limit}")
-            row = connection.execute(query).one_or_none()
-            after = edit(None if row is None else _limit(row))
-            if after is None:
-                connection.execute(delete(limits).where(*_owned(tenant, limit)))
-            else:
-                connection.execute(replacing(limits), _row(after))
-        return after
-
-    def find(self, tenant: str, limit: str) -> Limit | None:
-        """One of a tenant's limits; None where it has none of this id."""
-        query = select(limits).where(*_owned(tenant, limit))
-        with reading(self._engine) as connection:
-            row = connection.execute(query).first()
-        return None if row is None else _limit(row)
-
-    def list(self, tenant: str | None) -> list[Limit]:
-        """A tenant's limits (None: everyone's), oldest first."""
-        query = select(limits).order_by(limits.c.created_ms, limits.c.id, limits.c.tenant)
-        if tenant is not None:
-            query = query.where(limits.c.tenant == tenant)
-        with reading(self._engine) as connection:
-            return [_limit(row) for row in connection.execute(query)]
-
-    def remove(self, tenant: str, limit: str) -> bool:
-        """End a limit. False where `find` would find none."""
-        query = delete(limits).where(*_owned(tenant, limit))
-        with writing(self._engine) as connection:
-            return connection.execute(query).rowcount > 0
+        super().__init__(engine, limits, _row, _limit)
 
 
 class SqlMeters:
@@ -179,10 +132,6 @@ class SqlMeters:
             connection.execute(_SAVE, rows)
         if holders:
             connection.execute(_HOLDS, [{"holder": holder} for holder in sorted(holders)])
-
-
-def _owned(tenant: str, limit: str) -> tuple[ColumnElement[bool], ...]:
-    return limits.c.tenant == tenant, limits.c.id == limit
 
 
 def _row(limit: Limit) -> dict[str, Any]:
