@@ -11,8 +11,9 @@ from federation.cli import audit_files, audit_report
 from federation.cli.audit_anchors import Anchors
 from federation.cli.place import Place
 from federation.config.stores import peek_stores
+from federation.evidence.ends import MOST
 from federation.evidence.findings import Finding
-from federation.evidence.web import MOST, Web
+from federation.evidence.web import Web
 from federation.storage.evidence_calls import Apart, SpooledCalls
 
 SLACK_MS = 1_000

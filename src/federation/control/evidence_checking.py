@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from federation.control.evidence_reading import EvidenceReading
+from federation.control.evidence_rows import RowCheck
+from federation.evidence.ends import EndsOfOne
 from federation.evidence.findings import Finding, Report
 from federation.evidence.signing import BadKeys, read_keys
 from federation.evidence.verify import Verification
@@ -33,7 +35,9 @@ def check_log(
         trusted = trusted or read_keys(keys)[0].public
     except BadKeys as error:
         return Report(findings=[Finding("keys", f"The keys do not hold: {error}.")])
-    report = Verification(trusted, keys, rows).run(
+    ends = EndsOfOne()
+    listener = ends if rows is None else _Both(ends, rows)
+    report = Verification(trusted, keys, listener).run(
         reading.checkpoints(through=through), reading.entries(through=through), anchors
     )
     if report.good and index is not None and rows is not None:
@@ -42,4 +46,20 @@ def check_log(
             message = f"The store knows {known} checkpoints, the log has {through + 1}: it was cut."
             report.findings.append(Finding("rolled_back", message, report.records))
         report.calls, report.behind = rows.held, rows.behind
+    report.findings += ends.findings()
     return report
+
+
+class _Both:
+    """Two that hear one log (`verify.Listener`)."""
+
+    def __init__(self, ends: EndsOfOne, rows: RowCheck) -> None:
+        self._ends, self._rows = ends, rows
+
+    def take(self, n: int, line: bytes) -> None:
+        self._ends.take(n, line)
+        self._rows.take(n, line)
+
+    def hold(self) -> None:
+        self._ends.hold()
+        self._rows.hold()

@@ -7,16 +7,25 @@ counts only once its checkpoint was verified, so ends wait until they are held.
 
 from __future__ import annotations
 
+import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO
 
+from federation.evidence.findings import Finding
+
+MOST = 20
+"""Calls that ended twice and are told one by one."""
 SHELVES = 64
 BATCH = 20_000
 """Ends in memory before they are written."""
 _LOG = 48
 """Bits of a place; above them stands which log it is in."""
+_ENDED = re.compile(
+    rb'\{"writer":"[A-Za-z0-9_-]+","seq":[0-9]+,"record":\{"type":"ended","call":"([!#-\[\]-~]{1,200})"'
+)
 
 
 class _Shelf:
@@ -101,3 +110,34 @@ class Ends:
         for shelf in self._shelves:
             shelf.write()
         self._unwritten = 0
+
+
+class EndsOfOne:
+    """Hears one log by itself (`verify.Listener`): which of its calls ended twice."""
+
+    def __init__(self) -> None:
+        self._ends = Ends()
+
+    def take(self, n: int, line: bytes) -> None:
+        """A record and its place; it is not known to hold."""
+        found = _ENDED.match(line)
+        if found is not None:
+            self._ends.take(found[1], n)
+
+    def hold(self) -> None:
+        """What was taken holds."""
+        self._ends.hold("")
+
+    def findings(self) -> list[Finding]:
+        """A finding for every end but the first of its call, the first of them; call it once."""
+        self._ends.drop()
+        found = list(answered_twice(self._ends.again()))
+        self._ends.close()
+        return found
+
+
+def answered_twice(again: Iterable[tuple[str, int, str]]) -> Iterator[Finding]:
+    """What is said of log, place and call of ends whose call had one already."""
+    for log, n, call in islice(again, MOST):
+        message = f"Record {n} is the end of call {call}, which has one already."
+        yield Finding("answered_twice", message, n, log=log)

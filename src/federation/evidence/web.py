@@ -12,19 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from struct import Struct
 from typing import Protocol
 
 from federation.evidence.checkpoints import BadCheckpoint
-from federation.evidence.ends import Ends
+from federation.evidence.ends import Ends, answered_twice
 from federation.evidence.findings import Finding, Report
 from federation.evidence.signing import BadKeys, Key, read_keys
 from federation.evidence.verify import Verification
 from federation.evidence.witnesses import read_witness
 
-MOST = 20
-"""Findings of one kind that are told one by one."""
 _KEPT = Struct(">QQ?32s")
 """A witnessed checkpoint: its number, its size, whether it is late, its hash."""
 _ANCHORED = re.compile(rb'\{"body":\{"log":"([0-9a-f]{32})"')
@@ -172,9 +169,7 @@ class Web:
         for log in counted:
             self._hold_against(log)
         self._find_missing(counted)
-        for name, n, call in islice((self.calls or self._ends).again(), MOST):
-            message = f"Record {n} is the end of call {call}, which has one already."
-            self.findings.append(Finding("answered_twice", message, n, log=name))
+        self.findings += answered_twice((self.calls or self._ends).again())
         self._ends.close()
 
     def _counted(self) -> list[_Log]:

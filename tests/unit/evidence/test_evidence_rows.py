@@ -228,11 +228,14 @@ def test_calls_that_are_not_sealed_are_looked_for_in_the_journals(ledger: Ledger
     assert found(ledger.check()) == [f"Call {made[2]} was changed in the store: tenant."]
 
 
-def test_a_call_that_ended_twice_may_have_either_end(ledger: Ledger) -> None:
+def test_a_call_that_ended_twice_is_found_and_its_row_may_have_either_end(ledger: Ledger) -> None:
     ledger.world.writers["w0-a"].append(ended(CALL, 1_700_000_000_900))
     ledger.take_in()
     ledger.seal()
-    assert found(ledger.check()) == []
+    for index in (ledger.index, None):
+        (one,) = check_log(ledger.world.data, index).findings
+        assert (one.kind, one.record) == ("answered_twice", 24)
+        assert one.message == f"Record 24 is the end of call {CALL}, which has one already."
 
 
 def test_a_store_that_was_emptied_is_told_in_a_few_words(ledger: Ledger) -> None:
