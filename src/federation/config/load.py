@@ -20,6 +20,7 @@ from federation.config import (
     provider_files,
     rate_limits,
     sign_in,
+    strays,
     watch,
 )
 from federation.config.authorities import read_authorities
@@ -79,10 +80,10 @@ def load(
     merge = Merge(catalogue, found.values, found.places, problems)
     merge.run(entries)
     routes = resolve_routes(whole, where, merge.table, problems)
+    strays.check(config_dir, more, problems)
     rules = policies.read(config_dir, merge.table, routes, problems)
     if whole.governance.required and not rules:
-        message = f"policies are required, and there is none in {config_dir / policies.DIRECTORY}"
-        problems.append(where.problem(("governance", "required"), message))
+        problems.append(where.problem(("governance", "required"), policies.none_in(config_dir)))
     _check(whole, where, merge.table, problems)
     signing_in = sign_in.sign_in(whole.sign_in, where, problems)
     alerts = sign_in.alerts(whole.alerts, where, problems)

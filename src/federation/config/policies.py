@@ -89,6 +89,11 @@ def read_text(text: str, names: Names, problems: list[Problem]) -> tuple[Policy,
     return tuple(_policy(row, at, where, names, problems) for row, at in _rows(where, problems))
 
 
+def none_in(config_dir: Path) -> str:
+    """What is said where policies are required and nobody wrote one."""
+    return f"policies are required, and there is none in {config_dir / DIRECTORY}"
+
+
 def _listed(directory: Path, problems: list[Problem]) -> list[Path]:
     try:
         entries = sorted(directory.iterdir())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from federation.config import policies
 from federation.config.provider_sources import sources
+from federation.config.strays import strays
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class Seen:
 
 
 def watched(config_dir: Path, env_file: Path | None) -> tuple[Path, ...]:
-    """Every file that a load would read just now, existing or not."""
+    """Every file that a load would read just now, existing or not, or refuse for its name."""
     own = [config_dir / "federation.yaml", *sources(config_dir), *policies.watched(config_dir)]
+    own += strays(config_dir)
     return tuple(own if env_file is None else [*own, env_file])
 
 
