@@ -16,15 +16,16 @@ from federation.storage.engine import reading
 _BINARY: Final = 1
 """The format's code in the protocol; the client's module is not loaded before its store is."""
 _PLANS: Final = """
+SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL cursor_tuple_fraction = 1.0;
 SET LOCAL jit = off;
 SET LOCAL work_mem = '64MB';
 SET LOCAL max_parallel_workers_per_gather = 0
 """
-"""All rows are read, so a plan whose first row comes soon is the wrong one. To compile sixteen sums
-takes longer than to add them up. In the usual 4 MB the groups of a year are thought to have no
-place, and are sorted on the disk. And one processor is enough for a question: the others answer
-calls."""
+"""Nobody waits for who locks nothing. All rows are read, so a plan whose first row comes soon is
+the wrong one. To compile sixteen sums takes longer than to add them up. In the usual 4 MB the
+groups of a year are thought to have no place, and are sorted on the disk. And one processor is
+enough for a question: the others answer calls."""
 
 
 @contextmanager

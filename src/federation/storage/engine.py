@@ -104,13 +104,23 @@ def open_postgres(url: str) -> Engine:
         hide_parameters=True,
     )
 
+    _with_patience(engine)
+    return engine
+
+
+def _with_patience(engine: Engine) -> None:
+    from federation.storage.any_text import take_any_text  # noqa: PLC0415 - loads the driver
+    from federation.storage.patience import Door  # noqa: PLC0415 - as well
+
+    door = Door()
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: Any, __: Any, given: Any, named: Any) -> Any:
+        return door.open(*given, **named)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
-        from federation.storage.any_text import take_any_text  # noqa: PLC0415 - loads the driver
-
         take_any_text(connection)
-
-    return engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,10 @@ def alone(connection: Connection, lock: int | str = SCHEMA) -> None:
 
     A number is of those above; a text names one thing of many, and two that the server hashes
     alike wait for each other without need. The schema's is taken by those that start: together
-    they would all find the store empty, or old.
+    they would all find the store empty, or old. It is waited for, however long it takes.
     """
     if connection.dialect.name == "postgresql":
+        if lock == SCHEMA:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         number = func.hashtext(lock) if isinstance(lock, str) else lock
         connection.execute(select(func.pg_advisory_xact_lock(number)))

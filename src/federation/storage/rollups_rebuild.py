@@ -193,5 +193,6 @@ def _lock(connection: Connection) -> None:
         # Who stands still in the midst of it is cut off: ingest waits for this lock.
         connection.exec_driver_sql(
             "SET LOCAL idle_in_transaction_session_timeout = '60s'; "
+            "SET LOCAL lock_timeout = '60s'; "
             "LOCK TABLE cost_rollups IN EXCLUSIVE MODE"
         )

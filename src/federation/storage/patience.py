@@ -1,0 +1,93 @@
+"""Connections to a PostgreSQL that may stand still: it takes what it is told and never answers.
+
+TCP tells of a machine that is gone, not of a server whose disk hangs or whose processes are
+stopped: its kernel goes on to acknowledge, and whoever asks would wait for good. So who has heard
+nothing for a while asks on a connection of its own whether anybody is answered. The trap: a long
+statement is silent, too, and must not be cut; no statement has a limit. Nor does it say anything
+that the server refuses the second connection: it spoke. Whoever uses SQLite never loads this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.errors import ConnectionTimeout
+
+QUIET_S: Final = 5.0
+"""Silence after which it is asked whether the server answers; as long as a busy store is waited
+for. To ask takes as long again at most."""
+AGAIN_S: Final = 2.0
+"""After a connection was waited for in vain, nobody else waits for one so long."""
+_SESSION: Final = """
+SET lock_timeout = '5s';
+SET idle_in_transaction_session_timeout = '30s'
+"""
+"""A lock is waited for as long as SQLite's. And who stands still in the midst of a transaction (a
+machine that is suspended, or gone without a word) is cut off: other replicas wait for its rows."""
+
+
+class Patient(psycopg.Connection[Any]):
+    """A connection that gives up a silent server: it is closed, and raises `OperationalError`."""
+
+    lives: Callable[[], bool] = staticmethod(lambda: False)
+
+    def wait(self, gen: PQGen[Any], *given: Any, **named: Any) -> Any:
+        """As psycopg's own."""
+        return super().wait(self._heard(gen), *given, **named)
+
+    def _heard(self, gen: PQGen[Any]) -> PQGen[Any]:
+        since = time.monotonic()
+        try:
+            step = next(gen)
+            while True:
+                ready = yield step
+                if ready:
+                    since = time.monotonic()
+                elif time.monotonic() - since >= QUIET_S:
+                    if not self.lives():
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError("the server does not answer")
+                    since = time.monotonic()
+                step = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+
+class Door:
+    """Makes the connections to one server; for any thread."""
+
+    def __init__(self) -> None:
+        self._silent_until = float("-inf")
+
+    def open(self, *given: Any, **named: Any) -> Patient:
+        """A connection. Raises psycopg's errors; while the server says nothing, mostly at once."""
+        if time.monotonic() < self._silent_until:
+            raise ConnectionTimeout("the server does not answer")
+        try:
+            made = Patient.connect(*given, **named)
+        except ConnectionTimeout:
+            self._silent_until = time.monotonic() + AGAIN_S
+            raise
+        made.lives = lambda: _answers(given, named)
+        made.autocommit = True
+        made.execute(_SESSION)
+        made.autocommit = False
+        return made
+
+
+def _answers(given: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Whether the server says anything to somebody else."""
+    try:
+        # To sign in is not enough: a pooler may let everybody in.
+        with Patient.connect(*given, **named) as asking:
+            asking.execute("SELECT 1")
+    except ConnectionTimeout:
+        return False
+    except psycopg.Error as error:
+        # What it said has a code; a connection that was refused says that nobody is there.
+        return error.sqlstate is not None
+    return True
