@@ -33,7 +33,9 @@ from unix_control import UnixControl
 from federation.domain.access import Role
 from federation.domain.catalogue import Deployment, Limits
 from federation.domain.routes import Route, Settings
+from federation.gateway import passing
 from federation.gateway.situation import situate
+from federation.schema.http import Timeouts
 
 ASK: dict[str, Any] = {"messages": HELLO["messages"]}
 
@@ -587,6 +589,20 @@ async def test_controls_status_is_handed_on(tmp_path: Path, code: int) -> None:
             reply = await client.get("/v1/stats")
             assert reply.status_code == code
             assert reply.headers["x-own"] == "1"
+
+
+async def test_a_control_that_is_silent_is_not_said_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "_TIMEOUTS", Timeouts(0.3, 0.3, 0.3, 0.3))
+
+    async def behave(_: Talk) -> None:
+        await asyncio.Event().wait()
+
+    async with managed(tmp_path, behave) as (running, client, _):
+        error = refused(await client.get("/v1/stats"), 503, "control_unavailable")
+        assert "does not answer in time" in error["message"]
+        assert running.transport.busy == 0
 
 
 async def test_a_peer_cannot_be_claimed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from federation.errors import FederationError, Unavailable, UpstreamError
+from federation.errors import FederationError, Unavailable, UpstreamError, UpstreamTimeout
 from federation.ports import Transport
 from federation.schema.http import ClientReply, ClientRequest, Origin, Timeouts, WireRequest
 from federation.schema.storing import HEADER
@@ -88,15 +88,18 @@ class Passing:
             finally:
                 await exchange.aclose()
         except UpstreamError as error:
-            raise away() from error
+            raise away(error) from error
         kept = [pair for pair in exchange.headers.items() if pair[0] not in _KEPT_BACK]
         return ClientReply(exchange.status, kept, body)
 
 
-def away() -> FederationError:
-    """What a client hears of what only control can do, while control is not there."""
+def away(why: UpstreamError | None = None) -> FederationError:
+    """What a client hears of what only control can do, while control is not there. The trap: one
+    that took the request and fell silent may yet do what it asked for."""
+    silent = isinstance(why, UpstreamTimeout)
+    does = "does not answer in time" if silent else "is starting"
     return Unavailable(
-        "The control process is starting; inference goes on. Try again in a few seconds.",
+        f"The control process {does}; inference goes on. Try again in a few seconds.",
         code="control_unavailable",
         retry_after_s=2.0,
     )

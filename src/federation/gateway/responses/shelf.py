@@ -108,7 +108,7 @@ class Shelf:
             finally:
                 await exchange.aclose()
         except UpstreamError as error:
-            raise away() from error
+            raise away(error) from error
         if exchange.status != _OK:
             raise Unavailable(
                 "What is kept of responses cannot be reached just now. Try again in a few seconds.",
