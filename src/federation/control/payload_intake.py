@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from federation.control.custody import Custody, KeyGone
+from federation.errors import Unavailable
 from federation.evidence.sealing import Row, Unsealable
 from federation.schema.payloads import Payload, SpoolLine
 from federation.storage.entries import Position
@@ -49,7 +50,11 @@ class PayloadIntake:
             return 0
         if self._positions is None:
             self._positions = self._store.positions()
-        return sum(self._follow(writer, newest) for writer, newest in sorted(writers.items()))
+        try:
+            return sum(self._follow(writer, newest) for writer, newest in sorted(writers.items()))
+        except Unavailable:
+            self._positions = None  # a store that was away may come back older than it was
+            raise
 
     def settled(self, newest: str, taken: Mapping[str, str]) -> bool:
         """Whether every worker that may still write seals with this key; `taken` says which
@@ -63,9 +68,10 @@ class PayloadIntake:
         assert self._positions is not None  # noqa: S101  set by `run`
         # Asked before the last read, so that nothing can be written after it.
         gone = self._reader.gone(writer, newest)
-        position = self._positions.get(writer)
-        if position is None:
-            position = Position(segment=self._reader.oldest(writer, newest))
+        position, oldest = self._positions.get(writer), self._reader.oldest(writer, newest)
+        if position is None or position.segment < oldest:
+            # A store that became an older copy of itself names a piece that is dropped by now.
+            position = Position(segment=oldest)
         count, drained = 0, False
         while not drained:
             batch = self._reader.read(writer, position.segment, position.offset, gone=gone)

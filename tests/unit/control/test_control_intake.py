@@ -62,6 +62,28 @@ def test_a_content_that_was_erased_does_not_come_back_when_control_starts_again(
     assert world.payloads.find("call_1", None) is None
 
 
+def test_a_store_that_was_restored_names_a_piece_that_is_gone_and_the_rest_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload_spool, "SEGMENT_BYTES", 600)
+    world.say("call_0", "anna")
+    world.intake.run()
+    older = world.payloads.positions()[world.writer]
+    for n in range(1, 6):
+        world.say(f"call_{n}", "anna")
+    world.intake.run()
+    world.say("call_last", "anna")
+    world.spool.close()
+    assert int(min(spools(world)).split(".")[-2]) > older.segment + 1, "not even the next is left"
+    world.payloads.take(world.writer, [], older)
+
+    world.intake._positions = None  # as a new process begins
+    assert world.intake.run() >= 1
+
+    assert b"anna" in world.read("call_last")
+    assert spools(world) == []
+
+
 def test_what_a_crash_left_between_store_and_spool_is_taken_in_once(world: World) -> None:
     world.say("call_1", "anna")
     world.intake.run()
