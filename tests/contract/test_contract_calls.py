@@ -5,6 +5,7 @@ from ledger_lines import lines
 from msgspec import structs
 
 from federation.control.ports import CallStore
+from federation.errors import Unavailable
 from federation.schema.records import (
     AttemptRecord,
     CallEnded,
@@ -234,3 +235,15 @@ def test_sums_begin_where_they_are_asked_to(calls: CallStore) -> None:
     take(calls, ended("call_1", started_ms=1000), ended("call_2", started_ms=2000))
     assert [each.calls for each in calls.sums(2000, None)] == [1]
     assert calls.sums(2001, None) == []
+
+
+def test_lines_are_not_taken_by_a_store_that_lacks_those_before(calls: CallStore) -> None:
+    taken = Position(1, 200, 1)
+    calls.take("w", lines(ended("call_1")), taken, Position())
+    for lacking in (Position(1, 300, 2), Position()):
+        with pytest.raises(Unavailable, match="older copy"):
+            calls.take("w", lines(ended("call_2"), seq=2), Position(1, 400, 3), lacking)
+    assert calls.find("call_2", None) is None
+    assert calls.positions()["w"] == taken
+    calls.take("w", lines(ended("call_2"), seq=2), Position(1, 400, 2), taken)
+    assert calls.find("call_2", None) is not None

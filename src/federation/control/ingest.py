@@ -69,6 +69,8 @@ class Ingest:
         self._calls = calls
         self._clock = clock
         self._positions: dict[str, Position] | None = None
+        self._sure = False
+        """Whether the store is where it was left: one that was away may come back older."""
         self._checked_ms: dict[str, int] = {}
 
     def writing(self) -> set[str]:
@@ -84,12 +86,14 @@ class Ingest:
 
         Raises `Unavailable` where the store does not take it; nothing is lost then.
         """
-        if self._positions is None:
+        if self._positions is None or not self._sure:
             self._positions = self._calls.positions()
+        self._sure = False
         for writer, newest in sorted(self._reader.writers().items()):
             position = self._positions.get(writer, Position())
             if not position.closed:
                 self._follow(self._positions, writer, newest, position)
+        self._sure = True
 
     def abandon(self, writer: str) -> None:
         """A writer of another replica is dead for all that we know: what it left running is lost.
@@ -112,6 +116,7 @@ class Ingest:
             position = positions[writer] = self._take(writer, position, batch)
             drained = batch.drained
         if gone:
+            self._calls.take(writer, [], position, position)  # nothing that the store lacks
             position = Position(position.segment, position.offset, position.seq, closed=True)
             if left := self._calls.running(writer):
                 self.on_lost(writer, left)
@@ -136,7 +141,7 @@ class Ingest:
         if after == position:
             return position
         self.on_lines(lines)
-        self._calls.take(writer, lines, after)
+        self._calls.take(writer, lines, after, position)
         if lines:
             spent = newest_totals(line.record for line in lines)
             if spent:

@@ -31,8 +31,14 @@ class CallStore(Protocol):
         """How far each writer's journal has been taken in."""
         ...
 
-    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
-        """Take in a writer's lines up to a position, all or nothing; idempotent by call."""
+    def take(
+        self, writer: str, lines: Sequence[Entry], position: Position, after: Position | None = None
+    ) -> None:
+        """Take in a writer's lines up to a position, all or nothing; idempotent by call.
+
+        Raises `Unavailable` where the store is not `after` the last lines: a database that was
+        restored, or whose standby took over, is an older copy of itself.
+        """
         ...
 
     def running(self, writer: str) -> list[CallEntry]:

@@ -23,6 +23,7 @@ from federation.storage.entries import (
     CallFilter,
     Position,
     Sum,
+    must_stand,
 )
 from federation.storage.journal_reader import Began, Ended, Entry
 from federation.storage.revisions import alone
@@ -61,14 +62,18 @@ class SqlCalls:
                 row.writer: Position(row.segment, row.offset, row.seq, row.closed) for row in rows
             }
 
-    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
+    def take(
+        self, writer: str, lines: Sequence[Entry], position: Position, after: Position | None = None
+    ) -> None:
         """Take in a writer's lines up to a position, all or nothing.
 
-        Idempotent by call: a line taken in twice changes nothing.
+        Idempotent by call: a line taken in twice changes nothing. Raises `Unavailable` where the
+        store is not `after` the last lines: it has become an older copy of itself.
         """
         began, ended = rows_of(writer, lines)
         with writing(self._engine) as connection:
             alone(connection, f"ledger {writer}")
+            _check(connection, writer, after)
             tally = rollups.count(connection, lines)
             # What still runs came last, mostly: `n`, and so the order of pages, follows.
             _many(connection, self._ended, ended)
@@ -131,6 +136,13 @@ class SqlCalls:
 
     def _save(self, connection: Connection, writer: str, at: Position) -> None:
         _many(connection, self._position, [(writer, at.segment, at.offset, at.seq, at.closed)])
+
+
+def _check(connection: Connection, writer: str, after: Position | None) -> None:
+    if after is not None:
+        at = ingest_offsets.c
+        query = select(at.segment, at.offset, at.seq).where(at.writer == writer)
+        must_stand(Position(*(connection.execute(query).one_or_none() or ())), after)
 
 
 def _sums(since_ms: int, tenant: str | None) -> Select[Any]:

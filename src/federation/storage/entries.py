@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from federation.errors import Unavailable
 from federation.schema.records import Record
 
 RUNNING = "running"
@@ -21,6 +22,18 @@ class Position:
     offset: int = 0
     seq: int = 0
     closed: bool = False
+
+
+def must_stand(found: Position, after: Position | None) -> None:
+    """Raise `Unavailable` where a store is not where it was left, if that is said. It was restored,
+    or an older copy of it took over: what it lacks is in the journals."""
+    if after and (found.segment, found.offset, found.seq) != (
+        after.segment,
+        after.offset,
+        after.seq,
+    ):
+        words = "The store is an older copy of itself; what it lacks is taken in again."
+        raise Unavailable(words, code="store_unavailable", retry_after_s=5.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from federation.storage.entries import (
     Position,
     ResponseEntry,
     Sum,
+    must_stand,
 )
 from federation.storage.journal_reader import Began, Ended, Entry
 from federation.storage.sealing_entries import HoldEntry
@@ -60,8 +61,11 @@ class MemoryCalls:
         """How far each writer's journal has been taken in."""
         return dict(self._positions)
 
-    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
-        """Take in a writer's lines up to a position, all or nothing."""
+    def take(
+        self, writer: str, lines: Sequence[Entry], position: Position, after: Position | None = None
+    ) -> None:
+        """Take in a writer's lines up to a position, all or nothing; `after` the last ones."""
+        must_stand(self._positions.get(writer, Position()), after)
         for line in lines:
             record = line.record
             known = self._calls.get(record.call)

@@ -30,11 +30,13 @@ class Failing(MemoryCalls):
         super().__init__()
         self.refusals = 1
 
-    def take(self, writer: str, lines: Sequence[Entry], position: Position) -> None:
+    def take(
+        self, writer: str, lines: Sequence[Entry], position: Position, after: Position | None = None
+    ) -> None:
         if self.refusals:
             self.refusals -= 1
             raise Unavailable("The store is full.")
-        super().take(writer, lines, position)
+        super().take(writer, lines, position, after)
 
 
 def started(call: str) -> CallStarted:
@@ -87,6 +89,55 @@ def test_a_store_that_refuses_loses_nothing(tmp_path: Path) -> None:
     assert ingest.progress.lines == 0
     ingest.run()
     assert outcomes(calls) == {"call_1": "ok"}
+
+
+class Restored(MemoryCalls):
+    """A store that becomes an older copy of itself."""
+
+    def restore(self, older: dict[str, Position], lacks: set[str]) -> None:
+        self._positions = older
+        self._calls = {call: row for call, row in self._calls.items() if call not in lacks}
+
+
+def test_what_a_restored_store_lacks_is_taken_in_again_while_control_lives(tmp_path: Path) -> None:
+    calls, clock = Restored(), Clock()
+    ingest = Ingest(JournalReader(tmp_path), calls, clock)
+    lives, dies = JournalWriter(tmp_path, "w0"), JournalWriter(tmp_path, "w1")
+    lives.append(ended("call_1"))
+    ingest.run()
+    older = calls.positions()
+    lives.append(ended("call_2"))
+    dies.append(ended("call_3"))
+    dies.close()
+    clock.now += 1.0
+    ingest.run()
+    assert calls.positions()["w1"].closed
+    calls.restore(older, {"call_2", "call_3"})
+    lives.append(ended("call_4"))
+    with pytest.raises(Unavailable, match="older copy"):
+        ingest.run()
+    assert set(outcomes(calls)) == {"call_1"}, "it does not go on after what is missing"
+    clock.now += 1.0
+    ingest.run()
+    assert outcomes(calls) == {f"call_{n}": "ok" for n in (1, 2, 3, 4)}
+    assert calls.positions()["w1"].closed
+
+
+def test_a_writer_that_ends_is_not_closed_in_a_store_that_lacks_its_lines(tmp_path: Path) -> None:
+    calls, clock = Restored(), Clock()
+    ingest = Ingest(JournalReader(tmp_path), calls, clock)
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(ended("call_1"))
+    ingest.run()
+    calls.restore({}, {"call_1"})
+    writer.close()
+    clock.now += 1.0
+    with pytest.raises(Unavailable, match="older copy"):
+        ingest.run()
+    clock.now += 1.0
+    ingest.run()
+    assert outcomes(calls) == {"call_1": "ok"}
+    assert calls.positions()["w"].closed
 
 
 def test_running_calls_of_a_dead_worker_are_lost_within_the_second(tmp_path: Path) -> None:
