@@ -42,6 +42,9 @@ class JournalWriter:
 
     The process holds a lock on its newest segment as long as it lives, so that others can
     tell a writer that is gone from one that is idle. Not for use by several threads.
+
+    A first segment that the disk refuses is made with the first line that it takes: who cannot
+    write must live, to say so to its clients.
     """
 
     def __init__(
@@ -65,11 +68,8 @@ class JournalWriter:
         self._seq = 0
         self._size = 0
         self._fd = -1
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(error) from error
-        self._rotate()
+        with contextlib.suppress(EvidenceUnwritable):
+            self._rotate()
 
     @property
     def durability(self) -> str:
@@ -171,6 +171,7 @@ class JournalWriter:
         path = segment_path(self._directory, self.writer, self._segment + 1)
         draft = path.with_suffix(".new")
         try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
             raise _unwritable(error) from error

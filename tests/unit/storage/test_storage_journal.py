@@ -200,14 +200,23 @@ def test_a_failed_sync_is_reported_and_its_file_is_left(
 def test_a_directory_that_cannot_be_made_is_evidence_unwritable(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
+    writer = JournalWriter(blocked / "journal", "w")
     with pytest.raises(EvidenceUnwritable):
-        JournalWriter(blocked / "journal", "w")
+        writer.append(started("call_1"))
+    blocked.unlink()
+    writer.append(started("call_2"))
+    assert read_calls(blocked / "journal") == ["call_2"]
 
 
 def test_a_segment_that_cannot_be_opened_is_evidence_unwritable(tmp_path: Path) -> None:
     (tmp_path / "w.000001.new").mkdir()
-    with pytest.raises(EvidenceUnwritable):
-        JournalWriter(tmp_path, "w")
+    writer = JournalWriter(tmp_path, "w")
+    for _ in range(2):
+        with pytest.raises(EvidenceUnwritable):
+            writer.append(started("call_1"))
+    (tmp_path / "w.000001.new").rmdir()
+    writer.append(started("call_2"))
+    assert read_calls(tmp_path) == ["call_2"]
 
 
 def test_a_segment_that_cannot_be_named_leaves_nothing_behind(
@@ -218,7 +227,7 @@ def test_a_segment_that_cannot_be_named_leaves_nothing_behind(
 
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(EvidenceUnwritable, match="Read-only"):
-        JournalWriter(tmp_path, "w")
+        JournalWriter(tmp_path, "w").append(started("call_1"))
     assert list(tmp_path.iterdir()) == []
 
 
