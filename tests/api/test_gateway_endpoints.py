@@ -36,6 +36,7 @@ from federation.domain.routes import Route, Settings
 from federation.gateway import passing
 from federation.gateway.situation import situate
 from federation.schema.http import Timeouts
+from federation.telemetry.meter import Meter
 
 ASK: dict[str, Any] = {"messages": HELLO["messages"]}
 
@@ -755,6 +756,9 @@ async def test_without_evidence_there_is_no_answer_and_then_no_spending(
     body: dict[str, Any],
 ) -> None:
     async with rig(whole) as (running, client, upstreams):
+        meter = running.world.meter
+        assert isinstance(meter, Meter)
+        meter.drain()
         running.books.broken = True
         if body is HELLO:
             refused(await client.post(CHAT, json=body), 503, "evidence_unwritable")
@@ -766,11 +770,15 @@ async def test_without_evidence_there_is_no_answer_and_then_no_spending(
         for _ in range(3):
             refused(await client.post(CHAT, json=body), 503, "evidence_unwritable")
         assert len(upstreams[0].seen) == 1
+        refusals = meter.drain().counters["federation_journal_errors_total"]
+        assert refusals == 5, "a beginning, its end, and three beginnings"
+        refused(await client.get("/health/ready"), 503, "evidence_unwritable")
         assert at_rest(running)
         assert running.transport.busy == 0
         running.books.broken = False
         for _ in range(2):
             assert (await client.post(CHAT, json=body)).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 200
         # What the provider was asked for is made up for, first of all.
         owed, *good = running.books.ended
         assert (owed.outcome, owed.status, owed.error) == ("error", 503, "evidence_unwritable")

@@ -166,6 +166,11 @@ class Desk:
                 "No deployment is usable: set a provider's key or add a row to providers.yaml.",
                 code="no_usable_deployment",
             )
+        if world.owes():
+            raise Unavailable(
+                "Records of calls cannot be written: make room in the data directory.",
+                code="evidence_unwritable",
+            )
         if not world.store_writable:
             raise Unavailable("The store cannot be written.", code="store_not_writable")
         body = {"status": "ready", "deployments": usable, "snapshot": situation.snapshot.version}

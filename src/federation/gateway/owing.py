@@ -7,12 +7,15 @@ before any further line.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 
 from federation.errors import EvidenceUnwritable
 from federation.ports import Journal
 from federation.schema.records import CallEnded, Record
+
+log = logging.getLogger(__name__)
 
 
 class Owing:
@@ -29,8 +32,10 @@ class Owing:
         """An end has still to be written."""
         return bool(self._owed)
 
-    def owe(self, record: CallEnded) -> None:
+    def owe(self, record: CallEnded, why: str) -> None:
         """Write this before anything else."""
+        if not self._owed:
+            log.error("the journal takes no records: no call is served", extra={"reason": why})
         self._owed.append(record)
 
     def pay(self) -> None:
@@ -43,6 +48,8 @@ class Owing:
                 if not error.written:
                     self._owed.appendleft(record)
                 raise
+            if not self._owed:
+                log.info("the journal takes records again")
 
     def append(self, record: Record, *, settled: bool = True) -> None:
         """See `ports.Journal`."""

@@ -116,7 +116,8 @@ class World:
     """The ports of a worker, and its current situation.
 
     Mutable is what control says of it: `situation` and `draining`, `store_writable` with every
-    beat, `seal_key` and `internal_key` with every key ring. `assemble` wraps `journal`, once.
+    beat, `seal_key` and `internal_key` with every key ring. `assemble` wraps `journal`, once, and
+    says whether it `owes`.
     """
 
     transport: Transport
@@ -153,6 +154,8 @@ class World:
     """What control knows a worker by, once the key ring is here."""
     _failures: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     store_writable: bool = True
+    owes: Callable[[], bool] = bool
+    """Whether the journal refused an end that is still to be written: no call is served then."""
 
     def adopt(self, situation: Situation) -> None:
         """Decide under this situation from now on; calls under way keep theirs."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import structs
 
@@ -145,7 +146,7 @@ class Recorder:
                     record = structs.replace(
                         record, outcome="error", status=fault.status, error=fault.code
                     )
-                self._journal.owe(record)
+                self._journal.owe(record, fault.message)
                 self._pay_later()
             raise
         finally:
@@ -153,16 +154,15 @@ class Recorder:
 
     def _leave(self, call: AnyCall) -> None:
         """Close the account of a client that hung up: nobody is left to be refused."""
-        try:
+        with suppress(EvidenceUnwritable):  # it was counted, and is owed
             self._close(call, "canceled", CLIENT_LEFT, "client_left")
-        except EvidenceUnwritable:
-            self._meter.add(metrics.JOURNAL_ERRORS, ())
 
     def _append(self, record: CallStarted | CallEnded) -> None:
         try:
             self._journal.append(record)
         except EvidenceUnwritable:
             self._broken = True
+            self._meter.add(metrics.JOURNAL_ERRORS, ())
             raise
         self._broken = False
 
