@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from control_plane import ADMIN
 from tenancy_rig import Rig, started
 
 from federation.api.access import ROUTES
@@ -196,3 +197,21 @@ async def test_calls_are_paged_by_cursor_and_seen_by_tenant(rig: Rig) -> None:
         assert (await rig.ask("GET", f"{path}?tenant=other", secret=owner)).status_code == 200
         assert (await rig.ask("GET", f"{path}?tenant=default", secret=owner)).status_code == 404
     journal.close()
+
+
+async def test_who_gave_up_before_the_body_was_read_is_no_bug_in_the_log(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[Any] = []
+
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/v1/stats", "query_string": b""}
+    headers = [(b"authorization", f"Bearer {ADMIN}".encode())]
+    await rig.app({**scope, "headers": headers, "http_version": "1.1"}, gone, send)
+    assert said[0]["status"] == 499
+    assert not caplog.records

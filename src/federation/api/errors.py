@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from federation.dialects.openai.errors import render_error
 from federation.errors import FederationError, InvalidRequest, MethodNotAllowed, NotFound
@@ -39,6 +40,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FederationError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -79,6 +81,11 @@ def _http(_: Request, error: Exception) -> Response:
         allowed = (error.headers or {}).get("allow", "").split(", ")
         return _reply(MethodNotAllowed("This path does not answer that method.", *allowed))
     return _reply(InvalidRequest(str(error.detail), status=error.status_code))
+
+
+def _left(_: Request, __: Exception) -> Response:
+    # A worker waits for an answer for half a minute: whoever gave up is no bug of ours.
+    return Response(status_code=499)
 
 
 def _bug(request: Request, error: Exception) -> Response:
