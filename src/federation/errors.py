@@ -297,6 +297,8 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+    hurried = False
+    """The deadline was the client's own, and sooner than the provider's would have been."""
 
 
 class UpstreamGarbled(UpstreamError):

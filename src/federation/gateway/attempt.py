@@ -14,9 +14,10 @@ from msgspec import structs
 
 from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment
-from federation.errors import UpstreamError, UpstreamRejected
+from federation.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from federation.gateway.call import AnyCall, to_microseconds
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
+from federation.gateway.patience import hurried
 from federation.gateway.stream import Ending
 from federation.gateway.world import World
 from federation.pricing.charges import charge
@@ -41,6 +42,7 @@ class Attempt:
         "_gate",
         "_hold",
         "_reserved",
+        "_silent_since",
         "_tokens",
         "_world",
         "call",
@@ -66,6 +68,8 @@ class Attempt:
         self._hold = ""
         self._reserved = 0
         self.sent = False
+        self._silent_since: float | None = None
+        """Since when the provider owes an answer; None where nobody can tell how long one takes."""
         lobby = world.entrance.lobby
         lobby.busy += 1
         self._gate = lobby.gates.get(deployment.provider.id) if lobby.gates else None
@@ -130,6 +134,7 @@ class Attempt:
             # What nobody can price costs what it could have cost at most, never nothing.
             paid = self._reserved if charged is None else charged
             world.money.settle(self.call.account, self._hold, paid)
+        self._hurried(error)
         if isinstance(error, UpstreamError) and not isinstance(error, UpstreamRejected):
             _name(error, deployment.id)
         written = self._entry.write(error, usage, charged)
@@ -148,17 +153,27 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Close an attempt that brought nothing. A provider that was left in the middle of its
-        work because the client hung up may bill for the prompt, so that is charged; one that
-        failed or kept silent is not. Where nobody was asked at all it never began."""
+        work because the client hung up, or gave it no time, may bill for the prompt, so that is
+        charged; one that failed or kept silent is not. Where nobody was asked at all it never
+        began."""
         if not self._begun and not isinstance(error, UpstreamError):
             self.withdraw()
             return
-        left = not isinstance(error, UpstreamError)
+        left = not isinstance(error, UpstreamError) or self._hurried(error)
         self.close(self.estimate(0) if left and self.sent else Usage(), error)
+
+    def _hurried(self, error: BaseException | None) -> bool:
+        if not isinstance(error, UpstreamTimeout):
+            return False
+        since = self._silent_since
+        took_s = 0.0 if since is None else self._world.clock() - since
+        return hurried(self._world, self.call, self.deployment, error, took_s)
 
     def asked(self) -> None:
         """The request's bytes have left for the provider."""
         self.sent = True
+        if self._expected is None:
+            self._silent_since = self._world.clock()
 
     def ending(self, tap: StreamTap, spoken: Callable[[int], int] = int) -> Ending:
         """What to call when a stream that this attempt opened is over. `spoken` counts the tokens
@@ -166,6 +181,8 @@ class Attempt:
 
         def end(outcome: str, error: UpstreamError | None) -> None:
             answer = tap.answer()
+            if tap.events:
+                self._silent_since = None
             if tap.malformed:
                 labels = (self.deployment.provider.id,)
                 self._world.meter.add(metrics.MALFORMED, labels, tap.malformed)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from federation.domain.catalogue import Ability
+from federation.domain.catalogue import Ability, Deployment
 from federation.domain.routes import LONGEST_S, Deadlines
 from federation.errors import UpstreamError, UpstreamTimeout
 from federation.gateway.call import AnyCall, Call
 from federation.gateway.world import Situation, World
-from federation.resilience.deadlines import SHORT_S, Prospect, deadlines
+from federation.resilience.deadlines import SHORT_S, Prospect, deadlines, due_s
 from federation.routing.names import Resolved
 from federation.routing.request import Verdict
 from federation.schema.http import Timeouts
 
 _FRESH_S = 1.0
+_OVER = "The time that the client gave this call is over. Ask for longer in X-Timeout-Ms."
 
 
 def left_s(world: World, call: AnyCall) -> float:
@@ -88,6 +89,33 @@ def _said(situation: Situation, target: Resolved | None, index: int) -> Deadline
 
 def out_of_time(error: UpstreamError | None) -> UpstreamError:
     """What a client gets whose own deadline has passed."""
-    return error or UpstreamTimeout(
-        "The time that the client gave this call is over. Ask for longer in X-Timeout-Ms."
+    return error or UpstreamTimeout(_OVER)
+
+
+def hurried(
+    world: World, call: AnyCall, deployment: Deployment, error: UpstreamTimeout, took_s: float
+) -> bool:
+    """Whether it is the client who did not wait: then the error says so. The trap: were such an
+    end held against the deployment, whoever asks with a second to spare could have it rest for
+    everybody. One that was silent for as long as it may be with nobody in a hurry is at fault.
+
+    How long anything but a chat takes cannot be told, nor does a stream's length say anything:
+    for these `took_s` is 0.
+    """
+    if call.glance.ask.timeout_ms is None or error.upstream_status or left_s(world, call) > 0.0:
+        return False
+    board, now, stream = world.health, world.clock(), call.glance.stream
+    seen = (board.first_byte if stream else board.whole)(deployment.id, now)
+    slowest_s = 0.0 if seen is None else seen.p99 / 1000.0
+    prospect = Prospect(
+        stream=stream,
+        others=True,
+        thinks=Ability.REASONING in deployment.model.abilities,
+        p99_first_s=slowest_s,
+        expected_s=slowest_s,
+        left_s=LONGEST_S,
     )
+    if took_s >= due_s(prospect):
+        return False
+    error.hurried, error.message = True, _OVER
+    return True

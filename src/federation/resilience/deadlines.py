@@ -55,6 +55,12 @@ def deadlines(said: Deadlines, prospect: Prospect) -> Timeouts:
     )
 
 
+def due_s(prospect: Prospect) -> float:
+    """How long a deployment may take for what tells that it is well, the beginning of a stream or
+    a whole answer, before its silence is no longer only its client's haste."""
+    return _first_s(prospect) if prospect.stream else _whole_s(prospect)
+
+
 def _or(said: float | None, otherwise: float) -> float:
     return said if said is not None else otherwise
 

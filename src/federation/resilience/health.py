@@ -31,10 +31,10 @@ PROBED = "probed"
 REFRESH_S = 0.25
 _AGING_S = 5.0
 """How often a deployment that nobody calls is looked at, because samples grow old."""
-NEUTRAL = frozenset({"upstream_rejected", "upstream_diverged", "paced", "canceled"})
+NEUTRAL = frozenset({"upstream_rejected", "upstream_diverged", "paced", "hurried", "canceled"})
 """`Measure.error` words that say nothing about the deployment's health: the caller's own
-fault, another answer than the one to be mended, a 429 that says when to come back
-(`recovery.blame`), a client that hung up."""
+fault, another answer than the one to be mended, a 429 that says when to come back, a deadline
+that only the client was in a hurry for (`recovery.blame`), a client that hung up."""
 
 _UNSTATED_SPEED = Speed(first_token_ms=900.0, tokens_per_s=50.0)
 _PRIOR_WEIGHT = 8.0

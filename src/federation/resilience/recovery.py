@@ -41,6 +41,8 @@ _OF_THE_CREDENTIAL = (401, 402)
 
 PACED = "paced"
 """The word for a 429 that says when to come back."""
+HURRIED = "hurried"
+"""The word for a client's own deadline that came before the provider had its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +179,14 @@ def backoff(tries: int, rng: Random) -> float:
 
 def blame(error: UpstreamError) -> str:
     """The word for `Measure.error`: a provider that says when to come back is not ill, nor is
-    one that refuses a wrong request, whose own code is for the caller and not for metrics."""
+    one that refuses a wrong request, whose own code is for the caller and not for metrics, nor is
+    one to which the caller gave no time."""
     if isinstance(error, UpstreamRejected):
         return UpstreamRejected.code
     if isinstance(error, UpstreamRateLimited) and error.retry_after_s is not None:
         return PACED
+    if isinstance(error, UpstreamTimeout) and error.hurried:
+        return HURRIED
     return error.code
 
 

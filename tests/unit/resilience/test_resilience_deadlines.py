@@ -14,6 +14,7 @@ from federation.resilience.deadlines import (
     WHOLE_S,
     Prospect,
     deadlines,
+    due_s,
 )
 from federation.resilience.retries import RetryBudget
 
@@ -65,3 +66,11 @@ def test_retries_stay_under_a_fifth_of_the_calls_and_ten_are_always_free() -> No
     assert sum(budget.spend(100, 0.1) for _ in range(30)) == 10
     assert sum(budget.spend(200, 5.0) for _ in range(30)) == 10, "twenty of a hundred"
     assert sum(budget.spend(200, 10.2) for _ in range(30)) == 10, "a new window"
+
+
+def test_whose_silence_it_is_depends_on_what_a_deployment_is_usually_given() -> None:
+    assert due_s(STREAM) == FIRST_TOKEN_S
+    assert due_s(replace(STREAM, p99_first_s=8.0)) == 24.0
+    assert due_s(replace(STREAM, thinks=True)) == PATIENT_S
+    assert due_s(WHOLE) == WHOLE_S
+    assert due_s(replace(WHOLE, expected_s=20.0)) == 60.0

@@ -180,3 +180,10 @@ def test_who_was_silent_is_asked_again_only_where_another_silence_has_room() -> 
     assert lap.fits(0, 0.0, 10.0)
     assert not lap.fits(0, 0.0, 9.9)
     assert lap.fits(1, 600.0, 0.0)
+
+
+def test_a_provider_that_got_no_time_is_not_blamed() -> None:
+    error = UpstreamTimeout("the client was in a hurry")
+    assert blame(error) == "upstream_timeout"
+    error.hurried = True
+    assert blame(error) == "hurried"

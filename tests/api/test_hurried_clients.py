@@ -1,0 +1,64 @@
+"""A client's own deadline: it shortens the client's call, and says nothing of who is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from gateway_rig import CHAT, HELLO, STREAM, refused, rig, silent, streams
+from inprocess import Gateway
+from scripted import chunk
+
+from federation.resilience import deadlines
+from federation.resilience.circuit import Circuit
+from federation.schema.records import AttemptRecord
+
+ID = "p0/acme-large"
+SOON = {"x-timeout-ms": "80"}
+TIMES = 6
+"""More failures in a row than a circuit stays closed for."""
+
+
+def circuit(running: Gateway) -> Circuit:
+    return running.world.health.circuit(ID, running.world.clock())
+
+
+def attempts(running: Gateway) -> list[AttemptRecord]:
+    ended = running.books.ended
+    return [attempt for each in ended for attempt in each.attempts]
+
+
+async def test_clients_in_a_hurry_open_no_circuit_and_are_told_why_they_got_nothing() -> None:
+    async with rig(silent) as (running, client, _):
+        for _ in range(TIMES):
+            reply = await client.post(CHAT, json=HELLO, headers=SOON)
+            assert "X-Timeout-Ms" in refused(reply, 504, "upstream_timeout")["message"]
+        assert circuit(running) is Circuit.CLOSED
+        assert {each.error for each in attempts(running)} == {"hurried"}
+        # Who was left in the middle of its work may bill for the prompt.
+        assert all(each.usage.estimated and each.cost_nano for each in attempts(running))
+
+
+async def test_a_stream_that_its_client_has_no_time_for_is_no_failure() -> None:
+    words = [chunk("word ") for _ in range(200)]
+    async with rig(streams(*words, gap_s=0.02)) as (running, client, _):
+        calls = [client.post(CHAT, json=STREAM, headers=SOON) for _ in range(TIMES)]
+        for told in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(told, httpx.RemoteProtocolError)  # an error ends it, which cuts it
+        assert circuit(running) is Circuit.CLOSED
+        assert {each.error for each in attempts(running)} == {"hurried"}
+
+
+@pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
+async def test_who_is_silent_beyond_its_own_time_is_at_fault_whoever_waits(
+    body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "WHOLE_S", 0.01)
+    monkeypatch.setattr(deadlines, "FIRST_TOKEN_S", 0.01)
+    async with rig(silent) as (running, client, _):
+        for _ in range(TIMES):
+            await client.post(CHAT, json=body, headers=SOON)
+        assert circuit(running) is Circuit.OPEN
+        assert {each.error for each in attempts(running)} == {"upstream_timeout"}
