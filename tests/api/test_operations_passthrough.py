@@ -264,6 +264,31 @@ async def test_it_is_asked_once_and_a_hang_up_closes_it() -> None:
         at_rest(gateway)
 
 
+class NeverThrough:
+    """A transport that never comes so far as to send anything."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    async def send(self, *_: object) -> None:
+        self.asked = True
+        await asyncio.Event().wait()
+
+
+async def test_what_never_left_costs_nothing() -> None:
+    async with rig() as (gateway, client, upstream):
+        gateway.world.transport = transport = NeverThrough()  # type: ignore[assignment]
+        task = asyncio.create_task(client.post("/passthrough/p0/jobs", json={"model": "m"}))
+        await eventually(lambda: transport.asked)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await eventually(lambda: bool(gateway.books.ended))
+        (ended,) = gateway.books.ended
+        assert (ended.outcome, ended.cost_nano) == ("canceled", 0)
+        assert upstream.seen == []
+        at_rest(gateway)
+
+
 async def test_the_providers_request_limit_holds() -> None:
     async with rig(limits=Limits(rpm=1)) as (gateway, client, upstream):
         gateway.leases.denied.add("rpm/p0")

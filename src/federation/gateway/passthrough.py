@@ -136,6 +136,7 @@ class _Run:
         "_known",
         "_line",
         "_passage",
+        "_sent_off",
         "_situation",
         "_stay",
         "_world",
@@ -159,6 +160,8 @@ class _Run:
         self._known: Known = {}
         self._entry: Entry | None = None
         self._stay: Stay | None = None
+        self._sent_off = False
+        """Its bytes have left for the provider."""
 
     async def __call__(self, call: OperationCall) -> ClientReply:
         """Judge, send once, hand back."""
@@ -213,7 +216,7 @@ class _Run:
             raise
         except BaseException as fault:
             # The provider may have done what was asked of it, and may bill for it.
-            self._note(call, fault, passage.price_nano)
+            self._note(call, fault, passage.price_nano if self._sent_off else 0)
             raise
 
     async def _enter(self, call: OperationCall, passage: Passage) -> None:
@@ -280,7 +283,7 @@ class _Run:
         index = indexes_of(line.deployments)[0]
         phases = plain_patience(world, self._situation, call, None, index)
         on_record(world.journal, call)
-        exchange = await world.transport.send(request, phases)
+        exchange = await world.transport.send(request, phases, self._left)
         if exchange.status < 400:
             return exchange
         try:
@@ -289,6 +292,9 @@ class _Run:
             await exchange.aclose()
         error = decode_error(line.passages.chat, exchange.status, exchange.headers, body)
         raise refused(world, line.signing, error)
+
+    def _left(self) -> None:
+        self._sent_off = True
 
     async def _answer(self, call: OperationCall, exchange: Exchange) -> ClientReply:
         """JSON whole, with the client's ids in it, and text that is to be checked; anything else
