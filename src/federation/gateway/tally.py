@@ -67,7 +67,8 @@ class Tallies:
         counts = sums.seconds
         counts[bisect_left(_LATENCY, seconds)] += 1.0
         counts[-1] += seconds
-        overhead = seconds - upstream_ms / 1000.0
+        # Attempts may run side by side: a histogram's sum that fell would look like a restart.
+        overhead = max(0.0, seconds - upstream_ms / 1000.0)
         counts = sums.overhead
         counts[bisect_left(_OVERHEAD, overhead)] += 1.0
         counts[-1] += overhead

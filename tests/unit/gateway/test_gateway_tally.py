@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from federation.gateway.tally import Tallies
 from federation.schema.records import AttemptRecord, CallEnded
@@ -42,3 +43,13 @@ def test_a_value_is_counted_in_the_first_bucket_that_holds_it(lasted_ms: list[fl
         assert counts[-1] == pytest.approx(sum(values))
     tallies.pour(meter)
     assert meter.drain().histograms == {}
+
+
+def test_two_attempts_side_by_side_leave_no_time_of_ours_and_never_less() -> None:
+    tallies, meter = Tallies(), Meter()
+    one = ended(100.0)
+    side_by_side = tuple(structs.replace(one.attempts[0], total_ms=90.0) for _ in range(2))
+    tallies.call(structs.replace(one, attempts=side_by_side))
+    tallies.pour(meter)
+    counts = meter.drain().histograms[series(metrics.OVERHEAD_SECONDS, ("chat",))]
+    assert (counts[0], counts[-1]) == (1.0, 0.0)
