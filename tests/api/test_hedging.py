@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -23,11 +23,14 @@ from gateway_rig import (
     status,
     streams,
 )
+from guard_rig import REDACT
 from inprocess import Gateway
 from scripted import Behave, Talk, Upstream, chunk, completion
 
 from federation.domain.catalogue import Deployment, Limits, Speed
+from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings, Target
+from federation.gateway import turn
 
 MODEL = {"model": "hedged"}
 FAST = Speed(first_token_ms=40.0, tokens_per_s=10_000.0)
@@ -41,11 +44,16 @@ def quick(place: int, row: Deployment) -> Deployment:
 
 @asynccontextmanager
 async def hedging(
-    *behaviors: Behave, alter: Alter = quick, settings: Settings | None = None
+    *behaviors: Behave,
+    alter: Alter = quick,
+    settings: Settings | None = None,
+    policies: tuple[Policy, ...] = (),
 ) -> AsyncIterator[tuple[Gateway, httpx.AsyncClient, list[Upstream]]]:
     targets = tuple(Target(f"p{place}/acme-large") for place in range(len(behaviors)))
     route = Route("hedged", "priority", targets, hedge=True)
-    async with rig(*behaviors, routes=(route,), alter=alter, settings=settings) as opened:
+    async with rig(
+        *behaviors, routes=(route,), alter=alter, settings=settings, policies=policies
+    ) as opened:
         yield opened
 
 
@@ -103,6 +111,37 @@ async def test_the_first_may_still_win(stream: bool) -> None:
         await eventually(lambda: at_rest(running) and bool(running.books.ended))
         assert accounted(running)["deployment"] == "p0/acme-large"
         assert accounted(running)["attempts"]["p1/acme-large"] == "canceled"
+
+
+async def test_the_record_tells_of_the_answer_that_was_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both are heard, and the one that is heard last is overtaken while it is checked."""
+    both_heard = asyncio.Event()
+    heard: list[int] = []
+
+    async def in_turn(_: object, __: int, work: Callable[[], object]) -> object:
+        heard.append(len(heard))
+        if len(heard) == 2:
+            both_heard.set()
+            await asyncio.Event().wait()
+        await both_heard.wait()
+        return work()
+
+    def tells(model: str, after_s: float) -> Behave:
+        async def behave(talk: Talk) -> None:
+            await asyncio.sleep(after_s)
+            await talk.answer(completion("Write to someone@example.com.", model))
+
+        return behave
+
+    monkeypatch.setattr(turn, "checked", in_turn)
+    behaviors = tells("model-of-p0", 0.4), tells("model-of-p1", 0.0)
+    async with hedging(*behaviors, policies=REDACT) as (running, client, _):
+        reply = await ask(client, stream=False)
+        assert reply.headers["x-federation-provider"] == "p1"
+        ended = running.books.ended[-1]
+        assert (ended.deployment, ended.response_model) == ("p1/acme-large", "model-of-p1")
 
 
 async def test_a_quick_answer_is_never_hedged() -> None:

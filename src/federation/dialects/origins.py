@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from threading import Lock
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -47,11 +48,13 @@ _FAMILIES: Final = {
 class Origins:
     """The makers of the newest states that were forwarded; one for each worker. Bounded."""
 
-    __slots__ = ("_makers", "_most")
+    __slots__ = ("_makers", "_most", "_noting")
 
     def __init__(self, most: int = MOST) -> None:
         self._makers: dict[bytes, str] = {}
         self._most = most
+        self._noting = Lock()
+        """Big answers are read in threads."""
 
     def of(self, family: str, maker: str) -> Origin | None:
         """One maker's view; None where every host of the family opens every state."""
@@ -61,10 +64,11 @@ class Origins:
     def note(self, state: str, maker: str) -> None:
         """Remember who made a state, as the newest one."""
         makers, digest = self._makers, _digest(state)
-        makers.pop(digest, None)
-        makers[digest] = maker
-        if len(makers) > self._most:
-            del makers[next(iter(makers))]
+        with self._noting:
+            makers.pop(digest, None)
+            makers[digest] = maker
+            if len(makers) > self._most:
+                del makers[next(iter(makers))]
 
     def is_others(self, state: str, maker: str) -> bool:
         """Whether a state is known to have another maker."""

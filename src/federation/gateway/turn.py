@@ -34,7 +34,7 @@ from federation.ports import Exchange
 from federation.routing.request import Verdict
 from federation.schema.chat import ChatResponse
 from federation.schema.chunks import Begun
-from federation.schema.glance import Glance
+from federation.schema.glance import Answer, Glance
 from federation.schema.http import ClientReply, Timeouts
 from federation.schema.parts import Refusal, Text, Thinking, ToolCall
 
@@ -98,34 +98,46 @@ class Turn:
     async def _whole(self, attempt: Attempt, asking: Asking, exchange: Exchange) -> ClientReply:
         call = self._call
         body = await exchange.body(self._situation.snapshot.settings.response_bytes)
-        account, upstream = call.account, self._line.upstream
+        account, upstream, size = call.account, self._line.upstream, len(body)
         kind = exchange.headers.get(b"content-type", _JSON)
-        response = None
-        if asking.translated or not _lets_out(call, upstream, body):
-            response = await off_loop(len(body), partial(upstream.decode, body))
-            answer = answer_of(response)
-        else:
-            answer = upstream.read_answer(body)
+        answer, response = await self._read(asking, body)
+        usage = answer.usage
+        if usage is None:
+            count = partial(_counted, upstream, body, response)
+            usage = attempt.estimate(await off_loop(size, count))
         account.hear(answer)
-        attempt.close(answer.usage or attempt.estimate(_tokens(response or upstream.decode(body))))
+        attempt.close(usage)
         if account.watching is not None:
             await account.watching.answer(upstream, body, response)
         if response is not None:
             changed = asking.translated
             if call.guarding is not None:
                 check = partial(call.guarding.response, response)
-                screened = await checked(call.guarding, len(body), check)
+                screened = await checked(call.guarding, size, check)
                 changed, response = changed or screened != response, screened
-        if response is not None and changed:
-            at = call.started_ms // 1000
-            body = call.reading.rendered(response, self._line.maker, call.id, at)
-            kind = _JSON
+            if changed:
+                body, kind = await off_loop(size, partial(self._rendered, response)), _JSON
         if account.router_chose or call.glance.ask.metadata:
             elapsed_ms = (self._world.clock() - call.started) * 1000.0
-            body = call.face.with_metadata(body, metadata(call, attempt.deployment, elapsed_ms))
+            facts = metadata(call, attempt.deployment, elapsed_ms)
+            body = await off_loop(size, partial(call.face.with_metadata, body, facts))
+        account.hear(answer)  # one that was asked beside it may have been heard meanwhile
         pairs = headers(call, self._situation.marks[self._index], kind)
         pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
         return ClientReply(_GOOD, pairs, body)
+
+    async def _read(self, asking: Asking, body: bytes) -> tuple[Answer, ChatResponse | None]:
+        """What an answer says of itself, and all of it where it must be translated or checked."""
+        upstream, size = self._line.upstream, len(body)
+        if asking.translated or not _lets_out(self._call, upstream, body):
+            response = await off_loop(size, partial(upstream.decode, body))
+            return answer_of(response), response
+        return await off_loop(size, partial(upstream.read_answer, body)), None
+
+    def _rendered(self, response: ChatResponse) -> bytes:
+        call = self._call
+        at = call.started_ms // 1000
+        return call.reading.rendered(response, self._line.maker, call.id, at)
 
     async def _open(
         self, attempt: Attempt, asking: Asking, exchange: Exchange, phases: Timeouts
@@ -206,10 +218,10 @@ def _translating(
     return tap, renderer.fail
 
 
-def _tokens(response: ChatResponse) -> int:
-    """Our own count of an answer."""
+def _counted(upstream: Upstream, body: bytes, response: ChatResponse | None) -> int:
+    """Our own count of an answer, which may have been read already."""
     characters = 0
-    for choice in response.choices:
+    for choice in (response or upstream.decode(body)).choices:
         for part in choice.parts:
             match part:
                 case Text() | Thinking() | Refusal():
