@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +13,13 @@ from cross_world import WIRES
 from federation.dialects import whole
 from federation.dialects.gemini import streams as gemini_streams
 from federation.dialects.ollama import moments
+from federation.dialects.openai import call_stream, choice_stream
 from federation.dialects.openai.call_stream import MOST_CALLS
 from federation.dialects.sse import event_name
 from federation.dialects.whole import MOST_PARTS, too_many
 from federation.errors import UpstreamGarbled
-from federation.schema.chunks import PartBegun
-from federation.schema.parts import ToolCall
+from federation.schema.chunks import PartBegun, PartEnded
+from federation.schema.parts import Media, ToolCall
 
 CALLS = 5_000
 TOO_MANY = MOST_PARTS + 1
@@ -267,18 +269,77 @@ def test_a_model_that_is_not_named_is_the_one_that_was_asked() -> None:
     assert getattr(begun, "model") == found.model  # noqa: B009 - the first chunk of any kind
 
 
+def calling(*tool_calls: dict[str, Any]) -> bytes:
+    return saying(tool_calls=tool_calls)
+
+
+def saying(**delta: Any) -> bytes:
+    return b"data: %b\n\n" % packed({"id": "c", "choices": [{"index": 0, "delta": delta}]})
+
+
+def written(number: int, arguments: str) -> dict[str, Any]:
+    return {"index": number, "id": f"c{number}", "function": {"name": "f", "arguments": arguments}}
+
+
 def test_calls_without_end_are_no_answer() -> None:
     decoder = WIRES["openai"].upstream.decoder()
-    calls = [
-        {"index": n, "id": f"c{n}", "function": {"name": "f", "arguments": "{}"}}
-        for n in range(MOST_CALLS)
-    ]
-
-    def event(tool_calls: list[dict[str, Any]]) -> bytes:
-        delta = {"tool_calls": tool_calls}
-        return b"data: %b\n\n" % packed({"id": "c", "choices": [{"index": 0, "delta": delta}]})
-
-    chunks = decoder.feed(event(calls))
+    chunks = decoder.feed(calling(*(written(n, "{}") for n in range(MOST_CALLS))))
     assert sum(isinstance(chunk, PartBegun) for chunk in chunks) == MOST_CALLS
     with pytest.raises(UpstreamGarbled, match="too many calls"):
-        decoder.feed(event([{"index": MOST_CALLS, "function": {"name": "f"}}]))
+        decoder.feed(calling({"index": MOST_CALLS, "function": {"name": "f"}}))
+
+
+@pytest.fixture
+def read_characters(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How much of arguments was read to see whether they are whole, each time."""
+    read: list[int] = []
+    decode = call_stream._ANY.decode
+
+    class Counting:
+        def decode(self, text: str) -> Any:
+            read.append(len(text))
+            return decode(text)
+
+    monkeypatch.setattr(call_stream, "_ANY", Counting())
+    return read
+
+
+def test_long_arguments_are_not_read_again_for_whatever_begins(read_characters: list[int]) -> None:
+    decoder = WIRES["openai"].upstream.decoder()
+    size = 200_000
+    decoder.feed(calling(written(0, '{"a":"' + "x" * size)))
+    for n in range(1, 300):
+        decoder.feed(calling(written(n, "{")) + saying(content="a") + saying(reasoning="b"))
+        decoder.feed(calling({"index": 0, "function": {"arguments": "x"}}))
+    assert sum(read_characters) < 3 * size
+
+
+def test_a_call_that_became_whole_is_ended_by_what_begins_next() -> None:
+    decoder = WIRES["openai"].upstream.decoder()
+    decoder.feed(calling(written(0, '{"a":'), written(1, "{}")))
+    decoder.feed(saying(content="a"))
+    decoder.feed(calling({"index": 0, "function": {"arguments": "1}"}}))
+    ended, *_ = decoder.feed(saying(reasoning="b"))
+    first, *_ = decoder.feed(saying(content="c"))
+    assert isinstance(ended, PartEnded)
+    assert isinstance(first, PartEnded)
+
+
+def test_sound_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+
+    def decode(text: str) -> bytes:
+        decoded.append(text)
+        return base64.b64decode(text)
+
+    monkeypatch.setattr(choice_stream, "b64decode", decode)
+    decoder = WIRES["openai"].upstream.decoder()
+    for _ in range(100):
+        decoder.feed(saying(audio={"id": "a", "data": "AA=="}))
+    done = packed({"choices": [{"index": 0, "finish_reason": "stop"}]})
+    chunks = decoder.feed(b"data: %b\n\n" % done)
+    heads = [chunk.head for chunk in chunks if isinstance(chunk, PartBegun)]
+    assert [head.data for head in heads if isinstance(head, Media)] == [
+        base64.b64encode(bytes(100)).decode()
+    ]
+    assert len(decoded) == 100

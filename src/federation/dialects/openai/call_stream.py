@@ -20,14 +20,19 @@ from federation.schema.chunks import Chunk, Delta, PartBegun, PartEnded
 from federation.schema.parts import CUSTOM, FUNCTION, ToolCall
 
 MOST_CALLS: Final = 1_000
-"""Of one choice. Those that are not whole are looked at again whenever another begins."""
+"""Of one choice."""
+_LONG: Final = 64 * 1024
+"""Characters of arguments that take tens of microseconds to read: what is longer and was not whole
+is not read again before it has doubled, for anything else that begins asks whether it is."""
 _ANY: Final = msgspec.json.Decoder(Raw)
 
 
 class _Open:
     """A call that is being written."""
 
-    __slots__ = ("custom", "ended", "id", "name", "order", "part", "pieces", "signature")
+    __slots__ = (
+        "_torn", "custom", "ended", "id", "name", "order", "part", "pieces", "signature", "size"
+    )  # fmt: skip
 
     def __init__(self, order: int) -> None:
         self.order = order
@@ -38,16 +43,26 @@ class _Open:
         self.ended = False
         self.signature = ""
         self.pieces: list[str] = []
+        self.size = 0
+        self._torn = 0
+        """How long the arguments were when they were not whole."""
+
+    def more(self, text: str) -> None:
+        """More of the arguments."""
+        self.pieces.append(text)
+        self.size += len(text)
 
     @property
     def is_whole(self) -> bool:
         """The arguments are complete, as far as one can tell."""
-        text = "".join(self.pieces)
         if self.custom:
-            return bool(text)
+            return self.size > 0
+        if self._torn and (self.size == self._torn or _LONG < self.size < 2 * self._torn):
+            return False
         try:
-            _ANY.decode(text)
+            _ANY.decode("".join(self.pieces))
         except (msgspec.DecodeError, RecursionError):
+            self._torn = self.size
             return False
         return True
 
@@ -55,7 +70,9 @@ class _Open:
 class CallBook:
     """The calls of one choice; `next_part` of the choice is counted by its owner."""
 
-    __slots__ = ("_begun", "_by_id", "_by_index", "_choice", "_count", "_last", "_living")
+    __slots__ = (
+        "_begun", "_by_id", "_by_index", "_choice", "_count", "_last", "_living", "_touched"
+    )  # fmt: skip
 
     def __init__(self, choice: int) -> None:
         self._choice = choice
@@ -63,6 +80,8 @@ class CallBook:
         self._begun = 0
         self._living: list[_Open] = []
         """Those that have not ended, in the order in which they were first heard of."""
+        self._touched: dict[int, _Open] = {}
+        """By their order those that may have become whole since somebody asked."""
         self._by_index: dict[int | None, _Open] = {}
         """The last one of each number."""
         self._by_id: dict[str, _Open] = {}
@@ -91,6 +110,8 @@ class CallBook:
     def add(self, piece: Call, call: _Open, answer_id: str, part: int) -> list[Chunk]:
         """Take in a piece; `part` is the number for the call if it begins now."""
         self._last = call
+        if not call.ended:
+            self._touched[call.order] = call
         chunks: list[Chunk] = []
         inner = piece.function or piece.custom
         text = ""
@@ -102,7 +123,7 @@ class CallBook:
             self._name(call, piece.id)
         signature = thought_signature(piece.extra_content)
         if text:
-            call.pieces.append(text)
+            call.more(text)
         if call.part < 0:
             call.signature += signature
             if call.name:
@@ -131,16 +152,19 @@ class CallBook:
 
     def end_whole(self) -> list[Chunk]:
         """End the calls that have all their arguments, because something else begins."""
-        return self._end([call for call in self._open() if call.is_whole])
+        if not self._touched:
+            return []
+        touched, self._touched = self._touched, {}
+        calls = [call for _, call in sorted(touched.items()) if call.part >= 0]
+        return self._end([call for call in calls if not call.ended and call.is_whole])
 
     def end_all(self) -> list[Chunk]:
         """End every call: the choice is over."""
-        return self._end(self._open())
-
-    def _open(self) -> list[_Open]:
-        return [call for call in self._living if call.part >= 0]
+        return self._end([call for call in self._living if call.part >= 0])
 
     def _end(self, calls: list[_Open]) -> list[Chunk]:
+        if not calls:
+            return []
         for call in calls:
             call.ended = True
         self._living = [call for call in self._living if not call.ended]

@@ -83,7 +83,7 @@ class ChoiceStream:
 
     __slots__ = (
         "_answer_id", "_calls", "_detail", "_filter", "_index", "_open", "_part", "_plain",
-        "_sound", "_splitter", "_stated", "_wire", "finished",
+        "_sound", "_sounds", "_splitter", "_stated", "_transcript", "_wire", "finished",
     )  # fmt: skip
 
     def __init__(self, index: int, wire: Wire, answer_id: str) -> None:
@@ -101,6 +101,9 @@ class ChoiceStream:
         self._stated = False
         """Some reasoning came with a state."""
         self._sound: Sound | None = None
+        """What the first piece of sound said."""
+        self._sounds: list[str] = []
+        self._transcript: list[str] = []
         self._filter = NULL
         tags = wire.row.reasoning_field == "think_tags"
         self._splitter = ThinkSplitter() if tags else None
@@ -148,7 +151,7 @@ class ChoiceStream:
             self._say_pieces(self._splitter.rest(), chunks)
         self._close(chunks)
         if self._sound is not None:
-            self._whole(sound_part(self._sound), chunks)
+            self._whole(sound_part(self._heard(self._sound)), chunks)
         chunks += self._calls.end_all()
         self.finished = True
         return self._calls.any
@@ -296,28 +299,33 @@ class ChoiceStream:
         chunks += [Delta(self._index, self._part, citation=item) for item in citations]
 
     def _hear(self, sound: Sound | None) -> None:
-        """A piece of sound: each is base64 of its own."""
-        before = self._sound
-        if sound is None or before is None:
-            self._sound = sound or before
+        """A piece of sound."""
+        if sound is None:
             return
+        if sound.data:
+            self._sounds.append(sound.data)
+        if sound.transcript:
+            self._transcript.append(sound.transcript)
+        before = self._sound or sound
         self._sound = Sound(
-            before.id or sound.id,
-            _joined(before.data, sound.data),
-            (before.transcript or "") + (sound.transcript or ""),
-            sound.expires_at or before.expires_at,
+            before.id or sound.id, None, None, sound.expires_at or before.expires_at
         )
+
+    def _heard(self, sound: Sound) -> Sound:
+        """All of it: put together once, for an answer may have any number of pieces."""
+        transcript = "".join(self._transcript) if self._transcript else None
+        return Sound(sound.id, _joined(self._sounds), transcript, sound.expires_at)
 
 
 _EMPTY: Final = Raw(b"{}")
 
 
-def _joined(before: str | None, after: str | None) -> str:
-    if not before or not after:
-        return before or after or ""
-    if not before.endswith("="):
-        return before + after
+def _joined(pieces: list[str]) -> str:
+    """Each piece may be base64 of its own, or the pieces the parts of one."""
+    texts = "".join([f"{piece} " if piece.endswith("=") else piece for piece in pieces]).split()
+    if len(texts) < 2:
+        return "".join(texts)
     try:
-        return b64encode(b64decode(before) + b64decode(after)).decode()
+        return b64encode(b"".join(map(b64decode, texts))).decode()
     except BadBase64:
-        return before + after
+        return "".join(pieces)
