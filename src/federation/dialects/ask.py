@@ -29,6 +29,7 @@ _STARTS: Final = frozenset((b"x-f", b"x-r", b"x-m", b"x-t"))
 _LONGEST = 256
 _MOST_TAGS = 50
 _MOST_CLASSES = 50
+_PREFERENCE: Final = "constraints.provider_preference"
 _LEVELS: Final = tuple(level.value for level in Privacy)
 
 
@@ -177,8 +178,12 @@ def _joined(ask: Ask, said: dict[str, Any]) -> Ask:
 
 
 def _unsaid(member: str, now: Any) -> bool:
-    """Whether the body leaves it open. An empty list of classes says that there are none."""
-    return now is None if member == "data_classes" else now in (None, "", (), False)
+    """Whether the body leaves it open. The trap is what looks empty and is not: a cost or a time of
+    0, which equals False, allows nothing, a list without a class says that there are none, and
+    one without a place that nowhere is right."""
+    if now is None or now is False or now == "":
+        return True
+    return member == _PREFERENCE and now == ()
 
 
 def _checked(ask: Ask) -> Ask:

@@ -102,6 +102,31 @@ def test_two_different_answers_to_one_question_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("body", "headers", "param"),
+    [
+        ({"constraints": {"max_cost": 0}}, {"x_max_budget": "5"}, "constraints.max_cost"),
+        (
+            {"constraints": {"max_latency_ms": 0}},
+            {"x_federation_max_latency_ms": "900"},
+            "constraints.max_latency_ms",
+        ),
+        ({"timeout_ms": 0}, {"x_timeout_ms": "900"}, "timeout_ms"),
+        (
+            {"constraints": {"data_residency": []}},
+            {"x_federation_data_residency": "eu"},
+            "constraints.data_residency",
+        ),
+    ],
+)
+def test_a_body_that_allows_nothing_has_spoken(
+    body: Any, headers: dict[str, str], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(body, **headers)
+    assert (caught.value.code, caught.value.param) == ("conflicting_ask", f"federation.{param}")
+
+
+@pytest.mark.parametrize(
     ("headers", "says"),
     [
         ({"x_federation_data_residence": "eu"}, "Did you mean x-federation-data-residency?"),
