@@ -241,7 +241,7 @@ class Mending:
             call.reading.wrapper(line.maker),
             line.upstream.forwards,
             Begun(call.id, "", call.started_ms // 1000),
-            single=True,
+            choices=1,
             identity=call.reading.identity,
             screen=call.guarding.stream() if call.guarding is not None else None,
             seam=seam,

@@ -34,7 +34,7 @@ class TranslatingTap:
     """Implements `schema.tap.StreamTap`; one for each stream.
 
     `identity` stands in place of the provider's id for the answer, `own` gives the id and the
-    time where it has none. Where one answer was asked for, `single`, what a provider numbers
+    time where it has none. Where one answer was asked for of `choices`, what a provider numbers
     otherwise is the answer all the same, and any further one is left out: most languages have
     no place for it. A `screen` lets through what a policy allows, a `seam` what goes on with
     an answer that broke; `told` takes down what the client gets, `untold` what its language has
@@ -43,13 +43,16 @@ class TranslatingTap:
     """
 
     __slots__ = (
+        "_choices",
         "_closed",
         "_decoder",
         "_dialect",
         "_finish",
+        "_heard",
         "_identity",
         "_model",
         "_only",
+        "_over",
         "_own",
         "_renderer",
         "_screen",
@@ -70,7 +73,7 @@ class TranslatingTap:
         dialect: str,
         own: Begun,
         *,
-        single: bool,
+        choices: int,
         identity: str = "",
         screen: AnswerFilter | None = None,
         seam: Seam | None = None,
@@ -84,8 +87,13 @@ class TranslatingTap:
         self._seam = seam
         self._told = told
         self._untold = untold
-        self._only: int | None = None if single else -1
+        self._choices = choices
+        self._only: int | None = None if choices <= 1 else -1
         """The choice that is told as the first; negative where all are told."""
+        self._heard: set[int] = set()
+        """Of several choices those of which anything came."""
+        self._over = False
+        """No more bytes come."""
         self._decoder = decoder
         self._renderer = renderer
         self._wrapper = wrapper
@@ -113,8 +121,13 @@ class TranslatingTap:
 
     @property
     def complete(self) -> bool:
-        """The answer is whole."""
-        return self.error is None and self._decoder.complete
+        """The answer is whole. A decoder knows of those choices only that have begun: a provider
+        that writes one after the other may be thinking about the next."""
+        if self.error is not None or not self._decoder.complete:
+            return False
+        if self._choices <= 1 or self._over or self._decoder.done:
+            return True
+        return len(self._heard) >= self._choices
 
     def feed(self, data: bytes) -> bytes:
         """What the client gets for these bytes. Raises as the decoder does."""
@@ -124,6 +137,7 @@ class TranslatingTap:
     def close(self) -> bytes:
         """What the client gets at the end of the bytes; its end marker where the answer is
         whole."""
+        self._over = True
         out = self._render(self._decoder.close())
         return out + self._end() if self.complete else out
 
@@ -170,6 +184,10 @@ class TranslatingTap:
             return b""
         if self._only is None or self._only >= 0:
             chunks = self._single(chunks)
+        else:
+            self._heard.update(
+                chunk.choice for chunk in chunks if isinstance(chunk, PartBegun | Finished)
+            )
         chunks = self._through(self._noted(chunks))
         if chunks and isinstance(chunks[-1], Failed):
             self.error = chunks[-1].error

@@ -210,7 +210,7 @@ def _translating(
         reading.wrapper(line.maker),
         upstream.forwards,
         Begun(call.id, "", call.started_ms // 1000),
-        single=call.glance.choices <= 1,
+        choices=call.glance.choices,
         identity=reading.identity,
         screen=call.guarding.stream() if call.guarding is not None else None,
         untold=untold,

@@ -46,22 +46,56 @@ class Renderer:
         return b"!"
 
 
-def tapped(*, single: bool) -> list[Chunk]:
+def tapped(choices: int) -> list[Chunk]:
     renderer = Renderer()
     wrapper = Wrapper("acme", b"k" * 32, "openai", ids=True)
     own = Begun("call_1", "", 7)
-    tap = TranslatingTap(Decoder(), renderer, wrapper, "gemini", own, single=single)
+    tap = TranslatingTap(Decoder(), renderer, wrapper, "gemini", own, choices=choices)
     assert tap.feed(b"") == b"x."
     return renderer.told
 
 
 def test_the_first_choice_that_speaks_is_the_answer_where_one_was_asked_for() -> None:
-    told = tapped(single=True)
+    told = tapped(1)
     assert told[0] == Begun("r", "m", 7, dialect="gemini")
     assert [getattr(chunk, "choice", 0) for chunk in told] == [0] * 5
     assert [chunk.text for chunk in told if isinstance(chunk, Delta)] == ["b"]
 
 
 def test_every_choice_is_told_where_several_were_asked_for() -> None:
-    told = tapped(single=False)
+    told = tapped(2)
     assert [chunk.text for chunk in told if isinstance(chunk, Delta)] == ["b", "a"]
+
+
+class OneByOne(Decoder):
+    """Knows of the choices that have begun, and of no end."""
+
+    done = False
+
+    def __init__(self, *events: list[Chunk]) -> None:
+        self._events = list(events)
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        return self._events.pop(0)
+
+
+def test_several_choices_that_come_one_after_the_other_are_waited_for() -> None:
+    first: list[Chunk] = [Begun("r", "m"), PartBegun(0, 0, Text("a")), Finished(0, "stop")]
+    second: list[Chunk] = [PartBegun(1, 0, Text("b")), Finished(1, "stop")]
+    wrapper = Wrapper("acme", b"k" * 32, "openai", ids=True)
+    own = Begun("call_1", "", 7)
+
+    def tap() -> TranslatingTap:
+        decoder = OneByOne(first, second)
+        return TranslatingTap(decoder, Renderer(), wrapper, "gemini", own, choices=2)
+
+    whole = tap()
+    whole.feed(b"")
+    assert not whole.complete
+    whole.feed(b"")
+    assert whole.complete
+    # One that gives fewer than it was asked for has ended all the same.
+    short = tap()
+    short.feed(b"")
+    assert short.close() == b"."
+    assert short.complete
