@@ -18,20 +18,26 @@ from federation.schema.parts import ToolCall
 _BYTES_PER_TOKEN: Final = 4
 _PIECE: Final = 1024
 _ENOUGH: Final = 64 * 1024
+_LINES: Final = 8192
+_MOST: Final = 4 * 1024 * 1024
+"""Lines, and bytes, without a word after which nobody looks for one: pings cost as much as words
+to read, and a picture may be big."""
 
 
 def spoken(decoder: Callable[[], StreamDecoder], kept: Kept, most: int | None, events: int) -> int:
     """Tokens of an answer by our own count: fours of bytes of its words, thoughts and calls of
     tools, and `most` where the call allowed no more. Of a long answer of so many events the
-    beginning is read, up to some words at least, and stands for the rest, which may also be pings
-    or pictures: so neither by bytes nor by events does it stand for more."""
+    beginning is read, up to some words where they come within reason, and stands for the rest,
+    which may also be pings or pictures: so neither by bytes nor by events does it stand for more.
+    """
     reader = decoder()
     said: list[Chunk] = []
-    read = told = 0
+    read = told = lines = 0
     try:
         for piece in kept.pieces():
-            if told and read >= _ENOUGH:
+            if read >= _ENOUGH and (told or lines > _LINES or read > _MOST):
                 break
+            lines += piece.count(b"\n")
             for at in range(0, len(piece), _PIECE):
                 said += reader.feed(piece[at : at + _PIECE])
                 read += len(piece[at : at + _PIECE])

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from cross_world import WIRES
+from hypothesis import given
+from hypothesis import strategies as st
 
 from federation.dialects import whole
 from federation.dialects.gemini import streams as gemini_streams
 from federation.dialects.ollama import moments
 from federation.dialects.openai import call_stream, choice_stream
 from federation.dialects.openai.call_stream import MOST_CALLS
+from federation.dialects.openai_responses import assembly
 from federation.dialects.sse import event_name
 from federation.dialects.whole import MOST_PARTS, too_many
 from federation.errors import UpstreamGarbled
@@ -267,6 +270,19 @@ def test_a_model_that_is_not_named_is_the_one_that_was_asked() -> None:
     begun, *_ = upstream.decoder().feed(b'data: {"type":"message-start","id":"c"}\n\n')
     assert found.model
     assert getattr(begun, "model") == found.model  # noqa: B009 - the first chunk of any kind
+
+
+@given(st.lists(st.text("a \n\u2003\ufffd", max_size=4)))
+def test_how_long_a_text_is_without_blanks_around_it_is_known_without_its_pieces(
+    pieces: list[str],
+) -> None:
+    item = assembly._Item("message", {})
+    item.begin(0, ("text", 0))
+    for piece in pieces:
+        item.tell(piece)
+    whole_text = "".join(pieces)
+    assert item.length == len(whole_text.strip())
+    assert item.lost == ("\ufffd" in whole_text)
 
 
 def calling(*tool_calls: dict[str, Any]) -> bytes:

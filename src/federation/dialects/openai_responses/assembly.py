@@ -55,7 +55,9 @@ _TYPE: Final = msgspec.json.Decoder(str)
 class _Item:
     """An item that is being written."""
 
-    __slots__ = ("begun", "cited", "kind", "members", "part", "place", "said", "told")
+    __slots__ = (
+        "_blank", "_length", "begun", "cited", "kind", "lost", "members", "part", "place", "said"
+    )  # fmt: skip
 
     def __init__(self, kind: str, members: Fields) -> None:
         self.kind = kind
@@ -67,9 +69,31 @@ class _Item:
         """A part of it was opened."""
         self.said = False
         """The open part has text."""
-        self.told: list[str] = []
-        """The pieces of it."""
+        self.lost = False
+        """It holds what stands for a lost half of a character."""
         self.cited = 0
+        self._length = self._blank = 0
+
+    def begin(self, part: int, place: tuple[str, int]) -> None:
+        """A part of it opens."""
+        self.part, self.place, self.begun = part, place, True
+        self.said = self.lost = False
+        self.cited = self._length = self._blank = 0
+
+    def tell(self, text: str) -> None:
+        """More of the open part. Its pieces are not kept: they may be millions."""
+        self.said = True
+        if not self._length:
+            text = text.lstrip()
+        bare = len(text.rstrip())
+        self._length += len(text)
+        self._blank = len(text) - bare if bare else self._blank + len(text)
+        self.lost = self.lost or _LOST in text
+
+    @property
+    def length(self) -> int:
+        """Characters of the open part without blanks before and behind it."""
+        return self._length - self._blank
 
 
 class Assembly:
@@ -142,8 +166,7 @@ class Assembly:
     def _begin_part(self, item: _Item, place: tuple[str, int], head: Part) -> None:
         if not self._begun:
             self.begin(_NO_EVENT)
-        item.part, item.place, item.begun, item.said = self.parts, place, True, False
-        item.cited, item.told = 0, []
+        item.begin(self.parts, place)
         self.parts += 1
         self.out.append(PartBegun(0, item.part, head))
 
@@ -177,8 +200,8 @@ class Assembly:
 
     def _say(self, item: _Item, text: str) -> None:
         if text:
-            item.said = self.started = True
-            item.told.append(text)
+            self.started = True
+            item.tell(text)
             self.out.append(Delta(0, item.part, text))
 
     def text_delta(self, event: Event) -> None:
@@ -245,7 +268,7 @@ class Assembly:
         if not text:
             return
         if item is not None and item.place == place and (item.said or item.part < 0):
-            if kind == _TEXT and _lacks(item.told, text):
+            if kind == _TEXT and _lacks(item, text):
                 raise UpstreamGarbled("The provider's text is not that of its pieces.")
             return
         self._say(self._part_at(event, place), text)
@@ -309,11 +332,10 @@ class Assembly:
             self.parts += 1
 
 
-def _lacks(told: list[str], text: str) -> bool:
+def _lacks(item: _Item, text: str) -> bool:
     """Whether the pieces of a text are short of it. Servers trim what they tell at the end, and of
     a text with a lost half of a character nobody knows."""
-    said = "".join(told).strip()
-    return len(said) < len(text.strip()) and _LOST not in said and _LOST not in text
+    return item.length < len(text.strip()) and not item.lost and _LOST not in text
 
 
 def _head(item: _Item, kind: str, *, first: bool) -> Part:

@@ -1,0 +1,56 @@
+"""What a stream said that nobody counted: how much of it is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cross_world import WIRES
+
+from federation.gateway.kept import Kept
+from federation.gateway.spoken import spoken
+
+PING = b": still here\n\n"
+WORD = b'data: {"choices":[{"index":0,"delta":{"content":"four of them too"}}]}\n\n'
+PICTURE = b'data: {"choices":[],"picture":"%b"}\n\n' % (b"x" * 300_000)
+
+
+class Reader:
+    """A decoder that counts what it reads."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self._decoder = WIRES["openai"].upstream.decoder()
+
+    def feed(self, data: bytes) -> Any:
+        self.read += len(data)
+        return self._decoder.feed(data)
+
+
+def said(*pieces: bytes) -> tuple[int, int]:
+    """Tokens, and bytes that were read for them."""
+    kept, reader = Kept(), Reader()
+    for piece in pieces:
+        kept.add(piece)
+    return spoken(lambda: reader, kept, None, len(pieces)), reader.read  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["may be mended", "its beginning"])
+def test_no_flood_of_pings_is_read_to_its_end(whole: bool) -> None:
+    kept, reader = Kept(whole=whole), Reader()
+    for _ in range(300_000):
+        kept.add(PING)
+    assert spoken(lambda: reader, kept, None, 300_000) == 0  # type: ignore[arg-type, return-value]
+    assert reader.read < 256 * 1024
+
+
+def test_words_behind_a_picture_and_some_pings_are_found() -> None:
+    tokens, read = said(*([PING] * 1_000), PICTURE, WORD, WORD)
+    assert tokens > 0
+    assert read > len(PICTURE)
+
+
+def test_of_many_words_the_beginning_is_read() -> None:
+    tokens, read = said(*([WORD] * 10_000))
+    assert tokens == 40_000
+    assert read < len(WORD) * 10_000 / 4
