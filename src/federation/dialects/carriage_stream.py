@@ -85,8 +85,7 @@ class Wrapper:
             out.append(chunk)
             return
         if chunk.signature or chunk.sealed:
-            part.signature += chunk.signature
-            part.sealed += chunk.sealed
+            part.add(chunk.signature, chunk.sealed)
             self._hang(place, part, out)
             chunk = structs.replace(chunk, signature="", sealed="")
         if chunk.text or chunk.citation is not None:
@@ -136,9 +135,10 @@ class Wrapper:
 
 
 class _Open:
-    """A part that is being written, and the states that came for it so far."""
+    """A part that is being written, and the states that came for it so far: these are put together
+    when they are asked for, because they may come in any number of pieces."""
 
-    __slots__ = ("_digest", "head", "held", "id", "sealed", "signature")
+    __slots__ = ("_digest", "_sealed", "_signature", "head", "held", "id")
 
     def __init__(
         self,
@@ -150,10 +150,25 @@ class _Open:
         self.head = head
         self.held = True
         self.id = id
-        self.signature = signature
-        self.sealed = sealed
+        self._signature = [signature]
+        self._sealed = [sealed]
         text = head.text if isinstance(head, Thinking) else ""
         self._digest = digest_begun(text) if text else None
+
+    def add(self, signature: str, sealed: str) -> None:
+        """More of its states."""
+        self._signature.append(signature)
+        self._sealed.append(sealed)
+
+    @property
+    def signature(self) -> str:
+        """All that came of it."""
+        return "".join(self._signature)
+
+    @property
+    def sealed(self) -> str:
+        """All that came of it."""
+        return "".join(self._sealed)
 
     def release(self, choice: int, part: int, out: list[Chunk]) -> None:
         """Let the part's opening go, without its states."""

@@ -62,6 +62,8 @@ _GO_ON = (
     "next, beginning with the very next character, without repeating or explaining anything."
 )
 _CHARACTERS_PER_TOKEN = 4
+_MANY = 8192
+"""Chunks of an answer that take milliseconds to go through, and to render once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +263,13 @@ class Mending:
     async def _try(self, index: int, way: _Way) -> Continued:
         """Ask one deployment in one way, up to where its answer joins what was told."""
         world, line = self._world, self._situation.line(index)
-        ground = self._ground()
+        told = list(self._told or ())
+        many = len(told) > _MANY
+        ground = await at_leisure(many, self._ground)
         asking = await self._asking(line, way, ground.told)
         seam = way.seam(ground)
-        told = list(self._told or ())
         before = 0 if way is _ANEW else len(told)
-        renderer = self._renderer(tuple(told))
+        renderer = await at_leisure(many, partial(self._renderer, tuple(told)))
         untold = self._untold.copy()
         tap: StreamTap = self._tap(line, renderer, told=told, untold=untold, seam=seam)
         if self._call.account.watching is not None:

@@ -20,8 +20,17 @@ class Piece:
     number: int
     """Its number in the stream."""
     head: Text | Refusal | ToolCall
-    text: str
+    texts: list[str]
+    """What it says, in as many pieces as it came; see `text`."""
     ended: bool = False
+
+    @property
+    def text(self) -> str:
+        """All that it says. Put together when somebody asks: to add piece after piece to a text
+        copies it each time, which for a long answer takes seconds."""
+        if len(self.texts) > 1:
+            self.texts = ["".join(self.texts)]
+        return self.texts[0]
 
     @property
     def continues(self) -> bool:
@@ -57,7 +66,7 @@ class Delivered:
                 case Delta():
                     piece = self._open.get(chunk.part)
                     if piece is not None and not chunk.choice:
-                        piece.text += chunk.text
+                        piece.texts.append(chunk.text)
                 case PartBegun(choice=0):
                     self._begin(chunk)
                 case PartEnded(choice=0):
@@ -95,9 +104,9 @@ class Delivered:
         head = chunk.head
         match head:
             case Text() | Refusal():
-                piece = Piece(chunk.part, head, head.text)
+                piece = Piece(chunk.part, head, [head.text])
             case ToolCall():
-                piece = Piece(chunk.part, head, head.arguments)
+                piece = Piece(chunk.part, head, [head.arguments])
             case Thinking():
                 self.open_thought = chunk.part
                 return

@@ -50,7 +50,7 @@ class Ground:
         self._spent = spent
         self._structured = structured
         self._words = told.text
-        self._calls: dict[int, str] = {}
+        self._calls: dict[int, list[str]] = {}
         self._added: list[str] = []
         self._next = told.next_part
         self._numbers: dict[int, int] = {}
@@ -72,7 +72,7 @@ class Ground:
         """A part of the new answer that is one that the client already has the beginning of."""
         self._numbers[part] = piece.number
         if isinstance(piece.head, ToolCall) and piece.head.kind == FUNCTION:
-            self._calls[piece.number] = piece.text
+            self._calls[piece.number] = [piece.text]
 
     def has(self, part: int) -> bool:
         """Whether a part is told to the client."""
@@ -82,7 +82,7 @@ class Ground:
         """More of a part that is told."""
         number = self._numbers[chunk.part]
         if number in self._calls:
-            self._calls[number] += chunk.text
+            self._calls[number].append(chunk.text)
         else:
             self._added.append(chunk.text)
         return msgspec.structs.replace(chunk, choice=0, part=number)
@@ -96,7 +96,8 @@ class Ground:
         """The finish, or a failure where the whole is not sound."""
         if chunk.finish == "stop" and self._structured and not _is_json(self._all_words()):
             return [Failed(UpstreamCut("The mended answer is not the JSON that was asked for."))]
-        if not all(_is_json(text) for text in self._calls.values() if text.strip()):
+        calls = map("".join, self._calls.values())
+        if not all(_is_json(text) for text in calls if text.strip()):
             return [Failed(UpstreamCut("The mended call of a tool has no sound arguments."))]
         return [chunk]
 
@@ -106,7 +107,7 @@ class Ground:
 
     def _note(self, number: int, head: Part) -> None:
         if isinstance(head, ToolCall) and head.kind == FUNCTION:
-            self._calls[number] = head.arguments
+            self._calls[number] = [head.arguments]
         elif isinstance(head, Text):
             self._added.append(head.text)
 
@@ -253,6 +254,8 @@ class Onward(Seam):
         self._piece = last
         self._native = native
         self._held: list[str] = []
+        self._repeated = 0
+        """How much of what was told it has said again, where it begins anew."""
         self._part = -1
 
     def _begin(self, chunk: PartBegun, out: list[Chunk]) -> None:
@@ -282,8 +285,22 @@ class Onward(Seam):
             out.append(self._ground.more(chunk))
 
     def _say(self, text: str, out: list[Chunk]) -> None:
+        if self._repeated:
+            self._repeat(text, out)
+            return
         self._held.append(text)
         self._join(out, whole=False)
+
+    def _repeat(self, text: str, out: list[Chunk]) -> None:
+        """More of an answer that begins anew. What it said before is not looked at again: it may
+        be as long as an answer can be."""
+        due = self._piece.text[self._repeated : self._repeated + len(text)]
+        if not text.startswith(due):
+            raise _diverged()
+        self._repeated += len(due)
+        self.joined = self._repeated == len(self._piece.text)
+        if rest := text[len(due) :]:
+            out.append(self._ground.more(Delta(0, self._part, rest)))
 
     def _end(self, part: int, out: list[Chunk]) -> None:
         if part == self._part:
@@ -298,9 +315,16 @@ class Onward(Seam):
         """Tell what is new of what was held back, once it can be told apart."""
         if self.joined:
             return
-        said, told = "".join(self._held), self._piece.text
+        told = self._piece.text
+        if self._repeated:
+            if self._repeated < len(told):
+                raise _diverged()
+            self.joined = True
+            return
+        said = "".join(self._held)
         rest = onward(told, said, whole=whole, native=self._native)
         if rest is None:
+            self._repeated = len(said) if len(said) >= _RESTART and told.startswith(said) else 0
             return
         self.joined = True
         if rest:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.errors import UpstreamDiverged
+from federation.resilience import seam as seams
 from federation.resilience.delivered import Delivered
 from federation.resilience.seam import Again, Ground, Onward, Seam, onward
 from federation.schema.chunks import (
@@ -239,3 +240,56 @@ def test_whatever_the_text_and_its_pieces_a_repetition_is_mended_exactly(
     stream += [Delta(0, 0, piece) for piece in pieces(text, cuts)]
     stream += [PartEnded(0, 0), Finished(0, "stop")]
     assert whole(before, through(seam, stream)) == text
+
+
+class Uncopied(str):
+    """A piece of a text that is not to be added to what came before: that copies all of it."""
+
+    __slots__ = ()
+
+    def __radd__(self, other: str) -> str:
+        raise AssertionError(f"{len(other)} characters were copied for one more piece")
+
+
+def test_an_answer_in_a_hundred_thousand_pieces_is_not_copied_for_each() -> None:
+    seen = Delivered()
+    seen.add([PartBegun(0, 0, Text("")), *(Delta(0, 0, Uncopied("ab ")) for _ in range(3))])
+    assert seen.text == "ab ab ab "
+    seen.add([Delta(0, 0, Uncopied("c"))])
+    assert seen.text == "ab ab ab c"
+    call = ground(told((CALL, '{"a":', False)))
+    again = Again(call)
+    pieces: list[Chunk] = [Delta(0, 0, Uncopied(text)) for text in ('{"a":', "1", "1", "}")]
+    through(again, [Begun("r2", "m"), PartBegun(0, 0, CALL), *pieces, PartEnded(0, 0)])
+    assert through(again, [Finished(0, "tool_calls")]) == [Finished(0, "tool_calls")]
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("step", [1, 7, 1_000])
+def test_an_answer_that_begins_anew_is_looked_at_once(
+    native: bool, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def counting(told: str, said: str, *, whole: bool, native: bool) -> str | None:
+        looked.append(len(said))
+        return onward(told, said, whole=whole, native=native)
+
+    monkeypatch.setattr(seams, "onward", counting)
+    text = WORDS * 40
+    seam = Onward(ground(told((Text(""), text, False))), native=native)
+    found = through(seam, answer((Text(""), text + " And more."), step=step))
+    assert "".join(chunk.text for chunk in found if isinstance(chunk, Delta)) == " And more."
+    assert sum(looked) < 500 + 2 * step
+
+
+@pytest.mark.parametrize("said", [WORDS * 3, WORDS * 4 + "x" + WORDS, WORDS * 5])
+def test_an_answer_that_begins_anew_must_say_it_all(said: str) -> None:
+    seam = Onward(ground(told((Text(""), WORDS * 5, False))), native=False)
+    if said == WORDS * 5:
+        found = through(seam, answer((Text(""), said), step=3))
+        assert not any(isinstance(chunk, Delta) for chunk in found)
+        assert isinstance(found[-2], Finished)
+    else:
+        with pytest.raises(UpstreamDiverged):
+            through(seam, answer((Text(""), said), step=3))

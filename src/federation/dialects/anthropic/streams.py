@@ -57,7 +57,7 @@ class _Block(msgspec.Struct):
     call: bool = False
     answer: bool = False
     pieces: list[str] = []
-    later: dict[str, str] = {}
+    later: dict[str, list[str]] = {}
 
 
 class StreamDecoder(PieceDecoder[Wire]):
@@ -190,7 +190,7 @@ class StreamDecoder(PieceDecoder[Wire]):
         for name in ("content", "encrypted_content"):
             more = getattr(delta, name)
             if more:
-                block.later[name] = block.later.get(name, "") + more
+                block.later.setdefault(name, []).append(more)
 
     def _end(self, block: _Block, chunks: list[Chunk]) -> None:
         if block.part >= 0:
@@ -202,8 +202,8 @@ class StreamDecoder(PieceDecoder[Wire]):
         given = Raw("".join(block.pieces).encode())
         if block.pieces and _is_json(given):
             members["input"] = given
-        for name, text in block.later.items():
-            members[name] = Raw(msgspec.json.encode(text))
+        for name, pieces in block.later.items():
+            members[name] = Raw(msgspec.json.encode("".join(pieces)))
         whole = Foreign(NAME, Raw(msgspec.json.encode(members)))
         chunks.append(PartBegun(0, len(self._heads), whole))
         chunks.append(PartEnded(0, len(self._heads)))
