@@ -20,30 +20,36 @@ _MONTH: Final = (
     rb"m\xe4rz|mai|juni|"
     rb"juli|oktober|dezember|janvier|f\xe9vrier|mars|avril|juin|juillet|ao\xfbt|septembre|octobre|"
     rb"novembre|d\xe9cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
-    rb"noviembre|diciembre)\.?"
+    rb"noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|"
+    rb"dicembre|janeiro|fevereiro|mar\xe7o|maio|junho|julho|setembro|outubro|novembro|dezembro|"
+    rb"januari|februari|maart|mei|augustus)\.?"
 )
 _DATE: Final = (
     rb"(?:(?:0?[1-9]|[12][0-9]|3[01])[./ -]{1,2}(?:0?[1-9]|[12][0-9]|3[01])"
     rb"[./ -]{1,2}(?:(?:19|20)[0-9]{2}|[0-9]{2})"
     rb"|(?:19|20)[0-9]{2}[./-](?:0?[1-9]|1[0-2])[./-](?:0?[1-9]|[12][0-9]|3[01])"
-    rb"|(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?[ .-]{1,2}(?:(?:of|de)[ ])?"
+    rb"|(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th|er|o)?[ .-]{1,2}(?:(?:of|de)[ ])?"
     + _MONTH
     + rb"[ ,-]{1,2}(?:de )?(?:(?:19|20)[0-9]{2}|[0-9]{2})"
-    rb"|" + _MONTH + rb"[ ](?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,?[ ](?:19|20)[0-9]{2})"
+    rb"|" + _MONTH + rb"[ ](?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,?[ ](?:19|20)[0-9]{2}"
+    rb"|(?:0[1-9]|[12][0-9]|3[01])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:19|20)[0-9]{2}"
+    rb"|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))"
 )
 
 DATE_OF_BIRTH: Final = (
-    rb"(?:\bborn\b|\bd\.?o\.?b\b|dateofbirth|date[ _-]of[ _-]birth|birth[ _-]?date|"
-    rb"birthday|geboren|geburtsdatum|\bn\xe9e? le\b|"
-    rb"date de naissance|fecha de nacimiento|\bnacid[oa]\b|data di nascita|data de nascimento)"
-    + _FILLER
-    + rb"\b("
-    + _DATE
-    + rb")\b"
+    rb"(?:(?:\bborn\b|\bd\.?o\.?b\b|dateofbirth|date[ _-]of[ _-]birth|birth[ _-]?date|"
+    rb"birthday|geboren|geboorte(?:datum|dag)|geburts(?:datum|tag)|\bn\xe9(?:e|\(e\))? le\b|"
+    rb"date de naissance|fecha de nacimiento|\bnacid[oa]\b|data di nascita|data de nascimento|"
+    rb"\bnascid[oa]\b)" + _FILLER + rb"|"
+    rb"(?:\bgeb\b|\bddn\b|\bb-?day\b|\bnac\b|\bnacimiento\b|\bnaci(?:o\b|\xf3)|\bnasceu\b|"
+    rb"\bnat[oa]\b(?:[ ](?:a|in)[ ][^\n0-9]{1,24}?)?)[ \t.:=\"'-]{0,4}(?:dat(?:um)?\b[ .:]{0,3})?"
+    rb"(?:(?:am|il|el|em|op|le|on)[ ])?)\b(" + _DATE + rb")(?:\b|T[0-9]{2}:)"
 )
+"""Behind the shorter words it follows at once: *geb.* also stands before a maiden name."""
 PASSPORT: Final = (
-    rb"(?:passports?|reisepass(?:nummer)?|passeport|pasaporte|passaporto)"
-    rb"(?:[^\n0-9]{0,32}?)\b([A-Z]{0,2}[ ]?[0-9]{6,9}[A-Z]?|"
+    rb"(?:passports?|reisepass(?:nummer)?|passeport|pasaporte|passaporto|paspoort(?:nummer)?)"
+    rb"(?:[^\n0-9]{0,32}?)\b([A-Z]{0,2}[ ]?[0-9]{6,9}[A-Z]?|[A-Z]{3}[0-9]{6}|"
+    rb"[0-9]{2}[A-Z]{2}[0-9]{5}|"
     rb"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})\b"
 )
 MACHINE_READABLE: Final = (
@@ -52,10 +58,10 @@ MACHINE_READABLE: Final = (
 )
 """ICAO 9303, TD3: the two lines at the foot of a passport's page."""
 DRIVERS_LICENSE: Final = (
-    rb"(?:driv(?:er'?s?|ers'|ing)[ ._-]?licen[cs]e|\bdln?[ ]?(?:no|number|#|:)|"
-    rb"licen[cs]e (?:no|number)|\bdln\b|"
-    rb"f\xfchrerschein(?:nummer)?|permis de conduire|permiso de conducir|rijbewijs)"
-    rb"(?:[^\n0-9]{0,32}?)"
+    rb"(?:(?:driv(?:er'?s?|ers'|ing)[ ._-]?licen[cs]e|\bdln?[ ]?(?:no|number|#|:)|"
+    rb"licen[cs]e number|\bdln\b|"
+    rb"f\xfchrerschein(?:nummer)?|permis de conduire|permiso de conducir|patente di guida|"
+    rb"rijbewijs)[^\n0-9]{0,32}?|licen[cs]e no[ .:#=-]{1,4})"
     rb"\b([A-Z]{0,5}[ -]?[0-9]{2,9}(?:[A-Z0-9]{0,3}(?:-[0-9]{2,6}){0,4}|[A-Z0-9]{0,10}))"
     rb"\b"
 )
@@ -64,8 +70,9 @@ BRITISH_LICENSE: Final = (
     rb"[0-9][A-Z9]{2}[A-Z0-9][A-Z]{2}\b"
 )
 BANK_ACCOUNT: Final = (
-    rb"(?:\b(?:bank|checking|savings?|giro)?[ _-]?(?:account|acct)\b|\ba/c\b|kontonummer|"
-    rb"\bkonto\b|num\xe9ro de compte|"
+    rb"(?:(?:\b|_)(?:bank|checking|savings?|giro)?[ _-]?(?:account|acct)_?(?:number|num|no|nr)?\b|"
+    rb"\ba/c\b|kontonummer|\bkonto(?:nr)?\b|\bkto\b|num\xe9ro de compte|rekeningnummer|"
+    rb"\bconto corrente\b|\bconta corrente\b|"
     rb"\bcuenta\b)(?:[^\n0-9]{0,24}?)\b([0-9][0-9 -]{4,18}[0-9])\b"
 )
 ROUTING: Final = (
@@ -76,9 +83,7 @@ SORT_CODE: Final = (
     rb"(?:sort[ _-]?code|\bbsb\b|bankleitzahl|\bblz\b)(?:[^\n0-9]{0,16}?)"
     rb"\b([0-9]{2}[- ]?[0-9]{2}[- ]?[0-9]{2}|[0-9]{3}-[0-9]{3}|[0-9]{8})\b"
 )
-BIC: Final = (
-    rb"(?:\bbic\b|\bswift\b)(?:[^\n0-9]{0,16}?)\b([A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b"
-)
+BIC: Final = rb"\b(?i:bic|swift)\b[^\n0-9]{0,16}?\b([A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b"
 SSN: Final = (
     rb"(?:\bssn\b|\bss#|social security|soc\.? ?sec)(?:[^\n0-9]{0,32}?)"
     rb"([0-9](?:[ .\-_/*|~]{0,3}[0-9]){8})"
@@ -87,15 +92,23 @@ SECRET: Final = (
     rb"(?:api[ _-]?key|secret(?:[ _-]?(?:key|access[ _-]?key|token))?|(?:access|auth|"
     rb"refresh|bearer|session|id)[ _-]?(?:token|key)|"
     rb"passw(?:or)?d|passphrase|\bpwd\b|\bpasswort\b|\bbearer\b|client[ _-]secret|"
+    rb"mot de passe|contrase\xf1a|\bsenha\b|\bwachtwoord\b|authorization[\"']?[:=] ?[\"']?basic|"
     rb"private[ _-]?key|credential|"
     rb"connection[ _-]?string|accountkey|\btoken\b)"
-    rb"[\"']?[ \t]{0,3}(?:[:=]{1,2}>?|\bis\b|=>|[ \t])"
+    rb"[\"']?[ \t]{0,3}(?:[:=]{1,2}>?|\bis\b|=>|>|[ \t])"
     rb"[ \t]{0,3}[\"'`]?([^\s\"'`,;<>\[\](){}]{8})"
 )
 """With the first eight signs of the secret. A pattern that counts all of them makes hundreds of
 states for each long word behind a name."""
 SECRET_GOES_ON: Final = re.compile(rb"[^\t\n\f\r \"'`,;<>\[\](){}]*")
 LONGEST_SECRET: Final = 256
+_LABEL_OF_BIC: Final = re.compile(rb"(?:[:=#|]|\b[Cc]ode|\bCODE|\bBIC)[ \t\"'(]{0,3}\Z")
+_DAY_OF_ACCOUNT: Final = re.compile(
+    rb"(?:19|20)[0-9]{2}([ -])[01]?[0-9]\1[0-3]?[0-9]"
+    rb"|[0-3]?[0-9]([ -])[01]?[0-9]\2(?:19|20)[0-9]{2}"
+)
+_TIME_OF_LICENSE: Final = re.compile(rb"(?:[A-Za-z]{1,5}[ -])?(?:19|20)[0-9]{2}(?:-[0-9]{2}){0,2}")
+"""Since when, or until when: behind the word, no number."""
 _SSN_SIGNS: Final = b" .-_/*|~:,\t\n"
 _SSN_DIGITS: Final = 9
 _SSN_GIVEN: Final = re.compile(rb"(?!9|000|666|...00|.....0000)[0-9]{9}")
@@ -115,7 +128,13 @@ _STRICT_BITS: Final = 2.5 - 1e-9
 """Eight signs that are equally frequent have three bits, however the sum is rounded."""
 _N_LOG_N: Final = (0.0, *(count * math.log2(count) for count in range(1, 257)))
 """For as many as a secret has signs."""
-_WORD: Final = re.compile(rb"[A-Za-z]+(?:[_./:-][A-Za-z]+)*[.:!?]*")
+_WORD: Final = re.compile(rb"[A-Za-z]+(?:[_./:-][A-Za-z]+)*[.:!?=]*")
+_PART: Final = rb"_*[A-Za-z][A-Za-z_]{0,30}(?:[0-9]{1,3}[a-z_]{0,12})?"
+_CODE: Final = re.compile(_PART + rb"(?:\??\." + _PART + rb")+")
+"""What a program calls or reads: hashlib.sha256, process.env.DB_PASS1, data?.token."""
+_PATH: Final = re.compile(
+    rb"(?:\.{1,2}|~)?/(?:[a-z]{2,12}|Users)(?:/[A-Za-z_.-]*[0-9]{0,4}[A-Za-z_.-]*)+"
+)
 
 
 def is_passport(value: bytes) -> bool:
@@ -125,15 +144,31 @@ def is_passport(value: bytes) -> bool:
 
 
 def is_license(value: bytes) -> bool:
-    """Five to sixteen letters and digits, four digits at least."""
+    """Five to sixteen letters and digits, four digits at least, and no day or year."""
     signs = value.translate(None, b" -")
-    return 5 <= len(signs) <= 18 and sum(chr(byte).isdigit() for byte in signs) >= 4
+    return (
+        5 <= len(signs) <= 18
+        and sum(chr(byte).isdigit() for byte in signs) >= 4
+        and _TIME_OF_LICENSE.fullmatch(value) is None
+    )
 
 
 def is_account(value: bytes) -> bool:
-    """Six to seventeen digits."""
+    """Six to seventeen digits, and not the day on which it was opened."""
     digits = value.translate(None, b" -").decode("latin-1")
-    return 6 <= len(digits) <= 17 and not all_equal(digits)
+    return (
+        6 <= len(digits) <= 17
+        and not all_equal(digits)
+        and _DAY_OF_ACCOUNT.fullmatch(value) is None
+    )
+
+
+def is_bic(data: bytes, start: int, end: int) -> bool:
+    """Whether a code of ISO 9362 is labeled as one, or none of its kind would be a word: SWIFT is a
+    language, too, and BIC a criterion."""
+    value = data[start:end]
+    told = value.endswith(b"XXX") or not value.isalpha()
+    return told or _LABEL_OF_BIC.search(data, max(0, start - 16), start) is not None
 
 
 def is_routing(value: bytes) -> bool:
@@ -161,6 +196,8 @@ def is_secret(value: bytes) -> bool:
     """Letters and digits as nobody writes them: mixed, and spread over many."""
     if (
         _WORD.fullmatch(value)
+        or _CODE.fullmatch(value)
+        or _PATH.fullmatch(value)
         or _OUR_TOKEN.fullmatch(value)
         or value.startswith((b"http://", b"https://", b"$", b"%", b"{"))
     ):

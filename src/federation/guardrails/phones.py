@@ -146,8 +146,11 @@ _LIKE_A_PARCEL: Final = [4, 4, 4]
 _LEAST_TELLING: Final = 7
 _WITH_EXIT_CODE: Final = 11
 """Digits of a number behind 00, at least."""
-_STATE: Final = re.compile(rb"\b[A-Z]{2},?[ \t\n]{1,2}\Z")
-_LONGEST_STATE: Final = 6
+_STATE: Final = re.compile(
+    rb"\b[A-Z]{2},?(?:[ \t]{1,2}|[ \t]{0,2}\n[ \t]{0,8}[#*/;%>-]{0,3}[ \t]{0,4})\Z"
+)
+_LONGEST_STATE: Final = 21
+"""With the signs that begin a line of a comment: each license of the FSF gives its address."""
 _SIZE_OF_ZIP, _DASH_OF_ZIP = 10, 5
 _LEAST, MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""

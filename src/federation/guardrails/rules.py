@@ -140,6 +140,12 @@ def _national(data: bytes, start: int, end: int) -> Iterator[Span]:
             return
 
 
+def _bic(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """A bank's code behind a word that may also mean something else."""
+    if beside.is_bic(data, start, end):
+        yield Span(start, end, kind.BANK_ACCOUNT, BESIDE)
+
+
 def _beside(
     name: str,
     pattern: bytes,
@@ -210,14 +216,14 @@ _DOCUMENTS: Final = (
     _beside(
         kind.PASSPORT,
         beside.PASSPORT,
-        b"passport|reisepass|passeport|pasaporte|passaporto",
+        b"passport|reisepass|passeport|pasaporte|passaporto|paspoort",
         beside.is_passport,
     ),
     Rule(kind.PASSPORT, beside.MACHINE_READABLE, _as_it_stands(kind.PASSPORT, CHECKED), b"<<"),
     _beside(
         kind.DRIVERS_LICENSE,
         beside.DRIVERS_LICENSE,
-        rb"licen[cs]e|\bdl|rijbewijs|schein|permis",
+        rb"licen[cs]e|\bdl|rijbewijs|schein|permis|patente",
         beside.is_license,
     ),
     Rule(
@@ -229,14 +235,15 @@ _DOCUMENTS: Final = (
     _beside(
         kind.DATE_OF_BIRTH,
         beside.DATE_OF_BIRTH,
-        rb"\bborn\b|\bd\.?o\.?b\b|birth|gebo|geburt|n\xe9e? le|naissance|nacimiento|nacid|nasc",
+        rb"\bborn\b|\bd\.?o\.?b\b|birth|gebo|geburt|\bgeb\b|n\xe9e? le|n\xe9\(e|naissance"
+        rb"|\bnac|nasc|\bnat[oa]\b|\bddn\b|\bb-?day\b",
     ),
 )
 _BANKS: Final = (
     _beside(
         kind.BANK_ACCOUNT,
         beside.BANK_ACCOUNT,
-        rb"account|acct|\ba/c|konto|compte|cuenta",
+        rb"account|acct|\ba/c|konto|\bkto\b|compte|cuenta|rekening|cont[oa] corr",
         beside.is_account,
     ),
     _beside(
@@ -250,12 +257,17 @@ _BANKS: Final = (
     Rule(
         kind.BANK_ACCOUNT,
         beside.BIC,
-        _as_it_stands(kind.BANK_ACCOUNT, BESIDE),
+        _bic,
         _word(rb"\bbic\b|swift"),
     ),
 )
 _SECRETS: Final = (
-    Rule(kind.API_KEY, secret_rules.API_KEY, _as_it_stands(kind.API_KEY, CERTAIN), long=True),
+    Rule(
+        kind.API_KEY,
+        secret_rules.API_KEY,
+        _if(secret_rules.is_key, kind.API_KEY, CERTAIN),
+        long=True,
+    ),
     Rule(kind.TOKEN, secret_rules.TOKEN, _as_it_stands(kind.TOKEN, CERTAIN), b"eyJ"),
     Rule(kind.PRIVATE_KEY, secret_rules.PRIVATE_KEY_HEAD, shapes.private_key, b"PRIVATE KEY"),
     Rule(kind.SECRET, secret_rules.URL, _nothing, b"://", reads=secret_rules.in_urls),
@@ -263,7 +275,7 @@ _SECRETS: Final = (
         kind.SECRET,
         beside.SECRET,
         _nothing,
-        _word(b"key|secret|token|passw|passphrase|pwd|bearer|credential|connection"),
+        _word(b"key|secret|token|pass|pwd|bearer|basic|credential|connection|contras|senha|wachtw"),
         reads=secret_rules.beside_names,
     ),
 )

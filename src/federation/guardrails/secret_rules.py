@@ -15,6 +15,10 @@ from federation.guardrails.entities import CERTAIN, Span
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 
+_PREFIXES: Final = (
+    rb"hf|r8|gsk|nvapi|fw|csk|esecret|pat|pul|xai|tvly|pplx|voyage|jina|cohere|together|dapi|fed"
+    rb"|lsv2_pt|lsv2_sk|NRAK|HRKU|figd|ph[cx]|ntn|sbp|rubygems|pscale_(?:tkn|pw|oauth)|xkeysib|glc"
+)
 KEYS: Final = (
     rb"sk-(?:ant-|proj-|or-|svcacct-|admin-|lf-)?[A-Za-z0-9_-]{20,}",
     rb"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}",
@@ -29,7 +33,14 @@ KEYS: Final = (
     rb"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
     rb"npm_[A-Za-z0-9]{36}",
     rb"pypi-[A-Za-z0-9_-]{50,}",
-    rb"(?:hf|r8|gsk|nvapi|fw|csk|esecret|pat|pul|xai|tvly|pplx|voyage|jina|cohere|together|dapi|fed|lsv2_pt|lsv2_sk)[_-][A-Za-z0-9_-]{24,}",
+    rb"(?:" + _PREFIXES + rb")[_-][A-Za-z0-9_-]{24,}",
+    rb"sq0(?:csp|atp)-[A-Za-z0-9_-]{22,}",
+    rb"secret_[A-Za-z0-9]{43}",
+    rb"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+    rb"dp\.(?:pt|st|sa|ct|scim|audit)\.[A-Za-z0-9]{40,}",
+    rb"dt0[cs][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}",
+    rb"EZ[AT]K[A-Za-z0-9]{54}",
+    rb"EAACEdEose0cBA[A-Za-z0-9]{20,}",
     rb"ya29\.[A-Za-z0-9_-]{20,}",
     rb"GOCSPX-[A-Za-z0-9_-]{20,}",
     rb"do[opr]_v1_[0-9a-f]{64}",
@@ -38,7 +49,7 @@ KEYS: Final = (
     rb"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}",
     rb"(?:key|pubkey)-[0-9a-f]{32}",
     rb"(?:SK|AC)[0-9a-f]{32}",
-    rb"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}",
+    rb"(?:bot)?[0-9]{8,10}:AA[A-Za-z0-9_-]{33}",
     rb"AGE-SECRET-KEY-1[0-9A-Z]{58}",
     rb"ATATT3[A-Za-z0-9_=-]{40,}",
     rb"lin_api_[A-Za-z0-9]{32,}",
@@ -47,6 +58,7 @@ KEYS: Final = (
     rb"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}",
     rb"PMAK-[0-9a-f]{24}-[0-9a-f]{34}",
     rb"https://hooks\.[a-z]+\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}",
+    rb"https://[a-z]+\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,}",
     rb"AccountKey=[A-Za-z0-9+/]{40,}={0,2}",
     rb"[?&](?:sig|X-Amz-Signature)=[A-Za-z0-9%+/]{32,}",
 )
@@ -61,8 +73,17 @@ PRIVATE_KEY_FOOT: Final = rb"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-
 PRIVATE_KEY_BODY: Final = (
     rb"(?:[\s\"'`+,\\|>]|[A-Za-z0-9+/=]|(?:Proc-Type|DEK-Info|Comment|Version): [^\n]*\n)*"
 )
+_NAME: Final = re.compile(
+    rb"[a-z]{1,16}[0-9]{0,2}(?:[_-]+(?:[a-z]{1,16}[0-9]{0,2}|[0-9]{1,4}|[0-9]x?[0-9]{1,2}b)){2,}"
+)
+"""Words with dashes: what is called by a name that begins as somebody's keys do."""
 _URL: Final = compiled(URL)
 _SECRET: Final = compiled(context_rules.SECRET, ignore_case=True)
+
+
+def is_key(value: bytes) -> bool:
+    """Whether it is no name of a model or a variable: those are words."""
+    return _NAME.fullmatch(value) is None
 
 
 def in_urls(near: Nearby) -> list[Span]:

@@ -76,8 +76,15 @@ _ADDRESS: Final = re.compile(rb"(?!(?:0|127|255)[^0-9])" + _BYTE + (rb"[^0-9]+" 
 _DIGITS, _JOINS = frozenset(b"0123456789"), frozenset(b".-")
 _PAIRS: Final = re.compile(rb":?(?:[0-9A-Fa-f]{2}:)+(?:[0-9A-Fa-f]{2})?")
 """Octets: a long hardware address, or a piece of a fingerprint."""
+_POINT_BEFORE: Final = re.compile(rb"(?:^|[^0-9.])[0-9]*\.[0-9]+[ ,-]\Z")
+_POINT_BEHIND: Final = re.compile(rb"[ ,-][0-9]*\.[0-9]+\.[0-9]+(?![0-9.])")
+"""A fraction before it and two without a gap behind it: numbers of a drawing's path."""
 _IN_PATH: Final = b"-."
 """Behind numbers of a drawing's path, which leaves noughts out: 3.51.98.32-.33"""
+_STRIDE: Final = re.compile(rb"[0-9]{0,4}::[0-9]{0,4}")
+_OF_ROW: Final = re.compile(rb"[A-Za-z0-9_)\]\"']\[[^\[\]\n]*\Z|-\Z")
+_BEFORE_STRIDE: Final = 24
+"""Every second item of a row, as programs write it: names[::2], path[-2::-1]."""
 _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
 _VERSION: Final = compiled(
@@ -189,6 +196,8 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
         return ()
     if behind in _JOINS and data.startswith(_IN_PATH, end):
         return ()
+    if _POINT_BEHIND.match(data, end) and _POINT_BEFORE.search(data, max(0, start - _NEAR), start):
+        return ()
     before = data[max(0, start - _NEAR) : start]
     sign = before[-1] if before else 0
     if sign in _DIGITS or (sign in _JOINS and before[-2:-1].isalnum()):
@@ -210,6 +219,8 @@ def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
     if data[max(0, start - 1) : start].isalnum() or data[end : end + 1].isalnum():
         return
     if not any(48 <= byte <= 57 for byte in text):
+        return
+    if _STRIDE.fullmatch(text) and _OF_ROW.search(data, max(0, start - _BEFORE_STRIDE), start):
         return
     kept = text.rstrip(b":")
     for value in (text, kept):

@@ -26,12 +26,14 @@ _WORD: Final = re.compile(rb"[^\s?]*[\s?]")
 _LONGEST_CALM: Final = 30
 _HOT: Final = compiled(rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$")
 _NAMES_A_VALUE: Final = compiled(
-    rb"key|secret|token|pass|pwd|bearer|credential|licen|swift|\bbic\b|connection",
+    rb"key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|\bbic\b|connection"
+    rb"|contras|senha|wachtw",
     ignore_case=True,
 )
 _NOT_PLAIN: Final = compiled(
     rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|\b(?:[Aa]t|[Dd]ot)\b|[^\s?]{31}"
-    rb"|(?i:key|secret|token|pass|pwd|bearer|credential|licen|swift|bic|connection)"
+    rb"|(?i:key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|bic|connection"
+    rb"|contras|senha|wachtw)"
 )
 """Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
