@@ -206,8 +206,8 @@ class _Builder:
             if not isinstance(part, Mapping):
                 raise Broken("'<<' takes a mapping or a list of mappings", line)
             found = self.build(part, (*path, "<<"))
-            assert isinstance(found, dict)  # noqa: S101 - a mapping node builds a dict
-            merged |= found
+            if isinstance(found, dict):  # one with a tag is a problem already
+                merged |= found
         return merged
 
 

@@ -7,9 +7,16 @@ decides what a missing fact of a new row is.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from federation.config import quantities
 from federation.config.words import MODALITIES, SCHEMES, UNITS
@@ -29,12 +36,24 @@ Deadline = Annotated[float, Field(gt=0, le=LONGEST_S)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _counts(annotation: Any) -> bool:
+    return annotation in (int, float) or any(map(_counts, get_args(annotation)))
+
+
 class Written(BaseModel):
     """Anything that a person writes: an unknown key is an error, a value is not changed later."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes `true` for 1: records would be kept for one day."""
+        if isinstance(value, bool) and _counts(cls.model_fields[str(info.field_name)].annotation):
+            raise ValueError("should be a number")
+        return value
 
 
 def _listed(value: Any) -> Any:

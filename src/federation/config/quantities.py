@@ -27,6 +27,8 @@ _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # Validators raise ValueError also for a wrong type: pydantic lets a TypeError through.
 _LARGEST_USD = Decimal(1_000_000)
+_MOST_NOUGHTS = 400
+_SHORTEST_DAY = 3
 
 
 def on_off(value: object) -> object:
@@ -37,7 +39,8 @@ def on_off(value: object) -> object:
 
 
 def decimal(value: object) -> Decimal:
-    """An exact, finite number of zero or more."""
+    """An exact, finite number of zero or more, with no more noughts than a `float` may have: a
+    longer one takes minutes to write out, or overflows where it is multiplied."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise ValueError("should be a number")  # noqa: TRY004 - see above
     try:
@@ -46,6 +49,8 @@ def decimal(value: object) -> Decimal:
         raise ValueError("should be a number") from None
     if not number.is_finite() or number < 0:
         raise ValueError("should be zero or more")
+    if abs(number.adjusted()) > _MOST_NOUGHTS:
+        raise ValueError("should be a number that people write")
     return number
 
 
@@ -246,9 +251,12 @@ def minute(value: object) -> int:
 
 
 def weekday(value: object) -> int:
-    """A day of the week: 1 (Monday) to 7, or its English name."""
+    """A day of the week: 1 (Monday) to 7, or its English name, whole or cut short. Nothing may
+    follow it: a list whose dash is another sign would be its first day alone."""
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 7:
         return value
-    if isinstance(value, str) and value[:3].lower() in WEEKDAYS:
-        return WEEKDAYS[value[:3].lower()]
+    word = value.lower() if isinstance(value, str) else ""
+    for number, day in enumerate(WEEKDAYS, 1):
+        if len(word) >= _SHORTEST_DAY and day.startswith(word):
+            return number
     raise ValueError("should be a weekday such as mon, or 1 (Monday) to 7")

@@ -57,4 +57,4 @@ zw
 """
 REGIONS = frozenset(RESIDENCY) | frozenset(_COUNTRIES.split())
 
-WEEKDAYS = {"mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6, "sun": 7}
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

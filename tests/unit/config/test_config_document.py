@@ -90,6 +90,7 @@ def test_aliases_and_merges_work() -> None:
 
 def test_a_merge_of_anything_but_mappings_is_refused() -> None:
     assert "'<<' takes a mapping" in problem("a: {<<: 3}")
+    assert "the tag '!own' is not read here" in problem("a: {<<: !own {b: 1}}")
     assert "'<<' takes a mapping" in problem("a: {<<: [3]}")
 
 
