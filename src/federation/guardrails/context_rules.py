@@ -121,7 +121,7 @@ _SSN_SET_APART: Final = re.compile(
 coordinates of a path, a decimal beside another number, or a network address and its port."""
 _CLASSES: Final = (re.compile(rb"[a-z]"), re.compile(rb"[A-Z]"), re.compile(rb"[0-9]"))
 _SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
-_OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_]+_[A-Z2-7]{10}[.!?]?")
+_OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_\\]+_[A-Z2-7]{10}[.!?]?")
 """What a guard put there."""
 _LOOSE_BITS: Final = 3.0 - 1e-9
 _STRICT_BITS: Final = 2.5 - 1e-9

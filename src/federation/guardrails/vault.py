@@ -2,8 +2,9 @@
 
 A token is the type's name and a code from a keyed digest of the value, so that the same value
 has the same token throughout a call, and nobody without the secret can tell or forge one. The
-traps: only tokens that this call gave out are turned back, whatever else looks like one; and
-inside JSON text a value comes back escaped, or a quote in it would end the string.
+traps: only tokens that this call gave out are turned back, whatever else looks like one; inside
+JSON text a value comes back escaped, or a quote in it would end the string; and a model that
+writes Markdown puts a backslash before each underscore.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ class Vault:
                 made = f"{label(kind)}_{word}"
                 self._tokens[kind, value] = made
                 self._codes[word] = (made, value)
-                self._prefixes.update(made[:size] for size in range(1, len(made)))
-                self._longest = max(self._longest, len(made))
+                for written in _ways(made):
+                    self._prefixes.update(written[:size] for size in range(1, len(written)))
+                    self._longest = max(self._longest, len(written))
                 return made
         raise AssertionError("a digest of 50 bits collided a thousand times")
 
@@ -94,11 +96,17 @@ class Vault:
                 continue
             token, value = known
             end = match.start() + 1 + _CODE_SIZE
-            start = end - len(token)
-            if start >= done and text.startswith(token, start):
-                places.append((start, end, value))
-                done = end
+            for written in _ways(token):
+                start = end - len(written)
+                if start >= done and text.startswith(written, start):
+                    places.append((start, end, value))
+                    done = end
         return places
+
+
+def _ways(token: str) -> tuple[str, str, str]:
+    """A token as it was given out, as Markdown writes it, and as JSON writes Markdown."""
+    return token, token.replace("_", "\\_"), token.replace("_", "\\\\_")
 
 
 class Restoring:

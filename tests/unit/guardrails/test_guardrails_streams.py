@@ -141,6 +141,7 @@ def test_tokens_come_back_however_they_are_cut(sizes: list[int], escaped: bool) 
     vault = Vault(b"s")
     tokens = [vault.token("email", EMAIL), vault.token("secret", 'a"b\\'), vault.token("ip", "::1")]
     text = f"a{tokens[0]}{tokens[1]} EMAIL_ {tokens[0][:-1]} {tokens[2]}_{tokens[1]}EMAIL"
+    text += f" **{in_markdown(tokens[0])}**{in_markdown(tokens[2])} EMAIL\\_{tokens[0]}"
     restoring, said, at = Restoring(vault, escaped=escaped), "", 0
     while at < len(text):
         size = sizes[at % len(sizes)]
@@ -148,6 +149,21 @@ def test_tokens_come_back_however_they_are_cut(sizes: list[int], escaped: bool) 
         at += size
     assert said + restoring.close() == vault.restore(text, escaped=escaped)
     assert EMAIL in said
+
+
+def in_markdown(token: str) -> str:
+    return token.replace("_", "\\_")
+
+
+def test_a_token_comes_back_that_the_model_wrote_in_markdown() -> None:
+    screening = Screening.begin(b"s")
+    vault = screening.vault
+    token, secret = vault.token(kind.DATE_OF_BIRTH, "1/2/85"), vault.token("secret", "x9K!mm2pQ")
+    text = f"born *{in_markdown(token)}*, password: {in_markdown(secret)}"
+    assert vault.restore(text) == "born *1/2/85*, password: x9K!mm2pQ"
+    assert GUARD.text(text, "x", screening) == text
+    arguments = json.dumps({"file": text})
+    assert vault.restore(arguments, escaped=True) == json.dumps({"file": vault.restore(text)})
 
 
 def filtered(
