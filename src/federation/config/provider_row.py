@@ -102,6 +102,13 @@ class PriceRow(RatesRow):
     batch: Permille | None = None
     service_tiers: dict[Annotated[str, BeforeValidator(quantities.identifier)], Permille] = {}
 
+    @field_validator("tiers")
+    @classmethod
+    def _each_once(cls, value: tuple[TierRow, ...]) -> tuple[TierRow, ...]:
+        if len({row.above for row in value}) < len(value):
+            raise ValueError("should not name a threshold twice: only one of them would count")
+        return value
+
 
 class QualityRow(Written):
     """An estimate in 0..1 and how unsure it is."""
@@ -113,8 +120,8 @@ class QualityRow(Written):
 class SpeedRow(Written):
     """What to expect before a call was measured."""
 
-    first_token_ms: Annotated[float, Field(gt=0)]
-    tokens_per_s: Annotated[float, Field(gt=0)]
+    first_token_ms: Annotated[float, Field(gt=0, le=3_600_000)]
+    tokens_per_s: Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class LimitsRow(Written):
@@ -167,7 +174,7 @@ class ModelRow(Written):
     price: PriceRow | None = None
     quality: dict[str, QualityRow] = {}
     speed: SpeedRow | None = None
-    retires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    retires: Annotated[str, BeforeValidator(quantities.day)] | None = None
     dimensions: Count | None = None
     quirks: dict[str, Any] = {}
 

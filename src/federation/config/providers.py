@@ -113,11 +113,16 @@ class Merge:
         wanted = row.quirks.get("header_env")
         if not isinstance(wanted, dict):
             return row
-        extra = {
-            header.lower(): value
-            for header, name in wanted.items()
-            if (value := self._set(str(name))) is not None
-        }
+        extra: dict[str, str] = {}
+        for header, name in wanted.items():
+            text = self._set(str(name))
+            if text is None:
+                continue
+            try:
+                extra[header.lower()] = header_value(text)
+            except ValueError as error:
+                place = self.places[str(name)]
+                self.problems.append(Problem(place.where, place.line, f"{name} {error}"))
         return replace(row, auth=replace(row.auth, extra=row.auth.extra | extra)) if extra else row
 
     def _credential(self, row: Provider) -> Provider:

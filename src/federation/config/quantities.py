@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
@@ -71,6 +72,17 @@ def permille(value: object) -> int:
     if number != number.to_integral_value():
         raise ValueError("has more than three decimals")
     return int(number)
+
+
+def day(value: object) -> str:
+    """A day of the calendar as in 2027-01-31, for days are compared as texts."""
+    try:
+        written = date.fromisoformat(value).isoformat() if isinstance(value, str) else None
+    except ValueError:
+        written = None
+    if written is None or written != value:
+        raise ValueError("should be a day such as 2027-01-31")
+    return written
 
 
 def region(value: object) -> str:

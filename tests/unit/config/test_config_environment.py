@@ -322,6 +322,13 @@ def test_a_bad_value_of_a_vendors_variable_is_refused_and_not_shown(
     assert value not in problems[0]
 
 
+def test_a_header_from_the_environment_is_one_line(write: Write, refused: Refused) -> None:
+    write("providers.yaml", "- {id: openai, quirks: {header_env: {x-team: TEAM}}}\n")
+    (problem,) = refused({"TEAM": "blue\r\nx-other: 1"})
+    assert "TEAM should be printable ASCII" in problem
+    assert "blue" not in problem
+
+
 def test_models_and_headers_may_come_from_the_environment(loading: Load) -> None:
     found = loading(
         {

@@ -479,6 +479,16 @@ openai:
         ("{id: openai, models: [{id: a, quality: 2}]}", "should be less than or equal to 1"),
         ("{id: openai, models: [{id: a, abilities: [tool]}]}", "did you mean 'tools'?"),
         ("{id: openai, models: [{id: a, retires: soon}]}", "'models.0.retires'"),
+        ("{id: openai, models: [{id: a, retires: 2027-02-30}]}", "should be a day"),
+        ("{id: openai, models: [{id: a, context: true}]}", "should be a number"),
+        (
+            "{id: openai, models: [{id: a, speed: {first_token_ms: 1e400, tokens_per_s: 1}}]}",
+            "should be less than or equal to",
+        ),
+        (
+            "{id: openai, models: [{id: a, price: {tiers: [{above: 5}, {above: 5, input: 1}]}}]}",
+            "should not name a threshold twice",
+        ),
         ("{id: openai, extends: nobody}", "'extends' names an unknown provider 'nobody'"),
         ("{id: new, extends: new}", "goes in a circle: new -> new"),
         ("{id: openai, simulated: true}", "only for addresses of this machine"),
