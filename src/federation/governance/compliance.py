@@ -275,14 +275,14 @@ def _destinations(shown: Shown, rule: Residency | Certified | Use, period: Perio
 
 
 def _meets(provider: Provider, rule: Residency | Certified | Use) -> bool:
+    """As the rule is enforced (`Census`): a host of our own has to show as much as any other."""
     match rule:
         case Residency():
             return all_meet(provider.places, rule.places)
         case Certified():
-            return provider.local or set(rule.names) <= provider.certifications
+            return set(rule.names) <= provider.certifications
         case Use():
-            allowed = {DataUse(each) for each in rule.allowed}
-            return provider.local or provider.data_use in allowed
+            return provider.data_use in set(rule.allowed) - {DataUse.UNKNOWN}
 
 
 def _content(shown: Shown, period: Period) -> Shown:
