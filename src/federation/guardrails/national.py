@@ -167,6 +167,11 @@ def _any(text: str) -> bool:
     return not all_equal(text)
 
 
+LETTERED_WORDS: Final = (
+    rb"\bdni\b|\bni[ef]\b|national insurance|\bnino\b|\bni (?:no|number)\b|codice fiscale|"
+    rb"\bpan (?:card|no|number)\b|\bcurp\b|\bhetu\b|\bnric\b"
+)
+"""Behind these a number with letters counts in small ones, too, as people type it."""
 _TAX: Final = rb"steuer|\btax\b|\btin\b|identifikationsnummer"
 NATIONAL_IDS: Final = (
     NationalId(

@@ -129,11 +129,14 @@ _IBAN_HEAD: Final = compiled(iban.HEAD)
 _LETTERED: Final = tuple(row for row in national.NATIONAL_IDS if not row.numeric)
 _FORMS: Final = tuple((re.compile(row.pattern), row.check) for row in _LETTERED)
 _LETTERED_IDS: Final = b"|".join(row.pattern for row in _LETTERED)
+_CALLED_ID: Final = (
+    rb"(?:" + national.LETTERED_WORDS + rb")[^\n0-9]{0,24}?(" + _LETTERED_IDS + rb")"
+)
 
 
 def _national(data: bytes, start: int, end: int) -> Iterator[Span]:
-    """A number with letters in it, which is told by itself."""
-    value = data[start:end]
+    """A number with letters in it, which is told by itself in capitals, else by a word."""
+    value = data[start:end].upper()
     for form, valid in _FORMS:
         if form.fullmatch(value) and valid(national.bare(value)):
             yield Span(start, end, kind.NATIONAL_ID, CHECKED - 1)
@@ -211,6 +214,13 @@ _NUMBERS: Final = (
     ),
     Rule(kind.IBAN, iban.HEAD, _nothing, _IBAN_HINT, reads=_ibans),
     Rule(kind.NATIONAL_ID, _LETTERED_IDS, _national, _NATIONAL_HINT),
+    Rule(
+        kind.NATIONAL_ID,
+        _CALLED_ID,
+        _national,
+        _word(national.LETTERED_WORDS),
+        ignore_case=True,
+    ),
 )
 _DOCUMENTS: Final = (
     _beside(

@@ -70,6 +70,23 @@ def test_a_number_with_a_wrong_check_digit_is_not(frame: str, value: str) -> Non
     assert SCANNER.find(frame.format(value) + " was given") == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mi dni es 12345678z",
+        "NIE: x1234567l",
+        "national insurance number ab 12 34 56 c",
+        "codice fiscale rssmra85t10a562s",
+        "my nric s1234567d",
+    ],
+)
+def test_a_number_with_small_letters_is_found_behind_its_name(text: str) -> None:
+    (span,) = SCANNER.find(text)
+    assert text.endswith(text[span.start : span.end])
+    assert SCANNER.find(text[span.start : span.end]) == []
+    assert SCANNER.find("nie wieder 12345678a") == []
+
+
 def test_the_norwegian_number_has_two_check_digits() -> None:
     check = next(row.check for row in NATIONAL_IDS if row.country == "no")
     good = [number for number in range(1010100000, 1010101000) if check(f"{number:011}")]
