@@ -3,10 +3,11 @@
 The text is cut at places that depend on the text alone, never on how it came in pieces: two
 calm words in a row (no digit, no sign of an address, nothing that a value begins with) make a
 cut before the second, and what stands between two cuts is checked together with what was said
-before it. So every splitting gives the same output. Where an operator's patterns are looked for,
-a value may be made of calm words, so as much as one may be long is read beyond a cut before it is
-made. The trap: what waits must be bounded, so
-rows without calm words are cut too, and a value that reaches over such a cut is swallowed.
+before it. Single letters, brackets and months are not calm either: addresses are spelled with
+them, and days. So every splitting gives the same output. Where an operator's patterns are
+looked for, a value may be made of calm words, so as much as one may be long is read beyond a cut
+before it is made. The trap: what waits must be bounded, so rows without calm words are cut too,
+and a value that reaches over such a cut is swallowed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,20 @@ _CONTEXT: Final = 160
 _WORD: Final = re.compile(rb"[^\s?]*[\s?]")
 """A word and its border. Signs of scripts without spaces are folded to question marks."""
 _LONGEST_CALM: Final = 30
-_HOT: Final = compiled(rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$")
+_SPELLED: Final = rb"[(\[{<](?i:at|@|arroba|dot|punkt|point|punto|\.)|[_-](?:dot|DOT)[_-]"
+_HOT: Final = compiled(
+    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$|" + _SPELLED
+)
+_MONTH: Final = (
+    rb"(?i:january|february|march|april|june|july|august|september|october|november|december|"
+    rb"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|"
+    rb"janeiro|fevereiro|mar\xe7o|maio|junho|julho|setembro|outubro|novembro|dezembro)|"
+    rb"May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
+)
+"""Of the languages that put a word between a day and its month."""
+_LONE: Final = rb"[b-zB-HJ-Z._+&\[\](){}<>-]"
+_GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
+"""Words that are nothing by themselves, and may stand in the middle of a value."""
 _NAMES_A_VALUE: Final = compiled(
     rb"key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|\bbic\b|connection"
     rb"|contras|senha|wachtw",
@@ -33,7 +47,13 @@ _NAMES_A_VALUE: Final = compiled(
 _NOT_PLAIN: Final = compiled(
     rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|\b(?:[Aa]t|[Dd]ot)\b|[^\s?]{31}"
     rb"|(?i:key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|bic|connection"
-    rb"|contras|senha|wachtw)"
+    rb"|contras|senha|wachtw)|"
+    + _SPELLED
+    + rb"|\b(?:"
+    + _MONTH
+    + rb")|(?:^|[\s?])"
+    + _LONE
+    + rb"(?:[\s?]|$)"
 )
 """Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
@@ -143,9 +163,10 @@ class Window:
             if end - start == 1:
                 continue  # a border after a border
             word = match.group()[:-1]
-            calm = len(word) <= _LONGEST_CALM and not _HOT.occurs(word)
+            hot = len(word) > _LONGEST_CALM or _HOT.occurs(word)
+            calm = not hot and not _GOES_ON.occurs(word)
             before, self._calm = self._calm, calm
-            self._hot = self._hot or not calm
+            self._hot = self._hot or hot
             if calm and before and start > 0:
                 return end + self._ahead, start
         return (self._cap, None) if len(self._pending) >= self._cap else None

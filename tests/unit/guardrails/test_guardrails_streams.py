@@ -119,6 +119,32 @@ def test_calm_text_waits_for_two_words_and_no_longer() -> None:
     assert max(held) <= 64
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "john(at)example.com",
+        "john [at] example [dot] com",
+        "john {at} example {dot} com",
+        "john (arroba) ejemplo (punto) es",
+        "john [ at ] example [ dot ] com",
+        "john-at-example-dot-com",
+        "john_at_example_dot_com",
+        "john @ example . com",
+        "m a r t a . k @ e x a m p l e . o r g",
+        'x = "marta.k" + "owalska@example.org";',
+        "DOB 12th of March 1985",
+        "nacida el 12 de mayo de 1985",
+        "nascido em 12 de março de 1985",
+    ],
+)
+def test_what_is_spelled_out_waits_until_it_is_whole(value: str) -> None:
+    text = f"as we said before, here it is: {value} and that is all there is to say about it"
+    whole = GUARD.text(text, "x", Screening.begin(b"s"))
+    assert whole != text
+    for size in (1, 2, 3, 7, len(text)):
+        assert windowed([text[at : at + size] for at in range(0, len(text), size)]) == whole
+
+
 def test_endless_digits_are_said_in_the_end() -> None:
     window = Window(GUARD, "x", Screening.begin(b"s"))
     text = ", ".join(str(number % 90) for number in range(3000))
