@@ -2,6 +2,9 @@
 
 A call touches ten metrics; looking each up by name and labels would cost more than its
 routing. A tally is found once and added to in place, and becomes metrics once a second.
+
+The trap is whose the tokens and the money are: a call counts where it was answered, but what a
+deployment used before another one took over is that deployment's own, as in the ledger's sums.
 """
 
 from __future__ import annotations
@@ -25,12 +28,10 @@ def _empty(bounds: tuple[float, ...]) -> list[float]:
 class _Calls:
     """Calls of one operation and outcome that one deployment answered."""
 
-    __slots__ = ("cost_nano", "count", "overhead", "seconds", "tokens")
+    __slots__ = ("count", "overhead", "seconds")
 
     def __init__(self) -> None:
         self.count = 0
-        self.cost_nano = 0
-        self.tokens = [0] * len(_KINDS)
         self.seconds = _empty(_LATENCY)
         self.overhead = _empty(_OVERHEAD)
 
@@ -38,10 +39,12 @@ class _Calls:
 class _Attempts:
     """Attempts of one result on one deployment."""
 
-    __slots__ = ("count", "first_byte")
+    __slots__ = ("cost_nano", "count", "first_byte", "tokens")
 
     def __init__(self) -> None:
         self.count = 0
+        self.cost_nano = 0
+        self.tokens = [0] * len(_KINDS)
         self.first_byte = _empty(_LATENCY)
 
 
@@ -72,15 +75,6 @@ class Tallies:
         counts = sums.overhead
         counts[bisect_left(_OVERHEAD, overhead)] += 1.0
         counts[-1] += overhead
-        usage, tokens = record.usage, sums.tokens
-        tokens[0] += usage.input
-        tokens[1] += usage.output
-        if usage.cached or usage.cache_write or usage.reasoning:
-            tokens[2] += usage.cached
-            tokens[3] += usage.cache_write
-            tokens[4] += usage.reasoning
-        if record.cost_nano:
-            sums.cost_nano += record.cost_nano
 
     def _attempt(self, attempt: AttemptRecord) -> None:
         key = (attempt.deployment, attempt.error)
@@ -88,6 +82,15 @@ class Tallies:
         if sums is None:
             sums = self._attempts[key] = _Attempts()
         sums.count += 1
+        usage, tokens = attempt.usage, sums.tokens
+        tokens[0] += usage.input
+        tokens[1] += usage.output
+        if usage.cached or usage.cache_write or usage.reasoning:
+            tokens[2] += usage.cached
+            tokens[3] += usage.cache_write
+            tokens[4] += usage.reasoning
+        if attempt.cost_nano:
+            sums.cost_nano += attempt.cost_nano
         if attempt.first_byte_ms:
             seconds = attempt.first_byte_ms / 1000.0
             counts = sums.first_byte
@@ -101,14 +104,14 @@ class Tallies:
             meter.add(metrics.REQUESTS, (operation, outcome, provider, model), sums.count)
             meter.absorb(metrics.REQUEST_SECONDS, (operation, provider), sums.seconds)
             meter.absorb(metrics.OVERHEAD_SECONDS, (operation,), sums.overhead)
-            for kind, tokens in zip(_KINDS, sums.tokens, strict=True):
-                if tokens:
-                    meter.add(metrics.TOKENS, (kind, provider, model), tokens)
-            if sums.cost_nano:
-                meter.add(metrics.COST, (provider, model), sums.cost_nano / NANO)
         for (deployment, error), tried in self._attempts.items():
             provider, _, model = deployment.partition("/")
             meter.add(metrics.ATTEMPTS, (provider, model, error or "ok"), tried.count)
             meter.absorb(metrics.FIRST_BYTE_SECONDS, (provider, model), tried.first_byte)
+            for kind, tokens in zip(_KINDS, tried.tokens, strict=True):
+                if tokens:
+                    meter.add(metrics.TOKENS, (kind, provider, model), tokens)
+            if tried.cost_nano:
+                meter.add(metrics.COST, (provider, model), tried.cost_nano / NANO)
         self._calls.clear()
         self._attempts.clear()

@@ -87,13 +87,13 @@ METRICS: dict[str, Metric] = {
         Metric(
             TOKENS,
             "counter",
-            "Tokens used; kind is input, output, cached, cache_write or reasoning.",
+            "Tokens of attempts; kind is input, output, cached, cache_write or reasoning.",
             ("kind", "provider", "model"),
         ),
         Metric(
             COST,
             "counter",
-            "Cost of calls in USD where the price is known; the ledger has exact figures.",
+            "Cost of attempts in USD where the price is known; the ledger has exact figures.",
             ("provider", "model"),
         ),
         Metric(

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from federation.gateway.tally import Tallies
 from federation.schema.records import AttemptRecord, CallEnded
+from federation.schema.usage import Usage
 from federation.telemetry import metrics
 from federation.telemetry.meter import Meter, series
 
@@ -45,11 +46,41 @@ def test_a_value_is_counted_in_the_first_bucket_that_holds_it(lasted_ms: list[fl
     assert meter.drain().histograms == {}
 
 
-def test_two_attempts_side_by_side_leave_no_time_of_ours_and_never_less() -> None:
+def test_tokens_and_money_count_where_they_were_used_and_time_never_runs_backwards() -> None:
+    """A first one that billed and broke keeps its share, an unknown price hides nobody else's; two
+    that were asked side by side took longer together than the call did."""
+    broke = Usage(input=100, output=40, cached=10)
+    answered = Usage(input=90, output=7, cache_write=5, reasoning=3)
+    tried = (
+        AttemptRecord("acme/m", 0, 200, "upstream_stream_cut", 1.0, 800.0, broke, 5_000_000),
+        AttemptRecord("dear/m", 0, 200, "canceled", 1.0, 800.0, Usage(input=8), None),
+        AttemptRecord("bravo/m", 0, 200, "", 1.0, 700.0, answered, 2_000_000),
+    )
+    record = CallEnded(
+        *("call_1", 0, "t", "k", "chat", "auto", "ok", 200),
+        deployment="bravo/m",
+        duration_ms=900.0,
+        usage=answered,
+        cost_nano=None,
+        attempts=tried,
+    )
     tallies, meter = Tallies(), Meter()
-    one = ended(100.0)
-    side_by_side = tuple(structs.replace(one.attempts[0], total_ms=90.0) for _ in range(2))
-    tallies.call(structs.replace(one, attempts=side_by_side))
+    tallies.call(record)
     tallies.pour(meter)
-    counts = meter.drain().histograms[series(metrics.OVERHEAD_SECONDS, ("chat",))]
-    assert (counts[0], counts[-1]) == (1.0, 0.0)
+    found = meter.drain()
+    used = {
+        name: count for name, count in found.counters.items() if "tokens" in name or "cost" in name
+    }
+    assert used == {
+        series(metrics.TOKENS, ("input", "acme", "m")): 100,
+        series(metrics.TOKENS, ("output", "acme", "m")): 40,
+        series(metrics.TOKENS, ("cached", "acme", "m")): 10,
+        series(metrics.TOKENS, ("input", "dear", "m")): 8,
+        series(metrics.TOKENS, ("input", "bravo", "m")): 90,
+        series(metrics.TOKENS, ("output", "bravo", "m")): 7,
+        series(metrics.TOKENS, ("cache_write", "bravo", "m")): 5,
+        series(metrics.TOKENS, ("reasoning", "bravo", "m")): 3,
+        series(metrics.COST, ("acme", "m")): 0.005,
+        series(metrics.COST, ("bravo", "m")): 0.002,
+    }
+    assert found.histograms[series(metrics.OVERHEAD_SECONDS, ("chat",))][-1] == 0.0
