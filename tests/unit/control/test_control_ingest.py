@@ -189,6 +189,24 @@ def test_a_bad_line_is_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptu
     assert vars(caplog.records[0])["reason"] == "checksum"
 
 
+def test_a_line_that_is_read_again_is_told_once(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    path = segment_path(tmp_path, "w", 1)
+    ingest = Ingest(JournalReader(tmp_path), calls := MemoryCalls(), Clock())
+    told: list[int] = []
+    ingest.on_lines = lambda lines: told.extend(line.seq for line in lines)
+    writer.append(started("call_1"))
+    writer.append(ended("call_1"))
+    ingest.run()
+    again = path.read_bytes()
+    writer.append(ended("call_2"))
+    path.write_bytes(again + path.read_bytes())
+    ingest.run()
+    assert told == [1, 2, 3]
+    assert ingest.progress.lines == 3
+    assert calls.positions()["w"].seq == 3
+
+
 def test_an_empty_directory_is_no_work(tmp_path: Path) -> None:
     ingest = Ingest(JournalReader(tmp_path / "journal"), MemoryCalls(), Clock())
     ingest.run()
