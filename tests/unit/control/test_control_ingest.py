@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from federation.errors import Unavailable
 from federation.schema.records import CallEnded, CallStarted
 from federation.storage.entries import CallFilter, Position
 from federation.storage.journal import JournalWriter, segment_path
-from federation.storage.journal_reader import Began, Entry, JournalReader
+from federation.storage.journal_reader import Batch, Began, Entry, JournalReader
 from federation.storage.memory import MemoryCalls
 
 
@@ -187,6 +188,30 @@ def test_a_bad_line_is_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptu
         "a journal has a gap",
     ]
     assert vars(caplog.records[0])["reason"] == "checksum"
+
+
+def test_what_a_writer_says_after_the_last_look_and_before_its_death_is_no_loss(
+    tmp_path: Path,
+) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+    last_words = [ended("call_1")]
+
+    class Dying(JournalReader):
+        def read(self, *place: Any, **how: Any) -> Batch:
+            found = super().read(*place, **how)
+            for record in last_words:
+                writer.append(record)
+                writer.close()
+            last_words.clear()
+            return found
+
+    ingest = Ingest(Dying(tmp_path), calls := MemoryCalls(), clock := Clock())
+    ingest.run()
+    clock.now += 1.0
+    ingest.run()
+    assert outcomes(calls) == {"call_1": "ok"}
+    assert ingest.progress.lost == 0
 
 
 def test_a_line_that_is_read_again_is_told_once(tmp_path: Path) -> None:
