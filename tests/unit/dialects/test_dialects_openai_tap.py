@@ -96,9 +96,10 @@ def test_usage_is_found_where_another_host_puts_it(wire: Wire) -> None:
 
 def test_the_last_readable_usage_counts(wire: Wire) -> None:
     first = event(choices=[delta("a")], usage={"prompt_tokens": 3, "completion_tokens": 1})
-    odd = event(choices=[delta("b")], usage={"prompt_tokens": "many"})
-    tap, _ = run(wire, first, odd)
-    assert tap.answer().usage == Usage(3, 1)
+    later = event(choices=[delta("b")], usage={"prompt_tokens": 3, "completion_tokens": 2})
+    odd = event(choices=[delta("c")], usage={"prompt_tokens": "many"})
+    tap, _ = run(wire, first, later, odd)
+    assert tap.answer().usage == Usage(3, 2)
 
 
 @pytest.mark.parametrize(
