@@ -24,10 +24,12 @@ from gateway_rig import (
     status,
     streams,
 )
-from inprocess import Gateway
+from inprocess import Gateway, deployment, provider
 from scripted import DONE, Behave, Talk, Upstream, chunk, whole
 
+from federation.domain.catalogue import Deployment
 from federation.domain.routes import Deadlines, ListenerLimits
+from federation.schema.usage import Usage
 
 PROMPT_S = 0.1
 """Within this time the provider must see that its client has gone."""
@@ -172,6 +174,31 @@ async def test_a_client_that_leaves_during_a_fallback(body: dict[str, Any], leav
         assert first.outcome == "canceled"
         assert first.attempts[0].cost_nano == 0
         assert upstreams[2].seen == []
+
+
+async def test_a_client_that_leaves_before_anything_was_sent_pays_nothing() -> None:
+    """The provider takes the connection and never shakes hands."""
+    met = asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+
+        def handshaking(_: int, row: Deployment) -> Deployment:
+            return deployment(provider("p0", f"https://127.0.0.1:{port}/v1"), row.model)
+
+        async with rig(silent, alter=handshaking) as (running, _, _):
+            client = await Client.ask(running, HELLO)
+            await asyncio.wait_for(met.wait(), 5)
+            await client.abort()
+            await settled(running, 1)
+            check_canceled(running, ["p0"])
+            [tried] = running.books.ended[0].attempts
+            assert (tried.usage, tried.cost_nano) == (Usage(), 0)
 
 
 async def test_a_client_that_leaves_a_stream_of_the_route_endpoint() -> None:
