@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gateway_rig import CHAT, HELLO, rig, status
+from gateway_rig import CHAT, HELLO, answers, rig, status
 from inprocess import Gateway
 from money_bank import bank
 from operations_rig import Place, offers, places, vectors
-from scripted import Talk, whole
+from scripted import Talk, completion, whole
 
 from federation.domain.access import Role, VirtualKey
 from federation.domain.budgets import EACH, Budget, Period, Scope
@@ -166,6 +166,20 @@ async def test_what_nothing_bounds_is_refused_under_a_hard_budget_and_charged_to
             reply = await client.post(CHAT, json=ASK)
             assert reply.status_code == code
             assert (reply.json()["error"]["code"] == "cost_unbounded") if hard else True
+
+
+async def test_a_bill_that_nobody_can_price_takes_all_that_was_reserved() -> None:
+    """The class of service is one that the price list does not name."""
+    async with (
+        rig(answers(completion(service_tier="turbo")), settings=QUICK) as (gateway, client, _),
+        bank(gateway, budget(10**9)) as banked,
+    ):
+        assert (await client.post(CHAT, json=ASK)).status_code == 200
+        (record,) = gateway.books.ended
+        assert (record.cost_nano, record.usage.service_tier) == (None, "turbo")
+        pot = await banked.stands()
+        assert pot.spent_nano > ASK["max_tokens"] * 10_000
+        assert record.pots == {pot.pot: pot.spent_nano}
 
 
 async def test_a_soft_budget_only_tells() -> None:
