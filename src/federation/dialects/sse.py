@@ -106,6 +106,12 @@ def _ends(held: bytearray, start: int) -> bool:
     return _BLANK_LINE.search(held, start) is not None
 
 
+def ended(event: bytes) -> bytes:
+    """What a stream's last bytes are as a whole event: as they came where a blank line ends them.
+    One of CRs alone is known as such only then."""
+    return event if _ENDED.search(event) else event.rstrip(b"\r\n") + b"\n\n"
+
+
 def event_name(event: bytes) -> str:
     """What a whole event is called in a line of its own; empty where it has no name, and where no
     blank line ends it: a torn event says nothing."""

@@ -13,7 +13,7 @@ from federation.dialects.anthropic.events import NULL, EventHead, read_head
 from federation.dialects.anthropic.stream_render import LAST
 from federation.dialects.anthropic.usage import Counts, merged, read_counts, to_usage
 from federation.dialects.anthropic.wire import Wire
-from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.sse import EventCutter, ended, event_data
 from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json
 from federation.schema.glance import Answer
@@ -52,9 +52,9 @@ class StreamTap(HeardEvents[EventCutter]):
         blank line, and the last event of a whole answer whose host leaves it out. A torn event
         is dropped, so that an error can follow it."""
         held = b""
-        rest = self._cutter.rest().rstrip(b"\r\n")
-        if rest and read_head(rest + b"\n\n") is not None:
-            held = rest + b"\n\n"
+        rest = self._cutter.rest()
+        if rest.rstrip(b"\r\n") and read_head(ended(rest)) is not None:
+            held = ended(rest)
             self._look(held)
         if self.complete and not self.done:
             self.done = True

@@ -11,7 +11,7 @@ from federation.dialects.cohere.events import DONE, NULL, PASSING, TELLING, End,
 from federation.dialects.cohere.tables import FAILURES
 from federation.dialects.cohere.usage import read_usage
 from federation.dialects.cohere.wire import Wire
-from federation.dialects.sse import EventCutter, event_name
+from federation.dialects.sse import EventCutter, ended, event_name
 from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged, unreadable
 
@@ -42,7 +42,7 @@ class StreamTap(HeardEvents[EventCutter]):
         rest = self._cutter.rest()
         if not rest:
             return b""
-        event = rest.rstrip(b"\r\n") + b"\n\n"
+        event = ended(rest)
         data = data_of(event)
         if data is None or not _is_whole(data):
             return b""

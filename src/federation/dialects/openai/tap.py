@@ -17,7 +17,7 @@ from federation.dialects.openai.stream_render import DONE
 from federation.dialects.openai.usage import read_usage
 from federation.dialects.openai.wire import Wire
 from federation.dialects.origins import Origin
-from federation.dialects.sse import EventCutter, event_data
+from federation.dialects.sse import EventCutter, ended, event_data
 from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged
 from federation.errors import UpstreamGarbled
@@ -131,7 +131,7 @@ class StreamTap(HeardEvents[EventCutter]):
         rest, held = self._cutter.rest(), b""
         data = event_data(rest)
         if data is not None and _is_whole(data) and self._look(rest):
-            held = rest.rstrip(b"\r\n") + b"\n\n"
+            held = ended(rest)
         if self.complete and not self.done:
             self.done = True
             held += DONE

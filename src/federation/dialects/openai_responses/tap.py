@@ -20,7 +20,7 @@ from federation.dialects.openai_responses.events import data_of
 from federation.dialects.openai_responses.fields import NULL
 from federation.dialects.openai_responses.wire import Wire
 from federation.dialects.origins import Origin
-from federation.dialects.sse import EventCutter, event_name
+from federation.dialects.sse import EventCutter, ended, event_name
 from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json, salvaged, unreadable
 from federation.errors import UpstreamError, UpstreamGarbled
@@ -95,7 +95,7 @@ class StreamTap(HeardEvents[EventCutter]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return b""
         self._look(rest)
-        return rest.rstrip(b"\r\n") + b"\n\n"
+        return ended(rest)
 
     def _look(self, raw: bytes) -> bool:
         """Whether an event may go on: one that is no JSON would break its reader."""

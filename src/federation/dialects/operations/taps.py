@@ -17,7 +17,7 @@ from federation.dialects.openai.errors import error_in_answer
 from federation.dialects.operations import billing, images, replies, transcription
 from federation.dialects.operations.upstream import media_type
 from federation.dialects.operations.wire import OperationWire
-from federation.dialects.sse import event_data
+from federation.dialects.sse import ended, event_data
 from federation.errors import UpstreamError, UpstreamGarbled
 from federation.schema.glance import Answer
 from federation.schema.http import Headers
@@ -153,7 +153,7 @@ class EventTap:
         if data is None or (_decoded(data) is None and not data.startswith(b"[DONE]")):
             return b""
         self._look(rest)
-        return rest.rstrip(b"\r\n") + b"\n\n"
+        return ended(rest)
 
     def answer(self) -> Answer:
         """What was read off so far."""
