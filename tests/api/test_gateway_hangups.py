@@ -77,6 +77,14 @@ async def endless(talk: Talk) -> None:
         await asyncio.sleep(0.005)
 
 
+async def counting(talk: Talk) -> None:
+    """Streams without an end, and counts the prompt at once, its own words never."""
+    await talk.begin_stream()
+    while True:
+        await talk.event(chunk("word", usage={"prompt_tokens": 777, "completion_tokens": 0}))
+        await asyncio.sleep(0.005)
+
+
 async def head_only(talk: Talk) -> None:
     await talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{")
     await asyncio.Event().wait()
@@ -162,6 +170,15 @@ async def test_a_client_that_leaves_in_mid_stream(leave: Leave) -> None:
             assert ended.usage.estimated
             assert ended.usage.output >= 1
             assert ended.cost_nano
+
+
+async def test_a_client_that_leaves_pays_for_the_prompt_what_the_provider_said() -> None:
+    async with rig(counting) as (running, _, upstreams):
+        await leaves_in_time(running, upstreams[0], STREAM, Client.abort, first=b'"word"')
+        for ended in running.books.ended:
+            assert ended.usage.input == 777
+            assert ended.usage.output >= 1
+            assert ended.cost_nano == 777 * 2500 + ended.usage.output * 10_000
 
 
 @LEAVES

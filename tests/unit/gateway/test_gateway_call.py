@@ -118,6 +118,11 @@ def test_the_usage_of_a_call_is_that_of_the_attempt_that_answered() -> None:
     assert account.usage() == Usage()
     account.attempts += [attempt(0, Usage(1, 1)), attempt(0, Usage(7, 9))]
     assert account.usage() == Usage(7, 9)
+    account.deployment = "p/m"
+    account.attempts.append(AttemptRecord("q/m", 0, usage=Usage(2, 2)))
+    assert account.usage() == Usage(7, 9), "the last that p/m made, and not who was asked beside it"
+    account.mended = True
+    assert account.usage() == Usage(10, 12)
 
 
 def test_the_account_names_the_deployment_that_was_asked_last() -> None:
