@@ -224,6 +224,15 @@ def test_models_are_listed_and_found(claude: anthropic.Anthropic) -> None:
     assert claude.models.retrieve(names[0]).id == names[0]
 
 
+def test_an_answer_has_the_id_of_its_call(claude: anthropic.Anthropic) -> None:
+    raw = claude.messages.with_raw_response.create(
+        model="chat", max_tokens=9, messages=say("[plain] x")
+    )
+    assert raw.parse()._request_id == raw.headers["x-federation-call-id"]
+    with claude.messages.stream(model="chat", max_tokens=9, messages=say("[plain] x")) as stream:
+        assert stream.request_id == stream.response.headers["x-federation-call-id"]
+
+
 # Errors.
 
 

@@ -84,6 +84,8 @@ def test_a_conversation_is_answered(bedrock: Any, provider: Provider) -> None:
     )
     assert done["output"]["message"] == {"role": "assistant", "content": [{"text": TEXT}]}
     assert done["stopReason"] == "end_turn"
+    told = done["ResponseMetadata"]
+    assert told["RequestId"] == told["HTTPHeaders"]["x-federation-call-id"]
     usage = done["usage"]
     assert (usage["inputTokens"], usage["outputTokens"], usage["totalTokens"]) == (11, 7, 26)
     assert usage["cacheReadInputTokens"] == 8

@@ -197,6 +197,8 @@ class ClientFace:
     """Members of a body that limit the output, the usual one first; none: it stands deeper."""
     words: Callable[[ClientRequest, Glance], Words | None] = lambda _request, _glance: None
     """The words of a glanced-at call that holds nothing else; None where `parse` must tell."""
+    id_header: bytes = b""
+    """Where its clients look for the id of an answer; empty: in `x-request-id`."""
     error_ends: bool = False
     """The in-band error is itself an end that nobody takes for success: what follows it is a
     regular end. In other languages the body is cut, so that it cannot look whole."""

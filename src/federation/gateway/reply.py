@@ -30,9 +30,9 @@ def marks(deployment: Deployment) -> Pairs:
     return pairs
 
 
-def headers(call: AnyCall, constant: Pairs, content_type: bytes) -> Pairs:
+def headers(call: AnyCall, constant: Pairs, content_type: bytes, id_header: bytes = b"") -> Pairs:
     """The headers of an answer. The cost is the estimate made before the call: the account
-    at `GET /v1/calls/{id}` is final."""
+    at `GET /v1/calls/{id}` is final. `id_header` is where the client looks for an id, too."""
     account = call.account
     decision = account.decision
     identity = call.id.encode()
@@ -46,6 +46,8 @@ def headers(call: AnyCall, constant: Pairs, content_type: bytes) -> Pairs:
     ]
     if account.expected_nano is not None:
         pairs.append((b"x-federation-estimated-cost", usd(account.expected_nano)))
+    if id_header:
+        pairs.append((id_header, identity))
     return pairs
 
 

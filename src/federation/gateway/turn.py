@@ -122,7 +122,7 @@ class Turn:
             facts = metadata(call, attempt.deployment, elapsed_ms)
             body = await off_loop(size, partial(call.face.with_metadata, body, facts))
         account.hear(answer)  # one that was asked beside it may have been heard meanwhile
-        pairs = headers(call, self._situation.marks[self._index], kind)
+        pairs = headers(call, self._situation.marks[self._index], kind, call.face.id_header)
         pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
         return ClientReply(_GOOD, pairs, body)
 
@@ -177,7 +177,8 @@ class Turn:
             error_ends=call.face.error_ends,
             slow=slow,
         )
-        pairs = [*headers(call, situation.marks[self._index], kind), _UNCACHED]
+        pairs = headers(call, situation.marks[self._index], kind, call.face.id_header)
+        pairs.append(_UNCACHED)
         left_out = untold.found() if untold is not None else ()
         pairs += warnings(asking.losses, asking.lowered, left_out)
         return ClientReply(_GOOD, pairs, stream)

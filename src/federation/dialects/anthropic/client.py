@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from federation.dialects.anthropic.errors import render_error, stream_error
+from federation.dialects.anthropic.errors import ID_HEADER, render_error, stream_error
 from federation.dialects.anthropic.glance import glance
 from federation.dialects.anthropic.losses import UNTOLD
 from federation.dialects.anthropic.parse import parse
@@ -43,5 +43,6 @@ CLIENT: Final = ClientFace(
     stream_type=_stream_type,
     untold=UNTOLD,
     limits=("max_tokens",),
+    id_header=ID_HEADER,
 )
 """The Messages language towards clients."""

@@ -74,6 +74,7 @@ _NO_FUNDS: Final = frozenset(
         "linked_organization_billing_unavailable",
     )
 )
+ID_HEADER: Final = b"request-id"
 _SLOW: Final = frozenset((429, 498, 529))
 
 
@@ -101,7 +102,7 @@ def error_in_stream(wire: Wire, error: Raw) -> UpstreamError:
 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     """An error as the official clients expect it, with the headers that they obey."""
-    headers = error_headers(error, call_id, id_header=b"request-id")
+    headers = error_headers(error, call_id, id_header=ID_HEADER)
     headers += should_retry(error)
     return ClientReply(error.status, headers, _rendered(error, call_id))
 

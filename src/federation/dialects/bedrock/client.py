@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.aws_eventstream import CONTENT_TYPE
-from federation.dialects.bedrock.errors import render_error, render_stream_error
+from federation.dialects.bedrock.errors import ID_HEADER, render_error, render_stream_error
 from federation.dialects.bedrock.glance import glance
 from federation.dialects.bedrock.parse import parse
 from federation.dialects.bedrock.prompt import prompt_text
@@ -33,4 +33,5 @@ CLIENT: Final = ClientFace(
     with_metadata=with_metadata,
     stream_type=_stream_type,
     untold=UNTOLD,
+    id_header=ID_HEADER,
 )

@@ -34,6 +34,7 @@ from federation.errors import (
 )
 from federation.schema.http import ClientReply, Headers
 
+ID_HEADER: Final = b"x-amzn-requestid"
 _THROTTLED: Final = frozenset(
     ("throttling", "throttlingexception", "toomanyrequestsexception", "requestlimitexceeded",
      "servicequotaexceededexception", "limitexceededexception", "provisionedthroughputexceeded")
@@ -121,7 +122,7 @@ def exception_in_stream(wire: Wire, name: str, message: str, payload: bytes) -> 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:
     """An error as the official clients expect it, with the headers that they obey."""
     status, name = _exception(error)
-    headers = error_headers(error, call_id, id_header=b"x-amzn-requestid", milliseconds=False)
+    headers = error_headers(error, call_id, id_header=ID_HEADER, milliseconds=False)
     headers.append((b"x-amzn-errortype", name.encode()))
     return ClientReply(status, headers, _rendered(error))
 
