@@ -222,6 +222,9 @@ def test_models_are_listed_and_found(claude: anthropic.Anthropic) -> None:
     names = [model.id for model in claude.models.list(limit=1)]
     assert {"chat", "acme/acme-large"} & set(names)
     assert claude.models.retrieve(names[0]).id == names[0]
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        claude.models.retrieve("no-such-model")
+    assert caught.value.body["type"] == "error"  # type: ignore[index]
 
 
 def test_an_answer_has_the_id_of_its_call(claude: anthropic.Anthropic) -> None:

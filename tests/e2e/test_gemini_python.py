@@ -252,6 +252,9 @@ def test_both_versions_of_the_api_are_spoken(gateway: Gateway, version: str) -> 
     with client_for(gateway, api_version=version) as client:
         assert client.models.generate_content(model="chat", contents="[plain] x").text == TEXT
         assert "models/chat" in [model.name for model in client.models.list()]
+        with pytest.raises(errors.ClientError) as caught:
+            client.models.get(model="no-such-model")
+        assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
 
 
 # Errors.

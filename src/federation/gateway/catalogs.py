@@ -13,6 +13,7 @@ from federation.dialects.ollama import listing as ollama
 from federation.domain.catalogue import Model
 from federation.errors import InvalidRequest, NotFound
 from federation.gateway.listing import Reach, named_models
+from federation.gateway.paths import error_dialect
 from federation.schema.http import ClientRequest
 
 _TERMS = 20
@@ -24,15 +25,20 @@ _SDK, _COHERES = b"x-fern-sdk-name", b"cohere"
 class _Tongue(NamedTuple):
     """How the clients of a dialect read the list, and what they can ask a model for."""
 
+    dialect: str
     render_models: Callable[[Sequence[anthropic.Named], dict[str, str]], bytes]
     render_model: Callable[[str, Model | None], bytes]
     operations: frozenset[str]
 
 
-_ANTHROPIC = _Tongue(anthropic.render_models, anthropic.render_model, frozenset(("chat",)))
-_GEMINI = _Tongue(gemini.render_models, gemini.render_model, frozenset(("chat", "embeddings")))
+_ANTHROPIC = _Tongue(
+    "anthropic", anthropic.render_models, anthropic.render_model, frozenset(("chat",))
+)
+_GEMINI = _Tongue(
+    "gemini", gemini.render_models, gemini.render_model, frozenset(("chat", "embeddings"))
+)
 _COHERE = _Tongue(
-    cohere.render_models, cohere.render_model, frozenset(("chat", "embeddings", "rerank"))
+    "cohere", cohere.render_models, cohere.render_model, frozenset(("chat", "embeddings", "rerank"))
 )
 
 
@@ -63,6 +69,12 @@ def told(reach: Reach, request: ClientRequest) -> bytes:
     if name:
         return tongue.render_model(name, _find(models, name))
     return tongue.render_models(models, _terms(request.query))
+
+
+def asker(request: ClientRequest) -> str:
+    """The dialect of whoever asks so, for errors: `/v1/models` is the path of several."""
+    tongue = _tongue(request)
+    return error_dialect(request.path) if tongue is None else tongue.dialect
 
 
 def shown(reach: Reach, request: ClientRequest) -> bytes:

@@ -24,7 +24,7 @@ from federation.errors import (
 )
 from federation.gateway import listing
 from federation.gateway.call import direct
-from federation.gateway.catalogs import shown, tells, told
+from federation.gateway.catalogs import asker, shown, tells, told
 from federation.gateway.chat import Chat
 from federation.gateway.passing import Passing, is_passed
 from federation.gateway.paths import (
@@ -92,8 +92,7 @@ class Desk:
                 return await endpoint(request, self._caller(request))
         elif method in ("GET", "HEAD"):
             if tells(request):
-                key = self.identify(request)
-                return ClientReply(200, JSON, told(self._reach(key), request))
+                return self._told(request)
             endpoint = self._gets.get(path)
             if endpoint is not None:
                 return await endpoint(request, self.identify(request))
@@ -137,6 +136,13 @@ class Desk:
 
     def _reach(self, key: VirtualKey) -> listing.Reach:
         return listing.Reach(self._world.current(), key, int(self._world.wall() * 1000))
+
+    def _told(self, request: ClientRequest) -> ClientReply:
+        """What there is, or why it is not told, in the words of whoever asks."""
+        try:
+            return ClientReply(200, JSON, told(self._reach(self.identify(request)), request))
+        except FederationError as error:
+            return CLIENTS[asker(request)].render_error(error, error.call_id)
 
     async def _models(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         return ClientReply(200, JSON, listing.models(self._reach(key)))
