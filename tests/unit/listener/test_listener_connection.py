@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from listener_harness import Pieces
 
 from federation.domain.routes import ListenerLimits
 from federation.errors import FederationError, Unavailable
@@ -41,6 +42,12 @@ class Wire(asyncio.Transport):
 
     def abort(self) -> None:
         self.done.append("abort")
+
+    def pause_reading(self) -> None:
+        self.done.append("pause")
+
+    def resume_reading(self) -> None:
+        self.done.append("resume")
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -145,6 +152,43 @@ async def test_a_request_whose_client_left_at_once_never_reaches_the_handler() -
     assert served == []
     assert stage.hub.in_flight == 0
     assert stage.hub.orphans == set()
+
+
+async def test_a_stream_is_closed_before_its_end_is_written() -> None:
+    """What is put on record as it closes is safe before the client can see the end."""
+    wire, seen = Wire(), []
+
+    class Recorded(Pieces):
+        async def aclose(self) -> None:
+            await super().aclose()
+            seen.append(wire.written.endswith(b"1\r\na\r\n"))
+
+    async def handler(request: ClientRequest) -> ClientReply:
+        return ClientReply(200, [], Recorded(b"a"))
+
+    stage = Stage(handler, wire)
+    stage.connection.data_received(GET)
+    await stage.settle()
+    assert seen == [True]
+    assert wire.written.endswith(b"0\r\n\r\n")
+
+
+async def test_a_client_that_sends_on_and_on_during_an_answer_is_not_read_from() -> None:
+    answered = asyncio.Event()
+
+    async def handler(request: ClientRequest) -> ClientReply:
+        await answered.wait()
+        return ClientReply(200, [], b"")
+
+    stage = Stage(handler, Wire())
+    stage.connection.data_received(GET)
+    await asyncio.sleep(0)
+    for _ in range(3):
+        stage.connection.data_received(b"x" * 30_000)
+    assert stage.wire.done == ["pause"]
+    answered.set()
+    await stage.settle()
+    assert stage.wire.done[:2] == ["pause", "resume"]
 
 
 async def test_a_reply_that_cannot_be_written_closes_the_connection() -> None:
