@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 
 from federation.gateway.tally import Tallies
 from federation.schema.records import AttemptRecord, CallEnded
