@@ -17,6 +17,7 @@ from federation.cli.failures import CommandFailed
 from federation.storage import backups
 from federation.storage.books import FILES as BOOKS
 from federation.storage.engine import FILE, LOCAL
+from federation.storage.revisions import RESTORING
 from federation.storage.sealing_keys import STORE
 
 MANIFEST: Final = "backup.json"
@@ -132,6 +133,14 @@ def check_room(data: Path, *, force: bool, shared: bool) -> None:
         )
 
 
+def begin_restore(data: Path) -> Path:
+    """A file that lets no gateway start on a data directory until it is removed."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = data / RESTORING
+    unfinished.touch(mode=0o600)
+    return unfinished
+
+
 def put_aside(data: Path) -> Path | None:
     """Make room in a data directory: what is there goes into one beside it, keys stay."""
     there = list(_in_the_way(data))
@@ -207,7 +216,9 @@ def _all(data: Path) -> Iterator[Path]:
 
 
 def _data(data: Path) -> Iterator[Path]:
-    stores = {name + end for name in _OURS for end in ("", "-wal", "-shm", "-journal")}
+    stores = {RESTORING} | {
+        name + end for name in _OURS for end in ("", "-wal", "-shm", "-journal")
+    }
     for path in _all(data):
         name = path.relative_to(data).as_posix()
         if path.relative_to(data).parts[0] == "keys":

@@ -137,6 +137,7 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
     db_files.check_room(place.data_dir, force=force, shared=database is not None)
     if database is not None:
         _into_postgres(database, source, dump, force=force, told=told)
+    unfinished = db_files.begin_restore(place.data_dir)
     aside = db_files.put_aside(place.data_dir)
     db_files.put_back(source, place.data_dir, files, told)
     if database is None:
@@ -148,6 +149,7 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
             backups.load_keys(engine, keys)
         finally:
             engine.dispose()
+    unfinished.unlink()
     if as_json:
         facts = {"object": "restore", "schema": dump.revision, "files": len(files), "keys": kept}
         output.print_json(facts | {"aside": None if aside is None else str(aside)})
@@ -239,6 +241,7 @@ def _into_postgres(
     database: str, source: Path, dump: backups.Dump, *, force: bool, told: backups.Progress
 ) -> None:
     with _emptied(database, force=force) as engine:
+        backups.begin_load(engine)
         upgrade_to(engine, dump.revision)
         backups.load_postgres(engine, source, dump, told)
         prepare_schema(engine)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.engine import reading, writing
-from federation.storage.revisions import revision
+from federation.storage.revisions import RESTORING, revision
 from federation.storage.sealing_keys import TABLES as SEALING
 from federation.storage.sealing_keys import prepare_keys
 from federation.storage.tables import metadata
@@ -154,6 +154,12 @@ def wipe(engine: Engine) -> None:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {_VERSIONS}")
 
 
+def begin_load(engine: Engine) -> None:
+    """Let nobody start on a database before `load_postgres` has filled it. Idempotent."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {RESTORING} ()")
+
+
 def load_postgres(engine: Engine, place: Path, dump: Dump, progress: Progress) -> None:
     """Fill an empty database with a dump, all or nothing, in the schema that it has now.
 
@@ -171,6 +177,7 @@ def load_postgres(engine: Engine, place: Path, dump: Dump, progress: Progress) -
             columns, _ = dump.tables[name]
             _copy_in(cursor, place, known[name], columns)
         _count_on(connection)
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {RESTORING}")
 
 
 def move(source: Engine, target: Engine, progress: Progress) -> int:

@@ -31,7 +31,7 @@ import federation.storage.tables_oversight
 import federation.storage.tables_payloads
 import federation.storage.tables_sign_in  # noqa: F401
 from federation.errors import ConfigError, Problem, Unavailable
-from federation.storage.revisions import alone, revision
+from federation.storage.revisions import RESTORING, alone, is_unfinished, revision
 from federation.storage.tables import HEAD, metadata
 from federation.storage.tables_replicas import make_notices
 from federation.storage.tables_sums import make_sum
@@ -149,6 +149,8 @@ def open_stores(data: Path, database: str | None = None) -> Stores:
 
     Raises `ConfigError`, and `Unavailable` where the shared one cannot be reached just now.
     """
+    if (data / RESTORING).exists():
+        raise _unfinished(str(data))
     path = data / (FILE if database is None else LOCAL)
     own = open_engine(path, synchronous="NORMAL")
     if database is None:
@@ -157,8 +159,13 @@ def open_stores(data: Path, database: str | None = None) -> Stores:
         return Stores(durable, own, own)
     prepare_schema(own, path)
     engine = open_postgres(database)
-    prepare_schema(engine)
-    return Stores(engine, engine, own, shared=True)
+    stores = Stores(engine, engine, own, shared=True)
+    try:
+        prepare_schema(engine)
+    except (ConfigError, Unavailable):
+        stores.close()
+        raise
+    return stores
 
 
 @contextmanager
@@ -237,6 +244,8 @@ def prepare_schema(engine: Engine, path: Path | None = None) -> None:
     try:
         with engine.begin() as connection:
             alone(connection)
+            if is_unfinished(connection):
+                raise _unfinished(engine.url.render_as_string(hide_password=True))
             found = revision(connection)
             if found == HEAD:
                 return
@@ -258,6 +267,11 @@ def prepare_schema(engine: Engine, path: Path | None = None) -> None:
 
 def _no_store(where: str, error: Exception) -> ConfigError:
     return ConfigError([Problem(where, None, f"cannot be used as a store: {_cause(error)}")])
+
+
+def _unfinished(where: str) -> ConfigError:
+    words = "holds a part of a backup: its restore is not finished, or was broken off"
+    return ConfigError([Problem(where, None, f"{words}; do it again with --force")])
 
 
 def _create(connection: Connection) -> None:

@@ -11,6 +11,9 @@ SCHEMA: Final = 7_335_332
 changes sealing keys, and of whoever takes in violations."""
 KEYS: Final = 7_335_333
 VIOLATIONS: Final = 7_335_334
+RESTORING: Final = "restore_unfinished"
+"""A file in a data directory, and a table in a shared database, from the beginning of a restore to
+its end. In between there is less than there was: fewer keys, and no budgets."""
 
 
 def revision(connection: Connection) -> str | None:
@@ -19,6 +22,11 @@ def revision(connection: Connection) -> str | None:
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return found
+
+
+def is_unfinished(connection: Connection) -> bool:
+    """Whether a restore of a shared database was broken off, or is under way."""
+    return connection.dialect.name == "postgresql" and inspect(connection).has_table(RESTORING)
 
 
 def alone(connection: Connection, lock: int | str = SCHEMA) -> None:

@@ -13,6 +13,8 @@ import pytest
 from typer.testing import Result
 
 from federation.cli import db_files, db_work
+from federation.errors import ConfigError
+from federation.storage.engine import FILE, opened_stores
 
 Run = Callable[..., Result]
 
@@ -68,6 +70,28 @@ def test_a_restoration_over_what_is_there_puts_it_aside(
     aside = Path(json.loads(done.stdout)["aside"])
     assert (aside / "journal/w.000001.log").read_text() == "a line\n"
     assert not (project / "data/journal/w.000001.log").exists()
+
+
+def test_a_restoration_that_is_broken_off_lets_no_gateway_start_until_it_is_done_again(
+    alone: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = project / "data"
+    with opened_stores(data):
+        pass
+    assert alone("db", "backup", "backup").exit_code == 0
+
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(db_files, "put_store", dies)
+        alone("db", "restore", "backup", "--force")
+    with pytest.raises(ConfigError, match="not finished"), opened_stores(data):
+        pass
+    assert not (data / FILE).exists(), "no new store was made in its place"
+    assert alone("db", "restore", "backup", "--force").exit_code == 0
+    with opened_stores(data):
+        pass
 
 
 def test_a_file_that_was_swept_meanwhile_leaves_nothing_behind(
