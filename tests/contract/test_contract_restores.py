@@ -1,4 +1,4 @@
-"""A restore of a shared database that is broken off half-way."""
+"""What fills a shared database and is broken off half-way."""
 
 from __future__ import annotations
 
@@ -46,3 +46,23 @@ def test_nobody_starts_on_a_shared_database_whose_restore_was_broken_off(
     ):
         found = connection.execute(text("SELECT count(*) FROM tenants WHERE id = 't'"))
         assert found.scalar() == 1
+
+
+def test_nobody_starts_on_a_shared_database_to_which_a_move_was_broken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, data = postgres().database(), tmp_path / "data"
+    with opened_stores(data) as stores, writing(stores.durable) as connection:
+        connection.execute(text("INSERT INTO tenants (id, name, created_ms) VALUES ('t', 't', 1)"))
+
+    def dies(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_copy_rows", dies)
+        assert run(database, data, "db", "move") == 1
+    with pytest.raises(ConfigError, match="not finished"):
+        open_stores(tmp_path / "other", database)
+    assert run(database, data, "db", "move", "--force") == 0
+    with opened_stores(tmp_path / "other", database) as stores, reading(stores.durable) as found:
+        assert found.execute(text("SELECT count(*) FROM tenants WHERE id = 't'")).scalar() == 1

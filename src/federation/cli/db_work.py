@@ -177,7 +177,9 @@ def move(place: Place, *, force: bool, as_json: bool) -> None:
     try:
         prepare_schema(source, path)
         with _emptied(database, force=force) as target:
+            backups.end_load(target)  # of one that was broken off
             prepare_schema(target)
+            backups.begin_load(target)
             rows = backups.move(source, target, _progress(quiet=as_json))
             keys = _move_keys(own_keys, target, _progress(quiet=as_json))
     finally:

@@ -155,9 +155,15 @@ def wipe(engine: Engine) -> None:
 
 
 def begin_load(engine: Engine) -> None:
-    """Let nobody start on a database before `load_postgres` has filled it. Idempotent."""
+    """Let nobody start on a database before `load_postgres` or `move` has filled it. Idempotent."""
     with writing(engine) as connection:
         connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {RESTORING} ()")
+
+
+def end_load(engine: Engine) -> None:
+    """Let whoever wants start on a database. Idempotent."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {RESTORING}")
 
 
 def load_postgres(engine: Engine, place: Path, dump: Dump, progress: Progress) -> None:
@@ -189,6 +195,7 @@ def move(source: Engine, target: Engine, progress: Progress) -> int:
     with reading(source) as old, writing(target) as new:
         rows = _copy_rows(old, new, tables, progress)
         _count_on(new)
+        new.exec_driver_sql(f"DROP TABLE IF EXISTS {RESTORING}")
     return rows
 
 

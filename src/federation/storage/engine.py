@@ -270,7 +270,7 @@ def _no_store(where: str, error: Exception) -> ConfigError:
 
 
 def _unfinished(where: str) -> ConfigError:
-    words = "holds a part of a backup: its restore is not finished, or was broken off"
+    words = "is not whole: its restore or move is not finished, or was broken off"
     return ConfigError([Problem(where, None, f"{words}; do it again with --force")])
 
 

@@ -12,8 +12,8 @@ changes sealing keys, and of whoever takes in violations."""
 KEYS: Final = 7_335_333
 VIOLATIONS: Final = 7_335_334
 RESTORING: Final = "restore_unfinished"
-"""A file in a data directory, and a table in a shared database, from the beginning of a restore to
-its end. In between there is less than there was: fewer keys, and no budgets."""
+"""A file in a data directory, and a table in a shared database, while they are restored or moved
+to. In between there is less than there was: fewer keys, and no budgets."""
 
 
 def revision(connection: Connection) -> str | None:
