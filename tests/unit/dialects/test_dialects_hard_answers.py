@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from federation.dialects import whole
 from federation.dialects.gemini import streams as gemini_streams
 from federation.dialects.ollama import moments
-from federation.dialects.openai import call_stream, choice_stream
+from federation.dialects.openai import call_stream, choice_stream, details
 from federation.dialects.openai.call_stream import MOST_CALLS
 from federation.dialects.openai_responses import assembly
 from federation.dialects.sse import event_name
@@ -359,3 +359,15 @@ def test_sound_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
         base64.b64encode(bytes(100)).decode()
     ]
     assert len(decoded) == 100
+
+
+def test_reasoning_in_many_entries_is_put_together_once() -> None:
+    class Uncopied(str):
+        __slots__ = ()
+
+        def __radd__(self, other: str) -> str:
+            raise AssertionError(f"{len(other)} characters were copied for one more entry")
+
+    entries = [details.Detail(index=0, text=Uncopied("ab"), signature=Uncopied("c"))] * 3
+    [(_, thought)] = details.read_details(entries, "")
+    assert (thought.text, thought.signature) == ("ababab", "ccc")

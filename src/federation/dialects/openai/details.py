@@ -37,29 +37,33 @@ class Detail(msgspec.Struct):
 
 
 class _Group(msgspec.Struct):
-    """Entries that belong to one part."""
+    """Entries that belong to one part. What they say is put together once: there may be as many
+    as a body has room for."""
 
     index: int | None
-    text: str = ""
-    signature: str = ""
-    sealed: str = ""
+    texts: list[str] = []
+    signatures: list[str] = []
+    seals: list[str] = []
     id: str = ""
     format: str = ""
     summary: bool = False
 
     def add(self, entry: Detail) -> None:
-        self.text += entry.text or entry.summary or ""
-        self.signature += entry.signature or ""
-        self.sealed += entry.data or ""
+        if text := entry.text or entry.summary:
+            self.texts.append(text)
+        if entry.signature:
+            self.signatures.append(entry.signature)
+        if entry.data:
+            self.seals.append(entry.data)
         self.id = self.id or entry.id or ""
         self.format = self.format or entry.format or ""
         self.summary = self.summary or bool(entry.summary) or entry.type == SUMMARY
 
     def part(self) -> Thinking:
         return Thinking(
-            self.text,
-            self.signature,
-            self.sealed,
+            "".join(self.texts),
+            "".join(self.signatures),
+            "".join(self.seals),
             self.id,
             summary=self.summary,
             extra={"format": Raw(msgspec.json.encode(self.format))} if self.format else {},
@@ -79,15 +83,15 @@ def read_details(entries: list[Detail], text: str) -> list[tuple[int | None, Thi
             last = _Group(entry.index)
             groups.append(last)
         last.add(entry)
-    if groups and text and not any(group.text for group in groups):
-        groups[0].text = text
+    if groups and text and not any(group.texts for group in groups):
+        groups[0].texts = [text]
     return [(group.index, group.part()) for group in groups]
 
 
 def _continues(group: _Group, entry: Detail) -> bool:
     if group.index is not None or entry.index is not None:
         return group.index == entry.index
-    return bool(entry.signature) and not (entry.text or entry.data or group.signature)
+    return bool(entry.signature) and not (entry.text or entry.data or group.signatures)
 
 
 def has_state(part: Thinking) -> bool:
