@@ -37,6 +37,8 @@ class Turn(msgspec.Struct):
     role: str
     content: list[Block | Raw]
     extra: Fields = {}
+    results: int = 0
+    """So many results of tools are known to stand first."""
 
 
 def write_turns(
@@ -135,12 +137,11 @@ def _join(turn: Turn, blocks: list[Block | Raw], *, first: bool) -> None:
     if not first:
         turn.content += blocks
         return
-    place = 0
-    for block in turn.content:
-        if not _is_result(block):
-            break
+    place, content = turn.results, turn.content
+    while place < len(content) and _is_result(content[place]):
         place += 1
-    turn.content[place:place] = blocks
+    content[place:place] = blocks
+    turn.results = place
 
 
 def _is_result(block: Block | Raw) -> bool:

@@ -231,19 +231,27 @@ class _Calls:
 
     def __init__(self) -> None:
         self._open: dict[str, str] = {}
+        self._named: dict[str, dict[str, None]] = {}
+        """By name the ids of its calls."""
 
     def opened(self, call: ToolCall) -> None:
+        if self._open.get(call.id, call.name) != call.name:
+            self._close(call.id)
         self._open[call.id] = call.name
+        self._named.setdefault(call.name, {})[call.id] = None
 
     def answered(self, result: ToolResult, orphan_id: str) -> ToolResult:
         """The result under the id of the call that it answers."""
-        name = self._open.pop(result.call_id, None)
-        if name is not None:
+        if result.call_id in self._open:
+            self._close(result.call_id)
             return result
-        found = next((call for call, said in self._open.items() if said == result.name), None)
+        found = next(iter(self._named.get(result.name, ())), None)
         if found is None:
             return result if result.call_id else structs.replace(result, call_id=orphan_id)
         if result.call_id and not is_placed(found):
             return result
-        del self._open[found]
+        self._close(found)
         return structs.replace(result, call_id=found)
+
+    def _close(self, call_id: str) -> None:
+        del self._named[self._open.pop(call_id)][call_id]

@@ -71,25 +71,32 @@ def _parted(message: Message, calls: list[ToolCall]) -> list[Message]:
 def _answered(turns: list[Message], results: list[ToolResult]) -> list[Message]:
     """Each turn with the results of its call behind it; results of no call come last."""
     written: list[Message] = []
-    left = results
+    left: dict[str, list[ToolResult]] = {}
+    for item in results:
+        left.setdefault(item.call_id, []).append(item)
     for turn in turns:
         call = turn.parts[-1]
         call_id = call.id if isinstance(call, ToolCall) else ""
         written.append(turn)
-        written += [Message(TOOL, (item,)) for item in left if item.call_id == call_id]
-        left = [item for item in left if item.call_id != call_id]
-    return written + [Message(TOOL, (item,)) for item in left]
+        written += [Message(TOOL, (item,)) for item in left.pop(call_id, ())]
+    return written + [Message(TOOL, (item,)) for item in results if item.call_id in left]
 
 
 def _alternated(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Neighbors of one role joined, with a blank line between their texts."""
-    joined: list[Message] = []
+    joined: list[tuple[Message, list[Part]]] = []
     for message in messages:
-        last = joined[-1] if joined else None
-        if last is not None and last.role == message.role and message.role in (USER, ASSISTANT):
-            between = (Text("\n\n"),) if message.role == ASSISTANT else ()
-            parts = (*last.parts, *between, *message.parts)
-            joined[-1] = structs.replace(last, parts=parts)
+        role = message.role
+        if joined and joined[-1][0].role == role and role in (USER, ASSISTANT):
+            parts = joined[-1][1]
+            if role == ASSISTANT:
+                parts.append(Text("\n\n"))
+            parts += message.parts
         else:
-            joined.append(message)
-    return tuple(joined)
+            joined.append((message, list(message.parts)))
+    return tuple(
+        message
+        if len(parts) == len(message.parts)
+        else structs.replace(message, parts=tuple(parts))
+        for message, parts in joined
+    )
