@@ -9,7 +9,7 @@ from federation.dialects.faces import ClientFace
 from federation.domain.access import VirtualKey
 from federation.gateway.call import Account, Call, Handler
 from federation.gateway.reading import Reading
-from federation.gateway.threads import BIG, off_loop
+from federation.gateway.threads import BIG, off_loop, weight
 from federation.gateway.world import World
 from federation.schema.glance import Glance
 from federation.schema.http import ClientReply, ClientRequest
@@ -39,7 +39,7 @@ class Chat:
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """Answer a chat call. Raises `InvalidRequest` before anything is recorded, and what
         the pipeline raises."""
-        if len(request.body) > BIG:
+        if weight(request.body) > BIG:
             return await self._pipeline(await self.read(request, key))
         return await self._pipeline(self.call(request, key))
 
@@ -50,7 +50,7 @@ class Chat:
     async def read(self, request: ClientRequest, key: VirtualKey) -> Call:
         """A call made of a request. A big body is read in a thread: its bytes must not hold
         up everybody else's events."""
-        return await off_loop(len(request.body), partial(self.call, request, key))
+        return await off_loop(weight(request.body), partial(self.call, request, key))
 
     def call(self, request: ClientRequest, key: VirtualKey) -> Call:
         """A call made of a request, ready for the pipeline."""

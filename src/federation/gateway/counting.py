@@ -21,7 +21,7 @@ from federation.gateway.patience import plain_patience
 from federation.gateway.reply import headers
 from federation.gateway.sending import refused
 from federation.gateway.stages.record import on_record
-from federation.gateway.threads import off_loop
+from federation.gateway.threads import off_loop, weight
 from federation.gateway.usher import leased
 from federation.gateway.world import Line, World
 from federation.schema.http import ClientReply, Timeouts, WireRequest
@@ -66,8 +66,7 @@ class Counting:
     ) -> int | None:
         """The provider's count; None where it gave none."""
         world = self._world
-        size = len(call.request.body)
-        request = await off_loop(size, partial(_written, call, line, counter))
+        request = await off_loop(weight(call.request.body), partial(_written, call, line, counter))
         on_record(world.journal, call)
         call.account.choose(deployment)
         entry = Entry(world, call.account, deployment.id)

@@ -25,7 +25,7 @@ from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call, OperationCall
 from federation.gateway.money import hardest
 from federation.gateway.patience import left_s
-from federation.gateway.threads import off_loop
+from federation.gateway.threads import off_loop, weight
 from federation.gateway.world import Line, Situation, World
 from federation.pricing.bounds import CallFacts, longest_output, worst
 from federation.schema.glance import Edits
@@ -217,7 +217,7 @@ def _fitting(facts: CallFacts, deployment: Deployment, left_nano: int) -> int | 
 
 
 async def _lowered(call: Call, line: Line, asking: Asking, limit: int) -> Asking:
-    return await off_loop(len(call.request.body), partial(lowered, call, line, asking, limit))
+    return await off_loop(weight(call.request.body), partial(lowered, call, line, asking, limit))
 
 
 def lowered(call: Call, line: Line, asking: Asking, limit: int) -> Asking:

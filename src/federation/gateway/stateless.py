@@ -14,7 +14,7 @@ from federation.dialects.carriage import NOBODY
 from federation.dialects.refusals import refuses_state
 from federation.errors import InvalidRequest, UpstreamRejected
 from federation.gateway.call import Call, Handler
-from federation.gateway.threads import off_loop
+from federation.gateway.threads import off_loop, weight
 from federation.schema.http import ClientReply
 
 
@@ -41,7 +41,7 @@ async def _loses_some(call: Call) -> bool:
     reading = call.reading
     reading.stateless = True
     try:
-        _, lost = await off_loop(len(call.request.body), partial(reading.fitted, NOBODY))
+        _, lost = await off_loop(weight(call.request.body), partial(reading.fitted, NOBODY))
     except InvalidRequest:
         return False
     return lost

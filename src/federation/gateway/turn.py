@@ -27,7 +27,7 @@ from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.spoken import spoken
 from federation.gateway.stream import AnswerStream
-from federation.gateway.threads import checked, off_loop
+from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
@@ -86,7 +86,7 @@ class Turn:
         not hold up everybody else's events."""
         world, call, line = self._world, self._call, self._line
         forwarded = line.upstream.forwards == call.face.name
-        size = 0 if forwarded else len(call.request.body)
+        size = 0 if forwarded else weight(call.request.body)
         asking = await off_loop(size, partial(ask, call, line))
         if world.money.book.scopes:
             asking = await fund_chat(world, self._situation, call, line, attempt, asking)

@@ -24,7 +24,7 @@ from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream
-from federation.gateway.threads import checked, off_loop
+from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.trying import first_answer
 from federation.gateway.usher import leased
 from federation.gateway.world import OperationLine, Situation, World
@@ -89,7 +89,7 @@ class _Run:
         attempt = Attempt(world, call, deployment, self._expected)
         try:
             asking = await off_loop(
-                len(call.request.body), lambda: ask(call, self._reading, line.upstream)
+                weight(call.request.body), lambda: ask(call, self._reading, line.upstream)
             )
             if world.money.book.scopes:
                 await fund_operation(world, situation, call, attempt, asking.requests)

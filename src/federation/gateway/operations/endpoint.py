@@ -10,7 +10,7 @@ from federation.dialects.operations.table import client_of, find_client
 from federation.domain.access import VirtualKey
 from federation.errors import NotFound
 from federation.gateway.call import Account, Handler, OperationCall
-from federation.gateway.threads import off_loop
+from federation.gateway.threads import off_loop, weight
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.operations import OperationGlance
@@ -30,7 +30,7 @@ class Operations:
         face = find_client(request.path)
         if face is None:
             raise NotFound(f"No operation answers {request.path[:200]!r}.")
-        glance = await off_loop(len(request.body), partial(face.glance, request))
+        glance = await off_loop(weight(request.body), partial(face.glance, request))
         return await self._pipeline(call_of(self._world, request, glance, client_of(glance), key))
 
 

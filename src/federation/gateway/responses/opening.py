@@ -25,7 +25,7 @@ from federation.domain.routes import Settings
 from federation.errors import FederationError, Forbidden, InvalidRequest, NotFound, PayloadTooLarge
 from federation.gateway.responses.history import History, history, referred, unpack
 from federation.gateway.responses.shelf import Shelf
-from federation.gateway.threads import off_loop
+from federation.gateway.threads import off_loop, weight
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import ClientRequest
 from federation.schema.storing import LONGEST, RUNNING, TOO_LARGE, TOO_LONG, Held
@@ -72,7 +72,7 @@ async def opened(
     or not this tenant's, `InvalidRequest` or `PayloadTooLarge` for a conversation over a limit,
     and `Unavailable` where control cannot be asked.
     """
-    size = len(request.body)
+    size = weight(request.body)
     call = await off_loop(size, partial(_looked, request, settings, may_keep))
     wanted = references_of(call.going, call.request.body)
     deny = settings.deny_fields

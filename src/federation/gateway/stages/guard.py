@@ -20,7 +20,7 @@ from federation.gateway.reading import Reading
 from federation.gateway.safeguards import Guarding, Safeguard, safeguard_of
 from federation.gateway.stages.admit import admitted
 from federation.gateway.stages.watch import watched
-from federation.gateway.threads import checked, off_loop
+from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations, demands
 from federation.guardrails.chat import screen_beside
@@ -65,7 +65,7 @@ class ContentGuard:
         reading, size = call.reading, len(call.request.body)
         guarding = await self.begin(duties, call)
         if not (guarding.quick(size) and _passes(guarding, call)):
-            await off_loop(size, reading.canonical)
+            await off_loop(weight(call.request.body), reading.canonical)
             reading = await checked(guarding, size, lambda: _screened(guarding, call))
         call = classified(self._world, call, guarding)
         if call.duties is not duties and call.duties is not None and call.duties != duties:
