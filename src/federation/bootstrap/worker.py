@@ -167,6 +167,7 @@ class Worker:
                 )
         self._report()
         self._purse.tick()
+        self._rates.leave()
         self._world.names.flush()
         for task in (*ends, ready):
             task.cancel()

@@ -256,6 +256,13 @@ class Rates:
         if back:
             self._send(LimitUsed(back))
 
+    def leave(self) -> None:
+        """Give back all that no call has taken, for this worker ends: what it kept of a window
+        would be nobody's until that is over."""
+        for part in self._parts.values():
+            if part.free:
+                self._return(part)
+
     def accept(self, message: ToRates) -> None:
         """Take in what control says."""
         if isinstance(message, LimitGrant):

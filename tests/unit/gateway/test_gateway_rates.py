@@ -122,6 +122,26 @@ def test_an_idle_limiter_asks_nothing_and_gives_back_what_it_holds() -> None:
     virtual(main())
 
 
+def test_a_worker_that_ends_gives_back_what_it_holds_at_once() -> None:
+    async def main() -> tuple[int, int]:
+        store = MemoryMeters()
+        replica = Replica(store, (limit(60_000),))
+        (worker,) = replica.workers
+        for _ in range(100):
+            taken = await worker.call()
+            assert isinstance(taken, Taken)
+            taken.close(ONE)
+        await asyncio.sleep(0.05)
+        before = counted(store, 60_000)
+        worker.rates.leave()
+        await asyncio.sleep(0.05)
+        return before, counted(store, 60_000)
+
+    before, after = virtual(main())
+    assert before < 59_900
+    assert after == 59_900
+
+
 def test_no_limit_means_no_frame() -> None:
     async def main() -> None:
         replica = Replica(MemoryMeters(), (), 1)
