@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from followers import Ignoring
 
-from federation.control import frames, link_server
+from federation.control import frames, link_server, worker_link
 from federation.control.link_server import LinkServer
 from federation.control.worker_link import WorkerLink
 from federation.domain.routes import Settings
@@ -347,3 +347,14 @@ async def test_a_full_pipe_is_said_and_not_waited_for(world: World) -> None:
     sent = [worker.link.send(big) for _ in range(30)]
     assert sent[0]
     assert not sent[-1]
+
+
+async def test_a_control_that_does_not_read_is_not_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is gathered for it goes on being gathered: it would be drained into nothing."""
+    worker = await world.worker()
+    assert worker.link.connected
+    monkeypatch.setattr(worker_link, "SEND_LIMIT", -1)
+    assert not worker.link.connected
+    assert not worker.link.send(Report(0, {}, {}, {}, []))

@@ -120,13 +120,14 @@ class WorkerLink:
 
     @property
     def connected(self) -> bool:
-        """Whether control is there just now."""
-        return self._writer is not None
+        """Whether control is there just now, and reads what it is told."""
+        writer = self._writer
+        return writer is not None and writer.transport.get_write_buffer_size() <= SEND_LIMIT
 
     def send(self, message: FromWorker) -> bool:
         """Send without waiting; False where control is away or does not read."""
         writer = self._writer
-        if writer is None or writer.transport.get_write_buffer_size() > SEND_LIMIT:
+        if writer is None or not self.connected:
             return False
         writer.write(frame(message))
         return True
