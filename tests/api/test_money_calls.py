@@ -18,6 +18,7 @@ from federation.domain.access import Role, VirtualKey
 from federation.domain.budgets import EACH, Budget, Period, Scope
 from federation.domain.catalogue import Deployment, Price
 from federation.domain.routes import Settings, Spending
+from federation.errors import EvidenceUnwritable
 
 PAID = 10 * 2500 + 5 * 10_000
 """What `scripted.whole` bills for a whole answer."""
@@ -103,6 +104,22 @@ async def test_failures_and_fallbacks_free_what_they_reserved() -> None:
         assert {reply.status_code for reply in replies} == {200}
         assert (await banked.stands()).spent_nano == 10 * PAID
         assert len(gateway.books.ended[0].attempts) > 1
+
+
+async def test_an_attempt_that_may_not_begin_frees_what_it_reserved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_: object) -> None:
+        raise EvidenceUnwritable("No room.")
+
+    monkeypatch.setattr("federation.gateway.sending.on_record", refuses)
+    async with (
+        rig(whole, settings=QUICK) as (gateway, client, (upstream,)),
+        bank(gateway, budget(10**9)) as banked,
+    ):
+        assert (await client.post(CHAT, json=ASK)).status_code == 503
+        assert (upstream.seen, gateway.books.ended[0].attempts) == ([], ())
+        assert (await banked.stands()).spent_nano == 0
 
 
 async def test_a_call_waits_for_others_to_leave_enough() -> None:
