@@ -84,8 +84,9 @@ class LeaseBook:
             waiter = held.waiter
             if waiter is None or waiter.done():
                 waiter = held.waiter = loop.create_future()
-            left = end - loop.time()
-            if left <= 0.0 or not (await asyncio.wait((waiter,), timeout=left))[0]:
+            # With no time left, too: what stood still may be this worker, and the answer be here.
+            left = max(end - loop.time(), 0.0)
+            if not (await asyncio.wait((waiter,), timeout=left))[0]:
                 return False
             if self.take(name, amount):
                 return True

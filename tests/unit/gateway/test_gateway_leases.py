@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
@@ -268,6 +269,14 @@ class Office:
     async def call(self, place: int, tokens: int, requests: int = 1) -> bool:
         wanted = [(NAME, requests)] if NAME in self.limits else []
         return await wait_for_all(self.books[place], [*wanted, (TOKENS, tokens)], self.wall)
+
+
+async def test_a_worker_that_stood_still_takes_the_answer_that_came_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, now = asyncio.get_running_loop(), itertools.count()
+    monkeypatch.setattr(loop, "time", lambda: next(now) * WAIT_S * 2)
+    assert await Office({TOKENS: 30_000}).call(0, 20_000)
 
 
 async def test_of_two_workers_that_need_all_tokens_of_a_minute_one_gets_them() -> None:
