@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 from federation.guardrails.checksums import all_equal, luhn
+from federation.guardrails.groups_of_four import is_of_list
 from federation.guardrails.patterns import Pattern, compiled
 from federation.guardrails.row_shapes import shape_of
 
@@ -91,7 +92,7 @@ _BEFORE_NOUGHT: Final = (b".", *(b"%d" % digit for digit in range(10)))
 _MOST_SIGNS: Final = 2
 _OF_LISTS: Final = {b","}
 """What stands between the numbers of a list."""
-_GAP_OF_LIST: Final = 3
+_GAP_OF_LIST: Final = 8
 _PAIRS: Final = 100
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _ANY_DIGIT: Final = frozenset(b"0123456789")
@@ -366,7 +367,13 @@ def _is_one(data: bytes, low: int, number: bytes) -> bool:
     if not _is_printed(tuple(map(len, _DIGITS.findall(number))), gaps):
         return False
     end = low + len(number)
-    return b"," not in gaps[0] or not (
-        data[end : end + 1] == b","
-        or data[max(0, low - _GAP_OF_LIST) : low].rstrip().endswith(b",")
-    )
+    if b"," in gaps[0]:
+        return not (
+            data[end : end + 1] == b","
+            or data[max(0, low - _GAP_OF_LIST) : low].rstrip().endswith(b",")
+        )
+    return not is_of_list(data, low, end, gaps, is_number=lambda text: is_card(_bare(text)))
+
+
+def _bare(text: bytes) -> bytes:
+    return text.translate(None, _SIGNS)

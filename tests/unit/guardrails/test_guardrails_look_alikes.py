@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from federation.guardrails import entities as kind
@@ -129,3 +131,20 @@ def test_what_has_no_form_of_a_telephone_number_is_none(text: str) -> None:
 )
 def test_packages_and_drawings_hold_no_account_number(text: str) -> None:
     assert of(kind.IBAN, text) == []
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r\n", " ", "\t", "; ", " | ", "-", "\n- ", ",\n  "])
+def test_a_list_of_numbers_with_four_digits_is_no_card(sign: str) -> None:
+    lots = random.Random(3)
+    lists = [
+        sign.join(str(lots.randint(4000, 5999)) for _ in range(count)) for count in (8, 20) * 50
+    ]
+    flagged = sum(bool(SCANNER.find(f"ids:\n{text}\nend")) for text in lists)
+    assert flagged <= 5
+
+
+def test_cards_in_a_list_are_cards_all_the_same() -> None:
+    cards = ["4111 1111 1111 1111", "5500 0000 0000 0004", "4012 8888 8888 1881"]
+    for text in (" ".join(cards), "\n".join(cards), "\n".join(cards).replace(" ", "\n")):
+        assert len(SCANNER.find(text)) == len(cards)
+    assert SCANNER.find(f"{cards[0]} 1227 0123")[0].end == len(cards[0])

@@ -1,0 +1,55 @@
+"""Lists of numbers with four digits: years, postcodes, articles, a column of a table.
+
+The trap: any four of them that stand side by side look like a card's groups, and of those that
+begin as a card does one in ten passes its check digit. So a list of twenty would hold a card
+nearly always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+_DIGITS: Final = 4
+_GROUPS: Final = 4
+_MOST_IN_LINE, _MOST_IN_COLUMN = 2, 0
+"""Further groups beside a card: in its line when it ends, say, and in a column none."""
+
+
+def is_of_list(
+    data: bytes,
+    low: int,
+    end: int,
+    gaps: Sequence[bytes],
+    *,
+    is_number: Callable[[bytes], bool],
+) -> bool:
+    """Whether four groups of four, set apart by `gaps`, stand in a longer row of such; not where
+    on each side the row is over or four groups are a number, too: that is a list of numbers."""
+    gap, width = gaps[0], end - low
+    step = len(gap) + _DIGITS
+    if len(gaps) + 1 != _GROUPS or width != _GROUPS * _DIGITS + len(gaps) * len(gap):
+        return False
+    most = _MOST_IN_COLUMN if b"\n" in gap else _MOST_IN_LINE
+    reach = max(most + 1, _GROUPS) * step + 1
+    behind, before = data[end : end + reach], data[max(0, low - reach) : low]
+    after, ahead = _groups(behind, gap, most), _groups(before[::-1], gap[::-1], most)
+    if after + ahead <= most:
+        return False
+    stop = len(gap) + width
+    return bool(
+        (after and not is_number(behind[len(gap) : stop]))
+        or (ahead and not is_number(before[-stop : -len(gap)]))
+    )
+
+
+def _groups(row: bytes, gap: bytes, most: int) -> int:
+    """How many groups stand behind a gap each, from the begin of a row on; no more than one above
+    the most."""
+    step, found = len(gap) + _DIGITS, 0
+    while found <= most and row.startswith(gap):
+        digits = row[len(gap) : step]
+        if len(digits) < _DIGITS or not digits.isdigit() or row[step : step + 1].isdigit():
+            break
+        found, row = found + 1, row[step:]
+    return found
