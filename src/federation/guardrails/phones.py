@@ -116,7 +116,8 @@ _AFTER: Final = re.compile(
 _NOT_A_PHONE: Final = compiled(
     rb"(?:\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|version|ver|build|serial|sku|part|"
     rb"isbn|issn|doi|rfc|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
-    rb"postcode|batch|transaction|confirmation|booking|item|model|po|id)\b[\s.:#=\"'-]{0,4}"
+    rb"postcode|batch|transaction|confirmation|booking|item|model|po|id|factur[ae]|fattura|pedido|"
+    rb"(?:rechnung|auftrag|bestell|vertrag|artikel|kunden)(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
     rb"(?:(?:number|no|nr|num|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
     ignore_case=True,
 )

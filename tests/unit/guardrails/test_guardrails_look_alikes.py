@@ -148,3 +148,19 @@ def test_cards_in_a_list_are_cards_all_the_same() -> None:
     for text in (" ".join(cards), "\n".join(cards), "\n".join(cards).replace(" ", "\n")):
         assert len(SCANNER.find(text)) == len(cards)
     assert SCANNER.find(f"{cards[0]} 1227 0123")[0].end == len(cards[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Rechnung 0316-503133",
+        "Auftrags-Nr. 0316 503133",
+        "Kundennummer 0431 350690",
+        "factura: 0316-503133",
+    ],
+)
+def test_numbers_of_papers_are_no_telephone_numbers(text: str) -> None:
+    assert SCANNER.find(text) == []
+    number = text[-11:].strip()
+    for before in ("Kundentelefon", "Fragen zur Rechnung? Tel.", "Bestellung unter"):
+        assert [span.kind for span in SCANNER.find(f"{before} {number}")] == [kind.PHONE]
