@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from federation.guardrails.checksums import all_equal, luhn
+from federation.guardrails.checksums import all_equal, gtin, luhn
 from federation.guardrails.groups_of_four import is_of_list
 from federation.guardrails.patterns import Pattern, compiled
 from federation.guardrails.row_shapes import shape_of
@@ -93,6 +93,7 @@ _MOST_SIGNS: Final = 2
 _OF_LISTS: Final = {b","}
 """What stands between the numbers of a list."""
 _GAP_OF_LIST: Final = 8
+_ARTICLE: Final = 13
 _PAIRS: Final = 100
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _ANY_DIGIT: Final = frozenset(b"0123456789")
@@ -144,10 +145,16 @@ def is_card(digits: bytes, *, context: Context = nowhere) -> bool:
     """Whether the digits are a card number; `context` tells whether the text speaks of
     a card; it is asked where that decides."""
     if len(digits) in _HEADS.get(digits[:4], _NO_LENGTHS):
-        return luhn(digits) and not all_equal(digits)
+        return luhn(digits) and not all_equal(digits) and not _is_article(digits)
     if digits[:2] not in _DEBIT_HEADS or not _SHORTEST <= len(digits) <= _LONGEST:
         return False
     return context is not nowhere and luhn(digits) and context()
+
+
+def _is_article(digits: bytes) -> bool:
+    """Whether it is an article's number: those of Germany have as many digits as the oldest cards,
+    and begin like them."""
+    return len(digits) == _ARTICLE and gtin(digits)
 
 
 @dataclass(frozen=True, slots=True)

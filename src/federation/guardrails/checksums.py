@@ -22,6 +22,13 @@ def luhn(digits: bytes) -> bool:
     return (total - _NOUGHT * len(digits)) % 10 == 0
 
 
+def gtin(digits: bytes) -> bool:
+    """GS1's check digit of article numbers; ASCII digits."""
+    total = sum(digits[-1::-2]) + 3 * sum(digits[-2::-2])
+    thrice = len(digits) + 2 * (len(digits) // 2)
+    return (total - _NOUGHT * thrice) % 10 == 0
+
+
 def verhoeff(digits: str) -> bool:
     """J. Verhoeff, Error Detecting Decimal Codes (1969)."""
     check = 0

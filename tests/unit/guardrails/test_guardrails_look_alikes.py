@@ -164,3 +164,8 @@ def test_numbers_of_papers_are_no_telephone_numbers(text: str) -> None:
     number = text[-11:].strip()
     for before in ("Kundentelefon", "Fragen zur Rechnung? Tel.", "Bestellung unter"):
         assert [span.kind for span in SCANNER.find(f"{before} {number}")] == [kind.PHONE]
+
+
+def test_an_articles_number_is_no_card_of_thirteen_digits() -> None:
+    assert SCANNER.find("EAN;4000000000006;Schraube") == []
+    assert [span.kind for span in SCANNER.find("it is 4222222222222 now")] == [kind.CARD]
