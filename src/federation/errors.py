@@ -298,7 +298,14 @@ class UpstreamTimeout(UpstreamError):
     status = 504
     code = "upstream_timeout"
     hurried = False
-    """The deadline was the client's own, and sooner than the provider's would have been."""
+    """The deadline was the client's own, and sooner than the provider's would have been, or its
+    client held the provider back: the provider is not at fault."""
+
+
+class UpstreamHeldBack(UpstreamTimeout):
+    """The time was over while the client did not read on, so that the provider could not write."""
+
+    hurried = True
 
 
 class UpstreamGarbled(UpstreamError):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from federation.errors import (
     Unavailable,
     UpstreamFailed,
+    UpstreamHeldBack,
     UpstreamTimeout,
 )
 from federation.schema.http import Origin, Timeouts, WireRequest
@@ -293,6 +294,9 @@ def _judge(connection: Connection, now: float) -> None:
     """Fail a connection's exchange where one of its deadlines has passed."""
     exchange = connection.exchange
     if exchange is None:
+        return
+    if now >= exchange.total_due and connection.paused:
+        connection.fail(UpstreamHeldBack, f"The client read too slowly what {exchange.host} said.")
         return
     if now >= exchange.total_due:
         phase = "total"

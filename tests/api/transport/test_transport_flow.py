@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import pytest
 
-from federation.errors import UpstreamFailed, UpstreamGarbled, UpstreamTimeout
+from federation.errors import UpstreamFailed, UpstreamGarbled, UpstreamHeldBack, UpstreamTimeout
+from federation.resilience.recovery import HURRIED, blame
 from federation.schema.http import Origin, Timeouts, WireRequest
 from federation.transport.client import Client
 from federation.transport.limits import Limits
@@ -47,6 +48,22 @@ async def test_a_provider_waits_for_a_slow_reader(serve: Serve, client: Client) 
     assert received == 400 * len(piece)
     assert client.opened == 1
     assert client.busy == 0
+
+
+async def test_a_provider_that_its_reader_held_back_to_the_end_is_not_at_fault(
+    serve: Serve, client: Client
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 20000000\r\n\r\n" + bytes(20_000_000))
+        await reader.read()
+
+    origin = await serve(script)
+    exchange = await client.send(post(origin), Timeouts(total_s=0.3))
+    await asyncio.sleep(0.6)
+    with pytest.raises(UpstreamHeldBack, match="too slowly") as raised:
+        await exchange.body(20_000_000)
+    assert blame(raised.value) == HURRIED
 
 
 async def test_silence_that_we_cause_is_no_timeout(serve: Serve, client: Client) -> None:
