@@ -56,4 +56,5 @@ class Wire:
             while said := one.recv(65536):
                 self._open.wait()
                 other.sendall(said)
-            other.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # also where this end was reset: nobody is to wait for it
+            other.shutdown(socket.SHUT_RDWR)
