@@ -48,8 +48,12 @@ if "fd" in given:
 note("started")
 if "exit" in orders:
     sys.exit(orders["exit"])
+beats = orders.get("beats", 0)
 while True:
-    ready, _, _ = select.select([int(given["lifeline"])], [], [], 20)
+    if beats:
+        os.write(int(given["beat"]), b".")
+        beats -= 1
+    ready, _, _ = select.select([int(given["lifeline"])], [], [], 0.1 if beats else 20)
     if ready and os.read(int(given["lifeline"]), 1) == b"":
         note("orphaned")
         sys.exit(0)
@@ -186,6 +190,31 @@ def test_a_killed_child_is_replaced(launch: Launch, who: str) -> None:
     assert code == 0
     assert "ended with SIGKILL" in said
     assert len(launched.notes("stopped")) == 3
+
+
+def test_a_child_that_falls_silent_is_replaced_and_one_that_never_spoke_is_not(
+    launch: Launch,
+) -> None:
+    launched = launch({"control": {"beats": 3}}, {"LOOK_S": 0.2})
+    launched.up()
+    launched.until(lambda: len(launched.notes("started", "control")) == 2)
+    launched.process.terminate()
+    code, said = launched.end()
+    assert code == 0
+    assert "control has said nothing for 1.2 s and is killed" in said
+    assert "control ended with SIGKILL" in said
+    assert len(launched.notes("started", "worker")) == 2
+
+
+def test_a_child_that_speaks_is_left_alone(launch: Launch) -> None:
+    speaking = {"beats": 1_000_000}
+    launched = launch({"control": speaking, "worker": speaking}, {"LOOK_S": 0.4})
+    launched.up()
+    time.sleep(3.0)
+    launched.process.terminate()
+    code, said = launched.end()
+    assert (code, said) == (0, "")
+    assert len(launched.notes("started")) == 3
 
 
 def test_a_child_that_dies_again_and_again_is_started_ever_more_slowly(launch: Launch) -> None:

@@ -44,6 +44,7 @@ class Gateway:
         self.config.mkdir()
         (self.config / "providers.yaml").write_text(PROVIDERS)
         self.lifeline, self.writing = os.pipe()
+        self.hearing, self.beat = os.pipe()
         self.process: subprocess.Popen[bytes] | None = None
         self.said = b""
 
@@ -51,13 +52,14 @@ class Gateway:
         argv = [sys.executable, "-m", "federation.bootstrap.control", f"--data={self.data}"]
         argv += [f"--config={self.config}", f"--run={self.run}", "--workers=1"]
         argv += ["--url=http://127.0.0.1:8123", f"--lifeline={self.lifeline}"]
+        argv += [f"--beat={self.beat}"]
         known = ("PATH", "HOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "COVERAGE_PROCESS_START")
         environ = {name: os.environ[name] for name in known if name in os.environ}
         self.process = subprocess.Popen(
             argv,
             cwd=self.home,
             env=environ,
-            pass_fds=(self.lifeline,),
+            pass_fds=(self.lifeline, self.beat),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
@@ -114,7 +116,8 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     yield made
     if made.process is not None and made.process.poll() is None:
         made.end(signal.SIGKILL)
-    os.close(made.lifeline)
+    for fd in (made.lifeline, made.hearing, made.beat):
+        os.close(fd)
     if made.writing >= 0:
         made.orphan()
 
@@ -140,6 +143,7 @@ async def test_control_starts_serves_and_stops(gateway: Gateway) -> None:
     assert found.role is Role.ADMIN
 
     assert (await gateway.api("/health/startup")).status_code == 200
+    assert os.read(gateway.hearing, 1) == b".", "it tells the launcher that it works"
     status = (await gateway.api("/admin/status")).json()
     assert (status["status"], status["workers"][0]["pid"]) == ("ok", os.getpid())
     assert worker.link.send(LeaseAsk("rpm/acme", 8))

@@ -62,6 +62,8 @@ class Life:
     control: Control
     client: httpx.AsyncClient
     lifeline: int
+    hearing: int
+    """Where it says that it works."""
 
     def launcher_dies(self) -> None:
         if self.lifeline >= 0:
@@ -77,6 +79,7 @@ async def life(tmp_path: Path, *, publish: bool = True) -> AsyncIterator[Life]:
     run = tmp_path / "run"
     run.mkdir()
     reading, writing = os.pipe()
+    hearing, beat = os.pipe()
     async with Upstream(whole) as upstream:
         row = deployment(provider("p0", upstream.url), model("acme-large"))
         state = snapshot((row,), route("chat", row.id))
@@ -92,18 +95,19 @@ async def life(tmp_path: Path, *, publish: bool = True) -> AsyncIterator[Life]:
             control.publish()
         with socket.create_server(("127.0.0.1", 0)) as listening:
             listening.setblocking(False)
-            given = Options(tmp_path, tmp_path, run, reading, listening.fileno(), 0, 5.0)
+            given = Options(tmp_path, tmp_path, run, reading, listening.fileno(), 0, 5.0, beat)
             task = asyncio.ensure_future(Worker(given).run())
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with http_client(url) as client:
-                worker = Life(task, control, client, writing)
+                worker = Life(task, control, client, writing, hearing)
                 try:
                     yield worker
                 finally:
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
                     await control.link.stop()
-                    os.close(reading)
+                    for fd in (reading, hearing, beat):
+                        os.close(fd)
                     worker.launcher_dies()
                     gc.unfreeze()
 
@@ -112,6 +116,7 @@ def test_the_command_line_is_the_launchers() -> None:
     given = ["--data=/d", "--config=/c", "--run=/r", "--lifeline=4", "--fd=5", "--slot=1"]
     assert options(given) == Options(Path("/d"), Path("/c"), Path("/r"), 4, 5, 1, 30.0)
     assert options([*given, "--drain-s=2.5"]).drain_s == 2.5
+    assert options([*given, "--beat=6"]).beat == 6
 
 
 async def test_a_client_that_comes_too_early_waits_for_the_first_snapshot(tmp_path: Path) -> None:
@@ -119,6 +124,7 @@ async def test_a_client_that_comes_too_early_waits_for_the_first_snapshot(tmp_pa
         early = asyncio.ensure_future(worker.client.post(CHAT, json=HELLO))
         await asyncio.sleep(0.2)
         assert not early.done()
+        assert os.read(worker.hearing, 1) == b"."
         worker.control.publish()
         assert (await early).status_code == 200
 

@@ -53,6 +53,8 @@ async def run(control: Control, given: Options) -> int:
     loop.add_signal_handler(signal.SIGHUP, control.reload)
     if given.lifeline is not None:
         lifeline.watch(given.lifeline, on_orphaned)
+    if given.beat is not None:
+        lifeline.beat(given.beat)
     await control.start()
     api = asyncio.create_task(_serve_api(control, given.run / "api.sock", stop))
     stopped = asyncio.create_task(stop.wait())

@@ -6,16 +6,18 @@ What the children are started with (inherited descriptors keep their numbers; th
 environment passes through):
 
     python -P -m federation.bootstrap.control
-        --data DIR --config DIR --run DIR --lifeline FD --url URL --workers N [--open]
+        --data DIR --config DIR --run DIR --lifeline FD --beat FD --url URL --workers N [--open]
     python -P -m federation.bootstrap.worker
-        --data DIR --config DIR --run DIR --lifeline FD --fd FD --slot I --drain-s S
+        --data DIR --config DIR --run DIR --lifeline FD --beat FD --fd FD --slot I --drain-s S
         [--ready FD]
 
 `--fd` is the listening socket, `--slot` counts from 0, `--lifeline` the reading end of a
 pipe that ends when the launcher is gone: a child then drains and exits by itself
-(`bootstrap.lifeline`). SIGTERM means drain and exit; SIGHUP to control means reload; SIGUSR2
-to us means to replace the workers one by one (`bootstrap.rolling`, which reads a byte from a
-replacement's `--ready` once that answers). Exit code 78 at a child's first start means that
+(`bootstrap.lifeline`); at `--beat` it says that it still works, and one that has spoken
+and falls silent for a minute is killed and started anew (`bootstrap.pulse`). SIGTERM means
+drain and exit; SIGHUP to control means reload; SIGUSR2 to us means to replace the workers
+one by one (`bootstrap.rolling`, which reads a byte from a replacement's `--ready` once that
+answers). Exit code 78 at a child's first start means that
 starting again is useless: its code becomes ours.
 The trap: children are in process groups of their own, so a Ctrl-C in a terminal reaches the
 launcher alone and the order of the shutdown (workers, then control) is kept.
@@ -38,6 +40,7 @@ from pathlib import Path
 from types import FrameType
 
 from federation.bootstrap.hold import NAME, Held, Holder, hold
+from federation.bootstrap.pulse import LOOK_S, LOOKS, Pulse
 from federation.bootstrap.rolling import Rolling, forget
 
 CONFIG_EXIT = 78
@@ -73,6 +76,7 @@ class Child:
     argv: list[str]
     fds: tuple[int, ...]
     process: subprocess.Popen[bytes] | None = None
+    pulse: Pulse | None = None
     started: float = 0.0
     starts: int = 0
     failures: int = 0
@@ -103,6 +107,8 @@ class Child:
         self.process = process
         self.started = now
         self.starts += 1
+        if self.pulse is not None:
+            self.pulse.begin()
 
     def reap(self, now: float) -> int | None:
         """Its exit code if it has just been found dead; plans the next start."""
@@ -112,6 +118,13 @@ class Child:
         self.failures = 0 if now - self.started >= STEADY_S else self.failures + 1
         self.due = now + _pause(self.failures)
         return code
+
+    def end_silent(self) -> bool:
+        """Kill it where it has not spoken for too long; whether that was just found."""
+        if self.process is None or self.pulse is None or (looks := self.pulse.look()) < LOOKS:
+            return False
+        self.process.kill()
+        return looks == LOOKS
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it lives."""
@@ -223,6 +236,9 @@ class Supervisor:
     control: Child = field(init=False)
     workers: list[Child] = field(init=False)
     rolling: Rolling = field(init=False)
+    pulses: list[Pulse] = field(default_factory=list)
+    look_at: float = 0.0
+    """When we listen next whether every child still works."""
     stopping: int = 0
     """How many times we were told to stop; the second is an order to hurry."""
 
@@ -237,6 +253,8 @@ class Supervisor:
         finally:
             os.close(writing)
             os.close(reading)
+            for pulse in self.pulses:
+                pulse.close()
 
     def _plan(self, lifeline: int) -> None:
         options = self.options
@@ -250,14 +268,19 @@ class Supervisor:
         control = ["federation.bootstrap.control", *shared]
         control += [f"--url={url(self.listener)}", f"--workers={options.workers}"]
         control += ["--open"] * options.open
-        self.control = Child("control", control, (lifeline,))
+        self.control = self._child("control", control, lifeline)
         worker = ["federation.bootstrap.worker", *shared, f"--fd={fd}"]
         worker += [f"--drain-s={options.drain_s:g}"]
         self.workers = [
-            Child(f"worker {slot}", [*worker, f"--slot={slot}"], (lifeline, fd))
+            self._child(f"worker {slot}", [*worker, f"--slot={slot}"], lifeline, fd)
             for slot in range(options.workers)
         ]
         self.rolling = Rolling(self.workers, options.drain_s, options.run, _tell)
+
+    def _child(self, name: str, argv: list[str], *fds: int) -> Child:
+        pulse = Pulse()
+        self.pulses.append(pulse)
+        return Child(name, [*argv, f"--beat={pulse.saying}"], (*fds, pulse.saying), pulse=pulse)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -279,16 +302,25 @@ class Supervisor:
                         return CONFIG_EXIT
                 if child.process is None and child.due <= now and (why := child.start(now)):
                     _tell(f"{child.name} cannot be started: {why}")
+            self._listen(now)
             self.rolling.step(now)
             _sleep(wake, self._idle_s(now), *self.rolling.pipes)
         self._stop(wake)
         return 0
 
-    def _idle_s(self, now: float) -> float | None:
+    def _listen(self, now: float) -> None:
+        if now >= self.look_at:
+            self.look_at = now + LOOK_S
+            for child in (self.control, *self.workers):
+                if child.end_silent():
+                    _tell(f"{child.name} has said nothing for {LOOKS * LOOK_S:g} s and is killed")
+
+    def _idle_s(self, now: float) -> float:
         """How long there is nothing to do unless something happens."""
         waits = [c.due - now for c in (self.control, *self.workers) if c.process is None]
         rolling = self.rolling.wait_s(now)
-        return min(waits if rolling is None else [*waits, rolling], default=None)
+        waits.append(self.look_at - now)
+        return min(waits if rolling is None else [*waits, rolling])
 
     def _stop(self, wake: socket.socket) -> None:
         """Workers first, so that control's last ingest finds all that they wrote."""

@@ -19,6 +19,7 @@ class Options:
     workers: int
     lifeline: int | None
     open: bool
+    beat: int | None = None
 
 
 def options(argv: Sequence[str]) -> Options:
@@ -29,5 +30,6 @@ def options(argv: Sequence[str]) -> Options:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--lifeline", type=int)
+    parser.add_argument("--beat", type=int)
     parser.add_argument("--open", action="store_true")
     return Options(**vars(parser.parse_args(argv)))

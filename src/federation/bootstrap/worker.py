@@ -77,6 +77,7 @@ class Options:
     fd: int
     slot: int
     drain_s: float
+    beat: int = -1
     ready: int = -1
 
 
@@ -88,6 +89,7 @@ def options(argv: Sequence[str]) -> Options:
     for name in ("--lifeline", "--fd", "--slot"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--drain-s", type=float, default=30.0)
+    parser.add_argument("--beat", type=int, default=-1)
     parser.add_argument("--ready", type=int, default=-1)
     return Options(**vars(parser.parse_args(argv)))
 
@@ -147,6 +149,8 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         lifeline.watch(self._options.lifeline, self._stopping.set)
+        if self._options.beat >= 0:
+            lifeline.beat(self._options.beat)
         link = asyncio.create_task(self._link.run())
         reports = asyncio.create_task(self._report_for_ever())
         purse = asyncio.create_task(self._tick_for_ever())
