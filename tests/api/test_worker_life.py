@@ -284,3 +284,17 @@ def test_a_bug_is_logged_under_the_id_that_the_client_has(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.__dict__["request_id"] == "req_1"
+
+
+async def test_a_worker_without_a_journal_asks_nobody_and_is_not_ready(tmp_path: Path) -> None:
+    blocked = tmp_path / "journal"
+    blocked.write_text("")
+    async with life(tmp_path) as worker:
+        client = worker.client
+        for _ in range(2):
+            refused(await client.get("/health/ready"), 503, "evidence_unwritable")
+            refused(await client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        assert worker.control.upstream.seen == []
+        blocked.unlink()
+        assert (await client.get("/health/ready")).status_code == 200
+        assert (await client.post(CHAT, json=HELLO)).status_code == 200

@@ -39,7 +39,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     outermost, so that a call which Admit refuses leaves its line too.
     """
     journal = world.journal = Owing(world.journal)
-    world.owes = lambda: journal.owes
+    world.stuck = journal.stuck
     stages = (
         Recorder(journal, world.meter, world.ended, world.clock, world.names),
         Limiter(world),

@@ -172,7 +172,7 @@ class Desk:
                 "No deployment is usable: set a provider's key or add a row to providers.yaml.",
                 code="no_usable_deployment",
             )
-        if world.owes():
+        if world.stuck():
             raise Unavailable(
                 "Records of calls cannot be written: make room in the data directory.",
                 code="evidence_unwritable",

@@ -32,6 +32,17 @@ class Owing:
         """An end has still to be written."""
         return bool(self._owed)
 
+    def stuck(self) -> bool:
+        """Whether a call of now would be refused: an end has still to be written, or there is
+        nothing to write to."""
+        if self._owed:
+            return True
+        try:
+            self._journal.extend(())
+        except EvidenceUnwritable:
+            return True
+        return False
+
     def owe(self, record: CallEnded, why: str) -> None:
         """Write this before anything else."""
         if not self._owed:

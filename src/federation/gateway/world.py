@@ -117,7 +117,7 @@ class World:
 
     Mutable is what control says of it: `situation` and `draining`, `store_writable` with every
     beat, `seal_key` and `internal_key` with every key ring. `assemble` wraps `journal`, once, and
-    says whether it `owes`.
+    says whether it is `stuck`.
     """
 
     transport: Transport
@@ -154,8 +154,8 @@ class World:
     """What control knows a worker by, once the key ring is here."""
     _failures: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     store_writable: bool = True
-    owes: Callable[[], bool] = bool
-    """Whether the journal refused an end that is still to be written: no call is served then."""
+    stuck: Callable[[], bool] = bool
+    """Whether the journal takes no records: no call is served then."""
 
     def adopt(self, situation: Situation) -> None:
         """Decide under this situation from now on; calls under way keep theirs."""

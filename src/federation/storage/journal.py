@@ -108,6 +108,8 @@ class JournalWriter:
             self._write(b"".join(lines), seq)
         elif self._unsettled:
             self._settle()
+        elif self._fd < 0:
+            self._rotate()
 
     def _write(self, data: bytes, seq: int, *, settled: bool = True) -> None:
         """Write whole lines, the last of which has this number."""

@@ -50,7 +50,7 @@ class Recorder:
         self._meter = meter
         self._tell = tell
         self._clock = clock
-        self._broken = False
+        self._broken = journal.stuck()
         self._pays = False
         """What is owed is tried again in a moment."""
         self._due: list[AnyCall] = []
