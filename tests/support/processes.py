@@ -23,6 +23,8 @@ from gateway_rig import NO_TLS
 ADMIN = "fed_admin_0123456789abcdef0123456789abcdef"
 READY_S = 30.0
 GONE_S = 20.0
+KEPT = ("PATH", "HOME", "LANG", "PYTHONPATH")
+"""Of the environment of the tests, what a service has too: no operator's settings."""
 
 _LAUNCH = """
 import json, sys
@@ -180,7 +182,7 @@ def start(
         "drain_s": drain_s,
     }
     log = root / "service.log"
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*within, sys.executable, "-c", _LAUNCH, json.dumps(given)],

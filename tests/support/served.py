@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openai_upstream import Provider
+from processes import KEPT
 
 ADMIN_KEY = "fed_admin_e2e_0123456789abcdef0123456789abcdef"
 READY_S = 20.0
@@ -55,7 +56,7 @@ class Gateway:
 
 def environment(config: Path, data: Path) -> dict[str, str]:
     """Only what the gateway needs: a developer's own provider keys must not join in."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return kept | {
         "ACME_KEY": "sk-acme-upstream",
         "FEDERATION_ADMIN_KEY": ADMIN_KEY,
