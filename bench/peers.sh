@@ -7,6 +7,8 @@ mkdir -p .peers
 
 LITELLM_VERSION="${LITELLM_VERSION:-1.106.2}"
 PORTKEY_VERSION="${PORTKEY_VERSION:-1.15.2}"
+# With later ones of the versions that it allows, its streams end with status 500.
+PORTKEY_SERVER_VERSION="${PORTKEY_SERVER_VERSION:-1.11.5}"
 
 if [ ! -x .peers/litellm/bin/litellm ]; then
   echo "LiteLLM proxy ..."
@@ -18,8 +20,9 @@ fi
 if [ ! -d .peers/portkey/node_modules/@portkey-ai/gateway ]; then
   echo "Portkey gateway ..."
   mkdir -p .peers/portkey &&
-    npm install --silent --no-fund --no-audit --ignore-scripts --prefix .peers/portkey \
-      "@portkey-ai/gateway@$PORTKEY_VERSION" ||
+    printf '{"dependencies": {"@portkey-ai/gateway": "%s"}, "overrides": {"@hono/node-server": "%s"}}' \
+      "$PORTKEY_VERSION" "$PORTKEY_SERVER_VERSION" > .peers/portkey/package.json &&
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix .peers/portkey ||
     { echo "Portkey could not be installed: skipped"; rm -rf .peers/portkey; }
 fi
 
