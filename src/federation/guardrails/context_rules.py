@@ -133,8 +133,9 @@ _PART: Final = rb"_*[A-Za-z][A-Za-z_]{0,30}(?:[0-9]{1,3}[a-z_]{0,12})?"
 _CODE: Final = re.compile(_PART + rb"(?:\??\." + _PART + rb")+")
 """What a program calls or reads: hashlib.sha256, process.env.DB_PASS1, data?.token."""
 _PATH: Final = re.compile(
-    rb"(?:\.{1,2}|~)?/(?:[a-z]{2,12}|Users)(?:/[A-Za-z_.-]*[0-9]{0,4}[A-Za-z_.-]*)+"
+    rb"(?:\.{1,2}|~)?/(?:[a-z]{2,12}|Users)(?:/[A-Za-z_.-]*(?:[0-9]{1,4}[A-Za-z_.-]*)?)+"
 )
+"""The trap: were a step of it to be read in two ways, a path of ten would be in a thousand."""
 
 
 def is_passport(value: bytes) -> bool:
