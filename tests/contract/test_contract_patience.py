@@ -94,6 +94,18 @@ def test_a_long_statement_is_silent_too_and_is_not_cut(engine: Engine) -> None:
         assert connection.execute(text("SELECT 1 FROM pg_sleep(1)")).scalar() == 1
 
 
+def test_nor_where_the_server_lets_nobody_else_in(engine: Engine) -> None:
+    name = f"only_in_{engine.url.database}"
+    with writing(engine) as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT 1"))
+    alone_in = open_postgres(engine.url.set(username=name).render_as_string())
+    try:
+        with reading(alone_in) as connection:
+            assert connection.execute(text("SELECT 1 FROM pg_sleep(1)")).scalar() == 1
+    finally:
+        alone_in.dispose()
+
+
 def test_a_lock_is_not_waited_for_for_ever(engine: Engine) -> None:
     with writing(engine) as one:
         one.execute(text(ROW))

@@ -29,6 +29,10 @@ SET idle_in_transaction_session_timeout = '30s'
 """A lock is waited for as long as SQLite's. And who stands still in the midst of a transaction (a
 machine that is suspended, or gone without a word) is cut off: other replicas wait for its rows."""
 
+_SAID: Final = ":  "
+"""What libpq writes behind the severity (`FATAL`, in whatever language) of what a server says: the
+code of whoever lets nobody in is lost on the way."""
+
 
 class Patient(psycopg.Connection[Any]):
     """A connection that gives up a silent server: it is closed, and raises `OperationalError`."""
@@ -88,6 +92,6 @@ def _answers(given: tuple[Any, ...], named: dict[str, Any]) -> bool:
     except ConnectionTimeout:
         return False
     except psycopg.Error as error:
-        # What it said has a code; a connection that was refused says that nobody is there.
-        return error.sqlstate is not None
+        # A connection that was refused says that nobody is there.
+        return error.sqlstate is not None or _SAID in str(error)
     return True
