@@ -135,20 +135,13 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
     told = _progress(quiet=as_json)
     db_files.verify(source, files, told)
     db_files.check_room(place.data_dir, force=force, shared=database is not None)
-    if database is not None:
-        _into_postgres(database, source, dump, force=force, told=told)
-    unfinished = db_files.begin_restore(place.data_dir)
-    aside = db_files.put_aside(place.data_dir)
-    db_files.put_back(source, place.data_dir, files, told)
-    if database is None:
-        db_files.put_store(source, db_store.own_file(place.data_dir, shared=False))
-    kept = 0 if keys is None else db_files.put_keys(keys, place.data_dir)
-    if keys is not None and database is not None:
-        engine = open_postgres(database)
-        try:
-            backups.load_keys(engine, keys)
-        finally:
-            engine.dispose()
+    with _into_postgres(database, source, dump, keys, force=force, told=told):
+        unfinished = db_files.begin_restore(place.data_dir)
+        aside = db_files.put_aside(place.data_dir)
+        db_files.put_back(source, place.data_dir, files, told)
+        if database is None:
+            db_files.put_store(source, db_store.own_file(place.data_dir, shared=False))
+        kept = 0 if keys is None else db_files.put_keys(keys, place.data_dir)
     unfinished.unlink()
     if as_json:
         facts = {"object": "restore", "schema": dump.revision, "files": len(files), "keys": kept}
@@ -177,9 +170,7 @@ def move(place: Place, *, force: bool, as_json: bool) -> None:
     try:
         prepare_schema(source, path)
         with _emptied(database, force=force) as target:
-            backups.end_load(target)  # of one that was broken off
-            prepare_schema(target)
-            backups.begin_load(target)
+            upgrade_to(target, HEAD)
             rows = backups.move(source, target, _progress(quiet=as_json))
             keys = _move_keys(own_keys, target, _progress(quiet=as_json))
     finally:
@@ -209,14 +200,18 @@ def _move_keys(path: Path, target: Any, progress: backups.Progress) -> int:
 
 @contextmanager
 def _emptied(database: str, *, force: bool) -> Iterator[Any]:
-    """The shared database, with nothing in it. Raises `CommandFailed` where there is something
-    that must stay."""
+    """The shared database, with nothing in it, on which nobody starts before the block is done.
+    Raises `CommandFailed` where there is something that must stay."""
     engine = open_postgres(database)
     try:
-        if not backups.empty(engine):
+        there = not backups.empty(engine)
+        if there:
             _check_unused(engine, force=force)
+        backups.begin_load(engine)
+        if there:
             backups.wipe(engine)
         yield engine
+        backups.end_load(engine)
     finally:
         engine.dispose()
 
@@ -239,14 +234,27 @@ def _check_unused(engine: Any, *, force: bool) -> None:
         )
 
 
+@contextmanager
 def _into_postgres(
-    database: str, source: Path, dump: backups.Dump, *, force: bool, told: backups.Progress
-) -> None:
+    database: str | None,
+    source: Path,
+    dump: backups.Dump,
+    keys: Path | None,
+    *,
+    force: bool,
+    told: backups.Progress,
+) -> Iterator[None]:
+    """Fill the shared database, if there is one; see `_emptied` for what the block does."""
+    if database is None:
+        yield
+        return
     with _emptied(database, force=force) as engine:
-        backups.begin_load(engine)
         upgrade_to(engine, dump.revision)
         backups.load_postgres(engine, source, dump, told)
-        prepare_schema(engine)
+        upgrade_to(engine, HEAD)
+        if keys is not None:
+            backups.load_keys(engine, keys)
+        yield
 
 
 def _revision(place: Place) -> str | None:

@@ -155,13 +155,13 @@ def wipe(engine: Engine) -> None:
 
 
 def begin_load(engine: Engine) -> None:
-    """Let nobody start on a database before `load_postgres` or `move` has filled it. Idempotent."""
+    """Let nobody start on a database before `end_load`. Idempotent."""
     with writing(engine) as connection:
         connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {RESTORING} ()")
 
 
 def end_load(engine: Engine) -> None:
-    """Let whoever wants start on a database. Idempotent."""
+    """It is whole, with all its keys: let whoever wants start on it. Idempotent."""
     with writing(engine) as connection:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {RESTORING}")
 
@@ -183,7 +183,6 @@ def load_postgres(engine: Engine, place: Path, dump: Dump, progress: Progress) -
             columns, _ = dump.tables[name]
             _copy_in(cursor, place, known[name], columns)
         _count_on(connection)
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {RESTORING}")
 
 
 def move(source: Engine, target: Engine, progress: Progress) -> int:
@@ -195,7 +194,6 @@ def move(source: Engine, target: Engine, progress: Progress) -> int:
     with reading(source) as old, writing(target) as new:
         rows = _copy_rows(old, new, tables, progress)
         _count_on(new)
-        new.exec_driver_sql(f"DROP TABLE IF EXISTS {RESTORING}")
     return rows
 
 

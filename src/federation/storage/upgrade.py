@@ -40,7 +40,7 @@ def upgrade(engine: Engine, found: str) -> list[str]:
 
 
 def upgrade_to(engine: Engine, wanted: str) -> None:
-    """Make the schema of revision `wanted` in an empty database.
+    """Make the schema of revision `wanted`, in an empty database or of an older one.
 
     Raises `ConfigError` where this code does not know it.
     """

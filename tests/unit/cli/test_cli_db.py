@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,13 @@ def shared(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     dump = SimpleNamespace(kind="postgresql", revision="0001")
     monkeypatch.setattr(db_files, "read_manifest", lambda _: (dump, {}))
-    monkeypatch.setattr(db_work, "_into_postgres", lambda *_, **__: done.append("filled"))
+
+    @contextmanager
+    def fill(*_: Any, **__: Any) -> Iterator[None]:
+        done.append("filled")
+        yield
+
+    monkeypatch.setattr(db_work, "_into_postgres", fill)
     monkeypatch.setenv("FEDERATION_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     (project / "data" / "journal").mkdir(parents=True)
     (project / "data" / "journal" / "w.000001.log").write_text("a line\n")
