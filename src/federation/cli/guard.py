@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
 
 from federation.cli import options
-from federation.cli.failures import CommandFailed, from_error, from_os_error
+from federation.cli.failures import CommandFailed, from_error, from_os_error, wrong_usage
 from federation.cli.place import Place
 from federation.errors import FederationError
 
@@ -43,6 +43,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             place = Place(*(given.pop(name) for name in ("url", "api_key", "config", "data")))
             given["at"] = options.At(place, given.pop("as_json"))
         try:
+            _refuse_what_is_no_text(given)
             command(**given)
         except FederationError as error:
             _end(from_error(error), as_json=as_json)
@@ -57,6 +58,19 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     if shared:
         guarding.__signature__ = _spelled_out(own)  # type: ignore[attr-defined]
     return guarding
+
+
+def _refuse_what_is_no_text(given: Mapping[str, object]) -> None:
+    """Refuse arguments with bytes that are not UTF-8; paths may have them.
+
+    Python reads such a byte as half of a surrogate pair, which no address, query or database takes.
+    """
+    for value in given.values():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if type(each) is str and not each.isascii():
+                shown = each.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+                if shown != each:
+                    raise wrong_usage(f"'{shown}' is not text in UTF-8.")
 
 
 def _spelled_out(own: inspect.Signature) -> inspect.Signature:

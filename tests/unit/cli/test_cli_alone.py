@@ -44,6 +44,25 @@ def test_the_version_is_told(alone: Run) -> None:
     assert json.loads(alone("version", "--json").stdout) == {"version": __version__}
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("tenant", "show", "a\udcff\xe9"),
+        ("key", "create", "alice", "--model", "chat", "--model", "a\udcff\xe9"),
+        ("audit", "query", "--tenant", "a\udcff\xe9"),
+    ],
+)
+def test_an_argument_that_is_no_text_is_wrong_usage(alone: Run, asked: tuple[str, ...]) -> None:
+    result = alone(*asked)
+    assert result.exit_code == Exit.USAGE
+    assert "'a\\xff\xe9' is not text in UTF-8." in result.stderr
+
+
+def test_a_path_may_have_bytes_that_are_no_text(alone: Run, project: Path) -> None:
+    alone("init", "a\udcff", "--json")
+    assert (project / "a\udcff" / "config" / "providers.yaml").is_file()
+
+
 def test_init_writes_files_that_load_clean(alone: Run, project: Path) -> None:
     result = alone("init", "here")
     assert result.exit_code == 0
