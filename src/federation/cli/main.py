@@ -6,11 +6,13 @@ imported before it has started them is paid for in every start, in memory all th
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line and end the process."""
+    open_standard_streams()
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
         from federation.cli import quick  # noqa: PLC0415 - start-up time
@@ -21,6 +23,21 @@ def main() -> None:
     from federation.cli import tree  # noqa: PLC0415 - start-up time
 
     tree.run(arguments)
+
+
+def open_standard_streams() -> None:
+    """Point those of the three standard streams that are closed at nothing.
+
+    Their numbers would else go to what is opened next: a gateway started with them closed, as some
+    schedulers start programs, would log into its listening socket and its lock.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 if __name__ == "__main__":

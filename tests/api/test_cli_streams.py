@@ -1,0 +1,40 @@
+"""The command line where its standard streams are closed, as some schedulers start programs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHOW_STREAMS = (
+    "import os, sys\n"
+    "from federation.cli.main import open_standard_streams\n"
+    "open_standard_streams()\n"
+    "print('told'), print('told', file=sys.stderr), sys.stdin.read()\n"
+    "opened = os.open(os.devnull, os.O_RDONLY)\n"
+    "good = opened > 2 and all(os.get_inheritable(each) for each in range(3))\n"
+    "sys.exit(42 if good else 1)\n"
+)
+
+
+def without(streams: str, *command: str) -> int:
+    """The exit code of a Python that has these streams closed."""
+    line = [sys.executable, *command]
+    shell = ["/bin/sh", "-c", f'exec "$@" {streams}', "sh"]
+    return subprocess.run([*shell, *line], check=False, timeout=60).returncode
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_other_file_takes_the_place_of_a_closed_stream(streams: str) -> None:
+    assert without(streams, "-c", SHOW_STREAMS) == 42
+
+
+@pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
+def test_a_command_does_its_work_without_streams(streams: str, tmp_path: Path) -> None:
+    command = ("-m", "federation.cli.main")
+    assert without(streams, *command, "init", str(tmp_path)) == 0
+    checked = without(streams, *command, "config", "check", f"--config={tmp_path}/config")
+    assert checked == 0
+    assert (tmp_path / "config" / "providers.yaml").is_file()
