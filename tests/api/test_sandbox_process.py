@@ -147,3 +147,16 @@ def test_the_process_ends_with_its_lifeline() -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+
+def test_it_ends_quietly_where_nobody_waits_for_it_any_more() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "federation.bootstrap.sandbox", f"--ready-fd={writing}"]
+    try:
+        ended = subprocess.run(
+            command, check=False, pass_fds=(writing,), capture_output=True, timeout=30
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -81,7 +81,10 @@ async def run(options: argparse.Namespace) -> None:
         seed=options.seed, port_base=options.port_base, time_scale=options.time_scale
     )
     ready = {"ports": ports, "rows": rows(ports, fault_models=options.fault_models)}
-    os.write(options.ready_fd, json.dumps(ready).encode() + b"\n")
+    try:
+        os.write(options.ready_fd, json.dumps(ready).encode() + b"\n")
+    except BrokenPipeError:  # who started us has ended meanwhile, as by Ctrl-C
+        stop.set()
     await stop.wait()
     await asyncio.gather(*(server.drain(_DRAIN_S) for server in servers))
 
