@@ -100,24 +100,32 @@ def show(place: Place, wish: Wish, limit: int, *, as_json: bool) -> None:
 
 def export(place: Place, wish: Wish, to: Path, form: str, *, as_json: bool) -> None:
     """Write all lines, whole or not at all. Raises `CommandFailed`."""
-    draft = to.with_name(to.name + ".part")
     try:
         if to.exists():
             raise CommandFailed(f"{to} is there already.", hint="Name a new file.", code="exists")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file, output.working("Reading", quiet=as_json):
-            count = _WRITERS[form](file, _rows(place, wish))
-        draft.replace(to)
+        with output.working("Reading", quiet=as_json):
+            count = _write_whole(to, form, _rows(place, wish))
     except OSError as error:
         message = f"{to} cannot be written: {error.strerror}."
         raise CommandFailed(message, code="unwritable") from error
-    finally:
-        with suppress(OSError):  # what is wrong there was said above
-            draft.unlink(missing_ok=True)
     if as_json:
         output.print_json({"file": str(to), "lines": count, "format": form})
     else:
         output.say(f"{count} lines are in {to}.")
+
+
+def _write_whole(to: Path, form: str, rows: Iterator[Row]) -> int:
+    """The number of lines that are in the new file; it is not there where that fails."""
+    draft = to.with_name(to.name + ".part")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            count = _WRITERS[form](file, rows)
+        draft.replace(to)
+    finally:
+        with suppress(OSError):  # what is wrong there is being said
+            draft.unlink(missing_ok=True)
+    return count
 
 
 def _rows(place: Place, wish: Wish) -> Iterator[Row]:

@@ -256,6 +256,20 @@ def test_an_export_that_breaks_leaves_no_file(run: Run, stub: Any, project: Path
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize("to", ["", ".", "/"])
+def test_an_export_wants_the_name_of_a_file(run: Run, to: str, project: Path) -> None:
+    done = run("ledger", "export", to)
+    assert done.exit_code == 1
+    assert "is there already" in done.output
+
+
+def test_an_export_that_is_refused_removes_nothing(run: Run, project: Path) -> None:
+    for name in ("out.csv", "out.csv.part"):
+        Path(name).touch()
+    assert run("ledger", "export", "out.csv").exit_code == 1
+    assert len(list(Path().iterdir())) == 2
+
+
 def test_lines_are_exported_for_programs(run: Run, stub: Any, project: Path) -> None:
     answer(stub, "/v1/analytics/lines", {"data": [line(1), line(2)], "next": None})
     found = json.loads(run("ledger", "export", "o.jsonl", "--format", "jsonl", "--json").stdout)
