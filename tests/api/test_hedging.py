@@ -259,3 +259,23 @@ async def test_hedges_stay_within_the_retry_budget_of_whom_they_ask() -> None:
     async with hedging(late(1.5), late(0.0)) as (_, client, upstreams):
         await asyncio.gather(*(ask(client, stream=False) for _ in range(30)))
         assert len(upstreams[1].seen) == 10
+
+
+async def test_a_hedge_that_gets_no_lease_takes_nothing_of_the_retry_budget() -> None:
+    def leased(place: int, row: Deployment) -> Deployment:
+        limits = Limits(rpm=100) if place else Limits()
+        return quick(place, replace(row, provider=replace(row.provider, limits=limits)))
+
+    async with hedging(late(1.0), late(0.0), alter=leased) as (running, client, upstreams):
+        running.leases.denied = {"rpm/p1"}
+        await asyncio.gather(*(ask(client, stream=False) for _ in range(12)))
+        assert upstreams[1].seen == []
+        running.leases.denied = set()
+        assert (await ask(client, stream=False)).headers["x-federation-provider"] == "p1"
+
+
+async def test_the_reason_of_a_hedged_answer_tells_of_no_failure() -> None:
+    async with hedging(silent, late(0)) as (_, client, _):
+        reply = await client.post(CHAT, json=HELLO | MODEL | {"federation": {"metadata": True}})
+        assert reply.headers["x-federation-attempts"] == "2"
+        assert "failed" not in reply.json()["router_metadata"]["routing_reason"]

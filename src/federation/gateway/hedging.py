@@ -141,9 +141,11 @@ class Hedge:
             deployment = snapshot.deployments[index]
             provider, tokens = deployment.provider, expected_tokens(self._call)
             wanted = provider.limits.wanted(provider.id, 1, tokens)
-            if world.health.may_retry(deployment.id, now) and take_all(
+            # What is refused here is no attempt: it takes nothing of what retries share.
+            if world.health.could_retry(deployment.id, now) and take_all(
                 world.leases, wanted, world.wall
             ):
+                world.health.may_retry(deployment.id, now)
                 self._rest.remove(index)
                 self._tries.spend()
                 return promise

@@ -10,6 +10,7 @@ import msgspec
 from federation.domain.catalogue import Deployment
 from federation.domain.money import NANO
 from federation.gateway.call import AnyCall
+from federation.gateway.entry import CANCELED
 
 _encode = msgspec.json.Encoder().encode
 _STRANGE = "unknown_field"
@@ -122,6 +123,7 @@ def reason(call: AnyCall) -> str:
         return ""
     features = decision.features
     what = f"intent {features.intent}" if features.intent != "unknown" else "no clear intent"
-    failed = call.account.tried - 1
-    after = f", after {failed} failed attempts" if failed > 0 else ""
+    # One that was hedged has another attempt beside the one that answers, and it has not failed.
+    failed = sum(1 for each in call.account.attempts if each.error not in ("", CANCELED))
+    after = f", after {failed} failed attempt{'s' if failed > 1 else ''}" if failed else ""
     return f"{decision.strategy}: best of {decision.eligible} eligible, {what}{after}"

@@ -178,6 +178,13 @@ class HealthBoard:
             return True
         return entry.breaker.is_closed and entry.retries.spend(entry.begun, now_s)
 
+    def could_retry(self, deployment: str, now_s: float) -> bool:
+        """What `may_retry` would say now, which counts."""
+        entry = self._entries.get(deployment)
+        if entry is None:
+            return True
+        return entry.breaker.is_closed and entry.retries.allows(entry.begun, now_s)
+
     def may_return(self, deployment: str, now_s: float) -> bool:
         """Whether the deployment may be asked once more where all others have failed, too;
         counts it. An open circuit keeps nobody away then, for the least doubtful is asked; in a

@@ -23,15 +23,18 @@ class RetryBudget:
         self._begun = 0
         self._retries = 0
 
-    def spend(self, begun: int, now_s: float) -> bool:
-        """Whether one more retry is allowed, and if so count it. `begun` is the number of all
-        attempts on the deployment so far."""
+    def allows(self, begun: int, now_s: float) -> bool:
+        """Whether there is one more retry. `begun` is the number of all attempts on the
+        deployment so far."""
         if now_s >= self._ends_s:
             self._ends_s = now_s + _WINDOW_S
             self._begun = begun
             self._retries = 0
         allowed = max(_FLOOR, (begun - self._begun) // _SHARE)
-        if self._retries >= allowed:
-            return False
-        self._retries += 1
-        return True
+        return self._retries < allowed
+
+    def spend(self, begun: int, now_s: float) -> bool:
+        """The same, and if there is one, count it."""
+        allowed = self.allows(begun, now_s)
+        self._retries += allowed
+        return allowed

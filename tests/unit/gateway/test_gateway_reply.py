@@ -19,7 +19,7 @@ from federation.gateway.reading import Reading
 from federation.gateway.reply import headers, marks, metadata, reason, usd, warnings
 from federation.schema.glance import Ask, Glance
 from federation.schema.http import ClientRequest
-from federation.schema.records import Decision, Features
+from federation.schema.records import AttemptRecord, Decision, Features
 
 ROW = deployment(provider("acme", "http://127.0.0.1:1/v1"), model("acme-large"))
 
@@ -98,11 +98,22 @@ def test_metadata_has_the_members_that_clients_know() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tried", "said"),
-    [(1, "no clear intent"), (2, "no clear intent, after 1 failed attempt"), (4, "3 failed")],
+    ("errors", "said"),
+    [
+        ([""], "no clear intent"),
+        (["upstream_failed"], "no clear intent, after 1 failed attempt"),
+        (
+            ["upstream_failed", "paced", "upstream_cut", ""],
+            "no clear intent, after 3 failed attempts",
+        ),
+        (["canceled", ""], "no clear intent"),
+    ],
+    ids=["none", "one", "several", "hedged"],
 )
-def test_the_reason_counts_failed_attempts(tried: int, said: str) -> None:
-    assert said in reason(call(decision=decision(), tried=tried))
+def test_the_reason_counts_failed_attempts(errors: list[str], said: str) -> None:
+    ended = [AttemptRecord("acme/acme-large", 0, 0, each) for each in errors]
+    made = call(decision=decision(), tried=len(ended) + 1, attempts=ended)
+    assert reason(made).endswith(said)
 
 
 @pytest.mark.parametrize(
