@@ -170,6 +170,26 @@ async def test_a_call_is_told_with_its_attempts_and_decision(rig: Rig) -> None:
     assert story["tags"] == {"team": "search"}
 
 
+async def test_when_an_answer_began_is_told_of_whole_ones_too(rig: Rig) -> None:
+    whole = ended("call_1")
+    failed = AttemptRecord("acme/small", 999_999_000, 503, "upstream_failed", 1.0, 2.0)
+    second = structs.replace(whole.attempts[0], started_ms=999_999_004)
+    for record, said in (
+        (whole, 1.5),
+        (structs.replace(whole, call="call_2", attempts=(failed, second)), 5.5),
+        (structs.replace(whole, call="call_3", first_byte_ms=3.25), 3.25),
+        (structs.replace(whole, call="call_4", attempts=(failed,), outcome="error"), None),
+        (structs.replace(whole, call="call_5", duration_ms=1.25), 1.25),
+    ):
+        rig.journal.append(record)
+        story = (await rig.ask("GET", f"/v1/calls/{record.call}", DEVELOPER)).json()
+        assert story["first_byte_ms"] == said, record.call
+    silent = structs.replace(failed, status=0, error="upstream_timeout", first_byte_ms=0.0)
+    rig.journal.append(structs.replace(whole, call="call_6", attempts=(silent,)))
+    story = (await rig.ask("GET", "/v1/calls/call_6", DEVELOPER)).json()
+    assert story["attempts"][0]["first_byte_ms"] is None
+
+
 async def test_candidates_are_told_one_by_one_in_whichever_form_they_were_written(rig: Rig) -> None:
     columns = Ranked(["acme/large", "acme/small"], [0.5, 0.25], [0.9], probability=[1.0, 0.0])
     decision = Decision("auto", "speed", 1, Features("code"), ranked=columns)

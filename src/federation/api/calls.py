@@ -130,7 +130,7 @@ def _call(entry: CallEntry) -> dict[str, object]:
         "started_ms": _started(record),
         "ended_ms": None if ended is None else ended.at_ms,
         "duration_ms": None if ended is None else ended.duration_ms,
-        "first_byte_ms": None if ended is None else ended.first_byte_ms,
+        "first_byte_ms": None if ended is None else _first_byte_ms(ended),
         "usage": _usage(usage),
         "cost_nano": cost,
         "cost_usd": None if cost is None else float(nano_to_usd(cost)),
@@ -145,6 +145,18 @@ def _started(record: CallStarted | CallEnded) -> int:
     if isinstance(record, CallStarted):
         return record.at_ms
     return record.started_ms or record.at_ms
+
+
+def _first_byte_ms(call: CallEnded) -> float | None:
+    """From the call's start to the answer's beginning; None where no provider answered. A worker
+    times the streams: when a whole answer began follows from the attempt that brought it."""
+    if call.first_byte_ms:
+        return call.first_byte_ms
+    for attempt in reversed(call.attempts):
+        if attempt.deployment == call.deployment and attempt.first_byte_ms and not attempt.error:
+            waited_ms = attempt.started_ms - _started(call)  # of two clocks that are read apart
+            return min(max(waited_ms, 0) + attempt.first_byte_ms, call.duration_ms)
+    return None
 
 
 def _usage(usage: Usage) -> UsageView:
@@ -174,7 +186,7 @@ def _attempt(attempt: AttemptRecord) -> AttemptView:
         started_ms=attempt.started_ms,
         status=attempt.status,
         error=attempt.error,
-        first_byte_ms=attempt.first_byte_ms,
+        first_byte_ms=attempt.first_byte_ms or None,
         total_ms=attempt.total_ms,
         usage=_usage(attempt.usage),
         cost_nano=attempt.cost_nano,

@@ -49,7 +49,7 @@ class AttemptView(BaseModel):
     started_ms: int
     status: int
     error: str
-    first_byte_ms: float
+    first_byte_ms: float | None = Field(description="Null where it did not answer.")
     total_ms: float
     usage: UsageView
     cost_nano: int | None = Field(description="Nano-dollars, exact; null where unknown.")
@@ -75,7 +75,10 @@ class CallView(BaseModel):
     started_ms: int
     ended_ms: int | None
     duration_ms: float | None
-    first_byte_ms: float | None
+    first_byte_ms: float | None = Field(
+        description="From the call's start to the answer's beginning: the first content of a "
+        "stream, else the head. Null where no provider answered."
+    )
     usage: UsageView
     cost_nano: int | None = Field(description="Nano-dollars, exact; null where unknown.")
     cost_usd: float | None = Field(description="The same in USD.")
