@@ -27,11 +27,13 @@ from gateway_rig import (
     streams,
 )
 from inprocess import Gateway, route
+from limits_gate import gate
 from scripted import DONE, USAGE, Talk, Upstream, chunk, completion, whole
 from unix_control import UnixControl
 
 from federation.domain.access import Role
 from federation.domain.catalogue import Deployment, Limits
+from federation.domain.limits import Counted, Limit, LimitScope
 from federation.domain.routes import Route, Settings
 from federation.gateway import passing
 from federation.gateway.situation import situate
@@ -427,6 +429,19 @@ async def test_a_route_request_runs_the_call_and_sums_it_up() -> None:
         assert [message["role"] for message in sent["messages"]] == ["system", "user"]
         assert sent["max_tokens"] == 5
         assert "federation" not in sent
+
+
+async def test_a_route_request_has_the_headers_of_a_plain_call() -> None:
+    async with (
+        rig(whole) as (running, client, _ups),
+        gate(running, Limit("l", "default", LimitScope.TENANT, "default", Counted.REQUESTS, 7)),
+    ):
+        plain = await client.post(CHAT, json=HELLO)
+        reply = await client.post("/v1/route", json={"prompt": "Hello", "model": "chat"})
+        assert reply.headers.keys() == plain.headers.keys()
+        assert reply.headers["x-request-id"] == reply.json()["call_id"]
+        assert reply.headers["x-ratelimit-remaining-requests"] == "5"
+        assert reply.headers["content-length"] == str(len(reply.content))
 
 
 async def test_a_route_request_takes_messages_tools_strategy_and_constraints() -> None:

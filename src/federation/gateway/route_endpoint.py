@@ -65,7 +65,7 @@ class RouteEndpoint:
         reply = await self._chat.run(call)
         if not isinstance(reply.body, bytes):
             return reply
-        kept = [pair for pair in reply.headers if pair[0].startswith(b"x-federation-")]
+        kept = [pair for pair in reply.headers if pair[0] != JSON[0]]
         return ClientReply(reply.status, [JSON, *kept], self._summary(call, reply.body))
 
     def _explain(self, call: Call) -> ClientReply:
