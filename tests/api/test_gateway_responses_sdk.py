@@ -106,3 +106,44 @@ async def test_background_and_cancel(tmp_path: Path) -> None:
         with pytest.raises(openai.BadRequestError) as unoffered:
             await sdk.responses.retrieve(quick.id, stream=True)
         assert unoffered.value.code == "stream_not_offered"
+
+
+async def test_a_count_of_what_a_call_brings_and_continues(tmp_path: Path) -> None:
+    answers = speaks()
+
+    async def counts(talk: Talk) -> None:
+        if "/input_tokens" in talk.seen.head:
+            await talk.answer(b'{"object": "response.input_tokens", "input_tokens": 11}')
+        else:
+            await answers(talk)
+
+    async with rig(tmp_path, Spoken(counts)) as rigged, client(rigged) as sdk:
+        first = await sdk.responses.create(model="chat", input="How warm is it?")
+        counted = await sdk.responses.input_tokens.count(
+            model="chat", input="And tomorrow?", previous_response_id=first.id
+        )
+        assert (counted.object, counted.input_tokens) == ("response.input_tokens", 11)
+        sent = rigged.upstreams[0].seen[-1]
+        assert sent.head.startswith("POST /v1/responses/input_tokens ")
+        assert sent.json.keys() == {"model", "input"}
+        assert [item["role"] for item in sent.json["input"]] == ["user", "assistant", "user"]
+        counted_record = rigged.running.books.ended[-1]
+        assert (counted_record.operation, counted_record.cost_nano) == ("count_tokens", 0)
+        assert len(rigged.upstreams[0].seen) == 2
+        with pytest.raises(openai.NotFoundError):
+            await sdk.responses.input_tokens.count(
+                model="chat", input="x", previous_response_id="resp_none"
+            )
+
+
+async def test_a_count_at_a_provider_that_counts_nothing_is_ours(tmp_path: Path) -> None:
+    async with rig(tmp_path, Spoken(whole, "openai")) as rigged, client(rigged) as sdk:
+        count = sdk.responses.input_tokens.with_raw_response.count
+        short = await count(model="chat", input="Hi")
+        assert short.headers["x-federation-estimated"] == "true"
+        long = (await count(model="chat", input="Hi " * 100, instructions="Be brief.")).parse()
+        assert 0 < short.parse().input_tokens < long.input_tokens
+        assert rigged.upstreams[0].seen == []
+        for path in ("/v1/responses/input_tokens", "/responses/input_tokens"):
+            reply = await rigged.client.post(path, json={"model": "chat", "input": "Hi"})
+            assert reply.json()["object"] == "response.input_tokens"

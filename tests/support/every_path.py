@@ -67,6 +67,7 @@ OTHERS: dict[str, Any] = {
     "/model/chat/converse-stream": CONVERSE,
     "/model/chat/count-tokens": {"input": {"converse": CONVERSE}},
     "/v1/messages/count_tokens": {"model": "chat", "messages": MESSAGES},
+    "/v1/responses/input_tokens": {"model": "chat", "input": "Hi"},
     "/v1/route": {"prompt": "Hi"},
     "/passthrough/p0/jobs": {"model": "m"},
 }

@@ -70,6 +70,7 @@ COUNT_BODIES: dict[str, Any] = {
     "/v1beta/models/work:countTokens": GEMINI,
     "/model/work/count-tokens": {"input": {"converse": CONVERSE}},
     "/v1/messages/count_tokens": {"model": "work", "messages": MESSAGES},
+    "/v1/responses/input_tokens": {"model": "work", "input": SAID},
 }
 OPERATION_BODIES: dict[str, Any] = {
     "/v1/embeddings": {"model": "work", "input": [SAID, "hello"]},

@@ -9,7 +9,7 @@ from federation.dialects.table import CLIENTS, COUNTS
 from federation.gateway.call import compose
 from federation.gateway.chat import Chat
 from federation.gateway.counting import Counting
-from federation.gateway.desk import Desk, Endpoint
+from federation.gateway.desk import Desk
 from federation.gateway.dispatcher import Dispatcher
 from federation.gateway.operations.dispatcher import OperationDispatcher
 from federation.gateway.operations.endpoint import Operations
@@ -48,7 +48,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     guard, keeper = ContentGuard(world), ContentKeeper(world)
     pipeline = compose((*stages, guard.chat, keeper), without_refused_states(Dispatcher(world)))
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
-    counts = {
+    counting = {
         name: Chat(
             CLIENTS[name],
             world,
@@ -62,12 +62,12 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     operations = Operations(
         world, compose((*stages, guard.operation, keeper), OperationDispatcher(world))
     )
-    responses, stored = _responses(world, chats[RESPONSES], control, writer)
+    responses, stored = _responses(world, chats[RESPONSES], counting[RESPONSES], control, writer)
     return Desk(
         world,
         {**chats, RESPONSES: responses},
         stored,
-        counts,
+        {**counting, RESPONSES: responses.count},
         operations,
         PassThrough(world, stages, guard),
         route,
@@ -75,8 +75,10 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     )
 
 
-def _responses(world: World, chat: Chat, control: Path, writer: str) -> tuple[Endpoint, Lookup]:
+def _responses(
+    world: World, chat: Chat, counting: Chat, control: Path, writer: str
+) -> tuple[Responses, Lookup]:
     shelf = Shelf(world.transport, control, lambda: world.internal_key)
     room = KeepingRoom(world, shelf)
     background = Background(chat, shelf, room, writer)
-    return Responses(world, chat, shelf, room, background), Lookup(shelf, background)
+    return Responses(world, chat, counting, shelf, room, background), Lookup(shelf, background)

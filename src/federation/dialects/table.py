@@ -26,6 +26,7 @@ from federation.dialects.openai import client as openai_client
 from federation.dialects.openai import upstream as openai_upstream
 from federation.dialects.openai_completions import client as completions_client
 from federation.dialects.openai_responses import client as responses_client
+from federation.dialects.openai_responses import count as responses_count
 from federation.dialects.openai_responses import upstream as responses_upstream
 
 CLIENTS: Final[dict[str, ClientFace]] = {
@@ -41,6 +42,7 @@ CLIENTS: Final[dict[str, ClientFace]] = {
 }
 
 COUNTS: Final[dict[str, CountFace]] = {
+    "openai_responses": CountFace(lambda request: request, responses_count.render_count),
     "anthropic": CountFace(lambda request: request, anthropic_count),
     "gemini": CountFace(lambda request: request, gemini_count.render_count),
     "bedrock": CountFace(bedrock_count.converse_of, bedrock_count.render_count),

@@ -25,7 +25,6 @@ from federation.errors import (
 from federation.gateway import listing
 from federation.gateway.call import direct
 from federation.gateway.catalogs import asker, shown, tells, told
-from federation.gateway.chat import Chat
 from federation.gateway.passing import Passing, is_passed
 from federation.gateway.paths import (
     chat_dialect,
@@ -57,7 +56,7 @@ class Desk:
         world: World,
         chats: Mapping[str, Endpoint],
         stored: Lookup,
-        counts: dict[str, Chat],
+        counts: Mapping[str, Endpoint],
         operations: Endpoint,
         passage: Endpoint,
         route: RouteEndpoint,

@@ -23,6 +23,12 @@ CHATS: Final[dict[str, str]] = {
 }
 """Paths with one meaning. The model stands in the body."""
 
+_COUNTS: Final[dict[str, str]] = {
+    "/v1/messages/count_tokens": "anthropic",
+    "/v1/responses/input_tokens": "openai_responses",
+    "/responses/input_tokens": "openai_responses",
+}
+
 _FAMILIES: Final = (
     ("/v1/messages", "anthropic"),
     ("/v1/responses", "openai_responses"),
@@ -49,8 +55,9 @@ def chat_dialect(path: str) -> str:
 
 def count_dialect(path: str) -> str:
     """The dialect of an endpoint that counts tokens; empty where the path is none."""
-    if path == "/v1/messages/count_tokens":
-        return "anthropic"
+    known = _COUNTS.get(path)
+    if known is not None:
+        return known
     found = gemini_paths.route(path)
     if found is not None and found[1] == gemini_paths.COUNT:
         return "gemini"

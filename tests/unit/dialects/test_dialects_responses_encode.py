@@ -13,7 +13,7 @@ from responses_world import TOOL, Body, check_request, encoded, glanced, parsed,
 from federation.dialects.losses import FEATURES
 from federation.dialects.openai_responses.tables import LOSSES
 from federation.domain.routes import Settings
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.chat import (
     AUTO,
     NAMED,
@@ -487,3 +487,19 @@ def test_sound_and_unknown_content_go_back_to_the_same_dialect() -> None:
     foreign = msgspec.structs.replace(request, dialect="gemini")
     with pytest.raises(InvalidRequest):
         upstream().encode(foreign)
+
+
+def test_a_count_is_asked_for_below_the_path_with_its_own_fields_only() -> None:
+    row = upstream(quirks={"query": {"api-version": "1"}})
+    asked = chat(sampling=Sampling(temperature=0.5), max_output=9, stream=True)
+    found = row.encode_count(asked).request
+    path, _, query = row.encode(asked).request.target.partition("?")
+    assert found.target == f"{path}/input_tokens?{query}"
+    assert json.loads(found.body).keys() == {"model", "input"}
+    assert row.decode_count(b'{"object":"response.input_tokens","input_tokens":7}') == 7
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"input_tokens":-1}', b"\xff"])
+def test_what_is_no_count_is_garbled(body: bytes) -> None:
+    with pytest.raises(UpstreamGarbled):
+        upstream().decode_count(body)

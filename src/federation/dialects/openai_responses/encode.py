@@ -75,7 +75,7 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     Raises `InvalidRequest` for what the loss table refuses.
     """
     losses = Losses(LOSSES)
-    body = _within_row(_body(wire, request, losses), wire, request, losses)
+    body = write_body(wire, request, losses)
     host = wire.host
     return Encoded(
         WireRequest(
@@ -87,6 +87,11 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
         ),
         losses.found(),
     )
+
+
+def write_body(wire: Wire, request: ChatRequest, losses: Losses) -> Item:
+    """The body of a call as an object, within what its row takes."""
+    return _within_row(_body(wire, request, losses), wire, request, losses)
 
 
 def _body(wire: Wire, request: ChatRequest, losses: Losses) -> Item:

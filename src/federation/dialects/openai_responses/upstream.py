@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from federation.dialects.bound import BoundUpstream, Language, bind
-from federation.dialects.openai_responses import decode, encode, errors, forward, wire
+from federation.dialects.bound import Count, CountingUpstream, Language, bind
+from federation.dialects.openai_responses import count, decode, encode, errors, forward, wire
 from federation.dialects.openai_responses.streams import StreamDecoder
 from federation.dialects.openai_responses.tables import NAME
 from federation.dialects.openai_responses.tap import StreamTap
@@ -37,6 +37,8 @@ LANGUAGE: Final = Language(
     tool_names=PLAIN,
 )
 
-ResponsesUpstream = BoundUpstream[Wire]
-prepare = partial(bind, wire.prepare, partial(BoundUpstream, LANGUAGE))
+COUNT: Final = Count(count.encode_count, count.decode_count)
+
+ResponsesUpstream = CountingUpstream[Wire]
+prepare = partial(bind, wire.prepare, partial(CountingUpstream, LANGUAGE, COUNT))
 """See `faces.Prepare`."""

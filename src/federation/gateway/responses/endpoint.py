@@ -31,10 +31,17 @@ class Responses:
     """One for each worker."""
 
     def __init__(
-        self, world: World, chat: Chat, shelf: Shelf, room: KeepingRoom, background: Background
+        self,
+        world: World,
+        chat: Chat,
+        counting: Chat,
+        shelf: Shelf,
+        room: KeepingRoom,
+        background: Background,
     ) -> None:
         self._world = world
         self._chat = chat
+        self._counting = counting
         self._shelf = shelf
         self._room = room
         self._background = background
@@ -52,7 +59,7 @@ class Responses:
         if found.background:
             _check_background(found)
         name = f"resp_{secrets.token_hex(24)}" if found.keep else ""
-        call = self._call(found, key, name)
+        call = self._call(self._chat, found, key, name)
         if found.background:
             # Refused now: nobody would hear of it later.
             admitted(world.current(), call, world.money)
@@ -69,6 +76,15 @@ class Responses:
             reply.body = self._room.stream(reply.body, found, call, name)
         return reply
 
+    async def count(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        """Count a call with all that it continues or points to; nothing of it is kept. Raises as
+        an answer does."""
+        settings, world = self._world.current().snapshot.settings, self._world
+        found = await opened(
+            request, key.tenant, settings, self._shelf, world.seal_key, lambda _: True
+        )
+        return await self._counting.run(self._call(self._counting, found, key))
+
     def _may_keep(self, situation: Situation, glance: Glance, key: VirtualKey) -> bool:
         """Whether policies let us keep what such a call says and is answered."""
         book = situation.book
@@ -78,9 +94,9 @@ class Responses:
         facts = facts_of(glance, key, "chat", route, at_ms, whole=book.conditional)
         return book.rule(facts).obligations.keep_payloads is not False
 
-    def _call(self, found: Opened, key: VirtualKey, name: str) -> Call:
+    def _call(self, chat: Chat, found: Opened, key: VirtualKey, name: str = "") -> Call:
         reading = Reading(CLIENT, found.read, found.going, self._world.seal_key, name, found.makers)
-        return self._chat.glanced(found.request, key, found.going, reading)
+        return chat.glanced(found.request, key, found.going, reading)
 
 
 def _check_background(found: Opened) -> None:
