@@ -22,7 +22,8 @@
     │   ├── UpstreamFailed       5xx, reset, refused connection (RETRY)
     │   ├── UpstreamTimeout      no answer in time (FALLBACK)
     │   ├── UpstreamTooLong      the prompt is over its context (FALLBACK, to a larger one)
-    │   ├── UpstreamGarbled      an answer that is not the protocol, or over a limit (FALLBACK)
+    │   ├── UpstreamGarbled      an answer that is not the protocol (FALLBACK)
+    │   ├── UpstreamOversized    an answer that is larger than we take (FALLBACK)
     │   ├── UpstreamDiverged     it tells another answer than the one to be mended (FALLBACK)
     │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
     ├── LoopDetected             508  our own request came back to us
@@ -309,9 +310,16 @@ class UpstreamHeldBack(UpstreamTimeout):
 
 
 class UpstreamGarbled(UpstreamError):
-    """The provider's bytes are not the protocol, or are over a limit."""
+    """The provider's bytes are not the protocol."""
 
     code = "upstream_garbled"
+
+
+class UpstreamOversized(UpstreamError):
+    """An answer is larger than we take (`upstream.response_bytes`): whoever asks for much can
+    have any provider give it, so the provider is not at fault."""
+
+    code = "upstream_answer_too_large"
 
 
 class UpstreamDiverged(UpstreamError):

@@ -28,7 +28,7 @@ class Exchange(Protocol):
         ...
 
     async def body(self, limit: int) -> bytes:
-        """Return the rest of the body, whole; `UpstreamGarbled` above `limit` bytes."""
+        """Return the rest of the body, whole; `UpstreamOversized` above `limit` bytes."""
         ...
 
     async def aclose(self) -> None:

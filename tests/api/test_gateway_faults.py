@@ -526,7 +526,31 @@ async def test_an_answer_above_the_limit_is_refused_and_the_next_asked() -> None
         running, client, _ = rigged
         reply = await client.post(CHAT, json=HELLO)
         assert reply.headers["x-federation-provider"] == "p1"
-        assert only(running).attempts[0].error == "upstream_garbled"
+        first = only(running).attempts[0]
+        assert first.error == "upstream_answer_too_large"
+        assert first.cost_nano == first.usage.input * 2500 > 0, "it has read the prompt"
+
+
+async def test_answers_above_our_own_limit_open_no_circuit() -> None:
+    huge = completion(text="x" * 200_000)
+    small = Settings(response_bytes=100_000)
+    async with rig(answers(huge), settings=small) as (running, client, _):
+        for _ in range(6):
+            reply = await client.post(CHAT, json=HELLO)
+            assert reply.status_code == 502
+            assert reply.json()["error"]["code"] == "upstream_answer_too_large"
+        world = running.world
+        now = world.clock()
+        assert world.health.columns.down_until[0] <= now
+        assert world.health.may_retry("p0/acme-large", now)
+
+
+async def test_an_error_of_many_bytes_is_told_by_its_status() -> None:
+    long = error_body("x" * 300_000)
+    async with rig(status(503, body=long), whole) as (running, client, _):
+        assert (await client.post(CHAT, json=HELLO)).headers["x-federation-provider"] == "p1"
+        errors = [each.error for each in only(running).attempts]
+        assert errors == ["upstream_failed", "upstream_failed", ""]
 
 
 async def test_a_provider_is_never_billed_for_a_completion_that_failed() -> None:

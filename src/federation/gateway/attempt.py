@@ -14,7 +14,7 @@ from msgspec import structs
 
 from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment
-from federation.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from federation.errors import UpstreamError, UpstreamOversized, UpstreamRejected, UpstreamTimeout
 from federation.gateway.call import AnyCall, to_microseconds
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
 from federation.gateway.patience import hurried
@@ -153,13 +153,14 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Close an attempt that brought nothing. A provider that was left in the middle of its
-        work because the client hung up, or gave it no time, may bill for the prompt, so that is
-        charged; one that failed or kept silent is not. Where nobody was asked at all it never
-        began."""
+        work because the client hung up, or gave it no time, or because it answers more than we
+        take, may bill for the prompt, so that is charged; one that failed or kept silent is not.
+        Where nobody was asked at all it never began."""
         if not self._begun and not isinstance(error, UpstreamError):
             self.withdraw()
             return
-        left = not isinstance(error, UpstreamError) or self._hurried(error)
+        left = not isinstance(error, UpstreamError) or isinstance(error, UpstreamOversized)
+        left = left or self._hurried(error)
         self.close(self.estimate(0) if left and self.sent else Usage(), error)
 
     def _hurried(self, error: BaseException | None) -> bool:

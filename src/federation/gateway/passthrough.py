@@ -31,8 +31,8 @@ from federation.errors import (
     NotFound,
     RateLimited,
     UpstreamError,
-    UpstreamGarbled,
     UpstreamMissing,
+    UpstreamOversized,
 )
 from federation.gateway.admission import Stay
 from federation.gateway.call import Handler, OperationCall, compose
@@ -337,7 +337,7 @@ class _Run:
         """The body whole, behind what was read of it. Raises `UpstreamError`."""
         most = self._situation.snapshot.settings.response_bytes
         if len(first) > most:
-            raise UpstreamGarbled(f"the answer is larger than {most} bytes")
+            raise UpstreamOversized(f"the answer is larger than {most} bytes")
         return first + await exchange.body(most - len(first))
 
     async def _owned(self, call: OperationCall, exchange: Exchange, body: bytes) -> bytes:

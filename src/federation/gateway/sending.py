@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from federation.credentials.plans import ByToken, PerRequest
 from federation.dialects.refusals import classified
-from federation.errors import UpstreamDenied, UpstreamError, UpstreamFailed
+from federation.errors import UpstreamDenied, UpstreamError, UpstreamFailed, UpstreamOversized
 from federation.gateway.attempt import Attempt
 from federation.gateway.stages.record import on_record
 from federation.gateway.world import Line, OperationLine, World
@@ -31,6 +31,8 @@ async def send(
         return exchange
     try:
         body = await exchange.body(_ERROR_BODY)
+    except UpstreamOversized:
+        body = b""  # the status tells enough
     finally:
         await exchange.aclose()
     error = line.upstream.decode_error(exchange.status, exchange.headers, body)

@@ -13,7 +13,9 @@ from enum import Enum
 
 from federation.domain.catalogue import Deployment, Speed
 from federation.domain.live import Live
+from federation.errors import UpstreamDiverged, UpstreamOversized, UpstreamRejected
 from federation.resilience.circuit import Breaker, Circuit
+from federation.resilience.recovery import HURRIED, PACED
 from federation.resilience.retries import RetryBudget
 from federation.resilience.samples import (
     Percentiles,
@@ -31,10 +33,20 @@ PROBED = "probed"
 REFRESH_S = 0.25
 _AGING_S = 5.0
 """How often a deployment that nobody calls is looked at, because samples grow old."""
-NEUTRAL = frozenset({"upstream_rejected", "upstream_diverged", "paced", "hurried", "canceled"})
+NEUTRAL = frozenset(
+    {
+        UpstreamRejected.code,
+        UpstreamDiverged.code,
+        UpstreamOversized.code,
+        PACED,
+        HURRIED,
+        "canceled",
+    }
+)
 """`Measure.error` words that say nothing about the deployment's health: the caller's own
-fault, another answer than the one to be mended, a 429 that says when to come back, a deadline
-that only the client was in a hurry for (`recovery.blame`), a client that hung up."""
+fault, another answer than the one to be mended, one larger than we take, a 429 that says when to
+come back, a deadline that only the client was in a hurry for (`recovery.blame`), a client that
+hung up."""
 
 _UNSTATED_SPEED = Speed(first_token_ms=900.0, tokens_per_s=50.0)
 _PRIOR_WEIGHT = 8.0

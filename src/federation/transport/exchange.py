@@ -11,7 +11,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, UpstreamGarbled
+from federation.errors import (
+    UpstreamCut,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamGarbled,
+    UpstreamOversized,
+)
 from federation.schema.http import Headers
 from federation.transport.decoding import BadCoding, Decoder
 
@@ -201,7 +207,7 @@ class Exchange:
     async def body(self, limit: int) -> bytes:
         """Return the rest of the body, whole.
 
-        Raises `UpstreamTimeout`, `UpstreamFailed`, or `UpstreamGarbled` above `limit` bytes.
+        Raises `UpstreamTimeout`, `UpstreamFailed`, or `UpstreamOversized` above `limit` bytes.
         """
         if self.decoder is not None:
             return await self._decoded_body(self.decoder, limit)
@@ -335,13 +341,17 @@ class Exchange:
         return (UpstreamFailed if whole and kind is UpstreamCut else kind)(message)
 
     def _too_large(self, limit: int) -> UpstreamError:
-        return self.garbled(f"the answer of {self.host} is larger than {limit} bytes")
+        message = f"the answer of {self.host} is larger than {limit} bytes"
+        return self._given_up(UpstreamOversized, message)
 
     def garbled(self, message: str) -> UpstreamError:
         """Give the answer up for good, close the socket, and return what to raise."""
-        self.failure = (UpstreamGarbled, message)
+        return self._given_up(UpstreamGarbled, message)
+
+    def _given_up(self, kind: type[UpstreamError], message: str) -> UpstreamError:
+        self.failure = (kind, message)
         self.ended = False
         self.chunks.clear()
         if self.connection is not None:
             self.connection.abort()
-        return UpstreamGarbled(message)
+        return kind(message)

@@ -16,6 +16,7 @@ from federation.errors import (
     UpstreamError,
     UpstreamFailed,
     UpstreamGarbled,
+    UpstreamOversized,
     UpstreamTimeout,
 )
 from federation.schema.http import Origin, Timeouts, WireRequest
@@ -188,7 +189,7 @@ async def test_a_body_over_the_limit(serve: Serve, client: Client) -> None:
     endless = b"HTTP/1.1 200 OK\r\n\r\n"
     origin = await serve(saying(endless, *[b"a" * 100_000] * 50))
     exchange = await client.send(post(origin), QUICK)
-    with pytest.raises(UpstreamGarbled, match="larger than 1000000 bytes"):
+    with pytest.raises(UpstreamOversized, match="larger than 1000000 bytes"):
         await exchange.body(1_000_000)
 
 

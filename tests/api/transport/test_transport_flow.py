@@ -10,7 +10,13 @@ from typing import TypeAlias
 
 import pytest
 
-from federation.errors import UpstreamFailed, UpstreamGarbled, UpstreamHeldBack, UpstreamTimeout
+from federation.errors import (
+    UpstreamFailed,
+    UpstreamGarbled,
+    UpstreamHeldBack,
+    UpstreamOversized,
+    UpstreamTimeout,
+)
 from federation.resilience.recovery import HURRIED, blame
 from federation.schema.http import Origin, Timeouts, WireRequest
 from federation.transport.client import Client
@@ -195,7 +201,7 @@ async def test_a_bomb_is_refused(serve: Serve, new_client: Callable[..., Client]
     origin = await serve(script)
     client = new_client(limits=Limits(decoded_bytes=1_000_000))
     exchange = await client.send(post(origin), T)
-    with pytest.raises(UpstreamGarbled, match="larger than 5000 bytes"):
+    with pytest.raises(UpstreamOversized, match="larger than 5000 bytes"):
         await exchange.body(5000)
     exchange = await client.send(post(origin), T)
     received: list[bytes] = []

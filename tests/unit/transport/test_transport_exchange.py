@@ -8,7 +8,13 @@ import gzip
 import pytest
 from transport_bench import LENGTH, Bench, outcome, whole
 
-from federation.errors import UpstreamCut, UpstreamFailed, UpstreamGarbled, UpstreamTimeout
+from federation.errors import (
+    UpstreamCut,
+    UpstreamFailed,
+    UpstreamGarbled,
+    UpstreamOversized,
+    UpstreamTimeout,
+)
 from federation.transport.decoding import Decoder
 
 
@@ -54,13 +60,13 @@ async def test_much_is_watched_in_turns_and_in_order() -> None:
 
 def test_a_body_over_its_limit_is_refused_before_it_is_there() -> None:
     bench = Bench().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nab")
-    assert whole(bench, 499) is UpstreamGarbled
+    assert whole(bench, 499) is UpstreamOversized
     assert bench.transport.aborted
     bench = Bench().feed(LENGTH)
-    assert whole(bench, 4) is UpstreamGarbled
-    assert whole(bench, 40) is UpstreamGarbled
+    assert whole(bench, 4) is UpstreamOversized
+    assert whole(bench, 40) is UpstreamOversized
     bench = Bench().feed(b"HTTP/1.1 200 OK\r\n\r\nabcdef")
-    assert whole(bench, 5) is UpstreamGarbled
+    assert whole(bench, 5) is UpstreamOversized
 
 
 def test_a_body_is_the_rest_after_what_was_read() -> None:
@@ -152,7 +158,7 @@ def test_a_compressed_answer_is_read_plain() -> None:
     ("data", "bound", "limit", "expected"),
     [
         (gzip.compress(b"x" * 500, mtime=0), 1000, 500, b"x" * 500),
-        (gzip.compress(b"x" * 500, mtime=0), 1000, 499, UpstreamGarbled),
+        (gzip.compress(b"x" * 500, mtime=0), 1000, 499, UpstreamOversized),
         (gzip.compress(b"x" * 500, mtime=0), 499, 1000, UpstreamGarbled),
         (gzip.compress(b"x" * 500, mtime=0)[:-1], 1000, 1000, UpstreamGarbled),
         (b"not gzip", 1000, 1000, UpstreamGarbled),
