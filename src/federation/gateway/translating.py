@@ -47,10 +47,12 @@ class TranslatingTap:
         "_closed",
         "_decoder",
         "_dialect",
+        "_ending",
         "_finish",
         "_heard",
         "_identity",
         "_model",
+        "_named",
         "_only",
         "_over",
         "_own",
@@ -87,6 +89,10 @@ class TranslatingTap:
         self._seam = seam
         self._told = told
         self._untold = untold
+        self._named: tuple[str, ...] = ()
+        """What an end of a choice has named as left out."""
+        self._ending = False
+        """The provider has ended a choice."""
         self._choices = choices
         self._only: int | None = None if choices <= 1 else -1
         """The choice that is told as the first; negative where all are told."""
@@ -195,18 +201,19 @@ class TranslatingTap:
         wrapped = self._wrapper.feed(chunks)
         if self._told is not None:
             self._told += wrapped
-        if self._finish and self._untold is not None:
-            wrapped = self._with_left_out(wrapped)
+        if self._ending and self._untold is not None:
+            wrapped = self._with_left_out(wrapped, self._untold.found())
         return self._renderer.render(wrapped)
 
-    def _with_left_out(self, chunks: list[Chunk]) -> list[Chunk]:
-        """The chunks, with what is left out before the end of the answer."""
+    def _with_left_out(self, chunks: list[Chunk], features: tuple[str, ...]) -> list[Chunk]:
+        """The chunks, with what is left out so far before the end of a choice: where several come
+        one after the other, the last end names all."""
+        if features == self._named:
+            return chunks
         for place, chunk in enumerate(chunks):
             if isinstance(chunk, Finished):
-                features = self._untold.found() if self._untold is not None else ()
-                self._untold = None
-                more = [LeftOut(features)] if features else []
-                return [*chunks[:place], *more, *chunks[place:]]
+                self._named = features
+                return [*chunks[:place], LeftOut(features), *chunks[place:]]
         return chunks
 
     def _noted(self, chunks: list[Chunk]) -> list[Chunk]:
@@ -224,8 +231,9 @@ class TranslatingTap:
                 case Begun():
                     self._model = chunk.model
                     chunks = [self._opened(item) for item in chunks]
-                case Finished(choice=0):
-                    self._finish = chunk.finish
+                case Finished():
+                    self._ending = True
+                    self._finish = self._finish if chunk.choice else chunk.finish
         return chunks
 
     def _through(self, chunks: list[Chunk]) -> list[Chunk]:

@@ -96,8 +96,8 @@ class Resumed(msgspec.Struct, frozen=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """What the client's language had no place for (`dialects.untold`); before the first
-    `Finished`, and only where there is something."""
+    """What the client's language had no place for so far (`dialects.untold`), in place of what
+    was said before; before a `Finished`, and only where there is something new."""
 
     features: tuple[str, ...]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from federation.dialects.carriage_stream import Wrapper
+from federation.dialects.openai_completions.tables import UNTOLD
+from federation.dialects.untold import Untold
 from federation.gateway.translating import TranslatingTap
-from federation.schema.chunks import Begun, Chunk, Delta, Finished, PartBegun, PartEnded
-from federation.schema.parts import Text
+from federation.schema.chunks import Begun, Chunk, Delta, Finished, LeftOut, PartBegun, PartEnded
+from federation.schema.parts import Media, Text, Thinking
 
 CHUNKS: list[Chunk] = [
     Begun("r", "m"),
@@ -99,3 +101,33 @@ def test_several_choices_that_come_one_after_the_other_are_waited_for() -> None:
     short.feed(b"")
     assert short.close() == b"."
     assert short.complete
+
+
+def test_each_end_of_several_choices_names_what_was_left_out_up_to_it() -> None:
+    """They come one after the other, and the last end names all."""
+    drawn = Media("image", data="aGk=", media_type="image/png")
+    decoder = OneByOne(
+        [Begun("r", "m"), PartBegun(1, 0, Thinking("Hm.")), PartEnded(1, 0)],
+        [Finished(1, "stop"), PartBegun(0, 0, Text("a"))],
+        [PartEnded(0, 0), PartBegun(0, 1, drawn), PartEnded(0, 1)],
+        [Finished(0, "stop")],
+    )
+    renderer = Renderer()
+    tap = TranslatingTap(
+        decoder,
+        renderer,
+        Wrapper("acme", b"k" * 32, "openai", ids=True),
+        "gemini",
+        Begun("call_1", "", 7),
+        choices=2,
+        untold=Untold("openai_completions", UNTOLD),
+    )
+    for _ in range(4):
+        tap.feed(b"")
+    ends = [chunk for chunk in renderer.told if isinstance(chunk, LeftOut | Finished)]
+    assert ends == [
+        LeftOut(("thinking",)),
+        Finished(1, "stop"),
+        LeftOut(("thinking", "image")),
+        Finished(0, "stop"),
+    ]
