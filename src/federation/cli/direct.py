@@ -18,7 +18,7 @@ import msgspec
 
 from federation.bootstrap.secrecy import Secrecy
 from federation.cli import offline
-from federation.cli.db_store import stores
+from federation.cli.db_store import existing, stores
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.key_work import Wish
 from federation.cli.place import Place
@@ -54,8 +54,9 @@ def _now_ms() -> int:
 
 
 @contextmanager
-def _store(place: Place) -> Iterator[Any]:
-    """The store, where no gateway runs on it. Raises `CommandFailed` where one does."""
+def _store(place: Place, *, made: bool = True) -> Iterator[Any]:
+    """The store, where no gateway runs on it; not `made`, where there is one already. Raises
+    `CommandFailed` and `NotFound` where that is not so."""
     if (running := place.holder()) is not None:
         raise CommandFailed(
             f"The data directory {place.data_dir} is in use by {running}, which does not answer.",
@@ -63,16 +64,16 @@ def _store(place: Place) -> Iterator[Any]:
             code="unreachable",
             exit_code=Exit.UNREACHABLE,
         )
-    with stores(place) as opened:
+    with (stores if made else existing)(place) as opened:
         yield opened.durable
 
 
 @contextmanager
-def _desk(place: Place) -> Iterator[KeyDesk]:
+def _desk(place: Place, *, made: bool = True) -> Iterator[KeyDesk]:
     environ = place.environ
     errands = Errands("store")
     try:
-        with _store(place) as engine:
+        with _store(place, made=made) as engine:
             store = SqlKeys(engine)
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
             vault = Secrecy(environ).read
@@ -128,8 +129,8 @@ def create_key(place: Place, wish: Wish) -> dict[str, Any]:
 
 
 def list_keys(place: Place, tenant: str | None = None) -> list[dict[str, Any]]:
-    """The keys in the store, as the API would list them; of one tenant alone where named, and
-    then it raises `NotFound`."""
+    """The keys in the store, as the API would list them; of one tenant alone where named. Raises
+    `NotFound` where there is no such tenant, or no store."""
 
     async def pages(desk: KeyDesk) -> list[VirtualKey]:
         found, end = list[VirtualKey](), None
@@ -139,13 +140,13 @@ def list_keys(place: Place, tenant: str | None = None) -> list[dict[str, Any]]:
             if end is None:
                 return found
 
-    with _desk(place) as desk:
+    with _desk(place, made=False) as desk:
         return [_view(key) for key in asyncio.run(pages(desk))]
 
 
 def revoke_key(place: Place, key: str) -> dict[str, Any]:
     """End a key in the store. Raises `NotFound`."""
-    with _desk(place) as desk, _recorded(place, "revoke key", key):
+    with _desk(place, made=False) as desk, _recorded(place, "revoke key", key):
         return _view(asyncio.run(desk.revoke(_OPERATOR, key)))
 
 

@@ -214,6 +214,16 @@ def test_a_text_is_classified_here(alone: Run) -> None:
     assert as_json["name"] == "translation"
 
 
+@pytest.mark.parametrize("asked", [("key", "list"), ("key", "revoke", "key_none")])
+def test_where_there_is_no_store_none_is_made_to_read_it(
+    alone: Run, project: Path, asked: tuple[str, ...]
+) -> None:
+    result = alone(*asked)
+    assert result.exit_code == 1
+    assert "There is no store in" in result.stderr
+    assert not (project / "data").exists()
+
+
 def test_keys_are_kept_in_the_store(alone: Run, project: Path) -> None:
     made = alone("key", "create", "ci", "--role", "viewer", "--expires", "1h", "--json")
     assert made.exit_code == 0, made.output

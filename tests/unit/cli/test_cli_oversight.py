@@ -223,7 +223,7 @@ def test_a_report_that_cannot_be_made_says_why(alone: Run, data: Path) -> None:
     report = ("compliance", "report", "--framework")
     assert alone(*report, "iso9001").exit_code == 1
     assert alone(*report, "gdpr", "--from", "yesterday").exit_code == 2
-    assert alone(*report, "gdpr", "--output", "/nonexistent/r.md").exit_code == 1
+    assert alone(*report, "gdpr", "--output", str(data / "none" / "r.md")).exit_code == 1
 
 
 def test_a_change_without_a_gateway_is_on_record_too(alone: Run, project: Path) -> None:
