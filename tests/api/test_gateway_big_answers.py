@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 import pytest
-from gateway_rig import CHAT, HELLO, answers, rig
+from gateway_rig import CHAT, HELLO, answers, eventually, rig
 from scripted import completion
 
 from federation.dialects.bound import BoundUpstream
@@ -44,6 +45,30 @@ async def test_a_big_answer_without_counts_is_read_and_counted_beside_the_loop(
         assert seen == {"read": False, "counted": False}
         (ended,) = running.books.ended
         assert (ended.finish, ended.usage.output) == ("stop", -(-len(WORDS) // 3))
+
+
+async def test_who_leaves_while_a_big_answer_is_read_pays_for_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, left, read = threading.Event(), threading.Event(), BoundUpstream.read_answer
+
+    def reads(upstream: BoundUpstream[Any], body: bytes) -> Answer:
+        reading.set()
+        left.wait(5)
+        return read(upstream, body)
+
+    monkeypatch.setattr(BoundUpstream, "read_answer", reads)
+    async with rig(answers(completion(WORDS))) as (running, client, _):
+        asking = asyncio.create_task(client.post(CHAT, json=HELLO))
+        await eventually(reading.is_set)
+        asking.cancel()
+        await asyncio.sleep(0.1)
+        left.set()
+        await eventually(lambda: bool(running.books.ended))
+        (ended,) = running.books.ended
+        assert ended.outcome == "canceled"
+        assert not ended.usage.estimated
+        assert ended.usage.output > 0
 
 
 async def test_a_small_answer_takes_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.spoken import spoken
 from federation.gateway.stream import AnswerStream
-from federation.gateway.threads import checked, off_loop, weight
+from federation.gateway.threads import BIG, at_leisure, checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
@@ -100,13 +100,7 @@ class Turn:
         body = await exchange.body(self._situation.snapshot.settings.response_bytes)
         account, upstream, size = call.account, self._line.upstream, len(body)
         kind = exchange.headers.get(b"content-type", _JSON)
-        answer, response = await self._read(asking, body)
-        usage = answer.usage
-        if usage is None:
-            count = partial(_counted, upstream, body, response)
-            usage = attempt.estimate(await off_loop(size, count))
-        account.hear(answer)
-        attempt.close(usage)
+        answer, response = await self._read(attempt, asking, body)
         if account.watching is not None:
             await account.watching.answer(upstream, body, response)
         if response is not None:
@@ -126,13 +120,32 @@ class Turn:
         pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
         return ClientReply(_GOOD, pairs, body)
 
-    async def _read(self, asking: Asking, body: bytes) -> tuple[Answer, ChatResponse | None]:
-        """What an answer says of itself, and all of it where it must be translated or checked."""
-        upstream, size = self._line.upstream, len(body)
+    async def _read(
+        self, attempt: Attempt, asking: Asking, body: bytes
+    ) -> tuple[Answer, ChatResponse | None]:
+        """What an answer says of itself, and all of it where it must be translated or checked.
+        The attempt is closed: the provider has done its work, whether or not the client still
+        waits while a long answer is read."""
+        found: list[tuple[Answer, ChatResponse | None, int]] = []
+        try:
+            await at_leisure(len(body) > BIG, lambda: found.append(self._looked(asking, body)))
+        finally:
+            for answer, _, count in found:
+                attempt.close(answer.usage or attempt.estimate(count))
+        answer, response, _ = found[0]
+        self._call.account.hear(answer)
+        return answer, response
+
+    def _looked(self, asking: Asking, body: bytes) -> tuple[Answer, ChatResponse | None, int]:
+        """The same, and our own count where the provider gives none."""
+        upstream, response = self._line.upstream, None
         if asking.translated or not _lets_out(self._call, upstream, body):
-            response = await off_loop(size, partial(upstream.decode, body))
-            return answer_of(response), response
-        return await off_loop(size, partial(upstream.read_answer, body)), None
+            response = upstream.decode(body)
+            answer = answer_of(response)
+        else:
+            answer = upstream.read_answer(body)
+        count = 0 if answer.usage is not None else _counted(upstream, body, response)
+        return answer, response, count
 
     def _rendered(self, response: ChatResponse) -> bytes:
         call = self._call
