@@ -183,9 +183,11 @@ class JournalWriter:
             if self._sync:
                 _sync_directory(self._directory)
         except OSError as error:
+            # Under its name, and without its lock, it would say that we are dead.
+            for made in (draft, path):
+                with contextlib.suppress(OSError):
+                    made.unlink()
             os.close(fd)
-            with contextlib.suppress(OSError):
-                draft.unlink()
             raise _unwritable(error) from error
         self.close()
         self._fd, self._size, self._segment = fd, 0, self._segment + 1

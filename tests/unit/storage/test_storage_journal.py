@@ -231,6 +231,23 @@ def test_a_segment_that_cannot_be_named_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nor_does_one_whose_name_is_not_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer, reader = JournalWriter(tmp_path, "w", "disk", segment_bytes=1), JournalReader(tmp_path)
+    writer.append(started("call_1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_sync_directory", fail)
+        with pytest.raises(EvidenceUnwritable):
+            writer.append(started("call_2"))
+    assert reader.lives("w"), "whoever took it for dead would never read on"
+    writer.append(started("call_3"))
+    assert read_calls(tmp_path) == ["call_1", "call_3"]
+
+
 def test_a_closed_journal_opens_a_new_segment_when_it_is_used_again(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, "w")
     writer.append(started("call_1"))
