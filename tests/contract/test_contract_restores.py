@@ -86,8 +86,12 @@ def test_nor_where_its_keys_were_not_put_back(
         assert run(database, data, "db", "restore", backup, *keys, "--force") == 1
     with pytest.raises(ConfigError, match="not finished"):
         open_stores(tmp_path / "other", database)
+    assert run(database, data, "db", "check") == 1
+    assert run(database, data, "db", "backup", str(tmp_path / "half")) == 1
     assert run(database, data, "db", "restore", backup, *keys, "--force") == 0
-    open_stores(tmp_path / "other", database).close()
+    for replica in (tmp_path / "other", data):
+        open_stores(replica, database).close()
+    assert run(database, data, "db", "check") == 0
 
 
 def test_nor_where_the_keys_of_a_move_were_not_moved(

@@ -18,7 +18,7 @@ from federation.cli.place import Place
 from federation.storage import backups
 from federation.storage.engine import open_engine, open_postgres, prepare_schema, reading
 from federation.storage.replicas import SqlReplicas
-from federation.storage.revisions import revision
+from federation.storage.revisions import RESTORING, is_unfinished, revision
 from federation.storage.sealing_keys import open_keys
 from federation.storage.tables import HEAD
 from federation.storage.tables_replicas import missing_notices
@@ -45,7 +45,7 @@ def check(place: Place, *, as_json: bool) -> None:
     """Say what is wrong; raises `CommandFailed` where anything is."""
     found = _revision(place)
     database = db_store.addresses(place).database
-    problems = [] if found else ["there is no schema"]
+    problems = [*_not_whole(place, database), *([] if found else ["there is no schema"])]
     waiting: list[str] = []
     if database is None:
         path = db_store.own_file(place.data_dir, shared=False)
@@ -85,6 +85,8 @@ def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
     if not db_store.is_there(place):
         raise CommandFailed(f"There is no store in {place.data_dir}.", code="not_found")
     database = db_store.addresses(place).database
+    for problem in _not_whole(place, database):
+        raise CommandFailed(f"The store cannot be copied: {problem}.", code="store_unsound")
     db_files.fresh(to)
     told = _progress(quiet=as_json)
     if database is None:
@@ -269,6 +271,19 @@ def _revision(place: Place) -> str | None:
             return revision(connection)
     finally:
         engine.dispose()
+
+
+def _not_whole(place: Place, database: str | None) -> list[str]:
+    """What is wrong with a store whose restore, or a move to it, was broken off."""
+    unfinished = (place.data_dir / RESTORING).exists()
+    if database is not None and not unfinished:
+        engine = open_postgres(database)
+        try:
+            with reading(engine) as connection:
+                unfinished = is_unfinished(connection)
+        finally:
+            engine.dispose()
+    return ["its restore or move was not finished"] if unfinished else []
 
 
 def _nobody(place: Place) -> None:

@@ -96,6 +96,9 @@ def test_a_restoration_that_is_broken_off_lets_no_gateway_start_until_it_is_done
     with pytest.raises(ConfigError, match="not finished"), opened_stores(data):
         pass
     assert not (data / FILE).exists(), "no new store was made in its place"
+    (data / FILE).touch()
+    for arguments in (("check",), ("backup", "half")):
+        assert "not finished" in alone("db", *arguments, "--json").output
     assert alone("db", "restore", "backup", "--force").exit_code == 0
     with opened_stores(data):
         pass
