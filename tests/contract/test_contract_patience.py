@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -72,6 +73,30 @@ def test_a_server_that_stands_still_is_given_up_and_used_again_when_it_answers(
             time.sleep(0.05)
         else:
             break
+
+
+def test_a_pooler_that_lets_everybody_in_to_a_silent_server_is_asked_as_seldom(
+    wire: Wire, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    sign_in = patience.Patient.connect
+
+    def lets_in(*given: Any, **named: Any) -> Any:
+        asked.append(time.monotonic())
+        wire.let_go()
+        made = sign_in(*given, **named)
+        wire.hold()
+        return made
+
+    monkeypatch.setattr(patience.Patient, "connect", lets_in)
+    engine.dispose()
+    with pytest.raises(Unavailable):
+        left(engine)
+    before = len(asked)
+    for _ in range(20):
+        with pytest.raises(Unavailable):
+            left(engine)
+    assert len(asked) == before, "the others hear it at once"
 
 
 def test_what_was_under_way_as_it_stood_still_did_not_happen(wire: Wire, engine: Engine) -> None:

@@ -54,7 +54,7 @@ class Patient(psycopg.Connection[Any]):
                 elif time.monotonic() - since >= QUIET_S:
                     if not self.lives():
                         self.pgconn.finish()
-                        raise psycopg.OperationalError("the server does not answer")
+                        raise ConnectionTimeout("the server does not answer")
                     since = time.monotonic()
                 step = gen.send(ready)
         except StopIteration as end:
@@ -73,12 +73,12 @@ class Door:
             raise ConnectionTimeout("the server does not answer")
         try:
             made = Patient.connect(*given, **named)
+            made.lives = lambda: _answers(given, named)
+            made.autocommit = True
+            made.execute(_SESSION)
         except ConnectionTimeout:
             self._silent_until = time.monotonic() + AGAIN_S
             raise
-        made.lives = lambda: _answers(given, named)
-        made.autocommit = True
-        made.execute(_SESSION)
         made.autocommit = False
         return made
 
