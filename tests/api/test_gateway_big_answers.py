@@ -62,7 +62,7 @@ async def test_who_leaves_while_a_big_answer_is_read_pays_for_all_of_it(
         asking = asyncio.create_task(client.post(CHAT, json=HELLO))
         await eventually(reading.is_set)
         asking.cancel()
-        await asyncio.sleep(0.1)
+        await eventually(lambda: running.server.connections == 0)
         left.set()
         await eventually(lambda: bool(running.books.ended))
         (ended,) = running.books.ended
