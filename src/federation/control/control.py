@@ -93,7 +93,7 @@ class Control:
             run / "link.sock",
             on_report=self._on_report,
             lease=self._lease,
-            store_writable=lambda: self.ledger.writable,
+            store_writable=self._store_writable,
             clock=self.clock,
             on_money=self.money.hear,
             on_joined=self.money.watch.joined,
@@ -233,13 +233,16 @@ class Control:
         await self.budgets.refresh()
         await self.limits.desk.refresh()
 
+    def _store_writable(self) -> bool:
+        return self.ledger.writable and self.money.watch.kept
+
     def gauges(self) -> dict[str, float]:
         """Every gauge as it stands: the workers' merged, and our own over them."""
         own = {
             metrics.WORKERS: float(len(self.link.sessions)),
             metrics.SNAPSHOT_VERSION: float(self.configuration.snapshot.version),
             metrics.CONFIG_PROBLEMS: float(len(self.configuration.problems)),
-            metrics.STORE_WRITABLE: float(self.ledger.writable),
+            metrics.STORE_WRITABLE: float(self._store_writable()),
             metrics.INGEST_LAG_SECONDS: self.ledger.progress.lag_ms / 1000,
             metrics.START_SECONDS: self.started,
         }

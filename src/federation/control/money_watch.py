@@ -54,6 +54,8 @@ class MoneyWatch:
         self._clock = clock
         self._writing = writing
         self._joined = asyncio.Event()
+        self.kept = True
+        """Whether the store took the last beat: of an idle gateway it is asked nothing else."""
 
     def joined(self) -> None:
         """A worker came: it leases nothing before it has heard that somebody keeps its beat."""
@@ -80,7 +82,12 @@ class MoneyWatch:
 
     async def beat(self) -> None:
         """Say in the store that our workers live, and then tell them so. Raises `Unavailable`."""
-        await self._errands.run(self._store.beat, self._replica, list(self._live()))
+        try:
+            await self._errands.run(self._store.beat, self._replica, list(self._live()))
+        except Unavailable:
+            self.kept = False
+            raise
+        self.kept = True
         self._tell(MoneyBeat())
 
     async def bury(self) -> list[str]:

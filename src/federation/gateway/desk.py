@@ -173,7 +173,7 @@ class Desk:
             )
         if world.stuck():
             raise Unavailable(
-                "Records of calls cannot be written: make room in the data directory.",
+                "Records of calls cannot be written: is the data directory full, or read-only?",
                 code="evidence_unwritable",
             )
         if not world.store_writable:

@@ -136,6 +136,27 @@ async def test_a_store_that_refuses_is_said_once_and_tried_again(
     assert built.probes
 
 
+async def test_an_idle_gateway_sees_by_its_beat_that_the_store_refuses(
+    built: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = built.control.money.watch
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("Read-only file system")
+
+    def writable() -> float:
+        return built.control.gauges()[metrics.STORE_WRITABLE]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch._store, "beat", refuse)
+        with pytest.raises(Unavailable):
+            await watch.beat()
+        assert writable() == 0.0
+        assert not built.control.link._store_writable()
+    await watch.beat()
+    assert writable() == 1.0
+
+
 async def test_a_provider_is_enabled_only_when_it_answers(built: Plane) -> None:
     providers, admin = built.control.providers, holder(built, ADMIN)
     off = await providers.disable("acme", admin)
