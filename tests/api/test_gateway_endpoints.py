@@ -21,12 +21,13 @@ from gateway_rig import (
     at_rest,
     eventually,
     refused,
+    request_bytes,
     rig,
     silent,
     status,
     streams,
 )
-from inprocess import Gateway, route
+from inprocess import SECRET, Gateway, route
 from limits_gate import gate
 from scripted import DONE, USAGE, Talk, Upstream, chunk, completion, whole
 from unix_control import UnixControl
@@ -940,3 +941,34 @@ async def test_a_route_without_targets_means_everything_that_is_eligible() -> No
         assert reply.status_code == 200
         assert reply.headers["x-federation-strategy"] == "quality_first"
         assert "router_metadata" in reply.json()
+
+
+# A client that asks for leave before it sends a body.
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "said"),
+    [
+        (CHAT, SECRET, b" 100 "),
+        (CHAT, "", b" 401 "),
+        (CHAT, "fed_unknown", b" 401 "),
+        ("/v1/embeddings", "", b" 401 "),
+        ("/v1/messages/count_tokens", "", b" 401 "),
+        ("/v1/route", "", b" 401 "),
+        ("/passthrough/p0/jobs", "", b" 401 "),
+        ("/v1/keys", "", b" 100 "),
+    ],
+)
+async def test_who_may_not_call_is_refused_before_the_body_is_asked_for(
+    path: str, key: str, said: bytes
+) -> None:
+    async with rig(whole) as (running, _, upstreams):
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        whole_request = request_bytes(
+            json.dumps(HELLO).encode(), path=path, key=key, headers=("expect: 100-continue",)
+        )
+        head, _, _ = whole_request.partition(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        assert said in await asyncio.wait_for(reader.readline(), 5)
+        assert not upstreams[0].seen
+        writer.close()

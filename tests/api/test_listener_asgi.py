@@ -13,8 +13,9 @@ import pytest
 import uvicorn
 from listener_harness import LIMITS, Behind, Client, Pieces, render_error, request
 
-from federation.errors import UpstreamCut
+from federation.errors import Unauthorized, UpstreamCut
 from federation.listener.asgi import AsgiApp, StreamCut, asgi_app
+from federation.schema.http import ClientRequest
 
 
 class Faults(list[tuple[BaseException, str]]):
@@ -257,3 +258,22 @@ async def test_a_real_server_cuts_a_broken_stream(port: int, behind: Behind) -> 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get("/s")
+
+
+async def test_a_client_that_asks_first_is_refused_before_its_body_is_read(
+    behind: Behind, faults: Faults
+) -> None:
+    def nobody(head: ClientRequest) -> None:
+        raise Unauthorized("who are you?")
+
+    async def body() -> AsyncIterator[bytes]:
+        raise AssertionError("nobody asks for it")
+        yield b""
+
+    app = asgi_app(behind, LIMITS, render_error, faults, nobody)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        asks = {"expect": "100-continue"}
+        reply = await client.post("/echo", content=body(), headers=asks)
+        assert reply.status_code == 401
+        assert (await client.post("/echo", content=b"{}")).status_code == 200

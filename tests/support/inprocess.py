@@ -198,7 +198,11 @@ async def gateway(
     faults: list[BaseException] = []
     desk = assemble(world, control)
     server = Server(
-        desk, limits or ListenerLimits(), render_error, lambda fault, _: faults.append(fault)
+        desk,
+        limits or ListenerLimits(),
+        render_error,
+        lambda fault, _: faults.append(fault),
+        desk.welcome,
     )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]

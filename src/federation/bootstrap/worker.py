@@ -125,8 +125,8 @@ class Worker:
             names=Names(self._send_names),
             recognizers=Plugged(os.environ),
         )
-        self._desk = assemble(self._world, options.run / "api.sock", writer)
-        self._server = Server(self._desk.__call__, ListenerLimits(), render_error, on_fault)
+        desk = self._desk = assemble(self._world, options.run / "api.sock", writer)
+        self._server = Server(desk.__call__, ListenerLimits(), render_error, on_fault, desk.welcome)
         self._stopping = asyncio.Event()
         self._following = Following(
             self._world,

@@ -108,6 +108,13 @@ class Desk:
             return await self._passing(request)
         raise self._unknown(path)
 
+    def welcome(self, request: ClientRequest) -> None:
+        """Raise what a request will get whatever its body: of who may not call, before a client
+        that asks for leave sends it. Control knows its own askers."""
+        path = request.path
+        if not is_passed(path) and (request.method not in ("GET", "HEAD") or is_passage(path)):
+            self._caller(request)
+
     def _post(self, path: str) -> Endpoint | None:
         found = self._posts.get(path) or self._counts.get(count_dialect(path))
         if found is None and is_operation(path):

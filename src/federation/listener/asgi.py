@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from federation.domain.routes import ListenerLimits
 from federation.errors import FederationError, InvalidRequest, PayloadTooLarge, UnsupportedMedia
-from federation.listener.front import Front, Handler, OnFault, RenderError
+from federation.listener.front import Front, Handler, OnFault, RenderError, Welcome, welcome_all
 from federation.listener.heads import add_field
 from federation.listener.inflate import CODINGS, inflated
 from federation.listener.replyhead import UnsafeHeader, has_body, safe_headers
@@ -35,10 +37,14 @@ class StreamCut(Exception):
 
 
 def asgi_app(
-    handler: Handler, limits: ListenerLimits, render_error: RenderError, on_fault: OnFault
+    handler: Handler,
+    limits: ListenerLimits,
+    render_error: RenderError,
+    on_fault: OnFault,
+    welcome: Welcome = welcome_all,
 ) -> AsgiApp:
     """Return an ASGI 3 application around a handler. Sizes are limited here; times are not."""
-    front = Front(handler, render_error, on_fault)
+    front = Front(handler, render_error, on_fault, welcome)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -108,20 +114,28 @@ class _Exchange:
             path,
             scope["query_string"].decode("latin-1"),
             headers,
-            await self._body(headers),
+            b"",
             str(client[0]) if client else "",
         )
+        self._check_length(headers)
+        # The server says `100 Continue` when the body is asked for.
+        if b"expect" in headers and (refusal := self._front.turns_away(request)) is not None:
+            raise refusal
+        request = structs.replace(request, body=await self._body())
         if coding == b"identity":
             return request
         return await inflated(request, coding, self._limits.body_bytes)
 
-    async def _body(self, headers: Headers) -> bytes:
+    def _check_length(self, headers: Headers) -> None:
         limit = self._limits.body_bytes
         announced = headers.get(b"content-length", b"0")
         if not announced.isdigit():
             raise InvalidRequest("Content-Length is not a number.")
         if int(announced) > limit:
             raise PayloadTooLarge(f"The body is over {limit} bytes.")
+
+    async def _body(self) -> bytes:
+        limit = self._limits.body_bytes
         body = bytearray()
         while True:
             message = await self._receive()

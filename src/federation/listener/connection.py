@@ -15,7 +15,6 @@ from typing import cast
 from federation.errors import FederationError, RequestTimeout, Unavailable
 from federation.listener.attendant import Attendant
 from federation.listener.hub import Hub, Room
-from federation.listener.inflate import inflated
 from federation.listener.intake import BETWEEN, HEAD, Inbound, Intake
 from federation.listener.replyhead import (
     CONTINUE,
@@ -197,7 +196,11 @@ class Connection(asyncio.Protocol):
                 self._refuse(hub.no_room())
             elif intake.expects:
                 intake.expects = False
-                self._transport.write(CONTINUE)
+                refusal = hub.front.turns_away(intake.head())
+                if refusal is None:
+                    self._transport.write(CONTINUE)
+                else:
+                    self._refuse(refusal)
 
     def _rest(self, idle_s: float) -> None:
         """Nothing is owed to the client: wait so long for its next request."""
@@ -236,12 +239,7 @@ class Connection(asyncio.Protocol):
         self.deadline = now + _LINGER_SILENCE_S
 
     def _explain(self, error: FederationError) -> None:
-        reply = self._hub.front.explain(error, self._intake.refused_path())
-        body = cast("bytes", reply.body)
-        framing = b"content-length: %d\r\n" % len(body)
-        headers = render_headers(reply.headers)
-        head = reply_head(reply.status, self._hub.date, headers, framing, False, False)
-        self._transport.write(head + body)
+        self._transport.write(self._hub.refusal(error, self._intake.refused_path()))
 
     def _close(self) -> None:
         """Close once the client has read what was written, within the time that it gets."""
@@ -270,7 +268,7 @@ class Connection(asyncio.Protocol):
             if self._state != GONE:
                 self._running = True
                 if inbound.coding or hub.buffered > hub.limits.bodies_bytes:
-                    reply = await self._reply(inbound)
+                    reply = await hub.answer(inbound, self._room)
                 else:
                     reply = await hub.front.answer(inbound.request)
                 keep_alive = await self._send(inbound, reply)
@@ -285,18 +283,6 @@ class Connection(asyncio.Protocol):
             self._room.hold(0)
         if self._state != GONE:
             self._answered(keep_alive)
-
-    async def _reply(self, inbound: Inbound) -> ClientReply:
-        hub, request = self._hub, inbound.request
-        if request.body or inbound.coding:
-            try:
-                hub.check_room()
-                if inbound.coding:
-                    limit = hub.limits.body_bytes
-                    request = await inflated(request, inbound.coding, limit, self._room.grow)
-            except FederationError as error:
-                return hub.front.explain(error, request.path)
-        return await hub.front.answer(request)
 
     async def _send(self, inbound: Inbound, reply: ClientReply) -> bool:
         """Write the reply; True where the connection may take another request."""

@@ -16,8 +16,14 @@ from federation.schema.http import ClientReply, ClientRequest
 Handler: TypeAlias = Callable[[ClientRequest], Awaitable[ClientReply]]
 RenderError: TypeAlias = Callable[[FederationError, str], ClientReply]
 """The error and the request's path (empty where it is not known) to a reply with a bytes body."""
+Welcome: TypeAlias = Callable[[ClientRequest], None]
+"""Raises the `FederationError` that a request is to get whatever its body, which has not come."""
 OnFault: TypeAlias = Callable[[BaseException, str], None]
 """A bug and the request id under which the client was told of it."""
+
+
+def welcome_all(request: ClientRequest) -> None:
+    """A `Welcome` that turns nobody away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,18 @@ class Front:
     handler: Handler
     render_error: RenderError
     on_fault: OnFault
+    welcome: Welcome = welcome_all
+
+    def turns_away(self, head: ClientRequest) -> FederationError | None:
+        """Why a client that asks before it sends a body (`Expect: 100-continue`) need not send
+        it; None where it may."""
+        try:
+            self.welcome(head)
+        except FederationError as error:
+            return error
+        except Exception as fault:  # noqa: BLE001 - the handler will say what can be said
+            self.report(fault)
+        return None
 
     async def answer(self, request: ClientRequest) -> ClientReply:
         """Return the handler's reply, or its error as a reply; raises only on cancellation."""

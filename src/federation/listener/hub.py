@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from email.utils import formatdate
-from typing import Protocol
+from typing import Protocol, cast
 
 from federation.domain.routes import ListenerLimits
-from federation.errors import Unavailable
+from federation.errors import FederationError, Unavailable
 from federation.listener.front import Front
+from federation.listener.inflate import inflated
+from federation.listener.intake import Inbound
+from federation.listener.replyhead import render_headers, reply_head
+from federation.schema.http import ClientReply
 
 SWEEP_S = 0.1
 
@@ -89,6 +93,27 @@ class Hub:
     def no_room(self) -> Unavailable:
         """The refusal of a request for whose body there is no room."""
         return Unavailable("Too many large requests at once; try again soon.", retry_after_s=1)
+
+    async def answer(self, inbound: Inbound, room: Room) -> ClientReply:
+        """The reply to a request whose body may still be compressed, and must have its room."""
+        request = inbound.request
+        if request.body or inbound.coding:
+            try:
+                self.check_room()
+                if inbound.coding:
+                    limit = self.limits.body_bytes
+                    request = await inflated(request, inbound.coding, limit, room.grow)
+            except FederationError as error:
+                return self.front.explain(error, request.path)
+        return await self.front.answer(request)
+
+    def refusal(self, error: FederationError, path: str) -> bytes:
+        """The whole reply to a request that is refused before it was read."""
+        reply = self.front.explain(error, path)
+        body = cast("bytes", reply.body)
+        framing = b"content-length: %d\r\n" % len(body)
+        headers = render_headers(reply.headers)
+        return reply_head(reply.status, self.date, headers, framing, False, False) + body
 
     def leave(self, connection: Swept) -> None:
         """Forget a connection that is gone."""

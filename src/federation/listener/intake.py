@@ -130,6 +130,11 @@ class Intake:
         """How many bytes there are of a body that is not complete."""
         return self._body_size if self.phase == BODY else 0
 
+    def head(self) -> ClientRequest:
+        """The request whose body is to come, without it."""
+        line = self._line
+        return ClientRequest(line.method, line.path, line.query, self._headers, b"", self._peer)
+
     def drop(self) -> None:
         """Let go of a body that will not be completed."""
         self._body = b""

@@ -10,7 +10,7 @@ import socket
 
 from federation.domain.routes import ListenerLimits
 from federation.listener.connection import Connection
-from federation.listener.front import Front, Handler, OnFault, RenderError
+from federation.listener.front import Front, Handler, OnFault, RenderError, Welcome, welcome_all
 from federation.listener.hub import Hub
 
 _BACKLOG = 2048
@@ -30,8 +30,9 @@ class Server:
         limits: ListenerLimits,
         render_error: RenderError,
         on_fault: OnFault,
+        welcome: Welcome = welcome_all,
     ) -> None:
-        self._hub = Hub(Front(handler, render_error, on_fault), limits)
+        self._hub = Hub(Front(handler, render_error, on_fault, welcome), limits)
         self._listening: list[asyncio.Server] = []
 
     @property

@@ -13,7 +13,7 @@ from listener_harness import Pieces
 from federation.domain.routes import ListenerLimits
 from federation.errors import FederationError, Unavailable
 from federation.listener.connection import Connection
-from federation.listener.front import Front
+from federation.listener.front import Front, Welcome, welcome_all
 from federation.listener.heads import Scissors, cut_fields
 from federation.listener.hub import Hub
 from federation.listener.intake import Intake
@@ -54,13 +54,18 @@ class Wire(asyncio.Transport):
 
 
 class Stage:
-    def __init__(self, handler: Callable[[ClientRequest], Any], wire: Wire) -> None:
+    def __init__(
+        self,
+        handler: Callable[[ClientRequest], Any],
+        wire: Wire,
+        welcome: Welcome = welcome_all,
+    ) -> None:
         self.faults: list[BaseException] = []
 
         def render(error: FederationError, path: str) -> ClientReply:
             return ClientReply(error.status, [], b"")
 
-        front = Front(handler, render, lambda fault, _: self.faults.append(fault))
+        front = Front(handler, render, lambda fault, _: self.faults.append(fault), welcome)
         self.hub = Hub(front, ListenerLimits())
         self.wire = wire
         self.connection = Connection(self.hub)
@@ -264,3 +269,16 @@ async def test_an_empty_body_that_is_said_to_be_compressed_is_refused() -> None:
     )
     await stage.settle()
     assert stage.wire.written.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_bug_in_the_welcome_is_reported_and_the_body_read() -> None:
+    def broken(head: ClientRequest) -> None:
+        raise RuntimeError("bug")
+
+    stage = Stage(echo, Wire(), broken)
+    stage.connection.data_received(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
+    assert stage.wire.written.startswith(b"HTTP/1.1 100 ")
+    await stage.settle()
+    assert len(stage.faults) == 1
