@@ -227,6 +227,24 @@ async def test_a_client_that_leaves_a_stream_of_the_route_endpoint() -> None:
         check_canceled(running, ["p0"])
 
 
+@pytest.mark.parametrize("leave", [Client.close, Client.abort], ids=["close", "abort"])
+async def test_a_client_that_leaves_with_much_behind_its_call(
+    leave: Callable[[Client], Awaitable[None]],
+) -> None:
+    async with rig(silent) as (running, _, upstreams):
+        client = await Client.ask(running, HELLO)
+        client.writer.write(request_bytes(b"x" * 500_000))
+        await client.writer.drain()
+        await eventually(lambda: len(upstreams[0].seen) == 1)
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await leave(client)
+        await hung_up(upstreams[0].seen[0], 2)
+        assert time.monotonic() - began < 1
+        await settled(running, 1)
+        check_canceled(running, ["p0"])
+
+
 async def test_a_client_that_leaves_during_a_wait_before_a_retry_ends_the_trying() -> None:
     paced = status(429, "retry-after: 4\r\n")
     async with rig(paced, whole) as (running, _, upstreams):

@@ -30,6 +30,7 @@ IDLE, ARRIVING_HEAD, ARRIVING_BODY, ANSWERING, LEAVING, GONE = range(6)
 
 NO_CONTENT = 204
 _HELD_BYTES = 65_536
+_MOST_HELD_BYTES = 1_048_576
 _ONE_WRITE_BYTES = 65_536
 _WHOLE_BODY_FACTOR = 10
 # A socket closed with unread bytes sends a reset, which can destroy a refusal before the client
@@ -84,9 +85,7 @@ class Connection(asyncio.Protocol):
         if state < ANSWERING:
             self._feed(data)
         elif state == ANSWERING:
-            self._held += data
-            if len(self._held) > _HELD_BYTES:
-                self._transport.pause_reading()
+            self._hold_back(data)
         elif self._lingering:
             self.deadline = min(self._end, self._hub.loop.time() + _LINGER_SILENCE_S)
 
@@ -159,6 +158,16 @@ class Connection(asyncio.Protocol):
             return
         self._proceed()
 
+    def _hold_back(self, data: bytes) -> None:
+        """Keep what comes behind a request that is being answered. Reading never pauses, for then
+        a hang-up would not be seen: who sends more than there is room for is hung up on."""
+        hub = self._hub
+        self._held += data
+        self._room.add(len(data))
+        is_full = hub.buffered > hub.limits.bodies_bytes
+        if len(self._held) > (_HELD_BYTES if is_full else _MOST_HELD_BYTES):
+            self._transport.abort()
+
     def _proceed(self) -> None:
         """Nothing is being answered: begin the next request, refuse, or wait for more."""
         hub, intake = self._hub, self._intake
@@ -168,7 +177,7 @@ class Connection(asyncio.Protocol):
             hub.in_flight += 1
             inbound = intake.ready.popleft()
             if inbound.request.body:
-                self._room.hold(len(inbound.request.body))
+                self._room.hold(len(inbound.request.body) + len(self._held))
             self._attendant.begin(self._answer, inbound)
         elif self._refusal is not None:
             # Let go of: its traceback leads back to us, a circle that only the collector ends.
@@ -218,7 +227,7 @@ class Connection(asyncio.Protocol):
         elif self._held and not self._intake.ready:
             data = bytes(self._held)
             self._held.clear()
-            self._transport.resume_reading()
+            self._room.hold(0)
             self._feed(data)
         else:
             self._proceed()
@@ -280,7 +289,7 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             hub.in_flight -= 1
-            self._room.hold(0)
+            self._room.hold(0 if self._state == GONE else len(self._held))
         if self._state != GONE:
             self._answered(keep_alive)
 

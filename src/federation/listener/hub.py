@@ -169,7 +169,11 @@ class Room:
         self._hub.buffered += size - self._held
         self._held = size
 
+    def add(self, more: int) -> None:
+        """Hold so many bytes more. Refuses nothing either."""
+        self.hold(self._held + more)
+
     def grow(self, more: int) -> None:
         """Hold more; raises `Unavailable` where there is no room for it."""
-        self.hold(self._held + more)
+        self.add(more)
         self._hub.check_room()

@@ -178,22 +178,67 @@ async def test_a_stream_is_closed_before_its_end_is_written() -> None:
     assert wire.written.endswith(b"0\r\n\r\n")
 
 
-async def test_a_client_that_sends_on_and_on_during_an_answer_is_not_read_from() -> None:
-    answered = asyncio.Event()
+async def test_a_client_that_sends_on_and_on_during_an_answer_is_hung_up_on() -> None:
+    """It is read from all the while: a hang-up is only seen by reading."""
+    cancelled = asyncio.Event()
 
     async def handler(request: ClientRequest) -> ClientReply:
-        await answered.wait()
-        return ClientReply(200, [], b"")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        raise AssertionError
 
     stage = Stage(handler, Wire())
     stage.connection.data_received(GET)
     await asyncio.sleep(0)
-    for _ in range(3):
+    for _ in range(34):
         stage.connection.data_received(b"x" * 30_000)
-    assert stage.wire.done == ["pause"]
+    assert stage.wire.done == []
+    assert stage.hub.buffered == 34 * 30_000
+    stage.connection.data_received(b"x" * 30_000)
+    assert stage.wire.done == ["abort"]
+    stage.connection.connection_lost(None)
+    await stage.settle()
+    assert cancelled.is_set()
+    assert stage.hub.buffered == 0
+
+
+async def test_what_is_held_behind_a_request_takes_room_until_it_is_answered() -> None:
+    answered = asyncio.Event()
+
+    async def handler(request: ClientRequest) -> ClientReply:
+        await answered.wait()
+        return ClientReply(200, [], request.body)
+
+    stage = Stage(handler, Wire())
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    stage.connection.data_received(GET)
+    await asyncio.sleep(0)
+    stage.connection.data_received(post + post)
+    assert stage.hub.buffered == 2 * len(post)
     answered.set()
     await stage.settle()
-    assert stage.wire.done[:2] == ["pause", "resume"]
+    assert stage.wire.written.count(b"HTTP/1.1 200 ") == 3
+    assert stage.hub.buffered == 0
+
+
+async def test_where_bodies_have_no_room_little_is_held_behind_a_request() -> None:
+    async def handler(request: ClientRequest) -> ClientReply:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stage = Stage(handler, Wire())
+    stage.connection.data_received(GET)
+    await asyncio.sleep(0)
+    stage.hub.buffered = stage.hub.limits.bodies_bytes
+    stage.connection.data_received(b"x" * 60_000)
+    assert stage.wire.done == []
+    stage.connection.data_received(b"x" * 6_000)
+    assert stage.wire.done == ["abort"]
+    stage.connection.connection_lost(None)
+    await stage.settle()
 
 
 async def test_a_reply_that_cannot_be_written_closes_the_connection() -> None:
