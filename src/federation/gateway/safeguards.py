@@ -218,7 +218,8 @@ class Guarding:
         self.offered = {tool.name for tool in request.tools}
         if safeguard.scanner is not None:
             self._look(safeguard.scanner, request)
-            request = without_role_tokens(request)
+            if self._strips:
+                request = without_role_tokens(request)
         if safeguard.guard is not None:
             request = screen_request(safeguard.guard, request, self.screening, self._unread)
         if self.marker:
@@ -235,7 +236,9 @@ class Guarding:
         for text, speaker in zip(words.texts, words.speakers, strict=True):
             if scanner is None or speaker != USER:
                 continue
-            if strip_role_tokens(text) != text or limits.flags(scanner.look(text)):
+            if limits.flags(scanner.look(text)) or (
+                self._strips and strip_role_tokens(text) != text
+            ):
                 return False
         return self._clean(words, "messages")
 
@@ -251,6 +254,12 @@ class Guarding:
         surfaces = [f"{place}[{number}].parts[0].text" for number in words.places]
         beside = all(guard.clean((text,), (place,), self.screening) for text in words.beside)
         return beside and guard.clean(words.texts, surfaces, self.screening, words.speakers)
+
+    @property
+    def _strips(self) -> bool:
+        """Whether marks of chat templates are taken out: where attempts are only counted, a call
+        goes out as it is."""
+        return self.safeguard.actions[_INJECTION] is Action.BLOCK
 
     def again(self, request: ChatRequest) -> ChatRequest:
         """A call that passed, with words of its answer in it: those may hold the client's own
