@@ -82,17 +82,19 @@ class _Thought:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._signature = ""
+        self._signature: list[str] = []
 
     def feed(self, delta: Delta) -> Delta:
         """What may be said of it now."""
-        self._signature += delta.signature
+        if delta.signature:
+            self._signature.append(delta.signature)
         return structs.replace(delta, text=self._window.feed(delta.text), signature="")
 
     def close(self, choice: int, part: int) -> Delta:
         """What waited."""
         text = self._window.close()
-        return Delta(choice, part, text, "" if self._window.changed else self._signature)
+        signature = "" if self._window.changed else "".join(self._signature)
+        return Delta(choice, part, text, signature)
 
 
 class ChunkFilter:
