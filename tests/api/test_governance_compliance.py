@@ -17,6 +17,7 @@ from federation.domain.access import Role
 from federation.domain.catalogue import DataUse
 from federation.domain.policies import Attachment, Mode, Policy, Residency, digest_of
 from federation.schema.records import AttemptRecord
+from federation.storage.accounts import SqlKeys
 from federation.storage.engine import open_engine, writing
 from federation.storage.evidence_index import SqlEvidence
 
@@ -245,6 +246,22 @@ async def test_a_tenants_report_is_about_its_own_calls_and_policies(rig: Rig) ->
     assert all(each["policies"] == [] for each in found["controls"])
     elsewhere = PERIOD | {"tenant": "default"}
     assert (await rig.ask("GET", path, owner, params=elsewhere)).status_code == 404
+
+
+async def test_a_tenant_that_there_never_was_has_no_report(rig: Rig) -> None:
+    rig.write(ended("call_1", tenant="gone"))
+    await rig.plane.control.ledger.catch_up()
+    path = "/v1/compliance/reports/gdpr"
+    unknown = await rig.ask("GET", path, params=PERIOD | {"tenant": "nobody"})
+    assert unknown.status_code == 404
+    assert unknown.json()["error"]["message"] == "There is no tenant 'nobody'."
+    gone = await rig.said("GET", path, params=PERIOD | {"tenant": "gone", "verify": "false"})
+    assert gone["calls"]["counted"] == 1
+    engine = open_engine(rig.directory / "oversight.db")
+    SqlKeys(engine).ensure_tenant("quiet", 0)
+    engine.dispose()
+    empty = PERIOD | {"tenant": "quiet", "verify": "false"}
+    assert (await rig.said("GET", path, params=empty))["calls"]["counted"] == 0
 
 
 async def test_what_is_wrong_with_others_calls_is_not_for_a_tenant(rig: Rig) -> None:

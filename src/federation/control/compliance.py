@@ -14,6 +14,7 @@ from pathlib import Path
 
 from federation.config.policies_packs import pack, pack_names
 from federation.control.evidence_checking import check_log
+from federation.control.permissions import no_tenant
 from federation.control.threads import Errands
 from federation.domain.catalogue import Provider
 from federation.domain.policies import Policy
@@ -64,7 +65,7 @@ def make_report(sources: Sources, ground: Ground, wish: Wish, now_ms: int) -> Re
     """The report of a period.
 
     Raises `InvalidRequest` for a framework that is not shipped or a period that has no length,
-    `Unavailable` where the store cannot be read.
+    `NotFound` for a tenant that there never was, `Unavailable` where the store cannot be read.
     """
     start_ms, end_ms, tenant = wish.start_ms, wish.end_ms, wish.tenant
     if wish.framework not in pack_names():
@@ -73,19 +74,10 @@ def make_report(sources: Sources, ground: Ground, wish: Wish, now_ms: int) -> Re
     if start_ms >= end_ms:
         raise InvalidRequest("The period should end after it begins.", param="to")
     records = sources.records
+    if tenant is not None and not records.knows(tenant):
+        raise no_tenant(tenant)
     policies = tuple(each for each in ground[0] if _reaches(each, tenant))
-    tally = Tally()
-    for outcome, found in records.calls(start_ms, end_ms, tenant):
-        tally.take(
-            found.call,
-            outcome,
-            found.policies,
-            found.deployments,
-            found.refusals,
-            found.watched,
-            found.findings,
-            simulated=found.simulated,
-        )
+    tally = _tally(records, wish)
     period = Period(
         start_ms,
         end_ms,
@@ -102,6 +94,22 @@ def make_report(sources: Sources, ground: Ground, wish: Wish, now_ms: int) -> Re
     shipped = pack(wish.framework)
     worth = score(tally.calls, sums.calls, tally.governed, sums.raised, sums.resolved)
     return Report(wish.framework, shipped.title, period, worth, controls(shipped.rules, period))
+
+
+def _tally(records: SqlRecords, wish: Wish) -> Tally:
+    tally = Tally()
+    for outcome, found in records.calls(wish.start_ms, wish.end_ms, wish.tenant):
+        tally.take(
+            found.call,
+            outcome,
+            found.policies,
+            found.deployments,
+            found.refusals,
+            found.watched,
+            found.findings,
+            simulated=found.simulated,
+        )
+    return tally
 
 
 def _reaches(policy: Policy, tenant: str | None) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Column, Engine, func, select
 
 from federation.storage.engine import reading
-from federation.storage.tables import calls, responses
+from federation.storage.tables import calls, responses, tenants
 from federation.storage.tables_oversight import violations
 from federation.storage.tables_payloads import payloads
 
@@ -50,6 +50,17 @@ class SqlRecords:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def knows(self, tenant: str) -> bool:
+        """Whether there is such a tenant, or was one: of one that was deleted there are calls."""
+        with reading(self._engine) as connection:
+            return any(
+                connection.execute(query.limit(1)).first() is not None
+                for query in (
+                    select(tenants.c.id).where(tenants.c.id == tenant),
+                    select(calls.c.n).where(calls.c.tenant == tenant),
+                )
+            )
 
     def calls(
         self, start_ms: int, end_ms: int, tenant: str | None
