@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
 import pytest
 from gateway_rig import CHAT, HELLO, STREAM, refused, rig, silent, streams
 from inprocess import Gateway
-from scripted import chunk
+from scripted import DONE, Talk, chunk, whole
 
 from federation.resilience import deadlines
 from federation.resilience.circuit import Circuit
@@ -62,3 +63,27 @@ async def test_who_is_silent_beyond_its_own_time_is_at_fault_whoever_waits(
             await client.post(CHAT, json=body, headers=SOON)
         assert circuit(running) is Circuit.OPEN
         assert {each.error for each in attempts(running)} == {"upstream_timeout"}
+
+
+@pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
+async def test_who_was_quick_and_falls_silent_keeps_no_client_for_itself(
+    body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "SURE_S", 0.3)
+
+    def first(request: Talk) -> Awaitable[None]:
+        return silent(request) if dead else answer(request)
+
+    answer = streams(chunk("Hello"), chunk(finish="stop"), DONE) if body is STREAM else whole
+    dead = False
+    second = streams(chunk("Hi"), chunk(finish="stop"), DONE) if body is STREAM else whole
+    async with rig(first, second) as (running, client, upstreams):
+        for _ in range(TIMES):
+            assert (await client.post(CHAT, json=body)).status_code == 200
+        assert upstreams[1].seen == []
+        dead = True
+        for _ in range(TIMES):
+            await client.post(CHAT, json=body, headers={"x-timeout-ms": "400"})
+        assert circuit(running) is Circuit.OPEN
+        assert (await client.post(CHAT, json=body)).status_code == 200
+        assert upstreams[1].seen

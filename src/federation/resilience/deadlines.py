@@ -17,6 +17,8 @@ PATIENT_S = 120.0
 FIRST_TOKEN_S = 10.0
 IDLE_S = 15.0
 WHOLE_S = 30.0
+SURE_S = 2.0
+"""Less silence than this is nobody's failure where the client is in a hurry."""
 _TIMES = 3.0
 SHORT_S = WHOLE_S / _TIMES
 """A whole answer predicted to take less gets `WHOLE_S`."""
@@ -55,9 +57,16 @@ def deadlines(said: Deadlines, prospect: Prospect) -> Timeouts:
     )
 
 
-def due_s(prospect: Prospect) -> float:
+def due_s(prospect: Prospect, slowest_s: float) -> float:
     """How long a deployment may take for what tells that it is well, the beginning of a stream or
-    a whole answer, before its silence is no longer only its client's haste."""
+    a whole answer, before its silence is no longer only its client's haste.
+
+    `slowest_s`: the slowest hundredth of what it took lately; 0 where nothing was measured, and
+    then it has as long as if nobody were in a hurry. The trap: were that so where it is known to
+    be quick, a dead one would keep the calls of all who wait for less, and none would end it.
+    """
+    if slowest_s > 0.0:
+        return max(SURE_S, _TIMES * slowest_s)
     return _first_s(prospect) if prospect.stream else _whole_s(prospect)
 
 

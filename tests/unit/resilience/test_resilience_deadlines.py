@@ -11,6 +11,7 @@ from federation.resilience.deadlines import (
     FIRST_TOKEN_S,
     IDLE_S,
     PATIENT_S,
+    SURE_S,
     WHOLE_S,
     Prospect,
     deadlines,
@@ -69,8 +70,9 @@ def test_retries_stay_under_a_fifth_of_the_calls_and_ten_are_always_free() -> No
 
 
 def test_whose_silence_it_is_depends_on_what_a_deployment_is_usually_given() -> None:
-    assert due_s(STREAM) == FIRST_TOKEN_S
-    assert due_s(replace(STREAM, p99_first_s=8.0)) == 24.0
-    assert due_s(replace(STREAM, thinks=True)) == PATIENT_S
-    assert due_s(WHOLE) == WHOLE_S
-    assert due_s(replace(WHOLE, expected_s=20.0)) == 60.0
+    assert due_s(STREAM, 0.0) == FIRST_TOKEN_S
+    assert due_s(replace(STREAM, thinks=True), 0.0) == PATIENT_S
+    assert due_s(WHOLE, 0.0) == WHOLE_S
+    for prospect in (STREAM, replace(STREAM, thinks=True), WHOLE):
+        assert due_s(prospect, 8.0) == 24.0
+        assert due_s(prospect, 0.3) == SURE_S
