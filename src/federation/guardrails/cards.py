@@ -332,9 +332,10 @@ _FEWER: Final = tuple(
 
 
 def in_long_row(
-    data: bytes, start: int, end: int, *, context: Context = nowhere
+    data: bytes, start: int, end: int, *, called: Context, context: Context = nowhere
 ) -> Iterator[tuple[int, int]]:
-    """Places of card numbers in a row of more digits than one has, from left to right."""
+    """Places of card numbers in a row of more digits than one has, from left to right. `called`
+    tells whether the text before the row speaks of cards: then it is no list of other numbers."""
     next_from = (_CANDIDATE if context is nowhere else _DEBIT_CANDIDATE).within
     at = max(0, start - 1)
     while (seen := next_from(data, at, end)) is not None:
@@ -342,13 +343,13 @@ def in_long_row(
         at = low + 1
         if _is_fraction(data, low, low + _SHORTEST):
             continue
-        number = _number_at(data, low, end, context)
+        number = _number_at(data, low, end, called, context)
         if number and b"(" not in number and not _is_fraction(data, low, low + len(number)):
             at = low + len(number)
             yield low, at
 
 
-def _number_at(data: bytes, low: int, end: int, context: Context) -> bytes:
+def _number_at(data: bytes, low: int, end: int, called: Context, context: Context) -> bytes:
     """The card number that begins at `low` in a row; empty where none does."""
     match = _PRINTED_HERE.match(data, low, end)
     if match is None:
@@ -357,15 +358,15 @@ def _number_at(data: bytes, low: int, end: int, context: Context) -> bytes:
     if len(digits) <= LONGEST_CALLED and data[max(0, low - 1) : low] == PLUS:
         return b""
     if is_card(digits, context=context):
-        return match[0] if _is_one(data, low, match[0]) else b""
+        return match[0] if _is_one(data, low, match[0], called) else b""
     for fewer in _FEWER:
         part = fewer.match(match[0])
         if part is not None and is_card(part[0].translate(None, _SIGNS), context=context):
-            return part[0] if _is_one(data, low, part[0]) else b""
+            return part[0] if _is_one(data, low, part[0], called) else b""
     return b""
 
 
-def _is_one(data: bytes, low: int, number: bytes) -> bool:
+def _is_one(data: bytes, low: int, number: bytes, called: Context) -> bool:
     """Whether the groups of a number at `low` are set apart as a card's, and are none of a longer
     list that goes on before or behind them over a comma."""
     gaps = _APART.findall(number)
@@ -379,7 +380,8 @@ def _is_one(data: bytes, low: int, number: bytes) -> bool:
             data[end : end + 1] == b","
             or data[max(0, low - _GAP_OF_LIST) : low].rstrip().endswith(b",")
         )
-    return not is_of_list(data, low, end, gaps, is_number=lambda text: is_card(_bare(text)))
+    listed = is_of_list(data, low, end, gaps, is_number=lambda text: is_card(_bare(text)))
+    return not listed or called()
 
 
 def _bare(text: bytes) -> bytes:

@@ -226,8 +226,11 @@ def _called(
 
 def _context(near: Nearby, start: int) -> cards.Context:
     """Whether the text before a row that begins as the short debit cards do speaks of cards."""
-    if near.data[start] not in _SHORT_DEBIT:
-        return cards.nowhere
+    return _called_card(near, start) if near.data[start] in _SHORT_DEBIT else cards.nowhere
+
+
+def _called_card(near: Nearby, start: int) -> cards.Context:
+    """Whether the text before a row speaks of cards."""
     return functools.partial(_CARD_WORD.occurs, near.data, max(0, start - WINDOW), start)
 
 
@@ -239,7 +242,8 @@ def _long_row(near: Nearby, start: int, end: int, found: list[Span]) -> None:
     run = data[start:end]
     if run.isdigit():
         return
-    for low, high in cards.in_long_row(data, start, end, context=_context(near, start)):
+    called, context = _called_card(near, start), _context(near, start)
+    for low, high in cards.in_long_row(data, start, end, called=called, context=context):
         found.append(Span(low, high, kind.CARD, CHECKED))
     forms = LIKE_FORMS.occurring(shape_of(run))
     if forms:

@@ -150,6 +150,13 @@ def test_cards_in_a_list_are_cards_all_the_same() -> None:
     assert SCANNER.find(f"{cards[0]} 1227 0123")[0].end == len(cards[0])
 
 
+@pytest.mark.parametrize("behind", ["2027 0123 4567", "1234 5678 9012 3456"])
+def test_a_list_that_is_said_to_begin_with_a_card_does(behind: str) -> None:
+    text = f"4539 1488 0343 6467 {behind}"
+    assert SCANNER.find(text) == []
+    assert of(kind.CARD, f"my card: {text}") == ["4539 1488 0343 6467"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
