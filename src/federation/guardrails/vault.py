@@ -3,8 +3,9 @@
 A token is the type's name and a code from a keyed digest of the value, so that the same value
 has the same token throughout a call, and nobody without the secret can tell or forge one. The
 traps: only tokens that this call gave out are turned back, whatever else looks like one; inside
-JSON text a value comes back escaped, or a quote in it would end the string; and a model that
-writes Markdown puts a backslash before each underscore.
+JSON text a value comes back escaped, or a quote in it would end the string; and a model writes a
+token in small letters (in a name, in an address), or in Markdown, with a backslash before each
+underscore. Codes have no case, so whoever writes one in small letters has seen it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import hmac
 import json
 import re
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from federation.guardrails.entities import label
@@ -23,7 +25,9 @@ _CODE_SIZE: Final = 10
 _ATTEMPTS: Final = 1000
 TOKEN: Final = re.compile(rf"[A-Z0-9_]+_[A-Z2-7]{{{_CODE_SIZE}}}")
 """The form of a token, for those who must not take one for a value."""
-_CODE: Final = re.compile(rf"(?=_([A-Z2-7]{{{_CODE_SIZE}}}))")
+_CODE: Final = re.compile(rf"(?=_([A-Za-z2-7]{{{_CODE_SIZE}}}))")
+_CAPITALS: Final = str.maketrans(ascii_lowercase, ascii_uppercase)
+"""`str.upper` would make capitals of letters that no token has, and texts longer."""
 
 
 def code(secret: bytes, *parts: str) -> str:
@@ -82,8 +86,10 @@ class Vault:
         """How many characters at the end of `text` may be the beginning of a token."""
         places = self._places(text)
         after = len(text) - (places[-1][1] if places else 0)
-        for size in range(min(self._longest - 1, after), 0, -1):
-            if text[-size:] in self._prefixes:
+        most = min(self._longest - 1, after)
+        end = text[-most:].translate(_CAPITALS) if most > 0 else ""
+        for size in range(most, 0, -1):
+            if end[-size:] in self._prefixes:
                 return size
         return 0
 
@@ -91,14 +97,14 @@ class Vault:
         places: list[tuple[int, int, str]] = []
         done = 0
         for match in _CODE.finditer(text) if self._codes else ():
-            known = self._codes.get(match[1])
+            known = self._codes.get(match[1].upper())
             if known is None:
                 continue
             token, value = known
             end = match.start() + 1 + _CODE_SIZE
             for written in _ways(token):
                 start = end - len(written)
-                if start >= done and text.startswith(written, start):
+                if start >= done and text[start:end].translate(_CAPITALS) == written:
                     places.append((start, end, value))
                     done = end
         return places

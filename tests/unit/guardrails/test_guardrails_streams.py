@@ -168,6 +168,9 @@ def test_tokens_come_back_however_they_are_cut(sizes: list[int], escaped: bool) 
     tokens = [vault.token("email", EMAIL), vault.token("secret", 'a"b\\'), vault.token("ip", "::1")]
     text = f"a{tokens[0]}{tokens[1]} EMAIL_ {tokens[0][:-1]} {tokens[2]}_{tokens[1]}EMAIL"
     text += f" **{in_markdown(tokens[0])}**{in_markdown(tokens[2])} EMAIL\\_{tokens[0]}"
+    text += (
+        f" stra\u00dfe{tokens[0].lower()} {in_markdown(tokens[2]).lower()}\u0131{tokens[1].title()}"
+    )
     restoring, said, at = Restoring(vault, escaped=escaped), "", 0
     while at < len(text):
         size = sizes[at % len(sizes)]
@@ -175,6 +178,17 @@ def test_tokens_come_back_however_they_are_cut(sizes: list[int], escaped: bool) 
         at += size
     assert said + restoring.close() == vault.restore(text, escaped=escaped)
     assert EMAIL in said
+
+
+def test_a_token_comes_back_that_the_model_wrote_in_small_letters() -> None:
+    vault = Vault(b"s")
+    token, other = vault.token("email", EMAIL), Vault(b"t").token("email", EMAIL)
+    for written in (token.lower(), token.title(), in_markdown(token).lower()):
+        assert vault.restore(f"mailto:{written}?") == f"mailto:{EMAIL}?"
+    for left in (other.lower(), token.lower()[:-1], "phone" + token.lower()[5:]):
+        assert vault.restore(f"mailto:{left}?") == f"mailto:{left}?"
+    dotless = token.lower().replace("i", "\u0131")
+    assert vault.restore(dotless) == dotless
 
 
 def in_markdown(token: str) -> str:
