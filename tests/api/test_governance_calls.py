@@ -24,12 +24,14 @@ from governed_world import EU_ONLY, SOC2, bind, hand, placed, policy, written
 from operations_rig import Place, offers, places, vectors
 from scripted import chunk
 
+from federation.dialects.governed import CLASSES
 from federation.domain.catalogue import Deployment
 from federation.domain.policies import (
     AllowedOperations,
     Condition,
     DeniedModels,
     MaxCost,
+    MaxPrice,
     Mode,
     Payloads,
     Prohibited,
@@ -355,3 +357,27 @@ async def test_no_answer_is_kept_where_a_policy_forbids_it() -> None:
         error = refused(await client.post("/v1/responses", json=body | {"store": True}), 403)
         assert error["code"] == "payloads_not_kept"
         assert len(upstream.seen) == 1
+
+
+async def test_a_cap_on_prices_counts_the_class_of_service_that_a_call_asks_for() -> None:
+    def tiered(place: int, row: Deployment) -> Deployment:
+        price = replace(row.model.price, service_tiers={"priority": 2000})
+        return replace(row, model=replace(row.model, price=price))
+
+    policies = (policy(MaxPrice(input=2_500_000_000, output=10_000_000_000)),)
+    settings = Settings(allow_fields=("service_tier",))
+    async with rig(answers(), alter=tiered, policies=policies, settings=settings) as (
+        _,
+        client,
+        (upstream,),
+    ):
+        assert (await client.post(CHAT, json=HELLO)).status_code == 200
+        refused = await client.post(CHAT, json=HELLO | {"service_tier": "priority"})
+        assert refused.status_code == 403, refused.text
+        assert len(upstream.seen) == 1
+
+
+def test_the_fields_that_buy_a_class_of_service_are_those_of_the_tables() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/governed-fields.md"
+    rows = [line for line in page.read_text().splitlines() if "processing class" in line]
+    assert {row.split("`")[1] for row in rows} == CLASSES

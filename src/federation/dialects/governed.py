@@ -24,6 +24,12 @@ EMPTY: Final = neutral("[]", "{}", '""', "false")
 """Every value that says nothing."""
 
 
+CLASSES: Final = frozenset(
+    ("service_tier", "serviceTier", "speed", "performanceConfig", "anthropic-beta.fast-mode")
+)
+"""Governed fields of all dialects that buy another class of service, at a price of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Governed:
     """Why a field is governed, and the values with which it changes nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from federation.dialects.governed import CLASSES
 from federation.domain.access import VirtualKey
 from federation.domain.approvals import Granted
 from federation.governance.explain import Reason, duties, reasons, refusals
@@ -103,6 +104,8 @@ def facts_of(
         glance.ask.privacy,
         None if classes is None else frozenset(classes),
     )
+    if glance.governed:
+        facts.any_class = not CLASSES.isdisjoint(glance.governed)
     if approvals:
         facts.approvals = frozenset(
             each.name for each in approvals if each.covers(key.tenant, key.id, at_ms)

@@ -142,10 +142,11 @@ class Census:
             mask |= found
         return mask
 
-    def priced(self, rule: MaxPrice) -> int:
-        """Those that can never charge more than the rule's caps."""
-        cap = (rule.input, rule.output, rule.units)
-        return self._answer(("price", cap), lambda each: _within(each, rule))
+    def priced(self, rule: MaxPrice, *, any_class: bool = False) -> int:
+        """Those that can never charge more than the rule's caps, in the usual class of service or
+        in any that has a price."""
+        cap = (rule.input, rule.output, rule.units, any_class)
+        return self._answer(("price", cap), lambda each: _within(each, rule, any_class=any_class))
 
 
 def _among(table: dict[str, int], pattern: str) -> int:
@@ -204,10 +205,12 @@ def _loose_names(each: Deployment) -> set[str]:
     return {name.casefold() for name in names | tails | bare if name}
 
 
-def _within(each: Deployment, rule: MaxPrice) -> bool:
+def _within(each: Deployment, rule: MaxPrice, *, any_class: bool) -> bool:
     price = each.model.price
     lists = (price.rates, *(t.rates for t in price.tiers), *(w.rates for w in price.windows))
-    permille = _dearest(each, price)
+    fees = permille = _dearest(each, price)
+    if any_class and price.service_tiers:
+        permille = -(-permille * max(_WHOLE, *price.service_tiers.values()) // _WHOLE)
     if rule.input is not None and not _under(rule.input, lists, "input", permille):
         return False
     generates = bool(_GENERATING & set(each.operations))
@@ -216,7 +219,7 @@ def _within(each: Deployment, rule: MaxPrice) -> bool:
     ):
         return False
     return all(
-        unit not in price.units or price.units[unit] * permille <= cap * _WHOLE
+        unit not in price.units or price.units[unit] * fees <= cap * _WHOLE
         for unit, cap in rule.units
     )
 

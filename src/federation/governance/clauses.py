@@ -128,6 +128,8 @@ def _compiled(
             return everything, lambda facts: everything if is_open(windows, facts.at_ms) else 0
         case Prohibited():
             return everything, _prohibiting(rule, census)
+        case MaxPrice():
+            return _priced(rule, census)
         case Approval():
             name, reached = rule.name, census.possibly(rule.at)
             return (
@@ -136,6 +138,14 @@ def _compiled(
             )
         case _:
             return _static(rule, census, store), None
+
+
+def _priced(rule: MaxPrice, census: Census) -> tuple[int, Test | None]:
+    """Calls that do not ask for another class of service are billed in the usual one."""
+    usual, dearest = census.priced(rule), census.priced(rule, any_class=True)
+    if usual == dearest:
+        return usual, None
+    return usual, lambda facts: dearest if facts.any_class else usual
 
 
 def _prohibiting(rule: Prohibited, census: Census) -> Test:
@@ -162,8 +172,6 @@ def _static(rule: AnyRule, census: Census, store: tuple[str, ...]) -> int:
             return census.levels[rule.level.value]
         case Use():
             return census.using(rule.allowed)
-        case MaxPrice():
-            return census.priced(rule)
         case DeploymentCondition():
             condition = on_deployment(rule.expression)
             return census.where(lambda each: condition.verdict(each) == TRUE)

@@ -27,6 +27,8 @@ class CallFacts(msgspec.Struct):
     """Kinds of data found in it or declared for it; None where nobody looked."""
     approvals: frozenset[str] = frozenset()
     """Names of approvals in force for it."""
+    any_class: bool = False
+    """It asks for another class of service than the usual one: fast, priority."""
     user: str = ""
     session: str = ""
     tags: dict[str, str] = {}

@@ -120,6 +120,7 @@ class Scope:
             facts.at_ms // _MINUTE_MS if self._hourly else 0,
             classes if classes is None or not classes else classes & self._classes,
             facts.approvals & self._approvals if facts.approvals else None,
+            facts.any_class,
             verdicts,
         )
         found = self._rulings.get(key)

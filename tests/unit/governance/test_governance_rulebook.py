@@ -435,6 +435,20 @@ def test_a_price_that_rises_at_some_hour_or_place_is_judged_by_its_height() -> N
     assert allowed(Rulebook((cap,), (cheap, dear)), facts()) == {"acme/a"}
 
 
+def test_a_class_of_service_counts_for_calls_that_may_ask_for_one() -> None:
+    plain = deployment("acme/a", p_regions=("us",))
+    prices = replace(plain.model.price, service_tiers={"flex": 500, "priority": 1750})
+    classy = replace(plain, id="acme/b", model=replace(plain.model, price=prices))
+    usual = prices.rates.input
+    assert usual is not None
+    both = {"acme/a", "acme/b"}
+    book = Rulebook((policy(rule.MaxPrice(input=usual)),), (plain, classy))
+    assert allowed(book, facts()) == both
+    assert allowed(book, facts(any_class=True)) == {"acme/a"}
+    high = Rulebook((policy(rule.MaxPrice(input=2 * usual)),), (plain, classy))
+    assert allowed(high, facts(any_class=True)) == both
+
+
 def test_every_condition_that_cannot_be_used_is_named_with_its_line() -> None:
     broken = policy(
         rule.Condition(expression="tenant", file="policies/a.yaml", line=7),
