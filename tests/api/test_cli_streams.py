@@ -1,4 +1,5 @@
-"""The command line where its standard streams are closed, as some schedulers start programs."""
+"""The process of a command: with standard streams that are closed, as some schedulers start
+programs, and with Ctrl-C before it has begun."""
 
 from __future__ import annotations
 
@@ -38,3 +39,21 @@ def test_a_command_does_its_work_without_streams(streams: str, tmp_path: Path) -
     checked = without(streams, *command, "config", "check", f"--config={tmp_path}/config")
     assert checked == 0
     assert (tmp_path / "config" / "providers.yaml").is_file()
+
+
+@pytest.mark.parametrize("module", ["quick", "tree"])
+def test_an_interrupt_while_modules_are_loaded_shows_no_traceback(module: str) -> None:
+    interrupted = (
+        "import os, signal, sys\n"
+        "from federation.cli import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'federation.cli.{module}':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv = ['federation', 'serve' if {module == 'quick'} else 'version']\n"
+        "main.main()\n"
+    )
+    command = [sys.executable, "-c", interrupted]
+    ended = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, b"")

@@ -9,11 +9,19 @@ from __future__ import annotations
 import os
 import sys
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line and end the process."""
     open_standard_streams()
-    arguments = sys.argv[1:]
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules are loaded: later it is for each command to say
+        sys.exit(_INTERRUPTED)
+
+
+def _run(arguments: list[str]) -> None:
     if arguments[:1] == ["serve"]:
         from federation.cli import quick  # noqa: PLC0415 - start-up time
 
