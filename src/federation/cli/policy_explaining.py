@@ -92,8 +92,12 @@ def explain(place: Place, asked: Asked, deployment: str | None, *, as_json: bool
     found = _answer(standing.situation, standing.loaded.configured, asked, deployment)
     if as_json:
         _print(found)
-    else:
-        _show(found)
+        return
+    _show(found)
+    if asked.data_classes == ():
+        unsaid = replace(asked, data_classes=None)
+        silent = _answer(standing.situation, standing.loaded.configured, unsaid, deployment)
+        _show_silent([name for name in found.allowed if name not in silent.allowed])
 
 
 def explain_call(place: Place, call: str, *, as_json: bool) -> None:
@@ -236,6 +240,15 @@ def _show(found: _Answer) -> None:
     more = len(told) - _SHOWN
     if more > 0:
         note(f"{more} more; --json lists all, --deployment shows one.")
+
+
+def _show_silent(lost: Sequence[str]) -> None:
+    """Say who serves only calls that state their data: clients that were told nothing do not."""
+    if lost:
+        say(
+            f"Only where the call says what data it holds (`data_classes`, [] for none): "
+            f"{len(lost)}: {_some(lost, _FEW)}. --unclassified shows the rules."
+        )
 
 
 def _some(names: Sequence[str], most: int) -> str:

@@ -187,6 +187,10 @@ policy:
     assert told("explain", *open_)["allowed"]
     assert not told("explain", *open_, "--data-class", "phi")["allowed"]
     assert not told("explain", *open_, "--unclassified")["allowed"]
+    silent = "Only where the call says what data it holds"
+    assert silent in run("explain", *open_).output
+    assert silent not in run("explain", *open_, "--unclassified").output
+    assert silent not in run("explain", *open_, "--data-class", "phi").output
     assert not told("explain", *open_, "--at", "2026-01-10T12:00:00+00:00")["allowed"]
     assert not told("explain", *open_[2:])["allowed"]
     assert not told("explain", *open_, "--privacy", "Public")["allowed"]
