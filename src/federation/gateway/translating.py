@@ -89,10 +89,8 @@ class TranslatingTap:
         self._seam = seam
         self._told = told
         self._untold = untold
-        self._named: tuple[str, ...] = ()
-        """What an end of a choice has named as left out."""
-        self._ending = False
-        """The provider has ended a choice."""
+        self._named: tuple[str, ...] = ()  # as left out, by an end of a choice
+        self._ending = False  # the provider has ended a choice
         self._choices = choices
         self._only: int | None = None if choices <= 1 else -1
         """The choice that is told as the first; negative where all are told."""
