@@ -304,9 +304,11 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamHeldBack(UpstreamTimeout):
-    """The time was over while the client did not read on, so that the provider could not write."""
+    """The time was over while the client did not read on, so that the provider could not write.
+    Nobody else is asked: the client would not read that either."""
 
     hurried = True
+    recovery = Recovery.FAIL
 
 
 class UpstreamGarbled(UpstreamError):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import Any
 
 import httpx
 import pytest
-from gateway_rig import CHAT, HELLO, STREAM, refused, rig, silent, streams
+from gateway_rig import CHAT, HELLO, STREAM, eventually, refused, rig, silent, streams
 from inprocess import Gateway
 from scripted import DONE, Talk, chunk, whole
 
+from federation.domain.routes import Deadlines
 from federation.resilience import deadlines
 from federation.resilience.circuit import Circuit
 from federation.schema.records import AttemptRecord
@@ -87,3 +89,20 @@ async def test_who_was_quick_and_falls_silent_keeps_no_client_for_itself(
         assert circuit(running) is Circuit.OPEN
         assert (await client.post(CHAT, json=body)).status_code == 200
         assert upstreams[1].seen
+
+
+async def test_who_reads_too_slowly_has_nobody_else_asked() -> None:
+    words = [chunk("word " * 20_000) for _ in range(300)]
+    within = Deadlines(total_s=2.0)
+    async with rig(streams(*words), streams(DONE), deadlines=within) as (running, client, others):
+        async with client.stream("POST", CHAT, json=STREAM) as reply:
+            await asyncio.sleep(3.0)
+            said = b""
+            with contextlib.suppress(httpx.RemoteProtocolError):  # an error ends it, which cuts it
+                async for piece in reply.aiter_raw():
+                    said = (said + piece)[-1000:]
+            assert b"too slowly" in said
+        await eventually(lambda: bool(running.books.ended))
+        assert {each.error for each in attempts(running)} == {"hurried"}
+        assert others[1].seen == []
+        assert circuit(running) is Circuit.CLOSED
