@@ -121,6 +121,8 @@ class Document:
 def read(path: Path, name: str) -> Document:
     """The document at `path`; missing is empty, and whatever is wrong stands in `problems`."""
     try:
+        if path.is_fifo():  # reading it would wait for a writer, maybe for ever
+            return Document(name, problems=[Problem(name, None, "is a pipe, and should be a file")])
         data = path.read_bytes()
     except FileNotFoundError:
         return Document(name)

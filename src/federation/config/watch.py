@@ -8,6 +8,7 @@ or goes is a change.
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,8 @@ def _look(path: Path, before: Seen | None) -> Seen:
             before.size,
         ):
             return before
+        if stat.S_ISFIFO(status.st_mode):  # to be refused by who reads it, who does not wait either
+            return Seen(status.st_mtime_ns, status.st_size, b"pipe")
         digest = hashlib.sha256(path.read_bytes()).digest()
     except OSError:
         return Seen(-1, -1, b"")

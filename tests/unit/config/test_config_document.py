@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -199,3 +200,9 @@ def test_no_punctuation_makes_the_reader_raise(text: str) -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=0, max_value=10**6))
 def test_every_decimal_survives(number: Decimal) -> None:
     assert document.plain(f"{number:f}") == number
+
+
+def test_a_pipe_is_refused_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.yaml")
+    (problem,) = document.read(tmp_path / "p.yaml", "p.yaml").problems
+    assert str(problem) == "p.yaml: is a pipe, and should be a file"

@@ -154,3 +154,11 @@ def test_peeking_leaves_the_rest_of_the_file_to_loading(config_dir: Path, write:
     assert peek_server(config_dir, {}).port == 8000
     write("federation.yaml", "[1]")
     assert peek_server(config_dir, {}).port == 8000
+
+
+def test_a_pipe_in_place_of_a_file_is_a_difference_and_keeps_nobody_waiting(
+    config_dir: Path,
+) -> None:
+    before = Fingerprint.take(config_dir, None)
+    os.mkfifo(config_dir / "federation.yaml")
+    assert before.again().differs(before)
