@@ -59,6 +59,8 @@ def erase(place: Place, tenant: str | None, user: str, *, as_json: bool) -> None
         output.print_json(found)
     elif found["state"] == "done":
         output.say(f"Erased: {found['keys']} keys were destroyed ({found['id']}).")
+        if not found["keys"]:
+            output.note(f"Nothing was kept of that person in the tenant {found['tenant']}.")
     else:
         holds = ", ".join(found["holds"])
         output.say(f"It waits for a legal hold: {holds} ({found['id']}).")

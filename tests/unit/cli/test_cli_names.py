@@ -84,3 +84,15 @@ def test_the_ledgers_lines_of_a_user_are_asked_for(stub: Any, run: Run) -> None:
     assert "user=anna" in stub.asked[-1][1]
     run("ledger", "export", "out.csv", "--user", SUBJECT)
     assert f"user={SUBJECT}" in stub.asked[-1][1]
+
+
+@pytest.mark.parametrize("keys", [0, 2])
+def test_an_erasure_of_nothing_says_in_which_tenant_it_looked(
+    run: Run, stub: Any, keys: int
+) -> None:
+    erased = {"id": "erasure_1", "tenant": "default", "state": "done", "keys": keys, "holds": []}
+    stub.on("POST", "/v1/admin/data/erasures", erased, 201)
+    done = run("data", "erase", "--subject", "anna", "--yes")
+    assert done.exit_code == 0, done.output
+    assert f"Erased: {keys} keys" in done.stdout
+    assert ("of that person in the tenant default" in done.stderr) is (keys == 0)
