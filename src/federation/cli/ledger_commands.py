@@ -120,4 +120,4 @@ def reconcile(
     wish = ledger_invoice.Wish(
         invoice, provider, tuple(rename or ()), tolerance, tolerance_usd, timezone
     )
-    ledger_invoice.compare(at.place, wish, as_json=at.as_json)
+    raise typer.Exit(int(ledger_invoice.compare(at.place, wish, as_json=at.as_json)))

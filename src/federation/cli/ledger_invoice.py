@@ -44,8 +44,8 @@ class Wish:
     timezone: str
 
 
-def compare(place: Place, wish: Wish, *, as_json: bool) -> None:
-    """Print the report. Raises `CommandFailed` where invoice and ledger drift apart."""
+def compare(place: Place, wish: Wish, *, as_json: bool) -> Exit:
+    """Print the report; FAILURE, for people `CommandFailed`, where the two drift apart."""
     tolerance = Tolerance(
         int(_amount(wish.percent, "--tolerance") * 10_000),
         usd_to_nano(_amount(wish.usd, "--tolerance-usd")),
@@ -59,14 +59,15 @@ def compare(place: Place, wish: Wish, *, as_json: bool) -> None:
     apart = [drift for drift in drifts if drift.finding is not Finding.AGREES]
     if as_json:
         output.print_json(_report(drifts))
-    else:
-        _show(drifts, apart)
+        return Exit.FAILURE if apart else Exit.OK
+    _show(drifts, apart)
     if apart:
         raise CommandFailed(
             f"{len(apart)} of {len(drifts)} lines do not agree.",
             hint="`federation ledger export --kind attempts` shows what stands behind ours.",
             code="drift",
         )
+    return Exit.OK
 
 
 def _posts(wish: Wish) -> Iterator[tuple[Post, int]]:

@@ -74,7 +74,7 @@ def run_tests(
     """Run policy tests; exit code 1 where one fails."""
     from federation.cli import policy_work  # noqa: PLC0415 - start-up time
 
-    policy_work.test(config, files or [], as_json=as_json)
+    raise typer.Exit(int(policy_work.test(config, files or [], as_json=as_json)))
 
 
 @app.command()

@@ -85,8 +85,9 @@ def check(config: Path | None, *, as_json: bool) -> None:
             note(f"'{policy.name}' leaves no deployment: every call that it binds is refused.")
 
 
-def test(config: Path | None, files: list[Path], *, as_json: bool) -> None:
-    """Run policy tests. Raises `ConfigError`, and `CommandFailed` where one fails."""
+def test(config: Path | None, files: list[Path], *, as_json: bool) -> Exit:
+    """Run policy tests; FAILURE where one fails. Raises `ConfigError`, and `CommandFailed` where
+    there is none."""
     ground = _ground(config)
     book = ground.book(ground.loaded.policies)
     problems: list[Problem] = []
@@ -111,8 +112,7 @@ def test(config: Path | None, files: list[Path], *, as_json: bool) -> None:
             for fault in each.faults:
                 say(f"  {fault}")
         say(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
-    if failed:
-        raise CommandFailed("Policy tests failed.", code="policy_tests_failed")
+    return Exit.FAILURE if failed else Exit.OK
 
 
 def diff(config: Path | None, old: Path, new: Path | None, *, as_json: bool) -> None:

@@ -163,7 +163,7 @@ def test_an_invoice_is_reconciled_by_day_and_model(run: Run, stub: Any, project:
         *("ledger", "reconcile", "i.csv", "--provider", "p1", "--model", "their-m1=m1", "--json")
     )
     assert done.exit_code == 1
-    document, _ = json.JSONDecoder().raw_decode(done.stdout)
+    document = json.loads(done.stdout)
     assert document["findings"] == {
         "agrees": 2,
         "drifts": 0,

@@ -102,6 +102,9 @@ def test_the_tests_of_the_policies_pass_and_fail(config: Path) -> None:
     assert "eu.yaml:2: acme stays in Europe" in done.output
     assert "expected deny, and the policies allow" in done.output
     assert "1 passed, 1 failed" in done.output
+    done = run("test", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["failed"] == 1
 
 
 def test_without_tests_nothing_is_said_to_pass(config: Path) -> None:
