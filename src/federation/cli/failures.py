@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from enum import IntEnum
+from typing import Final
 
 from federation.errors import (
     ConfigError,
@@ -20,6 +21,10 @@ from federation.errors import (
 
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
 """Errors of writing, which name no file."""
+_READ_ONLY: Final = (
+    "Nothing can be written there. To read a gateway's data from such a place, copy them to "
+    "another and name it with --data."
+)
 
 
 class Exit(IntEnum):
@@ -76,7 +81,8 @@ def from_os_error(error: OSError) -> CommandFailed | None:
         told = f"A file cannot be written: {why(error)}."
     else:
         return None
-    return CommandFailed(told, code="file_unusable")
+    hint = _READ_ONLY if error.errno == errno.EROFS else ""
+    return CommandFailed(told, hint=hint, code="file_unusable")
 
 
 def from_error(error: FederationError) -> CommandFailed:

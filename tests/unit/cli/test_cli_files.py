@@ -166,6 +166,13 @@ def test_a_full_disk_is_said_and_what_is_no_file_stays_a_bug() -> None:
     assert _failing(odd).exception is odd
 
 
+def test_data_that_can_only_be_read_are_to_be_copied() -> None:
+    closed = _failing(OSError(errno.EROFS, "Read-only file system", "/mnt/data/federation.db"))
+    assert closed.exit_code == 1
+    assert "/mnt/data/federation.db cannot be used: Read-only file system." in closed.stderr
+    assert "--data" in closed.stderr
+
+
 def _commands(group: Any, path: str = "") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
