@@ -20,10 +20,10 @@ from federation.dialects.operations.table import CLIENT_PATHS
 from federation.domain.budgets import Budget, Scope
 from federation.domain.catalogue import Price, Rates
 from federation.domain.routes import Route, Settings, Spending, Target
-from federation.gateway.paths import CHATS
+from federation.gateway.paths import CHATS, count_dialect
 
 EVERY = BODIES | OTHERS
-COUNTING = {path for path in EVERY if "count" in path}
+COUNTING = {path for path in EVERY if count_dialect(path)}
 """Paths that only count tokens, which nobody bills."""
 PASSAGES = {path for path in EVERY if path.startswith("/passthrough/")}
 """They are asked of one provider, once."""
