@@ -207,6 +207,7 @@ class Connection(asyncio.Protocol):
                 intake.expects = False
                 refusal = hub.front.turns_away(intake.head())
                 if refusal is None:
+                    hub.outbox.flush()
                     self._transport.write(CONTINUE)
                 else:
                     self._refuse(refusal)
@@ -248,11 +249,13 @@ class Connection(asyncio.Protocol):
         self.deadline = now + _LINGER_SILENCE_S
 
     def _explain(self, error: FederationError) -> None:
+        self._hub.outbox.flush()
         self._transport.write(self._hub.refusal(error, self._intake.refused_path()))
 
     def _close(self) -> None:
         """Close once the client has read what was written, within the time that it gets."""
         self._state = LEAVING
+        self._hub.outbox.flush()
         self._unread = self._transport.get_write_buffer_size()
         self.deadline = self._hub.loop.time() + self._hub.limits.write_s
         self._transport.close()
@@ -309,11 +312,13 @@ class Connection(asyncio.Protocol):
         keep_alive = inbound.keep_alive and not self._hub.draining
         framing = b"" if reply.status == NO_CONTENT else b"content-length: %d\r\n" % len(body)
         head = reply_head(reply.status, self._hub.date, headers, framing, keep_alive, inbound.old)
+        outbox = self._hub.outbox
         if not has_body(reply.status, inbound.request.method):
-            self._transport.write(head)
+            outbox.post(self._transport, head)
         elif len(body) <= _ONE_WRITE_BYTES:
-            self._transport.write(head + body)
+            outbox.post(self._transport, head + body)
         else:
+            outbox.flush()
             self._transport.write(head)
             self._transport.write(body)
         return (not self._paused or await self._drained()) and keep_alive
@@ -333,6 +338,7 @@ class Connection(asyncio.Protocol):
         try:
             if self._state != GONE:
                 head = reply_head(status, self._hub.date, headers, framing, keep_alive, inbound.old)
+                self._hub.outbox.flush()
                 self._transport.write(head)
                 whole = bodiless or await self._pump(stream, chunked)
         finally:

@@ -18,6 +18,7 @@ from federation.listener.inflate import inflated
 from federation.listener.intake import Inbound
 from federation.listener.replyhead import render_headers, reply_head
 from federation.schema.http import ClientReply
+from federation.transport.outbox import Outbox
 
 SWEEP_S = 0.1
 
@@ -58,6 +59,7 @@ class Hub:
         "linger_s",
         "loop",
         "orphans",
+        "outbox",
     )
 
     def __init__(self, front: Front, limits: ListenerLimits) -> None:
@@ -67,6 +69,8 @@ class Hub:
         self.connections: set[Swept] = set()
         self.orphans: set[asyncio.Task[None]] = set()
         """Tasks whose client has gone, still cleaning up. The loop itself holds tasks weakly."""
+        self.outbox = Outbox()
+        """Whole answers on their way; flushed before their transports are used otherwise."""
         self.in_flight = 0
         self.buffered = 0
         """Bytes of request bodies that connections and their handlers hold."""

@@ -23,6 +23,7 @@ from federation.transport.dial import Dialer
 from federation.transport.exchange import Exchange
 from federation.transport.limits import Limits
 from federation.transport.names import Names, Resolve, system_resolve
+from federation.transport.outbox import Outbox
 from federation.transport.pool import Pool
 from federation.transport.proxies import DIRECT, Proxies
 from federation.transport.tls import client_context
@@ -62,6 +63,7 @@ class Client:
         self._dialer = Dialer(self._names, proxies, tls, authorities)
         self._pools: dict[Origin, Pool] = {}
         self._active: set[Connection] = set()
+        self._outbox = Outbox()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fast = False
@@ -159,7 +161,7 @@ class Client:
             if len(body) <= _ONE_WRITE:
                 exchange.due = now + timeouts.first_byte_s
                 exchange.uploaded = True
-                connection.write(head + body if body else head)
+                connection.post(head + body if body else head, self._outbox)
             else:
                 exchange.due = now + timeouts.idle_s
                 await _upload(connection, exchange, head, body)

@@ -16,6 +16,7 @@ from federation.errors import UpstreamCut, UpstreamError, UpstreamFailed, Upstre
 from federation.schema.http import Headers
 from federation.transport.exchange import Exchange
 from federation.transport.limits import Limits
+from federation.transport.outbox import Outbox
 
 _HIGH_WATER = 256 * 1024
 """Unread bytes above which the provider is made to wait."""
@@ -109,6 +110,11 @@ class Connection(asyncio.Protocol):
         """Send bytes, unless the socket is gone: the exchange then has its failure."""
         if self.transport is not None:
             self.transport.write(data)
+
+    def post(self, data: bytes, outbox: Outbox) -> None:
+        """The same, together with what else is sent in this turn of the event loop."""
+        if self.transport is not None:
+            outbox.post(self.transport, data)
 
     def usable(self) -> bool:
         """Tell whether the socket is still open as far as we know."""

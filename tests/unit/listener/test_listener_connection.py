@@ -327,3 +327,46 @@ async def test_a_bug_in_the_welcome_is_reported_and_the_body_read() -> None:
     assert stage.wire.written.startswith(b"HTTP/1.1 100 ")
     await stage.settle()
     assert len(stage.faults) == 1
+
+
+_LARGE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("behind", "then", "done"),
+    [
+        (GET, b"HTTP/1.1 200 ", []),
+        (_LARGE, b"HTTP/1.1 200 ", []),
+        (GET.replace(b"/ ", b"/stream "), b"HTTP/1.1 200 ", []),
+        (GET.replace(b"1.1", b"1.0"), b"HTTP/1.1 200 ", ["close"]),
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400 ", ["eof"]),
+        (_LARGE.replace(b"Host", b"Expect: 100-continue\r\nHost")[:-1], b"HTTP/1.1 100 ", []),
+    ],
+)
+async def test_what_follows_an_answer_that_waits_for_the_turns_end_comes_behind_it(
+    behind: bytes, then: bytes, done: list[str], at_once: bool
+) -> None:
+    async def handler(request: ClientRequest) -> ClientReply:
+        if request.path == "/stream":
+            return ClientReply(200, [], Pieces(b"streamed"))
+        return ClientReply(200, [], request.body or b"plain")
+
+    class Closed(Wire):
+        def write(self, data: Any) -> None:
+            assert self.done == [], "nothing may be written to what is closed"
+            super().write(data)
+
+    stage = Stage(handler, Closed())
+    if at_once:
+        stage.connection.data_received(GET + behind)
+    else:
+        stage.connection.data_received(GET)
+        await asyncio.sleep(0)
+        assert stage.wire.written == b""
+        stage.connection.data_received(behind)
+    await stage.settle()
+    first, _, rest = stage.wire.written.partition(b"plain")
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert rest.startswith(then)
+    assert stage.wire.done == done

@@ -1,0 +1,119 @@
+"""Writes of one turn of the event loop: together, in order, and at once where they come alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.transport.outbox import Outbox
+
+
+class Wire(asyncio.Transport):
+    """Notes what is written to it, on a list that it shares."""
+
+    def __init__(self, log: list[tuple[Wire, bytes]], *, breaks: bool = False) -> None:
+        super().__init__()
+        self._log = log
+        self._breaks = breaks
+
+    def write(self, data: Any) -> None:
+        if self._breaks:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        self._log.append((self, bytes(data)))
+
+
+async def turn() -> None:
+    """Until what was scheduled before has run."""
+    await asyncio.sleep(0)
+
+
+async def test_writes_of_one_turn_go_out_at_its_end_in_their_order() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    first, second, outbox = Wire(log), Wire(log), Outbox()
+    outbox.post(first, b"1")
+    outbox.post(second, b"2")
+    outbox.post(first, b"3")
+    assert log == []
+    await turn()
+    assert log == [(first, b"1"), (second, b"2"), (first, b"3")]
+
+
+async def test_where_writes_come_alone_the_next_do_not_wait() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, outbox = Wire(log), Outbox()
+    at_once = []
+    for number in range(80):
+        outbox.post(wire, b"%d" % number)
+        at_once.append(len(log) == number + 1)
+        await turn()
+        assert len(log) == number + 1
+    waited = [number for number, went in enumerate(at_once) if not went]
+    assert waited == [0, 2, 6, 14, 30, 62]
+
+
+async def test_several_in_a_turn_wait_again_after_one_look() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, outbox = Wire(log), Outbox()
+    for _ in range(2):  # alone: two more would go out at once after these
+        outbox.post(wire, b"-")
+        await turn()
+    log.clear()
+    for _ in range(4):
+        outbox.post(wire, b"-")
+    seen = len(log)
+    await turn()
+    for _ in range(4):
+        outbox.post(wire, b"-")
+    assert (seen, len(log)) == (0, 4)
+
+
+async def test_flushing_writes_now_and_once() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, outbox = Wire(log), Outbox()
+    outbox.post(wire, b"1")
+    outbox.flush()
+    assert log == [(wire, b"1")]
+    outbox.flush()
+    await turn()
+    assert log == [(wire, b"1")]
+
+
+async def test_a_transport_that_refuses_takes_nobody_elses_words() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, broken, outbox = Wire(log), Wire(log, breaks=True), Outbox()
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    outbox.post(broken, b"lost")
+    outbox.post(wire, b"1")
+    outbox.post(broken, b"lost")
+    outbox.post(wire, b"2")
+    for _ in range(4):
+        await turn()
+    assert log == [(wire, b"1"), (wire, b"2")]
+    assert len(faults) == 2
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "turn", "flush"]), max_size=60))
+def test_each_transport_gets_all_of_its_bytes_in_order(steps: list[str]) -> None:
+    async def play() -> None:
+        log: list[tuple[Wire, bytes]] = []
+        wires, outbox = {name: Wire(log) for name in "abc"}, Outbox()
+        posted: dict[Wire, list[bytes]] = defaultdict(list)
+        for number, step in enumerate(steps):
+            if step == "turn":
+                await turn()
+            elif step == "flush":
+                outbox.flush()
+            else:
+                data = b"%d" % number
+                posted[wires[step]].append(data)
+                outbox.post(wires[step], data)
+        await turn()
+        for wire in wires.values():
+            assert [data for to, data in log if to is wire] == posted[wire]
+
+    asyncio.run(play())
