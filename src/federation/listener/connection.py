@@ -162,6 +162,8 @@ class Connection(asyncio.Protocol):
         """Keep what comes behind a request that is being answered. Reading never pauses, for then
         a hang-up would not be seen: who sends more than there is room for is hung up on."""
         hub = self._hub
+        if self._refusal is not None:  # whatever follows what is refused is not read
+            return
         self._held += data
         self._room.add(len(data))
         is_full = hub.buffered > hub.limits.bodies_bytes

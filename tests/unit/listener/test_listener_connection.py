@@ -224,6 +224,35 @@ async def test_what_is_held_behind_a_request_takes_room_until_it_is_answered() -
     assert stage.hub.buffered == 0
 
 
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nHost a\r\n\r\n", 400),
+    ],
+)
+async def test_what_is_refused_behind_a_request_is_told_after_its_answer_whatever_follows(
+    refused: bytes, status: int
+) -> None:
+    may = asyncio.Event()
+
+    async def handler(request: ClientRequest) -> ClientReply:
+        await may.wait()
+        return ClientReply(200, [], b"first")
+
+    stage = Stage(handler, Wire())
+    stage.connection.data_received(GET + refused)
+    await asyncio.sleep(0)
+    for _ in range(3):
+        stage.connection.data_received(b"x" * 1_000_000)
+    assert stage.hub.buffered == 0
+    may.set()
+    await stage.settle()
+    assert stage.wire.written.partition(b"first")[2].startswith(b"HTTP/1.1 %d " % status)
+    assert stage.wire.done == ["eof"]
+    assert stage.faults == []
+
+
 async def test_where_bodies_have_no_room_little_is_held_behind_a_request() -> None:
     async def handler(request: ClientRequest) -> ClientReply:
         await asyncio.Event().wait()
