@@ -201,6 +201,17 @@ async def test_a_providers_refusal_is_told_and_costs_nothing() -> None:
         assert gateway.books.ended[1].attempts[0].status == 404
 
 
+async def test_a_refusal_of_many_bytes_is_told_by_its_status() -> None:
+    async def refuse(talk: Talk) -> None:
+        await talk.answer(error_body("x" * 300_000), 429, "retry-after: 7\r\n")
+
+    async with rig(refuse) as (gateway, client, _):
+        reply = await client.post(FILES, content=b"abc")
+        assert reply.status_code == 429
+        (ended,) = gateway.books.ended
+        assert ended.attempts[0].status == 429
+
+
 async def test_a_redirection_and_an_answer_without_its_id_are_no_answers() -> None:
     async def moves(talk: Talk) -> None:
         if talk.seen.headers.get("content-type") == "text/plain":

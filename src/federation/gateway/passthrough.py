@@ -51,7 +51,7 @@ from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers
 from federation.gateway.ruled import Ruled, max_nano_of, rules_of
 from federation.gateway.safeguards import Guarding
-from federation.gateway.sending import refused
+from federation.gateway.sending import refusal_of, refused
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
@@ -71,7 +71,6 @@ from federation.schema.operations import OperationGlance
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 
-_ERROR_BODY: Final = 256 * 1024
 _JSON: Final = b"application/json"
 
 
@@ -286,10 +285,7 @@ class _Run:
         exchange = await world.transport.send(request, phases, self._left)
         if exchange.status < 400:
             return exchange
-        try:
-            body = await exchange.body(_ERROR_BODY)
-        finally:
-            await exchange.aclose()
+        body = await refusal_of(exchange)
         error = decode_error(line.passages.chat, exchange.status, exchange.headers, body)
         raise refused(world, line.signing, error)
 

@@ -29,14 +29,20 @@ async def send(
     attempt.answered(exchange.status)
     if exchange.status < 300:
         return exchange
-    try:
-        body = await exchange.body(_ERROR_BODY)
-    except UpstreamOversized:
-        body = b""  # the status tells enough
-    finally:
-        await exchange.aclose()
+    body = await refusal_of(exchange)
     error = line.upstream.decode_error(exchange.status, exchange.headers, body)
     raise refused(world, line.signing, classified(error))
+
+
+async def refusal_of(exchange: Exchange) -> bytes:
+    """What an answer that is no success says; nothing where that is too long, for the status
+    tells enough. The exchange is closed. Raises `UpstreamError`."""
+    try:
+        return await exchange.body(_ERROR_BODY)
+    except UpstreamOversized:
+        return b""
+    finally:
+        await exchange.aclose()
 
 
 def refused(
