@@ -91,6 +91,31 @@ async def test_who_was_quick_and_falls_silent_keeps_no_client_for_itself(
         assert upstreams[1].seen
 
 
+@pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
+async def test_clients_that_wait_too_shortly_for_much_open_no_circuit_of_who_answers_others(
+    body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "SURE_S", 0.1)
+    words = streams(chunk("Hello"), chunk(finish="stop"), DONE) if body is STREAM else whole
+
+    def first(request: Talk) -> Awaitable[None]:
+        return silent(request) if "max_tokens" in request.seen.json else words(request)
+
+    async with rig(first) as (running, client, _):
+        assert (await client.post(CHAT, json=body)).status_code == 200
+        much = body | {"max_tokens": 4000}
+        calls = [
+            asyncio.create_task(client.post(CHAT, json=much, headers={"x-timeout-ms": "800"}))
+            for _ in range(TIMES)
+        ]
+        await asyncio.sleep(0.4)
+        assert (await client.post(CHAT, json=body)).status_code == 200
+        await asyncio.gather(*calls)
+        assert circuit(running) is Circuit.CLOSED
+        assert [each.error for each in attempts(running)].count("hurried") == TIMES
+        assert all(each.cost_nano for each in attempts(running)), "it has read the prompts"
+
+
 async def test_who_reads_too_slowly_has_nobody_else_asked() -> None:
     words = [chunk("word " * 20_000) for _ in range(300)]
     within = Deadlines(total_s=2.0)

@@ -96,8 +96,9 @@ def hurried(
     world: World, call: AnyCall, deployment: Deployment, error: UpstreamTimeout, took_s: float
 ) -> bool:
     """Whether it is the client who did not wait: then the error says so. The trap: were such an
-    end held against the deployment, whoever asks with a second to spare could have it rest for
-    everybody. One that was silent for as long as it may be with nobody in a hurry is at fault.
+    end held against the deployment, whoever asks with a second to spare, or for more than can be
+    had in three, could have it rest for everybody. One that was silent for as long as it may be
+    with nobody in a hurry is at fault, and one that was quick and answers nobody meanwhile.
 
     How long anything but a chat takes cannot be told, nor does a stream's length say anything:
     for these `took_s` is 0.
@@ -105,7 +106,9 @@ def hurried(
     if call.glance.ask.timeout_ms is None or error.upstream_status or left_s(world, call) > 0.0:
         return False
     board, now, stream = world.health, world.clock(), call.glance.stream
-    seen = (board.first_byte if stream else board.whole)(deployment.id, now)
+    seen = None
+    if not board.answers_since(deployment.id, now - took_s):
+        seen = (board.first_byte if stream else board.whole)(deployment.id, now)
     prospect = Prospect(
         stream=stream,
         others=True,

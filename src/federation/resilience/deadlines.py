@@ -61,9 +61,10 @@ def due_s(prospect: Prospect, slowest_s: float) -> float:
     """How long a deployment may take for what tells that it is well, the beginning of a stream or
     a whole answer, before its silence is no longer only its client's haste.
 
-    `slowest_s`: the slowest hundredth of what it took lately; 0 where nothing was measured, and
-    then it has as long as if nobody were in a hurry. The trap: were that so where it is known to
-    be quick, a dead one would keep the calls of all who wait for less, and none would end it.
+    `slowest_s`: the slowest hundredth of what it took lately; 0 where nothing was measured, or it
+    answers others meanwhile, and then it has as long as if nobody were in a hurry. The trap: were
+    that so where it was quick and answers nobody, a dead one would keep the calls of all who wait
+    for less, and none would end it.
     """
     if slowest_s > 0.0:
         return max(SURE_S, _TIMES * slowest_s)

@@ -295,6 +295,11 @@ class HealthBoard:
         """True percentiles of the whole duration; None where nothing was measured."""
         return percentiles([sample.total_ms for sample in self._samples(deployment, now_s)])
 
+    def answers_since(self, deployment: str, since_s: float) -> bool:
+        """Whether an attempt succeeded after that time."""
+        entry = self._entries.get(deployment)
+        return entry is not None and bool(entry.samples) and entry.samples[-1].at_s > since_s
+
     def _samples(self, deployment: str, now_s: float) -> Samples:
         entry = self._entries.get(deployment)
         if entry is None:
