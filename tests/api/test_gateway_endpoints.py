@@ -957,9 +957,13 @@ async def test_a_route_without_targets_means_everything_that_is_eligible() -> No
         ("/v1/route", "", b" 401 "),
         ("/passthrough/p0/jobs", "", b" 401 "),
         ("/v1/keys", "", b" 100 "),
+        ("/nowhere", SECRET, b" 404 "),
+        ("/nowhere", "", b" 404 "),
+        ("/v1/models", "", b" 405 "),
+        ("/v1/responses/resp_1/input_items", SECRET, b" 405 "),
     ],
 )
-async def test_who_may_not_call_is_refused_before_the_body_is_asked_for(
+async def test_what_is_refused_whatever_its_body_is_refused_before_the_body_is_asked_for(
     path: str, key: str, said: bytes
 ) -> None:
     async with rig(whole) as (running, _, upstreams):

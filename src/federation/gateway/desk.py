@@ -85,11 +85,10 @@ class Desk:
             raise LoopDetected(
                 "This request came from this gateway itself: a provider's base_url names it."
             )
-        if method == "POST" or is_passage(path):
-            endpoint = self._chats.get(chat_dialect(path)) or self._post(path)
-            if endpoint is not None:
-                return await endpoint(request, self._caller(request))
-        elif method in ("GET", "HEAD"):
+        called = self._called(method, path)
+        if called is not None:
+            return await called(request, self._caller(request))
+        if method in ("GET", "HEAD"):
             if tells(request):
                 return self._told(request)
             endpoint = self._gets.get(path)
@@ -101,19 +100,25 @@ class Desk:
                 return ClientReply(200, JSON, b'{"status":"ok"}')
             if path == "/health/ready":
                 return self._ready()
-        stored = self._stored.endpoint(method, path)
-        if stored is not None:
-            return await stored(request, self._caller(request))
         if is_passed(path):
             return await self._passing(request)
         raise self._unknown(path)
 
     def welcome(self, request: ClientRequest) -> None:
-        """Raise what a request will get whatever its body: of who may not call, before a client
-        that asks for leave sends it. Control knows its own askers."""
-        path = request.path
-        if not is_passed(path) and (request.method not in ("GET", "HEAD") or is_passage(path)):
+        """Raise what a request will get whatever its body, before a client that asks for leave
+        sends it: there is nothing to call, or it may not call. Control knows its own askers."""
+        path, method = request.path, request.method
+        if self._called(method, path) is not None:
             self._caller(request)
+        elif method not in ("GET", "HEAD") and not is_passed(path):
+            raise self._unknown(path)
+
+    def _called(self, method: str, path: str) -> Endpoint | None:
+        """What answers those alone who may call models. Raises `MethodNotAllowed`."""
+        found = None
+        if method == "POST" or is_passage(path):
+            found = self._chats.get(chat_dialect(path)) or self._post(path)
+        return found or self._stored.endpoint(method, path)
 
     def _post(self, path: str) -> Endpoint | None:
         found = self._posts.get(path) or self._counts.get(count_dialect(path))
