@@ -106,19 +106,24 @@ class JournalWriter:
             lines.append(b"%08x %b\n" % (crc32(body), body))
         if lines:
             self._write(b"".join(lines), seq)
-        elif self._unsettled:
+            return
+        if self._unsettled:
             self._settle()
-        elif self._fd < 0:
+        if self._fd < 0 or self._spent:
             self._rotate()
+        elif self._sync and not self._named:
+            self._name()
 
     def _write(self, data: bytes, seq: int, *, settled: bool = True) -> None:
         """Write whole lines, the last of which has this number."""
         size = self._size + len(data)
         if size > self._segment_bytes or self._spent or self._fd < 0:
-            if self._unsettled and not self._spent:
+            if self._unsettled:
                 self._settle()
             self._rotate()
             size = len(data)
+        if self._sync and not self._named:
+            self._name()
         try:
             written = os.write(self._fd, data)
         except OSError as error:
@@ -149,15 +154,12 @@ class JournalWriter:
 
     def _settle(self) -> None:
         try:
-            if not self._named:
-                _sync_directory(self._directory)
-                self._named = True
             _datasync(self._fd)
             self._unsettled = False
         except OSError as error:
             # After a failed sync the kernel may drop the pages and call them clean: this
-            # file cannot be trusted with further lines.
-            self._spent = True
+            # file cannot be trusted with further lines, nor with a second sync.
+            self._spent, self._unsettled = True, False
             raise _unwritable(error) from error
 
     def _take_back(self) -> None:
@@ -180,18 +182,26 @@ class JournalWriter:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             draft.rename(path)
-            if self._sync:
-                _sync_directory(self._directory)
         except OSError as error:
-            # Under its name, and without its lock, it would say that we are dead.
-            for made in (draft, path):
-                with contextlib.suppress(OSError):
-                    made.unlink()
             os.close(fd)
+            with contextlib.suppress(OSError):
+                draft.unlink()
             raise _unwritable(error) from error
+        # Readers may have seen it and gone on to it: whether or not the disk takes its name,
+        # nothing may follow in the one before, and it may not vanish.
         self.close()
         self._fd, self._size, self._segment = fd, 0, self._segment + 1
-        self._named, self._spent = self._sync, False
+        self._named = self._spent = False
+        if self._sync:
+            self._name()
+
+    def _name(self) -> None:
+        """Have the segment's name on the disk before a line that is to be safe there."""
+        try:
+            _sync_directory(self._directory)
+        except OSError as error:
+            raise _unwritable(error) from error
+        self._named = True
 
 
 def _is_disk(durability: str) -> bool:

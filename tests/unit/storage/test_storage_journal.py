@@ -231,21 +231,58 @@ def test_a_segment_that_cannot_be_named_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nor_does_one_whose_name_is_not_on_the_disk(
+@pytest.mark.parametrize("sees", [False, True], ids=["unseen", "seen"])
+def test_a_segment_whose_name_is_not_on_the_disk_is_there_to_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sees: bool
+) -> None:
+    writer = JournalWriter(tmp_path, "w", "disk", segment_bytes=650)
+    reader, segment, offset, calls = JournalReader(tmp_path), 1, 0, []
+
+    def read() -> None:
+        nonlocal segment, offset
+        batch = reader.read("w", segment, offset)
+        calls.extend(line.record.call for line in batch.lines)
+        segment, offset = batch.segment, batch.offset
+
+    def fail(_: object) -> None:
+        if sees:
+            read()
+        raise OSError(errno.EIO, "Input/output error")
+
+    writer.append(started("call_1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_sync_directory", fail)
+        for _ in range(2):
+            with pytest.raises(EvidenceUnwritable):
+                writer.append(started("call_2" * 70))
+    assert reader.lives("w"), "whoever took it for dead would never read on"
+    assert not reader.gone("w", segment)
+    writer.append(started("call_3"))
+    if not sees:
+        read()
+    read()
+    assert calls == ["call_1", "call_3"]
+    assert read_calls(tmp_path) == ["call_1", "call_3"]
+    assert reader.writers() == {"w": 2}
+
+
+def test_a_journal_that_takes_no_line_says_so_before_there_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    writer, reader = JournalWriter(tmp_path, "w", "disk", segment_bytes=1), JournalReader(tmp_path)
-    writer.append(started("call_1"))
+    writer = JournalWriter(tmp_path, "w", "disk")
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_sync_directory", fail)
+        patch.setattr(journal, "_datasync", fail)
         with pytest.raises(EvidenceUnwritable):
-            writer.append(started("call_2"))
-    assert reader.lives("w"), "whoever took it for dead would never read on"
-    writer.append(started("call_3"))
-    assert read_calls(tmp_path) == ["call_1", "call_3"]
+            writer.append(started("call_1"))
+        patch.setattr(journal, "_sync_directory", fail)
+        for _ in range(2):
+            with pytest.raises(EvidenceUnwritable):
+                writer.extend(())
+    writer.extend(())
+    assert JournalReader(tmp_path).writers() == {"w": 2}
 
 
 def test_a_closed_journal_opens_a_new_segment_when_it_is_used_again(tmp_path: Path) -> None:
