@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from gateway_rig import at_rest, status
+from gateway_rig import at_rest, eventually, status
 from operations_rig import PER_TOKEN, Place, answering, offers, places, vectors
 from operations_world import vector_of
 from scripted import Talk
 
+from federation.dialects.operations.upstream import OperationUpstream
 from federation.domain.catalogue import Limits, Price
 from federation.domain.routes import Settings
 from federation.schema.http import WireReply, WireRequest
@@ -359,6 +363,45 @@ async def test_a_big_answer_of_numbers_is_read_without_its_numbers() -> None:
         assert other.json()["embeddings"]["float"] == rows
         short = await client.post("/v1/embeddings", json={"model": "work", "input": ["x"] * 63})
         assert short.status_code == 502
+
+
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        ("/v1/embeddings", {"input": ["x"] * 64}),
+        ("/v2/embed", {"texts": ["x"] * 64, "embedding_types": ["float"]}),
+    ],
+    ids=["forwarded", "translated"],
+)
+async def test_who_leaves_while_a_big_answer_is_read_pays_what_the_provider_counted(
+    path: str, ask: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, left = threading.Event(), threading.Event()
+
+    def slowly(read: Callable[..., Any]) -> Callable[..., Any]:
+        def reads(*given: Any) -> Any:
+            reading.set()
+            left.wait(5)
+            return read(*given)
+
+        return reads
+
+    for name in ("read_answer", "decode"):
+        monkeypatch.setattr(OperationUpstream, name, slowly(getattr(OperationUpstream, name)))
+    rows = [[round(n / 7 + place, 6) for n in range(1536)] for place in range(64)]
+    data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(rows)]
+    body = json.dumps({"data": data, "model": "m", "usage": {"prompt_tokens": 777}}).encode()
+    big = answering(lambda _: WireReply(200, JSON, body))
+    async with places(Place(big, offers("embeddings", dimensions=1536))) as (gateway, client, _):
+        asking = asyncio.create_task(client.post(path, json=ask | {"model": "work"}))
+        await eventually(reading.is_set)
+        asking.cancel()
+        await eventually(lambda: gateway.server.connections == 0)
+        left.set()
+        await eventually(lambda: bool(gateway.books.ended))
+        (ended,) = gateway.books.ended
+        assert (ended.outcome, ended.usage.input) == ("canceled", 777)
+        assert not ended.usage.estimated
 
 
 async def test_what_there_is_is_listed_with_what_it_does() -> None:

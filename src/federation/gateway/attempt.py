@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from msgspec import structs
 
@@ -19,6 +20,7 @@ from federation.gateway.call import AnyCall, to_microseconds
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
 from federation.gateway.patience import hurried
 from federation.gateway.stream import Ending
+from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.world import World
 from federation.pricing.charges import charge
 from federation.pricing.measures import measured
@@ -26,6 +28,8 @@ from federation.schema.link import Measure
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
 from federation.telemetry import metrics
+
+_Read = TypeVar("_Read")
 
 _ANY_TIME = datetime.fromtimestamp(0, UTC)
 """For prices that are the same at all times."""
@@ -150,6 +154,20 @@ class Attempt:
             ),
             world.clock(),
         )
+
+    async def read(
+        self, size: int, work: Callable[[], _Read], used: Callable[[_Read], Usage]
+    ) -> _Read:
+        """Read a whole answer of so many bytes, and close with what it `used`: the provider has
+        done its work, whether or not the client still waits while a long answer is read. Raises
+        as `work` does, and is open then."""
+        found: list[_Read] = []
+        try:
+            await at_leisure(size > BIG, lambda: found.append(work()))
+        finally:
+            for each in found:
+                self.close(used(each))
+        return found[0]
 
     def fail(self, error: BaseException) -> None:
         """Close an attempt that brought nothing. A provider that was left in the middle of its

@@ -27,7 +27,7 @@ from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.spoken import spoken
 from federation.gateway.stream import AnswerStream
-from federation.gateway.threads import BIG, at_leisure, checked, off_loop, weight
+from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
@@ -124,15 +124,12 @@ class Turn:
         self, attempt: Attempt, asking: Asking, body: bytes
     ) -> tuple[Answer, ChatResponse | None]:
         """What an answer says of itself, and all of it where it must be translated or checked.
-        The attempt is closed: the provider has done its work, whether or not the client still
-        waits while a long answer is read."""
-        found: list[tuple[Answer, ChatResponse | None, int]] = []
-        try:
-            await at_leisure(len(body) > BIG, lambda: found.append(self._looked(asking, body)))
-        finally:
-            for answer, _, count in found:
-                attempt.close(answer.usage or attempt.estimate(count))
-        answer, response, _ = found[0]
+        The attempt is closed."""
+        answer, response, _ = await attempt.read(
+            len(body),
+            partial(self._looked, asking, body),
+            lambda found: found[0].usage or attempt.estimate(found[2]),
+        )
         self._call.account.hear(answer)
         return answer, response
 

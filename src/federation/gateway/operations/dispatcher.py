@@ -133,9 +133,12 @@ class _Run:
         reply = WireReply(exchange.status, exchange.headers, body)
         if asking.asked is not None:
             return await self._translated(index, line, asking, attempt, [reply])
-        answer = await off_loop(len(body), lambda: line.upstream.read_answer(glance, reply))
+        answer = await attempt.read(
+            len(body),
+            lambda: line.upstream.read_answer(glance, reply),
+            lambda found: found.usage or self._expected,
+        )
         self._call.account.hear(answer)
-        attempt.close(answer.usage or self._expected)
         return await self._reply(index, asking, attempt, body, content_type(exchange.headers))
 
     async def _batches(
@@ -185,10 +188,12 @@ class _Run:
     ) -> ClientReply:
         face, asked = self._call.face, asking.asked
         size = sum(len(reply.body) for reply in replies)
-        response = await off_loop(size, lambda: line.upstream.decode(asked, replies))
-        account = self._call.account
-        account.response_model = response.model
-        attempt.close(response.usage or self._expected)
+        response = await attempt.read(
+            size,
+            lambda: line.upstream.decode(asked, replies),
+            lambda found: found.usage or self._expected,
+        )
+        self._call.account.response_model = response.model
         if face.render is None:
             raise LookupError(f"{face.operation} is never translated")
         render = face.render
