@@ -545,6 +545,15 @@ async def test_answers_above_our_own_limit_open_no_circuit() -> None:
         assert world.health.may_retry("p0/acme-large", now)
 
 
+async def test_who_answers_calls_for_streams_with_long_pages_is_at_fault() -> None:
+    async with rig(answers(b"<html>" + b"x" * 2_000_000), whole) as (running, client, _):
+        for _ in range(6):
+            await client.post(CHAT, json=STREAM)
+        world = running.world
+        assert running.books.ended[0].attempts[0].error == "upstream_garbled"
+        assert world.health.circuit("p0/acme-large", world.clock()) is Circuit.OPEN
+
+
 async def test_an_error_of_many_bytes_is_told_by_its_status() -> None:
     long = error_body("x" * 300_000)
     async with rig(status(503, body=long), whole) as (running, client, _):

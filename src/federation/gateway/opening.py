@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 from federation.dialects.faces import Upstream
-from federation.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout
+from federation.errors import UpstreamError, UpstreamGarbled, UpstreamOversized, UpstreamTimeout
 from federation.gateway.attempt import Attempt
 from federation.gateway.kept import Kept
 from federation.gateway.threads import at_leisure
@@ -58,9 +58,10 @@ async def no_stream(exchange: Exchange, upstream: Upstream) -> UpstreamError:
     """What to say of a successful answer that is no stream: the provider's own error, where it
     holds one."""
     kind = exchange.headers.get(b"content-type", b"")[:80].decode("latin-1")
-    body = await exchange.body(_LONGEST)
     try:
-        upstream.decode(body)
+        upstream.decode(await exchange.body(_LONGEST))
+    except UpstreamOversized:
+        pass  # it is none of ours to read: that it came at all is the fault
     except UpstreamError as error:
         return error
     return UpstreamGarbled(f"The provider answered a call for a stream with {kind or 'no type'}.")

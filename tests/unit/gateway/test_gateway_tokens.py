@@ -18,6 +18,7 @@ from federation.errors import (
     UpstreamError,
     UpstreamFailed,
     UpstreamGarbled,
+    UpstreamOversized,
 )
 from federation.gateway.tokens import FAILED_S, MARGIN_S, REFUSED_S, YOUNG_S, Tokens
 from federation.ports import Exchange
@@ -240,6 +241,20 @@ async def test_what_the_transport_raises_is_never_the_callers_fault() -> None:
     endpoint = Endpoint(error=UpstreamGarbled("x"))
     with pytest.raises(UpstreamGarbled):
         await endpoint.tokens.get(SPEC)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, UpstreamGarbled), (401, UpstreamDenied)])
+async def test_an_answer_of_too_many_bytes_is_the_endpoints_fault(
+    status: int, kind: type[UpstreamError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_long(answer: Answer, limit: int) -> bytes:
+        raise UpstreamOversized("x")
+
+    monkeypatch.setattr(Answer, "body", too_long)
+    endpoint = Endpoint(status=status)
+    with pytest.raises(kind):
+        await endpoint.tokens.get(SPEC)
+    assert endpoint.answers[0].closed == 1
 
 
 async def test_a_bug_reaches_the_callers_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
