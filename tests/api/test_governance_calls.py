@@ -41,6 +41,8 @@ from federation.domain.policies import (
 from federation.domain.routes import Keeping, Route, Settings, Target
 
 _EU_US = placed("eu", "us")
+CONVERSE = "/model/acme-large/converse"
+CONVERSED: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
 
 
 def _federation(**asks: Any) -> dict[str, Any]:
@@ -359,20 +361,30 @@ async def test_no_answer_is_kept_where_a_policy_forbids_it() -> None:
         assert len(upstream.seen) == 1
 
 
-async def test_a_cap_on_prices_counts_the_class_of_service_that_a_call_asks_for() -> None:
+@pytest.mark.parametrize(
+    ("path", "plain", "field", "value"),
+    [
+        (CHAT, HELLO, "service_tier", "priority"),
+        (CONVERSE, CONVERSED, "serviceTier", {"type": "priority"}),
+        (CONVERSE, CONVERSED, "additionalModelRequestFields", {"speed": "fast"}),
+    ],
+)
+async def test_a_cap_on_prices_counts_the_class_of_service_that_a_call_asks_for(
+    path: str, plain: dict[str, Any], field: str, value: object
+) -> None:
     def tiered(place: int, row: Deployment) -> Deployment:
         price = replace(row.model.price, service_tiers={"priority": 2000})
         return replace(row, model=replace(row.model, price=price))
 
     policies = (policy(MaxPrice(input=2_500_000_000, output=10_000_000_000)),)
-    settings = Settings(allow_fields=("service_tier",))
+    settings = Settings(allow_fields=(field,))
     async with rig(answers(), alter=tiered, policies=policies, settings=settings) as (
         _,
         client,
         (upstream,),
     ):
-        assert (await client.post(CHAT, json=HELLO)).status_code == 200
-        refused = await client.post(CHAT, json=HELLO | {"service_tier": "priority"})
+        assert (await client.post(path, json=plain)).status_code == 200
+        refused = await client.post(path, json=plain | {field: value})
         assert refused.status_code == 403, refused.text
         assert len(upstream.seen) == 1
 

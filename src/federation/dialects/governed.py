@@ -25,9 +25,17 @@ EMPTY: Final = neutral("[]", "{}", '""', "false")
 
 
 CLASSES: Final = frozenset(
-    ("service_tier", "serviceTier", "speed", "performanceConfig", "anthropic-beta.fast-mode")
+    (
+        "service_tier",
+        "serviceTier",
+        "speed",
+        "performanceConfig",
+        "anthropic-beta.fast-mode",
+        "additionalModelRequestFields",
+    )
 )
-"""Governed fields of all dialects that buy another class of service, at a price of its own."""
+"""Governed fields of all dialects that buy another class of service, at a price of its own, or
+may hold one that does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,9 @@ GOVERNED: Final[dict[str, Governed]] = {
         neutral('{"type":"default"}'),
     ),
     "additionalModelRequestFields": Governed(
-        "price, place", "Can switch on betas and tools of the model's maker.", _NOTHING
+        "price, place",
+        "Can switch on betas, tools and another processing class of the model's maker.",
+        _NOTHING,
     ),
     "cachePoint": Governed(
         "price, retention", "Keeps prompt prefixes for longer than usual.", _NOTHING
