@@ -273,8 +273,6 @@ class Connection(asyncio.Protocol):
         if self._running:
             task.cancel()
 
-    # The task of one request.
-
     async def _answer(self, inbound: Inbound) -> None:
         hub = self._hub
         keep_alive = False
@@ -314,13 +312,12 @@ class Connection(asyncio.Protocol):
         keep_alive = inbound.keep_alive and not self._hub.draining
         framing = b"" if reply.status == NO_CONTENT else b"content-length: %d\r\n" % len(body)
         head = reply_head(reply.status, self._hub.date, headers, framing, keep_alive, inbound.old)
-        outbox = self._hub.outbox
         if not has_body(reply.status, inbound.request.method):
-            outbox.post(self._transport, head)
-        elif len(body) <= _ONE_WRITE_BYTES:
-            outbox.post(self._transport, head + body)
+            body = b""
+        if len(body) <= _ONE_WRITE_BYTES:
+            self._hub.outbox.post(self._transport, head + body)
         else:
-            outbox.flush()
+            self._hub.outbox.flush()
             self._transport.write(head)
             self._transport.write(body)
         return (not self._paused or await self._drained()) and keep_alive
