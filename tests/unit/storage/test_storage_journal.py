@@ -236,7 +236,8 @@ def test_a_segment_whose_name_is_not_on_the_disk_is_there_to_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sees: bool
 ) -> None:
     writer = JournalWriter(tmp_path, "w", "disk", segment_bytes=650)
-    reader, segment, offset, calls = JournalReader(tmp_path), 1, 0, []
+    reader, segment, offset = JournalReader(tmp_path), 1, 0
+    calls: list[str] = []
 
     def read() -> None:
         nonlocal segment, offset
