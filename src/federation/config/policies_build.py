@@ -111,7 +111,12 @@ _BUILD: Final[dict[str, Build]] = {
     "denied_operations": lambda value, said: DeniedOperations(names=value, **said),
     "hours": lambda rows, said: Hours(windows=tuple(map(_window, rows)), **said),
     "max_price": lambda row, said: MaxPrice(
-        input=row.input, output=row.output, units=tuple(sorted(row.units.items())), **said
+        input=row.input,
+        output=row.output,
+        cache_write=row.cache_write,
+        cache_write_long=row.cache_write_long,
+        units=tuple(sorted(row.units.items())),
+        **said,
     ),
     "max_cost": lambda value, said: MaxCost(nano=value, **said),
     "pii": _pii,

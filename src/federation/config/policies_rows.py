@@ -119,6 +119,8 @@ class MaxPriceRow(Written):
 
     input: Usd | None = None
     output: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_long: Usd | None = None
     units: dict[Literal[UNITS], Usd] = Field(default_factory=dict)  # type: ignore[valid-type]
 
     @model_validator(mode="before")
@@ -129,8 +131,11 @@ class MaxPriceRow(Written):
 
     @model_validator(mode="after")
     def _some(self) -> MaxPriceRow:
-        if self.input is None and self.output is None and not self.units:
-            raise ValueError("should cap something: input, output or units")
+        capped = (self.input, self.output, self.cache_write, self.cache_write_long)
+        if not self.units and all(cap is None for cap in capped):
+            raise ValueError(
+                "should cap something: input, output, cache_write, cache_write_long or units"
+            )
         return self
 
 

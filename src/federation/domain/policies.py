@@ -183,6 +183,10 @@ class MaxPrice(Rule, frozen=True, tag="max_price"):
 
     input: int | None = None
     output: int | None = None
+    cache_write: int | None = None
+    """For what is written into a cache, the longer kept included where it has a price and
+    `cache_write_long` says nothing."""
+    cache_write_long: int | None = None
     units: tuple[tuple[str, int], ...] = ()
 
 

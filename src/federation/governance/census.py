@@ -145,8 +145,9 @@ class Census:
     def priced(self, rule: MaxPrice, *, any_class: bool = False) -> int:
         """Those that can never charge more than the rule's caps, in the usual class of service or
         in any that has a price."""
-        cap = (rule.input, rule.output, rule.units, any_class)
-        return self._answer(("price", cap), lambda each: _within(each, rule, any_class=any_class))
+        tokens = (rule.input, rule.output, rule.cache_write, rule.cache_write_long)
+        cap = ("price", tokens, rule.units, any_class)
+        return self._answer(cap, lambda each: _within(each, rule, any_class=any_class))
 
 
 def _among(table: dict[str, int], pattern: str) -> int:
@@ -218,6 +219,8 @@ def _within(each: Deployment, rule: MaxPrice, *, any_class: bool) -> bool:
         rule.output, lists, "output", permille, needed=generates
     ):
         return False
+    if not _writes_under(rule, lists, permille, generates=generates):
+        return False
     return all(
         unit not in price.units or price.units[unit] * fees <= cap * _WHOLE
         for unit, cap in rule.units
@@ -230,7 +233,34 @@ def _under(
     rates: list[int | None] = [getattr(each, name) for each in lists]
     if not needed and rates[0] is None:
         rates = rates[1:]
-    return all(rate is not None and rate * permille <= cap * _WHOLE for rate in rates)
+    return all(_caps(cap, rate, permille) for rate in rates)
+
+
+def _writes_under(
+    rule: MaxPrice, lists: tuple[Rates, ...], permille: int, *, generates: bool
+) -> bool:
+    """Whether writing into a cache stays under the caps, by the rules of a charge: without a rate
+    of its own it costs what input does; where only the usual kind has one, the price of what is
+    kept longer is unknown. That refuses under a cap of its own, and not under the one on all
+    writing: most such lists sell no other kind. Only what generates has a cache to write to."""
+    most, most_long = rule.cache_write, rule.cache_write_long
+    for each in lists:
+        own, long = each.cache_write, each.cache_write_long
+        if own is None and long is None:
+            if not generates:
+                continue
+            own = long = each.input
+        usual = each.input if own is None else own
+        if most is not None and not _caps(most, usual, permille):
+            return False
+        cap = most_long if most_long is not None or long is None else most
+        if cap is not None and not _caps(cap, long, permille):
+            return False
+    return True
+
+
+def _caps(cap: int, rate: int | None, permille: int) -> bool:
+    return rate is not None and rate * permille <= cap * _WHOLE
 
 
 def _dearest(each: Deployment, price: Price) -> int:

@@ -92,6 +92,7 @@ def _stricter(rule: AnyRule, demand: AnyRule) -> bool:
             return (
                 _within(rule.input, demand.input)
                 and _within(rule.output, demand.output)
+                and _writes_within(rule, demand)
                 and all(_within(units.get(unit), most) for unit, most in demand.units)
             )
         case _:
@@ -146,6 +147,17 @@ def _acts(action: PiiAction | None, demanded: PiiAction | None) -> bool:
     if action is None or demanded is None:
         return demanded is None
     return STRICTEST_FIRST.index(action) <= STRICTEST_FIRST.index(demanded)
+
+
+def _writes_within(rule: MaxPrice, demand: MaxPrice) -> bool:
+    """A cap on what is kept longer also refuses where its price is unknown, so only another
+    such cap serves it; a cap on all writing is kept by one for each kind."""
+    long = rule.cache_write if rule.cache_write_long is None else rule.cache_write_long
+    return (
+        _within(rule.cache_write, demand.cache_write)
+        and _within(rule.cache_write_long, demand.cache_write_long)
+        and (demand.cache_write_long is not None or _within(long, demand.cache_write))
+    )
 
 
 def _within(most: int | None, demanded: int | None) -> bool:

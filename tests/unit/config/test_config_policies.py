@@ -96,6 +96,7 @@ policies:
       - hours: {zone: Europe/Berlin, days: mon-fri, from: 08:00, to: 18:00}
       - max_price: {input: 2.5, output: 10, units: {image: 0.04}}
       - max_price: 5
+      - max_price: {cache_write: 3.75, cache_write_long: 6}
       - max_cost: 0.25
       - pii: {action: tokenize, types: {card: block, custom:badge: mask}, on_failure: allow}
       - pii: redact
@@ -119,6 +120,8 @@ policies:
     caps = [each for each in found.rules if isinstance(each, rule.MaxPrice)]
     assert (caps[0].input, caps[0].output) == (2_500_000_000, 10_000_000_000)
     assert (caps[1].input, caps[1].output) == (5_000_000_000, 5_000_000_000)
+    assert (caps[1].cache_write, caps[1].cache_write_long) == (None, None)
+    assert (caps[2].cache_write, caps[2].cache_write_long) == (3_750_000_000, 6_000_000_000)
     window = by_kind["hours"].windows[0]
     assert (window.days, window.start, window.end) == ((1, 2, 3, 4, 5), 480, 1080)
     personal = [each for each in found.rules if isinstance(each, rule.Pii)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from routing_world import NOON_MS, deployment
 
 from federation.domain import policies as rule
-from federation.domain.catalogue import DataUse, Deployment, Rates, Window
+from federation.domain.catalogue import DataUse, Deployment, Price, Rates, Window
 from federation.domain.policies import AnyRule, Mode, Policy, Privacy
 from federation.errors import ConfigError
 from federation.governance.conditions import on_call, on_deployment
@@ -433,6 +433,47 @@ def test_a_price_that_rises_at_some_hour_or_place_is_judged_by_its_height() -> N
     )
     cap = policy(rule.MaxPrice(input=2 * world.MILLION))
     assert allowed(Rulebook((cap,), (cheap, dear)), facts()) == {"acme/a"}
+
+
+def test_writing_into_a_cache_has_caps_of_its_own() -> None:
+    def priced(name: str, **rates: int | None) -> Deployment:
+        plain = deployment(f"acme/{name}", p_regions=("us",))
+        price = replace(plain.model.price, rates=Rates(1_000, 1_000, **rates))
+        return replace(plain, model=replace(plain.model, price=price))
+
+    many = (
+        priced("no-extra"),
+        priced("dear", cache_write=1_250),
+        priced("dear-long", cache_write=1_000, cache_write_long=2_000),
+        priced("cheap-long", cache_write=1_000, cache_write_long=1_000),
+        priced("sound", cache_write=None, cache_write_long=1_500),
+    )
+    unknown = replace(many[0], id="acme/unknown")
+    unknown = replace(unknown, model=replace(unknown.model, price=Price()))
+    embeds = replace(
+        unknown, id="acme/embeds", model=replace(unknown.model, operations=("embeddings",))
+    )
+
+    def left(**caps: int) -> set[str]:
+        book = Rulebook((policy(rule.MaxPrice(**caps)),), (*many, unknown, embeds))
+        return {name.partition("/")[2] for name in allowed(book, facts())}
+
+    assert left(cache_write=1_000) == {"no-extra", "cheap-long", "embeds"}
+    assert left(cache_write=1_250) == {"no-extra", "dear", "cheap-long", "embeds"}
+    # What is kept longer is unknown of `dear`, and its own cap alone says so.
+    assert left(cache_write_long=1_500) == {"no-extra", "cheap-long", "sound", "embeds"}
+    assert left(cache_write=1_000, cache_write_long=2_000) == {
+        "no-extra", "dear-long", "cheap-long", "sound", "embeds",
+    }  # fmt: skip
+
+
+def test_a_window_in_which_writing_is_dear_counts() -> None:
+    plain = deployment("acme/a", p_regions=("us",))
+    nights = Window((1,), 0, 60, Rates(1_000, 1_000, cache_write=9_000))
+    price = Price(rates=Rates(1_000, 1_000), windows=(nights,))
+    dear = replace(plain, model=replace(plain.model, price=price))
+    book = Rulebook((policy(rule.MaxPrice(cache_write=8_999)),), (dear,))
+    assert allowed(book, facts()) == set()
 
 
 def test_a_class_of_service_counts_for_calls_that_may_ask_for_one() -> None:

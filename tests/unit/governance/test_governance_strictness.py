@@ -40,6 +40,8 @@ STRICTER: list[tuple[AnyRule, AnyRule]] = [
         rule.MaxPrice(input=5, output=5, units=(("image", 3),)),
         rule.MaxPrice(input=6, units=(("image", 4),)),
     ),
+    (rule.MaxPrice(cache_write=5, cache_write_long=6), rule.MaxPrice(cache_write=6)),
+    (rule.MaxPrice(cache_write_long=5), rule.MaxPrice(cache_write_long=6)),
     (rule.MaxCost(nano=5), rule.MaxCost(nano=6)),
     (
         rule.Guardrails(guards=(Guard("injection", threshold=300), Guard("secrets"))),
@@ -52,6 +54,9 @@ STRICTER: list[tuple[AnyRule, AnyRule]] = [
 ]
 WEAKER: list[tuple[AnyRule, AnyRule]] = [(demand, strict) for strict, demand in STRICTER]
 UNLIKE: list[tuple[AnyRule, AnyRule]] = [
+    (rule.MaxPrice(input=5), rule.MaxPrice(cache_write=5)),
+    (rule.MaxPrice(cache_write=5), rule.MaxPrice(cache_write_long=5)),
+    (rule.MaxPrice(cache_write=5, cache_write_long=7), rule.MaxPrice(cache_write=6)),
     (rule.Residency(places=("eu", "us")), EUROPE),
     (rule.Residency(places=("moon",)), EUROPE),
     (rule.StoreResidency(places=("eu",)), EUROPE),
