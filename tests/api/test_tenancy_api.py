@@ -173,6 +173,30 @@ async def test_what_something_belongs_to_is_not_deleted(rig: Rig) -> None:
         assert (await rig.ask("DELETE", f"/v1/admin/{path}")).status_code == 204
 
 
+async def test_what_keeps_something_from_being_deleted_is_named_with_a_way_on(rig: Rig) -> None:
+    async def refusal(path: str) -> str:
+        reply = await rig.ask("DELETE", f"/v1/admin/{path}")
+        assert error(reply)[:2] == (409, "in_use")
+        message = reply.json()["error"]["message"]
+        assert isinstance(message, str)
+        return message
+
+    await rig.ask("POST", "/v1/admin/tenants", json={"id": "acme"})
+    await rig.ask("POST", "/v1/admin/teams?tenant=acme", json={"id": "red"})
+    await rig.ask("POST", "/v1/admin/users?tenant=acme", json={"id": "ada", "team": "red"})
+    assert "has 1 team and 1 user. Delete these first." in await refusal("tenants/acme")
+    wish = {"name": "k", "user": "ada", "tenant": "acme"}
+    key = (await rig.ask("POST", "/v1/keys", json=wish)).json()["id"]
+    assert "has 1 user. Move or" in await refusal("teams/red?tenant=acme")
+    assert "has 1 working key. Revoke" in await refusal("users/ada?tenant=acme")
+    assert "1 team, 1 user and 1 working key" in await refusal("tenants/acme")
+    for path in (f"keys/{key}", "admin/users/ada?tenant=acme", "admin/teams/red?tenant=acme"):
+        assert (await rig.ask("DELETE", f"/v1/{path}")).status_code in (200, 204)
+    left = await refusal("tenants/acme")
+    assert "has 1 revoked key. Ledger and evidence name" in left
+    assert "Suspend it" in left
+
+
 async def test_a_persons_keys_follow_them(rig: Rig) -> None:
     for team in ("red", "blue"):
         await rig.ask("POST", "/v1/admin/teams", json={"id": team})

@@ -11,7 +11,7 @@ from tenancy_stores import KINDS, TenancyStores, tenancy_stores
 from federation.domain.access import Role, VirtualKey
 from federation.domain.tenancy import Member, Quota, Team, Tenant, Tier, User
 from federation.errors import InvalidRequest
-from federation.storage.tenancy_entries import Answer, Place, Removal
+from federation.storage.tenancy_entries import Answer, Held, Place, Removal
 
 ACME = Tenant("acme", "Acme Inc.", 7, Tier.CUSTOM, Quota(5, None), suspended=True)
 RED = Team("red", "default", "The Reds", 8)
@@ -149,14 +149,16 @@ def test_nothing_is_removed_while_something_in_force_belongs_to_it(stores: Tenan
     tenancy.users.add(ADA)
     stores.keys.add(replace(KEY, team=""))
     stores.keys.add(replace(KEY, id="key_2", hash=b"2" * 32, user=""))
-    assert tenancy.users.remove("default", "ada@x", anything) is Removal.IN_USE
+    everything = Held(teams=1, users=1, keys=2)
+    assert tenancy.tenants.remove("default", "default", anything) == everything
+    assert tenancy.users.remove("default", "ada@x", anything) == Held(keys=1)
     stores.keys.revoke("key_1", 5)
-    assert tenancy.teams.remove("default", "red", anything) is Removal.IN_USE
+    assert tenancy.teams.remove("default", "red", anything) == Held(users=1, keys=1)
     assert tenancy.users.remove("default", "ada@x", anything) is Removal.DONE
-    assert tenancy.teams.remove("default", "red", anything) is Removal.IN_USE
+    assert tenancy.teams.remove("default", "red", anything) == Held(keys=1)
     stores.keys.revoke("key_2", 5)
     assert tenancy.teams.remove("default", "red", anything) is Removal.DONE
-    assert tenancy.tenants.remove("default", "default", anything) is Removal.IN_USE
+    assert tenancy.tenants.remove("default", "default", anything) == Held(revoked=2)
     assert tenancy.tenants.remove("other", "other", anything) is Removal.DONE
     assert tenancy.tenants.remove("other", "other", anything) is Removal.MISSING
     assert not stores.keys.has_tenant("other")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from federation.control.permissions import check_role, home, no_tenant, reach
 from federation.control.tenancy_ports import Objects, TenancyStore
@@ -18,7 +18,7 @@ from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT, VirtualKey
 from federation.domain.tenancy import Member, Quota, Team, Tenant, Tier, User, checked_id
 from federation.errors import InvalidRequest, NotFound
-from federation.storage.tenancy_entries import Place, Removal
+from federation.storage.tenancy_entries import Held, Place, Removal
 
 T = TypeVar("T", bound=Member)
 Check = Callable[[VirtualKey, T | None, T | None], None]
@@ -140,7 +140,7 @@ class ObjectDesk(Generic[T]):
         if_match: str | None = None,
     ) -> None:
         """Delete an object. Raises as `change` does; `InvalidRequest` (409) while something
-        in force belongs to it."""
+        belongs to it, with what that is and what to do."""
 
         def check(before: T) -> None:
             check_tag(before, if_match)
@@ -150,8 +150,8 @@ class ObjectDesk(Generic[T]):
         done = await self._errands.run(self._objects.remove, place, name, check)
         if done is Removal.MISSING:
             raise self._missing(name)
-        if done is Removal.IN_USE:
-            message = f"Something belongs to this {self._noun} yet: {_HOLDS[self._kind]}."
+        if isinstance(done, Held):
+            message = _staying(self._noun, name, done)
             raise InvalidRequest(message, status=409, code="in_use")
         await self._changed()
 
@@ -178,10 +178,33 @@ class ObjectDesk(Generic[T]):
         return NotFound(f"There is no {self._noun} '{name}'.")
 
 
-_HOLDS: dict[type, str] = {
-    Tenant: "teams, users or keys. Suspend it to end all of them at once",
-    Team: "users, or keys that are not revoked",
-    User: "keys that are not revoked",
+def _staying(noun: str, name: str, held: Held) -> str:
+    """Why an object is not deleted, and the way on.
+
+    A tenant that ever had a key stays: its calls are on record under its id, and whoever got
+    that id next would be shown them.
+    """
+    parts = (
+        ("team", held.teams),
+        ("user", held.users),
+        ("working key", held.keys),
+        ("revoked key", held.revoked),
+    )
+    *first, last = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in parts if n]
+    listed = f"{', '.join(first)} and {last}" if first else last
+    said = f"The {noun} '{name}' is not deleted, for it has {listed}. "
+    if noun == "tenant" and held.keys + held.revoked:
+        return said + (
+            "Ledger and evidence name a tenant's keys, revoked ones too, so a tenant that ever "
+            "had one stays. Suspend it: then none of its keys works, and its records can be read."
+        )
+    return said + _FIRST[noun]
+
+
+_FIRST: Final = {
+    "tenant": "Delete these first.",
+    "team": "Move or delete its users and revoke its keys first.",
+    "user": "Revoke their keys first.",
 }
 
 

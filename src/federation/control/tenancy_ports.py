@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from federation.control.ports import KeyStore
 from federation.domain.access import VirtualKey
 from federation.domain.tenancy import Team, Tenant, User
-from federation.storage.tenancy_entries import Answer, Place, Removal, Retired
+from federation.storage.tenancy_entries import Answer, Held, Place, Removal, Retired
 
 T = TypeVar("T")
 
@@ -39,8 +39,9 @@ class Objects(Protocol[T]):
         none. What `edit` raises is raised, and nothing is changed."""
         ...
 
-    def remove(self, tenant: str, name: str, check: Callable[[T], None]) -> Removal:
-        """Delete an object to which nothing belongs any more. What `check` raises is raised."""
+    def remove(self, tenant: str, name: str, check: Callable[[T], None]) -> Removal | Held:
+        """Delete an object to which nothing belongs any more, or say what does. What `check`
+        raises is raised."""
         ...
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
     Row,
+    Select,
     Table,
     delete,
+    func,
     insert,
     literal,
     select,
@@ -30,7 +32,7 @@ from federation.domain.access import Role
 from federation.domain.tenancy import Member, Quota, Team, Tenant, Tier, User
 from federation.storage.engine import reading, writing
 from federation.storage.tables import teams, tenants, users, virtual_keys
-from federation.storage.tenancy_entries import Place, Removal
+from federation.storage.tenancy_entries import Held, Place, Removal
 from federation.storage.tenancy_scope import owned, owner
 
 T = TypeVar("T", bound=Member)
@@ -43,8 +45,8 @@ class _Kind(Generic[T]):
     table: Table
     row: Callable[[T], dict[str, Any]]
     made: Callable[[Row[Any]], T]
-    holds: Callable[[str, str], tuple[ColumnElement[bool], ...]]
-    """Conditions, each on one table, for what keeps an object from being removed."""
+    holds: Callable[[str, str], dict[str, Select[tuple[int]]]]
+    """How to count what keeps an object from being removed, by the fields of `Held`."""
 
 
 class SqlObjects(Generic[T]):
@@ -102,17 +104,18 @@ class SqlObjects(Generic[T]):
             connection.execute(update(table).where(*same).values(self._kind.row(changed)))
         return changed
 
-    def remove(self, tenant: str, name: str, check: Callable[[T], None]) -> Removal:
-        """Delete an object to which nothing belongs any more."""
+    def remove(self, tenant: str, name: str, check: Callable[[T], None]) -> Removal | Held:
+        """Delete an object to which nothing belongs any more, or say what does."""
         table = self._kind.table
         with writing(self._engine) as connection:
             row = self._row(connection, tenant, name)
             if row is None:
                 return Removal.MISSING
             check(self._kind.made(row))
-            for condition in self._kind.holds(tenant, name):
-                if connection.scalar(select(literal(1)).where(condition).limit(1)) is not None:
-                    return Removal.IN_USE
+            counts = self._kind.holds(tenant, name)
+            held = Held(**{what: connection.scalar(count) for what, count in counts.items()})
+            if held != Held():
+                return held
             same = (owner(table) == tenant, table.c.id == name)
             connection.execute(delete(table).where(*same))
         return Removal.DONE
@@ -179,33 +182,38 @@ def _user(row: Row[Any]) -> User:
     return User(row.id, row.tenant, row.name, row.created_ms, *facts)
 
 
-def _exists(table: Table, tenant: str, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(table.c.id).where(owner(table) == tenant, *conditions).exists()
+def _count(table: Table, tenant: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    return select(func.count()).select_from(table).where(owner(table) == tenant, *conditions)
 
 
-def _in_force() -> ColumnElement[bool]:
-    return virtual_keys.c.revoked_ms.is_(None)
+_IN_FORCE: Final = virtual_keys.c.revoked_ms.is_(None)
 
 
 _TENANTS = _Kind(
     tenants,
     _tenant_row,
     _tenant,
-    # Revoked keys, too: the ledger names them.
-    lambda tenant, _: tuple(_exists(table, tenant) for table in (teams, users, virtual_keys)),
+    lambda tenant, _: {
+        "teams": _count(teams, tenant),
+        "users": _count(users, tenant),
+        "keys": _count(virtual_keys, tenant, _IN_FORCE),
+        "revoked": _count(virtual_keys, tenant, virtual_keys.c.revoked_ms.is_not(None)),
+    },
 )
 _TEAMS = _Kind(
     teams,
     _team_row,
     _team,
-    lambda tenant, team: (
-        _exists(users, tenant, users.c.team == team),
-        _exists(virtual_keys, tenant, virtual_keys.c.team == team, _in_force()),
-    ),
+    lambda tenant, team: {
+        "users": _count(users, tenant, users.c.team == team),
+        "keys": _count(virtual_keys, tenant, virtual_keys.c.team == team, _IN_FORCE),
+    },
 )
 _USERS = _Kind(
     users,
     _user_row,
     _user,
-    lambda tenant, user: (_exists(virtual_keys, tenant, virtual_keys.c.user == user, _in_force()),),
+    lambda tenant, user: {
+        "keys": _count(virtual_keys, tenant, virtual_keys.c.user == user, _IN_FORCE)
+    },
 )

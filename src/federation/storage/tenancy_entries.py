@@ -14,8 +14,18 @@ class Removal(Enum):
 
     DONE = "done"
     MISSING = "missing"
-    IN_USE = "in use"
-    """Something that is in force belongs to the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What belongs to an object, by how many; while it is not empty, the object stays."""
+
+    teams: int = 0
+    users: int = 0
+    keys: int = 0
+    """Keys that are not revoked."""
+    revoked: int = 0
+    """Revoked keys, where those keep it too: the ledger names them, and they their tenant."""
 
 
 @dataclass(frozen=True, slots=True)

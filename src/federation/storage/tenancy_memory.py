@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from federation.domain.access import VirtualKey
 from federation.domain.tenancy import Member, Team, Tenant, User
 from federation.storage.memory import MemoryKeys
-from federation.storage.tenancy_entries import Answer, Place, Removal
+from federation.storage.tenancy_entries import Answer, Held, Place, Removal
 
 T = TypeVar("T", bound=Member)
 
@@ -16,7 +16,7 @@ T = TypeVar("T", bound=Member)
 class MemoryObjects(Generic[T]):
     """One kind in memory; implements `control.tenancy_ports.Objects`."""
 
-    def __init__(self, kept: dict[tuple[str, str], T], held: Callable[[str, str], bool]) -> None:
+    def __init__(self, kept: dict[tuple[str, str], T], held: Callable[[str, str], Held]) -> None:
         self._kept = kept
         self._held = held
 
@@ -49,14 +49,15 @@ class MemoryObjects(Generic[T]):
         changed = self._kept[tenant, name] = edit(found)
         return changed
 
-    def remove(self, tenant: str, name: str, check: Callable[[T], None]) -> Removal:
-        """Delete an object to which nothing belongs any more."""
+    def remove(self, tenant: str, name: str, check: Callable[[T], None]) -> Removal | Held:
+        """Delete an object to which nothing belongs any more, or say what does."""
         found = self._kept.get((tenant, name))
         if found is None:
             return Removal.MISSING
         check(found)
-        if self._held(tenant, name):
-            return Removal.IN_USE
+        held = self._held(tenant, name)
+        if held != Held():
+            return held
         del self._kept[tenant, name]
         return Removal.DONE
 
@@ -69,16 +70,21 @@ class MemoryTenancy:
         teams: dict[tuple[str, str], Team] = {}
         users: dict[tuple[str, str], User] = {}
 
-        def tenant_held(tenant: str, _: str) -> bool:
-            owners = {place[0] for place in (*teams, *users)}
-            return tenant in owners or bool(keys.list(tenant))
+        def tenant_held(tenant: str, _: str) -> Held:
+            good = len(self._in_force(tenant))
+            return Held(
+                teams=sum(place[0] == tenant for place in teams),
+                users=sum(place[0] == tenant for place in users),
+                keys=good,
+                revoked=len(keys.list(tenant)) - good,
+            )
 
-        def team_held(tenant: str, team: str) -> bool:
-            members = any(u.tenant == tenant and u.team == team for u in users.values())
-            return members or any(k.team == team for k in self._in_force(tenant))
+        def team_held(tenant: str, team: str) -> Held:
+            members = sum(u.tenant == tenant and u.team == team for u in users.values())
+            return Held(users=members, keys=sum(k.team == team for k in self._in_force(tenant)))
 
-        def user_held(tenant: str, user: str) -> bool:
-            return any(k.user == user for k in self._in_force(tenant))
+        def user_held(tenant: str, user: str) -> Held:
+            return Held(keys=sum(k.user == user for k in self._in_force(tenant)))
 
         self.tenants = MemoryObjects(keys.tenants, tenant_held)
         self.teams = MemoryObjects(teams, team_held)
