@@ -13,8 +13,10 @@ from federation.cli import output
 from federation.cli.client import Unreachable, part
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
+from federation.cli.shown_once import need_reader, shown_once
 from federation.config.nearest import nearest
 from federation.domain.access import Role
+from federation.errors import FederationError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw]?)\Z")
@@ -70,8 +72,9 @@ def _remark(error: Unreachable) -> str:
 
 
 def create(place: Place, wish: Wish, *, as_json: bool) -> None:
-    """Make a key and show its secret."""
+    """Make a key and show its secret. One that could not be shown is revoked."""
     _check_name(wish.name)
+    need_reader()
     remark, strange = "", list[str]()
     try:
         gateway = place.gateway()
@@ -86,15 +89,24 @@ def create(place: Place, wish: Wish, *, as_json: bool) -> None:
         key, remark = direct.create_key(place, wish), _remark(error)
     for warning in strange:
         output.note(f"warning: {warning}")
-    if as_json:
-        output.print_json(key)
-    else:
-        text = Text()
-        text.append(str(key["secret"]), style="bold green")
-        text.append(f"\n\nid {key['id']}, role {key['role']}, {_until(key)}")
-        output.panel(text, f"Key for {key['name']}: shown this once")
+    with shown_once(lambda: _revoked_unseen(place, key["id"])):
+        if as_json:
+            output.print_json(key)
+        else:
+            text = Text()
+            text.append(str(key["secret"]), style="bold green")
+            text.append(f"\n\nid {key['id']}, role {key['role']}, {_until(key)}")
+            output.panel(text, f"Key for {key['name']}: shown this once")
     if remark:
         output.note(remark)
+
+
+def _revoked_unseen(place: Place, key: str) -> str:
+    try:
+        _end(place, key)
+    except (CommandFailed, FederationError) as failure:
+        return f"{key} is good yet and could not be revoked: {failure.message}"
+    return f"{key} is revoked: nobody knows its secret."
 
 
 def _check_name(name: str | None) -> None:
@@ -165,21 +177,25 @@ def list_all(place: Place, tenant: str | None, *, everything: bool, as_json: boo
 
 def revoke(place: Place, key: str, *, as_json: bool) -> None:
     """End a key."""
-    remark = ""
-    try:
-        ended = place.gateway().delete(f"/v1/keys/{part(key)}")
-    except Unreachable as error:
-        if place.url is not None:
-            raise
-        from federation.cli import direct  # noqa: PLC0415 - start-up time
-
-        ended, remark = direct.revoke_key(place, key), _remark(error)
+    ended, remark = _end(place, key)
     if as_json:
         output.print_json(ended)
     else:
         output.say(f"{ended['id']} ({ended['name']}) is revoked.")
     if remark:
         output.note(remark)
+
+
+def _end(place: Place, key: str) -> tuple[dict[str, Any], str]:
+    """End a key at the gateway, or in the store; and what is to be said of how."""
+    try:
+        return place.gateway().delete(f"/v1/keys/{part(key)}"), ""
+    except Unreachable as error:
+        if place.url is not None:
+            raise
+        from federation.cli import direct  # noqa: PLC0415 - start-up time
+
+        return direct.revoke_key(place, key), _remark(error)
 
 
 def show(place: Place, key: str, *, as_json: bool) -> None:
@@ -224,16 +240,18 @@ def change(place: Place, key: str, wanted: dict[str, Any], *, as_json: bool) -> 
 def rotate(place: Place, key: str, overlap: str, *, as_json: bool) -> None:
     """Give a key a new secret and show it."""
     overlap_s = 0 if overlap.strip() == "0" else seconds(overlap)
+    need_reader()
     made = place.gateway().post(f"/v1/keys/{part(key)}/rotate", {"overlap_s": overlap_s})
-    if as_json:
-        output.print_json(made)
-        return
     until = made["old_secret_until_ms"]
     old = "works no more" if until is None else f"works until {output.minute(until)} UTC"
-    text = Text()
-    text.append(str(made["secret"]), style="bold green")
-    text.append(f"\n\nid {made['id']}; the old secret {old}")
-    output.panel(text, f"New secret for {made['name']}: shown this once")
+    with shown_once(lambda: f"Nobody knows {key}'s new one: rotate it again. The old one {old}."):
+        if as_json:
+            output.print_json(made)
+            return
+        text = Text()
+        text.append(str(made["secret"]), style="bold green")
+        text.append(f"\n\nid {made['id']}; the old secret {old}")
+        output.panel(text, f"New secret for {made['name']}: shown this once")
 
 
 def _shown(key: dict[str, Any], *, as_json: bool) -> None:

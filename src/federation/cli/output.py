@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from federation.cli.failures import CommandFailed
+from federation.cli.shown_once import goes_nowhere
 
 NARROWEST = 100
 
@@ -92,8 +93,8 @@ def working(text: str, *, quiet: bool = False) -> Iterator[None]:
 
 
 def fail(failure: CommandFailed, *, as_json: bool) -> None:
-    """Say what went wrong and what to do."""
-    if as_json:
+    """Say what went wrong and what to do; as JSON only where that is read."""
+    if as_json and not goes_nowhere():
         error = {"code": failure.code, "message": failure.message, "hint": failure.hint}
         print_json({"error": {**error, **failure.details}})
         return

@@ -18,6 +18,7 @@ from federation.cli import output
 from federation.cli.client import Answered, Gateway, Unreachable
 from federation.cli.failures import CommandFailed
 from federation.cli.place import Place
+from federation.cli.shown_once import need_reader, shown_once
 from federation.config import document
 
 _FILE_LIMIT: Final = 64 * 1024 * 1024
@@ -44,6 +45,7 @@ def bring(place: Place, file: Path, *, as_json: bool) -> None:
     in the failure's details for `--json`.
     """
     gateway, wanted = place.gateway(), _read(file)
+    need_reader()
     done: dict[str, Any] = {"object": "import"} | dict.fromkeys(_SUMS, 0)
     done |= {"ended": [], "keys": [], "problem": None}
     failure, heard = None, False
@@ -68,7 +70,8 @@ def bring(place: Place, file: Path, *, as_json: bool) -> None:
     if not as_json:
         _sum_up(done)
     elif failure is None:
-        output.print_json(done)
+        with shown_once(lambda: _unseen(done["keys"])):
+            output.print_json(done)
     if failure is not None:
         raise failure
 
@@ -143,8 +146,19 @@ def _add(done: dict[str, Any], told: Mapping[str, Any], *, goes_on: bool) -> Non
 
 
 def _show(keys: list[dict[str, Any]]) -> None:
-    for key in keys:
-        output.say(f"{key['id']}  {key['secret']}  {key['name']}")
+    with shown_once(lambda: _unseen(keys)):
+        for key in keys:
+            output.say(f"{key['id']}  {key['secret']}  {key['name']}")
+
+
+def _unseen(keys: list[dict[str, Any]]) -> str:
+    """What to do about keys of which the secrets are lost. They are not revoked: a later import
+    would leave them out as ended."""
+    ids = ", ".join(key["id"] for key in keys)
+    return (
+        f"These keys were made, and nobody knows their secrets: {ids or 'none'}. "
+        "`federation key rotate ID` gives one another."
+    )
 
 
 def _sum_up(done: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -420,3 +421,43 @@ def test_a_key_is_rotated_and_its_secret_shown(
     assert ("works no more" in done.stdout) == (until is None)
     assert stub.asked[-1][3] == {"overlap_s": overlap_s}
     assert json.loads(run("key", "rotate", "key_1", "--json").stdout) == told
+
+
+@pytest.fixture
+def nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed goes to a full disk."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("federation.cli.output.panel", full)
+    monkeypatch.setattr("federation.cli.output.say", full)
+
+
+@pytest.mark.usefixtures("nobody_reads")
+def test_a_key_that_cannot_be_shown_and_not_be_revoked_is_named(run: Run, stub: Any) -> None:
+    stub.on("POST", "/v1/keys", KEY | {"secret": "fed_new"})
+    stub.refuse("DELETE", "/v1/keys/key_1", 403, "Not this one.", "forbidden")
+    done = run("key", "create", "ci")
+    assert done.exit_code == 1
+    assert "No space left on device. key_1 is good yet" in done.stderr
+    assert "Not this one." in done.stderr
+
+
+@pytest.mark.usefixtures("nobody_reads")
+def test_a_new_secret_that_cannot_be_shown_is_told(run: Run, stub: Any) -> None:
+    told = KEY | {"secret": "fed_new", "old_secret_until_ms": 1_700_000_000_000}
+    stub.on("POST", "/v1/keys/key_1/rotate", told)
+    done = run("key", "rotate", "key_1")
+    assert done.exit_code == 1
+    assert "rotate it again. The old one works until 2023-11-14" in done.stderr
+
+
+@pytest.mark.usefixtures("nobody_reads")
+def test_imported_keys_that_cannot_be_shown_are_named(run: Run, stub: Any, project: Path) -> None:
+    made = {"id": "key_9", "name": "ci", "secret": "fed_new"}
+    told = {"made": 1, "changed": 0, "unchanged": 0, "ended": [], "keys": [made], "problem": None}
+    stub.on("POST", "/v1/admin/tenancy", told)
+    done = imported(project, run)
+    assert done.exit_code == 1
+    assert "nobody knows their secrets: key_9." in done.stderr
