@@ -24,6 +24,7 @@
     │   ├── UpstreamTooLong      the prompt is over its context (FALLBACK, to a larger one)
     │   ├── UpstreamGarbled      an answer that is not the protocol (FALLBACK)
     │   ├── UpstreamOversized    an answer that is larger than we take (FALLBACK)
+    │   │   └── UpstreamEndless  and than the call allowed (FALLBACK)
     │   ├── UpstreamDiverged     it tells another answer than the one to be mended (FALLBACK)
     │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
     ├── LoopDetected             508  our own request came back to us
@@ -322,6 +323,13 @@ class UpstreamOversized(UpstreamError):
     have any provider give it, so the provider is not at fault."""
 
     code = "upstream_answer_too_large"
+
+
+class UpstreamEndless(UpstreamOversized):
+    """An answer is larger than we take, and than anything that the call allowed: it is the
+    provider's failure."""
+
+    code = "upstream_endless"
 
 
 class UpstreamDiverged(UpstreamError):

@@ -554,6 +554,22 @@ async def test_who_answers_calls_for_streams_with_long_pages_is_at_fault() -> No
         assert world.health.circuit("p0/acme-large", world.clock()) is Circuit.OPEN
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_answers_beyond_all_that_the_call_allowed_open_the_circuit(stream: bool) -> None:
+    huge, few = completion(text="x" * 1_200_000), {"max_tokens": 20, "stream": stream}
+    small = Settings(response_bytes=1_000_000)
+    async with rig(answers(huge), settings=small) as (running, client, _):
+        for _ in range(5):
+            reply = await client.post(CHAT, json=HELLO | few)
+            assert reply.status_code == 502
+            code = "upstream_garbled" if stream else "upstream_endless"
+            assert reply.json()["error"]["code"] == code
+        world = running.world
+        assert world.health.columns.down_until[0] > world.clock()
+        attempts = [each for ended in running.books.ended for each in ended.attempts]
+        assert stream or all(each.cost_nano for each in attempts), "it has read the prompt"
+
+
 async def test_an_error_of_many_bytes_is_told_by_its_status() -> None:
     long = error_body("x" * 300_000)
     async with rig(status(503, body=long), whole) as (running, client, _):

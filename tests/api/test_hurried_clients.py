@@ -54,6 +54,22 @@ async def test_a_stream_that_its_client_has_no_time_for_is_no_failure() -> None:
         assert {each.error for each in attempts(running)} == {"hurried"}
 
 
+async def test_a_stream_beyond_all_that_its_call_allowed_is_a_failure_whoever_waits() -> None:
+    async def without_end(talk: Talk) -> None:
+        await talk.begin_stream()
+        while True:
+            await asyncio.gather(*(talk.event(chunk("word ")) for _ in range(100)))
+            await asyncio.sleep(0.001)
+
+    few = STREAM | {"max_tokens": 5}
+    async with rig(without_end) as (running, client, _):
+        for _ in range(TIMES):
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                await client.post(CHAT, json=few, headers={"x-timeout-ms": "250"})
+        assert {each.error for each in attempts(running)} == {"upstream_timeout"}
+        assert circuit(running) is Circuit.OPEN
+
+
 @pytest.mark.parametrize("body", [HELLO, STREAM], ids=["whole", "stream"])
 async def test_who_is_silent_beyond_its_own_time_is_at_fault_whoever_waits(
     body: dict[str, Any], monkeypatch: pytest.MonkeyPatch

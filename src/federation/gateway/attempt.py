@@ -15,7 +15,13 @@ from msgspec import structs
 
 from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment
-from federation.errors import UpstreamError, UpstreamOversized, UpstreamRejected, UpstreamTimeout
+from federation.errors import (
+    UpstreamEndless,
+    UpstreamError,
+    UpstreamOversized,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 from federation.gateway.call import AnyCall, to_microseconds
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
 from federation.gateway.patience import hurried
@@ -24,6 +30,7 @@ from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.world import World
 from federation.pricing.charges import charge
 from federation.pricing.measures import measured
+from federation.resilience.overlong import overlong
 from federation.schema.link import Measure
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
@@ -45,6 +52,7 @@ class Attempt:
         "_expected",
         "_gate",
         "_hold",
+        "_overlong",
         "_reserved",
         "_silent_since",
         "_tokens",
@@ -70,6 +78,7 @@ class Attempt:
         self._closed = False
         self._begun = False
         self._hold = ""
+        self._overlong = False
         self._reserved = 0
         self.sent = False
         self._silent_since: float | None = None
@@ -181,8 +190,26 @@ class Attempt:
         left = left or self._hurried(error)
         self.close(self.estimate(0) if left and self.sent else Usage(), error)
 
+    def oversized(self, error: UpstreamOversized, size: int) -> UpstreamOversized:
+        """What an answer of more than `size` bytes, which is all that we take, is called."""
+        if not overlong(self._allowed(), size=size):
+            return error
+        return UpstreamEndless(f"{error.message}, and longer than the call allowed")
+
+    def _allowed(self) -> int | None:
+        """Output tokens that the answers to a chat may have; None where nobody says."""
+        if self._expected is not None:
+            return None
+        glance, most = self.call.glance, self.deployment.model.max_output
+        said = glance.max_output
+        if said is not None and most is not None:
+            most = min(said, most)
+        elif said is not None:
+            most = said
+        return None if most is None else most * glance.choices
+
     def _hurried(self, error: BaseException | None) -> bool:
-        if not isinstance(error, UpstreamTimeout):
+        if not isinstance(error, UpstreamTimeout) or self._overlong:
             return False
         since = self._silent_since
         took_s = 0.0 if since is None else self._world.clock() - since
@@ -202,6 +229,7 @@ class Attempt:
             answer = tap.answer()
             if tap.events:
                 self._silent_since = None
+                self._overlong = overlong(self._allowed(), events=tap.events)
             if tap.malformed:
                 labels = (self.deployment.provider.id,)
                 self._world.meter.add(metrics.MALFORMED, labels, tap.malformed)

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from federation.dialects.faces import Upstream
 from federation.dialects.untold import Untold
-from federation.errors import FederationError
+from federation.errors import FederationError, UpstreamOversized
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
@@ -97,7 +97,11 @@ class Turn:
 
     async def _whole(self, attempt: Attempt, asking: Asking, exchange: Exchange) -> ClientReply:
         call = self._call
-        body = await exchange.body(self._situation.snapshot.settings.response_bytes)
+        most = self._situation.snapshot.settings.response_bytes
+        try:
+            body = await exchange.body(most)
+        except UpstreamOversized as error:
+            raise attempt.oversized(error, most) from error
         account, upstream, size = call.account, self._line.upstream, len(body)
         kind = exchange.headers.get(b"content-type", _JSON)
         answer, response = await self._read(attempt, asking, body)

@@ -44,7 +44,8 @@ NEUTRAL = frozenset(
     }
 )
 """`Measure.error` words that say nothing about the deployment's health: the caller's own
-fault, another answer than the one to be mended, one larger than we take, a 429 that says when to
+fault, another answer than the one to be mended, one larger than we take (unless the call
+allowed no such thing), a 429 that says when to
 come back, a deadline that only the client was in a hurry for (`recovery.blame`), a client that
 hung up."""
 
