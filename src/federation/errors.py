@@ -29,6 +29,7 @@
     │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
     ├── LoopDetected             508  our own request came back to us
     ├── Unavailable              503  draining, no snapshot yet, every deployment failed
+    │   └── StoreLocked          another replica holds a lock of the store for long
     ├── EvidenceUnwritable       503  the journal refused a record that must exist
     └── ConfigError              an operator's file or variable is wrong; one problem a line
 
@@ -356,6 +357,12 @@ class Unavailable(FederationError):
 
     status = 503
     code = "unavailable"
+
+
+class StoreLocked(Unavailable):
+    """The store is well, and somebody else holds a lock for longer than is waited for."""
+
+    code = "store_unavailable"
 
 
 class EvidenceUnwritable(FederationError):

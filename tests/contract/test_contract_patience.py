@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from wire import Wire
 
 import federation.storage.engine as opening
-from federation.errors import Unavailable
+from federation.errors import StoreLocked, Unavailable
 from federation.storage import patience
 from federation.storage.engine import open_postgres, reading, writing
 from federation.storage.revisions import SCHEMA, alone
@@ -174,3 +174,16 @@ def test_whoever_changes_the_schema_is_waited_for(engine: Engine) -> None:
     waiting.join(20)
     assert seen
     assert seen[0] >= done
+
+
+def test_a_table_that_another_replica_holds_is_told_from_a_store_that_refuses(
+    engine: Engine,
+) -> None:
+    with engine.begin() as other:
+        other.execute(text("LOCK TABLE money IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StoreLocked) as caught, writing(engine) as connection:
+            connection.execute(text(ROW))
+    assert caught.value.code == "store_unavailable"
+    with pytest.raises(Unavailable) as refused, writing(engine) as connection:
+        connection.execute(text("UPDATE nowhere SET left_nano = 1"))
+    assert not isinstance(refused.value, StoreLocked)

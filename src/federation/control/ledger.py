@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
+from federation.control.acceptance import Acceptance
 from federation.control.ingest import Ingest, Progress
 from federation.control.ports import CallStore
 from federation.control.threads import LATER, Errands
@@ -35,18 +37,30 @@ class Ledger:
     """Calls, by way of a store that follows the journals."""
 
     def __init__(
-        self, calls: CallStore, ingest: Ingest, errands: Errands, probe: Callable[[], None]
+        self,
+        calls: CallStore,
+        ingest: Ingest,
+        errands: Errands,
+        probe: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._calls = calls
         self._ingest = ingest
         self._reads = errands
         self._probe = probe
         self._follower = Errands("ingest", LATER)
-        self.writable = True
-        """Whether the store took the last write, or a trial of one."""
+        self._clock = clock
+        self._acceptance = Acceptance()
+        self._taken = True
+        """Whether the last round took in all there was."""
         self._readable = True
         self._turn = asyncio.Lock()
         """A round that fails has waited for the store long enough for all who ask meanwhile."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the store takes writes (`Acceptance`)."""
+        return self._acceptance.good
 
     @property
     def progress(self) -> Progress:
@@ -85,19 +99,27 @@ class Ledger:
         try:
             await self._follower.run(self._round)
         except Unavailable as error:
-            if self.writable:
-                log.error("the store takes no writes", extra={"reason": error.message})  # noqa: TRY400
-            self.writable = False
+            self._refused(error)
             return False
         except OSError as error:
             if self._readable:
                 log.error("the journals cannot be read", extra={"reason": str(error)})  # noqa: TRY400
             self._readable = False
             return False
-        if not self.writable:
+        if not self._taken:
             log.info("the store takes writes again")
-        self.writable = self._readable = True
+        self._acceptance.took()
+        self._taken = self._readable = True
         return True
+
+    def _refused(self, error: Unavailable) -> None:
+        before = self.writable
+        self._acceptance.refused(error, self._clock())
+        if before and not self.writable:
+            log.error("the store takes no writes", extra={"reason": error.message})
+        elif self._taken:
+            log.warning("the store is locked", extra={"reason": error.message})
+        self._taken = False
 
     def _round(self) -> None:
         if not self.writable:
@@ -132,7 +154,7 @@ class Ledger:
 
     @property
     def _current(self) -> bool:
-        return self.writable and self._readable
+        return self._taken and self._readable
 
     def _check_current(self) -> None:
         if self._current:

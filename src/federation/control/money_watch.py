@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
+from federation.control.acceptance import Acceptance
 from federation.control.budgets_ports import PotStore
 from federation.control.money_reaper import BEAT_S, Reaper
 from federation.control.threads import Errands
@@ -54,8 +55,12 @@ class MoneyWatch:
         self._clock = clock
         self._writing = writing
         self._joined = asyncio.Event()
-        self.kept = True
-        """Whether the store took the last beat: of an idle gateway it is asked nothing else."""
+        self._acceptance = Acceptance()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the store takes beats: of an idle gateway it is asked nothing else."""
+        return self._acceptance.good
 
     def joined(self) -> None:
         """A worker came: it leases nothing before it has heard that somebody keeps its beat."""
@@ -84,10 +89,10 @@ class MoneyWatch:
         """Say in the store that our workers live, and then tell them so. Raises `Unavailable`."""
         try:
             await self._errands.run(self._store.beat, self._replica, list(self._live()))
-        except Unavailable:
-            self.kept = False
+        except Unavailable as error:
+            self._acceptance.refused(error, self._clock())
             raise
-        self.kept = True
+        self._acceptance.took()
         self._tell(MoneyBeat())
 
     async def bury(self) -> list[str]:

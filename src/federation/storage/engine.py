@@ -30,7 +30,7 @@ import federation.storage.tables_limits  # its tables belong to the store, as do
 import federation.storage.tables_oversight
 import federation.storage.tables_payloads
 import federation.storage.tables_sign_in  # noqa: F401
-from federation.errors import ConfigError, Problem, Unavailable
+from federation.errors import ConfigError, Problem, StoreLocked, Unavailable
 from federation.storage.revisions import RESTORING, alone, is_unfinished, revision
 from federation.storage.tables import HEAD, metadata
 from federation.storage.tables_replicas import make_notices
@@ -38,6 +38,8 @@ from federation.storage.tables_sums import make_sum
 
 BUSY_MS = 5_000
 _READING = "federation_reading"
+_LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code where a lock is not had within `lock_timeout`."""
 FILE = "federation.db"
 """The store of a gateway that shares it with none, in its data directory."""
 LOCAL = "evidence/index.db"
@@ -290,7 +292,8 @@ def _create(connection: Connection) -> None:
 
 
 def _unavailable(error: SQLAlchemyError) -> Unavailable:
-    return Unavailable(
+    locked = getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_NOT_AVAILABLE
+    return (StoreLocked if locked else Unavailable)(
         f"The store cannot be used just now: {_cause(error)}.",
         code="store_unavailable",
         retry_after_s=5.0,

@@ -10,10 +10,11 @@ from control_plane import ADMIN, DEVELOPER, Plane, plane
 
 from federation.bootstrap import control_life as bootstrap
 from federation.bootstrap.options import Options
+from federation.control.acceptance import LOCKED_S
 from federation.control.control import Control
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role, VirtualKey
-from federation.errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from federation.errors import Forbidden, InvalidRequest, NotFound, StoreLocked, Unavailable
 from federation.schema.link import LeaseAsk, Report
 from federation.schema.records import CallEnded, CallStarted
 from federation.storage.entries import CallFilter
@@ -107,6 +108,39 @@ async def test_a_call_that_was_just_written_is_found(built: Plane) -> None:
     assert (await built.control.ledger.find("call_1", None)).outcome == "ok"
     with pytest.raises(NotFound):
         await built.control.ledger.find("call_1", "other")
+
+
+async def test_a_store_that_is_locked_is_well_for_a_while_and_its_ledger_behind(
+    built: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger, now_s = built.control.ledger, 100.0
+
+    def locked() -> None:
+        raise StoreLocked("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(ledger, "_clock", lambda: now_s)
+    with caplog.at_level(logging.INFO), monkeypatch.context() as patched:
+        patched.setattr(ledger._ingest, "run", locked)
+        for _ in range(3):
+            await ledger._catch_up()
+            now_s += LOCKED_S / 4
+        assert ledger.writable
+        assert built.control.gauges()[metrics.STORE_WRITABLE] == 1.0
+        with pytest.raises(Unavailable) as caught:
+            await ledger.page(CallFilter(None))
+        assert caught.value.code == "ledger_behind"
+        now_s += LOCKED_S / 4
+        await ledger._catch_up()
+        assert not ledger.writable
+    with caplog.at_level(logging.INFO):
+        await ledger._catch_up()
+    assert ledger.writable
+    assert await ledger.page(CallFilter(None)) == []
+    assert [record.message for record in caplog.records if "store" in record.message] == [
+        "the store is locked",
+        "the store takes no writes",
+        "the store takes writes again",
+    ]
 
 
 async def test_a_store_that_refuses_is_said_once_and_tried_again(
