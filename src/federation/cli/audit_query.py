@@ -15,7 +15,7 @@ import msgspec
 
 from federation.cli import audit_store, output
 from federation.cli.client import Answered
-from federation.cli.db_store import existing
+from federation.cli.db_store import readable
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.domain.pseudonyms import is_pseudonym
@@ -47,7 +47,7 @@ def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     since, until = moment(wanted.since) or 0, moment(wanted.until)
     users = None if wanted.user is None else _subjects(place, wanted.tenant, wanted.user)
     rows: list[dict[str, Any]] = []
-    with existing(place) as stores:
+    with readable(place) as stores:
         index = audit_store.index(stores)
         for entry in _calls(SqlCalls(stores.quick), wanted, since, until):
             if users is not None and getattr(entry.record, "user", "") not in users:

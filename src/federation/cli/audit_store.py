@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from federation.cli.db_store import existing
+from federation.cli.db_store import existing, readable
 from federation.cli.place import Place
 from federation.control.evidence_checking import check_log
 from federation.control.evidence_reading import EvidenceReading
@@ -19,7 +19,7 @@ from federation.storage.evidence_index import SqlEvidence
 
 def include(place: Place, reading: EvidenceReading, call: str) -> Inclusion:
     """The proof that a call is in the log. Raises `NotFound`."""
-    with existing(place) as stores:
+    with readable(place) as stores:
         return reading.include(index(stores), call)
 
 
@@ -33,7 +33,7 @@ def seal(place: Place) -> None:
 
 def check(place: Place, trusted: bytes | None, anchors: Sequence[bytes]) -> Report:
     """The log where it lies, and what the store says otherwise than it."""
-    with existing(place) as stores:
+    with readable(place) as stores:
         return check_log(place.data_dir, index(stores), trusted, anchors)
 
 
@@ -41,7 +41,7 @@ def apart(
     place: Place, calls: SpooledCalls, ends_ms: Mapping[str, int], all_ms: int
 ) -> Iterator[Apart]:
     """Calls of which the ledger and logs that were read say not the same."""
-    with existing(place) as stores:
+    with readable(place) as stores:
         yield from calls.against(index(stores).ledger(), ends_ms, all_ms)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from federation.cli import audit_store, offline, output
 from federation.cli.audit_query import moment
-from federation.cli.db_store import existing
+from federation.cli.db_store import readable
 from federation.cli.failures import CommandFailed
 from federation.cli.place import Place
 from federation.control.compliance import Sources, Wish, ground_of, make_report
@@ -51,7 +51,7 @@ def _made(place: Place, wanted: Wanted) -> Report:
     now_ms = int(time.time() * 1000)
     end_ms = moment(wanted.end) if wanted.end is not None else now_ms
     standing = offline.stand(place)
-    with existing(place) as stores:
+    with readable(place) as stores:
         store = stores.durable
         snapshot = compile_snapshot(standing.loaded, (), {}, 0)
         sources = Sources(

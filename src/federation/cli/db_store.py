@@ -16,6 +16,7 @@ from federation.config.stores import StoreAddresses, peek_stores
 from federation.errors import NotFound
 from federation.storage.engine import FILE, LOCAL, Stores, opened_stores
 from federation.storage.sealing_keys import STORE
+from federation.storage.still import is_still, opened_still
 
 
 def addresses(place: Place) -> StoreAddresses:
@@ -36,6 +37,19 @@ def existing(place: Place) -> Iterator[Stores]:
     if not is_there(place):
         raise NotFound(f"There is no store in {place.data_dir}.")
     with stores(place) as opened:
+        yield opened
+
+
+@contextmanager
+def readable(place: Place) -> Iterator[Stores]:
+    """As `existing`, for who only reads: also on media that cannot be written."""
+    own = addresses(place)
+    path = own_file(place.data_dir, shared=own.database is not None)
+    if path.is_file() and is_still(path):
+        with opened_still(place.data_dir, own.database) as opened:
+            yield opened
+        return
+    with existing(place) as opened:
         yield opened
 
 

@@ -228,3 +228,52 @@ def test_a_tar_holds_nothing_but_the_three_files(alone: Run, data: Path) -> None
     alone("audit", "export", "export.tar")
     with tarfile.open("export.tar") as tar:
         assert tar.getnames() == ["keys.jsonl", "checkpoints.jsonl", "entries.jsonl"]
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if everything lay on a file system that is mounted read-only."""
+    monkeypatch.setattr("federation.cli.db_store.is_still", lambda _: True)
+
+
+def _state(data: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in data.rglob("*")}
+
+
+@pytest.mark.usefixtures("still")
+def test_a_log_and_its_store_on_read_only_media_are_read_where_they_lie(
+    alone: Run, key: str, data: Path
+) -> None:
+    before = _state(data)
+    checked = said(alone("audit", "verify", "--key", key, "--json"))
+    assert (checked["verified"], checked["records"]) == (True, 90)
+    assert len(said(alone("audit", "query", "--limit", "5", "--json"))["data"]) == 5
+    call = said(alone("audit", "query", "--limit", "1", "--json"))["data"][0]["call"]
+    assert alone("audit", "prove", call).exit_code == 0
+    assert _state(data) == before
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("log", ["federation.db-wal", "federation.db-journal"])
+def test_a_store_on_read_only_media_that_was_not_closed_is_to_be_copied(
+    alone: Run, data: Path, key: str, log: str
+) -> None:
+    (data / log).touch()
+    for command in (("audit", "verify", "--key", key), ("audit", "query")):
+        told = alone(*command)
+        assert told.exit_code == 1
+        assert f"{log} beside it" in told.stderr
+        assert "--data" in told.stderr
+
+
+@pytest.mark.usefixtures("still")
+def test_a_gateway_that_begins_to_work_on_what_is_read_is_noticed(
+    alone: Run, data: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(*_: object) -> None:
+        (data / "federation.db-wal").touch()
+
+    monkeypatch.setattr("federation.cli.audit_store.check_log", check)
+    told = alone("audit", "verify", "--key", key)
+    assert told.exit_code == 1
+    assert "a gateway is at work there" in told.stderr
