@@ -208,6 +208,11 @@ def is_secret(value: bytes) -> bool:
     return kinds >= 2 and (bits >= _LOOSE_BITS or (kinds >= 3 and bits >= _STRICT_BITS))
 
 
+def is_ours(value: bytes) -> bool:
+    """Whether a guard put it there."""
+    return _OUR_TOKEN.fullmatch(value) is not None
+
+
 def _bits(value: bytes) -> float:
     """Shannon's entropy of a sign."""
     size = len(value)

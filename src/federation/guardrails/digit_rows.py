@@ -63,7 +63,7 @@ _NOT_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123
 _EXTENDED: Final = re.compile(rb"[ \t]?[A-Za-z].*\Z", re.DOTALL)
 _SHORTEST_CARD: Final = 12
 _LONGEST_DATE: Final = 8
-_LEAST_NATIONAL: Final = 9
+_LEAST_NATIONAL: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

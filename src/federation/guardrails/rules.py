@@ -15,9 +15,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from federation.guardrails import (
+    command_lines,
+    iban,
+    national,
+    national_checks,
+    numbers,
+    odd_numbers,
+    secret_rules,
+    shapes,
+)
 from federation.guardrails import context_rules as beside
 from federation.guardrails import entities as kind
-from federation.guardrails import iban, national, numbers, odd_numbers, secret_rules, shapes
 from federation.guardrails.entities import BESIDE, CERTAIN, CHECKED, NOTHING, SHAPED, Span
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import Pattern, compiled
@@ -214,6 +223,13 @@ _NUMBERS: Final = (
     ),
     Rule(kind.IBAN, iban.HEAD, _nothing, _IBAN_HINT, reads=_ibans),
     Rule(kind.NATIONAL_ID, _LETTERED_IDS, _national, _NATIONAL_HINT),
+    _beside(
+        kind.NATIONAL_ID,
+        national.GERMAN_CARD,
+        rb"ausweis|identity card|id card",
+        national_checks.is_german_card,
+        CHECKED - 1,
+    ),
     Rule(
         kind.NATIONAL_ID,
         _CALLED_ID,
@@ -287,6 +303,13 @@ _SECRETS: Final = (
         _nothing,
         _word(b"key|secret|token|pass|pwd|bearer|basic|credential|connection|contras|senha|wachtw"),
         reads=secret_rules.beside_names,
+    ),
+    Rule(
+        kind.SECRET,
+        command_lines.NAME,
+        _nothing,
+        _word(command_lines.HINT),
+        reads=command_lines.passwords,
     ),
 )
 _PLACES: Final = (
