@@ -11,6 +11,7 @@ import math
 import re
 from typing import Final
 
+from federation.guardrails import iban
 from federation.guardrails.checksums import all_equal, weighted
 
 _FILLER: Final = rb"[^\n0-9]{0,32}?\n?[^\n0-9]{0,8}?"
@@ -22,7 +23,8 @@ _MONTH: Final = (
     rb"novembre|d\xe9cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|"
     rb"noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|"
     rb"dicembre|janeiro|fevereiro|mar\xe7o|maio|junho|julho|setembro|outubro|novembro|dezembro|"
-    rb"januari|februari|maart|mei|augustus)\.?"
+    rb"januari|februari|maart|mei|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|"
+    rb"sierpnia|wrzesnia|pazdziernika|listopada|grudnia)\.?"
 )
 _DATE: Final = (
     rb"(?:(?:0?[1-9]|[12][0-9]|3[01])[./ -]{1,2}(?:0?[1-9]|[12][0-9]|3[01])"
@@ -40,14 +42,17 @@ DATE_OF_BIRTH: Final = (
     rb"(?:(?:\bborn\b|\bd\.?o\.?b\b|dateofbirth|date[ _-]of[ _-]birth|birth[ _-]?date|"
     rb"birthday|geboren|geboorte(?:datum|dag)|geburts(?:datum|tag)|\bn\xe9(?:e|\(e\))? le\b|"
     rb"date de naissance|fecha de nacimiento|\bnacid[oa]\b|data di nascita|data de nascimento|"
-    rb"\bnascid[oa]\b)" + _FILLER + rb"|"
-    rb"(?:\bgeb\b|\bddn\b|\bb-?day\b|\bnac\b|\bnacimiento\b|\bnaci(?:o\b|\xf3)|\bnasceu\b|"
+    rb"\bnascid[oa]\b|\bdat[ay] urodzenia\b|\burodzon[yaeq]\b|\burodzi\xaaa? sie\b)"
+    + _FILLER
+    + rb"|"
+    rb"(?:\bgeb\b|\bddn\b|\bb-?day\b|\bnac\b|\bnacimiento\b|\bnaci(?:o\b|\xf3)|\bnasceu\b|\bur\b|"
     rb"\bnat[oa]\b(?:[ ](?:a|in)[ ][^\n0-9]{1,24}?)?)[ \t.:=\"'-]{0,4}(?:dat(?:um)?\b[ .:]{0,3})?"
     rb"(?:(?:am|il|el|em|op|le|on)[ ])?)\b(" + _DATE + rb")(?:\b|T[0-9]{2}:)"
 )
 """Behind the shorter words it follows at once: *geb.* also stands before a maiden name."""
 PASSPORT: Final = (
-    rb"(?:passports?|reisepass(?:nummer)?|passeport|pasaporte|passaporto|paspoort(?:nummer)?)"
+    rb"(?:passports?|reisepass(?:nummer)?|passeport|pasaporte|passaport[oe]|"
+    rb"paspoort(?:nummer)?|paszport(?:u|em)?)"
     rb"(?:[^\n0-9]{0,32}?)\b([A-Z]{0,2}[ ]?[0-9]{6,9}[A-Z]?|[A-Z]{3}[0-9]{6}|"
     rb"[0-9]{2}[A-Z]{2}[0-9]{5}|"
     rb"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8})\b"
@@ -60,9 +65,11 @@ MACHINE_READABLE: Final = (
 DRIVERS_LICENSE: Final = (
     rb"(?:(?:driv(?:er'?s?|ers'|ing)[ ._-]?licen[cs]e|\bdln?[ ]?(?:no|number|#|:)|"
     rb"licen[cs]e number|\bdln\b|"
-    rb"f\xfchrerschein(?:nummer)?|permis de conduire|permiso de conducir|patente di guida|"
-    rb"rijbewijs)[^\n0-9]{0,32}?|licen[cs]e no[ .:#=-]{1,4})"
-    rb"\b([A-Z]{0,5}[ -]?[0-9]{2,9}(?:[A-Z0-9]{0,3}(?:-[0-9]{2,6}){0,4}|[A-Z0-9]{0,10}))"
+    rb"f\xfchrerschein(?:nummer)?|permis de conduire|"
+    rb"(?:permiso|carn[e\xe9]t?) de conducir|patente di guida|rijbewijs|prawo jazdy|prawa jazdy|"
+    rb"carta de condu[c\xe7][a\xe3]o|carteira de habilita[c\xe7][a\xe3]o)"
+    rb"[^\n0-9]{0,32}?|licen[cs]e no[ .:#=-]{1,4})"
+    rb"\b([A-Z]{0,5}[ -]?[0-9]{2,9}(?:[A-Z0-9]{0,3}(?:[-/][0-9]{2,6}){0,4}|[A-Z0-9]{0,10}))"
     rb"\b"
 )
 BRITISH_LICENSE: Final = (
@@ -72,8 +79,12 @@ BRITISH_LICENSE: Final = (
 BANK_ACCOUNT: Final = (
     rb"(?:(?:\b|_)(?:bank|checking|savings?|giro)?[ _-]?(?:account|acct)_?(?:number|num|no|nr)?\b|"
     rb"\ba/c\b|kontonummer|\bkonto(?:nr)?\b|\bkto\b|num\xe9ro de compte|rekeningnummer|"
-    rb"\bconto corrente\b|\bconta corrente\b|"
+    rb"\bconto corrente\b|\bconta corrente\b|\b(?:nr|numer) (?:konta|rachunku)\b|"
     rb"\bcuenta\b)(?:[^\n0-9]{0,24}?)\b([0-9][0-9 -]{4,18}[0-9])\b"
+)
+POLISH_ACCOUNT: Final = (
+    rb"(?:\bkont[oa]\b|\brachun(?:ek|ku)\b|\bnrb\b)(?:[^\n0-9]{0,24}?)"
+    rb"\b([0-9]{2}(?:[ ]?[0-9]{4}){6})\b"
 )
 ROUTING: Final = (
     rb"(?:\brouting\b|\baba\b|\brtn\b|\btransit\b)(?:[^\n0-9]{0,24}?)\b([0-9]{9}|"
@@ -92,7 +103,8 @@ SECRET: Final = (
     rb"(?:api[ _-]?key|secret(?:[ _-]?(?:key|access[ _-]?key|token))?|(?:access|auth|"
     rb"refresh|bearer|session|id)[ _-]?(?:token|key)|"
     rb"passw(?:or)?d|passphrase|\bpwd\b|\bpasswort\b|\bbearer\b|client[ _-]secret|"
-    rb"mot de passe|contrase\xf1a|\bsenha\b|\bwachtwoord\b|authorization[\"']?[:=] ?[\"']?basic|"
+    rb"mot de passe|contrase\xf1a|\bsenha\b|\bhas\xaao\b|\bwachtwoord\b|"
+    rb"authorization[\"']?[:=] ?[\"']?basic|"
     rb"private[ _-]?key|credential|"
     rb"connection[ _-]?string|accountkey|\btoken\b)"
     rb"[\"']?[ \t]{0,3}(?:[:=]{1,2}>?|\bis\b|=>|>|[ \t])"
@@ -170,6 +182,12 @@ def is_bic(data: bytes, start: int, end: int) -> bool:
     value = data[start:end]
     told = value.endswith(b"XXX") or not value.isalpha()
     return told or _LABEL_OF_BIC.search(data, max(0, start - 16), start) is not None
+
+
+def is_polish_account(value: bytes) -> bool:
+    """The check digits of an IBAN whose country is left out."""
+    digits = value.translate(None, b" ").decode("latin-1")
+    return iban.valid("PL" + digits)
 
 
 def is_routing(value: bytes) -> bool:

@@ -153,6 +153,12 @@ NATIONAL_IDS: Final = (
         rb"\bpesel\b",
     ),
     NationalId(
+        "pl",
+        rb"\b[0-9]{3}-?[0-9]{3}-?[0-9]{2}-?[0-9]{2}\b|\b[0-9]{3}-[0-9]{2}-[0-9]{2}-[0-9]{3}\b",
+        checks.nip,
+        rb"\bnip\b",
+    ),
+    NationalId(
         "se",
         rb"\b(?:19|20)?[0-9]{6}[-+][0-9]{4}\b",
         checks.swedish,
@@ -257,6 +263,6 @@ NATIONAL_IDS: Final = (
     ),
 )
 """Sources: HMRC NIM39110, NHS data dictionary, Canada T4127, BZSt, INSEE, RD 1553/2005, DM
-12/03/1974, RvIG, Rijksregister, PESEL act, SKV 704, DVV, CPR, Skatteetaten, Receita Federal,
-UIDAI, Income-tax rule 114, ATO, ICA, GB 11643, MOIS, DHA, RENAPO, IRS (ITIN, EIN), ZAS (AHV),
-Dachverband (SVNR), SII (RUT), Portaria 377/2003 (NIF), ICAO 9303 (German cards)."""
+12/03/1974, RvIG, Rijksregister, PESEL act, NIP act, SKV 704, DVV, CPR, Skatteetaten, Receita
+Federal, UIDAI, Income-tax rule 114, ATO, ICA, GB 11643, MOIS, DHA, RENAPO, IRS (ITIN, EIN), ZAS
+(AHV), Dachverband (SVNR), SII (RUT), Portaria 377/2003 (NIF), ICAO 9303 (German cards)."""

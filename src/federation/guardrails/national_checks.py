@@ -94,6 +94,11 @@ def pesel(text: str) -> bool:
     return (10 - total % 10) % 10 == int(text[10]) and 1 <= month <= 12 and text[4:6] <= "31"
 
 
+def nip(text: str) -> bool:
+    """Poland's tax number."""
+    return weighted(text, (6, 5, 7, 2, 3, 4, 5, 6, 7, -1)) % 11 == 0 and not all_equal(text)
+
+
 def swedish(text: str) -> bool:
     """Sweden's number, with or without the century."""
     return _day(text[-8:-4]) and luhn(text[-10:].encode("ascii"))
@@ -174,9 +179,11 @@ def rut(text: str) -> bool:
 
 
 def portuguese(text: str) -> bool:
-    """Portugal's tax number."""
+    """Portugal's tax number; of those that begin with 4 only 45 was given out."""
+    if text[0] in "04" and text[:2] != "45":
+        return False
     check = 11 - weighted(text, (9, 8, 7, 6, 5, 4, 3, 2)) % 11
-    return text[0] in "1235689" and check % 11 % 10 == int(text[8]) and not all_equal(text)
+    return check % 11 % 10 == int(text[8]) and not all_equal(text)
 
 
 def is_german_card(value: bytes) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
+from federation.guardrails.phone_words import BEFORE, INITIAL, LABEL, VERB, VERB_ABROAD
 from federation.guardrails.row_shapes import loosened
 
 _CODES: Final = (
@@ -60,41 +61,8 @@ _SURELY_NORTH_AMERICAN: Final = re.compile(_WITHOUT_PREFIX)
 _LIKE_BRACKETS: Final = re.compile(loosened(_BRACKETS.pattern))
 _LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
-_NUMBER: Final = rb"(?:_?(?:no|nr|num|number)s?)?(?:_?[0-9])?\b"
-_BEFORE: Final = (
-    rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
-    rb"\btel\b|\btlf\b|\bph[.:]|\bmobiles?\b|\bcell(?:ulare?)?\b|\bfax\b|\bwhatsapp\b|\bsms\b|"
-    rb"\bpager\b|\bhotline\b|\bhelp ?line\b|\blandline\b|\btoll[ -]free\b|\bvoicemail\b|"
-    rb"\bt[e\xe9]l[e\xe9](?:fo|copi)|\bmobi(?:l|el)|\bhandy(?:nr|nummer)?\b|\brufnummer|"
-    rb"\bportable\b|\bgsm\b|\bm[o\xf3]vil\b|\btelem[o\xf3]vel|\bcelular|"
-    rb"\bcontact (?:number|no)\b|\bcall-?back\b|\bdial-?in\b|_(?:tel|mobile)\b|"
-    rb"\b(?:my|his|her|their|our|your) (?:(?:new|old|own|other|cell|work|home|office|direct|"
-    rb"personal|private|best|current) )?number\b|\b(?:meine|mijn) nummer\b|\bmi n[u\xfa]mero\b|"
-    rb"\bmon num[e\xe9]ro\b|\bmio numero\b|\bmeu n[u\xfa]mero\b)"
-    rb"[^\n0-9]{0,24}"
-)
-_VERB: Final = (
-    rb"\b(?:call(?:ed|ing|s)?|ring|dial(?:ed|ing)?|text(?:ed|ing)?|phon(?:e|ed|ing)|"
-    rb"reach(?:ed|able)?|"
-    rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a))"
-    rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
-    rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"']{0,4}"
-)
-_VERB_ABROAD: Final = (
-    rb"\b(?:mich|uns)(?: \w{1,12})? unter(?: der \w{0,12}nummer)?[ \t]$|"
-    rb"(?:\b(?:anrufen?|rufen?|ruf|erreich(?:en|st|bar)|r?appel(?:er|ez|le)|joindre|joignable|"
-    rb"ll[a\xe1]m[ae]r?(?:me|nos|le|lo|la)?|chiam(?:a|i|are|ate|ar)(?:mi|ci|lo|la)?|lig(?:ue|ar|a)|"
-    rb"bel|bellen|bereik(?:en|baar))|\btelefonisch\b[^\n]{0,24})"
-    rb"(?:[ \t,:'\"-]{1,3}(?:sie|mich|uns|ihn|ihm|unter|der|die|nummer|an|bitte|mir|"
-    rb"moi|me|nous|le|au|num[e\xe9]ro|al|el|para|no|por|favor|il|mij|ons|op|naar)){1,6}"
-    rb"[ \t:,(\"']{0,4}"
-)
-_INITIAL: Final = rb"(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]{1,2}$"
-_LABEL: Final = (
-    rb"\b(?:home|work|office|direct|mob|contact[eo]?)[\"']?[ \t]{0,2}[:.][ \t]{0,2}[\"']?$"
-)
 _BESIDE: Final = compiled(
-    rb"(?:" + _BEFORE + rb"|" + _VERB + rb"|" + _VERB_ABROAD + rb")$", ignore_case=True
+    rb"(?:" + BEFORE + rb"|" + VERB + rb"|" + VERB_ABROAD + rb")$", ignore_case=True
 )
 _OWN: Final = compiled(rb"\bmy (?:\w+ )?number\b[^\n0-9]{0,24}$", ignore_case=True)
 _OTHERS: Final = compiled(
@@ -104,8 +72,8 @@ _OTHERS: Final = compiled(
 )
 """Numbers that people have beside those that they are called at."""
 _LABELED: Final = (
-    (11, compiled(_LABEL, ignore_case=True)),
-    (13, compiled(_INITIAL, ignore_case=True)),
+    (11, compiled(LABEL, ignore_case=True)),
+    (13, compiled(INITIAL, ignore_case=True)),
 )
 """What stands at once before a number, by how much a number must look like one beside it: its
 digits, and twice its groups."""
@@ -117,8 +85,9 @@ _NOT_A_PHONE: Final = compiled(
     rb"(?:\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|version|ver|build|serial|sku|part|"
     rb"isbn|issn|doi|rfc|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
     rb"postcode|batch|transaction|confirmation|booking|item|model|po|id|factur[ae]|fattura|pedido|"
+    rb"ordine|commande|encomenda|faktur[ay]|zam[o\xf3]wieni[ae]|seryjny|przesy\xaaki|klienta|umowy|"
     rb"(?:rechnung|auftrag|bestell|vertrag|artikel|kunden)(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
-    rb"(?:(?:number|no|nr|num|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
+    rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
     ignore_case=True,
 )
 _PLAIN: Final = b"0123456789 ()+-./\t"

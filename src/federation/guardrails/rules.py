@@ -242,14 +242,14 @@ _DOCUMENTS: Final = (
     _beside(
         kind.PASSPORT,
         beside.PASSPORT,
-        b"passport|reisepass|passeport|pasaporte|passaporto|paspoort",
+        b"passport|reisepass|passeport|pasaporte|passaport[oe]|paspoort|paszport",
         beside.is_passport,
     ),
     Rule(kind.PASSPORT, beside.MACHINE_READABLE, _as_it_stands(kind.PASSPORT, CHECKED), b"<<"),
     _beside(
         kind.DRIVERS_LICENSE,
         beside.DRIVERS_LICENSE,
-        rb"licen[cs]e|\bdl|rijbewijs|schein|permis|patente",
+        rb"licen[cs]e|\bdl|rijbewijs|schein|permis|patente|jazdy|de condu|habilita",
         beside.is_license,
     ),
     Rule(
@@ -262,15 +262,22 @@ _DOCUMENTS: Final = (
         kind.DATE_OF_BIRTH,
         beside.DATE_OF_BIRTH,
         rb"\bborn\b|\bd\.?o\.?b\b|birth|gebo|geburt|\bgeb\b|n\xe9e? le|n\xe9\(e|naissance"
-        rb"|\bnac|nasc|\bnat[oa]\b|\bddn\b|\bb-?day\b",
+        rb"|\bnac|nasc|urodz|\bur[. :]|\bnat[oa]\b|\bddn\b|\bb-?day\b",
     ),
 )
 _BANKS: Final = (
     _beside(
         kind.BANK_ACCOUNT,
         beside.BANK_ACCOUNT,
-        rb"account|acct|\ba/c|konto|\bkto\b|compte|cuenta|rekening|cont[oa] corr",
+        rb"account|acct|\ba/c|konto|\bkto\b|compte|cuenta|rekening|cont[oa] corr|konta\b|rachun",
         beside.is_account,
+    ),
+    _beside(
+        kind.BANK_ACCOUNT,
+        beside.POLISH_ACCOUNT,
+        rb"kont[oa]\b|rachun|\bnrb\b",
+        beside.is_polish_account,
+        CHECKED,
     ),
     _beside(
         kind.BANK_ACCOUNT,
@@ -301,7 +308,9 @@ _SECRETS: Final = (
         kind.SECRET,
         beside.SECRET,
         _nothing,
-        _word(b"key|secret|token|pass|pwd|bearer|basic|credential|connection|contras|senha|wachtw"),
+        _word(
+            rb"key|secret|token|pass|pwd|bearer|basic|credential|connection|contras|senha|wachtw|has\xaao"
+        ),
         reads=secret_rules.beside_names,
     ),
     Rule(

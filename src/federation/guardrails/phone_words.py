@@ -1,0 +1,50 @@
+"""Words that a telephone number stands behind, by language: nouns, verbs, labels of forms.
+
+The trap: whatever is added here must begin with one of the words of `nearby`, which tell whether
+a look is worth it at all. Letters beyond Latin-1 stand folded: \xaa is a struck-through l.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NUMBER: Final = rb"(?:_?(?:no|nr|num|number)s?)?(?:_?[0-9])?\b"
+BEFORE: Final = (
+    rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
+    rb"\bt[e\xe9]l\b|\btlf\b|\bph[.:]|\bmobiles?\b|\bcell(?:ulare?)?\b|\bfax\b|\bwhatsapp\b|"
+    rb"\bsms\b|"
+    rb"\bpager\b|\bhotline\b|\bhelp ?line\b|\blandline\b|\btoll[ -]free\b|\bvoicemail\b|"
+    rb"\bt[e\xe9]l[e\xe9](?:fo|copi)|\bmobi(?:l|el)|\bhandy(?:nr|nummer)?\b|\brufnummer|"
+    rb"\bfestnetz|\bdurchwahl\b|\br\xfcckruf\b|"
+    rb"\bportable\b|\bgsm\b|\bm[o\xf3]vil\b|\btelem[o\xf3]vel|\bcelular|"
+    rb"\bcontact (?:number|no)\b|\bcall-?back\b|\bdial-?in\b|_(?:tel|mobile)\b|"
+    rb"\b(?:my|his|her|their|our|your) (?:(?:new|old|own|other|cell|work|home|office|direct|"
+    rb"personal|private|best|current) )?number\b|\b(?:meine|mijn) nummer\b|\bmi n[u\xfa]mero\b|"
+    rb"\bmon num[e\xe9]ro\b|\bmio numero\b|\bmeu n[u\xfa]mero\b|"
+    rb"\bkom[o\xf3]rk|\bkom\.|\bkontakt(?:owy)?\b(?: pod)? (?:nr|numer(?:em)?)\b|"
+    rb"\bm[o\xf3]j (?:nowy |prywatny )?(?:nr|numer)\b)"
+    rb"[^\n0-9]{0,24}"
+)
+VERB: Final = (
+    rb"\b(?:call(?:ed|ing|s)?|ring|dial(?:ed|ing)?|text(?:ed|ing)?|phon(?:e|ed|ing)|"
+    rb"reach(?:ed|able)?|"
+    rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a))"
+    rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
+    rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"']{0,4}"
+)
+VERB_ABROAD: Final = (
+    rb"\b(?:mich|uns)(?: \w{1,12})? unter(?: der \w{0,12}nummer)?[ \t]$|"
+    rb"(?:\b(?:anrufen?|rufen?|ruf|erreich(?:en|st|bar)|r?appel(?:er|ez|le)|joindre|joignable|"
+    rb"ll[a\xe1]m[ae]r?(?:me|nos|le|lo|la)?|chiam(?:a|i|are|ate|ar)(?:mi|ci|lo|la)?|lig(?:ue|ar|a)|"
+    rb"bel|bellen|bereik(?:en|baar)|contacte[zr]?|contatta(?:re|te)?(?:ci|mi)?|"
+    rb"escr[i\xed]b[ae](?:me|nos)|(?:za|od|prze)?dzwon(?:ic|ie|i|cie)?)|\btelefonisch\b[^\n]{0,24})"
+    rb"(?:[ \t,:'\"-]{1,3}(?:sie|mich|uns|ihn|ihm|unter|der|die|nummer|an|bitte|mir|"
+    rb"moi|me|nous|le|au|num[e\xe9]ro|al|el|para|no|por|favor|il|mij|ons|op|naar|nos|"
+    rb"atrav[e\xe9]s|do|de|mnie|nas|pod|na|nr|numer|prosz[ea])){1,6}"
+    rb"[ \t:,(\"']{0,4}"
+)
+INITIAL: Final = rb"(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]{1,2}$"
+LABEL: Final = (
+    rb"\b(?:home|work|office|direct|mob|contact[eo]?|contatt?o|kontakt|recapito|"
+    rb"(?:za|od)?dzwon(?:ic)?)[\"']?[ \t]{0,2}[:.][ \t]{0,2}[\"']?$"
+)
