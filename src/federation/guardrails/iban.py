@@ -42,6 +42,8 @@ _SIGNS: Final = {
 _WORD: Final = re.compile(rb"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,31}(?![A-Za-z0-9])")
 _COUNTS: Final = re.compile(r"(\d+)([nac])")
 _NUMBERED: Final = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
+_SMALL_AS_DIGITS: Final = bytes.maketrans(b"lo", b"10")
+"""Small letters that stand for digits among capitals."""
 _LETTERS_AS_DIGITS: Final = str.maketrans("OQILSBZ", "0011582")
 
 
@@ -119,7 +121,8 @@ def _is_written_as_one(data: bytes, start: int, end: int) -> bool:
     value = data[start:end]
     if len(_MARKS.intersection(value)) > 1:
         return False
-    if value == value.upper():
+    written = value.translate(_SMALL_AS_DIGITS)
+    if written == written.upper():
         return True
     if value[1:] != value[1:].lower():
         return False

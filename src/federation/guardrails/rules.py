@@ -170,7 +170,7 @@ def _beside(
     return Rule(name, pattern, check, _word(hint), ignore_case=True)
 
 
-_SPELLED_HINT: Final = rb"@ | @|(?i:[(\[{<] ?(?:at|arroba)|[ _-]dot[ _-])"
+_SPELLED_HINT: Final = rb"@ | @|(?i:[(\[{<] ?(?:at|@|arroba)|[ _-]dot[ _-])"
 _LETTER_FOR_DIGIT: Final = rb"[0-9][OoQIlSBZ][0-9]|[OoQIlSBZ][0-9]{3}|[0-9]{3}[OoQIlSBZ]"
 _IBAN_HINT: Final = (
     rb"[A-Za-z]{2}[ ._:-]{0,2}[0-9]{2}|[A-Za-z][^0-9A-Za-z]{1,2}[0-9][^0-9A-Za-z]{1,2}[0-9]"

@@ -34,11 +34,13 @@ _DOT: Final = (
 )
 _KNOWN_ENDS: Final = (
     rb"(?:com|org|net|edu|gov|mil|info|biz|io|dev|ai|app|co|me|de|uk|fr|es|it|nl|be|ch|at|pl"
-    rb"|se|no|dk|fi|eu|us|ca|au|in|br|jp|cn|ru|example|test)"
+    rb"|se|no|dk|fi|eu|us|ca|au|in|br|jp|cn|ru|pt|ie|cz|sk|hu|ro|gr|lu|lt|lv|ee|hr|bg|ua|tr|mx|ar"
+    rb"|cl|nz|za|kr|example|test)"
 )
 _NAME: Final = rb"[A-Za-z0-9-]+"
+_LOCAL: Final = rb"[A-Za-z0-9._%+-]+"
 SPELLED_EMAIL: Final = (
-    (rb"[A-Za-z0-9._%+-]+" + _AT + _NAME)
+    (_LOCAL + rb"(?:[\[({]\.[\])}]" + _LOCAL + rb"){0,3}" + _AT + _NAME)
     + (rb"(?:" + _DOT + _NAME + rb"){0,4}?" + _DOT)
     + (_KNOWN_ENDS + rb"\b")
 )

@@ -14,6 +14,7 @@ from federation.guardrails import entities as kind
 from federation.guardrails.chat import screen_request, texts_of
 from federation.guardrails.entities import Action
 from federation.guardrails.guard import Guard, Plan, Screening
+from federation.guardrails.scan import Scanner
 from federation.schema.chat import USER, ChatRequest, Message
 from federation.schema.parts import Text, ToolCall
 
@@ -147,3 +148,35 @@ def test_a_disguised_value_is_found_and_taken_out(how: str, name: str, shared_gu
 
 def test_the_table_has_nineteen_disguises_of_four_values() -> None:
     assert len(CASES) == 76
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        (kind.EMAIL, "jonas[@]werft[.]bremen[.]org"),
+        (kind.EMAIL, "jonas[.]berg[@]werft[.]pt"),
+        (kind.EMAIL, "jonas.berg(@)werft(.)cz"),
+        (kind.IBAN, "IE29AIBK93ll52l2345678"),
+        (kind.IBAN, "DE755l2lO8OO1245l26199"),
+    ],
+)
+def test_brackets_around_signs_and_small_letters_for_digits_hide_nothing(
+    type_: str, value: str
+) -> None:
+    scanner = Scanner(kind.BUILT_IN)
+    text = f"Write {value} there"
+    assert [(span.kind, text[span.start : span.end]) for span in scanner.find(text)] == [
+        (type_, value)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "emails.append(row[@index])",
+        "GB29nWBk60161331926819 in cases of both kinds",
+        "see a[.]b for the list",
+    ],
+)
+def test_brackets_and_mixed_cases_alone_are_no_values(text: str) -> None:
+    assert Scanner(kind.BUILT_IN).find(text) == []
