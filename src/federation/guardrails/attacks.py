@@ -35,9 +35,11 @@ CLASSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tripwire:
-    """One pattern. `hint`: words without which it cannot occur."""
+    """One pattern. `hint`: words without which it cannot occur. `spared`: what makes an occurrence
+    say the opposite, from a few signs before it on; empty where nothing does."""
 
     attack: str
     weight: float
     hint: str
     pattern: str
+    spared: str = ""

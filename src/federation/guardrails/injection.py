@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from federation.guardrails.attacks import MANY_SHOT
+from federation.guardrails.attacks import MANY_SHOT, Tripwire
 from federation.guardrails.encoded import encoded, long_runs
 from federation.guardrails.layers import decode, fold
 from federation.guardrails.patterns import PatternSet, compiled
@@ -35,6 +35,8 @@ _ROLE_TOKENS: Final = re.compile(
 _UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _PASSES: Final = 8
 _CANARY_SIZE: Final = 16
+_BEFORE, _BEHIND = 16, 64
+"""Bytes around the begin of an attack in which its opposite is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,36 @@ class Thresholds:
         )
 
 
+class _Wire:
+    """A tripwire, compiled."""
+
+    __slots__ = ("_pattern", "_spared", "tripwire")
+
+    def __init__(self, tripwire: Tripwire) -> None:
+        self.tripwire = tripwire
+        self._pattern = compiled(tripwire.pattern.encode("utf-8"))
+        self._spared = compiled(tripwire.spared.encode("utf-8")) if tripwire.spared else None
+
+    def is_touched(self, view: bytes) -> bool:
+        """Whether it occurs, and is not the opposite of what it looks for."""
+        if self._spared is None:
+            return self._pattern.occurs(view)
+        at, size = 0, len(view)
+        while (place := self._pattern.within(view, at, size)) is not None:
+            start = place[0]
+            said = self._spared.within(view, max(0, start - _BEFORE), min(size, start + _BEHIND))
+            if said is None or not said[0] <= start < said[1]:
+                return True
+            at = start + 1  # another may begin within it
+        return False
+
+
 class InjectionScanner:
     """The tripwires, compiled. Takes tens of milliseconds to make: keep it."""
 
     def __init__(self) -> None:
         self._hints = PatternSet([_either(tripwire.hint) for tripwire in TRIPWIRES])
-        self._patterns = [
-            (tripwire, compiled(tripwire.pattern.encode("utf-8"))) for tripwire in TRIPWIRES
-        ]
+        self._wires = [_Wire(tripwire) for tripwire in TRIPWIRES]
 
     def look(self, text: str) -> Verdict:
         """The verdict on one text; raises MemoryError where it could not be scanned."""
@@ -83,11 +107,11 @@ class InjectionScanner:
             if view.count(b":") >= _MANY_TURNS:
                 turns = max(turns, sum(1 for _ in _TURN.spans(view)))
             for index in self._hints.occurring(view):
-                if index not in seen and self._patterns[index][1].occurs(view):
+                if index not in seen and self._wires[index].is_touched(view):
                     seen.add(index)
         classes: dict[str, float] = {}
         for index in sorted(seen):
-            tripwire = self._patterns[index][0]
+            tripwire = self._wires[index].tripwire
             classes[tripwire.attack] = classes.get(tripwire.attack, 0.0) + tripwire.weight
         if turns >= _MANY_TURNS:
             classes[MANY_SHOT] = 1.0

@@ -17,19 +17,14 @@ from federation.guardrails.attacks import (
     DELIMITER,
     ENCODED,
     EXTRACTION,
-    OVERRIDE,
     PERSONA,
     ROLE_TOKEN,
     SUPPRESSION,
     TOOL_ABUSE,
     Tripwire,
 )
+from federation.guardrails.overrides import OVERRIDES
 
-_RULES: Final = (
-    r"(?:instruction|rule|guideline|prompt|directive|command|polic(?:y|ies)|restriction|"
-    r"programming|training|constraint|message|order|context|direction|conversation|limitation|"
-    r"filter|safeguard|safety)s?"
-)
 _GAP: Final = r"[^.!?\n]{0,40}?"
 _HIDDEN: Final = (
     r"(?:(?:system|initial|original|hidden|secret|internal|base|first) ?"
@@ -40,85 +35,24 @@ _ILL: Final = (
     r"(?:illegal|unethical|immoral|harmful|dangerous|offensive|inappropriate|explicit|nsfw|"
     r"profan|violent|amoral|unlawful|hateful)"
 )
-_NO: Final = (
-    r"(?:no|without|free (?:of|from)|any|freed from|lacks?|devoid of|not bound by|bypass(?:es)?)"
-)
 
 TRIPWIRES: Final = (
-    Tripwire(
-        OVERRIDE,
-        1.0,
-        "ignor|disregard|forget|overrid|bypass|neglect|dismiss|discard|skip|violat",
-        rf"\b(?:ignor(?:e|es|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|"
-        rf"bypass(?:es|ing)?|neglect|dismiss|discard|"
-        rf"skip|violat(?:e|es|ing))\b{_GAP}\b(?:all|any|every|previous|prior|above|"
-        rf"preceding|earlier|your|the|these|those|"
-        rf"openai'?s?|its|content|his|other|such)\b{_GAP}\b{_RULES}\b",
-    ),
-    Tripwire(
-        OVERRIDE,
-        1.0,
-        "ignor|disregard|forget",
-        r"\b(?:ignore|disregard|forget)\b (?:all |everything |anything |what |"
-        r"about )?(?:of )?(?:the |that |you |from )?"
-        r"(?:above|before|previously|prior|you have learned|you (?:were|have been|know|"
-        r"are)|(?:were|was|came) (?:told|said|before))",
-    ),
-    Tripwire(
-        OVERRIDE,
-        1.0,
-        "new|real|actual|updated|following",
-        r"\b(?:new|real|actual|updated) (?:instruction|task|rule|objective|directive)"
-        r"s?\b ?(?::|are|is|follow|begin|start)",
-    ),
-    Tripwire(
-        OVERRIDE,
-        0.6,
-        "guideline|restrict|polic|rule|limit|filter|terms",
-        rf"\b{_NO}\b{_GAP}\b(?:guideline|restriction|limitation|filter|censorship|"
-        rf"constraint|boundar(?:y|ies)|"
-        r"(?:content|openai|usage) polic(?:y|ies)|ethic(?:s|al)?|moral(?:s|ity)?|"
-        r"terms of service)s?\b",
-    ),
-    Tripwire(
-        OVERRIDE,
-        0.8,
-        "abide|bound|confin|adhere|comply|obey|follow",
-        r"\b(?:not?|never|n't|longer|without) (?:have to |need to |required to |being |"
-        r"be )?(?:abide by|bound (?:by|to)|adhere to|"
-        r"comply with|confined|obey|follow|limited by|restricted by|constrained by)\b",
-    ),
-    Tripwire(
-        OVERRIDE,
-        0.8,
-        "broken free|broke free|freed|liberat|escaped|unshackl|unchain",
-        r"\b(?:broken? free|been freed|liberated|escaped|unshackled|unchained)\b",
-    ),
-    Tripwire(
-        OVERRIDE,
-        1.0,
-        "ignor|vergiss|missacht|olvid|oubli|dimentic|esque",
-        r"\b(?:ignoriere?n?|vergiss|missachte|olvida|ignora(?:r|te)?|oubliez?|ignorez|dimentica|"
-        rf"ignore|esque(?:ç|c)a)\b{_GAP}\b(?:anweisung|anleitung|regel|instruccion|instrucción|regla|"
-        r"consigne|instruction|règle|istruzion|regol|instru(?:ç|c)|regra|vorherig|anterior|"
-        r"pr(?:é|e)c(?:é|e)dent|precedent)",
-    ),
-    Tripwire(
-        OVERRIDE,
-        1.0,
-        "忽略|无视|無視|忘记|игнориру|забудь",
-        r"(?:忽略|无视|無視|忘记)[^\n]{0,40}(?:指令|指示|规则|提示|内容|说明)|(?:игнорируй|забудь)"
-        r"[^\n]{0,60}(?:инструкц|правил|указан|сказан)",
-    ),
+    *OVERRIDES,
     Tripwire(
         PERSONA,
         1.0,
-        "anything now|dan mode|developer mode|jailbr|jail break|god mode|evil mode|"
-        "sudo mode|chaos mode|opposite mode",
-        r"\b(?:do anything now|(?:dan|developer|dev|god|evil|jailbreak|jailbroken|"
-        r"unrestricted|sudo|chaos|opposite|unfiltered|debug|root|admin) "
-        r"mode|jail ?broken|jailbreak(?:ed)? (?:ai|chat|gpt|prompt|bot|version|response|"
-        r"\+)|\[?.{0,4}jailbreak\]|you can do anything)\b",
+        "anything now|dan mode|jailbr|jail break|god mode|evil mode|unrestricted mode|"
+        "unfiltered mode|chaos mode|opposite mode",
+        r"\b(?:do anything now|(?:dan|god|evil|jailbreak|jailbroken|unrestricted|chaos|opposite|"
+        r"unfiltered) mode|jail ?broken|"
+        r"jailbreak(?:ed)? (?:ai|chat|gpt|prompt|bot|version|response|\+)|"
+        r"\[?.{0,4}jailbreak\]|you can do anything)\b",
+    ),
+    Tripwire(
+        PERSONA,
+        0.3,
+        "developer mode|dev mode|sudo mode|debug mode|root mode|admin mode",
+        r"\b(?:developer|dev|sudo|debug|root|admin) mode\b",
     ),
     Tripwire(
         PERSONA,
@@ -353,9 +287,11 @@ TRIPWIRES: Final = (
         "tool|function|plugin|send|forward|post|email|upload|exfil",
         r"\b(?:send|forward|post|email|upload|exfiltrate|transmit|leak)"
         r"\b[^.\n]{0,60}\b(?:conversation|chat history|credentials|password|api keys?|"
-        r"secrets?|system prompt|user data|personal data|"
-        r"files?|contacts?|inbox|emails)\b[^.\n]{0,40}\b(?:to|at|via)"
-        r"\b[^.\n]{0,20}(?:https?:|[\w.-]+@|webhook|url|server|attacker|this address)",
+        r"secrets?|system prompt|user data|personal data)\b[^.\n]{0,40}\b(?:to|at|via)"
+        r"\b[^.\n]{0,20}(?:https?:|[\w.-]+@|webhook|url|server|attacker|this address)"
+        r"|\b(?:send|forward|post|email|upload|exfiltrate|transmit|leak)"
+        r"\b[^.\n]{0,60}\b(?:files?|contacts?|inbox|emails)\b[^.\n]{0,40}\b(?:to|at|via)"
+        r"\b[^.\n]{0,20}(?:https?:|[\w.-]+@|webhook|attacker|this address)",
     ),
     Tripwire(
         TOOL_ABUSE,
