@@ -23,6 +23,8 @@ from federation_verify.main import main
 
 Run = Callable[..., Result]
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "evidence.md"
+MOST_WORDS = 1700
+"""Of two pages, with their commands and a table."""
 
 
 @pytest.fixture
@@ -277,3 +279,8 @@ def test_a_gateway_that_begins_to_work_on_what_is_read_is_noticed(
     told = alone("audit", "verify", "--key", key)
     assert told.exit_code == 1
     assert "a gateway is at work there" in told.stderr
+
+
+def test_the_page_for_an_auditor_is_one_of_two_pages() -> None:
+    """What only who runs replicas, or writes a verifier, must know stands elsewhere."""
+    assert len(PAGE.read_text("utf-8").split()) < MOST_WORDS
