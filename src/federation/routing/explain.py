@@ -88,7 +88,8 @@ def reasoning(verdict: Verdict) -> str:
             f"{case.intent.confidence:.2f}, difficulty {case.intent.difficulty:.2f}), {chosen} "
             f"scores {first.score:.3f} under {case.strategy}: quality {first.quality:.2f}, "
             f"speed {first.speed:.2f}, cost {first.cost:.2f}, reliability "
-            f"{first.reliability:.2f}; next is {second.deployment} with {second.score:.3f}."
+            f"{first.reliability:.2f}; next is {second.deployment} with {second.score:.3f}"
+            f"{', which is cooling down' if _is_cooling(case, verdict.order[1]) else ''}."
         )
     else:
         said = f"{case.strategy} put {chosen} first of {count} deployments behind {named}."
@@ -96,6 +97,10 @@ def reasoning(verdict: Verdict) -> str:
         parts = [f"{number} by {rule}" for rule, number in decision.removed.items()]
         said += f" Rules removed {', '.join(parts)}."
     return said
+
+
+def _is_cooling(case: Case, index: int) -> bool:
+    return case.live.down_until[index] > case.request.now_s
 
 
 def _row(case: Case, index: int, candidate: Candidate) -> dict[str, Any]:
@@ -106,7 +111,7 @@ def _row(case: Case, index: int, candidate: Candidate) -> dict[str, Any]:
         "estimated_cost": _usd(None if math.isinf(nano) else round(nano)),
         "estimated_latency_ms": round(predicted_ms(live, index, case.output_tokens), 1),
         "probability": round(candidate.probability, _DIGITS),
-        "cooling_down": live.down_until[index] > case.request.now_s,
+        "cooling_down": _is_cooling(case, index),
     }
     if case.terms is not None:
         row["score"] = round(candidate.score, _DIGITS)

@@ -109,6 +109,22 @@ def test_a_limit_that_all_satisfy_changes_nothing() -> None:
     assert verdict.decision.removed == {}
 
 
+def test_an_explanation_says_why_somebody_better_stands_behind() -> None:
+    each = [
+        deployment("a/x", quality={"default": Quality(0.9, 0.02)}),
+        deployment("b/y", quality={"default": Quality(0.6, 0.02)}),
+    ]
+    made = fleet(each)
+    for until, end in ((200.0, ", which is cooling down."), (0.0, ".")):
+        seen = live(made, down_until=[until, 0.0])
+        verdict = decide(
+            made, seen, call("auto", key=key()), Random(1), memory(Intent("planning", 0.75, 0.4))
+        )
+        second = explain(verdict)["candidates"][1]
+        said = f"next is {second['deployment']} with {second['score']:.3f}{end}"
+        assert said in explain(verdict)["reasoning"]
+
+
 def test_an_explanation_names_everyone_with_scores_or_the_rule() -> None:
     each = [
         deployment("a/x", quality={"default": Quality(0.9, 0.02)}),
