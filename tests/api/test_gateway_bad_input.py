@@ -86,7 +86,7 @@ async def test_json_texts_as_the_value_of_an_unknown_field(kind: str) -> None:
             else:
                 assert kind != "y", (path.name, reply.text)
                 error = refused(reply, 400, "invalid_json")
-                assert re.search(r"byte \d+|too deeply", error["message"]), (path.name, error)
+                assert re.search(r"byte \d+", error["message"]), (path.name, error)
                 assert upstream.seen == []
 
 

@@ -46,6 +46,8 @@ _MEMBER = re.compile(
 )
 _CLOSE = re.compile(_SPACE + rb"\}")
 _TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\]]", re.DOTALL)
+_DEEP, _WALKED = 500, 64 * 1024
+"""Levels that are told of, which is fewer than what is refused, and bytes that are walked."""
 _AT_BYTE = re.compile(r"^JSON is malformed: (.*) \(byte (\d+)\)$")
 
 
@@ -188,7 +190,20 @@ def _parse(text: bytes, where: str) -> Members:
             f"The body is not valid JSON: {reason}.", code="invalid_json"
         ) from None
     except RecursionError:
-        raise InvalidRequest("The body's JSON is nested too deeply.", code="invalid_json") from None
+        raise InvalidRequest(
+            f"The body's JSON is nested too deeply{_deep_at(text)}.", code="invalid_json"
+        ) from None
+
+
+def _deep_at(text: bytes) -> str:
+    """Where, if that stands near the begin of the text: whoever nests does so there, and nobody
+    should wait for a walk through all of it."""
+    depth = 0
+    for token in _TOKEN.finditer(text, 0, _WALKED):
+        depth += (token[0] in (b"{", b"[")) - (token[0] in (b"}", b"]"))
+        if depth > _DEEP:
+            return f": more than {_DEEP} levels at byte {token.start()}"
+    return ""
 
 
 def _reason(said: str, text: bytes) -> str:

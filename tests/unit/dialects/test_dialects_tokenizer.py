@@ -153,7 +153,11 @@ def test_a_key_with_a_backslash_is_compared_by_what_it_means() -> None:
         (b'{"a":"\xff"}', "not UTF-8: invalid start byte at byte 6"),
         (b'{"\xe9":1}', "not UTF-8"),
         (b'{"a":"\\ud800 and more text"}', "byte"),
-        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (
+            b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+            "nested too deeply: more than 500 levels at byte 504",
+        ),
+        (b'{"' + b"x" * 70_000 + b'":' + b"[" * 100_000, "nested too deeply."),
     ],
 )
 def test_what_is_not_one_json_object_is_refused_with_the_place(text: bytes, says: str) -> None:
