@@ -42,7 +42,10 @@ _DIGITS_IN_PAIRS: Final = (
 )
 """What stands in a mailbox, and in a long number, in pairs of hexadecimal. Written out, because the
 library finds what begins with two signs quickly."""
-PAIRS_HINT: Final = rb"[ :]3[0-9][ :]3[0-9][ :]3[0-9]|[ :]40[ :]"
+PAIRS_HINT: Final = (
+    rb" 3[0-9] 3[0-9] 3[0-9] 3[0-9]|:3[0-9]:3[0-9]:3[0-9]:3[0-9]"
+    rb"| 40 [2-7][0-9A-Fa-f] |:40:[2-7][0-9A-Fa-f]:"
+)
 """What is in each text that `in_pairs` finds something in."""
 _PAIRS: Final = compiled(rb"\b(?:[2-7][0-9a-fA-F][ :]){7,}[2-7][0-9a-fA-F]\b")
 _NO_HEX: Final = b" :"

@@ -66,7 +66,8 @@ def like_card(data: bytes, start: int, end: int) -> Iterator[Span]:
     read = run.translate(_LIKE_DIGITS)
     if read == run or len(run.translate(None, _SIGNS)) < _LEAST_REAL:
         return
-    if not data[end : end + 1].isdigit():
+    # Told by the digits alone, before anything is made of how they stand.
+    if cards.is_card(read.translate(None, _SIGNS)) and not data[end : end + 1].isdigit():
         for low, high in cards.in_run(read):
             if high - low == len(run):
                 yield Span(start, end, kind.CARD, CHECKED)
