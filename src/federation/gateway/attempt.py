@@ -31,6 +31,7 @@ from federation.gateway.world import World
 from federation.pricing.charges import charge
 from federation.pricing.measures import measured
 from federation.resilience.overlong import overlong
+from federation.schema.glance import Glance
 from federation.schema.link import Measure
 from federation.schema.tap import StreamTap
 from federation.schema.usage import Usage
@@ -198,9 +199,9 @@ class Attempt:
 
     def _allowed(self) -> int | None:
         """Output tokens that the answers to a chat may have; None where nobody says."""
-        if self._expected is not None:
-            return None
         glance, most = self.call.glance, self.deployment.model.max_output
+        if not isinstance(glance, Glance):
+            return None
         said = glance.max_output
         if said is not None and most is not None:
             most = min(said, most)

@@ -45,7 +45,7 @@ class _Kind(Generic[T]):
     table: Table
     row: Callable[[T], dict[str, Any]]
     made: Callable[[Row[Any]], T]
-    holds: Callable[[str, str], dict[str, Select[tuple[int]]]]
+    holds: Callable[[str, str], dict[str, Select[Any]]]
     """How to count what keeps an object from being removed, by the fields of `Held`."""
 
 
@@ -113,7 +113,7 @@ class SqlObjects(Generic[T]):
                 return Removal.MISSING
             check(self._kind.made(row))
             counts = self._kind.holds(tenant, name)
-            held = Held(**{what: connection.scalar(count) for what, count in counts.items()})
+            held = Held(**{what: connection.scalar(query) or 0 for what, query in counts.items()})
             if held != Held():
                 return held
             same = (owner(table) == tenant, table.c.id == name)
@@ -182,7 +182,7 @@ def _user(row: Row[Any]) -> User:
     return User(row.id, row.tenant, row.name, row.created_ms, *facts)
 
 
-def _count(table: Table, tenant: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+def _count(table: Table, tenant: str, *conditions: ColumnElement[bool]) -> Select[Any]:
     return select(func.count()).select_from(table).where(owner(table) == tenant, *conditions)
 
 

@@ -454,15 +454,16 @@ def test_writing_into_a_cache_has_caps_of_its_own() -> None:
         unknown, id="acme/embeds", model=replace(unknown.model, operations=("embeddings",))
     )
 
-    def left(**caps: int) -> set[str]:
-        book = Rulebook((policy(rule.MaxPrice(**caps)),), (*many, unknown, embeds))
+    def left(usual: int | None = None, long: int | None = None) -> set[str]:
+        cap = rule.MaxPrice(cache_write=usual, cache_write_long=long)
+        book = Rulebook((policy(cap),), (*many, unknown, embeds))
         return {name.partition("/")[2] for name in allowed(book, facts())}
 
-    assert left(cache_write=1_000) == {"no-extra", "cheap-long", "embeds"}
-    assert left(cache_write=1_250) == {"no-extra", "dear", "cheap-long", "embeds"}
+    assert left(1_000) == {"no-extra", "cheap-long", "embeds"}
+    assert left(1_250) == {"no-extra", "dear", "cheap-long", "embeds"}
     # What is kept longer is unknown of `dear`, and its own cap alone says so.
-    assert left(cache_write_long=1_500) == {"no-extra", "cheap-long", "sound", "embeds"}
-    assert left(cache_write=1_000, cache_write_long=2_000) == {
+    assert left(long=1_500) == {"no-extra", "cheap-long", "sound", "embeds"}
+    assert left(1_000, 2_000) == {
         "no-extra", "dear-long", "cheap-long", "sound", "embeds",
     }  # fmt: skip
 
