@@ -7,6 +7,7 @@ does not look at its text, which must be text all the same.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ _RAWS: Final = msgspec.json.Decoder(list[Raw])
 
 _METADATA: Final = "router_metadata"
 _SHORT: Final = 64 * 1024
+_SIGNS_OF_OBJECTS: Final = re.compile(rb'[{}"]')
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a stranger's JSON can raise."""
@@ -52,6 +54,12 @@ def is_json(data: bytes) -> bool:
     except UNREADABLE:
         return False
     return True
+
+
+def is_torn(piece: bytes) -> bool:
+    """Whether a piece of a stream of nothing but objects is no JSON, and may be what is left of
+    one. Words and marks without any of an object's signs never were one."""
+    return _SIGNS_OF_OBJECTS.search(piece) is not None and not is_json(piece)
 
 
 def reads_as_json(data: bytes) -> bool:

@@ -138,12 +138,13 @@ def test_what_is_no_answer_is_garbled(body: bytes) -> None:
             read(body)
 
 
-def test_an_answer_that_is_not_text_is_garbled_and_such_an_event_left_out() -> None:
+def test_an_answer_that_is_not_text_is_garbled_and_so_is_such_an_event() -> None:
     body = b'{"candidates":[{"content":{"parts":[{"text":"\xff"}]},"finishReason":"STOP"}]}'
     with pytest.raises(UpstreamGarbled):
         FACE.decode(body)
     decoder = FACE.decoder()
-    assert decoder.feed(b"data: %b\n\n" % body) == []
+    with pytest.raises(UpstreamGarbled):
+        decoder.feed(b"data: %b\n\n" % body)
     assert not decoder.complete
 
 

@@ -193,11 +193,15 @@ _CANDIDATES = b"data: %b\n\n" % packed({"candidates": [{"content": {"parts": [{"
     [
         ("ollama", _MESSAGE, b'{"model":"m","message":{"content":"b\n'),
         ("gemini", _CANDIDATES, b'data: {"candidates":[{"content":{"parts":[{"te\n\n'),
+        ("ollama", _MESSAGE, b'{"mod\n'),
+        ("ollama", _MESSAGE, b'nt":"b"},"done":false}\n'),
+        ("ollama", b"", b'{"model":"m","mess\n'),
+        ("gemini", _CANDIDATES, b'data: {"cand\n\n'),
+        ("gemini", _CANDIDATES, b'data: xt":"b"}]}}]}\n\n'),
+        ("gemini", b"", b'data: {"candi\n\n'),
     ],
 )
-def test_a_torn_piece_is_garbled_once_the_answer_has_begun(
-    dialect: str, begun: bytes, torn: bytes
-) -> None:
+def test_what_may_be_a_torn_piece_is_garbled(dialect: str, begun: bytes, torn: bytes) -> None:
     upstream = WIRES[dialect].upstream
     decoder, tap = upstream.decoder(), upstream.tap(withhold_usage=False, choices=1)
     decoder.feed(begun)

@@ -187,10 +187,13 @@ def test_halves_of_parts_that_are_told_in_turns_come_together_in_their_order() -
     assert [json.loads(data)["t"] for data in second] == ["😀", "🤡"]
 
 
-@pytest.mark.parametrize("dialect", EVENTS)
-def test_an_event_that_is_no_json_is_skipped_and_counted(dialect: str) -> None:
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [(each, b"{not json") for each in EVENTS if each != "gemini"] + [("gemini", b"[DONE]")],
+)
+def test_an_event_that_is_no_json_is_skipped_and_counted(dialect: str, text: bytes) -> None:
     events = framed(dialect, pieces(dialect, "Hel", "lo"))
-    odd = b"data: {not json\n\n"
+    odd = b"data: %b\n\n" % text
     _, decoder = decoded(dialect, b"".join([*events[:-1], odd, events[-1]]))
     assert decoder.malformed == 1
     tap = WIRES[dialect].upstream.tap(withhold_usage=False, choices=1)
@@ -227,7 +230,7 @@ def test_what_holds_no_piece_of_the_answer_is_borne(dialect: str, odd: bytes) ->
 
 def test_a_line_that_is_no_json_is_skipped_and_counted() -> None:
     lines = framed("ollama", pieces("ollama", "Hel", "lo"))
-    _, decoder = decoded("ollama", b"".join([*lines[:-1], b"{not json\n", lines[-1]]))
+    _, decoder = decoded("ollama", b"".join([*lines[:-1], b": ping\n", lines[-1]]))
     assert decoder.malformed == 1
 
 

@@ -21,7 +21,7 @@ from federation.dialects.gemini.tables import FINISHES
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.tokenizer import Members
-from federation.dialects.whole import MOST_PARTS, Few, is_json
+from federation.dialects.whole import MOST_PARTS, Few
 from federation.errors import UpstreamGarbled
 from federation.schema.chat import OTHER, STOP, TOOL_CALLS
 from federation.schema.glance import Answer
@@ -96,11 +96,6 @@ def decoded(text: bytes) -> Event:
     if len(candidates) > 1 and sum(map(_size, candidates)) > MOST_PARTS:
         raise msgspec.ValidationError("the candidates hold too many parts")
     return event
-
-
-def is_torn_answer(text: bytes) -> bool:
-    """Whether an event is no JSON, and held candidates all the same."""
-    return b'"candidates"' in text and not is_json(text)
 
 
 def _size(candidate: Candidate) -> int:

@@ -26,7 +26,6 @@ from federation.dialects.gemini.answers import (
     decoded,
     extra_of,
     finish_of,
-    is_torn_answer,
     response_extra,
     with_searches,
 )
@@ -42,7 +41,7 @@ from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.tokenizer import Members
-from federation.dialects.whole import digest, said
+from federation.dialects.whole import digest, is_torn, said
 from federation.errors import InvalidRequest, UpstreamError, UpstreamGarbled
 from federation.schema.chat import FILTER
 from federation.schema.chunks import (
@@ -187,10 +186,10 @@ class StreamDecoder(Decoder[Wire]):
                 out.append(UsageSeen(usage))
 
     def _skip(self, text: bytes) -> None:
-        """Leave out what cannot be read. Raises `UpstreamGarbled` for what holds a candidate: the
-        client of a forwarded stream was told it, and without it the rest would look whole."""
+        """Leave out what cannot be read. Raises `UpstreamGarbled` for what holds a candidate,
+        or may have held one (every event does): without it the rest would look whole."""
         self.malformed += 1
-        if said(text, "candidates") or (self._begun and is_torn_answer(text)):
+        if said(text, "candidates") or is_torn(text):
             raise self._garbled("an answer that cannot be read")
 
     def _begin(self, event: Event, out: list[Chunk]) -> None:

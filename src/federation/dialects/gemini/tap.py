@@ -12,7 +12,6 @@ from federation.dialects.gemini.answers import (
     UNREADABLE,
     Event,
     block_reason,
-    is_torn_answer,
     with_searches,
 )
 from federation.dialects.gemini.errors import error_in_answer
@@ -23,7 +22,7 @@ from federation.dialects.gemini.usage import read_usage
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.origins import Origin
 from federation.dialects.tapping import Heard
-from federation.dialects.whole import is_json, salvaged, unreadable
+from federation.dialects.whole import is_json, is_torn, salvaged, unreadable
 from federation.schema.glance import Answer
 
 
@@ -69,14 +68,14 @@ class StreamTap(Heard):
 
     def _read(self, text: bytes) -> bool:
         """Whether an event may go on: one that is no JSON would break its reader. Raises
-        `UpstreamGarbled` where such a one held candidates."""
+        `UpstreamGarbled` where such a one may have held candidates."""
         try:
             event = EVENT.decode(text)
         except UNREADABLE:
             again = salvaged(EVENT, text)
             if again is None:
                 self.malformed += 1
-                if self.started and is_torn_answer(text):
+                if is_torn(text):
                     raise unreadable(self._wire.deployment) from None
                 # Taken out of an array it would leave a hole in the punctuation.
                 return self._framing.array or is_json(text)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Final
 
 from federation.dialects.sse import EVENT_LIMIT, Opening
-from federation.dialects.whole import is_json
+from federation.dialects.whole import is_torn
 from federation.errors import UpstreamGarbled
 
 LINE_LIMIT: Final = EVENT_LIMIT
 
 
 def is_torn_message(line: bytes) -> bool:
-    """Whether a line that came to its end is no JSON, and held a message all the same."""
-    return line.endswith(b"\n") and b'"message"' in line and not is_json(line)
+    """Whether a line that came to its end is no JSON, and may have held a message: all do."""
+    return line.endswith(b"\n") and is_torn(line)
 
 
 class LineCutter:

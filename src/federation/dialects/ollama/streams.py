@@ -78,10 +78,10 @@ class StreamDecoder(PieceDecoder[Wire]):
 
     def _skip(self, data: bytes) -> None:
         """Leave out what cannot be read: the rest of the answer is not worth less. Raises
-        `UpstreamGarbled` for what holds a message: the client of a forwarded stream was told it,
-        and without it the rest would look whole."""
+        `UpstreamGarbled` for what holds a message, or may have held one: without it the rest would
+        look whole."""
         self.malformed += 1
-        if said(data, "message") is not None or (self._begun and is_torn_message(data)):
+        if said(data, "message") is not None or is_torn_message(data):
             raise unreadable(self._wire.deployment)
 
     def _begin(self, line: Line, chunks: list[Chunk]) -> None:

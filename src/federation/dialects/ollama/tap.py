@@ -37,7 +37,7 @@ class StreamTap(HeardEvents[LineCutter]):
 
     def _look(self, line: bytes) -> bool:
         """Whether a line may go on: one that is no JSON would break its reader. Raises
-        `UpstreamGarbled` where such a one held a message."""
+        `UpstreamGarbled` where such a one may have held a message."""
         if len(line) <= 2:
             return not line.strip()
         try:
@@ -46,7 +46,7 @@ class StreamTap(HeardEvents[LineCutter]):
             again = salvaged(PASSING, line)
             if again is None:
                 self.malformed += 1
-                if self.started and is_torn_message(line):
+                if is_torn_message(line):
                     raise unreadable(self._wire.deployment) from None
                 return is_json(line)
             found = again
