@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from federation.errors import UpstreamGarbled
+
 T = TypeVar("T", bound=Struct)
 
 MOST_COUNTED: Final = 100_000_000
@@ -37,6 +39,14 @@ def read_leniently(decoder: msgspec.json.Decoder[T], raw: bytes | Raw) -> T | No
         return _salvaged(msgspec.json.decode(raw), decoder.type)
     except _UNREADABLE:
         return None
+
+
+def read_counted(decoder: msgspec.json.Decoder[T], body: bytes, deployment: str) -> T:
+    """The answer to a call for a count of tokens. Raises `UpstreamGarbled` where it holds none."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE:
+        raise UpstreamGarbled(f"{deployment} answered without a count.") from None
 
 
 def billed_tier(word: str | None) -> str:

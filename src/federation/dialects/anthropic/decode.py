@@ -16,6 +16,7 @@ from federation.dialects.anthropic.errors import error_in_stream
 from federation.dialects.anthropic.tables import FINISHES, NAME
 from federation.dialects.anthropic.usage import read_counts, tier_of, to_usage
 from federation.dialects.anthropic.wire import Wire
+from federation.dialects.counts import read_counted
 from federation.dialects.tokenizer import Members
 from federation.dialects.whole import Few
 from federation.errors import InvalidRequest, UpstreamGarbled
@@ -104,10 +105,7 @@ def decode(wire: Wire, body: bytes) -> ChatResponse:
 
 def decode_count(wire: Wire, body: bytes) -> int:
     """The tokens of a count's answer. Raises `UpstreamGarbled` where it is none."""
-    try:
-        return _COUNTED.decode(body).input_tokens
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _garbled(wire) from None
+    return read_counted(_COUNTED, body, wire.deployment).input_tokens
 
 
 def finish_of(reason: str, parts: tuple[Part, ...] | list[Part]) -> str:

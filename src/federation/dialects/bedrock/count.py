@@ -14,10 +14,11 @@ from federation.dialects.bedrock.encode import write_body
 from federation.dialects.bedrock.paths import CONVERSE
 from federation.dialects.bedrock.tables import LOSSES
 from federation.dialects.bedrock.wire import Wire
+from federation.dialects.counts import read_counted
 from federation.dialects.faces import Encoded
 from federation.dialects.losses import Losses
 from federation.dialects.tokenizer import members, wrong_type
-from federation.errors import InvalidRequest, UpstreamGarbled
+from federation.errors import InvalidRequest
 from federation.schema.chat import ChatRequest
 from federation.schema.http import ClientRequest, WireRequest
 
@@ -79,10 +80,7 @@ def encode_count(wire: Wire, request: ChatRequest) -> Encoded:
 
 def decode_count(wire: Wire, body: bytes) -> int:
     """The count in an answer. Raises `UpstreamGarbled` where it has none."""
-    try:
-        return _COUNT.decode(body).input_tokens
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamGarbled(f"{wire.deployment} answered without a count.") from None
+    return read_counted(_COUNT, body, wire.deployment).input_tokens
 
 
 def render_count(tokens: int) -> bytes:

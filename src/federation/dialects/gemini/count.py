@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from federation.dialects.counts import read_counted
 from federation.dialects.faces import Encoded
 from federation.dialects.gemini.encode import write_body
 from federation.dialects.gemini.encode_parts import Job
@@ -21,7 +22,6 @@ from federation.dialects.gemini.losses import LOSSES
 from federation.dialects.gemini.tables import NAME
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.losses import Losses
-from federation.errors import UpstreamGarbled
 from federation.schema.chat import ChatRequest
 from federation.schema.http import WireRequest
 
@@ -53,10 +53,7 @@ def encode_count(wire: Wire, request: ChatRequest) -> Encoded:
 
 def decode_count(wire: Wire, body: bytes) -> int:
     """The tokens that a provider counted. Raises `UpstreamGarbled`."""
-    try:
-        return _COUNTED.decode(body).total_tokens
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamGarbled(f"{wire.deployment} answered with something unreadable.") from None
+    return read_counted(_COUNTED, body, wire.deployment).total_tokens
 
 
 def render_count(tokens: int) -> bytes:

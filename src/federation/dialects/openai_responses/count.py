@@ -10,12 +10,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from federation.dialects.counts import read_counted
 from federation.dialects.faces import Encoded
 from federation.dialects.losses import Losses
 from federation.dialects.openai_responses.encode import write_body
 from federation.dialects.openai_responses.tables import LOSSES
 from federation.dialects.openai_responses.wire import Wire
-from federation.errors import UpstreamGarbled
 from federation.schema.chat import ChatRequest
 from federation.schema.http import WireRequest
 
@@ -60,10 +60,7 @@ def encode_count(wire: Wire, request: ChatRequest) -> Encoded:
 
 def decode_count(wire: Wire, body: bytes) -> int:
     """The count in an answer. Raises `UpstreamGarbled` where it has none."""
-    try:
-        return _COUNT.decode(body).input_tokens
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamGarbled(f"{wire.host.deployment} answered without a count.") from None
+    return read_counted(_COUNT, body, wire.host.deployment).input_tokens
 
 
 def render_count(tokens: int) -> bytes:
