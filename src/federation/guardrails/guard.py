@@ -81,7 +81,7 @@ class Tally:
         if self.blocked:
             names = ", ".join(self.blocked)
             raise Forbidden(
-                f"a policy does not allow this content: {names}; remove it and send again",
+                f"A policy does not allow this content: {names}. Remove it and send again.",
                 code="content_blocked",
             )
 

@@ -264,6 +264,7 @@ _DOCUMENTS: Final = (
         rb"\bborn\b|\bd\.?o\.?b\b|birth|gebo|geburt|\bgeb\b|n\xe9e? le|n\xe9\(e|naissance"
         rb"|\bnac|nasc|urodz|\bur[. :]|\bnat[oa]\b|\bddn\b|\bb-?day\b",
     ),
+    _beside(kind.DATE_OF_BIRTH, beside.BORN_ON, rb"[ ]geboren\b"),
 )
 _BANKS: Final = (
     _beside(

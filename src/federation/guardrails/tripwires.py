@@ -246,8 +246,8 @@ TRIPWIRES: Final = (
         1.0,
         "end of|end |begin|start of|---|===",
         r"(?:-{3,}|={3,}|#{3,}|\[|<|\*{2,}) ?/?(?:end|begin|start|stop)"
-        r"(?: of)?(?: the)? (?:system|user|prompt|instruction|input|context|document|"
-        r"text|message)s?\b",
+        r"(?: of)?(?: (?:the|all|new|your))* (?:system|user|prompt|instruction|input|context|"
+        r"document|text|message)s?\b",
     ),
     Tripwire(
         DELIMITER,

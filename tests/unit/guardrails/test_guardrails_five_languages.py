@@ -43,6 +43,9 @@ def told(text: str) -> tuple[str, str]:
         "Geboortedatum: ¦12-03-1985¦",
         "geboren op ¦12 maart 1985¦",
         "DOB ¦12MAR1985¦",
+        "Ich wurde am ¦12. März 1985¦ in Bad Homburg geboren.",
+        "Sie ist am ¦12.03.1985¦ geboren",
+        "Hij is op ¦12 maart 1985¦ te Utrecht geboren",
         "DOB: ¦19850312¦",
     ],
 )
@@ -58,6 +61,7 @@ def test_a_date_of_birth_is_told_in_the_languages_of_letters(text: str) -> None:
         "Die NATO tagt am 12.03.2024",
         "naturalmente il 12/03/2024 sarà chiuso",
         "bdays 12 and 13",
+        "Am 12. März 1985 wurde die Firma gegründet, geboren aus einer Idee",
     ],
 )
 def test_a_day_behind_another_word_is_no_date_of_birth(text: str) -> None:
