@@ -159,7 +159,8 @@ class Records:
         ahead = [take_apart(next(self._lines, b"")) for _ in range(AHEAD)]
         places = [each[4:] for each in ahead if each is not None]
         if (run.writer, seq) not in places:
-            return "deleted" if awaited else "replaced"
+            # A whole checkpoint's records may be gone: its own number tells where it stood.
+            return "deleted" if awaited or record.n > self.tree.size else "replaced"
         one_more = [(run.writer, seq + 1)] if rest[0].length > 1 else [each[:2] for each in due]
         # Or it is the first of its writer that the next checkpoint may cover.
         following = max(

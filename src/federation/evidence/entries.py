@@ -117,7 +117,7 @@ class Walk:
             raise self._bad("unreadable", message, run.writer, seq, checkpoint)
         found = match[5].decode(), int(match[6])
         if found != (run.writer, seq):
-            raise self._misplaced(found, run, seq, later, checkpoint)
+            raise self._misplaced(found, int(match[1]), run, seq, later, checkpoint)
         if sha256(b"\x00" + match[4]).hexdigest().encode() != match[3]:
             message = f"Record {n} was edited: its text is not what was hashed."
             raise self._bad("edited", message, run.writer, seq, checkpoint)
@@ -130,7 +130,13 @@ class Walk:
             raise self._bad("unreadable", message, run.writer, seq, checkpoint)
 
     def _misplaced(
-        self, found: tuple[str, int], run: Run, seq: int, later: Sequence[Run], checkpoint: int
+        self,
+        found: tuple[str, int],
+        stated: int,
+        run: Run,
+        seq: int,
+        later: Sequence[Run],
+        checkpoint: int,
     ) -> Bad:
         n, want = self.n, f"record {seq} of writer {run.writer}"
         ahead = [
@@ -148,7 +154,9 @@ class Walk:
         if passed:
             kind, said = "duplicated", f"record {found[1]} of {found[0]} stands here again"
         elif (run.writer, seq) not in ahead:
-            kind, said = ("deleted", "it is missing") if due else ("replaced", "another is there")
+            # All records of a checkpoint may be gone: then its own number alone tells its place.
+            gone = due or stated > n
+            kind, said = ("deleted", "it is missing") if gone else ("replaced", "another is there")
         elif due or ahead[0] == _after(run, seq, later) or self._early(found, run, later, ahead):
             kind, said = "swapped", "it comes later"
         else:

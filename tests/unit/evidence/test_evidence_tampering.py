@@ -162,6 +162,16 @@ def cut_head(export: Export) -> None:
     del export.entries[:3]
 
 
+def cut_head_with_its_checkpoints_records(export: Export) -> None:
+    sizes = [json.loads(line)["body"]["size"] for line in export.checkpoints]
+    del export.entries[: sizes[0] + 1]
+
+
+def cut_out_a_checkpoints_records(export: Export) -> None:
+    sizes = [json.loads(line)["body"]["size"] for line in export.checkpoints]
+    del export.entries[sizes[0] : sizes[1] + 1]
+
+
 def cut_head_and_renumber(export: Export) -> None:
     cut_head(export)
     export.renumber()
@@ -195,7 +205,8 @@ def drop_all_checkpoints(export: Export) -> None:
     export.checkpoints.clear()
 
 
-FIRST_OF_TWO = "the place of the first bad record"
+FIRST_SIZE = 23
+"""Records under the first checkpoint."""
 TABLE: list[tuple[Tamper, str, int | None]] = [
     (edit, "edited", AT),
     (edit_with_leaf, "edited", AT),
@@ -213,6 +224,8 @@ TABLE: list[tuple[Tamper, str, int | None]] = [
     (cut_within_a_line, "unreadable", 89),
     (cut_head, "deleted", 0),
     (cut_head_and_renumber, "deleted", 0),
+    (cut_head_with_its_checkpoints_records, "deleted", 0),
+    (cut_out_a_checkpoints_records, "deleted", FIRST_SIZE),
     (renumber_one, "renumbered", AT),
     (spoil, "unreadable", AT),
     (drop_a_checkpoint, "deleted", None),
