@@ -20,7 +20,7 @@ from federation.bootstrap.secrecy import Secrecy
 from federation.cli import offline
 from federation.cli.db_store import existing, stores
 from federation.cli.failures import CommandFailed, Exit
-from federation.cli.key_work import Wish
+from federation.cli.new_key import NewKey
 from federation.cli.place import Place
 from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
@@ -108,7 +108,7 @@ def _recorded(place: Place, action: str, subject: str) -> Iterator[None]:
         notebook.close()
 
 
-def create_key(place: Place, wish: Wish) -> dict[str, Any]:
+def create_key(place: Place, wish: NewKey) -> dict[str, Any]:
     """Make a key in the store; the answer that the API would give."""
     now_ms = _now_ms()
     expires_ms = None if wish.expires_s is None else now_ms + wish.expires_s * 1000

@@ -62,8 +62,9 @@ def create(
 ) -> None:
     """Make a key. Its secret is shown once and kept nowhere."""
     from federation.cli import key_work  # noqa: PLC0415 - start-up time
+    from federation.cli.new_key import NewKey  # noqa: PLC0415 - start-up time
 
-    wish = key_work.Wish(
+    wish = NewKey(
         name=name,
         role=role,
         models=tuple(model or ()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
@@ -12,6 +11,7 @@ from rich.text import Text
 from federation.cli import output
 from federation.cli.client import Unreachable, part
 from federation.cli.failures import CommandFailed, Exit
+from federation.cli.new_key import NewKey
 from federation.cli.place import Place
 from federation.cli.shown_once import need_reader, shown_once
 from federation.config.nearest import nearest
@@ -20,36 +20,6 @@ from federation.errors import FederationError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw]?)\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A key to be made."""
-
-    name: str
-    role: Role = Role.DEVELOPER
-    models: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
-    expires_s: int | None = None
-    tenant: str | None = None
-    team: str = ""
-    user: str = ""
-    scopes: tuple[str, ...] = ()
-
-    def body(self) -> dict[str, Any]:
-        """As `POST /v1/keys` wants it."""
-        wanted: dict[str, Any] = {
-            "name": self.name,
-            "role": self.role.value,
-            "models": list(self.models),
-            "providers": list(self.providers),
-            "expires_in_s": self.expires_s,
-            "tenant": self.tenant,
-            "team": self.team,
-            "user": self.user,
-            "scopes": list(self.scopes),
-        }
-        return {key: value for key, value in wanted.items() if value not in (None, [], "")}
 
 
 def seconds(text: str | None) -> int | None:
@@ -71,7 +41,7 @@ def _remark(error: Unreachable) -> str:
     return f"{error.message} Done in the store itself; a gateway knows it from its next start."
 
 
-def create(place: Place, wish: Wish, *, as_json: bool) -> None:
+def create(place: Place, wish: NewKey, *, as_json: bool) -> None:
     """Make a key and show its secret. One that could not be shown is revoked."""
     _check_name(wish.name)
     need_reader()
@@ -119,7 +89,7 @@ def _check_name(name: str | None) -> None:
         )
 
 
-def _strangers(wish: Wish, models: Any, providers: Any) -> list[str]:
+def _strangers(wish: NewKey, models: Any, providers: Any) -> list[str]:
     """What the key is kept to and this gateway does not have; it may be there tomorrow."""
     ids = [row["id"] for row in models["data"]]
     known = {
