@@ -50,10 +50,9 @@ DATE_OF_BIRTH: Final = (
     rb"(?:(?:am|il|el|em|op|le|on)[ ])?)\b(" + _DATE + rb")(?:\b|T[0-9]{2}:)"
 )
 """Behind the shorter words it follows at once: *geb.* also stands before a maiden name."""
-BORN_ON: Final = (
-    rb"\b(?:am|op)[ ](" + _DATE + rb")(?:[ ](?:in|te|zu)[ ][^\n0-9.,;]{2,32}?)?[ ]geboren\b"
-)
-"""German and Dutch put the word behind the day."""
+BORN_ON: Final = rb"\b(?:am|op)[ ](" + _DATE + rb")[ ]geboren\b"
+"""German and Dutch may put the word behind the day. At once: in a stream the day has gone before a
+word that stands further behind it."""
 PASSPORT: Final = (
     rb"(?:passports?|reisepass(?:nummer)?|passeport|pasaporte|passaport[oe]|"
     rb"paspoort(?:nummer)?|paszport(?:u|em)?)"

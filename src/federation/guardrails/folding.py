@@ -117,6 +117,7 @@ def tables() -> Tables:
         single.update({ord(sign): ord(folded) for sign in signs})
         for sign in signs:
             several.pop(sign, None)
+    single[_LETTER] = _LETTER  # or an unnamed letter would be folded once more where few stand
     single.update({code: code - 0xE0000 for code in _TAGS})
     single.update({code: CHANGING for low, high in _UNSEEN for code in range(low, high + 1)})
     unseen = "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSEEN)

@@ -38,7 +38,7 @@ _KNOWN_ENDS: Final = (
     rb"|cl|nz|za|kr|example|test)"
 )
 _NAME: Final = rb"[A-Za-z0-9-]+"
-_LOCAL: Final = rb"[A-Za-z0-9._%+-]+"
+_LOCAL: Final = rb"[A-Za-z0-9" + _BEYOND + rb"._%+-]+"
 SPELLED_EMAIL: Final = (
     (_LOCAL + rb"(?:[\[({]\.[\])}]" + _LOCAL + rb"){0,3}" + _AT + _NAME)
     + (rb"(?:" + _DOT + _NAME + rb"){0,4}?" + _DOT)

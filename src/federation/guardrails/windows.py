@@ -41,13 +41,13 @@ _GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
 """Words that are nothing by themselves, and may stand in the middle of a value."""
 _NAMES_A_VALUE: Final = compiled(
     rb"key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|\bbic\b|connection"
-    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login",
+    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao",
     ignore_case=True,
 )
 _NOT_PLAIN: Final = compiled(
     rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|\b(?:[Aa]t|[Dd]ot)\b|[^\s?]{31}"
     rb"|(?i:key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|bic|connection"
-    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login)|"
+    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao)|"
     + _SPELLED
     + rb"|\b(?:"
     + _MONTH

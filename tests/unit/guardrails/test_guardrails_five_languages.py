@@ -43,9 +43,9 @@ def told(text: str) -> tuple[str, str]:
         "Geboortedatum: ¦12-03-1985¦",
         "geboren op ¦12 maart 1985¦",
         "DOB ¦12MAR1985¦",
-        "Ich wurde am ¦12. März 1985¦ in Bad Homburg geboren.",
+        "in Bad Homburg am ¦12. März 1985¦ geboren.",
         "Sie ist am ¦12.03.1985¦ geboren",
-        "Hij is op ¦12 maart 1985¦ te Utrecht geboren",
+        "Hij is te Utrecht op ¦12 maart 1985¦ geboren",
         "DOB: ¦19850312¦",
     ],
 )

@@ -6,9 +6,13 @@ from __future__ import annotations
 import pytest
 
 from federation.guardrails import entities as kind
+from federation.guardrails.entities import Action
+from federation.guardrails.guard import Guard, Plan, Screening
 from federation.guardrails.scan import Scanner
+from federation.guardrails.windows import Window
 
 SCANNER = Scanner(kind.BUILT_IN)
+GUARD = Guard(Plan(dict.fromkeys(kind.BUILT_IN, Action.REDACT)), b"key")
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -92,3 +96,43 @@ def test_documents_and_accounts_are_told_by_words_of_more_languages(kind_: str, 
 )
 def test_what_fails_its_check_digits_there_is_nothing(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Proszę, hasło: ¦tr!bRqz#Kwe¦ i nic więcej",
+        "to jest hasło: ¦tr!bRqz#Kwe¦ i nic innego, tylko to samo co zawsze i nigdy inaczej",
+        "urodzona ¦5 października 1977¦ w Łodzi, proszę pana",
+        "Jan Zych, ur. ¦17.09.1972¦ w Krakowie, syn Jana",
+        "numer konta to ¦27 1140 2004 0000 3002 0135 5387¦ w tym banku",
+        "dziś zadzwoń do mnie pod numer ¦604 118 297¦ po szesnastej",
+        "Sie ist am ¦12. März 1985¦ geboren und wohnt hier",
+    ],
+)
+def test_none_of_these_values_leaves_in_a_stream_however_it_comes(text: str) -> None:
+    before, value, after = text.split("¦")
+    whole = before + value + after
+    for size in (1, 2, 3, 7, len(whole)):
+        window = Window(GUARD, "x", Screening.begin(b"s"))
+        pieces = [window.feed(whole[at : at + size]) for at in range(0, len(whole), size)]
+        said = "".join([*pieces, window.close()])
+        assert value not in said
+        assert said.startswith(before)
+        assert said.endswith(after)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        (kind.API_KEY, "ключ¦AKIAIOSFODNN7EXAMPLE¦"),
+        (kind.SECRET, "hasło: ¦tr!bRqz#Kwe¦"),
+        (kind.EMAIL, "¦michał (at) poczta.pl¦"),
+    ],
+)
+def test_a_letter_beyond_latin_1_reads_alike_among_few_and_many_others(
+    type_: str, value: str
+) -> None:
+    before, value, after = value.split("¦")
+    for around in ("", "and so it goes on and on " * 8, "жш " * 40):
+        assert (type_, value) in found(f"{around} {before}{value}{after} {around}")
