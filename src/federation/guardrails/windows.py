@@ -4,10 +4,12 @@ The text is cut at places that depend on the text alone, never on how it came in
 calm words in a row (no digit, no sign of an address, nothing that a value begins with) make a
 cut before the second, and what stands between two cuts is checked together with what was said
 before it. Single letters, brackets and months are not calm either: addresses are spelled with
-them, and days. So every splitting gives the same output. Where an operator's patterns are
-looked for, a value may be made of calm words, so as much as one may be long is read beyond a cut
-before it is made. The trap: what waits must be bounded, so rows without calm words are cut too,
-and a value that reaches over such a cut is swallowed.
+them, and days. So every splitting gives the same output. Where all is calm the second need not
+be whole: how it begins tells that no value reaches over the border before it, and what a model
+says first does not wait for it. Where an operator's patterns are looked for, a value may be
+made of calm words, so as much as one may be long is read beyond a cut before it is made. The
+trap: what waits must be bounded, so rows without calm words are cut too, and a value that
+reaches over such a cut is swallowed.
 """
 
 from __future__ import annotations
@@ -29,16 +31,25 @@ _SPELLED: Final = rb"[(\[{<](?i:at|@|arroba|dot|punkt|point|punto|\.)|[_-](?:dot
 _HOT: Final = compiled(
     rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$|" + _SPELLED
 )
-_MONTH: Final = (
-    rb"(?i:january|february|march|april|june|july|august|september|october|november|december|"
-    rb"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|"
-    rb"janeiro|fevereiro|mar\xe7o|maio|junho|julho|setembro|outubro|novembro|dezembro)|"
-    rb"May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
+_MONTHS: Final = (
+    "january february march april june july august september october november december "
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre "
+    "janeiro fevereiro mar\xe7o maio junho julho setembro outubro novembro dezembro"
+)
+_MONTH: Final = b"(?i:%b)|May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec" % (
+    _MONTHS.replace(" ", "|").encode("latin-1")
 )
 """Of the languages that put a word between a day and its month."""
 _LONE: Final = rb"[b-zB-HJ-Z._+&\[\](){}<>-]"
 _GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
 """Words that are nothing by themselves, and may stand in the middle of a value."""
+_BEGINS_MIDDLE: Final = frozenset(
+    word[:size]
+    for word in (*_MONTHS.split(), "may", "sept", "at", "dot")
+    for size in range(1, len(word) + 1)
+)
+"""What such a word begins with, if it has more than one letter."""
+_LETTERS: Final = re.compile(r"\A[^\W\d_]+")
 _NAMES_A_VALUE: Final = compiled(
     rb"key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|\bbic\b|connection"
     rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao",
@@ -64,6 +75,13 @@ _SURE: Final = 64
 """A value that ends so far before a forced cut is whole."""
 _SWALLOWED: Final = re.compile(r"[A-Za-z0-9+/=_.~-]*")
 _SWALLOWED_KEY: Final = re.compile(r"[A-Za-z0-9+/=\s\\-]*")
+
+
+def _begins_anew(word: bytes) -> bool:
+    """Whether no value reaches over the border before a word that begins like this, if the one
+    before it is calm. What is true of a beginning is true of the whole word."""
+    head = "".join(_LETTERS.findall(word.decode("latin-1")))
+    return (len(head) > 1 or head == "I") and head.lower() not in _BEGINS_MIDDLE
 
 
 class Window:
@@ -129,7 +147,8 @@ class Window:
 
     def _calmly(self) -> str | None:
         """The same in one step where every word is calm and none names a value: all but the last
-        whole word, as cuts one after the other would leave it. None where it is not so."""
+        whole word, as cuts one after the other would leave it, and that one too where what has
+        begun behind it is no middle of a value, however it goes on. None where it is not so."""
         pending = self._pending
         before = self._context[-_SURE:]
         read = one_to_one(before + pending)
@@ -138,7 +157,7 @@ class Window:
             return None
         here = here.translate(_BORDERS)
         ends = here.rfind(b" ") + 1
-        cut = here[:ends].rstrip(b" ").rfind(b" ") + 1
+        cut = ends if _begins_anew(here[ends:]) else here[:ends].rstrip(b" ").rfind(b" ") + 1
         if len(here) >= _FIRST_CAP and _LONG_BORDER in here:
             return None
         if cut < max(self._seen, 1):  # no further word is whole, or it begins what is pending
@@ -166,9 +185,12 @@ class Window:
             hot = len(word) > _LONGEST_CALM or _HOT.occurs(word)
             calm = not hot and not _GOES_ON.occurs(word)
             before, self._calm = self._calm, calm
+            if before and start > 0:
+                if calm:
+                    return end + self._ahead, start
+                if not self._hot and self._plain and _begins_anew(word) and not self._named(start):
+                    return start, start
             self._hot = self._hot or hot
-            if calm and before and start > 0:
-                return end + self._ahead, start
         return (self._cap, None) if len(self._pending) >= self._cap else None
 
     def _calm_cut(self, until: int, cut: int) -> str:

@@ -89,6 +89,9 @@ WORDS = st.lists(
             "\n",
             "- ",
             "déjà",
+            "quick7",
+            "I",
+            "mar7ch",
             "请问",
             "x" * 40,
         ]
