@@ -48,6 +48,9 @@ async def test_it_is_the_same_in_every_language(
     assert isinstance(first, str)
     assert isinstance(second, str)
     targets = (f"{pair[0]}/{first}", f"{pair[1]}/{second}")
+    if "malformed" in first and stream and pair[0] == "gemini":
+        # Every event of its language is a piece of the answer, and so may be what cannot be read.
+        scene = replace(scene, order=("01",), mended=True)
     async with lab_world(*targets, deadlines=scene.deadlines) as world:
         told = await world.ask(client, stream=stream, prompt=scene.prompt)
         await world.settled()
