@@ -34,7 +34,7 @@ from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
 from federation.gateway.money import Money
-from federation.gateway.names import Names
+from federation.gateway.names import Pseudonyms
 from federation.gateway.payload_box import PayloadBox
 from federation.gateway.purse import Purse
 from federation.gateway.rates import Rates
@@ -122,7 +122,7 @@ class Worker:
             money=Money(self._purse),
             rates=self._rates,
             payloads=PayloadBox(self._spool),
-            names=Names(self._send_names),
+            names=Pseudonyms(self._send_names),
             recognizers=Plugged(os.environ),
         )
         desk = self._desk = assemble(self._world, options.run / "api.sock", writer)

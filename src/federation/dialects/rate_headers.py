@@ -40,7 +40,7 @@ TELLS_MOMENTS: Final = frozenset(("anthropic",))
 """The languages that name the moment of a reset."""
 
 
-class Names(NamedTuple):
+class LimitHeaders(NamedTuple):
     """The headers about limits of one kind, in one language."""
 
     limit: bytes
@@ -50,15 +50,15 @@ class Names(NamedTuple):
     """The reset is a moment."""
 
 
-def names_of(dialect: str, counts: Counted) -> Names | None:
+def names_of(dialect: str, counts: Counted) -> LimitHeaders | None:
     """The headers of a kind; None of slots, which have none."""
     if counts not in _KINDS:
         return None
     moments = dialect in TELLS_MOMENTS
-    return Names(*(_MOMENTS if moments else _DURATIONS)[counts], moments)
+    return LimitHeaders(*(_MOMENTS if moments else _DURATIONS)[counts], moments)
 
 
-def reset_text(names: Names, reset_s: float, wall_s: float) -> bytes:
+def reset_text(names: LimitHeaders, reset_s: float, wall_s: float) -> bytes:
     """A reset that is so far off, at the Unix time `wall_s`."""
     if names.moments:
         return _moment(int(wall_s + reset_s) if reset_s > 0.0 else int(wall_s))

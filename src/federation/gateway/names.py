@@ -44,7 +44,7 @@ def user_of(key: VirtualKey, glance: Glance | OperationGlance) -> str:
     return glance.ask.user or glance.user or key.user
 
 
-class Names:
+class Pseudonyms:
     """The pseudonyms of one worker. Without anybody to `send` to its keys are its own, and
     nobody can resolve what they make."""
 

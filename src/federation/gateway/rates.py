@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from federation.dialects.rate_headers import Names, names_of, reset_text
+from federation.dialects.rate_headers import LimitHeaders, names_of, reset_text
 from federation.domain.access import VirtualKey
 from federation.domain.limits import Caller, Counted, Limit, LimitBook, Meter, Method
 from federation.errors import Unavailable
 from federation.gateway.rates_part import HeldPart
-from federation.routing.names import Names as ModelNames
+from federation.routing.names import Names
 from federation.schema.limits import (
     FromRates,
     LimitAsk,
@@ -37,7 +37,7 @@ _PLANS = 8192
 _TRIES = 4
 
 
-Row = tuple[Names, tuple[HeldPart, ...]]
+Row = tuple[LimitHeaders, tuple[HeldPart, ...]]
 Pairs = list[tuple[bytes, bytes]]
 
 
@@ -57,7 +57,7 @@ class Plan:
     parts: tuple[HeldPart, ...]
     needs: tuple[int, ...] | None
     """What each call needs of the parts; None where that depends on the call."""
-    names: ModelNames | None = None
+    names: Names | None = None
     """Where the names led when this was made."""
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     """By the client's language."""
@@ -161,7 +161,7 @@ class Rates:
         self.on = self.book.on
         self._plans.clear()
 
-    def plan(self, key: VirtualKey, route: str, names: ModelNames | None = None) -> Plan:
+    def plan(self, key: VirtualKey, route: str, names: Names | None = None) -> Plan:
         """What a call is counted on. The names of routes are clients' own, so plans go where
         there are too many. `names` knows where they lead."""
         place = (key.id, route)
@@ -383,7 +383,7 @@ class Rates:
 
 
 def _rows(dialect: str, parts: Iterable[HeldPart]) -> tuple[Row, ...]:
-    found: dict[Names, list[HeldPart]] = {}
+    found: dict[LimitHeaders, list[HeldPart]] = {}
     for part in parts:
         names = names_of(dialect, part.meter.counts)
         if names is not None:

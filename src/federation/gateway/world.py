@@ -19,7 +19,7 @@ from federation.errors import Unavailable
 from federation.gateway.admission import Entrance
 from federation.gateway.call import CallIds
 from federation.gateway.money import Money
-from federation.gateway.names import Names
+from federation.gateway.names import Pseudonyms
 from federation.gateway.payload_box import NoSpool, PayloadBox
 from federation.gateway.rates import Rates
 from federation.gateway.tally import Tallies
@@ -146,7 +146,7 @@ class World:
     """Loads what other packages find in texts; asked when a policy first needs it."""
     seal_key: bytes = b"\0" * 32
     """For envelopes around states; the same in every worker once the key ring is here."""
-    names: Names = field(default_factory=Names)
+    names: Pseudonyms = field(default_factory=Pseudonyms)
     """What records call users."""
     payloads: PayloadBox = field(default_factory=lambda: PayloadBox(NoSpool()))
     """Where contents go that are to be kept."""

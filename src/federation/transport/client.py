@@ -22,7 +22,7 @@ from federation.transport.decoding import BadCoding, decoder_for
 from federation.transport.dial import Dialer
 from federation.transport.exchange import Exchange
 from federation.transport.limits import Limits
-from federation.transport.names import Names, Resolve, system_resolve
+from federation.transport.names import HostNames, Resolve, system_resolve
 from federation.transport.outbox import Outbox
 from federation.transport.pool import Pool
 from federation.transport.proxies import DIRECT, Proxies
@@ -59,7 +59,7 @@ class Client:
         resolve: Resolve = system_resolve,
     ) -> None:
         self._limits = limits or Limits()
-        self._names = Names(resolve, self._limits.names_s)
+        self._names = HostNames(resolve, self._limits.names_s)
         self._dialer = Dialer(self._names, proxies, tls, authorities)
         self._pools: dict[Origin, Pool] = {}
         self._active: set[Connection] = set()

@@ -16,7 +16,7 @@ from federation.schema.http import Origin
 from federation.transport import guard
 from federation.transport.connection import Connection
 from federation.transport.head import authority
-from federation.transport.names import Names, refuse
+from federation.transport.names import HostNames, refuse
 from federation.transport.proxies import Proxies, Proxy
 from federation.transport.tls import client_context
 from federation.transport.tunnel import Tunnel
@@ -31,7 +31,7 @@ class Dialer:
 
     def __init__(
         self,
-        names: Names,
+        names: HostNames,
         proxies: Proxies,
         tls: Callable[[str], ssl.SSLContext] = client_context,
         authorities: Callable[[], str] = lambda: "",

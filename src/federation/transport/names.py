@@ -28,7 +28,7 @@ async def system_resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class Names:
+class HostNames:
     """A small cache in front of a resolver; simultaneous questions are asked once."""
 
     def __init__(

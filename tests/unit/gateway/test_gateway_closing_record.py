@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from federation.gateway.call import Account, Call
-from federation.gateway.names import Names
+from federation.gateway.names import Pseudonyms
 from federation.gateway.stages.record import ended
 from federation.schema.link import NamesKey
 from federation.schema.records import AttemptRecord
@@ -40,7 +40,7 @@ def test_every_value_stands_under_its_own_name() -> None:
         glance=SimpleNamespace(model="a model", stream=True, user="another user", ask=ask),
         key=SimpleNamespace(tenant="a tenant", id="a key", user="a third user", team="a team"),
     )
-    names = Names()
+    names = Pseudonyms()
     names.accept(NamesKey("a tenant", b"k" * 32, []))
     record = ended(cast("Call", call), "an outcome", 299, "an error", 12.3456, names)
     found = {name: getattr(record, name) for name in record.__struct_fields__}

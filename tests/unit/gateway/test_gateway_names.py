@@ -12,7 +12,7 @@ from federation.domain.access import Role, VirtualKey
 from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import pseudonym
 from federation.gateway import names as room
-from federation.gateway.names import Names, user_of
+from federation.gateway.names import Pseudonyms, user_of
 from federation.schema.glance import Ask, Glance
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
 
@@ -44,8 +44,8 @@ def control() -> Control:
 
 
 @pytest.fixture
-def names(control: Control) -> Names:
-    made = Names(control)
+def names(control: Control) -> Pseudonyms:
+    made = Pseudonyms(control)
     made.accept(NamesKey("acme", b"k" * 32, []))
     return made
 
@@ -61,9 +61,9 @@ def test_a_user_is_whom_the_call_names_else_its_keys() -> None:
 
 
 async def test_a_pseudonym_is_the_same_on_every_worker_and_told_once(
-    names: Names, control: Control
+    names: Pseudonyms, control: Control
 ) -> None:
-    other = Names(Control())
+    other = Pseudonyms(Control())
     other.accept(NamesKey("acme", b"k" * 32, []))
 
     assert names.of("acme", ANNA) == names.of("acme", ANNA) == other.of("acme", ANNA)
@@ -75,7 +75,7 @@ async def test_a_pseudonym_is_the_same_on_every_worker_and_told_once(
     assert len(control.heard) == 1
 
 
-async def test_names_are_told_soon_by_themselves(names: Names, control: Control) -> None:
+async def test_names_are_told_soon_by_themselves(names: Pseudonyms, control: Control) -> None:
     names.of("acme", ANNA)
     for _ in range(600):
         if control.seen:
@@ -85,7 +85,7 @@ async def test_names_are_told_soon_by_themselves(names: Names, control: Control)
 
 
 async def test_what_control_cannot_hear_now_it_hears_later(
-    names: Names, control: Control, monkeypatch: pytest.MonkeyPatch
+    names: Pseudonyms, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "WAITING", 3)
     monkeypatch.setattr(room, "AT_ONCE", 2)
@@ -103,14 +103,16 @@ async def test_what_control_cannot_hear_now_it_hears_later(
     assert sorted(control.seen.values()) == ["u0", "u1", "u2", "u4"]
 
 
-async def test_a_name_that_is_too_long_stays_a_pseudonym(names: Names, control: Control) -> None:
+async def test_a_name_that_is_too_long_stays_a_pseudonym(
+    names: Pseudonyms, control: Control
+) -> None:
     assert names.of("acme", "x" * (room.LONGEST + 1)).startswith("p_")
     names.flush()
     assert control.seen == {}
 
 
 async def test_those_that_came_long_ago_are_forgotten_and_those_that_come_again_are_not(
-    names: Names, control: Control, monkeypatch: pytest.MonkeyPatch
+    names: Pseudonyms, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "HELD", 4)
     for n in range(12):
@@ -125,7 +127,7 @@ async def test_those_that_came_long_ago_are_forgotten_and_those_that_come_again_
 
 
 async def test_after_an_erasure_somebody_is_somebody_else_and_is_told_anew(
-    names: Names, control: Control
+    names: Pseudonyms, control: Control
 ) -> None:
     before, ben = names.of("acme", ANNA), names.of("acme", "ben")
     names.flush()
@@ -141,7 +143,7 @@ async def test_after_an_erasure_somebody_is_somebody_else_and_is_told_anew(
     assert control.seen[after] == ANNA
 
 
-async def test_session_and_tags_do_not_tell_what_the_user_hides(names: Names) -> None:
+async def test_session_and_tags_do_not_tell_what_the_user_hides(names: Pseudonyms) -> None:
     tags = {"who": ANNA, "team": "red", f"of {ANNA}": "1"}
     name, session, told = names.told(KEY, glance(user=ANNA, session=f"chat/{ANNA}", tags=tags))
     assert (name, session) == (names.of("acme", ANNA), f"chat/{name}")
@@ -151,13 +153,13 @@ async def test_session_and_tags_do_not_tell_what_the_user_hides(names: Names) ->
     assert names.told(nobody, glance(session="s", tags={"a": "b"})) == ("", "s", {"a": "b"})
 
 
-async def test_a_tag_that_says_something_else_than_the_user_stays(names: Names) -> None:
+async def test_a_tag_that_says_something_else_than_the_user_stays(names: Pseudonyms) -> None:
     tags = {"tier": "1", "prod": "x", "app": "reproduce"}
     assert names.told(KEY, glance("1", tags=tags))[2] == tags
     assert names.told(KEY, glance("prod", tags=tags))[2] == tags
 
 
-async def test_every_name_of_a_call_is_hidden_however_it_is_written(names: Names) -> None:
+async def test_every_name_of_a_call_is_hidden_however_it_is_written(names: Pseudonyms) -> None:
     tags = {"who": "Anna@Example.org", "of": "emp-42", "by": "ADA", "a@b": "a@b"}
     about = glance(ANNA, user="emp-42", session=f"chat of {ANNA}", tags=tags)
     name, session, told = names.told(KEY, about)
@@ -167,7 +169,7 @@ async def test_every_name_of_a_call_is_hidden_however_it_is_written(names: Names
 
 
 async def test_a_control_that_is_new_hears_of_those_who_call_again(
-    names: Names, control: Control
+    names: Pseudonyms, control: Control
 ) -> None:
     names.of("acme", ANNA)
     names.flush()
@@ -179,7 +181,7 @@ async def test_a_control_that_is_new_hears_of_those_who_call_again(
 
 
 async def test_a_key_is_asked_for_once_and_everybody_waits_for_it(control: Control) -> None:
-    names = Names(control)
+    names = Pseudonyms(control)
     waiting = [asyncio.create_task(names.fetch("acme")) for _ in range(5)]
     await asyncio.sleep(0)
     assert control.heard == [NamesAsk("acme")]
@@ -195,7 +197,7 @@ async def test_without_a_key_nobody_is_named_and_the_call_is_refused(
     monkeypatch.setattr(room, "WAIT_S", 0.05)
     monkeypatch.setattr(room, "ASK_S", 0.02)
     control.away = True
-    names = Names(control)
+    names = Pseudonyms(control)
     with pytest.raises(EvidenceUnwritable, match="may not name its user in the clear"):
         await names.fetch("acme")
     assert names.of("acme", ANNA) == ""
@@ -204,7 +206,7 @@ async def test_without_a_key_nobody_is_named_and_the_call_is_refused(
 
 
 async def test_who_has_nobody_to_ask_makes_pseudonyms_that_nobody_can_resolve() -> None:
-    names, other = Names(), Names()
+    names, other = Pseudonyms(), Pseudonyms()
     await names.fetch("acme")
     await other.fetch("acme")
     assert names.of("acme", ANNA).startswith("p_")

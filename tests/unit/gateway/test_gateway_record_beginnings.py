@@ -15,7 +15,7 @@ from gateway_rig import eventually
 
 from federation.errors import EvidenceUnwritable, NotFound
 from federation.gateway.call import Account, Call
-from federation.gateway.names import Names
+from federation.gateway.names import Pseudonyms
 from federation.gateway.owing import Owing
 from federation.gateway.stages.record import Recorder, on_record
 from federation.governance.obligations import Obligations
@@ -92,7 +92,7 @@ class Desk:
             self.meter,
             lambda record: self.told.append(record.call),
             lambda: 1.0,
-            Names(),
+            Pseudonyms(),
         )
 
     async def provider(self, asked: Call) -> ClientReply:
@@ -269,7 +269,7 @@ async def test_an_end_that_stands_is_not_written_again(
     """A failed sync says nothing of the line: readers may have seen it."""
     monkeypatch.setattr("federation.gateway.stages.record._RETRY_S", 0.01)
     writer = JournalWriter(tmp_path, "w", "disk")
-    recorder = Recorder(Owing(writer), Meter(), lambda _: None, lambda: 1.0, Names())
+    recorder = Recorder(Owing(writer), Meter(), lambda _: None, lambda: 1.0, Pseudonyms())
     failing = True
 
     def sync(_: int) -> None:

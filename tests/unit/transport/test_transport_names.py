@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from federation.errors import Unavailable, UpstreamError, UpstreamFailed
-from federation.transport.names import Names, system_resolve
+from federation.transport.names import HostNames, system_resolve
 
 
 class Resolver:
@@ -38,7 +38,7 @@ class Clock:
 
 async def test_a_name_is_asked_for_once_while_it_is_fresh() -> None:
     resolver, clock = Resolver(a_example=["8.8.8.8", "1.1.1.1"]), Clock()
-    names = Names(resolver, 30.0, clock)
+    names = HostNames(resolver, 30.0, clock)
     for _ in range(3):
         assert await names.addresses("a.example", 443, private=False) == ["8.8.8.8", "1.1.1.1"]
     assert resolver.asked == 1
@@ -50,7 +50,7 @@ async def test_a_name_is_asked_for_once_while_it_is_fresh() -> None:
 async def test_simultaneous_questions_are_one() -> None:
     resolver = Resolver(a_example=["8.8.8.8"])
     resolver.gate.clear()
-    names = Names(resolver)
+    names = HostNames(resolver)
     tasks = [
         asyncio.create_task(names.addresses("a.example", 443, private=False)) for _ in range(5)
     ]
@@ -66,7 +66,7 @@ async def test_simultaneous_questions_are_one() -> None:
 
 async def test_a_literal_is_not_asked_for() -> None:
     resolver = Resolver()
-    names = Names(resolver)
+    names = HostNames(resolver)
     assert await names.addresses("8.8.8.8", 443, private=False) == ["8.8.8.8"]
     assert await names.addresses("[::1]", 443, private=True) == ["::1"]
     assert resolver.asked == 0
@@ -82,7 +82,7 @@ async def test_a_literal_is_not_asked_for() -> None:
     ],
 )
 async def test_a_forbidden_answer_condemns_the_name(found: list[str], private: bool) -> None:
-    names = Names(Resolver(rebind_example=found))
+    names = HostNames(Resolver(rebind_example=found))
     with pytest.raises(UpstreamError) as caught:
         await names.addresses("rebind.example", 443, private=private)
     assert caught.value.code == "upstream_address_forbidden"
@@ -90,7 +90,7 @@ async def test_a_forbidden_answer_condemns_the_name(found: list[str], private: b
 
 
 async def test_the_verdict_is_not_cached() -> None:
-    names = Names(Resolver(inner_example=["10.0.0.1"]))
+    names = HostNames(Resolver(inner_example=["10.0.0.1"]))
     assert await names.addresses("inner.example", 1, private=True) == ["10.0.0.1"]
     with pytest.raises(UpstreamError, match="private"):
         await names.addresses("inner.example", 1, private=False)
@@ -99,13 +99,13 @@ async def test_the_verdict_is_not_cached() -> None:
 async def test_a_metadata_name_is_refused_unasked() -> None:
     resolver = Resolver()
     with pytest.raises(UpstreamError, match="metadata"):
-        await Names(resolver).addresses("metadata.google.internal", 80, private=True)
+        await HostNames(resolver).addresses("metadata.google.internal", 80, private=True)
     assert resolver.asked == 0
 
 
 async def test_failures_are_not_remembered() -> None:
     resolver = Resolver(empty_example=[])
-    names = Names(resolver)
+    names = HostNames(resolver)
     for host, message in (("gone.example", "cannot be resolved"), ("empty.example", "no address")):
         with pytest.raises(UpstreamFailed, match=message):
             await names.addresses(host, 443, private=False)
@@ -114,7 +114,7 @@ async def test_failures_are_not_remembered() -> None:
 
 
 async def test_the_address_that_worked_comes_first() -> None:
-    names = Names(Resolver(a_example=["8.8.8.8", "1.1.1.1"]))
+    names = HostNames(Resolver(a_example=["8.8.8.8", "1.1.1.1"]))
     await names.addresses("a.example", 443, private=False)
     names.prefer("a.example", "1.1.1.1")
     names.prefer("a.example", "9.9.9.9")
@@ -125,7 +125,7 @@ async def test_the_address_that_worked_comes_first() -> None:
 async def test_closing_ends_the_questions_that_are_out() -> None:
     resolver = Resolver()
     resolver.gate.clear()
-    names = Names(resolver)
+    names = HostNames(resolver)
     task = asyncio.create_task(names.addresses("a.example", 443, private=False))
     await asyncio.sleep(0)
     await names.aclose()
@@ -138,7 +138,7 @@ async def test_the_cache_is_bounded() -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return ["8.8.8.8"]
 
-    names = Names(resolve)
+    names = HostNames(resolve)
     for number in range(1100):
         await names.addresses(f"h{number}.example", 443, private=False)
     assert len(names._known) <= 1024
@@ -147,9 +147,9 @@ async def test_the_cache_is_bounded() -> None:
 async def test_the_system_resolver_reads_historic_forms() -> None:
     assert await system_resolve("0x7f.1", 80) == ["127.0.0.1"]
     with pytest.raises(UpstreamError, match="loopback"):
-        await Names().addresses("2130706433", 80, private=False)
+        await HostNames().addresses("2130706433", 80, private=False)
 
 
 async def test_a_name_that_is_no_name_cannot_be_resolved() -> None:
     with pytest.raises(UpstreamFailed, match="cannot be resolved"):
-        await Names().addresses("a" * 70 + ".example", 80, private=False)
+        await HostNames().addresses("a" * 70 + ".example", 80, private=False)

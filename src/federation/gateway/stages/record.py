@@ -20,7 +20,7 @@ from msgspec import structs
 
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
-from federation.gateway.names import Names, user_of
+from federation.gateway.names import Pseudonyms, user_of
 from federation.gateway.owing import Owing
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter
@@ -43,7 +43,7 @@ class Recorder:
         meter: Meter,
         tell: Callable[[CallEnded], None],
         clock: Callable[[], float],
-        names: Names,
+        names: Pseudonyms,
     ) -> None:
         self._names = names
         self._journal = journal
@@ -215,7 +215,7 @@ def started(call: AnyCall, deployment: str = "") -> CallStarted:
 
 
 def ended(
-    call: AnyCall, outcome: str, status: int, error: str, duration_ms: float, names: Names
+    call: AnyCall, outcome: str, status: int, error: str, duration_ms: float, names: Pseudonyms
 ) -> CallEnded:
     """The line that closes a call's account."""
     account, glance, key = call.account, call.glance, call.key
