@@ -14,7 +14,7 @@ import pytest
 from federation.dialects.openai.tap import StreamTap
 from federation.domain.routes import ListenerLimits
 from federation.errors import FederationError, UpstreamError
-from federation.gateway.stream import AnswerStream
+from federation.gateway.stream import AnswerStream, Leg
 from federation.listener.server import Server
 from federation.schema.http import ClientReply, ClientRequest, Origin, Timeouts, WireRequest
 from federation.transport.client import Client
@@ -84,7 +84,9 @@ async def test_a_slow_client_gets_every_event(*, escaped: bool) -> None:
             tap, opening = StreamTap(cast("Any", None), withhold_usage=False), b""
             while not opening:
                 opening = tap.feed(await exchange.read())
-            stream = AnswerStream(exchange, tap, opening, ended, lambda _: b"", error_ends=True)
+            stream = AnswerStream(
+                Leg(exchange, tap, opening, ended, lambda _: b""), error_ends=True
+            )
             return ClientReply(200, [(b"content-type", b"text/event-stream")], stream)
 
         faults: list[BaseException] = []

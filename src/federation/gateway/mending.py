@@ -41,7 +41,7 @@ from federation.gateway.opening import no_stream
 from federation.gateway.patience import left_s, patience
 from federation.gateway.sending import send
 from federation.gateway.spoken import counted
-from federation.gateway.stream import Continued
+from federation.gateway.stream import Leg
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
@@ -133,7 +133,7 @@ class Mending:
         """Whether the route lets it be mended, and it is one answer."""
         return self._verdict.target.mend != MEND_OFF and self._call.glance.choices <= 1
 
-    async def __call__(self, kept: Kept, error: UpstreamError) -> Continued | None:
+    async def __call__(self, kept: Kept, error: UpstreamError) -> Leg | None:
         """Where the answer goes on; None where nobody can make it whole."""
         try:
             if self._told is None:
@@ -260,7 +260,7 @@ class Mending:
         shape = self._call.reading.canonical().format
         return Ground(told, spent, structured=shape is not None and shape.kind != "text")
 
-    async def _try(self, index: int, way: _Way) -> Continued:
+    async def _try(self, index: int, way: _Way) -> Leg:
         """Ask one deployment in one way, up to where its answer joins what was told."""
         world, line = self._world, self._situation.line(index)
         told = list(self._told or ())
@@ -297,7 +297,7 @@ class Mending:
                 await exchange.aclose()
             raise
         self._told, self._untold = told, untold
-        return Continued(exchange, tap, opening, ending, renderer.fail)
+        return Leg(exchange, tap, opening, ending, renderer.fail)
 
     async def _room(self, index: int, *, others: bool) -> None:
         """Return where there is room for an attempt that begins now. With others to turn to

@@ -57,7 +57,7 @@ from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import Recorder, on_record
 from federation.gateway.stages.watch import watched
-from federation.gateway.stream import AnswerStream
+from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop
 from federation.gateway.usher import Usher, leased
 from federation.gateway.world import PassageLine, Situation, World
@@ -326,7 +326,7 @@ class _Run:
         if watching is not None:
             tap = watching.along_text(tap, kind)
         ending = partial(self._end, call)
-        stream = AnswerStream(exchange, tap, tap.feed(first), ending, None)
+        stream = AnswerStream(Leg(exchange, tap, tap.feed(first), ending, None))
         return ClientReply(exchange.status, pairs, stream)
 
     async def _rest(self, exchange: Exchange, first: bytes) -> bytes:

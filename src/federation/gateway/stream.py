@@ -36,30 +36,29 @@ Ending = Callable[[str, UpstreamError | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Continued:
-    """Where a broken answer goes on."""
+class Leg:
+    """One deployment's part of an answer: the first, or where a broken one goes on."""
 
     exchange: Exchange
     tap: StreamTap
     opening: bytes
-    """What the client gets first."""
+    """What the client gets first; it was read before the reply was committed to."""
     ending: Ending
     """Closes the attempt."""
-    render_error: Callable[[FederationError], bytes]
+    render_error: Callable[[FederationError], bytes] | None
+    """None: there is no place for an error in the stream, so it is cut."""
 
 
-Mend = Callable[[Kept, UpstreamError], Awaitable[Continued | None]]
+Mend = Callable[[Kept, UpstreamError], Awaitable[Leg | None]]
 """Finds where an answer goes on, None where nowhere. `Kept` is what came of the first part."""
 
 
 class AnswerStream:
     """A provider's event stream on its way to the client.
 
-    `opening` was read before the reply was committed to and comes out first. `ending` closes
-    the attempt; each of `on_end` is told how the stream ended, exactly once, whatever happens:
-    the end of the answer, a break, or a client that left (`aclose` before the end). Without
-    `render_error` there is no place for an error in the stream: it is cut. Unless `tells` is
-    None, the tap passes on the provider's own words for an error, as the last of what it
+    Each of `on_end` is told how the stream ended, exactly once, whatever happens: the end of the
+    answer, a break, or a client that left (`aclose` before the end). Unless `tells` is None, the
+    tap passes on the provider's own words for an error, as the last of what it
     returns; they are told where they hold none of these texts. `idle_s` bounds a silence that
     only keep-alives break. `error_ends`: an error is the regular end of a stream in the client's
     language; in the others the stream is cut after it. A `slow` tap takes its time for what it is
@@ -92,11 +91,7 @@ class AnswerStream:
 
     def __init__(
         self,
-        exchange: Exchange,
-        tap: StreamTap,
-        opening: bytes,
-        ending: Ending,
-        render_error: Callable[[FederationError], bytes] | None,
+        first: Leg,
         *,
         tells: tuple[bytes, ...] | None = (),
         kept: Kept | None = None,
@@ -105,11 +100,11 @@ class AnswerStream:
         error_ends: bool = False,
         slow: bool = False,
     ) -> None:
-        self._exchange = exchange
-        self._tap = tap
-        self._opening = opening
-        self._ending = ending
-        self._render_error = render_error
+        self._exchange = first.exchange
+        self._tap = first.tap
+        self._opening = first.opening
+        self._ending = first.ending
+        self._render_error = first.render_error
         self._tells = tells
         self._kept = kept
         self._mend = mend
@@ -140,7 +135,7 @@ class AnswerStream:
         if mend is None:
             return
 
-        async def mended(kept: Kept, error: UpstreamError) -> Continued | None:
+        async def mended(kept: Kept, error: UpstreamError) -> Leg | None:
             found = await mend(kept, error)
             if found is None:
                 return None
@@ -360,7 +355,7 @@ class AnswerStream:
             raise error
         return self._render_error(error)
 
-    def _go_on(self, found: Continued) -> None:
+    def _go_on(self, found: Leg) -> None:
         self._exchange = found.exchange
         self._tap = found.tap
         self._opening = found.opening

@@ -26,7 +26,7 @@ from federation.gateway.reading import answer_of
 from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.spoken import spoken
-from federation.gateway.stream import AnswerStream
+from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
@@ -178,12 +178,9 @@ class Turn:
         if tap.error is not None:
             raise tap.error
         attempt.began()
+        ending = attempt.ending(tap, partial(spoken, upstream.decoder, kept, _most(glance)))
         stream = AnswerStream(
-            exchange,
-            tap,
-            opening,
-            attempt.ending(tap, partial(spoken, upstream.decoder, kept, _most(glance))),
-            in_band,
+            Leg(exchange, tap, opening, ending, in_band),
             tells=line.secrets if mend.forwarded else None,
             kept=kept,
             mend=mend if mend.allowed else None,

@@ -12,7 +12,7 @@ from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
 from federation.errors import UpstreamCut, UpstreamError, UpstreamTimeout
 from federation.gateway.kept import Kept
-from federation.gateway.stream import AnswerStream
+from federation.gateway.stream import AnswerStream, Leg
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
@@ -42,7 +42,7 @@ class Flowing:
             self.ends.append(outcome)
 
         self.stream = AnswerStream(
-            cast("Any", self.bench.exchange), tap, opening, end, lambda _: b"", error_ends=True
+            Leg(cast("Any", self.bench.exchange), tap, opening, end, lambda _: b""), error_ends=True
         )
 
     def write(self, data: bytes) -> bool:

@@ -23,7 +23,7 @@ from federation.gateway.operations.asking import Asking, Reading, all_of, ask
 from federation.gateway.patience import plain_patience
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
-from federation.gateway.stream import AnswerStream
+from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.trying import first_answer
 from federation.gateway.usher import leased
@@ -243,7 +243,8 @@ class _Run:
         attempt.began()
         events = media_type(exchange.headers) == b"text/event-stream"
         in_band = self._call.face.stream_error if events else None
-        stream = AnswerStream(exchange, tap, opening, attempt.ending(tap), in_band, slow=slow)
+        leg = Leg(exchange, tap, opening, attempt.ending(tap), in_band)
+        stream = AnswerStream(leg, slow=slow)
         pairs = self._headers(index, asking, content_type(exchange.headers))
         pairs.append((b"cache-control", b"no-cache"))
         return ClientReply(exchange.status, pairs, stream)
