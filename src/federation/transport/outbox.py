@@ -14,6 +14,9 @@ from typing import Final
 
 _MOST_AT_ONCE: Final = 63
 """So many writes go out at once before it is seen again whether one comes alone."""
+_MOST_DUE: Final = 16
+"""So many wait at the most: a busy turn is long, and whoever was first in it is to wait no longer
+than it takes to share one waking."""
 
 
 class Outbox:
@@ -23,7 +26,7 @@ class Outbox:
     would be for nothing.
     """
 
-    __slots__ = ("_alone", "_at_once", "_due", "_loop")
+    __slots__ = ("_alone", "_at_once", "_due", "_full", "_loop")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -32,12 +35,17 @@ class Outbox:
         """So many more go out without waiting."""
         self._alone = 0
         """How many did after the last look."""
+        self._full = False
+        """More than may wait were posted in this turn."""
 
     def post(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         """Write at the end of this turn, or now; behind what was posted before."""
         due = self._due
         if due:
             due.append((transport, data))
+            if len(due) >= _MOST_DUE:
+                self._full = True
+                self.flush()
         elif self._at_once:
             self._at_once -= 1
             transport.write(data)
@@ -59,8 +67,8 @@ class Outbox:
                 asyncio.get_running_loop().call_soon(self.flush)
 
     def _end_turn(self) -> None:
-        if len(self._due) > 1:
-            self._alone = 0
-        else:
+        if len(self._due) > 1 or self._full:
+            self._alone, self._full = 0, False
+        elif self._due:  # else somebody has flushed
             self._alone = self._at_once = min(2 * self._alone + 1, _MOST_AT_ONCE)
         self.flush()

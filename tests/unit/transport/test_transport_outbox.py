@@ -71,6 +71,32 @@ async def test_several_in_a_turn_wait_again_after_one_look() -> None:
     assert (seen, len(log)) == (0, 4)
 
 
+async def test_in_a_long_turn_nobody_waits_for_all_others() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, outbox = Wire(log), Outbox()
+    left = []
+    for number in range(40):
+        outbox.post(wire, b"%d" % number)
+        left.append(len(log))
+    assert sorted(set(left)) == [0, 16, 32]
+    await turn()
+    assert [data for _, data in log] == [b"%d" % number for number in range(40)]
+    outbox.post(wire, b"next")
+    assert len(log) == 40, "who came with others waits for others"
+
+
+async def test_who_was_flushed_by_another_has_not_come_alone() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, outbox = Wire(log), Outbox()
+    for number in range(1, 4):
+        outbox.post(wire, b"-")
+        outbox.flush()
+        await turn()
+        assert len(log) == number
+    outbox.post(wire, b"-")
+    assert len(log) == 3
+
+
 async def test_flushing_writes_now_and_once() -> None:
     log: list[tuple[Wire, bytes]] = []
     wire, outbox = Wire(log), Outbox()
