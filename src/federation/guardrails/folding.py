@@ -62,6 +62,8 @@ _UNSEEN_SIGN: Final = "\u200b"
 _LETTER, _SIGN, CHANGING, SEVERAL = 0xAA, 0x3F, 0x1A, 0x1C
 """What an unknown letter, an unknown sign, a character that is none and one that is several
 become."""
+_NAMED_SO: Final = chr(_LETTER)
+"""The one letter that has a name, and the byte of those that have none."""
 _LATIN_1, _BMP = 0x100, 0x10000
 _DENSE: Final = 20
 """From one character in so many beyond Latin-1 on, the whole text is looked up."""
@@ -88,7 +90,8 @@ class Table(dict[int, Any]):
 class Tables:
     """How characters are folded. `single`: one for one, CHANGING or SEVERAL where it is not;
     `spelled`: the same with what becomes several written out and what nobody sees gone;
-    `latin`: the same for bytes; `several`: what becomes several characters; `changing`: where."""
+    `latin`: the same for bytes, some of which were folded before; `several`: what becomes several
+    characters; `changing`: where."""
 
     single: Table
     spelled: Table
@@ -117,16 +120,16 @@ def tables() -> Tables:
         single.update({ord(sign): ord(folded) for sign in signs})
         for sign in signs:
             several.pop(sign, None)
-    single[_LETTER] = _LETTER  # or an unnamed letter would be folded once more where few stand
     single.update({code: code - 0xE0000 for code in _TAGS})
     single.update({code: CHANGING for low, high in _UNSEEN for code in range(low, high + 1)})
     unseen = "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSEEN)
     changing = re.compile(f"[{unseen}]+|[{re.escape(''.join(several))}]")
-    latin = bytes(single[code] for code in range(_LATIN_1))
+    latin = bytearray(single[code] for code in range(_LATIN_1))
+    latin[_LETTER] = _LETTER  # an unnamed letter has been folded already
     codecs.register_error(_HANDLER, functools.partial(_fold_run, single))
     spelled = Table({code: several.get(chr(code), folded) for code, folded in single.items()})
     spelled.update({code: None for code, folded in single.items() if folded == CHANGING})
-    return Tables(single, spelled, latin, several, changing)
+    return Tables(single, spelled, bytes(latin), several, changing)
 
 
 def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:
@@ -144,6 +147,8 @@ def one_to_one(text: str) -> bytes:
     beyond = len(text) - len(text.encode("latin-1", "ignore"))
     if beyond * _DENSE > len(text):
         return text.translate(known.single).encode("latin-1")
+    if _NAMED_SO in text:
+        text = text.replace(_NAMED_SO, chr(known.single[_LETTER]))
     return text.encode("latin-1", _HANDLER).translate(known.latin)
 
 

@@ -18,6 +18,7 @@ from federation.guardrails import (
     shapes,
 )
 from federation.guardrails import entities as kind
+from federation.guardrails.folding import one_to_one
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 from federation.guardrails.scan import Scanner
@@ -159,3 +160,10 @@ def test_no_pattern_is_made_while_a_text_is_read(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(re, "compile", None)
     for country in iban.STRUCTURES:
         scanner.find(f"to {country}89 3704 0044 0532 0130 00 or {country}20 by 12.05.2020")
+
+
+def test_a_letter_is_folded_alike_however_many_stand_around_it() -> None:
+    """An ordinal's sign is the letter that it is written as; one without a name stays without."""
+    for text, folded in (("1ª", b"1a"), ("ł", b"\xaa"), ("ªł", b"a\xaa"), ("ä", b"\xe4")):
+        assert one_to_one(text) == folded
+        assert one_to_one(text + "x" * 200) == folded + b"x" * 200
