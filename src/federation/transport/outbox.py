@@ -56,12 +56,14 @@ class Outbox:
             self._loop.call_soon(self._end_turn)
 
     def flush(self) -> None:
-        """Write now what was posted."""
+        """Write now what was posted. What has broken since then gets nothing: uvloop raises where
+        such a one is written to, and it would be raised to whoever flushes, who is somebody else."""
         due = self._due
         try:
             while due:
                 transport, data = due.popleft()
-                transport.write(data)
+                if not transport.is_closing():
+                    transport.write(data)
         finally:
             if due:  # one transport's fault is not the others'
                 asyncio.get_running_loop().call_soon(self.flush)

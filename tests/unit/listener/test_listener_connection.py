@@ -31,6 +31,9 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.written += bytes(data)
 
+    def is_closing(self) -> bool:
+        return False
+
     def can_write_eof(self) -> bool:
         return self._eof
 

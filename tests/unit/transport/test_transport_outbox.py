@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +23,10 @@ class Wire(asyncio.Transport):
         super().__init__()
         self._log = log
         self._breaks = breaks
+        self.closing = False
+
+    def is_closing(self) -> bool:
+        return self.closing
 
     def write(self, data: Any) -> None:
         if self._breaks:
@@ -121,6 +129,47 @@ async def test_a_transport_that_refuses_takes_nobody_elses_words() -> None:
         await turn()
     assert log == [(wire, b"1"), (wire, b"2")]
     assert len(faults) == 2
+
+
+async def test_what_broke_since_is_not_written_to_by_whoever_flushes() -> None:
+    log: list[tuple[Wire, bytes]] = []
+    wire, broken, outbox = Wire(log), Wire(log, breaks=True), Outbox()
+    outbox.post(broken, b"lost")
+    outbox.post(wire, b"1")
+    broken.closing = True
+    outbox.flush()
+    assert log == [(wire, b"1")]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_peer_that_resets_as_its_answer_is_posted_is_no_fault(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    faults: list[dict[str, Any]] = []
+
+    class Side(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            if made is not None and not made.done():
+                made.set_result(transport)
+
+    async def play() -> None:
+        nonlocal made
+        loop, outbox = asyncio.get_running_loop(), Outbox()
+        loop.set_exception_handler(lambda _, context: faults.append(context))
+        made = loop.create_future()
+        server = await loop.create_server(Side, "127.0.0.1", 0)
+        client = socket.create_connection(server.sockets[0].getsockname())
+        transport = await made
+        transport.abort()  # as the loop does where the peer has reset the connection
+        outbox.post(transport, b"the loop tells of the loss before this turn ends")
+        await asyncio.sleep(0.02)
+        client.close()
+        server.close()
+
+    made: asyncio.Future[Any] | None = None
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(play())
+    assert faults == []
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "turn", "flush"]), max_size=60))
