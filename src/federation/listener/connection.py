@@ -110,8 +110,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         self._paused = True
-        self._unread = self._transport.get_write_buffer_size()
-        self.deadline = self._hub.loop.time() + self._hub.limits.write_s
+        self._give_time_to_read()
         if self._hold is not None:
             self._hold()
 
@@ -123,7 +122,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def expire(self, now: float) -> None:
+    def expire(self) -> None:
         """Act on a deadline that has passed."""
         if self._state == IDLE:
             self._close()
@@ -133,8 +132,7 @@ class Connection(asyncio.Protocol):
         else:
             left = self._transport.get_write_buffer_size()
             if 0 < left < self._unread:
-                self._unread = left
-                self.deadline = now + self._hub.limits.write_s
+                self._give_time_to_read()
             else:
                 self._transport.abort()
 
@@ -228,8 +226,7 @@ class Connection(asyncio.Protocol):
         if not keep_alive:
             self._close()
         elif self._held and not self._intake.ready:
-            data = bytes(self._held)
-            self._held.clear()
+            data, self._held = bytes(self._held), bytearray()
             self._room.hold(0)
             self._feed(data)
         else:
@@ -258,9 +255,12 @@ class Connection(asyncio.Protocol):
         """Close once the client has read what was written, within the time that it gets."""
         self._state = LEAVING
         self._hub.outbox.flush()
+        self._give_time_to_read()
+        self._transport.close()
+
+    def _give_time_to_read(self) -> None:
         self._unread = self._transport.get_write_buffer_size()
         self.deadline = self._hub.loop.time() + self._hub.limits.write_s
-        self._transport.close()
 
     def _hang_up(self) -> None:
         task = self._attendant.dismiss()
@@ -382,8 +382,9 @@ class Connection(asyncio.Protocol):
         return not self._paused
 
     async def _drained(self) -> bool:
-        """Wait until the client has read enough; False where it is gone."""
+        """Wait until the client has read enough, in time from now on; False where it is gone."""
         if self._state != GONE:
+            self._give_time_to_read()
             self._waiter = self._hub.loop.create_future()
             await self._waiter
         return self._state != GONE

@@ -29,7 +29,7 @@ class Swept(Protocol):
     deadline: float
     """In the loop's time; infinite while nothing is waited for."""
 
-    def expire(self, now: float) -> None:
+    def expire(self) -> None:
         """The deadline has passed."""
         ...
 
@@ -152,7 +152,7 @@ class Hub:
         now = self.loop.time()
         overdue = [each for each in self.connections if each.deadline <= now]
         for connection in overdue:
-            connection.expire(now)
+            connection.expire()
         second = int(time.time())
         if second != self._date_second:
             self._date_second = second

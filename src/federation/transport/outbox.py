@@ -56,8 +56,8 @@ class Outbox:
             self._loop.call_soon(self._end_turn)
 
     def flush(self) -> None:
-        """Write now what was posted. What has broken since then gets nothing: uvloop raises where
-        such a one is written to, and it would be raised to whoever flushes, who is somebody else."""
+        """Write now what was posted. What has broken since then gets nothing: to write to it raises
+        under uvloop, and would raise to whoever flushes, who is somebody else."""
         due = self._due
         try:
             while due:

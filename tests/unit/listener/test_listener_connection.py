@@ -289,10 +289,10 @@ async def test_one_broken_deadline_does_not_end_the_sweeping(
 ) -> None:
     stage = Stage(echo, Wire())
     hub = stage.hub
-    expired: list[float] = []
+    expired: list[Connection] = []
 
-    def expire(connection: Connection, now: float) -> None:
-        expired.append(now)
+    def expire(connection: Connection) -> None:
+        expired.append(connection)
         raise RuntimeError("bug")
 
     monkeypatch.setattr(Connection, "expire", expire)
@@ -402,3 +402,27 @@ async def test_what_follows_an_answer_that_waits_for_the_turns_end_comes_behind_
     assert first.startswith(b"HTTP/1.1 200 ")
     assert rest.startswith(then)
     assert stage.wire.done == done
+
+
+async def test_a_client_that_asks_on_and_does_not_read_is_hung_up_on_in_time() -> None:
+    class Clogged(Wire):
+        def write(self, data: Any) -> None:
+            super().write(data)
+            if self.written.count(b"HTTP/1.1") == 1:
+                stage.connection.pause_writing()
+
+        def get_write_buffer_size(self) -> int:
+            return 70_000
+
+    stage = Stage(echo, Clogged())
+    stage.connection.data_received(GET)
+    for _ in range(3):  # its answer is over before it is written, and clogs the connection
+        await asyncio.sleep(0)
+    stage.connection.data_received(GET)
+    await stage.settle()
+    stage.connection.data_received(GET)
+    assert stage.connection.deadline <= stage.hub.loop.time() + stage.hub.limits.write_s
+    stage.connection.expire()
+    assert stage.wire.done == ["abort"]
+    stage.connection.connection_lost(None)
+    await stage.settle()
