@@ -27,9 +27,14 @@ _CONTEXT: Final = 160
 _WORD: Final = re.compile(rb"[^\s?]*[\s?]")
 """A word and its border. Signs of scripts without spaces are folded to question marks."""
 _LONGEST_CALM: Final = 30
-_SPELLED: Final = rb"[(\[{<](?i:at|@|arroba|dot|punkt|point|punto|\.)|[_-](?:dot|DOT)[_-]"
+_SPELLED: Final = rb"[(\[{<](?i:at|@|arroba|dot|punkt|point|punto|\.)|[_-](?:at|AT|dot|DOT)[_-]"
+_KEY: Final = rb"[._-][A-Za-z0-9_-]{20}|[a-z]_(?:live|test|prod)_|xox[a-z]-"
+"""What a key has that may be made of letters alone."""
 _HOT: Final = compiled(
-    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^(?:[Aa]t|[Dd]ot|AT|DOT)\W*$|" + _SPELLED
+    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^[_-]*(?:[Aa]t|[Dd]ot|AT|DOT)[\W_]*$|"
+    + _SPELLED
+    + b"|"
+    + _KEY
 )
 _MONTHS: Final = (
     "january february march april june july august september october november december "
@@ -43,6 +48,8 @@ _MONTH: Final = b"(?i:%b)|May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
 _LONE: Final = rb"[b-zB-HJ-Z._+&\[\](){}<>-]"
 _GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
 """Words that are nothing by themselves, and may stand in the middle of a value."""
+_OF_A_MONTH: Final = (b"of", b"de")
+"""Behind a day: the month behind it may be any language's, or a word like `may`."""
 _BEGINS_MIDDLE: Final = frozenset(
     word[:size]
     for word in (*_MONTHS.split(), "may", "sept", "at", "dot")
@@ -55,11 +62,18 @@ _NAMES_A_VALUE: Final = compiled(
     rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao",
     ignore_case=True,
 )
+_OPENED: Final = re.compile(
+    rb"(?i:curl|mysql|mariadb|sshpass|redis-?cli|docker login|pgpassword)[^\n]{0,128}"
+    rb"[\s=pPuU](?:\"[^\"\n]{0,128}|'[^'\n]{0,128})\Z"
+)
+"""A command line with an open quotation: a password in it may be of calm words."""
 _NOT_PLAIN: Final = compiled(
-    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|\b(?:[Aa]t|[Dd]ot)\b|[^\s?]{31}"
+    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|(?:\b|_)(?:[Aa]t|[Dd]ot)(?:\b|_)|[^\s?]{31}"
     rb"|(?i:key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|bic|connection"
     rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao)|"
     + _SPELLED
+    + b"|"
+    + _KEY
     + rb"|\b(?:"
     + _MONTH
     + rb")|(?:^|[\s?])"
@@ -150,7 +164,7 @@ class Window:
         whole word, as cuts one after the other would leave it, and that one too where what has
         begun behind it is no middle of a value, however it goes on. None where it is not so."""
         pending = self._pending
-        before = self._context[-_SURE:]
+        before = self._context
         read = one_to_one(before + pending)
         here = read[len(before) :]
         if _NOT_PLAIN.occurs(read) and (_NOT_PLAIN.occurs(here) or _NAMES_A_VALUE.occurs(read)):
@@ -183,9 +197,10 @@ class Window:
                 continue  # a border after a border
             word = match.group()[:-1]
             hot = len(word) > _LONGEST_CALM or _HOT.occurs(word)
-            calm = not hot and not _GOES_ON.occurs(word)
-            before, self._calm = self._calm, calm
-            if before and start > 0:
+            before = self._calm
+            calm = not hot and not _GOES_ON.occurs(word) and (before or word not in _OF_A_MONTH)
+            self._calm = calm
+            if before and start > 0 and not (calm and self._quoted(start)):
                 if calm:
                     return end + self._ahead, start
                 if not self._hot and self._plain and _begins_anew(word) and not self._named(start):
@@ -222,7 +237,13 @@ class Window:
 
     def _named(self, until: int) -> bool:
         """Whether a word names a value that may look like any other word."""
-        return _NAMES_A_VALUE.occurs(one_to_one(self._context[-_SURE:] + self._pending[:until]))
+        return _NAMES_A_VALUE.occurs(one_to_one(self._context + self._pending[:until]))
+
+    def _quoted(self, until: int) -> bool:
+        """Whether a quotation of a command line has no end yet."""
+        text = self._context + self._pending[:until]
+        quoted = '"' in text or "'" in text
+        return quoted and _OPENED.search(one_to_one(text)) is not None
 
     def _spans(self, until: int) -> list[Span]:
         """Values in what is pending, up to `until`, as places in it."""

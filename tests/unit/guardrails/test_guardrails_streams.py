@@ -75,6 +75,29 @@ def test_a_planted_value_never_leaves_wherever_the_stream_is_cut(value: str) -> 
         assert windowed([text[:cut], text[cut:]]) == whole
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("use mysql" + " --skip-column-names" * 4 + " -pSummerrain now please", "Summerrain"),
+        ("use redis-cli" + " --no-auth-warning" * 4 + " -a Horseman ping and done", "Horseman"),
+        ('use mysql -u root -p"correct horse battery staple" now and go on', "correct horse"),
+        ('use curl -u "admin:correct horse battery" https://x.y now', "correct"),
+        ("jane _at_ example _dot_ com is it now", "jane"),
+        ("mail jane -at- example -dot- com is it now", "jane"),
+        ("mail jane at_ example dot_ com is it now", "jane"),
+        ("she was born on the 3rd of may 1990 and so on", "3rd"),
+        ("she was born on 3 of sep 1990 and so on", "3 of"),
+        ("in sk-AbcDefGhiJklMnoPqrStuVwx and so on it goes", "Abc"),
+        ("in sk_live_AbcDefGhiJkl and so on it goes", "Abc"),
+    ],
+)  # fmt: skip
+def test_a_value_of_calm_words_never_leaves_either(text: str, value: str) -> None:
+    screening = Screening.begin(b"s")
+    read = GUARD.applied(text, GUARD.spans(text, "x", screening), "x", screening)
+    assert value not in read
+    assert windowed([text]) == windowed(list(text)) == read
+
+
 WORDS = st.lists(
     st.sampled_from(
         [
