@@ -164,6 +164,7 @@ class Client:
                 connection.post(head + body if body else head, self._outbox)
             else:
                 exchange.due = now + timeouts.idle_s
+                self._outbox.flush()  # an answer that nobody asked for may have freed it too soon
                 await _upload(connection, exchange, head, body)
                 exchange.due = loop.time() + timeouts.first_byte_s
             while not exchange.status and exchange.failure is None:
