@@ -33,6 +33,7 @@ from scripted import DONE, USAGE, Behave, Talk, chunk, completion, whole
 
 from federation.domain.catalogue import Deployment, Limits
 from federation.domain.routes import Deadlines, Settings
+from federation.gateway.attempt import Attempt
 from federation.resilience.circuit import Circuit
 from federation.schema.link import Measure
 from federation.schema.records import CallEnded
@@ -529,6 +530,24 @@ async def test_an_answer_above_the_limit_is_refused_and_the_next_asked() -> None
         first = only(running).attempts[0]
         assert first.error == "upstream_answer_too_large"
         assert first.cost_nano == first.usage.input * 2500 > 0, "it has read the prompt"
+
+
+async def test_an_answer_above_the_limit_is_not_its_own_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    causes: list[BaseException | None] = []
+    fail = Attempt.fail
+
+    def noted(attempt: Attempt, error: BaseException) -> None:
+        causes.append(error.__cause__)
+        fail(attempt, error)
+
+    monkeypatch.setattr(Attempt, "fail", noted)
+    huge = completion(text="x" * 200_000)
+    async with rig(answers(huge), settings=Settings(response_bytes=100_000)) as (_, client, _):
+        await client.post(CHAT, json=HELLO)
+    assert causes
+    assert causes[0] is None, "a circle that only the collector ends"
 
 
 async def test_answers_above_our_own_limit_open_no_circuit() -> None:

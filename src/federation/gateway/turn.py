@@ -101,7 +101,7 @@ class Turn:
         try:
             body = await exchange.body(most)
         except UpstreamOversized as error:
-            raise attempt.oversized(error, most) from error
+            raise attempt.oversized(error, most) from None
         account, upstream, size = call.account, self._line.upstream, len(body)
         kind = exchange.headers.get(b"content-type", _JSON)
         answer, response = await self._read(attempt, asking, body)
