@@ -147,16 +147,15 @@ def test_a_peer_that_resets_as_its_answer_is_posted_is_no_fault(
 ) -> None:
     faults: list[dict[str, Any]] = []
 
-    class Side(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            if made is not None and not made.done():
-                made.set_result(transport)
-
     async def play() -> None:
-        nonlocal made
         loop, outbox = asyncio.get_running_loop(), Outbox()
         loop.set_exception_handler(lambda _, context: faults.append(context))
-        made = loop.create_future()
+        made: asyncio.Future[Any] = loop.create_future()
+
+        class Side(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                made.set_result(transport)
+
         server = await loop.create_server(Side, "127.0.0.1", 0)
         client = socket.create_connection(server.sockets[0].getsockname())
         transport = await made
@@ -166,7 +165,6 @@ def test_a_peer_that_resets_as_its_answer_is_posted_is_no_fault(
         client.close()
         server.close()
 
-    made: asyncio.Future[Any] | None = None
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(play())
     assert faults == []
