@@ -57,11 +57,11 @@ _BEGINS_MIDDLE: Final = frozenset(
 )
 """What such a word begins with, if it has more than one letter."""
 _LETTERS: Final = re.compile(r"\A[^\W\d_]+")
-_NAMES_A_VALUE: Final = compiled(
+_NAMES: Final = (
     rb"key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|\bbic\b|connection"
-    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao",
-    ignore_case=True,
+    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao"
 )
+_NAMES_A_VALUE: Final = compiled(_NAMES, ignore_case=True)
 _OPENED: Final = re.compile(
     rb"(?i:curl|mysql|mariadb|sshpass|redis-?cli|docker login|pgpassword)[^\n]{0,128}"
     rb"[\s=pPuU](?:\"[^\"\n]{0,128}|'[^'\n]{0,128})\Z"
@@ -69,8 +69,9 @@ _OPENED: Final = re.compile(
 """A command line with an open quotation: a password in it may be of calm words."""
 _NOT_PLAIN: Final = compiled(
     rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|(?:\b|_)(?:[Aa]t|[Dd]ot)(?:\b|_)|[^\s?]{31}"
-    rb"|(?i:key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|bic|connection"
-    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao)|"
+    rb"|(?i:"
+    + _NAMES
+    + b")|"
     + _SPELLED
     + b"|"
     + _KEY
