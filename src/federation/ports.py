@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from federation.domain.access import VirtualKey
@@ -86,17 +86,21 @@ class Transport(Protocol):
 class Journal(Protocol):
     """The append-only truth of one process."""
 
-    def append(self, record: Record, *, settled: bool = True) -> None:
-        """Return once the record is safe under the configured durability; not `settled`, once it
-        is safe against the end of this process, and the next line makes it quite safe.
+    def append(self, record: Record) -> None:
+        """Return once the record is safe against the end of this process.
 
         Raises `EvidenceUnwritable`; a sequence number is then not used up.
         """
         ...
 
     def extend(self, records: Sequence[Record]) -> None:
-        """The same for several at once, or none: what is not settled is settled. Raises
-        `EvidenceUnwritable` where one is not safe."""
+        """The same for several at once; with none it tells whether one could be written."""
+        ...
+
+    def settled(self) -> Awaitable[None] | None:
+        """What to wait for until all that was written is safe under the configured durability;
+        None where it is. Whoever waits is raised `EvidenceUnwritable` where it will not be: the
+        records stand then, `written`, but might not outlive the machine."""
         ...
 
 

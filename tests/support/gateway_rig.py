@@ -21,6 +21,7 @@ from scripted import Behave, Seen, Talk, Upstream, completion
 from federation.domain.catalogue import Deployment
 from federation.domain.policies import Policy
 from federation.domain.routes import Deadlines, ListenerLimits, Route, Settings, Target
+from federation.ports import Journal
 
 AUTH = {"authorization": f"Bearer {SECRET}"}
 HELLO: dict[str, Any] = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}
@@ -45,6 +46,7 @@ async def rig(
     limits: ListenerLimits | None = None,
     control: Path = Path("/nonexistent/api.sock"),
     timeout: float = 20.0,
+    journal: Journal | None = None,
 ) -> AsyncIterator[tuple[Gateway, httpx.AsyncClient, list[Upstream]]]:
     """A gateway whose route `chat` has one deployment for each behavior, in order."""
     upstreams = [Upstream(behave) for behave in behaviors]
@@ -62,7 +64,7 @@ async def rig(
     state = replace(state, policies=policies)
     try:
         async with (
-            gateway(state, limits=limits, control=control) as running,
+            gateway(state, limits=limits, control=control, journal=journal) as running,
             http_client(running.url, timeout) as client,
         ):
             yield running, client, upstreams

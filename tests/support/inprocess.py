@@ -33,6 +33,7 @@ from federation.gateway.situation import situate
 from federation.gateway.tokens import Tokens
 from federation.gateway.world import World
 from federation.listener.server import Server
+from federation.ports import Journal
 from federation.resilience.health import HealthBoard
 from federation.routing.classifier import load
 from federation.routing.request import Memory
@@ -89,13 +90,16 @@ class Books:
     records: list[Record] = field(default_factory=list)
     broken: bool = False
 
-    def append(self, record: Record, *, settled: bool = True) -> None:
+    def append(self, record: Record) -> None:
         self.extend([record])
 
     def extend(self, records: Sequence[Record]) -> None:
         if self.broken:
             raise EvidenceUnwritable("The journal cannot be written.")
         self.records += records
+
+    def settled(self) -> None:
+        """What is written is safe."""
 
     @property
     def ended(self) -> list[CallEnded]:
@@ -180,11 +184,12 @@ async def gateway(
     limits: ListenerLimits | None = None,
     control: Path = Path("/nonexistent/api.sock"),
     clock: Callable[[], float] | None = None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[Gateway]:
     books, keys, leases, transport = Books(), OneKey(), AllLeases(), Client()
     world = World(
         transport=transport,
-        journal=books,
+        journal=journal or books,
         meter=Meter(),
         keys=keys,
         leases=leases,

@@ -30,6 +30,7 @@ from federation.bootstrap.recognizers import Plugged
 from federation.control.worker_link import WorkerLink
 from federation.credentials.bearers import Bearers
 from federation.domain.routes import ListenerLimits
+from federation.errors import EvidenceUnwritable
 from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
@@ -47,6 +48,7 @@ from federation.routing.request import Memory
 from federation.schema.limits import FromRates
 from federation.schema.link import Hello, LeaseAsk, NamesAsk, NamesSeen, Report
 from federation.schema.money import FromPurse
+from federation.storage.group_commit import GroupCommit
 from federation.storage.journal import JournalWriter, writer_name
 from federation.storage.payload_spool import Spool
 from federation.telemetry import logs, metrics
@@ -106,8 +108,9 @@ class Worker:
         self._purse = Purse(self._send_money, time.monotonic)
         self._rates = Rates(self._send_rates, time.monotonic)
         bearers = Bearers(time.time)
-        self._journal = JournalWriter(options.data / "journal", writer)
-        self._spool = Spool(options.data, writer)
+        self._commit = GroupCommit()
+        self._journal = JournalWriter(options.data / "journal", writer, commit=self._commit)
+        self._spool = Spool(options.data, writer, self._commit)
         self._world = World(
             transport=self._transport,
             journal=self._journal,
@@ -129,12 +132,7 @@ class Worker:
         self._server = Server(desk.__call__, ListenerLimits(), render_error, on_fault, desk.welcome)
         self._stopping = asyncio.Event()
         self._following = Following(
-            self._world,
-            bearers,
-            leases,
-            self._purse,
-            adopt=self._adopt,
-            stop=self._stopping.set,
+            self._world, bearers, leases, self._purse, adopt=self._adopt, stop=self._stopping.set
         )
         hello = Hello(options.slot, os.getpid(), writer)
         self._link = WorkerLink(options.run / "link.sock", hello, self._following)
@@ -178,9 +176,16 @@ class Worker:
         ended = await asyncio.gather(*ends, ready, return_exceptions=True)
         await self._world.tokens.aclose()
         await self._transport.aclose()
+        self._close_journal()
         for fault in ended:
             if isinstance(fault, Exception):
                 raise fault
+
+    def _close_journal(self) -> None:
+        try:
+            self._commit.close()
+        except EvidenceUnwritable:
+            log.exception("the last records are not on the disk")
 
     def _tell_ready(self) -> None:
         """Tell the launcher that we answer, so that it can end whom we replace."""

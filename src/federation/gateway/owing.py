@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from federation.errors import EvidenceUnwritable
 from federation.ports import Journal
@@ -62,14 +62,18 @@ class Owing:
             if not self._owed:
                 log.info("the journal takes records again")
 
-    def append(self, record: Record, *, settled: bool = True) -> None:
+    def append(self, record: Record) -> None:
         """See `ports.Journal`."""
         if self._owed:
             self.pay()
-        self._journal.append(record, settled=settled)
+        self._journal.append(record)
 
     def extend(self, records: Sequence[Record]) -> None:
         """See `ports.Journal`."""
         if self._owed:
             self.pay()
         self._journal.extend(records)
+
+    def settled(self) -> Awaitable[None] | None:
+        """See `ports.Journal`."""
+        return self._journal.settled()

@@ -87,6 +87,7 @@ class AnswerStream:
         "_unrecorded",
         "_write",
         "on_end",
+        "settling",
     )
 
     def __init__(
@@ -116,6 +117,9 @@ class AnswerStream:
         self._silent = _SPOKE
         """Since when nothing has come that says anything, and after how many events."""
         self.on_end: list[Ending] = []
+        self.settling: Callable[[], Awaitable[None]] | None = None
+        """Set by who is told of the end: the client may see it when this is over. Raises
+        `EvidenceUnwritable`."""
         self._ended = False
         self._failed: FederationError | None = None
         self._unrecorded: EvidenceUnwritable | None = None
@@ -155,12 +159,16 @@ class AnswerStream:
         try:
             if self._unrecorded is not None:
                 raise self._unrecorded
-            return await self._next()
+            data = await self._next()
+            if self.settling is not None:
+                settling, self.settling = self.settling, None
+                await settling()
         except EvidenceUnwritable as error:
             self._failed = error
             if self._render_error is None:
                 raise
             return self._render_error(error)
+        return data
 
     async def _next(self) -> bytes:
         if self._opening:
@@ -252,6 +260,8 @@ class AnswerStream:
                 goes_on = not out or write(out)
             else:
                 out = self._heed(data, out, events)
+                if self.settling is not None:
+                    self._opening, out = out, b""  # `read` waits, and gives it out then
                 goes_on = not out or write(out)
                 goes_on = goes_on and not (tap.complete or self._fault or self._ended)
         except UpstreamError as error:

@@ -11,14 +11,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from threading import Lock
 from zlib import crc32
 
 import msgspec
 
 from federation.errors import EvidenceUnwritable
 from federation.schema.records import Line, Record
+from federation.storage.group_commit import GroupCommit
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 
@@ -37,11 +39,44 @@ def segment_path(directory: Path, writer: str, segment: int) -> Path:
     return directory / f"{writer}.{segment:06d}.log"
 
 
+class Extent:
+    """Segments as far as they are written: what one sync covers."""
+
+    __slots__ = ("_fds", "number", "synced")
+
+    def __init__(self, fds: list[int], number: int) -> None:
+        """`fds`, from the oldest on, are ours from here on."""
+        self._fds = fds
+        self.number = number
+        """That of the last line."""
+        self.synced = 0
+        """How many of the segments are on the disk."""
+
+    def sync(self) -> None:
+        """Have them on the disk. Raises `EvidenceUnwritable`."""
+        try:
+            for fd in self._fds:
+                _datasync(fd)
+                self.synced += 1
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def release(self) -> None:
+        """Close the files."""
+        for fd in self._fds:
+            with contextlib.suppress(OSError):  # of what is written, the sync has told
+                os.close(fd)
+
+
 class JournalWriter:
     """Appends records for one process; implements `ports.Journal`.
 
     The process holds a lock on its newest segment as long as it lives, so that others can
-    tell a writer that is gone from one that is idle. Not for use by several threads.
+    tell a writer that is gone from one that is idle. Not for use by several threads, but for
+    `mark`, which the thread of `commit` calls.
+
+    Under `disk` durability each line is synced when it is written, or, with `commit`, a moment
+    later with those of others: then `settled` tells when.
 
     A first segment that the disk refuses is made with the first line that it takes: who cannot
     write must live, to say so to its clients.
@@ -53,12 +88,18 @@ class JournalWriter:
         writer: str,
         durability: str = "process",
         segment_bytes: int = SEGMENT_BYTES,
+        commit: GroupCommit | None = None,
     ) -> None:
         self.writer = writer
         self._directory = directory
         self._sync = _is_disk(durability)
-        self._unsettled = False
-        """A line was written since the last sync, with `disk` durability."""
+        self._commit = commit
+        self._turning = Lock()
+        """Held while one segment follows another."""
+        self._left: list[tuple[int, int]] = []
+        """Segments before the newest that have yet to be synced: each with its last line."""
+        self._safe = 0
+        """The last line that is known to be on the disk."""
         self._named = False
         """The segment's name is on the disk."""
         self._spent = False
@@ -68,6 +109,8 @@ class JournalWriter:
         self._seq = 0
         self._size = 0
         self._fd = -1
+        if commit is not None:
+            commit.files.append(self)
         with contextlib.suppress(EvidenceUnwritable):
             self._rotate()
 
@@ -80,23 +123,33 @@ class JournalWriter:
     def durability(self, durability: str) -> None:
         self._sync = _is_disk(durability)
 
-    def append(self, record: Record, *, settled: bool = True) -> None:
-        """Write one line; on return it is safe under the durability chosen, or, not `settled`,
-        written: what is written next, or `extend`, syncs it.
+    @property
+    def written(self) -> int:
+        """The number of the last line."""
+        return self._seq
 
-        `process`: one write(2), a few microseconds. `disk`: also an fdatasync, inline, which
-        holds the caller's loop for as long as the disk takes. Raises `EvidenceUnwritable`;
-        the sequence number is then not used up, save where the line was written whole and
-        only its sync failed: readers may have seen it, so it stands.
+    @property
+    def safe(self) -> int:
+        """See `group_commit.Committed`."""
+        return self._safe if self._sync else self._seq
+
+    def append(self, record: Record) -> None:
+        """Write one line. On return it is safe against the end of this process, which takes a
+        write(2) and a few microseconds; under `disk` durability without a `commit` also against a
+        loss of power, by an inline fdatasync.
+
+        Raises `EvidenceUnwritable`; the sequence number is then not used up, save where the line
+        was written whole and only its sync failed: readers may have seen it, so it stands.
         """
         seq = self._seq + 1
         body = _encode(Line(self.writer, seq, record))
-        self._write(b"%08x %b\n" % (crc32(body), body), seq, settled=settled)
+        self._write(b"%08x %b\n" % (crc32(body), body), seq)
 
     def extend(self, records: Sequence[Record]) -> None:
         """Write a line each, in order, with one write(2) and one sync for all; as `append`.
 
-        Lines that were written whole before the disk was full stand too.
+        Lines that were written whole before the disk was full stand too. With no records it only
+        raises where none could be written.
         """
         lines: list[bytes] = []
         seq = self._seq
@@ -106,19 +159,64 @@ class JournalWriter:
             lines.append(b"%08x %b\n" % (crc32(body), body))
         if lines:
             self._write(b"".join(lines), seq)
-            return
-        if self._unsettled:
-            self._settle()
-        if self._fd < 0 or self._spent:
+        elif self._fd < 0 or self._spent:
             self._rotate()
         elif self._sync and not self._named:
             self._name()
 
-    def _write(self, data: bytes, seq: int, *, settled: bool = True) -> None:
+    def settled(self) -> Awaitable[None] | None:
+        """What to wait for until all that was written is as safe as the durability asks for; None
+        where it is. Waiting raises `EvidenceUnwritable`, `written`, where the disk refuses."""
+        if self._commit is None or not self._sync or self._safe == self._seq:
+            return None
+        return self._commit.wait(self)
+
+    def mark(self) -> Extent | None:
+        """See `group_commit.Committed`."""
+        with self._turning:
+            if self._fd < 0 or self.safe == self._seq:
+                return None
+            fds: list[int] = []
+            try:
+                fds.extend(os.dup(fd) for fd in (*(fd for fd, _ in self._left), self._fd))
+            except OSError as error:
+                Extent(fds, 0).release()
+                raise _unwritable(error) from error
+            return Extent(fds, self._seq)
+
+    def confirm(self, mark: Extent) -> None:
+        """See `group_commit.Committed`."""
+        self._safe = max(self._safe, mark.number)
+        self._leave(sum(last <= mark.number for _, last in self._left))
+
+    def distrust(self, mark: Extent) -> None:
+        """See `group_commit.Committed`."""
+        if mark.synced < len(self._left):
+            self._safe = max(self._safe, self._left[mark.synced][1])
+            self._leave(mark.synced + 1)
+        else:
+            self._leave(len(self._left))
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """After a failed sync the kernel may drop the pages and call them clean: the newest
+        segment cannot be trusted with further lines, nor with a second sync."""
+        self._spent = True
+        self._safe = self._seq
+
+    def _leave(self, count: int) -> None:
+        """Nothing more is to be done for so many of the oldest segments."""
+        if self._left:
+            with self._turning:
+                done, self._left = self._left[:count], self._left[count:]
+            for fd, _ in done:
+                os.close(fd)
+
+    def _write(self, data: bytes, seq: int) -> None:
         """Write whole lines, the last of which has this number."""
         size = self._size + len(data)
         if size > self._segment_bytes or self._spent or self._fd < 0:
-            if self._unsettled:
+            if self._commit is None and self._fd >= 0 and self.safe < self._seq:
                 self._settle()
             self._rotate()
             size = len(data)
@@ -138,28 +236,33 @@ class JournalWriter:
         self._size = size
         self._seq = seq
         if self._sync:
-            self._unsettled = True
-            if settled:
-                try:
-                    self._settle()
-                except EvidenceUnwritable as error:
-                    error.written = True
-                    raise
+            if self._commit is not None:
+                self._commit.note()
+                return
+            try:
+                self._settle()
+            except EvidenceUnwritable as error:
+                error.written = True
+                raise
 
     def close(self) -> None:
-        """Give up the lock and the file. Idempotent."""
+        """Give up the lock and the file. Idempotent. What `commit` has not synced stays so."""
+        with self._turning:
+            self._close()
+        self._leave(len(self._left))
+
+    def _close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _settle(self) -> None:
+        """Have what is written on the disk, here and now."""
         try:
             _datasync(self._fd)
-            self._unsettled = False
+            self._safe = self._seq
         except OSError as error:
-            # After a failed sync the kernel may drop the pages and call them clean: this
-            # file cannot be trusted with further lines, nor with a second sync.
-            self._spent, self._unsettled = True, False
+            self._give_up()
             raise _unwritable(error) from error
 
     def _take_back(self) -> None:
@@ -189,8 +292,13 @@ class JournalWriter:
             raise _unwritable(error) from error
         # Readers may have seen it and gone on to it: whether or not the disk takes its name,
         # nothing may follow in the one before, and it may not vanish.
-        self.close()
-        self._fd, self._size, self._segment = fd, 0, self._segment + 1
+        with self._turning:
+            if self._commit is not None and self._fd >= 0 and self.safe < self._seq:
+                self._left.append((self._fd, self._seq))
+            else:
+                self._close()
+            self._fd = fd
+        self._size, self._segment = 0, self._segment + 1
         self._named = self._spent = False
         if self._sync:
             self._name()

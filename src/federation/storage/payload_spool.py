@@ -12,6 +12,7 @@ import msgspec
 
 from federation.errors import Unavailable
 from federation.schema.payloads import Spooled, SpoolLine
+from federation.storage.group_commit import GroupCommit
 from federation.storage.journal import JournalWriter, segment_path
 from federation.storage.journal_reader import LineReader
 
@@ -24,17 +25,19 @@ _decode = msgspec.json.Decoder(SpoolLine).decode
 class Spool:
     """Appends for one worker. Its file is made with the first line: most workers keep nothing."""
 
-    def __init__(self, data: Path, writer: str) -> None:
+    def __init__(self, data: Path, writer: str, commit: GroupCommit | None = None) -> None:
         self.durability = "process"
+        self._commit = commit
         self._directory = data / DIRECTORY
         self._name = writer
         self._writer: JournalWriter | None = None
 
     def append(self, line: Spooled) -> None:
-        """Write one line, safe under `durability` on return. Raises `EvidenceUnwritable`."""
+        """Write one line, as `JournalWriter.append`: under `disk` durability it is on the disk
+        before whatever `commit` has there of a journal. Raises `EvidenceUnwritable`."""
         if self._writer is None:
             self._writer = JournalWriter(
-                self._directory, self._name, self.durability, SEGMENT_BYTES
+                self._directory, self._name, self.durability, SEGMENT_BYTES, self._commit
             )
         self._writer.durability = self.durability
         self._writer.append(line)  # type: ignore[arg-type]  # a line's reader knows its record

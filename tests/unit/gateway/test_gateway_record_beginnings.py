@@ -35,11 +35,14 @@ class Books:
         self.broken = False
         self.refused = ""
         """Lines with this in them are refused."""
-        self.settled: list[bool] = []
+        self.waits: asyncio.Future[None] | None = None
+        """What whoever asks is to wait for."""
 
-    def append(self, record: Record, *, settled: bool = True) -> None:
-        self.settled.append(settled)
+    def append(self, record: Record) -> None:
         self.extend([record])
+
+    def settled(self) -> asyncio.Future[None] | None:
+        return self.waits
 
     def extend(self, records: Sequence[Record]) -> None:
         names = [self._named(record) for record in records]
@@ -226,7 +229,6 @@ async def test_a_policy_that_demands_records_has_them_written_before_anything_le
 
     await desk.recorder(first, provider)
     assert desk.books.writes == [["a began at p/a"], ["a ok"]]
-    assert desk.books.settled == [False, True]
     free = call("b")
     on_record(desk.owing, free, "p/b")
     assert len(desk.books.writes) == 2

@@ -4,7 +4,8 @@ The trap is the order of things. `started` is written while the provider works: 
 scheduled before the dispatcher runs and executes at its first wait, with those of all calls
 that began in the same turn of the loop. Where a policy demands records it is written before
 anything leaves (`on_record`). `ended` is written before the last byte of the answer, in one
-synchronous step, so no cancellation can come between an answer and its record.
+synchronous step, so no cancellation can come between an answer and its record. Under `disk`
+durability the last byte then waits until the record, and all before it, is on the disk.
 
 An `ended` that the journal refused is owed (`Owing`): it is written before any further line, so
 that no call that begins later reaches a provider while one that did has no end on record.
@@ -13,8 +14,9 @@ that no call that begins later reaches a provider while one that did has no end 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from msgspec import structs
 
@@ -63,7 +65,7 @@ class Recorder:
         spent where the journal is already known to be broken, else in place of the answer.
         """
         if self._broken:
-            self._begin(call)
+            await self._begin(call)
         else:
             if not self._due:
                 asyncio.get_running_loop().call_soon(self._begin_due)
@@ -79,26 +81,50 @@ class Recorder:
             error.call_id = call.id
             error.attempts = call.account.tried
             self._close(call, "error", error.status, error.code)
+            await self._settled(call)
             raise
-        except BaseException:
+        except BaseException as fault:
             self._close(call, "error", 500, "internal_error")
+            if isinstance(fault, Exception):
+                await self._settled(call)
             raise
         body = reply.body
         if isinstance(body, AnswerStream):
-            body.on_end.append(self._closer(call, reply.status))
+            body.on_end.append(self._closer(call, body, reply.status))
         else:
             self._close(call, "ok", reply.status, "")
+            # As `_settled` does, which would be one coroutine more for every call.
+            if (settling := self._journal.settled()) is not None:
+                await self._until(settling, call)
         return reply
 
-    def _closer(self, call: AnyCall, status: int) -> Callable[[str, FederationError | None], None]:
+    def _closer(
+        self, call: AnyCall, stream: AnswerStream, status: int
+    ) -> Callable[[str, FederationError | None], None]:
         def close(outcome: str, error: FederationError | None) -> None:
             code = error.code if error is not None else ""
             if outcome == "canceled":
                 self._leave(call)
-            else:
-                self._close(call, outcome, status, code)
+                return
+            self._close(call, outcome, status, code)
+            if (settling := self._journal.settled()) is not None:
+                stream.settling = partial(self._until, settling, call)
 
         return close
+
+    async def _settled(self, call: AnyCall) -> None:
+        if (settling := self._journal.settled()) is not None:
+            await self._until(settling, call)
+
+    async def _until(self, settling: Awaitable[None], call: AnyCall) -> None:
+        """Wait until what was written of a call is safe. Raises `EvidenceUnwritable`."""
+        try:
+            await settling
+        except EvidenceUnwritable as fault:
+            fault.call_id, fault.attempts = call.id, call.account.tried
+            self._broken = True
+            self._meter.add(metrics.JOURNAL_ERRORS, ())
+            raise
 
     def _begin_due(self) -> None:
         due, self._due = self._due, []
@@ -119,13 +145,14 @@ class Recorder:
         else:
             self._broken = False
 
-    def _begin(self, call: AnyCall) -> None:
+    async def _begin(self, call: AnyCall) -> None:
         """Write a call's beginning before anything else, for the journal may be broken."""
         try:
             self._append(started(call))
         except EvidenceUnwritable as error:
             error.call_id = call.id
             raise
+        await self._settled(call)
 
     def _close(self, call: AnyCall, outcome: str, status: int, error: str) -> None:
         account = call.account
@@ -184,14 +211,13 @@ class Recorder:
 
 def on_record(journal: Journal, call: AnyCall, deployment: str = "") -> None:
     """Where a policy demands records, have the call's beginning written before anything of it
-    leaves, for this deployment if it is known; its sync, with `disk` durability, comes with the
-    next line, mostly in the same turn of the loop. Raises `EvidenceUnwritable`: nothing has left
-    then."""
+    leaves, for this deployment if it is known. Under `disk` durability its sync begins at once,
+    and nobody waits for it. Raises `EvidenceUnwritable`: nothing has left then."""
     account = call.account
     if account.begun or account.ruled is None or not account.ruled.ruling.obligations.logged:
         return
     try:
-        journal.append(started(call, deployment), settled=False)
+        journal.append(started(call, deployment))
     except EvidenceUnwritable:
         account.begun = False
         raise

@@ -1,0 +1,214 @@
+"""`disk` durability from a client's side: what it has seen end is on the disk, and a slow disk
+holds up whoever waits for it, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from forgetful_disk import ForgetfulDisk
+from gateway_rig import (
+    CHAT,
+    HELLO,
+    STREAM,
+    answers,
+    eventually,
+    refused,
+    request_bytes,
+    rig,
+    status,
+    streams,
+)
+from inprocess import Gateway
+from scripted import DONE, Behave, Upstream, chunk
+
+from federation.storage.group_commit import GroupCommit
+from federation.storage.journal import JournalWriter
+
+CONTENT = chunk("Hel"), chunk("lo."), chunk(finish="stop")
+AT_ONCE = (b"".join((*CONTENT, DONE)),)
+ONE_BY_ONE = (*CONTENT, DONE)
+LAST_TOGETHER = (chunk("Hello."), chunk(finish="stop") + DONE)
+
+
+@dataclass
+class Place:
+    """A gateway, its clients, and the disk under its journal."""
+
+    running: Gateway
+    client: httpx.AsyncClient
+    upstreams: list[Upstream]
+    disk: ForgetfulDisk
+    directory: Path
+
+    def ends(self) -> list[str]:
+        """Calls whose ends a loss of power would leave."""
+        left = self.disk.after_a_loss_of_power(self.directory)
+        return [call for kind, call in left if kind == "ended"]
+
+    async def raw(self, body: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.running.port)
+        writer.write(request_bytes(json.dumps(body).encode()))
+        return reader, writer
+
+
+async def within(seconds: float, reader: asyncio.StreamReader) -> bytes:
+    """What comes in this time, of what does not end."""
+    came = b""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while piece := await reader.read(65536):
+                came += piece
+    return came
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> ForgetfulDisk:
+    return ForgetfulDisk(monkeypatch)
+
+
+@asynccontextmanager
+async def place(behave: Behave, disk: ForgetfulDisk, tmp_path: Path) -> AsyncIterator[Place]:
+    commit = GroupCommit()
+    journal = JournalWriter(tmp_path, "w", "disk", commit=commit)
+    async with rig(behave, journal=journal) as (running, client, upstreams):
+        yield Place(running, client, upstreams, disk, tmp_path)
+        disk.goes_on.set()
+        disk.fails = None
+    commit.close()
+    journal.close()
+
+
+async def test_no_answer_is_out_before_its_record_is_on_the_disk(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+
+        async def ask() -> None:
+            reply = await there.client.post(CHAT, json=HELLO)
+            assert reply.status_code == 200
+            assert reply.headers["x-federation-call-id"] in there.ends()
+
+        for _ in range(4):
+            await asyncio.gather(*(ask() for _ in range(16)))
+        left = there.disk.after_a_loss_of_power(tmp_path)
+        assert len(there.ends()) == 64
+        assert len([call for kind, call in left if kind == "started"]) == 64
+
+
+async def test_answers_that_wait_share_a_sync(disk: ForgetfulDisk, tmp_path: Path) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        disk.goes_on.clear()
+        asked = [asyncio.create_task(there.client.post(CHAT, json=HELLO)) for _ in range(30)]
+        await eventually(lambda: len(there.upstreams[0].seen) == 30)
+        await asyncio.sleep(0.2)
+        assert not any(one.done() for one in asked)
+        disk.goes_on.set()
+        assert {reply.status_code for reply in await asyncio.gather(*asked)} == {200}
+        assert len(disk.syncs) <= 4
+
+
+@pytest.mark.parametrize("events", [AT_ONCE, ONE_BY_ONE, LAST_TOGETHER])
+async def test_a_stream_shows_its_content_at_once_and_its_end_once_it_is_safe(
+    disk: ForgetfulDisk, tmp_path: Path, events: tuple[bytes, ...]
+) -> None:
+    async with place(streams(*events, gap_s=0.05), disk, tmp_path) as there:
+        disk.goes_on.clear()
+        reader, writer = await there.raw(STREAM)
+        if events is not AT_ONCE:
+            async with asyncio.timeout(10):
+                await reader.readuntil(b"lo.")
+        await asyncio.sleep(0.1)
+        assert b"[DONE]" not in await within(0.05, reader)
+        assert there.ends() == []
+        disk.goes_on.set()
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"0\r\n\r\n")
+        assert len(there.ends()) == 1
+        writer.close()
+
+
+async def test_a_disk_that_stands_still_holds_up_no_events(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    many = [chunk(f"word{number} ") for number in range(50)]
+    behave = streams(*many, chunk(finish="stop"), DONE, gap_s=0.01)
+    async with place(behave, disk, tmp_path) as there:
+        reader, writer = await there.raw(STREAM)
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"word3 ")
+            disk.goes_on.clear()
+            waiting = asyncio.create_task(there.client.post(CHAT, json=HELLO | {"model": "nobody"}))
+            await asyncio.sleep(0.05)
+            await reader.readuntil(b"word49 ")
+        assert not waiting.done()
+        disk.goes_on.set()
+        refused(await waiting, 404)
+        writer.close()
+
+
+async def test_a_refusal_is_on_the_disk_before_it_is_read(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(status(400), disk, tmp_path) as there:
+        reply = await there.client.post(CHAT, json=HELLO)
+        assert reply.status_code == 400
+        assert len(there.ends()) == 1
+
+
+async def test_a_disk_that_fails_turns_answers_into_refusals_and_is_tried_again(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        disk.fails = ".log"
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        assert len(there.upstreams[0].seen) == 1
+        # Known to be broken: the next ones are refused before a token is spent.
+        for _ in range(3):
+            refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        assert len(there.upstreams[0].seen) == 1
+        disk.fails = None
+        for _ in range(3):
+            reply = await there.client.post(CHAT, json=HELLO)
+            assert reply.status_code == 200
+            assert reply.headers["x-federation-call-id"] in there.ends()
+
+
+@pytest.mark.parametrize("events", [AT_ONCE, ONE_BY_ONE, LAST_TOGETHER])
+async def test_a_stream_whose_end_the_disk_refuses_says_so_and_is_cut(
+    disk: ForgetfulDisk, tmp_path: Path, events: tuple[bytes, ...]
+) -> None:
+    async with place(streams(*events, gap_s=0.05), disk, tmp_path) as there:
+        disk.fails = ".log"
+        reader, writer = await there.raw(STREAM)
+        async with asyncio.timeout(10):
+            said = await reader.read()
+        assert b"evidence_unwritable" in said
+        assert b"[DONE]" not in said.partition(b"evidence_unwritable")[0]
+        assert not said.endswith(b"0\r\n\r\n") or b'"error"' in said
+        writer.close()
+
+
+async def test_a_client_that_leaves_while_its_answer_waits_leaves_one_line(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        disk.goes_on.clear()
+        reader, writer = await there.raw(HELLO)
+        await eventually(lambda: len(there.upstreams[0].seen) == 1)
+        await asyncio.sleep(0.1)
+        writer.close()
+        await eventually(lambda: there.running.server.in_flight == 0)
+        disk.goes_on.set()
+        await eventually(lambda: len(there.ends()) == 1)
+        reply = await there.client.post(CHAT, json=HELLO)
+        assert reply.status_code == 200
+        assert len(there.ends()) == 2
+        del reader
