@@ -42,13 +42,17 @@ def segment_path(directory: Path, writer: str, segment: int) -> Path:
 class Extent:
     """Segments as far as they are written: what one sync covers."""
 
-    __slots__ = ("_fds", "number", "synced")
+    __slots__ = ("_fds", "_nameless_in", "number", "segment", "synced")
 
-    def __init__(self, fds: list[int], number: int) -> None:
-        """`fds`, from the oldest on, are ours from here on."""
+    def __init__(self, fds: list[int], number: int, segment: int, nameless_in: Path | None) -> None:
+        """`fds`, from the oldest on, are ours from here on. Names in the directory `nameless_in`
+        are not on the disk yet."""
         self._fds = fds
+        self._nameless_in = nameless_in
         self.number = number
         """That of the last line."""
+        self.segment = segment
+        """That of the newest segment."""
         self.synced = 0
         """How many of the segments are on the disk."""
 
@@ -58,6 +62,8 @@ class Extent:
             for fd in self._fds:
                 _datasync(fd)
                 self.synced += 1
+            if self._nameless_in is not None:
+                _sync_directory(self._nameless_in)
         except OSError as error:
             raise _unwritable(error) from error
 
@@ -100,8 +106,8 @@ class JournalWriter:
         """Segments before the newest that have yet to be synced: each with its last line."""
         self._safe = 0
         """The last line that is known to be on the disk."""
-        self._named = False
-        """The segment's name is on the disk."""
+        self._named = 0
+        """The newest segment whose name is on the disk."""
         self._spent = False
         """The segment takes no more lines. It stays open: its lock says that we live."""
         self._segment_bytes = segment_bytes
@@ -161,7 +167,7 @@ class JournalWriter:
             self._write(b"".join(lines), seq)
         elif self._fd < 0 or self._spent:
             self._rotate()
-        elif self._sync and not self._named:
+        elif self._nameless:
             self._name()
 
     def settled(self) -> Awaitable[None] | None:
@@ -180,13 +186,15 @@ class JournalWriter:
             try:
                 fds.extend(os.dup(fd) for fd in (*(fd for fd, _ in self._left), self._fd))
             except OSError as error:
-                Extent(fds, 0).release()
+                Extent(fds, 0, 0, None).release()
                 raise _unwritable(error) from error
-            return Extent(fds, self._seq)
+            nameless = None if self._named == self._segment else self._directory
+            return Extent(fds, self._seq, self._segment, nameless)
 
     def confirm(self, mark: Extent) -> None:
         """See `group_commit.Committed`."""
         self._safe = max(self._safe, mark.number)
+        self._named = max(self._named, mark.segment)
         self._leave(sum(last <= mark.number for _, last in self._left))
 
     def distrust(self, mark: Extent) -> None:
@@ -220,7 +228,7 @@ class JournalWriter:
                 self._settle()
             self._rotate()
             size = len(data)
-        if self._sync and not self._named:
+        if self._sync and self._nameless:
             self._name()
         try:
             written = os.write(self._fd, data)
@@ -297,11 +305,16 @@ class JournalWriter:
                 self._left.append((self._fd, self._seq))
             else:
                 self._close()
-            self._fd = fd
-        self._size, self._segment = 0, self._segment + 1
-        self._named = self._spent = False
-        if self._sync:
+            self._fd, self._segment = fd, self._segment + 1
+        self._size = 0
+        self._spent = False
+        if self._nameless:
             self._name()
+
+    @property
+    def _nameless(self) -> bool:
+        """The segment's name is still to be synced, and nobody else does it."""
+        return self._sync and self._commit is None and self._named != self._segment
 
     def _name(self) -> None:
         """Have the segment's name on the disk before a line that is to be safe there."""
@@ -309,7 +322,7 @@ class JournalWriter:
             _sync_directory(self._directory)
         except OSError as error:
             raise _unwritable(error) from error
-        self._named = True
+        self._named = self._segment
 
 
 def _is_disk(durability: str) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from federation.errors import EvidenceUnwritable
 from federation.schema.records import CallStarted
-from federation.storage import group_commit
+from federation.storage import group_commit, journal
 from federation.storage.group_commit import GroupCommit
 from federation.storage.journal import JournalWriter
 
@@ -249,6 +250,48 @@ async def test_the_end_of_a_segment_is_synced_after_the_next_was_begun(
     await waits
     assert [call for _, call in disk.after_a_loss_of_power(tmp_path)] == list("012345678")
     room.close()
+
+
+async def test_a_segments_name_is_on_the_disk_before_anybody_goes_on(
+    tmp_path: Path, disk: ForgetfulDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(directory: Path) -> None:
+        assert directory == tmp_path
+        disk.syncs.append(f"names of {len(list(tmp_path.glob('*.log')))}")
+        if disk.fails == "names":
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(journal, "_sync_directory", sync)
+    commit = GroupCommit()
+    writer = JournalWriter(tmp_path, "j", "disk", 700, commit)
+    assert disk.syncs == [], "the loop is not held up"
+    for number in range(6):
+        writer.append(started(f"{number}"))
+        waits = writer.settled()
+        assert waits is not None
+        await waits
+    assert disk.syncs.count("names of 1") == 1
+    assert disk.syncs.index("names of 1") == 1
+    assert disk.syncs[-1] in ("names of 2", "j.000002.log", "j.000003.log")
+    assert disk.syncs.count("names of 2") == 1
+    disk.fails = "names"
+    while not disk.syncs[-1].startswith("names of 3"):
+        writer.append(started("more"))
+        waits = writer.settled()
+        assert waits is not None
+        if len(list(tmp_path.glob("*.log"))) < 3:
+            await waits
+            continue
+        with pytest.raises(EvidenceUnwritable):
+            await waits
+    disk.fails = None
+    writer.append(started("last"))
+    waits = writer.settled()
+    assert waits is not None
+    await waits
+    assert disk.syncs[-1] == "names of 4"
+    commit.close()
+    writer.close()
 
 
 async def test_closing_syncs_what_is_left(tmp_path: Path, disk: ForgetfulDisk) -> None:
