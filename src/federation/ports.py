@@ -97,10 +97,10 @@ class Journal(Protocol):
         """The same for several at once; with none it tells whether one could be written."""
         ...
 
-    def settled(self) -> Awaitable[None] | None:
-        """What to wait for until all that was written is safe under the configured durability;
-        None where it is. Whoever waits is raised `EvidenceUnwritable` where it will not be: the
-        records stand then, `written`, but might not outlive the machine."""
+    def settled(self, *, on_disk: bool = False) -> Awaitable[None] | None:
+        """What to wait for until all that was written is safe under the configured durability, or
+        `on_disk` whatever that is; None where it is. Waiting raises `EvidenceUnwritable` where it
+        will not be: the records stand then, `written`, but might not outlive the machine."""
         ...
 
 

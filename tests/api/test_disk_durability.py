@@ -29,6 +29,7 @@ from gateway_rig import (
 from inprocess import Gateway
 from scripted import DONE, Behave, Upstream, chunk
 
+from federation.domain.policies import Attachment, Durable, Mode, Policy
 from federation.storage.group_commit import GroupCommit
 from federation.storage.journal import JournalWriter
 
@@ -75,10 +76,16 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> ForgetfulDisk:
 
 
 @asynccontextmanager
-async def place(behave: Behave, disk: ForgetfulDisk, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(
+    behave: Behave,
+    disk: ForgetfulDisk,
+    tmp_path: Path,
+    durability: str = "disk",
+    policies: tuple[Policy, ...] = (),
+) -> AsyncIterator[Place]:
     commit = GroupCommit()
-    journal = JournalWriter(tmp_path, "w", "disk", commit=commit)
-    async with rig(behave, journal=journal) as (running, client, upstreams):
+    journal = JournalWriter(tmp_path, "w", durability, commit=commit)
+    async with rig(behave, journal=journal, policies=policies) as (running, client, upstreams):
         yield Place(running, client, upstreams, disk, tmp_path)
         disk.goes_on.set()
         disk.fails = None
@@ -212,3 +219,32 @@ async def test_a_client_that_leaves_while_its_answer_waits_leaves_one_line(
         assert reply.status_code == 200
         assert len(there.ends()) == 2
         del reader
+
+
+async def test_a_policy_asks_for_the_disk_for_those_whom_it_binds(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    bound = Attachment(routes=("chat",))
+    policy = Policy("safe", (Durable(),), attach=bound)
+    async with place(answers(), disk, tmp_path, "process", (policy,)) as there:
+        free = HELLO | {"model": "p0/acme-large"}
+        for _ in range(3):
+            assert (await there.client.post(CHAT, json=free)).status_code == 200
+        await asyncio.sleep(0.1)
+        assert disk.syncs == []
+        reply = await there.client.post(CHAT, json=HELLO)
+        assert reply.status_code == 200
+        assert reply.headers["x-federation-call-id"] in there.ends()
+        assert len(there.ends()) == 4, "nothing is missing before it"
+        disk.fails = ".log"
+        assert (await there.client.post(CHAT, json=free)).status_code == 200
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+
+
+async def test_a_policy_in_report_mode_asks_for_no_disk(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    policy = Policy("safe", (Durable(),), Mode.REPORT)
+    async with place(answers(), disk, tmp_path, "process", (policy,)) as there:
+        assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
+        assert disk.syncs == []

@@ -89,6 +89,7 @@ def _rules(random: Random, names: list[str]) -> list[tuple[AnyRule, Allows]]:
         (rule.AllowedOperations(names=("embeddings",)), lambda _: False),
         (rule.Condition(expression='tags.missing == "x"'), lambda _: False),
         (rule.Logged(), lambda _: True),
+        (rule.Durable(), lambda _: True),
     ]
 
 

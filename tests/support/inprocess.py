@@ -98,7 +98,7 @@ class Books:
             raise EvidenceUnwritable("The journal cannot be written.")
         self.records += records
 
-    def settled(self) -> None:
+    def settled(self, *, on_disk: bool = False) -> None:
         """What is written is safe."""
 
     @property

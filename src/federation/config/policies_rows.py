@@ -243,6 +243,7 @@ class RuleRow(Written):
     max_cost: Usd | None = None
     pii: PiiRow | None = None
     guardrails: Annotated[tuple[GuardRow, ...], Listed, Filled] | None = None
+    durability: Literal["disk"] | None = None
     retention_days: Days | None = None
     payloads: PayloadsRow | None = None
     encryption: Literal["aes-256-gcm"] | None = None

@@ -251,6 +251,10 @@ class Logged(Rule, frozen=True, tag="all_requests_logged"):
     """A call of which no record can be written is refused."""
 
 
+class Durable(Rule, frozen=True, tag="durability"):
+    """Records of a call outlive a loss of power: they are on the disk before its answer ends."""
+
+
 class Retention(Rule, frozen=True, tag="retention_days"):
     """Records are kept for so long at least."""
 
@@ -309,6 +313,7 @@ AnyRule: TypeAlias = (
     | PiiExcluded
     | Guardrails
     | Logged
+    | Durable
     | Retention
     | Payloads
     | Encryption

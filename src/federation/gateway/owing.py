@@ -74,6 +74,6 @@ class Owing:
             self.pay()
         self._journal.extend(records)
 
-    def settled(self) -> Awaitable[None] | None:
+    def settled(self, *, on_disk: bool = False) -> Awaitable[None] | None:
         """See `ports.Journal`."""
-        return self._journal.settled()
+        return self._journal.settled(on_disk=on_disk)

@@ -104,6 +104,7 @@ def duties(obligations: Obligations) -> dict[str, Any]:
     """Every demand that is made, as plain JSON values; money in USD, as text."""
     shown = {
         "logged": obligations.logged,
+        "durability": "disk" if obligations.durable else None,
         "pii": obligations.pii.value if obligations.pii else None,
         "pii_types": {kind: action.value for kind, action in obligations.pii_types},
         "pii_patterns": [each.name for each in obligations.pii_patterns] or None,

@@ -17,6 +17,7 @@ from federation.domain.policies import (
     AnyRule,
     Approval,
     Certified,
+    Durable,
     Encryption,
     Guard,
     Guardrails,
@@ -48,6 +49,8 @@ class Obligations(msgspec.Struct, frozen=True, cache_hash=True):
 
     logged: bool = False
     """A record must be safe, or the call is refused."""
+    durable: bool = False
+    """It must be on the disk before the answer ends."""
     pii: PiiAction | None = None
     """For types of personal data that `pii_types` does not name; None is no demand."""
     pii_types: tuple[tuple[str, PiiAction], ...] = ()
@@ -136,6 +139,8 @@ def obligations_of(rule: AnyRule) -> Obligations:
 
 def _of_keeping(rule: AnyRule) -> Obligations:
     match rule:
+        case Durable():
+            return Obligations(durable=True)
         case Retention():
             return Obligations(retention_days=rule.days)
         case Payloads():
@@ -163,6 +168,7 @@ def _both(one: Obligations, other: Obligations) -> Obligations:
     return msgspec.structs.replace(
         one,
         logged=one.logged or other.logged,
+        durable=one.durable or other.durable,
         pii=_stricter(one.pii, other.pii),
         pii_types=tuple(types),
         pii_block_on_failure=one.pii_block_on_failure or other.pii_block_on_failure,

@@ -53,6 +53,11 @@ class Committed(Protocol[M]):
         or were given up with a sync that failed."""
         ...
 
+    @property
+    def pending(self) -> bool:
+        """There are lines that are to be synced though nobody waits for them."""
+        ...
+
     def mark(self) -> M | None:
         """What stands in it now and is not safe; None where all is. Called in another thread.
         Raises `EvidenceUnwritable`."""
@@ -168,7 +173,7 @@ class GroupCommit:
             self._refuse(why)
         if self._waiting:
             self._ask()
-        elif any(file.safe < file.written for file in self.files):
+        elif any(file.pending for file in self.files):
             self.note()
 
     def _release(self) -> None:

@@ -42,12 +42,15 @@ def segment_path(directory: Path, writer: str, segment: int) -> Path:
 class Extent:
     """Segments as far as they are written: what one sync covers."""
 
-    __slots__ = ("_fds", "_nameless_in", "number", "segment", "synced")
+    __slots__ = ("_left", "_nameless_in", "_newest", "number", "segment", "synced")
 
-    def __init__(self, fds: list[int], number: int, segment: int, nameless_in: Path | None) -> None:
-        """`fds`, from the oldest on, are ours from here on. Names in the directory `nameless_in`
-        are not on the disk yet."""
-        self._fds = fds
+    def __init__(
+        self, left: list[Path], newest: int, number: int, segment: int, nameless_in: Path | None
+    ) -> None:
+        """Segments before the newest, from the oldest on, and the newest, open and ours from here
+        on. Names in the directory `nameless_in` are not on the disk yet."""
+        self._left = left
+        self._newest = newest
         self._nameless_in = nameless_in
         self.number = number
         """That of the last line."""
@@ -59,19 +62,21 @@ class Extent:
     def sync(self) -> None:
         """Have them on the disk. Raises `EvidenceUnwritable`."""
         try:
-            for fd in self._fds:
-                _datasync(fd)
+            for path in self._left:
+                with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                    _datasync(file.fileno())
                 self.synced += 1
+            _datasync(self._newest)
+            self.synced += 1
             if self._nameless_in is not None:
                 _sync_directory(self._nameless_in)
         except OSError as error:
             raise _unwritable(error) from error
 
     def release(self) -> None:
-        """Close the files."""
-        for fd in self._fds:
-            with contextlib.suppress(OSError):  # of what is written, the sync has told
-                os.close(fd)
+        """Close the file."""
+        with contextlib.suppress(OSError):  # of what is written, the sync has told
+            os.close(self._newest)
 
 
 class JournalWriter:
@@ -82,7 +87,8 @@ class JournalWriter:
     `mark`, which the thread of `commit` calls.
 
     Under `disk` durability each line is synced when it is written, or, with `commit`, a moment
-    later with those of others: then `settled` tells when.
+    later with those of others: then `settled` tells when. It also serves who demands more than the
+    durability.
 
     A first segment that the disk refuses is made with the first line that it takes: who cannot
     write must live, to say so to its clients.
@@ -103,7 +109,8 @@ class JournalWriter:
         self._turning = Lock()
         """Held while one segment follows another."""
         self._left: list[tuple[int, int]] = []
-        """Segments before the newest that have yet to be synced: each with its last line."""
+        """Segments before the newest that were never synced to their end: each with its last
+        line."""
         self._safe = 0
         """The last line that is known to be on the disk."""
         self._named = 0
@@ -137,7 +144,12 @@ class JournalWriter:
     @property
     def safe(self) -> int:
         """See `group_commit.Committed`."""
-        return self._safe if self._sync else self._seq
+        return self._safe
+
+    @property
+    def pending(self) -> bool:
+        """See `group_commit.Committed`."""
+        return self._sync and self._safe < self._seq
 
     def append(self, record: Record) -> None:
         """Write one line. On return it is safe against the end of this process, which takes a
@@ -170,26 +182,29 @@ class JournalWriter:
         elif self._nameless:
             self._name()
 
-    def settled(self) -> Awaitable[None] | None:
-        """What to wait for until all that was written is as safe as the durability asks for; None
-        where it is. Waiting raises `EvidenceUnwritable`, `written`, where the disk refuses."""
-        if self._commit is None or not self._sync or self._safe == self._seq:
+    def settled(self, *, on_disk: bool = False) -> Awaitable[None] | None:
+        """What to wait for until all that was written is as safe as the durability asks for, or on
+        the disk; None where it is. Waiting raises `EvidenceUnwritable`, `written`, where the disk
+        refuses."""
+        if self._safe == self._seq or not (self._sync or on_disk):
             return None
-        return self._commit.wait(self)
+        if self._commit is not None:
+            return self._commit.wait(self)
+        self._settle_all()
+        return None
 
     def mark(self) -> Extent | None:
         """See `group_commit.Committed`."""
         with self._turning:
-            if self._fd < 0 or self.safe == self._seq:
+            if self._fd < 0 or self._safe == self._seq:
                 return None
-            fds: list[int] = []
             try:
-                fds.extend(os.dup(fd) for fd in (*(fd for fd, _ in self._left), self._fd))
+                newest = os.dup(self._fd)
             except OSError as error:
-                Extent(fds, 0, 0, None).release()
                 raise _unwritable(error) from error
+            left = [segment_path(self._directory, self.writer, each) for each, _ in self._left]
             nameless = None if self._named == self._segment else self._directory
-            return Extent(fds, self._seq, self._segment, nameless)
+            return Extent(left, newest, self._seq, self._segment, nameless)
 
     def confirm(self, mark: Extent) -> None:
         """See `group_commit.Committed`."""
@@ -206,25 +221,38 @@ class JournalWriter:
             self._leave(len(self._left))
             self._give_up()
 
+    def _leave(self, count: int) -> None:
+        """Nothing more is to be done for so many of the oldest segments."""
+        if count:
+            with self._turning:
+                del self._left[:count]
+
+    def _settle_all(self) -> None:
+        """Have all segments on the disk, here and now. Raises `EvidenceUnwritable`."""
+        mark = self.mark()
+        if mark is None:
+            return
+        try:
+            mark.sync()
+        except EvidenceUnwritable as error:
+            error.written = True
+            self.distrust(mark)
+            raise
+        finally:
+            mark.release()
+        self.confirm(mark)
+
     def _give_up(self) -> None:
         """After a failed sync the kernel may drop the pages and call them clean: the newest
         segment cannot be trusted with further lines, nor with a second sync."""
         self._spent = True
         self._safe = self._seq
 
-    def _leave(self, count: int) -> None:
-        """Nothing more is to be done for so many of the oldest segments."""
-        if self._left:
-            with self._turning:
-                done, self._left = self._left[:count], self._left[count:]
-            for fd, _ in done:
-                os.close(fd)
-
     def _write(self, data: bytes, seq: int) -> None:
         """Write whole lines, the last of which has this number."""
         size = self._size + len(data)
         if size > self._segment_bytes or self._spent or self._fd < 0:
-            if self._commit is None and self._fd >= 0 and self.safe < self._seq:
+            if self._commit is None and self._fd >= 0 and self.pending:
                 self._settle()
             self._rotate()
             size = len(data)
@@ -254,10 +282,9 @@ class JournalWriter:
                 raise
 
     def close(self) -> None:
-        """Give up the lock and the file. Idempotent. What `commit` has not synced stays so."""
+        """Give up the lock and the file. Idempotent. What was not synced stays so."""
         with self._turning:
             self._close()
-        self._leave(len(self._left))
 
     def _close(self) -> None:
         if self._fd >= 0:
@@ -301,10 +328,9 @@ class JournalWriter:
         # Readers may have seen it and gone on to it: whether or not the disk takes its name,
         # nothing may follow in the one before, and it may not vanish.
         with self._turning:
-            if self._commit is not None and self._fd >= 0 and self.safe < self._seq:
-                self._left.append((self._fd, self._seq))
-            else:
-                self._close()
+            if self._safe < self._seq:
+                self._left.append((self._segment, self._seq))
+            self._close()
             self._fd, self._segment = fd, self._segment + 1
         self._size = 0
         self._spent = False

@@ -101,6 +101,7 @@ policies:
       - pii: {action: tokenize, types: {card: block, custom:badge: mask}, on_failure: allow}
       - pii: redact
       - guardrails: [secrets, {name: injection, action: log, threshold: 0.7}]
+      - durability: disk
       - payloads: {keep: true, days: 30}
       - approval: {name: overseas, for: [region:us]}
       - condition: text_bytes < 100000
@@ -117,6 +118,7 @@ policies:
     assert by_kind["certifications"].names == ("soc2", "iso27001")
     assert sum(kind_of(each) == "prohibited_data" for each in found.rules) == 3
     assert by_kind["max_cost"].nano == 250_000_000
+    assert isinstance(by_kind["durability"], rule.Durable)
     caps = [each for each in found.rules if isinstance(each, rule.MaxPrice)]
     assert (caps[0].input, caps[0].output) == (2_500_000_000, 10_000_000_000)
     assert (caps[1].input, caps[1].output) == (5_000_000_000, 5_000_000_000)
@@ -177,6 +179,7 @@ def test_a_digest_is_of_what_is_said_and_not_of_where(write: Write, reading: Rea
         ("all_requests_logged: false", "should be true; leave the rule out"),
         ("pii_exclusion_required: 1", "should be true; leave the rule out"),
         ("encryption: rot13", "should be one of aes-256-gcm"),
+        ("durability: process", "should be one of disk"),
         ("privacy: secret", "should be one of public, internal, confidential, restricted"),
         ("pii: {types: {emial: mask}, action: log}", "did you mean 'email'?"),
         ("pii: {on_failure: block}", "should name an action"),

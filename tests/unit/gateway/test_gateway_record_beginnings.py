@@ -35,14 +35,12 @@ class Books:
         self.broken = False
         self.refused = ""
         """Lines with this in them are refused."""
-        self.waits: asyncio.Future[None] | None = None
-        """What whoever asks is to wait for."""
 
     def append(self, record: Record) -> None:
         self.extend([record])
 
-    def settled(self) -> asyncio.Future[None] | None:
-        return self.waits
+    def settled(self, *, on_disk: bool = False) -> None:
+        """What is written is safe."""
 
     def extend(self, records: Sequence[Record]) -> None:
         names = [self._named(record) for record in records]

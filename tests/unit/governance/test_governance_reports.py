@@ -27,6 +27,7 @@ EUROPE = rule.Residency(
 def soc2_strict() -> rule.Policy:
     return policy(
         rule.Logged(),
+        rule.Durable(),
         rule.PiiExcluded(),
         rule.Residency(places=("us", "eu")),
         rule.Retention(days=2555),

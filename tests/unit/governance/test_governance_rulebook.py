@@ -234,6 +234,7 @@ def test_another_policy_never_allows_more_and_never_asks_for_less(
     assert after.mask | before.mask == before.mask
     old, new = before.obligations, after.obligations
     assert new.logged >= old.logged
+    assert new.durable >= old.durable
     assert new.pii_block_on_failure >= old.pii_block_on_failure
     assert new.listed_fields_only >= old.listed_fields_only
     assert new.retention_days >= old.retention_days

@@ -63,6 +63,31 @@ async def test_under_process_durability_nobody_waits(room: Room, disk: Forgetful
     assert disk.syncs == []
 
 
+async def test_who_demands_the_disk_gets_it_under_process_durability_too(
+    tmp_path: Path, disk: ForgetfulDisk
+) -> None:
+    room = Room(tmp_path, segment_bytes=400)
+    room.journal.durability = room.spool.durability = "process"
+    for number in range(9):
+        room.journal.append(started(f"{number}"))
+    room.spool.append(started("content"))
+    names = sorted(path.name for path in tmp_path.glob("j.*.log"))
+    assert len(names) > 2
+    await asyncio.sleep(2.5 * group_commit._SOON_S)
+    assert disk.syncs == []
+    (tmp_path / names[1]).unlink()  # as it is once it was taken in and kept long enough
+    waits = room.journal.settled(on_disk=True)
+    assert waits is not None
+    await waits
+    assert disk.syncs == ["s.000001.log", names[0], *names[2:]]
+    assert room.journal.settled(on_disk=True) is None
+    room.journal.append(started("calm"))
+    assert room.journal.settled() is None
+    await asyncio.sleep(2.5 * group_commit._SOON_S)
+    assert disk.syncs == ["s.000001.log", names[0], *names[2:]]
+    room.close()
+
+
 async def test_who_waits_goes_on_when_the_line_is_on_the_disk(
     room: Room, disk: ForgetfulDisk
 ) -> None:

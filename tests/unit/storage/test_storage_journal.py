@@ -339,3 +339,28 @@ def test_of_records_that_come_together_those_stand_that_a_reader_may_have_seen(
     assert read_calls(tmp_path) == ["call_0", "whole_1", "whole_2", "call_1", "call_2"]
     batch = JournalReader(tmp_path).read("w", 1, 0)
     assert [line.seq for line in batch.lines] == [1, 2, 3, 4, 5]
+
+
+def test_who_demands_the_disk_has_it_on_return_where_there_is_no_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(journal, "_datasync", synced.append)
+    writer = JournalWriter(tmp_path, "w", segment_bytes=400)
+    for number in range(5):
+        writer.append(started(f"call_{number}"))
+    assert writer.settled() is None
+    assert synced == []
+    assert writer.settled(on_disk=True) is None
+    assert len(synced) == len(list(tmp_path.glob("*.log")))
+    assert writer.settled(on_disk=True) is None
+    assert len(synced) == len(list(tmp_path.glob("*.log")))
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(journal, "_datasync", refuse)
+    writer.append(started("last"))
+    with pytest.raises(EvidenceUnwritable) as refused:
+        writer.settled(on_disk=True)
+    assert refused.value.written

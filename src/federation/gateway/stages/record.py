@@ -5,7 +5,8 @@ scheduled before the dispatcher runs and executes at its first wait, with those 
 that began in the same turn of the loop. Where a policy demands records it is written before
 anything leaves (`on_record`). `ended` is written before the last byte of the answer, in one
 synchronous step, so no cancellation can come between an answer and its record. Under `disk`
-durability the last byte then waits until the record, and all before it, is on the disk.
+durability, or a policy that demands it, the last byte then waits until the record, and all before
+it, is on the disk.
 
 An `ended` that the journal refused is owed (`Owing`): it is written before any further line, so
 that no call that begins later reaches a provider while one that did has no end on record.
@@ -94,7 +95,7 @@ class Recorder:
         else:
             self._close(call, "ok", reply.status, "")
             # As `_settled` does, which would be one coroutine more for every call.
-            if (settling := self._journal.settled()) is not None:
+            if (settling := self._journal.settled(on_disk=_demanded(call))) is not None:
                 await self._until(settling, call)
         return reply
 
@@ -107,13 +108,13 @@ class Recorder:
                 self._leave(call)
                 return
             self._close(call, outcome, status, code)
-            if (settling := self._journal.settled()) is not None:
+            if (settling := self._journal.settled(on_disk=_demanded(call))) is not None:
                 stream.settling = partial(self._until, settling, call)
 
         return close
 
     async def _settled(self, call: AnyCall) -> None:
-        if (settling := self._journal.settled()) is not None:
+        if (settling := self._journal.settled(on_disk=_demanded(call))) is not None:
             await self._until(settling, call)
 
     async def _until(self, settling: Awaitable[None], call: AnyCall) -> None:
@@ -207,6 +208,12 @@ class Recorder:
             self._broken = True
         if self._journal.owes:
             self._pay_later()
+
+
+def _demanded(call: AnyCall) -> bool:
+    """Whether a policy wants the call's records on the disk."""
+    ruled = call.account.ruled
+    return ruled is not None and ruled.ruling.obligations.durable
 
 
 def on_record(journal: Journal, call: AnyCall, deployment: str = "") -> None:
