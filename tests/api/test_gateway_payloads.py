@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from hashlib import sha256
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from gateway_rig import CHAT, answers, eventually, rig, status, streams
@@ -18,6 +20,7 @@ from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import Row, SealingKey, commitment, unseal
 from federation.gateway.payload_box import TABLE, PayloadBox
 from federation.gateway.stages import keep
+from federation.gateway.stages.keep import Wish
 from federation.governance.obligations import merged, obligations_of
 from federation.schema.payloads import UNKEPT, Payload, Spooled
 from federation.schema.records import CallEnded
@@ -235,4 +238,59 @@ def test_policies_win_over_the_setting_and_nothing_is_kept_where_it_may_not_lie(
 ) -> None:
     duties = None if rules is None else policy(*rules)
 
-    assert keep.wished(setting, duties, places) == days
+    assert keep.wished(setting, duties, places) == (None if days is None else Wish(days, False))
+
+
+@pytest.mark.parametrize(
+    ("setting", "rules", "wish"),
+    [
+        (PayloadKeeping(keep="hashes", days=9), None, Wish(9, True)),
+        (PayloadKeeping(), (Payloads(keep="hashes"),), Wish(30, True)),
+        (PayloadKeeping(keep=True), (Payloads(keep="hashes", days=3),), Wish(3, True)),
+        (PayloadKeeping(), (Payloads(keep=True), Payloads(keep="hashes")), Wish(30, True)),
+        (PayloadKeeping(), (Payloads(keep="hashes"), Payloads(keep=False)), None),
+        (PayloadKeeping(keep="hashes"), (Payloads(keep=True),), Wish(30, False)),
+    ],
+)
+def test_the_demand_that_keeps_less_wins(
+    setting: PayloadKeeping, rules: tuple[Any, ...] | None, wish: Wish | None
+) -> None:
+    assert keep.wished(setting, None if rules is None else policy(*rules), ()) == wish
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_hashes_prove_what_was_said_and_cannot_be_read(*, streamed: bool) -> None:
+    settings = Settings(payloads=PayloadKeeping(keep="hashes", days=5))
+    long = "x" * (keep.LARGEST + 1)
+    events = chunk("Hel"), chunk("lo."), chunk(finish="stop"), DONE
+    async with rig(streams(*events) if streamed else answers(), settings=settings) as (
+        running,
+        client,
+        (upstream,),
+    ):
+        lines = spooling(running)
+        body = HELLO | {"messages": [{"role": "user", "content": long}], "stream": streamed}
+
+        reply = await client.post(CHAT, json=body)
+
+        payload, said = lines.opened()
+        assert only(running).payload == said
+        assert payload.hashed
+        assert not payload.cut, "a hash is of all of it"
+        assert payload.answer.decode() == f"sha256:{sha256(reply.content).hexdigest()}"
+        sent = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+        assert payload.request.decode() == f"sha256:{sha256(sent).hexdigest()}"
+        assert len(upstream.seen) == 1
+
+
+async def test_the_hash_of_a_broken_stream_says_that_it_is_of_a_part() -> None:
+    settings = Settings(payloads=PayloadKeeping(keep="hashes"))
+    async with rig(streams(chunk("Hel"), end=False), settings=settings) as (running, client, _):
+        lines = spooling(running)
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.post(CHAT, json=HELLO | {"stream": True})
+
+        payload, _ = lines.opened()
+        assert payload.hashed
+        assert payload.cut

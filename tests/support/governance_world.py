@@ -183,7 +183,9 @@ rules: st.SearchStrategy[AnyRule] = st.one_of(
     st.builds(Logged),
     st.builds(Durable),
     st.builds(Retention, days=st.integers(1, 9)),
-    st.builds(Payloads, keep=st.booleans(), days=st.none() | st.integers(1, 9)),
+    st.builds(
+        Payloads, keep=st.sampled_from([True, False, "hashes"]), days=st.none() | st.integers(1, 9)
+    ),
     st.just(Encryption(algorithm="aes-256-gcm")),
 )
 _attachments = st.builds(

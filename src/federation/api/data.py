@@ -55,6 +55,7 @@ class ContentView(PayloadView):
     answer: str
     encoding: Literal["text", "base64"]
     cut: bool = Field(description="Only a part of it was kept.")
+    hashed: bool = Field(description="What is kept are hashes: `sha256:` and 64 digits.")
     proven: bool | None = Field(
         description="It is what the call's record commits to; null: there is no record of it."
     )
@@ -173,6 +174,7 @@ async def read_payload(control: ControlPlane, asker: Asker, call: str) -> Conten
         answer=answer,
         encoding="text" if encoding == "text" else "base64",
         cut=said.cut,
+        hashed=said.hashed,
         proven=opened.proven,
     )
 

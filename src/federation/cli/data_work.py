@@ -46,6 +46,7 @@ def show(place: Place, call: str, *, as_json: bool) -> None:
             ("kept until", found["expires_at"]),
             ("proven", proofs[found["proven"]]),
             ("whole", "no: only a part was kept" if found["cut"] else "yes"),
+            ("kept", "hashes" if found["hashed"] else "all"),
         )
     )
     output.say(f"\nrequest:\n{found['request']}\n\nanswer:\n{found['answer']}")

@@ -200,13 +200,13 @@ class GuardRow(Written):
 class PayloadsRow(Written):
     """Whether content is kept, and for how long at most."""
 
-    keep: bool
+    keep: Annotated[bool | Literal["hashes"], BeforeValidator(quantities.keeping)]
     days: Days | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _word(cls, value: Any) -> Any:
-        return {"keep": value} if isinstance(value, bool) else value
+        return {"keep": value} if isinstance(value, bool | str) else value
 
 
 class ApprovalRow(Written):

@@ -75,6 +75,7 @@ class DutyRow(Written):
     """Obligations that should hold."""
 
     logged: bool | None = None
+    durability: Literal["disk"] | None = None
     pii: PiiAction | None = None
     pii_types: dict[str, PiiAction] | None = None
     pii_patterns: Annotated[list[str], Listed] | None = None
@@ -83,7 +84,7 @@ class DutyRow(Written):
     guardrails: Annotated[list[str], Listed] | None = None
     retention_days: int | None = None
     payload_days: int | None = None
-    keep_payloads: bool | None = None
+    keep_payloads: bool | Literal["hashes"] | None = None
     encryption: str | None = None
     max_cost: str | None = None
     residency: list[list[str]] | None = None

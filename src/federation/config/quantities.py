@@ -166,6 +166,15 @@ def sealing_root(value: object) -> str:
     raise ValueError(f"should be {_ROOTS}")
 
 
+def keeping(value: object) -> bool | str:
+    """What is kept of contents."""
+    if isinstance(value, bool):
+        return value
+    if value == "hashes":
+        return "hashes"
+    raise ValueError("should be true, false or hashes")
+
+
 def base_url(value: object) -> str:
     """An http or https address without credentials, query or fragment; no trailing slash.
 

@@ -98,6 +98,8 @@ def _value(annotation: Any) -> str:
         return ", ".join(f"`{word}`" for word in args)
     named = [part for part in args if isinstance(part, type) or get_args(part)]
     named = [part for part in named if part is not type(None)]
+    if bool in named:
+        return ", ".join(map(_value, named))
     return _value(named[0]) if named else "anything"
 
 

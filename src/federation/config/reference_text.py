@@ -86,7 +86,8 @@ FILE: dict[str, str] = {
     "responses.keep_days": "days until a kept answer is deleted",
     "payloads": "whether what is said and answered is kept, sealed, where no policy says anything; "
     "policies say it for tenants, teams, keys and routes",
-    "payloads.keep": "keep it",
+    "payloads.keep": "keep it, or `hashes` of it: they prove later what was said, and cannot be "
+    "read",
     "payloads.days": "days until it is deleted",
     "sealing": "the keys that seal whatever is kept of contents; see the explanation of sealing",
     "sealing.root": "the root key: `file`, `vault-transit:MOUNT/KEY` or `vault:MOUNT/PATH#FIELD`",

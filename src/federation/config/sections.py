@@ -184,7 +184,9 @@ class ResponsesSection(Written):
 class PayloadsSection(Written):
     """Whether what is said and answered is kept, sealed, where no policy says anything."""
 
-    keep: bool = PayloadKeeping().keep
+    keep: Annotated[bool | Literal["hashes"], BeforeValidator(quantities.keeping)] = (
+        PayloadKeeping().keep
+    )
     days: Annotated[int, Field(ge=1, le=3650)] = PayloadKeeping().days
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -261,10 +261,14 @@ class Retention(Rule, frozen=True, tag="retention_days"):
     days: int
 
 
+Keep: TypeAlias = bool | Literal["hashes"]
+"""What is kept of content: all of it, hashes of it, nothing."""
+
+
 class Payloads(Rule, frozen=True, tag="payloads"):
     """Whether content is kept (sealed), and for how long at most."""
 
-    keep: bool
+    keep: Keep
     days: int | None = None
 
 

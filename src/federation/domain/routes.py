@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Keeping:
 class PayloadKeeping:
     """Whether what is said and answered is kept, sealed, where no policy says anything."""
 
-    keep: bool = False
+    keep: bool | Literal["hashes"] = False
+    """`hashes`: what proves later what was said, and cannot be read."""
     days: int = 30
 
 

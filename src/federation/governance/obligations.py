@@ -21,6 +21,7 @@ from federation.domain.policies import (
     Encryption,
     Guard,
     Guardrails,
+    Keep,
     Logged,
     MaxCost,
     MaxPrice,
@@ -40,6 +41,7 @@ from federation.domain.regions import all_meet
 
 CANARY: Final = "canary"
 """The guard that puts a mark into a call, and looks for it in the answer."""
+LEAST_KEPT_FIRST: Final[tuple[Keep, ...]] = (False, "hashes", True)
 _RANK = {action: rank for rank, action in enumerate(STRICTEST_FIRST)}
 
 
@@ -63,8 +65,8 @@ class Obligations(msgspec.Struct, frozen=True, cache_hash=True):
     """By name, each once."""
     retention_days: int = 0
     """Records are kept so long at least."""
-    keep_payloads: bool | None = None
-    """None is no demand; False wins."""
+    keep_payloads: Keep | None = None
+    """None is no demand; what keeps less wins."""
     payload_days: int | None = None
     """Kept content is gone after so many days."""
     encryption: str = ""
@@ -210,10 +212,10 @@ def _guards(one: tuple[Guard, ...], other: tuple[Guard, ...]) -> tuple[Guard, ..
     return tuple(found[name] for name in sorted(found))
 
 
-def _keeping(one: bool | None, other: bool | None) -> bool | None:
+def _keeping(one: Keep | None, other: Keep | None) -> Keep | None:
     if one is None or other is None:
         return one if other is None else other
-    return one and other
+    return min(one, other, key=LEAST_KEPT_FIRST.index)
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -39,7 +39,7 @@ from federation.domain.policies import (
     kind_of,
 )
 from federation.domain.regions import meets
-from federation.governance.obligations import obligations_of
+from federation.governance.obligations import LEAST_KEPT_FIRST, obligations_of
 
 _LEVELS: Final = tuple(Privacy)
 _BESIDE: Final = ("control", "evidence", "when", "file", "line")
@@ -82,7 +82,9 @@ def _stricter(rule: AnyRule, demand: AnyRule) -> bool:
         case (Guardrails(), Guardrails()):
             return all(any(_checks(one, other) for one in rule.guards) for other in demand.guards)
         case (Payloads(), Payloads()):
-            return not rule.keep or (demand.keep and _within(rule.days, demand.days))
+            least = LEAST_KEPT_FIRST
+            kept_less = least.index(rule.keep) <= least.index(demand.keep)
+            return kept_less and (not rule.keep or _within(rule.days, demand.days))
         case (Retention(), Retention()):
             return rule.days >= demand.days
         case (MaxCost(), MaxCost()):

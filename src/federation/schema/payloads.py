@@ -32,6 +32,8 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the client got."""
     cut: bool = False
     """Only the beginning was kept of one of them, or the answer broke off."""
+    hashed: bool = False
+    """`request` and `answer` are not the bytes, but `sha256:` and the digits of their hash."""
 
     def __repr__(self) -> str:
         """Without what it is about."""

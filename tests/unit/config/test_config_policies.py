@@ -103,6 +103,7 @@ policies:
       - guardrails: [secrets, {name: injection, action: log, threshold: 0.7}]
       - durability: disk
       - payloads: {keep: true, days: 30}
+      - payloads: hashes
       - approval: {name: overseas, for: [region:us]}
       - condition: text_bytes < 100000
       - deployments: deployment.tier != "chinese"
@@ -180,6 +181,10 @@ def test_a_digest_is_of_what_is_said_and_not_of_where(write: Write, reading: Rea
         ("pii_exclusion_required: 1", "should be true; leave the rule out"),
         ("encryption: rot13", "should be one of aes-256-gcm"),
         ("durability: process", "should be one of disk"),
+        (
+            "payloads: {keep: hash}",
+            "'policy.rules.0.payloads.keep' should be true, false or hashes",
+        ),
         ("privacy: secret", "should be one of public, internal, confidential, restricted"),
         ("pii: {types: {emial: mask}, action: log}", "did you mean 'email'?"),
         ("pii: {on_failure: block}", "should name an action"),

@@ -49,6 +49,8 @@ STRICTER: list[tuple[AnyRule, AnyRule]] = [
     ),
     (rule.Retention(days=4000), rule.Retention(days=2555)),
     (rule.Payloads(keep=False), rule.Payloads(keep=True, days=30)),
+    (rule.Payloads(keep=False), rule.Payloads(keep="hashes", days=30)),
+    (rule.Payloads(keep="hashes", days=30), rule.Payloads(keep=True, days=30)),
     (rule.Payloads(keep=True, days=7), rule.Payloads(keep=True, days=30)),
     (rule.Approval(name="dpo"), rule.Approval(name="dpo", at=("remote",))),
 ]

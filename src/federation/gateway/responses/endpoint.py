@@ -92,7 +92,7 @@ class Responses:
             return True
         route, at_ms = situation.fleet.named_by(glance.model), int(self._world.wall() * 1000)
         facts = facts_of(glance, key, "chat", route, at_ms, whole=book.conditional)
-        return book.rule(facts).obligations.keep_payloads is not False
+        return book.rule(facts).obligations.keep_payloads in (None, True)
 
     def _call(self, chat: Chat, found: Opened, key: VirtualKey, name: str = "") -> Call:
         reading = Reading(CLIENT, found.read, found.going, self._world.seal_key, name, found.makers)

@@ -8,6 +8,8 @@ spooled before the record is written, which is before the last bytes go out.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,17 +30,25 @@ LARGEST = 512 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
+class Wish(NamedTuple):
+    """What is to be kept of a call's content."""
+
+    days: int
+    hashed: bool
+
+
 def wished(
     keeping: PayloadKeeping, duties: Obligations | None, places: tuple[str, ...]
-) -> int | None:
-    """For how many days a call's content is kept; None: not at all. Policies win over the
-    setting, and the shorter time over the longer; nothing is kept where it may not lie."""
-    if duties is None:
-        return keeping.days if keeping.keep else None
-    keep = keeping.keep if duties.keep_payloads is None else duties.keep_payloads
-    if not keep or not duties.may_lie_in(places):
-        return None
-    return keeping.days if duties.payload_days is None else duties.payload_days
+) -> Wish | None:
+    """For how many days a call's content is kept, and as what; None: not at all. Policies win over
+    the setting, and the shorter time over the longer; nothing is kept where it may not lie."""
+    keep, days = keeping.keep, keeping.days
+    if duties is not None:
+        keep = keep if duties.keep_payloads is None else duties.keep_payloads
+        days = days if duties.payload_days is None else duties.payload_days
+        if not duties.may_lie_in(places):
+            return None
+    return Wish(days, keep == "hashes") if keep else None
 
 
 class ContentKeeper:
@@ -53,21 +63,21 @@ class ContentKeeper:
         Raises `EvidenceUnwritable` where its content must be kept and cannot be.
         """
         snapshot = self._world.current().snapshot
-        days = wished(snapshot.settings.payloads, call.duties, snapshot.store_regions)
-        return following(call) if days is None else self._kept(call, days, following)
+        wish = wished(snapshot.settings.payloads, call.duties, snapshot.store_regions)
+        return following(call) if wish is None else self._kept(call, wish, following)
 
-    async def _kept(self, call: C, days: int, following: Handler[C]) -> ClientReply:
+    async def _kept(self, call: C, wish: Wish, following: Handler[C]) -> ClientReply:
         self._world.payloads.check()
         reply = await following(call)
         body = reply.body
         if isinstance(body, AnswerStream):
-            heard = Heard()
+            heard = Hashed() if wish.hashed else Heard()
             body.overhear(heard)
 
             def told(outcome: str, _: FederationError | None) -> None:
                 cut = heard.cut or outcome != "ok"
                 try:
-                    self._keep(call, days, heard.whole(), cut=cut)
+                    self._keep(call, wish, heard.whole(), cut=cut)
                 except EvidenceUnwritable:
                     # Nearly all of the answer is out: its record says what is missing.
                     call.account.payload = UNKEPT
@@ -75,23 +85,27 @@ class ContentKeeper:
 
             body.on_end.append(told)
         elif isinstance(body, bytes):
-            self._keep(call, days, body, cut=False)
+            self._keep(call, wish, hash_of(body) if wish.hashed else body, cut=False)
         return reply
 
-    def _keep(self, call: AnyCall, days: int, answer: bytes, *, cut: bool) -> None:
+    def _keep(self, call: AnyCall, wish: Wish, answer: bytes, *, cut: bool) -> None:
+        """`answer` is what is kept of it."""
         request = _said(call)
+        if wish.hashed:
+            request = hash_of(request)
         call.account.payload = self._world.payloads.keep(
             Payload(
                 call=call.id,
                 tenant=call.key.tenant,
                 subject=subject_of(call),
                 at_ms=call.started_ms,
-                days=days,
+                days=wish.days,
                 operation=call.operation,
                 salt=b"",
                 request=request[:LARGEST],
                 answer=answer[:LARGEST],
                 cut=cut or len(request) > LARGEST or len(answer) > LARGEST,
+                hashed=wish.hashed,
             )
         )
 
@@ -117,6 +131,32 @@ class Heard:
     def whole(self) -> bytes:
         """All of it."""
         return b"".join(self._pieces)
+
+
+class Hashed:
+    """The hash of what a client gets of a stream."""
+
+    cut = False
+
+    def __init__(self) -> None:
+        self._sum = sha256()
+
+    def __call__(self, data: bytes) -> None:
+        """Another piece."""
+        self._sum.update(data)
+
+    def whole(self) -> bytes:
+        """That of all of it."""
+        return _written(self._sum.hexdigest())
+
+
+def hash_of(content: bytes) -> bytes:
+    """A content's hash, as it is kept in its place."""
+    return _written(sha256(content).hexdigest())
+
+
+def _written(digits: str) -> bytes:
+    return b"sha256:" + digits.encode()
 
 
 def subject_of(call: AnyCall) -> str:
