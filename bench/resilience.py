@@ -27,7 +27,7 @@ import uvloop
 from bench import environment
 from inprocess import SECRET, Gateway, deployment, gateway, model, provider, route, snapshot
 
-from federation.gateway import attempt, dispatcher
+from federation.gateway import attempt, chat_attempt, dispatcher
 from federation.schema.http import ClientReply, ClientRequest, Timeouts
 
 OUT = Path(__file__).resolve().parent / "out"
@@ -99,7 +99,7 @@ async def _first(
     return reply
 
 
-def _patience(*_: object, **__: object) -> Timeouts:
+def _timeouts(*_: object, **__: object) -> Timeouts:
     return _FOREVER
 
 
@@ -110,18 +110,28 @@ def _nothing(*_: object) -> None:
 @contextmanager
 def left_out(running: Gateway) -> Iterator[None]:
     """Resilience is not there meanwhile."""
-    world, modules = running.world, (vars(dispatcher), vars(attempt))
-    before = modules[0]["first_answer"], modules[0]["patience"], modules[1]["Measure"]
+    world, replaced = (
+        running.world,
+        {
+            "first_answer": vars(dispatcher),
+            "timeouts_for": vars(chat_attempt),
+            "Measure": vars(attempt),
+        },
+    )
+    before = {name: module[name] for name, module in replaced.items()}
     kind: Any = type(world)
     health, note = world.health, kind.note
-    modules[0]["first_answer"], modules[0]["patience"] = _first, _patience
-    modules[1]["Measure"], kind.note = _nothing, _nothing
+    without = {"first_answer": _first, "timeouts_for": _timeouts, "Measure": _nothing}
+    for name, module in replaced.items():
+        module[name] = without[name]
+    kind.note = _nothing
     world.health = _NoHealth(health.columns)  # type: ignore[assignment]
     try:
         yield
     finally:
         world.health, kind.note = health, note
-        modules[0]["first_answer"], modules[0]["patience"], modules[1]["Measure"] = before
+        for name, module in replaced.items():
+            module[name] = before[name]
 
 
 async def _spent(ask: Callable[[], Awaitable[ClientReply]], calls: int) -> float:

@@ -11,7 +11,7 @@ from gateway_rig import CHAT, HELLO, answers, eventually, rig
 from scripted import completion
 
 from federation.dialects.bound import BoundUpstream
-from federation.gateway import turn
+from federation.gateway import chat_attempt
 from federation.gateway.threads import BIG
 from federation.schema.glance import Answer
 
@@ -26,7 +26,7 @@ async def test_a_big_answer_without_counts_is_read_and_counted_beside_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: dict[str, bool] = {}
-    read, counted = BoundUpstream.read_answer, turn._counted
+    read, counted = BoundUpstream.read_answer, chat_attempt._counted
 
     def reads(upstream: BoundUpstream[Any], body: bytes) -> Answer:
         seen["read"] = on_the_loop()
@@ -37,7 +37,7 @@ async def test_a_big_answer_without_counts_is_read_and_counted_beside_the_loop(
         return counted(*given)
 
     monkeypatch.setattr(BoundUpstream, "read_answer", reads)
-    monkeypatch.setattr(turn, "_counted", counts)
+    monkeypatch.setattr(chat_attempt, "_counted", counts)
     async with rig(answers(completion(WORDS, usage=None))) as (running, client, _):
         reply = await client.post(CHAT, json=HELLO | {"federation": {"metadata": True}})
         assert reply.json()["choices"][0]["message"]["content"] == WORDS
@@ -73,13 +73,13 @@ async def test_who_leaves_while_a_big_answer_is_read_pays_for_all_of_it(
 
 async def test_a_small_answer_takes_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
-    counted = turn._counted
+    counted = chat_attempt._counted
 
     def counts(*given: Any) -> int:
         seen.append(on_the_loop())
         return counted(*given)
 
-    monkeypatch.setattr(turn, "_counted", counts)
+    monkeypatch.setattr(chat_attempt, "_counted", counts)
     async with rig(answers(completion(usage=None))) as (_, client, _ups):
         assert (await client.post(CHAT, json=HELLO)).status_code == 200
         assert seen == [True]

@@ -30,7 +30,7 @@ from scripted import Behave, Talk, Upstream, chunk, completion
 from federation.domain.catalogue import Deployment, Limits, Speed
 from federation.domain.policies import Policy
 from federation.domain.routes import Route, Settings, Target
-from federation.gateway import turn
+from federation.gateway import chat_attempt
 
 MODEL = {"model": "hedged"}
 FAST = Speed(first_token_ms=40.0, tokens_per_s=10_000.0)
@@ -135,7 +135,7 @@ async def test_the_record_tells_of_the_answer_that_was_told(
 
         return behave
 
-    monkeypatch.setattr(turn, "checked", in_turn)
+    monkeypatch.setattr(chat_attempt, "checked", in_turn)
     behaviors = tells("model-of-p0", 0.4), tells("model-of-p1", 0.0)
     async with hedging(*behaviors, policies=REDACT) as (running, client, _):
         reply = await ask(client, stream=False)

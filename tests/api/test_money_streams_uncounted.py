@@ -9,8 +9,8 @@ from gateway_rig import CHAT, STREAM, answers, eventually, rig, streams
 from scripted import DONE, chunk, completion
 
 from federation.domain.routes import Route, Target
-from federation.gateway.kept import Kept
-from federation.gateway.spoken import spoken
+from federation.gateway.kept_answer import KeptAnswer
+from federation.gateway.output_estimate import estimated_output
 
 WORDS = "lorem ipsum " * 250
 """3,000 bytes."""
@@ -77,34 +77,34 @@ async def test_a_stream_that_breaks_and_goes_on_costs_both_parts() -> None:
 
 
 async def test_the_beginning_of_a_long_answer_stands_for_the_rest() -> None:
-    kept = Kept()
+    kept = KeptAnswer()
     for _ in range(12_000):
         kept.add(chunk(WORDS))
     assert not kept.whole, "36 MB"
     async with rig(streams()) as (gateway, _client, _):
         decoder = gateway.world.current().line(0).upstream.decoder
-        assert abs(spoken(decoder, kept, None, 12_000) - 12_000 * 750) < 12_000 * 25
-        assert spoken(decoder, kept, 9_000, 12_000) == 9_000, "the call allowed no more"
-        assert spoken(decoder, Kept(), None, 0) == 0
+        assert abs(estimated_output(decoder, kept, None, 12_000) - 12_000 * 750) < 12_000 * 25
+        assert estimated_output(decoder, kept, 9_000, 12_000) == 9_000, "the call allowed no more"
+        assert estimated_output(decoder, KeptAnswer(), None, 0) == 0
 
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_one_event_may_hold_all_of_it(whole: bool) -> None:
-    kept, event = Kept(whole=whole), chunk(WORDS * 100)
+    kept, event = KeptAnswer(whole=whole), chunk(WORDS * 100)
     for at in range(0, len(event), 50_000):
         kept.add(event[at : at + 50_000])
     async with rig(streams()) as (gateway, _client, _):
         decoder = gateway.world.current().line(0).upstream.decoder
-        assert spoken(decoder, kept, None, 1) == 75_000
+        assert estimated_output(decoder, kept, None, 1) == 75_000
 
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_what_follows_the_words_and_is_none_costs_nothing(whole: bool) -> None:
-    kept = Kept(whole=whole)
+    kept = KeptAnswer(whole=whole)
     for _ in range(5):
         kept.add(chunk(WORDS))
     for _ in range(100_000):
         kept.add(b": a keep-alive of a provider that takes its time\n\n")
     async with rig(streams()) as (gateway, _client, _):
         decoder = gateway.world.current().line(0).upstream.decoder
-        assert 3750 <= spoken(decoder, kept, None, 5) <= 3760
+        assert 3750 <= estimated_output(decoder, kept, None, 5) <= 3760

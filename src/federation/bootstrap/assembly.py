@@ -13,7 +13,6 @@ from federation.gateway.desk import Desk
 from federation.gateway.dispatcher import Dispatcher
 from federation.gateway.operations.dispatcher import OperationDispatcher
 from federation.gateway.operations.endpoint import Operations
-from federation.gateway.owing import Owing
 from federation.gateway.passing import Passing
 from federation.gateway.passthrough import PassThrough
 from federation.gateway.responses.background import Background
@@ -21,6 +20,7 @@ from federation.gateway.responses.endpoint import Responses
 from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.lookup import Lookup
 from federation.gateway.responses.shelf import Shelf
+from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard
@@ -38,7 +38,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     Identify stands before the pipeline, at the desk, because every path needs it. Record is
     outermost, so that a call which Admit refuses leaves its line too.
     """
-    journal = world.journal = Owing(world.journal)
+    journal = world.journal = RetryingJournal(world.journal)
     world.stuck = journal.stuck
     stages = (
         Recorder(journal, world.meter, world.ended, world.clock, world.names),

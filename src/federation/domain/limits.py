@@ -226,7 +226,7 @@ def at_utc(at_ms: int) -> bytes:
 
 
 def tier_limits() -> tuple[Limit, ...]:
-    """What the tiers bind their tenants to (SPEC 6 and 7), as limits of each of them."""
+    """What the tiers bind their tenants to, as limits of each of them."""
     windows = ((60, MINUTE), (1000, HOUR), (10_000, DAY))
     found = [
         _of_tier(Tier.COMMUNITY, _WORDS[window], amount, window, Method.TOKEN_BUCKET)

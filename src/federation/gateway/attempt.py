@@ -1,4 +1,4 @@
-"""One attempt: a deployment is asked once, and what came of it is noted.
+"""The bookkeeping of one attempt: what it cost, how long it took, and what its end was.
 
 An attempt is closed exactly once: with a reply, with an `UpstreamError` that the recovery
 table reads, or because the client left. Health hears of the first two; what was consumed
@@ -23,8 +23,8 @@ from federation.errors import (
     UpstreamTimeout,
 )
 from federation.gateway.call import AnyCall, to_microseconds
+from federation.gateway.deadlines import hurried
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
-from federation.gateway.patience import hurried
 from federation.gateway.stream import Ending
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.world import World

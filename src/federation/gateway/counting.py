@@ -15,14 +15,14 @@ from federation.dialects.faces import Counter
 from federation.domain.catalogue import Deployment
 from federation.errors import UpstreamError
 from federation.gateway.call import Call
+from federation.gateway.deadlines import plain_timeouts
 from federation.gateway.deciding import decide_call
 from federation.gateway.entry import ClientLeft, Entry
-from federation.gateway.patience import plain_patience
+from federation.gateway.placement import leased
 from federation.gateway.reply import headers
 from federation.gateway.sending import refused
 from federation.gateway.stages.record import on_record
 from federation.gateway.threads import off_loop, weight
-from federation.gateway.usher import leased
 from federation.gateway.world import Line, World
 from federation.schema.http import ClientReply, Timeouts, WireRequest
 
@@ -51,7 +51,7 @@ class Counting:
         if stay is not None:
             try:
                 if isinstance(line.upstream, Counter) and await leased(world, situation, index):
-                    phases = plain_patience(world, situation, call, verdict.target, index)
+                    phases = plain_timeouts(world, situation, call, verdict.target, index)
                     tokens = await self._counted(call, deployment, line, line.upstream, phases)
             finally:
                 stay.leave()

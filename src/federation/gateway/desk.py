@@ -24,7 +24,7 @@ from federation.errors import (
 )
 from federation.gateway import listing
 from federation.gateway.call import direct
-from federation.gateway.catalogs import asker, shown, tells, told
+from federation.gateway.client_listings import asker, shown, tells, told
 from federation.gateway.passing import Passing, is_passed
 from federation.gateway.paths import (
     chat_dialect,

@@ -1,4 +1,4 @@
-"""The dispatcher: decide, then ask deployments in order until one answers (`trying`)."""
+"""The dispatcher: decide, then ask deployments in order until one answers (`gateway.fallback`)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Awaitable
 
 from federation.errors import BudgetExceeded, RateLimited, UpstreamError
 from federation.gateway.call import Call
+from federation.gateway.chat_attempt import ChatAttempt
 from federation.gateway.cheaper import cheaper
 from federation.gateway.deciding import decide_call, nobody_else
-from federation.gateway.trying import first_answer
-from federation.gateway.turn import Turn
+from federation.gateway.fallback import first_answer
 from federation.gateway.world import World
 from federation.schema.http import ClientReply
 
@@ -34,7 +34,7 @@ class Dispatcher:
 
         def attempt(index: int) -> Awaitable[ClientReply]:
             asked.append(index)
-            return Turn(world, situation, call, verdict, index).answer()
+            return ChatAttempt(world, situation, call, verdict, index).answer()
 
         order = verdict.order
         while True:

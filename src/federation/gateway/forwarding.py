@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.schema.tap import FormedTap
 
 _QUOTE, _LINE = 0x22, 0x0A
@@ -22,7 +22,10 @@ _LENGTHS = 64
 
 
 def forwarder(
-    tap: FormedTap, kept: Kept | None, turn: asyncio.Future[None], forward: Callable[[bytes], None]
+    tap: FormedTap,
+    kept: KeptAnswer | None,
+    turn: asyncio.Future[None],
+    forward: Callable[[bytes], None],
 ) -> Callable[[bytes], bool]:
     """What takes a chunk that came whole, framing included, and hands it to `forward` if it is one
     event of the tap's form; False where it is not, or `turn` is over, and nothing has happened.

@@ -23,8 +23,8 @@ from federation.errors import BudgetExceeded, InvalidRequest
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call, OperationCall
+from federation.gateway.deadlines import left_s
 from federation.gateway.money import hardest
-from federation.gateway.patience import left_s
 from federation.gateway.threads import off_loop, weight
 from federation.gateway.world import Line, Situation, World
 from federation.pricing.bounds import CallFacts, longest_output, worst

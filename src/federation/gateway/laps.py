@@ -1,19 +1,19 @@
-"""When everybody has failed: those that may be well again by now, once more each.
+"""The second lap: when every candidate has failed, those that may have recovered are asked again.
 
-Who that is, and in which order, is `resilience.recovery.SecondLap`'s to say.
+Who that is, and in which order, is decided by `resilience.recovery.SecondLap`.
 """
 
 from __future__ import annotations
 
 from federation.errors import UpstreamError
 from federation.gateway.call import AnyCall
-from federation.gateway.patience import left_s
+from federation.gateway.deadlines import left_s
 from federation.gateway.world import Situation, World
 from federation.resilience.recovery import SecondLap
 
 
 class Laps:
-    """The rounds of one call; `several` says that it has more than one candidate."""
+    """The laps of one call; `several` says that it has more than one candidate."""
 
     __slots__ = ("_call", "_lap", "_paid", "_situation", "_world", "begun_s", "second")
 
@@ -24,12 +24,16 @@ class Laps:
         self._lap = SecondLap() if several else None
         self._paid = -1
         self.begun_s = call.started
-        """When the attempt began that `after` is told of."""
+        """When the attempt began whose failure `after` is told."""
         self.second = False
+        """Whether the second lap has begun."""
 
     def after(self, index: int, error: UpstreamError, rest: list[int]) -> list[int]:
-        """Who may be asked after this failure. The last one's own retry comes before the second
-        lap, in which it is listed already: what it says there may take it out again."""
+        """Who may be asked after this failure.
+
+        The last candidate's own retry comes before the second lap. By then it is already
+        listed for that lap, so the answer to its retry may take it out again.
+        """
         lap = self._lap
         if lap is None:
             return rest
@@ -44,12 +48,12 @@ class Laps:
         return lap.order(age_s, left)
 
     def pay(self, index: int) -> int:
-        """The same; its next attempt has been allowed already."""
+        """Note that the next attempt at this deployment is allowed already; returns `index`."""
         self._paid = index if self.second else -1
         return index
 
     def allow(self, index: int) -> bool:
-        """Whether it may be asked now; each answer counts."""
+        """Whether this deployment may be asked now. Not idempotent: a yes uses up an allowance."""
         paid, self._paid = self._paid == index, -1
         if paid or not self.second or self._lap is None:
             return True

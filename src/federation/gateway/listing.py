@@ -1,4 +1,4 @@
-"""What there is: `GET /v1/models` and `GET /v1/providers`, from the snapshot.
+"""The lists of models and providers, `GET /v1/models` and `GET /v1/providers`, from the snapshot.
 
 A list shows what a call that holds no classified data could reach now: names that policies
 close to the key are left out, like those that the key itself may not use.

@@ -35,12 +35,12 @@ from federation.gateway.admission import no_room
 from federation.gateway.asking import Asking
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
+from federation.gateway.deadlines import left_s, timeouts_for
 from federation.gateway.funding import fund_rest
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.opening import no_stream
-from federation.gateway.patience import left_s, patience
+from federation.gateway.output_estimate import counted
 from federation.gateway.sending import send
-from federation.gateway.spoken import counted
 from federation.gateway.stream import Leg
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.translating import TranslatingTap
@@ -133,7 +133,7 @@ class Mending:
         """Whether the route lets it be mended, and it is one answer."""
         return self._verdict.target.mend != MEND_OFF and self._call.glance.choices <= 1
 
-    async def __call__(self, kept: Kept, error: UpstreamError) -> Leg | None:
+    async def __call__(self, kept: KeptAnswer, error: UpstreamError) -> Leg | None:
         """Where the answer goes on; None where nobody can make it whole."""
         try:
             if self._told is None:
@@ -194,7 +194,7 @@ class Mending:
 
     def _note(self, broke: int, error: UpstreamError, now: float) -> None:
         """One that went on until its time was over was not silent, and would do so again."""
-        phases = patience(
+        phases = timeouts_for(
             self._world, self._situation, self._call, self._verdict, broke, others=True
         )
         is_over = isinstance(error, UpstreamTimeout) and now - self._began_s >= phases.total_s
@@ -208,7 +208,7 @@ class Mending:
         if told.continues and self._verdict.target.mend != MEND_EXACT:
             yield _BIDDEN
 
-    def _read(self, kept: Kept) -> list[Chunk]:
+    def _read(self, kept: KeptAnswer) -> list[Chunk]:
         """What the client was told, read again. Raises `UpstreamGarbled` where something was let
         through that cannot be read: its words would be told twice."""
         line = self._situation.line(self._index)
@@ -281,7 +281,7 @@ class Mending:
         exchange: Exchange | None = None
         try:
             await fund_rest(world, self._call, attempt, asking.request)
-            phases = patience(
+            phases = timeouts_for(
                 world, self._situation, self._call, self._verdict, index, others=others
             )
             exchange = await send(world, line, asking.request, phases, attempt)

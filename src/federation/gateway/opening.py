@@ -8,7 +8,7 @@ from functools import partial
 from federation.dialects.faces import Upstream
 from federation.errors import UpstreamError, UpstreamGarbled, UpstreamOversized, UpstreamTimeout
 from federation.gateway.attempt import Attempt
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.threads import at_leisure
 from federation.ports import Exchange
 from federation.schema.tap import StreamTap
@@ -22,7 +22,7 @@ async def opened(
     tap: StreamTap,
     attempt: Attempt,
     within_s: float,
-    kept: Kept,
+    kept: KeptAnswer,
     *,
     slow: bool = False,
 ) -> bytes:

@@ -36,6 +36,7 @@ from federation.errors import (
 )
 from federation.gateway.admission import Stay
 from federation.gateway.call import Handler, OperationCall, compose
+from federation.gateway.deadlines import plain_timeouts
 from federation.gateway.deciding import PASSAGE, judged
 from federation.gateway.deciding import refused as refused_by_rules
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
@@ -47,7 +48,7 @@ from federation.gateway.guarded_bodies import (
     may_be_wordless,
 )
 from federation.gateway.operations.endpoint import call_of
-from federation.gateway.patience import plain_patience
+from federation.gateway.placement import Placement, leased
 from federation.gateway.reply import Pairs, headers
 from federation.gateway.ruled import Ruled, max_nano_of, rules_of
 from federation.gateway.safeguards import Guarding
@@ -59,7 +60,6 @@ from federation.gateway.stages.record import Recorder, on_record
 from federation.gateway.stages.watch import watched
 from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop
-from federation.gateway.usher import Usher, leased
 from federation.gateway.world import PassageLine, Situation, World
 from federation.governance.obligations import Obligations, demands
 from federation.ports import Exchange
@@ -221,7 +221,7 @@ class _Run:
     async def _enter(self, call: OperationCall, passage: Passage) -> None:
         """Take a place at the provider, the request out of its limit, and the money."""
         world, situation = self._world, self._situation
-        stay = await Usher(world, situation, call).stay(indexes_of(self._line.deployments)[0])
+        stay = await Placement(world, situation, call).stay(indexes_of(self._line.deployments)[0])
         try:
             await self._lease()
             pots = world.money.pots(call)
@@ -280,7 +280,7 @@ class _Run:
         if line.signing is not None:
             request = await world.tokens.sign(line.signing, request)
         index = indexes_of(line.deployments)[0]
-        phases = plain_patience(world, self._situation, call, None, index)
+        phases = plain_timeouts(world, self._situation, call, None, index)
         on_record(world.journal, call)
         exchange = await world.transport.send(request, phases, self._left)
         if exchange.status < 400:

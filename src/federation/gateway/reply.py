@@ -100,7 +100,7 @@ class _Metadata(msgspec.Struct):
 
 
 def metadata(call: AnyCall, deployment: Deployment, elapsed_ms: float) -> bytes:
-    """`router_metadata` as SPEC 4 names its members, rendered."""
+    """The object `router_metadata`, rendered: what was decided, and what it cost."""
     account = call.account
     decision, cost = account.decision, account.expected_nano
     return _encode(

@@ -22,13 +22,13 @@ from federation.errors import (
     UpstreamTimeout,
 )
 from federation.gateway.forwarding import forwarder
-from federation.gateway.kept import Kept
-from federation.gateway.overhearing import Overheard
+from federation.gateway.kept_answer import KeptAnswer
+from federation.gateway.listening_tap import ListeningTap
 from federation.ports import Exchange
 from federation.schema.tap import FormedTap, StreamTap
 
 _PATIENCE_S = 1.0
-"""How long a whole answer waits for an end marker that may never come (SPEC 5)."""
+"""How long a whole answer waits for an end marker that may never come."""
 _SPOKE: tuple[float | None, int] = None, 0
 
 Ending = Callable[[str, UpstreamError | None], None]
@@ -49,8 +49,8 @@ class Leg:
     """None: there is no place for an error in the stream, so it is cut."""
 
 
-Mend = Callable[[Kept, UpstreamError], Awaitable[Leg | None]]
-"""Finds where an answer goes on, None where nowhere. `Kept` is what came of the first part."""
+Mend = Callable[[KeptAnswer, UpstreamError], Awaitable[Leg | None]]
+"""Finds where an answer goes on; None where nowhere. `KeptAnswer` is the part that has come."""
 
 
 class AnswerStream:
@@ -95,7 +95,7 @@ class AnswerStream:
         first: Leg,
         *,
         tells: tuple[bytes, ...] | None = (),
-        kept: Kept | None = None,
+        kept: KeptAnswer | None = None,
         mend: Mend | None = None,
         idle_s: float | None = None,
         error_ends: bool = False,
@@ -134,17 +134,17 @@ class AnswerStream:
         """Have `listen` told all that the client gets of the answer, each piece before the
         account is closed over it. Call it before anything is read."""
         listen(self._opening)
-        self._tap = Overheard(self._tap, listen)
+        self._tap = ListeningTap(self._tap, listen)
         mend = self._mend
         if mend is None:
             return
 
-        async def mended(kept: Kept, error: UpstreamError) -> Leg | None:
+        async def mended(kept: KeptAnswer, error: UpstreamError) -> Leg | None:
             found = await mend(kept, error)
             if found is None:
                 return None
             listen(found.opening)
-            return replace(found, tap=Overheard(found.tap, listen))
+            return replace(found, tap=ListeningTap(found.tap, listen))
 
         self._mend = mended
 

@@ -24,7 +24,7 @@ from federation.errors import (
     UpstreamError,
 )
 from federation.gateway.guarded_bodies import checked_answer
-from federation.gateway.overhearing import Overheard
+from federation.gateway.listening_tap import ListeningTap
 from federation.gateway.safeguards import ANSWER, QUICK, UNREAD, Guarding, Safeguard
 from federation.gateway.watched_streams import ChatEar, Ear, TextEar, TranscriptEar
 from federation.governance.obligations import Obligations
@@ -205,7 +205,7 @@ class Watching:
             return tap
         ear = ear_of(looks)
         self._ears.append((ear, looks))
-        return Overheard(tap, ear.hear, raw=True)
+        return ListeningTap(tap, ear.hear, raw=True)
 
     @staticmethod
     def _begun(watches: Iterable[Watch], *, streamed: bool = False) -> list[Look]:

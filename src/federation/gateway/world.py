@@ -89,10 +89,10 @@ class Situation:
     """What an operation is decided on for clients of a dialect."""
     passages: Mapping[str, PassageLine] = field(default_factory=dict)
     """The providers that may be passed through to."""
-    patience: dict[tuple[str, int, bool, bool], tuple[float, Timeouts]] = field(
+    timeouts: dict[tuple[str, int, bool, bool], tuple[float, Timeouts]] = field(
         default_factory=dict, compare=False
     )
-    """Deadlines of usual calls, and until when they hold; see `gateway.patience`."""
+    """Deadlines of usual calls, and until when they hold; see `gateway.deadlines`."""
 
     def serves(self, index: int) -> bool:
         """Whether this build can ask the deployment for anything, rules aside."""

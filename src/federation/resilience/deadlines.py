@@ -1,7 +1,8 @@
-"""How long each phase of an attempt may take, where an operator's word and measurement meet.
+"""How long each phase of an attempt may take: from what operators set, and what was measured.
 
-What a route or a row says holds. What they leave open follows SPEC 5: with another candidate
-to turn to, silence is not waited out. A client may only shorten, and only the whole call.
+What a route or a provider's row says holds. Where they say nothing, silence is not waited out
+as long as there is another candidate to turn to. A client may only shorten a deadline, and only
+that of the whole call.
 """
 
 from __future__ import annotations

@@ -133,8 +133,8 @@ class SecondLap:
     """Who is asked once more when all have failed: first those that answered something and may be
     well again by now, then those that were silent, while there is time for as long a silence.
 
-    Silence is never answered with a retry: everybody else is asked before (SPEC 5). Who said when
-    to come back, and who refuses, is not asked again at all.
+    Silence is never answered with a retry: everybody else is asked before. A deployment that
+    said when to come back, or that refused, is not asked again at all.
     """
 
     __slots__ = ("_answered", "_silent")

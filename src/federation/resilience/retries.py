@@ -1,8 +1,8 @@
 """The retry budget of one deployment: how much of its load may be second attempts.
 
 A provider that is down fails every call; were each retried there, it would get twice the
-load when it can bear it least (SPEC 5: under 20 % of its calls, and ten in ten seconds at
-least).
+load when it can bear it least. So retries are at most a fifth of its calls, but always ten in
+ten seconds.
 """
 
 from __future__ import annotations

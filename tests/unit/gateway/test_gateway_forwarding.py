@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from federation.gateway.forwarding import _LENGTHS, forwarder
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 
 HEAD, TAIL = b'data: {"content":"', b'"}\n\n'
 
@@ -26,7 +26,7 @@ class Line:
 
     def __init__(self, tap: Tap | None = None) -> None:
         self.tap = tap or Tap()
-        self.kept = Kept()
+        self.kept = KeptAnswer()
         self.out: list[bytes] = []
         self.loop = asyncio.new_event_loop()
         self.turn: asyncio.Future[None] = self.loop.create_future()

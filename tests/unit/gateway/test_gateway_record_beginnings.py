@@ -16,7 +16,7 @@ from gateway_rig import eventually
 from federation.errors import EvidenceUnwritable, NotFound
 from federation.gateway.call import Account, Call
 from federation.gateway.names import Pseudonyms
-from federation.gateway.owing import Owing
+from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stages.record import Recorder, on_record
 from federation.governance.obligations import Obligations
 from federation.schema.http import ClientReply
@@ -87,7 +87,7 @@ class Desk:
         self.told: list[str] = []
         self.asked: list[str] = []
         self.answer = asyncio.Event()
-        self.owing = Owing(self.books)
+        self.owing = RetryingJournal(self.books)
         self.recorder = Recorder(
             self.owing,
             self.meter,
@@ -269,7 +269,7 @@ async def test_an_end_that_stands_is_not_written_again(
     """A failed sync says nothing of the line: readers may have seen it."""
     monkeypatch.setattr("federation.gateway.stages.record._RETRY_S", 0.01)
     writer = JournalWriter(tmp_path, "w", "disk")
-    recorder = Recorder(Owing(writer), Meter(), lambda _: None, lambda: 1.0, Pseudonyms())
+    recorder = Recorder(RetryingJournal(writer), Meter(), lambda _: None, lambda: 1.0, Pseudonyms())
     failing = True
 
     def sync(_: int) -> None:

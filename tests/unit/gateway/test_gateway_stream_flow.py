@@ -11,7 +11,7 @@ from transport_bench import Bench
 from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
 from federation.errors import UpstreamCut, UpstreamError, UpstreamTimeout
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.stream import AnswerStream, Leg
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -232,10 +232,10 @@ async def test_a_client_that_has_enough_gets_no_more_until_it_reads_on() -> None
 async def test_what_was_forwarded_is_kept_for_the_case_that_the_answer_breaks() -> None:
     flowing = Forwarding()
 
-    async def mend(kept: Kept, _: UpstreamError) -> None:
+    async def mend(kept: KeptAnswer, _: UpstreamError) -> None:
         flowing.written.append(b"".join(kept.pieces()))
 
-    flowing.stream._mend, flowing.stream._kept = mend, Kept()
+    flowing.stream._mend, flowing.stream._kept = mend, KeptAnswer()
     task = await flowing.begin()
     for number in range(200):
         flowing.bench.feed(chunk(event(f"word {number} ")))

@@ -1,4 +1,4 @@
-"""Operations: decide, then ask deployments in order until one answers (`gateway.trying`).
+"""Operations: decide, then ask deployments in order until one answers (`gateway.fallback`).
 
 Between equal languages the client's bytes go on and the provider's come back, with usage read
 off them. Sound and events are handed on as they arrive. Only what must be translated is
@@ -13,20 +13,20 @@ from federation.dialects.operations.upstream import content_type, media_type
 from federation.errors import RateLimited, UpstreamError, UpstreamRateLimited
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import OperationCall
+from federation.gateway.deadlines import plain_timeouts
 from federation.gateway.deciding import decide_operation, nobody_else
+from federation.gateway.fallback import first_answer
 from federation.gateway.funding import fund_operation
 from federation.gateway.guarded_bodies import PICTURES, WORDLESS, checked_answer
 from federation.gateway.guarded_events import GuardedEvents
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.opening import opened
 from federation.gateway.operations.asking import Asking, Reading, all_of, ask
-from federation.gateway.patience import plain_patience
+from federation.gateway.placement import leased
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop, weight
-from federation.gateway.trying import first_answer
-from federation.gateway.usher import leased
 from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange
 from federation.routing.request import Verdict
@@ -116,7 +116,7 @@ class _Run:
         return await send(world, line, request, self._phases(index), attempt)
 
     def _phases(self, index: int) -> Timeouts:
-        return plain_patience(self._world, self._situation, self._call, self._verdict.target, index)
+        return plain_timeouts(self._world, self._situation, self._call, self._verdict.target, index)
 
     async def _answer(
         self,
@@ -237,7 +237,7 @@ class _Run:
             tap = watching.along_transcript(tap)
         within_s = self._phases(index).first_byte_s
         slow = guarding is not None and guarding.slow
-        opening = await opened(exchange, tap, attempt, within_s, Kept(), slow=slow)
+        opening = await opened(exchange, tap, attempt, within_s, KeptAnswer(), slow=slow)
         if guarding is not None and tap.error is not None:
             raise tap.error
         attempt.began()

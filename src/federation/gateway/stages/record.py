@@ -8,8 +8,8 @@ synchronous step, so no cancellation can come between an answer and its record. 
 durability, or a policy that demands it, the last byte then waits until the record, and all before
 it, is on the disk.
 
-An `ended` that the journal refused is owed (`Owing`): it is written before any further line, so
-that no call that begins later reaches a provider while one that did has no end on record.
+An `ended` that the journal refused is owed (`RetryingJournal`): it is written before any further
+line, so that no call that begins later reaches a provider while one that did has no end on record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from msgspec import structs
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
 from federation.gateway.names import Pseudonyms, user_of
-from federation.gateway.owing import Owing
+from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
@@ -42,7 +42,7 @@ class Recorder:
 
     def __init__(
         self,
-        journal: Owing,
+        journal: RetryingJournal,
         meter: Meter,
         tell: Callable[[CallEnded], None],
         clock: Callable[[], float],

@@ -1,8 +1,8 @@
-"""A journal that makes up for what it refused.
+"""A journal that writes again what it could not write, before it takes any further record.
 
-A short line may fit where a long one does not. So a call's beginning might go on record, the call
-reach a provider, and its end be refused, again and again. Whatever was refused of an end is written
-before any further line.
+On a disk that is nearly full a short line may fit where a long one does not. A call's beginning
+would go on record, the call would reach a provider, and its end would be refused, call after
+call. So the ends that were refused are kept, and written before anything else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from federation.schema.records import CallEnded, Record
 log = logging.getLogger(__name__)
 
 
-class Owing:
-    """Implements `ports.Journal` before another one."""
+class RetryingJournal:
+    """Implements `ports.Journal` in front of another one."""
 
     __slots__ = ("_journal", "_owed")
 

@@ -1,4 +1,4 @@
-"""One deployment's turn at a chat: it is asked once, and its answer becomes the client's.
+"""One attempt at a chat: a deployment is asked once, and its answer becomes the client's.
 
 Between equal languages the client's bytes go on and the provider's come back, with usage read
 off them. What must be translated or checked is taken apart; what is big, in a thread.
@@ -17,15 +17,15 @@ from federation.errors import FederationError, UpstreamOversized
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
+from federation.gateway.deadlines import timeouts_for
 from federation.gateway.funding import fund_chat
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.mending import Mending
 from federation.gateway.opening import no_stream, opened
-from federation.gateway.patience import patience
+from federation.gateway.output_estimate import estimated_output
 from federation.gateway.reading import answer_of
 from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
-from federation.gateway.spoken import spoken
 from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
@@ -47,8 +47,8 @@ _CHARACTERS_PER_TOKEN = 3
 """For an answer without usage: few languages have fewer, so this errs on the dear side."""
 
 
-class Turn:
-    """The turn of the deployment with this index; nothing is begun before `answer`."""
+class ChatAttempt:
+    """One attempt at the deployment with this index; nothing is begun before `answer`."""
 
     __slots__ = ("_call", "_index", "_line", "_situation", "_verdict", "_world")
 
@@ -70,7 +70,7 @@ class Turn:
         try:
             asking = await self._asking(attempt)
             others = index != self._verdict.order[-1]
-            phases = patience(world, situation, call, self._verdict, index, others=others)
+            phases = timeouts_for(world, situation, call, self._verdict, index, others=others)
             exchange = await send(world, self._line, asking.request, phases, attempt)
             if call.glance.stream:
                 return await self._open(attempt, asking, exchange, phases)
@@ -172,13 +172,15 @@ class Turn:
             tap, in_band = _translating(call, line, untold)
         if call.account.watching is not None:
             tap = call.account.watching.along(tap, upstream)
-        kept = Kept(whole=mend.allowed)
+        kept = KeptAnswer(whole=mend.allowed)
         slow = guarding is not None and guarding.slow
         opening = await opened(exchange, tap, attempt, phases.first_byte_s, kept, slow=slow)
         if tap.error is not None:
             raise tap.error
         attempt.began()
-        ending = attempt.ending(tap, partial(spoken, upstream.decoder, kept, _most(glance)))
+        ending = attempt.ending(
+            tap, partial(estimated_output, upstream.decoder, kept, _most(glance))
+        )
         stream = AnswerStream(
             Leg(exchange, tap, opening, ending, in_band),
             tells=line.secrets if mend.forwarded else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 
 EVENT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word %d "}}]}\n\n'
 
@@ -13,7 +13,7 @@ EVENT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word %d "}}]
 @given(st.lists(st.binary(max_size=40_000), max_size=20))
 @settings(deadline=None, max_examples=40)
 def test_what_was_kept_comes_back_in_order(pieces: list[bytes]) -> None:
-    kept = Kept()
+    kept = KeptAnswer()
     for piece in pieces:
         kept.add(piece)
     assert b"".join(kept.pieces()) == b"".join(pieces)
@@ -21,7 +21,7 @@ def test_what_was_kept_comes_back_in_order(pieces: list[bytes]) -> None:
 
 
 def test_small_pieces_need_not_be_measured_one_by_one() -> None:
-    kept = Kept()
+    kept = KeptAnswer()
     for number in range(20_000):
         kept.fresh.append(EVENT % number)
         if len(kept.fresh) >= kept.due:
@@ -36,7 +36,7 @@ def test_small_pieces_need_not_be_measured_one_by_one() -> None:
 
 
 def test_long_answers_take_little_room_and_endless_ones_keep_their_beginning() -> None:
-    kept = Kept()
+    kept = KeptAnswer()
     for number in range(20_000):
         kept.add(EVENT % number)
     assert kept.whole

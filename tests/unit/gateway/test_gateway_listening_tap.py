@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from federation.errors import UpstreamError
-from federation.gateway.overhearing import Overheard
+from federation.gateway.listening_tap import ListeningTap
 from federation.schema.glance import Answer
 
 
@@ -28,7 +28,7 @@ class Tap:
 def test_what_is_let_through_is_heard_and_all_else_is_handed_on() -> None:
     heard: list[bytes] = []
     tap = Tap()
-    both = Overheard(tap, heard.append)
+    both = ListeningTap(tap, heard.append)
 
     assert (both.feed(b"abc"), both.close()) == (b"ABC", b"END")
 

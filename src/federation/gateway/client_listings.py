@@ -1,4 +1,4 @@
-"""What there is, told in the words of clients that do not speak OpenAI's."""
+"""Lists of models for clients of other dialects than OpenAI's, in the form that each expects."""
 
 from __future__ import annotations
 

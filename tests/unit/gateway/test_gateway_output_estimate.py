@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from cross_world import WIRES
 
-from federation.gateway.kept import Kept
-from federation.gateway.spoken import spoken
+from federation.gateway.kept_answer import KeptAnswer
+from federation.gateway.output_estimate import estimated_output
 
 PING = b": still here\n\n"
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"four of them too"}}]}\n\n'
@@ -29,18 +29,18 @@ class Reader:
 
 def said(*pieces: bytes) -> tuple[int, int]:
     """Tokens, and bytes that were read for them."""
-    kept, reader = Kept(), Reader()
+    kept, reader = KeptAnswer(), Reader()
     for piece in pieces:
         kept.add(piece)
-    return spoken(lambda: reader, kept, None, len(pieces)), reader.read  # type: ignore[arg-type, return-value]
+    return estimated_output(lambda: reader, kept, None, len(pieces)), reader.read  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["may be mended", "its beginning"])
 def test_no_flood_of_pings_is_read_to_its_end(whole: bool) -> None:
-    kept, reader = Kept(whole=whole), Reader()
+    kept, reader = KeptAnswer(whole=whole), Reader()
     for _ in range(300_000):
         kept.add(PING)
-    assert spoken(lambda: reader, kept, None, 300_000) == 0  # type: ignore[arg-type, return-value]
+    assert estimated_output(lambda: reader, kept, None, 300_000) == 0  # type: ignore[arg-type, return-value]
     assert reader.read < 256 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Leading one call to where there is room: to a provider's place, or into its queue."""
+"""Finding a place for one call: at a provider that has room, or in its queue."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from federation.errors import UpstreamError
 from federation.gateway.admission import Promise, Stay, no_room
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import well
+from federation.gateway.deadlines import left_s, out_of_time
 from federation.gateway.leases import wait_for_all
-from federation.gateway.patience import left_s, out_of_time
 from federation.gateway.world import Situation, World
 from federation.routing.strategies import LOCAL_FIRST
 from federation.telemetry import metrics
 
 
-class Usher:
-    """Finds room for one call."""
+class Placement:
+    """Finds places for the attempts of one call."""
 
     __slots__ = ("_call", "_situation", "_world")
 

@@ -1,8 +1,8 @@
-"""What came of an answer, kept for the case that it breaks.
+"""The part of a streamed answer that has come so far, kept in case the stream breaks.
 
-Events look alike, so what has grown long is packed: it takes a twentieth of the room. The trap
-is a small piece's price: to measure each costs more than to keep it, so small ones may be put
-into `fresh` without, and are weighed a few dozen at a time.
+Events look alike, so a long answer is compressed, to about a twentieth of its size. The trap is
+the cost of small pieces: measuring each costs more than keeping it, so they may be appended to
+`fresh` unmeasured, and are weighed a few dozen at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNWEIGHED = 64
 """Pieces that may come between two looks at their size."""
 
 
-class Kept:
+class KeptAnswer:
     """The pieces of one answer, in order."""
 
     __slots__ = ("_before", "_packed", "_size", "due", "fresh", "whole")

@@ -1,4 +1,4 @@
-"""A stream's tap with somebody who listens to what it lets through."""
+"""A stream's tap that tells a listener what it lets through."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from federation.schema.glance import Answer
 from federation.schema.tap import StreamTap
 
 
-class Overheard:
+class ListeningTap:
     """Implements `schema.tap.StreamTap` around another one. `listen` is told what the client
     gets, or, `raw`, what the provider said that it is made of; it must not raise."""
 

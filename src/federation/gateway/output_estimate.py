@@ -1,7 +1,8 @@
-"""How much a stream said that ended before its provider counted it.
+"""Our own estimate of the output tokens of a stream that ended before its provider counted them.
 
-The trap: an event may hold one token or a thousand, so events are no measure, and a client could
-take what it likes and hang up before the count. What was kept of the answer is read instead.
+The trap: an event may hold one token or a thousand, so counting events is no measure, and a
+client could take what it likes and hang up before the count. What was kept of the answer is
+read instead.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 from federation.dialects.faces import StreamDecoder
 from federation.errors import FederationError
-from federation.gateway.kept import Kept
+from federation.gateway.kept_answer import KeptAnswer
 from federation.schema.chunks import Chunk, Delta, PartBegun
 from federation.schema.parts import ToolCall
 
@@ -20,15 +21,19 @@ _PIECE: Final = 1024
 _ENOUGH: Final = 64 * 1024
 _LINES: Final = 8192
 _MOST: Final = 4 * 1024 * 1024
-"""Lines, and bytes, without a word after which nobody looks for one: pings cost as much as words
-to read, and a picture may be big."""
+"""So many lines, or bytes, without any text, and the reading stops: pings cost as much to read as
+text does, and a picture may be big."""
 
 
-def spoken(decoder: Callable[[], StreamDecoder], kept: Kept, most: int | None, events: int) -> int:
-    """Tokens of an answer by our own count: fours of bytes of its words, thoughts and calls of
-    tools, and `most` where the call allowed no more. Of a long answer of so many events the
-    beginning is read, up to some words where they come within reason, and stands for the rest,
-    which may also be pings or pictures: so neither by bytes nor by events does it stand for more.
+def estimated_output(
+    decoder: Callable[[], StreamDecoder], kept: KeptAnswer, most: int | None, events: int
+) -> int:
+    """Output tokens of an answer: a token for every four bytes of its text, reasoning and tool
+    calls, and never more than `most`, which the call allowed.
+
+    Of a long answer only the beginning is read, and stands for the rest. The rest may be pings
+    or pictures as well, so the estimate is the smaller of two: in proportion to the bytes, and in
+    proportion to the `events`.
     """
     reader = decoder()
     said: list[Chunk] = []
@@ -43,7 +48,7 @@ def spoken(decoder: Callable[[], StreamDecoder], kept: Kept, most: int | None, e
                 read += len(piece[at : at + _PIECE])
             told = sum(type(chunk) is Delta for chunk in said)
     except FederationError:
-        told = sum(type(chunk) is Delta for chunk in said)  # which stand for what follows, too
+        told = sum(type(chunk) is Delta for chunk in said)  # they stand for what follows, too
     if not told:
         return 0
     tokens = counted(said)
@@ -52,7 +57,7 @@ def spoken(decoder: Callable[[], StreamDecoder], kept: Kept, most: int | None, e
 
 
 def counted(chunks: Iterable[Chunk]) -> int:
-    """Tokens of these, by the same count."""
+    """Output tokens of these chunks, by the same measure."""
     return sum(map(_bytes, chunks)) // _BYTES_PER_TOKEN
 
 

@@ -1,8 +1,9 @@
-"""Who is asked after whom: deployments in order, each as often as the recovery table allows.
+"""The loop of retries and fallbacks: deployments are asked in order until one answers.
 
 A deployment may be changed only before the first byte of the answer left for the client.
-Which failure allows what is `resilience.recovery`'s to say: there is no status number in
-the loop. One that has no room is passed over for one that has; where none has, the call waits.
+Which failure allows a retry, and which a fallback, is decided by the table in
+`resilience.recovery`: there is no status number in this loop. A deployment without room is
+passed over for one that has some; where none has, the call waits.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from federation.gateway.admission import Promise
 from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool
+from federation.gateway.deadlines import left_s
 from federation.gateway.hedging import Asked, Hedge, hedged_after_s
 from federation.gateway.laps import Laps
-from federation.gateway.patience import left_s
-from federation.gateway.usher import Usher, knock, leased
+from federation.gateway.placement import Placement, knock, leased
 from federation.gateway.world import Situation, World
 from federation.resilience.recovery import Action, Fail, Retry, Tries
 from federation.schema.http import ClientReply
@@ -42,7 +43,7 @@ async def first_answer(
             return await attempt(order[0])
         except UpstreamError as error:
             early = error
-    return await Trying(world, situation, call, order, attempt, attempts).answer(early)
+    return await FallbackLoop(world, situation, call, order, attempt, attempts).answer(early)
 
 
 def _is_plain(world: World, situation: Situation, call: AnyCall, index: int) -> bool:
@@ -56,8 +57,8 @@ def _is_plain(world: World, situation: Situation, call: AnyCall, index: int) -> 
     )
 
 
-class Trying:
-    """One call on its way from deployment to deployment."""
+class FallbackLoop:
+    """One call's way through its candidates, retries and second lap included."""
 
     __slots__ = (
         "_attempt",
@@ -65,10 +66,10 @@ class Trying:
         "_failure",
         "_here",
         "_laps",
+        "_placement",
         "_rest",
         "_situation",
         "_tries",
-        "_usher",
         "_world",
     )
 
@@ -90,7 +91,7 @@ class Trying:
         self._here = -1
         self._failure: UpstreamError | None = None
         self._tries = Tries(attempts)
-        self._usher = Usher(world, situation, call)
+        self._placement = Placement(world, situation, call)
         self._laps = Laps(world, situation, call, len(order) > 1)
 
     async def answer(self, early: UpstreamError | None = None) -> ClientReply:
@@ -99,7 +100,7 @@ class Trying:
             self._here = self._rest.pop(0)
             await self._go_on(early)
         while self._rest:
-            promise = await self._usher.place(self._rest, self._failure)
+            promise = await self._placement.place(self._rest, self._failure)
             self._rest.remove(promise.index)
             if not await self._allowed(promise):
                 continue

@@ -1,4 +1,4 @@
-"""How long an attempt may take: gathers what `resilience.deadlines` needs."""
+"""The deadlines of one attempt: gathers what `resilience.deadlines` decides on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def left_s(world: World, call: AnyCall) -> float:
     return call.started + whole_s - world.clock()
 
 
-def patience(
+def timeouts_for(
     world: World, situation: Situation, call: Call, verdict: Verdict, index: int, *, others: bool
 ) -> Timeouts:
     """The deadlines of one attempt at a chat; `others`: another candidate is left.
@@ -33,7 +33,7 @@ def patience(
     """
     if world.situation is not situation:
         # The board follows another snapshot by now: its columns are not this call's.
-        return plain_patience(world, situation, call, verdict.target, index)
+        return plain_timeouts(world, situation, call, verdict.target, index)
     live = world.health.columns
     glance, target = call.glance, verdict.target
     tokens = verdict.case.output_tokens
@@ -45,7 +45,7 @@ def patience(
     usual = usual and glance.ask.timeout_ms is None and now - call.started < _FRESH_S
     place = (target.name, index, glance.stream, others)
     if usual:
-        known = situation.patience.get(place)
+        known = situation.timeouts.get(place)
         if known is not None and now < known[0]:
             return known[1]
     prospect = Prospect(
@@ -58,11 +58,11 @@ def patience(
     )
     found = deadlines(_said(situation, target, index), prospect)
     if usual:
-        situation.patience[place] = (now + _FRESH_S, found)
+        situation.timeouts[place] = (now + _FRESH_S, found)
     return found
 
 
-def plain_patience(
+def plain_timeouts(
     world: World, situation: Situation, call: AnyCall, target: Resolved | None, index: int
 ) -> Timeouts:
     """The same for what is not a chat: how long it takes cannot be told beforehand, so only
@@ -95,13 +95,15 @@ def out_of_time(error: UpstreamError | None) -> UpstreamError:
 def hurried(
     world: World, call: AnyCall, deployment: Deployment, error: UpstreamTimeout, took_s: float
 ) -> bool:
-    """Whether it is the client who did not wait: then the error says so. The trap: were such an
-    end held against the deployment, whoever asks with a second to spare, or for more than can be
-    had in three, could have it rest for everybody. One that was silent for as long as it may be
-    with nobody in a hurry is at fault, and one that was quick and answers nobody meanwhile.
+    """Whether a timeout is due to the client, who did not wait; then the error says so.
 
-    How long anything but a chat takes cannot be told, nor does a stream's length say anything:
-    for these `took_s` is 0.
+    The trap: if such a timeout were held against the deployment, a client that gives one second,
+    or asks for more than can be had in three, could put it into cooldown for everybody. The
+    deployment is at fault if it was silent for as long as is allowed when nobody is in a hurry,
+    or if it is usually quicker and has answered nobody since.
+
+    How long anything but a chat takes cannot be predicted, nor does the length of a stream say
+    anything: for these `took_s` is 0.
     """
     if call.glance.ask.timeout_ms is None or error.upstream_status or left_s(world, call) > 0.0:
         return False
