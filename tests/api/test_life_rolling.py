@@ -16,7 +16,7 @@ from life_load import SLOW_TEXT, loaded, provider, slow_stream, until
 from processes import serving, write_config
 from scripted import Upstream
 
-from federation.bootstrap.rolling import DONE, FAILED, RUNNING, standing
+from federation.bootstrap.rolling import DONE, FAILED, RUNNING, progress
 
 
 @pytest.fixture
@@ -75,14 +75,14 @@ async def test_a_replacement_that_does_not_come_leaves_the_old_ones_running(
             try:
                 service.process.send_signal(signal.SIGUSR2)
                 await until(lambda: len(service.every("worker 0")) == 2)
-                assert standing(run).state == RUNNING
+                assert progress(run).state == RUNNING
                 (new,) = service.every("worker 0") - before
                 await asyncio.sleep(0.3)
                 os.kill(new, signal.SIGKILL)
-                await until(lambda: standing(run).state == FAILED)
+                await until(lambda: progress(run).state == FAILED)
             finally:
                 os.kill(control, signal.SIGCONT)
-            assert "worker 0's replacement ended with code -9" in standing(run).said[-1]
+            assert "worker 0's replacement ended with code -9" in progress(run).said[-1]
             assert service.workers() == before
             await load.more(20)
             code, said, _ = await federation("restart", "--data", str(service.data), "--json")
@@ -100,13 +100,13 @@ async def test_a_service_that_is_stopped_in_the_middle_leaves_no_process_behind(
             stream = asyncio.ensure_future(slow_stream(client, began))
             await began.wait()
             service.process.send_signal(signal.SIGUSR2)
-            await until(lambda: standing(service.data / "run").state == RUNNING)
+            await until(lambda: progress(service.data / "run").state == RUNNING)
             await until(lambda: len(service.everyone()) > 3)
             service.process.send_signal(signal.SIGTERM)
             assert await stream == SLOW_TEXT, "what runs is finished all the same"
         assert await service.exits() == 0
         await service.gone()
-        assert standing(service.data / "run").state == FAILED
+        assert progress(service.data / "run").state == FAILED
 
 
 async def test_without_a_gateway_the_command_says_so(tmp_path: Path) -> None:

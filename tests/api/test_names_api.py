@@ -156,7 +156,7 @@ async def test_a_tag_that_names_nobody_is_asked_for_whatever_becomes_of_names(
     with monkeypatch.context() as away:
         away.setattr(named.custody, "name", shut)
         assert (await named.ask("GET", plain))["total"]["calls"] == 1
-    monkeypatch.setattr("federation.control.names.MOST_TENANTS", 0)
+    monkeypatch.setattr("federation.control.pseudonyms.MOST_TENANTS", 0)
     assert (await named.ask("GET", plain))["total"]["calls"] == 1
     refused = await named.rig.ask("GET", person, secret=ADMIN)
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tenant")

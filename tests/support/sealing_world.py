@@ -16,11 +16,11 @@ from federation.control.retention import Retention, SpoolKeys
 from federation.evidence.sealing import Row, SealingKey
 from federation.gateway.payload_box import PayloadBox
 from federation.schema.payloads import Payload
-from federation.storage.books import open_books
 from federation.storage.engine import open_engine, prepare_schema
 from federation.storage.payload_spool import Spool, SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing_keys import SqlSealingKeys, open_keys
+from federation.storage.sealing_logs import open_sealing_logs
 from federation.storage.sealing_roots import FileRoot
 
 DAY_MS = 86_400_000
@@ -78,13 +78,13 @@ class World:
         self.keys = SqlSealingKeys(lambda: open_keys(self.keys_directory / "keys.db"))
         places = [self.keys_directory, self.data]
         root = FileRoot(self.keys_directory / "root") if self.root is None else self.root
-        books = open_books(places)
-        self.custody = Custody(self.keys, root, books.tombstones, self.clock)
+        logs = open_sealing_logs(places)
+        self.custody = Custody(self.keys, root, logs.tombstones, self.clock)
         self.payloads = SqlPayloads(self.engine)
         self.intake = PayloadIntake(SpoolReader(self.data), self.payloads, self.custody)
         self.notebook = Notebook(self.data, self.clock)
         self.retention = Retention(
-            self.custody, self.keys, self.payloads, self.intake, self.notebook, books
+            self.custody, self.keys, self.payloads, self.intake, self.notebook, logs
         )
         self.retention.open()
         self.spool_keys = SpoolKeys("here", self.custody, self.intake, self.clock)

@@ -18,13 +18,13 @@ from federation.api.analytics_models import (
     SpentView,
     UserStatsView,
 )
-from federation.api.names import shown, subjects, tags
+from federation.api.pseudonyms import shown, subjects, tags
 from federation.api.tenancy_lists import Cursor, OfTenant, Pages
 from federation.control.analytics import Against, AnalyticsDesk, CostLine, CostWish
 from federation.control.analytics_times import moment, said, stretch, zone_of
 from federation.control.control import Control
-from federation.control.names_words import pseudonyms_in, with_names
 from federation.control.permissions import reach
+from federation.control.pseudonym_words import pseudonyms_in, with_names
 from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest

@@ -20,7 +20,7 @@ from federation.api.models import (
     StatsView,
     UsageView,
 )
-from federation.api.names import revealed
+from federation.api.pseudonyms import revealed
 from federation.api.tenancy_lists import OfTenant
 from federation.control.permissions import reach, tenant_seen
 from federation.domain.money import nano_to_usd

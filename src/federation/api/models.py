@@ -270,7 +270,7 @@ class StoreView(BaseModel):
     lag_ms: int
 
 
-class StandingView(BaseModel):
+class DeploymentHealthView(BaseModel):
     """A deployment that a worker has anything to say of, as all of them together see it."""
 
     id: str
@@ -308,7 +308,7 @@ class StatusView(BaseModel):
     workers: list[WorkerView]
     config: ConfigView
     store: StoreView
-    deployments: list[StandingView]
+    deployments: list[DeploymentHealthView]
     overflow: OverflowStateView
     nodes: list[NodeStateView]
     replicas: list[ReplicaView] = []

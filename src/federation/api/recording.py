@@ -16,8 +16,8 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.control.control import Control
-from federation.control.names import NamesDesk
 from federation.control.notebook import Notebook
+from federation.control.pseudonyms import PseudonymDesk
 from federation.domain.access import VirtualKey
 from federation.errors import EvidenceUnwritable, Unavailable
 from federation.evidence.records import Action
@@ -63,7 +63,7 @@ def asked(
         scope.setdefault("state", {})[_STATE] = record
 
 
-def told_of(names: NamesDesk | None, tenant: str, user: str) -> str:
+def told_of(names: PseudonymDesk | None, tenant: str, user: str) -> str:
     """What a record calls a user. Raises `Unavailable` where the keys for it cannot be reached.
     Blocks."""
     return "{user}" if names is None else names.stands_for(tenant, user)

@@ -10,10 +10,10 @@ from federation import __version__
 from federation.api.access import ControlPlane
 from federation.api.models import (
     ConfigView,
+    DeploymentHealthView,
     NodeStateView,
     OverflowStateView,
     ReplicaView,
-    StandingView,
     StartupView,
     StatusView,
     StoreView,
@@ -25,7 +25,7 @@ from federation.domain.catalogue import Deployment
 from federation.telemetry.exposition import CONTENT_TYPE, exposition
 
 router = APIRouter(tags=["status"])
-_TOLD = StandingView.model_fields.keys()
+_TOLD = DeploymentHealthView.model_fields.keys()
 
 
 @router.get("/admin/status")
@@ -33,9 +33,11 @@ async def get_status(control: ControlPlane) -> StatusView:
     """Workers, configuration, store, and how the deployments stand."""
     workers = _workers(control)
     config, store = _config(control), _store(control)
-    standings = [
-        StandingView(id=name, **{key: value for key, value in asdict(seen).items() if key in _TOLD})
-        for name, seen in sorted(control.fleet.standings().items())
+    deployments = [
+        DeploymentHealthView(
+            id=name, **{key: value for key, value in asdict(seen).items() if key in _TOLD}
+        )
+        for name, seen in sorted(control.fleet.deployment_health().items())
     ]
     well = len(workers) >= control.workers and store.writable and not config.problems
     return StatusView(
@@ -47,12 +49,12 @@ async def get_status(control: ControlPlane) -> StatusView:
         workers=workers,
         config=config,
         store=store,
-        deployments=standings,
+        deployments=deployments,
         overflow=OverflowStateView(
             providers=list(control.configuration.snapshot.settings.overflow.providers),
-            active=any(seen.crowded for seen in standings),
+            active=any(seen.crowded for seen in deployments),
         ),
-        nodes=await _nodes(control, standings),
+        nodes=await _nodes(control, deployments),
         replicas=_replicas(control),
     )
 
@@ -82,13 +84,13 @@ def _workers(control: Control) -> list[WorkerView]:
     ]
 
 
-async def _nodes(control: Control, standings: list[StandingView]) -> list[NodeStateView]:
+async def _nodes(control: Control, deployments: list[DeploymentHealthView]) -> list[NodeStateView]:
     return [
         NodeStateView(
             id=node.id,
             state=node.state,
             in_flight=sum(
-                seen.in_flight for seen in standings if seen.id.startswith(f"{node.id}/")
+                seen.in_flight for seen in deployments if seen.id.startswith(f"{node.id}/")
             ),
         )
         for node in await control.fleet.nodes.known()

@@ -18,7 +18,7 @@ from federation.bootstrap.contents import Contents, keep_contents
 from federation.bootstrap.limiting import open_limiting
 from federation.bootstrap.options import Options
 from federation.bootstrap.overseeing import approved, oversee
-from federation.bootstrap.secrecy import Secrecy
+from federation.bootstrap.secret_sources import SecretSources
 from federation.bootstrap.sharing import Sharing, alive, join, open_pots, open_sharing
 from federation.catalogue import reader as catalogue
 from federation.config import paths, watch
@@ -92,7 +92,7 @@ class Ground:
     prober: Prober
     master: bytes
     sharing: Sharing
-    secrecy: Secrecy
+    secret_sources: SecretSources
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -148,8 +148,8 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
     _private_directories(given)
     addresses = peek_stores(given.config, environ, paths.env_file(given.config))
     stores = open_stores(given.data, addresses.database)
-    secrecy = Secrecy(environ)
-    configuration = _configuration(given, environ, stores, secrecy)
+    secret_sources = SecretSources(environ)
+    configuration = _configuration(given, environ, stores, secret_sources)
     telemetry = configuration.reading.loaded.telemetry
     logs.configure("control", telemetry.level, telemetry.format)
     errands = Errands("store")
@@ -166,9 +166,9 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
         ingest,
         Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
         Prober(transport, Tokens(transport).sign),
-        secrets.master_key(given.data, configuration.reading.loaded.environ, secrecy.read),
+        secrets.master_key(given.data, configuration.reading.loaded.environ, secret_sources.read),
         open_sharing(addresses, given.data),
-        secrecy,
+        secret_sources,
     )
 
 
@@ -178,7 +178,7 @@ def _client(configuration: Configuration) -> Client:
 
 
 def _configuration(
-    given: Options, environ: Mapping[str, str], stores: Stores, secrecy: Secrecy
+    given: Options, environ: Mapping[str, str], stores: Stores, secret_sources: SecretSources
 ) -> Configuration:
     rows = catalogue.load()
     env_file = paths.env_file(given.config)
@@ -191,8 +191,8 @@ def _configuration(
         # a socket that the world can reach.
         settings = replace(loaded.settings, open=given.open, workers=given.workers)
         loaded = replace(loaded, settings=settings)
-        secrecy.follow(loaded)
-        resolved = resolve_all(loaded, secrecy.read)
+        secret_sources.follow(loaded)
+        resolved = resolve_all(loaded, secret_sources.read)
         return Reading(loaded, resolved.secrets, resolved.warnings)
 
     return Configuration(
@@ -210,7 +210,7 @@ def _configuration(
 def _keys(ground: Ground, tenancy: SqlTenancy) -> KeyDesk:
     store = SqlKeys(ground.stores.durable)
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
-    admin = secrets.admin_key(ground.given.data, ground.environ, ground.secrecy.read)
+    admin = secrets.admin_key(ground.given.data, ground.environ, ground.secret_sources.read)
     if admin.made:
         _show(admin.secret, ground.given)
     hashed = secrets.hash_key(ground.master)
@@ -283,8 +283,8 @@ def _oversight(ground: Ground, keys: KeyDesk, providers: ProviderDesk) -> Oversi
 
 
 def _secret_watch(ground: Ground) -> SecretWatch:
-    secrecy = ground.secrecy
-    return SecretWatch(secrecy.vault.refresh, lambda: secrecy.refresh_s)
+    secret_sources = ground.secret_sources
+    return SecretWatch(secret_sources.vault.refresh, lambda: secret_sources.refresh_s)
 
 
 def _sign_in(ground: Ground) -> SignInDesk:
@@ -293,7 +293,7 @@ def _sign_in(ground: Ground) -> SignInDesk:
     issuers = Issuers(
         _client(configuration),
         lambda: configuration.reading.loaded.sign_in,
-        lambda reference: resolve_credential(reference, ground.environ, ground.secrecy.read),
+        lambda reference: resolve_credential(reference, ground.environ, ground.secret_sources.read),
         time.monotonic,
     )
     return SignInDesk(
@@ -322,7 +322,7 @@ def _alerts(ground: Ground, budgets: BudgetDesk) -> AlertDesk:
     channels = Channels(
         _client(ground.configuration),
         lambda: ground.configuration.reading.loaded.alerts,
-        lambda reference: resolve_credential(reference, ground.environ, ground.secrecy.read),
+        lambda reference: resolve_credential(reference, ground.environ, ground.secret_sources.read),
         time.time,
     )
     store = SqlNotices(ground.stores.durable)
@@ -363,7 +363,7 @@ def _evidence(ground: Ground) -> EvidenceTask:
 
 
 def _join(ground: Ground) -> Replicas | None:
-    admin = secrets.admin_key(ground.given.data, ground.environ, ground.secrecy.read).secret
+    admin = secrets.admin_key(ground.given.data, ground.environ, ground.secret_sources.read).secret
     hashed = secrets.hash_key(ground.master)
     return join(ground.stores, ground.sharing, ground.given.url, hashed, admin)
 

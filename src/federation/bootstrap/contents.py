@@ -21,23 +21,23 @@ from federation.control.custody_moving import bring_under
 from federation.control.custody_parts import Root
 from federation.control.data_desk import DataDesk
 from federation.control.ledger import Ledger
-from federation.control.names import NamesDesk
 from federation.control.notebook import Notebook
 from federation.control.payload_intake import PayloadIntake
+from federation.control.pseudonyms import PseudonymDesk
 from federation.control.response_seals import ResponseSeals
 from federation.control.retention import Retention, SpoolKeys
 from federation.domain.policies import Payloads
 from federation.storage import secrets
-from federation.storage.books import FILES as BOOKS
-from federation.storage.books import open_books
 from federation.storage.engine import Stores
-from federation.storage.names import SqlNames
 from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
+from federation.storage.pseudonyms import SqlPseudonyms
 from federation.storage.sealing import Sealer
 from federation.storage.sealing_brought import FILE as BROUGHT
 from federation.storage.sealing_brought import Brought
 from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
+from federation.storage.sealing_logs import FILES as BOOKS
+from federation.storage.sealing_logs import open_sealing_logs
 from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 
 
@@ -47,7 +47,7 @@ class Contents:
 
     desk: DataDesk
     seals: ResponseSeals
-    names: NamesDesk
+    names: PseudonymDesk
 
 
 def keep_contents(
@@ -72,12 +72,12 @@ def keep_contents(
         places.append(Path(wished.tombstones))
 
     begun = partial(_begun, places, stores, configuration)
-    books = open_books(places)
-    custody = Custody(keys, root, books.tombstones, clock)
+    logs = open_sealing_logs(places)
+    custody = Custody(keys, root, logs.tombstones, clock)
     payloads = SqlPayloads(stores.quick)
     intake = PayloadIntake(SpoolReader(data), payloads, custody)
     notebook = Notebook(data, clock)
-    retention = Retention(custody, keys, payloads, intake, notebook, books)
+    retention = Retention(custody, keys, payloads, intake, notebook, logs)
     spool_keys = SpoolKeys(replica, custody, intake, clock)
     desk = DataDesk(
         retention,
@@ -91,7 +91,7 @@ def keep_contents(
         clock,
     )
     old = Sealer(secrets.response_key(master))
-    names = NamesDesk(retention, keys, SqlNames(stores.quick), begun, clock)
+    names = PseudonymDesk(retention, keys, SqlPseudonyms(stores.quick), begun, clock)
     return Contents(desk, ResponseSeals(custody, keys, begun, old), names)
 
 

@@ -32,7 +32,7 @@ Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Progress:
     """A rolling restart: its number since the launcher started, its state, what was said."""
 
     n: int = 0
@@ -88,7 +88,7 @@ class Rolling:
     _queue: deque[Slot] = field(default_factory=deque)
     _coming: _Coming | None = None
     _going: _Going | None = None
-    _standing: Standing = Standing()
+    _progress: Progress = Progress()
 
     @property
     def pipes(self) -> tuple[int, ...]:
@@ -102,12 +102,12 @@ class Rolling:
 
     def step(self, now: float) -> None:
         """Do what can be done now."""
-        if self._standing.state != RUNNING:
+        if self._progress.state != RUNNING:
             if not self.wanted:
                 return
             self.wanted = False
             self._queue.extend(self.slots)
-            self._stands(Standing(self._standing.n + 1, RUNNING))
+            self._report(Progress(self._progress.n + 1, RUNNING))
         if self._coming is not None:
             self._await_replacement(self._coming, now)
         elif self._going is not None:
@@ -124,7 +124,7 @@ class Rolling:
         if self._going is not None:
             left.append((_former(self._going.slot), self._going.process))
         self._coming = self._going = None
-        if self._standing.state == RUNNING:
+        if self._progress.state == RUNNING:
             self._finish(FAILED, "the service stops")
         return left
 
@@ -189,18 +189,18 @@ class Rolling:
 
     def _finish(self, state: str, why: str) -> None:
         self._say(f"rolling restart {state}: {why}")
-        self._stands(Standing(self._standing.n, state, self._standing.said))
+        self._report(Progress(self._progress.n, state, self._progress.said))
 
     def _say(self, message: str) -> None:
         self.tell(message)
-        standing = self._standing
-        self._stands(Standing(standing.n, standing.state, (*standing.said, message)))
+        progress = self._progress
+        self._report(Progress(progress.n, progress.state, (*progress.said, message)))
 
-    def _stands(self, standing: Standing) -> None:
-        self._standing = standing
+    def _report(self, progress: Progress) -> None:
+        self._progress = progress
         path = self.run / NAME
         draft = path.with_suffix(".new")
-        text = json.dumps({"n": standing.n, "state": standing.state, "said": standing.said})
+        text = json.dumps({"n": progress.n, "state": progress.state, "said": progress.said})
         try:
             draft.write_text(text, "utf-8")
             draft.replace(path)
@@ -214,14 +214,14 @@ def forget(run: Path) -> None:
     (run / NAME).unlink(missing_ok=True)
 
 
-def standing(run: Path) -> Standing:
+def progress(run: Path) -> Progress:
     """The newest rolling restart of a run directory; number 0 where there was none."""
     try:
         with (run / NAME).open("rb") as file:
             found = json.loads(file.read(_SIZE_LIMIT))
-        return Standing(int(found["n"]), str(found["state"]), tuple(map(str, found["said"])))
+        return Progress(int(found["n"]), str(found["state"]), tuple(map(str, found["said"])))
     except (OSError, ValueError, KeyError, TypeError):
-        return Standing()
+        return Progress()
 
 
 def _answers(pipe: int) -> bool:

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from federation import __version__
 from federation.config.stores import StoreAddresses
 from federation.control.budgets_ports import PotStore
+from federation.control.remote_writers import RemoteWriters
 from federation.control.replicas import Replicas
-from federation.control.strangers import Strangers
 from federation.control.witnesses import Witnesses
 from federation.storage.budgets_sql import SqlPots
 from federation.storage.engine import Stores
@@ -100,4 +100,4 @@ def alive(stores: Stores, pots: PotStore, journals: JournalReader) -> Callable[[
     """Whether a writer lives, be it ours or another replica's."""
     if not stores.shared:
         return journals.lives
-    return Strangers(journals.writers, journals.lives, pots.beats, time.monotonic).lives
+    return RemoteWriters(journals.writers, journals.lives, pots.beats, time.monotonic).lives

@@ -35,8 +35,8 @@ from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
 from federation.gateway.leases import LeaseBook
 from federation.gateway.money import Money
-from federation.gateway.names import Pseudonyms
 from federation.gateway.payload_box import PayloadBox
+from federation.gateway.pseudonyms import Pseudonyms
 from federation.gateway.purse import Purse
 from federation.gateway.rates import Rates
 from federation.gateway.tokens import Tokens

@@ -56,13 +56,13 @@ def certify(place: Place, wish: Wish, *, as_json: bool) -> int:
 
     Raises `CommandFailed` where the row cannot be asked at all.
     """
-    standing = offline.stand(place)
-    secret = standing.secrets.get(wish.provider)
-    provider = _at(_row(standing, wish.provider), wish.base_url)
+    setup = offline.setup_of(place)
+    secret = setup.secrets.get(wish.provider)
+    provider = _at(_row(setup, wish.provider), wish.base_url)
     model = _model(provider, wish.model)
     _need_credential(provider, secret)
     with _progress(quiet=as_json) as told:
-        settings = standing.situation.snapshot.settings
+        settings = setup.situation.snapshot.settings
         report = asyncio.run(_certify(provider, model, secret, settings, told))
     if as_json:
         output.print_json(view(report))
@@ -71,8 +71,8 @@ def certify(place: Place, wish: Wish, *, as_json: bool) -> int:
     return int(Exit.OK if report.ok else Exit.FAILURE)
 
 
-def _row(standing: offline.Standing, provider: str) -> Provider:
-    rows = standing.loaded.providers
+def _row(setup: offline.Setup, provider: str) -> Provider:
+    rows = setup.loaded.providers
     if provider in rows:
         return rows[provider]
     if provider in {profile.id for profile in PROFILES}:

@@ -50,10 +50,10 @@ def report(place: Place, wanted: Wanted, form: str, to: Path | None) -> None:
 def _made(place: Place, wanted: Wanted) -> Report:
     now_ms = int(time.time() * 1000)
     end_ms = moment(wanted.end) if wanted.end is not None else now_ms
-    standing = offline.stand(place)
+    setup = offline.setup_of(place)
     with readable(place) as stores:
         store = stores.durable
-        snapshot = compile_snapshot(standing.loaded, (), {}, 0)
+        snapshot = compile_snapshot(setup.loaded, (), {}, 0)
         sources = Sources(
             place.data_dir, SqlRecords(store), SqlViolations(store), audit_store.index(stores)
         )

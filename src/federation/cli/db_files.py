@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from federation.cli.failures import CommandFailed
 from federation.storage import backups
-from federation.storage.books import FILES as BOOKS
 from federation.storage.engine import FILE, LOCAL
 from federation.storage.revisions import RESTORING
 from federation.storage.sealing_keys import STORE
+from federation.storage.sealing_logs import FILES as BOOKS
 
 MANIFEST: Final = "backup.json"
 FILES: Final = "files"

@@ -15,8 +15,8 @@ from federation.config import document
 from federation.config.stores import StoreAddresses, peek_stores
 from federation.errors import NotFound
 from federation.storage.engine import FILE, LOCAL, Stores, opened_stores
+from federation.storage.read_only import is_read_only, opened_read_only
 from federation.storage.sealing_keys import STORE
-from federation.storage.still import is_still, opened_still
 
 
 def addresses(place: Place) -> StoreAddresses:
@@ -45,8 +45,8 @@ def readable(place: Place) -> Iterator[Stores]:
     """As `existing`, for who only reads: also on media that cannot be written."""
     own = addresses(place)
     path = own_file(place.data_dir, shared=own.database is not None)
-    if path.is_file() and is_still(path):
-        with opened_still(place.data_dir, own.database) as opened:
+    if path.is_file() and is_read_only(path):
+        with opened_read_only(place.data_dir, own.database) as opened:
             yield opened
         return
     with existing(place) as opened:

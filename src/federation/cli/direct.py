@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from federation.bootstrap.secrecy import Secrecy
+from federation.bootstrap.secret_sources import SecretSources
 from federation.cli import offline
 from federation.cli.db_store import existing, stores
 from federation.cli.failures import CommandFailed, Exit
@@ -76,7 +76,7 @@ def _desk(place: Place, *, made: bool = True) -> Iterator[KeyDesk]:
         with _store(place, made=made) as engine:
             store = SqlKeys(engine)
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
-            vault = Secrecy(environ).read
+            vault = SecretSources(environ).read
             admin = secrets.admin_key(place.data_dir, environ, vault).secret
             master = secrets.master_key(place.data_dir, environ, vault)
             hash_key = secrets.hash_key(master)
@@ -180,11 +180,11 @@ def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
 
 def probe(place: Place, provider: str) -> dict[str, Any]:
     """Ask a provider from here. Raises `NotFound`."""
-    row, standing = offline.provider_row(place, provider)
-    secret = standing.secrets.get(provider)
+    row, setup = offline.provider_row(place, provider)
+    secret = setup.secrets.get(provider)
 
     async def ask() -> dict[str, Any]:
-        client = Client(authorities=lambda: standing.loaded.settings.authorities)
+        client = Client(authorities=lambda: setup.loaded.settings.authorities)
         try:
             probe = asdict(await Prober(client, Tokens(client).sign).ask(row, secret))
             del probe["barred"]  # the API does not tell it either

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from federation.cli import output
-from federation.cli.set_work import Kind, Row
+from federation.cli.owned_objects import Kind, Row
 
 
 def _cells(limit: Row) -> tuple[object, ...]:

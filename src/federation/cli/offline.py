@@ -42,7 +42,7 @@ from federation.schema.http import ClientRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Setup:
     """What would be in force if a gateway were started now."""
 
     loaded: Loaded
@@ -50,7 +50,7 @@ class Standing:
     situation: Situation
 
 
-def stand(place: Place) -> Standing:
+def setup_of(place: Place) -> Setup:
     """Read everything, with what a gateway found that runs on our data. Raises `ConfigError`."""
     import os  # noqa: PLC0415 - only here
 
@@ -62,15 +62,15 @@ def stand(place: Place) -> Standing:
     loaded = with_approved(place, loaded)
     resolved = resolve_all(loaded)
     snapshot = compile_snapshot(loaded, _overrides(place), resolved.secrets, 0)
-    return Standing(loaded, resolved.secrets, situate(snapshot, datetime.now(UTC).date()))
+    return Setup(loaded, resolved.secrets, situate(snapshot, datetime.now(UTC).date()))
 
 
 def providers(place: Place) -> list[dict[str, Any]]:
     """What `GET /v1/providers` would list."""
-    standing = stand(place)
-    board = HealthBoard(standing.situation.snapshot.deployments)
+    setup = setup_of(place)
+    board = HealthBoard(setup.situation.snapshot.deployments)
     body = listing.providers(
-        standing.situation, ANONYMOUS, board, time.monotonic(), int(time.time() * 1000)
+        setup.situation, ANONYMOUS, board, time.monotonic(), int(time.time() * 1000)
     )
     rows: list[dict[str, Any]] = msgspec.json.decode(body)["data"]
     return rows
@@ -78,7 +78,7 @@ def providers(place: Place) -> list[dict[str, Any]]:
 
 def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     """What a dry run of `POST /v1/route` would say, without live measurements."""
-    situation = stand(place).situation
+    situation = setup_of(place).situation
     body = chat_body(msgspec.convert(asked, RouteBody))
     request = ClientRequest("POST", "/v1/chat/completions", "", {}, body)
     seen = glance(request)
@@ -108,13 +108,13 @@ def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def provider_row(place: Place, provider: str) -> tuple[Provider, Standing]:
+def provider_row(place: Place, provider: str) -> tuple[Provider, Setup]:
     """A provider, and what it stands in. Raises `NotFound`."""
-    standing = stand(place)
-    row = standing.loaded.providers.get(provider)
+    setup = setup_of(place)
+    row = setup.loaded.providers.get(provider)
     if row is None:
         raise NotFound(f"There is no provider '{provider}'.")
-    return row, standing
+    return row, setup
 
 
 def with_approved(place: Place, loaded: Loaded) -> Loaded:

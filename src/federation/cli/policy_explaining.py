@@ -88,15 +88,15 @@ class _Answer:
 def explain(place: Place, asked: Asked, deployment: str | None, *, as_json: bool) -> None:
     """Say who may serve a call, and why not the others. Raises `ConfigError`, `NotFound`."""
     named_directory(place.config)
-    standing = offline.stand(place)
-    found = _answer(standing.situation, standing.loaded.configured, asked, deployment)
+    setup = offline.setup_of(place)
+    found = _answer(setup.situation, setup.loaded.configured, asked, deployment)
     if as_json:
         _print(found)
         return
     _show(found)
     if asked.data_classes == ():
         unsaid = replace(asked, data_classes=None)
-        silent = _answer(standing.situation, standing.loaded.configured, unsaid, deployment)
+        silent = _answer(setup.situation, setup.loaded.configured, unsaid, deployment)
         _show_silent([name for name in found.allowed if name not in silent.allowed])
 
 

@@ -28,7 +28,7 @@ _DEAREST = 1_000_000
 def put(place: Place, model: str, given: Sequence[str], *, as_json: bool) -> None:
     """Write or remove the file of a model's price. Raises `ConfigError` where the configuration
     could not be used with it, and leaves it as it was."""
-    known = {row.id for row in offline.stand(place).situation.snapshot.deployments}
+    known = {row.id for row in offline.setup_of(place).situation.snapshot.deployments}
     if model not in known:
         raise CommandFailed(
             f"There is no model '{model}'.",
@@ -39,7 +39,7 @@ def put(place: Place, model: str, given: Sequence[str], *, as_json: bool) -> Non
     before = path.read_text("utf-8") if path.is_file() else None
     _write(path, _text(model, [_rate(each) for each in given]) if given else None)
     try:
-        offline.stand(place)
+        offline.setup_of(place)
     except ConfigError:
         _write(path, before)
         raise

@@ -66,7 +66,7 @@ def check(place: Place, days: int, *, everything: bool, as_json: bool) -> None:
 
 def _rows(place: Place, *, everything: bool) -> list[Deployment]:
     """Raises `ConfigError`."""
-    rows = offline.stand(place).situation.snapshot.deployments
+    rows = offline.setup_of(place).situation.snapshot.deployments
     return [row for row in rows if everything or row.usable]
 
 

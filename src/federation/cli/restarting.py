@@ -32,7 +32,7 @@ def restart(place: Place, *, wait: bool, as_json: bool) -> None:
             exit_code=Exit.UNREACHABLE,
         )
     run = paths.run_dir(place.data_dir)
-    before = rolling.standing(run)
+    before = rolling.progress(run)
     try:
         os.kill(found.pid, signal.SIGUSR2)
     except PermissionError as error:
@@ -43,7 +43,7 @@ def restart(place: Place, *, wait: bool, as_json: bool) -> None:
             exit_code=Exit.REFUSED,
         ) from error
     if not wait:
-        _tell(rolling.Standing(before.n + 1, "asked"), as_json=as_json)
+        _tell(rolling.Progress(before.n + 1, "asked"), as_json=as_json)
         return
     with output.working("Replacing the workers ...", quiet=as_json):
         after = _followed(place, found, before.n)
@@ -54,21 +54,21 @@ def restart(place: Place, *, wait: bool, as_json: bool) -> None:
     _tell(after, as_json=as_json)
 
 
-def _followed(place: Place, asked: Holder, before: int) -> rolling.Standing:
+def _followed(place: Place, asked: Holder, before: int) -> rolling.Progress:
     run = paths.run_dir(place.data_dir)
     while True:
         gone = place.holder() != asked
-        standing = rolling.standing(run)
-        if standing.n > before and standing.state != rolling.RUNNING:
-            return standing
+        progress = rolling.progress(run)
+        if progress.n > before and progress.state != rolling.RUNNING:
+            return progress
         if gone:
             raise CommandFailed(f"The gateway ended: {asked}.", code="not_running")
         time.sleep(_LOOK_S)
 
 
-def _tell(standing: rolling.Standing, *, as_json: bool) -> None:
+def _tell(progress: rolling.Progress, *, as_json: bool) -> None:
     if as_json:
-        output.print_json({"state": standing.state, "said": list(standing.said)})
+        output.print_json({"state": progress.state, "said": list(progress.said)})
         return
-    for line in standing.said or ("The gateway was asked to replace its workers.",):
+    for line in progress.said or ("The gateway was asked to replace its workers.",):
         output.say(line)

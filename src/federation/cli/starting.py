@@ -18,7 +18,7 @@ from rich.text import Text
 
 from federation.bootstrap.hold import holder
 from federation.bootstrap.launcher import LaunchOptions, address_problem, data_problem, in_use
-from federation.bootstrap.secrecy import Secrecy
+from federation.bootstrap.secret_sources import SecretSources
 from federation.catalogue import reader as catalogue
 from federation.cli import output, quick, sandboxing
 from federation.cli.discovery import Found, discover
@@ -126,7 +126,7 @@ def look_around(options: LaunchOptions) -> Surroundings:
     env_file = paths.env_file(options.config)
     environ = {name: value for name, value in os.environ.items() if name != EXTRA_VARIABLE}
     loaded = load(options.config, environ, rows, env_file)
-    secrets = resolve_all(loaded, Secrecy(loaded.environ).read).secrets
+    secrets = resolve_all(loaded, SecretSources(loaded.environ).read).secrets
     usable = [
         provider
         for provider in sorted(loaded.configured)
@@ -164,7 +164,7 @@ def serve_command(options: LaunchOptions) -> list[str]:
 def _keys(options: LaunchOptions, around: Surroundings) -> AdminKey:
     """The admin key, once the master key is known to be good. Raises `ConfigError`."""
     try:
-        vault = Secrecy(around.loaded.environ).read
+        vault = SecretSources(around.loaded.environ).read
         master_key(options.data, around.loaded.environ, vault)
         return admin_key(options.data, around.loaded.environ, vault)
     except UnicodeDecodeError as error:

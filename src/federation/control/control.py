@@ -28,9 +28,9 @@ from federation.control.ledger import Ledger
 from federation.control.limiting import Limiting
 from federation.control.link_server import LinkServer
 from federation.control.money import Money
-from federation.control.names import NamesDesk
 from federation.control.oversight import Oversight
 from federation.control.providers import ProviderDesk
+from federation.control.pseudonyms import PseudonymDesk
 from federation.control.replicas import Replicas
 from federation.control.responses import ResponseDesk
 from federation.control.secret_watch import SecretWatch
@@ -79,7 +79,7 @@ class Control:
     evidence: EvidenceTask | None = None
     replicas: Replicas | None = None
     data: DataDesk | None = None
-    names: NamesDesk | None = None
+    names: PseudonymDesk | None = None
     secret_watch: SecretWatch | None = None
     errands: Errands
     workers: int

@@ -34,9 +34,9 @@ from federation.evidence.sealing import (
     seal,
     unseal,
 )
-from federation.storage.books import Book, Tombstone
 from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT, HoldEntry, KeyEntry
 from federation.storage.sealing_keys import SqlSealingKeys
+from federation.storage.sealing_logs import SealingLog, Tombstone
 from federation.storage.secrets import new_id
 
 USES_AT_ONCE: Final = 1 << 20
@@ -67,7 +67,7 @@ class Custody:
         self,
         store: SqlSealingKeys,
         root: Root,
-        tombstones: Book[Tombstone],
+        tombstones: SealingLog[Tombstone],
         clock: Callable[[], float],
     ) -> None:
         self._store = store

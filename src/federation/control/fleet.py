@@ -1,5 +1,5 @@
-"""What control knows and does about the providers as they are now: workers' views of their
-health put together, nodes, overflow, and probes of whoever is not well.
+"""How the deployments are now, as control sees it: the workers' views of their health put
+together, and probes of those that are not well.
 
 The trap: a probe spends no token and so proves little. It lets an open circuit become
 half-open before its time, and nothing else: calls close it.
@@ -31,12 +31,12 @@ _ABREAST = 8
 _HEALTH = ("disabled", "unknown", "healthy", "degraded", "unhealthy")
 _CIRCUIT = ("closed", "half_open", "open")
 """From what troubles least to what troubles most."""
-_ILL = ("degraded", "unhealthy")
+_UNWELL = ("degraded", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A deployment as all workers together see it: the worst word, and the sums."""
+class DeploymentHealth:
+    """The health of one deployment over all workers: the worst state, and the sums."""
 
     deployment: str
     health: str
@@ -48,9 +48,9 @@ class Standing:
     """So busy that calls spill, as one worker at least sees it."""
 
 
-def together(views: list[Condition]) -> Standing:
-    """One deployment's standing, from one view or more."""
-    return Standing(
+def together(views: list[Condition]) -> DeploymentHealth:
+    """The health of one deployment, from one worker's view of it or more."""
+    return DeploymentHealth(
         deployment=views[0].deployment,
         health=max((view.health for view in views), key=_HEALTH.index),
         circuit=max((view.circuit for view in views), key=_CIRCUIT.index),
@@ -62,7 +62,9 @@ def together(views: list[Condition]) -> Standing:
 
 
 class FleetDesk:
-    """Nodes and overflow by name; `standings` and `follow` once there is a `link`."""
+    """One for each gateway: health by deployment, the probes, and the desks of nodes and overflow.
+
+    Without a `link` to workers nothing is known of any deployment."""
 
     def __init__(
         self,
@@ -79,8 +81,8 @@ class FleetDesk:
         self._prober = prober
         self._clock = clock
 
-    def standings(self) -> dict[str, Standing]:
-        """Every deployment that a worker has anything to say of."""
+    def deployment_health(self) -> dict[str, DeploymentHealth]:
+        """The health of every deployment that any worker has reported on, by its id."""
         views: dict[str, list[Condition]] = {}
         for session in self.link.sessions if self.link is not None else ():
             for view in session.conditions:
@@ -88,7 +90,7 @@ class FleetDesk:
         return {name: together(seen) for name, seen in views.items()}
 
     async def follow(self) -> None:
-        """Probe for ever."""
+        """Probe until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
@@ -97,9 +99,9 @@ class FleetDesk:
                 log.warning("nodes have to wait", extra={"reason": str(error)})
 
     async def round(self) -> None:
-        """Ask everybody who is not well, each provider once, and tell the workers who answered;
-        then the nodes that load."""
-        ill = self._ill()
+        """Ask every provider of deployments that are not well, once each, and tell the workers
+        which of them answered; then ask the nodes that are loading a model."""
+        unwell = self._unwell()
         room = asyncio.Semaphore(_ABREAST)
         secrets = self._configuration.reading.secrets
 
@@ -107,7 +109,7 @@ class FleetDesk:
             async with room:
                 return (await self._prober.ask(provider, secrets.get(provider.id), TIMEOUTS)).ok
 
-        rows = list(ill.values())
+        rows = list(unwell.values())
         answers = await asyncio.gather(*(ask(row) for row, _ in rows))
         now_ms = int(self._clock() * 1000)
         measures = [
@@ -120,14 +122,14 @@ class FleetDesk:
             self.link.note(measures)
         await self.nodes.settle()
 
-    def _ill(self) -> dict[str, tuple[Provider, list[str]]]:
+    def _unwell(self) -> dict[str, tuple[Provider, list[str]]]:
         """By provider, its row and its deployments that are not well."""
-        standings = self.standings()
-        ill: dict[str, tuple[Provider, list[str]]] = {}
+        deployment_health = self.deployment_health()
+        unwell: dict[str, tuple[Provider, list[str]]] = {}
         for item in self._configuration.snapshot.deployments:
-            seen = standings.get(item.id)
+            seen = deployment_health.get(item.id)
             if seen is None or not item.enabled:
                 continue
-            if seen.health in _ILL or seen.circuit != _CIRCUIT[0]:
-                ill.setdefault(item.provider.id, (item.provider, []))[1].append(item.id)
-        return ill
+            if seen.health in _UNWELL or seen.circuit != _CIRCUIT[0]:
+                unwell.setdefault(item.provider.id, (item.provider, []))[1].append(item.id)
+        return unwell

@@ -21,7 +21,7 @@ from federation.control.notary_keys import Signer
 from federation.control.notary_places import Places
 from federation.errors import EvidenceUnwritable, Unavailable
 from federation.evidence.checkpoints import Checkpoint, checkpoint_line, read_checkpoint
-from federation.evidence.growth import Draft, Growth, Standing
+from federation.evidence.growth import Draft, Growth, LogHead
 from federation.evidence.hashing import checkpoint_hash, signed_checkpoint
 from federation.evidence.records import Closed, ControlRecord, Heartbeat, KeyChanged, Opened
 from federation.evidence.witnesses import Witness
@@ -107,7 +107,7 @@ class Notary:
         self._signer = Signer(self._directory, int(now * 1000))
         self._log = EvidenceLog(self._directory)
         try:
-            self._growth = Growth(self._standing())
+            self._growth = Growth(self._log_head())
             journals = (self._data / "journal", self._directory / "journal")
             self._places = Places(
                 [PlainReader(each) for each in journals], journals, self._log.found, self._clock
@@ -124,18 +124,18 @@ class Notary:
             raise
         self._sealed_at = self._beat_at = now
 
-    def _standing(self) -> Standing:
+    def _log_head(self) -> LogHead:
         found = self._log.found
         links = {name: (at.seq, bytes.fromhex(at.link)) for name, at in found.writers.items()}
-        standing = Standing(self._signer.log, links=links)
+        head = LogHead(self._signer.log, links=links)
         if not found.newest:
-            return standing
+            return head
         newest = read_checkpoint(found.newest)
         if newest.body.log != self._signer.log or newest.body.size != found.size:
             raise Unavailable("The evidence keys belong to another log.")
         self._signer.newest_ms = newest.body.at_ms
         peaks = tuple(bytes.fromhex(peak) for peak in found.peaks)
-        return Standing(newest.body.log, found.checkpoints, newest.hash, found.size, peaks, links)
+        return LogHead(newest.body.log, found.checkpoints, newest.hash, found.size, peaks, links)
 
     def round(self) -> None:
         """Take in what was written, and seal it when it is time.

@@ -19,10 +19,10 @@ from federation.control.payload_intake import PayloadIntake
 from federation.errors import NotFound
 from federation.evidence.records import DataMoved
 from federation.evidence.sealing import Unsealable, key_named
-from federation.storage.books import Books
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing_entries import ErasureEntry, HoldEntry, KeyEntry
 from federation.storage.sealing_keys import SqlSealingKeys
+from federation.storage.sealing_logs import SealingLogs
 from federation.storage.secrets import new_id
 
 log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ class Retention:
         payloads: SqlPayloads,
         intake: PayloadIntake,
         notebook: Notebook,
-        books: Books,
+        logs: SealingLogs,
     ) -> None:
         self.custody = custody
         self._keys = keys
         self._payloads = payloads
         self._intake = intake
         self._notebook = notebook
-        self._books = books
+        self._logs = logs
         self._opening = Lock()
         self._is_open = False
 
@@ -79,7 +79,7 @@ class Retention:
         hold is released, whatever their time and whoever wishes them gone."""
         made = HoldEntry(new_id("hold"), tenant, subject, reason, by, self._notebook.now_ms())
         self._note("held", tenant, subject, id=made.id, by=by)
-        self._books.holds.add([made])
+        self._logs.holds.add([made])
         self._keys.hold(made)
         self.custody.look_again()
         return made
@@ -88,7 +88,7 @@ class Retention:
         """End a hold; what had waited for it happens with the next sweep. Raises `NotFound`."""
         now_ms = self._notebook.now_ms()
         self._note("released", hold.tenant, hold.subject, id=hold.id, by=by)
-        self._books.holds.add([replace(hold, released_ms=now_ms)])
+        self._logs.holds.add([replace(hold, released_ms=now_ms)])
         if not self._keys.release(hold.id, now_ms):
             raise NotFound(f"There is no hold '{hold.id}' in force.")
         self.custody.look_again()
@@ -106,7 +106,7 @@ class Retention:
         held = bool(self.held_by(tenant, subject))
         if held:
             self._note("erasure_waits", tenant, subject, id=wish.id, by=by)
-        self._books.erasures.add([wish])
+        self._logs.erasures.add([wish])
         self._keys.ask_erasure(wish)
         return wish if held else self._erase(wish)
 
@@ -136,18 +136,18 @@ class Retention:
         self._keys.forget()
 
     def _recall(self) -> None:
-        """What stands in the books and not in the store, into the store."""
-        self._books.holds.level()
-        self._books.erasures.level()
+        """What stands in the logs and not in the store, into the store."""
+        self._logs.holds.level()
+        self._logs.erasures.level()
         holds = {hold.id: hold for hold in self._keys.holds()}
-        for hold in self._books.holds.read().values():
+        for hold in self._logs.holds.read().values():
             known = holds.get(hold.id)
             if known is None:
                 self._keys.hold(hold)
             elif known.released_ms is None and hold.released_ms is not None:
                 self._keys.release(hold.id, hold.released_ms)
         wishes = {wish.id: wish for wish in self._keys.erasures()}
-        for wish in self._books.erasures.read().values():
+        for wish in self._logs.erasures.read().values():
             before = wishes.get(wish.id)
             if before is None:
                 self._keys.ask_erasure(wish)
@@ -157,7 +157,7 @@ class Retention:
     def _remove_again(self) -> None:
         """Delete the rows of erased people whose keys are destroyed: a restored backup of the
         data may have brought them back, for nobody to read. Their erasure is on record."""
-        dead = self._books.tombstones.read()
+        dead = self._logs.tombstones.read()
         people: dict[str, set[str]] = {}
         for wish in self._keys.erasures():
             if wish.done_ms is not None:
@@ -186,7 +186,7 @@ class Retention:
         rows = self._payloads.remove(*about)
         done = replace(wish, done_ms=self._notebook.now_ms(), keys=len(keys))
         self._note("erased", *about, id=wish.id, by=wish.by)
-        self._books.erasures.add([done])
+        self._logs.erasures.add([done])
         self._keys.finish_erasure(wish.id, done.done_ms or 0, len(keys))
         self.custody.look_again()
         # What came in between, by a replica that did not know yet.

@@ -19,7 +19,7 @@ from federation.evidence.merkle import Frontier
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LogHead:
     """Where the log stands after its newest checkpoint."""
 
     log: str
@@ -51,13 +51,13 @@ class Draft:
 class Growth:
     """Takes records in, and drafts checkpoints over them."""
 
-    def __init__(self, standing: Standing) -> None:
-        self._log = standing.log
-        self._n = standing.checkpoints
-        self._previous = standing.previous
-        self._sealed = standing.size
-        self._tree = Frontier(standing.size, standing.peaks)
-        self._links = dict(standing.links)
+    def __init__(self, head: LogHead) -> None:
+        self._log = head.log
+        self._n = head.checkpoints
+        self._previous = head.previous
+        self._sealed = head.size
+        self._tree = Frontier(head.size, head.peaks)
+        self._links = dict(head.links)
         self._leaves = bytearray()
         self._tiles = bytearray()
         self._runs: list[Run] = []

@@ -19,9 +19,9 @@ from federation.dialects.operations.faces import OperationClient
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment
 from federation.gateway.reading import Reading
+from federation.gateway.report_mode import Watching
 from federation.gateway.ruled import Ruled
 from federation.gateway.safeguards import Guarding
-from federation.gateway.watching import Watching
 from federation.governance.obligations import Obligations
 from federation.governance.rulebook import Rulebook
 from federation.schema.glance import Answer, Glance

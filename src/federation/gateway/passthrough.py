@@ -57,7 +57,7 @@ from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import Recorder, on_record
-from federation.gateway.stages.watch import watched
+from federation.gateway.stages.report_mode import watched
 from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop
 from federation.gateway.world import PassageLine, Situation, World
@@ -343,7 +343,7 @@ class _Run:
         def owned() -> bytes:
             created = created_id(passage, exchange.headers, body)
             enclosed = enclose_id(created, tenant, passage.provider, seal_key) if created else ""
-            return for_client(passage, body, created, self._known, enclosed)
+            return for_client(body, created, self._known, enclosed)
 
         return await off_loop(len(body), owned)
 

@@ -19,8 +19,8 @@ from federation.errors import Unavailable
 from federation.gateway.admission import Entrance
 from federation.gateway.call import CallIds
 from federation.gateway.money import Money
-from federation.gateway.names import Pseudonyms
 from federation.gateway.payload_box import NoSpool, PayloadBox
+from federation.gateway.pseudonyms import Pseudonyms
 from federation.gateway.rates import Rates
 from federation.gateway.tally import Tallies
 from federation.gateway.tokens import Tokens

@@ -16,8 +16,8 @@ from random import Random
 from federation.domain.live import Live
 from federation.domain.routes import Weights
 from federation.errors import InvalidRequest
-from federation.routing.eligible import cost_cap, eligible, refusal, standing
-from federation.routing.fleet import Fleet, Standing
+from federation.routing.eligible import cost_cap, eligible, refusal, rule_outcome
+from federation.routing.fleet import Fleet, RuleOutcome
 from federation.routing.intents import UNKNOWN, category_of, expected_output
 from federation.routing.names import Resolved, Rules, apply_rules
 from federation.routing.operations import operation_features, operation_rules, operation_terms
@@ -92,11 +92,11 @@ def _admit(
     glance, entry = request.glance, STRATEGIES[strategy]
     known = None
     if isinstance(glance, Glance):
-        known = standing(fleet, target, glance, request.key, request.policy)
+        known = rule_outcome(fleet, target, glance, request.key, request.policy)
         rules, removed, slate = known.rules, known.removed, known.slate
     else:
         rules = request.policy + operation_rules(fleet, target, glance, request.key)
-        mask, removed = eligible(fleet, target, rules)
+        mask, removed = eligible(target, rules)
         if not mask:
             raise refusal(fleet, target, rules)
         slate = fleet.slate(mask)
@@ -149,7 +149,7 @@ def _limit(case: Case) -> None:
     if removed:
         case.removed = case.removed | removed
         case.slate = case.fleet.slate(mask)
-        case.standing = None
+        case.outcome = None
 
 
 def _score(case: Case) -> None:
@@ -171,8 +171,8 @@ def _score(case: Case) -> None:
 
 def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order:
     indexes, now_s = case.slate.indexes, case.request.now_s
-    if case.standing is not None and (strategy.fixed or len(indexes) == 1):
-        return cooling_last(_listed(case, case.standing), case.slate, case.live, now_s), ()
+    if case.outcome is not None and (strategy.fixed or len(indexes) == 1):
+        return cooling_last(_listed(case, case.outcome), case.slate, case.live, now_s), ()
     if len(indexes) == 1:
         return list(indexes), ()
     preference = case.request.glance.ask.constraints.provider_preference
@@ -199,7 +199,7 @@ def _order(case: Case, strategy: Strategy, rng: Random, memory: Memory) -> Order
     return settled, odds
 
 
-def _listed(case: Case, known: Standing) -> list[int]:
+def _listed(case: Case, known: RuleOutcome) -> list[int]:
     """The order of a strategy to which only the route and who is left matter: kept."""
     if not known.listed:
         known.listed = as_listed(case.target.order, case.slate)
@@ -275,7 +275,7 @@ def _verdict(case: Case, order: list[int], odds: tuple[float, ...]) -> Verdict:
 
 def _recorded(case: Case, order: list[int], odds: tuple[float, ...]) -> Ranked:
     """The candidates that the record names; kept where nothing of them is the call's own."""
-    known = case.standing
+    known = case.outcome
     if known is None or order is not known.listed or case.terms is not None:
         return ranked(case, order[:RECORDED], odds)
     if known.told is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from federation.domain.access import VirtualKey
 from federation.domain.money import NANO
 from federation.errors import NotEligible
-from federation.routing.fleet import Fleet, Standing
+from federation.routing.fleet import Fleet, RuleOutcome
 from federation.routing.masks import indexes_of
 from federation.routing.names import Resolved, Rules, apply_rules
 from federation.schema.glance import Constraints, Glance
@@ -64,9 +64,9 @@ _EXPLAIN = {
 }
 
 
-def standing(
+def rule_outcome(
     fleet: Fleet, target: Resolved, glance: Glance, key: VirtualKey | None, policy: Rules
-) -> Standing:
+) -> RuleOutcome:
     """What the call's rules, those of policies first, leave of its target; `NotEligible` where
     nobody is left.
 
@@ -85,13 +85,13 @@ def standing(
         (ask.data_residency, ask.gdpr_required, ask.soc2_required, ask.hipaa_required),
         policy,
     )
-    found = fleet.standing(brought)
+    found = fleet.outcome(brought)
     if found is None:
         rules = policy + call_rules(fleet, target, glance, key)
-        mask, removed = eligible(fleet, target, rules)
+        mask, removed = eligible(target, rules)
         if not mask:
             raise refusal(fleet, target, rules)
-        found = Standing(rules, removed, fleet.slate(mask))
+        found = RuleOutcome(rules, removed, fleet.slate(mask))
         fleet.keep(brought, found)
     return found
 
@@ -178,7 +178,7 @@ def cost_cap(constraints: Constraints, policy_nano: int | None) -> tuple[str, fl
     return None if asked is None else ("max_cost", asked)
 
 
-def eligible(fleet: Fleet, target: Resolved, rules: Rules) -> tuple[int, dict[str, int]]:
+def eligible(target: Resolved, rules: Rules) -> tuple[int, dict[str, int]]:
     """Who may serve the call under its rules, and how many each rule removed (each counted
     once, under the first)."""
     mask, removed = apply_rules(target.ready, rules)

@@ -55,7 +55,7 @@ class Slate:
         )
 
 
-class Standing:
+class RuleOutcome:
     """What the rules that a call brings come to; the same for all calls that bring these."""
 
     __slots__ = ("listed", "removed", "rules", "slate", "told")
@@ -110,7 +110,7 @@ class Fleet:
     """What its deployments are asked for."""
     _slates: dict[int, Slate] = field(default_factory=dict, repr=False)
     _sheets: dict[tuple[Slate, str], Sheet] = field(default_factory=dict, repr=False)
-    _standings: dict[Hashable, Standing] = field(default_factory=dict, repr=False)
+    _outcomes: dict[Hashable, RuleOutcome] = field(default_factory=dict, repr=False)
     _resident: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _allowed: dict[tuple[str, ...], int] = field(default_factory=dict, repr=False)
     _first: dict[int, int] = field(default_factory=dict, repr=False)
@@ -129,7 +129,7 @@ class Fleet:
         for. Everything but the standing rules is shared."""
         rules = _ready_rules(self.deployments, dialects, today, operation)
         names = self.names.under(rules)
-        return replace(self, operation=operation, names=names, _standings={})
+        return replace(self, operation=operation, names=names, _outcomes={})
 
     def resolve(self, requested: str | None) -> Resolved:
         """What the requested model name stands for; `NotFound` names the nearest names.
@@ -164,15 +164,15 @@ class Fleet:
             self._sheets[asked] = found
         return found
 
-    def standing(self, brought: Hashable) -> Standing | None:
+    def outcome(self, brought: Hashable) -> RuleOutcome | None:
         """What was kept under what a call brought to its rules."""
-        return self._standings.get(brought)
+        return self._outcomes.get(brought)
 
-    def keep(self, brought: Hashable, standing: Standing) -> None:
+    def keep(self, brought: Hashable, outcome: RuleOutcome) -> None:
         """Keep what they came to."""
-        if len(self._standings) >= _MEMO_LIMIT:
-            self._standings.clear()
-        self._standings[brought] = standing
+        if len(self._outcomes) >= _MEMO_LIMIT:
+            self._outcomes.clear()
+        self._outcomes[brought] = outcome
 
     def resident_in(self, places: tuple[str, ...]) -> int:
         """The deployments known to process data in none but these places, in any case of

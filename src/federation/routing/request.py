@@ -13,7 +13,7 @@ import msgspec
 from federation.domain.access import VirtualKey
 from federation.domain.live import Live
 from federation.domain.routes import Weights
-from federation.routing.fleet import Fleet, Slate, Standing
+from federation.routing.fleet import Fleet, RuleOutcome, Slate
 from federation.routing.intents import Classifier, Intent
 from federation.routing.names import Resolved, Rules
 from federation.routing.prices import PriceColumns
@@ -99,7 +99,7 @@ class Case(msgspec.Struct):
     output_tokens: int
     """Expected, all choices together."""
     prices: PriceColumns
-    standing: Standing | None = None
+    outcome: RuleOutcome | None = None
     """What is kept of the rules of a call like this one."""
     terms: Terms | None = None
     """What scores are made of; None where the strategy needs none."""

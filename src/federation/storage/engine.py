@@ -112,7 +112,7 @@ def open_postgres(url: str) -> Engine:
 
 def _with_patience(engine: Engine) -> None:
     from federation.storage.any_text import take_any_text  # noqa: PLC0415 - loads the driver
-    from federation.storage.patience import Door  # noqa: PLC0415 - as well
+    from federation.storage.postgres_connections import Door  # noqa: PLC0415 - as well
 
     door = Door()
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from federation.bootstrap import rolling
-from federation.bootstrap.rolling import DONE, FAILED, RUNNING, Rolling, standing
+from federation.bootstrap.rolling import DONE, FAILED, RUNNING, Rolling, progress
 
 
 @dataclass(eq=False)
@@ -95,7 +95,7 @@ def test_nothing_happens_until_it_is_wanted(world: World) -> None:
     world.step()
     assert world.rolling.wait_s(0.0) is None
     assert [place.spawned for place in world.places] == [[], []]
-    assert standing(world.run) == rolling.Standing()
+    assert progress(world.run) == rolling.Progress()
 
 
 def test_one_is_replaced_after_the_other(world: World) -> None:
@@ -105,7 +105,7 @@ def test_one_is_replaced_after_the_other(world: World) -> None:
     world.step()
     (new,) = first.spawned
     assert (old.signals, second.spawned) == ([], [])
-    assert standing(world.run).state == RUNNING
+    assert progress(world.run).state == RUNNING
     assert len(world.rolling.pipes) == 1
     world.step(1.0)
     assert first.process is old
@@ -121,7 +121,7 @@ def test_one_is_replaced_after_the_other(world: World) -> None:
     world.step(4.0)
     other.ends()
     world.step(5.0)
-    found = standing(world.run)
+    found = progress(world.run)
     assert (found.n, found.state) == (1, DONE)
     assert found.said == tuple(world.said)
     assert "every worker is replaced" in world.said[-1]
@@ -141,9 +141,9 @@ def test_one_that_is_wanted_meanwhile_follows(world: World) -> None:
         old.ends()
         world.step()
         world.step()
-    assert standing(world.run).n == 2
+    assert progress(world.run).n == 2
     assert len(place.spawned) == 2
-    assert standing(world.run).state == DONE
+    assert progress(world.run).state == DONE
 
 
 def test_a_replacement_that_never_answers_leaves_everyone_as_they_are(world: World) -> None:
@@ -156,7 +156,7 @@ def test_a_replacement_that_never_answers_leaves_everyone_as_they_are(world: Wor
     assert first.process is old
     assert old.signals == []
     assert second.spawned == []
-    found = standing(world.run)
+    found = progress(world.run)
     assert found.state == FAILED
     assert "worker 0's replacement did not answer within 30 s" in found.said[-1]
     assert "go on" in found.said[-1]
@@ -170,7 +170,7 @@ def test_a_replacement_that_dies_leaves_everyone_as_they_are(world: World) -> No
     world.step()
     assert first.process.signals == []
     assert second.spawned == []
-    assert "ended with code 3 before it answered" in standing(world.run).said[-1]
+    assert "ended with code 3 before it answered" in progress(world.run).said[-1]
     world.rolling.wanted = True
     world.step()
     assert len(first.spawned) == 2, "it can be tried again"
@@ -180,7 +180,7 @@ def test_a_replacement_that_cannot_be_started_is_said(world: World) -> None:
     world.places[0].refuses = True
     world.rolling.wanted = True
     world.step()
-    assert standing(world.run).state == FAILED
+    assert progress(world.run).state == FAILED
     assert "could not be started: Cannot allocate memory" in world.said[-1]
 
 
@@ -221,7 +221,7 @@ def test_a_stop_in_the_middle_hands_over_who_is_nobodys_place(world: World, answ
     ((name, process),) = world.rolling.stop()
     assert process is (old if answered else new)
     assert name == ("worker 0's predecessor" if answered else "worker 0's replacement")
-    assert standing(world.run).state == FAILED
+    assert progress(world.run).state == FAILED
     assert world.rolling.stop() == []
 
 
@@ -236,7 +236,7 @@ def test_a_file_that_cannot_be_written_stops_nothing(world: World, tmp_path: Pat
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"n": "x", "state": "", "said": []}', "{}"])
 def test_a_file_that_is_torn_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / rolling.NAME).write_text(text)
-    assert standing(tmp_path) == rolling.Standing()
+    assert progress(tmp_path) == rolling.Progress()
     rolling.forget(tmp_path)
     rolling.forget(tmp_path)
     assert not (tmp_path / rolling.NAME).exists()

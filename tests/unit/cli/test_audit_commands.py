@@ -235,7 +235,7 @@ def test_a_tar_holds_nothing_but_the_three_files(alone: Run, data: Path) -> None
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if everything lay on a file system that is mounted read-only."""
-    monkeypatch.setattr("federation.cli.db_store.is_still", lambda _: True)
+    monkeypatch.setattr("federation.cli.db_store.is_read_only", lambda _: True)
 
 
 def _state(data: Path) -> dict[str, int]:

@@ -12,9 +12,9 @@ from federation.control import custody as custody_module
 from federation.control.custody import Custody, KeyGone
 from federation.errors import EvidenceUnwritable, NotFound, Unavailable
 from federation.evidence.sealing import Row, Unsealable, key_named
-from federation.storage.books import open_books
 from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT
 from federation.storage.sealing_keys import SqlSealingKeys, open_keys
+from federation.storage.sealing_logs import open_sealing_logs
 from federation.storage.sealing_roots import FileRoot
 
 NOW_MS = int(NOW_S * 1000)
@@ -23,8 +23,8 @@ ROW = Row("acme", "payloads", "call_1")
 
 def custody_at(data: Path, clock: Clock) -> tuple[Custody, SqlSealingKeys]:
     keys = SqlSealingKeys(lambda: open_keys(data / "keys.db"))
-    books = open_books([data, data / "apart"])
-    return Custody(keys, FileRoot(data / "root"), books.tombstones, clock), keys
+    logs = open_sealing_logs([data, data / "apart"])
+    return Custody(keys, FileRoot(data / "root"), logs.tombstones, clock), keys
 
 
 @pytest.fixture

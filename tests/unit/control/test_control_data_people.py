@@ -14,12 +14,12 @@ from sealing_world import World
 from federation.control import custody as custody_room
 from federation.control.custody import KeyGone
 from federation.control.data_desk import DataDesk
-from federation.control.names import NamesDesk
+from federation.control.pseudonyms import PseudonymDesk
 from federation.domain.access import Role, VirtualKey
 from federation.errors import NotFound
 from federation.evidence.sealing import key_named, pseudonym
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
-from federation.storage.names import SqlNames
+from federation.storage.pseudonyms import SqlPseudonyms
 
 OWNER = VirtualKey("key_o", b"", "owner", "acme", Role.OWNER, 0)
 ANNA = "anna@example.org"
@@ -47,9 +47,9 @@ def desk(world: World) -> DataDesk:
     )
 
 
-def names_desk(world: World) -> NamesDesk:
-    store = SqlNames(world.engine)
-    return NamesDesk(world.retention, world.keys, store, lambda: True, world.clock)
+def names_desk(world: World) -> PseudonymDesk:
+    store = SqlPseudonyms(world.engine)
+    return PseudonymDesk(world.retention, world.keys, store, lambda: True, world.clock)
 
 
 def before_chains(world: World, monkeypatch: pytest.MonkeyPatch, *, hold: bool) -> None:

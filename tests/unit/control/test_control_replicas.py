@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from federation.control import replicas as module
+from federation.control.remote_writers import UNKNOWN_S, RemoteWriters
 from federation.control.replicas import MOST_NEWS, News, Replicas, thinned
-from federation.control.strangers import UNKNOWN_S, Strangers
 from federation.errors import Unavailable
 from federation.schema.link import Measure
 from federation.storage.replicas import Replica
@@ -221,7 +221,7 @@ def test_every_topic_is_one_that_is_looked_for() -> None:
 def test_a_writer_lives_if_its_journal_or_its_replica_says_so() -> None:
     now = [0.0]
     beats = {"theirs"}
-    strangers = Strangers(
+    strangers = RemoteWriters(
         lambda: {"ours", "gone"}, lambda each: each == "ours", lambda: beats, lambda: now[0]
     )
     assert strangers.lives("ours")

@@ -14,7 +14,7 @@ from evidence_world import Export
 
 from federation.evidence.checkpoints import checkpoint_line
 from federation.evidence.documents import judge, read_document
-from federation.evidence.growth import Growth, Standing, entry_line
+from federation.evidence.growth import Growth, LogHead, entry_line
 from federation.evidence.hashing import key_id, leaf_hash, runs_hash, signed_checkpoint
 from federation.evidence.signing import Key, key_line, public_of, read_keys, sign
 from federation.evidence.verify import Verification
@@ -45,7 +45,7 @@ class Made:
     def __post_init__(self) -> None:
         self.signers: list[bytes] = []
         self.key(seed(self.name))
-        self.growth = Growth(Standing(self.row()[0].id))
+        self.growth = Growth(LogHead(self.row()[0].id))
 
     def row(self) -> list[Key]:
         publics = [public_of(each) for each in self.signers]

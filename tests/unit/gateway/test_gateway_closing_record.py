@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from federation.gateway.call import Account, Call
-from federation.gateway.names import Pseudonyms
+from federation.gateway.pseudonyms import Pseudonyms
 from federation.gateway.stages.record import ended
 from federation.schema.link import NamesKey
 from federation.schema.records import AttemptRecord

@@ -15,7 +15,7 @@ from gateway_rig import eventually
 
 from federation.errors import EvidenceUnwritable, NotFound
 from federation.gateway.call import Account, Call
-from federation.gateway.names import Pseudonyms
+from federation.gateway.pseudonyms import Pseudonyms
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stages.record import Recorder, on_record
 from federation.governance.obligations import Obligations

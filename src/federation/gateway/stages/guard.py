@@ -19,7 +19,7 @@ from federation.gateway.guarded_bodies import checked_body
 from federation.gateway.reading import Reading
 from federation.gateway.safeguards import Guarding, Safeguard, safeguard_of
 from federation.gateway.stages.admit import admitted
-from federation.gateway.stages.watch import watched
+from federation.gateway.stages.report_mode import watched
 from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations, demands

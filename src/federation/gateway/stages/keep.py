@@ -16,7 +16,7 @@ import msgspec
 from federation.domain.routes import PayloadKeeping
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Call, Handler
-from federation.gateway.names import user_of
+from federation.gateway.pseudonyms import user_of
 from federation.gateway.stream import AnswerStream
 from federation.gateway.world import World
 from federation.governance.obligations import Obligations

@@ -23,7 +23,7 @@ from msgspec import structs
 
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
-from federation.gateway.names import Pseudonyms, user_of
+from federation.gateway.pseudonyms import Pseudonyms, user_of
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stream import AnswerStream
 from federation.ports import Journal, Meter

@@ -1,4 +1,4 @@
-"""The work of what is set, listed, shown and ended by its id: budgets and limits."""
+"""Setting, listing, showing and removing objects that tenants own by an id: budgets and limits."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Connections to a PostgreSQL that may stand still: it takes what it is told and never answers.
+"""Connections to PostgreSQL that give up a server which has stopped answering.
 
-TCP tells of a machine that is gone, not of a server whose disk hangs or whose processes are
-stopped: its kernel goes on to acknowledge, and whoever asks would wait for good. So who has heard
-nothing for a while asks on a connection of its own whether anybody is answered. The trap: a long
-statement is silent, too, and must not be cut; no statement has a limit. Nor does it say anything
-that the server refuses the second connection: it spoke. Whoever uses SQLite never loads this.
+TCP notices a machine that is gone, but not a server whose disk hangs or whose processes are
+stopped: its kernel goes on acknowledging, and a client would wait for ever. So a connection that
+has heard nothing for a while asks, over a second connection, whether the server answers anybody.
+The trap: a long statement is silent, too, and must not be cut off, so no statement has a limit.
+And a server that refuses the second connection has answered. With SQLite this is never loaded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from psycopg.abc import PQGen
 from psycopg.errors import ConnectionTimeout
 
 QUIET_S: Final = 5.0
-"""Silence after which it is asked whether the server answers; as long as a busy store is waited
-for. To ask takes as long again at most."""
+"""Silence after which the server is asked whether it answers: as long as we wait for a busy
+store. Asking takes as long again at most."""
 AGAIN_S: Final = 2.0
-"""After a connection was waited for in vain, nobody else waits for one so long."""
+"""After one connection was waited for in vain, nobody tries another for so long."""
 _SESSION: Final = """
 SET lock_timeout = '5s';
 SET idle_in_transaction_session_timeout = '30s'

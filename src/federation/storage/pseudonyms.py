@@ -1,4 +1,4 @@
-"""Whom pseudonyms stand for, in the relational store: every name is sealed.
+"""The names that pseudonyms stand for, in the relational store: each is sealed.
 
 The trap: replicas hear of the same person at once. Whoever comes second keeps nothing.
 """
@@ -17,7 +17,7 @@ _ASKED_AT_ONCE = 400
 _n = names.c
 
 
-class SqlNames:
+class SqlPseudonyms:
     """Sealed names in a database. Every method raises `Unavailable` where it cannot be
     reached."""
 

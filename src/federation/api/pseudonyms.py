@@ -1,4 +1,4 @@
-"""Users' names for pseudonyms, for who may know them; and the route that tells one for one.
+"""Names for pseudonyms, shown to callers that may know them, and the route that looks one up.
 
 The trap: a file that somebody takes away keeps its pseudonyms, because nothing can be erased
 from it. And who is looked up is in a body: addresses are logged on their way.
@@ -17,8 +17,8 @@ from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
 from federation.api.tenancy_lists import MadeIn, named
 from federation.control.control import Control
-from federation.control.names_words import pseudonyms_in, with_names
 from federation.control.permissions import home
+from federation.control.pseudonym_words import pseudonyms_in, with_names
 from federation.domain.access import VirtualKey
 from federation.domain.pseudonyms import is_pseudonym
 from federation.errors import InvalidRequest, NotFound

@@ -12,9 +12,9 @@ import pytest
 from federation.dialects.operations.taps import ByteTap
 from federation.domain.policies import Guard, PiiAction
 from federation.errors import UpstreamDenied, UpstreamGarbled
+from federation.gateway.report_mode import Look, Watch, Watching
+from federation.gateway.report_mode_streams import ChatEar
 from federation.gateway.safeguards import QUICK, Guarding, safeguard_of
-from federation.gateway.watched_streams import ChatEar
-from federation.gateway.watching import Look, Watch, Watching
 from federation.governance.obligations import Obligations
 from federation.schema.chunks import Chunk, Delta, PartBegun
 from federation.schema.parts import Text

@@ -1,4 +1,4 @@
-"""Where references to secrets end: in a variable, a file, or a Vault.
+"""Where secrets are read from that the configuration only refers to: a variable, a file, a Vault.
 
 The trap: the client of a Vault takes a quarter of a second to import, so it is imported with
 the first reference that needs it.
@@ -14,7 +14,7 @@ from federation.config.settings import Loaded
 from federation.storage.secrets_vault import Kv, VaultSecrets
 
 
-class Secrecy:
+class SecretSources:
     """The Vault of one process, as its configuration names it."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from sealing_world import World
 
-from federation.control import names as room
-from federation.control.names import NamesDesk
+from federation.control import pseudonyms as room
+from federation.control.pseudonyms import PseudonymDesk
 from federation.domain.access import Role, VirtualKey
 from federation.errors import InvalidRequest, NotFound, Unavailable
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
-from federation.storage.names import SqlNames
+from federation.storage.pseudonyms import SqlPseudonyms
 
 ADMIN = VirtualKey("key_a", b"", "admin", "default", Role.ADMIN, 0)
 OWNER = VirtualKey("key_o", b"", "owner", "acme", Role.OWNER, 0)
@@ -29,9 +29,9 @@ class Desk:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.store = SqlNames(world.engine)
+        self.store = SqlPseudonyms(world.engine)
         self.begun = True
-        self.desk = NamesDesk(
+        self.desk = PseudonymDesk(
             world.retention, world.keys, self.store, lambda: self.begun, world.clock
         )
         self.told: list[NamesKey] = []

@@ -1,4 +1,4 @@
-"""People in the words of clients: in sessions and tags, whose users records call by pseudonyms.
+"""Users' names within other texts: sessions and tags are free text, and may name people too.
 
 The trap: a question's tag is one text, and which of its words were users only the workers knew.
 So a tag may have several readings, and a name that was a part of a word is none of them.

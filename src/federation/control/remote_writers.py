@@ -1,7 +1,7 @@
-"""Whether a writer lives that may be another replica's: its journal is not here to say so.
+"""Whether a worker may still write that may be another replica's, whose journals are not here.
 
-The trap: a worker that has just started is not known to the store yet. One that is known to
-nobody is therefore taken for dead only after a while of that.
+The trap: a worker that has just started is not known to the store yet. So a worker that nobody
+answers for is taken for dead only after it has been unknown for a while.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 UNKNOWN_S: Final = 60.0
 
 
-class Strangers:
-    """`ours` are the writers whose journals are here, `beats` those that anybody answers for."""
+class RemoteWriters:
+    """`ours` are the writers whose journals are here, `beats` those that any replica reports."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Strangers:
         self._unknown: dict[str, float] = {}
 
     def lives(self, writer: str) -> bool:
-        """Whether it may still write. Raises `Unavailable`."""
+        """Whether this writer may still write. Raises `Unavailable`."""
         if writer in self._ours():
             return self._lives(writer)
         if writer in self._beats():

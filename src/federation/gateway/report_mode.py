@@ -1,10 +1,9 @@
-"""What rules in report mode would do to a call's content: looked at, counted, and nothing else.
+"""Rules in report mode: what they would do to a call's content is counted, and nothing is done.
 
-Each rule looks by itself, through the functions that enforce it, and what they make of the
-content is dropped: so what is counted is what enforcing that rule alone would have counted. The
-trap: nothing in here may raise, or a policy that refuses nothing would break a call. And a look
-that is given up, as of an attempt that another one overtook, counts for nothing: its thread may
-still be at it.
+Each rule runs by itself, through the functions that enforce it, and their result is dropped: so
+what is counted is what enforcing that rule alone would have counted. The trap: nothing in here
+may raise, or a policy that refuses nothing would break a call. And a look that is given up (its
+attempt lost against a hedge, say) counts for nothing: its thread may still be running.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from federation.errors import (
 )
 from federation.gateway.guarded_bodies import checked_answer
 from federation.gateway.listening_tap import ListeningTap
+from federation.gateway.report_mode_streams import ChatEar, Ear, TextEar, TranscriptEar
 from federation.gateway.safeguards import ANSWER, QUICK, UNREAD, Guarding, Safeguard
-from federation.gateway.watched_streams import ChatEar, Ear, TextEar, TranscriptEar
 from federation.governance.obligations import Obligations
 from federation.guardrails.entities import FAILURE, Action
 from federation.guardrails.injection import Thresholds

@@ -108,4 +108,4 @@ def test_what_is_kept_is_bounded() -> None:
     for number in range(2_000):
         holder = key(models=("first", f"m-{number}"))
         decide(used, live(used), call("first", key=holder), Random(1), memory())
-    assert len(used._standings) <= 512
+    assert len(used._outcomes) <= 512

@@ -1,10 +1,10 @@
-"""A store on media that nobody can write through, read where it lies.
+"""Reading a store in place on a file system that is mounted read-only.
 
-SQLite's own way to a file in WAL mode writes beside it. `immutable` does not; it also looks at
-no log beside the file and takes no lock, so it is right only where nothing is to be recovered
-and nobody else is at work. The trap: a directory that is read-only here may be another place's
-mount of one in which a gateway runs. Whoever has such a file open keeps a log beside it, so it
-is looked for before and after.
+To read a file in WAL mode, SQLite writes files beside it. With `immutable` it does not; but then
+it reads no log beside the file and takes no lock, so this is right only where nothing has to be
+recovered and nobody else is at work. The trap: the same directory may be mounted writable
+elsewhere, with a gateway running in it. A process that has the file open keeps a log beside it,
+so that log is looked for before and after.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _BESIDE: Final = ("-wal", "-journal")
 _COPY: Final = "copy the data directory to where it can be written, and name the copy with --data"
 
 
-def is_still(path: Path) -> bool:
+def is_read_only(path: Path) -> bool:
     """Whether a file lies on a file system that is read-only."""
     return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 @contextmanager
-def opened_still(data: Path, database: str | None = None) -> Iterator[Stores]:
+def opened_read_only(data: Path, database: str | None = None) -> Iterator[Stores]:
     """The stores of a data directory on read-only media, to be read. Raises `Unavailable`
     where that would not show what is in them, or they were changed meanwhile."""
     path = data / (FILE if database is None else LOCAL)

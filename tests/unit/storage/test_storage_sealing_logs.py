@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from federation.errors import EvidenceUnwritable, Unavailable
-from federation.storage.books import Books, Tombstone, open_books
 from federation.storage.sealing_entries import HoldEntry
+from federation.storage.sealing_logs import SealingLogs, Tombstone, open_sealing_logs
 
 HOLD = HoldEntry("hold_1", "acme", "p_1", "case", "key_1", 1)
 
@@ -20,56 +20,56 @@ def places(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def books(places: list[Path]) -> Books:
-    return open_books(places)
+def logs(places: list[Path]) -> SealingLogs:
+    return open_sealing_logs(places)
 
 
-def test_what_is_added_stands_in_every_place_once(books: Books, places: list[Path]) -> None:
-    books.tombstones.add([Tombstone("seal_1", "acme", 1, "erased")])
-    books.tombstones.add([])
+def test_what_is_added_stands_in_every_place_once(logs: SealingLogs, places: list[Path]) -> None:
+    logs.tombstones.add([Tombstone("seal_1", "acme", 1, "erased")])
+    logs.tombstones.add([])
 
     for place in places:
         path = place / "tombstones.jsonl"
         assert path.read_bytes().count(b"seal_1") == 1
         assert path.stat().st_mode & 0o077 == 0
-    assert set(books.tombstones.read()) == {"seal_1"}
-    assert books.holds.read() == {}
+    assert set(logs.tombstones.read()) == {"seal_1"}
+    assert logs.holds.read() == {}
 
 
-def test_one_place_that_was_not_restored_is_enough(books: Books, places: list[Path]) -> None:
-    books.tombstones.add([Tombstone("seal_1", "acme", 1, "erased")])
+def test_one_place_that_was_not_restored_is_enough(logs: SealingLogs, places: list[Path]) -> None:
+    logs.tombstones.add([Tombstone("seal_1", "acme", 1, "erased")])
     backup = (places[0] / "tombstones.jsonl").read_bytes()
-    books.tombstones.add([Tombstone("seal_2", "acme", 2, "erased")])
+    logs.tombstones.add([Tombstone("seal_2", "acme", 2, "erased")])
     (places[0] / "tombstones.jsonl").write_bytes(backup)
 
-    assert set(books.tombstones.read()) == {"seal_1", "seal_2"}
-    books.tombstones.level()
+    assert set(logs.tombstones.read()) == {"seal_1", "seal_2"}
+    logs.tombstones.level()
     (places[1] / "tombstones.jsonl").unlink()
-    assert set(books.tombstones.read()) == {"seal_1", "seal_2"}
+    assert set(logs.tombstones.read()) == {"seal_1", "seal_2"}
 
 
-def test_a_hold_that_is_over_stays_over(books: Books, places: list[Path]) -> None:
-    books.holds.add([HOLD])
+def test_a_hold_that_is_over_stays_over(logs: SealingLogs, places: list[Path]) -> None:
+    logs.holds.add([HOLD])
     backup = (places[0] / "holds.jsonl").read_bytes()
     over = replace(HOLD, released_ms=5)
-    books.holds.add([over])
+    logs.holds.add([over])
     (places[0] / "holds.jsonl").write_bytes(backup)
     (places[1] / "holds.jsonl").write_bytes((places[1] / "holds.jsonl").read_bytes() + backup)
 
-    assert books.holds.read() == {"hold_1": over}
+    assert logs.holds.read() == {"hold_1": over}
 
 
 def test_a_torn_line_is_passed_over_and_does_not_swallow_the_next(
-    books: Books, places: list[Path]
+    logs: SealingLogs, places: list[Path]
 ) -> None:
-    books.holds.add([HOLD])
+    logs.holds.add([HOLD])
     for place in places[:2]:
         path = place / "holds.jsonl"
         path.write_bytes(path.read_bytes() + b'{"id":"hold_2","ten')
 
-    books.holds.add([replace(HOLD, id="hold_3")])
+    logs.holds.add([replace(HOLD, id="hold_3")])
 
-    assert set(books.holds.read()) == {"hold_1", "hold_3"}
+    assert set(logs.holds.read()) == {"hold_1", "hold_3"}
 
 
 def test_a_place_that_takes_nothing_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -77,17 +77,19 @@ def test_a_place_that_takes_nothing_or_cannot_be_read_is_an_error(tmp_path: Path
     (tmp_path / "directory" / "tombstones.jsonl").mkdir(parents=True)
 
     with pytest.raises(EvidenceUnwritable):
-        open_books([tmp_path / "file"]).tombstones.add([Tombstone("seal_1", "a", 1, "erased")])
+        open_sealing_logs([tmp_path / "file"]).tombstones.add(
+            [Tombstone("seal_1", "a", 1, "erased")]
+        )
     with pytest.raises(Unavailable):
-        open_books([tmp_path / "directory"]).tombstones.read()
+        open_sealing_logs([tmp_path / "directory"]).tombstones.read()
 
 
 def test_a_disk_that_takes_only_part_of_a_line_is_an_error_and_the_part_is_taken_back(
-    books: Books, places: list[Path], monkeypatch: pytest.MonkeyPatch
+    logs: SealingLogs, places: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import io
 
-    books.holds.add([HOLD])
+    logs.holds.add([HOLD])
     before = (places[0] / "holds.jsonl").read_bytes()
     real = io.FileIO
 
@@ -95,9 +97,11 @@ def test_a_disk_that_takes_only_part_of_a_line_is_an_error_and_the_part_is_taken
         def write(self, data: bytes) -> int:
             return int(super().write(data[:5]))
 
-    monkeypatch.setattr("federation.storage.books.os.fdopen", lambda fd, *_, **__: Short(fd, "r+"))
+    monkeypatch.setattr(
+        "federation.storage.sealing_logs.os.fdopen", lambda fd, *_, **__: Short(fd, "r+")
+    )
     with pytest.raises(EvidenceUnwritable, match="part"):
-        books.holds.add([replace(HOLD, id="hold_2")])
+        logs.holds.add([replace(HOLD, id="hold_2")])
     monkeypatch.undo()
 
     assert (places[0] / "holds.jsonl").read_bytes() == before

@@ -15,7 +15,7 @@ from wire import Wire
 
 import federation.storage.engine as opening
 from federation.errors import StoreLocked, Unavailable
-from federation.storage import patience
+from federation.storage import postgres_connections as connections
 from federation.storage.engine import open_postgres, reading, writing
 from federation.storage.revisions import SCHEMA, alone
 
@@ -30,10 +30,10 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def engine(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr(patience, "QUIET_S", 0.2)
+    monkeypatch.setattr(connections, "QUIET_S", 0.2)
     monkeypatch.setitem(opening._PATIENCE, "connect_timeout", 1)
-    session = patience._SESSION.replace("'5s'", "'200ms'").replace("'30s'", "'2s'")
-    monkeypatch.setattr(patience, "_SESSION", session)
+    session = connections._SESSION.replace("'5s'", "'200ms'").replace("'30s'", "'2s'")
+    monkeypatch.setattr(connections, "_SESSION", session)
     address = postgres().database().replace(f":{postgres().port}/", f":{wire.port}/")
     engine = open_postgres(address)
     with writing(engine) as connection:
@@ -62,7 +62,9 @@ def test_a_server_that_stands_still_is_given_up_and_used_again_when_it_answers(
         with pytest.raises(Unavailable):
             left(engine)
     tried = wire.taken - before
-    assert tried <= 1 + (time.monotonic() - began) / patience.AGAIN_S, "the others hear it at once"
+    assert tried <= 1 + (time.monotonic() - began) / connections.AGAIN_S, (
+        "the others hear it at once"
+    )
     wire.let_go()
     end = time.monotonic() + 20
     while True:
@@ -79,7 +81,7 @@ def test_a_pooler_that_lets_everybody_in_to_a_silent_server_is_asked_as_seldom(
     wire: Wire, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    sign_in = patience.Patient.connect
+    sign_in = connections.Patient.connect
 
     def lets_in(*given: Any, **named: Any) -> Any:
         asked.append(time.monotonic())
@@ -88,7 +90,7 @@ def test_a_pooler_that_lets_everybody_in_to_a_silent_server_is_asked_as_seldom(
         wire.hold()
         return made
 
-    monkeypatch.setattr(patience.Patient, "connect", lets_in)
+    monkeypatch.setattr(connections.Patient, "connect", lets_in)
     engine.dispose()
     with pytest.raises(Unavailable):
         left(engine)

@@ -11,8 +11,8 @@ import pytest
 from federation.domain.access import Role, VirtualKey
 from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import pseudonym
-from federation.gateway import names as room
-from federation.gateway.names import Pseudonyms, user_of
+from federation.gateway import pseudonyms as room
+from federation.gateway.pseudonyms import Pseudonyms, user_of
 from federation.schema.glance import Ask, Glance
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
 

@@ -1,9 +1,9 @@
-"""How a worker names users in its records: by pseudonyms that only control can resolve.
+"""The pseudonyms by which a worker names users in its records; only control can resolve them.
 
 A pseudonym is a keyed hash, made here, because no call may wait for a database. The tenant's key
-comes from control with its first call that names anybody, and control hears of each name once,
-over the link. The trap: a record is for ever. While there is no key nobody is named in the clear
-and nobody is named by another key, so that call is refused.
+comes from control with the tenant's first call that names anybody, and control hears of each name
+once, over the link. The trap: a record cannot be changed later. So a call that comes while there
+is no key is refused: its user is neither named in the clear nor by another key.
 """
 
 from __future__ import annotations

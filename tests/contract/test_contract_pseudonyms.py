@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from federation.errors import Unavailable
 from federation.storage.entries import Position
-from federation.storage.names import SqlNames
 from federation.storage.payloads import SqlPayloads
+from federation.storage.pseudonyms import SqlPseudonyms
 from federation.storage.sealing_entries import (
     DATA,
     NAMES,
@@ -32,7 +32,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_a_name_is_kept_once_and_found_by_its_pseudonym(engine: Engine) -> None:
-    names = SqlNames(engine)
+    names = SqlPseudonyms(engine)
     names.add("acme", {"p_1": b"one", "p_2": b"two"}, 5)
     names.add("acme", {"p_1": b"another", "p_3": b"three"}, 6)
     names.add("other", {"p_9": b"nine"}, 6)
@@ -45,14 +45,14 @@ def test_a_name_is_kept_once_and_found_by_its_pseudonym(engine: Engine) -> None:
 
 
 def test_a_name_goes_with_what_is_kept_of_its_person(engine: Engine) -> None:
-    names = SqlNames(engine)
+    names = SqlPseudonyms(engine)
     names.add("acme", {"p_1": b"one", "p_2": b"two"}, 5)
     assert SqlPayloads(engine).remove("acme", "p_1") == 1
     assert names.known("acme", ["p_1", "p_2"]) == {"p_2"}
 
 
 def test_of_a_persons_rows_those_go_that_nobody_can_read(engine: Engine) -> None:
-    names, payloads = SqlNames(engine), SqlPayloads(engine)
+    names, payloads = SqlPseudonyms(engine), SqlPayloads(engine)
     names.add("acme", {"p_1": b"dead" + b"x" * 2000, "p_2": b"living", "p_3": b"dead"}, 5)
     rows = [
         PayloadEntry("call_1", "acme", "p_1", 5, 9, 3, b"dead"),

@@ -1,8 +1,8 @@
-"""Who is behind the pseudonyms of records: control keeps that sealed, and tells who may know.
+"""The users behind the pseudonyms in records: their names, kept sealed and told to who may know.
 
-Workers ask here for what pseudonyms are made with, and tell each name once. The trap is what
-must never meet again: after an erasure a pseudonym stands for nobody, so what comes late is
-dropped, and what was kept while another replica erased it is destroyed at once.
+Workers ask here for the keys that pseudonyms are made with, and report each name once. The trap:
+after an erasure no name may be found for a pseudonym ever again. So a name that comes late is
+dropped, and one that was kept while another replica erased it is destroyed at once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from federation.control.custody import NAMES_TABLE, KeyGone
-from federation.control.names_words import parts_of
 from federation.control.permissions import Permission, may, reach
+from federation.control.pseudonym_words import parts_of
 from federation.control.retention import Retention
 from federation.control.threads import LATER, Errands
 from federation.domain.access import VirtualKey
@@ -24,7 +24,7 @@ from federation.domain.pseudonyms import covered, is_pseudonym
 from federation.errors import FederationError, InvalidRequest, Unavailable
 from federation.evidence.sealing import Row, Unsealable
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
-from federation.storage.names import SqlNames
+from federation.storage.pseudonyms import SqlPseudonyms
 from federation.storage.sealing_entries import NAMES
 from federation.storage.sealing_keys import SqlSealingKeys
 
@@ -45,7 +45,7 @@ _BAD: Final = ("sealing_key_wrong", "sealing_key_missing")
 """Codes of keys that do not open while the store is there."""
 
 
-class NamesDesk:
+class PseudonymDesk:
     """One for each gateway. `publish` hears of keys for workers; `begun` says whether there may
     be any key at all. Methods for people raise `Unavailable` where keys cannot be reached."""
 
@@ -53,7 +53,7 @@ class NamesDesk:
         self,
         retention: Retention,
         keys: SqlSealingKeys,
-        store: SqlNames,
+        store: SqlPseudonyms,
         begun: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:

@@ -1,8 +1,8 @@
-"""Streams that are listened to for rules in report mode, while they go on as they came.
+"""Report mode for streams: listeners that check what passes by, and change nothing.
 
-An ear is fed what the provider said, piece by piece, and has every look read it as enforcing
-would: in windows, for a value lies over several pieces. What the windows let through is dropped.
-The trap: ears are fed in the callback that hands the bytes on, so none may raise.
+An ear is fed what the provider sent, piece by piece, and lets every look read it as enforcing
+would: in windows, because a value may lie over several pieces. What the windows let through is
+dropped. The trap: ears are fed in the callback that hands the bytes on, so none may raise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What must outlast a restored backup: keys that were destroyed, holds, and wishes to erase.
+"""Logs of what must survive the restore of a backup: destroyed keys, holds, and erasures asked for.
 
-The trap: a store of keys that is restored has keys in it again that were destroyed since, and
-knows nothing of holds that were set since. So each of these is first written down outside of
-that store, as a line in a file in several places. One place that was not restored is enough.
+The trap: when the store of keys is restored from a backup, it contains keys again that were
+destroyed since, and knows nothing of holds that were set since. So each of these is first written
+down outside of that store, as a line in a file in several directories. It is enough if one of
+them was not restored.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ class Tombstone(msgspec.Struct, frozen=True):
 E = TypeVar("E", Tombstone, HoldEntry, ErasureEntry)
 
 
-class Book(Generic[E]):
-    """Entries by their `id`, in a file of the same name in each of `places` (directories). A
-    later line takes the place of an earlier one, and one that is `over` of any that is not."""
+class SealingLog(Generic[E]):
+    """Entries by their `id`, in a file of the same name in each of `places` (directories).
+
+    A later line replaces an earlier one of the same id, unless the earlier one is `over` (its
+    hold was released, its erasure done) and the later one is not."""
 
     def __init__(
         self, places: Sequence[Path], file: str, kind: type[E], over: Callable[[E], bool]
@@ -87,20 +90,20 @@ class Book(Generic[E]):
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """The three of one gateway."""
+class SealingLogs:
+    """The three logs of one gateway."""
 
-    tombstones: Book[Tombstone]
-    holds: Book[HoldEntry]
-    erasures: Book[ErasureEntry]
+    tombstones: SealingLog[Tombstone]
+    holds: SealingLog[HoldEntry]
+    erasures: SealingLog[ErasureEntry]
 
 
-def open_books(places: Sequence[Path]) -> Books:
-    """The books in these directories; nothing is read or made yet."""
-    return Books(
-        Book(places, TOMBSTONES, Tombstone, lambda _: True),
-        Book(places, HOLDS, HoldEntry, lambda hold: hold.released_ms is not None),
-        Book(places, ERASURES, ErasureEntry, lambda wish: wish.done_ms is not None),
+def open_sealing_logs(places: Sequence[Path]) -> SealingLogs:
+    """The logs in these directories; nothing is read or made yet."""
+    return SealingLogs(
+        SealingLog(places, TOMBSTONES, Tombstone, lambda _: True),
+        SealingLog(places, HOLDS, HoldEntry, lambda hold: hold.released_ms is not None),
+        SealingLog(places, ERASURES, ErasureEntry, lambda wish: wish.done_ms is not None),
     )
 
 

@@ -1,9 +1,9 @@
-"""Watch: what policies in report mode would do to content, around what policies in force do.
+"""Report mode: what policies in report mode would do to content, counted around those in force.
 
-It looks at the call as its author sent it, before anything in force has changed it. The traps: a
-check in force may tell classes of data that bring in other rules, which look then; and the record
-is closed by whoever stands outside, so what was found is entered before an answer or an error
-leaves here, and before a stream's end is told.
+The rules look at the call as its author sent it, before a policy in force has changed it. The
+traps: a check in force may find classes of data for which further rules apply, which look then;
+and the stage outside of this one closes the record, so what was found is entered before an answer
+or an error leaves here, and before a stream's end is told.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 
 from federation.errors import FederationError
 from federation.gateway.call import AnyCall, C, Handler
+from federation.gateway.report_mode import Watch, Watching, by_rules
 from federation.gateway.safeguards import Guarding, Safeguard
 from federation.gateway.stream import AnswerStream
-from federation.gateway.watching import Watch, Watching, by_rules
 from federation.governance.obligations import Obligations
 from federation.schema.http import ClientReply
 
