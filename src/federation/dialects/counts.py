@@ -7,11 +7,13 @@ whose tokens are unknown is estimated, and an estimate is never the bill.
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from federation.domain.money import usd_to_nano
 from federation.errors import UpstreamGarbled
 
 T = TypeVar("T", bound=Struct)
@@ -27,6 +29,10 @@ _USUAL: Final = frozenset(
      "traffic_type_unspecified")
 )  # fmt: skip
 _PREFIX: Final = "on_demand_"
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_NUMBER: Final = msgspec.json.Decoder(Decimal)
+_COUNT: Final[msgspec.json.Decoder[int | None]] = msgspec.json.Decoder(Count)
+_MOST_USD: Final = Decimal(1_000_000)
 
 
 def read_leniently(decoder: msgspec.json.Decoder[T], raw: bytes | Raw) -> T | None:
@@ -49,10 +55,36 @@ def read_counted(decoder: msgspec.json.Decoder[T], body: bytes, deployment: str)
         raise UpstreamGarbled(f"{deployment} answered without a count.") from None
 
 
+def count_at(path: str, raw: Raw) -> int | None:
+    """The count at a dotted path of an object; None where there is none that makes sense."""
+    try:
+        return _COUNT.decode(_at(path, raw))
+    except (KeyError, *_UNREADABLE):
+        return None
+
+
+def cost_at(path: str, raw: Raw) -> int | None:
+    """The price that a host itself names at a dotted path, in nano-dollars; None where it names
+    none that makes sense. It is read from the number's text, because a float would round it."""
+    try:
+        usd = _NUMBER.decode(_at(path, raw))
+    except (KeyError, InvalidOperation, *_UNREADABLE):
+        return None
+    return usd_to_nano(usd) if usd.is_finite() and 0 <= usd <= _MOST_USD else None
+
+
 def billed_tier(word: str | None) -> str:
     """The class of service that a provider says it billed; empty for its usual one."""
     tier = (word or "").lower()
     return "" if tier in _USUAL else tier.removeprefix(_PREFIX)
+
+
+def _at(path: str, raw: Raw) -> Raw:
+    """The value at a dotted path. Raises `KeyError`, and what a decoder does."""
+    value = raw
+    for name in path.split("."):
+        value = _OBJECT.decode(value)[name]
+    return value
 
 
 def _salvaged(value: object, kind: type[T]) -> T | None:

@@ -140,11 +140,11 @@ def write(wire: Wire, request: ChatRequest) -> tuple[dict[str, Any], Losses]:
     sample(body, wire, request, losses, thought)
     _rest(body, writer, request)
     writer.trim_marks(wire.marks - ("cache_control" in body))
-    _apply_row(body, wire, losses)
+    _apply_row(body, wire)
     return body, losses
 
 
-def _apply_row(body: dict[str, Any], wire: Wire, losses: Losses) -> None:
+def _apply_row(body: dict[str, Any], wire: Wire) -> None:
     for name in wire.drop:
         body.pop(name, None)
     for name, new in wire.rename.items():

@@ -67,7 +67,7 @@ def plan(wire: Wire, request: ChatRequest, losses: Losses, *, forced: bool, comp
     if not complete:
         losses.note("thinking_state", "messages")
         return Plan(max_tokens=limit)
-    return _budget(wire, request, wish, losses, limit)
+    return _budget(request, wish, losses, limit)
 
 
 def output_limit(wire: Wire, request: ChatRequest) -> int:
@@ -118,7 +118,7 @@ def _adaptive(
     return Plan(thinking, level, limit, True)
 
 
-def _budget(wire: Wire, request: ChatRequest, wish: Reasoning, losses: Losses, limit: int) -> Plan:
+def _budget(request: ChatRequest, wish: Reasoning, losses: Losses, limit: int) -> Plan:
     own = request.dialect == NAME
     if own and wish.effort:
         losses.note("reasoning_effort", "output_config.effort")

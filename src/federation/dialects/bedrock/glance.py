@@ -72,7 +72,7 @@ def glance(request: ClientRequest) -> Seen:
     if values.get("system"):
         _read_blocks(found["system"], "system", tally)
     config = values.get("toolConfig")
-    tools = _read_tools(config.tools, found["toolConfig"], tally) if config is not None else 0
+    tools = _read_tools(found["toolConfig"], tally) if config is not None else 0
     inference = values.get("inferenceConfig")
     ask = read_ask(found.get("federation"), request.headers)
     return Seen(
@@ -211,7 +211,7 @@ def _is_neutral(name: str, raw: Raw, value: Any) -> bool:
     return GOVERNED[name].allows(raw)
 
 
-def _read_tools(tools: list[dict[str, Raw]], raw: Raw, tally: _Tally) -> int:
+def _read_tools(raw: Raw, tally: _Tally) -> int:
     """Count the tools; those that the provider runs are governed."""
     tally.text += len(raw)
     count = 0

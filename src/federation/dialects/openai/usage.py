@@ -7,15 +7,13 @@ the total. Where the total decides, it does; the row's quirk decides the rest.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.counts import Count, billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, cost_at, count_at, read_leniently
 from federation.dialects.openai.wire import Wire
-from federation.domain.money import usd_to_nano
 from federation.schema.usage import Usage
 
 
@@ -50,10 +48,6 @@ class _Counts(msgspec.Struct):
 
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_NUMBER: Final = msgspec.json.Decoder(Decimal)
-_COUNT: Final = msgspec.json.Decoder(Count)
-_MOST_USD: Final = Decimal(1_000_000)
 
 
 def read_usage(wire: Wire, raw: Raw, tier: str | None = None) -> Usage | None:
@@ -71,7 +65,7 @@ def read_usage(wire: Wire, raw: Raw, tier: str | None = None) -> Usage | None:
     if prompt is None or completion is None:
         return None
     inside, outside = counts.prompt_tokens_details, counts.completion_tokens_details
-    named = _read_count(wire.cached_field, raw) if wire.cached_field else None
+    named = count_at(wire.cached_field, raw) if wire.cached_field else None
     cached = named or (inside and inside.cached_tokens) or counts.prompt_cache_hit_tokens
     cached = cached or counts.cached_tokens or 0
     written = inside and (inside.cache_write_tokens or inside.cache_creation_input_tokens)
@@ -90,7 +84,7 @@ def read_usage(wire: Wire, raw: Raw, tier: str | None = None) -> Usage | None:
         audio_input=min((inside and inside.audio_tokens) or 0, prompt),
         audio_output=min((outside and outside.audio_tokens) or 0, completion),
         units=_units(counts),
-        reported_nano=_read_cost(wire.cost_field, raw) if wire.cost_field else None,
+        reported_nano=cost_at(wire.cost_field, raw) if wire.cost_field else None,
         service_tier=billed_tier(tier or counts.service_tier),
     )
 
@@ -101,37 +95,12 @@ def _units(counts: _Counts) -> dict[str, int]:
     return {"web_search": searches} if searches else {}
 
 
-def _read_count(path: str, raw: Raw) -> int | None:
-    try:
-        count: int | None = _COUNT.decode(_at(path, raw))
-    except (KeyError, msgspec.DecodeError):
-        return None
-    return count
-
-
-def _at(path: str, raw: Raw) -> Raw:
-    """The value at a dotted path. Raises `KeyError` and `DecodeError`."""
-    value = raw
-    for name in path.split("."):
-        value = _OBJECT.decode(value)[name]
-    return value
-
-
 def _is_apart(wire: Wire, prompt: int, completion: int, reasoning: int, total: int | None) -> bool:
     if reasoning > completion or total == prompt + completion + reasoning:
         return True
     if total == prompt + completion:
         return False
     return wire.reasoning_apart
-
-
-def _read_cost(path: str, raw: Raw) -> int | None:
-    """The host's own price in nano-dollars, from the number's text: a float would round it."""
-    try:
-        usd = _NUMBER.decode(_at(path, raw))
-    except (KeyError, msgspec.DecodeError, InvalidOperation):
-        return None
-    return usd_to_nano(usd) if usd.is_finite() and 0 <= usd <= _MOST_USD else None
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

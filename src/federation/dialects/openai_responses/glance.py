@@ -70,7 +70,7 @@ def glance(request: ClientRequest) -> Glance:
         tally.audio,
         tally.files,
         len(tools),
-        _needs(values, found, len(tools)),
+        _needs(values, len(tools)),
         governed,
         unlisted,
         ask,
@@ -106,7 +106,7 @@ def _hosted_tools(tools: list[Raw], path: str = "tools") -> tuple[str, ...]:
     return tuple(names)
 
 
-def _needs(values: dict[str, Any], found: Members, tools: int) -> tuple[str, ...]:
+def _needs(values: dict[str, Any], tools: int) -> tuple[str, ...]:
     needs: tuple[str, ...] = ()
     if tools:
         needs += ("tools",)

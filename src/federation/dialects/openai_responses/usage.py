@@ -9,15 +9,13 @@ Reference: `ResponseUsage` of the official SDK.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.counts import Count, billed_tier, read_leniently
+from federation.dialects.counts import Count, billed_tier, cost_at, read_leniently
 from federation.dialects.openai_responses.wire import Wire
-from federation.domain.money import usd_to_nano
 from federation.schema.usage import Usage
 
 
@@ -55,9 +53,6 @@ class _ToolUsage(msgspec.Struct):
 
 _COUNTS: Final = msgspec.json.Decoder(_Counts)
 _TOOL_USAGE: Final = msgspec.json.Decoder(_ToolUsage | None)
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_NUMBER: Final = msgspec.json.Decoder(Decimal)
-_MOST_USD: Final = Decimal(1_000_000)
 _SEARCH: Final = "web_search"
 
 
@@ -92,7 +87,7 @@ def read_usage(wire: Wire, raw: Raw, searches: int = 0, tier: str | None = None)
         min(inside.audio_tokens or 0, given),
         min(outside.audio_tokens or 0, made),
         {_SEARCH: searches} if searches else {},
-        _read_cost(host.cost_field, raw) if host.cost_field else None,
+        cost_at(host.cost_field, raw) if host.cost_field else None,
         service_tier=billed_tier(tier),
     )
 
@@ -126,14 +121,3 @@ def _is_apart(given: int, made: int, reasoning: int, total: int | None, *, told:
     if reasoning > made or total == given + made + reasoning:
         return True
     return False if total == given + made else told
-
-
-def _read_cost(path: str, raw: Raw) -> int | None:
-    value: Any = raw
-    try:
-        for name in path.split("."):
-            value = _OBJECT.decode(value)[name]
-        usd = _NUMBER.decode(value)
-    except (KeyError, msgspec.DecodeError, InvalidOperation):
-        return None
-    return usd_to_nano(usd) if usd.is_finite() and 0 <= usd <= _MOST_USD else None

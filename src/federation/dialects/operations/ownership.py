@@ -79,9 +79,7 @@ def with_own_ids(passage: Passage, tenant: str, key: bytes) -> tuple[Passage, Kn
     return replace(passage, ids=ids, path="/".join(segments), query=query, body=body), known
 
 
-def for_client(
-    passage: Passage, body: bytes, created: str, known: Mapping[str, str], enclosed: str
-) -> bytes:
+def for_client(body: bytes, created: str, known: Mapping[str, str], enclosed: str) -> bytes:
     """A provider's JSON answer with the client's ids in it: the new one (`enclosed`, where
     `created` is not empty) and those that the call named. Raises `UpstreamGarbled`."""
     names = {**known, created: enclosed} if created else dict(known)
