@@ -115,4 +115,4 @@ def access(found: Environment) -> Access:
     if secret is not None and len(secret.encode()) < JWT_SECRET_BYTES:
         message = f"is shorter than {JWT_SECRET_BYTES} bytes: make one with 'openssl rand -hex 32'"
         found.problems.append(found.problem("JWT_SECRET_KEY", message))
-    return Access(keys, secret)
+    return Access(keys)

@@ -30,4 +30,3 @@ class Access:
 
     keys: tuple[str, ...] = field(default=(), repr=False)
     """Secrets from ALLOWED_API_KEYS, to be taken in as developer keys of the default tenant."""
-    jwt_secret: str | None = field(default=None, repr=False)

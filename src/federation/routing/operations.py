@@ -91,7 +91,7 @@ def _same_vectors(fleet: Fleet, target: Resolved, glance: OperationGlance, reach
         return ()
     if not target.named and not target.order:
         raise _open(candidates)
-    first = _first(fleet, target, ready)
+    first = _first(target, ready)
     kind = kind_of(fleet.deployments[first], glance.dimensions)
     same = mask_of(
         index
@@ -109,7 +109,7 @@ def kind_of(deployment: Deployment, dimensions: int | None) -> Vectors:
     return (model.family or model.id, size, "" if size is not None else deployment.id)
 
 
-def _first(fleet: Fleet, target: Resolved, ready: int) -> int:
+def _first(target: Resolved, ready: int) -> int:
     """Who decides what kind it is: the first target that a route names and that offers the
     operation, ready or not, or a route would change its vectors when a key is missing."""
     offered = target.mask

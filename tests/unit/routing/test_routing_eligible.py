@@ -187,7 +187,7 @@ def test_eligible_admits_exactly_what_every_rule_allows(
     asked = glance(name, **{f: getattr(asked, f) for f in asked.__struct_fields__ if f != "model"})
     target = made.resolve(name)
     rules = call_rules(made, target, asked, holder)
-    mask, removed = eligible(made, target, rules)
+    mask, removed = eligible(target, rules)
     allowed = {one.id for one in each if may_serve(one, asked, holder, named=named)}
     assert set(made.slate(mask).ids) == allowed
     assert sum(removed.values()) == len(each) - len(allowed)
