@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from evidence_world import World
+from small_disks import make_read_only, small_disk
 
 from federation.control.ingest import Ingest
 from federation.storage.calls import SqlCalls
@@ -20,24 +21,13 @@ from federation.storage.journal_reader import JournalReader
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[Path]:
     """A data directory with some calls under checkpoints, on a file system of its own."""
-    data = tmp_path / "data"
-    data.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(data)]
-    try:
-        made = subprocess.run(mount, capture_output=True, check=False)
-    except OSError:
-        pytest.skip("there is no mount command")
-    if made.returncode:
-        pytest.skip("we may not mount a file system")
-    try:
+    with small_disk(tmp_path / "data", "16m") as data:
         world = World(data)
         world.fill().close()
         Ingest(JournalReader(data / "journal"), SqlCalls(world.engine), world.clock).run()
         world.close()
-        subprocess.run(["mount", "-o", "remount,ro", str(data)], check=True)
+        make_read_only(data)
         yield data
-    finally:
-        subprocess.run(["umount", "-l", str(data)], check=True)
 
 
 def test_a_data_directory_on_read_only_media_is_verified_and_queried(closed: Path) -> None:

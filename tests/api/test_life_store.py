@@ -20,6 +20,7 @@ from gateway_rig import CHAT, HELLO
 from life_load import SLOW_TEXT, loaded, provider, slow_stream
 from processes import Service, serving, write_config
 from scripted import Upstream
+from small_disks import small_disk
 
 OUTAGE_S = float(os.environ.get("FEDERATION_OUTAGE_S", "7"))
 _HOLD = """
@@ -110,23 +111,6 @@ async def test_while_the_store_is_away_calls_go_on_and_nothing_is_lost(
         assert service.everyone() == before, "nobody had to be started anew"
         ledger = service.calls()
         assert set(load.ended) <= set(ledger)
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A file system of its own that can be filled. Skips where we may not make one."""
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)]
-    try:
-        made = subprocess.run(command, capture_output=True, check=False)
-    except OSError:
-        pytest.skip("there is no mount command")
-    if made.returncode:
-        pytest.skip("we may not mount a file system")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 async def statuses(service: Service, count: int) -> dict[str, int]:

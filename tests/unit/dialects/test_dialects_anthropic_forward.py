@@ -6,44 +6,22 @@ import json
 from typing import Any
 
 import pytest
+from anthropic_calls import NEWER, SCHEMA, TOOL, asking, write
 from anthropic_vendor import OLDER, VendorRequests, make_request, make_upstream
-from msgspec import Raw
 
 from federation.dialects.anthropic.client import CLIENT
-from federation.domain.catalogue import Ability, Auth
+from federation.domain.catalogue import Auth
 from federation.schema.chat import (
-    ChatRequest,
-    Message,
     OutputFormat,
     Reasoning,
     Sampling,
-    Tool,
     ToolChoice,
 )
-from federation.schema.parts import (
-    Text,
-)
-
-SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}')
-TOOL = Tool("look", "Looks.", SCHEMA)
-NEWER: dict[str, object] = {"sampling": "drop", "reasoning_control": "adaptive"}
-NEW_ABILITIES = frozenset((Ability.TOOLS, Ability.JSON_SCHEMA, Ability.REASONING))
-HI = Message("user", (Text("Hi"),))
 
 
 @pytest.fixture(scope="module")
 def vendor() -> VendorRequests:
     return VendorRequests()
-
-
-def asking(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest("openai", "any", messages or (HI,), **fields)
-
-
-def write(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    encoded = make_upstream(**row).encode(request)
-    body: dict[str, Any] = json.loads(encoded.request.body)
-    return body, encoded.losses
 
 
 def test_a_row_changes_fields_by_its_quirks() -> None:

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from anthropic_vendor import VendorRequests, make_upstream
+from anthropic_calls import NEWER, asking, write
+from anthropic_vendor import VendorRequests
 from msgspec import Raw
 
-from federation.domain.catalogue import Ability, Auth
+from federation.domain.catalogue import Auth
 from federation.domain.routes import Settings
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
-    ChatRequest,
-    Message,
     Reasoning,
     Sampling,
-    Tool,
 )
-from federation.schema.parts import (
-    Text,
-)
-
-SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}')
-TOOL = Tool("look", "Looks.", SCHEMA)
-NEWER: dict[str, object] = {"sampling": "drop", "reasoning_control": "adaptive"}
-NEW_ABILITIES = frozenset((Ability.TOOLS, Ability.JSON_SCHEMA, Ability.REASONING))
-HI = Message("user", (Text("Hi"),))
 
 
 @pytest.fixture(scope="module")
 def vendor() -> VendorRequests:
     return VendorRequests()
-
-
-def asking(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest("openai", "any", messages or (HI,), **fields)
-
-
-def write(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    encoded = make_upstream(**row).encode(request)
-    body: dict[str, Any] = json.loads(encoded.request.body)
-    return body, encoded.losses
 
 
 @pytest.mark.parametrize(

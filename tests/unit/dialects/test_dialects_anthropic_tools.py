@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from anthropic_calls import NEW_ABILITIES, SCHEMA, TOOL, asking, write
 from anthropic_vendor import VendorRequests, make_upstream
 from msgspec import Raw
 
@@ -13,7 +14,6 @@ from federation.dialects.anthropic.schemas import fitted
 from federation.domain.catalogue import Ability
 from federation.errors import InvalidRequest
 from federation.schema.chat import (
-    ChatRequest,
     Message,
     OutputFormat,
     Reasoning,
@@ -25,28 +25,13 @@ from federation.schema.parts import (
     Text,
 )
 
-SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}')
-TOOL = Tool("look", "Looks.", SCHEMA)
-NEWER: dict[str, object] = {"sampling": "drop", "reasoning_control": "adaptive"}
-NEW_ABILITIES = frozenset((Ability.TOOLS, Ability.JSON_SCHEMA, Ability.REASONING))
 FORCING = frozenset((Ability.TOOLS, Ability.FORCED_TOOLS))
 SHAPED = frozenset((Ability.TOOLS, Ability.JSON_SCHEMA))
-HI = Message("user", (Text("Hi"),))
 
 
 @pytest.fixture(scope="module")
 def vendor() -> VendorRequests:
     return VendorRequests()
-
-
-def asking(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest("openai", "any", messages or (HI,), **fields)
-
-
-def write(request: ChatRequest, **row: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    encoded = make_upstream(**row).encode(request)
-    body: dict[str, Any] = json.loads(encoded.request.body)
-    return body, encoded.losses
 
 
 @pytest.mark.parametrize(
