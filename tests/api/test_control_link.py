@@ -12,7 +12,7 @@ import pytest
 from followers import Ignoring
 
 from federation.control import frames, link_server, worker_link
-from federation.control.link_server import LinkServer
+from federation.control.link_server import LinkServer, WorkerEvents
 from federation.control.worker_link import WorkerLink
 from federation.domain.routes import Settings
 from federation.domain.snapshot import KeyRing, Snapshot
@@ -43,7 +43,7 @@ class Control:
     def __post_init__(self) -> None:
         self.server = LinkServer(
             self.path,
-            on_report=self.reports.append,
+            events=WorkerEvents(report=self.reports.append),
             lease=lambda ask, sharers: LeaseGrant(ask.name, ask.amount // sharers, 60_000),
             store_writable=lambda: self.writable,
         )

@@ -22,7 +22,7 @@ from federation.bootstrap import following
 from federation.bootstrap import worker as worker_module
 from federation.bootstrap.worker import Options, Worker, on_fault, options
 from federation.control.frames import frame, pack_ring, pack_snapshot
-from federation.control.link_server import LinkServer
+from federation.control.link_server import LinkServer, WorkerEvents
 from federation.domain.catalogue import Limits
 from federation.domain.snapshot import KeyRing, Snapshot
 from federation.schema.link import Hello, LeaseAsk, LeaseGrant, Measure, Report
@@ -86,7 +86,7 @@ async def life(tmp_path: Path, *, publish: bool = True) -> AsyncIterator[Life]:
         control = Control(None, state, upstream)  # type: ignore[arg-type]
         control.link = LinkServer(
             run / "link.sock",
-            on_report=control.reports.append,
+            events=WorkerEvents(report=control.reports.append),
             lease=control.grant,
             store_writable=lambda: control.writable,
         )

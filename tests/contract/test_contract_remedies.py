@@ -154,7 +154,7 @@ async def test_what_was_broken_off_while_it_was_passed_on_is_dropped_and_not_don
 
 
 async def test_what_is_no_deed_is_refused_and_disables_nothing(world: World) -> None:
-    deeds = world.replicas[0].desk._deeds
+    deeds = world.replicas[0].desk._actions
     with pytest.raises(InvalidRequest, match="enforce_policy"):
         await deeds.do(ONE, "enforce_policy", "openai", "")
     before = await deeds.before("one", "disable_provider", "openai")

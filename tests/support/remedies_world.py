@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from federation.control.notebook import Notebook
 from federation.control.remedies import RemedyDesk
+from federation.control.remedies_actions import RemedyActions
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
 from federation.domain.access import Role, VirtualKey
@@ -116,7 +117,8 @@ def replica(engine: Engine, data: Path, house: House, now: list[float]) -> Repli
     notes = Notebook(data, lambda: now[0])
     desk = ViolationDesk(store, notes, dict, errands)
     parts: Any = house
-    made = RemedyDesk(desk, store, parts, parts, parts, parts, tuple, notes, errands)
+    actions = RemedyActions(parts, parts, parts, desk.tenant_of, notes.now_ms, errands)
+    made = RemedyDesk(desk, store, actions, parts, parts, tuple, notes, errands)
     return Replica(store, made, errands, notes)
 
 

@@ -18,6 +18,7 @@ from federation.control.notebook import Notebook
 from federation.control.oversight import Oversight
 from federation.control.providers import ProviderDesk
 from federation.control.remedies import RemedyDesk
+from federation.control.remedies_actions import RemedyActions
 from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
@@ -75,12 +76,12 @@ def oversee(
     approvals = ApprovalDesk(
         configuration, SqlPolicyVersions(engine), SqlApprovals(engine), notebook, errands
     )
+    actions = RemedyActions(keys, issued, providers, violations.tenant_of, notebook.now_ms, errands)
     remedies = RemedyDesk(
         violations,
         store,
-        keys,
+        actions,
         issued,
-        providers,
         approvals,
         lambda: configuration.snapshot.policies,
         notebook,

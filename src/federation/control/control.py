@@ -26,7 +26,7 @@ from federation.control.keys import KeyDesk
 from federation.control.leases import Allowances, limits_of
 from federation.control.ledger import Ledger
 from federation.control.limiting import Limiting
-from federation.control.link_server import LinkServer
+from federation.control.link_server import LinkServer, WorkerEvents
 from federation.control.money import Money
 from federation.control.oversight import Oversight
 from federation.control.providers import ProviderDesk
@@ -91,15 +91,17 @@ class Control:
         self.started = self.clock()
         self.link = LinkServer(
             run / "link.sock",
-            on_report=self._on_report,
+            events=WorkerEvents(
+                report=self._on_report,
+                joined=self.money.watch.joined,
+                left=self.limits.rates.left,
+                money=self.money.hear,
+                rates=self.limits.hear,
+                names=lambda message: None if self.names is None else self.names.hear(message),
+            ),
             lease=self._lease,
             store_writable=self._store_writable,
             clock=self.clock,
-            on_money=self.money.hear,
-            on_joined=self.money.watch.joined,
-            on_rates=self.limits.hear,
-            on_left=self.limits.rates.left,
-            on_names=lambda message: None if self.names is None else self.names.hear(message),
         )
         self._allowances = Allowances()
         self._leases_file = run / "leases"

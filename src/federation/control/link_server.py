@@ -83,39 +83,42 @@ class Session:
     """The one that it seals with now."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEvents:
+    """Who hears what workers say and do. A worker is named by its journal's writer."""
+
+    report: Callable[[Report], None]
+    joined: Callable[[], None] = lambda: None
+    left: Callable[[str], None] = lambda _: None
+    """The link to a worker is down."""
+    money: Callable[[str, FromPurse, Answer], None] = lambda *_: None
+    """What a worker says of money, and how to answer."""
+    rates: Callable[[str, FromRates, RatesAnswer], None] = lambda *_: None
+    """The same for limits."""
+    names: Callable[[NamesAsk | NamesSeen], None] = lambda _: None
+    """What a worker says of the users whom calls name."""
+
+
 class LinkServer:
     """Serves the link on a Unix socket that only its owner can reach.
 
-    `on_report` hears each report; `lease` answers a request for a part of an allowance,
-    given how many workers there are to share it. `on_money` hears what a worker (by its
-    journal's writer) says of money, and how to answer; `on_joined` hears that one came.
-    `on_rates` and `on_left` are the same for limits, and for one whose link is down; `on_names`
-    hears what one says of the users whom calls name.
+    `lease` answers a request for a part of an allowance, given how many workers there are to
+    share it.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        on_report: Callable[[Report], None],
+        events: WorkerEvents,
         lease: Callable[[LeaseAsk, int], LeaseGrant],
         store_writable: Callable[[], bool],
         clock: Callable[[], float] = time.time,
-        on_money: Callable[[str, FromPurse, Answer], None] = lambda *_: None,
-        on_joined: Callable[[], None] = lambda: None,
-        on_rates: Callable[[str, FromRates, RatesAnswer], None] = lambda *_: None,
-        on_left: Callable[[str], None] = lambda _: None,
-        on_names: Callable[[NamesAsk | NamesSeen], None] = lambda _: None,
     ) -> None:
         self._path = path
-        self._on_report = on_report
+        self._events = events
         self._lease = lease
         self._store_writable = store_writable
-        self._on_money = on_money
-        self._on_joined = on_joined
-        self._on_rates = on_rates
-        self._on_left = on_left
-        self._on_names = on_names
         self._clock = clock
         self._snapshot = b""
         self._keys = b""
@@ -266,13 +269,13 @@ class LinkServer:
         self._sessions.add(session)
         self.greeted.set()
         self._alone.clear()
-        self._on_joined()
+        self._events.joined()
         try:
             while (message := await read_frame(reader, from_worker)) is not None:
                 self._take(session, message)
         finally:
             self._sessions.discard(session)
-            self._on_left(session.hello.writer)
+            self._events.left(session.hello.writer)
             if not self._sessions:
                 self._alone.set()
 
@@ -282,7 +285,7 @@ class LinkServer:
                 session.reported_ms = int(self._clock() * 1000)
                 session.gauges = message.gauges
                 session.conditions = message.conditions
-                self._on_report(message)
+                self._events.report(message)
                 if message.measures:
                     self._board.extend(message.measures)
                     self._tell(frame(Board(message.measures)), but=session)
@@ -291,12 +294,12 @@ class LinkServer:
                 session.writer.write(frame(grant))
             case MoneyAsk() | MoneyReport():
                 answer = partial(self._answer, session)
-                self._on_money(session.hello.writer, message, answer)
+                self._events.money(session.hello.writer, message, answer)
             case LimitAsk() | LimitUsed() | LimitHeld():
                 say = partial(self._answer, session)
-                self._on_rates(session.hello.writer, message, say)
+                self._events.rates(session.hello.writer, message, say)
             case NamesAsk() | NamesSeen():
-                self._on_names(message)
+                self._events.names(message)
             case SpoolKeyTaken():
                 session.spool_key = message.id
             case Hello():

@@ -1,8 +1,8 @@
-"""Money in a control process as one object: the desk, who lives, and what journals say.
+"""Money in a control process as one object: leases for workers, and their end when a worker dies.
 
-The trap: a worker that was killed has said the last word in its journal, not on the link. So its
-leases are closed when its journal was read to the end, with the largest totals in the whole of
-it: those that this process took in are not all that there ever were.
+The trap: the last that a killed worker said stands in its journal; on the link it never came. So
+its leases are closed when its journal has been read to the end, with the largest totals in the
+whole of it: this process may have taken in only a part of the journal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from federation.control.link_server import Answer, LinkServer
 from federation.control.money_leases import MoneyDesk, nobody_else
 from federation.control.money_reaper import Reaper
 from federation.control.money_sweep import sweep
-from federation.control.money_watch import MoneyWatch
+from federation.control.money_watch import MoneyWatch, Workers
 from federation.control.threads import Errands
 from federation.domain.money import nano_to_usd
 from federation.errors import Unavailable
@@ -67,12 +67,14 @@ class Money:
             store,
             self._errands,
             Reaper(),
-            live=self._connected,
-            tell=self.tell,
-            close=self._bury,
-            journal=self._journal,
-            clock=time.monotonic,
-            writing=ingest.writing,
+            Workers(
+                live=self._connected,
+                writing=ingest.writing,
+                tell=self.tell,
+                journal=self._journal,
+                close=self._bury,
+            ),
+            time.monotonic,
         )
 
     def start(self, link: LinkServer) -> list[asyncio.Task[None]]:

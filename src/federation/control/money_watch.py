@@ -1,4 +1,4 @@
-"""Whose leases hold: beats for our own workers, and an end for those that are dead.
+"""Which workers live and so keep their leases of money; those of dead workers are closed.
 
 The trap is a start. Workers outlive a control process and come back to the next one, so what a
 writer of ours holds is not an orphan's before they had the time to do so.
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from federation.control.acceptance import Acceptance
 from federation.control.budgets_ports import PotStore
@@ -25,6 +26,21 @@ GRACE_S = 10.0
 """For workers of the process before us to connect."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """What a watch knows of this gateway's workers, and does about their leases."""
+
+    live: Callable[[], Collection[str]]
+    """Those that are connected."""
+    writing: Callable[[], Collection[str]] = tuple
+    """Those whose journal may still grow: one that lost its link for a moment is not dead."""
+    tell: Callable[[ToPurse], None]
+    journal: Callable[[str], Awaitable[Mapping[str, int]]]
+    """What a worker spent of each pot, by its journal."""
+    close: Callable[[str, Mapping[str, int]], Awaitable[None]]
+    """End its leases, with what it spent of each pot."""
+
+
 class MoneyWatch:
     """One control process's view of who lives; for one event loop."""
 
@@ -34,26 +50,15 @@ class MoneyWatch:
         store: PotStore,
         errands: Errands,
         reaper: Reaper,
-        *,
-        live: Callable[[], Collection[str]],
-        tell: Callable[[ToPurse], None],
-        close: Callable[[str, Mapping[str, int]], Awaitable[None]],
-        journal: Callable[[str], Awaitable[Mapping[str, int]]],
+        workers: Workers,
         clock: Callable[[], float],
-        writing: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`live` are the workers that are connected, `writing` those whose journal may still
-        grow: one that lost its link for a moment is not dead."""
         self._replica = replica
         self._store = store
         self._errands = errands
         self._reaper = reaper
-        self._live = live
-        self._tell = tell
-        self._close = close
-        self._journal = journal
+        self._workers = workers
         self._clock = clock
-        self._writing = writing
         self._joined = asyncio.Event()
         self._acceptance = Acceptance()
 
@@ -88,12 +93,12 @@ class MoneyWatch:
     async def beat(self) -> None:
         """Say in the store that our workers live, and then tell them so. Raises `Unavailable`."""
         try:
-            await self._errands.run(self._store.beat, self._replica, list(self._live()))
+            await self._errands.run(self._store.beat, self._replica, list(self._workers.live()))
         except Unavailable as error:
             self._acceptance.refused(error, self._clock())
             raise
         self._acceptance.took()
-        self._tell(MoneyBeat())
+        self._workers.tell(MoneyBeat())
 
     async def bury(self) -> list[str]:
         """Close the leases of workers that are dead, and return their names.
@@ -103,14 +108,14 @@ class MoneyWatch:
         say comes late, and is charged then. Raises `Unavailable`.
         """
         beats = await self._errands.run(self._store.beats)
-        live = {*self._live(), *self._writing()}
+        live = {*self._workers.live(), *self._workers.writing()}
         ours = [writer for writer, (replica, _) in beats.items() if replica == self._replica]
         orphans = sorted(set(ours) - live)
         for writer in orphans:
-            await self._close(writer, await self._journal(writer))
+            await self._workers.close(writer, await self._workers.journal(writer))
         dead = [writer for writer in self._reaper.dead(beats, self._clock()) if writer not in live]
         strangers = sorted(set(dead) - set(ours))
         for writer in strangers:
             log.error("a worker of another replica is silent", extra={"writer": writer})
-            await self._close(writer, {})
+            await self._workers.close(writer, {})
         return orphans + strangers

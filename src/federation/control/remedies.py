@@ -16,10 +16,8 @@ from typing import Final
 
 from federation.config.settings import Remedying
 from federation.control.approvals import FEDERATION, ApprovalDesk
-from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
-from federation.control.providers import ProviderDesk
-from federation.control.remedies_doing import UNDONE, Deeds
+from federation.control.remedies_actions import UNDONE, RemedyActions
 from federation.control.remedies_known import (
     ACTIONS,
     DECIDING,
@@ -60,15 +58,14 @@ _APPROVAL_DAYS: Final = 7
 
 
 class RemedyDesk:
-    """Proposes, does and undoes remedies."""
+    """Proposes remedies, decides on them, and has them done and undone."""
 
     def __init__(
         self,
         desk: ViolationDesk,
         store: SqlViolations,
-        keys: KeyDesk,
+        actions: RemedyActions,
         issued: IssuedKeys,
-        providers: ProviderDesk,
         approvals: ApprovalDesk,
         policies: Callable[[], tuple[Policy, ...]],
         notebook: Notebook,
@@ -76,6 +73,7 @@ class RemedyDesk:
     ) -> None:
         self._desk = desk
         self._store = store
+        self._actions = actions
         self._issued = issued
         self._approvals = approvals
         self._policies = policies
@@ -83,7 +81,6 @@ class RemedyDesk:
         self._errands = errands
         self._per_day = 0
         """Of rules, as they were last looked at."""
-        self._deeds = Deeds(keys, issued, providers, desk.tenant_of, notebook.now_ms, errands)
 
     async def propose(
         self, asker: VirtualKey | None, violation: str, action: str, subject: str = ""
@@ -132,7 +129,7 @@ class RemedyDesk:
             await self._errands.run(self._store.drop_remedy, found)
             raise broken_off(found)
         if not approve:
-            await self._deeds.check_reject(found.action, found.subject)
+            await self._actions.check_reject(found.action, found.subject)
         taken = await self._take(asker, found, DECIDING)
         if approve:
             return await self._carry_out(asker, violation, taken)
@@ -148,7 +145,7 @@ class RemedyDesk:
             raise InvalidRequest(message, status=409, code="not_undoable")
         taken = await self._take(asker, found, UNDOING)
         try:
-            await self._deeds.undo(asker, taken.action, taken.subject, taken.before)
+            await self._actions.undo(asker, taken.action, taken.subject, taken.before)
             return await self._changed(asker, violation, taken, "undone")
         except BaseException:
             await self._errands.run(self._store.change_remedy, replace(taken, state="done"), taken)
@@ -194,7 +191,7 @@ class RemedyDesk:
         """Keep a remedy that nobody has to approve here as one that is being done, and do it.
         What cannot be passed on is not kept."""
         await self._check_fits(violation, made)
-        before = await self._deeds.before(_who(asker), made.action, made.subject)
+        before = await self._actions.before(_who(asker), made.action, made.subject)
         taken = replace(
             made,
             state=DECIDING,
@@ -223,7 +220,7 @@ class RemedyDesk:
         self, asker: VirtualKey | None, violation: Violation, taken: Remedy
     ) -> Remedy:
         try:
-            await self._deeds.do(asker, taken.action, taken.subject, taken.before)
+            await self._actions.do(asker, taken.action, taken.subject, taken.before)
             return await self._changed(asker, violation, taken, "done")
         except BaseException:
             # It may be done, and only its record failed: what was before is kept.
@@ -239,7 +236,7 @@ class RemedyDesk:
                 # Somebody was at it once, and may have done it before they failed.
                 # What is gone, or was changed by somebody else since, is not put back.
                 with suppress(NotFound, InvalidRequest):
-                    await self._deeds.undo(asker, taken.action, taken.subject, found.before)
+                    await self._actions.undo(asker, taken.action, taken.subject, found.before)
             return await self._changed(asker, violation, taken, "rejected")
         except BaseException:
             back = replace(taken, state="proposed", decided_by="", decided_ms=0)
@@ -255,7 +252,7 @@ class RemedyDesk:
         """Have it for oneself, whoever else asks at any replica. Raises `InvalidRequest`."""
         before = found.before
         if state == DECIDING:
-            before = await self._deeds.before(asker.id, found.action, found.subject, before)
+            before = await self._actions.before(asker.id, found.action, found.subject, before)
         taken = replace(
             found,
             state=state,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from federation.control.budgets_alerts import Alarm, Alarms
 from federation.control.budgets_queue import POLL_S, MoneyQueue
 from federation.control.money_reaper import DEAD_S, Reaper
-from federation.control.money_watch import MoneyWatch
+from federation.control.money_watch import MoneyWatch, Workers
 from federation.control.threads import Errands
 from federation.domain.budgets import Budget, BudgetBook, Pot, Scope, Standing
 from federation.gateway.purse import HOLD_S
@@ -144,11 +144,8 @@ async def test_the_leases_of_workers_that_are_gone_are_closed_and_no_others() ->
         store,
         errands,
         Reaper(dead_s=60.0),
-        live=lambda: ["w1"],
-        tell=told.append,
-        close=close,
-        journal=journal,
-        clock=lambda: now[0],
+        Workers(live=lambda: ["w1"], tell=told.append, journal=journal, close=close),
+        lambda: now[0],
     )
     store.beat("r1", ["w1", "w-old"])
     store.beat("r2", ["w3", "w4"])

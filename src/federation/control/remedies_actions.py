@@ -1,4 +1,4 @@
-"""What remedies do to keys and providers, and how it is put back.
+"""The actions of remedies on keys and providers: doing them, and putting back what was before.
 
 The traps: each may be done twice, by a replica that took over from one which died in the middle,
 so everything here may be repeated; and what is done may have been changed since by somebody else,
@@ -37,8 +37,9 @@ class _Plan(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Plan).decode
 
 
-class Deeds:
-    """Does and undoes; `seen` is the tenant whose keys somebody reaches, None for all."""
+class RemedyActions:
+    """Does what a remedy says, and undoes it. `seen` tells the tenant whose keys somebody may
+    see, None for all."""
 
     def __init__(
         self,
