@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from federation.errors import EvidenceUnwritable, Unavailable
+from federation.storage.durability import sync_directory
 
 SEED_BYTES = 32
 
@@ -71,8 +72,11 @@ class KeyFiles:
         try:
             fd = os.open(self._seed(key), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             _put(fd, seed.hex().encode() + b"\n")
+            # Before the row tells of the key: without its secret it could sign nothing.
+            sync_directory(self._directory)
             fd = os.open(self._row, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             _put(fd, line)
+            sync_directory(self._directory)
         except OSError as error:
             raise _unwritable(error) from error
 

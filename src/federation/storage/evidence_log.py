@@ -20,6 +20,7 @@ from zlib import crc32
 import msgspec
 
 from federation.errors import EvidenceUnwritable, Unavailable
+from federation.storage.durability import sync_directory
 
 SEGMENT_CHECKPOINTS = 1_000
 HASH = 32
@@ -169,7 +170,7 @@ class EvidenceLog:
         finally:
             os.close(fd)
         if new or not self._count:
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         self._segment, self._count = segment, 1 if new else self._count + 1
 
 
@@ -289,14 +290,6 @@ def _whole_line(fd: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(fd, size)
         raise
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _unwritable(error: OSError) -> EvidenceUnwritable:

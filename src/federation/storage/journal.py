@@ -20,6 +20,7 @@ import msgspec
 
 from federation.errors import EvidenceUnwritable
 from federation.schema.records import Line, Record
+from federation.storage.durability import sync_directory
 from federation.storage.group_commit import GroupCommit
 
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -69,7 +70,7 @@ class Extent:
             _datasync(self._newest)
             self.synced += 1
             if self._nameless_in is not None:
-                _sync_directory(self._nameless_in)
+                sync_directory(self._nameless_in)
         except OSError as error:
             raise _unwritable(error) from error
 
@@ -345,7 +346,7 @@ class JournalWriter:
     def _name(self) -> None:
         """Have the segment's name on the disk before a line that is to be safe there."""
         try:
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError as error:
             raise _unwritable(error) from error
         self._named = self._segment
@@ -355,14 +356,6 @@ def _is_disk(durability: str) -> bool:
     if durability not in ("process", "disk"):
         raise ValueError(f"no durability of a journal: {durability!r}")
     return durability == "disk"
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _unwritable(error: OSError) -> EvidenceUnwritable:

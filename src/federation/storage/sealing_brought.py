@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from federation.errors import Unavailable
+from federation.storage.durability import sync_directory
 
 FILE: Final = "brought.json"
 
@@ -48,6 +49,7 @@ class Brought:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise self._unusable(error) from error
 

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from federation.errors import EvidenceUnwritable, Unavailable
+from federation.storage.durability import sync_directory
 from federation.storage.sealing_entries import ErasureEntry, HoldEntry
 
 TOMBSTONES, HOLDS, ERASURES = FILES = ("tombstones.jsonl", "holds.jsonl", "erasures.jsonl")
@@ -120,5 +121,7 @@ def _append(path: Path, lines: bytes) -> None:
                 os.ftruncate(fd, size)
                 raise EvidenceUnwritable(f"{path.name} took only part of a line")
             os.fsync(fd)
+        if not size:
+            sync_directory(path.parent)
     except OSError as error:
         raise EvidenceUnwritable(f"{path.name} cannot be written: {error.strerror}") from error

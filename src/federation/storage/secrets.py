@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from federation.errors import ConfigError, Problem
+from federation.storage.durability import sync_directory
 
 MASTER_VARIABLE = "FEDERATION_MASTER_KEY"
 ADMIN_VARIABLE = "FEDERATION_ADMIN_KEY"
@@ -159,6 +160,7 @@ def _made(path: Path, text: str) -> tuple[str, bool]:
         try:
             # A link, unlike a rename, fails where another start was faster.
             os.link(draft, path)
+            sync_directory(path.parent)
         except FileExistsError:
             return path.read_text().strip(), False
         finally:

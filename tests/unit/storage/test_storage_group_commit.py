@@ -286,7 +286,7 @@ async def test_a_segments_name_is_on_the_disk_before_anybody_goes_on(
         if disk.fails == "names":
             raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(journal, "_sync_directory", sync)
+    monkeypatch.setattr(journal, "sync_directory", sync)
     commit = GroupCommit()
     writer = JournalWriter(tmp_path, "j", "disk", 700, commit)
     assert disk.syncs == [], "the loop is not held up"

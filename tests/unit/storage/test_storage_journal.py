@@ -140,7 +140,7 @@ def test_disk_durability_syncs_every_line(tmp_path: Path, monkeypatch: pytest.Mo
 def test_durability_may_change_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     monkeypatch.setattr(journal, "_datasync", lambda _: synced.append("line"))
-    monkeypatch.setattr(journal, "_sync_directory", lambda _: synced.append("name"))
+    monkeypatch.setattr(journal, "sync_directory", lambda _: synced.append("name"))
     writer = JournalWriter(tmp_path, "w")
     assert writer.durability == "process"
     writer.append(started("call_1"))
@@ -252,7 +252,7 @@ def test_a_segment_whose_name_is_not_on_the_disk_is_there_to_stay(
 
     writer.append(started("call_1"))
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_sync_directory", fail)
+        patch.setattr(journal, "sync_directory", fail)
         for _ in range(2):
             with pytest.raises(EvidenceUnwritable):
                 writer.append(started("call_2" * 70))
@@ -278,7 +278,7 @@ def test_a_journal_that_takes_no_line_says_so_before_there_is_one(
         patch.setattr(journal, "_datasync", fail)
         with pytest.raises(EvidenceUnwritable):
             writer.append(started("call_1"))
-        patch.setattr(journal, "_sync_directory", fail)
+        patch.setattr(journal, "sync_directory", fail)
         for _ in range(2):
             with pytest.raises(EvidenceUnwritable):
                 writer.extend(())
