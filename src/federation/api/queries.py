@@ -1,8 +1,8 @@
-"""A request says in its query what its route knows, and nothing else.
+"""Refuses query parameters that a route does not know.
 
-The trap: frameworks pass over what they do not know, so a filter with a slip of the pen
-answers with everything. This binds every route of the application; one is excused in `FOREIGN`
-only because others write its query.
+The trap: frameworks ignore unknown parameters, so a filter with a typing mistake would answer
+with everything. This binds every route of the application; a route is exempt in `FOREIGN` only
+because somebody else writes its query.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from federation.api.models import (
     WorkerView,
 )
 from federation.control.control import Control
-from federation.dialects.spoken import CHAT_UPSTREAMS
+from federation.dialects.upstream_names import CHAT_UPSTREAMS
 from federation.domain.catalogue import Deployment
 from federation.telemetry.exposition import CONTENT_TYPE, exposition
 

@@ -1,7 +1,7 @@
-"""What a worker makes of what control says: who may call, under which rules, with which money.
+"""How a worker follows control: puts into force the snapshots, keys, budgets and limits it is sent.
 
-A worker is ready to listen once it has a snapshot, keys, budgets and limits: nobody is refused
-because a process is young.
+A worker begins to listen only when it has one of each, so that no call is refused because the
+process has just started.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from federation.cli import audit_files, audit_report
 from federation.cli.audit_anchors import Anchors
 from federation.cli.place import Place
 from federation.config.stores import peek_stores
-from federation.evidence.ends import MOST
+from federation.evidence.double_ends import MOST
 from federation.evidence.findings import Finding
 from federation.evidence.web import Web
 from federation.storage.evidence_calls import Apart, SpooledCalls

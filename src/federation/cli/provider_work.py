@@ -11,7 +11,7 @@ from federation.cli.client import Unreachable, part
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.config.nearest import nearest
-from federation.dialects.spoken import CHAT_UPSTREAMS
+from federation.dialects.upstream_names import CHAT_UPSTREAMS
 
 TEST_S = 30.0
 

@@ -1,8 +1,9 @@
-"""Secrets that are told once: nobody is to hold a good one that nobody has read.
+"""Secrets that are printed once: none may stay valid that could not be printed.
 
-The trap: what is printed lies in a buffer until the command ends, and a reader who left, or a
-full disk, is noticed after all is done. So it is flushed while something can yet be done about
-it. Standard output that is closed is the null device by then (`cli.main`), which takes all.
+The trap: output stays in a buffer until the command ends, so a reader that has gone, or a full
+disk, would be noticed only when everything is done. So it is flushed while something can still
+be done about it. A closed standard output is the null device by then (`cli.main`), which takes
+everything.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.settings import Loaded
-from federation.dialects.spoken import CHAT_UPSTREAMS
+from federation.dialects.upstream_names import CHAT_UPSTREAMS
 from federation.domain.catalogue import Deployment, Model, Provider
 from federation.errors import ConfigError, Problem
 from federation.routing.fleet import facts_known

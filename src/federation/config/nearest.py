@@ -1,4 +1,4 @@
-"""The nearest of the words that would have been right: what makes an error message useful."""
+"""The nearest valid word to a misspelled one, for error messages that say what was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From rules as written to rules as meant. One table, a line for each word.
+"""Turns the rules of policies as written in YAML into typed rules, by a table with a line for each.
 
 A rule of prohibited data becomes one for each place that it names, so that each can be
 explained by itself; every other rule stays one.

@@ -1,4 +1,4 @@
-"""Routes as written become routes as meant: every target names a deployment that exists."""
+"""Turns routes as written in YAML into routes whose targets are deployments that exist."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files beside the configuration that nobody reads, though whoever put them there means them to
-be read: another ending, or another place.
+"""Finds files beside the configuration that look as if they belonged to it, and are not read.
 
-The trap: what is passed over in silence may be a rule. So they are refused as a misspelled key is.
+They have another ending, or lie in another place. The trap: a file that is silently ignored may
+hold a rule, so such files are refused, as a misspelled key is.
 """
 
 from __future__ import annotations

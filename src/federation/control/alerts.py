@@ -1,9 +1,10 @@
-"""Alerts on their way: kept before they are told, told until they are taken, each once.
+"""The delivery of alerts: stored before they are sent, and sent until somebody takes them.
 
-The trap is the moment between noting that an alert was told and telling it: a process that ends
-there has told nobody. So an alert is first kept under a name that follows from what it says (the
-pot, which is of one period, and the threshold), and whoever finds it due delivers it. Found again
-by a restart or by another replica, it has its name already.
+The trap is the moment between noting that an alert was sent and sending it: a process that ends
+there has told nobody. So an alert is stored first, under a name that follows from what it says
+(the pot, which belongs to one period, and the threshold), and whoever finds it due delivers it.
+When a restart or another replica finds the same cause again, the alert has its name already, so
+it is sent once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How an alert leaves the house: as a signed POST, or as a letter.
+"""The channels by which alerts are sent: a signed HTTP POST (a webhook), or an email.
 
 A webhook is signed as Standard Webhooks 1.0 says: HMAC-SHA256 over id, time and body. The trap is
 a receiver that answers with a redirect, or a name that leads inside: nothing is followed, and

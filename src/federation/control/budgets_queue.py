@@ -1,8 +1,9 @@
-"""What waits for the next turn at the till: reports, closes and asks. Pure.
+"""The queue of what workers report and ask about money, until the next turn of the store. Pure.
 
-Everything that comes while a turn is under way goes into the next one together, so a store
-that takes a millisecond for a transaction serves thousands of calls a second. An ask whose
-money may still be freed stays and is tried again in its place, until its time is over.
+A turn is one transaction (`pricing.pots`). Everything that comes while one is under way goes into
+the next one together, so a store that takes a millisecond for a transaction serves thousands of
+calls a second. An ask whose money may still be freed stays and is tried again in its place, until
+its time is over.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Who holds the sealing keys: makes, unwraps, rewraps and destroys them. Blocks; thread-safe.
+"""Custody of the sealing keys: they are made, unwrapped, rewrapped and destroyed here.
 
-The order of a destruction is the point: its tombstone is on the disk in every place before the
-key is blanked, so that no crash and no restored backup can bring a key back unnoticed. And a
-key that was replaced in a rotation gets no tombstone: a backup from before it needs that key.
+All of it blocks, and is thread-safe. The trap is the order of a destruction: its tombstone is on
+disk in every place before the key is blanked, so that neither a crash nor a restored backup can
+bring a key back unnoticed. A key that a rotation replaced gets no tombstone, because a backup
+from before the rotation needs that key.
 """
 
 from __future__ import annotations

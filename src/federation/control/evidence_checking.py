@@ -11,7 +11,7 @@ from pathlib import Path
 
 from federation.control.evidence_reading import EvidenceReading
 from federation.control.evidence_rows import RowCheck
-from federation.evidence.ends import EndsOfOne
+from federation.evidence.double_ends import EndsOfOne
 from federation.evidence.findings import Finding, Report
 from federation.evidence.signing import BadKeys, read_keys
 from federation.evidence.verify import Verification

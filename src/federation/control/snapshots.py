@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from federation.config.settings import Loaded
 from federation.control.frames import pack_snapshot
-from federation.dialects.spoken import speaks
+from federation.dialects.upstream_names import speaks
 from federation.domain.catalogue import Deployment, Provider
 from federation.domain.snapshot import Snapshot
 from federation.storage.entries import Override

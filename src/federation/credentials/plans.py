@@ -1,4 +1,4 @@
-"""What signing in asks of whoever sends a request: the three kinds of answer. Pure data.
+"""The three ways in which requests are signed for a provider. Pure data.
 
 Most providers want the same header with every request (`Signature`). Some sign each request
 after its body is known (`PerRequest`), and some want a token that is fetched first and holds

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
-from federation.dialects.halves import Halves
+from federation.dialects.surrogates import Halves
 from federation.dialects.tapping import Cutter
 from federation.schema.chunks import Chunk
 

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.halves import lone_half
+from federation.dialects.surrogates import lone_half
 from federation.errors import InvalidRequest, PayloadTooLarge
 from federation.schema.glance import Span
 

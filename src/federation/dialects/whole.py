@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.halves import Halves
 from federation.dialects.splice import splice
 from federation.dialects.sse import MARK
+from federation.dialects.surrogates import Halves
 from federation.dialects.tokenizer import FIELDS, layout, members
 from federation.errors import InvalidRequest, PayloadTooLarge, UpstreamGarbled
 from federation.schema.glance import Edits

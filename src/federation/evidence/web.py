@@ -1,4 +1,4 @@
-"""Several logs as one: each by itself, and all by what each holds of the others.
+"""Verifies the logs of several replicas together: each by itself, and by what others hold of it.
 
 `add` every log, then `read` every log, then `judge`. A log counts when a key that the auditor
 trusts, or one after it, signed its newest checkpoint, or when a log that counts holds a checkpoint
@@ -16,7 +16,7 @@ from struct import Struct
 from typing import Protocol
 
 from federation.evidence.checkpoints import BadCheckpoint
-from federation.evidence.ends import Ends, answered_twice
+from federation.evidence.double_ends import Ends, answered_twice
 from federation.evidence.findings import Finding, Report
 from federation.evidence.signing import BadKeys, Key, read_keys
 from federation.evidence.verify import Verification

@@ -1,4 +1,4 @@
-"""Who rests after a failure: the deployment, or all that are asked with its credential."""
+"""Cooldowns after a failure: of one deployment, or of all that are asked with its credential."""
 
 from __future__ import annotations
 

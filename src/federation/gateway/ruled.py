@@ -1,4 +1,4 @@
-"""What policies say of one call: its facts, the ruling on them, and the words for a refusal.
+"""The ruling of the policies on one call: its facts, the ruling itself, and the text of a refusal.
 
 The trap: a ruling is made of indexes into one snapshot's deployments. It counts only where
 the decision is made under the same `Rulebook`; `deciding.judged` sees to that.

@@ -1,8 +1,8 @@
-"""What a policy demands of content, made ready, and its hold on one call and its answer.
+"""The content checks that policies demand, applied to one call and its answer.
 
-The checks themselves are `guardrails`'; here obligations become plans, and a plan's findings
-an answer or a refusal. The trap: what goes out is checked again when a broken stream goes on
-elsewhere, for what was told to the client has its own values in it again.
+The checks themselves are in `guardrails`; here obligations become plans, and the findings of a
+plan become a changed content or a refusal. The trap: when a broken stream goes on elsewhere, what
+is sent there is checked again, because what the client was told contains its own values again.
 """
 
 from __future__ import annotations

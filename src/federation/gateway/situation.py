@@ -1,4 +1,4 @@
-"""From a snapshot to a situation: everything that can be prepared is prepared once."""
+"""Makes a `Situation` of a snapshot: everything that calls need of it is prepared once."""
 
 from __future__ import annotations
 

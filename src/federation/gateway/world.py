@@ -1,4 +1,5 @@
-"""What a worker holds: the world it acts on, and everything derived from one snapshot."""
+"""What the calls of a worker share: `World`, the ports that they act through, and `Situation`,
+everything that was prepared from the snapshot in force."""
 
 from __future__ import annotations
 

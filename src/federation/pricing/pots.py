@@ -1,8 +1,10 @@
-"""What one turn at the till does to pots and leases: exact and pure.
+"""The arithmetic of pots and leases: what one turn of the store does to them, exact and pure.
 
-A turn is one transaction: reports come in, dead workers' leases are closed, and then asks are
-answered in their order. Each store loads the rows, lets a `Till` play the turn and saves what
-changed, so that all of them decide alike (Redis plays it in Lua, held against this by tests).
+A pot is the money of one budget in one period; a lease is the part of a pot that a worker holds,
+to spend without asking. A turn is one transaction: reports come in, dead workers' leases are
+closed, and then asks are answered in their order. Each store loads the rows, lets a `Till` play
+the turn and saves what changed, so that all of them decide alike (Redis plays it in Lua, held
+against this by tests).
 
 The promise for a hard pot is `spent + reserved <= cap` after every turn, as long as no bill is
 above what was reserved for it and the cap is not lowered. Two rules are easily overlooked. An

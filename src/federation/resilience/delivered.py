@@ -1,7 +1,7 @@
-"""What a client has of a streamed answer when it breaks: the ground that a seam stands on.
+"""What a client has received of a streamed answer when it breaks; `seam` joins the rest to it.
 
-The trap: thoughts are no part of the answer. Another model thinks other thoughts, so what is
-compared and continued is content alone: text, refusals and calls of tools, in their order.
+The trap: reasoning is no part of the answer. Another model reasons differently, so only content
+is compared and continued: text, refusals and tool calls, in their order.
 """
 
 from __future__ import annotations

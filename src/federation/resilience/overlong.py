@@ -1,9 +1,10 @@
 """Whether an answer that was given up was longer than its call allowed.
 
-Who asks for much gets much, and who has no time for it leaves: neither tells anything of the
-provider. But an answer beyond all that the call allows would never have ended, and that is the
-provider's failure. The bounds are far above what good ones send: a token is one event or a few,
-and with the probabilities of twenty others it fills some kilobytes.
+A client that asks for a long answer gets one, and a client without the time for it leaves:
+neither says anything about the provider. But an answer longer than the call allows would never
+have ended, and that is the provider's failure. The bounds are far above what sound answers need:
+a token comes in one event or a few, and with the log probabilities of twenty others it fills some
+kilobytes.
 """
 
 from __future__ import annotations

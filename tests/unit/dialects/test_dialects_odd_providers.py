@@ -10,7 +10,7 @@ import pytest
 from cross_world import WIRES
 from native_dialects import client_request
 
-from federation.dialects.halves import Halves
+from federation.dialects.surrogates import Halves
 from federation.dialects.table import CLIENTS
 from federation.dialects.tokenizer import members
 from federation.errors import InvalidRequest, UpstreamGarbled, UpstreamMissing

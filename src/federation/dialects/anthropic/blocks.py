@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.anthropic.tables import ANSWER_TOOL, NAME
-from federation.dialects.strangers import refuse_stranger
+from federation.dialects.foreign_parts import refuse_stranger
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.parts import (

@@ -14,8 +14,8 @@ from msgspec import Raw
 
 from federation.dialects.cohere.citations import attach
 from federation.dialects.cohere.tables import MARK, NAME, NULL, PLAN
+from federation.dialects.foreign_parts import refuse_stranger
 from federation.dialects.malformed import missing
-from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import wrong_type
 from federation.schema.chat import ASSISTANT, TOOL, Message
 from federation.schema.parts import (

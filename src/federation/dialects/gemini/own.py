@@ -1,7 +1,7 @@
-"""What this dialect carries along beside what every dialect does, for its own eyes only.
+"""Members that this dialect alone adds to a glance and a parsed call.
 
-The path and the query decide how a stream is framed, and the body says nothing of it. So
-the glance and the parsed call carry it.
+How a stream is framed is decided by the path and the query; the body says nothing of it. And
+every member has two spellings, of which the client used one.
 """
 
 from __future__ import annotations

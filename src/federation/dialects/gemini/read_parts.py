@@ -14,10 +14,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.foreign_parts import refuse_stranger
 from federation.dialects.gemini.names import NULL, tidy
 from federation.dialects.gemini.tables import NAME, STORED
 from federation.dialects.malformed import missing
-from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.dialects.whole import is_json
 from federation.errors import InvalidRequest

@@ -12,11 +12,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.foreign_parts import refuse_stranger
 from federation.dialects.malformed import missing
 from federation.dialects.openai import media
 from federation.dialects.openai.details import thought_signature
 from federation.dialects.openai.words import NAME
-from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.parts import (

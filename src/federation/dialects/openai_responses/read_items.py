@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.foreign_parts import refuse_stranger
 from federation.dialects.malformed import missing
 from federation.dialects.openai_responses.fields import (
     NULL,
@@ -25,7 +26,6 @@ from federation.dialects.openai_responses.fields import (
     text,
 )
 from federation.dialects.openai_responses.tables import CALLS, NAME, OUTPUTS
-from federation.dialects.strangers import refuse_stranger
 from federation.dialects.tokenizer import Members, objects_unchecked
 from federation.errors import InvalidRequest
 from federation.schema.parts import (

@@ -1,8 +1,8 @@
-"""Which calls have ended twice, told from files that are gone afterwards.
+"""Finds calls of a log that have two `ended` records, by means of temporary files.
 
-A log may hold more calls than memory does. They are put on shelves by their hash, so that both
-ends of a call lie on one, and a shelf at a time is looked through. The trap: what a record says
-counts only once its checkpoint was verified, so ends wait until they are held.
+A log may hold more calls than fit into memory. So they are distributed over files by a hash of
+their id, which puts both ends of a call into the same file, and one file at a time is searched.
+The trap: a record counts only once its checkpoint was verified, so ends are kept back until then.
 """
 
 from __future__ import annotations

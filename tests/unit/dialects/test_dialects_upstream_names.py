@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from federation.dialects.operations.table import OPERATION_UPSTREAMS
-from federation.dialects.spoken import CHAT_UPSTREAMS, speaks
-from federation.dialects.spoken import OPERATION_UPSTREAMS as NAMES
 from federation.dialects.table import UPSTREAMS
+from federation.dialects.upstream_names import CHAT_UPSTREAMS, speaks
+from federation.dialects.upstream_names import OPERATION_UPSTREAMS as NAMES
 
 
 def test_the_names_of_languages_are_those_that_are_spoken() -> None:
