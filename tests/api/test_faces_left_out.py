@@ -20,7 +20,6 @@ ASKED: dict[str, Any] = {
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "Draw"}],
 }
-FINISH = "finish_reason"
 
 
 def _whole() -> bytes:

@@ -20,7 +20,6 @@ from federation.schema.http import ClientReply, ClientRequest, WireReply, WireRe
 
 Answer = Callable[[WireRequest], WireReply]
 
-TITAN = {"invoke_body": "titan"}
 COHERE = {"invoke_body": "cohere"}
 
 

@@ -12,7 +12,7 @@ holds. The provider then has the last word. Nothing that governs is ever taken o
 from __future__ import annotations
 
 from federation.domain.access import VirtualKey
-from federation.domain.money import NANO
+from federation.domain.money import usd_to_nano
 from federation.errors import NotEligible
 from federation.routing.fleet import Fleet, RuleOutcome
 from federation.routing.masks import indexes_of
@@ -169,10 +169,12 @@ def governing_rules(fleet: Fleet, constraints: Constraints) -> Rules:
     return tuple(rules)
 
 
-def cost_cap(constraints: Constraints, policy_nano: int | None) -> tuple[str, float] | None:
+def cost_cap(constraints: Constraints, policy_nano: int | None) -> tuple[str, int] | None:
     """The lower of the caps on the predicted cost, in nano-dollars, and the rule that sets it."""
     own = constraints.max_cost
-    asked = None if own is None else own * NANO
+    # By its text: 0.00013 times a billion is a little less than 130,000, and what costs exactly
+    # that would be refused.
+    asked = None if own is None else usd_to_nano(repr(own))
     if policy_nano is not None and (asked is None or policy_nano < asked):
         return "policy:max_cost", policy_nano
     return None if asked is None else ("max_cost", asked)

@@ -23,7 +23,6 @@ from federation.governance.obligations import merged, obligations_of, reportable
 from federation.governance.rulebook import Rulebook
 
 Store = tuple[str, ...]
-_EUROPE = {"eu", "de"}
 _KNOWN = {"us", "eu", "uk", "apac", "cn", "other", "local", "de", "gb", "hk", "br"}
 _CLASS = {"de": "eu", "gb": "uk", "hk": "cn", "br": "other"}
 

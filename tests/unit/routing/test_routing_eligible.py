@@ -392,3 +392,12 @@ def test_the_lower_cap_is_the_one_that_counts(
 ) -> None:
     cap = cost_cap(Constraints(max_cost=asked), demanded)
     assert (None if cap is None else cap[0]) == rule
+
+
+@pytest.mark.parametrize(
+    ("asked", "nano"), [(0.000_13, 130_000), (0.57, 570_000_000), (1e300, 10**309), (0.0, 0)]
+)
+def test_a_cap_is_the_amount_that_was_written_and_not_what_a_float_makes_of_it(
+    asked: float, nano: int
+) -> None:
+    assert cost_cap(Constraints(max_cost=asked), None) == ("max_cost", nano)
