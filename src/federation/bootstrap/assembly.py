@@ -19,7 +19,7 @@ from federation.gateway.responses.background import Background
 from federation.gateway.responses.endpoint import Responses
 from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.lookup import Lookup
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.stages.admit import Admission
@@ -78,7 +78,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
 def _responses(
     world: World, chat: Chat, counting: Chat, control: Path, writer: str
 ) -> tuple[Responses, Lookup]:
-    shelf = Shelf(world.transport, control, lambda: world.internal_key)
-    room = KeepingRoom(world, shelf)
-    background = Background(chat, shelf, room, writer)
-    return Responses(world, chat, counting, shelf, room, background), Lookup(shelf, background)
+    store = ResponseStore(world.transport, control, lambda: world.internal_key)
+    room = KeepingRoom(world, store)
+    background = Background(chat, store, room, writer)
+    return Responses(world, chat, counting, store, room, background), Lookup(store, background)

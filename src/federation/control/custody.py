@@ -1,9 +1,8 @@
-"""Custody of the sealing keys: they are made, unwrapped, rewrapped and destroyed here.
+"""Custody of the sealing keys: made, unwrapped, rewrapped and destroyed. Blocks; thread-safe.
 
-All of it blocks, and is thread-safe. The trap is the order of a destruction: its tombstone is on
-disk in every place before the key is blanked, so that neither a crash nor a restored backup can
-bring a key back unnoticed. A key that a rotation replaced gets no tombstone, because a backup
-from before the rotation needs that key.
+The trap is the order of a destruction: its tombstone is on disk in every place before the key is
+blanked, so that neither a crash nor a restored backup brings a key back unnoticed. A key that a
+rotation replaced gets no tombstone, because a backup from before the rotation needs that key.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from federation.errors import FederationError, Unavailable, UpstreamError, UpstreamTimeout
+from federation.gateway.control_socket import ControlSocket
 from federation.ports import Transport
-from federation.schema.http import ClientReply, ClientRequest, Origin, Timeouts, WireRequest
+from federation.schema.http import ClientReply, ClientRequest, Timeouts
 from federation.schema.storing import HEADER
 
 PASSED = (
@@ -61,17 +61,11 @@ def is_passed(path: str) -> bool:
     return path.startswith(PASSED)
 
 
-def control_at(socket: Path) -> Origin:
-    """Control as the transport reaches it."""
-    return Origin(scheme="http+unix", host="control", port=0, path=str(socket))
-
-
 class Passing:
     """Hands requests on to control; one for each worker."""
 
     def __init__(self, transport: Transport, socket: Path) -> None:
-        self._transport = transport
-        self._origin = control_at(socket)
+        self._control = ControlSocket(transport, socket)
 
     async def __call__(self, request: ClientRequest) -> ClientReply:
         """Control's answer, whole. Raises `Unavailable` while control is away."""
@@ -80,26 +74,8 @@ class Passing:
             target = f"{target}?{request.query}"
         headers = [pair for pair in request.headers.items() if pair[0] not in _KEPT_BACK]
         headers.append((_PEER, request.peer.encode("ascii", "replace")))
-        wire = WireRequest(request.method, self._origin, target, tuple(headers), request.body)
-        try:
-            exchange = await self._transport.send(wire, _TIMEOUTS)
-            try:
-                body = await exchange.body(_LIMIT)
-            finally:
-                await exchange.aclose()
-        except UpstreamError as error:
-            raise away(error) from error
-        kept = [pair for pair in exchange.headers.items() if pair[0] not in _KEPT_BACK]
-        return ClientReply(exchange.status, kept, body)
-
-
-def away(why: UpstreamError | None = None) -> FederationError:
-    """What a client hears of what only control can do, while control is not there. The trap: one
-    that took the request and fell silent may yet do what it asked for."""
-    silent = isinstance(why, UpstreamTimeout)
-    does = "does not answer in time" if silent else "is starting"
-    return Unavailable(
-        f"The control process {does}; inference goes on. Try again in a few seconds.",
-        code="control_unavailable",
-        retry_after_s=2.0,
-    )
+        reply = await self._control.send(
+            request.method, target, tuple(headers), request.body, _TIMEOUTS, _LIMIT
+        )
+        kept = [pair for pair in reply.headers.items() if pair[0] not in _KEPT_BACK]
+        return ClientReply(reply.status, kept, reply.body)

@@ -20,7 +20,7 @@ from federation.errors import CallerError
 from federation.gateway.responses.history import Kept, history, names_of, pack, unpack
 from federation.gateway.responses.keeping import UNREADABLE
 from federation.gateway.responses.opening import Opened, opened
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.schema.http import ClientRequest
 from federation.schema.storing import Found, Held
 
@@ -56,7 +56,7 @@ PAST = Kept(
 bounded = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-class OneResponse(Shelf):
+class OneResponse(ResponseStore):
     """Keeps `resp_1`, and nothing else."""
 
     def __init__(self) -> None:

@@ -18,10 +18,10 @@ from federation.dialects.openai_responses.state import answering, waiting
 from federation.errors import FederationError, RateLimited, Unavailable, UpstreamGarbled
 from federation.gateway.call import Call
 from federation.gateway.chat import Chat
-from federation.gateway.passing import away
+from federation.gateway.control_socket import away
 from federation.gateway.responses.keeping import LARGEST, UNREADABLE, KeepingRoom
 from federation.gateway.responses.opening import Opened
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.gateway.threads import off_loop
 from federation.schema.storing import FAILED, IN_PROGRESS, QUEUED, Save
 
@@ -37,9 +37,9 @@ _LAST_WORD_S = 2.0
 class Background:
     """The background calls of one worker. `writer` is the name by which it is known to live."""
 
-    def __init__(self, chat: Chat, shelf: Shelf, room: KeepingRoom, writer: str) -> None:
+    def __init__(self, chat: Chat, store: ResponseStore, room: KeepingRoom, writer: str) -> None:
         self._chat = chat
-        self._shelf = shelf
+        self._store = store
         self._room = room
         self._writer = writer
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -117,7 +117,7 @@ class Background:
                 return
             save = await self._answered(opened, call, name, queued)
             pause = 0.0
-            while await self._shelf.save(save) is None:
+            while await self._store.save(save) is None:
                 pause = min(pause + 1.0, LONGEST_PAUSE_S)
                 await asyncio.sleep(pause)
         except BaseException:
@@ -128,7 +128,7 @@ class Background:
     async def _started(self, call: Call, name: str) -> bool:
         """Whether it is still wanted. Control being away is no reason to wait."""
         try:
-            return await self._shelf.mark(call.key.tenant, name, IN_PROGRESS)
+            return await self._store.mark(call.key.tenant, name, IN_PROGRESS)
         except Unavailable:
             return True
 
@@ -155,7 +155,7 @@ class Background:
     async def _give_up(self, call: Call, name: str) -> None:
         try:
             async with asyncio.timeout(_LAST_WORD_S):
-                await self._shelf.mark(call.key.tenant, name, FAILED)
+                await self._store.mark(call.key.tenant, name, FAILED)
         except (Unavailable, TimeoutError):
             log.warning("a background call is left as it is", extra={"call": call.id})
 
@@ -172,7 +172,7 @@ class Background:
             # Before asking: what begins meanwhile is not in the answer.
             known = tuple(self._tasks)
             try:
-                wanted = frozenset(await self._shelf.running(self._writer))
+                wanted = frozenset(await self._store.running(self._writer))
             except Unavailable:
                 continue
             for name in known:

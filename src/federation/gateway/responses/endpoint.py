@@ -17,7 +17,7 @@ from federation.gateway.reading import Reading
 from federation.gateway.responses.background import Background
 from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.opening import Opened, opened
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.gateway.ruled import facts_of
 from federation.gateway.stages.admit import admitted
 from federation.gateway.world import Situation, World
@@ -35,14 +35,14 @@ class Responses:
         world: World,
         chat: Chat,
         counting: Chat,
-        shelf: Shelf,
+        store: ResponseStore,
         room: KeepingRoom,
         background: Background,
     ) -> None:
         self._world = world
         self._chat = chat
         self._counting = counting
-        self._shelf = shelf
+        self._store = store
         self._room = room
         self._background = background
 
@@ -55,7 +55,7 @@ class Responses:
         def may_keep(glance: Glance) -> bool:
             return self._may_keep(situation, glance, key)
 
-        found = await opened(request, key.tenant, settings, self._shelf, world.seal_key, may_keep)
+        found = await opened(request, key.tenant, settings, self._store, world.seal_key, may_keep)
         if found.background:
             _check_background(found)
         name = f"resp_{secrets.token_hex(24)}" if found.keep else ""
@@ -81,7 +81,7 @@ class Responses:
         an answer does."""
         settings, world = self._world.current().snapshot.settings, self._world
         found = await opened(
-            request, key.tenant, settings, self._shelf, world.seal_key, lambda _: True
+            request, key.tenant, settings, self._store, world.seal_key, lambda _: True
         )
         return await self._counting.run(self._call(self._counting, found, key))
 

@@ -24,7 +24,7 @@ from federation.gateway.responses.history import (
     with_members,
 )
 from federation.gateway.responses.opening import Opened
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.gateway.stages.keep import subject_of
 from federation.gateway.threads import off_loop
 from federation.gateway.world import World
@@ -49,9 +49,9 @@ LARGEST = 32 * 1024 * 1024
 class KeepingRoom:
     """Makes records of answers and has them kept; one for each worker."""
 
-    def __init__(self, world: World, shelf: Shelf) -> None:
+    def __init__(self, world: World, store: ResponseStore) -> None:
         self._world = world
-        self._shelf = shelf
+        self._store = store
 
     async def whole(self, body: bytes, opened: Opened, call: Call, name: str) -> bytes:
         """The body of a whole answer under our name, kept or saying that it is not."""
@@ -114,7 +114,7 @@ class KeepingRoom:
         if len(save.payload) > LARGEST:
             self._count(call, "too_large")
             return False
-        kept = await self._shelf.save(save)
+        kept = await self._store.save(save)
         if not kept:
             self._count(call, "away" if kept is None else "over")
         return bool(kept)

@@ -14,7 +14,7 @@ from federation.domain.access import VirtualKey
 from federation.errors import InvalidRequest, MethodNotAllowed, NotFound
 from federation.gateway.responses.background import Background
 from federation.gateway.responses.history import as_it_is, unpack
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.gateway.threads import off_loop
 from federation.schema.http import ClientReply, ClientRequest
 from federation.schema.storing import CANCELLED
@@ -29,8 +29,8 @@ Answer = Callable[[ClientRequest, VirtualKey], Awaitable[ClientReply]]
 class Lookup:
     """The endpoints below `/v1/responses/`; one for each worker."""
 
-    def __init__(self, shelf: Shelf, background: Background) -> None:
-        self._shelf = shelf
+    def __init__(self, store: ResponseStore, background: Background) -> None:
+        self._store = store
         self.background = background
         self._answers: dict[str, dict[str, Answer]] = {
             "": {"GET": self._retrieve, "HEAD": self._retrieve, "DELETE": self._delete},
@@ -70,7 +70,7 @@ class Lookup:
 
     async def _delete(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         name = _name(request)
-        if not await self._shelf.remove(key.tenant, name):
+        if not await self._store.remove(key.tenant, name):
             raise _missing(name)
         self.background.cancel(name)
         return ClientReply(200, [_JSON], state.deleted(name))
@@ -79,7 +79,7 @@ class Lookup:
         found = await self._find(request, key)
         after = state.cancelled(found)
         if after is not found:
-            if await self._shelf.mark(key.tenant, found.id, CANCELLED):
+            if await self._store.mark(key.tenant, found.id, CANCELLED):
                 self.background.cancel(found.id)
             else:
                 after = await self._find(request, key)
@@ -87,7 +87,7 @@ class Lookup:
 
     async def _find(self, request: ClientRequest, key: VirtualKey) -> state.Stored:
         name = _name(request)
-        held = await self._shelf.find(key.tenant, name)
+        held = await self._store.find(key.tenant, name)
         if held is None:
             raise _missing(name)
 

@@ -24,7 +24,7 @@ from federation.dialects.splice import splice
 from federation.domain.routes import Settings
 from federation.errors import FederationError, Forbidden, InvalidRequest, NotFound, PayloadTooLarge
 from federation.gateway.responses.history import History, history, referred, unpack
-from federation.gateway.responses.shelf import Shelf
+from federation.gateway.responses.store import ResponseStore
 from federation.gateway.threads import off_loop, weight
 from federation.schema.glance import Edits, Glance
 from federation.schema.http import ClientRequest
@@ -61,7 +61,7 @@ async def opened(
     request: ClientRequest,
     tenant: str,
     settings: Settings,
-    shelf: Shelf,
+    store: ResponseStore,
     key: bytes,
     may_keep: Callable[[Glance], bool],
 ) -> Opened:
@@ -80,8 +80,8 @@ async def opened(
         return call  # the rules for governed fields refuse it
     if not (call.previous or wanted):
         return call
-    past = await _past(call.previous, tenant, shelf, key)
-    items = await _items(wanted, tenant, shelf, key)
+    past = await _past(call.previous, tenant, store, key)
+    items = await _items(wanted, tenant, store, key)
     size = max(size, sum(map(len, past.read)))
     return await off_loop(size, partial(_joined, call, past, items, settings))
 
@@ -159,10 +159,10 @@ def _joined(
     )
 
 
-async def _past(previous: str, tenant: str, shelf: Shelf, key: bytes) -> History:
+async def _past(previous: str, tenant: str, store: ResponseStore, key: bytes) -> History:
     if not previous:
         return History()
-    found = await shelf.chain(tenant, previous)
+    found = await store.chain(tenant, previous)
     if found.fault:
         raise _unfit(previous, found.fault)
     if found.held[-1].status in RUNNING:
@@ -182,7 +182,7 @@ async def _unpacked(held: tuple[Held, ...], key: bytes) -> History:
 
 
 async def _items(
-    wanted: tuple[str, ...], tenant: str, shelf: Shelf, key: bytes
+    wanted: tuple[str, ...], tenant: str, store: ResponseStore, key: bytes
 ) -> dict[str, History]:
     if not wanted:
         return {}
@@ -192,7 +192,7 @@ async def _items(
             code="too_many_items",
             param="input",
         )
-    owners = await shelf.owners(tenant, wanted)
+    owners = await store.owners(tenant, wanted)
 
     def made() -> dict[str, History]:
         return referred([unpack(each.payload) for each in owners], wanted, key)

@@ -1,4 +1,4 @@
-"""A worker's way to the responses that control keeps.
+"""The stored responses, as a worker reaches them: control keeps them, and is asked.
 
 The trap: control may be away at any time. What must be known before a call waits for it and
 fails clearly; what is to be kept after one waits a moment and is then let go.
@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import msgspec
 
-from federation.errors import Unavailable, UpstreamError
-from federation.gateway.passing import away, control_at
+from federation.errors import Unavailable
+from federation.gateway.control_socket import ControlSocket, away
 from federation.ports import Transport
-from federation.schema.http import Timeouts, WireRequest
+from federation.schema.http import Timeouts
 from federation.schema.storing import (
     HEADER,
     PATH,
@@ -47,7 +47,7 @@ _answered = msgspec.msgpack.Decoder(Answered)
 _T = TypeVar("_T", Done, Found, Ids)
 
 
-class Shelf:
+class ResponseStore:
     """Asks control over its socket; one for each worker.
 
     `key` gives what proves that a worker asks. Every method but `save` raises `Unavailable`
@@ -55,8 +55,7 @@ class Shelf:
     """
 
     def __init__(self, transport: Transport, socket: Path, key: Callable[[], str]) -> None:
-        self._transport = transport
-        self._origin = control_at(socket)
+        self._control = ControlSocket(transport, socket)
         self._key = key
 
     async def save(self, save: Save, within_s: float = PATIENCE_S) -> bool | None:
@@ -99,24 +98,16 @@ class Shelf:
 
     async def _ask(self, asked: Asked, kind: type[_T], within_s: float = _ANSWER_S) -> _T:
         headers = ((b"content-type", b"application/msgpack"), (HEADER, self._key().encode()))
-        request = WireRequest("POST", self._origin, PATH, headers, _encode(asked))
         timeouts = Timeouts(within_s, within_s, within_s, within_s)
-        try:
-            exchange = await self._transport.send(request, timeouts)
-            try:
-                body = await exchange.body(_LIMIT)
-            finally:
-                await exchange.aclose()
-        except UpstreamError as error:
-            raise away(error) from error
-        if exchange.status != _OK:
+        reply = await self._control.send("POST", PATH, headers, _encode(asked), timeouts, _LIMIT)
+        if reply.status != _OK:
             raise Unavailable(
                 "What is kept of responses cannot be reached just now. Try again in a few seconds.",
                 code="store_unavailable",
                 retry_after_s=5.0,
             )
         try:
-            answer = _answered.decode(body)
+            answer = _answered.decode(reply.body)
         except msgspec.DecodeError as error:
             raise away() from error  # a control of another version, while both are replaced
         if not isinstance(answer, kind):
