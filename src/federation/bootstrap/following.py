@@ -17,7 +17,7 @@ from federation.domain.limits import Limit
 from federation.domain.sign_in import TokenRing
 from federation.domain.snapshot import KeyRing, Snapshot
 from federation.evidence.sealing import SealingKey
-from federation.gateway.leases import LeaseBook
+from federation.gateway.provider_limits import ProviderLeases
 from federation.gateway.purse import Purse
 from federation.gateway.situation import situate
 from federation.gateway.world import Situation, World
@@ -42,7 +42,7 @@ class Following:
         self,
         world: World,
         bearers: Bearers,
-        leases: LeaseBook,
+        leases: ProviderLeases,
         purse: Purse,
         *,
         adopt: Callable[[Situation], None],

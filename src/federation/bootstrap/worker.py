@@ -33,9 +33,9 @@ from federation.domain.routes import ListenerLimits
 from federation.errors import EvidenceUnwritable
 from federation.gateway.admission import Entrance
 from federation.gateway.desk import render_error
-from federation.gateway.leases import LeaseBook
 from federation.gateway.money import Money
 from federation.gateway.payload_box import PayloadBox
+from federation.gateway.provider_limits import ProviderLeases
 from federation.gateway.pseudonyms import Pseudonyms
 from federation.gateway.purse import Purse
 from federation.gateway.rates import Rates
@@ -104,7 +104,7 @@ class Worker:
         writer = writer_name(options.slot, os.getpid(), int(time.time() * 1000))
         self._meter = Meter()
         self._transport = Client(authorities=self._trusted)
-        leases = LeaseBook(self._ask, time.time)
+        leases = ProviderLeases(self._ask, time.time)
         self._purse = Purse(self._send_money, time.monotonic)
         self._rates = Rates(self._send_rates, time.monotonic)
         bearers = Bearers(time.time)

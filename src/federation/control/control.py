@@ -23,12 +23,12 @@ from federation.control.evidence_task import EvidenceTask
 from federation.control.fleet import FleetDesk
 from federation.control.frames import pack_budgets, pack_ring, pack_snapshot, pack_tokens
 from federation.control.keys import KeyDesk
-from federation.control.leases import Allowances, limits_of
 from federation.control.ledger import Ledger
 from federation.control.limiting import Limiting
 from federation.control.link_server import LinkServer, WorkerEvents
 from federation.control.money import Money
 from federation.control.oversight import Oversight
+from federation.control.provider_limits import Allowances, limits_of
 from federation.control.providers import ProviderDesk
 from federation.control.pseudonyms import PseudonymDesk
 from federation.control.replicas import Replicas

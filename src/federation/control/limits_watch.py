@@ -1,4 +1,4 @@
-"""Tidying up behind limits: slots of control processes that died, and meters long over.
+"""Removes what limits leave behind: slots of control processes that died, and meters long over.
 
 The trap is idleness. Where nothing is limited this waits for an event and for no time, so a
 gateway without limits never asks its store for anything.

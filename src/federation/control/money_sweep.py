@@ -1,4 +1,4 @@
-"""Forgetting the money of periods long over: a pot for each user and day would never end.
+"""Removes the pots of periods long over: with one for each user and day they would pile up.
 
 The trap: what a period cost is still asked for, and a bill or a journal may come late. So a
 pot is kept for two months after its end, and as long as a worker holds anything of it.

@@ -1,4 +1,4 @@
-"""Life among replicas: who else is there, what they have changed, how providers fare for them.
+"""The other replicas: which there are, what they have changed, how providers are doing for them.
 
 What another replica has changed is put in force when a notice of it comes, in milliseconds;
 while notices may not come, keys and budgets are looked at twice a second. The trap: nothing here

@@ -1,4 +1,4 @@
-"""What becomes of kept contents: erased, held, expired. Blocks; one thread at a time.
+"""Retention of kept contents: erasure, legal holds, expiry. Blocks; one thread at a time.
 
 The trap is who wins. A legal hold stands above everything: what it covers is neither erased nor
 expired, and a wish to erase waits and says so. Whatever destroys is written into the evidence

@@ -1,4 +1,4 @@
-"""Secrets that lie elsewhere, read again before they are old.
+"""Reads secrets again that lie elsewhere (in a Vault), before what was read is too old.
 
 The trap: whoever keeps them may be away, and nobody may wait for that. So the reading has a
 thread of its own, and a new secret is put in force by an ordinary reload.

@@ -1,8 +1,8 @@
-"""Who is asked instead of a deployment that a budget cannot bear, where operators allow it.
+"""Which deployments may still be asked when a budget cannot bear one, where operators allow that.
 
-The trap: the order is the strategy's, and stays so. Of those that are left only the ones drop out
-whose worst case is above what the budget has left; a cheaper one that was ordered behind is not
-preferred to a better one that fits.
+The trap: the order is the strategy's, and stays so. Only those drop out whose worst case is above
+what the budget has left; a cheaper deployment further behind is not preferred to a better one that
+fits.
 """
 
 from __future__ import annotations

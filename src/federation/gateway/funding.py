@@ -1,8 +1,8 @@
-"""What an attempt may cost at most, and having that reserved before a byte leaves.
+"""Reserves the money that an attempt may cost at most, before a byte of it leaves.
 
-A bound is taken off the very bytes that are to be sent. Where a hard budget has too little left,
-the limit of output is lowered if operator and client let it: in the client's own bytes where
-its language has a field for it, else by writing the call anew.
+That bound is computed from the very bytes that are to be sent. Where a hard budget has too little
+left, the limit on output is lowered if operator and client allow it: in the client's own bytes
+where its language has a field for it, else by writing the call anew.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Asking a second deployment where the first takes longer than it nearly always does.
+"""Hedging: asking a second deployment when the first takes longer than it nearly always does.
 
 Off unless a route says `hedge: true`. The first answer wins; the other attempt is canceled, its
 connection closed, and what it used is charged. The trap is a deployment that has become slow:
-its canceled attempts teach nobody how slow it is, so hedges share the retry budget of whom they
-ask, and the calls that get none measure it.
+canceled attempts do not measure how slow it is. So hedges count against the retry budget of the
+deployment that they ask, and the calls that get no hedge measure it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from federation.gateway.admission import Promise
 from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool, well
-from federation.gateway.leases import take_all
+from federation.gateway.provider_limits import take_all
 from federation.gateway.world import Situation, World
 from federation.resilience.recovery import Tries, recover
 from federation.schema.http import ClientReply

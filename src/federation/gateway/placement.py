@@ -7,7 +7,7 @@ from federation.gateway.admission import Promise, Stay, no_room
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import well
 from federation.gateway.deadlines import left_s, out_of_time
-from federation.gateway.leases import wait_for_all
+from federation.gateway.provider_limits import wait_for_all
 from federation.gateway.world import Situation, World
 from federation.routing.strategies import LOCAL_FIRST
 from federation.telemetry import metrics

@@ -1,4 +1,4 @@
-"""A client's call in the canonical form, read at most once, and an answer back in its words.
+"""A client's call in the canonical form, read at most once; and answers in the client's dialect.
 
 Most calls are never read: between equal dialects the client's bytes go on as they are. What
 is read is read before the first attempt that needs it, and kept for the next ones.

@@ -1,6 +1,6 @@
-"""Work that holds up everybody else's events for milliseconds is done in a thread.
+"""Moves work to a thread that would hold up the event loop, and everybody else, for milliseconds.
 
-A call goes on here, on the loop, where its bodies are small: a thread costs more than they do.
+Small bodies are worked on in the loop itself: a thread would cost more than they do.
 """
 
 from __future__ import annotations

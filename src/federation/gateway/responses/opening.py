@@ -1,4 +1,4 @@
-"""From a client's call to one that stands alone: what it continues or points to is put in.
+"""Makes a call that stands alone of one that continues a stored response or points to its items.
 
 The trap: two bodies may come of it. One holds the states as their maker gave them and may
 only be forwarded to that maker; the other holds them in envelopes and is what a translation

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from federation.control.leases import Allowances
-from federation.gateway.leases import (
+from federation.control.provider_limits import Allowances
+from federation.gateway.provider_limits import (
     ASK_AGAIN_S,
     SLICE,
     WAIT_S,
-    LeaseBook,
+    ProviderLeases,
     take_all,
     wait_for_all,
 )
@@ -32,7 +32,7 @@ class Desk:
     asks: list[LeaseAsk] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.book = LeaseBook(self.asks.append, lambda: self.now)
+        self.book = ProviderLeases(self.asks.append, lambda: self.now)
 
     def grant(self, amount: int, expires_s: float = 1_060.0) -> None:
         self.book.granted(LeaseGrant(NAME, amount, int(expires_s * 1000)))
@@ -149,7 +149,7 @@ async def test_a_crowd_is_served_slice_by_slice() -> None:
         grant = control.grant(wanted, 1, int(desk.now * 1000))
         loop.call_later(0.001, desk.book.granted, grant)
 
-    desk.book = LeaseBook(ask, lambda: desk.now)
+    desk.book = ProviderLeases(ask, lambda: desk.now)
 
     async def call() -> bool:
         return desk.book.take(NAME) or await desk.book.more(NAME)
@@ -202,13 +202,13 @@ def test_workers_together_never_exceed_a_limit(limit: int, steps: list[tuple[int
     control.limit({NAME: limit})
     now = 6_000.0
     spent: dict[int, int] = {}
-    books: list[LeaseBook] = []
+    books: list[ProviderLeases] = []
 
-    def asker(place: int) -> LeaseBook:
+    def asker(place: int) -> ProviderLeases:
         def ask(wanted: LeaseAsk) -> None:
             books[place].granted(control.grant(wanted, 4, int(now * 1000)))
 
-        return LeaseBook(ask, lambda: now)
+        return ProviderLeases(ask, lambda: now)
 
     books += [asker(place) for place in range(4)]
     for place, pause in steps:
@@ -230,7 +230,7 @@ async def test_a_call_of_many_tokens_gets_them_at_once_or_not_at_all() -> None:
         grant = control.grant(wanted, 4, int(desk.now * 1000))
         loop.call_soon(desk.book.granted, grant)
 
-    desk.book = LeaseBook(ask, lambda: desk.now)
+    desk.book = ProviderLeases(ask, lambda: desk.now)
     assert not desk.book.take(NAME, 6_000)
     assert await desk.book.more(NAME, 6_000)
     assert not desk.book.take(NAME, 6_000)
@@ -259,12 +259,12 @@ class Office:
     def wall(self) -> float:
         return self.now
 
-    def _book(self, place: int) -> LeaseBook:
+    def _book(self, place: int) -> ProviderLeases:
         def ask(wanted: LeaseAsk) -> None:
             grant = self.control.grant(wanted, self.workers, int(self.now * 1000))
             asyncio.get_running_loop().call_soon(lambda: self.books[place].granted(grant))
 
-        return LeaseBook(ask, self.wall)
+        return ProviderLeases(ask, self.wall)
 
     async def call(self, place: int, tokens: int, requests: int = 1) -> bool:
         wanted = [(NAME, requests)] if NAME in self.limits else []

@@ -1,11 +1,10 @@
-"""A worker's part of allowances that all workers share, in windows of time.
+"""The limits that providers set us (requests and tokens a minute), as one worker keeps to them.
 
-Control grants slices; a worker spends them without asking. When a slice runs low the next
-is asked for ahead of need, so only the first calls of a window wait for control, and these
-for a moment. A worker that was never granted anything may not spend: what is not leased is
-not allowed. The trap: what a worker holds and cannot spend is lost to all until the window
-ends, so a call that needs much asks for just that, and what one limit gave is put back where
-another says no.
+All workers share such a limit. Control grants slices of it, which a worker spends without asking.
+When a slice runs low the next is asked for ahead of need, so only the first calls of a window
+wait for control, and these for a moment. What is not leased is not allowed. The trap: what a
+worker holds and cannot spend is lost to all until the window ends, so a call that needs much asks
+for just that, and what one limit gave is put back where another says no.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class _Slice:
     """What calls wait on that need the next grant."""
 
 
-class LeaseBook:
+class ProviderLeases:
     """Implements `ports.Leases` over grants that arrive from control."""
 
     def __init__(self, ask: Callable[[LeaseAsk], None], wall: Callable[[], float]) -> None:

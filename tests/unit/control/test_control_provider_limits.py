@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.control.leases import WINDOW_MS, Allowances, limits_of
+from federation.control.provider_limits import WINDOW_MS, Allowances, limits_of
 from federation.domain.catalogue import Deployment, Limits, Model, Provider, Tier
 from federation.schema.link import LeaseAsk
 

@@ -1,8 +1,8 @@
-"""Allowances that all workers share, granted in slices. Pure: the clock is an argument.
+"""The limits that providers set us, granted to workers in slices. Pure: the clock is an argument.
 
-Fixed windows of a minute, as providers count. The trap: what was granted counts as used,
-whether the worker spends it or not, for it may be spent at any moment until the window
-ends. Only so can workers together never exceed a limit.
+Windows are fixed minutes, as providers count. The trap: a slice counts as used once it is
+granted, whether the worker spends it or not, for it may be spent at any moment until the window
+ends. Only so can the workers together never exceed a limit.
 """
 
 from __future__ import annotations
