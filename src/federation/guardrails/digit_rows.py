@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from federation.guardrails import cards, phones
+from federation.guardrails import cards, phone_parts, phones
 from federation.guardrails.nearby import NUMERIC_IDS
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.row_shapes import ANY_DIGIT, LONGEST, REMEMBERED, loosened
@@ -102,7 +102,7 @@ def _shaped(shape: bytes) -> Row | None:
     found = LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
     named = tuple(index for index in found if is_named(index))
     told = tuple(index for index in found if index not in named)
-    numbers = phones.forms(shape)
+    numbers = phone_parts.forms(shape)
     if not (plan or found or numbers):
         return None
     called = None

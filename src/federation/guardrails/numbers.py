@@ -13,7 +13,14 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
-from federation.guardrails import cards, context_rules, national, phone_rows, phones
+from federation.guardrails import (
+    cards,
+    context_rules,
+    national,
+    phone_parts,
+    phone_rows,
+    phones,
+)
 from federation.guardrails import entities as kind
 from federation.guardrails.digit_rows import (
     BEGIN_EXTENSION,
@@ -249,6 +256,8 @@ def _long_row(near: Nearby, start: int, end: int, found: list[Span]) -> None:
     if forms:
         _identities_of_long_row(near, start, end, forms, found)
     for low, high, told in phone_rows.in_long_row(near, start, end):
+        found.append(Span(low, high, kind.PHONE, BESIDE + told))
+    for low, high, told in phone_parts.in_long_row(near, start, end):
         found.append(Span(low, high, kind.PHONE, BESIDE + told))
 
 

@@ -11,7 +11,7 @@ from typing import Final
 _NUMBER: Final = rb"(?:_?(?:no|nr|num|number)s?)?(?:_?[0-9])?\b"
 BEFORE: Final = (
     rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
-    rb"\bt[e\xe9]l\b|\btlf\b|\bph[.:]|\bmobiles?\b|\bcell(?:ulare?)?\b|\bfax\b|\bwhatsapp\b|"
+    rb"\bt[e\xe9]l\b|\btlf\b|\bph[.:]|\bmobiles?\b|(?:^|[^.\w])cell(?:ulare?)?\b|\bfax\b|\bwhatsapp\b|"
     rb"\bsms\b|"
     rb"\bpager\b|\bhotline\b|\bhelp ?line\b|\blandline\b|\btoll[ -]free\b|\bvoicemail\b|"
     rb"\bt[e\xe9]l[e\xe9](?:fo|copi)|\bmobi(?:l|el)|\bhandy(?:nr|nummer)?\b|\brufnummer|"
@@ -22,7 +22,11 @@ BEFORE: Final = (
     rb"personal|private|best|current) )?number\b|\b(?:meine|mijn) nummer\b|\bmi n[u\xfa]mero\b|"
     rb"\bmon num[e\xe9]ro\b|\bmio numero\b|\bmeu n[u\xfa]mero\b|"
     rb"\bkom[o\xf3]rk|\bkom\.|\bkontakt(?:owy)?\b(?: pod)? (?:nr|numer(?:em)?)\b|"
-    rb"\bm[o\xf3]j (?:nowy |prywatny )?(?:nr|numer)\b)"
+    rb"\bm[o\xf3]j (?:nowy |prywatny )?(?:nr|numer)\b|\bpod numerem\b|\bnumer kontaktowy\b|"
+    rb"\binfolini[aei]\b|\bcentralin[oi]\b|\bcentralita\b|\bcentral de atendimento\b|"
+    rb"\bnum[e\xe9]ro ver(?:de|t)\b|\bal numero\b|\bunter der nummer\b|"
+    rb"\b(?:work|home|office|direct|main|second) line\b|\b(?:front|help) ?desk\b|"
+    rb"\b(?:spam|missed) calls? from\b)"
     rb"[^\n0-9]{0,24}"
 )
 VERB: Final = (
@@ -40,11 +44,25 @@ VERB_ABROAD: Final = (
     rb"escr[i\xed]b[ae](?:me|nos)|(?:za|od|prze)?dzwon(?:ic|ie|i|cie)?)|\btelefonisch\b[^\n]{0,24})"
     rb"(?:[ \t,:'\"-]{1,3}(?:sie|mich|uns|ihn|ihm|unter|der|die|nummer|an|bitte|mir|"
     rb"moi|me|nous|le|au|num[e\xe9]ro|al|el|para|no|por|favor|il|mij|ons|op|naar|nos|"
-    rb"atrav[e\xe9]s|do|de|mnie|nas|pod|na|nr|numer|prosz[ea])){1,6}"
+    rb"atrav[e\xe9]s|do|de|o|ao|gratis|gratuitement|mnie|nas|pod|na|nr|numer|prosz[ea])){1,6}"
     rb"[ \t:,(\"']{0,4}"
 )
+_SOMEBODY: Final = rb"(?:[ ](?-i:[A-Z])[^\s0-9,;:]{0,15}){1,3}"
+_SOMEWHERE: Final = (
+    rb"[ ](?:the|our|my|your|his|her) (?:office|desk|team|clinic|shop|store|hotel|bank|school|"
+    rb"reception|front desk|doctor|driver)"
+)
+VERB_AND_NAME: Final = (
+    rb"\b(?:call|ring|reach|contact|phone|text|erreichen|joindre|appeler|contacte[rz]?|contactar"
+    rb"|llam(?:ar|e|a)|contattare|chiamare|lig(?:ue|ar)|bel)(?: con| para)?(?:"
+    + (_SOMEBODY + rb"|" + _SOMEWHERE)
+    + rb")[ ](?:at|on|via|unter|au|al|en el|op|atrav[e\xe9]s do|no)[ \t:]{1,3}$"
+)
+"""Somebody by name, or one of few places: `call the function at` is no telephone."""
 INITIAL: Final = rb"(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]{1,2}$"
 LABEL: Final = (
     rb"\b(?:home|work|office|direct|mob|contact[eo]?|contatt?o|kontakt|recapito|"
-    rb"(?:za|od)?dzwon(?:ic)?)[\"']?[ \t]{0,2}[:.][ \t]{0,2}[\"']?$"
+    rb"(?:za|od)?dzwon(?:ic)?|zentrale|centrala|emergency)"
+    rb"[\"']?[ \t]{0,2}[:.][ \t]{0,2}[\"']?$"
+    rb"|(?:^|[\n\t|,;(*>-])[ \t]{0,4}(?:fijo|fixo|fisso|fixe|vast)[ \t]{0,2}:[ \t]{0,2}$"
 )

@@ -13,7 +13,14 @@ from typing import Final
 
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
-from federation.guardrails.phone_words import BEFORE, INITIAL, LABEL, VERB, VERB_ABROAD
+from federation.guardrails.phone_words import (
+    BEFORE,
+    INITIAL,
+    LABEL,
+    VERB,
+    VERB_ABROAD,
+    VERB_AND_NAME,
+)
 from federation.guardrails.row_shapes import loosened
 
 _CODES: Final = (
@@ -30,23 +37,28 @@ _CODES: Final = (
 )
 _CALLING_CODES: Final = frozenset(_CODES.encode().split())
 
-GAP: Final = rb"[ \t]{0,2}[().\-/]{0,2}[ \t]{0,2}"
+GAP: Final = rb"(?:[ \t]{0,2}[().\-/]{1,2}[ \t]{0,2}| {0,2})"
+"""No tab by itself, nor three blanks: behind those stands the next column of a table."""
 DIGITS_OF_RUN: Final = rb"(?:\+|\(\+?)?[0-9](?:" + GAP + rb"[0-9]){5,19}"
 EXTENSION_OF_RUN: Final = rb"[ \t]?(?:[xX#]|[eE]xt\.?|extension)[ \t]?[0-9]{1,6}"
 RUN: Final = DIGITS_OF_RUN + rb"(?:" + EXTENSION_OF_RUN + rb"\b)?"
 _WITHOUT_PREFIX: Final = (
-    rb"(?:\([0-9]{3}\)[-. ]?[0-9]{3}[-. ]|[0-9]{3}[- ][0-9]{3}[- ]|[0-9]{3}\.[0-9]{3}\.)[0-9]{4}"
+    rb"(?:\([0-9]{3}\)[-. ]?[0-9]{3}[-. ]|[0-9]{3}[- ][0-9]{3}[- ]|[0-9]{3}\.[0-9]{3}\.|"
+    rb"[0-9]{3}/[0-9]{3}-)[0-9]{4}"
 )
 """Points throughout or nowhere: 252.227-7013 is a clause, 277.764 1035 a place in a drawing."""
 NORTH_AMERICAN: Final = re.compile(rb"(?:(?:\+?1|001)[-. ]{1,2}|\+1)?" + _WITHOUT_PREFIX)
 _BRACKETS: Final = re.compile(
     rb"\([0-9]{1,5}\)[ \-]?[0-9]{2,5}(?:[ \-][0-9]{2,5}){1,3}"
     rb"|\([0-9]{2,3}\)[./][ ]?[0-9]{2,5}(?:[. \-][0-9]{2,5}){1,3}"
-    rb"|\(0[0-9]{1,4}\)[ .\-/]{0,2}(?:[0-9]{5,9}|[0-9]{2,4}/[0-9]{3}(?:-[0-9]{3,4}))"
+    rb"|\(0[0-9]{1,4}\)[ .\-/]{0,2}(?:[0-9]{5,9}|[0-9]{2,4}/[0-9]{3}(?:-[0-9]{3,4})"
+    rb"|[0-9]{2,7}-[0-9]{1,4})"
+    rb"|\([1-9][0-9]\)[ ]?9[. ][0-9]{4}[. \-][0-9]{4}"
     rb"|\([0-9]{2,3}\)[ \-/]{0,2}[0-9]{7,9}"
     rb"|[78][ \-]?\([0-9]{3,4}\)[ \-]?[0-9]{2,3}[ \-](?:[0-9]{2}[ \-][0-9]{2}|[0-9]{4})"
 )
-"""Behind brackets several groups, or one that is long; before them the trunk digit of Russia."""
+"""Behind brackets several groups, or one that is long, or an extension of one digit; before them
+the trunk digit of Russia, behind them the nine of Brazil's mobiles."""
 _DATE: Final = re.compile(
     rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
     rb"[0-3]?[0-9])(?:[ \t].*)?"
@@ -55,14 +67,14 @@ _YEARS: Final = re.compile(rb"(?:(?:19|20)[0-9]{2})(?:[ /-]+(?:19|20)[0-9]{2})+"
 _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
-_RUN: Final = re.compile(RUN)
 _LIKE_NORTH_AMERICAN: Final = re.compile(loosened(NORTH_AMERICAN.pattern))
 _SURELY_NORTH_AMERICAN: Final = re.compile(_WITHOUT_PREFIX)
 _LIKE_BRACKETS: Final = re.compile(loosened(_BRACKETS.pattern))
 _LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
 _BESIDE: Final = compiled(
-    rb"(?:" + BEFORE + rb"|" + VERB + rb"|" + VERB_ABROAD + rb")$", ignore_case=True
+    rb"(?:" + BEFORE + rb"|" + VERB + rb"|" + VERB_ABROAD + rb"|" + VERB_AND_NAME + rb")$",
+    ignore_case=True,
 )
 _OWN: Final = compiled(rb"\bmy (?:\w+ )?number\b[^\n0-9]{0,24}$", ignore_case=True)
 _OTHERS: Final = compiled(
@@ -86,7 +98,9 @@ _NOT_A_PHONE: Final = compiled(
     rb"isbn|issn|doi|rfc|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
     rb"postcode|batch|transaction|confirmation|booking|item|model|po|id|factur[ae]|fattura|pedido|"
     rb"ordine|commande|encomenda|faktur[ay]|zam[o\xf3]wieni[ae]|seryjny|przesy\xaaki|klienta|umowy|"
-    rb"(?:rechnung|auftrag|bestell|vertrag|artikel|kunden)(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
+    rb"lot|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"
+    rb"artikel|kunden|matrikel|mitglied|personal|serien|akten|beleg|vorgang|zeichnung|teile)"
+    rb"(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
     rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
     ignore_case=True,
 )
@@ -146,12 +160,6 @@ class Form:
     surely_american: bool
     may_tell: bool
     """Whether some number of this form is told by it, without a word beside it."""
-
-
-def forms(shape: bytes) -> tuple[Form, ...]:
-    """The numbers that a row of this shape may hold."""
-    found = (form_of(shape, match.start(), match.end()) for match in _RUN.finditer(shape))
-    return tuple(form for form in found if form is not None)
 
 
 def form_of(shape: bytes, start: int, end: int) -> Form | None:
