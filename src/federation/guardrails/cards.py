@@ -90,6 +90,10 @@ _PRINTED_GROUP: Final = 4
 _BEFORE_NOUGHT: Final = (b".", *(b"%d" % digit for digit in range(10)))
 """After these a nought and a point begin no fraction: 10.4539..., 1.0.4539..."""
 _MOST_SIGNS: Final = 2
+_OF_COLUMNS: Final = frozenset({b"\t", b"\n"})
+"""What stands between two values rather than within one that has other signs, too."""
+_OF_COLUMN: Final = re.compile(rb"[\t\n]|   ")
+"""The same in groups that are no card's."""
 _OF_LISTS: Final = {b","}
 """What stands between the numbers of a list."""
 _GAP_OF_LIST: Final = 8
@@ -234,6 +238,8 @@ def _is_whole(sizes: list[int], gaps: list[bytes]) -> bool:
     signs = {gap.strip() for gap in gaps}
     if max(sizes) == 1:
         return len(signs) <= _MOST_SIGNS
+    if len(set(gaps)) > 1 and any(map(_OF_COLUMN.search, gaps)):
+        return False
     return len(signs) == 1 and signs != _OF_LISTS
 
 
@@ -241,7 +247,7 @@ def _is_printed(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
     """Whether groups are those of a card: set apart alike, the usual ones also by any single sign.
     Columns of a table, a clock and its zone, and coordinates are set apart otherwise."""
     if sizes in _USUAL:
-        return len(set(gaps)) == 1 or max(map(len, gaps)) == 1
+        return len(set(gaps)) == 1 or (max(map(len, gaps)) == 1 and _OF_COLUMNS.isdisjoint(gaps))
     return sizes in _SHAPES and len(set(gaps)) == 1 == len(gaps[0])
 
 

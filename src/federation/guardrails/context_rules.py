@@ -99,7 +99,8 @@ SORT_CODE: Final = (
 )
 BIC: Final = rb"\b(?i:bic|swift)\b[^\n0-9]{0,16}?\b([A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b"
 SSN: Final = (
-    rb"(?:\bssn\b|\bss#|social security|soc\.? ?sec)(?:[^\n0-9]{0,32}?)"
+    rb"(?:\bssn\b|\bss#|social security|soc\.? ?sec|\bsocial (?:is|no\b|number))"
+    rb"(?:[^\n0-9]{0,32}?)"
     rb"([0-9](?:[ .\-_/*|~]{0,3}[0-9]){8})"
 )
 SECRET: Final = (

@@ -117,12 +117,15 @@ def _shaped(shape: bytes) -> Row | None:
 
 
 def _cards(shape: bytes) -> cards.Plan | None:
-    """What cards a row may hold: none in brackets, none of an extension's digits, and none behind a
-    plus before no more digits than a telephone number has."""
+    """What cards a row may hold: none with brackets in it, none of an extension's digits, and none
+    behind a plus before no more digits than a telephone number has."""
     shape = _EXTENDED.sub(b"", shape)
+    if shape.startswith(b"("):
+        shape = shape.partition(b")")[0]
     count = len(shape.translate(None, _NOT_DIGITS))
-    is_called = count <= cards.LONGEST_CALLED and shape.startswith(cards.PLUS)
-    return None if is_called or count < _SHORTEST_CARD or b"(" in shape else cards.plan(shape)
+    is_called = count <= cards.LONGEST_CALLED and shape.startswith((cards.PLUS, b"(+"))
+    in_brackets = b"(" in shape[1:] or b")" in shape
+    return None if is_called or count < _SHORTEST_CARD or in_brackets else cards.plan(shape)
 
 
 def is_long(row: bytes) -> bool:

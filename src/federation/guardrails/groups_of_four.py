@@ -14,6 +14,8 @@ _DIGITS: Final = 4
 _GROUPS: Final = 4
 _MOST_IN_LINE, _MOST_IN_COLUMN = 2, 0
 """Further groups beside a card: in its line when it ends, say, and in a column none."""
+_LONGEST_LINES: Final = 120
+"""Signs in which the next line ends."""
 
 
 def is_of_list(
@@ -35,12 +37,28 @@ def is_of_list(
     behind, before = data[end : end + reach], data[max(0, low - reach) : low]
     after, ahead = _groups(behind, gap, most), _groups(before[::-1], gap[::-1], most)
     if after + ahead <= most:
-        return False
+        return _is_in_table(data, low, end, is_number)
     stop = len(gap) + width
     return bool(
         (after and not is_number(behind[len(gap) : stop]))
         or (ahead and not is_number(before[-stop : -len(gap)]))
     )
+
+
+def _is_in_table(data: bytes, low: int, end: int, is_number: Callable[[bytes], bool]) -> bool:
+    """Whether more stands in their line, and the line above or below has as many numbers of up to
+    four digits, and no card where these four groups stand."""
+    *above, begin = data[max(0, low - _LONGEST_LINES) : low].split(b"\n")[-2:]
+    rest, *below = data[end : end + _LONGEST_LINES].split(b"\n")[:2]
+    ahead = len(begin.split())
+    count = ahead + _GROUPS + len(rest.split())
+    for line in (*above, *below):
+        groups = line.split()
+        if len(groups) == count > _GROUPS and all(
+            len(group) <= _DIGITS and group.isdigit() for group in groups
+        ):
+            return not is_number(b"".join(groups[ahead : ahead + _GROUPS]))
+    return False
 
 
 def _groups(row: bytes, gap: bytes, most: int) -> int:

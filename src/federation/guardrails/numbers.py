@@ -53,9 +53,10 @@ _CARD_WORD: Final = compiled(
 )
 _OTHER_NAME: Final = compiled(
     rb"\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|serial|batch|transaction|build|"
-    rb"confirmation|booking|parcel|shipment|waybill|job|trace|span|request|session|message|event|"
-    rb"imei|iccid|ean|gtin|upc|isbn|barcode)"
-    rb"[ _-]?(?:number|no|nr|num|id|code)?[\s.:#=\"'-]{0,4}(?:is )?$",
+    rb"confirmation|booking|parcel|shipment|waybill|job|trace|span|session|tweet|snowflake|"
+    rb"(?:request|message|event|user|chat|channel|guild|row|record|node|object|device)[ _-]?id|"
+    rb"imei|iccid|ean|gtin|upc|isbn|barcode|seed|nonce|offset|rng[ _]state)"
+    rb"[ _-]?(?:number|no|nr|num|id|code)?[\s.:#=\"'(-]{0,4}(?:is )?$",
     ignore_case=True,
 )
 _SHORT_DEBIT: Final = b"56"
@@ -80,6 +81,8 @@ _GOES_ON, _BEFORE_WORD = phones.GOES_ON, phones.BEFORE_WORD
 _Place = Callable[[bytes, int, int], tuple[int, int] | None]
 _LONGEST_ID: Final = 32
 _NAUGHT, _NINE = b"09"
+_BRACKET: Final = ord("(")
+"""Before a row it may belong to the sentence."""
 _FEW: Final = 16
 """Rows in a text, from which on it is one of numbers."""
 
@@ -181,10 +184,10 @@ def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> 
         return
     plan = row.cards
     if plan is not None and not (plan.is_bare and cards.is_nobodys(run[:4])):
-        context = cards.nowhere if run[0] not in _SHORT_DEBIT else _context(near, start)
+        context = _context(near, start + (run[0] == _BRACKET))
         for low, high in cards.planned(plan, run, context=context):
-            whole = high - low == end - start
-            if not (whole and run.isdigit() and _is_named_otherwise(near.data, start)):
+            whole = high == end - start and low <= 1
+            if not (whole and run[low:].isdigit() and _is_named_otherwise(near.data, start)):
                 found.append(Span(start + low, start + high, kind.CARD, CHECKED))
                 if whole:
                     return

@@ -25,6 +25,10 @@ _AMERICAN: Final = (
 """With blanks alone between its groups it could be three columns."""
 _LIKE_AMERICAN: Final = re.compile(rb"(?:^|[ \t])" + _AMERICAN + rb"(?=$|[ \t])")
 _AMERICANS: Final = compiled(rb"(?:^|[ \t\n,;])" + _AMERICAN)
+_BESIDE_OTHERS: Final = compiled(
+    rb"[0-9][.)]?[ ]{1,2}" + _AMERICAN + rb"|" + _AMERICAN + rb"[ ]{1,2}[0-9(]"
+)
+"""Most long rows are lists: what has no other number in its line is a run by itself."""
 _CHAIN: Final = compiled(rb"[0-9](?:" + GAP + rb"[0-9]){13,}")
 _SLASH: Final = re.compile(rb"[ \t]+[-/][ \t]+")
 _SLASHES: Final = (b" / ", b" - ")
@@ -53,7 +57,9 @@ def forms(shape: bytes) -> tuple[Form, ...]:
 def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
     """Numbers that are pieces of runs in a row of more digits than one value has."""
     data = near.data
-    places = list(_AMERICANS.spans(data, max(0, start - 1), end))
+    places: list[tuple[int, int]] = []
+    if _BESIDE_OTHERS.occurs(data, start, end):
+        places += _AMERICANS.spans(data, max(0, start - 1), end)
     if any(data.find(slash, start, end) >= 0 for slash in _SLASHES):
         for low, high in _CHAIN.spans(data, start, end):
             places += _apart(data, low, high)

@@ -39,26 +39,26 @@ _CHAIN: Final = compiled(rb"[0-9](?:" + GAP + rb"[0-9]){5,}")
 _AWKWARD: Final = compiled(rb"[()+#A-Za-z]")
 _MOST_IN_RUN: Final = 20
 _ANY_DIGIT: Final = frozenset(b"0123456789")
-_SIGNS: Final = b"0123456789 \t().-/+#xXeEtTnsio"
+_SIGNS: Final = b"0123456789 ().-/+#xXeEtTnsio"
 """The signs of a run."""
-_PIECE: Final = re.compile(rb"[0-9 \t().\-/+#xXeEtTnsio]{6,}+")
+_PIECE: Final = re.compile(rb"[0-9 ().\-/+#xXeEtTnsio]{6,}+")
 _LEAST: Final = 6
 _MAY_TELL: Final = compiled(
     rb"[+(#]|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}"
-    rb"|(?:^|[^0-9])0[0-9]{1,14}[ \t().\-/]{1,6}[0-9]"
+    rb"|(?:^|[^0-9])0[0-9]{1,14}[ ().\-/]{1,6}[0-9]"
     rb"|[0-9](?:" + GAP + rb"[0-9]){19}"
 )
 """Without one of these no form in the middle of a row tells: a sign of a telephone number, an
 American number, a nought before several groups, or digits so many that the next number begins
 in the middle of a group."""
 _LOOK_AHEAD: Final = 4
-_PLAIN: Final = b"0123456789 \t.-/"
+_PLAIN: Final = b"0123456789 .-/"
 _ENDS_AMERICAN: Final = re.compile(rb"000[-. ]000[-. ]0000\Z")
 _ALIKE: Final = 4
 """Pieces for each shape of them, from which on it is worth to remember what they may hold."""
 _APART: Final = b"\n"
 _PIECES_APART: Final = shape_of(bytes(sign if sign in _PLAIN else 10 for sign in range(256)))
-_BETWEEN: Final = b" \t.-/"
+_BETWEEN: Final = b" .-/"
 _LEAST_TELLING: Final = 7
 _NOUGHT: Final = ord("0")
 
@@ -155,7 +155,7 @@ def _runs(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     at = start
     while (found := _RUN.within(data, at, end)) is not None:
         low, at = found
-        if data[at : at + 2].lstrip(b" \t")[:1] in _BEGINS_EXTENSION:
+        if data[at : at + 2].lstrip(b" ")[:1] in _BEGINS_EXTENSION:
             extension = _EXTENSION.match(data, at, end)
             if extension is not None:
                 at = extension.end()

@@ -37,10 +37,10 @@ _CODES: Final = (
 )
 _CALLING_CODES: Final = frozenset(_CODES.encode().split())
 
-GAP: Final = rb"(?:[ \t]{0,2}[().\-/]{1,2}[ \t]{0,2}| {0,2})"
-"""No tab by itself, nor three blanks: behind those stands the next column of a table."""
+GAP: Final = rb"(?: {0,2}[().\-/]{1,2} {0,2}| {0,2})"
+"""No tab, nor three blanks: behind those stands the next column of a table."""
 DIGITS_OF_RUN: Final = rb"(?:\+|\(\+?)?[0-9](?:" + GAP + rb"[0-9]){5,19}"
-EXTENSION_OF_RUN: Final = rb"[ \t]?(?:[xX#]|[eE]xt\.?|extension)[ \t]?[0-9]{1,6}"
+EXTENSION_OF_RUN: Final = rb" ?(?:[xX#]|[eE]xt\.?|extension) ?[0-9]{1,6}"
 RUN: Final = DIGITS_OF_RUN + rb"(?:" + EXTENSION_OF_RUN + rb"\b)?"
 _WITHOUT_PREFIX: Final = (
     rb"(?:\([0-9]{3}\)[-. ]?[0-9]{3}[-. ]|[0-9]{3}[- ][0-9]{3}[- ]|[0-9]{3}\.[0-9]{3}\.|"

@@ -180,6 +180,7 @@ _NATIONAL_HINT: Final = rb"[0-9]{2}[ -]?[A-Z]\b|[0-9]{3}[A-Z]"
 _NETWORK: Final = (
     Rule(kind.EMAIL, shapes.EMAIL, _nothing, b"@", reads=shapes.emails),
     Rule(kind.EMAIL, shapes.QUOTED_EMAIL, _as_it_stands(kind.EMAIL, CHECKED), b'"@'),
+    Rule(kind.EMAIL, shapes.LITERAL_EMAIL, shapes.literal_email, rb"@\["),
     Rule(kind.EMAIL, shapes.SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), _SPELLED_HINT),
     Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
     Rule(
@@ -218,7 +219,7 @@ _NUMBERS: Final = (
         kind.SSN,
         beside.SSN,
         odd_numbers.ssn_beside,
-        _word(rb"ss[n#]|social sec|soc\.? ?sec"),
+        _word(rb"ss[n#]|social (?:sec|is|n)|soc\.? ?sec"),
         ignore_case=True,
     ),
     Rule(kind.IBAN, iban.HEAD, _nothing, _IBAN_HINT, reads=_ibans),
@@ -328,7 +329,7 @@ _PLACES: Final = (
     Rule(
         NOTHING,
         shapes.PARCEL,
-        _as_it_stands(NOTHING, CHECKED + 1),
+        shapes.parcel,
         rb"\b1Z[0-9A-Z]|\b9[1-5][0-9]{2} [0-9]{4} ",
     ),
     Rule(NOTHING, shapes.MOMENT, _nothing, rb"(?:19|20)[0-9]{2}[-/.]", reads=shapes.moments),

@@ -25,6 +25,10 @@ _HOST: Final = rb"(?:" + _LETTER + rb"(?:[A-Za-z0-9" + _BEYOND + rb"-]*" + _LETT
 EMAIL: Final = (rb"[A-Za-z0-9" + _BEYOND + rb"!#$%&'*+/=?^_`{|}~.-]+@" + _HOST) + (
     rb"(?:[A-Za-z" + _BEYOND + rb"]{2,24}|xn--[A-Za-z0-9-]{2,59})"
 )
+LITERAL_EMAIL: Final = (
+    rb"[A-Za-z0-9" + _BEYOND + rb"._%+-]{1,64}@\[(?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{3,45}\]"
+)
+"""RFC 5321, section 4.1.3: an address of a host in the place of its name."""
 QUOTED_EMAIL: Final = rb"\"[^\"@\s]{1,64}\"@" + _HOST + rb"[A-Za-z" + _BEYOND + rb"]{2,24}"
 """RFC 5322, section 3.4.1: a local part in quotation marks."""
 _AT: Final = rb"(?: ?@ ?|[ ]?[\[({<] ?(?:at|@|arroba) ?[\])}>][ ]?|[ _-]+(?:at|AT)[ _-]+)"
@@ -56,6 +60,8 @@ _BLANKS: Final = (b" ", b"\n")
 _GLUE: Final = (b"=", b"/", b"'", b"`", b"|", b"{", b"?", b"&")
 _GLUE_SIGNS: Final = b"".join(_GLUE)
 _LONGEST_LOCAL: Final = 320
+_PICTURES: Final = (b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".avif")
+"""No host's name ends so; `logo@2x.png` is a picture for sharp screens."""
 
 _OCTET: Final = rb"[0-9]{1,3}"
 _POINT: Final = rb"(?:\.|\[\.\]|\(\.\))"
@@ -81,8 +87,10 @@ _PAIRS: Final = re.compile(rb":?(?:[0-9A-Fa-f]{2}:)+(?:[0-9A-Fa-f]{2})?")
 _POINT_BEFORE: Final = re.compile(rb"(?:^|[^0-9.])[0-9]*\.[0-9]+[ ,-]\Z")
 _POINT_BEHIND: Final = re.compile(rb"[ ,-][0-9]*\.[0-9]+\.[0-9]+(?![0-9.])")
 """A fraction before it and two without a gap behind it: numbers of a drawing's path."""
-_IN_PATH: Final = b"-."
-"""Behind numbers of a drawing's path, which leaves noughts out: 3.51.98.32-.33"""
+_PATH_BEHIND: Final = re.compile(rb"[ ,]?-?\.[0-9]|[mlhvcsqtaMLHVCSQTA][0-9.-]|[zZ](?![A-Za-z0-9])")
+_PATH_BEFORE: Final = re.compile(rb"(?:^|[^A-Za-z])[mlhvcsqtaMLHVCSQTA]\Z")
+"""Of a drawing's path, which leaves noughts and blanks out: c3.51.98.32-.33"""
+_PATH_SIGNS: Final = frozenset(b"mlhvcsqtaMLHVCSQTA")
 _STRIDE: Final = re.compile(rb"[0-9]{0,4}::[0-9]{0,4}")
 _OF_ROW: Final = re.compile(rb"[A-Za-z0-9_)\]\"']\[[^\[\]\n]*\Z|-\Z")
 _BEFORE_STRIDE: Final = 24
@@ -123,6 +131,7 @@ _IN_WORD: Final = frozenset((string.ascii_letters + string.digits + "_").encode(
 PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b|\b9[1-5][0-9]{2}(?: [0-9]{4}){4} [0-9]{2}\b"
 """Carriers' tracking numbers: as long as a card with two signs before it, or groups of which four
 are like a card's."""
+_ACCOUNT_BEFORE: Final = re.compile(rb"[A-Z]{2}[0-9]{2} \Z")
 _CLOCK: Final = rb"[0-2][0-9][:.]?[0-5][0-9](?:[:.]?[0-5][0-9](?:[.,][0-9]{1,9})?)?"
 MOMENT: Final = (
     rb"\b(?:19|20)[0-9]{2}[-/.][01][0-9][-/.][0-3][0-9]"
@@ -162,7 +171,7 @@ def email(data: bytes, start: int, end: int) -> Iterator[Span]:
     run = data[start:end]
     local = run[: run.rindex(b"@")]
     kept = local.lstrip(b".!#$%&'*/=?^`{|}~-")
-    if kept and len(kept) <= _LONGEST_LOCAL:
+    if kept and len(kept) <= _LONGEST_LOCAL and not run.lower().endswith(_PICTURES):
         if len(kept.translate(None, _GLUE_SIGNS)) < len(kept):
             for sign in _GLUE:
                 kept = kept[kept.rfind(sign) + 1 :] or kept
@@ -196,13 +205,15 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     behind = data[end] if end < len(data) else 0
     if behind in _DIGITS or (behind in _JOINS and data[end + 1 : end + 2].isdigit()):
         return ()
-    if behind in _JOINS and data.startswith(_IN_PATH, end):
+    if _PATH_BEHIND.match(data, end):
         return ()
     if _POINT_BEHIND.match(data, end) and _POINT_BEFORE.search(data, max(0, start - _NEAR), start):
         return ()
     before = data[max(0, start - _NEAR) : start]
     sign = before[-1] if before else 0
     if sign in _DIGITS or (sign in _JOINS and before[-2:-1].isalnum()):
+        return ()
+    if sign in _PATH_SIGNS and _PATH_BEFORE.search(before):
         return ()
     if (
         sign in _VERSION_SIGNS
@@ -233,6 +244,18 @@ def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
         if not (address.is_loopback or address.is_unspecified):
             yield Span(start, start + len(value), kind.IP, SHAPED + 1)
         return
+
+
+def literal_email(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """A mailbox at a host's address; with a port behind it somebody logs in there."""
+    if data[end : end + 1] != b":":
+        yield Span(start, end, kind.EMAIL, CHECKED)
+
+
+def parcel(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """A carrier's number that is no end of an account number in groups."""
+    if not _ACCOUNT_BEFORE.search(data, max(0, start - _NEAR), start):
+        yield Span(start, end, NOTHING, CHECKED + 1)
 
 
 def uuids(near: Nearby) -> list[Span]:

@@ -23,7 +23,7 @@ from federation.guardrails.row_shapes import shape_of
 from federation.guardrails.scan import Scanner
 
 SCANNER = Scanner(kind.BUILT_IN)
-PIECE = re.compile(rb"[0-9 \t().\-/+#xXeEtTnsio]{6,}+")
+PIECE = re.compile(rb"[0-9 ().\-/+#xXeEtTnsio]{6,}+")
 RUN = re.compile(phones.RUN)
 LONGEST_PIECE, NEAR_END = 64, 4
 NUMBERS = (
