@@ -319,9 +319,11 @@ class Guarding:
     def _look(self, scanner: InjectionScanner, request: ChatRequest) -> None:
         roles = {f"messages[{i}]": message.role for i, message in enumerate(request.messages)}
         for text, surface in texts_of(request):
-            if roles.get(surface.partition(".")[0]) not in (USER, TOOL):
+            role = roles.get(surface.partition(".")[0])
+            if role not in (USER, TOOL):
                 continue
-            if self.safeguard.thresholds.flags(scanner.look(text)):
+            by_tool = role == TOOL or surface.count(".parts[") > 1
+            if self.safeguard.thresholds.flags(scanner.look(text, by_tool=by_tool)):
                 self._found(_INJECTION, surface)
 
     def _check(self, parts: Iterable[Part]) -> None:

@@ -28,10 +28,34 @@ _TURN: Final = compiled(
 _MANY_TURNS: Final = 12
 _MOST: Final = 100_000
 """Characters at each end of a text that are read: an attack stands where it is noticed."""
-_ROLE_TOKENS: Final = re.compile(
-    r"<\|[A-Za-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos)>|</?s>"
+_TOLD_TOKENS: Final = (
+    r"<\|[A-Za-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos)>"
     r"|<｜[^｜>\n]{1,32}｜>"
 )
+_ROLE_TOKENS: Final = re.compile(_TOLD_TOKENS + r"|</?s>")
+_TOLD_ROLE_TOKENS: Final = re.compile(_TOLD_TOKENS)
+_STRUCK: Final = re.compile(r"<s>(?:(?!</?s>).)*</s>", re.DOTALL)
+_SEQUENCE: Final = re.compile(r"</?s>")
+_TURN_ENDS: Final = re.compile(r"</s>\s*<s>")
+_SPOKEN_OF: Final = compiled(
+    rb"\b(?:translate|classify|explain|label|categori[sz]e|rate|grade|mark (?:each|this|the)"
+    rb"|moderate|detect(?:s|ed)?|analy[sz]e|paraphrase|spell[- ]?check|proofread"
+    rb"|what (?:does|do|is|are|was)"
+    rb"|why (?:does|do|is|are)|is (?:this|the following|it)|are these|how (?:does|do|would)"
+    rb"|which (?:rule|filter)|my novel|log line|caught|blocked|flagged"
+    rb"|(?:\xc3\xbcbersetze|erkl\xc3\xa4re|traduis|traduce|traduci|vertaal|traduza"
+    rb"|przet\xc5\x82umacz))\b",
+    ignore_case=True,
+)
+"""Whoever asks about a text, or tells of one, and quotes it, says nothing of it to a model."""
+_QUOTED: Final = re.compile(
+    "(?:^|(?<=[\\s(]))(?:\"[^\"\n]{8,100}\"|'[^'\n]{8,100}'(?![^\\W_])|`[^`\n]{8,100}`"
+    "|[\u201c\u201e][^\u201c\u201d\u201e\n]{8,100}[\u201c\u201d]"
+    "|\u00ab[^\u00ab\u00bb\n]{8,100}\u00bb)"
+)
+"""No longer: what is handed over in quotation marks to be worked on may hold an attack."""
+_LONGEST_QUESTION: Final = 600
+"""Characters: longer texts are no question about a quotation."""
 _UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _PASSES: Final = 8
 _CANARY_SIZE: Final = 16
@@ -97,10 +121,13 @@ class InjectionScanner:
         self._hints = PatternSet([_either(tripwire.hint) for tripwire in TRIPWIRES])
         self._wires = [_Wire(tripwire) for tripwire in TRIPWIRES]
 
-    def look(self, text: str) -> Verdict:
-        """The verdict on one text; raises MemoryError where it could not be scanned."""
+    def look(self, text: str, *, by_tool: bool = False) -> Verdict:
+        """The verdict on one text; raises MemoryError where it could not be scanned. `by_tool`: no
+        person says it, so nobody asks about what it quotes."""
         if len(text) > 2 * _MOST:
             text = text[:_MOST] + "\n" + text[-_MOST:]
+        if len(text) <= _LONGEST_QUESTION and not by_tool:
+            text = _without_what_is_spoken_of(text)
         seen: set[int] = set()
         turns = 0
         for view in _views(text):
@@ -116,6 +143,14 @@ class InjectionScanner:
         if turns >= _MANY_TURNS:
             classes[MANY_SHOT] = 1.0
         return Verdict(classes)
+
+
+def _without_what_is_spoken_of(text: str) -> str:
+    """A question about quotations, without those that follow what it asks."""
+    bare = _QUOTED.sub(" ", text)
+    if bare == text or not _SPOKEN_OF.occurs(bare.encode("utf-8", "replace")):
+        return text
+    return bare
 
 
 def _either(hint: str) -> bytes:
@@ -142,14 +177,26 @@ def _views(text: str) -> list[bytes]:
 def strip_role_tokens(text: str) -> str:
     """`text` without the marks by which chat templates tell turns apart.
 
-    Taking one out may put another together, so it is done until none is left.
+    Taking one out may put another together, so it is done until none is left. What is struck out
+    in HTML stays where nothing else looks like a template's.
     """
+    tokens = _TOLD_ROLE_TOKENS if _is_html(text) else _ROLE_TOKENS
     for _ in range(_PASSES):
-        stripped = _ROLE_TOKENS.sub("", text)
+        stripped = tokens.sub("", text)
         if stripped == text:
             return text
         text = stripped
     return text.replace("<", "").replace("[", "")
+
+
+def _is_html(text: str) -> bool:
+    """Whether each begin of a sequence has its end in the same text, and none another behind it."""
+    return (
+        "<s>" in text
+        and _TURN_ENDS.search(text) is None
+        and _TOLD_ROLE_TOKENS.search(text) is None
+        and _SEQUENCE.search(_STRUCK.sub("", text)) is None
+    )
 
 
 def unknown_tools(called: Sequence[str], offered: Collection[str]) -> list[str]:

@@ -74,7 +74,7 @@ OVERRIDES: Final = (
         OVERRIDE,
         1.0,
         "new|real|actual|updated|following",
-        r"\b(?:new|real|actual|updated) (?:instruction|task|rule|objective|directive)"
+        r"\b(?:new|real|actual|updated) (?:system )?(?:instruction|task|rule|objective|directive)"
         r"s?\b ?(?::|are|is|follow|begin|start)",
     ),
     Tripwire(

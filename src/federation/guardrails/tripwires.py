@@ -24,20 +24,30 @@ from federation.guardrails.attacks import (
     Tripwire,
 )
 from federation.guardrails.overrides import OVERRIDES
+from federation.guardrails.overrides_abroad import OVERRIDES_ABROAD
 
 _GAP: Final = r"[^.!?\n]{0,40}?"
 _HIDDEN: Final = (
     r"(?:(?:system|initial|original|hidden|secret|internal|base|first) ?"
     r"(?:prompt|instruction|message|rule|directive)s?|pass ?(?:word|code|phrase)|"
-    r"secret (?:key|code|word|phrase)|api key|access code|prompt above|text above)"
+    r"secret (?:key|code|word|phrase)|api key|access code)"
 )
 _ILL: Final = (
     r"(?:illegal|unethical|immoral|harmful|dangerous|offensive|inappropriate|explicit|nsfw|"
     r"profan|violent|amoral|unlawful|hateful)"
 )
 
+_ASKED: Final = (
+    r"\b(?:what (?:does|do|is|are|happens)|why (?:does|do|is|are)|how (?:do i|does|do|can i)|"
+    r"should i|explain|difference between)\b[^.!?\n]{0,16}"
+    r"(?:\brm -|\bcurl|\bwget|\b(?:use|call|run|invoke)\b|os\.system|subprocess)[^?!\n]{0,60}"
+    r"|\|\s*(?:ba)?sh\b[^.!\n]{0,4} (?:safe|do|dangerous|bad|a risk|actually)\b"
+)
+"""Whoever asks what a command does abuses no tool."""
+
 TRIPWIRES: Final = (
     *OVERRIDES,
+    *OVERRIDES_ABROAD,
     Tripwire(
         PERSONA,
         1.0,
@@ -59,9 +69,10 @@ TRIPWIRES: Final = (
         0.5,
         "act as|pretend|role|simulat|imperson|from now on|you are|you will be|"
         "immerse|persona|become",
-        r"\b(?:(?:you (?:will|are going to|must|are to|should|shall|need to)|please|"
+        r"\b(?:(?:you (?:will|are going to|must|are to|should|shall|need to)|"
         r"going to|to|and) (?:act|behave|respond|answer|pretend|speak|roleplay|"
         r"role-play|pose|simulate|function|operate)(?: as| to be| like)?|act as|"
+        r"please (?:act|behave|pretend|roleplay|role-play|pose|simulate)|"
         r"pretend (?:to be|you(?:'re| are))|simulate (?:a|an|being)|"
         r"impersonate|immerse yourself|take on the (?:role|persona)|assume the (?:role|"
         r"persona|identity)|"
@@ -167,8 +178,7 @@ TRIPWIRES: Final = (
     Tripwire(
         EXTRACTION,
         1.0,
-        "prompt|instruction|password|passcode|passphrase|pass phrase|secret|api key|"
-        "access code|text above",
+        "prompt|instruction|password|passcode|passphrase|pass phrase|secret|api key|access code",
         rf"\b(?:reveal|print|show|repeat|output|display|tell|give|share|say|write|recite|"
         rf"disclose|send|leak|spell|provide|confirm|list|expose|dump|copy|translate|"
         rf"summari[sz]e|encode)\b{_GAP}\b(?:your|the|me|its|my|us|this|user'?s?)\b{_GAP}{_HIDDEN}",
@@ -179,6 +189,17 @@ TRIPWIRES: Final = (
         "prompt|instruction|password|passcode|passphrase|pass phrase|secret|access code",
         rf"\bwhat(?:'s| is| are| was| were)?\b (?:the |your |my |its |user'?s? |current |"
         rf"is ){{1,3}}{_HIDDEN}",
+        r"\bwhat\b[^.!?\n]{0,50} (?:in|of) (?:(?:the|a|this) )?(?:film|movie|book|novel|game|show|"
+        r"series|story|song|zsh|bash|fish shell|shell|terminal|windows|linux)\b",
+    ),
+    Tripwire(
+        EXTRACTION,
+        1.0,
+        "prompt above|text above|words of|lines of|sentences of|tokens of",
+        rf"\b(?:reveal|print|show|repeat|output|display|recite|disclose|leak|spell|expose|dump|"
+        rf"copy)\b{_GAP}\b(?:the|your|this)\b{_GAP}(?:prompt|text) above"
+        r"|\b(?:words|lines|sentences|tokens) of (?:your|the) "
+        r"(?:(?:system|initial|original|hidden) )?(?:prompt|instructions)\b",
     ),
     Tripwire(
         EXTRACTION,
@@ -260,12 +281,18 @@ TRIPWIRES: Final = (
     Tripwire(
         ENCODED,
         1.0,
-        "base64|rot13|rot-13|caesar|cipher|decode|morse|hexadecimal|reverse",
+        "decode|decrypt|decipher|unscramble",
         r"\b(?:decode|decrypt|decipher|unscramble)\b[^\n]{0,80}\b(?:and|then)"
-        r"\b[^\n]{0,40}\b(?:follow|execute|do|obey|answer|respond|run|perform|tell|"
-        r"comply)\b"
-        r"|\b(?:answer|respond|reply|output|write)\b[^.\n]{0,30}\b(?:in|using|with)"
-        r" (?:base ?64|rot-?13|morse|hex(?:adecimal)?|caesar)\b",
+        r"\b[^\n]{0,40}\b(?:follow|execute|do|obey|answer|respond|run|perform|comply)\b"
+        r"|\b(?:decode|decrypt|decipher|unscramble) this\b[^\n]{0,60}(?:\b(?:and|then)\b[^\n]{0,20}"
+        r"\btell me what|\b(?:reply|respond|answer) (?:in|with))\b",
+    ),
+    Tripwire(
+        ENCODED,
+        0.4,
+        "base64|base 64|rot13|rot-13|hex|caesar",
+        r"\b(?:answer|respond|reply|output)\b[^.\n]{0,30}\b(?:in|using|with)"
+        r" (?:base ?64|rot-?13|hex(?:adecimal)?|caesar)\b",
     ),
     Tripwire(
         ENCODED,
@@ -276,10 +303,15 @@ TRIPWIRES: Final = (
     Tripwire(
         TOOL_ABUSE,
         1.0,
-        "rm -rf|/etc/passwd|curl |wget |powershell|os.system|subprocess|drop table|eval(",
-        r"\brm -rf? [/~*]|/etc/(?:passwd|shadow)|\b(?:run|execute|call|invoke|use)"
+        "rm -rf|/etc/passwd|/etc/shadow|curl |wget |powershell|os.system|subprocess|drop table|"
+        "eval(",
+        r"\brm -rf? [/~*]|(?:\b(?:cat|read|print|show|open|output|display|dump|send|copy|tail|head"
+        r"|less|get|fetch|include|contents? of|file[=:])\b|\.\./)[^.?!\n]{0,30}/etc/(?:passwd"
+        r"|shadow)"
+        r"|\b(?:run|execute|call|invoke|use)"
         r"\b[^.\n]{0,60}\b(?:os\.system|subprocess|eval\(|powershell|drop table)|"
         r"\|\s*(?:ba)?sh\b",
+        _ASKED,
     ),
     Tripwire(
         TOOL_ABUSE,
