@@ -57,6 +57,11 @@ def forwarded(body: Any, path: str = WHOLE, query: str = "", **more: Any) -> Wir
         ("/v1/models/m:generateContent/x", None),
         ("/x/v1/models/m:generateContent", None),
         ("/v1/publishers/google/models/m:rawPredict", None),
+        # As the AI SDK writes a name with a slash.
+        ("/v1beta/acme/m:8b:generateContent", ("acme/m:8b", "generateContent")),
+        ("/v1beta/acme/m:streamGenerateContent", ("acme/m", "streamGenerateContent")),
+        ("/v1beta/m:generateContent", None),
+        ("/v1/projects/p/locations/l/endpoints/9:generateContent", None),
     ],
 )
 def test_paths_name_the_model_and_the_method(path: str, found: Any) -> None:

@@ -83,7 +83,7 @@ def _needs(values: dict[str, Any]) -> tuple[str, ...]:
         if values.get("tool_choice") == "REQUIRED":
             needs += ("forced_tools",)
     wanted = values.get("response_format")
-    if wanted is not None and wanted.json_schema != NULL:
+    if wanted is not None and wanted.schema != NULL:
         needs += ("json_schema",)
     thinking = values.get("thinking")
     if thinking is not None and thinking.type == "enabled":

@@ -155,7 +155,7 @@ def _format(found: Format | None) -> OutputFormat | None:
         return OutputFormat("text")
     if found.type != "json_object":
         raise _unknown("response_format.type", found.type, "text or json_object")
-    schema = found.json_schema
+    schema = found.schema
     if schema == NULL:
         return OutputFormat("json")
     return OutputFormat("schema", schema)

@@ -34,6 +34,13 @@ class Format(msgspec.Struct, frozen=True):
 
     type: str
     json_schema: Raw = NULL
+    older: Raw = msgspec.field(default=NULL, name="schema")
+    """As v1 names it, and clients of v2 still do."""
+
+    @property
+    def schema(self) -> Raw:
+        """What the answer must adhere to; null where that is open."""
+        return self.json_schema if self.json_schema != NULL else self.older
 
 
 class Thinking(msgspec.Struct, frozen=True):

@@ -226,7 +226,9 @@ def _result(job: Job, part: ToolResult, where: str) -> Json:
     call_id = _id(job, part.call_id)
     result: Json = {"id": call_id, "name": name} if call_id else {"name": name}
     result["response"] = response_object(part)
-    media = [_media(job, inner, where) for inner in part.parts if isinstance(inner, Media)]
+    files = [inner for inner in part.parts if isinstance(inner, Media)]
+    written = [(inner, _media(job, inner, where)) for inner in files]
+    media = [made for inner, made in written if not inner.text]
     if media:
         if not job.wire.media_results:
             job.losses.note("tool_result_media", where)

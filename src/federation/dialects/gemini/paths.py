@@ -1,7 +1,8 @@
 """Which paths belong to this face, and what they ask for: the model and the method stand there.
 
 The trap: names of models hold slashes and colons (`provider/model`, `model:8b`), so that all that
-a path says lies before its last colon.
+a path says lies before its last colon. A client that takes a name with a slash for a resource's
+leaves `models/` out (`/v1beta/provider/model:generateContent`).
 
 Reference: https://ai.google.dev/api#v1beta and, for the longer form,
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
@@ -30,8 +31,9 @@ _HOUSE: Final = "google"
 _LONGEST: Final = 256
 _PATH: Final = re.compile(
     r"/v1(?:(?:alpha|beta)\d*)?/"
-    r"(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/(?P<publisher>[^/]+)/)?"
-    r"models/(?P<model>.+):(?P<method>[A-Za-z]+)",
+    r"(?:(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/(?P<publisher>[^/]+)/)?"
+    r"models/(?P<model>.+)|(?!projects/|publishers/)(?P<resource>[^/]+/.+))"
+    r":(?P<method>[A-Za-z]+)",
     re.DOTALL,
 )
 _BEGINNINGS: Final = ("/v1beta", "/v1alpha", "/v1/projects/", "/v1/publishers/")
@@ -47,7 +49,7 @@ def route(path: str, methods: Collection[str] = CHATS) -> tuple[str, str] | None
     match = _PATH.fullmatch(path)
     if match is None or match["method"] not in methods:
         return None
-    publisher, model = match["publisher"], match["model"]
+    publisher, model = match["publisher"], match["model"] or match["resource"]
     if publisher is not None and publisher != _HOUSE:
         model = f"{publisher}/{model}"
     return model, match["method"]

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from federation.schema.parts import AUDIO, FILE, IMAGE, VIDEO, Media, Text, ToolResult
+from federation.schema.parts import AUDIO, FILE, IMAGE, VIDEO, Media, Part, Text, ToolResult
 
 Json: TypeAlias = dict[str, Any]
 
@@ -107,8 +107,11 @@ def call_part(call_id: str, name: str, args: Raw, signature: str) -> Json:
 
 def response_object(result: ToolResult) -> Any:
     """A result's text as the object that the wire has: itself where it is a JSON object, else
-    under the vendor's word for an output or an error."""
-    texts = [part.text for part in result.parts if isinstance(part, Text)]
+    under the vendor's word for an output or an error.
+
+    A document given as text is text here: only the newest models take files in a result.
+    """
+    texts = [_told(part) for part in result.parts if isinstance(part, Text) or _is_written(part)]
     text = texts[0] if len(texts) == 1 else "\n".join(texts)
     if not texts and not result.error:
         return {}
@@ -117,6 +120,16 @@ def response_object(result: ToolResult) -> Any:
         if found is not None and (not result.error or "error" in found):
             return Raw(text.encode())
     return {"error" if result.error else "output": text}
+
+
+def _is_written(part: Part) -> bool:
+    return isinstance(part, Media) and part.text != ""
+
+
+def _told(part: Part) -> str:
+    if isinstance(part, Media):
+        return f"{part.name}\n\n{part.text}" if part.name else part.text
+    return part.text if isinstance(part, Text) else ""
 
 
 def _object(text: str) -> dict[str, Raw] | None:

@@ -7,10 +7,11 @@ the text, which is where the server puts them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from federation.dialects.malformed import missing
 from federation.dialects.ollama.states import State, split
@@ -67,14 +68,23 @@ _KINDS: Final = (
     ("R0lGOD", "image/gif"),
     ("UklGR", "image/webp"),
 )
-_Open = list[tuple[str, str]]
-"""Calls that have no result yet: id and tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A call that has no result yet."""
+
+    turn: int
+    part: int
+    call: ToolCall
+    named: bool
+    """Whether its id is the client's; otherwise we made it."""
 
 
 def read_messages(raws: list[Raw]) -> list[Message]:
     """The turns of a conversation. Raises `InvalidRequest` that names message and member."""
     messages: list[Message] = []
-    waiting: _Open = []
+    waiting: list[_Open] = []
     for index, raw in enumerate(raws):
         where = f"messages[{index}]"
         extra: Fields = {}
@@ -89,11 +99,14 @@ def read_messages(raws: list[Raw]) -> list[Message]:
             members = _OBJECT.decode(raw)
             extra = {name: value for name, value in members.items() if name not in _KNOWN}
         if found.role == TOOL:
-            parts: tuple[Part, ...] = (_result(found, index, waiting),)
+            answered = _answered(found, waiting)
+            if answered is not None:
+                _adopt(messages, answered, found.tool_call_id)
+            parts: tuple[Part, ...] = (_result(found, index, answered),)
         else:
             parts = _parts(found, index, where)
             if found.role == ASSISTANT and found.tool_calls:
-                waiting = [(part.id, part.name) for part in parts if isinstance(part, ToolCall)]
+                waiting = _opened(found.tool_calls, parts, index)
         messages.append(Message(found.role, parts, extra=extra))
     return messages
 
@@ -134,24 +147,50 @@ def _call(call: _Call, made_id: str, place: str) -> ToolCall:
     return ToolCall(call.id or made_id, function.name, arguments)
 
 
-def _result(found: _Message, index: int, waiting: _Open) -> ToolResult:
-    """A tool's result, with the call that it answers: the one named, else the first open call
-    of the same tool, else the first open call."""
-    name = found.tool_name or ""
-    call_id = found.tool_call_id
-    at = next(
-        (place for place, (_, tool) in enumerate(waiting) if not name or tool == name),
-        None if name else 0,
-    )
-    if call_id:
-        at = next((place for place, (known, _) in enumerate(waiting) if known == call_id), None)
-    if at is not None and at < len(waiting):
-        matched, tool = waiting.pop(at)
-        call_id, name = call_id or matched, name or tool
+def _opened(calls: list[_Call], parts: tuple[Part, ...], turn: int) -> list[_Open]:
+    made = [(place, part) for place, part in enumerate(parts) if isinstance(part, ToolCall)]
+    return [
+        _Open(turn, place, part, bool(call.id))
+        for call, (place, part) in zip(calls, made, strict=True)
+    ]
+
+
+def _answered(found: _Message, waiting: list[_Open]) -> _Open | None:
+    """The call that a result answers, taken off the list: the one whose id it names; else, of
+    those without an id or for a result without one, the first of its tool."""
+    name, call_id = found.tool_name, found.tool_call_id
+    fits = (one for one in waiting if call_id and one.named and one.call.id == call_id)
+    answered = next(fits, None)
+    if answered is None:
+        free = (one for one in waiting if not (call_id and one.named))
+        answered = next((one for one in free if not name or one.call.name == name), None)
+    if answered is not None:
+        waiting.remove(answered)
+    return answered
+
+
+def _adopt(messages: list[Message], answered: _Open, call_id: str | None) -> None:
+    """Give a call without an id the one that its result names.
+
+    Some clients keep our ids for results only. Such an id is worth more than one that we make:
+    it may carry the state of the reasoning that led to the call.
+    """
+    if answered.named or not call_id:
+        return
+    turn = messages[answered.turn]
+    parts = list(turn.parts)
+    parts[answered.part] = structs.replace(answered.call, id=call_id)
+    messages[answered.turn] = structs.replace(turn, parts=tuple(parts))
+
+
+def _result(found: _Message, index: int, answered: _Open | None) -> ToolResult:
     parts: list[Text | Media | Foreign] = [*read_images(found.images or (), "images")]
     if found.content is not None:
         parts.append(Text(found.content))
-    return ToolResult(call_id or f"call_{index}", tuple(parts), name)
+    call_id, name = found.tool_call_id or f"call_{index}", found.tool_name or ""
+    if answered is not None:
+        call_id, name = found.tool_call_id or answered.call.id, name or answered.call.name
+    return ToolResult(call_id, tuple(parts), name)
 
 
 def read_images(images: Iterable[str], where: str) -> list[Media]:
