@@ -18,7 +18,7 @@ from federation.dialects.faces import Encoded, HeaderPairs, StreamDecoder
 from federation.dialects.losses import check_addresses
 from federation.dialects.origins import NotingTap, Origin
 from federation.dialects.sse import MARK
-from federation.dialects.tool_names import with_aliases
+from federation.dialects.tool_names import opened, with_aliases
 from federation.dialects.whole import must_be_text
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
@@ -125,6 +125,7 @@ class BoundUpstream(Generic[W]):
         if request.dialect == self.forwards:
             return request
         check_addresses(request)
+        request = opened(request)
         rule = self._language.tool_names
         return request if rule is None else with_aliases(request, rule)
 

@@ -36,6 +36,14 @@ def alias(name: str) -> str:
     return f"{start}{shown}_{proof}"
 
 
+def opened(request: ChatRequest) -> ChatRequest:
+    """A call whose lists of tools are taken apart, for a language that knows none."""
+    if not any(tool.held for tool in request.tools):
+        return request
+    tools = [one for tool in request.tools for one in (tool.held or (tool,))]
+    return structs.replace(request, tools=tuple(tools))
+
+
 def with_aliases(request: ChatRequest, rule: re.Pattern[str]) -> ChatRequest:
     """A call whose tools have names after the rule, wherever they stand."""
     strange = {name: alias(name) for name in _names(request) if rule.fullmatch(name) is None}
@@ -61,7 +69,7 @@ def originals(request: ChatRequest) -> dict[str, str]:
     """The names that an alias may stand for in the answer to a call."""
     return {
         alias(tool.name): tool.name
-        for tool in request.tools
+        for tool in opened(request).tools
         if tool.kind != _HOSTED and _STRICTEST.fullmatch(tool.name) is None
     }
 

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 from cross_world import WIRES
+from msgspec import Raw
 from native_dialects import client_request
 
-from federation.schema.chat import ChatRequest, OutputFormat
+from federation.dialects.tool_names import alias, originals
+from federation.errors import InvalidRequest
+from federation.schema.chat import ChatRequest, ChatResponse, Choice, OutputFormat
+from federation.schema.chunks import Begun, Chunk, Finished, PartBegun, PartEnded
+from federation.schema.parts import ToolCall
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 WEATHER = {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}
@@ -126,3 +131,90 @@ def test_a_result_given_as_a_document_is_text_where_results_are_objects(
     (part,) = sent(read("cohere", "/v2/chat", body), "gemini")["contents"][2]["parts"]
     assert part["functionResponse"]["response"] == response
     assert "parts" not in part["functionResponse"]
+
+
+SPAWN = {"type": "function", "name": "spawn_agent", "strict": False, "parameters": SCHEMA}
+SPACE = {
+    "type": "namespace",
+    "name": "multi_agent_v1",
+    "description": "Tools for spawning and managing sub-agents.",
+    "tools": [SPAWN],
+}
+
+
+def codex(*tools: dict[str, Any]) -> dict[str, Any]:
+    """A second turn of the Codex CLI."""
+    called = {"call_id": "c1", "name": "spawn_agent", "namespace": "multi_agent_v1"}
+    return {
+        "model": "m",
+        "stream": False,
+        "input": [
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Go."}]},
+            {"type": "function_call", "id": "fc_1", **called, "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "Spawned."},
+        ],
+        "tools": [*tools],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "reasoning": {"summary": "auto"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+    }
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini", "bedrock", "cohere"])
+def test_the_tools_of_a_namespace_reach_languages_that_know_none(dialect: str) -> None:
+    body = json.dumps(sent(read("openai_responses", "/v1/responses", codex(SPACE)), dialect))
+    assert body.count('"multi_agent_v1__spawn_agent"') >= 2
+    assert '"spawn_agent"' not in body
+    assert '"namespace"' not in body
+
+
+def test_a_namespace_stays_one_in_its_own_language() -> None:
+    body = sent(read("openai_responses", "/v1/responses", codex(SPACE)), "openai_responses")
+    assert body["tools"] == [SPACE]
+    assert body["input"][1]["name"] == "spawn_agent"
+    assert body["input"][1]["namespace"] == "multi_agent_v1"
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "foreign"])
+def test_an_answer_calls_a_tool_of_a_namespace_as_the_client_knows_it(own: bool) -> None:
+    request = read("openai_responses", "/v1/responses", codex(SPACE))
+    extra = {"namespace": Raw(b'"multi_agent_v1"')} if own else {}
+    call = ToolCall("c2", "multi_agent_v1__spawn_agent", "{}", extra=extra)
+    response = ChatResponse(
+        "openai_responses" if own else "anthropic", "a1", "m", (Choice(0, (call,), "tool_calls"),)
+    )
+    face = WIRES["openai_responses"].face
+    (item,) = json.loads(face.render(response, request))["output"]
+    renderer = face.renderer(request)
+    chunks: list[Chunk] = [
+        Begun("a1", "m", 1, dialect=response.dialect),
+        PartBegun(0, 0, call),
+        PartEnded(0, 0),
+        Finished(0, "tool_calls"),
+    ]
+    stream = renderer.render(chunks) + renderer.close()
+    events = [json.loads(line[6:]) for line in stream.split(b"\n") if line.startswith(b"data: {")]
+    items = [item, *(event["item"] for event in events if "item" in event)]
+    assert len(items) == 3
+    for found in items:
+        assert (found["namespace"], found["name"]) == ("multi_agent_v1", "spawn_agent")
+
+
+def test_a_long_name_in_a_namespace_comes_back_from_its_alias() -> None:
+    name = "a" * 60
+    request = read(
+        "openai_responses", "/v1/responses", codex({**SPACE, "tools": [{**SPAWN, "name": name}]})
+    )
+    full = f"multi_agent_v1__{name}"
+    assert originals(request) == {alias(full): full}
+    sent_names = [tool["function"]["name"] for tool in sent(request, "openai")["tools"]]
+    assert sent_names == [alias(full)]
+
+
+def test_a_namespace_with_a_tool_that_a_provider_runs_is_refused_elsewhere() -> None:
+    body = codex({**SPACE, "tools": [SPAWN, {"type": "web_search"}]})
+    with pytest.raises(InvalidRequest) as refused:
+        sent(read("openai_responses", "/v1/responses", body), "openai")
+    assert refused.value.code == "not_expressible"

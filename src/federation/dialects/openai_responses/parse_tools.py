@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from federation.dialects.malformed import not_one_of
 from federation.dialects.openai_responses.fields import (
@@ -21,6 +21,8 @@ from federation.dialects.openai_responses.fields import (
     rest,
     text,
 )
+from federation.dialects.openai_responses.spaces import full_name
+from federation.dialects.openai_responses.tables import FREE_TOOLS, HOLDING_TOOLS
 from federation.errors import InvalidRequest
 from federation.schema.chat import AUTO, NAMED, NONE, REQUIRED, Tool, ToolChoice
 from federation.schema.parts import CUSTOM, FUNCTION, Fields
@@ -68,7 +70,18 @@ def _parse_tool(raw: Raw, where: str) -> Tool:
             format=_nested(shape, f"{where}.format") if shape != NULL else None,
             extra=rest(item, _CUSTOM),
         )
-    return Tool(text(item, "name", where) or kind, kind="hosted", raw=raw)
+    held = _held(item, where) if kind == HOLDING_TOOLS else ()
+    return Tool(text(item, "name", where) or kind, kind="hosted", raw=raw, held=held)
+
+
+def _held(item: Fields, where: str) -> tuple[Tool, ...]:
+    """The tools of a namespace by their full names; none where a provider runs one of them."""
+    space = needed_text(item, "name", where)
+    raws = items_of(item, "tools", where)
+    found = [_parse_tool(raw, f"{where}.tools[{index}]") for index, raw in enumerate(raws)]
+    if any(tool.kind not in FREE_TOOLS for tool in found):
+        return ()
+    return tuple([structs.replace(tool, name=full_name(space, tool.name)) for tool in found])
 
 
 def _nested(shape: Raw, where: str) -> Raw:

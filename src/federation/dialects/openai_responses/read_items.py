@@ -25,6 +25,7 @@ from federation.dialects.openai_responses.fields import (
     rest,
     text,
 )
+from federation.dialects.openai_responses.spaces import SPACE, full_name
 from federation.dialects.openai_responses.tables import CALLS, NAME, OUTPUTS
 from federation.dialects.tokenizer import Members, objects_unchecked
 from federation.errors import InvalidRequest
@@ -131,9 +132,10 @@ def read_reasoning(item: Members, where: str) -> list[Thinking]:
 
 def read_call(item: Members, kind: str, where: str) -> ToolCall:
     """A function call or a custom tool's call; `kind` is the item's type."""
+    name, space = needed_text(item, "name", where), text(item, SPACE, where)
     return ToolCall(
         needed_text(item, "call_id", where),
-        needed_text(item, "name", where),
+        full_name(space, name) if space else name,
         needed_text(item, CALLS[kind], where),
         FUNCTION if kind == "function_call" else CUSTOM,
         extra=item_rest(item, _CALL),

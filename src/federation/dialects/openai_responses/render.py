@@ -13,12 +13,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from federation.dialects.openai_responses.echo import echo_of
 from federation.dialects.openai_responses.fields import text_or_nothing
 from federation.dialects.openai_responses.logprobs import logprob_items
 from federation.dialects.openai_responses.read_items import MARK
+from federation.dialects.openai_responses.spaces import spaces_of, with_space
 from federation.dialects.openai_responses.states import carrier
 from federation.dialects.openai_responses.tables import INCOMPLETE, NAME
 from federation.dialects.openai_responses.usage import usage_item
@@ -115,6 +116,7 @@ class ItemWriter:
     def __init__(self, identity: str, request: ChatRequest, *, own: bool) -> None:
         self.own = own
         self._stem = stem_of(identity)
+        self._spaces = spaces_of(request.tools)
         wanted = request.reasoning
         self.summarized = not own and wanted is not None and bool(wanted.summary)
 
@@ -205,7 +207,10 @@ class ItemWriter:
 
     def call(self, part: ToolCall, index: int, status: str) -> tuple[str, Item]:
         """A call of a tool."""
-        extra = part.extra if self.own else {}
+        space = self._spaces.get(part.name)
+        if space is not None:
+            part = with_space(part if self.own else structs.replace(part, extra={}), space)
+        extra = part.extra if self.own or space is not None else {}
         kind = "fc" if part.kind == FUNCTION else "ctc"
         identity = text_or_nothing(extra.get("id")) or self.identity(kind, index)
         return identity, {"id": identity, "status": status, **call_item(part), **extra}

@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Raw
 
 from federation.dialects.openai_responses.read_items import MARK
+from federation.dialects.openai_responses.spaces import short_name
 from federation.schema.parts import (
     FILE,
     FUNCTION,
@@ -95,17 +96,18 @@ def annotation(citation: Citation, *, own: bool) -> Item | Raw:
 
 def call_item(part: ToolCall) -> Item:
     """A call of a tool, without its id."""
+    name = short_name(part)
     if part.kind == FUNCTION:
         return {
             "type": "function_call",
             "call_id": part.id,
-            "name": part.name,
+            "name": name,
             "arguments": part.arguments,
         }
     return {
         "type": "custom_tool_call",
         "call_id": part.id,
-        "name": part.name,
+        "name": name,
         "input": part.arguments,
     }
 
