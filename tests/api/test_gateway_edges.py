@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 
 import httpx
 from gateway_rig import AUTH, HELLO, rig
 from inprocess import deployment, gateway, model, provider, route, snapshot
 from scripted import DONE, Talk, chunk, whole
 
+from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
 
 STREAM = HELLO | {"stream": True}
+
+
+async def eleven(talk: Talk) -> None:
+    await talk.answer(b'{"input_tokens": 11}')
+
+
+def speaking_anthropic(place: int, row: Deployment) -> Deployment:
+    """A deployment of Anthropic's language."""
+    return replace(row, provider=replace(row.provider, dialect="anthropic"))
 
 
 async def test_a_stream_that_is_complete_does_not_wait_for_a_marker_that_never_comes() -> None:
@@ -142,3 +153,21 @@ async def test_a_big_conversation_is_read_beside_the_loop() -> None:
         reply = await client.post("/v1/chat/completions", json=big)
         assert reply.status_code in (200, 400)
         assert DONE not in reply.content
+
+
+async def test_a_base_url_may_lack_the_version_that_the_client_was_to_bring() -> None:
+    async with rig(eleven, alter=speaking_anthropic) as (_, client, (upstream,)):
+        body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
+        told = await client.post("/messages/count_tokens", json=body)
+        assert told.json() == {"input_tokens": 11}
+        assert len(upstream.seen) == 1
+        refused = await client.post("/messages", json={"model": "chat"})
+        assert refused.status_code == 400
+        assert refused.json()["type"] == "error"
+
+
+async def test_a_base_url_with_the_version_twice_is_told_so() -> None:
+    async with rig(eleven) as (_, client, _):
+        told = await client.post("/v1/v1/messages", json={})
+        assert told.status_code == 404
+        assert "leave it out of the base URL" in told.json()["error"]["message"]

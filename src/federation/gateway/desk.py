@@ -42,6 +42,7 @@ from federation.schema.http import ClientReply, ClientRequest
 
 JSON = [(b"content-type", b"application/json")]
 _HEALTH = ("/health", "/health/ready")
+_TWICE = "This client adds '/v1' itself: leave it out of the base URL."
 _INFER = "infer"
 _INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
 
@@ -201,7 +202,8 @@ class Desk:
             allowed.add("GET")
         if allowed:
             return MethodNotAllowed("This path does not answer that method.", *allowed)
-        return NotFound(f"There is nothing at {path[:200]!r}. GET /docs lists what there is.")
+        hint = _TWICE if path.startswith("/v1/v1/") else "GET /docs lists what there is."
+        return NotFound(f"There is nothing at {path[:200]!r}. {hint}")
 
 
 def render_error(error: FederationError, path: str) -> ClientReply:

@@ -17,6 +17,7 @@ CHATS: Final[dict[str, str]] = {
     "/v1/responses": "openai_responses",
     "/responses": "openai_responses",
     "/v1/messages": "anthropic",
+    "/messages": "anthropic",
     "/v2/chat": "cohere",
     "/api/chat": "ollama",
     "/api/generate": "ollama_generate",
@@ -25,12 +26,14 @@ CHATS: Final[dict[str, str]] = {
 
 _COUNTS: Final[dict[str, str]] = {
     "/v1/messages/count_tokens": "anthropic",
+    "/messages/count_tokens": "anthropic",
     "/v1/responses/input_tokens": "openai_responses",
     "/responses/input_tokens": "openai_responses",
 }
 
 _FAMILIES: Final = (
     ("/v1/messages", "anthropic"),
+    ("/messages", "anthropic"),
     ("/v1/responses", "openai_responses"),
     ("/model/", "bedrock"),
     ("/v2/", "cohere"),

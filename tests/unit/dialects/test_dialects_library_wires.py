@@ -218,3 +218,32 @@ def test_a_namespace_with_a_tool_that_a_provider_runs_is_refused_elsewhere() -> 
     with pytest.raises(InvalidRequest) as refused:
         sent(read("openai_responses", "/v1/responses", body), "openai")
     assert refused.value.code == "not_expressible"
+
+
+GOAL = {
+    "type": "function_call_output",
+    "id": "fco_1",
+    "name": "goal_objective",
+    "namespace": "agent",
+    "output": "Mend it.",
+}
+
+
+@pytest.mark.parametrize("call_id", [{}, {"call_id": None}])
+def test_an_output_that_answers_no_call_is_told_by_the_user(call_id: dict[str, None]) -> None:
+    """The Codex CLI reminds the model of its goal so."""
+    body = codex(SPACE)
+    body["input"].append(GOAL | call_id)
+    messages = sent(read("openai_responses", "/v1/responses", body), "openai")["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "user"]
+    assert messages[-1]["content"] == "Mend it."
+
+
+@pytest.mark.parametrize("kind", ["function_call_output", "custom_tool_call_output"])
+def test_an_output_must_name_its_call_or_its_tool(kind: str) -> None:
+    body = codex(SPACE)
+    named = {"name": "x"} if kind.startswith("custom") else {}
+    body["input"].append({"type": kind, "output": "Mend it.", **named})
+    with pytest.raises(InvalidRequest) as refused:
+        WIRES["openai_responses"].face.glance(client_request(body, "/v1/responses"))
+    assert refused.value.param == "input[3].call_id"

@@ -14,6 +14,7 @@ from msgspec import Raw, structs
 from federation.dialects.malformed import missing, not_one_of
 from federation.dialects.openai_responses.fields import needed_text, text
 from federation.dialects.openai_responses.read_items import (
+    is_unasked,
     item_rest,
     read_call,
     read_content,
@@ -87,6 +88,8 @@ class _Turns:
             self._add_message(item, where)
         elif kind in CALLS:
             self._say((read_call(item, kind, where),))
+        elif kind in OUTPUTS and is_unasked(item):
+            self._tell(Message(USER, read_content(item, "output", where)))
         elif kind in OUTPUTS:
             self._end_turn()
             self._results.append(read_output(item, kind, where))

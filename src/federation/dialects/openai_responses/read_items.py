@@ -68,6 +68,7 @@ _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 
 _ITEM: Final = frozenset(("type", "role", "content"))
 _CALL: Final = frozenset(("type", "call_id", "name", "arguments", "input"))
+_FUNCTION_OUTPUT: Final = Raw(b'"function_call_output"')
 _OUTPUT: Final = frozenset(("type", "call_id", "output", "name"))
 _REASONING: Final = frozenset(("type", "id", "summary", "content", "encrypted_content"))
 _TEXT_PART: Final = frozenset(("type", "text", "annotations", "prompt_cache_breakpoint"))
@@ -139,6 +140,16 @@ def read_call(item: Members, kind: str, where: str) -> ToolCall:
         needed_text(item, CALLS[kind], where),
         FUNCTION if kind == "function_call" else CUSTOM,
         extra=item_rest(item, _CALL),
+    )
+
+
+def is_unasked(item: Members) -> bool:
+    """Whether an output answers no call, but stands under its tool's name alone: agents tell
+    the model so what a tool says by itself."""
+    return (
+        item.get("call_id", NULL) == NULL
+        and item.get("name", NULL) != NULL
+        and item["type"] == _FUNCTION_OUTPUT
     )
 
 

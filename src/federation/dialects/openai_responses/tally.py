@@ -15,6 +15,7 @@ from msgspec import Raw
 from federation.dialects.malformed import missing, not_one_of
 from federation.dialects.openai_responses.fields import NULL, needed_text
 from federation.dialects.openai_responses.parse_items import item_kind
+from federation.dialects.openai_responses.read_items import is_unasked
 from federation.dialects.openai_responses.tables import (
     CALLER_ITEMS,
     CALLS,
@@ -109,7 +110,8 @@ def _read_item(item: Members, index: int, tally: Tally) -> int:
         for name in ("call_id", "name", CALLS[kind]):
             needed_text(item, name, where)
     elif kind in OUTPUTS:
-        needed_text(item, "call_id", where)
+        if not is_unasked(item):
+            needed_text(item, "call_id", where)
         if "output" not in item:
             raise missing(f"{where}.output")
         size += _held(item["output"], index, "output", tally)
