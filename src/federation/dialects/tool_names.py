@@ -16,6 +16,7 @@ from typing import Final
 
 from msgspec import structs
 
+from federation.dialects.openai_responses.parse_tools import held_in
 from federation.schema.chat import ChatRequest, ChatResponse, Message, Tool
 from federation.schema.parts import Part, ToolCall, ToolResult
 
@@ -38,9 +39,9 @@ def alias(name: str) -> str:
 
 def opened(request: ChatRequest) -> ChatRequest:
     """A call whose lists of tools are taken apart, for a language that knows none."""
-    if not any(tool.held for tool in request.tools):
+    if not any(tool.kind == _HOSTED for tool in request.tools):
         return request
-    tools = [one for tool in request.tools for one in (tool.held or (tool,))]
+    tools = [one for tool in request.tools for one in (held_in(tool) or (tool,))]
     return structs.replace(request, tools=tuple(tools))
 
 

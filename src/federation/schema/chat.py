@@ -54,8 +54,6 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     format: Raw | None = None
     """What a custom tool's text must look like."""
     raw: Raw | None = None
-    held: tuple[Tool, ...] = ()
-    """Of a hosted one that is but a list of the caller's own tools: those, by their full names."""
     cache: CacheMark | None = None
     extra: Fields = {}
 

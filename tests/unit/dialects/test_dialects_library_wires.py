@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cross_world import WIRES
 from msgspec import Raw
+from msgspec.structs import replace
 from native_dialects import client_request
 
 from federation.dialects.tool_names import alias, originals
@@ -168,6 +169,19 @@ def test_the_tools_of_a_namespace_reach_languages_that_know_none(dialect: str) -
     assert body.count('"multi_agent_v1__spawn_agent"') >= 2
     assert '"spawn_agent"' not in body
     assert '"namespace"' not in body
+
+
+def test_what_content_checks_changed_in_a_namespace_is_changed_wherever_it_goes() -> None:
+    told = {**SPAWN, "description": "Ask jane@example.org."}
+    request = read("openai_responses", "/v1/responses", codex({**SPACE, "tools": [told]}))
+    (space,) = [tool for tool in request.tools if tool.raw is not None]
+    assert space.raw is not None
+    checked = Raw(bytes(space.raw).replace(b"jane@example.org", b"[EMAIL]"))
+    tools = tuple(replace(one, raw=checked) if one is space else one for one in request.tools)
+    for dialect in ("openai", "anthropic", "gemini"):
+        body = json.dumps(sent(replace(request, tools=tools), dialect))
+        assert "Ask [EMAIL]." in body
+        assert "jane" not in body
 
 
 def test_a_namespace_stays_one_in_its_own_language() -> None:

@@ -6,6 +6,7 @@ cannot be said in the canonical form, so it goes along as an extra of the call.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -70,8 +71,25 @@ def _parse_tool(raw: Raw, where: str) -> Tool:
             format=_nested(shape, f"{where}.format") if shape != NULL else None,
             extra=rest(item, _CUSTOM),
         )
-    held = _held(item, where) if kind == HOLDING_TOOLS else ()
-    return Tool(text(item, "name", where) or kind, kind="hosted", raw=raw, held=held)
+    if kind == HOLDING_TOOLS:
+        _held(item, where)
+    return Tool(text(item, "name", where) or kind, kind="hosted", raw=raw)
+
+
+def held_in(tool: Tool) -> tuple[Tool, ...]:
+    """Of a namespace that holds but the caller's own tools: those, by their full names. Read off
+    its JSON each time, for content checks change what stands there, and nothing beside it."""
+    if tool.kind != "hosted" or tool.raw is None or HOLDING_TOOLS.encode() not in bytes(tool.raw):
+        return ()
+    item = inner(tool.raw, "tools")
+    return _held(item, "tools") if text(item, "type", "tools") == HOLDING_TOOLS else ()
+
+
+def spaces_of(tools: Iterable[Tool]) -> dict[str, Raw]:
+    """The namespaces of a call's tools, as JSON, by full names."""
+    return {
+        held.name: Raw(msgspec.json.encode(tool.name)) for tool in tools for held in held_in(tool)
+    }
 
 
 def _held(item: Fields, where: str) -> tuple[Tool, ...]:

@@ -18,8 +18,9 @@ from msgspec import Raw, structs
 from federation.dialects.openai_responses.echo import echo_of
 from federation.dialects.openai_responses.fields import text_or_nothing
 from federation.dialects.openai_responses.logprobs import logprob_items
+from federation.dialects.openai_responses.parse_tools import spaces_of
 from federation.dialects.openai_responses.read_items import MARK
-from federation.dialects.openai_responses.spaces import spaces_of, with_space
+from federation.dialects.openai_responses.spaces import with_space
 from federation.dialects.openai_responses.states import carrier
 from federation.dialects.openai_responses.tables import INCOMPLETE, NAME
 from federation.dialects.openai_responses.usage import usage_item

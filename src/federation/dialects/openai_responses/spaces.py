@@ -8,14 +8,11 @@ Reference: https://developers.openai.com/api/docs/guides/function-calling
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from msgspec import Raw, structs
 
 from federation.dialects.openai_responses.fields import text_or_nothing
-from federation.schema.chat import Tool
 from federation.schema.parts import ToolCall
 
 SPACE: Final = "namespace"
@@ -31,11 +28,6 @@ def short_name(call: ToolCall) -> str:
     """The name of the tool of a call inside of the namespace that the call names."""
     space = text_or_nothing(call.extra.get(SPACE))
     return call.name.removeprefix(f"{space}{_JOINT}") if space else call.name
-
-
-def spaces_of(tools: Iterable[Tool]) -> dict[str, Raw]:
-    """The namespaces of a call's tools, as JSON, by full names."""
-    return {held.name: Raw(msgspec.json.encode(tool.name)) for tool in tools for held in tool.held}
 
 
 def with_space(call: ToolCall, space: Raw) -> ToolCall:
