@@ -72,7 +72,7 @@ DRIVERS_LICENSE: Final = (
     rb"(?:permiso|carn[e\xe9]t?) de conducir|patente di guida|rijbewijs|prawo jazdy|prawa jazdy|"
     rb"carta de condu[c\xe7][a\xe3]o|carteira de habilita[c\xe7][a\xe3]o)"
     rb"[^\n0-9]{0,32}?|licen[cs]e no[ .:#=-]{1,4})"
-    rb"\b([A-Z]{0,5}[ -]?[0-9]{2,9}(?:[A-Z0-9]{0,3}(?:[-/][0-9]{2,6}){0,4}|[A-Z0-9]{0,10}))"
+    rb"\b((?:[A-Z]{1,5}[ -]?)?[0-9]{2,9}(?:[A-Z0-9]{0,3}(?:[-/][0-9]{2,6}){0,4}|[A-Z0-9]{0,10}))"
     rb"\b"
 )
 BRITISH_LICENSE: Final = (

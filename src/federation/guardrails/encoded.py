@@ -72,6 +72,10 @@ _REST: Final = re.compile(_SIGN + b"{1,%d}={0,2}(?![A-Za-z0-9+/=_-])" % (_LEAST 
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
+_WIDE: Final = bytes(4)
+"""Every other byte of ASCII in UTF-16, as some shells take their commands in base64."""
+
+
 def long_runs(data: bytes) -> list[tuple[int, int]]:
     """Where letters, digits and the signs of base64 stand without a gap for long, with what base64
     ends with."""
@@ -193,6 +197,8 @@ def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[Encoded]:
                 continue
         if _is_readable(raw):
             yield Encoded(((start, end),), _text(raw), is_hexadecimal)
+        elif raw[1 : len(_WIDE) * 2 : 2] == _WIDE:
+            yield Encoded(((start, end),), raw.decode("utf-16-le", "replace"), is_hexadecimal)
 
 
 def in_pairs(data: bytes) -> Iterator[Encoded]:

@@ -50,15 +50,17 @@ def _is_in_table(data: bytes, low: int, end: int, is_number: Callable[[bytes], b
     four digits, and no card where these four groups stand."""
     *above, begin = data[max(0, low - _LONGEST_LINES) : low].split(b"\n")[-2:]
     rest, *below = data[end : end + _LONGEST_LINES].split(b"\n")[:2]
-    ahead = len(begin.split())
-    count = ahead + _GROUPS + len(rest.split())
+    ahead = len(_numbers(begin))
+    count = ahead + _GROUPS + len(_numbers(rest))
     for line in (*above, *below):
-        groups = line.split()
-        if len(groups) == count > _GROUPS and all(
-            len(group) <= _DIGITS and group.isdigit() for group in groups
-        ):
+        groups = _numbers(line)
+        if len(groups) == count > _GROUPS and max(map(len, groups)) <= _DIGITS:
             return not is_number(b"".join(groups[ahead : ahead + _GROUPS]))
     return False
+
+
+def _numbers(line: bytes) -> list[bytes]:
+    return [word for word in line.split() if word.isdigit()]
 
 
 def _groups(row: bytes, gap: bytes, most: int) -> int:

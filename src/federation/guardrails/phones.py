@@ -127,15 +127,11 @@ BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)
 LOOK_BACK: Final = 56
 """How far back a word is looked for that says that it is one."""
 _LIKE_A_PARCEL: Final = [4, 4, 4]
+_LIKE_A_ZIP: Final = [5, 4]
+"""An American postcode with a dash: 02110-1301."""
 _LEAST_TELLING: Final = 7
 _WITH_EXIT_CODE: Final = 11
 """Digits of a number behind 00, at least."""
-_STATE: Final = re.compile(
-    rb"\b[A-Z]{2},?(?:[ \t]{1,2}|[ \t]{0,2}\n[ \t]{0,8}[#*/;%>-]{0,3}[ \t]{0,4})\Z"
-)
-_LONGEST_STATE: Final = 21
-"""With the signs that begin a line of a comment: each license of the FSF gives its address."""
-_SIZE_OF_ZIP, _DASH_OF_ZIP = 10, 5
 _LEAST, MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
@@ -228,8 +224,6 @@ def place(
     if form.may_be_date and is_date(number):
         return None
     if form.may_tell and (form.end < form.high or _telling(number, form)):
-        if _is_zip(data, low, number):
-            return None
         if not _is_called_otherwise(data, low) or _is_called_so(near, low, form):
             return low, high, True
     elif _is_called_so(near, low, form) or (
@@ -344,15 +338,6 @@ def _telling(number: bytes, form: Form) -> bool:
     return digits[:1] == b"0" != digits[1:2]
 
 
-def _is_zip(data: bytes, low: int, number: bytes) -> bool:
-    """Whether it is an American postcode behind the letters of its state: MA 02110-1301."""
-    return (
-        len(number) == _SIZE_OF_ZIP
-        and number[_DASH_OF_ZIP : _DASH_OF_ZIP + 1] == b"-"
-        and _STATE.search(data, max(0, low - _LONGEST_STATE), low) is not None
-    )
-
-
 def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool:
     """A national number as it is written in much of Europe and Asia: 0431 35 06 90."""
     sizes = [len(group) for group in groups]
@@ -364,6 +349,7 @@ def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool
         and len(groups[0]) >= 2
         and number.count(b"/") <= 1
         and b"/" not in number[6:]
+        and not (sizes == _LIKE_A_ZIP and b"-" in number)
     )
 
 

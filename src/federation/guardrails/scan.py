@@ -195,7 +195,7 @@ class Scanner:
         near = Nearby(layer.data, everywhere=True)
         inside = self._candidates(near, self._turns(layer.data)[0])
         if len(found.lines) == 1:
-            best = max(inside, key=_rank, default=None)
+            best = max(inside, key=_sureness, default=None)
             if best is None or best.kind == NOTHING or best.rank < _ENCODED_RANK:
                 return []
             # Whatever reads as a text with a value in it is no digest.
@@ -276,6 +276,11 @@ def _goes_on(span: Span, end: int) -> bool:
 
 def _moved(span: Span, by: int) -> Span:
     return Span(span.start + by, span.end + by, span.kind, span.rank)
+
+
+def _sureness(span: Span) -> tuple[int, int]:
+    """An account number may have a card's digits in it."""
+    return _rank(span), span.end - span.start
 
 
 def _rank(span: Span) -> int:

@@ -3,6 +3,7 @@ else; and drawings, tables and pictures that look like values."""
 
 from __future__ import annotations
 
+import base64
 from random import Random
 
 import pytest
@@ -106,3 +107,30 @@ def test_columns_of_four_digits_hold_no_card(gap: str, columns: int) -> None:
 def test_cards_with_what_belongs_to_them_in_columns_are_found() -> None:
     rows = ("4111 1111 1111 1111 1231 0123", "5500 0000 0000 0004 0332 0999")
     assert [value for _, value in found("\n".join(rows))] == [row[:19] for row in rows]
+
+
+def test_base64_of_wide_characters_is_read() -> None:
+    told = base64.b64encode(f"pay with {CARDS[0]} now".encode("utf-16-le")).decode()
+    assert found(f"powershell -enc {told}") == [(kind.CARD, told)]
+    calm = base64.b64encode("Get-Process, and nothing else".encode("utf-16-le")).decode()
+    assert found(f"powershell -enc {calm}") == []
+
+
+def test_an_account_number_in_base64_is_none_of_the_cards_in_it() -> None:
+    told = base64.b64encode(b"GE12UH6823774645630908").decode()
+    assert found(f"blob={told}") == [(kind.IBAN, told)]
+
+
+@pytest.mark.parametrize("text", ["replace {} soon", "{}", "to {}, please", "Salem MA {}"])
+def test_a_postcode_with_a_dash_is_no_telephone_number(text: str) -> None:
+    assert found(text.format("02155-0403")) == []
+    assert found("Telefon 02155-0403") == [(kind.PHONE, "02155-0403")]
+
+
+def test_a_license_number_begins_behind_the_blank() -> None:
+    assert found("license number 4471829") == [(kind.DRIVERS_LICENSE, "4471829")]
+
+
+def test_the_lines_of_a_table_may_have_words_around_them() -> None:
+    table = "Note: 9244  3721  2595  5300  6274  2310\n9482  9105  8770  1471  2478  1512 end"
+    assert found(table) == []
