@@ -7,6 +7,7 @@ nearly always.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ _DIGITS: Final = 4
 _GROUPS: Final = 4
 _MOST_IN_LINE, _MOST_IN_COLUMN = 2, 0
 """Further groups beside a card: in its line when it ends, say, and in a column none."""
+_NUMBER: Final = re.compile(rb"[0-9]+")
 _LONGEST_LINES: Final = 120
 """Signs in which the next line ends."""
 
@@ -50,17 +52,13 @@ def _is_in_table(data: bytes, low: int, end: int, is_number: Callable[[bytes], b
     four digits, and no card where these four groups stand."""
     *above, begin = data[max(0, low - _LONGEST_LINES) : low].split(b"\n")[-2:]
     rest, *below = data[end : end + _LONGEST_LINES].split(b"\n")[:2]
-    ahead = len(_numbers(begin))
-    count = ahead + _GROUPS + len(_numbers(rest))
+    ahead = len(_NUMBER.findall(begin))
+    count = ahead + _GROUPS + len(_NUMBER.findall(rest))
     for line in (*above, *below):
-        groups = _numbers(line)
+        groups = _NUMBER.findall(line)
         if len(groups) == count > _GROUPS and max(map(len, groups)) <= _DIGITS:
             return not is_number(b"".join(groups[ahead : ahead + _GROUPS]))
     return False
-
-
-def _numbers(line: bytes) -> list[bytes]:
-    return [word for word in line.split() if word.isdigit()]
 
 
 def _groups(row: bytes, gap: bytes, most: int) -> int:

@@ -134,3 +134,5 @@ def test_a_license_number_begins_behind_the_blank() -> None:
 def test_the_lines_of_a_table_may_have_words_around_them() -> None:
     table = "Note: 9244  3721  2595  5300  6274  2310\n9482  9105  8770  1471  2478  1512 end"
     assert found(table) == []
+    quoted = "3011  5363  3099  0431  7703  5693"
+    assert found(f'"9111  0624  2256  5005  9145  6179\n{quoted}"') == []
