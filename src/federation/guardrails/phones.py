@@ -126,6 +126,11 @@ BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)
 """What one of these words, or what stands before it, begins with."""
 LOOK_BACK: Final = 56
 """How far back a word is looked for that says that it is one."""
+_PAIRS: Final = 5
+_PAIRS_BEFORE: Final = re.compile(rb"(?:^|[ \t])[0-9A-Fa-f]{2} [0-9A-Fa-f]{2} \Z")
+_PAIRS_BEHIND: Final = re.compile(rb" [0-9A-Fa-f]{2} [0-9A-Fa-f]{2}(?![0-9A-Za-z])")
+_SIZE_OF_PAIRS: Final = 7
+"""Bytes as programs print them, of which five happen to hold no letter."""
 _LIKE_A_PARCEL: Final = [4, 4, 4]
 _LIKE_A_ZIP: Final = [5, 4]
 """An American postcode with a dash: 02110-1301."""
@@ -224,6 +229,8 @@ def place(
     if form.may_be_date and is_date(number):
         return None
     if form.may_tell and (form.end < form.high or _telling(number, form)):
+        if form.groups == _PAIRS and _is_of_dump(data, low, high):
+            return None
         if not _is_called_otherwise(data, low) or _is_called_so(near, low, form):
             return low, high, True
     elif _is_called_so(near, low, form) or (
@@ -336,6 +343,12 @@ def _telling(number: bytes, form: Form) -> bool:
         return False
     digits = _digits(number)
     return digits[:1] == b"0" != digits[1:2]
+
+
+def _is_of_dump(data: bytes, low: int, high: int) -> bool:
+    """Whether pairs of hexadecimal stand at once before or behind pairs of digits."""
+    before = _PAIRS_BEFORE.search(data, max(0, low - _SIZE_OF_PAIRS), low)
+    return before is not None or _PAIRS_BEHIND.match(data, high) is not None
 
 
 def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool:

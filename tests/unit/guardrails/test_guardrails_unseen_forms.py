@@ -136,3 +136,9 @@ def test_the_lines_of_a_table_may_have_words_around_them() -> None:
     assert found(table) == []
     quoted = "3011  5363  3099  0431  7703  5693"
     assert found(f'"9111  0624  2256  5005  9145  6179\n{quoted}"') == []
+
+
+@pytest.mark.parametrize("text", ["b0 3e d7 11 fb {} b5", "{} ff 00 1a", "c0 d1 {}"])
+def test_bytes_in_a_dump_are_no_telephone_number(text: str) -> None:
+    assert found(text.format("03 80 36 19 12")) == []
+    assert found("au 03 80 36 19 12 ce soir") == [(kind.PHONE, "03 80 36 19 12")]
