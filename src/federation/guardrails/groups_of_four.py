@@ -15,7 +15,9 @@ _DIGITS: Final = 4
 _GROUPS: Final = 4
 _MOST_IN_LINE, _MOST_IN_COLUMN = 2, 0
 """Further groups beside a card: in its line when it ends, say, and in a column none."""
-_NUMBER: Final = re.compile(rb"[0-9]+")
+_GAP: Final = re.compile(rb"[ \t]+")
+_ROW: Final = re.compile(rb"[0-9 \t]+")
+_ENDS: Final = re.compile(rb"[0-9 \t]+\Z")
 _LONGEST_LINES: Final = 120
 """Signs in which the next line ends."""
 
@@ -52,10 +54,15 @@ def _is_in_table(data: bytes, low: int, end: int, is_number: Callable[[bytes], b
     four digits, and no card where these four groups stand."""
     *above, begin = data[max(0, low - _LONGEST_LINES) : low].split(b"\n")[-2:]
     rest, *below = data[end : end + _LONGEST_LINES].split(b"\n")[:2]
-    ahead = len(_NUMBER.findall(begin))
-    count = ahead + _GROUPS + len(_NUMBER.findall(rest))
+    before, behind = _ENDS.search(begin), _ROW.match(rest)
+    row = (before[0] if before else b"") + data[low:end] + (behind[0] if behind else b"")
+    tabs = [b"\t" in gap for gap in _GAP.findall(row.strip())]
+    if any(tabs) != all(tabs):  # several values rather than one row
+        return False
+    ahead = len(before[0].split()) if before else 0
+    count = len(row.split())
     for line in (*above, *below):
-        groups = _NUMBER.findall(line)
+        groups = max(_ROW.findall(line), key=len, default=b"").split()
         if len(groups) == count > _GROUPS and max(map(len, groups)) <= _DIGITS:
             return not is_number(b"".join(groups[ahead : ahead + _GROUPS]))
     return False

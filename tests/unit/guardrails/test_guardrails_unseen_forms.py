@@ -142,3 +142,13 @@ def test_the_lines_of_a_table_may_have_words_around_them() -> None:
 def test_bytes_in_a_dump_are_no_telephone_number(text: str) -> None:
     assert found(text.format("03 80 36 19 12")) == []
     assert found("au 03 80 36 19 12 ce soir") == [(kind.PHONE, "03 80 36 19 12")]
+
+
+def test_a_line_of_several_values_is_no_line_of_a_table() -> None:
+    lines = (
+        "Ines Maro\t079/211 48 96\t574 76 5863\t4716-2210-5188-5662",
+        "Jon Orr\t06-51-07-42-34\t593-50-0182\t5038 0518 0117",
+        "Ana Roy\t079 211 48 96\t574 76 5863\t4716 2210 5188 5662",
+    )
+    told = [value for each, value in found("\n".join(lines)) if each == kind.CARD]
+    assert told == [lines[0][-19:], lines[1][-14:], lines[2][-19:]]
