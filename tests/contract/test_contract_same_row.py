@@ -18,9 +18,9 @@ from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.changes import SqlOverrides
 from federation.storage.engine import writing
 from federation.storage.entries import Override
-from federation.storage.fleet import SqlNodes, SqlOverflow
-from federation.storage.fleet_entries import NodeEntry, OverflowEntry
 from federation.storage.limits_sql import SqlLimits
+from federation.storage.nodes import SqlNodes, SqlOverflow
+from federation.storage.nodes_entries import NodeEntry, OverflowEntry
 from federation.storage.tables import budgets, nodes, overflow_providers, provider_overrides
 from federation.storage.tables_limits import limits
 

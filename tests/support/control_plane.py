@@ -20,7 +20,7 @@ from federation.control.analytics import AnalyticsDesk
 from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration, Reading
 from federation.control.control import Control
-from federation.control.fleet import FleetDesk
+from federation.control.deployment_health import HealthDesk
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
@@ -48,7 +48,6 @@ from federation.storage.analytics_memory import MemoryAnalytics
 from federation.storage.budgets_memory import MemoryBudgets, MemoryPots
 from federation.storage.engine import Stores, open_engine, prepare_schema
 from federation.storage.evidence_index import SqlEvidence
-from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
 from federation.storage.journal_reader import JournalReader
 from federation.storage.memory import (
     MemoryCalls,
@@ -57,6 +56,7 @@ from federation.storage.memory import (
     MemoryResponses,
     MemoryVersions,
 )
+from federation.storage.nodes_memory import MemoryNodes, MemoryOverflow
 from federation.storage.sealing import Sealer
 from federation.storage.sessions_memory import MemorySessions, MemoryTokenKeys
 from federation.storage.tenancy_memory import MemoryAnswers, MemoryTenancy
@@ -294,13 +294,10 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         money=Money("here", pots, budgets, ingest, journals),
         limits=limits,
         providers=providers,
-        fleet=FleetDesk(
-            configuration,
-            NodeDesk(configuration, nodes, prober, errands, clock),
-            OverflowDesk(configuration, overflow, providers.test, errands, clock),
-            prober,
-            clock,
+        health=HealthDesk(
+            configuration, NodeDesk(configuration, nodes, prober, errands, clock), prober, clock
         ),
+        overflow=OverflowDesk(configuration, overflow, providers.test, errands, clock),
         oversight=oversee(
             directory,
             engine,

@@ -20,7 +20,7 @@ from federation.api.tenancy_once import OnceRoute
 from federation.control.nodes import Registered, Wish
 from federation.control.overflow import Spilling
 from federation.control.probes import Probe
-from federation.storage.fleet_entries import NodeEntry
+from federation.storage.nodes_entries import NodeEntry
 
 router = APIRouter(prefix="/admin", tags=["admin"], route_class=OnceRoute)
 
@@ -30,7 +30,7 @@ async def add_overflow_provider(
     control: ControlPlane, asker: Asker, body: OverflowBody
 ) -> OverflowView:
     """Let calls spill to a provider, once it answered a probe."""
-    return _spilling(await control.fleet.overflow.add(body.provider, asker))
+    return _spilling(await control.overflow.add(body.provider, asker))
 
 
 @router.delete("/overflow_provider/{provider}")
@@ -38,13 +38,13 @@ async def remove_overflow_provider(
     control: ControlPlane, asker: Asker, provider: str
 ) -> OverflowView:
     """Let no further calls spill to a provider."""
-    return _spilling(await control.fleet.overflow.remove(provider, asker))
+    return _spilling(await control.overflow.remove(provider, asker))
 
 
 @router.get("/nodes")
 async def list_nodes(control: ControlPlane) -> NodeList:
     """The hosts of your own that were registered."""
-    return NodeList(data=[node_view(node) for node in await control.fleet.nodes.everybody()])
+    return NodeList(data=[node_view(node) for node in await control.nodes.everybody()])
 
 
 @router.post("/nodes", status_code=201)
@@ -59,19 +59,19 @@ async def register_node(control: ControlPlane, asker: Asker, body: NodeBody) -> 
         abilities=tuple(body.abilities),
         concurrency=body.concurrency,
     )
-    return _registered(await control.fleet.nodes.register(wish, asker))
+    return _registered(await control.nodes.register(wish, asker))
 
 
 @router.post("/nodes/{node}/drain")
 async def drain_node(control: ControlPlane, asker: Asker, node: str) -> ChangedNodeView:
     """Send it no new calls; those that run there finish."""
-    return _registered(await control.fleet.nodes.drain(node, asker))
+    return _registered(await control.nodes.drain(node, asker))
 
 
 @router.delete("/nodes/{node}")
 async def remove_node(control: ControlPlane, asker: Asker, node: str) -> ChangedNodeView:
     """Forget it; calls that run there finish."""
-    return _registered(await control.fleet.nodes.remove(node, asker))
+    return _registered(await control.nodes.remove(node, asker))
 
 
 def node_view(node: NodeEntry) -> NodeView:

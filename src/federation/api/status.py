@@ -37,7 +37,7 @@ async def get_status(control: ControlPlane) -> StatusView:
         DeploymentHealthView(
             id=name, **{key: value for key, value in asdict(seen).items() if key in _TOLD}
         )
-        for name, seen in sorted(control.fleet.deployment_health().items())
+        for name, seen in sorted(control.health.deployments().items())
     ]
     well = len(workers) >= control.workers and store.writable and not config.problems
     return StatusView(
@@ -93,7 +93,7 @@ async def _nodes(control: Control, deployments: list[DeploymentHealthView]) -> l
                 seen.in_flight for seen in deployments if seen.id.startswith(f"{node.id}/")
             ),
         )
-        for node in await control.fleet.nodes.known()
+        for node in await control.nodes.known()
     ]
 
 

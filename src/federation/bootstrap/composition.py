@@ -1,20 +1,19 @@
 """What the control process is made of: each desk over its store, and how they know each other.
 
-One function builds each concern (configuration, keys, money, fleet, evidence, answers) on the
+One function builds each concern (configuration, keys, money, nodes, evidence, answers) on the
 same `Ground`. The trap is the order in the store: its schema is made before anything reads it,
 and budgets are counted anew before any worker may ask for money.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from federation.bootstrap.anchoring import open_anchors
 from federation.bootstrap.contents import Contents, keep_contents
+from federation.bootstrap.directories import make_private
 from federation.bootstrap.limiting import open_limiting
 from federation.bootstrap.options import Options
 from federation.bootstrap.overseeing import approved, oversee
@@ -32,8 +31,8 @@ from federation.control.budgets import BudgetDesk
 from federation.control.budgets_ports import PotStore
 from federation.control.configuration import Configuration, Reading
 from federation.control.control import Control
+from federation.control.deployment_health import HealthDesk
 from federation.control.evidence_task import EvidenceTask
-from federation.control.fleet import FleetDesk
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
@@ -56,7 +55,6 @@ from federation.control.tenancy import Tenancy
 from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT
-from federation.errors import ConfigError, Problem
 from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
@@ -67,8 +65,8 @@ from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.engine import Stores, open_stores, probe
 from federation.storage.evidence_index import SqlEvidence
-from federation.storage.fleet import SqlNodes, SqlOverflow
 from federation.storage.journal_reader import JournalReader
+from federation.storage.nodes import SqlNodes, SqlOverflow
 from federation.storage.responses import SqlResponses
 from federation.storage.sealing import Sealer
 from federation.storage.sessions import SqlSessions, SqlTokenKeys
@@ -130,7 +128,8 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         money=money,
         limits=limits,
         providers=providers,
-        fleet=_fleet(ground, providers),
+        health=_health(ground),
+        overflow=_overflow(ground, providers),
         oversight=_oversight(ground, keys, providers),
         responses=_responses(ground, pots, contents),
         data=contents.desk,
@@ -145,7 +144,7 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
 
 
 def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
-    _private_directories(given)
+    make_private(given.data, given.run)
     addresses = peek_stores(given.config, environ, paths.env_file(given.config))
     stores = open_stores(given.data, addresses.database)
     secret_sources = SecretSources(environ)
@@ -329,15 +328,16 @@ def _alerts(ground: Ground, budgets: BudgetDesk) -> AlertDesk:
     return AlertDesk(store, channels, lambda: budgets.book, ground.errands, time.time)
 
 
-def _fleet(ground: Ground, providers: ProviderDesk) -> FleetDesk:
-    durable, configuration, errands = ground.stores.durable, ground.configuration, ground.errands
-    return FleetDesk(
-        configuration,
-        NodeDesk(configuration, SqlNodes(durable), ground.prober, errands, time.time),
-        OverflowDesk(configuration, SqlOverflow(durable), providers.test, errands, time.time),
-        ground.prober,
-        time.time,
-    )
+def _health(ground: Ground) -> HealthDesk:
+    configuration, prober = ground.configuration, ground.prober
+    store = SqlNodes(ground.stores.durable)
+    nodes = NodeDesk(configuration, store, prober, ground.errands, time.time)
+    return HealthDesk(configuration, nodes, prober, time.time)
+
+
+def _overflow(ground: Ground, providers: ProviderDesk) -> OverflowDesk:
+    store = SqlOverflow(ground.stores.durable)
+    return OverflowDesk(ground.configuration, store, providers.test, ground.errands, time.time)
 
 
 def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDesk:
@@ -378,23 +378,3 @@ def _show(secret: str, given: Options) -> None:
         '      -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n',
         flush=True,
     )
-
-
-def _private_directories(given: Options) -> None:
-    for directory in (given.data, given.run):
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if directory is given.run:
-                _check_private(directory)
-        except OSError as error:
-            message = f"cannot be used: {error.strerror}"
-            raise ConfigError([Problem(str(directory), None, message)]) from error
-
-
-def _check_private(directory: Path) -> None:
-    """Sockets carry secrets: their directory is ours alone, whoever made it."""
-    status = directory.stat()
-    if status.st_uid != os.geteuid():
-        message = "belongs to another user: remove it, or choose another data directory"
-        raise ConfigError([Problem(str(directory), None, message)])
-    directory.chmod(0o700)

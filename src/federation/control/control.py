@@ -19,14 +19,16 @@ from federation.control.analytics import AnalyticsDesk
 from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration
 from federation.control.data_desk import DataDesk
+from federation.control.deployment_health import HealthDesk
 from federation.control.evidence_task import EvidenceTask
-from federation.control.fleet import FleetDesk
 from federation.control.frames import pack_budgets, pack_ring, pack_snapshot, pack_tokens
 from federation.control.keys import KeyDesk
 from federation.control.ledger import Ledger
 from federation.control.limiting import Limiting
 from federation.control.link_server import LinkServer, WorkerEvents
 from federation.control.money import Money
+from federation.control.nodes import NodeDesk
+from federation.control.overflow import OverflowDesk
 from federation.control.oversight import Oversight
 from federation.control.provider_limits import Allowances, limits_of
 from federation.control.providers import ProviderDesk
@@ -71,7 +73,8 @@ class Control:
     limits: Limiting
     providers: ProviderDesk
     responses: ResponseDesk
-    fleet: FleetDesk
+    health: HealthDesk
+    overflow: OverflowDesk
     sign_in: SignInDesk
     people: PeopleDoor
     alerts: AlertDesk
@@ -118,7 +121,7 @@ class Control:
         self.sign_in.publish = self._publish_tokens
         self.money.keep = self.alerts.keep
         self.budgets.publish = self._publish_budgets
-        self.fleet.link = self.link
+        self.health.link = self.link
         if self.data is not None:
             self.data.publish = self.link.publish_spool_key
             self.data.spool_keys.taken = lambda: {
@@ -127,10 +130,15 @@ class Control:
         if self.names is not None:
             self.names.publish = self.link.publish_names
         oversight, evidence = self.oversight, self.evidence
-        for desk in (self.providers, self.fleet.nodes, self.fleet.overflow, oversight.approvals):
+        for desk in (self.providers, self.nodes, self.overflow, oversight.approvals):
             desk.publish = self.publish_snapshot
         if evidence is not None:
             oversight.evidence_kept = lambda: evidence.kept
+
+    @property
+    def nodes(self) -> NodeDesk:
+        """The desk of our own hosts; `health` probes those that are loading."""
+        return self.health.nodes
 
     async def start(self) -> None:
         """Answer workers, and follow journals and configuration files from now on."""
@@ -144,7 +152,7 @@ class Control:
             asyncio.create_task(self.ledger.follow()),
             asyncio.create_task(self._watch()),
             asyncio.create_task(self.responses.follow()),
-            asyncio.create_task(self.fleet.follow()),
+            asyncio.create_task(self.health.follow()),
             asyncio.create_task(self.sign_in.follow()),
             asyncio.create_task(self.alerts.follow()),
             asyncio.create_task(self.oversight.follow()),

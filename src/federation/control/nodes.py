@@ -18,13 +18,13 @@ from enum import Enum
 from federation.config.node_rows import node_provider
 from federation.config.settings import Loaded
 from federation.control.configuration import Configuration
-from federation.control.fleet_ports import NodeStore
+from federation.control.nodes_ports import NodeStore
 from federation.control.probes import Probe, Prober
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Provider
 from federation.errors import ConfigError, InvalidRequest, NotFound, Unavailable
-from federation.storage.fleet_entries import NodeEntry
+from federation.storage.nodes_entries import NodeEntry
 
 log = logging.getLogger(__name__)
 

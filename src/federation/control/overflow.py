@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from federation.config.settings import Loaded
 from federation.control.configuration import Configuration
-from federation.control.fleet_ports import OverflowStore
+from federation.control.nodes_ports import OverflowStore
 from federation.control.probes import Probe
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Provider
 from federation.errors import InvalidRequest, NotFound
-from federation.storage.fleet_entries import OverflowEntry
+from federation.storage.nodes_entries import OverflowEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sql_stores import sql_engine
 
-from federation.control.fleet_ports import NodeStore, OverflowStore
-from federation.storage.fleet import SqlNodes, SqlOverflow
-from federation.storage.fleet_entries import NodeEntry, OverflowEntry
-from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
+from federation.control.nodes_ports import NodeStore, OverflowStore
+from federation.storage.nodes import SqlNodes, SqlOverflow
+from federation.storage.nodes_entries import NodeEntry, OverflowEntry
+from federation.storage.nodes_memory import MemoryNodes, MemoryOverflow
 
 BOX = NodeEntry(
     id="box",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from federation.storage.fleet_entries import NodeEntry, OverflowEntry
+from federation.storage.nodes_entries import NodeEntry, OverflowEntry
 
 
 class NodeStore(Protocol):

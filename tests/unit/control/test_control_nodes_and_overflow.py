@@ -11,7 +11,7 @@ import pytest
 from control_plane import ACME, Clock, Files, Provided, operator
 
 from federation.control.configuration import Configuration
-from federation.control.fleet import FleetDesk, together
+from federation.control.deployment_health import HealthDesk, together
 from federation.control.link_server import LinkServer, Session
 from federation.control.nodes import NodeDesk, Wish, with_nodes
 from federation.control.overflow import OverflowDesk, with_overflow
@@ -24,9 +24,9 @@ from federation.domain.routes import Overflow
 from federation.errors import InvalidRequest, NotFound
 from federation.gateway.tokens import Tokens
 from federation.schema.link import Condition, Measure
-from federation.storage.fleet_entries import NodeEntry
-from federation.storage.fleet_memory import MemoryNodes, MemoryOverflow
 from federation.storage.memory import MemoryOverrides, MemoryVersions
+from federation.storage.nodes_entries import NodeEntry
+from federation.storage.nodes_memory import MemoryNodes, MemoryOverflow
 
 ADMIN = VirtualKey("key_admin", b"", "admin", "default", Role.ADMIN, 0)
 BOX = Wish("box", "http://10.0.0.7:8000/v1/", "openai", "eu", ("tiny", "large"), ("tools",), 3)
@@ -53,7 +53,9 @@ class Rig:
     files: Files
     provided: Provided
     configuration: Configuration
-    fleet: FleetDesk
+    health: HealthDesk
+    desk: NodeDesk
+    spilling: OverflowDesk
     link: Link
     nodes: MemoryNodes
     overflow: MemoryOverflow
@@ -89,28 +91,26 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     made = configuration(files, overrides, nodes, overflow)
     prober, clock = Prober(provided, Tokens(provided).sign), Clock()
     providers = ProviderDesk(made, overrides, prober, errands, clock)
-    fleet = FleetDesk(
-        made,
-        NodeDesk(made, nodes, prober, errands, clock),
-        OverflowDesk(made, overflow, providers.test, errands, clock),
-        prober,
-        clock,
-    )
+    desk = NodeDesk(made, nodes, prober, errands, clock)
+    spilling = OverflowDesk(made, overflow, providers.test, errands, clock)
+    health = HealthDesk(made, desk, prober, clock)
     link = Link()
-    fleet.link = cast("LinkServer", link)
+    health.link = cast("LinkServer", link)
     published: list[int] = []
 
     async def publish() -> None:
         published.append(made.snapshot.version)
 
-    for desk in (providers, fleet.nodes, fleet.overflow):
-        desk.publish = publish
-    yield Rig(files, provided, made, fleet, link, nodes, overflow, overrides, published)
+    for each in (providers, desk, spilling):
+        each.publish = publish
+    yield Rig(
+        files, provided, made, health, desk, spilling, link, nodes, overflow, overrides, published
+    )
     errands.close()
 
 
 async def test_a_node_that_answers_is_ready_and_becomes_deployments(rig: Rig) -> None:
-    registered = await rig.fleet.nodes.register(BOX, ADMIN)
+    registered = await rig.desk.register(BOX, ADMIN)
     assert registered.node.state == "ready"
     assert registered.probe is not None
     assert registered.probe.ok
@@ -127,14 +127,14 @@ async def test_a_node_that_answers_is_ready_and_becomes_deployments(rig: Rig) ->
 
 async def test_a_node_that_is_silent_loads_until_it_answers(rig: Rig) -> None:
     rig.provided.status = 503
-    assert (await rig.fleet.nodes.register(BOX, ADMIN)).node.state == "loading"
+    assert (await rig.desk.register(BOX, ADMIN)).node.state == "loading"
     assert not rig.deployments("box")["tiny"].enabled
-    await rig.fleet.round()
+    await rig.health.round()
     assert not rig.deployments("box")["tiny"].enabled
     rig.provided.status = 200
-    await rig.fleet.round()
+    await rig.health.round()
     assert rig.deployments("box")["tiny"].enabled
-    assert [node.state for node in await rig.fleet.nodes.everybody()] == ["ready"]
+    assert [node.state for node in await rig.desk.everybody()] == ["ready"]
 
 
 async def test_a_node_that_this_version_knows_no_more_holds_up_nobody(rig: Rig) -> None:
@@ -143,25 +143,25 @@ async def test_a_node_that_this_version_knows_no_more_holds_up_nobody(rig: Rig) 
     )
     rig.nodes.save(kept)
     rig.provided.status = 503
-    await rig.fleet.nodes.register(BOX, ADMIN)
+    await rig.desk.register(BOX, ADMIN)
     rig.provided.status = 200
-    await rig.fleet.round()
-    states = {each.id: each.state for each in await rig.fleet.nodes.everybody()}
+    await rig.health.round()
+    states = {each.id: each.state for each in await rig.desk.everybody()}
     assert states == {"old": "loading", "box": "ready"}
 
 
 async def test_draining_takes_no_new_calls_and_removing_forgets(rig: Rig) -> None:
-    await rig.fleet.nodes.register(BOX, ADMIN)
-    await rig.fleet.nodes.drain("box", ADMIN)
+    await rig.desk.register(BOX, ADMIN)
+    await rig.desk.drain("box", ADMIN)
     assert not rig.deployments("box")["tiny"].enabled
-    await rig.fleet.round()
-    assert [node.state for node in await rig.fleet.nodes.everybody()] == ["draining"]
-    await rig.fleet.nodes.remove("box", ADMIN)
+    await rig.health.round()
+    assert [node.state for node in await rig.desk.everybody()] == ["draining"]
+    await rig.desk.remove("box", ADMIN)
     assert rig.deployments("box") == {}
-    assert await rig.fleet.nodes.everybody() == []
+    assert await rig.desk.everybody() == []
     with pytest.raises(NotFound):
-        await rig.fleet.nodes.drain("box", ADMIN)
-    assert (await rig.fleet.nodes.register(BOX, ADMIN)).node.state == "ready"
+        await rig.desk.drain("box", ADMIN)
+    assert (await rig.desk.register(BOX, ADMIN)).node.state == "ready"
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ async def test_what_is_no_node_is_refused_with_the_field(
     rig: Rig, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await rig.fleet.nodes.register(replace(BOX, **change), ADMIN)
+        await rig.desk.register(replace(BOX, **change), ADMIN)
     assert caught.value.param == field
     assert "secret" not in caught.value.message
     assert rig.nodes.list() == []
 
 
 async def test_a_row_of_a_file_goes_before_a_node_of_its_name(rig: Rig) -> None:
-    await rig.fleet.nodes.register(BOX, ADMIN)
+    await rig.desk.register(BOX, ADMIN)
     rows = rig.files.loaded.providers | {"box": replace(ACME, id="box")}
     rig.files.loaded = replace(rig.files.loaded, providers=rows)
     rig.configuration.reload()
@@ -197,14 +197,14 @@ async def test_a_row_of_a_file_goes_before_a_node_of_its_name(rig: Rig) -> None:
 
 
 async def test_an_overflow_provider_is_probed_kept_and_survives(rig: Rig) -> None:
-    told = await rig.fleet.overflow.add("acme", ADMIN)
+    told = await rig.spilling.add("acme", ADMIN)
     assert told.probe is not None
     assert (told.providers, told.enabled) == (("acme",), True)
     assert rig.published == [told.version] == [2]
     rig.configuration.reload()
     for each in (rig.configuration, rig.again()):
         assert each.snapshot.settings.overflow.providers == ("acme",)
-    gone = await rig.fleet.overflow.remove("acme", ADMIN)
+    gone = await rig.spilling.remove("acme", ADMIN)
     assert len(gone.providers) == 0
     assert not rig.again().snapshot.settings.overflow.providers
 
@@ -213,10 +213,10 @@ async def test_an_overflow_provider_that_cannot_serve_is_not_taken(rig: Rig) -> 
     rig.provided.status = 401
     for name, code in (("acme", "probe_failed"), ("home", "local_provider")):
         with pytest.raises(InvalidRequest) as caught:
-            await rig.fleet.overflow.add(name, ADMIN)
+            await rig.spilling.add(name, ADMIN)
         assert (caught.value.status, caught.value.code) == (409, code)
     with pytest.raises(NotFound):
-        await rig.fleet.overflow.add("nobody", ADMIN)
+        await rig.spilling.add("nobody", ADMIN)
     assert rig.overflow.list() == []
 
 
@@ -226,7 +226,7 @@ async def test_a_decision_at_run_time_goes_before_the_file(rig: Rig) -> None:
     rig.files.loaded = replace(loaded, settings=settings)
     rig.configuration.reload()
     assert rig.configuration.snapshot.settings.overflow.providers == ("acme",)
-    await rig.fleet.overflow.remove("acme", ADMIN)
+    await rig.spilling.remove("acme", ADMIN)
     rig.configuration.reload()
     assert len(rig.configuration.snapshot.settings.overflow.providers) == 0
 
@@ -238,7 +238,7 @@ async def test_only_who_is_not_well_is_probed_and_each_provider_once(rig: Rig) -
         Condition("home/tiny", "healthy", "closed", 1),
         Condition("gone/gone", "unhealthy", "open", 0),
     )
-    await rig.fleet.round()
+    await rig.health.round()
     assert [asked.origin.host for asked in rig.provided.asked] == ["acme.test"]
     assert [(told.deployment, told.error) for told in rig.link.told] == [
         ("acme/large", "probed"),
@@ -249,7 +249,7 @@ async def test_only_who_is_not_well_is_probed_and_each_provider_once(rig: Rig) -
 async def test_a_probe_that_fails_tells_nobody_anything(rig: Rig) -> None:
     rig.provided.status = 500
     rig.link.says(Condition("acme/large", "unhealthy", "open", 0))
-    await rig.fleet.round()
+    await rig.health.round()
     assert rig.provided.asked
     assert rig.link.told == []
 

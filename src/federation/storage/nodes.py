@@ -9,14 +9,14 @@ import msgspec
 from sqlalchemy import Engine, select
 
 from federation.storage.engine import reading, replacing, writing
-from federation.storage.fleet_entries import NodeEntry, OverflowEntry
+from federation.storage.nodes_entries import NodeEntry, OverflowEntry
 from federation.storage.tables import nodes, overflow_providers
 
 _LISTS = ("models", "abilities")
 
 
 class SqlNodes:
-    """Implements `control.fleet_ports.NodeStore`."""
+    """Implements `control.nodes_ports.NodeStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -36,7 +36,7 @@ class SqlNodes:
 
 
 class SqlOverflow:
-    """Implements `control.fleet_ports.OverflowStore`."""
+    """Implements `control.nodes_ports.OverflowStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from federation.storage.fleet_entries import NodeEntry, OverflowEntry
+from federation.storage.nodes_entries import NodeEntry, OverflowEntry
 
 
 class MemoryNodes:
-    """Implements `control.fleet_ports.NodeStore`."""
+    """Implements `control.nodes_ports.NodeStore`."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, NodeEntry] = {}
@@ -21,7 +21,7 @@ class MemoryNodes:
 
 
 class MemoryOverflow:
-    """Implements `control.fleet_ports.OverflowStore`."""
+    """Implements `control.nodes_ports.OverflowStore`."""
 
     def __init__(self) -> None:
         self._entries: dict[str, OverflowEntry] = {}

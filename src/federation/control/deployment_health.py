@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from federation.control.configuration import Configuration
 from federation.control.link_server import LinkServer
 from federation.control.nodes import NodeDesk
-from federation.control.overflow import OverflowDesk
 from federation.control.probes import Prober
 from federation.domain.catalogue import Provider
 from federation.errors import Unavailable
@@ -61,27 +60,23 @@ def together(views: list[Condition]) -> DeploymentHealth:
     )
 
 
-class FleetDesk:
-    """One for each gateway: health by deployment, the probes, and the desks of nodes and overflow.
-
-    Without a `link` to workers nothing is known of any deployment."""
+class HealthDesk:
+    """One for each gateway. Without a `link` to workers nothing is known of any deployment."""
 
     def __init__(
         self,
         configuration: Configuration,
         nodes: NodeDesk,
-        overflow: OverflowDesk,
         prober: Prober,
         clock: Callable[[], float],
     ) -> None:
         self.nodes = nodes
-        self.overflow = overflow
         self.link: LinkServer | None = None
         self._configuration = configuration
         self._prober = prober
         self._clock = clock
 
-    def deployment_health(self) -> dict[str, DeploymentHealth]:
+    def deployments(self) -> dict[str, DeploymentHealth]:
         """The health of every deployment that any worker has reported on, by its id."""
         views: dict[str, list[Condition]] = {}
         for session in self.link.sessions if self.link is not None else ():
@@ -124,10 +119,10 @@ class FleetDesk:
 
     def _unwell(self) -> dict[str, tuple[Provider, list[str]]]:
         """By provider, its row and its deployments that are not well."""
-        deployment_health = self.deployment_health()
+        health = self.deployments()
         unwell: dict[str, tuple[Provider, list[str]]] = {}
         for item in self._configuration.snapshot.deployments:
-            seen = deployment_health.get(item.id)
+            seen = health.get(item.id)
             if seen is None or not item.enabled:
                 continue
             if seen.health in _UNWELL or seen.circuit != _CIRCUIT[0]:
