@@ -58,6 +58,7 @@ CHAT_BODIES: dict[str, Any] = {
                       "input": [{"role": "user", "content": SAID}]},
     "/responses": {"model": "work", "input": SAID, "store": False},
     "/v1/messages": {"model": "work", "max_tokens": 9, "system": SAID, "messages": MESSAGES},
+    "/messages": {"model": "work", "max_tokens": 9, "system": SAID, "messages": MESSAGES},
     "/v2/chat": {"model": "work", "messages": MESSAGES},
     "/api/chat": {"model": "work", "messages": MESSAGES, "stream": False},
     "/api/generate": {"model": "work", "prompt": SAID, "system": SAID, "stream": False},
@@ -70,6 +71,7 @@ COUNT_BODIES: dict[str, Any] = {
     "/v1beta/models/work:countTokens": GEMINI,
     "/model/work/count-tokens": {"input": {"converse": CONVERSE}},
     "/v1/messages/count_tokens": {"model": "work", "messages": MESSAGES},
+    "/messages/count_tokens": {"model": "work", "messages": MESSAGES},
     "/v1/responses/input_tokens": {"model": "work", "input": SAID},
 }
 OPERATION_BODIES: dict[str, Any] = {
