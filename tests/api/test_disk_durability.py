@@ -54,6 +54,10 @@ class Place:
         left = self.disk.after_a_loss_of_power(self.directory)
         return [call for kind, call in left if kind == "ended"]
 
+    def everything(self) -> list[tuple[str, str]]:
+        """Kinds of all records that were written, and their calls."""
+        return self.disk.written(self.directory)
+
     async def raw(self, body: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.running.port)
         writer.write(request_bytes(json.dumps(body).encode()))
@@ -248,3 +252,73 @@ async def test_a_policy_in_report_mode_asks_for_no_disk(
     async with place(answers(), disk, tmp_path, "process", (policy,)) as there:
         assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
         assert disk.syncs == []
+
+
+async def test_while_a_disk_is_tried_again_no_further_call_reaches_a_provider(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        disk.fails = ".log"
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        assert len(there.upstreams[0].seen) == 1
+        disk.goes_on.clear()
+        asked = []
+        for _ in range(4):
+            asked.append(asyncio.create_task(there.client.post(CHAT, json=HELLO)))
+            await asyncio.sleep(0.05)
+        disk.goes_on.set()
+        for reply in await asyncio.gather(*asked):
+            refused(reply, 503, "evidence_unwritable")
+        assert len(there.upstreams[0].seen) == 1
+        disk.fails = None
+        assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
+        assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
+
+
+async def test_who_is_refused_by_the_disk_before_a_provider_is_asked_has_an_end_on_record(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        disk.fails = ".log"
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        disk.fails = None
+        assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
+        everyone = there.everything()
+        begun = [call for kind, call in everyone if kind == "started"]
+        assert len(begun) == 3
+        assert sorted(begun) == sorted(call for kind, call in everyone if kind == "ended")
+
+
+async def test_a_client_that_leaves_while_the_disk_is_tried_again_has_an_end_on_record(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        disk.fails = ".log"
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        disk.goes_on.clear()
+        _, writer = await there.raw(HELLO)
+        await eventually(lambda: len(there.everything()) >= 3)
+        writer.close()
+        await eventually(lambda: there.running.server.in_flight == 0)
+        disk.fails = None
+        disk.goes_on.set()
+        await eventually(lambda: [kind for kind, _ in there.everything()].count("ended") == 2)
+
+
+async def test_a_policy_that_asks_for_a_disk_that_fails_spends_nothing_on_further_calls(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    policy = Policy("safe", (Durable(),), attach=Attachment(routes=("chat",)))
+    free = HELLO | {"model": "p0/acme-large"}
+    async with place(answers(), disk, tmp_path, "process", (policy,)) as there:
+        disk.fails = ".log"
+        for _ in range(3):
+            refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+            assert len(there.upstreams[0].seen) == 1
+        assert (await there.client.post(CHAT, json=free)).status_code == 200
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        assert len(there.upstreams[0].seen) == 2
+        disk.fails = None
+        assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
+        assert (await there.client.post(CHAT, json=free)).status_code == 200

@@ -48,6 +48,12 @@ class ForgetfulDisk:
             found += _lines(path.read_bytes()[: self._kept.get(path.stat().st_ino, 0)])
         return found
 
+    def written(self, directory: Path) -> list[tuple[str, str]]:
+        """What a reader finds in the journals of a directory while there is power."""
+        return [
+            line for path in sorted(directory.glob("*.log")) for line in _lines(path.read_bytes())
+        ]
+
     def in_what_was_given_up(self, directory: Path) -> list[tuple[str, str]]:
         """What was written to files of which a sync was refused."""
         return [line for name in self.given_up for line in _lines((directory / name).read_bytes())]

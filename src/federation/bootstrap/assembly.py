@@ -26,7 +26,7 @@ from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard
 from federation.gateway.stages.keep import ContentKeeper
 from federation.gateway.stages.limit import Limiter
-from federation.gateway.stages.record import Recorder
+from federation.gateway.stages.record import DiskCheck, Recorder
 from federation.gateway.stateless import without_refused_states
 from federation.gateway.world import World
 
@@ -40,11 +40,8 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     """
     journal = world.journal = RetryingJournal(world.journal)
     world.stuck = journal.stuck
-    stages = (
-        Recorder(journal, world.meter, world.ended, world.clock, world.names),
-        Limiter(world),
-        Admission(world),
-    )
+    recorder = Recorder(journal, world.meter, world.ended, world.clock, world.names)
+    stages = (recorder, Limiter(world), Admission(world), DiskCheck(recorder))
     guard, keeper = ContentGuard(world), ContentKeeper(world)
     pipeline = compose((*stages, guard.chat, keeper), without_refused_states(Dispatcher(world)))
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}

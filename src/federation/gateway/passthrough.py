@@ -56,7 +56,7 @@ from federation.gateway.sending import refusal_of, refused
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
-from federation.gateway.stages.record import Recorder, on_record
+from federation.gateway.stages.record import DiskCheck, Recorder, on_record
 from federation.gateway.stages.report_mode import watched
 from federation.gateway.stream import AnswerStream, Leg
 from federation.gateway.threads import checked, off_loop
@@ -91,7 +91,10 @@ class PassThrough:
     """Answers everything below `/passthrough/`; one for each worker."""
 
     def __init__(
-        self, world: World, stages: tuple[Recorder, Limiter, Admission], guard: ContentGuard
+        self,
+        world: World,
+        stages: tuple[Recorder, Limiter, Admission, DiskCheck],
+        guard: ContentGuard,
     ) -> None:
         self._world = world
         self._stages = stages

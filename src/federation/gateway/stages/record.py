@@ -54,6 +54,8 @@ class Recorder:
         self._tell = tell
         self._clock = clock
         self._broken = journal.stuck()
+        self._unsafe = False
+        """The disk refused a sync, and has done none since: a line that is written says nothing."""
         self._pays = False
         """What is owed is tried again in a moment."""
         self._due: list[AnyCall] = []
@@ -123,9 +125,15 @@ class Recorder:
             await settling
         except EvidenceUnwritable as fault:
             fault.call_id, fault.attempts = call.id, call.account.tried
-            self._broken = True
+            self._broken = self._unsafe = True
             self._meter.add(metrics.JOURNAL_ERRORS, ())
             raise
+        self._unsafe = False
+
+    def assured(self, call: AnyCall) -> Awaitable[None] | None:
+        """What a call whose policy demands the disk waits for before anything of it leaves: while
+        the disk is known to refuse. None for all others. Raises `EvidenceUnwritable`."""
+        return self._settled(call) if self._unsafe and _demanded(call) else None
 
     def _begin_due(self) -> None:
         due, self._due = self._due, []
@@ -144,16 +152,23 @@ class Recorder:
             for call in calls:
                 call.account.begun = call.account.begun and call.id not in lost
         else:
-            self._broken = False
+            self._broken = self._unsafe
 
     async def _begin(self, call: AnyCall) -> None:
-        """Write a call's beginning before anything else, for the journal may be broken."""
+        """Write a call's beginning before anything else, for the journal may be broken. One that
+        stands has an end, too, though the call goes no further."""
         try:
             self._append(started(call))
+            await self._settled(call)
+        except asyncio.CancelledError:
+            self._leave(call)
+            raise
         except EvidenceUnwritable as error:
             error.call_id = call.id
+            if error.written:
+                with suppress(EvidenceUnwritable):  # the client is refused already
+                    self._close(call, "error", error.status, error.code)
             raise
-        await self._settled(call)
 
     def _close(self, call: AnyCall, outcome: str, status: int, error: str) -> None:
         account = call.account
@@ -192,7 +207,7 @@ class Recorder:
             self._broken = True
             self._meter.add(metrics.JOURNAL_ERRORS, ())
             raise
-        self._broken = False
+        self._broken = self._unsafe
 
     def _pay_later(self) -> None:
         """Have what is owed written though nobody calls."""
@@ -208,6 +223,24 @@ class Recorder:
             self._broken = True
         if self._journal.owes:
             self._pay_later()
+
+
+class DiskCheck:
+    """The stage within admission that lets nothing of a call leave whose policy wants records on
+    a disk that is known to take none. Under `disk` durability the recorder itself has waited."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def __call__(self, call: C, following: Handler[C]) -> Awaitable[ClientReply]:
+        """Pass the call on. Raises `EvidenceUnwritable`."""
+        waiting = self._recorder.assured(call)
+        return following(call) if waiting is None else _after(waiting, call, following)
+
+
+async def _after(waiting: Awaitable[None], call: C, following: Handler[C]) -> ClientReply:
+    await waiting
+    return await following(call)
 
 
 def _demanded(call: AnyCall) -> bool:
