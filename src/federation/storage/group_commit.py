@@ -9,6 +9,7 @@ for; and a line may name what stands in another file, so that file goes to the d
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections import deque
 from contextlib import suppress
@@ -22,6 +23,8 @@ _SWITCH_S: Final = 0.0005
 """How long a busy loop may keep the interpreter from the thread that syncs."""
 _SOON_S: Final = 0.02
 """How long a line that nobody waits for may wait for others: most calls take longer."""
+
+log = logging.getLogger(__name__)
 
 
 class Mark(Protocol):
@@ -69,7 +72,7 @@ class Committed(Protocol[M]):
 
     def distrust(self, mark: M) -> None:
         """The sync of this has failed: what failed is given up, and nothing more is written
-        there."""
+        there. Nothing is where none could be tried."""
         ...
 
 
@@ -105,13 +108,23 @@ class GroupCommit:
             self._soon = None
         if self._busy:
             return
-        self._busy = True
         if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            sys.setswitchinterval(_SWITCH_S)
-            self._thread = Thread(target=self._run, name="group-commit", daemon=True)
-            self._thread.start()
+            try:
+                self._thread = self._started()
+            except RuntimeError as error:
+                self._refuse(_unforeseen(error))
+                self._follow()
+                return
+        self._busy = True
         self._asked.put(True)
+
+    def _started(self) -> Thread:
+        """The thread. Raises `RuntimeError` where the system has none to give."""
+        self._loop = asyncio.get_running_loop()
+        thread = Thread(target=self._run, name="group-commit", daemon=True)
+        thread.start()
+        sys.setswitchinterval(_SWITCH_S)
+        return thread
 
     def wait(self, file: File) -> asyncio.Future[None]:
         """Done when all that this file was given is on the disk, with all that it names. Raises
@@ -154,6 +167,10 @@ class GroupCommit:
                 mark.sync()
         except EvidenceUnwritable as why:
             return why
+        except Exception as fault:
+            # Whoever waits would wait for ever for a thread that died of it.
+            log.exception("a sync ended unexpectedly")
+            return _unforeseen(fault)
         finally:
             for _, mark in marks:
                 mark.release()
@@ -171,6 +188,10 @@ class GroupCommit:
             self._release()
         else:
             self._refuse(why)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Have done what is still to do."""
         if self._waiting:
             self._ask()
         elif any(file.pending for file in self.files):
@@ -192,3 +213,10 @@ class GroupCommit:
                 fault.written = True
                 future.set_exception(fault)
                 future.exception()  # who waited may be gone: then nobody is to be told
+
+
+def _unforeseen(fault: Exception) -> EvidenceUnwritable:
+    return EvidenceUnwritable(
+        f"The gateway cannot have its records on the disk ({type(fault).__name__}: {fault}), and "
+        "serves no call without one. Try again later; its operator has to see to it."
+    )

@@ -43,7 +43,7 @@ def segment_path(directory: Path, writer: str, segment: int) -> Path:
 class Extent:
     """Segments as far as they are written: what one sync covers."""
 
-    __slots__ = ("_left", "_nameless_in", "_newest", "number", "segment", "synced")
+    __slots__ = ("_left", "_nameless_in", "_newest", "number", "segment", "synced", "tried")
 
     def __init__(
         self, left: list[Path], newest: int, number: int, segment: int, nameless_in: Path | None
@@ -59,14 +59,19 @@ class Extent:
         """That of the newest segment."""
         self.synced = 0
         """How many of the segments are on the disk."""
+        self.tried = False
+        """The next one, or its name, was not only looked for: a failure may have lost it."""
 
     def sync(self) -> None:
         """Have them on the disk. Raises `EvidenceUnwritable`."""
         try:
             for path in self._left:
+                self.tried = False
                 with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                    self.tried = True
                     _datasync(file.fileno())
                 self.synced += 1
+            self.tried = True
             _datasync(self._newest)
             self.synced += 1
             if self._nameless_in is not None:
@@ -215,6 +220,8 @@ class JournalWriter:
 
     def distrust(self, mark: Extent) -> None:
         """See `group_commit.Committed`."""
+        if not mark.tried:
+            return
         if mark.synced < len(self._left):
             self._safe = max(self._safe, self._left[mark.synced][1])
             self._leave(mark.synced + 1)

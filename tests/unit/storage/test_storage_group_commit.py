@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from forgetful_disk import ForgetfulDisk
@@ -230,6 +231,73 @@ async def test_nobody_is_left_waiting_when_there_are_no_descriptors(
     assert waits is not None
     await waits
     assert [call for _, call in disk.after_a_loss_of_power(room.directory)] == ["a", "b"]
+
+
+async def test_an_older_segment_that_cannot_be_opened_is_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: ForgetfulDisk
+) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    room = Room(tmp_path, segment_bytes=400)
+    for number in range(5):
+        room.journal.append(started(f"{number}"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", none_left)
+        waits = room.journal.settled()
+        assert waits is not None
+        with pytest.raises(EvidenceUnwritable, match="Too many open files"):
+            await waits
+    room.journal.append(started("5"))
+    waits = room.journal.settled()
+    assert waits is not None
+    await waits
+    assert [call for _, call in disk.after_a_loss_of_power(tmp_path)] == list("012345")
+    room.close()
+
+
+async def test_nobody_is_left_waiting_when_no_thread_can_be_started(
+    room: Room, monkeypatch: pytest.MonkeyPatch, disk: ForgetfulDisk
+) -> None:
+    def none_left(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", none_left)
+        for name in "ab":
+            room.journal.append(started(name))
+            waits = room.journal.settled()
+            assert waits is not None
+            with pytest.raises(EvidenceUnwritable):
+                async with asyncio.timeout(5):
+                    await waits
+    room.journal.append(started("c"))
+    waits = room.journal.settled()
+    assert waits is not None
+    await waits
+    assert [call for _, call in disk.after_a_loss_of_power(room.directory)] == list("abc")
+
+
+async def test_nobody_is_left_waiting_when_a_sync_ends_in_a_way_that_nobody_foresaw(
+    room: Room, monkeypatch: pytest.MonkeyPatch, disk: ForgetfulDisk
+) -> None:
+    def fails(_: int) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_datasync", fails)
+        for name in "ab":
+            room.journal.append(started(name))
+            waits = room.journal.settled()
+            assert waits is not None
+            with pytest.raises(EvidenceUnwritable):
+                async with asyncio.timeout(5):
+                    await waits
+    room.journal.append(started("c"))
+    waits = room.journal.settled()
+    assert waits is not None
+    await waits
+    assert [call for _, call in disk.after_a_loss_of_power(room.directory)] == ["c"]
 
 
 async def test_who_no_longer_waits_holds_nobody_up(room: Room, disk: ForgetfulDisk) -> None:
