@@ -41,7 +41,7 @@ _SPOKEN_OF: Final = compiled(
     rb"\b(?:translate|classify|explain|label|categori[sz]e|rate|grade|mark (?:each|this|the)"
     rb"|moderate|detect(?:s|ed)?|analy[sz]e|paraphrase|spell[- ]?check|proofread"
     rb"|what (?:does|do|is|are|was)"
-    rb"|why (?:does|do|is|are)|is (?:this|the following|it)|are these|how (?:does|do|would)"
+    rb"|why (?:does|do|is|are)|is (?:this|the following)|are these|how (?:does|do|would)"
     rb"|which (?:rule|filter)|my novel|log line|caught|blocked|flagged"
     rb"|(?:\xc3\xbcbersetze|erkl\xc3\xa4re|traduis|traduce|traduci|vertaal|traduza"
     rb"|przet\xc5\x82umacz))\b",
@@ -56,6 +56,15 @@ _QUOTED: Final = re.compile(
 """No longer: what is handed over in quotation marks to be worked on may hold an attack."""
 _LONGEST_QUESTION: Final = 600
 """Characters: longer texts are no question about a quotation."""
+_SENTENCE_ENDS: Final = re.compile(r"[.!]\s|[.!]\Z")
+_LIST_ENDS: Final = re.compile(r"[.!?]")
+_ORDERED: Final = compiled(
+    rb"\b(?:obey|follow|comply|execute|carry out|accordingly|just do|act (?:on|upon)"
+    rb"|(?:do|perform|apply) (?:it|so|that|this|these|those|as|what|exactly|everything|all)"
+    rb"|(?:befolge|gehorche|ob\xc3\xa9is|obedece|obbedisci|gehoorzaam|wykonaj))\b",
+    ignore_case=True,
+)
+"""Whoever has a quotation followed does not ask about it."""
 _UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _PASSES: Final = 8
 _CANARY_SIZE: Final = 16
@@ -146,11 +155,17 @@ class InjectionScanner:
 
 
 def _without_what_is_spoken_of(text: str) -> str:
-    """A question about quotations, without those that follow what it asks."""
-    bare = _QUOTED.sub(" ", text)
-    if bare == text or not _SPOKEN_OF.occurs(bare.encode("utf-8", "replace")):
-        return text
-    return bare
+    """A question about quotations, without those that follow what it asks, in its sentence or as
+    further ones of a list. One that is to be followed is left, with all others."""
+    bare, end, asked = "", 0, False
+    for match in _QUOTED.finditer(text):
+        between = text[end : match.start()]
+        if not asked or _LIST_ENDS.search(between):
+            asked = _SPOKEN_OF.occurs(_SENTENCE_ENDS.split(between)[-1].encode("utf-8", "replace"))
+        bare += between + (" " if asked else match[0])
+        end = match.end()
+    bare += text[end:]
+    return text if _ORDERED.occurs(bare.encode("utf-8", "replace")) else bare
 
 
 def _either(hint: str) -> bytes:
