@@ -41,7 +41,7 @@ _ASKED: Final = (
     r"\b(?:what (?:does|do|is|are|happens)|why (?:does|do|is|are)|how (?:do i|does|do|can i)|"
     r"should i|explain|difference between)\b[^.!?\n]{0,16}"
     r"(?:\brm -|\bcurl|\bwget|\b(?:use|call|run|invoke)\b|os\.system|subprocess)[^?!\n]{0,60}"
-    r"|\|\s*(?:ba)?sh\b[^.!\n]{0,4} (?:safe|do|dangerous|bad|a risk|actually)\b"
+    r"|\|\s*(?:ba)?sh\b[^.!\n]{0,4} (?:safe|do|dangerous|bad|a risk|actually)\b[^.!\n?]{0,20}\?"
 )
 """Whoever asks what a command does abuses no tool."""
 
