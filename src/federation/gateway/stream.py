@@ -159,16 +159,25 @@ class AnswerStream:
         try:
             if self._unrecorded is not None:
                 raise self._unrecorded
-            data = await self._next()
+            try:
+                data = await self._next()
+            except UpstreamError:
+                await self._settle()
+                raise
             if self.settling is not None:
-                settling, self.settling = self.settling, None
-                await settling()
+                await self._settle()
         except EvidenceUnwritable as error:
             self._failed = error
             if self._render_error is None:
                 raise
             return self._render_error(error)
         return data
+
+    async def _settle(self) -> None:
+        """Wait until the end, if it was told, is safe. Raises `EvidenceUnwritable`."""
+        if self.settling is not None:
+            settling, self.settling = self.settling, None
+            await settling()
 
     async def _next(self) -> bytes:
         if self._opening:

@@ -93,6 +93,30 @@ async def test_a_break_right_after_the_opening_is_left_to_read() -> None:
     assert flowing.ends == ["cut"]
 
 
+async def test_a_stream_is_not_cut_before_its_end_is_safe() -> None:
+    flowing = Flowing()
+    flowing.stream._render_error = None  # as where bodies pass through
+    safe = asyncio.Event()
+
+    async def settling() -> None:
+        await safe.wait()
+
+    def settle(_: str, __: object) -> None:
+        flowing.stream.settling = settling
+
+    flowing.stream.on_end.append(settle)
+    task = await flowing.begin()
+    flowing.bench.connection.connection_lost(None)
+    await asyncio.wait_for(task, 30)
+    reading = asyncio.create_task(flowing.stream.read())
+    await asyncio.sleep(0.02)
+    assert flowing.ends == ["cut"]
+    assert not reading.done()
+    safe.set()
+    with pytest.raises(UpstreamError):
+        await asyncio.wait_for(reading, 30)
+
+
 async def test_what_comes_once_the_client_reads_slowly_waits_for_it() -> None:
     flowing = Flowing()
     task = await flowing.begin()
