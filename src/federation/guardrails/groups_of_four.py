@@ -60,11 +60,16 @@ def _is_in_table(data: bytes, low: int, end: int, is_number: Callable[[bytes], b
     if any(tabs) != all(tabs):  # several values rather than one row
         return False
     ahead = len(before[0].split()) if before else 0
-    count = len(row.split())
+    own = row.split()
+    beside = own[:ahead] + own[ahead + _GROUPS :]
     for line in (*above, *below):
         groups = max(_ROW.findall(line), key=len, default=b"").split()
-        if len(groups) == count > _GROUPS and max(map(len, groups)) <= _DIGITS:
-            return not is_number(b"".join(groups[ahead : ahead + _GROUPS]))
+        if len(groups) == len(own) > _GROUPS and max(map(len, groups)) <= _DIGITS:
+            there = groups[ahead : ahead + _GROUPS]
+            # Beside a card stands its place in a list, or until when it is valid: a card with a
+            # slip of the pen in the next line makes no table of them.
+            alike = min(map(len, there)) == _DIGITS > max(map(len, beside))
+            return not (alike or is_number(b"".join(there)))
     return False
 
 

@@ -127,8 +127,10 @@ BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)
 LOOK_BACK: Final = 56
 """How far back a word is looked for that says that it is one."""
 _PAIRS: Final = 5
-_PAIRS_BEFORE: Final = re.compile(rb"(?:^|[ \t])[0-9A-Fa-f]{2} [0-9A-Fa-f]{2} \Z")
-_PAIRS_BEHIND: Final = re.compile(rb" [0-9A-Fa-f]{2} [0-9A-Fa-f]{2}(?![0-9A-Za-z])")
+_PAIR: Final = rb"(?!(?i:ab|ad|be|ce|da|de|fa)\b)[0-9A-Fa-f]{2}"
+"""No word: a number that can be called `de 10 h` is none of bytes."""
+_PAIRS_BEFORE: Final = re.compile(rb"(?:^|[ \t])" + _PAIR + rb" " + _PAIR + rb" \Z")
+_PAIRS_BEHIND: Final = re.compile(rb" " + _PAIR + rb" " + _PAIR + rb"(?![0-9A-Za-z])")
 _SIZE_OF_PAIRS: Final = 7
 """Bytes as programs print them, of which five happen to hold no letter."""
 _LIKE_A_PARCEL: Final = [4, 4, 4]

@@ -152,3 +152,19 @@ def test_a_line_of_several_values_is_no_line_of_a_table() -> None:
     )
     told = [value for each, value in found("\n".join(lines)) if each == kind.CARD]
     assert told == [lines[0][-19:], lines[1][-14:], lines[2][-19:]]
+
+
+@pytest.mark.parametrize("behind", ["de 10 h", "de 09 heures", "ce 12 mai", "De 14 h"])
+def test_a_telephone_number_before_a_time_is_no_part_of_a_dump(behind: str) -> None:
+    assert found(f"au 06 12 34 56 78 {behind}") == [(kind.PHONE, "06 12 34 56 78")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 4111 1111 1111 1111\n2 1234 5678 9012 3456\n",
+        "4111 1111 1111 1111 12 27\n4222 2222 2222 2222 11 26\n",
+    ],
+)
+def test_a_card_in_a_list_is_found_beside_one_with_a_wrong_digit(text: str) -> None:
+    assert found(text) == [(kind.CARD, "4111 1111 1111 1111")]
