@@ -69,6 +69,9 @@ class _NoRecords:
     async def __call__(self, call: Any, following: Any) -> Any:
         return await following(call)
 
+    def assured(self, _: Any) -> None:
+        """Nothing is to be waited for."""
+
 
 async def _serve(mode: str, upstream: str, directory: Path) -> None:
     """One gateway; prints its port, then its CPU seconds for each line that it reads."""
