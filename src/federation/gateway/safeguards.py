@@ -150,17 +150,32 @@ def _action(block: bool) -> Action:
     return Action.BLOCK if block else Action.LOG
 
 
+class _Pause:
+    """What a check goes through between two slices. Apart from `Guarding`, which leads to it: a ring
+    of the two would wait for the collector, with every call."""
+
+    __slots__ = ("halted",)
+
+    def __init__(self) -> None:
+        self.halted = False
+
+    def __call__(self) -> None:
+        """Raises `Unavailable` where nobody waits any more."""
+        if self.halted:
+            raise Unavailable("The call was given up while its content was checked.")
+
+
 class Guarding:
     """A safeguard at work on one call."""
 
-    __slots__ = ("_halted", "marker", "offered", "safeguard", "screening")
+    __slots__ = ("_pause", "marker", "offered", "safeguard", "screening")
 
     def __init__(self, safeguard: Safeguard, secret: bytes, marker: str) -> None:
         self.safeguard = safeguard
+        self._pause = _Pause()
         self.screening = Screening.begin(secret, self._pause)
         self.marker = marker
         self.offered: set[str] = set()
-        self._halted = False
 
     @classmethod
     def begin(cls, safeguard: Safeguard, key: bytes, call_id: str) -> Guarding:
@@ -172,11 +187,7 @@ class Guarding:
 
     def halt(self) -> None:
         """Nobody waits any more: a check under way in a thread ends with its slice."""
-        self._halted = True
-
-    def _pause(self) -> None:
-        if self._halted:
-            raise Unavailable("The call was given up while its content was checked.")
+        self._pause.halted = True
 
     def findings(self) -> dict[str, int]:
         """How often what was found so far, as `type:action`; never the values."""

@@ -389,5 +389,7 @@ class AnswerStream:
             return
         self._ended = True
         self._ending(outcome, error)
-        for tell in self.on_end:
+        # Who is told may hold this stream: a ring of them would wait for the collector.
+        told, self.on_end = self.on_end, []
+        for tell in told:
             tell(outcome, error)
