@@ -42,7 +42,7 @@ async def first_answer(
         try:
             return await attempt(order[0])
         except UpstreamError as error:
-            early = error
+            early = error.with_traceback(None)  # which would make a ring with our own frame
     return await FallbackLoop(world, situation, call, order, attempt, attempts).answer(early)
 
 
@@ -107,7 +107,7 @@ class FallbackLoop:
             try:
                 return await self._ask(promise)
             except UpstreamError as error:
-                failure = error
+                failure = error.with_traceback(None)
             await self._go_on(failure)
         if self._failure is not None:
             raise self._failure

@@ -51,7 +51,8 @@ class Front:
         try:
             return await self.handler(request)
         except FederationError as error:
-            return self.explain(error, request.path)
+            # Whoever kept the error in a frame that raised it has made a ring of the two.
+            return self.explain(error.with_traceback(None), request.path)
         except Exception as fault:  # noqa: BLE001 - one of the four places that catch everything
             return self.apologize(fault, request.path)
 
