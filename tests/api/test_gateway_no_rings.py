@@ -64,9 +64,7 @@ async def test_nothing_is_left_of_a_call(path: str, streamed: bool) -> None:
 
 @pytest.mark.parametrize("rule", [REDACT, policy(Durable())])
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_nothing_is_left_of_a_governed_call(
-    rule: tuple[Policy, ...], streamed: bool
-) -> None:
+async def test_nothing_is_left_of_a_governed_call(rule: tuple[Policy, ...], streamed: bool) -> None:
     body = HELLO | {"model": "work", "stream": streamed}
     behave: Behave = streams(*ANSWER) if streamed else echo
     async with guarded(behave, rule) as (_, client, *_):
