@@ -21,7 +21,7 @@ from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.lookup import Lookup
 from federation.gateway.responses.store import ResponseStore
 from federation.gateway.retrying_journal import RetryingJournal
-from federation.gateway.route_endpoint import RouteEndpoint
+from federation.gateway.route_endpoint import RouteEndpoint, Summary
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard
 from federation.gateway.stages.keep import ContentKeeper
@@ -40,10 +40,11 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     """
     journal = world.journal = RetryingJournal(world.journal)
     world.stuck = journal.stuck
-    recorder = Recorder(journal, world.meter, world.ended, world.clock, world.names)
+    recorder = Recorder(journal, world.meter, world.ended, world.clock, world.names, world.receipts)
     stages = (recorder, Limiter(world), Admission(world), DiskCheck(recorder))
     guard, keeper = ContentGuard(world), ContentKeeper(world)
-    pipeline = compose((*stages, guard.chat, keeper), without_refused_states(Dispatcher(world)))
+    dispatcher = without_refused_states(Dispatcher(world))
+    pipeline = compose((*stages, guard.chat, keeper), dispatcher)
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
     counting = {
         name: Chat(
@@ -55,7 +56,8 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
         )
         for name, face in COUNTS.items()
     }
-    route = RouteEndpoint(world, chats["openai"])
+    summed = compose((recorder, Summary(world), *stages[1:], guard.chat, keeper), dispatcher)
+    route = RouteEndpoint(world, Chat(CLIENTS["openai"], world, summed))
     operations = Operations(
         world, compose((*stages, guard.operation, keeper), OperationDispatcher(world))
     )

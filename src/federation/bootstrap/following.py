@@ -24,7 +24,7 @@ from federation.gateway.world import Situation, World
 from federation.schema.limits import ToRates
 from federation.schema.link import Beat, Board, Drain, LeaseGrant, NamesKey, SpoolKey
 from federation.schema.money import ToPurse
-from federation.storage.keyring import Keys, internal_key, seal_key
+from federation.storage.keyring import Keys, internal_key, receipt_key, seal_key
 
 NEWS_S = 60.0
 """Measures of others that are older say nothing of now: a failure of an hour ago must not
@@ -87,6 +87,7 @@ class Following:
         self._bearers.follow(ring, Keys(ring))
         self._world.seal_key = seal_key(ring.hash_key)
         self._world.internal_key = internal_key(ring.hash_key)
+        self._world.receipts.key = receipt_key(ring.hash_key)
         self._has("keys")
 
     def follow_tokens(self, ring: TokenRing) -> None:

@@ -80,6 +80,9 @@ class Account(msgspec.Struct, eq=False):
     """What this worker had spent in all of each pot that the call was charged to."""
     payload: str = ""
     """The salted hash of what is kept of its content; see `schema.records.CallEnded`."""
+    input: str = ""
+    output: str = ""
+    """Salted hashes of what the client said and got; see `schema.records.CallEnded`."""
     tried: int = 0
     begun: bool = False
     """Its beginning is on record."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from msgspec import structs
+
 from federation.dialects.faces import ClientFace
 from federation.domain.access import VirtualKey
 from federation.gateway.call import Account, Call, Handler
@@ -56,7 +58,7 @@ class Chat:
         """A call made of a request, ready for the pipeline."""
         world, face = self._world, self._face
         if self._chat_of is not None:
-            request = self._chat_of(request)
+            request = structs.replace(self._chat_of(request), sent=request.body)
         glance = face.glance(request)
         return self.glanced(request, key, glance, Reading(face, request, glance, world.seal_key))
 

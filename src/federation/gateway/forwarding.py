@@ -26,12 +26,13 @@ def forwarder(
     kept: KeptAnswer | None,
     turn: asyncio.Future[None],
     forward: Callable[[bytes], None],
+    listen: Callable[[bytes], object] | None,
 ) -> Callable[[bytes], bool]:
     """What takes a chunk that came whole, framing included, and hands it to `forward` if it is one
     event of the tap's form; False where it is not, or `turn` is over, and nothing has happened.
 
-    Such an event is counted and, with `kept`, kept. What it holds is in the closure: an event costs
-    as much in loads of attributes as in work.
+    Such an event is counted and, with `kept`, kept; `listen` is told of it without the framing.
+    What it holds is in the closure: an event costs as much in loads of attributes as in work.
     """
     form, ending, cut = _NO_FORM, b"", 0
     begins: dict[int, bytes] = {}
@@ -55,10 +56,13 @@ def forwarder(
         if _QUOTE in text or _LINE in text or turn.done():
             return False
         tap.events += 1
+        event = framed[len(begin) - len(form[0]) : -2]
         if kept is not None:
-            kept.fresh.append(framed[len(begin) - len(form[0]) : -2])
+            kept.fresh.append(event)
             if len(kept.fresh) >= kept.due:
                 kept.weigh()
+        if listen is not None:
+            listen(event)
         forward(framed)
         return True
 

@@ -1,4 +1,4 @@
-"""A stream's tap that tells a listener what it lets through."""
+"""A stream's tap that tells a listener what it is fed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from federation.schema.tap import StreamTap
 
 
 class ListeningTap:
-    """Implements `schema.tap.StreamTap` around another one. `listen` is told what the client
-    gets, or, `raw`, what the provider said that it is made of; it must not raise."""
+    """Implements `schema.tap.StreamTap` around another one. `listen` is told what the provider
+    said; it must not raise."""
 
-    __slots__ = ("_listen", "_raw", "_tap")
+    __slots__ = ("_listen", "_tap")
 
-    def __init__(
-        self, tap: StreamTap, listen: Callable[[bytes], None], *, raw: bool = False
-    ) -> None:
+    def __init__(self, tap: StreamTap, listen: Callable[[bytes], None]) -> None:
         self._tap = tap
         self._listen = listen
-        self._raw = raw
 
     @property
     def events(self) -> int:
@@ -55,15 +52,12 @@ class ListeningTap:
     def feed(self, data: bytes) -> bytes:
         """See `StreamTap`."""
         out = self._tap.feed(data)
-        self._listen(data if self._raw else out)
+        self._listen(data)
         return out
 
     def close(self) -> bytes:
         """See `StreamTap`."""
-        out = self._tap.close()
-        if not self._raw:
-            self._listen(out)
-        return out
+        return self._tap.close()
 
     def answer(self) -> Answer:
         """See `StreamTap`."""

@@ -204,7 +204,7 @@ class Watching:
             return tap
         ear = ear_of(looks)
         self._ears.append((ear, looks))
-        return ListeningTap(tap, ear.hear, raw=True)
+        return ListeningTap(tap, ear.hear)
 
     @staticmethod
     def _begun(watches: Iterable[Watch], *, streamed: bool = False) -> list[Look]:

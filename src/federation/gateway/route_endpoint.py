@@ -15,7 +15,7 @@ from federation.dialects.tokenizer import layout, members, wrong_type
 from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest
-from federation.gateway.call import Call
+from federation.gateway.call import Call, Handler
 from federation.gateway.chat import Chat
 from federation.gateway.deciding import decide_call
 from federation.gateway.reply import reason
@@ -50,6 +50,7 @@ class RouteEndpoint:
     """One for each worker."""
 
     def __init__(self, world: World, chat: Chat) -> None:
+        """`chat` has `Summary` among its stages."""
         self._world = world
         self._chat = chat
 
@@ -57,16 +58,12 @@ class RouteEndpoint:
         """The explanation of a dry run, the answer's summary, or the answer's stream."""
         body = _parse(request.body)
         inner = ClientRequest(
-            "POST", _CHAT_PATH, "", request.headers, chat_body(body), request.peer
+            *("POST", _CHAT_PATH, "", request.headers, chat_body(body), request.peer),
+            sent=request.body,
         )
         if body.dry_run:
             return self._explain(await self._chat.read(inner, key))
-        call = await self._chat.read(inner, key)
-        reply = await self._chat.run(call)
-        if not isinstance(reply.body, bytes):
-            return reply
-        kept = [pair for pair in reply.headers if pair[0] != JSON[0]]
-        return ClientReply(reply.status, [JSON, *kept], self._summary(call, reply.body))
+        return await self._chat.run(await self._chat.read(inner, key))
 
     def _explain(self, call: Call) -> ClientReply:
         world = self._world
@@ -77,6 +74,22 @@ class RouteEndpoint:
         if ruled is not None:
             told |= ruled.governance(verdict.target.mask)
         return ClientReply(200, [JSON], msgspec.json.encode(told))
+
+
+class Summary:
+    """The stage that makes a summary of a whole answer. It stands within the recorder, for the
+    summary is what the client gets."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def __call__(self, call: Call, following: Handler[Call]) -> ClientReply:
+        """Pass the call on; a stream comes back as it is."""
+        reply = await following(call)
+        if not isinstance(reply.body, bytes):
+            return reply
+        kept = [pair for pair in reply.headers if pair[0] != JSON[0]]
+        return ClientReply(reply.status, [JSON, *kept], self._summary(call, reply.body))
 
     def _summary(self, call: Call, body: bytes) -> bytes:
         account = call.account

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -23,7 +23,6 @@ from federation.errors import (
 )
 from federation.gateway.forwarding import forwarder
 from federation.gateway.kept_answer import KeptAnswer
-from federation.gateway.listening_tap import ListeningTap
 from federation.ports import Exchange
 from federation.schema.tap import FormedTap, StreamTap
 
@@ -75,6 +74,7 @@ class AnswerStream:
         "_fault",
         "_idle_s",
         "_kept",
+        "_listen",
         "_mend",
         "_opening",
         "_render_error",
@@ -112,6 +112,8 @@ class AnswerStream:
         self._idle_s = idle_s
         self._error_ends = error_ends
         self._slow = slow
+        self._listen: Callable[[bytes], object] | None = None
+        """Told all that the client gets."""
         self._under_way: asyncio.Future[bytes] | None = None
         """What a slow tap works at."""
         self._silent = _SPOKE
@@ -130,23 +132,12 @@ class AnswerStream:
         self._turn: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], bool] | None = None
 
-    def overhear(self, listen: Callable[[bytes], None]) -> None:
-        """Have `listen` told all that the client gets of the answer, each piece before the
-        account is closed over it. Call it before anything is read."""
+    def overhear(self, listen: Callable[[bytes], object]) -> None:
+        """Have `listen` told all that the client gets of the answer, each piece before the account
+        is closed over it; it must not raise. Call it before anything is read."""
         listen(self._opening)
-        self._tap = ListeningTap(self._tap, listen)
-        mend = self._mend
-        if mend is None:
-            return
-
-        async def mended(kept: KeptAnswer, error: UpstreamError) -> Leg | None:
-            found = await mend(kept, error)
-            if found is None:
-                return None
-            listen(found.opening)
-            return replace(found, tap=ListeningTap(found.tap, listen))
-
-        self._mend = mended
+        others = self._listen
+        self._listen = listen if others is None else _all(others, listen)
 
     async def read(self) -> bytes:
         """Whole events, unchanged; after a break what another deployment adds, or the in-band
@@ -191,9 +182,7 @@ class AnswerStream:
         except UpstreamError as error:
             if not self._tap.complete:
                 return await self._broken(error)
-            rest = await self._made(self._tap.close)
-            self._end("ok", None)
-            return rest
+            return self._over(await self._made(self._tap.close))
 
     async def _more(self) -> bytes:
         """What comes next; `b""` after the end. Raises what broke the answer."""
@@ -203,8 +192,7 @@ class AnswerStream:
             if not data:
                 rest = await self._made(tap.close)
                 if tap.complete:
-                    self._end("ok", None)
-                    return rest
+                    return self._over(rest)
                 self._fault = UpstreamCut("The provider's stream ended early.")
             else:
                 events = tap.events
@@ -212,6 +200,13 @@ class AnswerStream:
             if rest or self._ended:
                 return rest
         raise self._fault
+
+    def _over(self, rest: bytes) -> bytes:
+        """The last that the client gets; the account is closed over it."""
+        if self._listen is not None:
+            self._listen(rest)
+        self._end("ok", None)
+        return rest
 
     async def _made(self, work: Callable[[], bytes]) -> bytes:
         """What the tap makes. One that is slow is not left alone: an end waits for it."""
@@ -230,7 +225,8 @@ class AnswerStream:
         self._turn = turn = asyncio.get_running_loop().create_future()
         whole = None
         if forward is not None and hasattr(self._tap, "form"):
-            whole = forwarder(cast("FormedTap", self._tap), self._kept, turn, forward)
+            tap = cast("FormedTap", self._tap)
+            whole = forwarder(tap, self._kept, turn, forward, self._listen)
         if not self._exchange.watch(self._arrived, whole):
             self._turn = None
             return
@@ -266,6 +262,8 @@ class AnswerStream:
                 # Nearly every time: content, and more is to come. Else `_heed` looks closely.
                 if self._kept is not None:
                     self._kept.add(data)
+                if self._listen is not None:
+                    self._listen(out)
                 goes_on = not out or write(out)
             else:
                 out = self._heed(data, out, events)
@@ -298,6 +296,8 @@ class AnswerStream:
         if tap.error is not None and self._tells is not None:
             self._dying = out
             return b""
+        if self._listen is not None:
+            self._listen(out)
         if self._kept is not None:
             self._kept.add(data)
         if tap.error is not None:
@@ -367,17 +367,26 @@ class AnswerStream:
                 self._go_on(found)
                 return await self._next()
         self._failed = error
+        last = self._last_words(error)
+        if last is not None and self._listen is not None:
+            self._listen(last)
         self._end("cut", error)
+        if last is None:
+            raise error
+        return last
+
+    def _last_words(self, error: UpstreamError) -> bytes | None:
+        """The end of an answer that broke; None where its language has no place for an error."""
         if self._dying and not any(text in self._dying for text in self._tells or ()):
             return self._dying
-        if self._render_error is None:
-            raise error
-        return self._render_error(error)
+        return None if self._render_error is None else self._render_error(error)
 
     def _go_on(self, found: Leg) -> None:
         self._exchange = found.exchange
         self._tap = found.tap
         self._opening = found.opening
+        if self._listen is not None:
+            self._listen(found.opening)
         self._ending = found.ending
         self._render_error = found.render_error
         self._tells = None
@@ -393,3 +402,13 @@ class AnswerStream:
         told, self.on_end = self.on_end, []
         for tell in told:
             tell(outcome, error)
+
+
+def _all(
+    first: Callable[[bytes], object], second: Callable[[bytes], object]
+) -> Callable[[bytes], None]:
+    def listen(data: bytes) -> None:
+        first(data)
+        second(data)
+
+    return listen

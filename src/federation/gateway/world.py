@@ -23,6 +23,7 @@ from federation.gateway.money import Money
 from federation.gateway.payload_box import NoSpool, PayloadBox
 from federation.gateway.pseudonyms import Pseudonyms
 from federation.gateway.rates import Rates
+from federation.gateway.receipts import Receipts
 from federation.gateway.tally import Tallies
 from federation.gateway.tokens import Tokens
 from federation.governance.rulebook import Rulebook
@@ -117,8 +118,8 @@ class World:
     """The ports of a worker, and its current situation.
 
     Mutable is what control says of it: `situation` and `draining`, `store_writable` with every
-    beat, `seal_key` and `internal_key` with every key ring. `assemble` wraps `journal`, once, and
-    says whether it is `stuck`.
+    beat, `seal_key`, `internal_key` and the key of `receipts` with every key ring. `assemble`
+    wraps `journal`, once, and says whether it is `stuck`.
     """
 
     transport: Transport
@@ -149,6 +150,7 @@ class World:
     """For envelopes around states; the same in every worker once the key ring is here."""
     names: Pseudonyms = field(default_factory=Pseudonyms)
     """What records call users."""
+    receipts: Receipts = field(default_factory=Receipts)
     payloads: PayloadBox = field(default_factory=lambda: PayloadBox(NoSpool()))
     """Where contents go that are to be kept."""
     internal_key: str = ""

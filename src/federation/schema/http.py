@@ -63,6 +63,8 @@ class ClientRequest(msgspec.Struct, frozen=True):
     body: bytes
     peer: str = ""
     """The client's address, for logs and the trusted-proxy rule; never for access."""
+    sent: bytes | None = None
+    """The body as the client sent it; None where that is `body`."""
 
     def __repr__(self) -> str:
         """Without query, headers and body: they hold a key and a prompt."""

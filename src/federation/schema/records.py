@@ -178,6 +178,12 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     """Of a call whose content is kept, a salted hash of it (`evidence.sealing.commitment`); the
     salt is with the content. `unkept` where it should have been and could not be."""
 
+    input: str = ""
+    """A salted hash of the body that the client sent (`evidence.receipts`)."""
+    output: str = ""
+    """The same of the body that it got: as far as it had come, of an answer that was cut; empty
+    of one that the gateway refused."""
+
 
 Record = CallStarted | CallEnded
 

@@ -34,6 +34,11 @@ def internal_key(hash_key: bytes) -> str:
     return hmac.digest(hash_key, b"federation/internal-api/1", "sha256").hex()
 
 
+def receipt_key(hash_key: bytes) -> bytes:
+    """The key that the salts of receipts are made of, 32 bytes."""
+    return hmac.digest(hash_key, b"federation/receipts/1", "sha256")
+
+
 class Keys:
     """The keys in force; implements `ports.KeyFinder`.
 

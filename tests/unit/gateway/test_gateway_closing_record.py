@@ -27,6 +27,8 @@ def test_every_value_stands_under_its_own_name() -> None:
         watched={"watched": 2},
         pots={"pot": 3},
         payload="a payload",
+        input="an input",
+        output="an output",
     )
     account.guarding = cast("None", SimpleNamespace(findings=lambda: {"found": 4}))
     ruling = SimpleNamespace(policies=("a policy",))
@@ -77,4 +79,6 @@ def test_every_value_stands_under_its_own_name() -> None:
         "watched": {"watched": 2},
         "pots": {"pot": 3},
         "payload": "a payload",
+        "input": "an input",
+        "output": "an output",
     }

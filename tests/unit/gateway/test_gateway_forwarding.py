@@ -30,7 +30,8 @@ class Line:
         self.out: list[bytes] = []
         self.loop = asyncio.new_event_loop()
         self.turn: asyncio.Future[None] = self.loop.create_future()
-        self.take = forwarder(self.tap, self.kept, self.turn, self.out.append)
+        self.heard: list[bytes] = []
+        self.take = forwarder(self.tap, self.kept, self.turn, self.out.append, self.heard.append)
         self.loop.close()
 
 
@@ -50,7 +51,8 @@ def test_what_goes_on_is_one_event_of_the_form_and_is_kept_without_framing(
         assert line.take(chunk(HEAD + text + TAIL)) == (text in plain)
     assert line.out == [chunk(HEAD + text + TAIL) for text in plain]
     assert line.tap.events == len(plain)
-    assert b"".join(line.kept.pieces()) == b"".join(HEAD + text + TAIL for text in plain)
+    assert b"".join(line.kept.pieces()) == b"".join(line.heard)
+    assert line.heard == [HEAD + text + TAIL for text in plain]
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80))

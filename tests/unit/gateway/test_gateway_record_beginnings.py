@@ -16,6 +16,7 @@ from gateway_rig import eventually
 from federation.errors import EvidenceUnwritable, NotFound
 from federation.gateway.call import Account, Call
 from federation.gateway.pseudonyms import Pseudonyms
+from federation.gateway.receipts import Receipts
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stages.record import Recorder, on_record
 from federation.governance.obligations import Obligations
@@ -65,7 +66,7 @@ def call(name: str) -> Call:
         "Call",
         SimpleNamespace(
             id=name, operation="chat", started=0.0, started_ms=1, account=account,
-            glance=glance, key=key,
+            glance=glance, key=key, request=SimpleNamespace(body=b"said", sent=None),
         ),
     )  # fmt: skip
 
@@ -94,6 +95,7 @@ class Desk:
             lambda record: self.told.append(record.call),
             lambda: 1.0,
             Pseudonyms(),
+            Receipts(),
         )
 
     async def provider(self, asked: Call) -> ClientReply:
@@ -269,7 +271,8 @@ async def test_an_end_that_stands_is_not_written_again(
     """A failed sync says nothing of the line: readers may have seen it."""
     monkeypatch.setattr("federation.gateway.stages.record._RETRY_S", 0.01)
     writer = JournalWriter(tmp_path, "w", "disk")
-    recorder = Recorder(RetryingJournal(writer), Meter(), lambda _: None, lambda: 1.0, Pseudonyms())
+    owing = RetryingJournal(writer)
+    recorder = Recorder(owing, Meter(), lambda _: None, lambda: 1.0, Pseudonyms(), Receipts())
     failing = True
 
     def sync(_: int) -> None:

@@ -121,7 +121,7 @@ def _looked(
     if not values and not drop:
         return call
     request = structs.replace(
-        request, body=splice(body, glance.spans, glance.end, Edits(values, drop))
+        request, body=splice(body, glance.spans, glance.end, Edits(values, drop)), sent=body
     )
     return replace(call, request=request, read=request, going=CLIENT.glance(request))
 
@@ -148,11 +148,11 @@ def _joined(
     if len(read) > settings.listener.body_bytes:
         raise _too_long(f"{settings.listener.body_bytes} bytes")
     given = with_items(glance, request.body, past.forwarded, given_items)
-    going = structs.replace(request, body=given)
+    going = structs.replace(request, body=given, sent=call.said.body)
     return replace(
         call,
         request=going,
-        read=going if read == given else structs.replace(request, body=read),
+        read=going if read == given else structs.replace(going, body=read),
         going=CLIENT.glance(going),
         makers=frozenset(past.makers.union(*(item.makers for item in items.values()))),
         references=read_items,

@@ -24,8 +24,10 @@ from msgspec import structs
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
 from federation.gateway.pseudonyms import Pseudonyms, user_of
+from federation.gateway.receipts import Receipts
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stream import AnswerStream
+from federation.gateway.threads import BIG
 from federation.ports import Journal, Meter
 from federation.schema.http import ClientReply
 from federation.schema.records import CallEnded, CallStarted
@@ -47,8 +49,10 @@ class Recorder:
         tell: Callable[[CallEnded], None],
         clock: Callable[[], float],
         names: Pseudonyms,
+        receipts: Receipts,
     ) -> None:
         self._names = names
+        self._receipts = receipts
         self._journal = journal
         self._meter = meter
         self._tell = tell
@@ -73,10 +77,13 @@ class Recorder:
             if not self._due:
                 asyncio.get_running_loop().call_soon(self._begin_due)
             self._due.append(call)
+        self._receipts.expect(call)
         try:
             if user_of(call.key, call.glance) and not self._names.knows(call.key.tenant):
                 await self._names.fetch(call.key.tenant)
             reply = await following(call)
+            if (proving := self._prove(call, reply)) is not None:
+                await proving
         except asyncio.CancelledError:
             self._leave(call)
             raise
@@ -91,20 +98,33 @@ class Recorder:
             if isinstance(fault, Exception):
                 await self._settled(call)
             raise
-        body = reply.body
-        if isinstance(body, AnswerStream):
-            body.on_end.append(self._closer(call, body, reply.status))
-        else:
+        if not isinstance(reply.body, AnswerStream):
             self._close(call, "ok", reply.status, "")
             # As `_settled` does, which would be one coroutine more for every call.
             if (settling := self._journal.settled(on_disk=_demanded(call))) is not None:
                 await self._until(settling, call)
         return reply
 
+    def _prove(self, call: AnyCall, reply: ClientReply) -> Awaitable[None] | None:
+        """Enter the hashes of a whole answer, or have a stream's made as it goes out; what to wait
+        for where an answer is big."""
+        body = reply.body
+        if isinstance(body, AnswerStream):
+            body.on_end.append(self._closer(call, body, reply.status))
+        elif isinstance(body, bytes):
+            if len(body) > BIG:
+                return asyncio.to_thread(self._receipts.note, call, body)
+            self._receipts.note(call, body)
+        return None
+
     def _closer(
         self, call: AnyCall, stream: AnswerStream, status: int
     ) -> Callable[[str, FederationError | None], None]:
+        heard = self._receipts.begin(call)
+        stream.overhear(heard.update)
+
         def close(outcome: str, error: FederationError | None) -> None:
+            call.account.output = heard.hexdigest()
             code = error.code if error is not None else ""
             if outcome == "canceled":
                 self._leave(call)
@@ -175,6 +195,7 @@ class Recorder:
         if account.closed:
             return
         account.closed = True
+        self._receipts.note_input(call)
         elapsed = self._clock() - call.started
         record = ended(call, outcome, status, error, elapsed * 1000.0, self._names)
         try:
@@ -321,4 +342,6 @@ def ended(
         account.watched,
         account.pots,
         account.payload,
+        account.input,
+        account.output,
     )
