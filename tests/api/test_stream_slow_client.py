@@ -14,7 +14,8 @@ import pytest
 from federation.dialects.openai.tap import StreamTap
 from federation.domain.routes import ListenerLimits
 from federation.errors import FederationError, UpstreamError
-from federation.gateway.stream import AnswerStream, Leg
+from federation.gateway.leg import Leg
+from federation.gateway.stream import AnswerStream
 from federation.listener.server import Server
 from federation.schema.http import ClientReply, ClientRequest, Origin, Timeouts, WireRequest
 from federation.transport.client import Client

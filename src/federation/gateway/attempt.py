@@ -25,7 +25,7 @@ from federation.errors import (
 from federation.gateway.call import AnyCall, to_microseconds
 from federation.gateway.deadlines import hurried
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
-from federation.gateway.stream import Ending
+from federation.gateway.leg import Ending
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.world import World
 from federation.pricing.charges import charge

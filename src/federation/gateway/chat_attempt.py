@@ -20,13 +20,14 @@ from federation.gateway.call import Call
 from federation.gateway.deadlines import timeouts_for
 from federation.gateway.funding import fund_chat
 from federation.gateway.kept_answer import KeptAnswer
+from federation.gateway.leg import Leg
 from federation.gateway.mending import Mending
 from federation.gateway.opening import no_stream, opened
 from federation.gateway.output_estimate import estimated_output
 from federation.gateway.reading import answer_of
 from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
-from federation.gateway.stream import AnswerStream, Leg
+from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World

@@ -38,10 +38,10 @@ from federation.gateway.call import Call
 from federation.gateway.deadlines import left_s, timeouts_for
 from federation.gateway.funding import fund_rest
 from federation.gateway.kept_answer import KeptAnswer
+from federation.gateway.leg import Leg
 from federation.gateway.opening import no_stream
 from federation.gateway.output_estimate import counted
 from federation.gateway.sending import send
-from federation.gateway.stream import Leg
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World

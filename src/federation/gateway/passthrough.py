@@ -47,6 +47,7 @@ from federation.gateway.guarded_bodies import (
     may_be_text,
     may_be_wordless,
 )
+from federation.gateway.leg import Leg
 from federation.gateway.operations.endpoint import call_of
 from federation.gateway.placement import Placement, leased
 from federation.gateway.reply import Pairs, headers
@@ -58,7 +59,7 @@ from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.limit import Limiter
 from federation.gateway.stages.record import DiskCheck, Recorder, on_record
 from federation.gateway.stages.report_mode import watched
-from federation.gateway.stream import AnswerStream, Leg
+from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop
 from federation.gateway.world import PassageLine, Situation, World
 from federation.governance.obligations import Obligations, demands

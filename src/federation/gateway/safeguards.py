@@ -151,8 +151,7 @@ def _action(block: bool) -> Action:
 
 
 class _Pause:
-    """What a check goes through between two slices. It stands apart from `Guarding`, which leads to
-    it: a ring of the two would wait for the collector, with every call."""
+    """What a check goes through between two slices; apart from `Guarding`, to make no ring."""
 
     __slots__ = ("halted",)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -23,33 +22,12 @@ from federation.errors import (
 )
 from federation.gateway.forwarding import forwarder
 from federation.gateway.kept_answer import KeptAnswer
-from federation.ports import Exchange
-from federation.schema.tap import FormedTap, StreamTap
+from federation.gateway.leg import Ending, Leg, Listener, Mend, both
+from federation.schema.tap import FormedTap
 
 _PATIENCE_S = 1.0
 """How long a whole answer waits for an end marker that may never come."""
 _SPOKE: tuple[float | None, int] = None, 0
-
-Ending = Callable[[str, UpstreamError | None], None]
-"""Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One deployment's part of an answer: the first, or where a broken one goes on."""
-
-    exchange: Exchange
-    tap: StreamTap
-    opening: bytes
-    """What the client gets first; it was read before the reply was committed to."""
-    ending: Ending
-    """Closes the attempt."""
-    render_error: Callable[[FederationError], bytes] | None
-    """None: there is no place for an error in the stream, so it is cut."""
-
-
-Mend = Callable[[KeptAnswer, UpstreamError], Awaitable[Leg | None]]
-"""Finds where an answer goes on; None where nowhere. `KeptAnswer` is the part that has come."""
 
 
 class AnswerStream:
@@ -112,7 +90,7 @@ class AnswerStream:
         self._idle_s = idle_s
         self._error_ends = error_ends
         self._slow = slow
-        self._listen: Callable[[bytes], object] | None = None
+        self._listen: Listener | None = None
         """Told all that the client gets."""
         self._under_way: asyncio.Future[bytes] | None = None
         """What a slow tap works at."""
@@ -132,12 +110,12 @@ class AnswerStream:
         self._turn: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], bool] | None = None
 
-    def overhear(self, listen: Callable[[bytes], object]) -> None:
+    def overhear(self, listen: Listener) -> None:
         """Have `listen` told all that the client gets of the answer, each piece before the account
         is closed over it; it must not raise. Call it before anything is read."""
         listen(self._opening)
         others = self._listen
-        self._listen = listen if others is None else _all(others, listen)
+        self._listen = listen if others is None else both(others, listen)
 
     async def read(self) -> bytes:
         """Whole events, unchanged; after a break what another deployment adds, or the in-band
@@ -402,13 +380,3 @@ class AnswerStream:
         told, self.on_end = self.on_end, []
         for tell in told:
             tell(outcome, error)
-
-
-def _all(
-    first: Callable[[bytes], object], second: Callable[[bytes], object]
-) -> Callable[[bytes], None]:
-    def listen(data: bytes) -> None:
-        first(data)
-        second(data)
-
-    return listen

@@ -12,7 +12,8 @@ from federation.dialects.openai.tap import StreamTap
 from federation.dialects.openai.wire import Wire
 from federation.errors import UpstreamCut, UpstreamError, UpstreamTimeout
 from federation.gateway.kept_answer import KeptAnswer
-from federation.gateway.stream import AnswerStream, Leg
+from federation.gateway.leg import Leg
+from federation.gateway.stream import AnswerStream
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 DONE = b"data: [DONE]\n\n"

@@ -20,12 +20,13 @@ from federation.gateway.funding import fund_operation
 from federation.gateway.guarded_bodies import PICTURES, WORDLESS, checked_answer
 from federation.gateway.guarded_events import GuardedEvents
 from federation.gateway.kept_answer import KeptAnswer
+from federation.gateway.leg import Leg
 from federation.gateway.opening import opened
 from federation.gateway.operations.asking import Asking, Reading, all_of, ask
 from federation.gateway.placement import leased
 from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
-from federation.gateway.stream import AnswerStream, Leg
+from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop, weight
 from federation.gateway.world import OperationLine, Situation, World
 from federation.ports import Exchange
