@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from federation_verify.anchors import Anchors
 from federation_verify.log import Log
 from federation_verify.problem import Problem, Unusable, shown
 from federation_verify.proof import read_proof, verify_proof
+from federation_verify.receipt import SIDES, contradicts
 from federation_verify.web import Web
 
 NAMES = ("keys.jsonl", "checkpoints.jsonl", "entries.jsonl")
@@ -62,6 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "milliseconds; what others saw later is set aside",
     )
     parser.add_argument("--only-keys", action="store_true", help="each log needs a key of its own")
+    parser.add_argument("--salt", help="with the proof of a call: that of its receipt, 64 digits")
+    parser.add_argument(
+        "--input", type=Path, help="the body that the client sent, to be held against the proof"
+    )
+    parser.add_argument("--output", type=Path, help="the body that the client got")
     given = parser.parse_args(argv)
     try:
         return _judge(given)
@@ -82,7 +88,9 @@ def _judge(given: argparse.Namespace) -> int:
             raise Unusable(
                 "--alone, --anchor, --only-keys, --through and several keys are for exports"
             )
-        return _judge_proof(first, trusted[0])
+        return _judge_proof(first, trusted[0], given)
+    if given.salt or given.input or given.output:
+        raise Unusable("--salt, --input and --output are for the proof of a call")
     found: dict[str, Path] = {}
     for each in (each for path in given.export for each in _exports(path)):
         found.setdefault(os.path.realpath(each), each)
@@ -183,14 +191,38 @@ def _good(log: Log) -> str:
     return f"verified: {what}, root {log.root}"
 
 
-def _judge_proof(path: Path, trusted: bytes) -> int:
+def _judge_proof(path: Path, trusted: bytes, given: argparse.Namespace) -> int:
     document = read_proof(path.read_bytes()) if path.stat().st_size <= PROOF_BYTES else None
     if document is None:
         raise Unusable(f"{shown(path)} is neither an export nor a proof")
     problem = verify_proof(document, trusted)
     if problem is None:
+        problem = _judge_contents(document, given)
+    if problem is None:
         print(f"verified: the {document['kind']} proof holds")
     return _say([problem] if problem else [])
+
+
+def _judge_contents(document: dict[str, Any], given: argparse.Namespace) -> Problem | None:
+    """What of the files that were given is not what a proven call said or got."""
+    files = {name: path for name in SIDES if (path := getattr(given, name)) is not None}
+    if (given.salt is None) != (not files):
+        raise Unusable("--salt goes with --input, --output or both")
+    if not files:
+        return None
+    if not re.fullmatch(r"[0-9a-f]{64}", given.salt):
+        raise Unusable("--salt is 64 hex digits")
+    salt = bytes.fromhex(given.salt)
+    for name, path in files.items():
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Unusable(f"{shown(path)} cannot be read: {error.strerror}") from None
+        problem = contradicts(document, name, salt, content)
+        if problem is not None:
+            return problem
+        print(f"{name}: {shown(path)} is what the record says")
+    return None
 
 
 def _say(problems: Sequence[Problem], name: str = "") -> int:

@@ -19,6 +19,7 @@ from federation.api.inference_docs import SERVED
 from federation.control.permissions import ROLES, KeyWish, Permission
 from federation.domain.access import Role
 from federation.domain.catalogue import Model
+from federation.evidence.receipts import input_hash, salt_of
 from federation.gateway.passing import is_passed
 from federation.schema.records import (
     AttemptRecord,
@@ -168,6 +169,27 @@ async def test_a_call_is_told_with_its_attempts_and_decision(rig: Rig) -> None:
     assert story["attempts"][0]["cost_nano"] == 75_000
     assert story["decision"]["features"]["intent"] == "code"
     assert story["tags"] == {"team": "search"}
+
+
+async def test_a_receipt_is_for_who_made_the_call_and_for_who_may_read_contents(rig: Rig) -> None:
+    developer = rig.plane.control.keys.keys.find(DEVELOPER)
+    assert developer is not None
+    salt = salt_of(b"k" * 32, "call_1")
+    said = input_hash(salt, b"said")
+    record = structs.replace(ended("call_1"), key=developer.id, input=said, output="o")
+    rig.journal.append(record)
+    rig.journal.append(structs.replace(record, call="call_2", key="key_other"))
+    rig.journal.append(structs.replace(record, call="call_3", input="", output=""))
+    told = {"salt": salt.hex(), "input": said, "output": "o"}
+    for call, secret, receipt in (
+        ("call_1", DEVELOPER, told),
+        ("call_1", ADMIN, told),
+        ("call_2", DEVELOPER, None),
+        ("call_2", ADMIN, told | {"salt": salt_of(b"k" * 32, "call_2").hex()}),
+        ("call_3", ADMIN, None),
+    ):
+        story = (await rig.ask("GET", f"/v1/calls/{call}", secret)).json()
+        assert story["receipt"] == receipt
 
 
 async def test_when_an_answer_began_is_told_of_whole_ones_too(rig: Rig) -> None:

@@ -29,6 +29,7 @@ from federation.control.nodes import NodeDesk, with_nodes
 from federation.control.overflow import OverflowDesk, with_overflow
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
+from federation.control.receipts import ReceiptDesk
 from federation.control.responses import ResponseDesk
 from federation.control.sign_in import SignInDesk
 from federation.control.sign_in_issuers import Issuers
@@ -297,6 +298,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         health=HealthDesk(
             configuration, NodeDesk(configuration, nodes, prober, errands, clock), prober, clock
         ),
+        receipts=ReceiptDesk(b"k" * 32),
         overflow=OverflowDesk(configuration, overflow, providers.test, errands, clock),
         oversight=oversee(
             directory,

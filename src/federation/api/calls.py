@@ -23,6 +23,7 @@ from federation.api.models import (
 from federation.api.pseudonyms import revealed
 from federation.api.tenancy_lists import OfTenant
 from federation.control.permissions import reach, tenant_seen
+from federation.control.receipts import Receipt
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted, Decision
@@ -73,11 +74,14 @@ async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryV
     attempts: list[AttemptView] = []
     decision: dict[str, object] | None = None
     ruled: dict[str, object] = {"policies": [], "refusals": {}, "watched": {}}
+    receipt: Receipt | None = None
     if isinstance(record, CallEnded):
         attempts = [_attempt(attempt) for attempt in record.attempts]
         decision = _decision(record.decision)
         ruled = {name: getattr(record, name) for name in ruled}
-    story = {"attempts": attempts, "decision": decision, **ruled}
+        receipt = control.receipts.of(asker, record)
+    shown = None if receipt is None else receipt._asdict()
+    story = {"attempts": attempts, "decision": decision, **ruled, "receipt": shown}
     return CallStoryView.model_validate(_call(entry) | story)
 
 

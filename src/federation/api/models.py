@@ -88,6 +88,20 @@ class CallView(BaseModel):
     user: str
 
 
+class ReceiptView(BaseModel):
+    """What proves the content of a call to whoever has it; see `federation audit receipt`."""
+
+    salt: str = Field(description="32 bytes, as 64 hexadecimal digits.")
+    input: str = Field(
+        description="SHA-256 of `federation/input/1`, a line feed, the salt, and the body that the "
+        "client sent."
+    )
+    output: str = Field(
+        description="The same, with `federation/output/1`, of the body that it got; empty where "
+        "the gateway refused the call."
+    )
+
+
 class CallStoryView(CallView):
     """One call with its attempts and the decision behind it."""
 
@@ -103,6 +117,9 @@ class CallStoryView(CallView):
     watched: dict[str, int] = Field(
         description="Rules of policies in report mode: as `policy.rule`, how many each would have "
         "kept out; as `policy.rule:type:action`, how often it would have done that to content."
+    )
+    receipt: ReceiptView | None = Field(
+        description="For the key that made the call, and for who may read contents."
     )
 
 

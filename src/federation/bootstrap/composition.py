@@ -44,6 +44,7 @@ from federation.control.overflow import OverflowDesk, with_overflow
 from federation.control.oversight import Oversight
 from federation.control.probes import Prober
 from federation.control.providers import ProviderDesk
+from federation.control.receipts import ReceiptDesk
 from federation.control.replicas import Replicas
 from federation.control.responses import ResponseDesk
 from federation.control.secret_watch import SecretWatch
@@ -66,6 +67,7 @@ from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.engine import Stores, open_stores, probe
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.journal_reader import JournalReader
+from federation.storage.keyring import receipt_key
 from federation.storage.nodes import SqlNodes, SqlOverflow
 from federation.storage.responses import SqlResponses
 from federation.storage.sealing import Sealer
@@ -109,9 +111,7 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
     budgets, money = _money(ground, tenancy, pots)
     limits = _limits(ground, tenancy)
     providers = _providers(ground)
-    contents = keep_contents(
-        given.data, stores, configuration, ground.ledger, ground.sharing.replica, ground.master
-    )
+    contents = _contents(ground)
     sign_in = _sign_in(ground)
     members = _members(ground, tenancy, keys, budgets, limits)
     return Control(
@@ -131,6 +131,7 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         health=_health(ground),
         overflow=_overflow(ground, providers),
         oversight=_oversight(ground, keys, providers),
+        receipts=ReceiptDesk(receipt_key(secrets.hash_key(ground.master))),
         responses=_responses(ground, pots, contents),
         data=contents.desk,
         names=contents.names,
@@ -203,6 +204,13 @@ def _configuration(
         lambda loaded: with_approved(
             with_overflow(with_nodes(loaded, nodes.list()), overflow.list())
         ),
+    )
+
+
+def _contents(ground: Ground) -> Contents:
+    replica, ledger = ground.sharing.replica, ground.ledger
+    return keep_contents(
+        ground.given.data, ground.stores, ground.configuration, ledger, replica, ground.master
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ConfigDir, DataDir, Json
+from federation.cli.options import At, ConfigDir, DataDir, Json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -203,6 +203,27 @@ def query(
     ended = None if verdict is None else verdict.value
     wanted = audit_query.Wanted(since, until, tenant, actor, model, ended, limit, user)
     audit_query.query(Place(config=config, data=data), wanted, as_json=as_json)
+
+
+@app.command()
+@guarded
+def receipt(
+    call: Annotated[str, typer.Argument(metavar="CALL", help="The id of a call.")],
+    said: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="FILE", help="The body that the client sent."),
+    ] = None,
+    got: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The body that it got.")
+    ] = None,
+    *,
+    at: At,
+) -> None:
+    """Show what proves the content of a call, or hold files against it; exit code 1 where one is
+    not what the call's record says."""
+    from federation.cli import audit_receipt  # noqa: PLC0415 - start-up time
+
+    raise typer.Exit(int(audit_receipt.receipt(at.place, call, said, got, as_json=at.as_json)))
 
 
 @app.command()

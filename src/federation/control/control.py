@@ -33,6 +33,7 @@ from federation.control.oversight import Oversight
 from federation.control.provider_limits import Allowances, limits_of
 from federation.control.providers import ProviderDesk
 from federation.control.pseudonyms import PseudonymDesk
+from federation.control.receipts import ReceiptDesk
 from federation.control.replicas import Replicas
 from federation.control.responses import ResponseDesk
 from federation.control.secret_watch import SecretWatch
@@ -79,6 +80,7 @@ class Control:
     people: PeopleDoor
     alerts: AlertDesk
     oversight: Oversight
+    receipts: ReceiptDesk
     evidence: EvidenceTask | None = None
     replicas: Replicas | None = None
     data: DataDesk | None = None

@@ -1,0 +1,50 @@
+"""The work of `federation audit receipt`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from federation.cli import output
+from federation.cli.failures import CommandFailed, Exit
+from federation.cli.place import Place
+from federation.evidence.receipts import input_hash, output_hash
+
+
+def receipt(place: Place, call: str, said: Path | None, got: Path | None, *, as_json: bool) -> Exit:
+    """Show the receipt of a call, and whether files are what it is about; the exit code."""
+    shown = place.gateway().get(f"/v1/calls/{quote(call, safe='')}")["receipt"]
+    if shown is None:
+        raise CommandFailed(
+            f"There is no receipt of {call} for you.",
+            hint="It is for the key that made the call, once it has ended, and for who may read "
+            "kept contents.",
+            exit_code=Exit.REFUSED,
+        )
+    same = _compared(shown, said, got)
+    if as_json:
+        output.print_json({"call": call, **shown, "same": same})
+    else:
+        facts = [(name.capitalize(), shown[name] or "none") for name in ("salt", "input", "output")]
+        output.facts(facts)
+        for name, is_same in same.items():
+            output.say(f"{name}: {'this is what the record says' if is_same else 'NOT THE SAME'}")
+    return Exit.OK if all(same.values()) else Exit.FAILURE
+
+
+def _compared(shown: dict[str, Any], said: Path | None, got: Path | None) -> dict[str, bool]:
+    salt = bytes.fromhex(shown["salt"])
+    same: dict[str, bool] = {}
+    if said is not None:
+        same["input"] = input_hash(salt, _bytes(said)) == shown["input"]
+    if got is not None:
+        same["output"] = output_hash(salt, _bytes(got)) == shown["output"]
+    return same
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,37 @@
+"""Receipts of calls: with one, whoever has a content can show that a record is about it.
+
+The trap: a salt lets its holder try out guesses. So it is told to the key that made the call, which
+knows the content anyway, and to who may read contents that are kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from federation.control.permissions import Permission, may
+from federation.domain.access import VirtualKey
+from federation.evidence.receipts import salt_of
+from federation.schema.records import CallEnded
+
+
+class Receipt(NamedTuple):
+    """Hexadecimal, as `evidence.receipts` describes them; `output` is empty where the gateway
+    refused the call."""
+
+    salt: str
+    input: str
+    output: str
+
+
+class ReceiptDesk:
+    """Writes receipts; `key` is that of the workers."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, asker: VirtualKey, record: CallEnded) -> Receipt | None:
+        """The receipt of a call; None for who may not have it, and for a call of an earlier
+        version, which has none."""
+        if not record.input or not (asker.id == record.key or may(asker, Permission.READ_DATA)):
+            return None
+        return Receipt(salt_of(self._key, record.call).hex(), record.input, record.output)

@@ -1,0 +1,30 @@
+"""Receipts: whether a content is what the proven record of a call says.
+
+The trap: a proof whose record was made anew would prove anything, so this is asked of a proof that
+was verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from federation_verify.problem import Problem
+
+SIDES = ("input", "output")
+
+
+def contradicts(document: dict[str, Any], side: str, salt: bytes, content: bytes) -> Problem | None:
+    """What is wrong with a content of this side of the call; None where it is the one."""
+    try:
+        told = json.loads(document["line"])["record"].get(side, "")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        told = ""
+    if not isinstance(told, str) or not told:
+        return Problem("content", f"The proven record says nothing of an {side}.")
+    found = hashlib.sha256(b"federation/%b/1\n" % side.encode() + salt + content).hexdigest()
+    if hmac.compare_digest(found, told):
+        return None
+    return Problem("content", f"This is not the {side} that the record is about.")
