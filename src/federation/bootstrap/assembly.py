@@ -21,7 +21,10 @@ from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.lookup import Lookup
 from federation.gateway.responses.store import ResponseStore
 from federation.gateway.retrying_journal import RetryingJournal
-from federation.gateway.route_endpoint import RouteEndpoint, Summary
+    named = AddressCheck(world)
+    checks = (named.chat, guard.chat)
+    dispatcher = without_refused_states(Dispatcher(world))
+    pipeline = compose((*stages, *checks, keeper), dispatcher)
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard
 from federation.gateway.stages.keep import ContentKeeper
@@ -43,23 +46,30 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     recorder = Recorder(journal, world.meter, world.ended, world.clock, world.names, world.receipts)
     stages = (recorder, Limiter(world), Admission(world), DiskCheck(recorder))
     guard, keeper = ContentGuard(world), ContentKeeper(world)
+<<<<<<< HEAD
     dispatcher = without_refused_states(Dispatcher(world))
     pipeline = compose((*stages, guard.chat, keeper), dispatcher)
+=======
+    named = AddressCheck(world)
+    checks = (named.chat, guard.chat)
+    pipeline = compose((*stages, *checks, keeper), without_refused_states(Dispatcher(world)))
+>>>>>>> 1fad7f5 (gateway: pictures and files of a call name no inside address)
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
     counting = {
         name: Chat(
             CLIENTS[name],
             world,
-            compose((*stages, guard.chat), Counting(world, face.render)),
+            compose((*stages, *checks), Counting(world, face.render)),
             operation="count_tokens",
             chat_of=face.chat,
         )
         for name, face in COUNTS.items()
     }
-    summed = compose((recorder, Summary(world), *stages[1:], guard.chat, keeper), dispatcher)
+    summed = compose((recorder, Summary(world), *stages[1:], *checks, keeper), dispatcher)
     route = RouteEndpoint(world, Chat(CLIENTS["openai"], world, summed))
     operations = Operations(
-        world, compose((*stages, guard.operation, keeper), OperationDispatcher(world))
+        world,
+        compose((*stages, named.operation, guard.operation, keeper), OperationDispatcher(world)),
     )
     responses, stored = _responses(world, chats[RESPONSES], counting[RESPONSES], control, writer)
     return Desk(

@@ -222,6 +222,7 @@ def _settings(whole: FederationFile, authorities: str) -> Settings:
         authorities=authorities,
         deny_fields=whole.fields.deny,
         allow_fields=whole.fields.allow,
+        content_hosts=whole.upstream.content_hosts,
         responses=Keeping(**whole.responses.model_dump()),
         payloads=PayloadKeeping(**whole.payloads.model_dump()),
         admission=Admission(**whole.admission.model_dump()),

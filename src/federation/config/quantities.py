@@ -24,6 +24,7 @@ _VAULT = re.compile(r"[\w.@-]+(?:/[\w.@-]+)+#[\w.@-]+", re.ASCII)
 _TRANSIT = re.compile(r"[\w.@-]+(?:/[\w.@-]+)+", re.ASCII)
 _REFERENCE = "env:NAME, file:PATH or vault:MOUNT/PATH#FIELD"
 _ROOTS = "file, vault-transit:MOUNT/KEY or vault:MOUNT/PATH#FIELD"
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # Validators raise ValueError also for a wrong type: pydantic lets a TypeError through.
@@ -260,6 +261,19 @@ def network(value: object) -> str:
         return str(ipaddress.ip_network(str(value), strict=False))
     except ValueError:
         raise ValueError("should be an IP address or network such as 10.0.0.0/8") from None
+
+
+def host_or_network(value: object) -> str:
+    """A host's name, in small letters, or an IP address or network."""
+    text = str(value).strip().rstrip(".").lower()
+    if _HOST.fullmatch(text) and not text.replace(".", "").isdigit():
+        return text
+    try:
+        return network(text)
+    except ValueError:
+        raise ValueError(
+            "should be a host such as images.corp.internal, or a network such as 10.0.0.0/8"
+        ) from None
 
 
 def minute(value: object) -> int:

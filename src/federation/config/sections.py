@@ -219,6 +219,9 @@ class UpstreamSection(Written):
     http_proxy: Annotated[str, BeforeValidator(quantities.proxy_url)] | None = None
     no_proxy: Annotated[tuple[str, ...], Listed] = ()
     ca_file: Annotated[str, Field(min_length=1)] | None = None
+    content_hosts: Annotated[
+        tuple[Annotated[str, BeforeValidator(quantities.host_or_network)], ...], Listed
+    ] = ()
     response_bytes: Count = _settings.response_bytes
     attempts: Annotated[int, Field(ge=1, le=_settings.attempts)] = _settings.attempts
 

@@ -184,6 +184,8 @@ class Settings:
     """Governed fields refused everywhere."""
     allow_fields: tuple[str, ...] = ()
     """Governed fields that clients may use."""
+    content_hosts: tuple[str, ...] = ()
+    """Inside hosts and networks that pictures and files of a call may name."""
     responses: Keeping = Keeping()
     payloads: PayloadKeeping = PayloadKeeping()
     admission: Admission = Admission()

@@ -1,0 +1,154 @@
+"""Which addresses the pictures and files of a call may name: pure.
+
+The gateway fetches none of them, the provider does, and a provider may stand in a network of
+ours: a model server on our own premises would fetch for a stranger what only it can reach. So
+what names the inside is refused, before anybody is asked. The trap: an address can be written in
+ways that two readers understand differently; one that is not plain is refused, not interpreted.
+Of a name that looks public nothing is known here: who fetches it has to judge where it leads.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from federation.errors import InvalidRequest
+from federation.schema.chat import ChatRequest
+from federation.schema.parts import Foreign, Media, Part, ToolResult
+from federation.transport.guard import forbidden_name, literal
+
+_LIKELY: Final = re.compile(rb'"(?:[^"\\]{0,20}://|[^"\\]{0,8}\\)')
+"""A text that begins as an address does, or whose escapes may hide that it does."""
+_SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,19}):")
+_ODD: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")
+_WEB: Final = frozenset(("http", "https"))
+_NEVER: Final = frozenset(
+    ("file", "ftp", "ftps", "sftp", "tftp", "gopher", "dict", "ldap", "ldaps", "jar", "netdoc",
+     "unix", "smb", "nfs", "ws", "wss")
+)  # fmt: skip
+"""Schemes that libraries open and no provider documents for content."""
+_INSIDE: Final = (
+    ".local", ".internal", ".intranet", ".lan", ".home", ".home.arpa", ".corp", ".private", ".svc",
+)  # fmt: skip
+"""Ends of names that are never public: RFC 6762 with its appendix G, RFC 8375, and Kubernetes'."""
+_NAMES: Final = re.compile(r".*(?:ur[il]s?|images?|videos?|audios?|documents?)\Z", re.IGNORECASE)
+"""Members of a body that hold addresses of content, in every language that we know."""
+
+
+def may_name_any(body: bytes) -> bool:
+    """Whether a JSON body may hold an address at all: a quick look that errs towards yes."""
+    return _LIKELY.search(body) is not None
+
+
+def check_chat(request: ChatRequest, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidRequest` for a chat whose content names an inside address. Words, and the
+    arguments and answers of tools, may name what they like."""
+    for index, message in enumerate(request.messages):
+        for address in _of_parts(message.parts):
+            check_address(address, f"messages[{index}]", allowed)
+
+
+def check_body(body: bytes, allowed: tuple[str, ...]) -> None:
+    """The same for an operation's JSON body, by the names of its members. A body that is no JSON
+    (a form) has no addresses that a provider would fetch."""
+    try:
+        whole = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return
+    for name, address in _of_members(whole):
+        check_address(address, name, allowed)
+
+
+def check_address(address: str, where: str, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidRequest` for an address that leads inside, or might; `where` is the field at
+    fault. `allowed`: hosts and networks that the operator lets content name."""
+    found = _SCHEME.match(address)
+    scheme = found[1].lower() if found else ""
+    if scheme in _NEVER:
+        raise _refused(f"addresses of the kind '{scheme}:' are not taken", where)
+    if scheme not in _WEB:
+        return  # data, or a provider's own storage, which is a governed field
+    host = _host(address)
+    if host is None:
+        raise _refused("it cannot be read in one way only", where)
+    reason = forbidden_name(host, private=_listed(host, allowed))
+    if reason is None and _is_inside(host) and not _listed(host, allowed):
+        reason = "it is a name of an inside network"
+    if reason is not None:
+        raise _refused(reason, where)
+
+
+def _of_parts(parts: tuple[Part, ...]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Media):
+            yield part.url
+        elif isinstance(part, ToolResult):
+            yield from _of_parts(part.parts)
+        elif isinstance(part, Foreign):
+            yield from (address for _, address in _of_members(msgspec.json.decode(part.raw)))
+
+
+def _of_members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Texts that stand under a name of addresses, and the name. A loop: a body may be deep."""
+    waiting = [(name, value)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.items())
+        elif isinstance(value, list):
+            waiting.extend((name, each) for each in value)
+        elif isinstance(value, str) and _NAMES.match(name):
+            yield name, value
+
+
+def _host(address: str) -> str | None:
+    """The host of an address, folded as a resolver would; None where readers may differ."""
+    plain = address.strip(" ")
+    if _ODD.search(plain):
+        return None
+    try:
+        parts = urlsplit(plain)
+        host = unquote(parts.hostname or "")
+        _ = parts.port
+    except ValueError:
+        return None
+    if "@" in parts.netloc or not host:
+        return None
+    host = unicodedata.normalize("NFKC", host).replace("\N{IDEOGRAPHIC FULL STOP}", ".").lower()
+    return None if re.search(r"[/@?#%\s]", host) else host.rstrip(".")
+
+
+def _is_inside(host: str) -> bool:
+    return literal(host) is None and ("." not in host or host.endswith(_INSIDE))
+
+
+def _listed(host: str, allowed: tuple[str, ...]) -> bool:
+    address = literal(host)
+    if address is None:
+        return host in allowed
+    return any(address in network for network in _networks(allowed))
+
+
+def _networks(
+    allowed: tuple[str, ...],
+) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for each in allowed:
+        try:
+            yield ipaddress.ip_network(each, strict=False)
+        except ValueError:
+            continue
+
+
+def _refused(reason: str, where: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"An address in the content is refused: {reason}. Send the content itself, or a public "
+        "address; the operator may list a host under 'upstream: {content_hosts: [...]}'.",
+        code="content_address",
+        param=where,
+    )
