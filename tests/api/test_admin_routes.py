@@ -135,3 +135,6 @@ async def test_the_status_shows_how_deployments_stand(rig: Rig) -> None:
         },
     ]
     assert status["overflow"]["active"]
+    told = (await rig.ask("GET", "/metrics")).text
+    assert 'federation_circuit_state{model="large",provider="acme"} 2.0' in told
+    assert 'federation_circuit_state{model="tiny",provider="home"} 0.0' in told

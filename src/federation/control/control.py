@@ -259,7 +259,14 @@ class Control:
             metrics.START_SECONDS: self.started,
         }
         theirs = merged_gauges(session.gauges for session in self.link.sessions)
-        return theirs | {series(name, ()): value for name, value in own.items()}
+        told = {series(name, ()): value for name, value in own.items()}
+        for deployment, circuit in self.health.circuits().items():
+            provider, _, model = deployment.partition("/")
+            told[series(metrics.CIRCUIT, (provider, model))] = float(circuit)
+        used = self.money.desk.use.shares(self.budgets.book, int(self.clock() * 1000))
+        for owned, share in used.items():
+            told[series(metrics.BUDGET_USED, owned)] = share
+        return theirs | told
 
     def counted(self) -> Totals:
         """Every counter and histogram as it stands, our own among them."""

@@ -84,6 +84,10 @@ class HealthDesk:
                 views.setdefault(view.deployment, []).append(view)
         return {name: together(seen) for name, seen in views.items()}
 
+    def circuits(self) -> dict[str, int]:
+        """By deployment that any worker has reported on: 0 closed, 1 half-open, 2 open."""
+        return {name: _CIRCUIT.index(seen.circuit) for name, seen in self.deployments().items()}
+
     async def follow(self) -> None:
         """Probe until cancelled."""
         while True:

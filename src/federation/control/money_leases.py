@@ -16,6 +16,7 @@ from typing import Protocol
 from federation.control.budgets_alerts import Alarm, Alarms
 from federation.control.budgets_ports import PotStore
 from federation.control.budgets_queue import MoneyQueue
+from federation.control.budgets_use import BudgetUse
 from federation.control.threads import Errands
 from federation.domain.budgets import BudgetBook, Pot, pot_budget
 from federation.errors import Unavailable
@@ -79,6 +80,7 @@ class MoneyDesk:
         self._on_alarm = on_alarm
         self._keep = keep
         self._alarms = Alarms()
+        self.use = BudgetUse()
         self._queue = MoneyQueue()
         self._wake = asyncio.Event()
         self._acks: list[tuple[Callable[[ToPurse], None], MoneyReport]] = []
@@ -169,6 +171,7 @@ class MoneyDesk:
             send(MoneyTight(scarce))
 
     async def _alert(self, played: Played) -> None:
+        self.use.hear(played.standings.values())
         for alarm in self._alarms.due(self._book(), played.standings.values()):
             try:
                 await self._keep(alarm)

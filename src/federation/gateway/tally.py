@@ -54,6 +54,7 @@ class Tallies:
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str, str], _Calls] = {}
         self._attempts: dict[tuple[str, str], _Attempts] = {}
+        self._findings: dict[str, int] = {}
 
     def call(self, record: CallEnded) -> None:
         """Add a call that has ended, and its attempts."""
@@ -62,6 +63,8 @@ class Tallies:
         if sums is None:
             sums = self._calls[key] = _Calls()
         sums.count += 1
+        for found, times in record.findings.items():
+            self._findings[found] = self._findings.get(found, 0) + times
         upstream_ms = 0.0
         for attempt in record.attempts:
             upstream_ms += attempt.total_ms
@@ -113,5 +116,9 @@ class Tallies:
                     meter.add(metrics.TOKENS, (kind, provider, model), tokens)
             if tried.cost_nano:
                 meter.add(metrics.COST, (provider, model), tried.cost_nano / NANO)
+        for found, times in self._findings.items():
+            kind, _, action = found.rpartition(":")
+            meter.add(metrics.FINDINGS, (kind, action), times)
         self._calls.clear()
         self._attempts.clear()
+        self._findings.clear()

@@ -39,6 +39,9 @@ MALFORMED = "federation_malformed_events_total"
 REFUSED = "federation_refused_total"
 INFLIGHT = "federation_inflight_requests"
 CONNECTIONS = "federation_client_connections"
+CIRCUIT = "federation_circuit_state"
+BUDGET_USED = "federation_budget_used_ratio"
+FINDINGS = "federation_guardrail_findings_total"
 DEPLOYMENTS_DOWN = "federation_deployments_down"
 JOURNAL_ERRORS = "federation_journal_errors_total"
 LIMITED = "federation_limited_total"
@@ -131,12 +134,32 @@ METRICS: dict[str, Metric] = {
         Metric(
             REFUSED,
             "counter",
-            "Requests refused before any deployment was asked, by our error code.",
+            "Requests that got an error before any deployment was asked, by its code.",
             ("code",),
         ),
         Metric(INFLIGHT, "gauge", "Calls being answered now."),
         Metric(CONNECTIONS, "gauge", "Client connections open now."),
         Metric(DEPLOYMENTS_DOWN, "gauge", "Deployments cooling down, as the worst worker sees it."),
+        Metric(
+            CIRCUIT,
+            "gauge",
+            "Circuit of a deployment that was asked: 0 closed, 1 half-open, 2 open; of the worker "
+            "to which it looks worst.",
+            ("provider", "model"),
+        ),
+        Metric(
+            BUDGET_USED,
+            "gauge",
+            "What is spent of a budget's limit in this period, 1 being all of it; where each user "
+            "or key has the limit, of who spent most. Since control started, once drawn upon.",
+            ("tenant", "budget"),
+        ),
+        Metric(
+            FINDINGS,
+            "counter",
+            "What content checks found in calls and answers, by type and what was done about it.",
+            ("type", "action"),
+        ),
         Metric(JOURNAL_ERRORS, "counter", "Records that the journal could not take."),
         Metric(
             LIMITED,

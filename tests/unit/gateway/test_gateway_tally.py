@@ -83,3 +83,16 @@ def test_tokens_and_money_count_where_they_were_used_and_time_never_runs_backwar
         series(metrics.COST, ("bravo", "m")): 0.002,
     }
     assert found.histograms[series(metrics.OVERHEAD_SECONDS, ("chat",))][-1] == 0.0
+
+
+def test_findings_are_counted_by_type_and_action_and_once() -> None:
+    tallies, meter = Tallies(), Meter()
+    found = {"email:redact": 2, "custom:staff:block": 1}
+    for _ in range(2):
+        tallies.call(CallEnded(*("call_1", 0, "t", "k", "chat", "auto", "ok", 200), findings=found))
+    tallies.pour(meter)
+    counted = meter.drain().counters
+    assert counted[series(metrics.FINDINGS, ("email", "redact"))] == 4
+    assert counted[series(metrics.FINDINGS, ("custom:staff", "block"))] == 2
+    tallies.pour(meter)
+    assert meter.drain().counters == {}
