@@ -39,7 +39,8 @@ from federation.domain.routes import Route, Settings
 from federation.gateway import passing
 from federation.gateway.situation import situate
 from federation.schema.http import Timeouts
-from federation.telemetry.meter import Meter
+from federation.telemetry.meter import Meter, series
+from federation.telemetry.metrics import REFUSED
 
 ASK: dict[str, Any] = {"messages": HELLO["messages"]}
 
@@ -976,3 +977,32 @@ async def test_what_is_refused_whatever_its_body_is_refused_before_the_body_is_a
         assert said in await asyncio.wait_for(reader.readline(), 5)
         assert not upstreams[0].seen
         writer.close()
+
+
+async def test_what_is_refused_before_anybody_is_asked_is_counted_by_its_code() -> None:
+    async with rig(status(400)) as (running, client, _):
+        await client.post(CHAT, json=HELLO | {"model": "nobody"})
+        await client.post("/v1/nothing", json={})
+        await client.post(CHAT, json=HELLO, headers={"authorization": "Bearer wrong"})
+        assert (await client.post(CHAT, json=HELLO)).status_code == 400
+        assert isinstance(running.world.meter, Meter)
+        counters = running.world.meter.drain().counters
+        told = {name: count for name, count in counters.items() if name.startswith(REFUSED)}
+        assert told == {
+            series(REFUSED, ("model_not_found",)): 1,
+            series(REFUSED, ("not_found",)): 1,
+            series(REFUSED, ("invalid_api_key",)): 1,
+        }
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions/", "//v1/chat/completions", "/v1//chat/completions//"]
+)
+async def test_a_slash_too_many_is_told_with_the_path_that_there_is(path: str) -> None:
+    async with rig(answers()) as (_, client, _upstreams):
+        reply = await client.post(f"http://{client.base_url.netloc.decode()}{path}", json=HELLO)
+        assert reply.status_code == 404
+        message = reply.json()["error"]["message"]
+        assert "'/v1/chat/completions': there is a slash too many" in message
+        reply = await client.post("/v1/nothing/", json=HELLO)
+        assert "GET /docs" in reply.json()["error"]["message"]

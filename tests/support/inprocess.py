@@ -28,7 +28,7 @@ from federation.domain.catalogue import (
 from federation.domain.routes import Keeping, ListenerLimits, Route, Settings, Target
 from federation.domain.snapshot import Snapshot
 from federation.errors import EvidenceUnwritable
-from federation.gateway.desk import Desk, render_error
+from federation.gateway.desk import Desk
 from federation.gateway.situation import situate
 from federation.gateway.tokens import Tokens
 from federation.gateway.world import World
@@ -205,7 +205,7 @@ async def gateway(
     server = Server(
         desk,
         limits or ListenerLimits(),
-        render_error,
+        desk.refusal,
         lambda fault, _: faults.append(fault),
         desk.welcome,
     )

@@ -32,7 +32,6 @@ from federation.credentials.bearers import Bearers
 from federation.domain.routes import ListenerLimits
 from federation.errors import EvidenceUnwritable
 from federation.gateway.admission import Entrance
-from federation.gateway.desk import render_error
 from federation.gateway.money import Money
 from federation.gateway.payload_box import PayloadBox
 from federation.gateway.provider_limits import ProviderLeases
@@ -133,7 +132,7 @@ class Worker:
             recognizers=Plugged(os.environ),
         )
         desk = self._desk = assemble(self._world, options.run / "api.sock", writer)
-        self._server = Server(desk.__call__, ListenerLimits(), render_error, on_fault, desk.welcome)
+        self._server = Server(desk.__call__, ListenerLimits(), desk.refusal, on_fault, desk.welcome)
         self._stopping = asyncio.Event()
         self._following = Following(
             self._world, bearers, leases, self._purse, adopt=self._adopt, stop=self._stopping.set

@@ -6,6 +6,7 @@ body is read into, so that strangers cost next to nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
@@ -39,10 +40,14 @@ from federation.gateway.responses.lookup import Lookup
 from federation.gateway.route_endpoint import RouteEndpoint
 from federation.gateway.world import World
 from federation.schema.http import ClientReply, ClientRequest
+from federation.telemetry.metrics import REFUSED
 
 JSON = [(b"content-type", b"application/json")]
 _HEALTH = ("/health", "/health/ready")
 _TWICE = "This client adds '/v1' itself: leave it out of the base URL."
+_LONG = 200
+"""Characters of a path that are told."""
+_SLASHES = re.compile("/{2,}")
 _INFER = "infer"
 _INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
 
@@ -142,6 +147,12 @@ class Desk:
             raise Forbidden(f"This key is limited to {', '.join(key.scopes)}: it calls no models.")
         return key
 
+    def refusal(self, error: FederationError, path: str) -> ClientReply:
+        """An error as `render_error` writes it, counted where no deployment was asked."""
+        if not error.attempts:
+            self._world.meter.add(REFUSED, (error.code,))
+        return render_error(error, path)
+
     async def drain(self, within_s: float) -> None:
         """Let calls finish that no client waits for."""
         await self._stored.background.drain(within_s)
@@ -195,15 +206,24 @@ class Desk:
         return ClientReply(200, JSON, msgspec.json.encode(body))
 
     def _unknown(self, path: str) -> FederationError:
+        allowed = self._methods(path)
+        if allowed:
+            return MethodNotAllowed("This path does not answer that method.", *allowed)
+        plain = _SLASHES.sub("/", path[:_LONG]).rstrip("/")
+        if plain != path and self._methods(plain):
+            hint = f"It is {plain!r}: there is a slash too many, maybe in the client's base URL."
+        else:
+            hint = _TWICE if path.startswith("/v1/v1/") else "GET /docs lists what there is."
+        return NotFound(f"There is nothing at {path[:_LONG]!r}. {hint}")
+
+    def _methods(self, path: str) -> set[str]:
+        """What a path of ours answers; none where there is nothing."""
         allowed = set[str]()
         if path in self._posts or chat_dialect(path) or count_dialect(path) or is_operation(path):
             allowed.add("POST")
         if path in self._gets or path in _HEALTH or is_model(path):
             allowed.add("GET")
-        if allowed:
-            return MethodNotAllowed("This path does not answer that method.", *allowed)
-        hint = _TWICE if path.startswith("/v1/v1/") else "GET /docs lists what there is."
-        return NotFound(f"There is nothing at {path[:200]!r}. {hint}")
+        return allowed
 
 
 def render_error(error: FederationError, path: str) -> ClientReply:
