@@ -29,6 +29,22 @@ class Verdict(str, Enum):
     LOST = "lost"
 
 
+class Changed(str, Enum):
+    """What a record beside the calls is about."""
+
+    ACTION = "action"
+    IN_FORCE = "in_force"
+    POLICY_VERSION = "policy_version"
+    VIOLATION = "violation"
+    DATA = "data"
+    LOST = "lost"
+    KEY_CHANGED = "key_changed"
+    LOG_OPENED = "log_opened"
+    LOG_CLOSED = "log_closed"
+    HEARTBEAT = "heartbeat"
+    WITNESSED = "witnessed"
+
+
 def _path(given: str) -> Path:
     """A path. Nothing at all would be the current directory, and whatever lies there."""
     if not given:
@@ -135,6 +151,10 @@ def prove(
     call: Annotated[
         str | None, typer.Argument(metavar="CALL", help="The id of a call to prove.")
     ] = None,
+    entry: Annotated[
+        int | None,
+        typer.Option("--entry", min=0, metavar="N", help="Prove the record at this place instead."),
+    ] = None,
     first: Annotated[
         int | None,
         typer.Option("--from", min=0, metavar="N", help="Prove that the log continues this one."),
@@ -150,12 +170,12 @@ def prove(
     data: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Prove that a call is in the log, or that a checkpoint continues an earlier one."""
+    """Prove that a call or another record is in the log, or that it continues a checkpoint."""
     from federation.cli import audit_work  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     place = Place(config=config, data=data)
-    audit_work.prove(place, call, first, second, output, as_json=as_json)
+    audit_work.prove(place, call, entry, first, second, output, as_json=as_json)
 
 
 @app.command()
@@ -224,6 +244,42 @@ def receipt(
     from federation.cli import audit_receipt  # noqa: PLC0415 - start-up time
 
     raise typer.Exit(int(audit_receipt.receipt(at.place, call, said, got, as_json=at.as_json)))
+
+
+@app.command()
+@guarded
+def changes(
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Since 24h, 30d; or 2026-01-31.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="ID", help="What one tenant's keys did.")
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="KEY", help="The id of a key.")
+    ] = None,
+    kind: Annotated[
+        Changed | None,
+        typer.Option("--type", metavar="TYPE", help="Left out: all but heartbeat and witnessed."),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list."),
+    ] = 50,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Search what was changed, and by whom: admin actions, configurations, policies and more."""
+    from federation.cli import audit_changes  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    word = None if kind is None else kind.value
+    wanted = audit_changes.Wanted(since, until, tenant, actor, word, limit)
+    audit_changes.changes(Place(config=config, data=data), wanted, as_json=as_json)
 
 
 @app.command()

@@ -23,6 +23,12 @@ def include(place: Place, reading: EvidenceReading, call: str) -> Inclusion:
         return reading.include(index(stores), call)
 
 
+def include_entry(place: Place, reading: EvidenceReading, n: int) -> Inclusion:
+    """The proof that the record at a place is in the log. Raises `NotFound`."""
+    with readable(place) as stores:
+        return reading.include_entry(index(stores), n)
+
+
 def seal(place: Place) -> None:
     """Make a checkpoint over all that was written; no gateway may be running."""
     with existing(place) as stores:

@@ -107,6 +107,7 @@ def export(place: Place, to: Path | None, into: Path | None, *, as_json: bool) -
 def prove(
     place: Place,
     call: str | None,
+    entry: int | None,
     first: int | None,
     second: int | None,
     to: Path | None,
@@ -114,16 +115,20 @@ def prove(
     as_json: bool,
 ) -> None:
     """Write a proof."""
+    if [call, entry, first].count(None) != 2:
+        raise wrong_usage("Name a call or, with --entry, a record or, with --from, a checkpoint.")
     reading = EvidenceReading(place.data_dir)
-    if (call is None) == (first is None):
-        raise wrong_usage("Name either a call or, with --from, a checkpoint.")
-    if call is None:
-        document = write_document(reading.continues(first or 0, second))
+    if first is not None:
+        document = write_document(reading.continues(first, second))
     else:
         from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
 
         reading.keys()
-        document = write_document(audit_store.include(place, reading, call))
+        document = write_document(
+            audit_store.include(place, reading, call)
+            if call is not None
+            else audit_store.include_entry(place, reading, entry or 0)
+        )
     if to is None:
         sys.stdout.write(document.decode())
         return

@@ -25,8 +25,11 @@ from federation.storage.evidence_index import IndexedCheckpoint, IndexedRun, Sql
 from federation.storage.evidence_keys import KeyFiles
 from federation.storage.evidence_lines import JournalLines
 from federation.storage.evidence_log import Hashes, newest_checkpoint, sealed_checkpoints
+from federation.storage.journal_reader import Plain, PlainReader
 
 PAGE = 500
+_ALL = 1 << 62
+"""More records than a writer has."""
 
 
 class EvidenceReading:
@@ -90,7 +93,25 @@ class EvidenceReading:
                 f"No checkpoint covers the call '{call}' yet: make one with "
                 "`federation audit checkpoint --now`."
             )
-        record = self._record(line.writer, line.seq)
+        return self._inclusion(n, self._record(line.writer, line.seq))
+
+    def include_entry(self, index: SqlEvidence, n: int) -> Inclusion:
+        """The same for whatever record stands at a place of the log. Raises `NotFound`."""
+        found = index.at(n)
+        if found is None:
+            raise NotFound(f"There is no record {n} under a checkpoint.")
+        return self._inclusion(n, self._record(*found))
+
+    def own(self) -> Iterator[Plain]:
+        """Every record that control itself wrote here, sealed or not; of each of its journals in
+        order."""
+        directory = self._journals[1]
+        lines = JournalLines((directory,))
+        for writer in PlainReader(directory).writers():
+            for seq, record in lines.run(writer, 1, _ALL):
+                yield Plain(writer, seq, record)
+
+    def _inclusion(self, n: int, record: bytes) -> Inclusion:
         newest = self.newest()
         size, root = newest.body.size, bytes.fromhex(newest.body.root)
         path = path_of(

@@ -95,6 +95,18 @@ class SqlEvidence:
             return None
         return int(row.at + seq - row.seq)
 
+    def at(self, n: int) -> tuple[str, int] | None:
+        """Writer and number of the record at a place of the log; None where there is none yet."""
+        r = evidence_runs.c
+        query = (
+            select(r.at, r.writer, r.seq, r.count).where(r.at <= n).order_by(r.at.desc()).limit(1)
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None or n >= row.at + row[3]:
+            return None
+        return str(row.writer), int(row.seq + n - row.at)
+
     def call(self, call: str) -> Plain | None:
         """The newest journal line of a call, as the ledger's index has it."""
         with reading(self._ledger) as connection:

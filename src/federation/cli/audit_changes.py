@@ -1,0 +1,135 @@
+"""The work of `federation audit changes`: what control put on record beside the calls.
+
+Read from the records themselves, so that it works where no gateway runs. The trap: a change has
+two records, before it is done and with what came of it; both are shown, for `asked` alone means
+that a crash may have left it half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import nlargest
+from typing import Any, Final
+
+import msgspec
+
+from federation.cli import audit_store, output
+from federation.cli.audit_query import moment
+from federation.cli.db_store import readable
+from federation.cli.place import Place
+from federation.control.evidence_reading import EvidenceReading
+from federation.evidence.records import ControlRecord
+from federation.storage.journal_reader import Plain
+
+_QUIET: Final = frozenset(("heartbeat", "witnessed"))
+"""Written all the time; shown only where they are asked for."""
+_WHO: Final = ("actor", "by", "proposed_by", "key")
+
+
+class _Line(msgspec.Struct):
+    record: ControlRecord
+
+
+_line = msgspec.json.Decoder(_Line).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for, as it was written."""
+
+    since: str | None = None
+    until: str | None = None
+    tenant: str | None = None
+    actor: str | None = None
+    kind: str | None = None
+    limit: int = 50
+
+
+def changes(place: Place, wanted: Wanted, *, as_json: bool) -> None:
+    """Print them, newest first. Raises `NotFound` where there is no log."""
+    reading = EvidenceReading(place.data_dir)
+    reading.keys()
+    unread: list[Plain] = []
+    found = nlargest(wanted.limit, _matching(reading, wanted, unread), key=_order)
+    with readable(place) as stores:
+        index = audit_store.index(stores)
+        rows = [{"entry": index.place(line.writer, line.seq)} | record for line, record in found]
+    if unread:
+        output.note(
+            f"{len(unread)} records cannot be read: `federation audit verify` says what is wrong."
+        )
+    if as_json:
+        output.print_json({"object": "list", "data": rows})
+        return
+    output.table(
+        (">Entry", "At", "Type", "Who", "Tenant", "What"),
+        [
+            (
+                row["entry"],
+                f"{datetime.fromtimestamp(row['at_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S}",
+                row["type"],
+                row.get("actor") or row.get("by") or row.get("key"),
+                row.get("tenant"),
+                _told(row),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _order(found: tuple[Plain, dict[str, Any]]) -> tuple[int, str, int]:
+    line, record = found
+    return record["at_ms"], line.writer, line.seq
+
+
+def _matching(
+    reading: EvidenceReading, wanted: Wanted, unread: list[Plain]
+) -> Iterator[tuple[Plain, dict[str, Any]]]:
+    since, until = moment(wanted.since) or 0, moment(wanted.until)
+    for line in reading.own():
+        try:
+            record = msgspec.to_builtins(_line(line.json).record)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            unread.append(line)
+            continue
+        kind, at_ms = record["type"], record["at_ms"]
+        if kind != wanted.kind if wanted.kind else kind in _QUIET:
+            continue
+        if at_ms < since or (until is not None and at_ms >= until):
+            continue
+        if wanted.tenant not in (None, record.get("tenant")):
+            continue
+        if wanted.actor is None or wanted.actor in (record.get(name) for name in _WHO):
+            yield line, record
+
+
+def _action(row: dict[str, Any]) -> str:
+    status, made = row.get("status"), row.get("made")
+    what = f"{row['action'].split(' ')[0]} {row.get('subject', '')}: {row['phase']}"
+    return what + (f" ({status})" if status else "") + (f", made {made}" if made else "")
+
+
+_SAID: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "action": _action,
+    "in_force": lambda row: (
+        f"configuration {row['version']}, policies: {', '.join(row.get('policies', ())) or 'none'}"
+    ),
+    "policy_version": lambda row: (
+        f"{row['subject']} {row['name']}, version {row['version']}: {row['state']} ({row['id']})"
+    ),
+    "violation": lambda row: (
+        f"{row['event']}: {row['kind']} {row.get('policy', '')}.{row.get('rule', '')} ({row['id']})"
+    ),
+    "data": lambda row: f"{row['event']} {row.get('subject', '')} {row.get('id', '')}".rstrip(),
+    "key_changed": lambda row: f"{row['key']} signs in the place of {row['predecessor']}",
+    "log_opened": lambda row: f"with {row['size']} records, by version {row['version']}",
+    "lost": lambda row: f"{row['call']} at {row['deployment']}",
+    "witnessed": lambda row: row["replica"],
+}
+
+
+def _told(row: dict[str, Any]) -> str:
+    said = _SAID.get(row["type"])
+    return "" if said is None else said(row)
