@@ -137,10 +137,13 @@ async def test_head_gets_the_head_alone() -> None:
 
 
 async def test_a_key_that_is_held_to_providers_sees_and_uses_only_them() -> None:
-    async with rig(status(500), whole) as (running, client, upstreams):
+    far = route("far", "p0/acme-large")
+    async with rig(status(500), whole, routes=(far,)) as (running, client, upstreams):
         running.keys.key = replace(running.keys.key, providers=("p1",))
-        names = [row["id"] for row in (await client.get("/v1/models")).json()["data"]]
-        assert "p0/acme-large" not in names
+        listed = (await client.get("/v1/models")).json()["data"]
+        assert [row["id"] for row in listed] == ["auto", "chat", "p1/acme-large"]
+        assert listed[1]["federation"]["targets"] == ["p1/acme-large"]
+        assert (await client.get("/v1/models/far")).status_code == 404
         rows = (await client.get("/v1/providers")).json()["data"]
         assert [row["id"] for row in rows] == ["p1"]
         assert (await client.get("/v1/models/p0/acme-large")).status_code == 404

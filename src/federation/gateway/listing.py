@@ -7,6 +7,7 @@ close to the key are left out, like those that the key itself may not use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ class Reach:
         self._situation = situation
         self._key = key
         self._at_ms = at_ms
+        self._own = _own(situation, key)
 
     def open(self, name: str, among: int, operations: Iterable[str] = ("chat",)) -> bool:
         """Whether policies leave any of these deployments to a call by this name."""
@@ -54,43 +56,55 @@ class Reach:
     def auto(self) -> bool:
         """Whether the key may leave the choice to us."""
         key = self._key
-        everybody = self._situation.book.census.everything
         named = not key.models or AUTO in key.models
-        return named and (not self._situation.book.policies or self.open(AUTO, everybody))
+        return named and self.open(AUTO, self._own)
 
     def routes(self) -> Iterator[Route]:
-        """The routes that it may name and that lead to anybody."""
+        """The routes that it may name and that lead to anybody, with those of their targets that
+        it may use."""
         situation, key = self._situation, self._key
         for route in situation.snapshot.routes.values():
             if key.models and route.name not in key.models:
                 continue
-            if not situation.book.policies or self._leads(route):
-                yield route
+            left = self._behind(route)
+            if left:
+                targets = tuple(each for each in route.targets if each.deployment in left)
+                yield replace(route, targets=targets)
 
-    def _leads(self, route: Route) -> bool:
-        target = self._situation.fleet.resolve(route.name)
+    def _behind(self, route: Route) -> frozenset[str]:
+        """The deployments that a call by a route's name could reach."""
         deployments = self._situation.snapshot.deployments
-        behind = indexes_of(target.mask)
+        mask = self._own & self._situation.fleet.resolve(route.name).mask
+        behind = indexes_of(mask)
         operations = {name for index in behind for name in deployments[index].operations}
-        return self.open(route.name, target.mask, operations)
+        left = {name: self._left(route.name, name) for name in operations}
+        return frozenset(
+            deployments[index].id
+            for index in behind
+            if any(left[name] >> index & 1 for name in deployments[index].operations)
+        )
 
     def offered(self) -> Iterator[Deployment]:
         """The deployments that can be asked and that the key may ask."""
         situation, key = self._situation, self._key
         allowed = set(key.models)
         for index, item in enumerate(situation.snapshot.deployments):
-            if not situation.serves(index):
-                continue
-            if key.providers and item.provider.id not in key.providers:
-                continue
-            if key.most_providers is not None and not (
-                situation.fleet.first(key.most_providers) >> index & 1
-            ):
+            if not (self._own >> index & 1 and situation.serves(index)):
                 continue
             if allowed and not allowed & {item.id, item.model.id, *item.model.aliases}:
                 continue
             if self.open(item.id, 1 << index, item.operations):
                 yield item
+
+
+def _own(situation: Situation, key: VirtualKey) -> int:
+    """The deployments that the key itself and its tenant's tier leave it."""
+    mask = situation.book.census.everything
+    if key.providers:
+        mask &= situation.fleet.of_providers(key.providers)
+    if key.most_providers is not None:
+        mask &= situation.fleet.first(key.most_providers)
+    return mask
 
 
 def models(reach: Reach) -> bytes:
