@@ -261,6 +261,24 @@ async def test_calls_are_listed_page_by_page_within_a_tenant(rig: Rig) -> None:
     assert len(everyone["data"]) == 4
 
 
+async def test_calls_are_found_by_time_and_by_the_model_that_was_asked_for(rig: Rig) -> None:
+    day = 86_400_000
+    rig.journal.append(structs.replace(ended("call_1"), started_ms=day, requested="fast"))
+    rig.journal.append(structs.replace(ended("call_2"), started_ms=2 * day - 1))
+    rig.journal.append(structs.replace(ended("call_3"), started_ms=2 * day))
+
+    async def found(query: str) -> list[str]:
+        reply = await rig.ask("GET", f"/v1/calls?{query}")
+        return [call["id"] for call in reply.json()["data"]]
+
+    assert await found("start_date=1970-01-02&end_date=1970-01-02") == ["call_2", "call_1"]
+    assert await found("start_date=1970-01-03") == ["call_3"]
+    assert await found("end_date=1970-01-02T12:00:00Z") == ["call_1"]
+    assert await found("model=fast") == ["call_1"]
+    for query in ("start_date=soon", "start_date=1970-01-03&end_date=1970-01-02"):
+        assert (await rig.ask("GET", f"/v1/calls?{query}")).status_code == 400
+
+
 async def test_stats_are_exact_and_within_a_tenant(rig: Rig) -> None:
     rig.journal.append(ended("call_1"))
     rig.journal.append(ended("call_2", cost_nano=None))

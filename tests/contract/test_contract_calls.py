@@ -34,6 +34,7 @@ def ended(
     deployment: str = "acme/large",
     started_ms: int = 1000,
     key: str = "key_1",
+    requested: str = "auto",
 ) -> CallEnded:
     usage = Usage(10, 5, cached=2)
     attempts = (
@@ -47,7 +48,7 @@ def ended(
         tenant,
         key,
         "chat",
-        "auto",
+        requested,
         outcome,
         200,
         deployment=deployment,
@@ -197,6 +198,10 @@ def test_a_call_that_still_runs_is_newer_than_one_that_ended_beside_it(calls: Ca
         (CallFilter(None, key="key_2"), ["call_3"]),
         (CallFilter(None, deployment="beta/small"), ["call_4"]),
         (CallFilter("other", outcome="error"), []),
+        (CallFilter(None, requested="fast"), ["call_5"]),
+        (CallFilter(None, since_ms=1010), ["call_6"]),
+        (CallFilter(None, until_ms=1000), ["call_5"]),
+        (CallFilter(None, since_ms=991, until_ms=1010, key="key_2"), ["call_3"]),
     ],
 )
 def test_calls_are_filtered(calls: CallStore, wanted: CallFilter, found: list[str]) -> None:
@@ -206,6 +211,8 @@ def test_calls_are_filtered(calls: CallStore, wanted: CallFilter, found: list[st
         ended("call_2", tenant="other"),
         ended("call_3", key="key_2"),
         ended("call_4", deployment="beta/small"),
+        ended("call_5", requested="fast", started_ms=990),
+        started("call_6", at_ms=1010),
     )
     assert [entry.record.call for entry in calls.page(wanted)] == found
 

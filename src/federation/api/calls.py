@@ -22,6 +22,7 @@ from federation.api.models import (
 )
 from federation.api.pseudonyms import revealed
 from federation.api.tenancy_lists import OfTenant
+from federation.control.analytics_times import between
 from federation.control.permissions import reach, tenant_seen
 from federation.control.receipts import Receipt
 from federation.domain.money import nano_to_usd
@@ -34,6 +35,7 @@ router = APIRouter(tags=["calls"])
 
 DAY_S = 86_400
 LARGEST_PLACE = 2**63 - 1  # of a row: stores hold no larger number, nor compare with one
+_MOMENT = "A date in UTC, or a moment; the end's whole day is meant."
 Place = Annotated[int | None, Field(ge=1, le=LARGEST_PLACE)]
 
 
@@ -48,15 +50,20 @@ async def list_calls(
     outcome: Annotated[str | None, Query(max_length=32)] = None,
     key: Annotated[str | None, Query(max_length=200)] = None,
     deployment: Annotated[str | None, Query(max_length=400)] = None,
+    model: Annotated[str | None, Query(max_length=400, description="As it was asked for.")] = None,
+    start_date: Annotated[str | None, Query(max_length=64, description=_MOMENT)] = None,
+    end_date: Annotated[str | None, Query(max_length=64, description=_MOMENT)] = None,
 ) -> CallList:
-    """Calls that you can see, newest first."""
+    """Calls that you can see, newest first; of a stretch of time, where one is named, those that
+    began in it."""
     if None not in (cursor, before) and cursor != before:
         message = "'cursor' and 'before' name two places: send one of them."
         raise InvalidRequest(message, param="cursor")
     place = before if cursor is None else cursor
     seen = reach(asker, tenant)
     await control.ledger.catch_up()
-    wanted = CallFilter(seen, limit, place, outcome, key, deployment)
+    since, until = between(start_date, end_date)
+    wanted = CallFilter(seen, limit, place, outcome, key, deployment, model, since, until)
     entries = await control.ledger.page(wanted)
     following = entries[-1].n if len(entries) == limit else None
     entries = await revealed(control, asker, None, entries)

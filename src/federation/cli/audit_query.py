@@ -44,7 +44,7 @@ class Wanted:
 
 def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print the calls."""
-    since, until = moment(wanted.since) or 0, moment(wanted.until)
+    since, until = moment(wanted.since), moment(wanted.until)
     users = None if wanted.user is None else _subjects(place, wanted.tenant, wanted.user)
     rows: list[dict[str, Any]] = []
     with readable(place) as stores:
@@ -119,20 +119,20 @@ def _subjects(place: Place, tenant: str | None, user: str) -> tuple[str, ...]:
     return found["subject"], user
 
 
-def _calls(calls: SqlCalls, wanted: Wanted, since: int, until: int | None) -> Iterator[CallEntry]:
+def _calls(
+    calls: SqlCalls, wanted: Wanted, since: int | None, until: int | None
+) -> Iterator[CallEntry]:
     before: int | None = None
     while True:
         page = calls.page(
-            CallFilter(wanted.tenant, PAGE, before, outcome=wanted.verdict, key=wanted.actor)
+            CallFilter(
+                *(wanted.tenant, PAGE, before, wanted.verdict, wanted.actor),
+                requested=wanted.model,
+                since_ms=since,
+                until_ms=until,
+            )
         )
-        for entry in page:
-            started = _started(entry)
-            if (
-                since <= started
-                and (until is None or started < until)
-                and wanted.model in (None, entry.record.requested)
-            ):
-                yield entry
+        yield from page
         if len(page) < PAGE:
             return
         before = page[-1].n

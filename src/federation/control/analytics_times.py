@@ -48,6 +48,16 @@ def stretch(start: str | None, end: str | None, zone: ZoneInfo, now_ms: int) -> 
     return start_ms, end_ms
 
 
+def between(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """The same in UTC, with None for an end that is left open. Raises `InvalidRequest`."""
+    zone = ZoneInfo("UTC")
+    since = None if start is None else _moment(start, zone, "start_date", is_end=False)
+    until = None if end is None else _moment(end, zone, "end_date", is_end=True)
+    if None not in (since, until) and (since or 0) >= (until or 0):
+        raise InvalidRequest("The end must come after the start.", param="end_date")
+    return since, until
+
+
 def _moment(text: str, zone: ZoneInfo, param: str, *, is_end: bool) -> int:
     try:
         if _DATE.fullmatch(text):

@@ -31,6 +31,8 @@ from federation.storage.tables import calls, ingest_offsets
 
 _line = msgspec.json.Decoder(Line).decode
 
+LATEST_MS = 2**62
+"""After every call."""
 CALL_COLUMNS = [column.name for column in calls.c if column.name != "n"]
 """What a row says, in the order of `rows_of`; `line` is the last."""
 _OFFSET = [column.name for column in ingest_offsets.c]
@@ -120,11 +122,14 @@ class SqlCalls:
             (calls.c.outcome, wanted.outcome),
             (calls.c.key, wanted.key),
             (calls.c.deployment, wanted.deployment),
+            (calls.c.requested, wanted.requested),
         ):
             if value is not None:
                 query = query.where(column == value)
         if wanted.before is not None:
             query = query.where(calls.c.n < wanted.before)
+        if wanted.since_ms is not None or wanted.until_ms is not None:
+            query = _within(query, wanted.since_ms or 0, wanted.until_ms or LATEST_MS)
         with reading(self._engine) as connection:
             return [entry(row) for row in connection.execute(query)]
 
@@ -143,6 +148,18 @@ def _check(connection: Connection, writer: str, after: Position | None) -> None:
         at = ingest_offsets.c
         query = select(at.segment, at.offset, at.seq).where(at.writer == writer)
         must_stand(Position(*(connection.execute(query).one_or_none() or ())), after)
+
+
+def _within(query: Select[Any], since_ms: int, until_ms: int) -> Select[Any]:
+    """Calls that began in a stretch of time. A page is in the order of places, so the stretch's
+    first and last place are found first, off the index alone: else a store would sort all of the
+    stretch for each page. The sum keeps it from that index for the rest."""
+    n, started = calls.c.n, calls.c.started_ms
+    begun = (started >= since_ms) & (started < until_ms)
+    first = select(func.min(n)).where(begun).scalar_subquery()
+    last = select(func.max(n)).where(begun).scalar_subquery()
+    at = started + 0
+    return query.where(n >= first, n <= last, at >= since_ms, at < until_ms)
 
 
 def _sums(since_ms: int, tenant: str | None) -> Select[Any]:

@@ -52,7 +52,8 @@ class CallEntry:
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """Which calls to list. `tenant` None is every tenant; `before` is an entry's `n`."""
+    """Which calls to list. `tenant` None is every tenant; `before` is an entry's `n`; those that
+    began from `since_ms` on and before `until_ms`."""
 
     tenant: str | None
     limit: int = 50
@@ -60,6 +61,9 @@ class CallFilter:
     outcome: str | None = None
     key: str | None = None
     deployment: str | None = None
+    requested: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,9 +133,15 @@ def _matches(call: _Call, wanted: CallFilter) -> bool:
         (wanted.outcome, call.outcome),
         (wanted.key, record.key),
         (wanted.deployment, record.deployment),
+        (wanted.requested, record.requested),
     )
-    before = wanted.before is None or call.n < wanted.before
-    return before and all(want is None or want == have for want, have in pairs)
+    started = _started(record)
+    within = (
+        (wanted.before is None or call.n < wanted.before)
+        and (wanted.since_ms is None or started >= wanted.since_ms)
+        and (wanted.until_ms is None or started < wanted.until_ms)
+    )
+    return within and all(want is None or want == have for want, have in pairs)
 
 
 def _sum(deployment: str, outcome: str, calls: list[_Call]) -> Sum:
