@@ -2,7 +2,7 @@
 
 docs/reference/cli.md from the command tree, docs/reference/configuration.md and
 .env.example from what the loader checks against, docs/reference/metrics.md from the table of
-metrics. `--check` writes nothing and fails where
+metrics, deploy/sbom.cdx.json from the pinned requirements. `--check` writes nothing and fails where
 one of them is stale.
 """
 
@@ -15,7 +15,9 @@ from typing import Any
 
 import typer
 
+from federation import __version__
 from federation.catalogue import reader as catalogue
+from federation.cli import sbom
 from federation.cli.tree import app
 from federation.config import reference as configuration
 from federation.config.templates import env_example
@@ -55,14 +57,18 @@ name.
 | --- | --- | --- | --- |"""
 
 
-def files() -> dict[str, str]:
+def files(root: Path) -> dict[str, str]:
     """Path below the project's root to content."""
+    pinned, wished = (
+        (root / "requirements" / name).read_text("utf-8") for name in ("runtime.txt", "runtime.in")
+    )
     rows = catalogue.load()
     return {
         "docs/reference/cli.md": page(),
         "docs/reference/configuration.md": configuration.page(rows),
         "docs/reference/metrics.md": metrics_page(),
         ".env.example": env_example(rows),
+        "deploy/sbom.cdx.json": sbom.document(__version__, pinned, wished),
     }
 
 
@@ -143,14 +149,14 @@ def main(arguments: list[str]) -> int:
     root = Path(next((word for word in arguments if not word.startswith("-")), "."))
     stale = [
         name
-        for name, text in files().items()
+        for name, text in files(root).items()
         if not (root / name).is_file() or (root / name).read_text("utf-8") != text
     ]
     if "--check" in arguments:
         for name in stale:
             print(f"{name} is stale: make generate", file=sys.stderr)
         return 1 if stale else 0
-    for name, text in files().items():
+    for name, text in files(root).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
     return 0
