@@ -311,3 +311,23 @@ async def test_the_providers_request_limit_holds() -> None:
 async def test_a_rule_that_cannot_be_read_lets_nothing_through() -> None:
     async with rig(rules=[{"path": "/files"}]) as (_, client, _up):
         assert (await client.post(FILES, content=b"x")).status_code == 403
+
+
+async def test_what_is_passed_through_names_no_inside_address_either() -> None:
+    rule = {
+        "method": ["POST"],
+        "path": "/jobs",
+        "price": "0.25",
+        "body": "json",
+        "fields": ["model", "image_url"],
+    }
+    async with rig(rules=[rule]) as (gateway, client, upstream):
+        body = {"model": "m", "image_url": "http://169.254.169.254/latest/"}
+        reply = await client.post("/passthrough/p0/jobs", json=body)
+        assert reply.status_code == 400, reply.text
+        assert reply.json()["error"]["code"] == "content_address"
+        assert upstream.seen == []
+        (ended,) = gateway.books.ended
+        assert ended.cost_nano == 0
+        public = body | {"image_url": "https://example.com/a.png"}
+        assert (await client.post("/passthrough/p0/jobs", json=public)).status_code == 200

@@ -78,7 +78,7 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
         stored,
         {**counting, RESPONSES: responses.count},
         operations,
-        PassThrough(world, stages, guard),
+        PassThrough(world, (*stages, named.operation), guard),
         route,
         Passing(world.transport, control),
     )

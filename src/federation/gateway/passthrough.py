@@ -35,7 +35,7 @@ from federation.errors import (
     UpstreamOversized,
 )
 from federation.gateway.admission import Stay
-from federation.gateway.call import Handler, OperationCall, compose
+from federation.gateway.call import Handler, OperationCall, Stage, compose
 from federation.gateway.deadlines import plain_timeouts
 from federation.gateway.deciding import PASSAGE, judged
 from federation.gateway.deciding import refused as refused_by_rules
@@ -54,10 +54,8 @@ from federation.gateway.reply import Pairs, headers
 from federation.gateway.ruled import Ruled, max_nano_of, rules_of
 from federation.gateway.safeguards import Guarding
 from federation.gateway.sending import refusal_of, refused
-from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard, classified
-from federation.gateway.stages.limit import Limiter
-from federation.gateway.stages.record import DiskCheck, Recorder, on_record
+from federation.gateway.stages.record import on_record
 from federation.gateway.stages.report_mode import watched
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import checked, off_loop
@@ -94,7 +92,7 @@ class PassThrough:
     def __init__(
         self,
         world: World,
-        stages: tuple[Recorder, Limiter, Admission, DiskCheck],
+        stages: tuple[Stage[OperationCall], ...],
         guard: ContentGuard,
     ) -> None:
         self._world = world
