@@ -21,7 +21,7 @@ from webhook_receiver import receiving
 
 from federation.config.sign_in_settings import AlertSettings, Mail, Webhook
 from federation.control.alerts import AT_ONCE, KEPT_MS, PAUSES_S, AlertDesk, notice_id
-from federation.control.alerts_channels import Channels, Undelivered, signature
+from federation.control.alerts_channels import Channels, Undelivered, signature, trusting
 from federation.control.budgets_alerts import Alarm
 from federation.control.threads import Errands
 from federation.domain.budgets import Budget, BudgetBook, Scope
@@ -256,8 +256,8 @@ class TestMail:
     async def test_an_alert_is_a_letter(self, tmp_path: Path) -> None:
         with mail_server(tmp_path) as at:
             told = Mail("127.0.0.1", "gw@b.test", ("x@y.test",), at.port, "starttls", USER, "env:P")
-            trusting = partial(post, tls=at.trusting())
-            async with world(AlertSettings((), told), post=trusting) as here:
+            believing = partial(post, tls=at.trusting())
+            async with world(AlertSettings((), told), post=believing) as here:
                 await here.desk.keep(ALARM)
                 assert await here.desk.deliver() == 1
                 assert set(here.store.states().values()) == {"sent"}
@@ -280,6 +280,18 @@ class TestMail:
         assert [taken.sealed for taken in at.taken] == [True, True]
         assert len({taken.message["Message-ID"] for taken in at.taken}) == 1
         assert at.taken[0].to == ["x@y.test", "z@y.test"]
+
+    def test_an_authority_that_the_operator_names_vouches_for_a_server(
+        self, tmp_path: Path
+    ) -> None:
+        named = [""]
+        with mail_server(tmp_path) as at:
+            send = trusting(lambda: named[0])
+            with pytest.raises(MailFailed, match="encrypted connection"):
+                send(self.server(at), self.letter())
+            named[0] = at.certificate.read_text()
+            send(self.server(at), self.letter())
+        assert len(at.taken) == 1
 
     def test_a_server_of_one_s_own_may_be_plain(self, tmp_path: Path) -> None:
         with mail_server(tmp_path) as at:

@@ -8,7 +8,7 @@ and budgets are counted anew before any worker may ask for money.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from federation.bootstrap.anchoring import open_anchors
@@ -25,7 +25,7 @@ from federation.config.credentials import resolve_all, resolve_credential
 from federation.config.load import load
 from federation.config.stores import peek_stores
 from federation.control.alerts import AlertDesk
-from federation.control.alerts_channels import Channels
+from federation.control.alerts_channels import Channels, trusting
 from federation.control.analytics import AnalyticsDesk
 from federation.control.budgets import BudgetDesk
 from federation.control.budgets_ports import PotStore
@@ -174,7 +174,11 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
 
 def _client(configuration: Configuration) -> Client:
     """One that trusts whom the configuration does."""
-    return Client(authorities=lambda: configuration.reading.loaded.settings.authorities)
+    return Client(authorities=_trusted(configuration))
+
+
+def _trusted(configuration: Configuration) -> Callable[[], str]:
+    return lambda: configuration.reading.loaded.settings.authorities
 
 
 def _configuration(
@@ -331,6 +335,7 @@ def _alerts(ground: Ground, budgets: BudgetDesk) -> AlertDesk:
         lambda: ground.configuration.reading.loaded.alerts,
         lambda reference: resolve_credential(reference, ground.environ, ground.secret_sources.read),
         time.time,
+        trusting(_trusted(ground.configuration)),
     )
     store = SqlNotices(ground.stores.durable)
     return AlertDesk(store, channels, lambda: budgets.book, ground.errands, time.time)
@@ -362,7 +367,8 @@ def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDe
 
 def _evidence(ground: Ground) -> EvidenceTask:
     data, wished = ground.given.data, ground.configuration.reading.loaded.evidence
-    anchors = open_anchors(wished.anchors, data, ground.environ)
+    trusted = _trusted(ground.configuration)
+    anchors = open_anchors(wished.anchors, data, ground.environ, trusted)
     rhythm = Rhythm(wished.checkpoint_s, wished.heartbeat_s)
     # The log is one replica's, and so is what it is found by; calls are everybody's.
     index = SqlEvidence(ground.stores.local, ground.stores.quick)

@@ -105,7 +105,8 @@ FILE: dict[str, str] = {
     "upstream.http_proxy": "proxy for http providers",
     "upstream.no_proxy": "hosts reached without a proxy",
     "upstream.ca_file": "file with certificates, in PEM, of authorities to trust beside the "
-    "system's, as for providers on your own premises; read again when it changes",
+    "system's, as for providers on your own premises, buckets of anchors, and the mail server of "
+    "alerts; read again when it changes",
     "upstream.content_hosts": "inside hosts and networks that pictures and files of a call may "
     "name (`images.corp.internal`, `10.2.0.0/16`); never a cloud's metadata service",
     "upstream.response_bytes": "largest answer accepted",

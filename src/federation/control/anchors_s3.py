@@ -14,6 +14,7 @@ import base64
 import hashlib
 import http.client
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from federation.config.quantities import is_loopback
 from federation.credentials.sigv4 import AwsCredentials, read_region, sign_sigv4
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.schema.http import Origin, WireRequest
+from federation.transport.tls import client_context
 
 KIND: Final = "s3:"
 TIMEOUT_S: Final = 5.0
@@ -58,12 +60,16 @@ class S3Anchor:
         bucket: Bucket,
         credentials: AwsCredentials,
         clock: Callable[[], float] = time.time,
+        authorities: Callable[[], str] = str,
     ) -> None:
+        """`authorities` says, as PEM, whom to trust beside the system's."""
         self.name = f"s3 {bucket.origin.host}{bucket.path}"
         self._bucket = bucket
         self._credentials = credentials
         self._clock = clock
         self._rests_until_s = 0.0
+        self._authorities = authorities
+        self._trusted: tuple[str, ssl.SSLContext] | None = None
 
     def put(self, line: bytes, at_ms: int) -> None:
         """Write a checkpoint's short line as an object; one that is there stays. Raises
@@ -72,7 +78,7 @@ class S3Anchor:
         if now_s < self._rests_until_s:
             raise Unavailable(f"The anchor {self.name} failed a moment ago.")
         try:
-            status, answer = _sent(self._request(line, at_ms, now_s))
+            status, answer = self._sent(self._request(line, at_ms, now_s))
         except (OSError, http.client.HTTPException) as error:
             self._rests_until_s = now_s + REST_S
             reason = type(error).__name__
@@ -102,15 +108,38 @@ class S3Anchor:
         at = datetime.fromtimestamp(now_s, UTC)
         return sign_sigv4(request, self._credentials, bucket.region, "s3", at)
 
+    def _sent(self, request: WireRequest) -> tuple[int, bytes]:
+        connection = self._connection()
+        try:
+            headers = {name.decode(): value.decode() for name, value in request.headers}
+            connection.request(request.method, request.target, request.body, headers)
+            response = connection.getresponse()
+            return response.status, response.read(_ANSWER)
+        finally:
+            connection.close()
 
-def open_s3(url: str, environ: Mapping[str, str]) -> S3Anchor:
+    def _connection(self) -> http.client.HTTPConnection:
+        origin = self._bucket.origin
+        if origin.scheme != "https":
+            return http.client.HTTPConnection(origin.host, origin.port, timeout=TIMEOUT_S)
+        named = self._authorities()
+        if self._trusted is None or self._trusted[0] != named:
+            self._trusted = named, client_context(named)
+        context = self._trusted[1]
+        return http.client.HTTPSConnection(
+            origin.host, origin.port, timeout=TIMEOUT_S, context=context
+        )
+
+
+def open_s3(url: str, environ: Mapping[str, str], authorities: Callable[[], str] = str) -> S3Anchor:
     """The anchor at this address, with the credentials that `AWS_ACCESS_KEY_ID` and its fellows
     hold. Raises `ConfigError` for what is none."""
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     access, secret, token = (environ.get(name, "").strip() for name in names)
     if not access or not secret:
         raise _wrong(f"an s3 anchor needs {names[0]} and {names[1]}")
-    return S3Anchor(read_bucket(url), AwsCredentials(access, secret, token))
+    credentials = AwsCredentials(access, secret, token)
+    return S3Anchor(read_bucket(url), credentials, authorities=authorities)
 
 
 def read_bucket(url: str) -> Bucket:
@@ -130,19 +159,6 @@ def read_bucket(url: str) -> Bucket:
     if mode not in _MODES or not 1 <= days <= _MOST_DAYS:
         raise _wrong(f"'mode' is one of {', '.join(_MODES)}; 'days' is 1 to {_MOST_DAYS}")
     return Bucket(Origin(parts.scheme, host, port), path, region, mode, days)
-
-
-def _sent(request: WireRequest) -> tuple[int, bytes]:
-    origin = request.origin
-    kind = http.client.HTTPSConnection if origin.scheme == "https" else http.client.HTTPConnection
-    connection = kind(origin.host, origin.port, timeout=TIMEOUT_S)
-    try:
-        headers = {name.decode(): value.decode() for name, value in request.headers}
-        connection.request(request.method, request.target, request.body, headers)
-        response = connection.getresponse()
-        return response.status, response.read(_ANSWER)
-    finally:
-        connection.close()
 
 
 def _wrong(message: str) -> ConfigError:

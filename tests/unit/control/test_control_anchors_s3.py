@@ -14,6 +14,7 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from tls_front import tls_front
 
 from federation.bootstrap.anchoring import open_anchors
 from federation.control.anchors_s3 import REST_S, S3Anchor, read_bucket
@@ -175,3 +176,19 @@ def test_what_is_no_such_address_is_refused(tmp_path: Path, bad: str) -> None:
 def test_without_a_key_there_is_no_anchor(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="AWS_SECRET_ACCESS_KEY"):
         open_anchors(["s3:https://h.test/abc"], tmp_path, {"AWS_ACCESS_KEY_ID": "A"})
+
+
+def test_a_store_with_a_certificate_of_ones_own_is_reached_where_its_authority_is_named(
+    store: Store, tmp_path: Path
+) -> None:
+    named = [""]
+    with tls_front(store.server_port, tmp_path) as (address, certificate):
+        (anchor,) = open_anchors([f"s3:{address}/audit-bucket"], tmp_path, KEYS, lambda: named[0])
+        with pytest.raises(Unavailable, match="SSLCertVerificationError"):
+            anchor.put(LINE, AT_MS)
+        named[0] = certificate.read_text()
+        assert isinstance(anchor, S3Anchor)
+        anchor._rests_until_s = 0.0
+        anchor.put(LINE, AT_MS)
+        anchor.put(LINE, AT_MS + 1)
+    assert list(store.objects.values()) == [LINE, LINE]
