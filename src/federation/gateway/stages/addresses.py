@@ -14,6 +14,7 @@ from federation.gateway.call import Call, Handler, OperationCall
 from federation.gateway.content_addresses import check_body, check_chat, may_name_any
 from federation.gateway.threads import BIG, off_loop, weight
 from federation.gateway.world import World
+from federation.schema.glance import Glance
 from federation.schema.http import ClientReply
 
 
@@ -26,8 +27,7 @@ class AddressCheck:
     def chat(self, call: Call, following: Handler[Call]) -> Awaitable[ClientReply]:
         """Pass the call on. Raises `InvalidRequest`, for an address and for content that cannot
         be read."""
-        glance = call.glance
-        if not (glance.images or glance.audio or glance.files or glance.unlisted):
+        if not _holds_media(call.glance):
             return following(call)
         if not may_name_any(call.request.body):
             return following(call)
@@ -57,3 +57,11 @@ class AddressCheck:
 
     def _allowed(self) -> tuple[str, ...]:
         return self._world.current().snapshot.settings.content_hosts
+
+
+def _holds_media(glance: Glance) -> bool:
+    """Whether there is more than words in a chat; a part that no list names may be anything, and
+    stands under `content.` or the like."""
+    if glance.images or glance.audio or glance.files:
+        return True
+    return bool(glance.unlisted) and any("." in name for name in glance.unlisted)
