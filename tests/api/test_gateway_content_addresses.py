@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from gateway_rig import CHAT, answers, rig
 
+from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
+from federation.gateway.stages import addresses
 
 INSIDE = "http://10.0.0.7:9000/plan.png"
 
@@ -87,6 +91,82 @@ async def test_a_public_address_goes_on_as_it_came() -> None:
         body = openai("https://example.com/plan.png")
         assert (await client.post(CHAT, json=body)).status_code == 200
         assert upstreams[0].seen[0].json["messages"] == body["messages"]
+
+
+@pytest.mark.parametrize(
+    ("found", "allowed", "status"),
+    [
+        (["93.184.216.34"], (), 200),
+        (["93.184.216.34", "10.0.0.7"], (), 400),
+        (["169.254.169.254"], ("169.254.0.0/16",), 400),
+        (["10.0.0.7"], ("10.0.0.0/24",), 200),
+        (["10.0.0.7"], ("cdn.example.com",), 200),
+        ([], (), 200),
+    ],
+)
+async def test_a_name_that_leads_inside_is_refused_where_a_host_of_ours_may_fetch_it(
+    monkeypatch: pytest.MonkeyPatch, found: list[str], allowed: tuple[str, ...], status: int
+) -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        if not found:
+            raise OSError("no such name")
+        return found
+
+    monkeypatch.setattr(addresses, "system_resolve", resolve)
+    settings = Settings(content_hosts=allowed)
+    body = openai("https://cdn.example.com/plan.png")
+    async with rig(answers(), settings=settings) as (_, client, upstreams):
+        reply = await client.post(CHAT, json=body)
+        assert reply.status_code == status, reply.text
+        assert len(upstreams[0].seen) == (status == 200)
+        assert asked == ([] if "cdn.example.com" in allowed else ["cdn.example.com"])
+
+
+async def test_names_are_looked_up_for_nobody_but_hosts_of_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        raise AssertionError(host)
+
+    def far(_: int, row: Deployment) -> Deployment:
+        return replace(row, provider=replace(row.provider, private=False))
+
+    monkeypatch.setattr(addresses, "system_resolve", resolve)
+    async with rig(answers(), alter=far) as (_, client, _upstreams):
+        reply = await client.post(CHAT, json=openai("https://cdn.example.com/plan.png"))
+        assert reply.status_code == 502, "a loopback address is for private rows alone"
+
+
+async def test_a_slow_answer_about_a_name_holds_no_call_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        await asyncio.sleep(30)
+        return []
+
+    monkeypatch.setattr(addresses, "system_resolve", resolve)
+    monkeypatch.setattr(addresses, "LOOKUP_S", 0.05)
+    async with rig(answers()) as (_, client, _upstreams):
+        reply = await client.post(CHAT, json=openai("https://cdn.example.com/plan.png"))
+        assert reply.status_code == 200
+
+
+async def test_a_call_that_names_very_many_hosts_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["93.184.216.34"]
+
+    monkeypatch.setattr(addresses, "system_resolve", resolve)
+    urls = [f"https://cdn{n}.example.com/plan.png" for n in range(addresses.MOST + 1)]
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    async with rig(answers()) as (_, client, _upstreams):
+        for some, status in ((parts[:-1], 200), (parts, 400)):
+            body = {"model": "chat", "messages": [{"role": "user", "content": some}]}
+            assert (await client.post(CHAT, json=body)).status_code == status
 
 
 async def test_a_listed_host_may_be_named() -> None:

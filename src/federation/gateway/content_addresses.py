@@ -4,7 +4,7 @@ The gateway fetches none of them, the provider does, and a provider may stand in
 ours: a model server on our own premises would fetch for a stranger what only it can reach. So
 what names the inside is refused, before anybody is asked. The trap: an address can be written in
 ways that two readers understand differently; one that is not plain is refused, not interpreted.
-Of a name that looks public nothing is known here: who fetches it has to judge where it leads.
+Where a name leads that looks public is for `stages.addresses` to ask; it is handed back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -46,42 +46,59 @@ def may_name_any(body: bytes) -> bool:
     return _LIKELY.search(body) is not None
 
 
-def check_chat(request: ChatRequest, allowed: tuple[str, ...]) -> None:
+def check_chat(request: ChatRequest, allowed: tuple[str, ...]) -> dict[str, str]:
     """Raise `InvalidRequest` for a chat whose content names an inside address. Words, and the
-    arguments and answers of tools, may name what they like."""
+    arguments and answers of tools, may name what they like. Returns the names that look public,
+    each with the field that it stands in."""
+    names: dict[str, str] = {}
     for index, message in enumerate(request.messages):
+        where = f"messages[{index}]"
         for address in _of_parts(message.parts):
-            check_address(address, f"messages[{index}]", allowed)
+            if name := check_address(address, where, allowed):
+                names[name] = where
+    return names
 
 
-def check_body(body: bytes, allowed: tuple[str, ...]) -> None:
+def check_body(body: bytes, allowed: tuple[str, ...]) -> dict[str, str]:
     """The same for an operation's JSON body, by the names of its members. A body that is no JSON
     (a form) has no addresses that a provider would fetch."""
     try:
         whole = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return
-    for name, address in _of_members(whole):
-        check_address(address, name, allowed)
+        return {}
+    members = _of_members(whole)
+    found = ((check_address(address, where, allowed), where) for where, address in members)
+    return {name: where for name, where in found if name}
 
 
-def check_address(address: str, where: str, allowed: tuple[str, ...]) -> None:
+def check_found(addresses: Iterable[str], where: str, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidRequest` where a name that looked public leads to one of these."""
+    for address in addresses:
+        reason = forbidden_name(address, private=_listed(address, allowed))
+        if reason is not None:
+            raise refused(f"its name leads inside ({reason})", where)
+
+
+def check_address(address: str, where: str, allowed: tuple[str, ...]) -> str:
     """Raise `InvalidRequest` for an address that leads inside, or might; `where` is the field at
-    fault. `allowed`: hosts and networks that the operator lets content name."""
+    fault. `allowed`: hosts and networks that the operator lets content name. Returns its name
+    where it has one that looks public, else nothing."""
     found = _SCHEME.match(address)
     scheme = found[1].lower() if found else ""
     if scheme in _NEVER:
-        raise _refused(f"addresses of the kind '{scheme}:' are not taken", where)
+        raise refused(f"addresses of the kind '{scheme}:' are not taken", where)
     if scheme not in _WEB:
-        return  # data, or a provider's own storage, which is a governed field
+        return ""  # data, or a provider's own storage, which is a governed field
     host = _host(address)
     if host is None:
-        raise _refused("it cannot be read in one way only", where)
-    reason = forbidden_name(host, private=_listed(host, allowed))
-    if reason is None and _is_inside(host) and not _listed(host, allowed):
+        raise refused("it cannot be read in one way only", where)
+    listed = _listed(host, allowed)
+    reason = forbidden_name(host, private=listed)
+    if reason is None and _is_inside(host) and not listed:
         reason = "it is a name of an inside network"
     if reason is not None:
-        raise _refused(reason, where)
+        raise refused(reason, where)
+    return "" if listed or literal(host) is not None else host
 
 
 def _of_parts(parts: tuple[Part, ...]) -> Iterator[str]:
@@ -145,7 +162,8 @@ def _networks(
             continue
 
 
-def _refused(reason: str, where: str) -> InvalidRequest:
+def refused(reason: str, where: str) -> InvalidRequest:
+    """The refusal of a call that names an address which it may not."""
     return InvalidRequest(
         f"An address in the content is refused: {reason}. Send the content itself, or a public "
         "address; the operator may list a host under 'upstream: {content_hosts: [...]}'.",

@@ -12,6 +12,7 @@ from federation.gateway.content_addresses import (
     check_address,
     check_body,
     check_chat,
+    check_found,
     may_name_any,
 )
 from federation.schema.chat import ChatRequest, Message
@@ -139,3 +140,22 @@ def test_a_quick_look_misses_no_address_and_passes_inline_content() -> None:
     assert not may_name_any(b'{"url":"data:image/png;base64,AA//BBBBBBBBBBBBBBBBBBBBBBBB//"}')
     for text in ('"http://a"', '"http:\\/\\/a"', '"\\u0068ttp://a"', '" http://a"', '"h\\u0074"'):
         assert may_name_any(b'{"url":' + text.encode() + b"}")
+
+
+def test_names_that_look_public_are_handed_back_with_their_fields() -> None:
+    parts = (
+        Media(IMAGE, url="https://CDN.example.com./a"),
+        Media(IMAGE, url="https://images.corp.internal/a"),
+        Media(IMAGE, url="http://93.184.216.34/a"),
+    )
+    assert check_chat(chat(*parts), ("images.corp.internal",)) == {"cdn.example.com": "messages[0]"}
+    body = b'{"images":["https://a.example.com/a","https://b.example.com/b"],"url":"data:,"}'
+    assert check_body(body, ()) == {"a.example.com": "images", "b.example.com": "images"}
+
+
+def test_what_a_name_leads_to_is_judged_as_an_address_is() -> None:
+    check_found(["93.184.216.34", "2606:2800:220:1::1"], "images", ())
+    check_found(["10.2.0.1"], "images", ("10.2.0.0/16",))
+    for found in (["93.184.216.34", "10.2.0.1"], ["::1"], ["fe80::1%eth0"]):
+        with pytest.raises(InvalidRequest, match="leads inside"):
+            check_found(found, "images", ())
