@@ -151,6 +151,8 @@ async def test_overruns_are_charged_told_and_stop_the_next_call(world: MoneyWorl
         (pot,) = await rig.settled()
         assert (pot.spent_nano, pot.reserved_nano) == (FIVE // 2 + 2 * FIVE, 0)
         assert pot.overrun_nano == pot.spent_nano - FIVE
+        used = rig.replicas[0].desk.use.shares(rig.book, 0)
+        assert used == {("acme", "bkey"): pot.spent_nano / FIVE}
         told = [(alarm.percent, alarm.overrun_nano) for alarm in rig.replicas[0].alarms]
         assert (0, pot.overrun_nano) in told
         assert (95, 0) in told
