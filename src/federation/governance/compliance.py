@@ -135,7 +135,7 @@ class Kept:
     responses: int = 0
     """Answers that clients had kept; each sealed with AES-256-GCM, as contents are."""
     contents: int = 0
-    """Contents of calls that a policy has kept."""
+    """Contents of calls that a policy has kept, or hashes of them: who opens one knows which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,10 +341,13 @@ def _kept(shown: Shown, rule: Payloads | Encryption, period: Period) -> Shown:
             answers = f"{kept.responses} answers of the period are kept, sealed, for clients to"
             gaps = (*gaps, f"{answers} fetch.")
         if kept.contents:
-            gaps = (*gaps, f"Contents of {kept.contents} calls of the period are kept, sealed.")
+            contents = (
+                f"Contents of {kept.contents} calls of the period, or hashes of them, are kept"
+            )
+            gaps = (*gaps, f"{contents}, sealed: `federation data show` tells which.")
     counts = (
         ("kept answers, sealed with AES-256-GCM", kept.responses),
-        ("kept contents of calls, sealed with AES-256-GCM", kept.contents),
+        ("kept contents of calls or hashes of them, sealed with AES-256-GCM", kept.contents),
     )
     return replace(shown, counts=shown.counts + counts, gaps=gaps)
 
