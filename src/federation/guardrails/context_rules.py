@@ -112,10 +112,11 @@ SECRET: Final = (
     rb"private[ _-]?key|credential|"
     rb"connection[ _-]?string|accountkey|\btoken\b)"
     rb"[\"']?[ \t]{0,3}(?:[:=]{1,2}>?|\bis\b|=>|>|[ \t])"
-    rb"[ \t]{0,3}[\"'`]?([^\s\"'`,;<>\[\](){}]{8})"
+    rb"[ \t]{0,3}[\"'`]?[^\s\"'`,;<>\[\](){}]{8}"
 )
-"""With the first eight signs of the secret. A pattern that counts all of them makes hundreds of
-states for each long word behind a name."""
+SECRET_BEGINS: Final = 8
+"""It ends with so many signs of the secret, its first ones. A pattern that counts all of them makes
+hundreds of states for each long word behind a name."""
 SECRET_GOES_ON: Final = re.compile(rb"[^\t\n\f\r \"'`,;<>\[\](){}]*")
 LONGEST_SECRET: Final = 256
 _LABEL_OF_BIC: Final = re.compile(rb"(?:[:=#|]|\b[Cc]ode|\bCODE|\bBIC)[ \t\"'(]{0,3}\Z")

@@ -68,6 +68,7 @@ _LATIN_1, _BMP = 0x100, 0x10000
 _DENSE: Final = 20
 """From one character in so many beyond Latin-1 on, the whole text is looked up."""
 _HANDLER: Final = "federation.fold"
+_BYTES: Final = tuple(bytes((sign,)) for sign in range(256))
 
 
 class Table(dict[int, Any]):
@@ -136,6 +137,8 @@ def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:
     """A run of characters that Latin-1 does not have, one byte for each."""
     assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - registered for encoding alone
     run = error.object[error.start : error.end]
+    if len(run) == 1:
+        return _BYTES[single[ord(run)]], error.end
     return bytes([single[ord(letter)] for letter in run]), error.end
 
 

@@ -58,6 +58,17 @@ HEAD: Final = (rb"(?:" + _codes("[ ._-]?") + rb")" + _APART + rb"[0-9]" + _APART
 """Country and check digits: set apart in capitals, together in either case."""
 
 
+_SPREAD: Final = {
+    size: re.compile(
+        b"(?:[%b]{0,%d}[^%b]){%d}" % (re.escape(SEPARATORS), _GAP, re.escape(SEPARATORS), size)
+    )
+    for size in {
+        4 + sum(int(part) for part, _ in _COUNTS.findall(form)) for form in STRUCTURES.values()
+    }
+}
+"""So many letters and digits with gaps between them that are not too long."""
+
+
 @functools.cache
 def _parts(country: str) -> tuple[str, tuple[tuple[int, int, str], ...]]:
     """The kind of each character, and from where to where which signs may stand."""
@@ -83,17 +94,8 @@ def _bare(data: bytes, start: int) -> str:
 
 def _end(data: bytes, start: int, count: int) -> int:
     """Where `count` letters and digits from `start` on end; -1 where the gaps are too long."""
-    gap = 0
-    for at in range(start, min(len(data), start + _REACH)):
-        if data[at] in SEPARATORS:
-            gap += 1
-            if gap > _GAP:
-                return -1
-        else:
-            gap, count = 0, count - 1
-            if count == 0:
-                return at + 1
-    return -1
+    match = _SPREAD[count].match(data, start, start + _REACH)
+    return -1 if match is None else match.end()
 
 
 def end_of(data: bytes, start: int) -> int:

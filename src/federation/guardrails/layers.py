@@ -117,16 +117,6 @@ class Layer:
         self._late = late
         self._starts: list[int] | None = None
 
-    @classmethod
-    def of_parts(
-        cls, parts: list[bytes], made: Mapping[bytes, bytes], before: Layer | None
-    ) -> Layer:
-        """A reading in which every other part, from the second on, is replaced by what is made of
-        it."""
-        read = parts.copy()
-        read[1::2] = [made[part] for part in parts[1::2]]
-        return cls(b"".join(read), None, before, late=functools.partial(_replaced, parts, read))
-
     @property
     def is_text(self) -> bool:
         """Whether its places are places of the text."""
@@ -134,6 +124,11 @@ class Layer:
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The place in the original text of a place in this layer."""
+        low, high = self._place(start, end)
+        return (low, high) if self._before is None else self._before.original(low, high)
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        """The same in the reading before it."""
         edits = self._edits
         if edits is None:
             edits = self._edits = self._late() if self._late is not None else []
@@ -141,26 +136,63 @@ class Layer:
         if starts is None:
             starts = self._starts = _starts(edits)
         index = bisect_right(starts, start) - 1
-        low = _place(edits, starts, start, index)
-        high = _end(edits, starts, end - 1, index)
-        return (low, high) if self._before is None else self._before.original(low, high)
+        return _place(edits, starts, start, index), _end(edits, starts, end - 1, index)
 
 
-def _replaced(parts: list[bytes], read: list[bytes]) -> list[Edit]:
-    """The edits between what was there and what is read."""
-    ends = list(accumulate(map(len, parts)))
-    edits: list[Edit] = []
-    for index in range(1, len(parts), 2):
-        part, made = parts[index], read[index]
-        if part != made:
-            step = _step(part) if len(part) >= _SHORTEST_ROW else 0
-            edits.append((ends[index - 1], ends[index], len(made), step))
-    return edits
+class Parted(Layer):
+    """A reading in which every other part, from the second on, is replaced by what is made of it.
+
+    Where parts begin is all that its map needs: hundreds of escapes are not gone over."""
+
+    __slots__ = ("_ends", "_parts", "_read", "_reads")
+
+    def __init__(
+        self, parts: list[bytes], made: Mapping[bytes, bytes], before: Layer | None
+    ) -> None:
+        read = parts.copy()
+        read[1::2] = [made[part] for part in parts[1::2]]
+        super().__init__(b"".join(read), None, before)
+        self._parts, self._read = parts, read
+        self._ends: list[int] = []
+        """Where each part ends in the reading before this one, and in this one."""
+        self._reads: list[int] = []
+
+    @property
+    def is_text(self) -> bool:
+        """See `Layer`."""
+        return False
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        if not self._ends:
+            self._ends = list(accumulate(map(len, self._parts)))
+            self._reads = list(accumulate(map(len, self._read)))
+        reads, last = self._reads, end - 1
+        index = bisect_right(reads, start)
+        if last < reads[index] and not index % 2:
+            shift = self._ends[index] - reads[index]
+            return start + shift, end + shift
+        return self._begin_of(index, start), self._end_of(bisect_right(reads, last, index), last)
+
+    def _begin_of(self, index: int, at: int) -> int:
+        """Where a sign of the part with this index begins."""
+        part, made = self._parts[index], self._read[index]
+        inside = at - self._reads[index] + len(made)
+        if index % 2 and part != made:  # all of the escape, or a step of it
+            inside *= _step(part)
+        return self._ends[index] - len(part) + inside
+
+    def _end_of(self, index: int, at: int) -> int:
+        """Where it ends."""
+        part, made = self._parts[index], self._read[index]
+        inside = at - self._reads[index] + len(made) + 1
+        if index % 2 and part != made:
+            inside = inside * _step(part) or len(part)
+        return self._ends[index] - len(part) + inside
 
 
 def _step(part: bytes) -> int:
     """How much each sign stands for that a row of escapes is read as; 0 for what is none."""
-    if not _ROW.fullmatch(part):
+    if len(part) < _SHORTEST_ROW or not _ROW.fullmatch(part):
         return 0
     return _STEPS[part[1]] if part[0] == _BACKSLASH else _PERCENT_STEP
 
@@ -210,11 +242,7 @@ def fold(text: str) -> Layer:
     unseen = not text.isascii() and (CHANGING in whole or SEVERAL in whole)
     entities = _ENTITY if "&" in text and _ENTITY.search(text) else None
     if not unseen:
-        return (
-            Layer(whole)
-            if entities is None
-            else Layer.of_parts(_ANY_ENTITY.split(whole), _NAMED, None)
-        )
+        return Layer(whole) if entities is None else Parted(_ANY_ENTITY.split(whole), _NAMED, None)
     if entities is not None:
         return _edited(text, whole, sorted(_edits(text, tables().changing, entities)))
     if SEVERAL not in whole:
@@ -277,7 +305,7 @@ def decode(layer: Layer) -> Layer | None:
     parts = escape.split(data)
     if len(parts) == 1:
         return None
-    return Layer.of_parts(parts, _UNESCAPED, None if layer.is_text else layer)
+    return Parted(parts, _UNESCAPED, None if layer.is_text else layer)
 
 
 def _joins_strings(data: bytes) -> bool:

@@ -8,6 +8,7 @@ costs more than a short match, so its compiled class is called directly (the ver
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -33,9 +34,9 @@ def _options(*, ignore_case: bool) -> Any:
 class Pattern:
     """One compiled pattern."""
 
-    __slots__ = ("_group", "_match", "_regexp")
+    __slots__ = ("_group", "_match", "_regexp", "_within")
 
-    def __init__(self, pattern: bytes, *, ignore_case: bool) -> None:
+    def __init__(self, pattern: bytes, *, ignore_case: bool, bounded: bool = False) -> None:
         self._regexp = _re2.RE2(pattern, _options(ignore_case=ignore_case))
         if not self._regexp.ok():
             raise ValueError(
@@ -43,6 +44,7 @@ class Pattern:
             )
         self._group = min(self._regexp.NumberOfCapturingGroups(), 1)
         self._match = self._regexp.Match
+        self._within = _Within(pattern, ignore_case=ignore_case) if bounded else None
 
     def spans(
         self, data: bytes, start: int = 0, end: int | None = None
@@ -54,6 +56,9 @@ class Pattern:
         """
         match, group = self._match, self._group
         if end is None:
+            if self._within is not None and not start:
+                yield from self._within.spans(match, data)
+                return
             end = len(data)
         while start < end and not group:
             place = match(_ANYWHERE, data, start, end)[0]
@@ -95,9 +100,43 @@ class Pattern:
         return None if low < 0 else (low, high)
 
 
-def compiled(pattern: bytes, *, ignore_case: bool = False) -> Pattern:
-    """A pattern; raises ValueError for one that RE2 cannot read (look-around, back-references)."""
-    return Pattern(pattern, ignore_case=ignore_case)
+class _Within:
+    """Where the group of a pattern's matches is. RE2 goes over a match of a large pattern once for
+    each of its states; the standard library reads it once, where what can stand there is bounded.
+    Where the two differ, RE2 says what counts."""
+
+    __slots__ = ("_match", "_whole")
+
+    def __init__(self, pattern: bytes, *, ignore_case: bool) -> None:
+        options = _options(ignore_case=ignore_case)
+        options.never_capture = True
+        self._whole = _re2.RE2(pattern, options).Match
+        self._match = re.compile(pattern, re.IGNORECASE if ignore_case else 0).match
+
+    def spans(self, match: Any, data: bytes) -> Iterator[tuple[int, int]]:
+        """As `Pattern.spans`, over all of a text; `match` is that of the pattern with its group."""
+        start, end = 0, len(data)
+        while start < end:
+            low, high = self._whole(_ANYWHERE, data, start, end)[0]
+            if low < 0:
+                return
+            seen = self._match(data, low) if low > start or not low else None
+            if seen is None or seen.end() != high:
+                place = match(_ANYWHERE, data, start, end)[1]
+            else:
+                place = seen.span(1)
+            if high > low and place != _NOWHERE:
+                yield place
+            start = high if high > low else high + 1
+
+
+def compiled(pattern: bytes, *, ignore_case: bool = False, bounded: bool = False) -> Pattern:
+    """A pattern; raises ValueError for one that RE2 cannot read (look-around, back-references).
+
+    `bounded`: it has a group, and what it matches is so short that the standard library may look
+    for the group in it. For patterns of this room alone.
+    """
+    return Pattern(pattern, ignore_case=ignore_case, bounded=bounded)
 
 
 class PatternSet:

@@ -55,12 +55,14 @@ class Rule:
     only_with: re.Pattern[bytes] | None = None
     """What stands in each text with a match: a pattern of the standard library that begins with one
     sign, which it finds quickest."""
+    bounded: bool = False
+    """Its group is looked for in a match as `patterns` does it for what is short."""
     reads: Reader | None = None
     """What reads a text in the place of pattern and check."""
 
     def compiled(self) -> Pattern:
         """The pattern, ready to run."""
-        return compiled(self.pattern, ignore_case=self.ignore_case)
+        return compiled(self.pattern, ignore_case=self.ignore_case, bounded=self.bounded)
 
     def reader(self) -> Reader:
         """What finds the values in a text."""
@@ -167,7 +169,7 @@ def _beside(
 ) -> Rule:
     """A rule whose pattern holds the word that must stand beside the value."""
     check = _as_it_stands(name, rank) if test is None else _if(test, name, rank)
-    return Rule(name, pattern, check, _word(hint), ignore_case=True)
+    return Rule(name, pattern, check, _word(hint), ignore_case=True, bounded=True)
 
 
 _SPELLED_HINT: Final = rb"@ | @|(?i:[(\[{<] ?(?:at|@|arroba)|[ _-]dot[ _-])"
@@ -221,6 +223,7 @@ _NUMBERS: Final = (
         odd_numbers.ssn_beside,
         _word(rb"ss[n#]|social (?:sec|is|n)|soc\.? ?sec"),
         ignore_case=True,
+        bounded=True,
     ),
     Rule(kind.IBAN, iban.HEAD, _nothing, _IBAN_HINT, reads=_ibans),
     Rule(kind.NATIONAL_ID, _LETTERED_IDS, _national, _NATIONAL_HINT),

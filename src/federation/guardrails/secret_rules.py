@@ -107,8 +107,9 @@ def beside_names(near: Nearby) -> list[Span]:
     data = near.data
     found: list[Span] = []
     at = 0
-    while (seen := next(_SECRET.spans(data, at), None)) is not None:
-        start, at = seen
+    while (seen := _SECRET.first(data, at)) is not None:
+        at = seen[1]
+        start = at - context_rules.SECRET_BEGINS
         longest = start + context_rules.LONGEST_SECRET
         rest = context_rules.SECRET_GOES_ON.match(data, at, longest)
         if rest is not None:

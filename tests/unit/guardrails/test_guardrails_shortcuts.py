@@ -80,7 +80,7 @@ def test_escapes_are_decoded_as_the_pattern_of_all_of_them_has_it(data: bytes) -
     if len(parts) == 1:
         assert layer is None
     else:
-        whole = layers.Layer.of_parts(parts, layers._UNESCAPED, None)
+        whole = layers.Parted(parts, layers._UNESCAPED, None)
         assert layer is not None
         assert layer.data == whole.data
         assert [layer.original(at, at + 1) for at in range(len(layer.data))] == [
@@ -138,7 +138,8 @@ SECRETS = some.lists(
     ),
     max_size=12,
 ).map(lambda pieces: "".join(pieces).encode("latin-1"))
-SECRET = compiled(context_rules.SECRET.replace(b"{8}", b"{8,256}"), ignore_case=True)
+_BEGIN, _, _SIGNS = context_rules.SECRET.removesuffix(b"{8}").rpartition(b"[^")
+SECRET = compiled(_BEGIN + b"([^" + _SIGNS + b"{8,256})", ignore_case=True)
 URL_SECRET = compiled(secret_rules.URL + rb"[^\s:/@\"'<>]{0,64}:([^\s/@\"'<>]{3,128})@")
 
 
