@@ -13,7 +13,7 @@ import string
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Final
 
 from federation.guardrails.patterns import compiled
@@ -23,9 +23,6 @@ _LEAST: Final = 14
 _SIGN: Final = b"[A-Za-z0-9+/_-]"
 LONG: Final = _SIGN + b"{%d}" % _LEAST
 """What a long run begins with."""
-_ENCODED: Final = compiled(_SIGN + b"{%d,}={0,2}" % _LEAST)
-_FEW: Final = 12
-"""Runs in a text, from which on it is one of keys, digests or paths."""
 _MANY: Final = 24
 """Runs, from which on it is worth to look at few of them."""
 _SHAPES: Final = bytes(ord("a") if sign in _SIGNS else ord(" ") for sign in range(256))
@@ -79,16 +76,9 @@ _WIDE: Final = bytes(4)
 def long_runs(data: bytes) -> list[tuple[int, int]]:
     """Where letters, digits and the signs of base64 stand without a gap for long, with what base64
     ends with."""
-    runs = list(islice(_ENCODED.spans(data), _FEW))
-    return runs if len(runs) < _FEW else runs + _more_runs(data, runs[-1][1])
-
-
-def _more_runs(data: bytes, start: int) -> list[tuple[int, int]]:
-    """The same from `start` on, for texts that hold many: what is said of one costs less here, and
-    going over words more."""
     shape = data.translate(_SHAPES)
     runs: list[tuple[int, int]] = []
-    start = shape.find(_LONG_SHAPE, start)
+    start = shape.find(_LONG_SHAPE)
     while start >= 0:
         end = shape.find(b" ", start + _LEAST)
         if end < 0:
@@ -100,11 +90,11 @@ def _more_runs(data: bytes, start: int) -> list[tuple[int, int]]:
     return runs
 
 
-def around(data: bytes, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def around(data: bytes, runs: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
     """Windows about those long runs that are no plain words or numbers, merged where they
-    meet."""
+    meet, as far as `size`."""
     windows: list[tuple[int, int]] = []
-    size, low, high = len(data), 0, -1
+    low, high = 0, -1
     last, many = -1, len(runs) > _MANY
     for index, (start, end) in enumerate(runs):
         if start - _BEFORE > high:

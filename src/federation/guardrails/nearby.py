@@ -99,9 +99,17 @@ class Words:
         return self.calm_to < high
 
 
+def _around(data: bytes, runs: list[tuple[int, int]], border: int) -> list[tuple[int, int]]:
+    if border == len(data):
+        return around(data, runs, border)
+    first = bisect_right(runs, (border, border))
+    return around(data, runs[:first], border) + around(data, runs[first:], len(data))
+
+
 class Nearby:
     """A text that is read. `everywhere`: it stood encoded in another one, so all of it is read as
-    what stands around long runs of letters and digits is."""
+    what stands around long runs of letters and digits is. `border`: there ends the first of two
+    texts that are read together; what stands around its runs does not reach into the other."""
 
     __slots__ = (
         "_asked",
@@ -116,13 +124,14 @@ class Nearby:
         "taken",
     )
 
-    def __init__(self, data: bytes, *, everywhere: bool = False) -> None:
+    def __init__(self, data: bytes, *, everywhere: bool = False, border: int = 0) -> None:
         self.data = data
         self.runs = long_runs(data)
         """Long runs of letters and digits."""
         self.may_hold_digests = any(end - start >= _SHORTEST_DIGEST for start, end in self.runs)
         """Whether some run is as long as a digest or a UUID."""
-        self.around_runs = [(0, len(data))] if everywhere else around(data, self.runs)
+        size = len(data)
+        self.around_runs = [(0, size)] if everywhere else _around(data, self.runs, border or size)
         """What stands around those of them that are no plain words."""
         self.taken = NONE_TAKEN
         self.phone_words = Words(_PHONE_WORDS, data)

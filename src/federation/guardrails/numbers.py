@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from itertools import islice
 from typing import Final
 
 from federation.guardrails import (
@@ -27,24 +26,20 @@ from federation.guardrails.digit_rows import (
     BLANKS,
     FORMS,
     LIKE_FORMS,
-    MOST_IN_ONE,
     PREFIX_SIGNS,
-    ROW,
-    SHAPES,
     SSN_FORMS,
     STRETCHES,
     Row,
     Stretch,
     begins_before,
     end_of_extension,
-    is_long,
     is_named,
     stretches,
 )
 from federation.guardrails.entities import BESIDE, CHECKED, Span
 from federation.guardrails.nearby import NUMERIC_IDS, WINDOW, Nearby
 from federation.guardrails.patterns import compiled
-from federation.guardrails.row_shapes import ANY_DIGIT, shape_of
+from federation.guardrails.row_shapes import shape_of
 
 _CARD_WORD: Final = compiled(
     rb"(?:\b|_|credit|debit|bank)card(?:s|[ _]?(?:no|nr|num(?:ber)?))?\b|karte(?:nnummer)?\b|"
@@ -83,41 +78,15 @@ _LONGEST_ID: Final = 32
 _NAUGHT, _NINE = b"09"
 _BRACKET: Final = ord("(")
 """Before a row it may belong to the sentence."""
-_FEW: Final = 16
-"""Rows in a text, from which on it is one of numbers."""
 
 
 def in_text(near: Nearby) -> list[Span]:
     """Everything that the rows of digits of a text hold."""
     data, taken = near.data, near.taken
     found: list[Span] = []
-    rows = list(islice(ROW.spans(data), _FEW))
-    for start, end in rows:
-        if taken.ends and end <= taken.until(start):
-            continue
-        run = data[start:end]
-        if end - start > MOST_IN_ONE and is_long(run):
-            _long_row(near, start, end, found)
-            continue
-        row = SHAPES[run.translate(ANY_DIGIT)]
-        if row is None or (row.is_simple and _is_nothing(near, start, end, row)):
-            continue
-        if row.called is None:
-            _number(near, start, end, row, found)
-        else:
-            _called(near, start, start, end, row.called, found)
-    if len(rows) == _FEW:
-        _more_rows(near, rows[-1][1], found)
-    return found
-
-
-def _more_rows(near: Nearby, done: int, found: list[Span]) -> None:
-    """The same from `done` on, for texts that hold many: what is said of one costs less here, and
-    going over words more."""
-    data, taken = near.data, near.taken
-    known, last, end = STRETCHES, len(data) - 1, done
+    known, last, end, done = STRETCHES, len(data) - 1, 0, 0
     is_taken = bool(taken.ends)
-    for before, shape in stretches(data[done:]):
+    for before, shape in stretches(data):
         start = end + len(before)
         end = start + len(shape)
         rows = known[shape]
@@ -126,7 +95,8 @@ def _more_rows(near: Nearby, done: int, found: list[Span]) -> None:
         behind = data[end] if end <= last else 0
         if behind in BLANKS and end < last:
             behind = data[end + 1]
-        if behind in BEGIN_EXTENSION or start < done or data[start - 1] in PREFIX_SIGNS:
+        is_begun = start < done or (start and data[start - 1] in PREFIX_SIGNS)
+        if is_begun or behind in BEGIN_EXTENSION:
             start, done, rows = _whole_stretch(data, start, end, done, before)
         for low, high, row in rows:
             if row is None:
@@ -137,6 +107,7 @@ def _more_rows(near: Nearby, done: int, found: list[Span]) -> None:
                 _number(near, start + low, start + high, row, found)
             else:
                 _called(near, start + low, start + low, start + high, row.called, found)
+    return found
 
 
 def _whole_stretch(

@@ -140,12 +140,9 @@ class Scanner:
         first = fold(text)
         second = decode(first)
         if second is None:
-            return self._read(first, alone=True)
+            return self._read(first)
         windows = [] if decoded_only else doubtful(first.data)
-        found = self._read(second, alone=not windows)
-        if windows:
-            found += self._read_windows(first, windows)
-        return found
+        return self._read_parts(second, first, windows) if windows else self._read(second)
 
     def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
         """What plugged-in recognizers say of `text`."""
@@ -159,29 +156,30 @@ class Scanner:
                 found += said
         return found, failures
 
-    def _read(self, layer: Layer, *, alone: bool) -> list[Span]:
-        """`alone`: nothing is read of the text but this layer."""
-        return _placed(layer, self._values(layer.data, alone=alone))
+    def _read(self, layer: Layer) -> list[Span]:
+        """Values in a layer, which is all that is read of the text."""
+        return _placed(layer, self._values(layer.data, alone=True))
 
-    def _read_windows(self, layer: Layer, windows: list[tuple[int, int]]) -> list[Span]:
-        """Values in these parts of a layer, read as one text: each reading costs something before
-        it finds anything."""
-        starts: list[int] = []
-        at = 0
-        for low, high in windows:
-            starts.append(at)
-            at += high - low + len(_APART)
-        spans = []
-        for span in self._values(_APART.join([layer.data[low:high] for low, high in windows])):
-            index = bisect_right(starts, span.start) - 1
-            low, high = windows[index]
-            moved = _moved(span, low - starts[index])
-            if moved.end <= high:
-                spans.append(moved)
-        return _placed(layer, spans)
+    def _read_parts(self, layer: Layer, other: Layer, windows: list[tuple[int, int]]) -> list[Span]:
+        """Values in a layer and in these parts of another one, read as one text: each reading costs
+        something before it finds anything."""
+        parts = _APART.join([other.data[low:high] for low, high in windows])
+        size, spans = len(layer.data), list[Span]()
+        if not self._untold:
+            spans = self._values(_APART.join((layer.data, parts)), border=size)
+        if self._untold or any(span.start < size < span.end for span in spans):
+            # Patterns of an operator's own may ask for the end of a text, and a block without an
+            # end goes on as far as there is text.
+            return _placed(layer, self._values(layer.data)) + _placed(
+                other, _in_windows(self._values(parts), windows)
+            )
+        shift = size + len(_APART)
+        inside = [_moved(span, -shift) for span in spans if span.start >= shift]
+        whole = [span for span in spans if span.end <= size]
+        return _placed(layer, whole) + _placed(other, _in_windows(inside, windows))
 
-    def _values(self, data: bytes, *, alone: bool = False) -> list[Span]:
-        near = Nearby(data)
+    def _values(self, data: bytes, *, alone: bool = False, border: int = 0) -> list[Span]:
+        near = Nearby(data, border=border)
         turns, has_pairs = self._turns(data)
         spans = self._candidates(near, turns, alone=alone)
         for found in (*encoded(data, near.runs), *(in_pairs(data) if has_pairs else ())):
@@ -255,6 +253,22 @@ def _placed(layer: Layer, spans: list[Span]) -> list[Span]:
     if layer.is_text:
         return spans
     return [Span(*layer.original(each.start, each.end), each.kind, each.rank) for each in spans]
+
+
+def _in_windows(spans: list[Span], windows: list[tuple[int, int]]) -> list[Span]:
+    """Places in parts that were read one behind the other as places in what they are parts of."""
+    starts, at = list[int](), 0
+    for low, high in windows:
+        starts.append(at)
+        at += high - low + len(_APART)
+    found: list[Span] = []
+    for span in spans:
+        index = bisect_right(starts, span.start) - 1
+        low, high = windows[index]
+        moved = _moved(span, low - starts[index])
+        if moved.end <= high:
+            found.append(moved)
+    return found
 
 
 def _of_lines(spans: Iterable[Span]) -> list[Span]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
+from federation.guardrails import digit_rows, layers, national_checks, numbers, scan, shapes
 from federation.guardrails import entities as kind
-from federation.guardrails import national_checks, numbers, scan, shapes
 from federation.guardrails.entities import Span
 from federation.guardrails.nearby import NONE_TAKEN, Nearby
 from federation.guardrails.patterns import compiled
+from federation.guardrails.row_shapes import shape_of
 from federation.guardrails.scan import Scanner
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
@@ -55,16 +56,27 @@ DIGESTS = some.lists(
 ).map("".join)
 
 
+def row_by_row(near: Nearby) -> list[Span]:
+    """What the rows hold, each found by the pattern of all of them."""
+    found: list[Span] = []
+    for start, end in digit_rows.ROW.spans(near.data):
+        shape = shape_of(near.data[start:end])
+        row = digit_rows.SHAPES[shape]
+        if digit_rows.is_long(shape):
+            numbers._long_row(near, start, end, found)
+        elif row is not None and row.called is None:
+            numbers._number(near, start, end, row, found)
+        elif row is not None and row.called is not None:
+            numbers._called(near, start, start, end, row.called, found)
+    return found
+
+
 @SLOW
 @given(ROWS)
-def test_rows_behind_many_others_are_read_like_the_first(
-    monkeypatch: pytest.MonkeyPatch, data: bytes
-) -> None:
-    text = MANY_ROWS + data
-    found = numbers.in_text(Nearby(text))
-    with monkeypatch.context() as patched:
-        patched.setattr(numbers, "_FEW", 10**6)
-        assert found == numbers.in_text(Nearby(text))
+@example(b"+12 345 678 901 x12 12345 6")
+def test_rows_that_are_cut_out_together_are_those_that_are_found_one_by_one(data: bytes) -> None:
+    for text in (data, MANY_ROWS + data):
+        assert numbers.in_text(Nearby(text)) == row_by_row(Nearby(text))
 
 
 @SLOW
@@ -97,6 +109,39 @@ def test_what_begins_in_a_digest_is_nothing_whether_it_is_read_or_not(
 
 
 SCANNER = Scanner(kind.BUILT_IN)
+
+
+ESCAPED = some.lists(
+    some.one_of(
+        some.sampled_from(
+            ('"\\n"', '" + "', "\\\\n", "\\\\t", "%40", "%34", "\\\\u0034", '\\\\"', '"\\n')
+        ),
+        some.sampled_from(("jane@example.org", "4539148803436467", "078-05-1120", "call me ")),
+        some.sampled_from(
+            ("password: hunter22x", "DE89370400440532013000", " born ", "01.02.1980")
+        ),
+        some.sampled_from(
+            ("-----BEGIN PRIVATE KEY-----\\nMIIEv", "word " * 30, "Zz09" * 9, " ", "x")
+        ),
+    ),
+    max_size=12,
+).map("".join)
+
+
+@SLOW
+@given(ESCAPED)
+@example("x\\\\nab@c.de -----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkq")
+def test_two_readings_together_say_what_each_says_alone(text: str) -> None:
+    first = layers.fold(text)
+    second = layers.decode(first)
+    if second is None:
+        return
+    windows = layers.doubtful(first.data)
+    alone = SCANNER._read(second)
+    for low, high in windows:
+        part = SCANNER._values(first.data[low:high])
+        alone += [Span(span.start + low, span.end + low, span.kind, span.rank) for span in part]
+    assert SCANNER.find(text) == scan.resolve(alone)
 
 
 @pytest.mark.parametrize(

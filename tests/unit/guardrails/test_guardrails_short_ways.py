@@ -93,7 +93,7 @@ def test_windows_are_the_same_however_many_runs_there_are(data: bytes) -> None:
         if windows and start - encoded._BEFORE <= windows[-1][1]:
             low = windows.pop()[0]
         windows.append((low, high))
-    assert encoded.around(data, runs) == windows
+    assert encoded.around(data, runs, len(data)) == windows
 
 
 @settings(max_examples=500, deadline=None)
