@@ -6,7 +6,8 @@ cut before the second, and what stands between two cuts is checked together with
 before it. Single letters, brackets and months are not calm either: addresses are spelled with
 them, and days. So every splitting gives the same output. Where all is calm the second need not
 be whole: how it begins tells that no value reaches over the border before it, and what a model
-says first does not wait for it. Where an operator's patterns are looked for, a value may be
+says first does not wait for it. A comma or the like directly behind a calm word makes a cut at
+once, for no value goes on over it. Where an operator's patterns are looked for, a value may be
 made of calm words, so as much as one may be long is read beyond a cut before it is made. The
 trap: what waits must be bounded, so rows without calm words are cut too, and a value that
 reaches over such a cut is swallowed.
@@ -77,11 +78,18 @@ _NOT_PLAIN: Final = compiled(
     + _KEY
     + rb"|\b(?:"
     + _MONTH
-    + rb")|(?:^|[\s?])"
+    + rb")|(?:^|[\s?,;:])"
     + _LONE
     + rb"(?:[\s?]|$)"
 )
 """Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
+_SET_OFF: Final = re.compile(
+    rb"(?=[A-Za-z]*[AC-HJ-NPRT-Ya-km-np-z])"
+    rb"(?:[A-Za-z]{2,30}[,;?]|(?=[A-Fa-f]*[G-Zg-z])[A-Za-z]{2,30}:)"
+)
+"""A word and a sign that no value goes on over behind letters, whatever follows: not where all of
+them may stand for digits, nor for a group of an address before a colon."""
+_BLANK: Final = b" \t\n\r\f\v"
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
 _LONG_BORDER: Final = b" " * 128
 _FIRST_CAP, _LAST_CAP = 256, 16_384
@@ -97,6 +105,13 @@ def _begins_anew(word: bytes) -> bool:
     before it is calm. What is true of a beginning is true of the whole word."""
     head = "".join(_LETTERS.findall(word.decode("latin-1")))
     return (len(head) > 1 or head == "I") and head.lower() not in _BEGINS_MIDDLE
+
+
+def _set_off(read: bytes, at: int) -> int:
+    """How long the word and the sign are that stand there behind a blank, if the sign sets it off
+    from what follows; else 0."""
+    match = None if at and read[at - 1] not in _BLANK else _SET_OFF.match(read, at)
+    return 0 if match is None else match.end() - at
 
 
 class Window:
@@ -144,7 +159,7 @@ class Window:
     def feed(self, text: str) -> str:
         """What may be said now that `text` has come."""
         self._pending += text
-        if self._calm and not self._hot and self._plain and self._cap == _FIRST_CAP:
+        if self._is_calm:
             told = self._calmly() if self._swallowing is None else None
             if told is not None:
                 return told
@@ -175,12 +190,13 @@ class Window:
         cut = ends if _begins_anew(here[ends:]) else here[:ends].rstrip(b" ").rfind(b" ") + 1
         if len(here) >= _FIRST_CAP and _LONG_BORDER in here:
             return None
+        cut += _set_off(read, len(before) + cut)
         if cut < max(self._seen, 1):  # no further word is whole, or it begins what is pending
             self._seen = ends
             return ""
         said, self._pending = pending[:cut], pending[cut:]
         self._context = (self._context + said)[-_CONTEXT:]
-        self._seen = ends - cut
+        self._seen = max(0, ends - cut)
         return said
 
     def _decision(self) -> tuple[int, int | None] | None:
@@ -188,6 +204,8 @@ class Window:
         forced)."""
         if self._swallowing is not None and not self._swallow():
             return None
+        if until := self._off():
+            return until, until
         shift = self._seen
         for match in _WORD.finditer(one_to_one(self._pending[shift:])):
             start, end = match.start() + shift, match.end() + shift
@@ -208,6 +226,24 @@ class Window:
                     return start, start
             self._hot = self._hot or hot
         return (self._cap, None) if len(self._pending) >= self._cap else None
+
+    @property
+    def _is_calm(self) -> bool:
+        """Whether no word that waits is anything."""
+        return self._calm and not self._hot and self._plain and self._cap == _FIRST_CAP
+
+    def _off(self) -> int:
+        """Where the sign ends that sets the first word off from whatever follows, if that word is
+        calm and none has been looked at; 0 where it is not so."""
+        if self._seen or not self._is_calm:
+            return 0
+        before = one_to_one(self._context)
+        read = before + one_to_one(self._pending[: _LONGEST_CALM + 1])
+        start = len(before)
+        size = _set_off(read, start)
+        if not size or _NOT_PLAIN.occurs(read, start, start + size) or self._named(size):
+            return 0
+        return size
 
     def _calm_cut(self, until: int, cut: int) -> str:
         spans: list[Span] = []

@@ -123,6 +123,33 @@ WORDS = st.lists(
 )
 
 
+@pytest.mark.parametrize(
+    "before", ["Well,", "Well, so:", "Really?", "So;x,", "Solo,", "Cafe:", "Mai,"]
+)
+@pytest.mark.parametrize("value", PLANTED)
+def test_what_is_set_off_is_said_and_no_value_behind_it(value: str, before: str) -> None:
+    for between in ("", " ", "\n"):
+        text = f"{before}{between}{value} and that is all there is to say."
+        whole = windowed([text])
+        assert PLANTED[value] not in whole
+        for size in (1, 2, 3, 5):
+            assert windowed([text[at : at + size] for at in range(0, len(text), size)]) == whole
+
+
+SIGNS = (
+    *("Hello", "Sir", "Note", "Solo", "Cafe", "j", "a", "@", "1488", "of", "may", "at", "password"),
+    *(",", ";", ":", "?", ".", "!", " ", " ", "\n"),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.sampled_from((*SIGNS, *PLANTED)), max_size=24), st.integers(1, 9))
+def test_signs_between_words_change_nothing_about_that(parts: list[str], size: int) -> None:
+    text = "".join(parts)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    assert windowed(pieces) == windowed([text]) == windowed(parts)
+
+
 @settings(deadline=None, max_examples=25)
 @given(WORDS, st.randoms(use_true_random=False))
 def test_every_splitting_gives_the_same_output(words: list[str], random: object) -> None:
