@@ -183,3 +183,17 @@ async def test_operations_are_judged_too() -> None:
         reply = await client.post("/v1/moderations", json=body)
         assert reply.json()["error"]["code"] == "content_address", reply.text
         assert not upstreams[0].seen
+
+
+async def test_what_only_a_provider_can_read_goes_on_and_its_addresses_are_judged() -> None:
+    def asked(url: str) -> dict[str, Any]:
+        body = openai(url)
+        body["messages"][0]["content"].append({"type": "image_url"})
+        return body
+
+    async with rig(answers()) as (_, client, (upstream,)):
+        outside = await client.post(CHAT, json=asked("https://93.184.216.34/plan.png"))
+        assert outside.status_code == 200, outside.text
+        inside = await client.post(CHAT, json=asked(INSIDE))
+        assert inside.status_code == 400
+        assert len(upstream.seen) == 1

@@ -21,10 +21,8 @@ from federation.gateway.responses.keeping import KeepingRoom
 from federation.gateway.responses.lookup import Lookup
 from federation.gateway.responses.store import ResponseStore
 from federation.gateway.retrying_journal import RetryingJournal
-    named = AddressCheck(world)
-    checks = (named.chat, guard.chat)
-    dispatcher = without_refused_states(Dispatcher(world))
-    pipeline = compose((*stages, *checks, keeper), dispatcher)
+from federation.gateway.route_endpoint import RouteEndpoint, Summary
+from federation.gateway.stages.addresses import AddressCheck
 from federation.gateway.stages.admit import Admission
 from federation.gateway.stages.guard import ContentGuard
 from federation.gateway.stages.keep import ContentKeeper
@@ -46,14 +44,10 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     recorder = Recorder(journal, world.meter, world.ended, world.clock, world.names, world.receipts)
     stages = (recorder, Limiter(world), Admission(world), DiskCheck(recorder))
     guard, keeper = ContentGuard(world), ContentKeeper(world)
-<<<<<<< HEAD
-    dispatcher = without_refused_states(Dispatcher(world))
-    pipeline = compose((*stages, guard.chat, keeper), dispatcher)
-=======
     named = AddressCheck(world)
     checks = (named.chat, guard.chat)
-    pipeline = compose((*stages, *checks, keeper), without_refused_states(Dispatcher(world)))
->>>>>>> 1fad7f5 (gateway: pictures and files of a call name no inside address)
+    dispatcher = without_refused_states(Dispatcher(world))
+    pipeline = compose((*stages, *checks, keeper), dispatcher)
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
     counting = {
         name: Chat(

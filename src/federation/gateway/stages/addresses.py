@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Final
 
-from federation.errors import Unavailable, UpstreamError
+from federation.errors import InvalidRequest, Unavailable, UpstreamError
 from federation.gateway.call import Call, Handler, OperationCall
 from federation.gateway.content_addresses import (
     check_body,
@@ -44,15 +44,21 @@ class AddressCheck:
         self._names = HostNames(system_resolve)
 
     def chat(self, call: Call, following: Handler[Call]) -> Awaitable[ClientReply]:
-        """Pass the call on. Raises `InvalidRequest`, for an address and for content that cannot
-        be read."""
+        """Pass the call on. Raises `InvalidRequest` for an address that leads inside."""
         if not _holds_media(call.glance) or not may_name_any(call.request.body):
             return following(call)
         return self._chat(call, following)
 
     async def _chat(self, call: Call, following: Handler[Call]) -> ClientReply:
-        request = await off_loop(weight(call.request.body), call.reading.canonical)
-        await self._look_up(check_chat(request, self._allowed()))
+        body, allowed = call.request.body, self._allowed()
+        try:
+            request = await off_loop(weight(body), call.reading.canonical)
+        except InvalidRequest:
+            # Not ours to refuse: a provider of the client's language may know what we do not.
+            names = await off_loop(weight(body), partial(check_body, body, allowed))
+        else:
+            names = check_chat(request, allowed)
+        await self._look_up(names)
         return await following(call)
 
     def operation(
