@@ -1,7 +1,8 @@
 """Receipts of calls: with one, whoever has a content can show that a record is about it.
 
 The trap: a salt lets its holder try out guesses. So it is told to the key that made the call, which
-knows the content anyway, and to who may read contents that are kept.
+knows the content anyway, and to who may read contents that are kept. At an open gateway whoever
+comes without a key is the same asker, so of their calls it is told to the latter alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from federation.control.permissions import Permission, may
 from federation.domain.access import VirtualKey
+from federation.domain.asker import ANONYMOUS
 from federation.evidence.receipts import salt_of
 from federation.schema.records import CallEnded
 
@@ -32,6 +34,7 @@ class ReceiptDesk:
     def of(self, asker: VirtualKey, record: CallEnded) -> Receipt | None:
         """The receipt of a call; None for who may not have it, and for a call of an earlier
         version, which has none."""
-        if not record.input or not (asker.id == record.key or may(asker, Permission.READ_DATA)):
+        is_own = asker.id == record.key and asker.id != ANONYMOUS.id
+        if not record.input or not (is_own or may(asker, Permission.READ_DATA)):
             return None
         return Receipt(salt_of(self._key, record.call).hex(), record.input, record.output)
