@@ -4,6 +4,7 @@ of those that it got, on every path and however an answer ended."""
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from gateway_rig import CHAT, HELLO, STREAM, answers, eventually, rig, status, s
 from guard_rig import MAIL, OPERATIONS, REDACT, TOKENIZE, echo, guarded
 from inprocess import Gateway
 from operations_rig import Place, offers, places
-from scripted import DONE, chunk, completion
+from scripted import DONE, Talk, chunk, completion
 
 from federation.domain.routes import Route, Settings, Target
 from federation.evidence.receipts import input_hash, output_hash, salt_of
@@ -148,3 +149,28 @@ async def test_a_client_that_left_got_what_had_been_sent() -> None:
         assert record.output
         if record.outcome == "canceled":
             assert record.output == output_hash(salt_of(KEY, record.call), got)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_the_journal_refused_is_not_said_to_have_been_given(
+    stream: bool,
+) -> None:
+    """Its end is written when the journal takes lines again; the client got an error by then."""
+
+    async def behave(talk: Talk) -> None:
+        await eventually(lambda: len(gateway.books.started) == 1)
+        gateway.books.broken = True
+        await (streams(*WORDS) if stream else answers())(talk)
+
+    async with rig(behave) as (gateway, client, _):
+        gateway.world.receipts.key = KEY
+        got = b""
+        with suppress(httpx.RemoteProtocolError):
+            async with client.stream("POST", CHAT, json=HELLO | {"stream": stream}) as reply:
+                async for piece in reply.aiter_raw():
+                    got += piece
+        assert b"evidence_unwritable" in got
+        gateway.books.broken = False
+        record = await _record(gateway)
+        assert (record.outcome, record.error) == ("error", "evidence_unwritable")
+        assert record.output == ""

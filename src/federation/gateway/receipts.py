@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from federation.evidence.receipts import Hash, input_hash, output_begun, output_hash, salt_of
-from federation.gateway.call import AnyCall
+from federation.gateway.call import AnyCall, C, Handler
 from federation.gateway.threads import BIG
+from federation.schema.http import ClientReply
 
 
 class Receipts:
@@ -15,10 +16,18 @@ class Receipts:
     def __init__(self) -> None:
         self.key = bytes(32)
 
-    def expect(self, call: AnyCall) -> None:
-        """A call begins: a big body is gone through in a thread while the provider works."""
-        if len(_sent(call)) > BIG:
-            asyncio.get_running_loop().run_in_executor(None, self.note_input, call)
+    async def during(self, call: C, following: Handler[C]) -> ClientReply:
+        """Pass on a call whose body is big, and go through that in a thread meanwhile. A stream is
+        not kept waiting: to be canceled here would leave it open."""
+        noting = asyncio.get_running_loop().run_in_executor(None, self.note_input, call)
+        try:
+            reply = await following(call)
+        except BaseException:
+            await noting
+            raise
+        if isinstance(reply.body, bytes):
+            await noting
+        return reply
 
     def note_input(self, call: AnyCall) -> None:
         """Enter what the client said, unless that is done."""
@@ -32,9 +41,20 @@ class Receipts:
             call.account.input = input_hash(salt, _sent(call))
         call.account.output = output_hash(salt, answer)
 
+    async def note_big(self, call: AnyCall, answer: bytes) -> None:
+        """Enter what the client gets, in a thread. Nothing is entered for one that leaves
+        meanwhile: it got nothing."""
+        salt = salt_of(self.key, call.id)
+        call.account.output = await asyncio.to_thread(output_hash, salt, answer)
+
     def begin(self, call: AnyCall) -> Hash:
         """What is to be told of each piece of an answer."""
         return output_begun(salt_of(self.key, call.id))
+
+
+def is_big(call: AnyCall) -> bool:
+    """Whether to go through what the client said would hold up everybody else's events."""
+    return len(_sent(call)) > BIG
 
 
 def _sent(call: AnyCall) -> bytes:

@@ -182,7 +182,7 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     """A salted hash of the body that the client sent (`evidence.receipts`)."""
     output: str = ""
     """The same of the body that it got: as far as it had come, of an answer that was cut; empty
-    of one that the gateway refused."""
+    of one that the gateway refused, or in whose place it told of its own failure."""
 
 
 Record = CallStarted | CallEnded

@@ -24,7 +24,7 @@ from msgspec import structs
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
 from federation.gateway.pseudonyms import Pseudonyms, user_of
-from federation.gateway.receipts import Receipts
+from federation.gateway.receipts import Receipts, is_big
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import BIG
@@ -77,11 +77,13 @@ class Recorder:
             if not self._due:
                 asyncio.get_running_loop().call_soon(self._begin_due)
             self._due.append(call)
-        self._receipts.expect(call)
         try:
             if user_of(call.key, call.glance) and not self._names.knows(call.key.tenant):
                 await self._names.fetch(call.key.tenant)
-            reply = await following(call)
+            if is_big(call):
+                reply = await self._receipts.during(call, following)
+            else:
+                reply = await following(call)
             if (proving := self._prove(call, reply)) is not None:
                 await proving
         except asyncio.CancelledError:
@@ -113,7 +115,7 @@ class Recorder:
             body.on_end.append(self._closer(call, body, reply.status))
         elif isinstance(body, bytes):
             if len(body) > BIG:
-                return asyncio.to_thread(self._receipts.note, call, body)
+                return self._receipts.note_big(call, body)
             self._receipts.note(call, body)
         return None
 
@@ -207,9 +209,9 @@ class Recorder:
             fault.call_id, fault.attempts = call.id, account.tried
             if not fault.written:
                 if outcome != "canceled":
-                    record = structs.replace(
-                        record, outcome="error", status=fault.status, error=fault.code
-                    )
+                    # The client gets the refusal in place of the answer, or of a stream's end.
+                    refusal = {"status": fault.status, "error": fault.code, "output": ""}
+                    record = structs.replace(record, outcome="error", **refusal)
                 self._journal.owe(record, fault.message)
                 self._pay_later()
             raise
