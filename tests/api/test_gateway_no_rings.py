@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
+from every_path import BODIES, OTHERS
 from gateway_rig import CHAT, HELLO, STREAM, answers, eventually, rig, status, streams
 from guard_rig import REDACT, echo, guarded, policy
 from scripted import DONE, Behave, chunk
@@ -21,6 +22,7 @@ from federation.domain.policies import Durable, Policy
 
 ANSWER = chunk("Hel"), chunk("lo."), chunk(finish="stop"), DONE
 TIMES = 5
+EVERY = BODIES | OTHERS
 MESSAGES = {"model": "chat", "max_tokens": 9, "messages": HELLO["messages"]}
 
 
@@ -114,4 +116,48 @@ async def test_nothing_is_left_of_a_failure_that_another_deployment_makes_good()
         await client.post(CHAT, json=HELLO)
         with left_to_collect() as found:
             await _calls(client, CHAT, HELLO)
+    assert not found
+
+
+IN_BAND = b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    "path", [CHAT, "/v1/messages", "/v1beta/models/chat:streamGenerateContent"]
+)
+@pytest.mark.parametrize("mended", [False, True])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        streams(ANSWER[0], end=False),
+        streams(ANSWER[0], end=True),
+        streams(ANSWER[0], IN_BAND, gap_s=0.01),
+        streams(ANSWER[0], IN_BAND),
+    ],
+    ids=["cut", "ended", "told", "told at once"],
+)
+async def test_nothing_is_left_of_an_answer_that_broke(
+    path: str, mended: bool, broken: Behave
+) -> None:
+    body = EVERY[path] | ({} if "Generate" in path else {"stream": True})
+    async with rig(broken, *([streams(*ANSWER)] if mended else [])) as (running, client, _):
+
+        async def ask() -> None:
+            with suppress(httpx.RemoteProtocolError):
+                await client.post(path, json=body)
+            await eventually(lambda: not running.server.in_flight)
+
+        await ask()
+        with left_to_collect() as found:
+            for _ in range(TIMES):
+                await ask()
+    assert not found
+
+
+async def test_nothing_is_left_of_a_question_to_the_router_that_is_none() -> None:
+    async with rig(answers()) as (_, client, _):
+        await client.post("/v1/route", json={"prompt": 3})
+        with left_to_collect() as found:
+            for body in ({"prompt": 3}, {"nonsense": 3}, {}):
+                assert (await client.post("/v1/route", json=body)).status_code == 400
     assert not found

@@ -120,15 +120,17 @@ def _parse(body: bytes) -> RouteBody:
     try:
         asked = msgspec.json.decode(body, type=RouteBody)
     except msgspec.ValidationError as error:
-        wrong = wrong_type(error, "")
-        if wrong.param:
-            raise wrong from None
-        raise InvalidRequest(f"The body is not a route request: {error}.") from None
+        raise _wrong(error) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not a route request: {error}.") from None
     if (asked.prompt is None) == (asked.messages is None):
         raise InvalidRequest("Give either 'prompt' or 'messages'.", param="prompt")
     return asked
+
+
+def _wrong(error: msgspec.ValidationError) -> InvalidRequest:
+    found = wrong_type(error, "")
+    return found if found.param else InvalidRequest(f"The body is not a route request: {error}.")
 
 
 def chat_body(asked: RouteBody) -> bytes:

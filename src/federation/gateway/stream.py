@@ -159,7 +159,8 @@ class AnswerStream:
             return await self._more()
         except UpstreamError as error:
             if not self._tap.complete:
-                return await self._broken(error)
+                # Its traceback leads back to us, who keep it: a ring for the collector.
+                return await self._broken(error.with_traceback(None))
             return self._over(await self._made(self._tap.close))
 
     async def _more(self) -> bytes:
@@ -312,6 +313,9 @@ class AnswerStream:
             finally:
                 self._end("canceled", None)
         finally:
+            for kept in (self._failed, self._fault):
+                if kept is not None:
+                    kept.with_traceback(None)
             if self._tap.done:
                 self._exchange.release()
             else:
