@@ -135,13 +135,9 @@ def _matches(call: _Call, wanted: CallFilter) -> bool:
         (wanted.deployment, record.deployment),
         (wanted.requested, record.requested),
     )
-    started = _started(record)
-    within = (
-        (wanted.before is None or call.n < wanted.before)
-        and (wanted.since_ms is None or started >= wanted.since_ms)
-        and (wanted.until_ms is None or started < wanted.until_ms)
-    )
-    return within and all(want is None or want == have for want, have in pairs)
+    before = wanted.before is None or call.n < wanted.before
+    within = (wanted.since_ms or 0) <= _started(record) < (wanted.until_ms or float("inf"))
+    return before and within and all(want is None or want == have for want, have in pairs)
 
 
 def _sum(deployment: str, outcome: str, calls: list[_Call]) -> Sum:

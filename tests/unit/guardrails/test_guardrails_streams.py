@@ -142,8 +142,13 @@ SIGNS = (
 )
 
 
+APART = tuple(f" {value} " for value in PLANTED if len(value) < 100)
+"""Values as they stand in a text: one that is longer than what is held back, and a part of a word,
+is found in the rest of that word only."""
+
+
 @settings(deadline=None, max_examples=200)
-@given(st.lists(st.sampled_from((*SIGNS, *PLANTED)), max_size=24), st.integers(1, 9))
+@given(st.lists(st.sampled_from((*SIGNS, *APART)), max_size=24), st.integers(1, 9))
 def test_signs_between_words_change_nothing_about_that(parts: list[str], size: int) -> None:
     text = "".join(parts)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
