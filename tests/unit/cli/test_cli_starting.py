@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -573,6 +574,7 @@ def test_the_generated_pages_are_fresh(capsys: pytest.CaptureFixture[str]) -> No
 def test_stale_pages_are_named_and_written_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.copytree(Path(__file__).parents[3] / "requirements", tmp_path / "requirements")
     assert reference.main(["--check", str(tmp_path)]) == 1
     assert "docs/reference/cli.md is stale" in capsys.readouterr().err
     assert reference.main([str(tmp_path)]) == 0
