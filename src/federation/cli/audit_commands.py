@@ -61,6 +61,15 @@ TrustedKeys = Annotated[
         help="A public key that you trust: a file, or 64 hex digits; repeat.",
     ),
 ]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Since 24h, 30d; or 2026-01-31.")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
+]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list.")
+]
 Anchors = Annotated[
     list[Path] | None,
     typer.Option(
@@ -181,12 +190,8 @@ def prove(
 @app.command()
 @guarded
 def query(
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Since 24h, 30d; or 2026-01-31.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="ID", help="One tenant's only.")
     ] = None,
@@ -208,10 +213,7 @@ def query(
             help="A pseudonym; with --tenant a name, while a gateway runs.",
         ),
     ] = None,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list."),
-    ] = 50,
+    limit: Limit = 50,
     config: ConfigDir = None,
     data: DataDir = None,
     as_json: Json = False,
@@ -249,12 +251,8 @@ def receipt(
 @app.command()
 @guarded
 def changes(
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Since 24h, 30d; or 2026-01-31.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="ID", help="What one tenant's keys did.")
     ] = None,
@@ -265,10 +263,7 @@ def changes(
         Changed | None,
         typer.Option("--type", metavar="TYPE", help="Left out: all but heartbeat and witnessed."),
     ] = None,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list."),
-    ] = 50,
+    limit: Limit = 50,
     config: ConfigDir = None,
     data: DataDir = None,
     as_json: Json = False,

@@ -32,13 +32,13 @@ class Receipts:
     def note_input(self, call: AnyCall) -> None:
         """Enter what the client said, unless that is done."""
         if not call.account.input:
-            call.account.input = input_hash(salt_of(self.key, call.id), _sent(call))
+            _enter(call, salt_of(self.key, call.id))
 
     def note(self, call: AnyCall, answer: bytes) -> None:
         """Enter what the client said, and what it gets."""
         salt = salt_of(self.key, call.id)
         if not call.account.input:
-            call.account.input = input_hash(salt, _sent(call))
+            _enter(call, salt)
         call.account.output = output_hash(salt, answer)
 
     async def note_big(self, call: AnyCall, answer: bytes) -> None:
@@ -48,13 +48,21 @@ class Receipts:
         call.account.output = await asyncio.to_thread(output_hash, salt, answer)
 
     def begin(self, call: AnyCall) -> Hash:
-        """What is to be told of each piece of an answer."""
-        return output_begun(salt_of(self.key, call.id))
+        """Enter what the client said, unless a thread does; what is to be told of each piece of the
+        answer."""
+        salt = salt_of(self.key, call.id)
+        if not is_big(call):
+            _enter(call, salt)
+        return output_begun(salt)
 
 
 def is_big(call: AnyCall) -> bool:
     """Whether to go through what the client said would hold up everybody else's events."""
     return len(_sent(call)) > BIG
+
+
+def _enter(call: AnyCall, salt: bytes) -> None:
+    call.account.input = input_hash(salt, _sent(call))
 
 
 def _sent(call: AnyCall) -> bytes:
