@@ -20,7 +20,8 @@ _SEPARATORS: Final = re.compile(r"[-_.]+")
 
 def document(version: str, pinned: str, wished: str) -> str:
     """The bill as JSON text. `pinned` is a requirements file in which each line has one version,
-    `wished` the file that it was made from. Raises `ValueError` for a line that pins nothing."""
+    hashes aside, and `wished` the file that it was made from. Raises `ValueError` for a line that
+    pins nothing."""
     whole = _reference(NAME, version)
     parts = list(_components(pinned))
     direct = {_plain(name) for name in _names(wished)}
@@ -73,7 +74,7 @@ def _names(wished: str) -> Iterator[str]:
 
 def _lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        plain = line.split("#", 1)[0].strip()
+        plain = line.split("#", 1)[0].rstrip(" \\").strip()
         if plain and not plain.startswith("-"):
             yield plain
 

@@ -12,9 +12,11 @@ from federation.cli import sbom
 
 ROOT = Path(__file__).resolve().parents[3]
 PINNED = """\
---index-url https://pypi.org/simple
+--index-url https://packages.example/simple
 # made by a tool
-Jinja_X.y==1.2   # via fastapi
+Jinja_X.y==1.2 \\
+    --hash=sha256:00 \\
+    --hash=sha256:01   # via fastapi
 psycopg[binary]==3.3.9
 uvloop==0.23.0 ; sys_platform != 'win32'
 """
@@ -48,4 +50,5 @@ def test_the_bill_that_is_shipped_is_of_the_requirements_that_are() -> None:
     shipped = (ROOT / "deploy" / "sbom.cdx.json").read_text("utf-8")
     assert shipped == sbom.document(__version__, pinned, wished)
     lines = [line for line in pinned.splitlines() if "==" in line]
+    assert all(line.endswith(" \\") for line in lines), "what is installed has a hash"
     assert len(json.loads(shipped)["components"]) == len(lines) > 30
