@@ -90,8 +90,12 @@ class Scissors:
 
 
 def cut_request_line(line: bytes) -> RequestLine:
-    """Return the decoded request line. Raises `CallerError` for another HTTP version."""
-    method, target, *version = line.split()  # HTTP/0.9 names no version
+    """Return the decoded request line. Raises `CallerError` for another HTTP version, and for more
+    than one space between its parts, which the parser lets through: others read such a line
+    differently, and RFC 9112 (section 3) leaves it to each."""
+    method, target, *version = line.split(b" ")  # HTTP/0.9 names no version
+    if not target or b"" in version:
+        raise InvalidRequest("Malformed HTTP request: more than one space in the request line.")
     old = version == [b"HTTP/1.0"]
     if not old and version != [b"HTTP/1.1"]:
         raise CallerError(
