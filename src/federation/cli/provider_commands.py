@@ -38,7 +38,7 @@ def show(
     *,
     at: At,
 ) -> None:
-    """Show a provider: address, place, certifications, models and prices."""
+    """Show a provider: where it is, its certifications, models and prices."""
     from federation.cli import provider_work  # noqa: PLC0415 - start-up time
 
     provider_work.show(at.place, provider, as_json=at.as_json)

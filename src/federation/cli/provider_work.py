@@ -121,6 +121,14 @@ def _model(model: dict[str, Any]) -> list[object]:
 
 
 def _unknown(provider: str, rows: list[dict[str, Any]]) -> CommandFailed:
+    from federation.catalogue import reader  # noqa: PLC0415 - start-up time
+
+    if provider in reader.load():
+        return CommandFailed(
+            f"No model of '{provider}' is known here, so no call can reach it.",
+            hint="`federation up` asks local servers for theirs; or list them in its row.",
+            code="not_found",
+        )
     hint = nearest(provider, [str(row["id"]) for row in rows])
     return CommandFailed(
         f"There is no provider '{provider}'{hint}{'' if hint else '.'}",

@@ -27,6 +27,7 @@ from federation.config import paths
 from federation.config.credentials import resolve_all
 from federation.config.load import load
 from federation.config.provider_sources import EXTRA_VARIABLE
+from federation.config.providers import modelless
 from federation.config.settings import Loaded
 from federation.dialects.upstream_names import CHAT_UPSTREAMS
 from federation.domain.catalogue import Deployment, Model, Provider
@@ -59,6 +60,11 @@ class Surroundings:
             return []
         rows = [self.loaded.providers[name] for name in self.usable]
         return [row.id for row in rows if not facts_known(_any_deployment(row))]
+
+    def warnings(self) -> list[Problem]:
+        """Those of the configuration that hold still, now that local servers were asked."""
+        asked = {modelless(found.provider) for found in self.servers}
+        return [warning for warning in self.loaded.warnings if warning not in asked]
 
     def example(self) -> str | None:
         """A model name that will be answered: `auto`, or one where `auto` reaches nobody."""
@@ -127,14 +133,18 @@ def look_around(options: LaunchOptions) -> Surroundings:
     environ = {name: value for name, value in os.environ.items() if name != EXTRA_VARIABLE}
     loaded = load(options.config, environ, rows, env_file)
     secrets = resolve_all(loaded, SecretSources(loaded.environ).read).secrets
+    configured = {name: loaded.providers[name] for name in sorted(loaded.configured)}
+    servers = discover(rows, configured, (options.host, options.port), secrets)
+    answering = {server.provider for server in servers}
     usable = [
-        provider
-        for provider in sorted(loaded.configured)
-        if loaded.providers[provider].enabled
-        and (provider in secrets or loaded.providers[provider].auth.scheme == "none")
+        name
+        for name, row in configured.items()
+        if row.enabled
+        and row.models
+        and name not in answering
+        and (name in secrets or row.auth.scheme == "none")
     ]
-    servers = discover(rows, loaded.configured, (options.host, options.port))
-    found = (*usable, *(server.provider for server in servers))
+    found = (*usable, *answering)
     spoken = {name for name in found if loaded.providers[name].dialect in CHAT_UPSTREAMS}
     return Surroundings(
         loaded,
@@ -215,7 +225,7 @@ def greet(
     output.panel(text, "Federation")
     if admin.made and (model := around.example()) is not None:
         output.say(_curl(url, admin.secret, model))
-    for warning in around.loaded.warnings:
+    for warning in around.warnings():
         output.note(f"warning: {warning}")
 
 

@@ -58,6 +58,9 @@ class Merge:
             rows.resolve(provider)
         for provider in self.table:
             self._from_environment(provider)
+        for provider in sorted(self.configured & self.table.keys()):
+            if self.table[provider].enabled and not self.table[provider].models:
+                self.warnings.append(modelless(provider))
 
     def warn(self, provider: str, message: str) -> None:
         """Note something that the operator should know and that stops nothing."""
@@ -175,6 +178,15 @@ class Merge:
             self.warn(row.id, f"cannot be used: its address needs {', '.join(missing)}")
             return replace(row, base_url=address, credential=None)
         return replace(row, base_url=address)
+
+
+def modelless(provider: str) -> Problem:
+    """What is said of a configured provider of which no model is known."""
+    message = (
+        "no call reaches it: list its models in its row in providers.yaml, or start it before "
+        "`federation up`, which asks local servers for theirs"
+    )
+    return Problem(f"provider {provider}", None, message)
 
 
 @dataclass(slots=True)

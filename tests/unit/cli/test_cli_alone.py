@@ -427,3 +427,10 @@ def test_failures_of_the_house_become_exit_codes() -> None:
     refused = from_error(NotEligible("no", removed={"a": "b"}))
     assert refused.exit_code is Exit.REFUSED
     assert refused.details == {"removed": {"a": "b"}}
+
+
+def test_a_provider_of_which_no_model_is_known_is_not_said_to_be_unknown(alone: Run) -> None:
+    shown = alone("provider", "show", "vllm")
+    assert shown.exit_code == 1
+    assert "No model of 'vllm' is known here" in shown.stderr
+    assert "There is no provider 'vlm'" in alone("provider", "show", "vlm").stderr

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -24,10 +25,11 @@ from typer.testing import Result
 
 from federation.bootstrap.hold import hold
 from federation.bootstrap.launcher import LaunchOptions
+from federation.catalogue import reader
 from federation.cli import main, quick, reference, sandboxing, starting, tree
 from federation.cli.discovery import Found, discover
 from federation.cli.failures import CommandFailed
-from federation.domain.catalogue import Provider, Tier
+from federation.domain.catalogue import Model, Provider, Tier
 from federation.errors import ConfigError
 
 Run = Callable[..., Result]
@@ -165,6 +167,7 @@ def local_server() -> Iterator[tuple[int, dict[str, Any]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps(answers.get(self.path)).encode()
+            answers["asked with"] = self.headers["authorization"]
             self.send_response(200 if self.path in answers else 404)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -194,11 +197,12 @@ def test_a_local_server_is_found_with_its_models(
     answers["/v1/models"] = {"data": [{"id": "qwen"}, {"id": 3}, "x"]}
     catalogue = a_catalogue() | {"one": row("one", port), "two": row("two", port)}
     catalogue = {name: catalogue[name] for name in ("openai", "one", "two")}
-    found = discover(catalogue, (), ("127.0.0.1", 8000))
+    found = discover(catalogue, {}, ("127.0.0.1", 8000))
     assert found == [Found("one", f"http://127.0.0.1:{port}/v1", ("qwen",))]
     made = found[0].row()
     assert made["models"][0]["price"]["input"] == 0
-    assert discover(catalogue, ("one", "two"), ("127.0.0.1", 8000)) == []
+    written = replace(row("mine", port), models=(Model("m"),))
+    assert discover(catalogue, {"mine": written}, ("127.0.0.1", 8000)) == []
 
 
 def test_who_uses_a_port_is_told_by_what_the_list_says(
@@ -207,7 +211,7 @@ def test_who_uses_a_port_is_told_by_what_the_list_says(
     port, answers = local_server
     answers["/v1/models"] = {"data": [{"id": "m", "owned_by": "two"}]}
     rows = {"one": row("one", port), "two": row("two", port)}
-    assert [found.provider for found in discover(rows, (), ("h", 1))] == ["two"]
+    assert [found.provider for found in discover(rows, {}, ("h", 1))] == ["two"]
 
 
 def test_a_server_of_another_dialect_lists_its_models_in_its_own_way(
@@ -216,7 +220,7 @@ def test_a_server_of_another_dialect_lists_its_models_in_its_own_way(
     port, answers = local_server
     answers["/api/tags"] = {"models": [{"name": "llama:8b"}]}
     rows = {"o": row("o", port, "ollama", "")}
-    assert discover(rows, (), ("h", 1))[0].models == ("llama:8b",)
+    assert discover(rows, {}, ("h", 1))[0].models == ("llama:8b",)
 
 
 @pytest.mark.parametrize("answer", [None, [], {"data": 3}, {"other": []}])
@@ -225,7 +229,7 @@ def test_an_answer_that_is_no_list_is_no_server(
 ) -> None:
     port, answers = local_server
     answers["/v1/models"] = answer
-    assert discover({"one": row("one", port)}, (), ("h", 1)) == []
+    assert discover({"one": row("one", port)}, {}, ("h", 1)) == []
 
 
 def test_neither_ourselves_nor_another_gateway_is_a_server(
@@ -234,9 +238,9 @@ def test_neither_ourselves_nor_another_gateway_is_a_server(
     port, answers = local_server
     answers["/v1/models"] = {"data": [{"id": "auto", "owned_by": "federation"}]}
     rows = {"one": row("one", port)}
-    assert discover(rows, (), ("h", 1)) == []
+    assert discover(rows, {}, ("h", 1)) == []
     for ours in ("127.0.0.1", "0.0.0.0", "localhost"):
-        assert discover(rows, (), (ours, port)) == []
+        assert discover(rows, {}, (ours, port)) == []
 
 
 def test_two_instances_of_one_server_count_once(
@@ -245,8 +249,28 @@ def test_two_instances_of_one_server_count_once(
     port, answers = local_server
     answers["/v1/models"] = {"data": [{"id": "m"}]}
     monkeypatch.setattr("federation.cli.discovery.FURTHER_PORTS", {"one": (port,)})
-    assert len(discover({"one": row("one", 9)}, (), ("h", 1))) == 1
-    assert discover({}, (), ("h", 1)) == []
+    assert len(discover({"one": row("one", 9)}, {}, ("h", 1))) == 1
+    assert discover({}, {}, ("h", 1)) == []
+
+
+def test_a_configured_server_that_names_no_models_is_asked_with_its_own_key(
+    local_server: tuple[int, dict[str, Any]],
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "qwen"}]}
+    known = {"one": row("one", 9), "two": row("two", port)}
+    moved = {"one": row("one", port)}
+    keys = {"one": "mine", "two": "another's"}
+    found = discover(known, moved, ("h", 1), keys)
+    assert found == [Found("one", f"http://127.0.0.1:{port}/v1", ("qwen",))], "nor is it two"
+    assert answers["asked with"] == "Bearer mine"
+    assert found[0].row()["replace_models"], "what is not loaded cannot answer"
+    for silent in (
+        replace(moved["one"], models=(Model("m"),)),
+        replace(moved["one"], enabled=False),
+    ):
+        assert discover(known, {"one": silent}, ("h", 1)) == []
+    assert discover(known, moved, ("127.0.0.1", port)) == [], "never ourselves"
 
 
 @contextmanager
@@ -274,7 +298,7 @@ def dripping(gap_s: float, pieces: int) -> Iterator[int]:
 def test_a_server_that_drips_is_given_up_at_the_deadline() -> None:
     with dripping(0.05, 30) as port:
         began = time.monotonic()
-        assert discover({"one": row("one", port)}, (), ("h", 1)) == []
+        assert discover({"one": row("one", port)}, {}, ("h", 1)) == []
         assert time.monotonic() - began < 0.7
 
 
@@ -284,7 +308,7 @@ def test_no_connection_is_made_after_the_deadline(
     port, answers = local_server
     answers["/v1/models"] = {"data": [{"id": "m"}]}
     monkeypatch.setattr("federation.cli.discovery.PROBE_S", 0.0)
-    assert discover({"one": row("one", port)}, (), ("h", 1)) == []
+    assert discover({"one": row("one", port)}, {}, ("h", 1)) == []
 
 
 def test_the_sandbox_is_started_with_our_own_modules(
@@ -502,6 +526,36 @@ def test_up_hands_local_servers_over(
     assert argv[-1] == "--open"
     rows = json.loads(Path(environ["FEDERATION_PROVIDERS_FILE"]).read_text())["providers"]
     assert rows[0]["base_url"] == "http://localhost:11434"
+
+
+def test_up_asks_a_server_at_an_address_from_the_environment(
+    project: Path,
+    launched: list[Any],
+    sandbox: list[int],
+    local_server: tuple[int, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    port, answers = local_server
+    monkeypatch.setattr(starting, "discover", discover)
+    monkeypatch.setattr("federation.cli.discovery.PROBE_S", 5.0)
+    # No other row: somebody might use its port here.
+    alone = {"lmstudio": reader.load()["lmstudio"]}
+    monkeypatch.setattr("federation.cli.starting.catalogue.load", lambda: alone)
+    monkeypatch.setenv("LMSTUDIO_HOST", "127.0.0.1")
+    monkeypatch.setenv("LMSTUDIO_PORT", str(port))
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(), sandbox=None)
+    told = capsys.readouterr()
+    assert sandbox, "nobody answers there"
+    assert "warning: provider lmstudio: no call reaches it" in told.err
+    answers["/v1/models"] = {"data": [{"id": "qwen"}]}
+    with pytest.raises(Replaced):
+        starting.up(quick.Wishes(), sandbox=None)
+    told = capsys.readouterr()
+    assert "lmstudio (1 models)" in told.out
+    assert "lmstudio" not in told.err
+    assert len(sandbox) == 1, "it needs no sandbox now"
 
 
 def test_up_without_anything_and_without_sandbox_starts_all_the_same(

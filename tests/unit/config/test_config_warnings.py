@@ -22,3 +22,12 @@ def test_what_works_or_is_left_empty_is_not_warned_of(loading: Load, write: Writ
     write("federation.yaml", "server: {trusted_proxies: []}\nbudgets: {daily: null}\n")
     write("providers.yaml", "- {id: openai, limits: {rpm: 1, tpm: 2}}\n")
     assert loading({"JWT_SECRET_KEY": ""}).warnings == ()
+
+
+def test_a_provider_without_a_model_is_warned_of(loading: Load, write: Write) -> None:
+    row = "id: acme, dialect: openai, base_url: 'http://127.0.0.1:9/v1'"
+    write("providers.yaml", f"- {{{row}}}\n")
+    (warning,) = loading({}).warnings
+    assert str(warning).startswith("provider acme: no call reaches it: list its models")
+    write("providers.yaml", f"- {{{row}, enabled: false}}\n")
+    assert loading({}).warnings == ()
