@@ -16,11 +16,15 @@ from msgspec import structs
 from federation.api.access import ROUTES
 from federation.api.app import create_app
 from federation.api.inference_docs import SERVED
+from federation.api.inference_models import Constraints, FederationFields, RouteBody
 from federation.control.permissions import ROLES, KeyWish, Permission
 from federation.domain.access import Role
 from federation.domain.catalogue import Model
 from federation.evidence.receipts import input_hash, salt_of
+from federation.gateway import route_endpoint
 from federation.gateway.passing import is_passed
+from federation.schema import glance
+from federation.schema.glance import Ask
 from federation.schema.records import (
     AttemptRecord,
     CallEnded,
@@ -458,3 +462,9 @@ async def test_the_page_runs_nothing_that_is_not_ours(rig: Rig) -> None:
     assert "default-src 'none'" in reply.headers["content-security-policy"]
     assert "http://" not in reply.text
     assert "https://" not in reply.text
+
+
+def test_what_a_call_may_ask_of_the_gateway_is_documented_member_by_member() -> None:
+    for told, read in ((FederationFields, Ask), (Constraints, glance.Constraints)):
+        assert set(told.model_fields) == set(read.__struct_fields__)
+    assert set(RouteBody.model_fields) == set(route_endpoint.RouteBody.__struct_fields__)

@@ -412,7 +412,7 @@ async def test_a_byte_order_mark_is_refused_by_name() -> None:
         ({"constraints": {"max_cost": "1"}}, "federation.constraints.max_cost"),
         ({"constraints": {"max_cost": -1}}, "federation.constraints.max_cost"),
         ({"constraints": {"speed": 1}}, "federation.constraints"),
-        ({"constraints": {"data_residency": "eu"}}, "federation.constraints.data_residency"),
+        ({"constraints": {"data_residency": 1}}, "federation.constraints.data_residency"),
         ({"metadata": "yes"}, "federation.metadata"),
     ],
 )

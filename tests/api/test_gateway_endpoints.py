@@ -350,6 +350,25 @@ async def test_constraints_remove_deployments_and_say_which_rule_did() -> None:
         error = refused(reply, 403)
         assert set(error["removed"]) == {"p0/acme-large", "p1/acme-large"}
         assert upstreams[0].seen == []
+        asked = {"prompt": "x", "dry_run": True, "constraints": {"data_residency": "eu"}}
+        reply = await client.post("/v1/route", json=asked)
+        assert reply.json()["provider"] == "p1", "one place need not be a list"
+        for wrong in ({"speed": 1}, {"data_residency": 1}):
+            reply = await client.post("/v1/route", json=asked | {"constraints": wrong})
+            assert refused(reply, 400)["param"] == f"constraints.{next(iter(wrong))}"
+        assert (
+            refused(await client.post("/v1/route", json=asked | {"best": 1}), 400)["param"]
+            == "best"
+        )
+
+
+async def test_a_cascade_that_is_wished_for_is_refused_while_there_is_none() -> None:
+    async with rig(whole) as (_, client, upstreams):
+        reply = await client.post(CHAT, json=HELLO, headers={"x-enable-cascade": "true"})
+        refused(reply, 400, "unknown_strategy")
+        assert upstreams[0].seen == []
+        reply = await client.post(CHAT, json=HELLO, headers={"x-enable-cascade": "false"})
+        assert reply.status_code == 200
 
 
 async def test_max_tokens_and_other_fields_arrive_untouched() -> None:

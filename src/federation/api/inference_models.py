@@ -55,13 +55,13 @@ class Constraints(BaseModel):
 
     max_cost: float | None = Field(default=None, description="USD for this call.")
     max_latency_ms: float | None = None
-    data_residency: list[str] | None = Field(
+    data_residency: str | list[str] | None = Field(
         default=None, description="Such as eu or us. Nobody serves a call that allows no place."
     )
     gdpr_required: bool = False
     soc2_required: bool = False
     hipaa_required: bool = False
-    provider_preference: list[str] = Field(default=[], description="An order among equals.")
+    provider_preference: str | list[str] = Field(default=[], description="An order among equals.")
 
 
 class FederationFields(BaseModel):
@@ -73,6 +73,15 @@ class FederationFields(BaseModel):
     tags: dict[str, str] = {}
     constraints: Constraints = Constraints()
     metadata: bool = Field(default=False, description="Asks for `router_metadata` in the answer.")
+    strict: bool = Field(
+        default=False, description="Refuse what a target cannot express, instead of leaving it out."
+    )
+    timeout_ms: int | None = Field(default=None, description="The longest that the call may take.")
+    priority: int | None = Field(default=None, ge=1, le=5, description="1 is critical, 3 usual.")
+    privacy: Literal["public", "internal", "confidential", "restricted"] | None = None
+    data_classes: list[str] | None = Field(
+        default=None, description="What kinds of data the call holds; left out: nobody knows."
+    )
 
 
 class ChatBody(Loose):
@@ -204,6 +213,8 @@ class RouteBody(BaseModel):
     max_tokens: int | None = None
     tools: list[dict[str, Any]] | None = None
     stream: bool = False
+    privacy: Literal["public", "internal", "confidential", "restricted"] | None = None
+    data_classes: list[str] | None = None
     dry_run: bool = Field(default=False, description="Decide and explain; no token is spent.")
 
 

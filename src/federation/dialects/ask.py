@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, structs
 
-from federation.dialects.tokenizer import members, wrong_type
+from federation.dialects.tokenizer import Members, members, wrong_type
 from federation.domain.policies import DATA_CLASSES, OWN_CLASS, Privacy
 from federation.errors import InvalidRequest
 from federation.schema.glance import Ask, Constraints
@@ -24,12 +24,13 @@ from federation.schema.http import Headers
 
 _ASK: Final = msgspec.json.Decoder(Ask)
 _PREFIX = b"x-federation-"
-_STARTS: Final = frozenset((b"x-f", b"x-r", b"x-m", b"x-t"))
+_STARTS: Final = frozenset((b"x-f", b"x-r", b"x-m", b"x-t", b"x-e"))
 """How the names in `HEADERS` begin: a cheap sieve over every call's headers."""
 _LONGEST = 256
 _MOST_TAGS = 50
 _MOST_CLASSES = 50
 _PREFERENCE: Final = "constraints.provider_preference"
+_LISTS: Final = ("data_residency", "provider_preference")
 _LEVELS: Final = tuple(level.value for level in Privacy)
 
 
@@ -49,13 +50,27 @@ _NULL: Final = Raw(b"null")
 def _read_object(raw: Raw) -> Ask:
     found = members(bytes(raw), "federation")
     if "constraints" in found:
-        members(bytes(found["constraints"]), "federation.constraints")
+        raw = with_lists(raw, found, "federation.constraints")
     if "tags" in found:
         members(bytes(found["tags"]), "federation.tags")
     try:
         return _ASK.decode(raw)
     except msgspec.ValidationError as error:
         raise wrong_type(error, "federation") from None
+
+
+def with_lists(raw: Raw, found: Members, where: str) -> Raw:
+    """The object `raw`, of `found` members, with lists in the place of single names in its
+    `constraints`: most calls allow one place. Raises `InvalidRequest` where those are no object."""
+    constraints = members(bytes(found["constraints"]), where)
+    single = {
+        name: [constraints[name]]
+        for name in _LISTS
+        if name in constraints and bytes(constraints[name]).startswith(b'"')
+    }
+    if not single:
+        return raw
+    return Raw(msgspec.json.encode({**found, "constraints": {**constraints, **single}}))
 
 
 def _text(value: str) -> str:
@@ -67,6 +82,11 @@ def _flag(value: str) -> bool:
     if flag is None:
         raise ValueError("true or false")
     return flag
+
+
+def _cascade(value: str) -> str | None:
+    """The strategy that the older header wishes for; None where it wishes for none."""
+    return "cascade" if _flag(value) else None
 
 
 def _number(value: str) -> float:
@@ -115,6 +135,7 @@ _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 HEADERS: Final[dict[bytes, tuple[str, Callable[[str], Any]]]] = {
     b"x-federation-strategy": ("strategy", _text),
     b"x-routing-strategy": ("strategy", _text),
+    b"x-enable-cascade": ("strategy", _cascade),
     b"x-federation-session": ("session", _text),
     b"x-federation-user": ("user", _text),
     b"x-federation-tags": ("tags", _tags),
@@ -153,7 +174,7 @@ def _read_headers(names: list[bytes], headers: Headers) -> dict[str, Any]:
             raise InvalidRequest(f"The header {shown} is not UTF-8.", param=shown) from None
         except ValueError as error:
             raise InvalidRequest(f"The header {shown} must be {error}.", param=shown) from None
-        if said.setdefault(member, value) != value:
+        if value is not None and said.setdefault(member, value) != value:
             raise _conflict(member)
     return said
 

@@ -48,6 +48,7 @@ _CLOSE = re.compile(_SPACE + rb"\}")
 _TOKEN = re.compile(rb"(" + _STRING + rb")" + _SPACE + rb"(:?)|[{}\[\]]", re.DOTALL)
 _DEEP, _WALKED = 500, 64 * 1024
 """Levels that are told of, which is fewer than what is refused, and bytes that are walked."""
+_UNKNOWN: Final = "Object contains unknown field `"
 _AT_BYTE = re.compile(r"^JSON is malformed: (.*) \(byte (\d+)\)$")
 
 
@@ -166,9 +167,13 @@ def _spaced_spans(found: Members) -> dict[str, Span]:
 
 
 def wrong_type(error: msgspec.ValidationError, where: str) -> InvalidRequest:
-    """The refusal for a value of the wrong type: names the field and what belongs there."""
+    """The refusal for a value of the wrong type: names the field and what belongs there; for a
+    member that there is not, names that."""
     said, _, path = str(error).partition(" - at `$")
     param = (where + path.rstrip("`")).lstrip(".")
+    if said.startswith(_UNKNOWN):
+        param = f"{param}.{said.removeprefix(_UNKNOWN).rstrip('`')}".lstrip(".")
+        return InvalidRequest(f"There is no field '{param}'.", code="unknown_field", param=param)
     expected = said.replace("`", "").replace(" | ", " or ")
     return InvalidRequest(
         f"Wrong value for '{param}': {expected[:1].lower()}{expected[1:]}.",

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from federation.dialects.ask import with_lists
 from federation.dialects.openai.answers import text_of
-from federation.dialects.tokenizer import layout, members, wrong_type
+from federation.dialects.tokenizer import layout, wrong_type
 from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest
@@ -115,10 +116,11 @@ class Summary:
 
 def _parse(body: bytes) -> RouteBody:
     found, _, _ = layout(body)
+    raw = msgspec.Raw(body)
     if "constraints" in found:
-        members(bytes(found["constraints"]), "constraints")
+        raw = with_lists(raw, found, "constraints")
     try:
-        asked = msgspec.json.decode(body, type=RouteBody)
+        asked = msgspec.json.decode(raw, type=RouteBody)
     except msgspec.ValidationError as error:
         raise _wrong(error) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

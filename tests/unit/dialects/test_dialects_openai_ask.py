@@ -65,6 +65,24 @@ def test_the_older_header_names_mean_the_same() -> None:
     assert asked == Ask(strategy="speed", constraints=Constraints(max_cost=1.0))
 
 
+def test_a_single_name_stands_for_a_list_of_one() -> None:
+    asked = read(
+        {"session": "s", "constraints": {"data_residency": "eu", "provider_preference": "a"}}
+    )
+    constraints = Constraints(data_residency=("eu",), provider_preference=("a",))
+    assert asked == Ask(session="s", constraints=constraints)
+    assert read({"constraints": {"data_residency": ""}}).constraints.data_residency == ("",)
+
+
+def test_a_wish_for_a_cascade_is_a_wish_for_the_strategy() -> None:
+    assert read(x_enable_cascade="true") == Ask(strategy="cascade")
+    assert read(x_enable_cascade="false", x_routing_strategy="speed") == Ask(strategy="speed")
+    with pytest.raises(InvalidRequest, match="given twice"):
+        read(x_enable_cascade="true", x_routing_strategy="speed")
+    with pytest.raises(InvalidRequest, match="must be true or false"):
+        read(x_enable_cascade="perhaps")
+
+
 def test_a_header_adds_to_what_the_body_says() -> None:
     asked = read(
         {"tags": {"a": "1"}, "constraints": {"gdpr_required": True}},
@@ -158,11 +176,11 @@ def test_a_header_that_is_not_utf8_is_refused() -> None:
     ("body", "param"),
     [
         ([], "federation"),
-        ({"strategi": "x"}, "federation"),
+        ({"strategi": "x"}, "federation.strategi"),
         ({"tags": {"a": 1}}, "federation.tags[...]"),
         ({"tags": []}, "federation.tags"),
         ({"constraints": {"max_cost": "x"}}, "federation.constraints.max_cost"),
-        ({"constraints": {"hippa_required": True}}, "federation.constraints"),
+        ({"constraints": {"hippa_required": True}}, "federation.constraints.hippa_required"),
         ({"constraints": {"max_cost": -1}}, "federation.constraints.max_cost"),
         ({"session": "x" * 300}, "federation.session"),
     ],
