@@ -15,6 +15,7 @@ from federation.config.load import load
 from federation.config.settings import Loaded
 from federation.config.templates import starter_files
 from federation.control.policies_checked import check_policies
+from federation.domain.catalogue import Provider
 
 
 def init(path: Path, *, force: bool, as_json: bool) -> None:
@@ -94,29 +95,32 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
     usable = sorted(
         provider
         for provider in loaded.configured
-        if provider in resolved.secrets or loaded.providers[provider].auth.scheme == "none"
+        if _is_usable(loaded.providers[provider], signed=provider in resolved.secrets)
     )
     files = [str(path) for path in loaded.files if path.is_file()]
-    if as_json:
-        output.print_json(
-            {
-                "ok": not (strict and warnings),
-                "digest": loaded.digest,
-                "files": files,
-                "configured": sorted(loaded.configured),
-                "usable": usable,
-                "routes": sorted(loaded.routes),
-                "warnings": warnings,
-            }
-        )
-    else:
+    refused = strict and bool(warnings)
+    told: dict[str, object] = {
+        "ok": not refused,
+        "digest": loaded.digest,
+        "files": files,
+        "configured": sorted(loaded.configured),
+        "usable": usable,
+        "routes": sorted(loaded.routes),
+        "warnings": warnings,
+    }
+    if not as_json:
         _show(loaded, files, usable)
         for warning in warnings:
             output.note(f"warning: {warning}")
-    if strict and warnings:
-        raise CommandFailed(
-            f"There are {len(warnings)} warnings.", code="warnings", exit_code=Exit.CONFIG
-        )
+    if refused:  # as JSON, the failure is the document
+        message = f"There are {len(warnings)} warnings."
+        raise CommandFailed(message, code="warnings", exit_code=Exit.CONFIG, details=told)
+    if as_json:
+        output.print_json(told)
+
+
+def _is_usable(row: Provider, *, signed: bool) -> bool:
+    return row.enabled and bool(row.models) and (signed or row.auth.scheme == "none")
 
 
 def _show(loaded: Loaded, files: list[str], usable: list[str]) -> None:

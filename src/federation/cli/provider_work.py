@@ -149,9 +149,8 @@ def ask(place: Place, provider: str, *, as_json: bool) -> None:
             from federation.cli import direct  # noqa: PLC0415 - start-up time
 
             probe = direct.probe(place, provider)
-    if as_json:
-        output.print_json(probe)
-    else:
+    message = probe["message"]
+    if not as_json:
         output.facts(
             [
                 ("Provider", provider),
@@ -159,15 +158,18 @@ def ask(place: Place, provider: str, *, as_json: bool) -> None:
                 ("Status", probe["status"] or "none"),
                 ("Latency", f"{probe['latency_ms']:.0f} ms"),
                 ("Credential", probe["credential"]),
-                ("", probe["message"]),
+                ("", message),
             ]
         )
-    if not probe["ok"]:
+    if not probe["ok"]:  # as JSON, the failure is the document
         raise CommandFailed(
-            f"{provider} does not pass: {probe['message']}",
+            f"{provider} does not pass: {message}",
             code="probe_failed",
             exit_code=Exit.FAILURE,
+            details={name: value for name, value in probe.items() if name != "message"},
         )
+    if as_json:
+        output.print_json(probe)
 
 
 def switch(place: Place, provider: str, *, enabled: bool, force: bool, as_json: bool) -> None:

@@ -28,19 +28,21 @@ def health(place: Place, *, as_json: bool) -> None:
         remark = f"Workers, store and configuration are not shown: {error.message}"
     well = alive == 200 and ready == 200
     reason = "" if ready == 200 else _reason(said)
-    if as_json:
-        output.print_json(
-            {"url": gateway.url, "alive": alive == 200, "ready": ready == 200, "reason": reason}
-            | ({"status": whole} if whole is not None else {})
-        )
-    else:
+    told: dict[str, object] = {
+        "url": gateway.url,
+        "alive": alive == 200,
+        "ready": ready == 200,
+        "reason": reason,
+        **({"status": whole} if whole is not None else {}),
+    }
+    if not as_json:
         _show(gateway.url, alive == 200, reason, whole)
         if remark:
             output.note(remark)
-    if not well:
-        raise CommandFailed(
-            f"The gateway is not ready: {reason}", code="not_ready", details={"ready": False}
-        )
+    if not well:  # as JSON, the failure is the document
+        raise CommandFailed(f"The gateway is not ready: {reason}", code="not_ready", details=told)
+    if as_json:
+        output.print_json(told)
 
 
 def _is_ours(said: Any) -> bool:

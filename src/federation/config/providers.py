@@ -81,6 +81,10 @@ class Merge:
         if row is not self.table[provider]:
             self.table[provider] = row
 
+    def has_key(self, row: Provider) -> bool:
+        """Whether a row, or the variable of its name, says where a credential is."""
+        return row.credential is not None or bool(self._set(f"{variable_word(row.id)}_API_KEY"))
+
     def _set(self, name: str) -> str | None:
         """The value of a variable; empty counts as not set."""
         return self.environ.get(name) or None
@@ -267,6 +271,8 @@ class Rows:
         base = self.resolve(wanted)
         if base is None:
             return None
+        if wanted in self.merge.keyless and not self.merge.has_key(base):
+            self.merge.keyless.add(provider)
         name = entry.row.name or provider
         return replace(base, id=provider, name=name, credential=None, enabled=True)
 

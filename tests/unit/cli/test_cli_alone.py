@@ -132,7 +132,18 @@ def test_a_bad_configuration_lists_every_problem_and_exits_with_78(alone: Run, a
 def test_warnings_fail_a_strict_check(alone: Run, acme: Path) -> None:
     (acme / "config" / "providers.yaml").write_text("- {id: openai, credential: env:NOT_SET}")
     assert "NOT_SET is not set" in alone("config", "check").stderr
-    assert alone("config", "check", "--strict").exit_code == 78
+    strict = alone("config", "check", "--strict", "--json")
+    assert strict.exit_code == 78
+    said = json.loads(strict.stdout)["error"]
+    assert (said["code"], said["ok"], said["usable"]) == ("warnings", False, [])
+
+
+def test_what_is_disabled_or_has_no_model_is_not_usable(alone: Run, acme: Path) -> None:
+    rows = "- {id: acme, enabled: false}\n- {id: vllm}\n"
+    (acme / "config" / "providers").mkdir()
+    (acme / "config" / "providers" / "more.yaml").write_text(rows)
+    said = json.loads(alone("config", "check", "--json").stdout)
+    assert (said["configured"], said["usable"]) == (["acme", "vllm"], [])
 
 
 def test_a_configuration_directory_that_is_missing_is_wrong_usage(alone: Run) -> None:

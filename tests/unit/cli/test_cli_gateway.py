@@ -409,6 +409,9 @@ def test_a_provider_is_tested(run: Run, stub: Any) -> None:
     stub.on("POST", "/v1/providers/acme/test", refused)
     failed = run("provider", "test", "acme", "--json")
     assert failed.exit_code == 1
+    said = json.loads(failed.stdout)["error"]
+    assert (said["code"], said["status"]) == ("probe_failed", 0)
+    assert said["message"] == "acme does not pass: No answer."
 
 
 def test_a_provider_is_switched(run: Run, stub: Any) -> None:
@@ -474,6 +477,8 @@ def test_a_gateway_that_is_not_ready_fails_and_says_why(run: Run, stub: Any) -> 
     assert result.exit_code == 1
     assert "No deployment is usable." in result.stdout
     assert "Not for this key." in result.stderr
+    said = json.loads(run("status", "health", "--json").stdout)["error"]
+    assert (said["code"], said["alive"], said["ready"]) == ("not_ready", True, False)
     stub.on("GET", "/health/ready", b"", 503)
     assert "does not say why" in run("status", "health").stderr
 

@@ -555,6 +555,24 @@ def test_a_new_provider_may_be_completed_by_a_later_file(loading: Load, write: W
     assert found.data_use is DataUse.UNKNOWN
 
 
+def test_a_row_needs_no_key_where_the_one_that_it_extends_needs_none(
+    loading: Load, write: Write
+) -> None:
+    write(
+        "providers.yaml",
+        """\
+- {id: acme, dialect: openai, base_url: "http://10.0.0.1/v1", models: [m]}
+- {id: next, extends: acme, base_url: "http://10.0.0.2/v1"}
+- {id: last, extends: next}
+""",
+    )
+    rows = loading({}).providers
+    assert {rows[name].auth.scheme for name in ("acme", "next", "last")} == {"none"}
+    rows = loading({"ACME_API_KEY": "k"}).providers
+    assert {rows[name].auth.scheme for name in ("acme", "next", "last")} == {"bearer"}
+    assert (rows["acme"].credential, rows["next"].credential) == ("env:ACME_API_KEY", None)
+
+
 def test_a_second_account_extends_a_row(loading: Load, write: Write) -> None:
     write(
         "providers.yaml",
