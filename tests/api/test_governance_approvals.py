@@ -45,7 +45,7 @@ def in_force(rig: Rig) -> list[tuple[str, int, str]]:
 
 
 async def test_a_policy_is_in_force_once_another_person_has_approved_it(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     made = await rig.said("POST", PROPOSALS, json={"policy": EU, "reason": "Art. 44"})
     assert (made["stage"], made["version"], made["body"]) == ("proposed", 1, EU)
     (change,) = made["changes"]
@@ -87,7 +87,7 @@ async def test_a_text_without_a_policy_is_said_to_hold_none(rig: Rig, text: str)
 
 
 async def test_a_version_takes_the_place_of_the_one_before_and_may_be_retired(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     first = await rig.said("POST", PROPOSALS, json={"policy": EU})
     await decide(rig, first["id"], "approve", second)
     next_ = await rig.said("POST", PROPOSALS, json={"policy": EU.replace("[eu]", "[eu, us]")})
@@ -104,7 +104,7 @@ async def test_a_version_takes_the_place_of_the_one_before_and_may_be_retired(ri
 
 
 async def test_a_report_is_enforced_by_approval_and_the_file_is_untouched(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     await rig.govern(policy(Residency(places=("eu",)), name="soft", mode=Mode.REPORT))
     body = {"name": "soft", "change": "enforce"}
     made = await rig.said("POST", PROPOSALS, json=body)
@@ -118,7 +118,7 @@ async def test_a_report_is_enforced_by_approval_and_the_file_is_untouched(rig: R
 
 
 async def test_what_is_decided_stays_so_and_only_its_author_withdraws(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     made = await rig.said("POST", PROPOSALS, json={"policy": EU})
     assert (await decide(rig, made["id"], "withdraw", second)).status_code == 403
     assert (await decide(rig, made["id"], "reject", second)).json()["stage"] == "rejected"
@@ -168,7 +168,7 @@ async def test_who_cannot_change_policies_reads_them_at_most(rig: Rig) -> None:
 
 
 async def test_an_approval_holds_for_whom_and_as_long_as_it_says(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     await rig.govern(policy(Approval(name="overseas", at=("*",)), name="ask"))
     body = {"name": "overseas", "tenant": "other", "days": 2, "reason": "a demo"}
     made = await rig.said("POST", APPROVALS, json=body)

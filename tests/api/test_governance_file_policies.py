@@ -136,7 +136,7 @@ async def test_what_was_rejected_is_not_proposed_again_until_the_file_changes(ri
 
 
 async def test_the_demand_outlives_its_own_setting_until_two_have_ended_it(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     await write(rig, EU)
     await write(rig, WIDER, demand=False)
     assert in_force(rig) == said(EU), "whoever changes the file could change the setting"
@@ -157,7 +157,7 @@ async def test_nobody_proposes_a_file_but_the_gateway(rig: Rig) -> None:
 
 
 async def test_an_approved_file_in_report_mode_can_be_enforced(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     soft = policy(Residency(places=("eu",)), name="place", mode=Mode.REPORT)
     await write(rig, soft)
     made = await rig.said("POST", PROPOSALS, json={"name": "place", "change": "enforce"})

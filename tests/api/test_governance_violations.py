@@ -219,7 +219,7 @@ async def test_a_key_is_disabled_because_of_a_violation_and_that_is_undone(rig: 
 
 
 async def test_what_is_for_good_or_reaches_far_needs_another_person(rig: Rig) -> None:
-    key, second = await rig.key(Role.DEVELOPER), await rig.key()
+    key, second = await rig.key(Role.DEVELOPER), await rig.approver()
     rig.write(refused("call_1", key=key.id))
     (seen,) = await rig.violations()
     path = f"/v1/violations/{seen['id']}/remedies"
@@ -250,7 +250,7 @@ async def test_what_is_for_good_or_reaches_far_needs_another_person(rig: Rig) ->
 
 
 async def test_undoing_leaves_a_provider_off_that_was_off_before(rig: Rig) -> None:
-    second = await rig.key()
+    second = await rig.approver()
     rig.write(refused("call_1"))
     (seen,) = await rig.violations()
     await rig.said("POST", "/v1/providers/acme/disable")

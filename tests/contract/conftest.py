@@ -17,11 +17,11 @@ from federation.control.ports import (
     VersionStore,
 )
 from federation.storage.accounts import SqlKeys
+from federation.storage.accounts_memory import MemoryKeys
 from federation.storage.calls import SqlCalls
 from federation.storage.changes import SqlOverrides, SqlVersions
 from federation.storage.memory import (
     MemoryCalls,
-    MemoryKeys,
     MemoryOverrides,
     MemoryResponses,
     MemoryVersions,

@@ -9,6 +9,7 @@ import pytest
 from tenancy_stores import KINDS, TenancyStores, tenancy_stores
 
 from federation.domain.access import Role, VirtualKey
+from federation.domain.hands import Hand, How
 from federation.domain.tenancy import Member, Quota, Team, Tenant, Tier, User
 from federation.errors import InvalidRequest
 from federation.storage.tenancy_entries import Answer, Held, Place, Removal
@@ -201,3 +202,31 @@ def test_a_name_is_one_keys_own(stores: TenancyStores) -> None:
         assert answers.begin(other, 0) is None
         answers.forget(other.tenant, other.key, other.name)
     assert answers.begin(ASKED, 0) == DONE
+
+
+def test_all_who_ever_were_behind_a_key_stay_there(stores: TenancyStores) -> None:
+    keys, one = stores.keys, replace(KEY, team="", user="")
+    keys.add(one, "admin")
+    keys.add(replace(one, id="key_2", hash=b"2" * 32), "key_1")
+    keys.add(replace(one, id="key_3", hash=b"3" * 32))
+    made = {Hand("key_1", "admin", How.MADE), Hand("key_2", "key_1", How.MADE)}
+    assert set(keys.hands(["key_1", "key_2", "key_3", "none"])) == made
+    assert keys.hands([]) == []
+
+    def secret(by: str, hash_: bytes) -> None:
+        keys.change(None, "key_1", lambda key: replace(key, hash=hash_), by=by)
+
+    for n, by in enumerate(("key_1", "user:default/bob", "user:default/bob", "")):
+        secret(by, bytes([n]) * 32)
+    keys.change(None, "key_1", lambda key: replace(key, user="ada@x"))
+    keys.change(None, "key_1", lambda key: replace(key, user="eve@x"))
+    keys.change(None, "key_1", lambda key: replace(key, name="again"))
+    found = keys.hands(["key_1"])
+    assert len(found) == len(set(found))
+    assert set(found) == {
+        Hand("key_1", "admin", How.MADE),
+        Hand("key_1", "user:default/bob", How.ROTATED),
+        Hand("key_1", "", How.ROTATED),
+        Hand("key_1", "user:default/ada@x", How.HELD),
+        Hand("key_1", "user:default/eve@x", How.HELD),
+    }

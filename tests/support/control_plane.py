@@ -44,6 +44,7 @@ from federation.errors import ConfigError, FederationError, Problem
 from federation.gateway.tokens import Tokens
 from federation.ports import Exchange
 from federation.schema.http import Headers, Timeouts, WireRequest
+from federation.storage.accounts_memory import MemoryKeys
 from federation.storage.alerts_memory import MemoryNotices
 from federation.storage.analytics_memory import MemoryAnalytics
 from federation.storage.budgets_memory import MemoryBudgets, MemoryPots
@@ -52,7 +53,6 @@ from federation.storage.evidence_index import SqlEvidence
 from federation.storage.journal_reader import JournalReader
 from federation.storage.memory import (
     MemoryCalls,
-    MemoryKeys,
     MemoryOverrides,
     MemoryResponses,
     MemoryVersions,

@@ -14,8 +14,10 @@ from control_plane import ADMIN, Plane, plane
 
 from federation.api.app import create_app
 from federation.control.permissions import KeyWish
+from federation.credentials.subjects import as_key
 from federation.domain.access import Role, VirtualKey
 from federation.domain.policies import Policy
+from federation.domain.tenancy import User
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted
 from federation.storage.calls import SqlCalls
 from federation.storage.engine import open_engine
@@ -47,11 +49,32 @@ class Rig:
 
     async def key(self, role: Role = Role.ADMIN, tenant: str = "default", **more: Any) -> Key:
         """A new key: its id and its secret."""
-        keys = self.plane.control.keys
-        admin = keys.keys.find(ADMIN)
-        assert admin is not None
-        made, secret = await keys.mint(admin, KeyWish("made", role, tenant, **more))
-        return Key(made, secret)
+        wish = KeyWish("made", role, tenant, **more)
+        return Key(*await self.plane.control.keys.mint(await self.admin(), wish))
+
+    async def admin(self) -> VirtualKey:
+        """The admin key."""
+        found = self.plane.control.keys.keys.find(ADMIN)
+        assert found is not None
+        return found
+
+    async def approver(self) -> Key:
+        """A new key that the operator has named as one that approves."""
+        made, files = await self.key(), self.plane.files
+        named = files.loaded.approvers | {made.id}
+        files.loaded = replace(files.loaded, approvers=named)
+        self.plane.control.configuration.reload()
+        return made
+
+    async def person(self, name: str, role: Role = Role.ADMIN) -> str:
+        """The token of somebody who has signed in."""
+        control = self.plane.control
+        user = User(name, "default", name, 0, role)
+        await control.tenancy.users.put(await self.admin(), user)
+        await control.keys.refresh()
+        await control.sign_in.renew()
+        granted = await control.sign_in.open(as_key(user))
+        return granted.access
 
     async def ask(
         self, method: str, path: str, by: str | Key = ADMIN, **more: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +13,14 @@ import pytest
 from postgres_server import postgres
 from sqlalchemy import Engine
 
+from federation.control.four_eyes import FourEyes
 from federation.control.notebook import Notebook
 from federation.control.remedies import RemedyDesk
 from federation.control.remedies_actions import RemedyActions
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
 from federation.domain.access import Role, VirtualKey
+from federation.domain.hands import Hand, How, person_id
 from federation.domain.violations import Kind, Sighting, Violation
 from federation.errors import (
     EvidenceUnwritable,
@@ -46,6 +48,9 @@ class House:
 
     def find(self, key: str, tenant: str | None) -> VirtualKey | None:
         return self.key if key == self.key.id else None
+
+    def hands(self, keys: Collection[str]) -> list[Hand]:
+        return [Hand(each, person_id("default", each), How.MADE) for each in keys]
 
     def change(
         self, tenant: str | None, key: str, edit: Callable[[VirtualKey], VirtualKey]
@@ -118,7 +123,8 @@ def replica(engine: Engine, data: Path, house: House, now: list[float]) -> Repli
     desk = ViolationDesk(store, notes, dict, errands)
     parts: Any = house
     actions = RemedyActions(parts, parts, parts, desk.tenant_of, notes.now_ms, errands)
-    made = RemedyDesk(desk, store, actions, parts, parts, tuple, notes, errands)
+    eyes = FourEyes(house, frozenset, errands)
+    made = RemedyDesk(desk, store, actions, eyes, parts, tuple, notes, errands)
     return Replica(store, made, errands, notes)
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from federation.control.tenancy_ports import AnswerStore, IssuedKeys, TenancyStore
 from federation.storage.accounts import SqlKeys
+from federation.storage.accounts_memory import MemoryKeys
 from federation.storage.engine import open_engine, open_postgres, prepare_schema
-from federation.storage.memory import MemoryKeys
 from federation.storage.tenancy import SqlTenancy
 from federation.storage.tenancy_answers import SqlAnswers
 from federation.storage.tenancy_memory import MemoryAnswers, MemoryTenancy

@@ -12,6 +12,7 @@ from federation.config.settings import Loaded
 from federation.control.approvals import ApprovalDesk, with_versions
 from federation.control.compliance import ComplianceDesk, Sources
 from federation.control.configuration import Configuration
+from federation.control.four_eyes import FourEyes
 from federation.control.ingest import Ingest
 from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
@@ -73,15 +74,15 @@ def oversee(
         }
 
     violations = ViolationDesk(store, notebook, controls, errands)
-    approvals = ApprovalDesk(
-        configuration, SqlPolicyVersions(engine), SqlApprovals(engine), notebook, errands
-    )
+    eyes = FourEyes(issued, lambda: configuration.reading.loaded.approvers, errands)
+    versions = SqlPolicyVersions(engine)
+    approvals = ApprovalDesk(configuration, versions, SqlApprovals(engine), eyes, notebook, errands)
     actions = RemedyActions(keys, issued, providers, violations.tenant_of, notebook.now_ms, errands)
     remedies = RemedyDesk(
         violations,
         store,
         actions,
-        issued,
+        eyes,
         approvals,
         lambda: configuration.snapshot.policies,
         notebook,

@@ -76,9 +76,8 @@ def load(
     access = environment.access(found)
     whole, where = _federation_file(config_dir, found, problems)
     more = extra(found.values, problems)
-    entries = _entries([*sources(config_dir), *more], catalogue, found)
     merge = Merge(catalogue, found.values, found.places, problems)
-    merge.run(entries)
+    merge.run(_entries([*sources(config_dir), *more], catalogue, found))
     routes = resolve_routes(whole, where, merge.table, problems)
     strays.check(config_dir, more, problems)
     rules = policies.read(config_dir, merge.table, routes, problems)
@@ -111,6 +110,7 @@ def load(
         policies=rules,
         policies_required=whole.governance.required,
         approve_files=whole.governance.approve_files,
+        approvers=frozenset(whole.governance.approvers),
         remedying=Remedying(whole.governance.remedies, whole.governance.remedies_per_day),
         store_regions=whole.storage.region,
         digest=_digest(paths, found),

@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 
 from federation.config.nearest import unknown_word
 from federation.config.words import REGIONS, WEEKDAYS
+from federation.domain.hands import person_id
 from federation.domain.money import NANO
+from federation.domain.tenancy import Tenant, User, checked_id
+from federation.errors import InvalidRequest
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _CERTIFICATION = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
@@ -25,6 +28,7 @@ _TRANSIT = re.compile(r"[\w.@-]+(?:/[\w.@-]+)+", re.ASCII)
 _REFERENCE = "env:NAME, file:PATH or vault:MOUNT/PATH#FIELD"
 _ROOTS = "file, vault-transit:MOUNT/KEY or vault:MOUNT/PATH#FIELD"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_KEY = re.compile(r"key_[0-9a-f]{16}")
 _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\Z")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # Validators raise ValueError also for a wrong type: pydantic lets a TypeError through.
@@ -253,6 +257,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(bare).is_loopback
     except ValueError:
         return False
+
+
+def approver(value: object) -> str:
+    """A key's id, or a person as tenant and user; the id under which they ask."""
+    text = str(value).strip()
+    if _KEY.fullmatch(text):
+        return text
+    tenant, _, user = text.partition("/")
+    try:
+        return person_id(checked_id(Tenant, tenant), checked_id(User, user))
+    except InvalidRequest:
+        raise ValueError(
+            "should be the id of a key, such as key_3f9c0a5d61b7e824, or a person as tenant and "
+            "user, such as default/ada@example.com"
+        ) from None
 
 
 def network(value: object) -> str:

@@ -200,6 +200,8 @@ FILE: dict[str, str] = {
     "alerts.email.tenants": "whose alerts; left out: everyone's",
     "governance": "the policies in `policies/*.yaml`",
     "governance.approve_files": "true: policies in files bind only once somebody approved them",
+    "governance.approvers": "who alone approves what others propose: ids of keys, and people as "
+    "`tenant/user`; left out: whoever is known to be another person",
     "governance.remedies": "what is done by itself about a violation that escalates: disable_key, "
     "enforce_policy (proposed), open_approval (proposed)",
     "governance.remedies_per_day": "how often a day at most",

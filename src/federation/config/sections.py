@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from federation.config import quantities, stores
 from federation.config.peek import LONGEST_DRAIN_S, MAX_WORKERS
+from federation.config.policies_rows import Filled
 from federation.config.provider_row import Count, Listed, Name, Region, TimeoutsRow, Written
 from federation.config.rate_limits import RateLimitRow
 from federation.config.server_settings import ServerSettings
@@ -40,6 +41,7 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 Strategy = Literal[STRATEGIES]  # type: ignore[valid-type]
 Mend = Literal["on", "exact", "off"]
 OnOff = BeforeValidator(quantities.on_off)
+Approver = Annotated[str, BeforeValidator(quantities.approver)]
 _limits = ListenerLimits()
 _server = ServerSettings()
 _settings = Settings()
@@ -93,6 +95,8 @@ class GovernanceSection(Written):
     """Left out: only a configuration that loses them while it runs is refused."""
     approve_files: bool = False
     """Whether policies in files bind only once somebody approved them."""
+    approvers: Annotated[tuple[Approver, ...], Listed, Filled] = ()
+    """Who alone approves what others propose, by the id under which they ask."""
     remedies: Annotated[tuple[Literal[REMEDIES], ...], Listed] = ()  # type: ignore[valid-type]
     """What is done by itself about a violation that escalates."""
     remedies_per_day: Annotated[int, Field(ge=0, le=10_000)] = _remedying.per_day

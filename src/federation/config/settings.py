@@ -112,6 +112,8 @@ class Loaded:
     """True: none is an error, False: they may go; None: they may not go while it runs."""
     approve_files: bool = False
     """Whether what policies' files say binds only once somebody approved it."""
+    approvers: frozenset[str] = frozenset()
+    """Who alone approves, by the id under which they ask; empty: whoever is another person."""
     store_regions: tuple[str, ...] = ()
     """Where our own store lies; empty where nobody said."""
     remedying: Remedying = Remedying()

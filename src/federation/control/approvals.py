@@ -18,6 +18,7 @@ from federation.config.settings import Loaded
 from federation.control import file_policies
 from federation.control.configuration import Configuration
 from federation.control.file_policies import FilePolicies
+from federation.control.four_eyes import FEDERATION, FourEyes, check_somebody
 from federation.control.notebook import Notebook
 from federation.control.policies_checked import check_policies
 from federation.control.threads import Errands
@@ -31,7 +32,6 @@ from federation.domain.approvals import (
     Stage,
     person,
 )
-from federation.domain.asker import ANONYMOUS
 from federation.domain.policies import Approval as ApprovalRule
 from federation.domain.policies import Mode, Policy
 from federation.errors import (
@@ -48,8 +48,6 @@ from federation.governance import diff as compared
 from federation.storage.approvals import SqlApprovals, SqlPolicyVersions
 from federation.storage.secrets import new_id
 
-FEDERATION: Final = "federation"
-"""Who proposes where a rule does. It never approves."""
 MOST_DAYS: Final = 366
 _DAY_MS: Final = 86_400_000
 _TRIES: Final = 5
@@ -84,6 +82,7 @@ class ApprovalDesk:
         configuration: Configuration,
         versions: SqlPolicyVersions,
         approvals: SqlApprovals,
+        eyes: FourEyes,
         notebook: Notebook,
         errands: Errands,
     ) -> None:
@@ -91,6 +90,7 @@ class ApprovalDesk:
         self._configuration = configuration
         self._versions = versions
         self._approvals = approvals
+        self._eyes = eyes
         self._notes = notebook
         self._errands = errands
         self._files = FilePolicies(
@@ -223,7 +223,8 @@ class ApprovalDesk:
     async def _decide_version(
         self, asker: VirtualKey, version: PolicyVersion, stage: Stage, words: str
     ) -> PolicyVersion:
-        after = replace(version, proposal=self._decided(asker, version.proposal, stage, words))
+        decided = await self._decided(asker, version.proposal, stage, words)
+        after = replace(version, proposal=decided)
         if not await self._errands.run(
             self._versions.decide, after, lambda: self._note_version(after)
         ):
@@ -235,13 +236,10 @@ class ApprovalDesk:
     ) -> Approval:
         was = approval.proposal.stage
         if was is Stage.APPROVED and stage is Stage.WITHDRAWN:
-            after = replace(
-                approval, proposal=self._stamped(asker, approval.proposal, stage, words)
-            )
+            decided = self._stamped(asker, approval.proposal, stage, words)
         else:
-            after = replace(
-                approval, proposal=self._decided(asker, approval.proposal, stage, words)
-            )
+            decided = await self._decided(asker, approval.proposal, stage, words)
+        after = replace(approval, proposal=decided)
         moved = _moved(after.proposal, "approval")
         if not await self._errands.run(
             self._approvals.decide, after, was, lambda: self._note(moved)
@@ -249,14 +247,15 @@ class ApprovalDesk:
             raise _over(approval.proposal)
         return after
 
-    def _decided(self, asker: VirtualKey, before: Proposal, stage: Stage, words: str) -> Proposal:
+    async def _decided(
+        self, asker: VirtualKey, before: Proposal, stage: Stage, words: str
+    ) -> Proposal:
         if before.stage is not Stage.PROPOSED:
             raise _over(before)
-        _check_somebody(asker)
-        own = person(asker) == before.proposer
-        if stage is Stage.APPROVED and own:
-            raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
-        if stage is Stage.WITHDRAWN and not own:
+        check_somebody(asker)
+        if stage is Stage.APPROVED:
+            await self._eyes.check(asker, before.proposed_by)
+        if stage is Stage.WITHDRAWN and person(asker) != before.proposer:
             raise Forbidden("Only who proposed it can withdraw it; you can reject it.")
         return self._stamped(asker, before, stage, words)
 
@@ -271,7 +270,7 @@ class ApprovalDesk:
 
     def _proposal(self, asker: VirtualKey | None, name: str, reason: str) -> Proposal:
         if asker is not None:
-            _check_somebody(asker)
+            check_somebody(asker)
         return Proposal(
             id=new_id("prop"),
             name=name,
@@ -342,12 +341,6 @@ def _said(problem: Problem) -> str:
     if problem.line is None:
         return problem.message
     return f"line {problem.line}: {problem.message}"
-
-
-def _check_somebody(asker: VirtualKey) -> None:
-    if asker is ANONYMOUS:
-        message = "At an open gateway everybody is the same person: nobody can approve."
-        raise Forbidden(message, code="four_eyes")
 
 
 def _none(proposal: str) -> NotFound:

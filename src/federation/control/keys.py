@@ -205,7 +205,7 @@ class KeyDesk:
             return replace(before, hash=key_hash(self._hash_key, secret), hint=secret[-4:])
 
         seen = tenant_seen(asker)
-        rotated = await self._errands.run(self._store.change, seen, key, edit, until_ms)
+        rotated = await self._errands.run(self._store.change, seen, key, edit, until_ms, asker.id)
         return await self._changed(key, rotated), secret, until_ms
 
     async def revoke(self, asker: VirtualKey, key: str) -> VirtualKey:
@@ -241,7 +241,7 @@ class KeyDesk:
             message = f"There is a key '{key.id}' already."
             raise InvalidRequest(message, status=409, code="already_exists", param="id")
         self._check_room(minter, key)
-        self._store.add(key)
+        self._store.add(key, minter.id)
 
     def _check_room(self, minter: VirtualKey, key: VirtualKey) -> None:
         """Raise where a person, or a tenant, would have too many keys: every worker holds all."""

@@ -69,8 +69,8 @@ class CallStore(Protocol):
 class KeyStore(Protocol):
     """Virtual keys and the tenants that they belong to."""
 
-    def add(self, key: VirtualKey) -> None:
-        """Keep a new key of an existing tenant."""
+    def add(self, key: VirtualKey, by: str = "") -> None:
+        """Keep a new key of an existing tenant, and who made it; empty is nobody whom we know."""
         ...
 
     def find(self, key: str, tenant: str | None) -> VirtualKey | None:

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Final
 
 from federation.config.settings import Remedying
-from federation.control.approvals import FEDERATION, ApprovalDesk
+from federation.control.approvals import ApprovalDesk
+from federation.control.four_eyes import FEDERATION, FourEyes
 from federation.control.notebook import Notebook
 from federation.control.remedies_actions import UNDONE, RemedyActions
 from federation.control.remedies_known import (
@@ -30,19 +31,15 @@ from federation.control.remedies_known import (
     over,
     subject_of,
 )
-from federation.control.tenancy_ports import IssuedKeys
 from federation.control.threads import Errands
 from federation.control.violations import ViolationDesk
-from federation.credentials.subjects import USER_SUBJECT
 from federation.domain.access import VirtualKey
 from federation.domain.approvals import Change
-from federation.domain.asker import ANONYMOUS
 from federation.domain.policies import Approval as ApprovalRule
 from federation.domain.policies import Policy
 from federation.domain.violations import Remedy, State, Violation
 from federation.errors import (
     EvidenceUnwritable,
-    Forbidden,
     InvalidRequest,
     NotFound,
     Unavailable,
@@ -65,7 +62,7 @@ class RemedyDesk:
         desk: ViolationDesk,
         store: SqlViolations,
         actions: RemedyActions,
-        issued: IssuedKeys,
+        eyes: FourEyes,
         approvals: ApprovalDesk,
         policies: Callable[[], tuple[Policy, ...]],
         notebook: Notebook,
@@ -74,7 +71,7 @@ class RemedyDesk:
         self._desk = desk
         self._store = store
         self._actions = actions
-        self._issued = issued
+        self._eyes = eyes
         self._approvals = approvals
         self._policies = policies
         self._notes = notebook
@@ -122,9 +119,8 @@ class RemedyDesk:
         check_may(asker, found.action)
         if not self._free(found, "proposed", DECIDING):
             raise over(found)
-        own = asker is ANONYMOUS or asker.id == found.proposed_by
-        if approve and (own or await self._same(asker, found)):
-            raise Forbidden("Somebody else has to approve what you proposed.", code="four_eyes")
+        if approve:
+            await self._eyes.check(asker, found.proposed_by)
         if approve and found.action in PASSED_ON:
             await self._errands.run(self._store.drop_remedy, found)
             raise broken_off(found)
@@ -311,15 +307,6 @@ class RemedyDesk:
         if violation.rule != "approval" or not names:
             raise InvalidRequest("No approval would have let this call pass.", param="action")
         return names[0]
-
-    async def _same(self, asker: VirtualKey, remedy: Remedy) -> bool:
-        """Whether the key that proposed is another one of the same person."""
-        if not asker.user or remedy.proposed_by == FEDERATION:
-            return False
-        if remedy.proposed_by == f"{USER_SUBJECT}{asker.tenant}/{asker.user}":
-            return True
-        other = await self._errands.run(self._issued.find, remedy.proposed_by, None)
-        return other is not None and (other.tenant, other.user) == (asker.tenant, asker.user)
 
     async def _violation(self, asker: VirtualKey | None, violation: str) -> Violation:
         if asker is not None:

@@ -6,11 +6,12 @@ is not there, just like one that nobody has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeVar
 
 from federation.control.ports import KeyStore
 from federation.domain.access import VirtualKey
+from federation.domain.hands import Hand
 from federation.domain.tenancy import Team, Tenant, User
 from federation.storage.tenancy_entries import Answer, Held, Place, Removal, Retired
 
@@ -84,12 +85,18 @@ class IssuedKeys(KeyStore, Protocol):
         key: str,
         edit: Callable[[VirtualKey], VirtualKey],
         retire_ms: int | None = None,
+        by: str = "",
     ) -> VirtualKey | None:
         """Put `edit(key)` in a key's place, alone in doing so; None where there is none.
 
         What `edit` raises is raised, and nothing is changed. A hash that it replaces is good
-        until `retire_ms` (None: no more), and any before that one ends now.
+        until `retire_ms` (None: no more), and any before that one ends now; `by` is who gets
+        the secret of the new one.
         """
+        ...
+
+    def hands(self, keys: Collection[str]) -> Sequence[Hand]:
+        """Who is behind these keys: all who ever were."""
         ...
 
     def retired(self, now_ms: int) -> Sequence[Retired]:

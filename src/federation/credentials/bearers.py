@@ -26,7 +26,6 @@ from federation.credentials.jws import (
 )
 from federation.credentials.subjects import (
     KEY_SUBJECT,
-    USER_SUBJECT,
     as_key,
     ended,
     narrowed,
@@ -34,6 +33,7 @@ from federation.credentials.subjects import (
     user_of,
 )
 from federation.domain.access import VirtualKey
+from federation.domain.hands import USER_SUBJECT
 from federation.domain.sign_in import TokenRing, TrustedIssuer
 from federation.domain.snapshot import KeyRing
 from federation.domain.tenancy import Quota, User

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from federation.domain.access import Role, VirtualKey
+from federation.domain.hands import USER_SUBJECT, person_id
 from federation.domain.sign_in import ClaimRules, TrustedIssuer
 from federation.domain.tenancy import NAME_LIMIT, Team, User, checked_id
 from federation.errors import InvalidRequest, Unauthorized
 
 KEY_SUBJECT: Final = "key:"
-USER_SUBJECT: Final = "user:"
 _CLAIM_LIMIT: Final = 512
 _EMAIL: Final = "email"
 
@@ -38,7 +38,7 @@ def user_of(issuer: TrustedIssuer, more: Mapping[str, Any]) -> User:
 def as_key(user: User, most_providers: int | None = None) -> VirtualKey:
     """A person as somebody who asks, without a key of theirs."""
     return VirtualKey(
-        id=f"{USER_SUBJECT}{user.tenant}/{user.id}",
+        id=person_id(user.tenant, user.id),
         hash=b"",
         name=user.name,
         tenant=user.tenant,

@@ -1,8 +1,8 @@
 """What one person proposes and another approves: versions of policies, and approvals that
 policies ask for.
 
-The trap: two keys of one person are one person. A key that belongs to nobody counts as a
-person of its own, so keys that approve should belong to somebody.
+The trap: two keys are not two people. `person` is good enough to tell whose proposal this is;
+who may approve it asks `control.four_eyes`.
 """
 
 from __future__ import annotations
@@ -103,5 +103,5 @@ class Granted:
 
 
 def person(key: VirtualKey) -> str:
-    """Who stands behind a key, for the question whether two are two."""
+    """Whose a key is; one that is nobody's is by itself."""
     return f"user {key.tenant}/{key.user}" if key.user else f"key {key.id}"

@@ -6,15 +6,16 @@ key's row stays, so that the ledger can still name it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, delete, insert, literal, select, tuple_, update
 
 from federation.domain.access import Role, VirtualKey
+from federation.domain.hands import Hand, How, held, put_behind
 from federation.storage.engine import reading, writing
-from federation.storage.tables import retired_secrets, tenants, virtual_keys
+from federation.storage.tables import key_hands, retired_secrets, tenants, virtual_keys
 from federation.storage.tenancy_entries import Place, Retired
 from federation.storage.tenancy_scope import owned
 
@@ -29,10 +30,20 @@ class SqlKeys:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, key: VirtualKey) -> None:
-        """Keep a new key. Its id and hash are new, for both are random."""
+    def add(self, key: VirtualKey, by: str = "") -> None:
+        """Keep a new key, and who made it. Its id and hash are new, for both are random."""
         with writing(self._engine) as connection:
             connection.execute(insert(virtual_keys), _row(key))
+            _put_behind(connection, put_behind(None, key, by))
+
+    def hands(self, keys: Collection[str]) -> list[Hand]:
+        """Who is behind these keys: all who ever were."""
+        noted = select(key_hands).where(key_hands.c.key.in_(keys))
+        named = select(virtual_keys).where(virtual_keys.c.id.in_(keys))
+        with reading(self._engine) as connection:
+            found = [Hand(row.key, row.hand, How(row.how)) for row in connection.execute(noted)]
+            holding = [_key(row) for row in connection.execute(named)]
+        return found + [each for key in holding for each in held(key)]
 
     def find(self, key: str, tenant: str | None) -> VirtualKey | None:
         """One key; None where there is none, or it is another tenant's (None: any tenant)."""
@@ -71,11 +82,13 @@ class SqlKeys:
         key: str,
         edit: Callable[[VirtualKey], VirtualKey],
         retire_ms: int | None = None,
+        by: str = "",
     ) -> VirtualKey | None:
         """Put `edit(key)` in a key's place, alone in doing so; None where there is none.
 
         What `edit` raises is raised, and nothing is changed. A hash that it replaces is good
-        until `retire_ms` (None: no more), and any before that one ends now.
+        until `retire_ms` (None: no more), and any before that one ends now; `by` is who gets
+        the secret of the new one.
         """
         with writing(self._engine) as connection:
             row = connection.execute(
@@ -87,6 +100,7 @@ class SqlKeys:
             after = edit(before)
             same = virtual_keys.c.id == key
             connection.execute(update(virtual_keys).where(same).values(_row(after)))
+            _put_behind(connection, put_behind(before, after, by))
             if before.hash != after.hash:
                 _retire(connection, before, retire_ms)
         return after
@@ -131,6 +145,15 @@ def _retire(connection: Connection, before: VirtualKey, until_ms: int | None) ->
     if until_ms is not None:
         former = {"hash": before.hash, "key": before.id, "tenant": before.tenant}
         connection.execute(insert(retired_secrets), {**former, "until_ms": until_ms})
+
+
+def _put_behind(connection: Connection, hands: Iterable[Hand]) -> None:
+    c = key_hands.c
+    for each in hands:
+        same = (c.key == each.key, c.hand == each.hand, c.how == each.how.value)
+        if connection.scalar(select(c.key).where(*same)) is None:
+            row = {"key": each.key, "hand": each.hand, "how": each.how.value}
+            connection.execute(insert(key_hands), row)
 
 
 def _row(key: VirtualKey) -> dict[str, Any]:

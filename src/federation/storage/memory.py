@@ -6,13 +6,11 @@ walks through all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
-from federation.domain.access import VirtualKey
-from federation.domain.tenancy import Tenant, Tier
 from federation.schema.records import Line
 from federation.storage.entries import (
     LOST,
@@ -28,7 +26,6 @@ from federation.storage.entries import (
 )
 from federation.storage.journal_reader import Began, Ended, Entry
 from federation.storage.sealing_entries import HoldEntry
-from federation.storage.tenancy_entries import Place, Retired
 
 _line = msgspec.json.Decoder(Line).decode
 
@@ -153,87 +150,6 @@ def _sum(deployment: str, outcome: str, calls: list[_Call]) -> Sum:
         unpriced=len(calls) - len(costs),
         duration_ms=sum(record.duration_ms for record in ended),
     )
-
-
-class MemoryKeys:
-    """Virtual keys in memory; implements `control.tenancy_ports.IssuedKeys`."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, VirtualKey] = {}
-        self._retired: dict[str, Retired] = {}
-        self.tenants: dict[tuple[str, str], Tenant] = {}
-        """By id, twice: a tenant is its own owner."""
-
-    def add(self, key: VirtualKey) -> None:
-        """Keep a new key."""
-        self._keys[key.id] = key
-
-    def find(self, key: str, tenant: str | None) -> VirtualKey | None:
-        """One key; None where there is none, or it is another tenant's (None: any tenant)."""
-        found = self._keys.get(key)
-        return found if found is not None and tenant in (None, found.tenant) else None
-
-    def list(self, tenant: str | None) -> list[VirtualKey]:
-        """A tenant's keys (None: everyone's), revoked ones too, oldest first."""
-        chosen = [key for key in self._keys.values() if tenant in (None, key.tenant)]
-        return sorted(chosen, key=lambda key: (key.created_ms, key.id))
-
-    def page(
-        self,
-        tenant: str | None,
-        after: Place | None,
-        limit: int,
-        team: str | None = None,
-        user: str | None = None,
-    ) -> Sequence[VirtualKey]:
-        """Keys by age and id, revoked ones too (tenant None: everyone's)."""
-        chosen = [
-            key
-            for key in self.list(tenant)
-            if (after is None or (key.created_ms, key.id) > after)
-            and team in (None, key.team)
-            and user in (None, key.user)
-        ]
-        return chosen[:limit]
-
-    def change(
-        self,
-        tenant: str | None,
-        key: str,
-        edit: Callable[[VirtualKey], VirtualKey],
-        retire_ms: int | None = None,
-    ) -> VirtualKey | None:
-        """Put `edit(key)` in a key's place; None where there is none."""
-        before = self.find(key, tenant)
-        if before is None:
-            return None
-        after = edit(before)
-        self._keys[key] = after
-        if before.hash != after.hash:
-            self._retired.pop(key, None)
-            if retire_ms is not None:
-                self._retired[key] = Retired(before.hash, key, before.tenant, retire_ms)
-        return after
-
-    def retired(self, now_ms: int) -> Sequence[Retired]:
-        """Former secrets that still work, in the order in which they end."""
-        left = [each for each in self._retired.values() if each.until_ms > now_ms]
-        return sorted(left, key=lambda each: each.until_ms)
-
-    def revoke(self, key: str, at_ms: int) -> None:
-        """End a key. Idempotent: the first revocation's time stays."""
-        found = self._keys.get(key)
-        if found is not None and found.revoked_ms is None:
-            self._keys[key] = replace(found, revoked_ms=at_ms)
-
-    def ensure_tenant(self, tenant: str, at_ms: int) -> None:
-        """Make a tenant where there is none of this id, without limits."""
-        if not self.has_tenant(tenant):
-            self.tenants[tenant, tenant] = Tenant(tenant, tenant, at_ms, Tier.ENTERPRISE)
-
-    def has_tenant(self, tenant: str) -> bool:
-        """Whether there is a tenant of this id."""
-        return (tenant, tenant) in self.tenants
 
 
 class MemoryOverrides:

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -77,6 +77,16 @@ retired_secrets = Table(
     Column("tenant", Text, nullable=False),
     Column("until_ms", BigInteger, nullable=False),
     comment="Former secrets of rotated keys, by their keyed hash.",
+)
+
+key_hands = Table(
+    "key_hands",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("hand", Text, primary_key=True),
+    Column("how", Text, primary_key=True),
+    comment="Who made a key, holds it, or gave it a new secret. Rows stay.",
+    sqlite_with_rowid=False,
 )
 
 teams = Table(

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from federation.domain.access import VirtualKey
 from federation.domain.tenancy import Member, Team, Tenant, User
-from federation.storage.memory import MemoryKeys
+from federation.storage.accounts_memory import MemoryKeys
 from federation.storage.tenancy_entries import Answer, Held, Place, Removal
 
 T = TypeVar("T", bound=Member)

@@ -66,3 +66,20 @@ def test_a_policy_that_appears_changes_or_goes_is_noticed(
 def test_a_place_that_nobody_knows_is_no_place_for_a_store(write: Write, refused: Refused) -> None:
     write("federation.yaml", "storage: {region: [mars]}")
     assert "unknown region 'mars'" in refused()[0]
+
+
+def test_who_approves_is_named_by_the_id_under_which_they_ask(
+    write: Write, loading: Load, refused: Refused
+) -> None:
+    assert loading().approvers == frozenset()
+    names = "[key_3f9c0a5d61b7e824, default/ada@x.test]"
+    write("federation.yaml", f"governance: {{approvers: {names}}}")
+    assert loading().approvers == {"key_3f9c0a5d61b7e824", "user:default/ada@x.test"}
+    for wrong in ("ada", "admin", "key_1", "default/", "default/Ada", "user:default/ada"):
+        write("federation.yaml", f"governance: {{approvers: [{wrong}]}}")
+        (said,) = refused()
+        assert "federation.yaml:1" in said
+        assert "should be the id of a key" in said
+    write("federation.yaml", "governance: {approvers: []}")
+    (said,) = refused()
+    assert "is empty" in said

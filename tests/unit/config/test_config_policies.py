@@ -356,7 +356,7 @@ def test_what_is_wrong_with_a_policy_test_is_said(text: str, said: str, write: W
 def test_the_examples_of_the_guide_load_as_they_stand(config_dir: Path, write: Write) -> None:
     guide = Path(__file__).resolve().parents[3] / "docs" / "guide" / "policies.md"
     blocks = re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     for name, text in blocks:
         write(name, text)
     problems: list[Problem] = []

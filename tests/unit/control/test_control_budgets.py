@@ -13,8 +13,8 @@ from federation.control.threads import Errands
 from federation.domain.access import Role, VirtualKey
 from federation.domain.budgets import EACH, Budget, Period, Scope, Spender
 from federation.errors import Forbidden, InvalidRequest, NotFound
+from federation.storage.accounts_memory import MemoryKeys
 from federation.storage.budgets_memory import MemoryBudgets, MemoryPots
-from federation.storage.memory import MemoryKeys
 from federation.storage.tenancy_memory import MemoryTenancy
 
 ADMIN = VirtualKey("admin", b"", "admin", "default", Role.ADMIN, 0)

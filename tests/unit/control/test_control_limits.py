@@ -39,8 +39,8 @@ from federation.domain.tenancy import Quota, Team, Tenant, Tier
 from federation.errors import Forbidden, InvalidRequest, NotFound
 from federation.gateway.rates import Lack, Taken
 from federation.schema.limits import LimitHeld, LimitRecall
+from federation.storage.accounts_memory import MemoryKeys
 from federation.storage.limits_memory import MemoryLimits, MemoryMeters
-from federation.storage.memory import MemoryKeys
 from federation.storage.tenancy_memory import MemoryTenancy
 
 ADMIN = VirtualKey("a", b"", "admin", "default", Role.ADMIN, 0)

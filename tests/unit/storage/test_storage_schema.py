@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from federation.errors import ConfigError, Unavailable
+from federation.storage.accounts import SqlKeys
 from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.engine import (
     open_engine,
@@ -93,6 +94,23 @@ def test_ids_become_their_tenants_and_what_was_set_and_counted_stays(tmp_path: P
     with reading(engine) as connection:
         found = set(connection.scalars(text("SELECT id FROM limit_meters WHERE state = 'seen'")))
     assert found == {"acme/own/-", "acme/*shared/k", "acme/*tier.pro.month/x", "*/shared/r"}
+    engine.dispose()
+
+
+def test_keys_of_an_old_store_are_there_and_nobody_is_known_to_have_made_them(
+    tmp_path: Path,
+) -> None:
+    engine = open_engine(tmp_path / "store.db")
+    upgrade_to(engine, "0017")
+    with writing(engine) as connection:
+        connection.execute(text("INSERT INTO tenants (id, name, created_ms) VALUES ('t', 't', 0)"))
+        columns = "(id, hash, name, tenant, role, created_ms, models, providers, hint)"
+        row = "('key_1', x'00', 'n', 't', 'admin', 0, '[]', '[]', '')"
+        connection.execute(text(f"INSERT INTO virtual_keys {columns} VALUES {row}"))
+    upgrade(engine, "0017")
+    keys = SqlKeys(engine)
+    assert keys.find("key_1", "t") is not None
+    assert keys.hands(["key_1"]) == []
     engine.dispose()
 
 
