@@ -228,3 +228,5 @@ async def test_what_is_done_to_a_user_is_on_record_under_what_stands_for_them(na
         words = f'"action":"{action} {users}/{{user}}","subject":"{users}/{subject}"'
         assert notes.count(words.encode()) == 2, "asked and done"
     assert notes.count(f'"made":"{here}"'.encode()) == 2, "by what made and by what changed it"
+    changed = f'"changed":[{{"kind":"user","id":"{here}","tenant":"default","before":'
+    assert notes.count(changed.encode()) == 1, "by what changed it"

@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from federation.control.changes import Change, gather, versions
 from federation.control.control import Control
 from federation.control.notebook import Notebook
 from federation.control.pseudonyms import PseudonymDesk
 from federation.domain.access import VirtualKey
+from federation.domain.tenancy import User
 from federation.errors import EvidenceUnwritable, Unavailable
-from federation.evidence.records import Action
+from federation.evidence.records import Action, Changed
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ _STATE = "recorded"
 _BODY_LIMIT = 256 * 1024
 _MADE = (200, 201)
 _USERS = " /v1/admin/users"
+_SOMEBODY = "{user}"
+"""A user for whom there is no pseudonym now."""
 
 
 class _Made(msgspec.Struct):
@@ -66,7 +71,7 @@ def asked(
 def told_of(names: PseudonymDesk | None, tenant: str, user: str) -> str:
     """What a record calls a user. Raises `Unavailable` where the keys for it cannot be reached.
     Blocks."""
-    return "{user}" if names is None else names.stands_for(tenant, user)
+    return _SOMEBODY if names is None else names.stands_for(tenant, user)
 
 
 @dataclass(slots=True)
@@ -76,6 +81,7 @@ class _Watched:
     control: Control
     scope: Scope
     send: Send
+    changes: list[Change]
     head: Message | None = None
     body: bytearray = field(default_factory=bytearray)
     done: bool = False
@@ -90,7 +96,8 @@ class _Watched:
             return
         self.body += message.get("body", b"")[:_BODY_LIMIT]
         status = self.head["status"] if self.head is not None else 0
-        self.finish(record, status, await self._made(record) if status in _MADE else "")
+        made = await self._made(record) if status in _MADE else ""
+        self.finish(record, status, made, await asyncio.to_thread(self._versions, self._called))
         if self.head is not None:
             await self.send(self.head)
         await self.send(message)
@@ -107,11 +114,30 @@ class _Watched:
         except Unavailable:
             return ""
 
-    def finish(self, record: Action, status: int, made: str = "") -> None:
+    def broken_off(self, record: Action) -> None:
+        """Write what was done before something failed. Nothing here waits for a key of names."""
+        self.finish(record, 500, "", self._versions(lambda _: _SOMEBODY))
+
+    def _versions(self, called: Callable[[User], str]) -> tuple[Changed, ...]:
+        return versions(self.control.keys.ring.hash_key, self.changes, called)
+
+    def _called(self, user: User) -> str:
+        try:
+            return told_of(self.control.names, user.tenant, user.id)
+        except Unavailable:
+            return _SOMEBODY
+
+    def finish(self, record: Action, status: int, made: str, changed: tuple[Changed, ...]) -> None:
         """Write what came of it, once."""
         self.done, notebook = True, self.control.oversight.notebook
         after = msgspec.structs.replace(
-            record, at_ms=notebook.now_ms(), phase="done", status=status, made=made
+            record,
+            at_ms=notebook.now_ms(),
+            phase="done",
+            status=status,
+            made=made,
+            changed=changed,
+            unnamed=len(self.changes) - len(changed),
         )
         try:
             notebook.write(after)
@@ -131,10 +157,10 @@ class Recorded:
             await self._behind(scope, receive, send)
             return
         scope.setdefault("state", {})
-        watched = _Watched(scope["app"].state.control, scope, send)
+        watched = _Watched(scope["app"].state.control, scope, send, gather())
         try:
             await self._behind(scope, receive, watched)
         finally:
             record = scope["state"].get(_STATE)
             if record is not None and not watched.done:
-                watched.finish(record, 500)
+                watched.broken_off(record)

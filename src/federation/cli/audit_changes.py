@@ -25,6 +25,9 @@ from federation.storage.journal_reader import Plain
 
 _QUIET: Final = frozenset(("heartbeat", "witnessed"))
 """Written all the time; shown only where they are asked for."""
+_ABOUT: Final = ("id", "name", "made", "subject", "policy", "key", "call")
+_SHOWN: Final = 8
+"""Digits of a version in the table; the whole of it is in the record."""
 _WHO: Final = ("actor", "by", "proposed_by", "key")
 
 
@@ -44,6 +47,7 @@ class Wanted:
     tenant: str | None = None
     actor: str | None = None
     kind: str | None = None
+    about: str | None = None
     limit: int = 50
 
 
@@ -101,14 +105,35 @@ def _matching(
             continue
         if wanted.tenant not in (None, record.get("tenant")):
             continue
+        if wanted.about is not None and wanted.about not in _objects(record):
+            continue
         if wanted.actor is None or wanted.actor in (record.get(name) for name in _WHO):
             yield line, record
+
+
+def _objects(record: dict[str, Any]) -> set[str]:
+    """Ids and names of what a record is about."""
+    said = {str(record.get(name)) for name in _ABOUT} | set(record.get("subject", "").split("/"))
+    return said | {each["id"] for each in record.get("changed", ())}
 
 
 def _action(row: dict[str, Any]) -> str:
     status, made = row.get("status"), row.get("made")
     what = f"{row['action'].split(' ')[0]} {row.get('subject', '')}: {row['phase']}"
-    return what + (f" ({status})" if status else "") + (f", made {made}" if made else "")
+    what += (f" ({status})" if status else "") + (f", made {made}" if made else "")
+    return what + "".join(f"; {_changed(each)}" for each in row.get("changed", ())) + _more(row)
+
+
+def _changed(each: dict[str, Any]) -> str:
+    """An object, its versions before and after as far as tells them apart, and what differs."""
+    whose = f"{each['tenant']}/" if each.get("tenant") else ""
+    steps = " -> ".join(each.get(name, "")[:_SHOWN] or "none" for name in ("before", "after"))
+    differing = ", ".join(each.get("fields", ()))
+    return f"{each['kind']} {whose}{each['id']} {steps}" + (f" ({differing})" if differing else "")
+
+
+def _more(row: dict[str, Any]) -> str:
+    return f"; {row['unnamed']} more" if row.get("unnamed") else ""
 
 
 _SAID: Final[dict[str, Callable[[dict[str, Any]], str]]] = {

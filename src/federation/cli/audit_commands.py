@@ -263,6 +263,10 @@ def changes(
         Changed | None,
         typer.Option("--type", metavar="TYPE", help="Left out: all but heartbeat and witnessed."),
     ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option("--about", metavar="ID", help="The id or name of what was changed."),
+    ] = None,
     limit: Limit = 50,
     config: ConfigDir = None,
     data: DataDir = None,
@@ -273,7 +277,7 @@ def changes(
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     word = None if kind is None else kind.value
-    wanted = audit_changes.Wanted(since, until, tenant, actor, word, limit)
+    wanted = audit_changes.Wanted(since, until, tenant, actor, word, about, limit)
     audit_changes.changes(Place(config=config, data=data), wanted, as_json=as_json)
 
 

@@ -22,6 +22,7 @@ from federation.cli.db_store import existing, stores
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.new_key import NewKey
 from federation.cli.place import Place
+from federation.control.changes import gather, note, versions
 from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
 from federation.control.permissions import KeyWish
@@ -78,18 +79,22 @@ def _desk(place: Place, *, made: bool = True) -> Iterator[KeyDesk]:
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
             vault = SecretSources(environ).read
             admin = secrets.admin_key(place.data_dir, environ, vault).secret
-            master = secrets.master_key(place.data_dir, environ, vault)
-            hash_key = secrets.hash_key(master)
+            hash_key = _hash_key(place)
             yield KeyDesk(store, SqlTenancy(engine), hash_key, admin, errands, time.time)
     finally:
         errands.close()
 
 
+def _hash_key(place: Place) -> bytes:
+    vault = SecretSources(place.environ).read
+    return secrets.hash_key(secrets.master_key(place.data_dir, place.environ, vault))
+
+
 @contextmanager
-def _recorded(place: Place, action: str, subject: str) -> Iterator[None]:
+def _recorded(place: Place, hash_key: bytes, action: str, subject: str) -> Iterator[None]:
     """Put a change on record before it is made and after, as the API does. Raises
     `EvidenceUnwritable`; nothing is changed then."""
-    notebook = Notebook(place.data_dir, time.time)
+    changes, notebook = gather(), Notebook(place.data_dir, time.time)
     asked = Action(
         at_ms=notebook.now_ms(),
         id=secrets.new_id("act"),
@@ -103,7 +108,9 @@ def _recorded(place: Place, action: str, subject: str) -> Iterator[None]:
     try:
         notebook.write(asked)
         yield
-        notebook.write(msgspec.structs.replace(asked, at_ms=notebook.now_ms(), phase="done"))
+        changed = versions(hash_key, changes, lambda _: "{user}")
+        done = msgspec.structs.replace(asked, phase="done", changed=changed)
+        notebook.write(msgspec.structs.replace(done, at_ms=notebook.now_ms()))
     finally:
         notebook.close()
 
@@ -123,7 +130,7 @@ def create_key(place: Place, wish: NewKey) -> dict[str, Any]:
         user=wish.user,
         scopes=wish.scopes,
     )
-    with _desk(place) as desk, _recorded(place, "create key", wish.name):
+    with _desk(place) as desk, _recorded(place, desk.ring.hash_key, "create key", wish.name):
         key, secret = asyncio.run(desk.mint(_OPERATOR, wanted))
     return {**_view(key), "secret": secret}
 
@@ -146,7 +153,7 @@ def list_keys(place: Place, tenant: str | None = None) -> list[dict[str, Any]]:
 
 def revoke_key(place: Place, key: str) -> dict[str, Any]:
     """End a key in the store. Raises `NotFound`."""
-    with _desk(place, made=False) as desk, _recorded(place, "revoke key", key):
+    with _desk(place, made=False) as desk, _recorded(place, desk.ring.hash_key, "revoke key", key):
         return _view(asyncio.run(desk.revoke(_OPERATOR, key)))
 
 
@@ -173,8 +180,12 @@ def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
     """Note in the store whether a provider may be used. Raises `NotFound`."""
     row, _ = offline.provider_row(place, provider)
     verb = "enable" if enabled else "disable"
-    with _store(place) as engine, _recorded(place, f"{verb} provider", row.id):
-        SqlOverrides(engine).save(Override(row.id, enabled, _now_ms(), _OPERATOR.id))
+    hash_key = _hash_key(place)
+    with _store(place) as engine, _recorded(place, hash_key, f"{verb} provider", row.id):
+        store, after = SqlOverrides(engine), Override(row.id, enabled, _now_ms(), _OPERATOR.id)
+        before = next((each for each in store.list() if each.provider == row.id), None)
+        store.save(after)
+        note(before, after)
     return {"object": "provider", "id": row.id, "enabled": enabled, "version": 0, "probe": None}
 
 

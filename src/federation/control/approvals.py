@@ -320,7 +320,12 @@ class ApprovalDesk:
             raise InvalidRequest(message, param="name")
 
     def _note_version(self, made: PolicyVersion) -> None:
-        self._note(_moved(made.proposal, "policy", made.version, made.digest))
+        before = ""
+        if made.proposal.stage is Stage.APPROVED:
+            name = made.proposal.name.removeprefix(file_policies.PREFIX)
+            bound = self._configuration.snapshot.policies
+            before = next((each.digest for each in bound if each.name == name), "")
+        self._note(_moved(made.proposal, "policy", made.version, made.digest, before))
 
     def _note(self, record: PolicyMoved) -> None:
         try:
@@ -352,7 +357,9 @@ def _over(proposal: Proposal) -> InvalidRequest:
     return InvalidRequest(message, status=409, code="already_decided")
 
 
-def _moved(proposal: Proposal, subject: str, version: int = 0, digest: str = "") -> PolicyMoved:
+def _moved(
+    proposal: Proposal, subject: str, version: int = 0, digest: str = "", before: str = ""
+) -> PolicyMoved:
     """What people write stays in the store: a record cannot be erased."""
     return PolicyMoved(
         at_ms=proposal.decided_ms or proposal.proposed_ms,
@@ -364,4 +371,5 @@ def _moved(proposal: Proposal, subject: str, version: int = 0, digest: str = "")
         by=proposal.decided_by or proposal.proposed_by,
         proposed_by=proposal.proposed_by,
         digest=digest,
+        before=before,
     )

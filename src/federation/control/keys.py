@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from federation.control.changes import Noting, note
 from federation.control.permissions import (
     ROLES,
     KeyWish,
@@ -123,6 +124,7 @@ class KeyDesk:
             scopes=wish.scopes,
         )
         await self._errands.run(self._add, minter, key)
+        note(None, key)
         return key, secret
 
     async def list(self, asker: VirtualKey) -> list[VirtualKey]:
@@ -184,7 +186,9 @@ class KeyDesk:
             self._check(asker, after)
             return after
 
-        changed = await self._errands.run(self._store.change, tenant_seen(asker), key, edit)
+        noting = Noting(edit)
+        changed = await self._errands.run(self._store.change, tenant_seen(asker), key, noting)
+        noting.note()
         return await self._changed(key, changed)
 
     async def rotate(
@@ -204,8 +208,10 @@ class KeyDesk:
             check_reach(asker, self._wish(before))
             return replace(before, hash=key_hash(self._hash_key, secret), hint=secret[-4:])
 
-        seen = tenant_seen(asker)
-        rotated = await self._errands.run(self._store.change, seen, key, edit, until_ms, asker.id)
+        seen, noting = tenant_seen(asker), Noting(edit)
+        changing = (seen, key, noting, until_ms, asker.id)
+        rotated = await self._errands.run(self._store.change, *changing)
+        noting.note()
         return await self._changed(key, rotated), secret, until_ms
 
     async def revoke(self, asker: VirtualKey, key: str) -> VirtualKey:
@@ -218,7 +224,8 @@ class KeyDesk:
                 message = f"A key with the role '{asker.role.value}' cannot end one with "
                 raise Forbidden(f"{message}the role '{found.role.value}'.")
             await self._errands.run(self._store.revoke, key, self._now_ms())
-            found = await self._errands.run(self._store.find, key, tenant)
+            before, found = found, await self._errands.run(self._store.find, key, tenant)
+            note(before, found)
         return await self._changed(key, found)
 
     async def refresh(self) -> None:

@@ -17,6 +17,7 @@ from enum import Enum
 
 from federation.config.node_rows import node_provider
 from federation.config.settings import Loaded
+from federation.control.changes import note
 from federation.control.configuration import Configuration
 from federation.control.nodes_ports import NodeStore
 from federation.control.probes import Probe, Prober
@@ -189,16 +190,18 @@ class NodeDesk:
             if only is not None and node.state != only.value:
                 return node
             now_ms = int(self._clock() * 1000)
-            node = replace(node, state=state.value, changed_ms=now_ms, changed_by=by)
-            await self._save(node)
-        return node
+            moved = replace(node, state=state.value, changed_ms=now_ms, changed_by=by)
+            await self._save(node, moved)
+        return moved
 
     async def _keep(self, node: NodeEntry) -> None:
         async with self._turn:
-            await self._save(node)
+            before = next((each for each in await self.everybody() if each.id == node.id), None)
+            await self._save(before, node)
 
-    async def _save(self, node: NodeEntry) -> None:
+    async def _save(self, before: NodeEntry | None, node: NodeEntry) -> None:
         await self._errands.run(self._store.save, node)
+        note(before, None if node.state == State.REMOVED.value else node)
         if await self._errands.run(self._configuration.recompile):
             await self.publish()
 

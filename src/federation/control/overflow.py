@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from federation.config.settings import Loaded
+from federation.control.changes import note
 from federation.control.configuration import Configuration
 from federation.control.nodes_ports import OverflowStore
 from federation.control.probes import Probe
@@ -93,7 +94,9 @@ class OverflowDesk:
     ) -> Spilling:
         entry = OverflowEntry(row.id, enabled, int(self._clock() * 1000), by.id)
         async with self._turn:
+            kept = await self._errands.run(self._store.list)
             await self._errands.run(self._store.save, entry)
+            note(next((each for each in kept if each.provider == row.id), None), entry)
             if await self._errands.run(self._configuration.recompile):
                 await self.publish()
             snapshot = self._configuration.snapshot

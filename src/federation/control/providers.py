@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from federation.control.changes import note
 from federation.control.configuration import Configuration
 from federation.control.ports import OverrideStore
 from federation.control.probes import Probe, Prober
@@ -81,6 +82,7 @@ class ProviderDesk:
         async with self._turn:
             if not await self._errands.run(self._overrides.swap, provider, after, was):
                 return False
+            note(was, after)
             if await self._errands.run(self._configuration.recompile):
                 await self.publish()
         return True
@@ -91,7 +93,9 @@ class ProviderDesk:
         row = self._row(provider)
         override = Override(row.id, enabled, int(self._clock() * 1000), by.id)
         async with self._turn:
+            before = await self.decided(row.id)
             await self._errands.run(self._overrides.save, override)
+            note(before, override)
             if await self._errands.run(self._configuration.recompile):
                 await self.publish()
             version = self._configuration.snapshot.version

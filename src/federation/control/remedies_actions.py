@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from federation.control.changes import Noting
 from federation.control.keys import KeyDesk
 from federation.control.providers import ProviderDesk
 from federation.control.tenancy_ports import IssuedKeys
@@ -157,8 +158,10 @@ class RemedyActions:
             return replace(before, expires_ms=at_ms) if ours else before
 
         tenant = None if asker is None else self._seen(asker)
-        if await self._errands.run(self._issued.change, tenant, key, edit) is None:
+        noting = Noting(edit)
+        if await self._errands.run(self._issued.change, tenant, key, noting) is None:
             raise NotFound(f"There is no key '{key}' that was issued here.", param="subject")
+        noting.note()
         await self._keys.refresh()
         return found[0].expires_ms in (was_ms, at_ms)
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
+from federation.control.changes import Noting
 from federation.control.owned_ports import OwnedStore
 from federation.control.permissions import reach
 from federation.control.tenancy_ports import TenancyStore
@@ -83,7 +84,7 @@ def put(
     if if_match is None and store.find(thing.tenant, thing.id) is None:
         _check_room(kind, len(store.list(thing.tenant)))
 
-    def edit(before: BudgetOrLimit | None) -> BudgetOrLimit:
+    def edit(before: BudgetOrLimit | None) -> BudgetOrLimit | None:
         if before is None:
             _check_none(kind, if_match)
         else:
@@ -91,7 +92,9 @@ def put(
             check_tag(before, if_match)
         return thing
 
-    store.change(thing.tenant, thing.id, edit)
+    noting = Noting(edit)
+    store.change(thing.tenant, thing.id, noting)
+    noting.note()
 
 
 def end(
@@ -109,7 +112,9 @@ def end(
     def edit(before: BudgetOrLimit | None) -> None:
         check_tag(check(before), if_match)
 
-    store.change(check(meant(kept, asker, name, tenant)).tenant, name, edit)
+    noting: Noting[BudgetOrLimit | None] = Noting(edit)
+    store.change(check(meant(kept, asker, name, tenant)).tenant, name, noting)
+    noting.note()
 
 
 def _check_room(kind: str, count: int) -> None:

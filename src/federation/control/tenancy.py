@@ -11,6 +11,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
+from federation.control.changes import Noting, note
 from federation.control.permissions import check_role, home, no_tenant, reach
 from federation.control.tenancy_ports import Objects, TenancyStore
 from federation.control.tenancy_tags import check_tag
@@ -57,6 +58,7 @@ class ObjectDesk(Generic[T]):
         """Keep a new object. Raises `NotFound` for a tenant or team that is not there for the
         asker, `Forbidden`, and `InvalidRequest` (409) where there is one of this id."""
         await self._errands.run(self._add, asker, made)
+        note(None, made)
         await self._changed()
         return made
 
@@ -67,6 +69,7 @@ class ObjectDesk(Generic[T]):
         found = await self._errands.run(self._objects.find, place, made.id)
         if found is None:
             await self._errands.run(self._add, asker, made)
+            note(None, made)
             return Put.MADE
         wanted = replace(made, created_ms=found.created_ms)
         if wanted == found:
@@ -76,7 +79,9 @@ class ObjectDesk(Generic[T]):
             self._check(asker, before, wanted)
             return wanted
 
-        await self._errands.run(self._objects.change, place, made.id, edit)
+        noting = Noting(edit)
+        await self._errands.run(self._objects.change, place, made.id, noting)
+        noting.note()
         return Put.CHANGED
 
     async def get(self, asker: VirtualKey, name: str, tenant: str | None = None) -> T:
@@ -125,10 +130,11 @@ class ObjectDesk(Generic[T]):
             self._check(asker, before, after)
             return after
 
-        place = self._place(asker, name, tenant)
-        changed = await self._errands.run(self._objects.change, place, name, edit)
+        place, noting = self._place(asker, name, tenant), Noting(edit)
+        changed = await self._errands.run(self._objects.change, place, name, noting)
         if changed is None:
             raise self._missing(name)
+        noting.note()
         await self._changed()
         return changed
 
@@ -142,7 +148,10 @@ class ObjectDesk(Generic[T]):
         """Delete an object. Raises as `change` does; `InvalidRequest` (409) while something
         belongs to it, with what that is and what to do."""
 
+        found: list[T] = []
+
         def check(before: T) -> None:
+            found[:] = [before]
             check_tag(before, if_match)
             self._check(asker, before, None)
 
@@ -153,6 +162,7 @@ class ObjectDesk(Generic[T]):
         if isinstance(done, Held):
             message = _staying(self._noun, name, done)
             raise InvalidRequest(message, status=409, code="in_use")
+        note(found[0], None)
         await self._changed()
 
     def _add(self, asker: VirtualKey, made: T) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -35,8 +37,10 @@ class Errands:
         )
 
     async def run(self, errand: Callable[..., T], *args: object) -> T:
-        """Do it in the thread. A cancelled caller does not stop it: it runs to its end."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, errand, *args)
+        """Do it in the thread, in the caller's context. A cancelled caller does not stop it: it
+        runs to its end."""
+        within = partial(contextvars.copy_context().run, errand, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, within)
 
     def close(self, *, wait: bool = True) -> None:
         """Finish what runs and end the thread; without `wait`, the caller goes on at once."""

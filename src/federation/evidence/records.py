@@ -71,6 +71,23 @@ class CallLost(msgspec.Struct, frozen=True, tag="lost", omit_defaults=True):
     """The worker's journal, in which `started` stands."""
 
 
+class Changed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An object that was made, changed or ended. A version is a keyed hash of all that is kept of
+    it: what one change leaves, the next one of the same object finds. It tells nothing else."""
+
+    kind: str
+    """key | tenant | team | user | budget | limit | provider | overflow_provider | node"""
+    id: str
+    """Of a user, the pseudonym."""
+    tenant: str = ""
+    before: str = ""
+    """Empty: it was not there."""
+    after: str = ""
+    """Empty: it is there no more."""
+    fields: tuple[str, ...] = ()
+    """The names of what differs between the two."""
+
+
 class Action(msgspec.Struct, frozen=True, tag="action", omit_defaults=True):
     """Somebody changed something by the management API, or tried to.
 
@@ -96,6 +113,11 @@ class Action(msgspec.Struct, frozen=True, tag="action", omit_defaults=True):
     """The answer's, once it is done."""
     made: str = ""
     """The id of what came into being, where the answer names one."""
+    changed: tuple[Changed, ...] = ()
+    """Once it is done, what it has changed. Policies, violations and kept contents have records of
+    their own that say so."""
+    unnamed: int = 0
+    """Changes beyond those that `changed` has room for."""
 
 
 class InForce(msgspec.Struct, frozen=True, tag="in_force", omit_defaults=True):
@@ -126,6 +148,8 @@ class PolicyMoved(msgspec.Struct, frozen=True, tag="policy_version", omit_defaul
     proposed_by: str
     digest: str = ""
     """Of what a policy would say."""
+    before: str = ""
+    """Of the policy that was in force under this name when this was approved; empty: none was."""
 
 
 class ViolationMoved(msgspec.Struct, frozen=True, tag="violation", omit_defaults=True):

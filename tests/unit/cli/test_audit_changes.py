@@ -11,8 +11,16 @@ import pytest
 from evidence_world import World
 from typer.testing import Result
 
+from federation.cli import audit_changes
 from federation.control.notebook import Notebook
-from federation.evidence.records import Action, DataMoved, InForce, PolicyMoved, ViolationMoved
+from federation.evidence.records import (
+    Action,
+    Changed,
+    DataMoved,
+    InForce,
+    PolicyMoved,
+    ViolationMoved,
+)
 from federation_verify.main import main
 
 Run = Callable[..., Result]
@@ -34,6 +42,11 @@ def data(project: Path) -> Path:
             *(NOW + 5, "act_1", "done", "key_ada", "acme", "owner", "POST /v1/keys", "/v1/keys"),
             status=201,
             made="key_9",
+            changed=(
+                Changed("key", "key_9", "acme", after="b" * 32),
+                Changed("user", "p_1", "acme", "c" * 32, "d" * 32, ("role", "team")),
+            ),
+            unnamed=3,
         ),
         PolicyMoved(NOW + 10, "policy", "eu", 2, "prop_1", "approved", "key_bob", "key_ada"),
         ViolationMoved(
@@ -71,7 +84,8 @@ def test_changes_are_listed_newest_first_and_their_places_told(alone: Run) -> No
     assert isinstance(by_kind["violation"]["entry"], int)
     shown = alone("audit", "changes").stdout
     for words in (
-        "POST /v1/keys: done (201), made key_9",
+        "POST /v1/keys: done (201), made key_9; key acme/key_9 none -> bbbbbbbb;",
+        "user acme/p_1 cccccccc -> dddddddd (role, team); 3 more",
         "configuration 1, policies: eu@1+abc",
         "policy eu, version 2: approved (prop_1)",
         "opened: refused eu.data_residency (vio_1)",
@@ -88,6 +102,10 @@ def test_changes_are_listed_newest_first_and_their_places_told(alone: Run) -> No
         (("--tenant", "globex"), ["violation"]),
         (("--type", "action", "-n", "1"), ["action"]),
         (("--type", "witnessed"), []),
+        (("--about", "key_9"), ["action"]),
+        (("--about", "p_1"), ["data", "action"]),
+        (("--about", "keys"), ["action", "action"]),
+        (("--about", "prop_1"), ["policy_version"]),
         (("--until", "2023-11-14T22:13:20"), ["in_force"]),
         (("--since", "2023-11-14T22:13:20", "--tenant", "acme"), ["data", "action", "action"]),
     ],
@@ -97,6 +115,17 @@ def test_changes_are_found_by_time_tenant_key_and_type(
     alone: Run, asked: tuple[str, ...], found: list[str]
 ) -> None:
     assert kinds(listed(alone("audit", "changes", *asked, "--json"))) == found
+
+
+def test_an_action_from_before_it_said_what_was_changed_is_read_as_it_stands() -> None:
+    old = (
+        b'{"writer":"notes-1","seq":1,"record":{"type":"action","at_ms":1,"id":"act_1",'
+        b'"phase":"done","actor":"admin","tenant":"default","role":"admin",'
+        b'"action":"POST /v1/keys","subject":"/v1/keys","status":201,"made":"key_1"}}'
+    )
+    record = audit_changes._line(old).record
+    assert isinstance(record, Action)
+    assert (record.changed, record.unnamed) == ((), 0)
 
 
 def test_a_change_is_proven_by_its_place(

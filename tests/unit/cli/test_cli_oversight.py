@@ -247,3 +247,6 @@ def test_a_change_without_a_gateway_is_on_record_too(alone: Run, project: Path) 
         ("revoke key", "done"),
     ]
     assert made["secret"] not in str(lines)
+    made_, ended = (each["changed"][0] for each in lines if each["phase"] == "done")
+    assert (made_["id"], made_["after"]) == (made["id"], ended["before"])
+    assert ended["fields"] == ["revoked_ms"]
