@@ -337,6 +337,11 @@ _FEWER: Final = tuple(
 """What may be a number where the digits that stand behind it are none of it."""
 
 
+def may_stand_in(shape: bytes) -> bool:
+    """Whether a long row of this shape may hold one."""
+    return _PRINTED_HERE.search(shape) is not None
+
+
 def in_long_row(
     data: bytes, start: int, end: int, *, called: Context, context: Context = nowhere
 ) -> Iterator[tuple[int, int]]:

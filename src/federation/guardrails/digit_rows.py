@@ -10,11 +10,11 @@ for where it begins and ends.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from federation.guardrails import cards, phone_parts, phones
+from federation.guardrails import cards, phone_parts, phone_rows, phones
 from federation.guardrails.nearby import NUMERIC_IDS
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.row_shapes import ANY_DIGIT, LONGEST, REMEMBERED, loosened
@@ -67,6 +67,19 @@ _LEAST_NATIONAL: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
+class LongRow:
+    """What the shape of a row tells of it that has more digits than one value."""
+
+    may_hold_card: bool
+    forms: Sequence[int]
+    """Forms of identity numbers that it may hold."""
+    runs: Sequence[phone_rows.Run] | None
+    """What may be telephone numbers in it; None where its digits must be asked."""
+    may_be_parted: bool
+    """Whether pieces of runs may be telephone numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What the shape of a row of digits tells of it."""
 
@@ -82,12 +95,13 @@ class Row:
     phones: tuple[phones.Form, ...]
     is_simple: bool
     """Whether no check digit tells what it holds without a word, and a telephone number is all of
-    it."""
+    it; or, of a long row, its begin."""
+    long: LongRow | None = None
 
 
 Stretch: TypeAlias = tuple[tuple[int, int, Row | None], ...]
 """The rows of a stretch that may hold something, as places in it; None: a row of more digits than
-one value has."""
+one value has, and more signs than are remembered."""
 
 
 def is_named(form: int) -> bool:
@@ -97,6 +111,8 @@ def is_named(form: int) -> bool:
 
 def _shaped(shape: bytes) -> Row | None:
     """None where no row of the shape holds anything."""
+    if is_long(shape):
+        return _long_shaped(shape)
     count = len(shape.translate(None, _NOT_DIGITS))
     plan = _cards(shape) if count >= _SHORTEST_CARD else None
     found = LIKE_FORMS.occurring(shape) if count >= _LEAST_NATIONAL else []
@@ -114,6 +130,25 @@ def _shaped(shape: bytes) -> Row | None:
     whole = all(form.low == 0 and form.high == len(shape) for form in numbers)
     is_simple = whole and not (plan or told)
     return Row(may_be_date, plan, told, named, called, numbers, is_simple)
+
+
+def _long_shaped(shape: bytes) -> Row | None:
+    """The same of a row of more digits than one value has."""
+    if shape.isdigit():
+        return None
+    may_hold_card, forms = cards.may_stand_in(shape), tuple(LIKE_FORMS.occurring(shape))
+    runs, may_be_parted = phone_rows.runs_of(shape), phone_parts.may_be_in(shape)
+    if not (may_hold_card or forms or may_be_parted or runs or runs is None):
+        return None
+    called = () if runs is None else tuple(run.form for run in runs)
+    is_simple = (
+        not (may_hold_card or may_be_parted or runs is None)
+        and all(map(is_named, forms))
+        and len(called) <= 1
+        and all(form.low == 0 and not form.may_tell for form in called)
+    )
+    long = LongRow(may_hold_card, forms, runs, may_be_parted)
+    return Row(False, None, (), forms, None, called, is_simple, long)
 
 
 def _cards(shape: bytes) -> cards.Plan | None:
@@ -164,8 +199,8 @@ def _stretch(shape: bytes) -> Stretch | None:
     rows: list[tuple[int, int, Row | None]] = []
     places = list(ROW.spans(shape))
     for low, high in places:
-        row = None
-        if is_long(shape[low:high]) or (row := SHAPES[shape[low:high]]) is not None:
+        row, own = None, shape[low:high]
+        if (len(own) > LONGEST and is_long(own)) or (row := SHAPES[own]) is not None:
             rows.append((low, high, row))
     return tuple(rows) if places else None
 

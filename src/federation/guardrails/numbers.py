@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from federation.guardrails import (
@@ -29,6 +29,7 @@ from federation.guardrails.digit_rows import (
     PREFIX_SIGNS,
     SSN_FORMS,
     STRETCHES,
+    LongRow,
     Row,
     Stretch,
     begins_before,
@@ -100,13 +101,15 @@ def in_text(near: Nearby) -> list[Span]:
             start, done, rows = _whole_stretch(data, start, end, done, before)
         for low, high, row in rows:
             if row is None:
-                _long_row(near, start + low, start + high, found)
+                _long_row(near, start + low, start + high, None, found)
             elif row.is_simple and _is_nothing(near, start + low, start + high, row):
                 continue
-            elif row.called is None:
+            elif row.called is not None:
+                _called(near, start + low, start + low, start + high, row.called, found)
+            elif row.long is None:
                 _number(near, start + low, start + high, row, found)
             else:
-                _called(near, start + low, start + low, start + high, row.called, found)
+                _long_row(near, start + low, start + high, row.long, found)
     return found
 
 
@@ -133,17 +136,13 @@ def _is_nothing(near: Nearby, start: int, end: int, row: Row) -> bool:
             return False
     if not row.phones:
         return True
-    data = near.data
-    size = len(data)
+    data, form = near.data, row.phones[0]
+    size, end = len(data), start + form.high
     behind = data[end] if end < size else 0
     if behind in _GOES_ON:
         return True
     words = near.phone_words
-    if (
-        row.phones[0].may_tell
-        or words.calm_from > start - phones.LOOK_BACK
-        or start > words.calm_to
-    ):
+    if form.may_tell or words.calm_from > start - phones.LOOK_BACK or start > words.calm_to:
         return False
     return behind not in _BEFORE_WORD or (end + 1 < size and data[end + 1] not in _BEFORE_WORD)
 
@@ -215,28 +214,35 @@ def _called_card(near: Nearby, start: int) -> cards.Context:
     return functools.partial(_CARD_WORD.occurs, near.data, max(0, start - WINDOW), start)
 
 
-def _long_row(near: Nearby, start: int, end: int, found: list[Span]) -> None:
+def _long_row(near: Nearby, start: int, end: int, known: LongRow | None, found: list[Span]) -> None:
     """The same for a row of more digits than one value has: what it holds, it holds in pieces.
+    `known`: what its shape tells.
 
     Each kind goes over the row once. No letters stand in a row, so words count at its begin."""
     data = near.data
     run = data[start:end]
     if run.isdigit():
         return
-    called, context = _called_card(near, start), _context(near, start)
-    for low, high in cards.in_long_row(data, start, end, called=called, context=context):
-        found.append(Span(low, high, kind.CARD, CHECKED))
-    forms = LIKE_FORMS.occurring(shape_of(run))
+    if known is None or known.may_hold_card:
+        called, context = _called_card(near, start), _context(near, start)
+        for low, high in cards.in_long_row(data, start, end, called=called, context=context):
+            found.append(Span(low, high, kind.CARD, CHECKED))
+    forms = LIKE_FORMS.occurring(shape_of(run)) if known is None else known.forms
     if forms:
         _identities_of_long_row(near, start, end, forms, found)
-    for low, high, told in phone_rows.in_long_row(near, start, end):
+    if known is None or known.runs is None:
+        places = phone_rows.in_long_row(near, start, end)
+    else:
+        places = phone_rows.among_runs(near, start, known.runs)
+    for low, high, told in places:
         found.append(Span(low, high, kind.PHONE, BESIDE + told))
-    for low, high, told in phone_parts.in_long_row(near, start, end):
-        found.append(Span(low, high, kind.PHONE, BESIDE + told))
+    if known is None or known.may_be_parted:
+        for low, high, told in phone_parts.in_long_row(near, start, end):
+            found.append(Span(low, high, kind.PHONE, BESIDE + told))
 
 
 def _identities_of_long_row(
-    near: Nearby, start: int, end: int, forms: list[int], found: list[Span]
+    near: Nearby, start: int, end: int, forms: Sequence[int], found: list[Span]
 ) -> None:
     data = near.data
     beside = any(map(is_named, forms)) and near.names_id(start, start)

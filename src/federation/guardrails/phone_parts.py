@@ -54,6 +54,11 @@ def forms(shape: bytes) -> tuple[Form, ...]:
     return tuple(form for form in found if form is not None)
 
 
+def may_be_in(shape: bytes) -> bool:
+    """Whether pieces of runs may be numbers in a long row of this shape."""
+    return _BESIDE_OTHERS.occurs(shape) or any(slash in shape for slash in _SLASHES)
+
+
 def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
     """Numbers that are pieces of runs in a row of more digits than one value has."""
     data = near.data

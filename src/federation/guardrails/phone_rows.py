@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
@@ -43,14 +43,14 @@ _SIGNS: Final = b"0123456789 ().-/+#xXeEtTnsio"
 """The signs of a run."""
 _PIECE: Final = re.compile(rb"[0-9 ().\-/+#xXeEtTnsio]{6,}+")
 _LEAST: Final = 6
-_MAY_TELL: Final = compiled(
-    rb"[+(#]|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}"
-    rb"|(?:^|[^0-9])0[0-9]{1,14}[ ().\-/]{1,6}[0-9]"
-    rb"|[0-9](?:" + GAP + rb"[0-9]){19}"
+_SURELY_MAY_TELL: Final = (
+    rb"[+(#]|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4}|[0-9](?:" + GAP + rb"[0-9]){19}"
 )
+_MAY_TELL: Final = compiled(_SURELY_MAY_TELL + rb"|(?:^|[^0-9])0[0-9]{1,14}[ ().\-/]{1,6}[0-9]")
 """Without one of these no form in the middle of a row tells: a sign of a telephone number, an
 American number, a nought before several groups, or digits so many that the next number begins
 in the middle of a group."""
+_SHAPE_MAY_TELL: Final = compiled(_SURELY_MAY_TELL)
 _LOOK_AHEAD: Final = 4
 _PLAIN: Final = b"0123456789 .-/"
 _ENDS_AMERICAN: Final = re.compile(rb"000[-. ]000[-. ]0000\Z")
@@ -93,6 +93,54 @@ def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
         else:
             yield from _told_in_pieces(data, head, pieces)
     yield from _among(near, runs(data, behind, end), head, tail, end)
+
+
+class Run(NamedTuple):
+    """What may be a number in a row of one shape, as a place in it."""
+
+    low: int
+    high: int
+    form: Form
+    """Its places are counted from the row's begin."""
+    is_inside: bool
+    """Whether its form alone must tell."""
+
+
+def runs_of(shape: bytes) -> tuple[Run, ...] | None:
+    """What may be numbers in a row of this shape; None where its digits tell what is read as one
+    run."""
+    end = len(shape)
+    head, tail, whole = _edges(shape, 0, end)
+    may_tell = whole or _MAY_TELL.occurs(shape)
+    is_plain = not _AWKWARD.occurs(shape)
+    if may_tell and not (is_plain or whole or _SHAPE_MAY_TELL.occurs(shape)):
+        return None
+    runs = _last_runs if is_plain else _runs
+    behind = max(head, tail)
+    parts = [(0, head), (head, behind), (behind, end)]
+    if whole or (may_tell and not is_plain):
+        parts = [(0, end)]
+    elif not may_tell:
+        del parts[1]
+    found: list[Run] = []
+    for low, high in [each for part in parts for each in runs(shape, *part)]:
+        form = form_of(shape, low, high)
+        is_inside = head <= low < tail and high <= end - _LOOK_AHEAD
+        if form is not None and (form.may_tell or not is_inside):
+            found.append(Run(low, high, form, is_inside))
+    return tuple(found)
+
+
+def among_runs(near: Nearby, start: int, runs: Sequence[Run]) -> Iterator[Place]:
+    """Telephone numbers in a row that begins at `start`, of whose shape these are the runs."""
+    data = near.data
+    for low, high, form, is_inside in runs:
+        if not is_inside:
+            found = place(near, start, form)
+            if found is not None:
+                yield found
+        elif _may_be_told(data[start + low : start + high]) and is_told(data, start, form):
+            yield start + form.low, start + form.high, True
 
 
 def _among(

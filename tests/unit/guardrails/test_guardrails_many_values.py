@@ -63,7 +63,7 @@ def row_by_row(near: Nearby) -> list[Span]:
         shape = shape_of(near.data[start:end])
         row = digit_rows.SHAPES[shape]
         if digit_rows.is_long(shape):
-            numbers._long_row(near, start, end, found)
+            numbers._long_row(near, start, end, None, found)
         elif row is not None and row.called is None:
             numbers._number(near, start, end, row, found)
         elif row is not None and row.called is not None:
@@ -74,9 +74,31 @@ def row_by_row(near: Nearby) -> list[Span]:
 @SLOW
 @given(ROWS)
 @example(b"+12 345 678 901 x12 12345 6")
+@example(
+    b"tel 046454286\n17046454286.454286 pid=7 sin 046454286\n4539148803436467 212-555-0142 seq"
+)
+@example(b"046 454 286, 0431 35 06 90) 123456789012 x12")
 def test_rows_that_are_cut_out_together_are_those_that_are_found_one_by_one(data: bytes) -> None:
     for text in (data, MANY_ROWS + data):
         assert numbers.in_text(Nearby(text)) == row_by_row(Nearby(text))
+
+
+@pytest.mark.parametrize(
+    ("shape", "runs"),
+    [
+        (b"000000000\n00000000000.000000", [(0, 9)]),
+        (b"000000000, 00, 00000000000.000000", [(0, 9)]),
+        (b"000-000-0000, 00 000, 000 000 000 0", [(0, 12), (22, 35)]),
+        (b"00000000000000000, 00000000000000000", []),
+    ],
+)
+def test_what_a_long_row_may_hold_is_told_by_its_shape(
+    shape: bytes, runs: list[tuple[int, int]]
+) -> None:
+    row = digit_rows.SHAPES[shape]
+    known = [] if row is None or row.long is None else row.long.runs
+    assert [(run.low, run.high) for run in known or ()] == runs
+    assert row is None or row.is_simple == (len(runs) == 1)
 
 
 @SLOW
