@@ -61,6 +61,11 @@ LIKE_FORMS: Final = PatternSet([loosened(form.pattern) for form in FORMS])
 """The shapes of these."""
 _NOT_DIGITS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _EXTENDED: Final = re.compile(rb"[ \t]?[A-Za-z].*\Z", re.DOTALL)
+_PREFIXES: Final = frozenset((b"", b"+", b"(", b"(+"))
+_GAPS: Final = bytes(
+    ord("0" if sign == ord("0") else "x" if chr(sign).isalpha() else "-") for sign in range(256)
+)
+_WIDE_GAP, _LETTER = b"-----", b"x"
 _SHORTEST_CARD: Final = 12
 _LONGEST_DATE: Final = 8
 _LEAST_NATIONAL: Final = 8
@@ -197,12 +202,20 @@ class _Stretches(dict[bytes, Stretch | None]):
 
 def _stretch(shape: bytes) -> Stretch | None:
     rows: list[tuple[int, int, Row | None]] = []
-    places = list(ROW.spans(shape))
+    places = [(0, len(shape))] if _is_one_row(shape) else list(ROW.spans(shape))
     for low, high in places:
         row, own = None, shape[low:high]
         if (len(own) > LONGEST and is_long(own)) or (row := SHAPES[own]) is not None:
             rows.append((low, high, row))
     return tuple(rows) if places else None
+
+
+def _is_one_row(shape: bytes) -> bool:
+    """Whether a long stretch is one row, which its pattern would tell more slowly."""
+    if len(shape) <= LONGEST or shape[: shape.find(b"0")] not in _PREFIXES:
+        return False
+    gaps = shape.translate(_GAPS)
+    return _WIDE_GAP not in gaps and _LETTER not in gaps and gaps.endswith(b"0")
 
 
 STRETCHES: Final = _Stretches()

@@ -234,8 +234,7 @@ def _long_row(near: Nearby, start: int, end: int, known: LongRow | None, found: 
         places = phone_rows.in_long_row(near, start, end)
     else:
         places = phone_rows.among_runs(near, start, known.runs)
-    for low, high, told in places:
-        found.append(Span(low, high, kind.PHONE, BESIDE + told))
+    found += [Span(low, high, kind.PHONE, BESIDE + told) for low, high, told in places]
     if known is None or known.may_be_parted:
         for low, high, told in phone_parts.in_long_row(near, start, end):
             found.append(Span(low, high, kind.PHONE, BESIDE + told))

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 from federation.guardrails.phones import (
+    CALM,
     DIGITS_OF_RUN,
     EXTENSION_OF_RUN,
     GAP,
@@ -26,6 +27,7 @@ from federation.guardrails.phones import (
     form_of,
     is_told,
     place,
+    tells,
 )
 from federation.guardrails.row_shapes import LONGEST, REMEMBERED, shape_of
 
@@ -57,7 +59,10 @@ _ENDS_AMERICAN: Final = re.compile(rb"000[-. ]000[-. ]0000\Z")
 _ALIKE: Final = 4
 """Pieces for each shape of them, from which on it is worth to remember what they may hold."""
 _APART: Final = b"\n"
-_PIECES_APART: Final = shape_of(bytes(sign if sign in _PLAIN else 10 for sign in range(256)))
+_PIECES_APART, _PLAIN_PIECES_APART = (
+    shape_of(bytes(sign if sign in signs else 10 for sign in range(256)))
+    for signs in (_SIGNS, _PLAIN)
+)
 _BETWEEN: Final = b" .-/"
 _LEAST_TELLING: Final = 7
 _NOUGHT: Final = ord("0")
@@ -81,13 +86,14 @@ def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
     is_plain = not _AWKWARD.occurs(data, start, end)
     runs = _last_runs if is_plain else _runs
     may_tell = whole or _MAY_TELL.occurs(data, start, end)
-    if whole or (may_tell and not is_plain):
+    if whole:
         yield from _among(near, runs(data, start, end), head, tail, end)
         return
     behind = max(head, tail)
     yield from _among(near, runs(data, start, head), head, tail, end)
     if may_tell:
-        pieces = data[head:behind].translate(_PIECES_APART).split(_APART)
+        apart = _PLAIN_PIECES_APART if is_plain else _PIECES_APART
+        pieces = data[head:behind].translate(apart).split(_APART)
         if len(set(pieces)) * _ALIKE > len(pieces):
             yield from _among(near, runs(data, head, behind), head, tail, end)
         else:
@@ -162,31 +168,40 @@ def _among(
 
 
 def _told_in_pieces(data: bytes, at: int, pieces: list[bytes]) -> Iterator[Place]:
-    """Numbers that their form tells in a row of plain digits from `at` on, whose pieces between
-    signs that no number has are of few shapes."""
-    known = _PIECES
+    """Numbers that their form tells in a row from `at` on, whose pieces between signs that no
+    number has are of few shapes."""
+    known, calm = _PIECES, CALM
     for piece in pieces:
         size = len(piece)
         if size >= _LEAST:
-            for low, high, is_american in known[piece]:
-                begin = at + low
-                if not (is_american or data[begin] == _NOUGHT):
+            for form, begins_with_nought, is_sure in known[piece]:
+                low, high = at + form.low, at + form.high
+                if begins_with_nought and data[low] != _NOUGHT:
                     continue
-                run = data[begin : at + high]
-                form = _form(run) if _may_be_told(run) else None
-                if form is not None and form.may_tell and is_told(data, begin, form):
-                    yield begin + form.low, begin + form.high, True
+                if data[low - 1] in calm and data[high] in calm:
+                    if is_sure or tells(data[low : at + form.end], form):
+                        yield low, high, True
+                elif is_told(data, at, form):
+                    yield low, high, True
         at += size + 1
 
 
-class _Pieces(dict[bytes, tuple[tuple[int, int, bool], ...]]):
-    """What may be numbers in a piece of plain digits, and whether it may be an American one, by the
-    shape of the piece. Another one that is told begins with a nought."""
+class _Pieces(dict[bytes, tuple[tuple[Form, bool, bool], ...]]):
+    """What may be numbers that are told by their form in a piece of a row, by the shape of the
+    piece; whether they are only where the first digit is a nought, and whether they surely are."""
 
-    def __missing__(self, piece: bytes) -> tuple[tuple[int, int, bool], ...]:
+    def __missing__(self, piece: bytes) -> tuple[tuple[Form, bool, bool], ...]:
+        is_plain = not piece.translate(None, _PLAIN)
+        runs = _last_runs if is_plain else _runs
+        forms = [(run, form_of(piece, *run)) for run in runs(piece, 0, len(piece))]
         made = tuple(
-            (low, high, _ENDS_AMERICAN.search(piece, low, high) is not None)
-            for low, high in _last_runs(piece, 0, len(piece))
+            (
+                form,
+                is_plain and _ENDS_AMERICAN.search(piece, *run) is None,
+                form.surely_american and not form.may_be_date,
+            )
+            for run, form in forms
+            if form is not None and form.may_tell
         )
         if len(piece) <= LONGEST:
             if len(self) >= REMEMBERED:

@@ -35,7 +35,13 @@ _CODES: Final = (
     "960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 979 992 993 994 995 "
     "996 998"
 )
-_CALLING_CODES: Final = frozenset(_CODES.encode().split())
+_CALLED: Final = frozenset(
+    digits
+    for digits in (b"%03d" % number for number in range(1000))
+    for code in _CODES.encode().split()
+    if digits.startswith(code)
+)
+"""The first three digits of what begins with a calling code."""
 
 GAP: Final = rb"(?: {0,2}[().\-/]{1,2} {0,2}| {0,2})"
 """No tab, nor three blanks: behind those stands the next column of a table."""
@@ -113,6 +119,8 @@ GOES_ON: Final = _NAMES_GO_ON | frozenset(b"_%@")
 _JOINS: Final = frozenset(b".,-/:")
 _JOINS_TOLD: Final = _JOINS - frozenset(b",")
 """A comma stands between the fields of a line, too, and a number that is told is no amount."""
+CALM: Final = frozenset(range(256)) - GOES_ON - _JOINS - frozenset(b"#$")
+"""Signs that are no part of what stands beside them."""
 _SETS_OFF: Final = frozenset(b"+(")
 _LINE_BREAKS: Final = (b"\\n", b"\\N")
 _BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
@@ -205,11 +213,15 @@ def form_of(shape: bytes, start: int, end: int) -> Form | None:
 def is_told(data: bytes, start: int, form: Form) -> bool:
     """Whether its form alone tells a number in the middle of a row."""
     low, high = start + form.low, start + form.high
-    number = data[low : start + form.end]
     if data[low - 1 : low] in (b"#", b"$"):
         return False
     if _borders_badly(data, low, high):
         return _told_in_fields(data, start, form) is not None
+    return tells(data[low : start + form.end], form)
+
+
+def tells(number: bytes, form: Form) -> bool:
+    """The same of one that borders on nothing: `CALM` signs stand before and behind it."""
     return (form.end < form.high or _telling(number, form)) and not (
         form.may_be_date and is_date(number)
     )
@@ -334,9 +346,9 @@ def _borders_badly(data: bytes, start: int, end: int, joins: frozenset[int] = _J
 def _telling(number: bytes, form: Form) -> bool:
     """Whether the form alone says that it is a telephone number."""
     if form.plus:
-        return form.count >= 8 and _has_calling_code(_digits(number))
+        return form.count >= 8 and _digits(number)[:3] in _CALLED
     if form.groups > 1 and form.count >= _WITH_EXIT_CODE and number.startswith(b"00"):
-        return _has_calling_code(_digits(number)[2:])
+        return _digits(number)[2:5] in _CALLED
     if form.surely_american or (form.bracketed and _BRACKETS.fullmatch(number)):
         return True
     if form.may_be_american and NORTH_AMERICAN.fullmatch(number):
@@ -370,9 +382,3 @@ def _may_have_trunk_zero(number: bytes, groups: list[bytes], count: int) -> bool
 
 def _digits(number: bytes) -> bytes:
     return number.translate(None, _SIGNS)
-
-
-def _has_calling_code(digits: bytes) -> bool:
-    return (
-        digits[:1] in _CALLING_CODES or digits[:2] in _CALLING_CODES or digits[:3] in _CALLING_CODES
-    )

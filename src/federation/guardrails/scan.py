@@ -321,9 +321,13 @@ def taken_by(spans: list[Span]) -> Taken:
 def resolve(spans: list[Span]) -> list[Span]:
     """One span for each place: the higher rank, then the longer one."""
     kept: list[Span] = []
+    done = 0
     for span in sorted(spans, key=_start):
-        if not kept or span.start >= kept[-1].end:
+        if span.start >= done:
             kept.append(span)
         elif (span.rank, span.end - span.start) > (kept[-1].rank, kept[-1].end - kept[-1].start):
             kept[-1] = span
+        else:
+            continue
+        done = span.end
     return [span for span in kept if span.kind != NOTHING]

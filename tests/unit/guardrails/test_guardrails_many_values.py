@@ -102,6 +102,19 @@ def test_what_a_long_row_may_hold_is_told_by_its_shape(
 
 
 @SLOW
+@given(
+    some.lists(
+        some.sampled_from(("0", "00000", "+", "(", ")", "-", "    ", "     ", "x", " x0", "ext. 0"))
+    ).map("".join),
+    some.sampled_from(("", "+", "(", "(+", "+(", " ")),
+)
+def test_a_stretch_is_one_row_where_its_pattern_says_so(row: str, sign: str) -> None:
+    shape = (sign + "0-" * 32 + row).encode()
+    if digit_rows._is_one_row(shape):
+        assert list(digit_rows.ROW.spans(shape)) == [(0, len(shape))]
+
+
+@SLOW
 @given(SSNS)
 def test_american_numbers_in_long_rows_are_those_that_are_found_one_by_one(data: bytes) -> None:
     many: list[Span] = []

@@ -41,6 +41,13 @@ ROWS = some.lists(
 ).map(lambda parts: "".join(number + gap for number, gap in parts) + "7")
 SPREAD = some.text("0123456789 -./", min_size=30, max_size=300).map(lambda row: f"1{row}1")
 
+ALIKE = some.tuples(
+    some.lists(some.one_of(some.sampled_from(NUMBERS), DIGITS), min_size=1, max_size=3),
+    some.sampled_from((", ", "\n", "\t", "; ", " | ", ":", ",")),
+    some.sampled_from(NUMBERS),
+).map(lambda drawn: drawn[1].join([*drawn[0] * 8, drawn[2], *drawn[0] * 4, "7"]))
+"""Pieces of few shapes."""
+
 
 def number_by_number(data: bytes) -> list[tuple[int, int, bool]]:
     """Telephone numbers of a row that is all of `data`, with nothing left out."""
@@ -64,7 +71,7 @@ def number_by_number(data: bytes) -> list[tuple[int, int, bool]]:
 
 
 @settings(deadline=None, max_examples=400)
-@given(some.one_of(ROWS, SPREAD))
+@given(some.one_of(ROWS, SPREAD, ALIKE))
 def test_no_telephone_number_is_left_out_of_a_row_nor_another_found(row: str) -> None:
     data = row.encode("ascii")
     if len(data.translate(None, b" ,.;:_/()+#\t\n-")) == len(data):
