@@ -51,6 +51,7 @@ _STRIDE, _LONGEST_STRIDE = 512, 4096
 """So far beyond what is asked for a word is searched: who finds none will ask again."""
 _LONGEST_WORD: Final = 32
 _SHORTEST_DIGEST: Final = 32
+_PADDING: Final = bytes(2)
 
 
 class Taken:
@@ -119,6 +120,7 @@ class Nearby:
         "id_words",
         "may_hold_digests",
         "named",
+        "padded",
         "phone_words",
         "runs",
         "taken",
@@ -126,6 +128,8 @@ class Nearby:
 
     def __init__(self, data: bytes, *, everywhere: bool = False, border: int = 0) -> None:
         self.data = data
+        self.padded = data + _PADDING
+        """With signs behind it that are part of nothing: what stands behind a place is there."""
         self.runs = long_runs(data)
         """Long runs of letters and digits."""
         self.may_hold_digests = any(end - start >= _SHORTEST_DIGEST for start, end in self.runs)

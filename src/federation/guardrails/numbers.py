@@ -85,19 +85,18 @@ def in_text(near: Nearby) -> list[Span]:
     """Everything that the rows of digits of a text hold."""
     data, taken = near.data, near.taken
     found: list[Span] = []
-    known, last, end, done = STRETCHES, len(data) - 1, 0, 0
-    is_taken = bool(taken.ends)
+    known, end, done = STRETCHES, 0, 0
+    is_taken, padded = bool(taken.ends), near.padded
     for before, shape in stretches(data):
         start = end + len(before)
         end = start + len(shape)
         rows = known[shape]
         if rows is None or (is_taken and end <= taken.until(start)):
             continue
-        behind = data[end] if end <= last else 0
-        if behind in BLANKS and end < last:
-            behind = data[end + 1]
-        is_begun = start < done or (start and data[start - 1] in PREFIX_SIGNS)
-        if is_begun or behind in BEGIN_EXTENSION:
+        behind = padded[end]
+        if behind in BLANKS:
+            behind = padded[end + 1]
+        if start < done or behind in BEGIN_EXTENSION or padded[start - 1] in PREFIX_SIGNS:
             start, done, rows = _whole_stretch(data, start, end, done, before)
         for low, high, row in rows:
             if row is None:
@@ -136,15 +135,15 @@ def _is_nothing(near: Nearby, start: int, end: int, row: Row) -> bool:
             return False
     if not row.phones:
         return True
-    data, form = near.data, row.phones[0]
-    size, end = len(data), start + form.high
-    behind = data[end] if end < size else 0
+    form, padded = row.phones[0], near.padded
+    end = start + form.high
+    behind = padded[end]
     if behind in _GOES_ON:
         return True
     words = near.phone_words
     if form.may_tell or words.calm_from > start - phones.LOOK_BACK or start > words.calm_to:
         return False
-    return behind not in _BEFORE_WORD or (end + 1 < size and data[end + 1] not in _BEFORE_WORD)
+    return not (behind in _BEFORE_WORD and padded[end + 1] in _BEFORE_WORD)
 
 
 def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> None:
