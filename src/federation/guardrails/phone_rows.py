@@ -64,6 +64,8 @@ _PIECES_APART, _PLAIN_PIECES_APART = (
     for signs in (_SIGNS, _PLAIN)
 )
 _BETWEEN: Final = b" .-/"
+_LAST_GAP: Final = 5
+"""From the end of an American number backward."""
 _LEAST_TELLING: Final = 7
 _NOUGHT: Final = ord("0")
 
@@ -273,5 +275,5 @@ def _may_be_told(run: bytes) -> bool:
     if run.translate(None, _PLAIN):
         return True
     if run[0] != _NOUGHT:
-        return NORTH_AMERICAN.fullmatch(run) is not None
+        return run[-_LAST_GAP] in _BETWEEN and NORTH_AMERICAN.fullmatch(run) is not None
     return _LEAST_TELLING <= len(run.translate(None, _BETWEEN)) <= MOST
