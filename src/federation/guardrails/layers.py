@@ -20,8 +20,9 @@ from federation.guardrails.folding import CHANGING, SEVERAL, one_to_one, readabl
 from federation.guardrails.patterns import compiled
 
 _ENTITY_FORM: Final = (
-    r"&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30})(?:;|\b)"
+    r"&(?:amp;)*(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30})(?:;|\b(?!=))"
 )
+"""None is the name of a field, as HTML has it for addresses: ?name=Ann&phone=5."""
 _ENTITY: Final = re.compile(_ENTITY_FORM, re.ASCII)
 _ANY_ENTITY: Final = re.compile(b"(" + _ENTITY_FORM.encode() + b")")
 _ROW_FORMS: Final = tuple(

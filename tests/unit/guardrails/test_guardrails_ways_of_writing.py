@@ -101,3 +101,15 @@ def test_an_address_whose_name_is_quoted_is_found_with_its_quotation_marks() -> 
 @pytest.mark.parametrize("text", ["261159-4745", "Rijksregisternummer: 03092158012"])
 def test_national_numbers_of_digits_alone_are_found(text: str) -> None:
     assert [name for name, _ in found(text)] == [kind.NATIONAL_ID]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name=Ann&phone={}&x=1", "?a=1&phone={}", "&sect=1&phone={}", "a=1&num=2&phone={}"],
+)
+def test_the_name_of_a_field_in_an_address_is_no_entity(text: str) -> None:
+    assert found(text.format("1-998-473-8871")) == [(kind.PHONE, "1-998-473-8871")]
+    assert found("jane&#64;example&#46;org") == [(kind.EMAIL, "jane&#64;example&#46;org")]
+    assert found("jane&commat;example&period;org") == [
+        (kind.EMAIL, "jane&commat;example&period;org")
+    ]
