@@ -22,7 +22,7 @@ from federation.guardrails.row_shapes import ANY_DIGIT, LONGEST, REMEMBERED, loo
 MOST_IN_ONE: Final = 19
 """Digits of the longest value that is told by digits alone: a card's."""
 _BETWEEN: Final = b"[^0-9A-Za-z\\x80-\\xFF\"'<>{}\\[\\]@%=&]"
-_EXTENSION_OF_ROW: Final = rb"[ \t]?(?:[xX#]|ext\.?|Ext\.?|extension)[ \t]?[0-9]{1,6}"
+_EXTENSION_OF_ROW: Final = rb"[ \t]?(?:[xX#]|(?:[eE]xt|EXT)[.:]?|extension)[ \t]?[0-9]{1,6}"
 ROW: Final = compiled(
     rb"(?:\+|\(\+?)?[0-9](?:" + _BETWEEN + rb"{0,4}[0-9]){5,}(?:" + _EXTENSION_OF_ROW + rb")?"
 )

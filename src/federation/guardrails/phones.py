@@ -46,7 +46,7 @@ _CALLED: Final = frozenset(
 GAP: Final = rb"(?: {0,2}[().\-/]{1,2} {0,2}| {0,2})"
 """No tab, nor three blanks: behind those stands the next column of a table."""
 DIGITS_OF_RUN: Final = rb"(?:\+|\(\+?)?[0-9](?:" + GAP + rb"[0-9]){5,19}"
-EXTENSION_OF_RUN: Final = rb" ?(?:[xX#]|[eE]xt\.?|extension) ?[0-9]{1,6}"
+EXTENSION_OF_RUN: Final = rb" ?(?:[xX#]|(?:[eE]xt|EXT)[.:]?|extension) ?[0-9]{1,6}"
 RUN: Final = DIGITS_OF_RUN + rb"(?:" + EXTENSION_OF_RUN + rb"\b)?"
 _WITHOUT_PREFIX: Final = (
     rb"(?:\([0-9]{3}\)[-. ]?[0-9]{3}[-. ]|[0-9]{3}[- ][0-9]{3}[- ]|[0-9]{3}\.[0-9]{3}\.|"
@@ -70,7 +70,7 @@ _DATE: Final = re.compile(
     rb"[0-3]?[0-9])(?:[ \t].*)?"
 )
 _YEARS: Final = re.compile(rb"(?:(?:19|20)[0-9]{2})(?:[ /-]+(?:19|20)[0-9]{2})+")
-_EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext\.?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
+_EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext[.:]?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _LIKE_NORTH_AMERICAN: Final = re.compile(loosened(NORTH_AMERICAN.pattern))

@@ -113,3 +113,10 @@ def test_the_name_of_a_field_in_an_address_is_no_entity(text: str) -> None:
     assert found("jane&commat;example&period;org") == [
         (kind.EMAIL, "jane&commat;example&period;org")
     ]
+
+
+@pytest.mark.parametrize("extension", [" EXT 12", " Ext: 5791", " EXT. 206", "ext53", " ext:7"])
+def test_an_extension_belongs_to_its_number_however_it_is_written(extension: str) -> None:
+    for number in ("18379623347", "(555) 123-4567", "+1 843 382 8809"):
+        assert found(f"{number}{extension}, Berlin") == [(kind.PHONE, number + extension)]
+    assert found(f"18379623347 t{extension.strip()}") == []
