@@ -99,7 +99,8 @@ SORT_CODE: Final = (
 )
 BIC: Final = rb"\b(?i:bic|swift)\b[^\n0-9]{0,16}?\b([A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b"
 SSN: Final = (
-    rb"(?:\bssn\b|\bss#|social security|soc\.? ?sec|\bsocial (?:is|no\b|number))"
+    rb"(?:(?:\b|_)ssn(?:\b|_)|(?-i:[a-z]SSN|\bssn[A-Z])|\bs\.s\.n\b|\bss(?:#| (?:#|no\b|number))|"
+    rb"social[ _-]?security|soc\.? ?sec|\bsocial(?::| (?:is|no\b|number)))"
     rb"(?:[^\n0-9]{0,32}?)"
     rb"([0-9](?:[ .\-_/*|~]{0,3}[0-9]){8})"
 )

@@ -221,7 +221,7 @@ _NUMBERS: Final = (
         kind.SSN,
         beside.SSN,
         odd_numbers.ssn_beside,
-        _word(rb"ss[n#]|social (?:sec|is|n)|soc\.? ?sec"),
+        _word(rb"ss[n#]|\bss (?:#|n)|\bs\.s\.n|social(?:[ _-]?sec| is| n|:)|soc\.? ?sec"),
         ignore_case=True,
         bounded=True,
     ),

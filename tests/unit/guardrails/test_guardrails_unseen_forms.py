@@ -61,9 +61,33 @@ def test_an_account_number_in_groups_is_no_parcel() -> None:
     assert found("parcel 9365 6124 1024 0659 7187 00") == []
 
 
-@pytest.mark.parametrize("text", ["my social is {}", "Social number: {}", "social no. {}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my social is {}",
+        "Social number: {}",
+        "social no. {}",
+        "Social: {}",
+        "S.S.N. {}",
+        "SS number: {}",
+        "SS # {}",
+        '{{"social_security_number": "{}"}}',
+        '{{"socialSecurityNumber": "{}"}}',
+        '{{"ssn_number": {}}}',
+        "customer_ssn={}",
+        "customerSSN: {}",
+        "ssnNumber = {}",
+    ],
+)
 def test_an_american_number_is_called_social(text: str) -> None:
     assert found(text.format("219446759")) == [(kind.SSN, "219446759")]
+
+
+@pytest.mark.parametrize(
+    "text", ["social media: {}", "class number {}", "less no. {}", "sessn {}", "social club no {}"]
+)
+def test_a_number_of_nine_digits_is_not_called_so_by_other_words(text: str) -> None:
+    assert found(text.format("219446759")) == []
 
 
 @pytest.mark.parametrize("mail", ["rosa@[192.0.2.44]", "rosa+x@[IPv6:2001:db8::7]"])
