@@ -137,6 +137,16 @@ _SSN_SET_APART: Final = re.compile(
 )
 """Alike on both sides of its middle, and within its parts: two separators that differ are the
 coordinates of a path, a decimal beside another number, or a network address and its port."""
+_BLANK: Final = ord(" ")
+_OF_LIST_BEFORE: Final = re.compile(rb"[0-9] \Z")
+_OF_LIST_BEHIND: Final = re.compile(rb" [0-9]")
+_NAME_BEFORE: Final = 24
+_NAMED_OTHERWISE: Final = re.compile(
+    rb"(?:\b(?:part|order|invoice|ticket|tracking|serial|sku|item|model|lot|batch|article|drawing"
+    rb"|catalog(?:ue)?|stock|isbn|po)|\bp/n|\bs/n|(?:artikel|teile|bestell|serien|rechnungs)-?"
+    rb"(?:nummer|nr))(?:[ _-]?(?:number|no|nr|num|id|code|#))?[\s.:#=\"'(-]{0,4}\Z",
+    re.IGNORECASE,
+)
 _CLASSES: Final = (re.compile(rb"[a-z]"), re.compile(rb"[A-Z]"), re.compile(rb"[0-9]"))
 _SIGNS: Final = re.compile(rb"[^A-Za-z0-9_.:/-]")
 _OUR_TOKEN: Final = re.compile(rb"\[[A-Z_]+\]|[A-Z0-9_\\]+_[A-Z2-7]{10}[.!?]?")
@@ -209,6 +219,16 @@ def is_ssn(value: bytes) -> bool:
     set apart as one number's are."""
     digits = value.translate(None, _SSN_SIGNS)
     return _SSN_GIVEN.fullmatch(digits) is not None and _SSN_SET_APART.fullmatch(value) is not None
+
+
+def is_no_ssn(data: bytes, start: int, end: int) -> bool:
+    """Whether it is a part of a list of numbers with one blank between them all, or a word at once
+    before it says that it is a part's, a parcel's, an order's."""
+    if data[start + 3] == _BLANK and (
+        _OF_LIST_BEFORE.search(data, max(0, start - 2), start) or _OF_LIST_BEHIND.match(data, end)
+    ):
+        return True
+    return _NAMED_OTHERWISE.search(data, max(0, start - _NAME_BEFORE), start) is not None
 
 
 def is_called_ssn(value: bytes) -> bool:

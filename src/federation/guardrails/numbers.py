@@ -287,7 +287,11 @@ def _ssns(place: _Place, data: bytes, at: int, end: int, found: list[Span]) -> N
     while (seen := place(data, at, end)) is not None:
         low, high = seen
         at = low + 1
-        if not _goes_on(data, low, high) and context_rules.is_ssn(data[low:high]):
+        if (
+            not _goes_on(data, low, high)
+            and context_rules.is_ssn(data[low:high])
+            and not context_rules.is_no_ssn(data, low, high)
+        ):
             found.append(Span(low, high, kind.SSN, CHECKED - 1))
             at = high
 
@@ -300,7 +304,7 @@ def _many_ssns(data: bytes, at: int, end: int, found: list[Span]) -> None:
         at = low + 1
         if _goes_on(data, low, high):
             continue
-        if context_rules.is_ssn(data[low:high]):
+        if context_rules.is_ssn(data[low:high]) and not context_rules.is_no_ssn(data, low, high):
             found.append(Span(low, high, kind.SSN, CHECKED - 1))
         elif _NEVER_GIVEN.match(data, low) is None:
             continue

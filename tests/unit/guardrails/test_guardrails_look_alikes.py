@@ -32,10 +32,32 @@ def of(name: str, text: str) -> list[str]:
         "| 345 | 12 | 4999 |",
         "on 4 06-11-1993 it rained",
         "part 12-345-67-8901",
+        "Part number 790-96-9055",
+        "P/N: 790-96-9055",
+        "SKU #790-96-9055, in stock",
+        "Bestellnummer 790-96-9055",
+        "95 217 17 650 76 1599 85 2",
+        "1 12 187 76 8523 9805 3 4663 124797 889231",
+        "UPS 1Z 819 816 65 9842 101 3",
     ],
 )
 def test_digits_set_apart_by_two_signs_or_in_a_list_are_no_american_number(text: str) -> None:
     assert of(kind.SSN, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for my part: the number is {}",
+        "SSN, in part: {}",
+        "applicant {}, 12 years",
+        "3. {} 12 years",
+        "orders from {} are late",
+    ],
+)
+def test_an_american_number_is_found_beside_such_words_and_numbers(text: str) -> None:
+    assert of(kind.SSN, text.format("536-22-8741")) == ["536-22-8741"]
+    assert of(kind.SSN, "3. 536 22 8741, 12 years") == ["536 22 8741"]
 
 
 @pytest.mark.parametrize("address", ["189.64.11.95", "172.31.219.4", "50.208.137.22:8864"])
