@@ -196,7 +196,7 @@ _NETWORK: Final = (
         kind.IP,
         shapes.IPV6,
         shapes.ipv6,
-        _word(rb"[0-9a-f]:[0-9a-f]{0,4}:"),
+        _word(rb"[0-9a-f]:[0-9a-f]{0,4}:|::ffff:[0-9]"),
         only_with=shapes.SURELY_LIKE_IPV6,
     ),
 )
@@ -333,7 +333,7 @@ _PLACES: Final = (
         NOTHING,
         shapes.PARCEL,
         shapes.parcel,
-        rb"\b1Z[0-9A-Z]|\b9[1-5][0-9]{2} [0-9]{4} ",
+        rb"\b1Z ?[0-9A-Z]|\b9[1-5][0-9]{2} [0-9]{4} ",
     ),
     Rule(NOTHING, shapes.MOMENT, _nothing, rb"(?:19|20)[0-9]{2}[-/.]", reads=shapes.moments),
 )

@@ -81,6 +81,7 @@ SURELY_LIKE_IPV6: Final = re.compile(rb":(?::|(?:[0-9A-Fa-f]{0,4}:){5})")
 _BYTE: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS: Final = re.compile(rb"(?!(?:0|127|255)[^0-9])" + _BYTE + (rb"[^0-9]+" + _BYTE) * 3)
 """Four octets without noughts before them, of an address that is somebody's."""
+_ENDS_GROUP: Final = frozenset(b" -")
 _DIGITS, _JOINS = frozenset(b"0123456789"), frozenset(b".-")
 _PAIRS: Final = re.compile(rb":?(?:[0-9A-Fa-f]{2}:)+(?:[0-9A-Fa-f]{2})?")
 """Octets: a long hardware address, or a piece of a fingerprint."""
@@ -93,6 +94,9 @@ _BEGIN_PATH: Final = frozenset(b" ,-.mlhvcsqtazMLHVCSQTAZ")
 _BLANK: Final = ord(" ")
 _PATH_BEFORE: Final = re.compile(rb"(?:^|[^A-Za-z])[mlhvcsqtaMLHVCSQTA]\Z")
 """Of a drawing's path, which leaves noughts and blanks out: c3.51.98.32-.33"""
+_OF_CALLED: Final = re.compile(rb"\+[0-9][0-9 ().-]{1,10}[ -]\Z")
+_BEFORE_CALLED, _SIZE_OF_PAIRS = 14, 11
+"""The first groups of a telephone number before its last ones, four pairs with points between."""
 _PATH_SIGNS: Final = frozenset(b"mlhvcsqtaMLHVCSQTA")
 _STRIDE: Final = re.compile(rb"[0-9]{0,4}::[0-9]{0,4}")
 _OF_ROW: Final = re.compile(rb"[A-Za-z0-9_)\]\"']\[[^\[\]\n]*\Z|-\Z")
@@ -132,10 +136,13 @@ _HEX_SHAPES: Final = bytes(
 _HEX_DIGITS: Final = string.hexdigits.encode()
 _SHORTEST_HASH_SHAPE: Final = b"a" * _SHORTEST_HASH
 _IN_WORD: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
-PARCEL: Final = rb"\b1Z[0-9A-Z]{16}\b|\b9[1-5][0-9]{2}(?: [0-9]{4}){4} [0-9]{2}\b"
+PARCEL: Final = (
+    rb"\b1Z(?: ?[0-9A-Z]{3}){2} ?[0-9A-Z]{2} ?[0-9A-Z]{4} ?[0-9A-Z]{3} ?[0-9A-Z]\b|"
+    rb"\b9[1-5][0-9]{2}(?: [0-9]{4}){4} [0-9]{2}\b"
+)
 """Carriers' tracking numbers: as long as a card with two signs before it, or groups of which four
 are like a card's."""
-_ACCOUNT_BEFORE: Final = re.compile(rb"[A-Z]{2}[0-9]{2} \Z")
+_ACCOUNT_BEFORE: Final = re.compile(rb"[A-Za-z]{2}[0-9]{2} \Z")
 _CLOCK: Final = rb"[0-2][0-9][:.]?[0-5][0-9](?:[:.]?[0-5][0-9](?:[.,][0-9]{1,9})?)?"
 MOMENT: Final = (
     rb"\b(?:19|20)[0-9]{2}[-/.][01][0-9][-/.][0-3][0-9]"
@@ -219,6 +226,12 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
     before = data[max(0, start - _NEAR) : start]
     sign = before[-1] if before else 0
     if sign in _DIGITS or (sign in _JOINS and before[-2:-1].isalnum()):
+        return ()
+    if (
+        sign in _ENDS_GROUP
+        and end - start == _SIZE_OF_PAIRS
+        and _OF_CALLED.search(data, max(0, start - _BEFORE_CALLED), start)
+    ):
         return ()
     if sign in _PATH_SIGNS and _PATH_BEFORE.search(before):
         return ()

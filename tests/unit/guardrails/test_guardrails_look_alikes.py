@@ -92,6 +92,22 @@ def test_numbers_beside_each_other_are_no_card(text: str) -> None:
     assert of(kind.CARD, text) == []
 
 
+def test_pairs_behind_the_first_groups_of_a_number_that_is_called_are_no_network_address() -> None:
+    for number in ("+33 (0)6 12.94.36.22", "+33 6-12.94.36.22", "+352 2 76.23.28.60"):
+        assert found(f"ring {number}") == [(kind.PHONE, number)]
+    assert found("sum 5 + 3 76.23.28.60") == [(kind.IP, "76.23.28.60")]
+    assert found("+12 110.120.130.140") != []
+
+
+@pytest.mark.parametrize(
+    "text", ["UPS 1Z 819 816 65 9842 101 3", "1Z 4WK 530 12 9846 411 1", "1Z 536 228 74 1953 614 8"]
+)
+def test_a_parcels_number_in_groups_holds_nothing(text: str) -> None:
+    assert found(text) == []
+    account = "is96 9365 6124 1024 0659 7187 00"
+    assert found(f'"iban": "{account}"') == [(kind.IBAN, account)]
+
+
 @pytest.mark.parametrize("number", ["+4915120575159", "+4915101671019", "+551127845287x2891"])
 def test_a_number_that_is_called_is_no_card(number: str) -> None:
     assert found(number) == [(kind.PHONE, number)]

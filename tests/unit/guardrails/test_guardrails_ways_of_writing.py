@@ -120,3 +120,10 @@ def test_an_extension_belongs_to_its_number_however_it_is_written(extension: str
     for number in ("18379623347", "(555) 123-4567", "+1 843 382 8809"):
         assert found(f"{number}{extension}, Berlin") == [(kind.PHONE, number + extension)]
     assert found(f"18379623347 t{extension.strip()}") == []
+
+
+@pytest.mark.parametrize("text", ["from {}", "[{}]:443", '"X-Forwarded-For": "{}"', "{}/64"])
+def test_an_address_of_version_four_within_one_of_version_six_is_one_value(text: str) -> None:
+    for address in ("::ffff:140.234.185.9", "::FFFF:203.0.113.7"):
+        assert found(text.format(address)) == [(kind.IP, address)]
+    assert found("std::ffff::x") == []
