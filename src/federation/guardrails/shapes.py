@@ -29,25 +29,31 @@ LITERAL_EMAIL: Final = (
     rb"[A-Za-z0-9" + _BEYOND + rb"._%+-]{1,64}@\[(?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{3,45}\]"
 )
 """RFC 5321, section 4.1.3: an address of a host in the place of its name."""
-QUOTED_EMAIL: Final = rb"\"[^\"@\s]{1,64}\"@" + _HOST + rb"[A-Za-z" + _BEYOND + rb"]{2,24}"
+QUOTED_EMAIL: Final = rb"\"[^\"@\r\n]{1,64}\"@" + _HOST + rb"[A-Za-z" + _BEYOND + rb"]{2,24}"
 """RFC 5322, section 3.4.1: a local part in quotation marks."""
-_AT: Final = rb"(?: ?@ ?|[ ]?[\[({<] ?(?:at|@|arroba) ?[\])}>][ ]?|[ _-]+(?:at|AT)[ _-]+)"
-_DOT: Final = (
-    rb"(?: ?\. ?|[ ]?[\[({<] ?(?:dot|punkt|point|punto|\.) ?[\])}>][ ]?"
-    rb"|[ _-]+(?:dot|DOT)[ _-]+)"
-)
+_AT_IN_BRACKETS: Final = rb"[ ]?[\[({<] ?(?:at|AT|@|arroba) ?[\])}>][ ]?"
+_DOT_IN_BRACKETS: Final = rb"[ ]?[\[({<] ?(?:dot|DOT|punkt|point|punto|\.) ?[\])}>][ ]?"
+_DOT_IN_WORDS: Final = rb"[ _-]+(?:dot|DOT)[ _-]+"
+_AT: Final = rb"(?: ?@ ?|" + _AT_IN_BRACKETS + rb"|[ _-]+(?:at|AT)[ _-]+)"
+_DOT: Final = rb"(?: ?\. ?|" + _DOT_IN_BRACKETS + rb"|" + _DOT_IN_WORDS + rb")"
 _KNOWN_ENDS: Final = (
     rb"(?:com|org|net|edu|gov|mil|info|biz|io|dev|ai|app|co|me|de|uk|fr|es|it|nl|be|ch|at|pl"
     rb"|se|no|dk|fi|eu|us|ca|au|in|br|jp|cn|ru|pt|ie|cz|sk|hu|ro|gr|lu|lt|lv|ee|hr|bg|ua|tr|mx|ar"
-    rb"|cl|nz|za|kr|example|test)"
+    rb"|cl|nz|za|kr|example|test|xyz|online|shop|store|site|tech|cloud|tv|pro|name|museum)"
 )
 _NAME: Final = rb"[A-Za-z0-9-]+"
 _LOCAL: Final = rb"[A-Za-z0-9" + _BEYOND + rb"._%+-]+"
-SPELLED_EMAIL: Final = (
-    (_LOCAL + rb"(?:[\[({]\.[\])}]" + _LOCAL + rb"){0,3}" + _AT + _NAME)
-    + (rb"(?:" + _DOT + _NAME + rb"){0,4}?" + _DOT)
-    + (_KNOWN_ENDS + rb"\b")
+_SPELLED_LOCAL: Final = (
+    _LOCAL + rb"(?:(?:" + _DOT_IN_BRACKETS + rb"|" + _DOT_IN_WORDS + rb")" + _LOCAL + rb"){0,3}"
 )
+SPELLED_EMAIL: Final = (
+    (_SPELLED_LOCAL + _AT_IN_BRACKETS + _NAME)
+    + (rb"(?:" + _DOT_IN_BRACKETS + _NAME + rb"){0,3}" + _DOT_IN_BRACKETS + rb"[A-Za-z]{2,24}\b|")
+    + (_SPELLED_LOCAL + _AT + _NAME)
+    + (rb"(?:" + _DOT + _NAME + rb"){0,4}?" + _DOT)
+    + (_KNOWN_ENDS + rb"\b(?:" + _DOT_IN_WORDS + rb"[A-Za-z]{2}\b)?")
+)
+"""With both in brackets it ends with any name, and else with a known one, and a country's."""
 _SPACED: Final = rb"[A-Za-z0-9](?:[ -]{1,3}[A-Za-z0-9])*"
 SPACED_EMAIL: Final = (
     (rb"\b[A-Za-z0-9](?:[ ._-]{1,3}[A-Za-z0-9])*[ ]{1,3}@[ ]{1,3}" + _SPACED)
