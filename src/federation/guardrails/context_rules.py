@@ -138,8 +138,11 @@ _SSN_SET_APART: Final = re.compile(
 """Alike on both sides of its middle, and within its parts: two separators that differ are the
 coordinates of a path, a decimal beside another number, or a network address and its port."""
 _BLANK: Final = ord(" ")
-_OF_LIST_BEFORE: Final = re.compile(rb"[0-9] \Z")
-_OF_LIST_BEHIND: Final = re.compile(rb" [0-9]")
+_OF_LIST_BEFORE: Final = re.compile(rb"(?:\A|[^0-9.,:/-])[0-9]{1,7} \Z")
+_OF_LIST_BEHIND: Final = re.compile(rb" [0-9]+(?![0-9]|[-./:][0-9])")
+_BEHIND_OTHER: Final = re.compile(rb"[0-9] \Z")
+"""A day, say: then what stands behind the number belongs to a line of several values."""
+_NUMBER_BEFORE: Final = 10
 _NAME_BEFORE: Final = 24
 _NAMED_OTHERWISE: Final = re.compile(
     rb"(?:\b(?:part|order|invoice|ticket|tracking|serial|sku|item|model|lot|batch|article|drawing"
@@ -222,12 +225,14 @@ def is_ssn(value: bytes) -> bool:
 
 
 def is_no_ssn(data: bytes, start: int, end: int) -> bool:
-    """Whether it is a part of a list of numbers with one blank between them all, or a word at once
-    before it says that it is a part's, a parcel's, an order's."""
-    if data[start + 3] == _BLANK and (
-        _OF_LIST_BEFORE.search(data, max(0, start - 2), start) or _OF_LIST_BEHIND.match(data, end)
-    ):
-        return True
+    """Whether it is a part of a list of whole numbers with one blank between them all, or a word at
+    once before it says that it is a part's, a parcel's, an order's."""
+    if data[start + 3] == _BLANK:
+        before = data[max(0, start - _NUMBER_BEFORE) : start]
+        if _OF_LIST_BEFORE.search(before):
+            return True
+        if not _BEHIND_OTHER.search(before) and _OF_LIST_BEHIND.match(data, end):
+            return True
     return _NAMED_OTHERWISE.search(data, max(0, start - _NAME_BEFORE), start) is not None
 
 
