@@ -23,10 +23,10 @@ _RANGES: Final = (
     ("2221", "2720", (16,)),
     ("34", "34", (15,)),
     ("37", "37", (15,)),
-    ("300", "305", (14,)),
-    ("3095", "3095", (14,)),
-    ("36", "36", (14,)),
-    ("38", "39", (14,)),
+    ("300", "305", (14, 16, 19)),
+    ("3095", "3095", (14, 16, 19)),
+    ("36", "36", (14, 16, 19)),
+    ("38", "39", (14, 16, 19)),
     ("6011", "6011", (16, 19)),
     ("644", "649", (16, 19)),
     ("65", "65", (16, 19)),
@@ -145,11 +145,12 @@ def is_nobodys(head: bytes) -> bool:
     return head not in _HEADS and head[:2] not in _DEBIT_HEADS and head.isdigit()
 
 
-def is_card(digits: bytes, *, context: Context = nowhere) -> bool:
+def is_card(digits: bytes, *, context: Context = nowhere, in_groups: bool = False) -> bool:
     """Whether the digits are a card number; `context` tells whether the text speaks of
-    a card; it is asked where that decides."""
+    a card; it is asked where that decides. `in_groups`: they are written as a card's are, and no
+    article's number is."""
     if len(digits) in _HEADS.get(digits[:4], _NO_LENGTHS):
-        return luhn(digits) and not all_equal(digits) and not _is_article(digits)
+        return luhn(digits) and not all_equal(digits) and (in_groups or not _is_article(digits))
     if digits[:2] not in _DEBIT_HEADS or not _SHORTEST <= len(digits) <= _LONGEST:
         return False
     return context is not nowhere and luhn(digits) and context()
@@ -185,9 +186,10 @@ def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple
         low, high = plan.whole
         if not is_nobodys(run[low : low + 4]):
             digits = run[low:high]
-            if not digits.isdigit():
+            in_groups = not digits.isdigit()
+            if in_groups:
                 digits = digits.translate(None, _SIGNS)
-            if is_card(digits, context=context):
+            if is_card(digits, context=context, in_groups=in_groups):
                 return [plan.whole]
     found: list[tuple[int, int]] = []
     done = 0
@@ -368,7 +370,7 @@ def _number_at(data: bytes, low: int, end: int, called: Context, context: Contex
     digits = match[0].translate(None, _SIGNS)
     if len(digits) <= LONGEST_CALLED and data[max(0, low - 1) : low] == PLUS:
         return b""
-    if is_card(digits, context=context):
+    if is_card(digits, context=context, in_groups=digits != match[0]):
         return match[0] if _is_one(data, low, match[0], called) else b""
     for fewer in _FEWER:
         part = fewer.match(match[0])

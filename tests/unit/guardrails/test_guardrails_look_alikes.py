@@ -213,4 +213,5 @@ def test_numbers_of_papers_are_no_telephone_numbers(text: str) -> None:
 
 def test_an_articles_number_is_no_card_of_thirteen_digits() -> None:
     assert SCANNER.find("EAN;4000000000006;Schraube") == []
+    assert SCANNER.find("4 705483 442489; 4-705483-442489; 4705483442489") == []
     assert [span.kind for span in SCANNER.find("it is 4222222222222 now")] == [kind.CARD]

@@ -76,7 +76,19 @@ def test_words_of_other_languages_and_names_of_fields_tell_a_number(text: str) -
 
 @pytest.mark.parametrize(
     "card",
-    ["3598611990617355", "3504 4287 9507 5330", "639094702714", "6761 0134 2530", "060413286430"],
+    [
+        "3598611990617355",
+        "3504 4287 9507 5330",
+        "639094702714",
+        "6761 0134 2530",
+        "060413286430",
+        "3629141777631703",
+        "3052-0927-8253-6443",
+        "3095.6690.7439.1501",
+        "3800806360837783533",
+        "4705-4834-4248-9",
+        "4566 2136 2382 6",
+    ],
 )
 def test_cards_of_all_issuers_are_found(card: str) -> None:
     assert found(f"pay with {card} now") == [(kind.CARD, card)]
