@@ -28,6 +28,12 @@ _PHONE_WORDS: Final = compiled(
     rb"|fi[jx]o ?:|fisso ?:|fixe ?:|vast ?:|front ?desk|help ?desk|emergency[:.]|unter der"
     rb"|(?:home|work|office|main|second) line"
     rb"|bel(?:len)? |bereik|mich|uns |(?:home|work|office|direct|mob)[\"' \t]{0,3}[:.]"
+    rb"|msisdn|faks|fon[ eo:.]|puh[.e]|tl?fno|cel[.:]|land line|support line|customer [sc]"
+    rb"|kundenserv|switchboard|beeper|ddi[ :.]|(?:my|his|her) (?:no|dig)|home n|work n"
+    rb"|office[ _.-]?n|home_?n|work_?n|subscriber|homet|workt|homef|workf|ligne dir|l[i\xed]nea dir"
+    rb"|linea dir|linha dir|vaste lijn|emergenc|notfall|chamad|gebeld|hit me|cont\xe1c|comun[i\xed]"
+    rb"|localizar|marque|marcar|trov[ia]|reperib|app (?:me|ons)|reception ?[:.]|privat ?:|dienstl"
+    rb"|signal ?:|viber|facetime|zap ?:"
     rb"|(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]",
     ignore_case=True,
 )

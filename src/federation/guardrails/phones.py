@@ -110,6 +110,13 @@ _NOT_A_PHONE: Final = compiled(
     rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
     ignore_case=True,
 )
+_OTHER_NAME: Final = compiled(
+    rb"\b(?:order|invoice|ticket|tracking|ref(?:erence)?|version|build|serial|sku|part|account|acct|"
+    rb"batch|transaction|confirmation|booking|item|model|(?:rechnung|auftrag|bestell|vertrag|kunden|"
+    rb"serien)(?:s|ung)?(?:nummer|nr))(?: (?:number|no|nr|code|id))?\b[\s.:#=\"'-]{0,4}$",
+    ignore_case=True,
+)
+"""What names a number at once is nearer than the word for telephones before it."""
 _PLAIN: Final = b"0123456789 ()+-./\t"
 """What a number without an extension is written with."""
 _NUMBERS_GO_ON: Final = frozenset(b"0123456789")
@@ -287,7 +294,7 @@ def _is_called_so(near: Nearby, low: int, form: Form) -> bool:
     before = data[from_here:low]
     looks = form.count + 2 * form.groups
     if _BESIDE.occurs(before):
-        return True
+        return form.may_tell or not _OTHER_NAME.occurs(before)
     if _OWN.occurs(before):
         return not (_is_called_otherwise(data, low) or _OTHERS.occurs(before))
     return any(looks >= least and label.occurs(before) for least, label in _LABELED)
