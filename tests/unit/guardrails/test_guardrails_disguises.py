@@ -191,3 +191,36 @@ def test_brackets_around_signs_and_small_letters_for_digits_hide_nothing(
 )
 def test_brackets_and_mixed_cases_alone_are_no_values(text: str) -> None:
     assert Scanner(kind.BUILT_IN).find(text) == []
+
+
+UNSHOWN = (
+    0x600, 0x640, 0x6DD, 0x8E2, 0xFFF9, 0xFFFB, 0x110BD, 0x13430, 0x1BCA0, 0x1D173, 0x1D17A
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("code", UNSHOWN, ids=hex)
+@pytest.mark.parametrize("name", VALUES)
+def test_characters_that_only_steer_what_is_shown_hide_nothing(
+    name: str, code: int, shared_guard: Guard
+) -> None:
+    call = request((Text("Note " + chr(code).join(VALUES[name]) + " please"),))
+    screening = Screening.begin(b"secret")
+    changed = screen_request(shared_guard, call, screening)
+    assert name in {finding.kind for finding in screening.tally.findings()}
+    bare = re.sub(r"\W", "", "".join(text for text, _ in texts_of(changed)).replace(chr(code), ""))
+    assert not any(piece in bare for piece in readable(VALUES[name]))
+
+
+def test_digits_of_every_script_are_digits() -> None:
+    noughts = [
+        chr(code)
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) == "Nd" and unicodedata.decimal(chr(code)) == 0
+    ]
+    assert len(noughts) >= 60
+    scanner = Scanner(kind.BUILT_IN)
+    for nought in noughts:
+        card = "".join(chr(ord(nought) + int(digit)) for digit in VALUES[kind.CARD])
+        text = f"Note {card} please"
+        places = [(span.kind, text[span.start : span.end]) for span in scanner.find(text)]
+        assert places == [(kind.CARD, card)], hex(ord(nought))
