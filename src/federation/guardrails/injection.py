@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hmac
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from federation.guardrails.attack_readings import readings
 from federation.guardrails.attacks import MANY_SHOT, Tripwire
-from federation.guardrails.encoded import encoded, long_runs
-from federation.guardrails.layers import decode, fold
 from federation.guardrails.patterns import PatternSet, compiled
+from federation.guardrails.quotations import LONGEST, without_what_is_spoken_of
 from federation.guardrails.tripwires import TRIPWIRES
 
 _TURN: Final = compiled(
@@ -37,35 +36,6 @@ _TOLD_ROLE_TOKENS: Final = re.compile(_TOLD_TOKENS)
 _STRUCK: Final = re.compile(r"<s>(?:(?!</?s>).)*</s>", re.DOTALL)
 _SEQUENCE: Final = re.compile(r"</?s>")
 _TURN_ENDS: Final = re.compile(r"</s>\s*<s>")
-_SPOKEN_OF: Final = compiled(
-    rb"\b(?:translate|classify|explain|label|categori[sz]e|rate|grade|mark (?:each|this|the)"
-    rb"|moderate|detect(?:s|ed)?|analy[sz]e|paraphrase|spell[- ]?check|proofread"
-    rb"|what (?:does|do|is|are|was)"
-    rb"|why (?:does|do|is|are)|is (?:this|the following)|are these|how (?:does|do|would)"
-    rb"|which (?:rule|filter)|my novel|log line|caught|blocked|flagged"
-    rb"|(?:\xc3\xbcbersetze|erkl\xc3\xa4re|traduis|traduce|traduci|vertaal|traduza"
-    rb"|przet\xc5\x82umacz))\b",
-    ignore_case=True,
-)
-"""Whoever asks about a text, or tells of one, and quotes it, says nothing of it to a model."""
-_QUOTED: Final = re.compile(
-    "(?:^|(?<=[\\s(]))(?:\"[^\"\n]{8,100}\"|'[^'\n]{8,100}'(?![^\\W_])|`[^`\n]{8,100}`"
-    "|[\u201c\u201e][^\u201c\u201d\u201e\n]{8,100}[\u201c\u201d]"
-    "|\u00ab[^\u00ab\u00bb\n]{8,100}\u00bb)"
-)
-"""No longer: what is handed over in quotation marks to be worked on may hold an attack."""
-_LONGEST_QUESTION: Final = 600
-"""Characters: longer texts are no question about a quotation."""
-_SENTENCE_ENDS: Final = re.compile(r"[.!]\s|[.!]\Z")
-_LIST_ENDS: Final = re.compile(r"[.!?]")
-_ORDERED: Final = compiled(
-    rb"\b(?:obey|follow|comply|execute|carry out|accordingly|just do|act (?:on|upon)"
-    rb"|(?:do|perform|apply) (?:it|so|that|this|these|those|as|what|exactly|everything|all)"
-    rb"|(?:befolge|gehorche|ob\xc3\xa9is|obedece|obbedisci|gehoorzaam|wykonaj))\b",
-    ignore_case=True,
-)
-"""Whoever has a quotation followed does not ask about it."""
-_UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _PASSES: Final = 8
 _CANARY_SIZE: Final = 16
 _BEFORE, _BEHIND = 16, 64
@@ -135,11 +105,11 @@ class InjectionScanner:
         person says it, so nobody asks about what it quotes."""
         if len(text) > 2 * _MOST:
             text = text[:_MOST] + "\n" + text[-_MOST:]
-        if len(text) <= _LONGEST_QUESTION and not by_tool:
-            text = _without_what_is_spoken_of(text)
+        if len(text) <= LONGEST and not by_tool:
+            text = without_what_is_spoken_of(text)
         seen: set[int] = set()
         turns = 0
-        for view in _views(text):
+        for view in readings(text):
             if view.count(b":") >= _MANY_TURNS:
                 turns = max(turns, sum(1 for _ in _TURN.spans(view)))
             for index in self._hints.occurring(view):
@@ -154,39 +124,8 @@ class InjectionScanner:
         return Verdict(classes)
 
 
-def _without_what_is_spoken_of(text: str) -> str:
-    """A question about quotations, without those that follow what it asks, in its sentence or as
-    further ones of a list. One that is to be followed is left, with all others."""
-    bare, end, asked = "", 0, False
-    for match in _QUOTED.finditer(text):
-        between = text[end : match.start()]
-        if not asked or _LIST_ENDS.search(between):
-            asked = _SPOKEN_OF.occurs(_SENTENCE_ENDS.split(between)[-1].encode("utf-8", "replace"))
-        bare += between + (" " if asked else match[0])
-        end = match.end()
-    bare += text[end:]
-    return text if _ORDERED.occurs(bare.encode("utf-8", "replace")) else bare
-
-
 def _either(hint: str) -> bytes:
     return "|".join(map(re.escape, hint.split("|"))).encode("utf-8")
-
-
-def _views(text: str) -> list[bytes]:
-    """Readings of a text in lower case: as it is, look-alikes folded, escapes and base64 read."""
-    ascii_only = text.isascii()
-    plain = text if ascii_only else unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
-    plain = plain.lower()
-    views = [plain.encode("utf-8", "replace")]
-    folded = fold(text)
-    decoded = decode(folded)
-    if decoded is not None or not ascii_only:
-        views.append((decoded or folded).data.lower())
-    views += [
-        each.text.lower().encode("utf-8", "replace")
-        for each in encoded(folded.data, long_runs(folded.data))
-    ]
-    return views
 
 
 def strip_role_tokens(text: str) -> str:

@@ -27,6 +27,10 @@ _TURN_FROM: Final = (
     r"(?:ignor(?:e|es|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|bypass(?:es|ing)?|"
     r"neglect|dismiss|discard|skip|violat(?:e|es|ing))"
 )
+_SET_ASIDE: Final = (
+    r"(?:cancel|drop|abandon|erase|void|nullify|revoke|unlearn|(?:set|put|leave) aside|"
+    r"throw (?:out|away)|stop (?:following|obeying|using))"
+)
 _NEGATED: Final = (
     r"(?:(?:do|does|did|must|should|shall|may|will|please|to) not|n(?:'|’)t|never|cannot) "
     r"(?:to |ever |simply |just )?"
@@ -69,6 +73,23 @@ OVERRIDES: Final = (
         r"you have learned|you (?:were|have been|know|"
         r"are)|(?:were|was|came) (?:told|said|before))",
         _NEGATED,
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "previousinstruction|priorinstruction|aboveinstruction|earlierinstruction",
+        r"\b(?:ignore|disregard|forget)(?:all|any|every)?(?:of)?(?:the|your|my|these)?"
+        r"(?:previous|prior|above|earlier)instructions?\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        "cancel|drop |abandon|erase |void |nullify|revoke| aside|throw |unlearn|stop f|stop o|"
+        "stop u",
+        rf"\b{_SET_ASIDE}\b (?:(?:all|every|any|the|your|of|"
+        r"these|those|my) ){0,3}(?:previous|prior|earlier|above|preceding|initial|original|system) "
+        r"(?:system )?(?:instruction|guideline|directive|prompt|programming)s?\b",
+        rf"(?:\bnot|n(?:'|’)t|\bnever) (?:to |ever |simply |just )?{_SET_ASIDE}\b",
     ),
     Tripwire(
         OVERRIDE,
