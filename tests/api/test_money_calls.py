@@ -16,7 +16,7 @@ from scripted import Talk, completion, whole
 
 from federation.domain.access import Role, VirtualKey
 from federation.domain.budgets import EACH, Budget, Period, Scope
-from federation.domain.catalogue import Deployment, Price
+from federation.domain.catalogue import Deployment, Limits, Price
 from federation.domain.routes import Settings, Spending
 from federation.errors import EvidenceUnwritable
 
@@ -93,6 +93,22 @@ async def test_each_client_is_refused_in_its_own_words_and_told_what_is_left(
         assert (record.error, record.status, record.attempts) == ("budget_exceeded", 402, ())
         assert record.deployment == "", "nobody was asked"
         assert (await banked.stands()).spent_nano == 0
+
+
+async def test_a_call_that_nobody_was_asked_takes_nothing_of_a_providers_minute() -> None:
+    def limited(place: int, row: Deployment) -> Deployment:
+        return replace(row, provider=replace(row.provider, limits=Limits(rpm=3, tpm=5_000)))
+
+    async with (
+        rig(whole, settings=QUICK, alter=limited) as (gateway, client, (upstream,)),
+        bank(gateway, budget(1_000_000)),
+    ):
+        assert (await client.post(CHAT, json=HELLO | {"max_tokens": 400})).status_code == 402
+        assert not upstream.seen
+        (requests, tokens) = gateway.leases.returned
+        assert requests == ("rpm/p0", 1)
+        assert tokens[0] == "tpm/p0"
+        assert gateway.leases.taken == [requests, tokens], "as much as it had taken"
 
 
 async def test_failures_and_fallbacks_free_what_they_reserved() -> None:

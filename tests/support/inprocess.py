@@ -127,10 +127,14 @@ class AllLeases:
 
     def __init__(self) -> None:
         self.denied: set[str] = set()
+        self.taken: list[tuple[str, int]] = []
         self.returned: list[tuple[str, int]] = []
 
     def take(self, name: str, amount: int = 1) -> bool:
-        return name not in self.denied
+        if name in self.denied:
+            return False
+        self.taken.append((name, amount))
+        return True
 
     async def more(self, name: str, amount: int = 1) -> bool:
         return False

@@ -119,11 +119,19 @@ class Attempt:
         self._hold = await self._world.money.reserve(self.call, pots, amount_nano, wait_s)
         self._reserved = amount_nano
 
-    def withdraw(self) -> None:
-        """It may not begin after all: nobody was asked, and nothing is to be told of it."""
+    def withdraw(self, *, leased: bool = True) -> None:
+        """It may not begin after all: nobody was asked, and nothing is to be told of it. What was
+        `leased` for it of its provider's minute is there for others again."""
         if self._closed:
             return
         self._leave()
+        provider, world = self.deployment.provider, self._world
+        if leased and provider.limits.leased:
+            # Its lease was taken just before it: in the same window, or in one that is over.
+            taken_s = world.wall() - (world.clock() - self._entry.started)
+            tokens = expected_tokens(self.call)
+            for name, amount in provider.limits.wanted(provider.id, 1, tokens):
+                world.leases.put_back(name, amount, taken_s)
         if self._hold:
             self._world.money.settle(self.call.account, self._hold, 0)
 
@@ -179,13 +187,13 @@ class Attempt:
                 self.close(used(each))
         return found[0]
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, *, leased: bool = True) -> None:
         """Close an attempt that brought nothing. A provider that was left in the middle of its
         work because the client hung up, or gave it no time, or because it answers more than we
         take, may bill for the prompt, so that is charged; one that failed or kept silent is not.
         Where nobody was asked at all it never began."""
         if not self._begun and not isinstance(error, UpstreamError):
-            self.withdraw()
+            self.withdraw(leased=leased)
             return
         left = not isinstance(error, UpstreamError) or isinstance(error, UpstreamOversized)
         left = left or self._hurried(error)

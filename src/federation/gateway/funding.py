@@ -64,11 +64,12 @@ async def fund_chat(
 
 
 async def fund_rest(world: World, call: Call, attempt: Attempt, request: WireRequest) -> None:
-    """Reserve for an attempt that goes on with an answer that broke. Raises as `fund_chat`."""
+    """Reserve for an attempt that goes on with an answer that broke. Raises as `fund_chat`; the
+    attempt is the caller's to end."""
     pots = world.money.pots(call)
     if pots:
         facts = chat_facts(call, len(request.body), call.glance.max_output)
-        await _reserve(pots, attempt, _bound(facts, attempt.deployment, pots), 0.0)
+        await attempt.reserve(pots, _bound(facts, attempt.deployment, pots), 0.0)
 
 
 async def fund_operation(

@@ -293,7 +293,7 @@ class Mending:
         except BaseException as fault:
             if tap.events and isinstance(fault, UpstreamError):
                 ending("cut", fault)
-            attempt.fail(fault)
+            attempt.fail(fault, leased=False)
             if exchange is not None:
                 await exchange.aclose()
             raise
