@@ -20,6 +20,7 @@ from federation.control.snapshots import compile_snapshot, without_secrets
 from federation.domain.catalogue import Deployment
 from federation.domain.snapshot import Snapshot
 from federation.errors import ConfigError, Problem
+from federation.routing.fleet import facts_known
 from federation.storage.entries import ConfigVersion
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Configuration:
         self.problems: tuple[Problem, ...] = ()
         self.loaded_ms = int(clock() * 1000)
         self.snapshot = self._compile(self.reading)
-        self._warn()
+        self._tell()
 
     def changed(self) -> bool:
         """Whether any file differs from the last time that this was asked."""
@@ -115,7 +116,7 @@ class Configuration:
         if changed or before.loaded.access != reading.loaded.access:
             self.loaded_ms = int(self._clock() * 1000)
             log.info("configuration reloaded", extra={"version": self.snapshot.version})
-            self._warn()
+            self._tell()
             return True
         return False
 
@@ -158,9 +159,20 @@ class Configuration:
         self._kept = version
         return replace(snapshot, version=version.version)
 
-    def _warn(self) -> None:
+    def _tell(self) -> None:
+        """Log what an operator should know of what is in force: warnings, and whom `auto` may
+        choose among, which is less than what can be used where too little is known."""
         for problem in (*self.reading.loaded.warnings, *self.reading.warnings):
             log.warning("configuration", extra=_place(problem))
+        serving = [each for each in self.snapshot.deployments if _serves(each)]
+        anybody = self.snapshot.settings.auto_unknown
+        uses = {each.provider.id for each in serving if anybody or facts_known(each)}
+        left_out = {each.provider.id for each in serving} - uses
+        log.log(
+            logging.WARNING if left_out and not uses else logging.INFO,
+            "what auto uses",
+            extra={"providers": sorted(uses), "region_or_data_use_unknown": sorted(left_out)},
+        )
 
 
 def _differing(before: Loaded, after: Loaded) -> list[str]:

@@ -124,6 +124,28 @@ def test_warnings_are_logged_with_their_place(
     assert vars(caplog.records[0])["problem"] == "open to others"
 
 
+def test_whom_auto_leaves_out_is_logged_and_louder_where_that_is_everybody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = operator(tmp_path)
+    rows = files.loaded.providers
+    rows["acme"] = replace(rows["acme"], sources=("a page",))
+    with caplog.at_level(logging.INFO):
+        configured(files)
+        files.loaded = replace(files.loaded, settings=Settings(auto_unknown=True))
+        configured(files)
+        rows["home"] = replace(rows["home"], enabled=False)
+        files.loaded = replace(files.loaded, settings=Settings())
+        configured(files)
+    told = [vars(record) for record in caplog.records if record.message == "what auto uses"]
+    assert [(each["levelname"], each["providers"]) for each in told] == [
+        ("INFO", ["home"]),
+        ("INFO", ["acme", "home"]),
+        ("WARNING", []),
+    ]
+    assert [each["region_or_data_use_unknown"] for each in told] == [["acme"], [], ["acme"]]
+
+
 @pytest.mark.parametrize(
     ("section", "change"),
     [
