@@ -616,6 +616,15 @@ async def test_these_paths_are_controls(tmp_path: Path, method: str, path: str) 
         assert len(control.seen) == 1
 
 
+async def test_a_head_of_a_management_path_is_that_of_its_get(tmp_path: Path) -> None:
+    async with managed(tmp_path, answers(b"{}")) as (_, client, control):
+        for _ in range(2):
+            reply = await client.head("/health/startup")
+            assert (reply.status_code, reply.content) == (200, b"")
+            assert reply.headers["content-length"] == "2"
+        assert control.seen[0].head.startswith("GET /health/startup ")
+
+
 @pytest.mark.parametrize("code", [204, 304, 401, 404, 500, 503])
 async def test_controls_status_is_handed_on(tmp_path: Path, code: int) -> None:
     async def behave(talk: Talk) -> None:

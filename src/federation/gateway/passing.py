@@ -68,14 +68,16 @@ class Passing:
         self._control = ControlSocket(transport, socket)
 
     async def __call__(self, request: ClientRequest) -> ClientReply:
-        """Control's answer, whole. Raises `Unavailable` while control is away."""
+        """Control's answer, whole; to HEAD that to GET, whose body the listener keeps. Raises
+        `Unavailable` while control is away."""
         target = quote(request.path, safe="/:@!$&'()*+,;=~-._")
         if request.query:
             target = f"{target}?{request.query}"
         headers = [pair for pair in request.headers.items() if pair[0] not in _KEPT_BACK]
         headers.append((_PEER, request.peer.encode("ascii", "replace")))
+        method = "GET" if request.method == "HEAD" else request.method
         reply = await self._control.send(
-            request.method, target, tuple(headers), request.body, _TIMEOUTS, _LIMIT
+            method, target, tuple(headers), request.body, _TIMEOUTS, _LIMIT
         )
         kept = [pair for pair in reply.headers.items() if pair[0] not in _KEPT_BACK]
         return ClientReply(reply.status, kept, reply.body)
