@@ -402,6 +402,10 @@ async def test_a_path_that_is_not_there_and_a_wrong_method_have_our_error_shape(
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
     wrong = await rig.ask("PUT", "/v1/keys")
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "GET, POST"
+    assert (await rig.ask("POST", "/docs", None)).headers["allow"] == "GET"
+    named = await rig.ask("PUT", "/v1/keys/key_1")
+    assert named.headers["allow"] == "DELETE, GET, PATCH"
 
 
 async def test_a_bug_is_a_500_that_says_nothing_of_itself(

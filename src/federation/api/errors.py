@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from federation.api.access import ROUTES
 from federation.dialects.openai.errors import render_error
 from federation.errors import FederationError, InvalidRequest, MethodNotAllowed, NotFound
 
@@ -73,14 +74,25 @@ def _param(location: Sequence[Any]) -> str | None:
     return ".".join(parts) or None
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for it
     if error.status_code == 404:
         return _reply(NotFound("There is nothing at this path. GET /docs lists what there is."))
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "").split(", ")
-        return _reply(MethodNotAllowed("This path does not answer that method.", *allowed))
+        message = "This path does not answer that method."
+        return _reply(MethodNotAllowed(message, *_methods(request.url.path)))
     return _reply(InvalidRequest(str(error.detail), status=error.status_code))
+
+
+def _methods(path: str) -> set[str]:
+    """What a path answers: several routes may share it, and the error knows of none."""
+    parts = path.split("/")
+    return {method for method, template in ROUTES if _fits(parts, template.split("/"))}
+
+
+def _fits(parts: list[str], template: list[str]) -> bool:
+    pairs = zip(parts, template, strict=False)
+    return len(parts) == len(template) and all(t.startswith("{") or p == t for p, t in pairs)
 
 
 def _left(_: Request, __: Exception) -> Response:
