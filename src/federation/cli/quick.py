@@ -17,6 +17,7 @@ from federation.bootstrap.launcher import LaunchOptions, run
 from federation.config import environment, paths
 from federation.config.peek import MAX_WORKERS, peek_server
 from federation.config.quantities import is_loopback
+from federation.config.variables import PLUG_IN_VARIABLES
 from federation.errors import ConfigError, Problem
 
 CONFIG_EXIT = 78
@@ -114,4 +115,12 @@ def serve(wishes: Wishes) -> int:
         told = f"{error.filename}: cannot be used: {error.strerror}"
         print(f"The configuration cannot be used:\n{told}", file=sys.stderr)
         return CONFIG_EXIT
+    _hand_on(paths.env_file(options.config))
     return run(options)
+
+
+def _hand_on(env_file: Path | None) -> None:
+    """Put what `.env` says for plug-ins into the environment that workers inherit: nothing else of
+    the file reaches them, for it holds secrets."""
+    values = environment.gather(os.environ, env_file).values
+    os.environ.update({name: values[name] for name in PLUG_IN_VARIABLES if name in values})

@@ -63,6 +63,8 @@ VARIABLES: tuple[Variable, ...] = (
         "64 hex digits under which keys are hashed, instead of <data>/master.key",
         secret=True,
     ),
+    Variable("FEDERATION_PRESIDIO_CONF", "Presidio's configuration file, where it is installed"),
+    Variable("FEDERATION_PRESIDIO_LANGUAGE", "language of the texts for Presidio", example="en"),
     Variable("FEDERATION_URL", "where the command line finds the gateway"),
     Variable("FEDERATION_API_KEY", "the key that the command line presents", secret=True),
     Variable("DEFAULT_MODEL", "model for calls that name none", "defaults.model"),
@@ -78,6 +80,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ALL_PROXY", "either, where not set", "upstream.https_proxy", secret=True),
     Variable("NO_PROXY", "hosts to reach without the proxy", "upstream.no_proxy"),
 )
+
+PLUG_IN_VARIABLES = ("FEDERATION_PRESIDIO_CONF", "FEDERATION_PRESIDIO_LANGUAGE")
+"""Those that plug-ins read, in workers, off the process's environment."""
 
 PROVIDER_VARIABLES: tuple[ProviderVariable, ...] = (
     ProviderVariable("LMSTUDIO_BASE_URL", "lmstudio", "address", "address of LM Studio"),

@@ -125,6 +125,19 @@ def test_serve_runs_the_launcher_and_ends_with_its_code(
     assert "FEDERATION_WORKERS" in capsys.readouterr().err
 
 
+def test_of_the_env_file_workers_inherit_what_is_for_plug_ins_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / ".env").write_text("FEDERATION_PRESIDIO_CONF=a.yaml\nOPENAI_API_KEY=sk-hidden\n")
+    inherited = dict(os.environ) | {"FEDERATION_PRESIDIO_LANGUAGE": "de"}
+    monkeypatch.setattr(os, "environ", inherited)
+    monkeypatch.setattr(quick, "run", lambda _: 0)
+    assert quick.serve(quick.Wishes(port=0)) == 0
+    assert inherited["FEDERATION_PRESIDIO_CONF"] == "a.yaml"
+    assert inherited["FEDERATION_PRESIDIO_LANGUAGE"] == "de"
+    assert "OPENAI_API_KEY" not in inherited
+
+
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--help"], 0), (["version"], 0)])
 def test_the_entry_point_ends_the_process(
     monkeypatch: pytest.MonkeyPatch,

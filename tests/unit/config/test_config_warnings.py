@@ -18,6 +18,12 @@ def test_a_variable_without_effect_is_warned_of_without_its_value(loading: Load)
     )
 
 
+def test_what_a_plug_in_reads_has_an_effect(loading: Load) -> None:
+    assert loading({"FEDERATION_PRESIDIO_CONF": "a.yaml"}).warnings == ()
+    (warning,) = loading({"FEDERATION_PRESIDIO_CONFG": "a.yaml"}).warnings
+    assert "did you mean 'FEDERATION_PRESIDIO_CONF'?" in str(warning)
+
+
 def test_what_works_or_is_left_empty_is_not_warned_of(loading: Load, write: Write) -> None:
     write("federation.yaml", "server: {trusted_proxies: []}\nbudgets: {daily: null}\n")
     write("providers.yaml", "- {id: openai, limits: {rpm: 1, tpm: 2}}\n")
