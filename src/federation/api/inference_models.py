@@ -72,7 +72,9 @@ class FederationFields(BaseModel):
     user: str = ""
     tags: dict[str, str] = {}
     constraints: Constraints = Constraints()
-    metadata: bool = Field(default=False, description="Asks for `router_metadata` in the answer.")
+    metadata: bool = Field(
+        default=False, description="Asks for `router_metadata` in a whole answer."
+    )
     strict: bool = Field(
         default=False, description="Refuse what a target cannot express, instead of leaving it out."
     )
