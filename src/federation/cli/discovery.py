@@ -28,6 +28,8 @@ MOST_MODELS = 50
 # Two ways in which local servers list what they have loaded, by dialect.
 _LISTS = {"ollama": ("/api/tags", "models", "name")}
 _OPENAI_LIST = ("/models", "data", "id")
+# Local servers list these beside those that chat, and say nothing of what they do.
+_EMBEDDERS = ("embed", "bge-", "all-minilm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,18 @@ class Found:
     def row(self) -> dict[str, Any]:
         """Its row for providers.yaml; what runs on our own machine costs nothing a token. What the
         catalogue knows of models that are not loaded here does not count."""
-        free = {"input": 0, "output": 0, "cached": 0, "cache_write": 0}
         return {
             "id": self.provider,
             "base_url": self.base_url,
-            "models": [{"id": model, "price": free} for model in self.models],
+            "models": [_model(name) for name in self.models],
             "replace_models": True,
         }
+
+
+def _model(name: str) -> dict[str, Any]:
+    free = {"input": 0, "output": 0, "cached": 0, "cache_write": 0}
+    embeds = any(part in name.lower() for part in _EMBEDDERS)
+    return {"id": name, "price": free} | ({"operations": ["embeddings"]} if embeds else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,12 @@ def test_a_local_server_is_found_with_its_models(
     assert discover(catalogue, {"mine": written}, ("127.0.0.1", 8000)) == []
 
 
+def test_a_model_that_only_embeds_is_not_offered_for_chats() -> None:
+    names = ("qwen3:8b", "text-embedding-nomic-v1.5", "bge-m3:latest", "All-MiniLM")
+    rows = Found("one", "http://127.0.0.1:9", names).row()["models"]
+    assert [each.get("operations") for each in rows] == [None, *[["embeddings"]] * 3]
+
+
 def test_who_uses_a_port_is_told_by_what_the_list_says(
     local_server: tuple[int, dict[str, Any]],
 ) -> None:
