@@ -118,7 +118,7 @@ def read(body: Any) -> ChatRequest:
         ({"messages": [USER], "documents": ["a"], "citation_options": {"mode": 1}},
          "citation_options.mode"),
         ({"messages": [USER], "model": ""}, "model"),
-        ({"messages": [USER], "federation": {"nothing": 1}}, "federation"),
+        ({"messages": [USER], "federation": {"nothing": 1}}, "federation.nothing"),
     ],
 )  # fmt: skip
 def test_a_malformed_call_is_refused_with_the_place(body: Any, param: str) -> None:

@@ -97,7 +97,7 @@ def read(body: Any) -> ChatRequest:
         ({"messages": [USER], "stream": "yes"}, "stream"),
         ({"messages": [USER], "top_logprobs": -1}, "top_logprobs"),
         ({"messages": [USER], "model": ""}, "model"),
-        ({"messages": [USER], "federation": {"nothing": 1}}, "federation"),
+        ({"messages": [USER], "federation": {"nothing": 1}}, "federation.nothing"),
     ],
 )
 def test_a_malformed_call_is_refused_with_the_place(body: Any, param: str) -> None:
