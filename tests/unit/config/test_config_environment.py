@@ -9,7 +9,7 @@ from config_world import Load
 from federation.config import dotenv, environment
 from federation.config.credentials import resolve_all, resolve_credential
 from federation.config.settings import Budgets
-from federation.config.variables import VARIABLES, variable_word
+from federation.config.variables import PLUG_IN_VARIABLES, VARIABLES, variable_word
 from federation.domain.catalogue import DataUse
 
 Write = Callable[[str, str], Path]
@@ -429,7 +429,7 @@ def test_every_variable_of_the_table_is_read_somewhere() -> None:
         "FEDERATION_ADMIN_KEY",
         "FEDERATION_MASTER_KEY", "FEDERATION_DATABASE_URL", "FEDERATION_REDIS_URL",
         "FEDERATION_URL", "FEDERATION_API_KEY", "ALLOWED_API_KEYS",
-        "JWT_SECRET_KEY", "DEBUG",
+        "JWT_SECRET_KEY", "DEBUG", *PLUG_IN_VARIABLES,
     }  # fmt: skip
     assert {variable.name for variable in VARIABLES if not variable.sets} == elsewhere
 
