@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from federation.api.inference_models import Constraints, FederationFields, Route
 from federation.control.permissions import ROLES, KeyWish, Permission
 from federation.domain.access import Role
 from federation.domain.catalogue import Model
+from federation.errors import EvidenceUnwritable
 from federation.evidence.receipts import input_hash, salt_of
 from federation.gateway import route_endpoint
 from federation.gateway.passing import is_passed
@@ -36,6 +38,7 @@ from federation.schema.records import (
 )
 from federation.schema.usage import Usage
 from federation.storage.journal import JournalWriter
+from federation.storage.journal_reader import PlainReader
 
 
 @dataclass
@@ -89,6 +92,14 @@ def ended(call: str, tenant: str = "default", cost_nano: int | None = 75_000) ->
         decision=Decision("auto", "priority", 1, Features("code"), (Candidate("acme/large"),)),
         tags={"team": "search"},
     )
+
+
+def on_record(rig: Rig, kind: str) -> list[dict[str, Any]]:
+    """What control itself put on record, of this kind, in order."""
+    reader = PlainReader(rig.plane.journal.parent / "evidence" / "journal")
+    lines = [line for name in reader.writers() for line in reader.read(name, 1, 0).lines]
+    records = [json.loads(line.json)["record"] for line in lines]
+    return [each for each in records if each["type"] == kind]
 
 
 def paths(routes: Iterable[object]) -> list[tuple[str, str]]:
@@ -192,8 +203,41 @@ async def test_a_receipt_is_for_who_made_the_call_and_for_who_may_read_contents(
         ("call_2", ADMIN, told | {"salt": salt_of(b"k" * 32, "call_2").hex()}),
         ("call_3", ADMIN, None),
     ):
-        story = (await rig.ask("GET", f"/v1/calls/{call}", secret)).json()
+        story = (await rig.ask("GET", f"/v1/calls/{call}?receipt=true", secret)).json()
         assert story["receipt"] == receipt
+    reads = [
+        (each["actor"], each["action"], each["subject"], each["phase"])
+        for each in on_record(rig, "action")
+    ]
+    read = "GET /v1/calls/{call}?receipt"
+    assert reads == [
+        ("admin", read, "/v1/calls/call_1", "done"),
+        ("admin", read, "/v1/calls/call_2", "done"),
+    ], "only what tells of others"
+
+
+async def test_a_look_at_a_call_tells_no_salt_but_its_own_and_leaves_no_record(rig: Rig) -> None:
+    developer = rig.plane.control.keys.keys.find(DEVELOPER)
+    assert developer is not None
+    rig.journal.append(structs.replace(ended("call_1"), key=developer.id, input="i"))
+    for secret, told in ((ADMIN, False), (DEVELOPER, True)):
+        story = (await rig.ask("GET", "/v1/calls/call_1", secret)).json()
+        assert (story["receipt"] is not None) is told
+    assert on_record(rig, "action") == []
+
+
+async def test_no_salt_is_told_that_cannot_be_put_on_record(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise EvidenceUnwritable("the disk is full")
+
+    rig.journal.append(structs.replace(ended("call_1"), input="i"))
+    monkeypatch.setattr(rig.plane.control.oversight.notebook, "write", full)
+    refused = await rig.ask("GET", "/v1/calls/call_1?receipt=true", ADMIN)
+    assert refused.status_code == 503
+    assert salt_of(b"k" * 32, "call_1").hex() not in refused.text
+    assert (await rig.ask("GET", "/v1/calls/call_1", ADMIN)).status_code == 200
 
 
 async def test_when_an_answer_began_is_told_of_whole_ones_too(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated
@@ -21,10 +22,13 @@ from federation.api.models import (
     UsageView,
 )
 from federation.api.pseudonyms import revealed
+from federation.api.recording import noted
 from federation.api.tenancy_lists import OfTenant
 from federation.control.analytics_times import between
+from federation.control.control import Control
 from federation.control.permissions import reach, tenant_seen
-from federation.control.receipts import Receipt
+from federation.control.receipts import Receipt, is_own
+from federation.domain.access import VirtualKey
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest
 from federation.schema.records import AttemptRecord, CallEnded, CallStarted, Decision
@@ -73,7 +77,14 @@ async def list_calls(
 
 
 @router.get("/v1/calls/{call}")
-async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryView:
+async def get_call(
+    control: ControlPlane,
+    asker: Asker,
+    call: str,
+    receipt: Annotated[
+        bool, Query(description="Also of a call that another key made; that goes on record.")
+    ] = False,
+) -> CallStoryView:
     """One call with its attempts and decision; what `x-federation-call-id` names."""
     found = await control.ledger.find(call, tenant_seen(asker))
     (entry,) = await revealed(control, asker, None, [found])
@@ -81,15 +92,29 @@ async def get_call(control: ControlPlane, asker: Asker, call: str) -> CallStoryV
     attempts: list[AttemptView] = []
     decision: dict[str, object] | None = None
     ruled: dict[str, object] = {"policies": [], "refusals": {}, "watched": {}}
-    receipt: Receipt | None = None
+    shown: Receipt | None = None
     if isinstance(record, CallEnded):
         attempts = [_attempt(attempt) for attempt in record.attempts]
         decision = _decision(record.decision)
         ruled = {name: getattr(record, name) for name in ruled}
-        receipt = control.receipts.of(asker, record)
-    shown = None if receipt is None else receipt._asdict()
-    story = {"attempts": attempts, "decision": decision, **ruled, "receipt": shown}
+        shown = await _receipt(control, asker, record, of_others=receipt)
+    told = None if shown is None else shown._asdict()
+    story = {"attempts": attempts, "decision": decision, **ruled, "receipt": told}
     return CallStoryView.model_validate(_call(entry) | story)
+
+
+async def _receipt(
+    control: Control, asker: VirtualKey, record: CallEnded, *, of_others: bool
+) -> Receipt | None:
+    """What the asker is told of a salt; that of another's call once it is on record that they
+    are. Raises `EvidenceUnwritable`."""
+    own = is_own(asker, record)
+    found = control.receipts.of(asker, record) if own or of_others else None
+    if found is not None and not own:
+        notebook = control.oversight.notebook
+        route, subject = "GET /v1/calls/{call}?receipt", f"/v1/calls/{record.call}"
+        await asyncio.to_thread(noted, notebook, asker, route, subject)
+    return found
 
 
 @router.get("/v1/stats")

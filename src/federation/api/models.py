@@ -119,7 +119,8 @@ class CallStoryView(CallView):
         "kept out; as `policy.rule:type:action`, how often it would have done that to content."
     )
     receipt: ReceiptView | None = Field(
-        description="For the key that made the call, and for who may read contents."
+        description="For the key that made the call, and with `receipt=true` for who may read "
+        "contents."
     )
 
 

@@ -68,6 +68,23 @@ def asked(
         scope.setdefault("state", {})[_STATE] = record
 
 
+def noted(notebook: Notebook, key: VirtualKey, action: str, subject: str) -> None:
+    """Put on record that somebody reads what tells of others: one record, `done`, before they get
+    it. Raises `EvidenceUnwritable`. Blocks."""
+    record = Action(
+        at_ms=notebook.now_ms(),
+        id=f"act_{secrets.token_hex(12)}",
+        phase="done",
+        actor=key.id,
+        tenant=key.tenant,
+        role=key.role.value,
+        action=action,
+        subject=subject,
+        status=200,
+    )
+    notebook.write(record)
+
+
 def told_of(names: PseudonymDesk | None, tenant: str, user: str) -> str:
     """What a record calls a user. Raises `Unavailable` where the keys for it cannot be reached.
     Blocks."""

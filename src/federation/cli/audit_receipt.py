@@ -14,7 +14,8 @@ from federation.evidence.receipts import input_hash, output_hash
 
 def receipt(place: Place, call: str, said: Path | None, got: Path | None, *, as_json: bool) -> Exit:
     """Show the receipt of a call, and whether files are what it is about; the exit code."""
-    shown = place.gateway().get(f"/v1/calls/{quote(call, safe='')}")["receipt"]
+    path = f"/v1/calls/{quote(call, safe='')}"
+    shown = place.gateway().get(path, {"receipt": "true"})["receipt"]
     if shown is None:
         raise CommandFailed(
             f"There is no receipt of {call} for you.",

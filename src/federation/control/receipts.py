@@ -3,6 +3,10 @@
 The trap: a salt lets its holder try out guesses. So it is told to the key that made the call, which
 knows the content anyway, and to who may read contents that are kept. At an open gateway whoever
 comes without a key is the same asker, so of their calls it is told to the latter alone.
+
+Who is told the salt of another's call can find out what was said where it was short, so that goes
+on record, and is done only for who asks for it: whoever looks at a call for its cost learns no
+salt, and the log does not grow. What the calling key reads of its own calls tells it nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +29,11 @@ class Receipt(NamedTuple):
     output: str
 
 
+def is_own(asker: VirtualKey, record: CallEnded) -> bool:
+    """Whether this is who made the call, and so knows what was said."""
+    return asker.id == record.key and asker.id != ANONYMOUS.id
+
+
 class ReceiptDesk:
     """Writes receipts; `key` is that of the workers."""
 
@@ -34,7 +43,6 @@ class ReceiptDesk:
     def of(self, asker: VirtualKey, record: CallEnded) -> Receipt | None:
         """The receipt of a call; None for who may not have it, and for a call of an earlier
         version, which has none."""
-        is_own = asker.id == record.key and asker.id != ANONYMOUS.id
-        if not record.input or not (is_own or may(asker, Permission.READ_DATA)):
+        if not record.input or not (is_own(asker, record) or may(asker, Permission.READ_DATA)):
             return None
         return Receipt(salt_of(self._key, record.call).hex(), record.input, record.output)

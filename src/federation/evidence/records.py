@@ -89,7 +89,8 @@ class Changed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Action(msgspec.Struct, frozen=True, tag="action", omit_defaults=True):
-    """Somebody changed something by the management API, or tried to.
+    """Somebody changed something by the management API, or tried to; or read the salt of a call
+    that another key made (`GET /v1/calls/{call}?receipt`), which has one record, `done`.
 
     Two records with one `id`: `asked` before it is done, `done` before the answer leaves. One
     that was `refused` has that record alone. `asked` without `done` is a change that a crash
