@@ -83,6 +83,8 @@ class Account(msgspec.Struct, eq=False):
     input: str = ""
     output: str = ""
     """Salted hashes of what the client said and got; see `schema.records.CallEnded`."""
+    unproven: dict[str, str] = {}
+    """Which of these could not be made, and why."""
     tried: int = 0
     begun: bool = False
     """Its beginning is on record."""

@@ -183,6 +183,9 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     output: str = ""
     """The same of the body that it got: as far as it had come, of an answer that was cut; empty
     of one that the gateway refused, or in whose place it told of its own failure."""
+    unproven: dict[str, str] = {}
+    """Of `input` and `output` those that are missing because they could not be made, and the name
+    of the fault."""
 
 
 Record = CallStarted | CallEnded

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from gateway_rig import CHAT, STREAM, eventually, rig, streams
+from scripted import DONE, chunk
 
 from federation.errors import NotFound
 from federation.evidence.receipts import input_hash, output_hash, salt_of
@@ -137,3 +139,78 @@ async def test_a_call_whose_thread_cannot_be_had_has_an_end_all_the_same(
         await desk.recorder(call(LONG), provider)
     (record,) = desk.told
     assert (record.outcome, record.error) == ("error", "internal_error")
+
+
+class Bomb:
+    """A hash that takes what it is told and gives nothing."""
+
+    def update(self, data: bytes) -> None:
+        """Take."""
+
+    def hexdigest(self) -> str:
+        raise MemoryError("said in confidence")
+
+
+def fails(*_: object) -> str:
+    raise MemoryError("said in confidence")
+
+
+@pytest.mark.parametrize("answer", [b"short", LONG], ids=["short", "long"])
+@pytest.mark.parametrize("said", [b"said", LONG], ids=["little", "much"])
+@pytest.mark.parametrize("broken", ["input_hash", "output_hash", "salt_of"])
+async def test_a_call_whose_hash_cannot_be_made_has_an_end_that_says_so(
+    broken: str, said: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def provider(_: Call) -> ClientReply:
+        return ClientReply(200, [], answer)
+
+    monkeypatch.setattr(receipts, broken, fails)
+    desk = Desk()
+    reply = await desk.recorder(call(said), provider)
+    assert reply.body == answer
+    (record,) = desk.told
+    assert (record.outcome, record.status) == ("ok", 200)
+    missing = {"input", "output"} if broken == "salt_of" else {broken.removesuffix("_hash")}
+    assert {"input", "output"} - {
+        name for name in ("input", "output") if getattr(record, name)
+    } == set(record.unproven)
+    assert missing <= set(record.unproven)
+    assert set(record.unproven.values()) == {"MemoryError"}
+    assert "confidence" not in str(record)
+
+
+@pytest.mark.parametrize("broken", ["input_hash", "output_begun", "salt_of", "hexdigest"])
+async def test_a_stream_whose_hash_cannot_be_made_has_an_end_that_says_so(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broken == "hexdigest":
+        monkeypatch.setattr(receipts, "output_begun", lambda _: Bomb())
+    else:
+        monkeypatch.setattr(receipts, broken, fails)
+    async with rig(streams(chunk("Hello"), chunk(finish="stop"), DONE)) as (gateway, client, _):
+        reply = await client.post(CHAT, json=STREAM)
+        assert (reply.status_code, reply.content.endswith(b"[DONE]\n\n")) == (200, True)
+        await eventually(lambda: len(gateway.books.ended) == 1)
+        (record,) = gateway.books.ended
+    assert record.outcome == "ok"
+    assert "output" in record.unproven or broken == "input_hash"
+    assert record.unproven
+    for name in ("input", "output"):
+        assert bool(getattr(record, name)) is (name not in record.unproven)
+
+
+@pytest.mark.parametrize("ending", ["refused", "left"])
+async def test_a_call_that_is_not_answered_has_an_end_without_its_hash_too(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def provider(_: Call) -> ClientReply:
+        if ending == "left":
+            raise asyncio.CancelledError
+        raise NotFound("There is no such model.")
+
+    monkeypatch.setattr(receipts, "input_hash", fails)
+    desk = Desk()
+    with suppress(NotFound, asyncio.CancelledError):
+        await desk.recorder(call(b"said"), provider)
+    (record,) = desk.told
+    assert (record.input, record.unproven) == ("", {"input": "MemoryError"})

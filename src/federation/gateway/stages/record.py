@@ -123,10 +123,12 @@ class Recorder:
         self, call: AnyCall, stream: AnswerStream, status: int
     ) -> Callable[[str, FederationError | None], None]:
         heard = self._receipts.begin(call)
-        stream.overhear(heard.update)
+        if heard is not None:
+            stream.overhear(heard.update)
 
         def close(outcome: str, error: FederationError | None) -> None:
-            call.account.output = heard.hexdigest()
+            if heard is not None:
+                self._receipts.end(call, heard)
             code = error.code if error is not None else ""
             if outcome == "canceled":
                 self._leave(call)
@@ -309,7 +311,6 @@ def ended(
     """The line that closes a call's account."""
     account, glance, key = call.account, call.glance, call.key
     user, session, tags = names.told(key, glance)
-    guarding, ruled = account.guarding, account.ruled
     # By place: to pass thirty names costs as much as the rest of this function.
     return CallEnded(
         call.id,
@@ -337,13 +338,14 @@ def ended(
         session,
         user,
         key.team,
-        guarding.findings() if guarding is not None else {},
+        guarding.findings() if (guarding := account.guarding) is not None else {},
         account.mended,
-        ruled.ruling.policies if ruled is not None else (),
+        ruled.ruling.policies if (ruled := account.ruled) is not None else (),
         account.refusals,
         account.watched,
         account.pots,
         account.payload,
         account.input,
         account.output,
+        account.unproven,
     )
