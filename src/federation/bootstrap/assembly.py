@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from federation.dialects.openai_responses.tables import NAME as RESPONSES
 from federation.dialects.table import CLIENTS, COUNTS
-from federation.gateway.call import compose
+from federation.gateway.call import Call, Handler, Stage, compose
 from federation.gateway.chat import Chat
 from federation.gateway.counting import Counting
 from federation.gateway.desk import Desk
@@ -17,7 +18,7 @@ from federation.gateway.passing import Passing
 from federation.gateway.passthrough import PassThrough
 from federation.gateway.responses.background import Background
 from federation.gateway.responses.endpoint import Responses
-from federation.gateway.responses.keeping import KeepingRoom
+from federation.gateway.responses.keeping import KeepingRoom, KeepingStage
 from federation.gateway.responses.lookup import Lookup
 from federation.gateway.responses.store import ResponseStore
 from federation.gateway.retrying_journal import RetryingJournal
@@ -49,23 +50,21 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
     dispatcher = without_refused_states(Dispatcher(world))
     pipeline = compose((*stages, *checks, keeper), dispatcher)
     chats = {name: Chat(face, world, pipeline) for name, face in CLIENTS.items()}
-    counting = {
-        name: Chat(
-            CLIENTS[name],
-            world,
-            compose((*stages, *checks), Counting(world, face.render)),
-            operation="count_tokens",
-            chat_of=face.chat,
-        )
-        for name, face in COUNTS.items()
-    }
-    summed = compose((recorder, Summary(world), *stages[1:], *checks, keeper), dispatcher)
+    counting = {name: _counting(world, name, (*stages, *checks)) for name in COUNTS}
+    inner = (*stages[1:], *checks, keeper)
+    summed = compose((recorder, Summary(world), *inner), dispatcher)
     route = RouteEndpoint(world, Chat(CLIENTS["openai"], world, summed))
     operations = Operations(
         world,
         compose((*stages, named.operation, guard.operation, keeper), OperationDispatcher(world)),
     )
-    responses, stored = _responses(world, chats[RESPONSES], counting[RESPONSES], control, writer)
+    responses, stored = _responses(
+        world,
+        lambda keeping: compose((recorder, keeping, *inner), dispatcher),
+        counting[RESPONSES],
+        control,
+        writer,
+    )
     return Desk(
         world,
         {**chats, RESPONSES: responses},
@@ -79,9 +78,21 @@ def assemble(world: World, control: Path, writer: str = "worker") -> Desk:
 
 
 def _responses(
-    world: World, chat: Chat, counting: Chat, control: Path, writer: str
+    world: World,
+    pipeline: Callable[[KeepingStage], Handler[Call]],
+    counting: Chat,
+    control: Path,
+    writer: str,
 ) -> tuple[Responses, Lookup]:
     store = ResponseStore(world.transport, control, lambda: world.internal_key)
     room = KeepingRoom(world, store)
+    keeping = KeepingStage(room)
+    chat = Chat(CLIENTS[RESPONSES], world, pipeline(keeping))
     background = Background(chat, store, room, writer)
-    return Responses(world, chat, counting, store, room, background), Lookup(store, background)
+    return Responses(world, chat, counting, store, keeping, background), Lookup(store, background)
+
+
+def _counting(world: World, name: str, stages: tuple[Stage[Call], ...]) -> Chat:
+    face = COUNTS[name]
+    pipeline = compose(stages, Counting(world, face.render))
+    return Chat(CLIENTS[name], world, pipeline, operation="count_tokens", chat_of=face.chat)

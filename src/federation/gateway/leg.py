@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from federation.errors import FederationError, UpstreamError
 from federation.gateway.kept_answer import KeptAnswer
@@ -16,6 +16,18 @@ Listener: TypeAlias = Callable[[bytes], object]
 
 Ending = Callable[[str, UpstreamError | None], None]
 """Called once, with an outcome of `CallEnded` and the error that ended the stream, if any."""
+
+
+class Renaming(Protocol):
+    """Turns the events of a stream into what its client gets."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets of these."""
+        ...
+
+    def rest(self) -> bytes:
+        """What it gets last."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

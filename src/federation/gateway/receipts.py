@@ -13,6 +13,7 @@ from typing import Final
 
 from federation.evidence.receipts import Hash, input_hash, output_begun, output_hash, salt_of
 from federation.gateway.call import AnyCall, C, Handler
+from federation.gateway.leg import Renaming
 from federation.gateway.threads import BIG
 from federation.schema.http import ClientReply
 
@@ -80,9 +81,11 @@ class Receipts:
             _missing(call, OUTPUT, fault)
             return None
 
-    def end(self, call: AnyCall, heard: Hash) -> None:
-        """Enter what the client got of a stream that is over."""
+    def end(self, call: AnyCall, heard: Hash, renamed: Renaming | None) -> None:
+        """Enter what the client got of a stream that is over, what is held back for it included."""
         try:
+            if renamed is not None:
+                heard.update(renamed.rest())
             call.account.output = heard.hexdigest()
         except Exception as fault:  # noqa: BLE001 - as above
             _missing(call, OUTPUT, fault)

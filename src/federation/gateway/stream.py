@@ -22,7 +22,7 @@ from federation.errors import (
 )
 from federation.gateway.forwarding import forwarder
 from federation.gateway.kept_answer import KeptAnswer
-from federation.gateway.leg import Ending, Leg, Listener, Mend, both
+from federation.gateway.leg import Ending, Leg, Listener, Mend, Renaming, both
 from federation.schema.tap import FormedTap
 
 _PATIENCE_S = 1.0
@@ -65,6 +65,7 @@ class AnswerStream:
         "_unrecorded",
         "_write",
         "on_end",
+        "renamed",
         "settling",
     )
 
@@ -97,6 +98,8 @@ class AnswerStream:
         self._silent = _SPOKE
         """Since when nothing has come that says anything, and after how many events."""
         self.on_end: list[Ending] = []
+        self.renamed: Renaming | None = None
+        """How the client gets these events, where that is not as they stand here."""
         self.settling: Callable[[], Awaitable[None]] | None = None
         """Set by who is told of the end: the client may see it when this is over. Raises
         `EvidenceUnwritable`."""

@@ -73,6 +73,11 @@ class Keeper:
         self._holding = False
         return out
 
+    def rest(self) -> bytes:
+        """All that was held back, at the end of a stream; the response counts as kept."""
+        out = self.close()
+        return out + self.ending(kept=True) if self.final else out
+
     def _told(self, events: list[bytes]) -> bytes:
         out: list[bytes] = []
         for event in events:

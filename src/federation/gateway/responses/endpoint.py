@@ -15,7 +15,7 @@ from federation.gateway.call import Call
 from federation.gateway.chat import Chat
 from federation.gateway.reading import Reading
 from federation.gateway.responses.background import Background
-from federation.gateway.responses.keeping import KeepingRoom
+from federation.gateway.responses.keeping import KeepingStage
 from federation.gateway.responses.opening import Opened, opened
 from federation.gateway.responses.store import ResponseStore
 from federation.gateway.ruled import facts_of
@@ -36,14 +36,15 @@ class Responses:
         chat: Chat,
         counting: Chat,
         store: ResponseStore,
-        room: KeepingRoom,
+        keeping: KeepingStage,
         background: Background,
     ) -> None:
+        """`chat` has `keeping` among its stages."""
         self._world = world
         self._chat = chat
         self._counting = counting
         self._store = store
-        self._room = room
+        self._keeping = keeping
         self._background = background
 
     async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
@@ -67,14 +68,9 @@ class Responses:
             identity = call.id.encode()
             marks = [(b"x-request-id", identity), (b"x-federation-call-id", identity)]
             return ClientReply(200, [_JSON, *marks], body)
-        reply = await self._chat.run(call)
         if not found.keep:
-            return reply
-        if isinstance(reply.body, bytes):
-            reply.body = await self._room.whole(reply.body, found, call, name)
-        else:
-            reply.body = self._room.stream(reply.body, found, call, name)
-        return reply
+            return await self._chat.run(call)
+        return await self._keeping.run(self._chat, found, call, name)
 
     async def count(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
         """Count a call with all that it continues or points to; nothing of it is kept. Raises as

@@ -14,7 +14,8 @@ import msgspec
 from federation.dialects.openai_responses.keeper import Keeper
 from federation.dialects.openai_responses.state import stored, unkept
 from federation.errors import InvalidRequest, PayloadTooLarge
-from federation.gateway.call import Call
+from federation.gateway.call import Call, Handler
+from federation.gateway.chat import Chat
 from federation.gateway.responses.history import (
     Kept,
     history,
@@ -26,9 +27,10 @@ from federation.gateway.responses.history import (
 from federation.gateway.responses.opening import Opened
 from federation.gateway.responses.store import ResponseStore
 from federation.gateway.stages.keep import subject_of
+from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import off_loop
 from federation.gateway.world import World
-from federation.schema.http import ByteStream
+from federation.schema.http import ByteStream, ClientReply
 from federation.schema.storing import COMPLETED, RUNNING, Save
 from federation.telemetry import metrics
 
@@ -122,6 +124,39 @@ class KeepingRoom:
     def _count(self, call: Call, reason: str) -> None:
         self._world.meter.add(metrics.RESPONSES_UNKEPT, (reason,))
         log.warning("a response was not kept", extra={"call": call.id, "reason": reason})
+
+
+class KeepingStage:
+    """The stage that has whole answers kept. It stands within the recorder, because what an answer
+    is hashed as is what the client gets. Whether a stream is kept shows after its end is on record:
+    what is hashed of it is the stream under our name, kept."""
+
+    def __init__(self, room: KeepingRoom) -> None:
+        self._room = room
+        self._wanted: dict[str, tuple[Opened, str]] = {}
+
+    async def run(self, chat: Chat, opened: Opened, call: Call, name: str) -> ClientReply:
+        """Put a call through a pipeline with this stage in it, and have its answer kept under this
+        name."""
+        self._wanted[call.id] = opened, name
+        try:
+            reply = await chat.run(call)
+        finally:
+            del self._wanted[call.id]
+        if not isinstance(reply.body, bytes):
+            reply.body = self._room.stream(reply.body, opened, call, name)
+        return reply
+
+    async def __call__(self, call: Call, following: Handler[Call]) -> ClientReply:
+        """Pass the call on."""
+        reply = await following(call)
+        if call.id in self._wanted:
+            opened, name = self._wanted[call.id]
+            if isinstance(reply.body, bytes):
+                reply.body = await self._room.whole(reply.body, opened, call, name)
+            elif isinstance(reply.body, AnswerStream):
+                reply.body.renamed = Keeper(name, opened.previous)
+        return reply
 
 
 class KeptStream:

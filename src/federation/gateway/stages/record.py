@@ -23,6 +23,7 @@ from msgspec import structs
 
 from federation.errors import EvidenceUnwritable, FederationError
 from federation.gateway.call import AnyCall, C, Handler, to_microseconds
+from federation.gateway.leg import Renaming
 from federation.gateway.pseudonyms import Pseudonyms, user_of
 from federation.gateway.receipts import Receipts, is_big
 from federation.gateway.retrying_journal import RetryingJournal
@@ -123,12 +124,14 @@ class Recorder:
         self, call: AnyCall, stream: AnswerStream, status: int
     ) -> Callable[[str, FederationError | None], None]:
         heard = self._receipts.begin(call)
+        renamed = stream.renamed
         if heard is not None:
-            stream.overhear(heard.update)
+            update = heard.update
+            stream.overhear(update if renamed is None else partial(_through, renamed, update))
 
         def close(outcome: str, error: FederationError | None) -> None:
             if heard is not None:
-                self._receipts.end(call, heard)
+                self._receipts.end(call, heard, None if outcome == "canceled" else renamed)
             code = error.code if error is not None else ""
             if outcome == "canceled":
                 self._leave(call)
@@ -266,6 +269,10 @@ class DiskCheck:
 async def _after(waiting: Awaitable[None], call: C, following: Handler[C]) -> ClientReply:
     await waiting
     return await following(call)
+
+
+def _through(renamed: Renaming, update: Callable[[bytes], None], data: bytes) -> None:
+    update(renamed.feed(data))
 
 
 def _demanded(call: AnyCall) -> bool:
