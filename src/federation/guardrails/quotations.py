@@ -20,6 +20,8 @@ _QUOTED: Final = re.compile(
     "|\u00ab[^\u00ab\u00bb\n]{8,100}\u00bb)"
 )
 """No longer: what is handed over in quotation marks to be worked on may hold an attack."""
+_QUOTATION_MARK: Final = re.compile("[\"'`\u201c\u201e\u00ab]")
+"""What each of them begins with."""
 _BEGINS: Final = (
     rb"(?:^|[,:;(\n]|\b(?:please|pls|kindly|and|or|then|to|now|first|also|next|so|but|ok|okay|hi"
     rb"|hey|hello|me|us|wonder|wondering|(?:can|could|would|will) (?:you|we)|bitte|favor"
@@ -64,6 +66,8 @@ _QUESTION_GOES_ON: Final = re.compile(r"[^.!?\n]*\?")
 def without_what_is_spoken_of(text: str) -> str:
     """A question about quotations, without those that follow what it asks, in its sentence or as
     further ones of a list. One that is to be followed is left, with all others."""
+    if _QUOTATION_MARK.search(text) is None:
+        return text
     bare, end, asked = "", 0, False
     for match in _QUOTED.finditer(text):
         between = text[end : match.start()]
@@ -71,6 +75,8 @@ def without_what_is_spoken_of(text: str) -> str:
             asked = _leads_to_it(_SENTENCE_ENDS.split(between)[-1], text[match.end() :])
         bare += between + (" " if asked else match[0])
         end = match.end()
+    if not end:
+        return text
     bare += text[end:]
     return text if _ORDERED.occurs(bare.encode("utf-8", "replace")) else bare
 
