@@ -36,10 +36,9 @@ _CODES: Final = (
     "996 998"
 )
 _CALLED: Final = frozenset(
-    digits
-    for digits in (b"%03d" % number for number in range(1000))
-    for code in _CODES.encode().split()
-    if digits.startswith(code)
+    (code + f"{rest:03}"[len(code) :]).encode()
+    for code in _CODES.split()
+    for rest in range(10 ** (3 - len(code)))
 )
 """The first three digits of what begins with a calling code."""
 
