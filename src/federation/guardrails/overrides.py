@@ -69,7 +69,8 @@ OVERRIDES: Final = (
         "ignor|disregard|forget",
         r"\b(?:ignore|disregard|forget)\b (?:all |any |everything |anything |what |"
         r"about )?(?:of )?(?:the |that |you |from )?"
-        rf"(?:above|before|previously|prior|earlier {_RULES}|{_RULES} (?:above|before)|"
+        rf"(?:above|before|previously (?:said|given|told|stated|mentioned|instructed)|prior"
+        rf"|earlier {_RULES}|{_RULES} (?:above|before)|"
         r"you have learned|you (?:were|have been|know|"
         r"are)|(?:were|was|came) (?:told|said|before))",
         _NEGATED,
@@ -101,7 +102,7 @@ OVERRIDES: Final = (
     Tripwire(
         OVERRIDE,
         0.6,
-        "guideline|restrict|polic|rule|limit|filter|terms",
+        "guideline|restrict|polic|rule|limit|filter|terms|censor|constrain|boundar|ethic|moral",
         rf"\b{_NO}\b{_GAP}\b(?:guideline|restriction|limitation|filter|censorship|"
         rf"constraint|boundar(?:y|ies)|"
         r"(?:content|openai|usage) polic(?:y|ies)|ethic(?:s|al)?|moral(?:s|ity)?|"
@@ -110,7 +111,7 @@ OVERRIDES: Final = (
     Tripwire(
         OVERRIDE,
         0.8,
-        "abide|bound|confin|adhere|comply|obey|follow",
+        "abide|bound|confin|adhere|comply|obey|follow|restricted by|limited by|constrained",
         r"\b(?:not?|never|n't|longer|without) (?:have to |need to |required to |being |"
         r"be )?(?:abide by|bound (?:by|to)|adhere to|"
         r"comply with|confined|obey|follow|limited by|restricted by|constrained by)\b",
@@ -128,7 +129,8 @@ OVERRIDES: Final = (
         r"\b(?:z?ignoriere?n?|z?ignoruj|vergiss|missachte|olvida|ignora(?:r|te)?|oubliez?|ignorez|"
         r"dimentica|ignore|esque(?:ç|c)a|negeer|vergeet|zapomnij|pomi(?:ń|n))\b"
         rf"{_GAP}\b(?:anweisung|anleitung|regel|instruccion|instrucción|regla|"
-        r"consigne|instruction|règle|istruzion|regol|instru(?:ç|c)|regra|vorherig|anterior|"
+        r"consigne|instruction|directi|directri|linee guida|diretriz|règle|istruzion|regol"
+        r"|instru(?:ç|c)|regra|vorherig|anterior|"
         r"pr(?:é|e)c(?:é|e)dent|precedent|instructie|aanwijzing|systeemprompt|richtlijn|instrukcj|"
         r"polece(?:ń|n)|wytyczn|(?:wszystk|poprzedni|wcze(?:ś|s)niejsz|powy(?:ż|z)sz)\S{1,4} "
         r"(?:zasad|regu))",

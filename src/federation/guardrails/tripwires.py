@@ -23,8 +23,10 @@ from federation.guardrails.attacks import (
     TOOL_ABUSE,
     Tripwire,
 )
+from federation.guardrails.attacks_abroad import ABROAD
 from federation.guardrails.overrides import OVERRIDES
 from federation.guardrails.overrides_abroad import OVERRIDES_ABROAD
+from federation.guardrails.revocations import REVOCATIONS
 
 _GAP: Final = r"[^.!?\n]{0,40}?"
 _HIDDEN: Final = (
@@ -48,6 +50,8 @@ _ASKED: Final = (
 TRIPWIRES: Final = (
     *OVERRIDES,
     *OVERRIDES_ABROAD,
+    *REVOCATIONS,
+    *ABROAD,
     Tripwire(
         PERSONA,
         1.0,
@@ -57,6 +61,8 @@ TRIPWIRES: Final = (
         r"unfiltered) mode|jail ?broken|"
         r"jailbreak(?:ed)? (?:ai|chat|gpt|prompt|bot|version|response|\+)|"
         r"\[?.{0,4}jailbreak\]|you can do anything)\b",
+        r"\bgod mode[^.!?\n]{0,40} (?:doom|quake|game|cheat|typing|console|minecraft|skyrim|gta"
+        r"|sims)\b",
     ),
     Tripwire(
         PERSONA,
@@ -67,8 +73,8 @@ TRIPWIRES: Final = (
     Tripwire(
         PERSONA,
         0.5,
-        "act as|pretend|role|simulat|imperson|from now on|you are|you will be|"
-        "immerse|persona|become",
+        "act as|pretend|role|simulat|imperson|from now on|you are|you will|you must|"
+        "immerse|persona|become|assume the",
         r"\b(?:(?:you (?:will|are going to|must|are to|should|shall|need to)|"
         r"going to|to|and) (?:act|behave|respond|answer|pretend|speak|roleplay|"
         r"role-play|pose|simulate|function|operate)(?: as| to be| like)?|act as|"
@@ -81,13 +87,13 @@ TRIPWIRES: Final = (
     Tripwire(
         PERSONA,
         0.5,
-        "from now|from on now|henceforth|from here on|this point",
+        "from now|from on now|henceforth|from here on|this point|this moment",
         r"\b(?:from (?:now on|on now|here on|this (?:point|moment))|henceforth)\b",
     ),
     Tripwire(
         PERSONA,
         0.5,
-        "character|persona|role ?play|role-play|in-character",
+        "character|persona|roleplay|role play|role-play|in-character",
         r"\b(?:stay(?:ing)? in character|break(?:ing)? character|in character|"
         r"your persona|persona|role ?-?play(?:ing)?|character called|"
         r"fictional character)\b",
@@ -106,7 +112,7 @@ TRIPWIRES: Final = (
         PERSONA,
         0.5,
         "stands for|known as|called|named|goes by|nicknam",
-        r"\b(?:which |that )?(?:stands for|(?:an?|the) (?:ai|bot|chatbot|assistant|"
+        r"\b(?:which |that )?(?:stands for|(?:an?|the) (?:ai|fictional ai|bot|chatbot|assistant|"
         r"language model|model|character|entity|gpt|persona)[^.\n]{0,30}"
         r"(?:named|called|known as))\b",
     ),
@@ -129,7 +135,7 @@ TRIPWIRES: Final = (
     Tripwire(
         SUPPRESSION,
         0.8,
-        "refus|reject|declin|deny",
+        "refus|reject|declin|deny|denies",
         r"\b(?:never|not|n't|no|cannot|without|nor) (?:ever |be able to |allowed to |"
         r"to |can |you )?(?:refus\w*|rejects?|rejecting|declin\w*|deny|denies)\b"
         r"|\b(?:will|must|can|does|do|you) (?:never|not) refuse",
@@ -171,7 +177,7 @@ TRIPWIRES: Final = (
     Tripwire(
         SUPPRESSION,
         0.5,
-        "must|always",
+        "must|always|have to",
         r"\b(?:must|always|will always|have to) (?:always )?(?:answer|comply|obey|"
         r"respond|reply|agree|follow|fulfil?l|accept|say yes|provide)\b",
     ),
@@ -232,7 +238,7 @@ TRIPWIRES: Final = (
     Tripwire(
         AUTHORITY,
         0.6,
-        "i am|i'm|as a|as an|as the|this is",
+        "i am|i'm|as a|as an|as the|as your|this is",
         r"\b(?:i am|i'm|this is|as) (?:a|an|the|your|from) (?:\w+ ){0,2}?(?:developer|"
         r"administrator|admin|creator|programmer|engineer|owner|police|officer|security|"
         r"support|auditor|expert|researcher|ceo|manager|doctor|openai|anthropic|google|"
@@ -242,7 +248,7 @@ TRIPWIRES: Final = (
         AUTHORITY,
         0.6,
         "password|passcode|secret|credential|personal|email|address|location|city|"
-        "birth|credit card|phone",
+        "birth|credit card|phone|user",
         r"\b(?:need|require|confirm|share|verify|tell|give|provide|must know|want)"
         r"\b[^.\n]{0,50}\b(?:password|passcode|secret|credentials|user'?s|(?:his|her|"
         r"their) (?:email|address|"
@@ -254,6 +260,8 @@ TRIPWIRES: Final = (
         1.0,
         "<|im_|[inst]|<<sys>>|[/inst]|<start_of_turn|<end_of_turn|eot_id|endoftext|<s>",
         r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|</s>\s*<s>",
+        r"\b(?:what (?:does|is|are)|explain|why is) [`\"']{0,2}(?:<\|[a-z_]{2,20}\|>|\[/?inst\])"
+        r"[`\"']{0,2}(?: [a-z ]{1,40}|)[?]|\[/?inst\][`\"']? is (?:a|the) (?:token|mark|tag)\b",
     ),
     Tripwire(
         ROLE_TOKEN,
