@@ -21,7 +21,8 @@ TOLD: Final = (
     Tripwire(
         EXTRACTION,
         1.0,
-        "your ",
+        "instructions|guidelines|directives|prompt|your rules|rules word|rules verb"
+        "|rules lit|rules in full|rules exact",
         rf"\b{_OWN}\b[^.!?\n]{{0,20}}\b(?:word for word|verbatim|in full|literally|exactly as)\b"
         rf"|\bexactly what {_OWN}\b"
         r"|\bwhat\b[^.!?\n]{0,30} (?:in|inside) your (?:system |initial |hidden |original )?"
@@ -63,16 +64,21 @@ TOLD: Final = (
     Tripwire(
         EXTRACTION,
         0.4,
-        "complete|finish|continue",
+        "my system prompt|my initial instr|my secret|my password",
         r"\b(?:complete|finish|continue) (?:this|the) (?:sentence|phrase|line)\b[^\n]{0,20}"
         r"\bmy (?:system prompt|initial instructions|secret|password)\b",
     ),
     Tripwire(
         EXTRACTION,
         1.0,
-        "prompt|systemanweisung|systemnachricht|systeeminstr|instrucciones del|istruzioni di sist"
-        "|istruzioni iniz|instruções do|instructions init|consignes init|instrucciones inic"
-        "|instruções inic|instrukcj",
+        "systemprompt|systeemprompt|system-prompt|system prompt|prompt syst|prompt du sys"
+        "|ton prompt"
+        "|le prompt|votre prompt|prompt de|prompt do|prompt di|systeem-prompt"
+        "|prompt systemow|prompty systemow|promptu systemow|promptów|systemanweisung"
+        "|systemnachricht|systeeminstr|instrucciones del|instrucciones ocul"
+        "|istruzioni di sist|istruzioni iniz|istruzioni nasc|instruções do|instruções ocul"
+        "|instructions init|instructions syst|instructions cach|consignes init"
+        "|consignes syst|consignes cach|instrucciones inic|instruções inic|instrukcj",
         rf"\b(?:zeig|gib|nenn|verrat|druck|schreib|wiederhol)\w{{0,3}}\b{_GAP}\b(?:deine?n?|den|dein"
         r"|ihre?n?) (?:\S+ )?(?:system-?prompt|systemanweisung|systemnachricht)"
         rf"|\b(?:affiche|montre|donne|révèle|répète|écris|dis)[rz]?\b{_GAP}(?:prompt (?:du )?"
@@ -125,7 +131,7 @@ UNBOUND: Final = (
     Tripwire(
         PERSONA,
         1.0,
-        "einschränkung|beschränkung|regeln|filter|grenzen|zensur|moral|ablehn",
+        "du bist|du hast|tu so|wärst du|hättest du|antworte| ki |ki,|ki ",
         rf"\b(?:du (?:bist|hast)|tu so|als (?:wärst|hättest) du|antworte\w*|ki)\b{_LONG}"
         r"\b(?:ohne|keine(?:rlei)?|niemals|nie)\b (?:\S+ ){0,2}?(?:einschränkung|beschränkung"
         r"|regeln\b|filter(?:[.,!]|$| und| oder)|grenzen\b|zensur|moral\b|ablehn)",
@@ -133,7 +139,7 @@ UNBOUND: Final = (
     Tripwire(
         PERSONA,
         1.0,
-        "limite|règle|filtre|restriction|censure|contrainte",
+        "tu es|agis|fais comme si|joue|une ia|un ia|réponds",
         r"\b(?:tu es|agis|fais comme si|joue|une? ia|réponds)\b"
         rf"{_LONG}\b(?:sans|aucune?|plus de|pas de)\b (?:aucune? )?(?:limite|règle|filtre"
         r"|restriction|censure|contrainte)",
@@ -142,7 +148,9 @@ UNBOUND: Final = (
     Tripwire(
         PERSONA,
         1.0,
-        "restriccion|filtro|regla|límite|censura|restrizion|filtri|regole|limiti|restriç|regras",
+        "eres un|eres el|eres la|ahora eres|actúa|actua como|finge|haz como|una ia|un'ia"
+        "|sei un|sei ora|sei adesso|tu sei|agisci|fingi|fai finta|comportati|você é|voce e"
+        "|tu és|aja |finja|uma ia",
         rf"\b(?:eres|actúa|actua|finge|haz como|una ia)\b{_LONG}\b(?:sin|no (?:tienes|tuvieras"
         r"|tengas)|ningun[ao]?)\b (?:ningun\S* )?(?:restriccion|filtro|regla|límite|censura)"
         rf"|\b(?:sei (?:ora |adesso )?un|agisci|fingi|fai finta|comportati|un'ia|tu sei)\b?{_LONG}"
@@ -154,7 +162,7 @@ UNBOUND: Final = (
     Tripwire(
         PERSONA,
         1.0,
-        "beperking|regels|filter|restrictie|censuur|ogranicze|zasad|reguł|cenzury",
+        "je bent|doe alsof|een ai|jesteś|udawaj|zachowuj się",
         rf"\b(?:je bent|doe alsof|een ai)\b{_LONG}\b(?:zonder|geen)\b (?:enige )?"
         r"(?:beperking|regels|filter|restrictie|censuur)"
         r"|\b(?:jesteś|udawaj|zachowuj się)[ ,][^.!?\n]{0,60}\b(?:bez|nie masz|nie ma)\b "

@@ -35,10 +35,10 @@ REVOCATIONS: Final = (
     Tripwire(
         OVERRIDE,
         1.0,
-        "following|obeying|break|drop|violate|set aside|put aside|cancel|erase|delete|wipe"
-        "|abandon|revoke|scrap"
-        "|pay no|not follow|not obey|n't follow|n't obey|not listen|n't listen|longer follow"
-        "|longer obey|disobey|never mind|nevermind",
+        "stop following|stop obeying|quit|cease|break your|break the|break all|break any"
+        "|drop|violate your|violate the|violate all|set aside|put aside|cancel|erase"
+        "|delete|wipe|abandon|revoke|scrap|pay no|not follow|not obey|t follow|t obey"
+        "|not listen|t listen|longer follow|longer obey|disobey|never mind|nevermind",
         r"\b(?:(?:stop|quit|cease) (?:following|obeying)|break|drop|violate|(?:set|put) aside"
         r"|cancel|erase|delete|wipe|abandon|revoke"
         r"|scrap|pay no (?:attention|heed) to|(?:not|don(?:'|’)t) (?:follow|obey|listen to)|disobey"
@@ -107,7 +107,9 @@ REVOCATIONS: Final = (
     Tripwire(
         PERSONA,
         0.5,
-        "free from|free of|no longer have|have no|without|with no",
+        "free from|free of|no longer have|have no|with no|are no|without any|without restr"
+        "|without limit|without rules|without filt|without constr|without bound"
+        "|without ethic",
         r"\byou(?:'re| are| have| now have| no longer have)\b[^.!?\n]{0,20}?"
         r"\b(?:free (?:of|from)|without|with no|no|no longer have)\b (?:[a-z]+ ){0,2}"
         + _FREE
@@ -132,7 +134,8 @@ REVOCATIONS: Final = (
     Tripwire(
         PERSONA,
         1.0,
-        "limit|no-rule|no rule|filter|restrict|jailbreak|opposite|breaks free",
+        "no-limit|no limit|no-rule|no rule|no-filter|no filter|unrestricted|unfiltered"
+        "|opposite|jailbreak|breaks free|break free",
         r"\b(?:no[- ]limits?|no[- ]rules|no[- ]filters?|unrestricted|unfiltered|opposite)[- ]"
         r"(?:mode|protocol|persona|version|bot)\b|\[.{0,4}jailbreak\]"
         r"|\bbreaks? free (?:of|from) (?:all |any |the |its |your )*(?:rules|norms|limits"
@@ -165,7 +168,7 @@ REVOCATIONS: Final = (
     Tripwire(
         SUPPRESSION,
         0.5,
-        "with",
+        "absolutely|certainly|sure,|sure!|of course,|of course!|yes,|yes!",
         r"\b(?:begin|start)\b[^.!?\n]{0,30}\bwith\b[ :\"'\x80-\xff]{1,6}(?:sure|absolutely"
         r"|of course"
         r"|certainly|yes)\b[,!]",
@@ -180,7 +183,7 @@ REVOCATIONS: Final = (
     Tripwire(
         SUPPRESSION,
         0.4,
-        "the user",
+        "the user about|the user of",
         r"\b(?:tell(?:ing)?|inform(?:ing)?|alert(?:ing)?) the user (?:about|of) (?:this|these) "
         r"(?:notes?|instructions?|messages?|prompts?|texts?)\b",
     ),
@@ -195,7 +198,8 @@ REVOCATIONS: Final = (
     Tripwire(
         DELIMITER,
         0.6,
-        "note|message|instruction|attention|notice",
+        "llm|language model|chatbot|ai agent|ai-agent|ai assistant|ai-assistant|ai model"
+        "|ai-model|ai system|ai-system|for ai|to ai|all ai|any ai|the ai",
         r"\b(?:note|message|instruction|attention|notice)s? (?:to|for) (?:all |any |the )?"
         + _MODEL
         + r"\b",
@@ -203,7 +207,9 @@ REVOCATIONS: Final = (
     Tripwire(
         DELIMITER,
         0.8,
-        "ai|llm|language model|chatbot|assistant,",
+        "llm|language model|chatbot|assistant,|an ai|ai:|ai,|ais:|ais,|ai agent|ai-agent"
+        "|ai assistant|ai-assistant|ai model|ai-model|ai system|ai-system|ai read|ai that"
+        "|ai who|ais read|ais that|ais who",
         r"\bif (?:you are|you're) an? (?:ai|llm|large language model|language model|chatbot)\b"
         r"[^.!?\n]{0,40}\b(?:stop|output|say|ignore|include|rate|write|respond|reply|print|must)\b"
         rf"|\b(?:if an? )?{_MODEL}(?: (?:that |who )?reads?(?:ing)? this[^.:,\n]{{0,20}})[:,]"
