@@ -61,9 +61,10 @@ _BRACKETS: Final = re.compile(
     rb"|\([1-9][0-9]\)[ ]?9[. ][0-9]{4}[. \-][0-9]{4}"
     rb"|\([0-9]{2,3}\)[ \-/]{0,2}[0-9]{7,9}"
     rb"|[78][ \-]?\([0-9]{3,4}\)[ \-]?[0-9]{2,3}[ \-](?:[0-9]{2}[ \-][0-9]{2}|[0-9]{4})"
+    rb"|8([ \-])[0-9]{3}\1[0-9]{3}\1[0-9]{2}\1[0-9]{2}"
 )
 """Behind brackets several groups, or one that is long, or an extension of one digit; before them
-the trunk digit of Russia, behind them the nine of Brazil's mobiles."""
+the trunk digit of Russia, also without brackets, behind them the nine of Brazil's mobiles."""
 _DATE: Final = re.compile(
     rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
     rb"[0-3]?[0-9])(?:[ \t].*)?"

@@ -63,7 +63,10 @@ def test_columns_of_numbers_are_no_telephone_numbers() -> None:
     assert phones("415 555 013\t415 5550 132\n17 415 5550132    2031 55 90") == []
 
 
-@pytest.mark.parametrize("phone", ["415/555-0132", "(0221) 480-0", "(31) 9.8456-1203"])
+@pytest.mark.parametrize(
+    "phone",
+    ["8-996-712-30-96", "8 912 712 30 96", "415/555-0132", "(0221) 480-0", "(31) 9.8456-1203"],
+)
 def test_forms_of_exchanges_and_mobiles_are_told(phone: str) -> None:
     assert phones(f"x {phone} y") == [phone]
 
