@@ -112,12 +112,13 @@ _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
 _VERSION: Final = compiled(
     rb"(?:\b(?:(?:[a-z0-9_]*_|api|app|assembly|file|product|server)?version|ver|release|build|"
-    rb"section|sec|rev|chapter|firmware|oid)\b[\s.:#=\"'(-]{0,5}"
+    rb"section|sec|rev|chapter|firmware|oid|driver|kernel)\b[\s.:#=\"'(-]{0,5}"
+    rb"|\b(?:up|down)grad(?:e|es|ed|ing) (?:from|to|from [0-9.]{7,15} to)[ ]"
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
     ignore_case=True,
 )
 _BEHIND_VERSION: Final = b" \t\n\r\f\v.:#=\"'(-"
-_ENDS_VERSION: Final = frozenset(bytes((letter,)) for letter in b"nredcvNREDCV")
+_ENDS_VERSION: Final = frozenset(bytes((letter,)) for letter in b"nredcvlmoNREDCVLMO")
 _VERSION_SIGNS: Final = frozenset(b"/\xa7^~@")
 _COMPARED: Final = tuple(b"%c=%s" % (sign, blank) for sign in b"=<>~!" for blank in (b"", b" "))
 _BEHIND_COMPARED: Final = frozenset(b"= ")

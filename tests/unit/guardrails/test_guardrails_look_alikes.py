@@ -132,10 +132,19 @@ def test_a_card_behind_a_plus_of_a_changed_line_is_found() -> None:
         '{"version": "10.2.3.4"}',
         '[assembly: AssemblyVersion("10.2.3.4")]',
         "app_version='10.2.3.4'",
+        "kernel 10.16.10.12",
+        "display driver 31.0.15.3623",
+        "upgrade from 10.16.10.12 to 12.13.17.30",
+        "downgraded to 10.16.10.12",
     ],
 )
 def test_octets_and_versions_are_no_network_address(text: str) -> None:
     assert of(kind.IP, text) == []
+
+
+def test_addresses_between_which_something_moves_are_addresses() -> None:
+    text = "moved from 10.16.10.12 to 12.13.17.30, then upgraded host 10.2.3.4"
+    assert of(kind.IP, text) == ["10.16.10.12", "12.13.17.30", "10.2.3.4"]
 
 
 @pytest.mark.parametrize(
