@@ -53,7 +53,8 @@ _PERCENT_ESCAPES: Final = (
     rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
 )
 _BACKSLASH_ESCAPES: Final = (
-    rb"|\\\\{0,7}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'/\\bfnrt])"
+    rb"|\\\\{0,7}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|U000[0-9A-Fa-f]{5}|x[0-9A-Fa-f]{2}"
+    rb"|[\"'/\\bfnrt.@_+-])"
 )
 _ANY_ESCAPE: Final = re.compile(
     b"("
@@ -372,7 +373,7 @@ def _unescaped(escape: bytes) -> bytes:
     if escape[:1] != b"\\":
         return b""
     body = escape.lstrip(b"\\")
-    if body[:1] in (b"u", b"x"):
+    if body[:1] in (b"u", b"U", b"x"):
         code = int(body[1:].strip(b"{}"), 16)
         return b"" if 0xD800 <= code < 0xE000 or code > 0x10FFFF else readable(chr(code))
     if not body:
