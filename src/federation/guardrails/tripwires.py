@@ -184,7 +184,9 @@ TRIPWIRES: Final = (
     Tripwire(
         EXTRACTION,
         1.0,
-        "prompt|instruction|password|passcode|passphrase|pass phrase|secret|api key|access code",
+        "prompt|instruction|password|passcode|passphrase|pass phrase|secret|api key|access code"
+        "|hidden rule|hidden message|hidden directive|internal rule|internal message|system rule"
+        "|system message|initial message|original message|first message|base rule|first rule",
         rf"\b(?:reveal|print|show|repeat|output|display|tell|give|share|say|write|recite|"
         rf"disclose|send|leak|spell|provide|confirm|list|expose|dump|copy|translate|"
         rf"summari[sz]e|encode)\b{_GAP}\b(?:your|the|me|its|my|us|this|user'?s?)\b{_GAP}{_HIDDEN}",
