@@ -129,6 +129,7 @@ async def test_the_same_name_of_a_request_makes_one_limit(rig: Rig) -> None:
         ({"counts": "concurrency", "method": "fixed_window"}, "method"),
         ({"subject": ""}, "subject"),
         ({"scope": "team", "subject": "nobody"}, "subject"),
+        ({"scope": "tenant", "subject": "acme"}, "subject"),
         ({"tenant": "nobody"}, "tenant"),
         ({"tenant": "*", "subject": "key_1"}, "subject"),
         ({"scope": "platform", "tenant": "default"}, "tenant"),
@@ -144,6 +145,8 @@ async def test_what_cannot_be_kept_is_refused_with_its_field(
     reply = await rig.ask("POST", LIMITS, json=wanted)
     assert reply.status_code in (400, 404), reply.text
     assert reply.json()["error"]["param"] == param
+    if body.get("scope") == "tenant":
+        assert "Name another one as 'tenant' (--tenant)" in reply.json()["error"]["message"]
     assert (await rig.ask("GET", LIMITS)).json()["data"] == []
 
 

@@ -42,6 +42,7 @@ def _shown(budget: Row) -> None:
             )
             for pot in budget["pots"]
         ],
+        empty="Nothing has been spent of it in this period.",
     )
 
 

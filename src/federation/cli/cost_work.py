@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from federation.cli import output
@@ -85,7 +86,7 @@ def _table(found: dict[str, Any]) -> None:
     shown = [[*(row["group"][name] for name in names), *_cells(row)] for row in rows[:MOST_SHOWN]]
     total = found["total"]
     shown.append([*(["all", *[""] * (len(names) - 1)] if names else []), *_cells(total)])
-    output.table(columns, shown, title=f"{found['start']} to {found['end']}")
+    output.table(columns, shown, title=_period(found))
     if len(rows) > MOST_SHOWN:
         output.note(f"{len(rows) - MOST_SHOWN} more rows: --json shows them all.")
     if total["unpriced"]:
@@ -93,6 +94,12 @@ def _table(found: dict[str, Any]) -> None:
     if compared and total["against"]["left_out"]:
         left = total["against"]["left_out"]
         output.note(f"{left} attempts cannot be compared: of unknown price, or by the piece.")
+
+
+def _period(found: dict[str, Any]) -> str:
+    """From when to when, in the zone that days are cut in."""
+    start, end = (datetime.fromisoformat(found[name]) for name in ("start", "end"))
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}, {found['timezone']}"
 
 
 def _cells(row: dict[str, Any]) -> list[object]:

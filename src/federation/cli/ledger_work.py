@@ -82,7 +82,7 @@ def show(place: Place, wish: Wish, limit: int, *, as_json: bool) -> None:
         ("At", "=Call", "Provider", "Model", "Outcome", ">In", ">Out", ">Cost"),
         [
             (
-                row["at"],
+                output.second(row["at"]),
                 row["call"] if row["attempt"] is None else f"{row['call']} #{row['attempt']}",
                 row["provider"],
                 row["model"],

@@ -47,11 +47,22 @@ def note(text: str) -> None:
     console(stderr=True).print(Text(text, style="dim"), soft_wrap=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    title: str = "",
+    *,
+    empty: str = "There are none.",
+) -> None:
     """A table; columns whose name begins with `>` are aligned to the right.
 
-    Those that begin with `=` are never broken, for they are there to be copied.
+    Those that begin with `=` are never broken, for they are there to be copied. Without a row it is
+    the sentence `empty`.
     """
+    rows = list(rows)
+    if not rows:
+        say(empty)
+        return
     made = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
         right = column.startswith(">")
@@ -114,6 +125,11 @@ def usd(amount: float) -> str:
 def minute(at_ms: int) -> str:
     """A time in UTC, to the minute."""
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def second(at: str) -> str:
+    """A time as the gateway writes it (ISO 8601), in UTC, to the second."""
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _cell(value: Any) -> Text:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from federation.cli import offline
 from federation.cli.client import part
@@ -221,7 +222,7 @@ def _show(found: _Answer) -> None:
     for rule, names in groups.items():
         say(f"Cannot be asked: {len(names)}: {_some(names, _FEW)} ({rule}: {meaning(rule)})")
     for duty, value in duties(found.ruling.obligations).items():
-        say(f"Obliges: {duty} = {value}")
+        say(f"Obliges: {duty}{_demanded(value)}")
     # What policies say of those that cannot be asked anyway is of use where somebody named them.
     judged = ready if all_ > _FEW else found.reached
     told = [name for name in judged if name in found.reasons]
@@ -240,6 +241,20 @@ def _show(found: _Answer) -> None:
     more = len(told) - _SHOWN
     if more > 0:
         note(f"{more} more; --json lists all, --deployment shows one.")
+
+
+def _demanded(value: Any) -> str:
+    """What stands behind the name of a duty: nothing where its name says all."""
+    if value is True:
+        return ""
+    if isinstance(value, dict):
+        return ": " + ", ".join(f"{name} {each}" for name, each in value.items())
+    if not isinstance(value, list):
+        return f": {value}"
+    # Of lists in a list each must be met.
+    return ": " + " and ".join(
+        ", ".join(map(str, each)) if isinstance(each, list) else str(each) for each in value
+    )
 
 
 def _show_silent(lost: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -43,6 +43,9 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[Any], tuple[object, ...]]]]
         ),
     ),
 }
+
+
+_WRITTEN_OTHERWISE: Final = ("object", "quota", "created_ms")
 
 
 def list_all(
@@ -128,7 +131,9 @@ def _shown(row: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         output.print_json(row)
         return
-    flat = {name: value for name, value in row.items() if name not in ("object", "quota")}
+    flat = {name: value for name, value in row.items() if name not in _WRITTEN_OTHERWISE}
+    if "created_ms" in row:
+        flat["created"] = f"{output.minute(row['created_ms'])} UTC"
     for name, count in row.get("quota", {}).items():
         flat[name] = _count(count)
     output.facts(flat.items())

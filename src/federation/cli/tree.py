@@ -77,11 +77,6 @@ app.add_typer(policy_commands.app, name="policy")
 app.add_typer(violation_commands.app, name="violation")
 app.add_typer(compliance_commands.app, name="compliance")
 app.add_typer(db_commands.app, name="db")
-app.command()(lab_commands.lab)
-app.command()(restart_commands.restart)
-app.command()(login_commands.login)
-app.command()(login_commands.logout)
-app.command()(login_commands.whoami)
 
 Host = Annotated[str | None, typer.Option("--host", metavar="HOST", help="Address to listen on.")]
 Port = Annotated[
@@ -216,6 +211,13 @@ def sandbox(
 def version(as_json: Json = False) -> None:
     """Print the version."""
     typer.echo(f'{{"version": "{__version__}"}}' if as_json else f"federation {__version__}")
+
+
+app.command()(lab_commands.lab)
+app.command()(restart_commands.restart)
+app.command()(login_commands.login)
+app.command()(login_commands.logout)
+app.command()(login_commands.whoami)
 
 
 def run(arguments: Sequence[str]) -> None:

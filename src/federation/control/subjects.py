@@ -40,7 +40,11 @@ def check_subject(tenancy: TenancyStore, tenant: str, scope: str, subject: str) 
     """Refuse a team or user that the tenant does not have: a slip of the pen would leave them
     without what is to bind them."""
     if scope == "tenant" and subject != tenant:
-        raise InvalidRequest(f"A tenant's own is about itself: '{tenant}'.", param="subject")
+        message = f"With the scope 'tenant' it is about the tenant itself, '{tenant}'"
+        raise InvalidRequest(
+            f"{message}, not '{subject}'. Name another one as 'tenant' (--tenant), and no subject.",
+            param="subject",
+        )
     if scope == "team" and tenancy.teams.find(tenant, subject) is None:
         raise NotFound(f"There is no team '{subject}'.", param="subject")
     if scope == "user" and tenancy.users.find(tenant, subject) is None:

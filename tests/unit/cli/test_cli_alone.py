@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,17 @@ def test_the_version_is_told(alone: Run) -> None:
     assert alone("version").stdout == f"federation {__version__}\n"
     assert alone("--version").stdout == f"federation {__version__}\n"
     assert json.loads(alone("version", "--json").stdout) == {"version": __version__}
+
+
+def test_the_package_is_run_as_a_program_too() -> None:
+    asked = (sys.executable, "-m", "federation", "version")
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == f"federation {__version__}\n"
+
+
+def test_what_a_newcomer_needs_is_named_first(alone: Run) -> None:
+    commands = alone("--help").stdout.partition("Commands:")[2].splitlines()[1:]
+    assert [line.split()[0] for line in commands[:3]] == ["up", "serve", "init"]
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def costs(*rows: dict[str, Any], following: str | None = None, **more: Any) -> d
     total = row(against=rows[0]["against"] if rows else None)
     return {
         "object": "analytics.costs",
-        "start": "S",
-        "end": "E",
+        "start": "2026-01-01T00:00:00+00:00",
+        "end": "2026-01-03T08:45:54.789000+00:00",
         "timezone": "UTC",
         "group_by": list(rows[0]["group"]) if rows else [],
         "baseline": None,
@@ -69,6 +69,7 @@ def line(n: int, **more: Any) -> dict[str, Any]:
     return (
         {name: values[kind] for name, kind in COLUMNS.items()}
         | {
+            "at": "2026-01-01T08:41:42.438000+00:00",
             "call": f"call_{n}",
             "attempt": None,
             "tags": {"a": "b"},
@@ -100,7 +101,7 @@ def test_costs_are_a_table_with_all_pages_and_the_total(run: Run, stub: Any) -> 
     answer(stub, "/v1/analytics/costs", pages)
     done = run("cost", "show", "--by", "day", "--where", "model=m1", "--from", "2026-01-01")
     assert done.exit_code == 0, done.output
-    for word in ("2026-01-01", "2026-01-02", "all", "$1.5"):
+    for word in ("2026-01-02", "all", "$1.5", "2026-01-01 00:00 to 2026-01-03 08:45, UTC"):
         assert word in done.output
     asked = query(stub, 0)
     assert (asked["model"], asked["group_by"], asked["start_date"]) == (
@@ -289,6 +290,7 @@ def test_lines_are_shown(run: Run, stub: Any) -> None:
     assert done.exit_code == 0, done.output
     assert "call_2 #0" in done.output
     assert "unknown" in done.output
+    assert "2026-01-01 08:41:42 " in done.output
 
 
 def test_a_parquet_file_is_the_bytes_that_another_reader_understood(tmp_path: Path) -> None:

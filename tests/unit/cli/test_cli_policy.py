@@ -125,6 +125,16 @@ def test_explain_says_why_not(config: Path) -> None:
     assert "there/large" in told("explain", "--tenant", "other")["allowed"]
 
 
+def test_explain_tells_what_a_policy_obliges_to_in_words(config: Path) -> None:
+    (config / "policies" / "eu.yaml").write_text(
+        EU_ONLY
+        + "    - all_requests_logged: true\n    - pii: {action: redact, types: {card: block}}\n"
+    )
+    said = run("explain", "--tenant", "acme").output.splitlines()
+    obliged = [line.removeprefix("Obliges: ") for line in said if line.startswith("Obliges: ")]
+    assert {"logged", "residency: eu", "pii: redact", "pii_types: card block"} <= set(obliged)
+
+
 def test_explain_tells_what_the_name_reaches_and_who_could_be_asked(config: Path) -> None:
     (config / "providers.yaml").write_text(
         f"""{ROWS}  - id: shut

@@ -69,10 +69,29 @@ def test_objects_are_listed_page_by_page(
     assert len(json.loads(run(kind, "list", "--json").stdout)["data"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        (("budget", "list"), "/v1/admin/budgets"),
+        (("limit", "list"), "/v1/admin/limits"),
+        (("team", "list"), "/v1/admin/teams"),
+        (("violation", "list"), "/v1/violations"),
+        (("data", "list"), "/v1/admin/data/payloads"),
+    ],
+)
+def test_a_list_of_nothing_is_a_sentence(
+    run: Run, stub: Any, asked: tuple[str, ...], path: str
+) -> None:
+    stub.on("GET", path, {"data": [], "next": None})
+    assert run(*asked).stdout == "There are none.\n"
+    assert json.loads(run(*asked, "--json").stdout)["data"] == []
+
+
 def test_a_tenant_is_made_and_shown(run: Run, stub: Any) -> None:
     stub.on("POST", "/v1/admin/tenants", TENANT, 201)
     made = run("tenant", "create", "acme", "--tier", "custom", "--requests", "1000")
     assert made.exit_code == 0, made.output
+    assert "1970-01-01 00:00 UTC" in made.stdout
     assert "Acme [Inc]" in made.stdout
     assert "unlimited" in made.stdout
     assert stub.asked[-1][3] == {"id": "acme", "tier": "custom", "quota": QUOTA}
