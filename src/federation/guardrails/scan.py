@@ -49,6 +49,8 @@ _TELLING: Final = rb"[0-9@%&\\`]|[\"'][ \t]{0,3}[+&\n]"
 """What every value that lies over two texts, every entity and every escape has one of."""
 _APART: Final = b"\n" * 80
 """Between two parts that are read as one: more than any rule looks back or reaches over."""
+_MOST_TIMES: Final = 4
+"""A text may be encoded over and over, each time in a third more characters."""
 
 
 class Scanner:
@@ -186,12 +188,16 @@ class Scanner:
             spans += self._inside(found)
         return spans
 
-    def _inside(self, found: Encoded) -> list[Span]:
-        """Places of values that stand encoded: all of a run, or the lines that they are in."""
+    def _inside(self, found: Encoded, times: int = 1) -> list[Span]:
+        """Places of values that stand encoded, so many times: all of a run, or the lines that they
+        are in."""
         inner = fold(found.text)
         layer = decode(inner) or inner
         near = Nearby(layer.data, everywhere=True)
         inside = self._candidates(near, self._turns(layer.data)[0])
+        if times < _MOST_TIMES:
+            for deeper in encoded(layer.data, near.runs):
+                inside += self._inside(deeper, times + 1)
         if len(found.lines) == 1:
             best = max(inside, key=_sureness, default=None)
             if best is None or best.kind == NOTHING or best.rank < _ENCODED_RANK:

@@ -184,3 +184,17 @@ def test_runs_in_lines_are_joined_only_where_they_are_of_one_length() -> None:
     lines = b"\n".join((text[:64], text[64:128], text[128:150], text[150:214]))
     found = list(encoded.encoded(lines, long_runs(lines)))
     assert len(found[0].lines) == 3
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+@pytest.mark.parametrize("value", [CARD, MAIL])
+def test_what_is_encoded_over_and_over_is_read(value: str, times: int) -> None:
+    packed = f"it is {value}, as told"
+    for _ in range(times):
+        packed = base64.b64encode(packed.encode()).decode()
+    assert packed not in redacted(f"see {packed} there")
+    in_hexadecimal = packed.encode().hex()
+    changed = redacted(f"see {in_hexadecimal} there")
+    assert (in_hexadecimal in changed) is (times == 4)
+    calm = base64.b64encode(base64.b64encode(b"nothing to be seen here, go on.")).decode()
+    assert calm in redacted(f"see {calm} there")
