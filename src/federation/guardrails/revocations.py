@@ -47,7 +47,9 @@ REVOCATIONS: Final = (
         rf"|(?:the|any|all|those|these) (?:of )?(?:the |your )?(?:{_GIVEN} {_RULES}"
         rf"|(?:instructions|prompts?|directives) (?:above|before)))\b",
         r"\b(?:cancel|delete|wipe|scrap|erase)\b[^.!?\n]{0,30}?"
-        r"\b(?:above|earlier|previous|prior) (?:rules|restrictions?|training|constraints)\b",
+        r"\b(?:above|earlier|previous|prior) (?:rules|restrictions?|training|constraints)\b"
+        r"|\b(?:not|never|don(?:'|’)t) (?:break|drop|violate|cancel|erase|delete|wipe|abandon"
+        r"|revoke|scrap|disobey)\b",
     ),
     Tripwire(
         OVERRIDE,
