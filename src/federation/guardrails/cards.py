@@ -146,8 +146,8 @@ def is_nobodys(head: bytes) -> bool:
 
 
 def is_card(digits: bytes, *, context: Context = nowhere, in_groups: bool = False) -> bool:
-    """Whether the digits are a card number; `context` tells whether the text speaks of one,
-    where that decides. `in_groups`: they are written as a card's are, and no article's number is."""
+    """Whether the digits are a card number; `context` tells whether the text speaks of one, where
+    that decides. `in_groups`: they are written as a card's are, and no article's number is."""
     if len(digits) in _HEADS.get(digits[:4], _NO_LENGTHS):
         return luhn(digits) and not all_equal(digits) and (in_groups or not _is_article(digits))
     if digits[:2] not in _DEBIT_HEADS or not _SHORTEST <= len(digits) <= _LONGEST:
