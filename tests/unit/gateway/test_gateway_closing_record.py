@@ -29,6 +29,7 @@ def test_every_value_stands_under_its_own_name() -> None:
         payload="a payload",
         input="an input",
         output="an output",
+        unproven={"input": "a fault"},
     )
     account.guarding = cast("None", SimpleNamespace(findings=lambda: {"found": 4}))
     ruling = SimpleNamespace(policies=("a policy",))
@@ -81,4 +82,5 @@ def test_every_value_stands_under_its_own_name() -> None:
         "payload": "a payload",
         "input": "an input",
         "output": "an output",
+        "unproven": {"input": "a fault"},
     }
