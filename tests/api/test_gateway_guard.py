@@ -258,6 +258,31 @@ async def test_tools_that_were_not_offered_are_refused_or_counted(block: bool) -
         assert only(running).findings == {}
 
 
+@pytest.mark.parametrize("action", [PiiAction.BLOCK, PiiAction.REDACT, PiiAction.TOKENIZE])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_the_name_of_a_tool_that_a_model_calls_is_looked_at(
+    action: PiiAction, stream: bool
+) -> None:
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": MAIL, "arguments": ""}}
+    delta = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    event = b"data: " + json.dumps(delta).encode() + b"\n\n"
+    behave = (
+        streams(event, chunk(finish="tool_calls"), DONE) if stream else answers(calls_tool(MAIL))
+    )
+    async with rig(behave, policies=policy(Pii(action=action))) as (running, client, _):
+        raw = b""
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            async with client.stream("POST", CHAT, json=asks("Hi", stream=stream)) as reply:
+                async for piece in reply.aiter_raw():
+                    raw += piece
+        assert b"jane" not in raw
+        assert b"content_blocked" in raw
+        assert (
+            b"It cannot be changed there. The model called a tool by that name: ask again." in raw
+        )
+        await eventually(lambda: bool(running.books.ended))
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_a_canary_is_put_into_the_prompt_and_shows_where_it_leaks(stream: bool) -> None:
     async def parrot(talk: Talk) -> None:

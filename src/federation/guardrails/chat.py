@@ -23,9 +23,10 @@ from federation.guardrails.json_texts import is_json, words_of
 from federation.guardrails.vault import Vault
 from federation.guardrails.visitor import Visitor, is_sealed
 from federation.schema.chat import TOOL, USER, ChatRequest, ChatResponse
-from federation.schema.parts import Media, Part, Text, ToolResult
+from federation.schema.parts import Media, Part, Text, ToolCall, ToolResult
 
 _T = TypeVar("_T")
+CALLED_SO: Final = "The model called a tool by that name: ask again."
 _WRITTEN: Final = ".text"
 """The end of the surfaces that follow each other as a reader reads them."""
 _APART: Final = "\n" * 80
@@ -84,7 +85,7 @@ def screen_request(
     `unread` raises of media that it cannot read."""
     kept: dict[str, str] = {}
     Visitor(_same, _same, form=kept.setdefault).request(request)
-    _screen_kept(guard, kept, screening)
+    screen_kept(guard, kept, screening)
     roles = {f"messages[{i}]": message.role for i, message in enumerate(request.messages)}
     return _screened(guard, screening, lambda visitor: visitor.request(request), roles, unread)
 
@@ -105,7 +106,7 @@ def screen_beside(guard: Guard, body: str, request: ChatRequest, screening: Scre
 
     Visitor(note, note_json, form=note).request(request)
     left = (text for text in words_of(body) if text not in seen)
-    _screen_kept(guard, dict.fromkeys(map(_without_file, left), _BESIDE), screening)
+    screen_kept(guard, dict.fromkeys(map(_without_file, left), _BESIDE), screening)
 
 
 def _without_file(text: str) -> str:
@@ -114,9 +115,14 @@ def _without_file(text: str) -> str:
     return before + comma if is_sealed(file) else text
 
 
-def _screen_kept(guard: Guard, kept: Mapping[str, str], screening: Screening) -> None:
+def screen_kept(
+    guard: Guard,
+    kept: Mapping[str, str],
+    screening: Screening,
+    advice: str = "Take it out and send again.",
+) -> None:
     """Texts, each with its surface, of which nothing can be changed. Raises `Forbidden` with the
-    surface where a policy wants just that, and for what must not pass."""
+    surface and what to do where a policy wants just that, and for what must not pass."""
     guard = guard.by_rules()
     if not any(
         guard.spans(part, _BESIDE, screening) for part in _joined(kept, guard.plan.most_characters)
@@ -130,7 +136,7 @@ def _screen_kept(guard: Guard, kept: Mapping[str, str], screening: Screening) ->
         if kinds:
             raise Forbidden(
                 f"A policy does not allow what stands in {surface}: {', '.join(sorted(kinds))}. "
-                "It cannot be changed there. Take it out and send again.",
+                f"It cannot be changed there. {advice}",
                 code="content_blocked",
             )
 
@@ -159,6 +165,14 @@ def screen_response(guard: Guard, response: ChatResponse, screening: Screening) 
 
     Probabilities of tokens are left out where texts may change: they spell the text out.
     """
+    named = {
+        part.name: f"choices[{choice.index}].parts[{place}].name"
+        for choice in response.choices
+        for place, part in enumerate(choice.parts)
+        if isinstance(part, ToolCall)
+    }
+    if named:
+        screen_kept(guard, named, screening, CALLED_SO)
     choices = _screened(
         guard, screening, lambda visitor: tuple(map(visitor.choice, response.choices))
     )

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from federation.errors import PayloadTooLarge
+from federation.guardrails.chat import CALLED_SO, screen_kept
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.json_texts import is_json
 from federation.guardrails.vault import Restoring
@@ -144,6 +145,9 @@ class ChunkFilter:
 
     def _begun(self, chunk: PartBegun, said: list[Chunk]) -> None:
         surface = f"choices[{chunk.choice}].parts[{chunk.part}]"
+        if self._guard is not None and isinstance(chunk.head, ToolCall):
+            named = {chunk.head.name: f"{surface}.name"}
+            screen_kept(self._guard, named, self._screening, CALLED_SO)
         opened = self._opened(chunk.head, surface)
         if opened is None:
             said.append(structs.replace(chunk, head=self._whole(chunk.head, surface)))
