@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -136,6 +136,39 @@ async def test_control_is_killed_again_and_again_and_every_answered_call_is_prov
     assert kinds["log_closed"] == 1, "only the last end was meant"
     assert kinds["heartbeat"]
     assert 0 < len(anchored) <= len(checkpoints)
+
+
+async def test_who_asks_has_a_running_gateway_anchor_what_was_written(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    away = tmp_path / "away" / "elsewhere.jsonl"
+    text = EVIDENCE.replace("{anchor}", str(away)).replace("checkpoint_s: 0.5", "checkpoint_s: 60")
+    config = write_config(tmp_path, upstream.url, text)
+    async with serving(tmp_path, config) as service:
+
+        async def anchored() -> tuple[int, Any]:
+            command = ("audit", "anchor", "--data", str(service.data), "--json")
+            done = await asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-m", "federation", *command],
+                capture_output=True,
+                check=False,
+            )
+            return done.returncode, json.loads(done.stdout)
+
+        code, told = await anchored()
+        assert (code, told["error"]["anchors"][0]["checkpoint"]) == (1, None)
+        async with service.client() as client:
+            status = (await client.get("/admin/status")).json()
+            assert (status["status"], status["evidence"]["kept"]) == ("degraded", True)
+            assert "No such file" in status["evidence"]["anchors"][0]["reason"]
+            away.parent.mkdir()
+            assert (await client.post(CHAT, json=HELLO)).status_code == 200
+            code, told = await anchored()
+            assert code == 0, told
+            assert (await client.get("/admin/status")).json()["status"] == "ok"
+        newest = json.loads(away.read_bytes().splitlines()[-1])
+        assert newest["body"]["size"] == told["records"]
 
 
 def replaced(service: Service, before: set[int]) -> bool | None:

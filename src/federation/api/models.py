@@ -315,6 +315,25 @@ class NodeStateView(BaseModel):
     in_flight: int
 
 
+class AnchorView(BaseModel):
+    """A place outside where checkpoints are put."""
+
+    name: str
+    checkpoint: int | None = Field(description="The newest that it has taken; null: none yet.")
+    at_ms: int | None = Field(description="When it took that one.")
+    failing_ms: int | None = Field(description="Since when it takes none; null: it does.")
+    reason: str
+
+
+class EvidenceView(BaseModel):
+    """How the evidence log stands."""
+
+    kept: bool = Field(description="False where it stands still: calls go on, in the journals.")
+    reason: str
+    records: int = Field(description="Records under a checkpoint.")
+    anchors: list[AnchorView]
+
+
 class StatusView(BaseModel):
     """How the gateway is."""
 
@@ -326,6 +345,7 @@ class StatusView(BaseModel):
     workers: list[WorkerView]
     config: ConfigView
     store: StoreView
+    evidence: EvidenceView | None
     deployments: list[DeploymentHealthView]
     overflow: OverflowStateView
     nodes: list[NodeStateView]

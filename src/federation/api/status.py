@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from fastapi import APIRouter, Response
+from msgspec import structs
 
 from federation import __version__
 from federation.api.access import ControlPlane
 from federation.api.models import (
+    AnchorView,
     ConfigView,
     DeploymentHealthView,
+    EvidenceView,
     NodeStateView,
     OverflowStateView,
     ReplicaView,
@@ -32,7 +35,7 @@ _TOLD = DeploymentHealthView.model_fields.keys()
 async def get_status(control: ControlPlane) -> StatusView:
     """Workers, configuration, store, and how the deployments stand."""
     workers = _workers(control)
-    config, store = _config(control), _store(control)
+    config, store, evidence = _config(control), _store(control), _evidence(control)
     deployments = [
         DeploymentHealthView(
             id=name, **{key: value for key, value in asdict(seen).items() if key in _TOLD}
@@ -40,6 +43,9 @@ async def get_status(control: ControlPlane) -> StatusView:
         for name, seen in sorted(control.health.deployments().items())
     ]
     well = len(workers) >= control.workers and store.writable and not config.problems
+    if evidence is not None:
+        failing = any(anchor.failing_ms is not None for anchor in evidence.anchors)
+        well = well and evidence.kept and not failing
     return StatusView(
         status="ok" if well else "degraded",
         version=__version__,
@@ -49,6 +55,7 @@ async def get_status(control: ControlPlane) -> StatusView:
         workers=workers,
         config=config,
         store=store,
+        evidence=evidence,
         deployments=deployments,
         overflow=OverflowStateView(
             providers=list(control.configuration.snapshot.settings.overflow.providers),
@@ -153,4 +160,16 @@ def _store(control: Control) -> StoreView:
         bad_lines=progress.bad,
         lost_calls=progress.lost,
         lag_ms=progress.lag_ms,
+    )
+
+
+def _evidence(control: Control) -> EvidenceView | None:
+    task = control.evidence
+    if task is None:
+        return None
+    return EvidenceView(
+        kept=task.kept,
+        reason=task.reason,
+        records=task.sealed,
+        anchors=[AnchorView(**structs.asdict(each)) for each in task.anchored],
     )

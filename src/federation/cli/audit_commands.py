@@ -298,6 +298,21 @@ def checkpoint(
     audit_work.checkpoint(Place(config=config, data=data), now=now, as_json=as_json)
 
 
+@app.command()
+@guarded
+def anchor(
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Put a checkpoint over all that has been written into every anchor, and show which took it;
+    exit code 1 where one did not."""
+    from federation.cli import audit_anchoring  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    audit_anchoring.anchor(Place(config=config, data=data), as_json=as_json)
+
+
 @app.command(name="rotate-key")
 @guarded
 def rotate_key(

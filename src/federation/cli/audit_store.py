@@ -12,6 +12,7 @@ from federation.control.evidence_reading import EvidenceReading
 from federation.control.notary import Notary
 from federation.evidence.documents import Inclusion
 from federation.evidence.findings import Report
+from federation.storage.anchors import Anchor
 from federation.storage.engine import Stores
 from federation.storage.evidence_calls import Apart, SpooledCalls
 from federation.storage.evidence_index import SqlEvidence
@@ -29,10 +30,10 @@ def include_entry(place: Place, reading: EvidenceReading, n: int) -> Inclusion:
         return reading.include_entry(index(stores), n)
 
 
-def seal(place: Place) -> None:
+def seal(place: Place, anchors: Sequence[Anchor] = ()) -> None:
     """Make a checkpoint over all that was written; no gateway may be running."""
     with existing(place) as stores:
-        notary = Notary(place.data_dir, index(stores), (), time.time)
+        notary = Notary(place.data_dir, index(stores), anchors, time.time)
         notary.open()
         notary.close()
 

@@ -146,7 +146,7 @@ def checkpoint(place: Place, *, now: bool, as_json: bool) -> None:
     """Show the newest checkpoint, after making one if wished."""
     reading = EvidenceReading(place.data_dir)
     if now:
-        _make(place, reading)
+        _make(place)
     keys = {key.id: key for key in read_keys(reading.keys())}
     newest = reading.newest()
     body = newest.body
@@ -179,25 +179,27 @@ def rotate_key(place: Place, *, as_json: bool) -> None:
         output.note("It signs from the next checkpoint on. Its predecessor's secret is destroyed.")
 
 
-def _make(place: Place, reading: EvidenceReading) -> None:
-    """Have the gateway that runs make a checkpoint, or make it ourselves where none does."""
-    directory = place.data_dir / "evidence"
-    if place.holder() is None:
-        from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
-
-        audit_store.seal(place)
-        return
-    wish = directory / "wanted"
+def wish(place: Place) -> None:
+    """Have the gateway that runs make a checkpoint and anchor it, and wait until it has."""
+    wanted = place.data_dir / "evidence" / "wanted"
     try:
-        wish.write_text(f"{time.time_ns()}", "ascii")
+        wanted.write_text(f"{time.time_ns()}", "ascii")
     except OSError as error:
-        raise CommandFailed(f"{wish} cannot be written: {error.strerror}.") from error
+        raise CommandFailed(f"{wanted} cannot be written: {error.strerror}.") from error
     end = time.monotonic() + WAIT_S
-    while wish.exists():
+    while wanted.exists():
         if time.monotonic() > end:
             raise CommandFailed("The gateway makes no checkpoint: its log says why.")
         time.sleep(0.05)
-    reading.newest()
+
+
+def _make(place: Place) -> None:
+    if place.holder() is not None:
+        wish(place)
+        return
+    from federation.cli import audit_store  # noqa: PLC0415 - a third of a second of imports
+
+    audit_store.seal(place)
 
 
 def _verify_data(place: Place, keys: Sequence[bytes], anchors: list[bytes]) -> Report:

@@ -71,6 +71,7 @@ def _show(url: str, alive: bool, reason: str, whole: dict[str, Any] | None) -> N
             ("Workers", f"{len(whole['workers'])} of {whole['workers_wanted']}"),
             ("Configuration", _configuration(config)),
             ("Store", "writable" if store["writable"] else Text("not writable", style="red")),
+            ("Evidence", _evidence(whole.get("evidence"))),
         ]
     output.facts(pairs)
     if whole is not None:
@@ -83,6 +84,19 @@ def _show(url: str, alive: bool, reason: str, whole: dict[str, Any] | None) -> N
 def _configuration(config: dict[str, Any]) -> str:
     usable = f"{config['usable_deployments']} of {config['deployments']} deployments usable"
     return f"version {config['version']}: {usable}, {config['routes']} routes"
+
+
+def _evidence(evidence: dict[str, Any] | None) -> Text:
+    if evidence is None:
+        return Text("not kept by this gateway")
+    if not evidence["kept"]:
+        return Text(f"stands still: {evidence['reason']}", style="red")
+    anchors = evidence["anchors"]
+    failing = [each["reason"] for each in anchors if each["failing_ms"] is not None]
+    if failing:
+        return Text(f"kept, not anchored: {' '.join(failing)}", style="red")
+    count = {0: "no anchor", 1: "1 anchor"}.get(len(anchors), f"{len(anchors)} anchors")
+    return Text(f"{evidence['records']} records sealed, {count}")
 
 
 def _span(uptime_s: float) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import math
 import re
 import ssl
 import time
@@ -68,6 +69,7 @@ class S3Anchor:
         self._credentials = credentials
         self._clock = clock
         self._rests_until_s = 0.0
+        self._failed = ""
         self._authorities = authorities
         self._trusted: tuple[str, ssl.SSLContext] | None = None
 
@@ -76,18 +78,21 @@ class S3Anchor:
         `Unavailable`, without asking for a while after a failure."""
         now_s = self._clock()
         if now_s < self._rests_until_s:
-            raise Unavailable(f"The anchor {self.name} failed a moment ago.")
+            left_s = math.ceil(self._rests_until_s - now_s)
+            raise Unavailable(f"{self._failed} It is asked again in {left_s} s.")
         try:
             status, answer = self._sent(self._request(line, at_ms, now_s))
         except (OSError, http.client.HTTPException) as error:
-            self._rests_until_s = now_s + REST_S
-            reason = type(error).__name__
-            raise Unavailable(f"The anchor {self.name} cannot be reached: {reason}.") from error
+            raise self._resting(f"cannot be reached: {type(error).__name__}.", now_s) from error
         if status not in (200, 412):  # 412: it is there already
-            self._rests_until_s = now_s + REST_S
             code = _CODE.search(answer)
             said = f"{status} {code[1].decode()}" if code else str(status)
-            raise Unavailable(f"The anchor {self.name} answers {said}.")
+            raise self._resting(f"answers {said}.", now_s)
+
+    def _resting(self, reason: str, now_s: float) -> Unavailable:
+        self._rests_until_s = now_s + REST_S
+        self._failed = f"The anchor {self.name} {reason}"
+        return Unavailable(self._failed)
 
     def _request(self, line: bytes, at_ms: int, now_s: float) -> WireRequest:
         bucket, digest = self._bucket, hashlib.sha256(line)

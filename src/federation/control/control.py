@@ -258,6 +258,10 @@ class Control:
             metrics.INGEST_LAG_SECONDS: self.ledger.progress.lag_ms / 1000,
             metrics.START_SECONDS: self.started,
         }
+        if self.evidence is not None:
+            failing = [each for each in self.evidence.anchored if each.failing_ms is not None]
+            own[metrics.EVIDENCE_KEPT] = float(self.evidence.kept)
+            own[metrics.ANCHORS_FAILING] = float(len(failing))
         theirs = merged_gauges(session.gauges for session in self.link.sessions)
         told = {series(name, ()): value for name, value in own.items()}
         for deployment, circuit in self.health.circuits().items():

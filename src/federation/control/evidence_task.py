@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import Protocol
 
+from federation.control.anchorage import Anchored
 from federation.control.threads import LATER, Errands
 from federation.errors import FederationError
 
@@ -23,6 +24,16 @@ CLOSE_S = 2.0
 
 class Keeping(Protocol):
     """A notary: `open` first, then `round` again and again, `close` at the end."""
+
+    @property
+    def anchored(self) -> tuple[Anchored, ...]:
+        """How the anchors stand. For any thread."""
+        ...
+
+    @property
+    def sealed(self) -> int:
+        """Records under a checkpoint. For any thread."""
+        ...
 
     def open(self) -> None:
         """Take the log up."""
@@ -55,10 +66,22 @@ class EvidenceTask:
     def __init__(self, notary: Keeping, exchange: Exchange | None = None) -> None:
         self.kept = True
         """Whether the last round went well."""
+        self.reason = ""
+        """Why it did not."""
         self._notary = notary
         self._exchange = exchange
         self._thread = Errands("evidence", LATER)
         self._open = False
+
+    @property
+    def anchored(self) -> tuple[Anchored, ...]:
+        """How the anchors of the log stand."""
+        return self._notary.anchored
+
+    @property
+    def sealed(self) -> int:
+        """Records under a checkpoint."""
+        return self._notary.sealed
 
     async def follow(self) -> None:
         """Keep the log until cancelled. Raises only what is a bug."""
@@ -105,11 +128,11 @@ class EvidenceTask:
         except (FederationError, OSError) as error:
             if self.kept:
                 log.error("the evidence log stands still", extra={"reason": str(error)})  # noqa: TRY400
-            self.kept = False
+            self.kept, self.reason = False, str(error)
             return False
         if not self.kept:
             log.info("the evidence log is kept again")
-        self.kept = True
+        self.kept, self.reason = True, ""
         return True
 
     def _round(self) -> None:

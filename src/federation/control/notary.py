@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from federation import __version__
+from federation.control.anchorage import Anchorage, Anchored
 from federation.control.notary_keys import Signer
 from federation.control.notary_places import Places
 from federation.errors import EvidenceUnwritable, Unavailable
@@ -91,12 +92,16 @@ class Notary:
         self._data = data
         self._directory = data / "evidence"
         self._index = index
-        self._anchors = anchors
-        self._silent: set[str] = set()
+        self._anchorage = Anchorage(anchors, self._directory, clock)
         self._clock = clock
         self._rhythm = rhythm
         self._neighbors = neighbors
         self._sealed_at = self._beat_at = 0.0
+
+    @property
+    def anchored(self) -> tuple[Anchored, ...]:
+        """How the anchors stand. For any thread."""
+        return self._anchorage.anchored
 
     def open(self) -> None:
         """Take the log up where its newest checkpoint left it.
@@ -114,6 +119,7 @@ class Notary:
             )
             self.sealed = self._log.found.size
             self._catch_up_index()
+            self._anchorage.resume()
             if self._log.found.newest:
                 self._let_know(read_checkpoint(self._log.found.newest))
             name = f"control-{int(now * 1000):x}-{os.getpid():x}{secrets.token_hex(2)}"
@@ -150,7 +156,8 @@ class Notary:
         self._places.follow(self._growth)
         wanted = self._wanted()
         if wanted or now - self._sealed_at >= self._rhythm.checkpoint_s:
-            self.seal()
+            if not self.seal() and wanted:
+                self._anchor_newest()
             self._sealed_at = now
             self._forget_wish(wanted)
 
@@ -173,7 +180,7 @@ class Notary:
             self._growth.forget(writer)
         self._signer.newest_ms = at_ms
         self.sealed = draft.size
-        self._publish(draft, signature, at_ms)
+        self._publish(draft, signature)
         return True
 
     def close(self) -> None:
@@ -210,23 +217,20 @@ class Notary:
     def _note(self, record: ControlRecord) -> None:
         self._journal.append(record)
 
-    def _publish(self, draft: Draft, signature: bytes, at_ms: int) -> None:
+    def _publish(self, draft: Draft, signature: bytes) -> None:
         """What may fail after a checkpoint is safe: it is caught up with the next one."""
         try:
             self._catch_up_index()
         except Unavailable as error:
             log.error("the evidence index is behind", extra={"reason": error.message})  # noqa: TRY400
-        line = checkpoint_line(draft.body, signature)
-        self._let_know(read_checkpoint(line))
-        for anchor in self._anchors:
-            try:
-                anchor.put(line, at_ms)
-            except Unavailable as error:
-                if anchor.name not in self._silent:
-                    log.error("a checkpoint could not be anchored", extra={"reason": error.message})  # noqa: TRY400
-                self._silent.add(anchor.name)
-            else:
-                self._silent.discard(anchor.name)
+        checkpoint = read_checkpoint(checkpoint_line(draft.body, signature))
+        self._let_know(checkpoint)
+        self._anchorage.put(checkpoint)
+
+    def _anchor_newest(self) -> None:
+        """Hand the newest checkpoint to anchors that were away when it was made."""
+        if self._log.found.newest:
+            self._anchorage.put(read_checkpoint(self._log.found.newest))
 
     def _catch_up_index(self) -> None:
         known, there = self._index.count(), self._log.found.checkpoints
@@ -248,7 +252,7 @@ class Notary:
             known += len(rows)
 
     def _wanted(self) -> str:
-        """What `federation audit checkpoint` left for us, empty where nothing is wanted."""
+        """What a command has left for us, empty where nothing is wanted."""
         try:
             return (self._directory / "wanted").read_text("ascii")
         except (OSError, ValueError):

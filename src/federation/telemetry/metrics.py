@@ -51,6 +51,8 @@ WORKERS = "federation_workers"
 SNAPSHOT_VERSION = "federation_snapshot_version"
 CONFIG_PROBLEMS = "federation_config_problems"
 STORE_WRITABLE = "federation_store_writable"
+EVIDENCE_KEPT = "federation_evidence_log_kept"
+ANCHORS_FAILING = "federation_evidence_anchors_failing"
 INGEST_LINES = "federation_ingest_lines_total"
 INGEST_BAD_LINES = "federation_ingest_bad_lines_total"
 INGEST_LAG_SECONDS = "federation_ingest_lag_seconds"
@@ -183,6 +185,10 @@ METRICS: dict[str, Metric] = {
         Metric(SNAPSHOT_VERSION, "gauge", "Version of the configuration in force."),
         Metric(CONFIG_PROBLEMS, "gauge", "Problems in the configuration files, kept out of force."),
         Metric(STORE_WRITABLE, "gauge", "1 where the store takes writes, else 0."),
+        Metric(
+            EVIDENCE_KEPT, "gauge", "1 where the evidence log is kept, 0 where it stands still."
+        ),
+        Metric(ANCHORS_FAILING, "gauge", "Anchors that did not take the newest checkpoint."),
         Metric(INGEST_LINES, "counter", "Journal lines taken into the store."),
         Metric(INGEST_BAD_LINES, "counter", "Journal lines that could not be read."),
         Metric(INGEST_LAG_SECONDS, "gauge", "Age of the newest journal line when it was taken in."),

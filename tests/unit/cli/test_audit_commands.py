@@ -50,6 +50,48 @@ def key(alone: Run, data: Path, project: Path) -> str:
     return public
 
 
+def configured(project: Path, *anchors: str) -> None:
+    named = json.dumps([f"file:{project / each}" for each in anchors])
+    (project / "config").mkdir(exist_ok=True)
+    (project / "config" / "federation.yaml").write_text(f"evidence:\n  anchors: {named}\n")
+
+
+def test_every_anchor_is_handed_a_new_checkpoint_and_each_is_shown(
+    alone: Run, data: Path, project: Path
+) -> None:
+    configured(project, "elsewhere.jsonl", "other.jsonl")
+    shown = alone("audit", "anchor")
+    assert shown.exit_code == 0, shown.output
+    assert "is anchored" in shown.stdout
+    told = said(alone("audit", "anchor", "--json"))
+    newest = said(alone("audit", "checkpoint", "--json"))
+    assert told["checkpoint"] == newest["checkpoint"]
+    assert [each["checkpoint"] for each in told["anchors"]] == [told["checkpoint"]] * 2
+    for name, count in (("elsewhere.jsonl", 7), ("other.jsonl", 2)):
+        lines = (project / name).read_text().splitlines()
+        assert (len(lines), lines[-1]) == (count, newest["line"])
+
+
+def test_an_anchor_that_takes_nothing_is_a_failure_that_names_it(
+    alone: Run, data: Path, project: Path
+) -> None:
+    configured(project, "elsewhere.jsonl", "away/other.jsonl")
+    shown = alone("audit", "anchor")
+    assert shown.exit_code == 1
+    assert "is not anchored in: file" in shown.output
+    error = json.loads(alone("audit", "anchor", "--json").stdout)["error"]
+    here, there = error["anchors"]
+    assert (here["checkpoint"], here["failing_ms"]) == (error["checkpoint"], None)
+    assert there["checkpoint"] is None
+    assert "No such file" in there["reason"]
+
+
+def test_without_an_anchor_it_is_said_how_to_name_one(alone: Run, data: Path) -> None:
+    shown = alone("audit", "anchor")
+    assert shown.exit_code == 2
+    assert "evidence.anchors" in shown.output
+
+
 def findings(result: Result) -> list[str]:
     assert result.exit_code == 1, result.output
     error = json.loads(result.stdout)["error"]

@@ -459,6 +459,30 @@ def test_health_shows_workers_store_and_configuration(run: Run, stub: Any) -> No
     assert json.loads(run("status", "health", "--json").stdout)["status"]["version"] == "0.1.0"
 
 
+ANCHORED = {"name": "file /a", "checkpoint": 7, "at_ms": 1, "failing_ms": None, "reason": ""}
+FAILING = ANCHORED | {"name": "file /b", "failing_ms": 2, "reason": "The anchor file /b is gone."}
+KEPT = {"kept": True, "reason": "", "records": 90}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [
+        (KEPT | {"anchors": []}, "90 records sealed, no anchor"),
+        (KEPT | {"anchors": [ANCHORED]}, "90 records sealed, 1 anchor"),
+        (KEPT | {"anchors": [ANCHORED, FAILING]}, "not anchored: The anchor file /b is gone."),
+        (KEPT | {"kept": False, "reason": "disk full", "anchors": []}, "stands still: disk full"),
+        (None, "not kept"),
+    ],
+)
+def test_health_shows_how_the_evidence_stands(
+    run: Run, stub: Any, evidence: object, shown: str
+) -> None:
+    stub.on("GET", "/health", {"status": "ok"})
+    stub.on("GET", "/health/ready", {"status": "ready"})
+    stub.on("GET", "/admin/status", STATUS | {"evidence": evidence})
+    assert shown in run("status", "health").stdout
+
+
 @pytest.mark.parametrize(("uptime_s", "shown"), [(5, "0 min 5 s"), (3700, "1 h 1 min")])
 def test_the_time_since_the_start_is_readable(
     run: Run, stub: Any, uptime_s: float, shown: str
