@@ -447,7 +447,7 @@ def test_who_finds_another_making_roll_ups_anew_adds_nothing_more(
 
     def line_of(json: bytes) -> Began | Ended:
         monkeypatch.setattr(rollups_rebuild, "line_of", rollups_facts.line_of)
-        rollups_rebuild._rebuild(engine, 7)
+        rollups_rebuild._rebuild(engine, 7, lambda _done, _whole: None)
         return rollups_facts.line_of(json)
 
     monkeypatch.setattr(rollups_rebuild, "line_of", line_of)

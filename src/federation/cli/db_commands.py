@@ -34,12 +34,32 @@ def upgrade(config: ConfigDir = None, data: DataDir = None, as_json: Json = Fals
 
 @app.command()
 @guarded
-def check(config: ConfigDir = None, data: DataDir = None, as_json: Json = False) -> None:
+def check(
+    sums: Annotated[
+        bool,
+        typer.Option(
+            "--sums", help="Sum every call again, and hold what costs are told from to it."
+        ),
+    ] = False,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
     """Look whether the store is sound and up to date; exit code 1 where it is not."""
     from federation.cli import db_work  # noqa: PLC0415 - start-up time
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
-    db_work.check(Place(config=config, data=data), as_json=as_json)
+    db_work.check(Place(config=config, data=data), sums=sums, as_json=as_json)
+
+
+@app.command(name="sum")
+@guarded
+def sum_(config: ConfigDir = None, data: DataDir = None, as_json: Json = False) -> None:
+    """Make the sums that costs are told from anew, of every call; a gateway may go on meanwhile."""
+    from federation.cli import db_sums  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    db_sums.make(Place(config=config, data=data), as_json=as_json)
 
 
 @app.command()

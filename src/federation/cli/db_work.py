@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from federation.cli import db_files, db_store, output
+from federation.cli import db_files, db_store, db_sums, output
 from federation.cli.failures import CommandFailed
 from federation.cli.place import Place
 from federation.storage import backups
@@ -41,12 +41,13 @@ def upgrade(place: Place, *, as_json: bool) -> None:
         output.say(f"The store was brought from schema {before or 'none'} to {after}.")
 
 
-def check(place: Place, *, as_json: bool) -> None:
-    """Say what is wrong; raises `CommandFailed` where anything is."""
+def check(place: Place, *, sums: bool = False, as_json: bool) -> None:
+    """Say what is wrong, with sums of calls if wished; raises `CommandFailed` where anything is."""
     found = _revision(place)
     database = db_store.addresses(place).database
     problems = [*_not_whole(place, database), *([] if found else ["there is no schema"])]
     waiting: list[str] = []
+    wrong_sums: list[str] = []
     if database is None:
         path = db_store.own_file(place.data_dir, shared=False)
         problems += backups.check_sqlite(path)
@@ -59,6 +60,8 @@ def check(place: Place, *, as_json: bool) -> None:
             waiting = pending(engine, found)
         elif found and database is not None:
             problems += [f"changes of '{name}' are not told" for name in missing_notices(engine)]
+        if sums and found == HEAD and not problems:
+            problems += (wrong_sums := db_sums.problems(engine, quiet=as_json))
     finally:
         engine.dispose()
     facts: dict[str, Any] = {
@@ -71,7 +74,8 @@ def check(place: Place, *, as_json: bool) -> None:
     }
     if problems:
         message = f"The store is not sound: {'; '.join(problems)}."
-        raise CommandFailed(message, code="store_unsound", details=facts)
+        hint = "`federation db sum` makes the sums anew." if wrong_sums else ""
+        raise CommandFailed(message, hint=hint, code="store_unsound", details=facts)
     if as_json:
         output.print_json(facts)
     elif waiting:

@@ -38,12 +38,14 @@ GRAINS_OF: Final = {
     TAGGED: SUBJECT_GRAINS,
 }
 
+WITHIN_A_DAY: Final = tuple(grain for grain in GRAINS if grain <= DAY_MS)
 _QUARTER: Final = GRAINS[-1]
 _ASKED_AT_ONCE = 250
 _FOLDED_AT = 256
 _names = [column.name for column in cost_rollups.c]
-_keys = [column.name for column in cost_rollups.primary_key]
-SUMS: Final = tuple(each for each in _names if each not in _keys)
+KEYS: Final = tuple(column.name for column in cost_rollups.primary_key)
+"""The columns of the key, in the order in which rows begin."""
+SUMS: Final = tuple(each for each in _names if each not in KEYS)
 """The columns that are summed, in the order of `Sums`."""
 
 _Group = tuple[int, str, str, str, str, tuple[str, ...], str, int]
@@ -148,7 +150,7 @@ def _adding(mark: str) -> str:
     return (
         f"INSERT INTO cost_rollups ({', '.join(_names)}) "  # noqa: S608  names of columns
         f"VALUES ({', '.join([mark] * len(_names))}) "
-        f"ON CONFLICT ({', '.join(_keys)}) DO UPDATE SET {sums}"
+        f"ON CONFLICT ({', '.join(KEYS)}) DO UPDATE SET {sums}"
     )
 
 
@@ -174,7 +176,7 @@ def apply(connection: Connection, tally: Tally, grains: Sequence[int] = GRAINS) 
 
 def take_off(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Take rows off those that are there, within the caller's transaction."""
-    width = len(_keys)
+    width = len(KEYS)
     less = [(*row[:width], *(-value for value in row[width:])) for row in rows]
     if less:
         connection.exec_driver_sql(_ADD[connection.dialect.name], sorted(less))
@@ -228,7 +230,7 @@ def stretch(connection: Connection, start_ms: int) -> None:
     The kinds are named because the key begins with them: else every row of the store is looked at.
     """
     sums = ", ".join(f"SUM({each})" for each in SUMS)
-    others = ", ".join(each for each in _keys if each not in ("grain", "at_ms"))
+    others = ", ".join(each for each in KEYS if each not in ("grain", "at_ms"))
     r = cost_rollups.c
     connection.execute(
         delete(cost_rollups).where(r.kind.in_(GRAINS_OF), r.grain == LONG_MS, r.at_ms == start_ms)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -24,14 +24,24 @@ from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, up
 from federation.errors import Unavailable
 from federation.storage.analytics_entries import DAY_MS
 from federation.storage.analytics_moment import at_once
-from federation.storage.analytics_spans import GRAINS, LONG_MS
+from federation.storage.analytics_spans import LONG_MS
 from federation.storage.engine import reading, writing
 from federation.storage.entries import RUNNING
-from federation.storage.rollups import GRAINS_OF, VERSION, Tally, apply, stretch, take_off
+from federation.storage.rollups import (
+    GRAINS_OF,
+    VERSION,
+    WITHIN_A_DAY,
+    Tally,
+    apply,
+    stretch,
+    take_off,
+)
 from federation.storage.rollups_facts import line_of
 from federation.storage.tables import calls, cost_rollups, rollup_state
 
-_WITHIN_A_DAY: Final = [grain for grain in GRAINS if grain <= DAY_MS]
+BUILDING: Final = "rollups_building"
+Told = Callable[[int, int], None]
+"""How many of how many days are done."""
 _AT_ONCE = 2_000
 """Groups held in memory before they are written: some tenths of a second of the write lock."""
 _LINES_A_STEP = 50_000
@@ -60,7 +70,7 @@ def building() -> Unavailable:
     """What is said where nothing but roll-ups could answer, and they are being made."""
     return Unavailable(
         "The ledger's sums are being made anew. Ask again soon, or for a shorter time.",
-        code="rollups_building",
+        code=BUILDING,
         retry_after_s=30.0,
     )
 
@@ -71,7 +81,7 @@ def is_current(engine: Engine) -> bool:
         return are_whole(connection)
 
 
-def rebuild(engine: Engine) -> int:
+def rebuild(engine: Engine, told: Told = lambda _done, _whole: None) -> int:
     """Sum every line anew; how many days that were. Idempotent; begins again after a failure.
 
     Waits while a replica is at it, and takes over from one that makes no step any more. Raises
@@ -80,10 +90,10 @@ def rebuild(engine: Engine) -> int:
     with _one_replica(engine) as waited:
         if waited and is_current(engine):
             return 0
-        return _rebuild(engine, secrets.randbelow(1 << 31))
+        return _rebuild(engine, secrets.randbelow(1 << 31), told)
 
 
-def _rebuild(engine: Engine, turn: int) -> int:
+def _rebuild(engine: Engine, turn: int, told: Told) -> int:
     with writing(engine) as connection:
         _lock(connection)
         connection.execute(delete(rollup_state))
@@ -98,7 +108,8 @@ def _rebuild(engine: Engine, turn: int) -> int:
             beyond = at < days[0] * DAY_MS, at >= (days[-1] + 1) * DAY_MS
             outside = outside.where(or_(*beyond, cost_rollups.c.kind.not_in(GRAINS_OF)))
         connection.execute(outside)
-    for day in days:
+    for done, day in enumerate(days):
+        told(done, len(days))
         _one_day(engine, turn, day * DAY_MS)
     for start_ms in sorted({day * DAY_MS // LONG_MS * LONG_MS for day in days}):
         with _step(engine, turn) as connection:
@@ -112,7 +123,7 @@ def _rebuild(engine: Engine, turn: int) -> int:
 def _one_day(engine: Engine, turn: int, start_ms: int) -> None:
     end_ms, r = start_ms + DAY_MS, cost_rollups.c
     # The key begins with kind and grain.
-    which = r.kind.in_(GRAINS_OF), r.grain.in_(_WITHIN_A_DAY)
+    which = r.kind.in_(GRAINS_OF), r.grain.in_(WITHIN_A_DAY)
     mine = *which, r.at_ms >= start_ms, r.at_ms < end_ms
     with _step(engine, turn) as connection:
         connection.execute(delete(cost_rollups).where(*mine))
@@ -137,7 +148,7 @@ def _one_day(engine: Engine, turn: int, start_ms: int) -> None:
 
 def _write(engine: Engine, turn: int, tally: Tally) -> None:
     with _step(engine, turn) as connection:
-        apply(connection, tally, _WITHIN_A_DAY)
+        apply(connection, tally, WITHIN_A_DAY)
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+"""The sums of the ledger: `federation db sum` makes them, `db check --sums` looks at them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Engine
+
+from federation.cli import db_store, output
+from federation.cli.failures import CommandFailed
+from federation.cli.place import Place
+from federation.errors import Unavailable
+from federation.storage.analytics_entries import DAY_MS
+from federation.storage.analytics_spans import Span
+from federation.storage.rollups_check import wrong_spans
+from federation.storage.rollups_rebuild import BUILDING, Told, rebuild
+
+
+def make(place: Place, *, as_json: bool) -> None:
+    """Sum every call anew. Raises `NotFound`, `Unavailable`."""
+    with db_store.existing(place) as stores, _bar("Summing", quiet=as_json) as told:
+        days = rebuild(stores.durable, told)
+    if as_json:
+        output.print_json({"object": "sums", "days": days})
+    else:
+        output.say(f"The calls of {days} {'day' if days == 1 else 'days'} were summed anew.")
+
+
+def problems(engine: Engine, *, quiet: bool) -> list[str]:
+    """What is wrong with the sums, a part of a sentence for each. Raises `CommandFailed` where
+    there are none to look at."""
+    try:
+        with _bar("Holding sums against calls", quiet=quiet) as told:
+            wrong = wrong_spans(engine, told)
+    except Unavailable as error:
+        if error.code != BUILDING:
+            raise
+        raise CommandFailed(
+            "The sums are not made yet, or are being made anew.",
+            hint="`federation db sum` makes them; a gateway does when it is first asked for costs.",
+            code=error.code,
+        ) from error
+    return [f"the sums of {_shown(each)} are not those of its calls" for each in wrong]
+
+
+def _shown(span: Span) -> str:
+    day = datetime.fromtimestamp(span.start_ms / 1000, UTC).date()
+    days = (span.end_ms - span.start_ms) // DAY_MS
+    return f"{day}" if days == 1 else f"the {days} days from {day}"
+
+
+@contextlib.contextmanager
+def _bar(title: str, *, quiet: bool) -> Iterator[Told]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=output.console(stderr=True),
+        transient=True,
+        disable=quiet,
+    ) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)
