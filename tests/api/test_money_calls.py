@@ -215,6 +215,36 @@ async def test_a_bill_that_nobody_can_price_takes_all_that_was_reserved() -> Non
         assert record.pots == {pot.pot: pot.spent_nano}
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses"], ids=["forwarded", "translated"])
+async def test_the_operators_limit_bounds_what_a_call_without_one_may_cost(path: str) -> None:
+    settings = replace(QUICK, max_tokens_default=400)
+    body = HELLO if path == CHAT else {"model": "chat", "input": "Hi", "store": False}
+    async with (
+        rig(whole, settings=settings) as (gateway, client, (upstream,)),
+        bank(gateway, budget(6_000_000)) as banked,
+    ):
+        reply = await client.post(path, json=body)
+        assert reply.status_code == 200, reply.text
+        assert upstream.seen[0].json["max_tokens"] == 400
+        assert (await banked.stands()).spent_nano == PAID
+        if path == CHAT:
+            unlimited = await client.post(path, json=body | {"max_tokens": None})
+            assert unlimited.status_code == 402, "it says that it wants no limit, and gets none"
+
+
+async def test_a_limit_that_a_row_leaves_out_bounds_nothing() -> None:
+    def unlimited(_: int, row: Deployment) -> Deployment:
+        quirks: dict[str, object] = {"drop": ["max_tokens"]}
+        return replace(row, provider=replace(row.provider, quirks=quirks))
+
+    async with (
+        rig(whole, settings=QUICK, alter=unlimited) as (gateway, client, (upstream,)),
+        bank(gateway, budget(6_000_000)),
+    ):
+        assert (await client.post(CHAT, json=ASK)).status_code == 402
+        assert not upstream.seen
+
+
 async def test_a_soft_budget_only_tells() -> None:
     async with (
         rig(whole, settings=QUICK) as (gateway, client, _),

@@ -28,7 +28,8 @@ def cheaper(
     allowed = None if route is None else route.cheaper
     if not (snapshot.settings.spending.cheaper if allowed is None else allowed):
         return []
-    facts = chat_facts(call, len(call.request.body), call.glance.max_output)
+    limit = call.glance.max_output or snapshot.settings.max_tokens_default
+    facts = chat_facts(call, len(call.request.body), limit)
     found = []
     for index in order:
         deployment = snapshot.deployments[index]

@@ -15,10 +15,11 @@ from typing import Final
 from msgspec import structs
 
 from federation.dialects.operations import billing
+from federation.dialects.sent_limit import sent_limit
 from federation.dialects.splice import splice
 from federation.domain.budgets import Pot
 from federation.domain.catalogue import Deployment, Model
-from federation.domain.routes import Spending
+from federation.domain.routes import Settings
 from federation.errors import BudgetExceeded, InvalidRequest
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
@@ -56,19 +57,23 @@ async def fund_chat(
     if not pots:
         return asking
     try:
-        rules = situation.snapshot.settings.spending
-        return await _fund_chat(world, rules, pots, call, line, attempt, asking)
+        return await _fund_chat(
+            world, situation.snapshot.settings, pots, call, line, attempt, asking
+        )
     except BaseException:
         attempt.withdraw()
         raise
 
 
-async def fund_rest(world: World, call: Call, attempt: Attempt, request: WireRequest) -> None:
+async def fund_rest(
+    world: World, situation: Situation, call: Call, line: Line, attempt: Attempt, asking: Asking
+) -> None:
     """Reserve for an attempt that goes on with an answer that broke. Raises as `fund_chat`; the
     attempt is the caller's to end."""
     pots = world.money.pots(call)
     if pots:
-        facts = chat_facts(call, len(request.body), call.glance.max_output)
+        limit = await _limit(situation.snapshot.settings, call, line, asking)
+        facts = chat_facts(call, len(asking.request.body), limit)
         await attempt.reserve(pots, _bound(facts, attempt.deployment, pots), 0.0)
 
 
@@ -161,22 +166,23 @@ async def _reserve(pots: Sequence[Pot], attempt: Attempt, amount: int, wait_s: f
 
 async def _fund_chat(
     world: World,
-    rules: Spending,
+    settings: Settings,
     pots: Sequence[Pot],
     call: Call,
     line: Line,
     attempt: Attempt,
     asking: Asking,
 ) -> Asking:
-    deployment = attempt.deployment
+    deployment, rules = attempt.deployment, settings.spending
     lower = rules.lower and not call.glance.ask.strict
     wait_s = max(0.0, min(rules.wait_s, left_s(world, call)))
     if lower:
         wait_s = min(wait_s, _SOON_S)
-    facts = chat_facts(call, len(asking.request.body), call.glance.max_output)
     tries = 0
     while True:
         tries += 1
+        limit = await _limit(settings, call, line, asking)
+        facts = chat_facts(call, len(asking.request.body), limit)
         try:
             await attempt.reserve(pots, _bound(facts, deployment, pots), wait_s)
         except BudgetExceeded as error:
@@ -187,7 +193,16 @@ async def _fund_chat(
         else:
             return asking
         asking = await _lowered(call, line, asking, limit)
-        facts = chat_facts(call, len(asking.request.body), limit)
+
+
+async def _limit(settings: Settings, call: Call, line: Line, asking: Asking) -> int | None:
+    """The limit of output that holds for what is sent: the call's own, where nothing was left out
+    of it, and else what the operator or the row makes of it."""
+    own = call.glance.max_output if asking.lowered is None else asking.lowered
+    if not asking.losses and (own is not None or settings.max_tokens_default is None):
+        return own
+    body, language = asking.request.body, line.upstream.forwards
+    return await off_loop(len(body), partial(sent_limit, language, body))
 
 
 def _bound(facts: CallFacts, deployment: Deployment, pots: Sequence[Pot]) -> int:

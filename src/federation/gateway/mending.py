@@ -281,7 +281,7 @@ class Mending:
         ending = attempt.ending(tap, lambda _: counted(told[before:]))
         exchange: Exchange | None = None
         try:
-            await fund_rest(world, self._call, attempt, asking.request)
+            await fund_rest(world, self._situation, self._call, line, attempt, asking)
             phases = timeouts_for(
                 world, self._situation, self._call, self._verdict, index, others=others
             )
