@@ -39,6 +39,7 @@ class Found:
     provider: str
     base_url: str
     models: tuple[str, ...]
+    local: bool = True
 
     def row(self) -> dict[str, Any]:
         """Its row for providers.yaml; what runs on our own machine costs nothing a token. What the
@@ -46,15 +47,16 @@ class Found:
         return {
             "id": self.provider,
             "base_url": self.base_url,
-            "models": [_model(name) for name in self.models],
+            "models": [_model(name, free=self.local) for name in self.models],
             "replace_models": True,
         }
 
 
-def _model(name: str) -> dict[str, Any]:
-    free = {"input": 0, "output": 0, "cached": 0, "cache_write": 0}
+def _model(name: str, *, free: bool) -> dict[str, Any]:
+    price = {"input": 0, "output": 0, "cached": 0, "cache_write": 0}
     embeds = any(part in name.lower() for part in _EMBEDDERS)
-    return {"id": name, "price": free} | ({"operations": ["embeddings"]} if embeds else {})
+    more = {"operations": ["embeddings"]} if embeds else {}
+    return {"id": name} | ({"price": price} if free else {}) | more
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def discover(
 def _is_silent(row: Provider, known: Provider | None) -> bool:
     """Whether a configured row leaves open which models its server has loaded. One behind TLS is
     not asked: a fifth of a second is too short for that."""
-    plain = row.local and row.enabled and row.base_url.startswith("http://")
+    server = row.local or (known is not None and known.local)
+    plain = server and row.enabled and row.base_url.startswith("http://")
     return plain and row.models == (known.models if known is not None else ())
 
 
@@ -161,7 +164,7 @@ def _first_of(group: list[_Asked]) -> Found | None:
         if "federation" in owners:
             return None
         models = [str(item[name]) for item in items if isinstance(item.get(name), str)]
-        found = Found(each.row.id, each.base_url, tuple(models[:MOST_MODELS]))
+        found = Found(each.row.id, each.base_url, tuple(models[:MOST_MODELS]), each.row.local)
         if any(each.row.id in owner for owner in owners):
             return found
         best = best or found

@@ -8,12 +8,13 @@ the variables in which the other's key is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from federation.config import addresses
 from federation.config.document import Place
+from federation.config.moved import moved
 from federation.config.nearest import nearest, unknown_word
 from federation.config.overlay import at_this_machine, lay, new_provider
 from federation.config.provider_files import Entry
@@ -57,7 +58,7 @@ class Merge:
         for provider in written:
             rows.resolve(provider)
         for provider in self.table:
-            self._from_environment(provider)
+            self._from_environment(provider, written.get(provider, ()))
         for provider in sorted(self.configured & self.table.keys()):
             if self.table[provider].enabled and not self.table[provider].models:
                 self.warnings.append(modelless(provider))
@@ -66,9 +67,18 @@ class Merge:
         """Note something that the operator should know and that stops nothing."""
         self.warnings.append(Problem(f"provider {provider}", None, message))
 
-    def _from_environment(self, provider: str) -> None:
+    def settled(self, row: Provider, known: Provider, entries: Iterable[Entry]) -> Provider:
+        """A row that stands at its own address now, with what is known of it there."""
+        fields = {name for entry in entries for name in entry.row.model_fields_set}
+        row, lost = moved(row, known, fields)
+        if lost:
+            host = urlsplit(row.base_url).hostname
+            self.warn(row.id, f"moved to {host}, where nobody knows {lost}: write what you do")
+        return row
+
+    def _from_environment(self, provider: str, entries: Iterable[Entry]) -> None:
         row = self.table[provider]
-        row = self._address(row)
+        row = self.settled(self._address(row), row, entries)
         row = self._headers(row)
         row = self._credential(row)
         row = self._filled(row)
@@ -231,10 +241,12 @@ class Rows:
                 return None
         if base is None:
             return self._new(provider, entries)
+        known = base
         for entry in entries:
             base = lay(base, entry.row, self.makers)
             if entry.row.base_url is not None:
                 self.merge.addressed.add(provider)
+        base = self.merge.settled(base, known, entries)
         if extending and any(entry.row.base_url for entry in entries):
             base = replace(base, env=())
         return base

@@ -54,6 +54,16 @@ def pinned(row: Provider, region: str) -> Provider:
     return replace(row, **changes, models=models, quirks=quirks)
 
 
+def own_hosts(row: Provider) -> dict[str, str]:
+    """The provider's further addresses, each with the region that it is in; empty: unknown."""
+    hosts = _mapping(row.quirks.get(HOSTS))
+    for place, control in _mapping(row.quirks.get(CONTROLS)).items():
+        if host := _mapping(control).get("host"):
+            hosts = hosts | {place: host}
+    regions = _known(row)
+    return {str(host): place if place in regions else "" for place, host in hosts.items()}
+
+
 def _control(row: Provider, region: str) -> Mapping[str, Any] | None:
     written = _mapping(row.quirks.get(CONTROLS)).get(region)
     host = _mapping(row.quirks.get(HOSTS)).get(region)

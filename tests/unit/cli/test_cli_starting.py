@@ -292,6 +292,19 @@ def test_a_configured_server_that_names_no_models_is_asked_with_its_own_key(
     assert discover(known, moved, ("127.0.0.1", port)) == [], "never ourselves"
 
 
+def test_a_server_that_was_moved_to_the_internet_is_asked_and_is_not_free(
+    local_server: tuple[int, dict[str, Any]],
+) -> None:
+    port, answers = local_server
+    answers["/v1/models"] = {"data": [{"id": "qwen"}]}
+    away = {"one": replace(row("one", port), local=False)}
+    (found,) = discover({"one": row("one", 9)}, away, ("h", 1))
+    assert found.row()["models"] == [{"id": "qwen"}]
+    (at_home,) = discover({"one": row("one", 9)}, {"one": row("one", port)}, ("h", 1))
+    assert at_home.row()["models"][0]["price"]["input"] == 0
+    assert discover({}, away, ("h", 1)) == [], "a row of one's own that is not local"
+
+
 @contextmanager
 def dripping(gap_s: float, pieces: int) -> Iterator[int]:
     """A server that answers a byte at a time, each well before any single wait is over."""
