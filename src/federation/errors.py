@@ -25,6 +25,7 @@
     │   ├── UpstreamGarbled      an answer that is not the protocol (FALLBACK)
     │   ├── UpstreamOversized    an answer that is larger than we take (FALLBACK)
     │   │   └── UpstreamEndless  and than the call allowed (FALLBACK)
+    │   ├── UpstreamLooped       508: the call goes in a circle (FALLBACK)
     │   ├── UpstreamDiverged     it tells another answer than the one to be mended (FALLBACK)
     │   └── UpstreamCut          a stream that ended before its end was said (FALLBACK)
     ├── LoopDetected             508  our own request came back to us
@@ -138,13 +139,7 @@ class NotEligible(CallerError):
     status = 403
     code = "no_eligible_deployment"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        removed: dict[str, str],
-        status: int | None = None,
-    ) -> None:
+    def __init__(self, message: str, *, removed: dict[str, str], status: int | None = None) -> None:
         super().__init__(message, status=status)
         self.removed = removed
 
@@ -337,6 +332,13 @@ class UpstreamDiverged(UpstreamError):
     """Asked to go on with an answer that broke, the provider tells another one."""
 
     code = "upstream_diverged"
+
+
+class UpstreamLooped(UpstreamError):
+    """The call goes in a circle: no fault of the provider, who may serve others."""
+
+    status = 508
+    code = "upstream_loop"
 
 
 class UpstreamCut(UpstreamError):

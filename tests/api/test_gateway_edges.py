@@ -8,12 +8,13 @@ import time
 from dataclasses import replace
 
 import httpx
-from gateway_rig import AUTH, HELLO, rig
+from gateway_rig import AUTH, HELLO, rig, status
 from inprocess import deployment, gateway, model, provider, route, snapshot
 from scripted import DONE, Talk, chunk, whole
 
 from federation.domain.catalogue import Deployment
 from federation.domain.routes import Settings
+from federation.resilience.circuit import Circuit
 
 STREAM = HELLO | {"stream": True}
 
@@ -97,6 +98,36 @@ async def test_a_request_that_comes_back_to_us_is_refused() -> None:
         assert reply.json()["error"]["code"] == "loop_detected"
         assert len(upstreams[0].seen) == 1
         assert running.world.via.decode() in via
+
+
+async def test_a_circle_of_several_gateways_is_found_by_each_of_them() -> None:
+    """Each tells the next through which of its kind the call came, and of no other proxy."""
+    other = "1.1 federation-0123456789ab"
+    async with rig(whole) as (running, client, (upstream,)):
+        own, running.world.via = "1.1 federation", b"federation-ffffffffffff"
+        came = {"via": f"1.0 proxy.corp.internal, {other}, 1.1 nginx"}
+        assert (await client.post("/v1/chat/completions", json=HELLO, headers=came)).is_success
+        assert upstream.seen[0].headers["via"] == f"{other}, {own}"
+        back = {"via": f"1.1 federation-ffffffffffff, {other}"}
+        reply = await client.post("/v1/chat/completions", json=HELLO, headers=back)
+        assert reply.status_code == 508
+        strangers = {"via": "1.1 nginx"}
+        assert (await client.post("/v1/chat/completions", json=HELLO, headers=strangers)).is_success
+        assert upstream.seen[1].headers["via"] == own
+
+
+async def test_who_leads_back_to_us_is_asked_once_and_is_not_ill() -> None:
+    async with rig(status(508), whole) as (running, client, (circle, good)):
+        for _ in range(6):
+            assert (await client.post("/v1/chat/completions", json=HELLO)).status_code == 200
+        assert (len(circle.seen), len(good.seen)) == (6, 6), "asked once, and neither rests"
+        health, now = running.world.health, running.world.clock()
+        assert health.circuit("p0/acme-large", now) is Circuit.CLOSED
+        assert running.books.ended[0].attempts[0].error == "upstream_loop"
+    async with rig(status(508)) as (_, client, (circle,)):
+        reply = await client.post("/v1/chat/completions", json=HELLO)
+        assert (reply.status_code, len(circle.seen)) == (508, 1)
+        assert "base_url" in reply.json()["error"]["message"]
 
 
 async def test_an_open_gateway_is_not_open_to_web_pages() -> None:

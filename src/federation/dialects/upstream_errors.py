@@ -15,6 +15,7 @@ from federation.errors import (
     UpstreamDenied,
     UpstreamError,
     UpstreamFailed,
+    UpstreamLooped,
     UpstreamMissing,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -26,6 +27,7 @@ LONGEST_BODY: Final = 16_384
 """Most bytes of a provider's error that are kept."""
 _LONGEST_MESSAGE: Final = 4096
 _LONGEST_CODE: Final = 64
+_LOOP: Final = 508
 
 
 class Host(Protocol):
@@ -104,8 +106,14 @@ def late(host: str, status: int) -> UpstreamTimeout:
     return UpstreamTimeout(f"{host} did not answer in time.", upstream_status=status)
 
 
-def failed(host: str, status: int, retry_after_s: float | None) -> UpstreamFailed:
-    """The provider is broken, for now."""
+def failed(host: str, status: int, retry_after_s: float | None) -> UpstreamError:
+    """The provider is broken, for now; or the way to it leads back to us."""
+    if status == _LOOP:
+        return UpstreamLooped(
+            f"The call comes back to this gateway by way of {host}. The base_url of its row, or of "
+            "one at a gateway behind it, leads to this gateway itself.",
+            upstream_status=status,
+        )
     return UpstreamFailed(
         f"{host} failed with status {status}.", retry_after_s=retry_after_s, upstream_status=status
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from msgspec import structs
+
 from federation.credentials.plans import ByToken, PerRequest
 from federation.dialects.refusals import classified
 from federation.errors import UpstreamDenied, UpstreamError, UpstreamFailed, UpstreamOversized
@@ -12,6 +16,10 @@ from federation.ports import Exchange
 from federation.schema.http import Timeouts, WireRequest
 
 _ERROR_BODY = 256 * 1024
+_VIA = b"via"
+_GATEWAYS = re.compile(rb"\b1\.1 federation[\w-]{0,40}")
+_CHAIN = 8
+"""Gateways of our kind, one behind the other, that a request names."""
 
 
 async def send(
@@ -23,6 +31,9 @@ async def send(
 ) -> Exchange:
     """The exchange of a successful response. Raises `UpstreamError` for any other, and as
     `on_record` does."""
+    via = attempt.call.request.headers.get(_VIA)
+    if via is not None and line.signing is None:
+        request = passed_on(request, via)
     on_record(world.journal, attempt.call, attempt.deployment.id)
     attempt.begin()
     exchange = await world.transport.send(request, timeouts, attempt.asked)
@@ -32,6 +43,19 @@ async def send(
     body = await refusal_of(exchange)
     error = line.upstream.decode_error(exchange.status, exchange.headers, body)
     raise refused(world, line.signing, classified(error))
+
+
+def passed_on(request: WireRequest, via: bytes) -> WireRequest:
+    """The request with the gateways that the call has come through, so that each of them finds it
+    when it comes back. Proxies of other kinds are nobody's business there."""
+    names = _GATEWAYS.findall(via)[-_CHAIN:]
+    if not names:
+        return request
+    headers = tuple(
+        (name, b", ".join((*names, value)) if name == _VIA else value)
+        for name, value in request.headers
+    )
+    return structs.replace(request, headers=headers)
 
 
 async def refusal_of(exchange: Exchange) -> bytes:

@@ -13,7 +13,12 @@ from enum import Enum
 
 from federation.domain.catalogue import Deployment, Speed
 from federation.domain.live import Live
-from federation.errors import UpstreamDiverged, UpstreamOversized, UpstreamRejected
+from federation.errors import (
+    UpstreamDiverged,
+    UpstreamLooped,
+    UpstreamOversized,
+    UpstreamRejected,
+)
 from federation.resilience.circuit import Breaker, Circuit
 from federation.resilience.recovery import HURRIED, PACED
 from federation.resilience.retries import RetryBudget
@@ -37,17 +42,17 @@ NEUTRAL = frozenset(
     {
         UpstreamRejected.code,
         UpstreamDiverged.code,
+        UpstreamLooped.code,
         UpstreamOversized.code,
         PACED,
         HURRIED,
         "canceled",
     }
 )
-"""`Measure.error` words that say nothing about the deployment's health: the caller's own
-fault, another answer than the one to be mended, one larger than we take (unless the call
-allowed no such thing), a 429 that says when to
-come back, a deadline that only the client was in a hurry for (`recovery.blame`), a client that
-hung up."""
+"""`Measure.error` words that say nothing about the deployment's health: the caller's own fault, a
+call that went in a circle, another answer than the one to be mended, one larger than we take
+(unless the call allowed no such thing), a 429 that says when to come back, a deadline that only
+the client was in a hurry for (`recovery.blame`), a client that hung up."""
 
 _UNSTATED_SPEED = Speed(first_token_ms=900.0, tokens_per_s=50.0)
 _PRIOR_WEIGHT = 8.0
