@@ -264,6 +264,33 @@ async def test_a_mended_stream_keeps_to_the_limit_too() -> None:
         await eventually(lambda: untouched(running))
 
 
+@pytest.mark.parametrize("denied", ["", "rpm/p1", "tpm/p1"])
+async def test_who_goes_on_with_a_broken_stream_takes_its_part_of_the_minute(denied: str) -> None:
+    def paced(place: int, row: Deployment) -> Deployment:
+        limits = Limits(rpm=9, tpm=90_000) if place else Limits(concurrency=1)
+        return replace(row, provider=replace(row.provider, limits=limits))
+
+    cut = streams(chunk("One"), end=False)
+    again = streams(chunk("One two"), chunk(finish="stop"), b"data: [DONE]\n\n")
+    async with rig(cut, again, alter=paced) as (running, client, (_, second)):
+        running.leases.denied = {denied}
+        told = ""
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            async with client.stream("POST", CHAT, json=STREAM) as reply:
+                async for piece in reply.aiter_text():
+                    told += piece
+        names = [name for name, _ in running.leases.taken]
+        if denied:
+            assert "upstream_stream_cut" in told
+            assert not second.seen, "it may not be asked this minute"
+            assert len(names) == len(running.leases.returned)
+        else:
+            assert "mended" in told
+            assert names == ["rpm/p1", "tpm/p1"]
+            assert not running.leases.returned
+        await eventually(lambda: untouched(running))
+
+
 async def test_a_busy_worker_sheds_the_least_important_and_keeps_the_critical() -> None:
     desk = Desk()
     settings = waiting(calls=10, critical=("key_1",))

@@ -119,14 +119,14 @@ class Attempt:
         self._hold = await self._world.money.reserve(self.call, pots, amount_nano, wait_s)
         self._reserved = amount_nano
 
-    def withdraw(self, *, leased: bool = True) -> None:
+    def withdraw(self) -> None:
         """It may not begin after all: nobody was asked, and nothing is to be told of it. What was
-        `leased` for it of its provider's minute is there for others again."""
+        leased for it of its provider's minute is there for others again."""
         if self._closed:
             return
         self._leave()
         provider, world = self.deployment.provider, self._world
-        if leased and provider.limits.leased:
+        if provider.limits.leased:
             # Its lease was taken just before it: in the same window, or in one that is over.
             taken_s = world.wall() - (world.clock() - self._entry.started)
             tokens = expected_tokens(self.call)
@@ -187,13 +187,13 @@ class Attempt:
                 self.close(used(each))
         return found[0]
 
-    def fail(self, error: BaseException, *, leased: bool = True) -> None:
+    def fail(self, error: BaseException) -> None:
         """Close an attempt that brought nothing. A provider that was left in the middle of its
         work because the client hung up, or gave it no time, or because it answers more than we
         take, may bill for the prompt, so that is charged; one that failed or kept silent is not.
         Where nobody was asked at all it never began."""
         if not self._begun and not isinstance(error, UpstreamError):
-            self.withdraw(leased=leased)
+            self.withdraw()
             return
         left = not isinstance(error, UpstreamError) or isinstance(error, UpstreamOversized)
         left = left or self._hurried(error)

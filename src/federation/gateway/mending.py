@@ -33,7 +33,7 @@ from federation.errors import (
 )
 from federation.gateway.admission import no_room
 from federation.gateway.asking import Asking
-from federation.gateway.attempt import Attempt
+from federation.gateway.attempt import Attempt, expected_tokens
 from federation.gateway.call import Call
 from federation.gateway.deadlines import left_s, timeouts_for
 from federation.gateway.funding import fund_rest
@@ -41,6 +41,7 @@ from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.leg import Leg
 from federation.gateway.opening import no_stream
 from federation.gateway.output_estimate import counted
+from federation.gateway.placement import leased
 from federation.gateway.sending import send
 from federation.gateway.threads import BIG, at_leisure
 from federation.gateway.translating import TranslatingTap
@@ -293,7 +294,7 @@ class Mending:
         except BaseException as fault:
             if tap.events and isinstance(fault, UpstreamError):
                 ending("cut", fault)
-            attempt.fail(fault, leased=False)
+            attempt.fail(fault)
             if exchange is not None:
                 await exchange.aclose()
             raise
@@ -301,14 +302,24 @@ class Mending:
         return Leg(exchange, tap, opening, ending, renderer.fail)
 
     async def _room(self, index: int, *, others: bool) -> None:
-        """Return where there is room for an attempt that begins now. With others to turn to
-        nobody is waited for. Raises `Unavailable`."""
+        """Return where there is room for an attempt that begins now, also within what the provider
+        allows a minute. With others to turn to nobody is waited for. Raises `Unavailable`."""
         entrance, snapshot = self._world.entrance, self._situation.snapshot
         promise = entrance.at_once(snapshot, (index,))
         if promise is None and not others:
             within_s = min(entrance.rules.wait_s, left_s(self._world, self._call))
             promise = await entrance.wait(snapshot, self._call, (index,), within_s)
         if promise is None:
+            raise no_room()
+        allowed = not self._deployment(index).provider.limits.leased
+        try:
+            if not allowed:
+                tokens = expected_tokens(self._call)
+                allowed = await leased(self._world, self._situation, index, tokens=tokens)
+        finally:
+            if not allowed:
+                promise.drop()
+        if not allowed:
             raise no_room()
         promise.keep()
 
