@@ -3,7 +3,8 @@
 Pure. Where data is processed, what is certified and what becomes of it are facts of a host, and
 rules rest on them. The trap is a row that keeps them at an address of somebody else: a proxy that
 calls itself by a certified provider's name, or "our own machine" in a cloud. So a row keeps what
-holds at its new host, and what the operator wrote; the rest is unknown there.
+holds at its new host, and what the operator wrote; the rest is unknown there. The catalogue vouches
+for it no more, and somebody put it there on purpose: to `auto` it is the operator's own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _UNKNOWN: Final[dict[str, Any]] = {
     "data_use": DataUse.UNKNOWN,
     "retention": "",
 }
+_OWN: Final[dict[str, Any]] = {"sources": ()}
 _SAID: Final = {
     "local": "that it is local",
     "regions": "its region",
@@ -49,7 +51,7 @@ def moved(row: Provider, known: Provider, written: AbstractSet[str]) -> tuple[Pr
         for name, fact in _elsewhere(row, known).items()
         if name not in written and getattr(row, name) != fact
     }
-    lost = [_SAID[name] for name, fact in facts.items() if fact == _UNKNOWN[name]]
+    lost = [word for name, word in _SAID.items() if facts.get(name, ...) == _UNKNOWN[name]]
     return (replace(row, **facts) if facts else row), ", ".join(lost)
 
 
@@ -59,12 +61,13 @@ def _elsewhere(row: Provider, known: Provider) -> dict[str, Any]:
     if _is_of(before, host):
         return {}
     if known.local:
-        return {} if _at_home(host) else _UNKNOWN
+        return {} if _at_home(host) else _UNKNOWN | _OWN
     places = {_host(address): place for address, place in own_hosts(known).items()}
     if host in places:
-        return {"regions": (places[host],) if places[host] else ()}
+        return {"regions": (places[host],) if places[host] else ()} | _OWN
     # Whoever has a domain has all below it, at which places one cannot see.
-    return {"regions": ()} if before and host.endswith(f".{before}") else _UNKNOWN
+    below = before and host.endswith(f".{before}")
+    return ({"regions": ()} if below else _UNKNOWN) | _OWN
 
 
 def _host(address: str) -> str:

@@ -117,3 +117,13 @@ def test_a_variable_that_moves_a_row_takes_its_facts_and_says_so(loading: Load) 
     unmoved = loading({"OPENAI_API_BASE": "https://api.openai.com/v2"})
     assert facts(unmoved.providers["openai"]) == facts(OPENAI)
     assert not [problem for problem in unmoved.warnings if "moved" in problem.message]
+
+
+def test_what_somebody_moved_is_their_own_row_to_auto(loading: Load) -> None:
+    assert OPENAI.sources
+    moved = loading({"OPENAI_API_BASE": "http://127.0.0.1:4000/v1"}).providers["openai"]
+    assert (facts(moved), moved.sources) == (NOTHING, ())
+    below = loading({"OPENAI_API_BASE": "https://eu.api.openai.com/v1"}).providers["openai"]
+    assert (below.certifications, below.sources) == (OPENAI.certifications, ())
+    at_home = loading({"OPENAI_API_BASE": "https://api.openai.com/v2"}).providers["openai"]
+    assert at_home.sources == OPENAI.sources
