@@ -49,6 +49,16 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(target.read_text("utf-8")), link
 
 
+def test_every_decision_is_in_the_list_of_decisions_by_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^\* \[(.+)\]\((.+)\)$", (folder / "README.md").read_text(), re.MULTILINE)
+    titles = [
+        (path.read_text("utf-8").splitlines()[0].removeprefix("# "), path.name)
+        for path in folder.glob("[0-9]*.md")
+    ]
+    assert sorted(listed) == sorted(titles)
+
+
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     made = (ROOT / "Makefile").read_text() + (ROOT / "bench" / "bench.mk").read_text()
     targets = set(re.findall(r"^([a-z-]+):", made, re.MULTILINE))
