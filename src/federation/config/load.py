@@ -32,7 +32,7 @@ from federation.config.provider_files import Entry
 from federation.config.provider_sources import extra, sources
 from federation.config.providers import Merge
 from federation.config.quantities import is_loopback
-from federation.config.routes import resolve_routes, weights
+from federation.config.routes import resolve_routes, unknown_default, weights
 from federation.config.sections import FederationFile
 from federation.config.server_settings import ServerSettings
 from federation.config.settings import (
@@ -115,7 +115,12 @@ def load(
         store_regions=whole.storage.region,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),
-        warnings=(*found.warnings, *merge.warnings, *sign_in.unused(found, signing_in)),
+        warnings=(
+            *found.warnings,
+            *merge.warnings,
+            *sign_in.unused(found, signing_in),
+            *unknown_default(whole, where, merge.table, routes),
+        ),
         environ=found.values,
     )
 

@@ -6,10 +6,13 @@ import difflib
 from collections.abc import Mapping
 
 from federation.config.document import Document, Path_
+from federation.config.nearest import unknown_word
 from federation.config.sections import FederationFile, RouteRow, WeightsSection
 from federation.domain.catalogue import Provider
 from federation.domain.routes import Deadlines, Route, Target, Weights
 from federation.errors import Problem
+
+_AUTO = "auto"
 
 
 def weights(written: WeightsSection) -> Weights:
@@ -45,6 +48,27 @@ def resolve_routes(
                 targets.append(Target(found, target.weight))
         routes[row.name] = _route(row, tuple(targets), whole)
     return routes
+
+
+def unknown_default(
+    whole: FederationFile,
+    where: Document,
+    providers: Mapping[str, Provider],
+    routes: Mapping[str, Route],
+) -> tuple[Problem, ...]:
+    """A warning where calls that name no model are given one that nothing is known of. It may
+    still come: with a host that is registered while the gateway runs."""
+    name = whole.defaults.model
+    if not name or name == _AUTO or name in routes:
+        return ()
+    models = [model for row in providers.values() for model in row.models]
+    if any(name == model.id or name in model.aliases for model in models):
+        return ()
+    if _Deployments(providers).find(name) is not None:
+        return ()
+    words = [*routes, *(model.id for model in models), _AUTO]
+    message = f"calls that name no model are refused: {unknown_word('model', name, words)}"
+    return (where.problem(("defaults", "model"), message),)
 
 
 def _route(row: RouteRow, targets: tuple[Target, ...], whole: FederationFile) -> Route:

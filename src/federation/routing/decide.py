@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 from random import Random
 
 from federation.domain.live import Live
@@ -38,6 +39,8 @@ from federation.schema.records import Decision, Features, Ranked
 RECORDED = 16
 """Candidates kept in the record; later ones are almost never asked."""
 _CERTAIN = [1.0, 0.0]
+_SHOWN = 60
+"""Characters of a wrong word that are told."""
 
 
 def decide(
@@ -45,13 +48,15 @@ def decide(
 ) -> Verdict:
     """Choose who is asked, in which order.
 
-    Raises `NotFound` for an unknown name, `InvalidRequest` for an unknown strategy, and
-    `NotEligible` where the rules leave nobody.
+    Raises `NotFound` for an unknown name, `InvalidRequest` for an unknown strategy or preferred
+    provider, and `NotEligible` where the rules leave nobody.
     """
     target = fleet.resolve(request.glance.model)
     strategy = _strategy(request, target)
-    case = _admit(fleet, live, request, target, strategy, memory)
     constraints = request.glance.ask.constraints
+    if constraints.provider_preference:
+        _check_preference(fleet, constraints.provider_preference)
+    case = _admit(fleet, live, request, target, strategy, memory)
     limited = constraints.max_cost is not None or constraints.max_latency_ms is not None
     if limited or request.policy_max_nano is not None:
         _limit(case)
@@ -65,11 +70,24 @@ def _strategy(request: RoutingRequest, target: Resolved) -> str:
     name = request.glance.ask.strategy or target.strategy
     if name not in STRATEGIES:
         raise InvalidRequest(
-            f"There is no strategy named {name[:60]!r}; there are {', '.join(STRATEGIES)}.",
+            f"There is no strategy named {name[:_SHOWN]!r}; there are {', '.join(STRATEGIES)}.",
             code="unknown_strategy",
             param="federation.strategy",
         )
     return name
+
+
+def _check_preference(fleet: Fleet, preference: tuple[str, ...]) -> None:
+    """A misspelled wish would be passed over in silence."""
+    for name in preference:
+        if name not in fleet.providers:
+            near = get_close_matches(name[:_SHOWN], fleet.providers, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " GET /v1/providers lists them."
+            raise InvalidRequest(
+                f"There is no provider {name[:_SHOWN]!r} with a model.{hint}",
+                code="unknown_provider",
+                param="federation.constraints.provider_preference",
+            )
 
 
 def _weights(fleet: Fleet, target: Resolved, strategy: Strategy, *, asked: bool) -> Weights:

@@ -30,6 +30,17 @@ def test_what_works_or_is_left_empty_is_not_warned_of(loading: Load, write: Writ
     assert loading({"JWT_SECRET_KEY": ""}).warnings == ()
 
 
+def test_a_default_model_that_nobody_has_is_warned_of(loading: Load, write: Write) -> None:
+    (warning,) = loading({"DEFAULT_MODEL": "gpt-6.1-sool"}).warnings
+    assert str(warning) == (
+        "environment variable DEFAULT_MODEL: calls that name no model are refused: "
+        "unknown model 'gpt-6.1-sool': did you mean 'gpt-6.1-sol'?"
+    )
+    write("federation.yaml", "routes: [{name: chat, targets: [openai/sol]}]\n")
+    for name in ("chat", "auto", "gpt-6.1-sol", "sol", "openai/gpt-6.1-sol", "openai/sol", ""):
+        assert loading({"DEFAULT_MODEL": name}).warnings == ()
+
+
 def test_a_provider_without_a_model_is_warned_of(loading: Load, write: Write) -> None:
     row = "id: acme, dialect: openai, base_url: 'http://127.0.0.1:9/v1'"
     write("providers.yaml", f"- {{{row}}}\n")
