@@ -134,6 +134,18 @@ def _is_store(place: Place) -> bool:
     return shared or (place.data_dir / "federation.db").is_file()
 
 
+def has_tenant(place: Place, name: str) -> bool | None:
+    """Whether the store has a tenant of this name; None where there is no store."""
+    if not _is_store(place):
+        return None
+    # As below.
+    from federation.cli.db_store import stores  # noqa: PLC0415
+    from federation.storage.tenancy import SqlTenancy  # noqa: PLC0415
+
+    with stores(place) as opened:
+        return SqlTenancy(opened.durable).tenants.find(name, name) is not None
+
+
 def _overrides(place: Place) -> list[Any]:
     if not _is_store(place):
         return []

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -56,25 +57,54 @@ def table(
 ) -> None:
     """A table; columns whose name begins with `>` are aligned to the right.
 
-    Those that begin with `=` are never broken, for they are there to be copied. Without a row it is
-    the sentence `empty`.
+    Those that begin with `=` are never broken, for they are there to be copied. Those that begin
+    with `?` are left out, the last first, where the screen is too narrow for all. Without a row it
+    is the sentence `empty`.
     """
-    rows = list(rows)
-    if not rows:
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
         say(empty)
         return
+    screen, kept = console(), list(range(len(columns)))
+    spare = [at for at in kept if columns[at].startswith("?")]
+    while spare and _least_width(columns, cells, kept) > screen.width:
+        kept.remove(spare.pop())
+    screen.print(_table(columns, cells, kept, title))
+
+
+def _least_width(
+    columns: Sequence[str], rows: Sequence[Sequence[Text]], kept: Sequence[int]
+) -> int:
+    """The width in which no word is broken. Columns that may break are narrowed to one width, the
+    widest first, so the longest word of any of them decides for all."""
+    whole = {at: max(cell_len(each) for each in _lines(columns, rows, at)) for at in kept}
+    loose = [at for at in kept if not columns[at].lstrip("?>").startswith("=")]
+    words = [w for at in loose for each in _lines(columns, rows, at) for w in each.split()]
+    longest = max(map(cell_len, words), default=0)
+    widths = (min(whole[at], longest) if at in loose else whole[at] for at in kept)
+    return sum(widths) + 3 * len(kept) + 1
+
+
+def _lines(columns: Sequence[str], rows: Sequence[Sequence[Text]], at: int) -> list[str]:
+    cells = (line for row in rows for line in row[at].plain.splitlines())
+    return [columns[at].lstrip("?=>"), *cells]
+
+
+def _table(
+    columns: Sequence[str], rows: Sequence[Sequence[Text]], kept: Sequence[int], title: str
+) -> Table:
     made = Table(title=title or None, title_justify="left", header_style="bold")
-    for column in columns:
-        right = column.startswith(">")
+    for column in (columns[at] for at in kept):
+        plain = column.removeprefix("?")
         made.add_column(
-            column.lstrip("=>"),
-            justify="right" if right else "left",
+            plain.lstrip("=>"),
+            justify="right" if plain.startswith(">") else "left",
             overflow="fold",
-            no_wrap=column.startswith("="),
+            no_wrap=plain.startswith("="),
         )
     for row in rows:
-        made.add_row(*(_cell(value) for value in row))
-    console().print(made)
+        made.add_row(*(row[at] for at in kept))
+    return made
 
 
 def facts(pairs: Iterable[tuple[str, object]], title: str = "") -> None:

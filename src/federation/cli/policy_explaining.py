@@ -20,6 +20,9 @@ from federation.cli.failures import CommandFailed, Exit
 from federation.cli.output import facts as show_facts
 from federation.cli.output import note, print_json, say, table
 from federation.cli.place import Place
+from federation.config.nearest import nearest
+from federation.domain.access import DEFAULT_TENANT
+from federation.domain.policies import Policy
 from federation.gateway.deciding import PASSAGE
 from federation.gateway.world import Situation
 from federation.governance.explain import Reason, duties, reasons
@@ -90,6 +93,7 @@ def explain(place: Place, asked: Asked, deployment: str | None, *, as_json: bool
     """Say who may serve a call, and why not the others. Raises `ConfigError`, `NotFound`."""
     named_directory(place.config)
     setup = offline.setup_of(place)
+    _check_tenant(place, asked.tenant, setup.situation.snapshot.policies)
     found = _answer(setup.situation, setup.loaded.configured, asked, deployment)
     if as_json:
         _print(found)
@@ -99,6 +103,20 @@ def explain(place: Place, asked: Asked, deployment: str | None, *, as_json: bool
         unsaid = replace(asked, data_classes=None)
         silent = _answer(setup.situation, setup.loaded.configured, unsaid, deployment)
         _show_silent([name for name in found.allowed if name not in silent.allowed])
+
+
+def _check_tenant(place: Place, tenant: str, policies: Sequence[Policy]) -> None:
+    """A misspelled tenant is bound by what binds everybody, which looks like an answer."""
+    named = {each for policy in policies for each in policy.attach.tenants}
+    if tenant.lower() in (DEFAULT_TENANT, *(name.lower() for name in named)):
+        return
+    there = offline.has_tenant(place, tenant.lower())
+    if there is False:
+        message = f"There is no tenant '{tenant}', and no policy names it"
+        near = nearest(tenant, named).removeprefix(": ")
+        raise CommandFailed(f"{message}.", hint=near, exit_code=Exit.USAGE)
+    if there is None:
+        note(f"No policy names the tenant '{tenant}': it is judged as any other.")
 
 
 def explain_call(place: Place, call: str, *, as_json: bool) -> None:

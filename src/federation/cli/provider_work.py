@@ -39,7 +39,16 @@ def list_all(place: Place, *, everything: bool, as_json: bool) -> None:
         return
     if shown:
         output.table(
-            ("Provider", "Name", "Tier", "Dialect", ">Models", "Regions", "Trains", "=State"),
+            (
+                "=Provider",
+                "?Name",
+                "?=Tier",
+                "?=Dialect",
+                "?>Models",
+                "?Regions",
+                "?=Trains",
+                "State",
+            ),
             [_summary(row) for row in sorted(shown, key=lambda row: str(row["id"]))],
         )
     else:

@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from federation.cli.tree import app
+from federation.storage.accounts import SqlKeys
+from federation.storage.engine import opened_stores
 
 Run = Callable[..., Result]
 EU_ONLY = """\
@@ -240,3 +242,18 @@ def test_packs_are_listed_and_shown() -> None:
     assert "164.312(b)" in done.output
     assert run("packs", "hippa").exit_code == 2
     assert "did you mean 'hipaa'?" in run("packs", "hippa").output
+
+
+def test_explain_refuses_a_tenant_that_is_not_there(config: Path) -> None:
+    noted = run("explain", "--tenant", "acmee")
+    assert noted.exit_code == 0, "without a store nobody knows which there are"
+    assert "No policy names the tenant 'acmee'" in noted.stderr
+    with opened_stores(config.parent / "data", None) as stores:
+        SqlKeys(stores.durable).ensure_tenant("bravo", 1)
+    refused = run("explain", "--tenant", "acmee")
+    assert refused.exit_code == 2
+    assert "There is no tenant 'acmee', and no policy names it." in refused.output
+    assert "did you mean 'acme'?" in refused.output
+    for known in ("acme", "ACME", "bravo", "default"):
+        done = run("explain", "--tenant", known)
+        assert (done.exit_code, done.stderr) == (0, ""), done.output
