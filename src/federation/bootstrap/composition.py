@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from federation.bootstrap.anchoring import open_anchors
 from federation.bootstrap.contents import Contents, keep_contents
 from federation.bootstrap.directories import make_private
+from federation.bootstrap.greeting import greeting
 from federation.bootstrap.limiting import open_limiting
 from federation.bootstrap.options import Options
 from federation.bootstrap.overseeing import approved, oversee
@@ -223,7 +224,8 @@ def _keys(ground: Ground, tenancy: SqlTenancy) -> KeyDesk:
     store.ensure_tenant(DEFAULT_TENANT, int(time.time() * 1000))
     admin = secrets.admin_key(ground.given.data, ground.environ, ground.secret_sources.read)
     if admin.made:
-        _show(admin.secret, ground.given)
+        kept, url = paths.admin_key_file(ground.given.data), ground.given.url
+        print(greeting(admin.secret, kept, url, ground.configuration.snapshot), flush=True)
     hashed = secrets.hash_key(ground.master)
     return KeyDesk(store, tenancy, hashed, admin.secret, ground.errands, time.time)
 
@@ -380,15 +382,3 @@ def _join(ground: Ground) -> Replicas | None:
     admin = secrets.admin_key(ground.given.data, ground.environ, ground.secret_sources.read).secret
     hashed = secrets.hash_key(ground.master)
     return join(ground.stores, ground.sharing, ground.given.url, hashed, admin)
-
-
-def _show(secret: str, given: Options) -> None:
-    """The admin key, this once, on standard output and in no log."""
-    where = paths.admin_key_file(given.data)
-    print(
-        f"\nYour admin key (kept in {where}, readable by you only):\n\n    {secret}\n\n"
-        f"Try it:\n\n    curl {given.url}/v1/chat/completions \\\n"
-        f'      -H "Authorization: Bearer {secret}" -H "Content-Type: application/json" \\\n'
-        '      -d \'{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}\'\n',
-        flush=True,
-    )

@@ -19,6 +19,7 @@ from federation.config.variables import (
     OWN_PREFIX,
     PROVIDER_PREFIX,
     VARIABLES,
+    WITHOUT_EFFECT,
 )
 from federation.errors import Problem
 
@@ -80,6 +81,8 @@ def _note_unknown(found: Environment) -> None:
         ):
             message = f"is not known and has no effect{nearest(name, known)}"
             found.warnings.append(found.problem(name, message))
+        elif name in WITHOUT_EFFECT and found.values[name]:
+            found.warnings.append(found.problem(name, f"has no effect: {WITHOUT_EFFECT[name]}"))
 
 
 def lay_over(found: Environment, document: Document) -> None:

@@ -54,6 +54,7 @@ from federation.domain.routes import (
     ListenerLimits,
     Overflow,
     PayloadKeeping,
+    Route,
     Settings,
     Spending,
 )
@@ -78,7 +79,7 @@ def load(
     more = extra(found.values, problems)
     merge = Merge(catalogue, found.values, found.places, problems)
     merge.run(_entries([*sources(config_dir), *more], catalogue, found))
-    routes = resolve_routes(whole, where, merge.table, problems)
+    routes = _routes(whole, where, merge, problems)
     strays.check(config_dir, more, problems)
     rules = policies.read(config_dir, merge.table, routes, problems)
     if whole.governance.required and not rules:
@@ -115,12 +116,7 @@ def load(
         store_regions=whole.storage.region,
         digest=_digest(paths, found),
         files=(*paths, *credentials.files(merge.table.values(), found.values)),
-        warnings=(
-            *found.warnings,
-            *merge.warnings,
-            *sign_in.unused(found, signing_in),
-            *unknown_default(whole, where, merge.table, routes),
-        ),
+        warnings=(*found.warnings, *merge.warnings, *sign_in.unused(found, signing_in)),
         environ=found.values,
     )
 
@@ -156,6 +152,15 @@ def _federation_file(
     except ValidationError as error:
         problems += translate(error, FederationFile, where, ())
         return FederationFile(), where
+
+
+def _routes(
+    whole: FederationFile, where: Document, merge: Merge, problems: list[Problem]
+) -> dict[str, Route]:
+    """The routes; a default model that is none of them, and nobody's, is warned of."""
+    routes = resolve_routes(whole, where, merge.table, problems)
+    merge.warnings += unknown_default(whole, where, merge.table, routes)
+    return routes
 
 
 def _check(

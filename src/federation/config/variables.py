@@ -103,6 +103,11 @@ PROVIDER_VARIABLES: tuple[ProviderVariable, ...] = (
     ProviderVariable("AWS_DEFAULT_REGION", "bedrock", "placeholder:region", "region of Bedrock"),
 )
 
+WITHOUT_EFFECT: dict[str, str] = dict.fromkeys(
+    ("AZURE_API_VERSION", "AZURE_OPENAI_API_VERSION"),
+    "the path /openai/v1 is spoken, which has no versions to choose from",
+)
+"""Variables that others read for a provider and that change nothing here, each with the reason."""
 
 # Where a second instance of a local server usually listens: the catalogue names the first.
 FURTHER_PORTS: dict[str, tuple[int, ...]] = {"vllm": (8001,)}

@@ -18,6 +18,13 @@ def test_a_variable_without_effect_is_warned_of_without_its_value(loading: Load)
     )
 
 
+def test_a_version_that_an_address_does_not_take_is_said_to_have_no_effect(loading: Load) -> None:
+    (warning,) = loading({"AZURE_API_VERSION": "2024-10-21"}).warnings
+    assert "AZURE_API_VERSION has no effect: the path /openai/v1" in str(warning)
+    assert "2024" not in str(warning)
+    assert loading({"AZURE_API_VERSION": ""}).warnings == ()
+
+
 def test_what_a_plug_in_reads_has_an_effect(loading: Load) -> None:
     assert loading({"FEDERATION_PRESIDIO_CONF": "a.yaml"}).warnings == ()
     (warning,) = loading({"FEDERATION_PRESIDIO_CONFG": "a.yaml"}).warnings
