@@ -10,6 +10,9 @@ from federation.control.permissions import Permission
 from federation.domain.access import Role
 
 
+IN_USD = "The same in USD, as the JSON number nearest to it; count with `cost_nano`."
+
+
 class Strict(BaseModel):
     """A request body: unknown fields are refused."""
 
@@ -81,7 +84,7 @@ class CallView(BaseModel):
     )
     usage: UsageView
     cost_nano: int | None = Field(description="Nano-dollars, exact; null where unknown.")
-    cost_usd: float | None = Field(description="The same in USD.")
+    cost_usd: float | None = Field(description=IN_USD)
     simulated: bool
     tags: dict[str, str]
     session: str
@@ -363,7 +366,7 @@ class StatsRow(BaseModel):
     input_tokens: int
     output_tokens: int
     cost_nano: int
-    cost_usd: float
+    cost_usd: float = Field(description=IN_USD)
     unpriced_calls: int = Field(description="Calls whose cost is unknown.")
     mean_ms: float
 
@@ -377,7 +380,7 @@ class StatsView(BaseModel):
     input_tokens: int
     output_tokens: int
     cost_nano: int
-    cost_usd: float
+    cost_usd: float = Field(description=IN_USD)
     unpriced_calls: int
     deployments: list[StatsRow]
 
