@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from federation.control.permissions import Permission
 from federation.domain.access import Role
 
-
 IN_USD = "The same in USD, as the JSON number nearest to it; count with `cost_nano`."
 
 
