@@ -8,9 +8,10 @@ has to be kept for it, and a salt that is given away tells nothing of another ca
 
 from __future__ import annotations
 
-import hmac
 from hashlib import sha256
 from typing import Final, Protocol
+
+from federation.domain.keyed_hash import keyed_hash
 
 INPUT: Final = b"federation/input/1\n"
 OUTPUT: Final = b"federation/output/1\n"
@@ -31,7 +32,7 @@ class Hash(Protocol):
 
 def salt_of(key: bytes, call: str) -> bytes:
     """The salt of a call, 32 bytes: HMAC-SHA256 of its id."""
-    return hmac.digest(key, call.encode(), "sha256")
+    return keyed_hash(key, call.encode())
 
 
 def input_hash(salt: bytes, body: bytes) -> str:

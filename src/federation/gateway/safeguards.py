@@ -7,12 +7,12 @@ is sent there is checked again, because what the client was told contains its ow
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from msgspec import structs
 
+from federation.domain.keyed_hash import keyed_hash
 from federation.errors import Forbidden, Unavailable
 from federation.gateway.recognizing import Absent
 from federation.governance.obligations import CANARY, Obligations
@@ -179,7 +179,7 @@ class Guarding:
     @classmethod
     def begin(cls, safeguard: Safeguard, key: bytes, call_id: str) -> Guarding:
         """`key` stays with the installation: tokens of one call say nothing about another's."""
-        secret = hmac.digest(key, call_id.encode(), "sha256")
+        secret = keyed_hash(key, call_id.encode())
         return cls(
             safeguard, secret, canary(secret, call_id) if CANARY in safeguard.actions else ""
         )
