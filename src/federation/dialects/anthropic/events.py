@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.sse import event_data
+from federation.dialects.sse import CR, LF, event_data
 from federation.dialects.whole import salvaged
 
 NULL: Final = Raw(b"null")
@@ -77,7 +77,7 @@ def data_of(event: bytes) -> bytes | None:
     """The JSON of an event; None for a comment or a keep-alive."""
     if event.startswith(b"event: ") and event.endswith(b"\n\n"):
         name, _, data = event[:-2].partition(b"\ndata: ")
-        if data and b"\n" not in data and b"\n" not in name and b"\r" not in event:
+        if data and LF not in data and LF not in name and CR not in event:
             return data
     return event_data(event)
 

@@ -27,7 +27,7 @@ from federation.errors import InvalidRequest
 _STRING: Final = msgspec.json.Decoder(str)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _ROLES: Final = {f'"{role}"'.encode(): role for role in ROLES}
-_QUOTE, _BRACKET = 0x22, 0x5B
+_QUOTE, _BRACKET, _BACKSLASH = 0x22, 0x5B, 0x5C
 _PLAIN: Final = len('{"role":,"content":}')
 """What a message of just these two members has around their values, in compact text."""
 _SAMPLE: Final = 512
@@ -205,7 +205,7 @@ def _note_mark(raw: Raw, tally: Tally) -> None:
 def _length(raw: Raw, data: bytes) -> int:
     """A text's UTF-8 bytes, at most. Text that begins with `\\u` escapes is decoded, because it
     is likely to be full of them."""
-    if b"\\" in data and b"\\u" in data[:_SAMPLE]:
+    if _BACKSLASH in data and b"\\u" in data[:_SAMPLE]:
         text = _STRING.decode(raw)
         return len(text) if text.isascii() else len(text.encode())
     return len(data) - 2

@@ -13,7 +13,7 @@ from federation.dialects.anthropic.events import NULL, EventHead, read_head
 from federation.dialects.anthropic.stream_render import LAST
 from federation.dialects.anthropic.usage import Counts, merged, read_counts, to_usage
 from federation.dialects.anthropic.wire import Wire
-from federation.dialects.sse import EventCutter, ended, event_data
+from federation.dialects.sse import CR, EventCutter, ended, event_data
 from federation.dialects.tapping import HeardEvents
 from federation.dialects.whole import is_json
 from federation.schema.glance import Answer
@@ -71,7 +71,7 @@ class StreamTap(HeardEvents[EventCutter]):
         count = data.count(b"\n\n")
         if data.count(_CLOSED) != count:
             return False
-        if b"\r" in data or data.count(_MORE) != count - 1 or data.count(b"\n") != 3 * count:
+        if CR in data or data.count(_MORE) != count - 1 or data.count(b"\n") != 3 * count:
             return False
         self.events += count
         return True

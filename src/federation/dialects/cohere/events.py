@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.cohere.decode import Call
-from federation.dialects.sse import event_data
+from federation.dialects.sse import CR, event_data
 from federation.dialects.whole import Few
 
 NULL: Final = Raw(b"null")
@@ -88,6 +88,6 @@ def data_of(event: bytes) -> bytes | None:
     """The data of an event; None where it has none. Nearly all are a name and one data line."""
     if event.startswith(b"event: ") and event.count(b"\n") == 3 and event.endswith(b"\n\n"):
         at = event.find(_LINE)
-        if at > 0 and b"\r" not in event:
+        if at > 0 and CR not in event:
             return event[at + len(_LINE) : -2]
     return event_data(event)

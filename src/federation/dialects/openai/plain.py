@@ -26,6 +26,7 @@ _MUTE: Final = frozenset(
 """Members that a glance has checked: numbers and flags, and those whose words are told besides."""
 _OPTIONS: Final = frozenset((b'{"include_usage":true}', b'{"include_usage": true}'))
 _NULL: Final = Raw(b"null")
+_BACKSLASH: Final = 0x5C
 _BESIDE: Final = ("user", "stop", "prompt_cache_key")
 """Members that hold words of their own."""
 _WORDS: Final = msgspec.json.Decoder(str | list[str] | None)
@@ -80,7 +81,7 @@ def words_of_call(request: ClientRequest, glance: Glance) -> Words | None:
         return None
     place = spans["messages"]
     before, behind = body[: place.value], body[place.end :]
-    if b"\\" in before or b"\\" in behind or not (before.isascii() and behind.isascii()):
+    if _BACKSLASH in before or _BACKSLASH in behind or not (before.isascii() and behind.isascii()):
         return None
     if _LONG_NUMBER.search(before) is not None or _LONG_NUMBER.search(behind) is not None:
         return None

@@ -14,12 +14,14 @@ from typing import Final
 
 import msgspec
 
+from federation.dialects.sse import CR
 from federation.schema.chunks import Delta
 
 _MEMBER: Final = (b'"content":"', b'"content": "')
 _PADDING: Final = re.compile(rb'"obfuscation": ?"(?=[A-Za-z0-9]*")')
 """Begins a text without meaning, as long as hides the length of what is said."""
 _END: Final = b"}\n\n"
+_BACKSLASH: Final = 0x5C
 _STRING: Final = msgspec.json.Decoder(str)
 
 
@@ -60,7 +62,7 @@ class Form:
 def form_of(event: bytes, said: Delta) -> Form | None:
     """The form of an event that was read in full and said just this; None where it may not be
     learned."""
-    if said.citation is not None or said.signature or said.sealed or b"\r" in event:
+    if said.citation is not None or said.signature or said.sealed or CR in event:
         return None
     if event.count(b'"content":') != 1 or not event.endswith(_END) or b'"audio"' in event:
         return None
@@ -70,7 +72,7 @@ def form_of(event: bytes, said: Delta) -> Form | None:
     start = event.index(member) + len(member)
     end = event.find(b'"', start)
     head, tail = event[:start], event[end:]
-    if event[start:end].decode("utf-8", "replace") != said.text or b"\\" in head + tail:
+    if event[start:end].decode("utf-8", "replace") != said.text or _BACKSLASH in head + tail:
         return None
     padding = _PADDING.search(tail)
     if padding is None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from federation.dialects.openai_responses.fields import NULL
-from federation.dialects.sse import event_data
+from federation.dialects.sse import CR, LF, event_data
 from federation.schema.parts import Fields
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -57,7 +57,7 @@ class Event(msgspec.Struct):
 def on_one_line(members: bytes) -> bytes:
     """JSON without line breaks, which would end an event's data. In valid JSON they stand
     between tokens only, as in a schema that a client has indented."""
-    if b"\n" in members or b"\r" in members:
+    if LF in members or CR in members:
         return members.replace(b"\n", b" ").replace(b"\r", b" ")
     return members
 
@@ -68,6 +68,6 @@ def data_of(event: bytes) -> bytes | None:
         at = event.index(b"\n") + 1
         if event.startswith(b"data: ", at):
             data = event[at + 6 : -2]
-            if b"\n" not in data and b"\r" not in data:
+            if LF not in data and CR not in data:
                 return data
     return event_data(event)

@@ -33,7 +33,7 @@ from federation.errors import InvalidRequest
 ITEMS: Final = 20_000
 """Most items in a call: a turn with tools has several where Chat Completions has one message."""
 
-_QUOTE, _BRACKET = 0x22, 0x5B
+_QUOTE, _BRACKET, _BACKSLASH = 0x22, 0x5B, 0x5C
 _SAMPLE: Final = 512
 _PLAIN: Final = len('{"role":,"content":}')
 _ROLES_RAW: Final = frozenset(f'"{role}"'.encode() for role in ROLES)
@@ -132,7 +132,7 @@ def _held(raw: Raw, index: int, name: str, tally: Tally) -> int:
     """The bytes of text in a string or an array of parts."""
     data = bytes(raw)
     if data[0] == _QUOTE:
-        if b"\\" in data and b"\\u" in data[:_SAMPLE]:
+        if _BACKSLASH in data and b"\\u" in data[:_SAMPLE]:
             return _size(raw, f"input[{index}].{name}")
         return len(data) - 2
     where = f"input[{index}].{name}"
