@@ -180,9 +180,8 @@ class Guarding:
     def begin(cls, safeguard: Safeguard, key: bytes, call_id: str) -> Guarding:
         """`key` stays with the installation: tokens of one call say nothing about another's."""
         secret = keyed_hash(key, call_id.encode())
-        return cls(
-            safeguard, secret, canary(secret, call_id) if CANARY in safeguard.actions else ""
-        )
+        marker = canary(secret, call_id) if CANARY in safeguard.actions else ""
+        return cls(safeguard, secret, marker)
 
     def halt(self) -> None:
         """Nobody waits any more: a check under way in a thread ends with its slice."""
@@ -258,12 +257,13 @@ class Guarding:
         return not (self.marker or self.screening.vault) and self._clean(words, "choices")
 
     def _clean(self, words: Words, place: str) -> bool:
-        guard = self.safeguard.guard
+        guard, screening = self.safeguard.guard, self.screening
         if guard is None:
             return True
-        surfaces = [f"{place}[{number}].parts[0].text" for number in words.places]
-        beside = all(guard.clean((text,), (place,), self.screening) for text in words.beside)
-        return beside and guard.clean(words.texts, surfaces, self.screening, words.speakers)
+        for text in words.beside:
+            if not guard.clean((text,), lambda: (place,), screening):
+                return False
+        return guard.clean(words.texts, lambda: words.surfaces(place), screening, words.speakers)
 
     @property
     def _strips(self) -> bool:

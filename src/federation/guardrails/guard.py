@@ -157,19 +157,20 @@ class Guard:
     def clean(
         self,
         texts: Sequence[str],
-        surfaces: Sequence[str],
+        surfaces: Callable[[], Sequence[str]],
         screening: Screening,
         speakers: Sequence[str] = (),
     ) -> bool:
         """Whether nothing that the plan looks for is in adjacent texts. Nothing is noted; False
-        also where only `texts` can tell."""
+        also where only `texts` can tell. `surfaces` are named only where one look does not do."""
         if max(map(len, texts), default=0) > self.plan.most_characters:
             return False
         if self._scanner.sees_nothing(texts):
             return True
         apart = Screening(screening.vault, Tally(), screening.pause)
         own = [
-            self.spans(text, surface, apart) for text, surface in zip(texts, surfaces, strict=True)
+            self.spans(text, surface, apart)
+            for text, surface in zip(texts, surfaces(), strict=True)
         ]
         if any(own) or apart.tally.findings():
             return False

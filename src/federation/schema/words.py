@@ -19,3 +19,7 @@ class Words(msgspec.Struct, frozen=True):
     """Of each text, the role of who said it; empty in an answer."""
     beside: list[str] = []
     """Words that do not belong to the conversation, such as a user's name."""
+
+    def surfaces(self, place: str) -> list[str]:
+        """What each text is called where something is found in it, which is in `place`."""
+        return [f"{place}[{number}].parts[0].text" for number in self.places]

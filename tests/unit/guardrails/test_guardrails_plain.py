@@ -47,7 +47,7 @@ def surfaces(texts: list[str]) -> list[str]:
 def test_texts_that_are_called_clean_are_those_in_which_nothing_is_found(texts: list[str]) -> None:
     kept = screening()
     speakers = ["user", "assistant", "user", "assistant"][: len(texts)]
-    clean = GUARD.clean(texts, surfaces(texts), kept, speakers)
+    clean = GUARD.clean(texts, lambda: surfaces(texts), kept, speakers)
     assert not kept.tally.findings()
     after = GUARD.texts(texts, surfaces(texts), kept, speakers)
     assert clean == (not kept.tally.findings())
@@ -78,19 +78,24 @@ def test_one_look_is_not_enough_where_the_operator_has_patterns() -> None:
     scanner = Scanner({own[0].kind}, own)
     assert not scanner.sees_nothing(["my badge blue"])
     guard = Guard(Plan({own[0].kind: Action.REDACT}, own), b"k")
-    assert not guard.clean(["my badge blue"], ["x"], screening())
-    assert guard.clean(["my badge"], ["x"], screening())
+    assert not guard.clean(["my badge blue"], lambda: ["x"], screening())
+    assert guard.clean(["my badge"], lambda: ["x"], screening())
 
 
 def test_a_value_over_two_texts_makes_them_unclean() -> None:
     texts = ["my card is 4539 1488", "0343 6467 thanks"]
-    assert not GUARD.clean(texts, surfaces(texts), screening(), ["user", "user"])
+    assert not GUARD.clean(texts, lambda: surfaces(texts), screening(), ["user", "user"])
+
+
+def test_no_surface_is_named_where_one_look_is_enough() -> None:
+    named: list[str] = []
+    assert GUARD.clean(["prose"], lambda: named or pytest.fail("named"), screening())
 
 
 def test_a_text_above_the_limit_is_never_clean() -> None:
     guard = Guard(Plan({kind.EMAIL: Action.REDACT}, most_characters=5), b"k")
-    assert guard.clean(["five"], ["x"], screening())
-    assert not guard.clean(["six or more"], ["x"], screening())
+    assert guard.clean(["five"], lambda: ["x"], screening())
+    assert not guard.clean(["six or more"], lambda: ["x"], screening())
 
 
 def long_way(pieces: list[str]) -> tuple[list[str], bool, object]:

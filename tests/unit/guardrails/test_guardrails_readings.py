@@ -46,7 +46,7 @@ def test_a_text_that_comes_again_is_not_read_again_and_is_changed_and_counted_as
 def test_a_call_in_which_something_is_found_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     checks, counting = guard(), Counting(monkeypatch)
     screening = Screening.begin(b"secret")
-    assert not checks.clean([TEXT], ["here"], screening)
+    assert not checks.clean([TEXT], lambda: ["here"], screening)
     checks.texts([TEXT], ["here"], screening)
     assert counting.texts == [TEXT]
 
