@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from msgspec import structs
@@ -38,12 +38,15 @@ class Chat:
         self._chat_of = chat_of
         self._pipeline = pipeline
 
-    async def __call__(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+    def __call__(self, request: ClientRequest, key: VirtualKey) -> Awaitable[ClientReply]:
         """Answer a chat call. Raises `InvalidRequest` before anything is recorded, and what
         the pipeline raises."""
         if weight(request.body) > BIG:
-            return await self._pipeline(await self.read(request, key))
-        return await self._pipeline(self.call(request, key))
+            return self._big(request, key)
+        return self._pipeline(self.call(request, key))
+
+    async def _big(self, request: ClientRequest, key: VirtualKey) -> ClientReply:
+        return await self._pipeline(await self.read(request, key))
 
     async def run(self, call: Call) -> ClientReply:
         """Put a call through the pipeline."""

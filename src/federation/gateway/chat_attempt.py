@@ -28,7 +28,7 @@ from federation.gateway.reading import answer_of
 from federation.gateway.reply import headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream
-from federation.gateway.threads import checked, off_loop, weight
+from federation.gateway.threads import BIG, checked, off_loop, weight
 from federation.gateway.translating import TranslatingTap
 from federation.gateway.world import Line, Situation, World
 from federation.ports import Exchange
@@ -69,7 +69,10 @@ class ChatAttempt:
         attempt = Attempt(world, call, situation.snapshot.deployments[index])
         exchange: Exchange | None = None
         try:
-            asking = await self._asking(attempt)
+            forwards = self._line.upstream.forwards == call.face.name
+            asking = ask(call, self._line) if forwards else await self._translated()
+            if world.money.book.scopes or self._line.signing is not None:
+                asking = await self._covered(attempt, asking)
             others = index != self._verdict.order[-1]
             phases = timeouts_for(world, situation, call, self._verdict, index, others=others)
             exchange = await send(world, self._line, asking.request, phases, attempt)
@@ -82,13 +85,15 @@ class ChatAttempt:
                 await exchange.aclose()
             raise
 
-    async def _asking(self, attempt: Attempt) -> Asking:
-        """The signed request, paid for. A big body is translated in a thread: its bytes must
-        not hold up everybody else's events."""
+    async def _translated(self) -> Asking:
+        """The request in the deployment's language. A big body is translated in a thread: its
+        bytes must not hold up everybody else's events."""
+        call = self._call
+        return await off_loop(weight(call.request.body), partial(ask, call, self._line))
+
+    async def _covered(self, attempt: Attempt, asking: Asking) -> Asking:
+        """The same request, paid for and signed."""
         world, call, line = self._world, self._call, self._line
-        forwarded = line.upstream.forwards == call.face.name
-        size = 0 if forwarded else weight(call.request.body)
-        asking = await off_loop(size, partial(ask, call, line))
         if world.money.book.scopes:
             asking = await fund_chat(world, self._situation, call, line, attempt, asking)
         if line.signing is not None:
@@ -105,7 +110,12 @@ class ChatAttempt:
             raise attempt.oversized(error, most) from None
         account, upstream, size = call.account, self._line.upstream, len(body)
         kind = exchange.headers.get(b"content-type", _JSON)
-        answer, response = await self._read(attempt, asking, body)
+        if size > BIG:
+            answer, response = await self._read(attempt, asking, body)
+        else:
+            answer, response, count = self._looked(asking, body)
+            attempt.close(answer.usage or attempt.estimate(count))
+            account.hear(answer)
         if account.watching is not None:
             await account.watching.answer(upstream, body, response)
         if response is not None:
@@ -128,7 +138,7 @@ class ChatAttempt:
     async def _read(
         self, attempt: Attempt, asking: Asking, body: bytes
     ) -> tuple[Answer, ChatResponse | None]:
-        """What an answer says of itself, and all of it where it must be translated or checked.
+        """What a long answer says of itself, and all of it where it must be translated or checked.
         The attempt is closed."""
         answer, response, _ = await attempt.read(
             len(body),

@@ -83,8 +83,9 @@ class Desk:
             "/providers": self._providers,
         }
 
-    async def __call__(self, request: ClientRequest) -> ClientReply:
-        """Answer a request, or raise the `FederationError` that the listener renders."""
+    def __call__(self, request: ClientRequest) -> Awaitable[ClientReply]:
+        """Answer a request, or raise the `FederationError` that the listener renders: at once, or
+        where it is awaited."""
         path, method = request.path, request.method
         via = request.headers.get(b"via")
         if via is not None and self._world.via in via:
@@ -93,7 +94,12 @@ class Desk:
             )
         called = self._called(method, path)
         if called is not None:
-            return await called(request, self._caller(request))
+            return called(request, self._caller(request))
+        return self._rest(request)
+
+    async def _rest(self, request: ClientRequest) -> ClientReply:
+        """What is answered without a model."""
+        path, method = request.path, request.method
         if method in ("GET", "HEAD"):
             if tells(request):
                 return self._told(request)

@@ -115,20 +115,26 @@ class ContentGuard:
 
     async def begin(self, duties: Obligations, call: AnyCall) -> Guarding:
         """The checks of one call, entered in its account."""
-        guarding = Guarding.begin(await self.compiled(duties), self._world.seal_key, call.id)
+        safeguard = self._ready(duties) or await self.compiled(duties)
+        guarding = Guarding.begin(safeguard, self._world.seal_key, call.id)
         call.account.guarding = guarding
         return guarding
 
     async def compiled(self, duties: Obligations) -> Safeguard:
         """What these demand of content, made ready; made once, whoever asks meanwhile."""
-        safeguard = self._made.get(duties)
+        safeguard = self._ready(duties)
         if safeguard is not None:
-            self._made.move_to_end(duties)
             return safeguard
         making = self._making.get(duties)
         if making is None:
             making = self._making[duties] = asyncio.create_task(self._make(duties))
         return await asyncio.shield(making)
+
+    def _ready(self, duties: Obligations) -> Safeguard | None:
+        safeguard = self._made.get(duties)
+        if safeguard is not None:
+            self._made.move_to_end(duties)
+        return safeguard
 
     async def _make(self, duties: Obligations) -> Safeguard:
         world = self._world
