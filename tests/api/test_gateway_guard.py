@@ -277,9 +277,7 @@ async def test_the_name_of_a_tool_that_a_model_calls_is_looked_at(
                     raw += piece
         assert b"jane" not in raw
         assert b"content_blocked" in raw
-        assert (
-            b"It cannot be changed there. The model called a tool by that name: ask again." in raw
-        )
+        assert b"It cannot be changed there. The provider answered so: ask again." in raw
         await eventually(lambda: bool(running.books.ended))
 
 

@@ -13,12 +13,13 @@ from msgspec import structs
 
 from federation.dialects.faces import Upstream
 from federation.dialects.untold import Untold
-from federation.errors import FederationError, UpstreamOversized
+from federation.errors import FederationError, UpstreamError, UpstreamOversized
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
 from federation.gateway.deadlines import timeouts_for
 from federation.gateway.funding import fund_chat
+from federation.gateway.guarded_answers import screened, screened_error
 from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.leg import Leg
 from federation.gateway.mending import Mending
@@ -81,6 +82,8 @@ class ChatAttempt:
             return await self._whole(attempt, asking, exchange)
         except BaseException as fault:
             attempt.fail(fault)
+            if call.guarding is not None and isinstance(fault, UpstreamError):
+                screened_error(call.guarding, fault)
             if exchange is not None:
                 await exchange.aclose()
             raise
@@ -121,9 +124,9 @@ class ChatAttempt:
         if response is not None:
             changed = asking.translated
             if call.guarding is not None:
-                check = partial(call.guarding.response, response)
-                screened = await checked(call.guarding, size, check)
-                changed, response = changed or screened != response, screened
+                check = partial(screened, call.guarding, body, response, changed=changed)
+                changed, told = await checked(call.guarding, size, check)
+                response = told
             if changed:
                 body, kind = await off_loop(size, partial(self._rendered, response)), _JSON
         if account.router_chose or call.glance.ask.metadata:

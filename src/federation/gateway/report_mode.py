@@ -25,8 +25,9 @@ from federation.errors import (
 from federation.gateway.guarded_bodies import checked_answer
 from federation.gateway.listening_tap import ListeningTap
 from federation.gateway.report_mode_streams import ChatEar, Ear, TextEar, TranscriptEar
-from federation.gateway.safeguards import ANSWER, QUICK, UNREAD, Guarding, Safeguard
+from federation.gateway.safeguards import QUICK, UNREAD, Guarding, Safeguard
 from federation.governance.obligations import Obligations
+from federation.guardrails.chat import ANSWER
 from federation.guardrails.entities import FAILURE, Action
 from federation.guardrails.injection import Thresholds
 from federation.schema.chat import ChatResponse

@@ -18,7 +18,8 @@ from federation.dialects.operations.taps import ByteTap
 from federation.errors import FederationError, UpstreamError, UpstreamGarbled
 from federation.gateway.guarded_bodies import may_be_text, may_be_wordless
 from federation.gateway.guarded_events import GuardedEvents
-from federation.gateway.safeguards import ANSWER, AnswerFilter, Guarding, TextFilter
+from federation.gateway.safeguards import AnswerFilter, Guarding, TextFilter
+from federation.guardrails.chat import ANSWER
 from federation.schema.chunks import Chunk
 from federation.schema.usage import Usage
 

@@ -17,6 +17,7 @@ from federation.errors import Forbidden, Unavailable
 from federation.gateway.recognizing import Absent
 from federation.governance.obligations import CANARY, Obligations
 from federation.guardrails.chat import (
+    ANSWER,
     restore_response,
     screen_request,
     screen_response,
@@ -64,8 +65,6 @@ _WORDY = (AUDIO, FILE)
 _FULL_SCORE = 2.0
 """A score of so much is 1 in a policy's threshold: from half of it on a text is an attempt."""
 _TAIL = 256
-ANSWER = "answer"
-"""The surface of what comes back."""
 _UNREADABLE = (
     "A policy demands that content is checked, and documents, sound and uploads that are no text "
     "cannot be. Send the text itself, or have the policy allow it ('on_failure: allow')."

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from msgspec import structs
 
-from federation.errors import Forbidden
+from federation.errors import CallerError, Forbidden, Unavailable, UpstreamError
 from federation.guardrails.entities import Action
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.injection import strip_role_tokens
@@ -23,15 +23,20 @@ from federation.guardrails.json_texts import is_json, words_of
 from federation.guardrails.vault import Vault
 from federation.guardrails.visitor import Visitor, is_sealed
 from federation.schema.chat import TOOL, USER, ChatRequest, ChatResponse
-from federation.schema.parts import Media, Part, Text, ToolCall, ToolResult
+from federation.schema.parts import Media, Part, Text, ToolResult
 
 _T = TypeVar("_T")
-CALLED_SO: Final = "The model called a tool by that name: ask again."
+TOLD_SO: Final = "The provider answered so: ask again."
+_HANDED_ON: Final = frozenset(("id", "call_id", "file_id", "model", "created", "maker"))
+"""Members of an answer that go on as a provider gives them: they name what is its own."""
 _WRITTEN: Final = ".text"
 """The end of the surfaces that follow each other as a reader reads them."""
 _APART: Final = "\n" * 80
 """Between two texts that are read as one: more than any rule looks back or reaches over."""
 _SHORT, _MANY = 256, 128
+ANSWER: Final = "answer"
+"""The surface of what comes back."""
+_UNTOLD: Final = "The provider failed in words that a policy does not allow to be told."
 _BESIDE: Final = "a member of the body that its language does not know"
 
 
@@ -165,20 +170,60 @@ def screen_response(guard: Guard, response: ChatResponse, screening: Screening) 
 
     Probabilities of tokens are left out where texts may change: they spell the text out.
     """
-    named = {
-        part.name: f"choices[{choice.index}].parts[{place}].name"
-        for choice in response.choices
-        for place, part in enumerate(choice.parts)
-        if isinstance(part, ToolCall)
-    }
-    if named:
-        screen_kept(guard, named, screening, CALLED_SO)
-    choices = _screened(
-        guard, screening, lambda visitor: tuple(map(visitor.choice, response.choices))
-    )
-    if guard.changes:
-        choices = tuple(structs.replace(choice, logprobs=None) for choice in choices)
-    return structs.replace(response, choices=choices)
+    keep_form(guard, screening, lambda visitor: visitor.response(response))
+    response = _screened(guard, screening, lambda visitor: visitor.response(response))
+    if guard.acts:
+        choices = (structs.replace(choice, logprobs=None) for choice in response.choices)
+        return structs.replace(response, choices=tuple(choices))
+    return response
+
+
+def tells_more(guard: Guard, body: str, response: ChatResponse, screening: Screening) -> bool:
+    """Whether the words of an answer's body hold a value beside what is in `response`, which was
+    read from it and screened. Raises `Forbidden` for what must not pass."""
+    seen: set[str] = set()
+
+    def note(text: str, _: str) -> str:
+        seen.add(text)
+        return text
+
+    def note_json(text: str, _: str) -> str:
+        seen.add(text)
+        seen.update(words_of(text))
+        return text
+
+    Visitor(note, note_json, form=note).response(response)
+    left = [text for text in words_of(body, bare=False) if text not in seen]
+    guard, most = guard.by_rules(), guard.plan.most_characters
+    return any(guard.text(text, ANSWER, screening) != text for text in _joined(left, most))
+
+
+def keep_form(guard: Guard, screening: Screening, walk: Callable[[Visitor], object]) -> None:
+    """Look at what has a form in an answer: names, types, words from lists. Raises `Forbidden`
+    where a value stands in one."""
+    kept: dict[str, str] = {}
+
+    def note(text: str, surface: str) -> None:
+        if surface.rpartition(".")[2] not in _HANDED_ON:
+            kept[text] = surface
+
+    walk(Visitor(_same, _same, form=note))
+    if kept:
+        screen_kept(guard, kept, screening, TOLD_SO)
+
+
+def screen_error(guard: Guard, error: UpstreamError, screening: Screening) -> None:
+    """Have a provider's error say only what the policy allows; where it may not pass, or cannot be
+    read, nothing of the provider's words is left."""
+    try:
+        body = error.body.decode()
+        words = (error.message, error.code, error.param or "")
+        message, code, param = (guard.text(each, ANSWER, screening) for each in words)
+        told = guard.json_text(body, ANSWER, screening, numbers=False)
+    except (CallerError, Unavailable, UnicodeDecodeError):
+        message, code, param, told = _UNTOLD, type(error).code, "", ""
+    error.message, error.code, error.param = message, code, param or None
+    error.args, error.body = (message,), told.encode()
 
 
 def restore_response(response: ChatResponse, vault: Vault) -> ChatResponse:
@@ -190,7 +235,7 @@ def restore_response(response: ChatResponse, vault: Vault) -> ChatResponse:
         lambda text, _: vault.restore(text, escaped=is_json(text)),
         answers=True,
     )
-    return structs.replace(response, choices=tuple(map(visitor.choice, response.choices)))
+    return visitor.response(response)
 
 
 def _screened(
@@ -218,9 +263,9 @@ def _screened(
     walk(Visitor(collect, lambda text, _: text))
     speakers = [(roles or {}).get(surface.partition(".")[0], "") for surface in surfaces]
     changed = iter(guard.texts(texts, surfaces, screening, speakers))
-    json = partial(_json, guard, screening)
-    return walk(Visitor(change, json, unread))
+    json, facts = (partial(_json, guard, screening, numbers) for numbers in (True, False))
+    return walk(Visitor(change, json, unread, facts=facts))
 
 
-def _json(guard: Guard, screening: Screening, text: str, surface: str) -> str:
-    return guard.json_text(text, surface, screening)
+def _json(guard: Guard, screening: Screening, numbers: bool, text: str, surface: str) -> str:
+    return guard.json_text(text, surface, screening, numbers=numbers)

@@ -115,7 +115,7 @@ class Guard:
         self._scanner = Scanner(plan.actions, plan.custom, plan.recognizers)
         self._readings = Readings()
         self._by_rules: Guard | None = None
-        self.changes = any(action.changes for action in plan.actions.values())
+        self.acts = any(action is not Action.LOG for action in plan.actions.values())
 
     def by_rules(self) -> Guard:
         """The same without plugged-in recognizers, who may take their time and read sentences:
@@ -128,6 +128,8 @@ class Guard:
 
     def text(self, text: str, surface: str, screening: Screening) -> str:
         """`text` with the plan's actions carried out."""
+        if not text:
+            return text
         return self.applied(text, self.spans(text, surface, screening), surface, screening)
 
     def texts(

@@ -53,12 +53,16 @@ def strings_only(text: str) -> str:
     return "".join((*pieces, _BARE.sub(_blank, text[at:])))
 
 
-def words_of(text: str) -> Iterator[str]:
+def words_of(text: str, *, bare: bool = True) -> Iterator[str]:
     """Every string of `text`, which is JSON, names of members too, without its escapes; and every
-    bare word. One that stands twice comes twice, also where a reader would take only one."""
+    bare word, if asked for. One that stands twice comes twice, also where a reader would take only
+    one."""
     for match in _LEXEME.finditer(text):
         word = match.group()
-        yield _plain(word[1:-1]) if word[0] == '"' else (whole_number(word) or word)
+        if word[0] == '"':
+            yield _plain(word[1:-1])
+        elif bare:
+            yield whole_number(word) or word
 
 
 def powers(text: str) -> Iterator[tuple[int, int, str]]:

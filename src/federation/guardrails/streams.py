@@ -8,18 +8,29 @@ the probabilities of tokens spell the text out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from msgspec import structs
 
 from federation.errors import PayloadTooLarge
-from federation.guardrails.chat import CALLED_SO, screen_kept
+from federation.guardrails.chat import keep_form, screen_error
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.json_texts import is_json
 from federation.guardrails.vault import Restoring
 from federation.guardrails.visitor import Visitor
 from federation.guardrails.windows import Window
-from federation.schema.chunks import Chunk, Delta, Failed, Finished, Logprobs, PartBegun, PartEnded
+from federation.schema.chat import Choice
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Delta,
+    Failed,
+    Finished,
+    Logprobs,
+    PartBegun,
+    PartEnded,
+)
 from federation.schema.parts import FUNCTION, Part, Refusal, Text, Thinking, ToolCall
 
 
@@ -79,10 +90,11 @@ class _Thought:
     changed the signature is not of what was said, and its maker would refuse the two together.
     For the same reason tokens stay what they are."""
 
-    __slots__ = ("_signature", "_window")
+    __slots__ = ("_keep", "_signature", "_window")
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, keep: Callable[[Thinking], None]) -> None:
         self._window = window
+        self._keep = keep
         self._signature: list[str] = []
 
     def feed(self, delta: Delta) -> Delta:
@@ -95,6 +107,8 @@ class _Thought:
         """What waited."""
         text = self._window.close()
         signature = "" if self._window.changed else "".join(self._signature)
+        if signature:
+            self._keep(Thinking(signature=signature))
         return Delta(choice, part, text, signature)
 
 
@@ -129,9 +143,13 @@ class ChunkFilter:
                     said.append(self._stopped(chunk))
                 case Failed():
                     self._open.clear()
+                    if self._guard is not None:
+                        screen_error(self._guard, chunk.error, self._screening)
                     said.append(chunk)
-                case Logprobs() if self._guard is not None and self._guard.changes:
+                case Logprobs() if self._guard is not None and self._guard.acts:
                     pass
+                case Begun():
+                    said.append(self._opening(chunk))
                 case _:
                     said.append(chunk)
         return said
@@ -145,20 +163,21 @@ class ChunkFilter:
 
     def _begun(self, chunk: PartBegun, said: list[Chunk]) -> None:
         surface = f"choices[{chunk.choice}].parts[{chunk.part}]"
-        if self._guard is not None and isinstance(chunk.head, ToolCall):
-            named = {chunk.head.name: f"{surface}.name"}
-            screen_kept(self._guard, named, self._screening, CALLED_SO)
+        if self._guard is not None:
+            self._keep(self._guard, surface, chunk.head)
         opened = self._opened(chunk.head, surface)
         if opened is None:
             said.append(structs.replace(chunk, head=self._whole(chunk.head, surface)))
             return
         self._open[chunk.choice, chunk.part] = opened
         head, text, signature = _emptied(chunk.head)
-        said.append(structs.replace(chunk, head=head) if text or signature else chunk)
+        said.append(structs.replace(chunk, head=self._whole(head, surface)))
         self._delta(Delta(chunk.choice, chunk.part, text, signature), said)
 
     def _delta(self, delta: Delta, said: list[Chunk]) -> None:
         opened = self._open.get((delta.choice, delta.part))
+        if self._guard is not None and (opened is None or delta.signature or delta.sealed):
+            opened = self._odd(self._guard, delta, opened)
         if opened is not None:
             delta = opened.feed(delta)
         citation = delta.citation
@@ -167,17 +186,52 @@ class ChunkFilter:
             delta = structs.replace(delta, citation=self._visitor().citation(citation, surface))
         _say(delta, said)
 
+    def _odd(self, guard: Guard, delta: Delta, opened: _Open | _Thought | None) -> _Open | _Thought:
+        """The windows of the part; of one that has ended, too, for some languages tell what comes
+        behind the end of it. Raises `Forbidden` for a value in what proves or seals it."""
+        surface = f"choices[{delta.choice}].parts[{delta.part}]"
+        proof = "" if isinstance(opened, _Thought) else delta.signature  # whole at its end
+        if proof or delta.sealed:
+            self._keep(guard, surface, Thinking(signature=proof, sealed=delta.sealed))
+        if opened is None:
+            window = Window(guard, f"{surface}.text", self._screening)
+            opened = _Open(window, Restoring(self._screening.vault))
+            self._open[delta.choice, delta.part] = opened
+        return opened
+
     def _end(self, choice: int, part: int, said: list[Chunk]) -> None:
         opened = self._open.pop((choice, part), None)
         if opened is not None:
             _say(opened.close(choice, part), said)
 
+    def _keep(self, guard: Guard, surface: str, part: Part) -> None:
+        """Raises `Forbidden` where a value stands in what has a form."""
+        keep_form(guard, self._screening, lambda each: each.parts((part,), surface))
+
+    def _opening(self, begun: Begun) -> Begun:
+        if not (begun.service_tier or begun.extra):
+            return begun
+        visitor = self._visitor()
+        if self._guard is not None:
+            keep_form(self._guard, self._screening, lambda each: each.told(begun.extra, "extra"))
+        tier = visitor.prose(begun.service_tier, "service_tier")
+        return structs.replace(begun, service_tier=tier, extra=visitor.told(begun.extra, "extra"))
+
     def _stopped(self, end: Finished) -> Finished:
-        stop = end.stop_sequence
-        if not stop:
-            return end
-        surface = f"choices[{end.choice}].stop_sequence"
-        return structs.replace(end, stop_sequence=self._visitor().prose(stop, surface))
+        """The end, in what it says besides as that of a whole answer is."""
+        last = Choice(
+            end.choice, (), end.finish, end.reason, end.stop_sequence, end.detail, None, end.extra
+        )
+        if self._guard is not None:
+            keep_form(self._guard, self._screening, lambda each: each.choice(last))
+        told = self._visitor().choice(last)
+        return structs.replace(
+            end,
+            reason=told.reason,
+            stop_sequence=told.stop_sequence,
+            detail=told.detail,
+            extra=told.extra,
+        )
 
     def _whole(self, part: Part, surface: str) -> Part:
         return self._visitor().parts((part,), surface)[0]
@@ -190,11 +244,12 @@ class ChunkFilter:
             checked = text if guard is None else guard.text(text, surface, screening)
             return screening.vault.restore(checked)
 
-        def json(text: str, surface: str) -> str:
-            checked = text if guard is None else guard.json_text(text, surface, screening)
-            return screening.vault.restore(checked, escaped=is_json(checked))
+        def json(text: str, surface: str, *, numbers: bool = True) -> str:
+            if guard is not None:
+                text = guard.json_text(text, surface, screening, numbers=numbers)
+            return screening.vault.restore(text, escaped=is_json(text))
 
-        return Visitor(prose, json, answers=guard is None)
+        return Visitor(prose, json, answers=guard is None, facts=partial(json, numbers=False))
 
     def _opened(self, head: Part, surface: str) -> _Open | _Thought | None:
         """The windows of a part that comes in pieces; None: it is whole."""
@@ -208,7 +263,8 @@ class ChunkFilter:
                 window = Window(guard, f"{surface}.text", screening) if guard else None
                 return _Open(window, Restoring(screening.vault))
             case Thinking() if guard:
-                return _Thought(Window(guard, f"{surface}.text", screening))
+                window = Window(guard, f"{surface}.text", screening)
+                return _Thought(window, partial(self._keep, guard, surface))
             case _:
                 return None
 

@@ -21,7 +21,15 @@ import msgspec
 from msgspec import Raw, structs
 
 from federation.guardrails.json_texts import is_json
-from federation.schema.chat import ChatRequest, Choice, Message, OutputFormat, Sampling, Tool
+from federation.schema.chat import (
+    ChatRequest,
+    ChatResponse,
+    Choice,
+    Message,
+    OutputFormat,
+    Sampling,
+    Tool,
+)
 from federation.schema.parts import (
     FUNCTION,
     Citation,
@@ -62,11 +70,14 @@ READ: Final[dict[type, frozenset[str]]] = {
     ToolResult: frozenset(("parts", "extra")),
     Media: frozenset(("data", "url", "text", "name", "extra")),
     Foreign: frozenset(("raw",)),
+    ChatResponse: frozenset(("choices", "service_tier", "extra")),
+    Choice: frozenset(("parts", "reason", "stop_sequence", "detail", "logprobs", "extra")),
 }
 """Members that are visited as prose, as JSON or part by part; all others have a form."""
 OURS: Final[dict[type, frozenset[str]]] = {
     ChatRequest: frozenset(("dialect", "model")),
     Foreign: frozenset(("dialect",)),
+    ChatResponse: frozenset(("dialect",)),
 }
 """Members that nobody is told: the names of dialects are ours, and whoever is called is told the
 deployment's own name of its model."""
@@ -98,7 +109,9 @@ class Visitor:
     answers: bool = False
     """Only what answers a question is visited, not the reasoning on the way to it."""
     form: Look | None = None
-    """Told of strings that have a form, and of where they stand; None in answers."""
+    """Told of strings that have a form, and of where they stand."""
+    facts: Change | None = None
+    """For JSON in which a provider tells of its answer, where it is not read as other JSON."""
 
     def formed(self, value: object, surface: str) -> None:
         """Tell of every string in what is not visited as prose or JSON."""
@@ -131,11 +144,19 @@ class Visitor:
 
     def raw(self, raw: Raw, surface: str) -> Raw:
         """Any JSON value."""
-        before = bytes(raw)
-        # An array around it makes a bare string or number a JSON text like any other.
-        wrapped = f"[{before.decode('utf-8')}]"
-        after = self.json(wrapped, surface)
-        return raw if after == wrapped else Raw(after[1:-1].encode("utf-8"))
+        return _changed(raw, self.json, surface)
+
+    def told(self, fields: Fields, surface: str) -> Fields:
+        """Members in which a provider tells of its answer."""
+        if self.form is not None:
+            for name in fields:
+                self.form(name, f"a name in {surface}")
+        change = self.facts or self.json
+        return {name: _changed(raw, change, f"{surface}.{name}") for name, raw in fields.items()}
+
+    def detail(self, raw: Raw | None, surface: str) -> Raw | None:
+        """What a provider says of an answer's end."""
+        return None if raw is None else _changed(raw, self.facts or self.json, surface)
 
     def written(self, text: str, surface: str) -> str:
         """A text that may be JSON."""
@@ -297,13 +318,33 @@ class Visitor:
     def choice(self, choice: Choice) -> Choice:
         """Every text of one answer."""
         surface = f"choices[{choice.index}]"
+        self.formed(choice, surface)
         stopped = choice.stop_sequence
         return structs.replace(
             choice,
             parts=self.parts(choice.parts, f"{surface}.parts"),
+            reason=self.prose(choice.reason, f"{surface}.reason"),
             stop_sequence=stopped and self.prose(stopped, f"{surface}.stop_sequence"),
+            detail=self.detail(choice.detail, f"{surface}.detail"),
             extra=self.fields(choice.extra, surface),
         )
+
+    def response(self, response: ChatResponse) -> ChatResponse:
+        """Every text of an answer."""
+        self.formed(response, "")
+        return structs.replace(
+            response,
+            choices=tuple(map(self.choice, response.choices)),
+            service_tier=self.prose(response.service_tier, "service_tier"),
+            extra=self.told(response.extra, "extra"),
+        )
+
+
+def _changed(raw: Raw, change: Change, surface: str) -> Raw:
+    # An array around it makes a bare string or number a JSON text like any other.
+    wrapped = f"[{bytes(raw).decode('utf-8')}]"
+    after = change(wrapped, surface)
+    return raw if after == wrapped else Raw(after[1:-1].encode("utf-8"))
 
 
 def _told(value: str | float) -> str:

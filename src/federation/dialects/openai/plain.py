@@ -32,6 +32,7 @@ _BESIDE: Final = ("user", "stop", "prompt_cache_key")
 _WORDS: Final = msgspec.json.Decoder(str | list[str] | None)
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{12}|[0-9.][eE][+0-9]")
 """A number as long as those of accounts, such as a seed may be."""
+_Count: TypeAlias = float | bool | None
 _Nothing: TypeAlias = Annotated[list[Raw], Meta(max_length=0)] | None
 
 
@@ -42,7 +43,7 @@ class _Turn(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
     content: str | None = None
-    role: Raw = _NULL
+    role: Literal["assistant"] | None = None
     refusal: None = None
     annotations: _Nothing = None
     tool_calls: _Nothing = None
@@ -61,13 +62,22 @@ class _Choice(msgspec.Struct, forbid_unknown_fields=True):
     matched_stop: None = None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     choices: list[_Choice]
+    id: str | None = None
+    object: Literal["chat.completion"] | None = None
+    created: float | None = None
     model: str | None = None
-    service_tier: str | None = None
+    usage: dict[str, _Count | dict[str, _Count]] | None = None
+    service_tier: Literal["auto", "default", "flex", "priority", "standard"] | None = None
+    system_fingerprint: str | None = None
     x_groq: None = None
     error: None = None
     base_resp: None = None
+    prompt_logprobs: None = None
+    prompt_token_ids: None = None
+    kv_transfer_params: None = None
+    metadata: None = None
 
 
 _TURNS: Final = msgspec.json.Decoder(list[_Turn])
