@@ -16,7 +16,7 @@ from cross_world import WIRES
 from fuzz_bodies import golden_bodies
 from fuzz_faces import FACES, called, place, row
 from gateway_rig import http_client
-from guard_rig import REDACT
+from guard_rig import OPERATION_BODIES, REDACT, guarded, post
 from inprocess import gateway, route, snapshot
 from json_mutations import places
 from native_vendors import WHOLE, base_path, stream_type
@@ -174,3 +174,17 @@ async def test_a_value_anywhere_in_an_error_is_not_told(provider: str) -> None:
                     status, raw = await told(client, name, stream=False)
                     assert status >= 400
                     assert MAIL.encode() not in raw, changed
+
+
+@pytest.mark.parametrize("path", OPERATION_BODIES)
+async def test_the_error_of_another_operation_tells_no_value(path: str) -> None:
+    async def fails(talk: Talk) -> None:
+        said = {"error": {"message": f"cannot take {MAIL}", "type": "invalid_request_error"}}
+        await talk.answer(json.dumps(said).encode(), status=400)
+
+    async with guarded(fails, REDACT) as (gateway_, client, _):
+        gateway_.world.seal_key = b"k" * 32
+        reply = await post(client, path, OPERATION_BODIES[path])
+        assert reply.status_code >= 400
+        assert MAIL not in reply.text
+        assert "[EMAIL]" in reply.text

@@ -41,6 +41,7 @@ from federation.gateway.deciding import PASSAGE, judged
 from federation.gateway.deciding import refused as refused_by_rules
 from federation.gateway.entry import CANCELED, ClientLeft, Entry
 from federation.gateway.funding import patience_s
+from federation.gateway.guarded_answers import screened_error
 from federation.gateway.guarded_bodies import (
     checked_answer,
     checked_passage,
@@ -214,6 +215,8 @@ class _Run:
             self._note(call, error, passage.price_nano if done else 0)
             if isinstance(error, UpstreamMissing):
                 raise NotFound("The provider has no such object.") from None
+            if self._guarding is not None:
+                screened_error(self._guarding, error)
             raise
         except BaseException as fault:
             # The provider may have done what was asked of it, and may bill for it.

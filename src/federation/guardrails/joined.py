@@ -17,8 +17,8 @@ from federation.guardrails.entities import CHECKED, EMAIL, Span
 
 _REACH: Final = 80
 """Characters on each side of a seam that are read."""
-_NEAR: Final = 32
-_TELLING: Final = re.compile(r"[^\W_a-zA-Z]|[@%&\\]")
+NEAR: Final = 32
+TELLING: Final = re.compile(r"[^\W_a-zA-Z]|[@%&\\]")
 """A digit of any script, a letter beyond ASCII, or a sign of an address or an escape."""
 _GLUES: Final = ("", " ")
 _COMPOUND: Final = re.compile(r"\w[._+-]|\d")
@@ -43,7 +43,7 @@ def _stretches(texts: Sequence[str]) -> list[tuple[int, int]]:
     """Indexes from the first to the last of those that are to be read as one."""
     stretches: list[tuple[int, int]] = []
     for index, (one, other) in enumerate(pairwise(texts)):
-        if not one or not other or not _TELLING.search(one[-_NEAR:] + other[:_NEAR]):
+        if not one or not other or not TELLING.search(one[-NEAR:] + other[:NEAR]):
             continue
         if stretches and stretches[-1][1] == index and len(one) <= 2 * _REACH:
             stretches[-1] = (stretches[-1][0], index + 1)

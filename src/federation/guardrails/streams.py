@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final
 
 from msgspec import structs
 
@@ -32,6 +33,9 @@ from federation.schema.chunks import (
     PartEnded,
 )
 from federation.schema.parts import FUNCTION, Part, Refusal, Text, Thinking, ToolCall
+
+_PARTS: Final = 16
+"""Texts of a choice that a value may have begun in."""
 
 
 class _Whole:
@@ -67,6 +71,11 @@ class _Open:
 
     __slots__ = ("_checked", "_restoring")
 
+    @property
+    def tail(self) -> str:
+        """How its words end; none where they are no text to be read."""
+        return self._checked.tail if isinstance(self._checked, Window) else ""
+
     def __init__(self, checked: Window | _Whole | None, restoring: Restoring) -> None:
         self._checked = checked
         self._restoring = restoring
@@ -97,6 +106,11 @@ class _Thought:
         self._keep = keep
         self._signature: list[str] = []
 
+    @property
+    def tail(self) -> str:
+        """How it ends."""
+        return self._window.tail
+
     def feed(self, delta: Delta) -> Delta:
         """What may be said of it now."""
         if delta.signature:
@@ -123,6 +137,7 @@ class ChunkFilter:
         self._guard = guard
         self._screening = screening
         self._open: dict[tuple[int, int], _Open | _Thought] = {}
+        self._said: dict[int, tuple[str, ...]] = {}
 
     def feed(self, chunks: Iterable[Chunk]) -> list[Chunk]:
         """What may be said of `chunks` and of what waited before them."""
@@ -165,7 +180,7 @@ class ChunkFilter:
         surface = f"choices[{chunk.choice}].parts[{chunk.part}]"
         if self._guard is not None:
             self._keep(self._guard, surface, chunk.head)
-        opened = self._opened(chunk.head, surface)
+        opened = self._opened(chunk.head, chunk.choice, surface)
         if opened is None:
             said.append(structs.replace(chunk, head=self._whole(chunk.head, surface)))
             return
@@ -194,7 +209,7 @@ class ChunkFilter:
         if proof or delta.sealed:
             self._keep(guard, surface, Thinking(signature=proof, sealed=delta.sealed))
         if opened is None:
-            window = Window(guard, f"{surface}.text", self._screening)
+            window = self._window(guard, delta.choice, surface)
             opened = _Open(window, Restoring(self._screening.vault))
             self._open[delta.choice, delta.part] = opened
         return opened
@@ -203,6 +218,8 @@ class ChunkFilter:
         opened = self._open.pop((choice, part), None)
         if opened is not None:
             _say(opened.close(choice, part), said)
+            if opened.tail:
+                self._said[choice] = (*self._said.get(choice, ()), opened.tail)[-_PARTS:]
 
     def _keep(self, guard: Guard, surface: str, part: Part) -> None:
         """Raises `Forbidden` where a value stands in what has a form."""
@@ -251,7 +268,12 @@ class ChunkFilter:
 
         return Visitor(prose, json, answers=guard is None, facts=partial(json, numbers=False))
 
-    def _opened(self, head: Part, surface: str) -> _Open | _Thought | None:
+    def _window(self, guard: Guard, choice: int, surface: str) -> Window:
+        """Of a text that a client may write behind those before it, as whole answers are read."""
+        before = self._said.get(choice, ())
+        return Window(guard, f"{surface}.text", self._screening, before)
+
+    def _opened(self, head: Part, choice: int, surface: str) -> _Open | _Thought | None:
         """The windows of a part that comes in pieces; None: it is whole."""
         guard, screening = self._guard, self._screening
         match head:
@@ -260,10 +282,10 @@ class ChunkFilter:
                 whole = _Whole(guard, f"{surface}.arguments", screening) if guard else None
                 return _Open(whole, Restoring(screening.vault, escaped=escaped))
             case Text() | Refusal():
-                window = Window(guard, f"{surface}.text", screening) if guard else None
+                window = self._window(guard, choice, surface) if guard else None
                 return _Open(window, Restoring(screening.vault))
             case Thinking() if guard:
-                window = Window(guard, f"{surface}.text", screening)
+                window = self._window(guard, choice, surface)
                 return _Thought(window, partial(self._keep, guard, surface))
             case _:
                 return None

@@ -16,12 +16,15 @@ reaches over such a cut is swallowed.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from federation.guardrails.entities import PRIVATE_KEY, Span
 from federation.guardrails.folding import one_to_one
 from federation.guardrails.guard import Guard, Screening
+from federation.guardrails.joined import NEAR, TELLING, crossing
 from federation.guardrails.patterns import compiled
+from federation.guardrails.scan import resolve
 
 _CONTEXT: Final = 160
 """Characters said before that are read again, for the words beside a value."""
@@ -120,6 +123,7 @@ class Window:
     __slots__ = (
         "_ahead",
         "_always",
+        "_before",
         "_calm",
         "_cap",
         "_context",
@@ -134,13 +138,18 @@ class Window:
         "changed",
     )
 
-    def __init__(self, guard: Guard, surface: str, screening: Screening) -> None:
+    def __init__(
+        self, guard: Guard, surface: str, screening: Screening, before: Sequence[str] = ()
+    ) -> None:
+        """`before`: texts that were told just before this one, and go on in it where one reader
+        reads them all. What of a value was said in them is said; the rest of it is not."""
         self._guard = guard
         self._surface = surface
         self._screening = screening
         self._ahead = _SURE if guard.plan.custom else 0
         self._always = bool(guard.plan.custom or guard.plan.recognizers)
-        self._plain = not self._always
+        self._before = before if before and TELLING.search(before[-1][-NEAR:]) else ()
+        self._plain = not (self._always or self._before)
         self._context = ""
         self._pending = ""
         self._seen = 0  # how much of what is pending was looked at
@@ -155,6 +164,11 @@ class Window:
     def held(self) -> int:
         """How many characters wait."""
         return len(self._pending)
+
+    @property
+    def tail(self) -> str:
+        """The end of what was said, as it came."""
+        return self._context
 
     def feed(self, text: str) -> str:
         """What may be said now that `text` has come."""
@@ -247,7 +261,7 @@ class Window:
 
     def _calm_cut(self, until: int, cut: int) -> str:
         spans: list[Span] = []
-        if self._hot or self._always or self._named(until):
+        if self._hot or self._always or self._before or self._named(until):
             spans = self._spans(until)
         for span in spans:
             if span.start < cut < span.end:
@@ -286,16 +300,29 @@ class Window:
         """Values in what is pending, up to `until`, as places in it."""
         shift = len(self._context)
         text = self._context + self._pending[:until]
-        return [
+        spans = [
             Span(max(0, span.start - shift), span.end - shift, span.kind, span.rank)
             for span in self._guard.spans(text, self._surface, self._screening)
             if span.end > shift
         ]
+        return self._begun_before(text, spans) if self._before else spans
+
+    def _begun_before(self, text: str, spans: list[Span]) -> list[Span]:
+        """The same with what of values stands here that began in the texts before."""
+
+        def find(read: str) -> list[Span]:
+            return self._guard.spans(read, self._surface, self._screening)
+
+        own = [*map(find, self._before), spans]
+        found = crossing([*self._before, text], own, find).get(len(self._before))
+        return resolve([*spans, *found]) if found else spans
 
     def _commit(self, cut: int, spans: list[Span], *, calm: bool = False) -> str:
         text, self._pending = self._pending[:cut], self._pending[cut:]
         self._context = (self._context + text)[-_CONTEXT:]
         self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP
+        if self._before:
+            self._before, self._plain = (), not self._always
         whole = [span for span in spans if span.end <= cut]
         said = self._guard.applied(text, whole, self._surface, self._screening)
         self.changed = self.changed or said != text

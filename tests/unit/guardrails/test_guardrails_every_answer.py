@@ -143,3 +143,30 @@ def test_the_error_of_a_provider_says_only_what_may_be_told(action: Action) -> N
     assert MAIL not in f"{told.error} {told.error.message}{told.error.code}{told.error.param}"
     assert MAIL.encode() not in told.error.body
     assert ("no [EMAIL]" in told.error.message) == (action is Action.REDACT)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("texts", "rest"),
+    [
+        (("Pay 4111 1111", "1111 1111 now, please."), "[CARD] now, please."),
+        (("Pay 411111111", "1111111 now, please."), "[CARD] now, please."),
+        (("4111", "1111", "1111", "1111"), "[CARD]"),
+        (("mail jane.doe@exam", "ple.org and more of it"), "[EMAIL] and more of it"),
+        (("In 2024 we had 12", "words and 13 more"), "words and 13 more"),
+        (("We had", "4111 words"), "4111 words"),
+    ],
+)
+def test_the_rest_of_a_value_over_several_parts_is_not_told(
+    texts: tuple[str, ...], rest: str, size: int
+) -> None:
+    stream = ChunkFilter(GUARDS[Action.REDACT], Screening.begin(b"s"))
+    told: list[Chunk] = []
+    for part, text in enumerate(texts):
+        head = Thinking() if part % 2 else Text("")
+        told += stream.feed([PartBegun(0, part, head)])
+        for at in range(0, len(text), size):
+            told += stream.feed([Delta(0, part, text[at : at + size])])
+        told += stream.feed([PartEnded(0, part)])
+    last = [each.text for each in told if isinstance(each, Delta) and each.part == len(texts) - 1]
+    assert "".join(last) == rest

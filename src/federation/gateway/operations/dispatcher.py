@@ -17,6 +17,7 @@ from federation.gateway.deadlines import plain_timeouts
 from federation.gateway.deciding import decide_operation, nobody_else
 from federation.gateway.fallback import first_answer
 from federation.gateway.funding import fund_operation
+from federation.gateway.guarded_answers import screened_error
 from federation.gateway.guarded_bodies import PICTURES, WORDLESS, checked_answer
 from federation.gateway.guarded_events import GuardedEvents
 from federation.gateway.kept_answer import KeptAnswer
@@ -105,6 +106,8 @@ class _Run:
                 raise
         except BaseException as error:
             attempt.fail(error)
+            if call.guarding is not None and isinstance(error, UpstreamError):
+                screened_error(call.guarding, error)
             raise
 
     async def _send(
