@@ -3,6 +3,8 @@ whom the operator named."""
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,9 @@ import pytest
 from control_plane import ADMIN
 from oversight_rig import Key, Rig, overseen, refused
 
+from federation.control.custody import Custody
 from federation.domain.access import Role, VirtualKey
+from federation.errors import Unavailable
 
 EU = "policy: {name: eu-first, rules: [{data_residency: [eu]}]}"
 PROPOSALS = "/v1/policies/proposals"
@@ -34,6 +38,10 @@ async def key_of(rig: Rig, maker: str | Key, **more: Any) -> Key:
     """A key that somebody made over the API."""
     made = await rig.said("POST", "/v1/keys", maker, json={"name": "made", "role": "admin"} | more)
     return Key(rig.plane.control.keys.keys.find(made["secret"]) or none(), made["secret"])
+
+
+async def erase(rig: Rig, name: str) -> None:
+    await rig.said("POST", "/v1/admin/data/erasures", json={"user": name})
 
 
 def none() -> VirtualKey:
@@ -196,3 +204,65 @@ async def test_what_the_gateway_proposes_one_person_decides(rig: Rig) -> None:
     await eyes.check(one.key, "federation")
     with pytest.raises(Exception, match="has named who approves"):
         await eyes.check(admin, "federation")
+
+
+async def test_an_erasure_makes_no_other_person_of_who_proposed(rig: Rig) -> None:
+    ada, bob = await rig.person("ada"), await rig.person("bob")
+    made = await rig.said("POST", PROPOSALS, ada, json={"policy": EU})
+    before = made["proposed_by"]
+    await erase(rig, "ada")
+    path = f"{PROPOSALS}/{made['id']}"
+    kept = (await rig.said("GET", path))["proposed_by"]
+    assert (before, kept[:15]) == ("user:default/ada", "user:default/p_")
+    assert (await rig.ask("POST", f"{path}/approve", ada)).json()["error"]["code"] == "four_eyes"
+    assert (await rig.ask("POST", f"{path}/withdraw", bob)).status_code == 403
+    assert (await rig.said("POST", f"{path}/withdraw", ada))["stage"] == "withdrawn"
+
+    adas = await key_of(rig, ada)
+    await erase(rig, "ada")
+    assert (await approved(rig, ada, adas))[0] == 403
+    assert (await approved(rig, adas, ada))[0] == 403
+    assert (await approved(rig, adas, bob))[0] == 200
+
+
+async def test_two_keys_of_people_who_were_erased_cannot_be_told_apart(rig: Rig) -> None:
+    ada, bob = await rig.person("ada"), await rig.person("bob")
+    adas, bobs = await key_of(rig, ada), await key_of(rig, bob)
+    await erase(rig, "ada")
+    assert (await approved(rig, adas, bobs))[0] == 200
+    await erase(rig, "bob")
+    status, said = await approved(rig, adas, bobs)
+    assert (status, "erased, perhaps the same person" in said) == (403, True)
+
+
+async def test_what_was_proposed_by_name_is_the_same_persons(rig: Rig) -> None:
+    """As it stands in stores from before there were pseudonyms of who asks."""
+    ada, bob = await rig.person("ada"), await rig.person("bob")
+    made = await rig.said("POST", PROPOSALS, ada, json={"policy": EU})
+    with sqlite3.connect(rig.directory / "oversight.db") as store:
+        store.execute(
+            "UPDATE policy_versions SET proposed_by = 'user:default/ada', "
+            "proposer = 'user default/ada'"
+        )
+    path = f"{PROPOSALS}/{made['id']}"
+    await erase(rig, "ada")
+    assert (await rig.ask("POST", f"{path}/approve", ada)).status_code == 403
+    assert (await rig.ask("POST", f"{path}/withdraw", bob)).status_code == 403
+    assert (await rig.said("POST", f"{path}/withdraw", ada))["stage"] == "withdrawn"
+
+
+async def test_who_signed_in_is_refused_while_there_is_no_key_to_a_pseudonym(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await rig.person("ada")
+
+    def gone(self: Custody, tenant: str) -> None:
+        raise Unavailable("The vault is away.")
+
+    monkeypatch.setattr(Custody, "naming", gone)
+    refused = await rig.ask("POST", PROPOSALS, ada, json={"policy": EU})
+    assert refused.status_code == 503
+    assert (await rig.ask("POST", PROPOSALS, json={"policy": EU})).status_code == 201
+    told = json.dumps(rig.records())
+    assert "default/ada" not in told
+    assert "eu-first" in told

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 from gateway_rig import CHAT
-from processes import ADMIN, FEDERATION, Service, serving, write_config
-from scripted import Talk, Upstream, completion
+from named_users import BROKEN, COSTS, NAMES, behave, call, cli, files
+from processes import FEDERATION, Service, serving, write_config
+from scripted import Upstream
 
 MAIL, PLAIN, CLAUDE, OTHER = (
     "canary.anna.7f3a@example.org",
@@ -28,52 +26,12 @@ MAIL, PLAIN, CLAUDE, OTHER = (
 )
 CANARIES = (MAIL, PLAIN, CLAUDE, OTHER)
 SETTINGS = FEDERATION + "telemetry: {access_log: true}\n"
-BROKEN = "please-fail"
-COSTS = "/v1/analytics/costs"
-NAMES = "/v1/admin/data/names"
-
-
-async def behave(talk: Talk) -> None:
-    body = talk.seen.json
-    if BROKEN in json.dumps(body):
-        await talk.answer(b'{"error":{"message":"no","type":"server_error"}}', 500)
-        return
-    await talk.answer(completion("fine"))
-
-
-def call(**more: Any) -> dict[str, Any]:
-    said = more.pop("said", "hello")
-    return {"model": "chat", "messages": [{"role": "user", "content": said}]} | more
 
 
 def asking(user: str, **more: Any) -> dict[str, Any]:
     """A call with all of its names in our own object."""
     about = {"user": user, "session": f"chat of {user}", "tags": {"who": user, "team": "red"}}
     return call(federation=about, **more)
-
-
-def cli(service: Service, *words: str) -> tuple[int, str]:
-    """`federation ...` beside the service; its exit code and all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "federation.cli.main", *words],
-        env={
-            "PATH": "/usr/bin:/bin",
-            "FEDERATION_URL": service.url,
-            "FEDERATION_API_KEY": ADMIN,
-            "FEDERATION_DATA_DIR": str(service.data),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def files(root: Path) -> Iterator[tuple[Path, bytes]]:
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield path, path.read_bytes()
 
 
 async def users(client: httpx.AsyncClient, wanted: set[str]) -> dict[str, list[dict[str, Any]]]:

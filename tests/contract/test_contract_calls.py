@@ -195,13 +195,13 @@ def test_a_call_that_still_runs_is_newer_than_one_that_ended_beside_it(calls: Ca
     [
         (CallFilter("other"), ["call_2"]),
         (CallFilter(None, outcome="error"), ["call_1"]),
-        (CallFilter(None, key="key_2"), ["call_3"]),
+        (CallFilter(None, key=("key_2", "key_9")), ["call_3"]),
         (CallFilter(None, deployment="beta/small"), ["call_4"]),
         (CallFilter("other", outcome="error"), []),
         (CallFilter(None, requested="fast"), ["call_5"]),
         (CallFilter(None, since_ms=1010), ["call_6"]),
         (CallFilter(None, until_ms=1000), ["call_5"]),
-        (CallFilter(None, since_ms=991, until_ms=1010, key="key_2"), ["call_3"]),
+        (CallFilter(None, since_ms=991, until_ms=1010, key=("key_2",)), ["call_3"]),
     ],
 )
 def test_calls_are_filtered(calls: CallStore, wanted: CallFilter, found: list[str]) -> None:

@@ -309,6 +309,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
             keys,
             providers,
             ingest,
+            contents.askers,
             errands,
             clock,
         ),
@@ -325,6 +326,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         clock=clock,
         data=contents.desk,
         names=contents.names,
+        askers=contents.askers,
     )
     _opened.extend((engine.dispose, control.oversight.notebook.close))
     return Plane(control, files, clock, provided, calls, keys, journal, probes, responses, living)

@@ -13,6 +13,7 @@ import pytest
 from postgres_server import postgres
 from sqlalchemy import Engine
 
+from federation.control.askers import Known
 from federation.control.four_eyes import FourEyes
 from federation.control.notebook import Notebook
 from federation.control.remedies import RemedyDesk
@@ -51,6 +52,9 @@ class House:
 
     def hands(self, keys: Collection[str]) -> list[Hand]:
         return [Hand(each, person_id("default", each), How.MADE) for each in keys]
+
+    def known(self, ids: Collection[str]) -> Known:
+        return Known(frozenset(ids), frozenset())
 
     def change(
         self, tenant: str | None, key: str, edit: Callable[[VirtualKey], VirtualKey]
@@ -123,7 +127,7 @@ def replica(engine: Engine, data: Path, house: House, now: list[float]) -> Repli
     desk = ViolationDesk(store, notes, dict, errands)
     parts: Any = house
     actions = RemedyActions(parts, parts, parts, desk.tenant_of, notes.now_ms, errands)
-    eyes = FourEyes(house, frozenset, errands)
+    eyes = FourEyes(house, parts, frozenset, errands)
     made = RemedyDesk(desk, store, actions, eyes, parts, tuple, notes, errands)
     return Replica(store, made, errands, notes)
 

@@ -118,15 +118,16 @@ def control_of(request: Request) -> Control:
 
 
 def authorize(request: Request) -> VirtualKey:
-    """Who asks, if they may call this route.
+    """Who asks, if they may call this route, under the id by which they are kept.
 
-    Raises `Unauthorized` or `Forbidden`. On routes that ask for no key it is `ANONYMOUS`.
+    Raises `Unauthorized`, `Forbidden`, and `Unavailable` where there is no key to the pseudonym
+    of who has signed in. On routes that ask for no key it is `ANONYMOUS`.
     """
     route = request.scope["route"]
     permission = ROUTES.get((request.method, route.path), Permission.ALL_TENANTS)
     if permission is None:
         return ANONYMOUS
-    key = _identify(request)
+    key = control_of(request).askers.as_kept(_identify(request))
     if not may(key, permission):
         _record(request, route.path, key, "refused", key.tenant)
         raise Forbidden(

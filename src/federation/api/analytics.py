@@ -18,7 +18,7 @@ from federation.api.analytics_models import (
     SpentView,
     UserStatsView,
 )
-from federation.api.pseudonyms import shown, subjects, tags
+from federation.api.pseudonyms import askers, shown, subjects, tags
 from federation.api.tenancy_lists import Cursor, OfTenant, Pages
 from federation.control.analytics import Against, AnalyticsDesk, CostLine, CostWish
 from federation.control.analytics_times import moment, said, stretch, zone_of
@@ -26,6 +26,7 @@ from federation.control.control import Control
 from federation.control.permissions import reach
 from federation.control.pseudonym_words import pseudonyms_in, with_names
 from federation.domain.access import VirtualKey
+from federation.domain.hands import own_ids
 from federation.domain.money import nano_to_usd
 from federation.errors import InvalidRequest
 from federation.storage.analytics_entries import GROUPS, CostQuery, LineQuery
@@ -33,7 +34,7 @@ from federation.storage.analytics_entries import GROUPS, CostQuery, LineQuery
 router = APIRouter(tags=["analytics"])
 
 _MOST_MODELS = 100
-_NAMING = ("user", "tag")
+_NAMING = ("user", "tag", "key")
 """Groups in which people may stand."""
 _WHEN = "A date (its whole day) or a moment with its offset."
 Start = Annotated[str | None, Query(max_length=40, description=_WHEN)]
@@ -71,12 +72,12 @@ async def get_costs(
     desk, zone = control.analytics, zone_of(timezone)
     start_ms, end_ms = stretch(start_date, end_date, zone, desk.now_ms())
     names = _names(group_by or [])
-    asked = {"team": team, "key": key}
-    asked |= {"provider": provider, "model": model}
+    asked = {"team": team, "provider": provider, "model": model}
     where = tuple((name, value) for name, value in asked.items() if value is not None)
-    pages = Pages(control, asker, "costs", tenant, sort, repr((names, where, user, tag, zone.key)))
+    whole = repr((names, where, key, user, tag, zone.key))
+    pages = Pages(control, asker, "costs", tenant, sort, whole)
     seen = reach(asker, tenant)
-    whose = await _whose(control, seen, user, tag)
+    whose = await _whose(control, seen, key, user, tag)
     query = CostQuery(start_ms, end_ms, seen, names, (*where, *whose), zone.key)
     wish = CostWish(query, baseline, sort == "cost", limit, pages.after(cursor))
     page = await desk.costs(wish)
@@ -107,7 +108,7 @@ async def get_user_stats(
         tenant=asker.tenant,
         team=asker.team,
         user=asker.user,
-        key=asker.id,
+        key=own_ids(asker)[-1],
         timezone=zone.key,
         today=_spent(today[1], day),
         month=_spent(month[1], day[:8] + "01"),
@@ -153,10 +154,12 @@ async def get_lines(
 
 
 async def _whose(
-    control: Control, tenant: str | None, user: str | None, tag: str | None
+    control: Control, tenant: str | None, key: str | None, user: str | None, tag: str | None
 ) -> tuple[tuple[str, tuple[str, ...] | str], ...]:
-    """A user and a tag as a question's conditions, by whatever records may call them."""
+    """Who asked, a user and a tag as a question's conditions, by whatever records may call them."""
     asked: list[tuple[str, tuple[str, ...] | str]] = []
+    if key is not None:
+        asked.append(("key", await askers(control, tenant, key)))
     if user is not None:
         asked.append(("user", await subjects(control, tenant, user) if user else user))
     if tag is not None:
@@ -168,7 +171,7 @@ async def _own(
     desk: AnalyticsDesk, asker: VirtualKey, since: str, zone: ZoneInfo, *by: str
 ) -> tuple[list[CostLine], CostLine]:
     start_ms, end_ms = stretch(since, None, zone, desk.now_ms())
-    where = (("key", asker.id),)
+    where = (("key", own_ids(asker)),)
     query = CostQuery(start_ms, end_ms, asker.tenant, by, where, zone.key)
     page = await desk.costs(CostWish(query, by_cost=True, limit=_MOST_MODELS))
     return page.lines, page.total

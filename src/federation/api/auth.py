@@ -27,6 +27,7 @@ from federation.control.sign_in_people import CALLBACK, STATE_S
 from federation.control.sign_in_sources import source_of
 from federation.credentials.issuing import jwks
 from federation.domain.asker import presented
+from federation.domain.hands import own_ids
 from federation.errors import InvalidRequest
 
 router = APIRouter(tags=["sign-in"])
@@ -75,7 +76,7 @@ async def revoke(control: ControlPlane, body: RevokeBody) -> RevokedView:
 async def me(asker: Asker) -> SelfView:
     """Who you are to this gateway, and what you may do."""
     return SelfView(
-        id=asker.id,
+        id=own_ids(asker)[-1],
         name=asker.name,
         tenant=asker.tenant,
         team=asker.team,

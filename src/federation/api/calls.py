@@ -21,7 +21,7 @@ from federation.api.models import (
     StatsView,
     UsageView,
 )
-from federation.api.pseudonyms import revealed
+from federation.api.pseudonyms import askers, revealed
 from federation.api.recording import noted
 from federation.api.tenancy_lists import OfTenant
 from federation.control.analytics_times import between
@@ -67,7 +67,8 @@ async def list_calls(
     seen = reach(asker, tenant)
     await control.ledger.catch_up()
     since, until = between(start_date, end_date)
-    wanted = CallFilter(seen, limit, place, outcome, key, deployment, model, since, until)
+    keys = None if key is None else await askers(control, seen, key)
+    wanted = CallFilter(seen, limit, place, outcome, keys, deployment, model, since, until)
     entries = await control.ledger.page(wanted)
     following = entries[-1].n if len(entries) == limit else None
     entries = await revealed(control, asker, None, entries)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
+from federation.api.pseudonyms import with_people
 from federation.api.tenancy_lists import Cursor, Limit, MadeIn, OfTenant, OfUser, Pages, named
 from federation.api.tenancy_once import OnceRoute
 from federation.control.control import Control
@@ -182,7 +183,8 @@ async def read_payload(control: ControlPlane, asker: Asker, call: str) -> Conten
 @router.get("/holds")
 async def list_holds(control: ControlPlane, asker: Asker, tenant: OfTenant = None) -> HoldList:
     """The legal holds in force."""
-    return HoldList(data=[_hold(each) for each in await _desk(control).holds(asker, tenant)])
+    found = await _desk(control).holds(asker, tenant)
+    return await with_people(control, asker, HoldList(data=[_hold(each) for each in found]))
 
 
 @router.post("/holds", status_code=201)
@@ -193,7 +195,8 @@ async def set_hold(
     time nor an erasure makes it go."""
     place = named(tenant, body.tenant)
     await _known(control, asker, place)
-    return _hold(await _desk(control).hold(asker, place, body.user, body.reason))
+    made = await _desk(control).hold(asker, place, body.user, body.reason)
+    return await with_people(control, asker, _hold(made))
 
 
 @router.delete("/holds/{hold}", status_code=204)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
+from federation.api.pseudonyms import with_people
 from federation.api.tenancy_once import OnceRoute
 from federation.domain.approvals import Approval, Change, PolicyVersion, Proposal, Stage
 
@@ -148,11 +149,14 @@ async def list_policies(control: ControlPlane) -> PolicyList:
 
 @router.get("/v1/policies/proposals")
 async def list_proposals(
-    control: ControlPlane, name: Annotated[str | None, Query(max_length=200)] = None
+    control: ControlPlane,
+    asker: Asker,
+    name: Annotated[str | None, Query(max_length=200)] = None,
 ) -> VersionList:
     """Every version that was ever proposed."""
     found = await control.oversight.approvals.history(name)
-    return VersionList(data=[VersionView.model_validate(_version(each)) for each in found])
+    view = VersionList(data=[VersionView.model_validate(_version(each)) for each in found])
+    return await with_people(control, asker, view)
 
 
 @router.post("/v1/policies/proposals", status_code=201)
@@ -165,13 +169,14 @@ async def propose_policy(
         made = await desk.propose(asker, body.policy, body.reason)
     else:
         made = await desk.propose_change(asker, body.name, body.change, body.reason)
-    return _whole(control, made)
+    return await with_people(control, asker, _whole(control, made))
 
 
 @router.get("/v1/policies/proposals/{proposal}")
-async def get_proposal(control: ControlPlane, proposal: str) -> WholeVersionView:
+async def get_proposal(control: ControlPlane, asker: Asker, proposal: str) -> WholeVersionView:
     """One version, and what it changes."""
-    return _whole(control, await control.oversight.approvals.version(proposal))
+    version = await control.oversight.approvals.version(proposal)
+    return await with_people(control, asker, _whole(control, version))
 
 
 @router.post("/v1/policies/proposals/{proposal}/{decision}")
@@ -186,15 +191,18 @@ async def decide_proposal(
     words = body.words if body is not None else ""
     made = await control.oversight.approvals.decide(asker, proposal, _STAGES[decision], words)
     if isinstance(made, Approval):
-        return ApprovalView.model_validate(_approval(made))
-    return VersionView.model_validate(_version(made))
+        return await with_people(control, asker, ApprovalView.model_validate(_approval(made)))
+    return await with_people(control, asker, VersionView.model_validate(_version(made)))
 
 
 @router.get("/v1/policies/approvals")
-async def list_approvals(control: ControlPlane, stage: Stage | None = None) -> ApprovalList:
+async def list_approvals(
+    control: ControlPlane, asker: Asker, stage: Stage | None = None
+) -> ApprovalList:
     """Approvals that were ever asked for."""
     found = await control.oversight.approvals.approvals(stage)
-    return ApprovalList(data=[ApprovalView.model_validate(_approval(each)) for each in found])
+    view = ApprovalList(data=[ApprovalView.model_validate(_approval(each)) for each in found])
+    return await with_people(control, asker, view)
 
 
 @router.post("/v1/policies/approvals", status_code=201)
@@ -203,7 +211,7 @@ async def ask_for_approval(control: ControlPlane, asker: Asker, body: ApprovalBo
     made = await control.oversight.approvals.ask(
         asker, body.name, body.days, body.reason, body.tenant, body.key
     )
-    return ApprovalView.model_validate(_approval(made))
+    return await with_people(control, asker, ApprovalView.model_validate(_approval(made)))
 
 
 def _whole(control: ControlPlane, version: PolicyVersion) -> WholeVersionView:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.models import Strict
+from federation.api.pseudonyms import with_people
 from federation.api.tenancy_lists import Cursor, Limit, OfTenant, Pages
 from federation.api.tenancy_once import OnceRoute
 from federation.control.permissions import reach
@@ -116,7 +117,8 @@ async def list_violations(
     await control.ledger.catch_up()
     found = await control.oversight.violations.page(asker, wanted)
     end = (found[-1].last_ms, found[-1].id) if len(found) == limit else None
-    return ViolationList(data=[_view(each) for each in found], next=pages.next(end))
+    view = ViolationList(data=[_view(each) for each in found], next=pages.next(end))
+    return await with_people(control, asker, view)
 
 
 @router.get("/v1/violations/{violation}")
@@ -127,7 +129,8 @@ async def get_violation(control: ControlPlane, asker: Asker, violation: str) -> 
         "calls": list(whole.calls),
         "remedies": [_remedy(each) for each in whole.remedies],
     }
-    return WholeViolationView.model_validate(asdict(whole.violation) | more)
+    view = WholeViolationView.model_validate(asdict(whole.violation) | more)
+    return await with_people(control, asker, view)
 
 
 @router.post("/v1/violations/{violation}/acknowledge")
@@ -136,7 +139,8 @@ async def acknowledge_violation(
 ) -> ViolationView:
     """Say that somebody looks after it."""
     note = body.note if body is not None else ""
-    return _view(await control.oversight.violations.acknowledge(asker, violation, note))
+    seen = await control.oversight.violations.acknowledge(asker, violation, note)
+    return await with_people(control, asker, _view(seen))
 
 
 @router.post("/v1/violations/{violation}/resolve")
@@ -144,7 +148,8 @@ async def resolve_violation(
     control: ControlPlane, asker: Asker, violation: str, body: NoteBody
 ) -> ViolationView:
     """Close it, with a word about what was done."""
-    return _view(await control.oversight.violations.resolve(asker, violation, body.note))
+    seen = await control.oversight.violations.resolve(asker, violation, body.note)
+    return await with_people(control, asker, _view(seen))
 
 
 @router.post("/v1/violations/{violation}/remedies", status_code=201)
@@ -153,25 +158,29 @@ async def propose_remedy(
 ) -> RemedyView:
     """Do something about it, or propose it where another person has to approve."""
     desk = control.oversight.remedies
-    return _remedy(await desk.propose(asker, violation, body.action, body.subject))
+    made = await desk.propose(asker, violation, body.action, body.subject)
+    return await with_people(control, asker, _remedy(made))
 
 
 @router.post("/v1/remedies/{remedy}/approve")
 async def approve_remedy(control: ControlPlane, asker: Asker, remedy: str) -> RemedyView:
     """Do what another person has proposed."""
-    return _remedy(await control.oversight.remedies.decide(asker, remedy, approve=True))
+    made = await control.oversight.remedies.decide(asker, remedy, approve=True)
+    return await with_people(control, asker, _remedy(made))
 
 
 @router.post("/v1/remedies/{remedy}/reject")
 async def reject_remedy(control: ControlPlane, asker: Asker, remedy: str) -> RemedyView:
     """Let it not be done."""
-    return _remedy(await control.oversight.remedies.decide(asker, remedy, approve=False))
+    made = await control.oversight.remedies.decide(asker, remedy, approve=False)
+    return await with_people(control, asker, _remedy(made))
 
 
 @router.post("/v1/remedies/{remedy}/undo")
 async def undo_remedy(control: ControlPlane, asker: Asker, remedy: str) -> RemedyView:
     """Put back what was before."""
-    return _remedy(await control.oversight.remedies.undo(asker, remedy))
+    made = await control.oversight.remedies.undo(asker, remedy)
+    return await with_people(control, asker, _remedy(made))
 
 
 def _view(violation: Violation) -> ViolationView:

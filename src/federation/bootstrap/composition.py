@@ -28,6 +28,7 @@ from federation.config.stores import peek_stores
 from federation.control.alerts import AlertDesk
 from federation.control.alerts_channels import Channels, trusting
 from federation.control.analytics import AnalyticsDesk
+from federation.control.askers import Askers
 from federation.control.budgets import BudgetDesk
 from federation.control.budgets_ports import PotStore
 from federation.control.configuration import Configuration, Reading
@@ -131,11 +132,12 @@ def compose(given: Options, environ: Mapping[str, str]) -> Control:
         providers=providers,
         health=_health(ground),
         overflow=_overflow(ground, providers),
-        oversight=_oversight(ground, keys, providers),
+        oversight=_oversight(ground, keys, providers, contents.askers),
         receipts=ReceiptDesk(receipt_key(secrets.hash_key(ground.master))),
         responses=_responses(ground, pots, contents),
         data=contents.desk,
         names=contents.names,
+        askers=contents.askers,
         secret_watch=_secret_watch(ground),
         errands=ground.errands,
         run=given.run,
@@ -279,7 +281,7 @@ def _analytics(ground: Ground) -> AnalyticsDesk:
     return AnalyticsDesk(store, ground.ledger, lambda: configuration.snapshot, time.time)
 
 
-def _oversight(ground: Ground, keys: KeyDesk, providers: ProviderDesk) -> Oversight:
+def _oversight(ground: Ground, keys: KeyDesk, providers: ProviderDesk, askers: Askers) -> Oversight:
     stores = ground.stores
     return oversee(
         ground.given.data,
@@ -290,6 +292,7 @@ def _oversight(ground: Ground, keys: KeyDesk, providers: ProviderDesk) -> Oversi
         SqlKeys(stores.durable),
         providers,
         ground.ingest,
+        askers,
         ground.errands,
         time.time,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from federation.config.settings import SealingSettings
+from federation.control.askers import Askers
 from federation.control.configuration import Configuration
 from federation.control.custody import Custody
 from federation.control.custody_moving import bring_under
@@ -28,6 +29,7 @@ from federation.control.response_seals import ResponseSeals
 from federation.control.retention import Retention, SpoolKeys
 from federation.domain.policies import Payloads
 from federation.storage import secrets
+from federation.storage.accounts import SqlKeys
 from federation.storage.engine import Stores
 from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
@@ -43,11 +45,12 @@ from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The desk, what seals stored responses, and who knows whom pseudonyms stand for."""
+    """The desk, what seals stored responses, who knows whom pseudonyms stand for, and who asks."""
 
     desk: DataDesk
     seals: ResponseSeals
     names: PseudonymDesk
+    askers: Askers
 
 
 def keep_contents(
@@ -88,11 +91,12 @@ def keep_contents(
         ledger,
         lambda: wanted(configuration),
         begun,
+        SqlKeys(stores.durable).forget,
         clock,
     )
     old = Sealer(secrets.response_key(master))
     names = PseudonymDesk(retention, keys, SqlPseudonyms(stores.quick), begun, clock)
-    return Contents(desk, ResponseSeals(custody, keys, begun, old), names)
+    return Contents(desk, ResponseSeals(custody, keys, begun, old), names, Askers(names))
 
 
 def root_of(

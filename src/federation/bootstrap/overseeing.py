@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from federation.config.settings import Loaded
 from federation.control.approvals import ApprovalDesk, with_versions
+from federation.control.askers import Askers
 from federation.control.compliance import ComplianceDesk, Sources
 from federation.control.configuration import Configuration
 from federation.control.four_eyes import FourEyes
@@ -58,6 +59,7 @@ def oversee(
     issued: IssuedKeys,
     providers: ProviderDesk,
     ingest: Ingest,
+    askers: Askers,
     errands: Errands,
     clock: Callable[[], float],
 ) -> Oversight:
@@ -74,7 +76,7 @@ def oversee(
         }
 
     violations = ViolationDesk(store, notebook, controls, errands)
-    eyes = FourEyes(issued, lambda: configuration.reading.loaded.approvers, errands)
+    eyes = FourEyes(issued, askers, lambda: configuration.reading.loaded.approvers, errands)
     versions = SqlPolicyVersions(engine)
     approvals = ApprovalDesk(configuration, versions, SqlApprovals(engine), eyes, notebook, errands)
     actions = RemedyActions(keys, issued, providers, violations.tenant_of, notebook.now_ms, errands)

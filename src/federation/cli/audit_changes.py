@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from federation.cli import audit_store, output
-from federation.cli.audit_query import moment
+from federation.cli.audit_query import askers, moment
 from federation.cli.db_store import readable
 from federation.cli.place import Place
 from federation.control.evidence_reading import EvidenceReading
@@ -55,8 +55,9 @@ def changes(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print them, newest first. Raises `NotFound` where there is no log."""
     reading = EvidenceReading(place.data_dir)
     reading.keys()
+    who = None if wanted.actor is None else frozenset(askers(place, wanted.actor))
     unread: list[Plain] = []
-    found = nlargest(wanted.limit, _matching(reading, wanted, unread), key=_order)
+    found = nlargest(wanted.limit, _matching(reading, wanted, who, unread), key=_order)
     with readable(place) as stores:
         index = audit_store.index(stores)
         rows = [{"entry": index.place(line.writer, line.seq)} | record for line, record in found]
@@ -89,7 +90,7 @@ def _order(found: tuple[Plain, dict[str, Any]]) -> tuple[int, str, int]:
 
 
 def _matching(
-    reading: EvidenceReading, wanted: Wanted, unread: list[Plain]
+    reading: EvidenceReading, wanted: Wanted, who: frozenset[str] | None, unread: list[Plain]
 ) -> Iterator[tuple[Plain, dict[str, Any]]]:
     since, until = moment(wanted.since) or 0, moment(wanted.until)
     for line in reading.own():
@@ -107,7 +108,7 @@ def _matching(
             continue
         if wanted.about is not None and wanted.about not in _objects(record):
             continue
-        if wanted.actor is None or wanted.actor in (record.get(name) for name in _WHO):
+        if who is None or not who.isdisjoint(str(record.get(name)) for name in _WHO):
             yield line, record
 
 

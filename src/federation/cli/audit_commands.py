@@ -67,6 +67,7 @@ Since = Annotated[
 Until = Annotated[
     str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
 ]
+_ACTOR = "The id of a key; or user:TENANT/NAME of who has signed in, while a gateway runs."
 Limit = Annotated[
     int, typer.Option("--limit", "-n", min=1, max=100_000, metavar="N", help="The most to list.")
 ]
@@ -195,9 +196,7 @@ def query(
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="ID", help="One tenant's only.")
     ] = None,
-    actor: Annotated[
-        str | None, typer.Option("--actor", metavar="KEY", help="The id of the virtual key.")
-    ] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="ID", help=_ACTOR)] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="As it was asked for.")
     ] = None,
@@ -256,9 +255,7 @@ def changes(
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="ID", help="What one tenant's keys did.")
     ] = None,
-    actor: Annotated[
-        str | None, typer.Option("--actor", metavar="KEY", help="The id of a key.")
-    ] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="ID", help=_ACTOR)] = None,
     kind: Annotated[
         Changed | None,
         typer.Option("--type", metavar="TYPE", help="Left out: all but heartbeat and witnessed."),

@@ -18,6 +18,7 @@ from federation.cli.client import Answered
 from federation.cli.db_store import readable
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
+from federation.domain.hands import person_id, person_of
 from federation.domain.pseudonyms import is_pseudonym
 from federation.schema.records import CallEnded
 from federation.storage.calls import SqlCalls
@@ -46,10 +47,11 @@ def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print the calls."""
     since, until = moment(wanted.since), moment(wanted.until)
     users = None if wanted.user is None else _subjects(place, wanted.tenant, wanted.user)
+    keys = None if wanted.actor is None else askers(place, wanted.actor)
     rows: list[dict[str, Any]] = []
     with readable(place) as stores:
         index = audit_store.index(stores)
-        for entry in _calls(SqlCalls(stores.quick), wanted, since, until):
+        for entry in _calls(SqlCalls(stores.quick), wanted, keys, since, until):
             if users is not None and getattr(entry.record, "user", "") not in users:
                 continue
             line = index.call(entry.record.call)
@@ -96,6 +98,14 @@ def moment(text: str | None) -> int | None:
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+def askers(place: Place, actor: str) -> tuple[str, ...]:
+    """The ids by which records may call a key, or a person who has signed in."""
+    found = person_of(actor)
+    if found is None:
+        return (actor,)
+    return tuple(person_id(found[0], each) for each in _subjects(place, *found))
+
+
 def _subjects(place: Place, tenant: str | None, user: str) -> tuple[str, ...]:
     """What records call a user: the keys to that are the gateway's."""
     if is_pseudonym(user):
@@ -120,13 +130,17 @@ def _subjects(place: Place, tenant: str | None, user: str) -> tuple[str, ...]:
 
 
 def _calls(
-    calls: SqlCalls, wanted: Wanted, since: int | None, until: int | None
+    calls: SqlCalls,
+    wanted: Wanted,
+    keys: tuple[str, ...] | None,
+    since: int | None,
+    until: int | None,
 ) -> Iterator[CallEntry]:
     before: int | None = None
     while True:
         page = calls.page(
             CallFilter(
-                *(wanted.tenant, PAGE, before, wanted.verdict, wanted.actor),
+                *(wanted.tenant, PAGE, before, wanted.verdict, keys),
                 requested=wanted.model,
                 since_ms=since,
                 until_ms=until,

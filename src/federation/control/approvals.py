@@ -30,7 +30,6 @@ from federation.domain.approvals import (
     PolicyVersion,
     Proposal,
     Stage,
-    person,
 )
 from federation.domain.policies import Approval as ApprovalRule
 from federation.domain.policies import Mode, Policy
@@ -121,7 +120,7 @@ class ApprovalDesk:
         `InvalidRequest` where there is nothing to change."""
         if change is not Change.SET:
             await self.check_change(name, change)
-        proposal = self._proposal(asker, name, reason)
+        proposal = await self._proposal(asker, name, reason)
 
         def make(version: int) -> PolicyVersion:
             numbered = None if policy is None else replace(policy, version=version)
@@ -157,7 +156,7 @@ class ApprovalDesk:
             raise InvalidRequest(message, param="name")
         if not 1 <= days <= MOST_DAYS:
             raise InvalidRequest(f"It can hold for 1 to {MOST_DAYS} days.", param="days")
-        proposal = self._proposal(asker, name, reason)
+        proposal = await self._proposal(asker, name, reason)
         made = Approval(proposal, proposal.proposed_ms + days * _DAY_MS, tenant, key)
         moved = _moved(proposal, "approval")
         await self._errands.run(self._approvals.add, made, lambda: self._note(moved))
@@ -255,7 +254,7 @@ class ApprovalDesk:
         check_somebody(asker)
         if stage is Stage.APPROVED:
             await self._eyes.check(asker, before.proposed_by)
-        if stage is Stage.WITHDRAWN and person(asker) != before.proposer:
+        if stage is Stage.WITHDRAWN and not await self._eyes.is_own(asker, before.proposer):
             raise Forbidden("Only who proposed it can withdraw it; you can reject it.")
         return self._stamped(asker, before, stage, words)
 
@@ -268,7 +267,7 @@ class ApprovalDesk:
             decision=words.strip(),
         )
 
-    def _proposal(self, asker: VirtualKey | None, name: str, reason: str) -> Proposal:
+    async def _proposal(self, asker: VirtualKey | None, name: str, reason: str) -> Proposal:
         if asker is not None:
             check_somebody(asker)
         return Proposal(
@@ -276,7 +275,7 @@ class ApprovalDesk:
             name=name,
             stage=Stage.PROPOSED,
             proposed_by=FEDERATION if asker is None else asker.id,
-            proposer=FEDERATION if asker is None else person(asker),
+            proposer=FEDERATION if asker is None else await self._eyes.person(asker),
             proposed_ms=self._notes.now_ms(),
             reason=reason.strip(),
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from federation.control.alerts import AlertDesk
 from federation.control.analytics import AnalyticsDesk
+from federation.control.askers import Askers
 from federation.control.budgets import BudgetDesk
 from federation.control.configuration import Configuration
 from federation.control.data_desk import DataDesk
@@ -85,6 +86,7 @@ class Control:
     replicas: Replicas | None = None
     data: DataDesk | None = None
     names: PseudonymDesk | None = None
+    askers: Askers
     secret_watch: SecretWatch | None = None
     errands: Errands
     workers: int

@@ -57,7 +57,8 @@ class Opened:
 
 class DataDesk:
     """One for each gateway. `publish` hears of keys for workers; `wanted` says whether any
-    content may have to be kept, `begun` whether there may be anything at all."""
+    content may have to be kept, `begun` whether there may be anything at all; `forget` puts, for a
+    tenant and a name, a pseudonym where the name is kept beside contents."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class DataDesk:
         ledger: Ledger,
         wanted: Callable[[], bool],
         begun: Callable[[], bool],
+        forget: Callable[[str, str, str], None],
         clock: Callable[[], float],
     ) -> None:
         self.publish: Callable[[SpoolKey], None] = lambda _: None
@@ -80,6 +82,7 @@ class DataDesk:
         self._ledger = ledger
         self._wanted = wanted
         self._begun = begun
+        self._forget = forget
         self._clock = clock
         self._errands = Errands("data")
         self._open = False
@@ -183,6 +186,8 @@ class DataDesk:
             # Taken in first: what waits to be may be somebody's whom nothing else names yet.
             self._intake.run()
             subjects = self._names(place, user)
+            if not is_pseudonym(user):
+                self._forget(place, user, subjects[0])
             done = [self._retention.erase(place, each, asker.id) for each in subjects]
             # What its spools held is unreadable as soon as their key is gone.
             if self.spool_keys.made:

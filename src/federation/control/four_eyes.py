@@ -3,7 +3,8 @@
 The trap: a key is no person. Whoever made it, or gave it a new secret, has seen its secret and can
 ask as it, so behind a key stand all of these, and those behind them. Where the admin key is among
 them, or a key of which nobody noted who made it, it may be anybody: then two cannot be told apart,
-and nothing is approved, unless the operator has named who approves.
+and nothing is approved, unless the operator has named who approves. Who has signed in is kept by
+pseudonyms, of which an erasure gives them another: they are compared by all that they have had.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
+from federation.control.askers import Askers, Known
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.asker import ANONYMOUS
-from federation.domain.hands import USER_SUBJECT, Hand, How
+from federation.domain.hands import Hand, How, person_of
 from federation.errors import Forbidden
 
 FEDERATION: Final = "federation"
@@ -39,19 +41,38 @@ class Hands(Protocol):
 
 
 class FourEyes:
-    """Tells two from one. `approvers` are those whom the operator named, by the id under which
-    they ask; where there are none, anybody approves who is known to be another person."""
+    """Tells two from one. `approvers` are those whom the operator named, keys by their ids and
+    people by name; where there are none, anybody approves who is known to be another person.
+    Raises `Unavailable` where `askers` do."""
 
     def __init__(
-        self, hands: Hands, approvers: Callable[[], frozenset[str]], errands: Errands
+        self,
+        hands: Hands,
+        askers: Askers,
+        approvers: Callable[[], frozenset[str]],
+        errands: Errands,
     ) -> None:
         self._hands = hands
+        self._askers = askers
         self._approvers = approvers
         self._errands = errands
 
     async def check(self, asker: VirtualKey, proposed_by: str) -> None:
         """Raise `Forbidden` where this asker may not approve what was proposed under this id."""
         await self._errands.run(self._check, asker, proposed_by)
+
+    async def person(self, asker: VirtualKey) -> str:
+        """Who proposes, for `is_own`."""
+        return await self._errands.run(self._askers.person, asker)
+
+    async def is_own(self, asker: VirtualKey, proposer: str) -> bool:
+        """Whether the same person proposed, or the same key of nobody; see `person`."""
+        return await self._errands.run(self._is_own, asker, proposer)
+
+    def _is_own(self, asker: VirtualKey, proposer: str) -> bool:
+        if asker.user and proposer == f"user {asker.tenant}/{asker.user}":
+            return True  # as it was kept before there were pseudonyms
+        return proposer in self._askers.known([self._askers.person(asker)]).ids
 
     def _check(self, asker: VirtualKey, proposed_by: str) -> None:
         check_somebody(asker)
@@ -62,16 +83,19 @@ class FourEyes:
         other = self._behind(proposed_by)
         if asker.id == proposed_by:
             raise Forbidden("Somebody else has to approve what you proposed.", code=CODE)
-        if (own & other) - OPERATORS - {_UNKNOWN}:
+        if (own.ids & other.ids) - OPERATORS - {_UNKNOWN}:
             message = "Somebody else has to approve this: your key and the one that proposed it "
             raise Forbidden(f"{message}have been in the same hands.", code=CODE)
+        if own.erased and other.erased:
+            message = "Behind both your key and the one that proposed this is somebody who was "
+            raise Forbidden(f"{message}erased, perhaps the same person. {_WAY}", code=CODE)
         if not named:
-            _check_people(own, other)
+            _check_people(own.ids, other.ids)
 
-    def _vouched_for(self, asker: VirtualKey, named: frozenset[str]) -> frozenset[str]:
+    def _vouched_for(self, asker: VirtualKey, named: frozenset[str]) -> Known:
         """Who is behind one whom the operator named: that key or person alone. Raises
         `Forbidden` for others, and where others gave the key a new secret since it was made."""
-        if asker.id not in named:
+        if not self._askers.known([asker.id]).ids & named:
             message = "The operator has named who approves, under governance.approvers: others."
             raise Forbidden(message, code=CODE)
         rows = self._hands.hands([asker.id])
@@ -81,9 +105,9 @@ class FourEyes:
                 "more. Have a new key made, and named under governance.approvers."
             )
             raise Forbidden(message, code=CODE)
-        return frozenset({asker.id, *(each.hand for each in rows if each.how is How.HELD)})
+        return self._askers.known({asker.id, *(each.hand for each in rows if each.how is How.HELD)})
 
-    def _behind(self, first: str) -> frozenset[str]:
+    def _behind(self, first: str) -> Known:
         """All who can ask under this id: keys, people, the operators, and perhaps others."""
         found, left = {first}, _keys([first])
         while left:
@@ -95,7 +119,7 @@ class FourEyes:
             more = {row.hand for each in rows.values() for row in each} - found
             found |= more
             left = _keys(more)
-        return frozenset(found)
+        return self._askers.known(found)
 
 
 def check_somebody(asker: VirtualKey) -> None:
@@ -121,5 +145,5 @@ def _keys(ids: Collection[str]) -> list[str]:
     return [
         each
         for each in ids
-        if each not in OPERATORS and each != _UNKNOWN and not each.startswith(USER_SUBJECT)
+        if each not in OPERATORS and each != _UNKNOWN and person_of(each) is None
     ]

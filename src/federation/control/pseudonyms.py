@@ -22,7 +22,7 @@ from federation.control.threads import LATER, Errands
 from federation.domain.access import VirtualKey
 from federation.domain.pseudonyms import covered, is_pseudonym
 from federation.errors import FederationError, InvalidRequest, Unavailable
-from federation.evidence.sealing import Row, Unsealable
+from federation.evidence.sealing import Row, Unsealable, pseudonyms
 from federation.schema.link import NamesAsk, NamesKey, NamesSeen
 from federation.storage.pseudonyms import SqlPseudonyms
 from federation.storage.sealing_entries import NAMES
@@ -39,6 +39,8 @@ WAITING: Final = 100_000
 """Names that wait for a store that is away; beyond them a pseudonym stays without a name."""
 MOST_TOLD: Final = 1_000
 """Tenants whose keys workers have from the start; they ask for others."""
+NOTED: Final = 20_000
+"""People who have signed in, of whom it is remembered that their names are kept."""
 MOST_TENANTS: Final = 200
 """In which a user is looked for at once."""
 _BAD: Final = ("sealing_key_wrong", "sealing_key_missing")
@@ -69,6 +71,8 @@ class PseudonymDesk:
         self._asking = asyncio.Event()
         self._seen: dict[str, dict[str, str]] = {}
         self._seeing = asyncio.Event()
+        self._noted: dict[tuple[str, str], str] = {}
+        """The pseudonyms of people whose names were kept by `note`."""
         self._changes = 0
         self._bad: set[str] = set()
         """Tenants whose keys do not open."""
@@ -117,6 +121,36 @@ class PseudonymDesk:
             return user
         self._retention.ensure()
         return self._retention.custody.name(tenant, user)
+
+    def note(self, tenant: str, user: str) -> str:
+        """What records call somebody of this name; it is kept before any record says it. Raises
+        `Unavailable` where keys or the store cannot be reached. Blocks."""
+        try:
+            self._retention.ensure()
+            subject = self._retention.custody.name(tenant, user)
+            if self._noted.get((tenant, user)) != subject:
+                self._kept(tenant, {subject: user})
+                if len(self._noted) >= NOTED:
+                    self._noted.clear()
+                self._noted[tenant, user] = subject
+        except (KeyGone, Unsealable) as error:
+            raise _closed() from error
+        return subject
+
+    def ever(self, tenant: str, user: str) -> tuple[str, ...]:
+        """The name of a user, who is given by it or by a pseudonym, and each pseudonym that they
+        have had. Empty where nobody knows any more whose it was. Raises as `note`. Blocks."""
+        self._retention.ensure()
+        custody = self._retention.custody
+        try:
+            name = self._opened(tenant, {user}).get(user) if is_pseudonym(user) else user
+            if name is None:
+                return ()
+            gone = frozenset(self._keys.erased(tenant, ever=True))
+            chain = pseudonyms(custody.naming(tenant).key.key, name, gone)
+        except (KeyGone, Unsealable) as error:
+            raise _closed() from error
+        return name, *chain
 
     async def tags(self, tenant: str | None, tag: str) -> tuple[str, ...]:
         """What records may call a tag that names a user: the tag itself is the last. `tenant`
@@ -281,3 +315,8 @@ class PseudonymDesk:
                 row = Row(tenant, NAMES_TABLE, subject)
                 opened[subject] = custody.unseal(row, sealed).decode()
         return opened
+
+
+def _closed() -> Unavailable:
+    message = "The keys to the names of this tenant's people do not open."
+    return Unavailable(message, code="sealing_key_missing")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from federation.control.permissions import Permission, may
 from federation.domain.access import VirtualKey
 from federation.domain.asker import ANONYMOUS
+from federation.domain.hands import own_ids
 from federation.evidence.receipts import salt_of
 from federation.schema.records import CallEnded
 
@@ -31,7 +32,7 @@ class Receipt(NamedTuple):
 
 def is_own(asker: VirtualKey, record: CallEnded) -> bool:
     """Whether this is who made the call, and so knows what was said."""
-    return asker.id == record.key and asker.id != ANONYMOUS.id
+    return record.key in own_ids(asker) and asker.id != ANONYMOUS.id
 
 
 class ReceiptDesk:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from federation.domain.access import VirtualKey
 from federation.domain.policies import Policy
 
 
@@ -47,9 +46,9 @@ class Proposal:
     name: str
     stage: Stage
     proposed_by: str
-    """The key's id."""
+    """The id of the key, or of who has signed in."""
     proposer: str
-    """The person, see `person`."""
+    """The person whose key it is, by pseudonym; see `control.askers`."""
     proposed_ms: int
     reason: str = ""
     decided_by: str = ""
@@ -100,8 +99,3 @@ class Granted:
     def covers(self, tenant: str, key: str, at_ms: int) -> bool:
         """Whether it holds for a call of this key now."""
         return at_ms < self.until_ms and self.tenant in ("", tenant) and self.key in ("", key)
-
-
-def person(key: VirtualKey) -> str:
-    """Whose a key is; one that is nobody's is by itself."""
-    return f"user {key.tenant}/{key.user}" if key.user else f"key {key.id}"

@@ -1,7 +1,9 @@
 """Through whose hands the secret of a key has gone: whether two who ask can be told apart.
 
-The trap: who makes a key, or gives it a new secret, has seen the secret, and can ask as that key
-for ever. So what is known of a key only grows: nothing that is done to it later clears it.
+The traps: who makes a key, or gives it a new secret, has seen the secret, and can ask as that key
+for ever. So what is known of a key only grows: nothing that is done to it later clears it. And who
+has signed in has two ids: with the name, by which sessions and the operator's files know them, and
+with the pseudonym, by which everything knows them that is kept of what they did.
 """
 
 from __future__ import annotations
@@ -37,8 +39,24 @@ class Hand:
 
 
 def person_id(tenant: str, user: str) -> str:
-    """The id under which a person asks who is signed in."""
+    """The id under which a person asks who is signed in, by name or pseudonym."""
     return f"{USER_SUBJECT}{tenant}/{user}"
+
+
+def person_of(asker: str) -> tuple[str, str] | None:
+    """The tenant and the name or pseudonym in the id of a person; None for a key's."""
+    if not asker.startswith(USER_SUBJECT):
+        return None
+    tenant, _, user = asker.removeprefix(USER_SUBJECT).partition("/")
+    return tenant, user
+
+
+def own_ids(asker: VirtualKey) -> tuple[str, ...]:
+    """The ids under which records hold what this asker did: of who has signed in, lines from
+    before there were pseudonyms have the name."""
+    if person_of(asker.id) is None:
+        return (asker.id,)
+    return asker.id, person_id(asker.tenant, asker.user)
 
 
 def put_behind(before: VirtualKey | None, after: VirtualKey, by: str) -> list[Hand]:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from federation.domain.access import Role
+from federation.domain.pseudonyms import is_pseudonym
 from federation.errors import InvalidRequest
 
 NAME_LIMIT: Final = 200
@@ -97,6 +98,9 @@ Member = Tenant | Team | User
 
 def checked_id(kind: type, name: str) -> str:
     """The id itself, where an object of this kind can have it. Raises `InvalidRequest`."""
+    if kind is User and is_pseudonym(name):
+        # Or they would stand in records as somebody else.
+        raise InvalidRequest("An id of this form is a pseudonym, and nobody's.", param="id")
     pattern = {Tenant: _TENANT, Team: _TEAM, User: _USER}[kind]
     if pattern.match(name):
         return name

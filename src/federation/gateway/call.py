@@ -85,6 +85,8 @@ class Account(msgspec.Struct, eq=False):
     """Salted hashes of what the client said and got; see `schema.records.CallEnded`."""
     unproven: dict[str, str] = {}
     """Which of these could not be made, and why."""
+    asker: str = ""
+    """The id under which records hold a person who asks; empty: the key's own."""
     tried: int = 0
     begun: bool = False
     """Its beginning is on record."""

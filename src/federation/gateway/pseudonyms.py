@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from federation.domain.access import VirtualKey
+from federation.domain.hands import person_id, person_of
 from federation.domain.pseudonyms import covered
 from federation.errors import EvidenceUnwritable
 from federation.evidence.sealing import KEY_BYTES, pseudonym_now
@@ -97,6 +98,13 @@ class Pseudonyms:
         """A user's pseudonym; empty while the tenant's key is not here."""
         place = tenant, user
         return self._young.get(place) or self._found(place)
+
+    def asker(self, key: VirtualKey) -> str:
+        """The id under which records hold who asks: with the pseudonym, where it is a person who
+        has signed in. While the tenant's key is not here it names nobody."""
+        if person_of(key.id) is None:
+            return key.id
+        return person_id(key.tenant, self.of(key.tenant, key.user))
 
     def told(
         self, key: VirtualKey, glance: Glance | OperationGlance

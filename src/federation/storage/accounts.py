@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, delete, insert, literal, select, tuple_, update
 
 from federation.domain.access import Role, VirtualKey
-from federation.domain.hands import Hand, How, held, put_behind
+from federation.domain.hands import Hand, How, held, person_id, put_behind
 from federation.storage.engine import reading, writing
 from federation.storage.tables import key_hands, retired_secrets, tenants, virtual_keys
 from federation.storage.tenancy_entries import Place, Retired
@@ -124,6 +124,20 @@ class SqlKeys:
         )
         with writing(self._engine) as connection:
             connection.execute(change)
+
+    def forget(self, tenant: str, user: str, subject: str) -> None:
+        """Put a pseudonym in the place of a name, where it stands in what is kept of keys for
+        good: in those that were revoked, and behind all."""
+        k, h = virtual_keys.c, key_hands.c
+        revoked = update(virtual_keys).where(
+            k.tenant == tenant, k.user == user, k.revoked_ms.is_not(None)
+        )
+        called = person_id(tenant, user), person_id(tenant, subject)
+        with writing(self._engine) as connection:
+            connection.execute(revoked.values(user=subject))
+            noted = connection.execute(select(key_hands).where(h.hand == called[0])).all()
+            connection.execute(delete(key_hands).where(h.hand == called[0]))
+            _put_behind(connection, [Hand(row.key, called[1], How(row.how)) for row in noted])
 
     def has_tenant(self, tenant: str) -> bool:
         """Whether there is a tenant of this id."""

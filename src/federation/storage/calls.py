@@ -120,12 +120,13 @@ class SqlCalls:
         for column, value in (
             (calls.c.tenant, wanted.tenant),
             (calls.c.outcome, wanted.outcome),
-            (calls.c.key, wanted.key),
             (calls.c.deployment, wanted.deployment),
             (calls.c.requested, wanted.requested),
         ):
             if value is not None:
                 query = query.where(column == value)
+        if wanted.key is not None:
+            query = query.where(calls.c.key.in_(wanted.key))
         if wanted.before is not None:
             query = query.where(calls.c.n < wanted.before)
         if wanted.since_ms is not None or wanted.until_ms is not None:

@@ -59,7 +59,8 @@ class CallFilter:
     limit: int = 50
     before: int | None = None
     outcome: str | None = None
-    key: str | None = None
+    key: tuple[str, ...] | None = None
+    """Any of these."""
     deployment: str | None = None
     requested: str | None = None
     since_ms: int | None = None

@@ -128,13 +128,13 @@ def _matches(call: _Call, wanted: CallFilter) -> bool:
     pairs = (
         (wanted.tenant, record.tenant),
         (wanted.outcome, call.outcome),
-        (wanted.key, record.key),
         (wanted.deployment, record.deployment),
         (wanted.requested, record.requested),
     )
     before = wanted.before is None or call.n < wanted.before
+    own = wanted.key is None or record.key in wanted.key
     within = (wanted.since_ms or 0) <= _started(record) < (wanted.until_ms or float("inf"))
-    return before and within and all(want is None or want == have for want, have in pairs)
+    return own and before and within and all(want is None or want == have for want, have in pairs)
 
 
 def _sum(deployment: str, outcome: str, calls: list[_Call]) -> Sum:

@@ -43,6 +43,7 @@ def desk(world: World) -> DataDesk:
         ledger,
         lambda: True,
         lambda: True,
+        lambda *_: None,
         world.clock,
     )
 

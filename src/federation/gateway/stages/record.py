@@ -72,6 +72,7 @@ class Recorder:
         Raises `EvidenceUnwritable` when the journal refuses the record: before a token is
         spent where the journal is already known to be broken, else in place of the answer.
         """
+        call.account.asker = self._names.asker(call.key) if call.key.user else ""
         if self._broken:
             await self._begin(call)
         else:
@@ -81,6 +82,7 @@ class Recorder:
         try:
             if user_of(call.key, call.glance) and not self._names.knows(call.key.tenant):
                 await self._names.fetch(call.key.tenant)
+                call.account.asker = self._names.asker(call.key)
             if is_big(call):
                 reply = await self._receipts.during(call, following)
             else:
@@ -298,16 +300,16 @@ def on_record(journal: Journal, call: AnyCall, deployment: str = "") -> None:
 def started(call: AnyCall, deployment: str = "") -> CallStarted:
     """The line that says that a call is under way; its beginning counts as on record.
     `deployment` is to be asked next; without it, it is the one that is asked."""
-    call.account.begun = True
-    glance, key = call.glance, call.key
+    account, glance, key = call.account, call.glance, call.key
+    account.begun = True
     return CallStarted(
         call.id,
         call.started_ms,
         key.tenant,
-        key.id,
+        account.asker or key.id,
         call.operation,
         glance.model or "auto",
-        deployment or call.account.deployment,
+        deployment or account.deployment,
         glance.stream,
     )
 
@@ -323,7 +325,7 @@ def ended(
         call.id,
         call.started_ms + int(duration_ms),
         key.tenant,
-        key.id,
+        account.asker or key.id,
         call.operation,
         glance.model or "auto",
         outcome,
