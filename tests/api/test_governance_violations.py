@@ -450,3 +450,33 @@ async def test_a_bug_in_a_change_is_on_record_as_one(
         ("asked", 0),
         ("done", 500),
     ]
+
+
+async def test_what_a_rule_opens_for_a_key_another_person_approves(rig: Rig) -> None:
+    files = rig.plane.files
+    ask = policy(Approval(name="overseas", at=("*",)), name="ask")
+    files.loaded = replace(files.loaded, remedying=Remedying(("open_approval",), 10))
+    await rig.govern(ask)
+    ada, bob = await rig.person("ada"), await rig.person("bob")
+    adas = await rig.said("POST", "/v1/keys", ada, json={"name": "k", "role": "admin"})
+    rig.write(*(refused(f"c{n}", key=adas["id"], rule="ask@1+x.approval") for n in range(3)))
+    await rig.violations()
+    await rig.plane.control.oversight.look()
+    (opened,) = (await rig.said("GET", "/v1/policies/approvals"))["data"]
+    assert (opened["proposed_by"], opened["key"]) == ("federation", adas["id"])
+    path = f"/v1/policies/proposals/{opened['id']}/approve"
+    for by in (adas["secret"], ada, ADMIN):
+        reply = await rig.ask("POST", path, by)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "four_eyes")
+    assert (await rig.said("POST", path, bob))["stage"] == "approved"
+
+
+async def test_an_approval_for_who_signed_in_is_kept_without_the_name(rig: Rig) -> None:
+    await rig.govern(policy(Approval(name="overseas", at=("*",)), name="ask"))
+    ada, bob = await rig.person("ada"), await rig.person("bob")
+    wish = {"name": "overseas", "reason": "demo", "key": "user:default/ada"}
+    made = await rig.said("POST", "/v1/policies/approvals", ada, json=wish)
+    assert made["key"] == "user:default/ada", "shown to who may see people"
+    await rig.said("POST", f"/v1/policies/proposals/{made['id']}/approve", bob)
+    (granted,) = rig.plane.control.configuration.snapshot.approvals
+    assert granted.key.startswith("user:default/p_")

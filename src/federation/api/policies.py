@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -208,8 +209,9 @@ async def list_approvals(
 @router.post("/v1/policies/approvals", status_code=201)
 async def ask_for_approval(control: ControlPlane, asker: Asker, body: ApprovalBody) -> ApprovalView:
     """Ask for an approval; another person has to give it."""
+    key = await asyncio.to_thread(control.askers.kept, body.key)
     made = await control.oversight.approvals.ask(
-        asker, body.name, body.days, body.reason, body.tenant, body.key
+        asker, body.name, body.days, body.reason, body.tenant, key
     )
     return await with_people(control, asker, ApprovalView.model_validate(_approval(made)))
 

@@ -222,7 +222,8 @@ class ApprovalDesk:
     async def _decide_version(
         self, asker: VirtualKey, version: PolicyVersion, stage: Stage, words: str
     ) -> PolicyVersion:
-        decided = await self._decided(asker, version.proposal, stage, words)
+        by = version.proposal.proposed_by
+        decided = await self._decided(asker, version.proposal, by, stage, words)
         after = replace(version, proposal=decided)
         if not await self._errands.run(
             self._versions.decide, after, lambda: self._note_version(after)
@@ -237,7 +238,7 @@ class ApprovalDesk:
         if was is Stage.APPROVED and stage is Stage.WITHDRAWN:
             decided = self._stamped(asker, approval.proposal, stage, words)
         else:
-            decided = await self._decided(asker, approval.proposal, stage, words)
+            decided = await self._decided(asker, approval.proposal, _opener(approval), stage, words)
         after = replace(approval, proposal=decided)
         moved = _moved(after.proposal, "approval")
         if not await self._errands.run(
@@ -247,13 +248,15 @@ class ApprovalDesk:
         return after
 
     async def _decided(
-        self, asker: VirtualKey, before: Proposal, stage: Stage, words: str
+        self, asker: VirtualKey, before: Proposal, by: str, stage: Stage, words: str
     ) -> Proposal:
+        """A proposal as it is decided, where that may be; `by` must be another person for it to
+        be approved."""
         if before.stage is not Stage.PROPOSED:
             raise _over(before)
         check_somebody(asker)
         if stage is Stage.APPROVED:
-            await self._eyes.check(asker, before.proposed_by)
+            await self._eyes.check(asker, by)
         if stage is Stage.WITHDRAWN and not await self._eyes.is_own(asker, before.proposer):
             raise Forbidden("Only who proposed it can withdraw it; you can reject it.")
         return self._stamped(asker, before, stage, words)
@@ -354,6 +357,13 @@ def _none(proposal: str) -> NotFound:
 def _over(proposal: Proposal) -> InvalidRequest:
     message = f"This proposal is {proposal.stage.value} already."
     return InvalidRequest(message, status=409, code="already_decided")
+
+
+def _opener(approval: Approval) -> str:
+    """Who brought an approval about. What a rule asks for it asks for whose calls were refused:
+    those would else be two of the four eyes, by having made them."""
+    by = approval.proposal.proposed_by
+    return approval.key if by == FEDERATION and approval.key else by
 
 
 def _moved(

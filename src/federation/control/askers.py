@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from federation.control.pseudonyms import PseudonymDesk
 from federation.domain.access import VirtualKey
 from federation.domain.hands import person_id, person_of
+from federation.domain.pseudonyms import is_pseudonym
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Askers:
         if person_of(asker.id) is None:
             return asker
         return replace(asker, id=self._id(asker.tenant, asker.user))
+
+    def kept(self, asker: str) -> str:
+        """The id of a key or person, given by name, as it is kept."""
+        found = person_of(asker)
+        return asker if found is None or is_pseudonym(found[1]) else self._id(*found)
 
     def person(self, asker: VirtualKey) -> str:
         """Whose a key is, as it is kept; one that is nobody's is by itself."""

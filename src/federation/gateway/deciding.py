@@ -104,6 +104,7 @@ def _facts(situation: Situation, call: AnyCall) -> CallFacts:
         call.started_ms,
         whole=whole,
         approvals=situation.snapshot.approvals,
+        asker=call.account.asker,
     )
 
 

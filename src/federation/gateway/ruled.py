@@ -90,8 +90,10 @@ def facts_of(
     *,
     whole: bool,
     approvals: tuple[Granted, ...] = (),
+    asker: str = "",
 ) -> CallFacts:
     """The facts of a call, those that only conditions read where the `whole` is asked for.
+    Approvals for one key know a person by `asker`, the id under which they are kept.
     Which classes of data it holds is what its author says."""
     classes = glance.ask.data_classes
     facts = CallFacts(
@@ -108,7 +110,10 @@ def facts_of(
         facts.any_class = not CLASSES.isdisjoint(glance.governed)
     if approvals:
         facts.approvals = frozenset(
-            each.name for each in approvals if each.covers(key.tenant, key.id, at_ms)
+            each.name
+            for each in approvals
+            if each.covers(key.tenant, asker or key.id, at_ms)
+            or each.covers(key.tenant, key.id, at_ms)
         )
     return _filled(facts, glance) if whole else facts
 

@@ -12,6 +12,7 @@ from inprocess import OneKey, deployment, model, provider, snapshot
 
 from federation.dialects.operations.table import client_of, find_client
 from federation.dialects.table import CLIENTS
+from federation.domain.approvals import Granted
 from federation.domain.policies import AllowedModels, Logged, MaxCost, Policy, Residency
 from federation.domain.routes import Settings
 from federation.errors import Unavailable
@@ -139,6 +140,19 @@ def test_the_facts_of_a_call_are_what_it_holds() -> None:
     bare = facts_of(given.glance, given.key, "chat", "large", 5, whole=False)
     assert bare.tags == {}
     assert bare.data_classes == frozenset({"pii"})
+
+
+def test_an_approval_for_a_person_is_found_by_the_id_under_which_they_are_kept() -> None:
+    given = call()
+    kept, other = (f"user:default/p_{sign * 32}" for sign in "ab")
+    approvals = (
+        Granted("theirs", 9, "default", kept),
+        Granted("own", 9, "default", given.key.id),
+        Granted("others", 9, "default", other),
+    )
+    where = (given.glance, given.key, "chat", "large", 5)
+    facts = facts_of(*where, whole=False, approvals=approvals, asker=kept)
+    assert facts.approvals == {"theirs", "own"}
 
 
 def test_another_operation_has_facts_too() -> None:
