@@ -19,9 +19,13 @@ SIDES = ("input", "output")
 def contradicts(document: dict[str, Any], side: str, salt: bytes, content: bytes) -> Problem | None:
     """What is wrong with a content of this side of the call; None where it is the one."""
     try:
-        told = json.loads(document["line"])["record"].get(side, "")
+        record = json.loads(document["line"])["record"]
+        told, unproven = record.get(side, ""), record.get("unproven", {})
+        fault = unproven.get(side) if not told else None
     except (KeyError, TypeError, ValueError, AttributeError):
-        told = ""
+        told, fault = "", None
+    if isinstance(fault, str):
+        return Problem("unproven", f"The gateway could make no hash of the {side} ({fault}).")
     if not isinstance(told, str) or not told:
         return Problem("content", f"The proven record says nothing of an {side}.")
     found = hashlib.sha256(b"federation/%b/1\n" % side.encode() + salt + content).hexdigest()

@@ -16,7 +16,7 @@ from federation.control.notary import Notary, Rhythm
 from federation.domain.access import Role
 from federation.domain.catalogue import DataUse
 from federation.domain.policies import Attachment, Mode, Policy, Residency, digest_of
-from federation.schema.records import AttemptRecord
+from federation.schema.records import AttemptRecord, CallStarted
 from federation.storage.accounts import SqlKeys
 from federation.storage.engine import open_engine, writing
 from federation.storage.evidence_index import SqlEvidence
@@ -96,6 +96,23 @@ async def test_numbers_are_those_of_the_records(rig: Rig) -> None:
     path = f"/v1/violations/{violation['id']}/resolve"
     await rig.said("POST", path, json={"note": "the client was told"})
     assert by_rule(await report(rig))["data_residency"]["status"] == "evidenced"
+
+
+async def test_hashes_of_what_was_said_are_counted_and_a_missing_one_is_a_gap(rig: Rig) -> None:
+    rig.write(
+        *(ended(f"call_{n}", input="a" * 64, output="b" * 64) for n in range(3)),
+        ended("call_odd", input="a" * 64, unproven={"output": "MemoryError"}),
+        ended("call_old"),
+        CallStarted("call_lost", AT_MS, "default", "key_1", "chat", "auto", "acme/large"),
+    )
+    rig.die("w0")
+    await rig.plane.control.ledger.catch_up()
+    found = await report(rig)
+    assert found["calls"]["hashes_of_content"] == {"made": 3, "unproven": 1, "off": 1}
+    logged = by_rule(found)["all_requests_logged"]
+    assert logged["counts"]["calls with hashes of their content"] == 3
+    assert logged["counts"]["calls of which a hash could not be made"] == 1
+    assert any(gap.startswith("1 calls lack a hash") for gap in logged["gaps"])
 
 
 async def test_what_was_blocked_is_counted_by_calls_and_by_findings(rig: Rig) -> None:

@@ -102,6 +102,9 @@ class ReceiptView(BaseModel):
         description="The same, with `federation/output/1`, of the body that it got; empty where "
         "the gateway refused the call."
     )
+    unproven: dict[str, str] = Field(
+        description="Of these two what could not be made, and the name of the fault."
+    )
 
 
 class CallStoryView(CallView):

@@ -20,9 +20,18 @@ from federation.domain.catalogue import Provider
 from federation.domain.policies import Policy
 from federation.domain.snapshot import Snapshot
 from federation.errors import InvalidRequest, NotFound, Unavailable
-from federation.governance.compliance import Kept, Period, Proof, Report, Tally, controls
+from federation.governance.compliance import (
+    Kept,
+    Period,
+    Proof,
+    Report,
+    Tally,
+    controls,
+    proving,
+)
 from federation.governance.violations import score
 from federation.storage.compliance import SqlRecords
+from federation.storage.entries import LOST, RUNNING
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.violations import SqlViolations
 
@@ -108,6 +117,7 @@ def _tally(records: SqlRecords, wish: Wish) -> Tally:
             found.watched,
             found.findings,
             simulated=found.simulated,
+            hashed="" if outcome in (RUNNING, LOST) else proving(found.input, found.unproven),
         )
     return tally
 

@@ -11,6 +11,7 @@ salt, and the log does not grow. What the calling key reads of its own calls tel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from federation.control.permissions import Permission, may
@@ -23,11 +24,12 @@ from federation.schema.records import CallEnded
 
 class Receipt(NamedTuple):
     """Hexadecimal, as `evidence.receipts` describes them; `output` is empty where the gateway
-    refused the call."""
+    refused the call. A hash that could not be made is empty, too, and `unproven` says why."""
 
     salt: str
     input: str
     output: str
+    unproven: Mapping[str, str]
 
 
 def is_own(asker: VirtualKey, record: CallEnded) -> bool:
@@ -44,6 +46,9 @@ class ReceiptDesk:
     def of(self, asker: VirtualKey, record: CallEnded) -> Receipt | None:
         """The receipt of a call; None for who may not have it, and for a call of an earlier
         version, which has none."""
-        if not record.input or not (is_own(asker, record) or may(asker, Permission.READ_DATA)):
+        if not (record.input or record.unproven) or not (
+            is_own(asker, record) or may(asker, Permission.READ_DATA)
+        ):
             return None
-        return Receipt(salt_of(self._key, record.call).hex(), record.input, record.output)
+        salt = salt_of(self._key, record.call).hex()
+        return Receipt(salt, record.input, record.output, record.unproven)

@@ -36,6 +36,8 @@ from federation.governance.violations import Score, place_of
 SAMPLES: Final = 3
 _DAY_MS: Final = 86_400_000
 _REFUSED: Final = "refused by it"
+MADE, UNPROVEN, OFF = "made", "unproven", "off"
+_FAULTS: Final = "`federation audit receipt` says which, and why."
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class Tally:
     blocked_calls: int = 0
     """Calls in which a check found what is not let through."""
     simulated: int = 0
+    hashed: Counter[str] = field(default_factory=Counter)
+    """Calls that have ended, by what their records prove of their content: see `proving`."""
     samples: dict[str, list[str]] = field(default_factory=dict)
     """Calls to look at, by what they show."""
     first: str = ""
@@ -75,11 +79,16 @@ class Tally:
         findings: Mapping[str, int],
         *,
         simulated: bool,
+        hashed: str,
     ) -> None:
-        """Count one call."""
+        """Count one call; `hashed` as `proving` says, empty for one that has not ended."""
         self.calls += 1
         self.outcomes[outcome] += 1
         self.simulated += simulated
+        if hashed:
+            self.hashed[hashed] += 1
+        if hashed == UNPROVEN:
+            self._sample(UNPROVEN, call)
         self.first, self.last = self.first or call, call
         names = {label.partition("@")[0] for label in policies}
         self.governed += bool(names)
@@ -103,6 +112,14 @@ class Tally:
         kept = self.samples.setdefault(what, [])
         if len(kept) < SAMPLES:
             kept.append(call)
+
+
+def proving(said: str, unproven: Mapping[str, str]) -> str:
+    """What the record of a call's end proves of its content: `made`, `unproven` where one of its
+    hashes could not be made, `off` where it has none, as before there were any."""
+    if unproven:
+        return UNPROVEN
+    return MADE if said else OFF
 
 
 def _plain(rule: str) -> str:
@@ -318,7 +335,15 @@ def _logged(shown: Shown, period: Period) -> Shown:
         gaps = (*gaps, f"{proof.behind} records of calls are in the log and not yet counted here.")
     if lost:
         gaps = (*gaps, f"{lost} calls were lost with their worker: their ends are unknown.")
-    counts = shown.counts
+    hashed = period.tally.hashed
+    if hashed[UNPROVEN]:
+        gaps = (*gaps, f"{hashed[UNPROVEN]} calls lack a hash of their content: {_FAULTS}")
+    counts = (
+        *shown.counts,
+        ("calls with hashes of their content", hashed[MADE]),
+        ("calls of which a hash could not be made", hashed[UNPROVEN]),
+        ("calls from before hashes were made", hashed[OFF]),
+    )
     if proof.records is not None:
         counts += (("records in the log", proof.records), ("signed checkpoints", proof.checkpoints))
     return replace(shown, counts=(*counts, ("lost calls", lost)), gaps=gaps)

@@ -10,7 +10,7 @@ import html
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from federation.governance.compliance import Report, Shown
+from federation.governance.compliance import MADE, OFF, UNPROVEN, Report, Shown
 
 _NOTE: Final = (
     "Counts are of calls in the ledger. Where the log is said to be verified, every column of each "
@@ -51,6 +51,7 @@ def plain(report: Report) -> dict[str, Any]:
             "under_a_policy": tally.governed,
             "by_outcome": dict(sorted(tally.outcomes.items())),
             "simulated": tally.simulated,
+            "hashes_of_content": {name: tally.hashed[name] for name in (MADE, UNPROVEN, OFF)},
             "first": tally.first,
             "last": tally.last,
         },

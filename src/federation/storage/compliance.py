@@ -30,6 +30,9 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     watched: dict[str, int] = {}
     findings: dict[str, int] = {}
     simulated: bool = False
+    input: str = ""
+    """A salted hash of what was said."""
+    unproven: dict[str, str] = {}
 
     @property
     def deployments(self) -> set[str]:

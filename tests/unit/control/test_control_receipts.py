@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from federation.control.receipts import ReceiptDesk
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
 from federation.domain.asker import ANONYMOUS
@@ -37,3 +39,13 @@ def test_a_salt_is_for_the_calls_own_key_and_for_who_may_read_contents() -> None
         assert desk.of(asker("own", role), record("own")) is not None
         assert (desk.of(asker("own", role), record("other")) is not None) is of_others
     assert desk.of(asker("own", Role.OWNER, "calls.read"), record("other")) is None
+
+
+def test_a_hash_that_could_not_be_made_is_told_with_its_fault() -> None:
+    desk = ReceiptDesk(b"k" * 32)
+    faults = {"input": "MemoryError", "output": "MemoryError"}
+    odd = structs.replace(record("own"), input="", output="", unproven=faults)
+    told = desk.of(asker("own", Role.DEVELOPER), odd)
+    assert told is not None
+    assert (told.input, told.output, told.unproven) == ("", "", faults)
+    assert desk.of(asker("own", Role.ADMIN), structs.replace(odd, unproven={})) is None

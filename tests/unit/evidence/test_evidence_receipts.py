@@ -69,3 +69,12 @@ def test_a_record_that_says_nothing_of_a_content_proves_none(document: dict[str,
     problem = contradicts(document, "input", bytes(32), b"")
     assert problem is not None
     assert problem.kind == "content"
+
+
+def test_a_hash_that_could_not_be_made_is_named_unproven() -> None:
+    problem = contradicts(proof(unproven={"output": "MemoryError"}), "output", bytes(32), b"")
+    assert problem is not None
+    assert (problem.kind, "MemoryError" in problem.message) == ("unproven", True)
+    other = contradicts(proof(unproven={"output": "MemoryError"}), "input", bytes(32), b"")
+    assert other is not None
+    assert other.kind == "content"

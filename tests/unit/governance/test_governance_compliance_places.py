@@ -15,7 +15,7 @@ OWN = Provider("own", "own", Tier.OPENSOURCE, "openai", "http://10.0.0.1/v1", lo
 
 def sent(rule: AnyRule, provider: Provider) -> dict[str, int]:
     tally = Tally()
-    tally.take("c1", "ok", ["p@1+0"], ["own/m"], {}, {}, {}, simulated=False)
+    tally.take("c1", "ok", ["p@1+0"], ["own/m"], {}, {}, {}, simulated=False, hashed="made")
     period = Period(
         0, 1, "", tally, (Policy("p", (rule,)),), {"own": provider}, Proof(True), Kept(), {}, 1
     )
