@@ -104,7 +104,7 @@ def chat_facts(call: Call, body_bytes: int, max_output: int | None) -> CallFacts
     up what a provider keeps, run tools there, or choose another class of service."""
     glance = call.glance
     governed, limits = glance.governed, call.face.limits
-    if len(limits) > 1 and all(name in glance.spans for name in limits):
+    if len(limits) > 1 and all(map(glance.spans.__contains__, limits)):
         max_output = None  # which of them holds is the provider's choice
     media = glance.images + glance.audio + glance.files
     hosted = bool(governed) and any(name.startswith(("tools", "mcp")) for name in governed)

@@ -75,8 +75,12 @@ class StreamDecoder(Decoder[Wire]):
         """Every choice that began has finished, or the end was said; and no error."""
         if self._failed:
             return False
-        choices = self._choices.values()
-        return self.done or (bool(choices) and all(choice.finished for choice in choices))
+        if self.done:
+            return True
+        for choice in self._choices.values():
+            if not choice.finished:
+                return False
+        return bool(self._choices)
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks in what has arrived; see `faces.StreamDecoder.feed`."""

@@ -46,7 +46,7 @@ def wished(
     if duties is not None:
         keep = keep if duties.keep_payloads is None else duties.keep_payloads
         days = days if duties.payload_days is None else duties.payload_days
-        if not duties.may_lie_in(places):
+        if keep and not duties.may_lie_in(places):
             return None
     return Wish(days, keep == "hashes") if keep else None
 
