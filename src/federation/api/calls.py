@@ -175,6 +175,7 @@ def _call(entry: CallEntry) -> dict[str, object]:
         "tags": {} if ended is None else ended.tags,
         "session": "" if ended is None else ended.session,
         "user": "" if ended is None else ended.user,
+        "client_id": "" if ended is None else ended.client_id,
     }
 
 

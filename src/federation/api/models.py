@@ -88,6 +88,7 @@ class CallView(BaseModel):
     tags: dict[str, str]
     session: str
     user: str
+    client_id: str = Field(description="The id that the client gave its request; `id` is ours.")
 
 
 class ReceiptView(BaseModel):

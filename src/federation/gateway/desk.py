@@ -48,6 +48,16 @@ _TWICE = "This client adds '/v1' itself: leave it out of the base URL."
 _LONG = 200
 """Characters of a path that are told."""
 _SLASHES = re.compile("/{2,}")
+_KEPT = "To go on with a conversation, send `previous_response_id` to /v1/responses."
+_PASSED = "Where its operator allows it, /passthrough/{provider}/... reaches a provider's own."
+_UNSERVED: dict[str, str] = {
+    **dict.fromkeys(("conversations", "assistants", "threads"), _KEPT),
+    **dict.fromkeys(
+        ("files", "uploads", "batches", "fine_tuning", "vector_stores", "containers", "realtime"),
+        _PASSED,
+    ),
+}
+"""What clients of a known language ask for below /v1 and do not get here, with what to do."""
 _INFER = "infer"
 _INFERENCE_ROLES = frozenset((Role.ADMIN, Role.OWNER, Role.DEVELOPER))
 
@@ -215,6 +225,10 @@ class Desk:
         allowed = self._methods(path)
         if allowed:
             return MethodNotAllowed("This path does not answer that method.", *allowed)
+        served = _UNSERVED.get(path[:_LONG].removeprefix("/v1/").partition("/")[0])
+        if served is not None and path.startswith("/v1/"):
+            what = f"This gateway does not serve {path[:_LONG]!r}."
+            return NotFound(f"{what} {served}", code="unsupported_endpoint")
         plain = _SLASHES.sub("/", path[:_LONG]).rstrip("/")
         if plain != path and self._methods(plain):
             hint = f"It is {plain!r}: there is a slash too many, maybe in the client's base URL."

@@ -125,6 +125,13 @@ class Pseudonyms:
         }
         return name, self._covered(key.tenant, ask.session, users), tags
 
+    def in_id(self, key: VirtualKey, glance: Glance | OperationGlance, given: bytes) -> str:
+        """The id that a client gave a call, as it may stand in its record: some hold a name."""
+        if not given:
+            return ""
+        users = {user for user in (glance.ask.user, glance.user, key.user) if _told_by(user)}
+        return self._covered(key.tenant, given.decode(), sorted(users, key=len, reverse=True))
+
     def reconnected(self) -> None:
         """Control may be another one, which has not heard what was on the way to the one before:
         every name is new to it. Those that it knows cost it a look."""

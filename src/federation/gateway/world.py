@@ -180,6 +180,7 @@ class World:
                 "call ended",
                 extra={
                     "call": record.call,
+                    "client_id": record.client_id,
                     "outcome": record.outcome,
                     "status": record.status,
                     "tenant": record.tenant,

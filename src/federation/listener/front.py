@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from federation.errors import FederationError
+from federation.schema.client_ids import TOLD, client_id
 from federation.schema.http import ClientReply, ClientRequest
 
 Handler: TypeAlias = Callable[[ClientRequest], Awaitable[ClientReply]]
@@ -49,19 +50,27 @@ class Front:
     async def answer(self, request: ClientRequest) -> ClientReply:
         """Return the handler's reply, or its error as a reply; raises only on cancellation."""
         try:
-            return await self.handler(request)
+            reply = await self.handler(request)
         except FederationError as error:
             # Whoever kept the error in a frame that raised it has made a ring of the two.
-            return self.explain(error.with_traceback(None), request.path)
+            reply = self.explain(error.with_traceback(None), request.path)
         except Exception as fault:  # noqa: BLE001 - one of the four places that catch everything
-            return self.apologize(fault, request.path)
+            reply = self.apologize(fault, request.path)
+        given = client_id(request.headers)
+        if given:
+            reply.headers = [*reply.headers, (TOLD, given)]
+        return reply
 
     def explain(self, error: FederationError, path: str) -> ClientReply:
-        """Render an error for the face that `path` belongs to."""
+        """Render an error for the face that `path` belongs to. One that came before there was a
+        call has an id of its own, for whoever tells of it."""
         try:
-            return self.render_error(error, path)
+            reply = self.render_error(error, path)
         except Exception as fault:  # noqa: BLE001 - the renderer itself is broken
             return _plain(self.report(fault))
+        if not error.call_id:
+            reply.headers = [*reply.headers, (b"x-request-id", _new_id().encode())]
+        return reply
 
     def apologize(self, fault: Exception, path: str) -> ClientReply:
         """Report a bug; the reply is a 500 that holds its request id and nothing else."""
@@ -77,9 +86,13 @@ class Front:
 
     def report(self, fault: BaseException) -> str:
         """Hand a bug to whoever logs it; returns the request id that names it."""
-        request_id = f"req_{secrets.token_hex(12)}"
+        request_id = _new_id()
         self.on_fault(fault, request_id)
         return request_id
+
+
+def _new_id() -> str:
+    return f"req_{secrets.token_hex(12)}"
 
 
 def _plain(request_id: str) -> ClientReply:

@@ -186,6 +186,8 @@ class CallEnded(msgspec.Struct, frozen=True, tag="ended", omit_defaults=True):
     unproven: dict[str, str] = {}
     """Of `input` and `output` those that are missing because they could not be made, and the name
     of the fault."""
+    client_id: str = ""
+    """The id that the client gave its request (`schema.client_ids`). Ours is `call`."""
 
 
 Record = CallStarted | CallEnded

@@ -59,7 +59,7 @@ def call(body: bytes) -> Call:
         account=Account(),
         glance=SimpleNamespace(model="m", stream=False, user="", ask=ask),
         key=SimpleNamespace(tenant="t", id="k", user="", team=""),
-        request=SimpleNamespace(body=body, sent=None),
+        request=SimpleNamespace(body=body, sent=None, headers={}),
     )
     return cast("Call", made)
 

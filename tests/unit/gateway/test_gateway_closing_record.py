@@ -40,6 +40,7 @@ def test_every_value_stands_under_its_own_name() -> None:
         operation="an operation",
         started_ms=1000,
         account=account,
+        request=SimpleNamespace(headers={b"x-request-id": b"an-id"}),
         glance=SimpleNamespace(model="a model", stream=True, user="another user", ask=ask),
         key=SimpleNamespace(tenant="a tenant", id="a key", user="a third user", team="a team"),
     )
@@ -83,4 +84,5 @@ def test_every_value_stands_under_its_own_name() -> None:
         "input": "an input",
         "output": "an output",
         "unproven": {"input": "a fault"},
+        "client_id": "an-id",
     }

@@ -66,7 +66,7 @@ def call(name: str) -> Call:
         "Call",
         SimpleNamespace(
             id=name, operation="chat", started=0.0, started_ms=1, account=account,
-            glance=glance, key=key, request=SimpleNamespace(body=b"said", sent=None),
+            glance=glance, key=key, request=SimpleNamespace(body=b"said", sent=None, headers={}),
         ),
     )  # fmt: skip
 
