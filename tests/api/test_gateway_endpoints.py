@@ -1037,3 +1037,24 @@ async def test_a_slash_too_many_is_told_with_the_path_that_there_is(path: str) -
         assert "'/v1/chat/completions': there is a slash too many" in message
         reply = await client.post("/v1/nothing/", json=HELLO)
         assert "GET /docs" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [
+        ("/v1/conversations", "previous_response_id"),
+        ("/v1/conversations/conv_1/items", "previous_response_id"),
+        ("/v1/threads", "previous_response_id"),
+        ("/v1/files", "/passthrough/"),
+        ("/v1/fine_tuning/jobs", "/passthrough/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_others_serve_and_we_do_not_is_said_with_what_to_do(
+    method: str, path: str, way: str
+) -> None:
+    async with rig(whole) as (_, client, _ups):
+        reply = await client.request(method, path, json={} if method == "POST" else None)
+        error = refused(reply, 404, "unsupported_endpoint")
+        assert way in error["message"]
+        assert "previous_response_id" not in (await client.get("/conversations")).text
