@@ -73,7 +73,7 @@ class Merge:
         row, lost = moved(row, known, fields)
         if lost:
             host = urlsplit(row.base_url).hostname
-            self.warn(row.id, f"moved to {host}, where nobody knows {lost}: write what you do")
+            self.warn(row.id, f"moved to {host}, where nobody knows {lost}: say it in its row")
         return row
 
     def _from_environment(self, provider: str, entries: Iterable[Entry]) -> None:

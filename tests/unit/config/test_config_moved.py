@@ -111,7 +111,7 @@ def test_a_variable_that_moves_a_row_takes_its_facts_and_says_so(loading: Load) 
     said = {problem.where: problem.message for problem in found.warnings}
     assert said["provider openai"] == (
         "moved to proxy.test, where nobody knows its region, its certifications, its data use: "
-        "write what you do"
+        "say it in its row"
     )
     assert "that it is local" in " ".join(map(str, found.warnings))
     unmoved = loading({"OPENAI_API_BASE": "https://api.openai.com/v2"})
