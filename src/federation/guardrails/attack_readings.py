@@ -30,7 +30,14 @@ _WORD_A_LINE_BYTES: Final = rb"(?:^|\n)(?:[a-z]{1,16}[ \r]{0,2}\n){2}"
 _WORD_A_LINE: Final = compiled(_WORD_A_LINE_BYTES)
 _MIXED_BYTES: Final = rb"[a-z][013457]{1,3}[a-z]"
 _MIXED: Final = compiled(_MIXED_BYTES)
-_ANY_CAUSE: Final = compiled(b"|".join((_SPELLED_BYTES, _WORD_A_LINE_BYTES, _MIXED_BYTES)))
+_JOINED_BYTES: Final = (
+    rb"(?:ignore|disregard|forget|override|bypass|reveal|drop|cancel)(?:[_+-][a-z]{2,16}){2}"
+)
+_JOINED: Final = compiled(_JOINED_BYTES)
+_JOINTS: Final = bytes.maketrans(b"_+-", b"   ")
+_ANY_CAUSE: Final = compiled(
+    b"|".join((_SPELLED_BYTES, _WORD_A_LINE_BYTES, _MIXED_BYTES, _JOINED_BYTES))
+)
 _FEWEST_MIXED: Final = 3
 _LETTERS: Final = bytes.maketrans(b"013457", b"oieast")
 
@@ -64,6 +71,8 @@ def _undone(plain: str, data: bytes) -> list[bytes]:
         views.append(_SPELLED_RUN.sub(_together, plain).encode("utf-8", "replace"))
     if _WORD_A_LINE.occurs(data):
         views.append(b" ".join(data.split()))
+    if _JOINED.occurs(data):
+        views.append(data.translate(_JOINTS))
     if len(list(islice(_MIXED.spans(data), _FEWEST_MIXED))) == _FEWEST_MIXED:
         views.append(data.translate(_LETTERS))
     return views

@@ -31,10 +31,17 @@ _SET_ASIDE: Final = (
     r"(?:cancel|drop|abandon|erase|void|nullify|revoke|unlearn|(?:set|put|leave) aside|"
     r"throw (?:out|away)|stop (?:following|obeying|using))"
 )
+_OF_A_THING: Final = (
+    r"[^.!?\n]{0,40}\b(?:of|on|in|from) (?:my|our|the) (?:own )?(?:\w+ )?"
+    r"(?:router|firewall|network|wifi|school|office|proxy|browser|csv|spreadsheet)\b"
+)
+"""What has filters and rules of its own."""
 _NEGATED: Final = (
     r"(?:(?:do|does|did|must|should|shall|may|will|please|to) not|n(?:'|’)t|never|cannot) "
     r"(?:to |ever |simply |just )?"
     rf"{_TURN_FROM}\b"
+    rf"|\b{_TURN_FROM}\b{_OF_A_THING}"
+    r"|\bforget (?:everything|all|what) you (?:know|knew|thought|learned|heard) about\b"
 )
 """Whoever asks that nothing be ignored attacks nobody."""
 _NEGATED_ABROAD: Final = (
@@ -107,6 +114,7 @@ OVERRIDES: Final = (
         rf"constraint|boundar(?:y|ies)|"
         r"(?:content|openai|usage) polic(?:y|ies)|ethic(?:s|al)?|moral(?:s|ity)?|"
         r"terms of service)s?\b",
+        rf"\bbypass(?:es)?\b{_OF_A_THING}",
     ),
     Tripwire(
         OVERRIDE,
@@ -130,8 +138,12 @@ OVERRIDES: Final = (
         r"dimentica|ignore|esque(?:ç|c)a|negeer|vergeet|zapomnij|pomi(?:ń|n))\b"
         rf"{_GAP}\b(?:anweisung|anleitung|regel|instruccion|instrucción|regla|"
         r"consigne|instruction|directi|directri|linee guida|diretriz|règle|istruzion|regol"
-        r"|instru(?:ç|c)|regra|vorherig|anterior|"
-        r"pr(?:é|e)c(?:é|e)dent|precedent|instructie|aanwijzing|systeemprompt|richtlijn|instrukcj|"
+        r"|instru(?:ç|c)|regra|befehl|prompts?\b|kontext|contexte?\b|contesto|comand|"
+        r"(?:alle|tod[oa]|tud[oa]|tutt[oi]|tou[st])s?\b[^.!?\n]{0,30}(?:vorherig|anterior)"
+        r"|lo anterior\b|"
+        r"ce qui pr(?:é|e)c(?:è|e)de|quanto sopra|das (?:vorherige|obige)\b|"
+        r"tou(?:t|s|tes)\b[^.!?\n]{0,30}pr(?:é|e)c(?:é|e)dent|tutt[oe]\b[^.!?\n]{0,30}precedent"
+        r"|instructie|aanwijzing|systeemprompt|richtlijn|instrukcj|"
         r"polece(?:ń|n)|wytyczn|(?:wszystk|poprzedni|wcze(?:ś|s)niejsz|powy(?:ż|z)sz)\S{1,4} "
         r"(?:zasad|regu))",
         _NEGATED_ABROAD,

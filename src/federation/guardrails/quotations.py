@@ -31,13 +31,18 @@ _BEGINS: Final = (
 """What a clause begins with."""
 _ASKED: Final = compiled(
     _BEGINS + rb"(?:what (?:does|do|is|are|was)|why (?:does|do|is|are|did|was)"
-    rb"|is (?:this|the following)|are these|how (?:does|do|would)|which (?:rule|filter))\b",
+    rb"|is (?:this|the following)(?: (?:an?|the|one|text|message|prompt|sentence|phrase|string"
+    rb"|comment"
+    rb"|post|request|line|safe|harmful|malicious|dangerous|toxic|spam|okay|ok|fine|right|correct"
+    rb"|really|also|considered)\b|[ \t]*(?:[?:,\"'`]|\xe2\x80|$))|are these|how (?:does|do"
+    rb"|would)|which (?:rule|filter))\b",
     ignore_case=True,
 )
 _WANTED: Final = compiled(
     _BEGINS + rb"(?:(?:translate|classify|explain|label|categori[sz]e|rate|grade"
     rb"|mark (?:each|this|the)|moderate|detect|analy[sz]e|paraphrase|spell[- ]?check|proofread"
-    rb"|\xc3\xbcbersetze|erkl\xc3\xa4re|traduis|traduce|traduci|vertaal|traduza|przet\xc5\x82umacz)\b"
+    rb"|\xc3\xbcbersetze|erkl\xc3\xa4re|traduis|traduce|traduci|vertaal|traduza"
+    rb"|przet\xc5\x82umacz)\b"
     rb"|(?:in )?my novel\b|(?:this|the) log line\b)"
     rb"|\b(?:filter|guard(?:rail)?|rule|scanner|detector|classifier|firewall|check|we|it)s? "
     rb"(?:\w+ly )?(?:caught|blocked|flagged|detect(?:s|ed))\b",

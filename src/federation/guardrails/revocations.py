@@ -45,7 +45,7 @@ REVOCATIONS: Final = (
         r"|no longer (?:follow|obey)|never ?mind) "
         rf"(?:[a-z']+ ){{0,3}}?(?:your (?:[a-z]+ ){{0,2}}(?:{_RULES}|orders|developers?|creators?)"
         rf"|(?:the|any|all|those|these) (?:of )?(?:the |your )?(?:{_GIVEN} {_RULES}"
-        rf"|(?:instructions|prompts?|directives) (?:above|before)))\b",
+        rf"|(?:instructions|prompts?|directives|rules|guidelines) (?:above|before)))\b",
         r"\b(?:cancel|delete|wipe|scrap|erase)\b[^.!?\n]{0,30}?"
         r"\b(?:above|earlier|previous|prior) (?:rules|restrictions?|training|constraints)\b"
         r"|\b(?:not|never|don(?:'|’)t) (?:break|drop|violate|cancel|erase|delete|wipe|abandon"

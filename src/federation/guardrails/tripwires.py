@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from federation.guardrails.addressed import ADDRESSED, ASKED
 from federation.guardrails.attacks import (
     AUTHORITY,
     DELIMITER,
@@ -52,6 +53,8 @@ TRIPWIRES: Final = (
     *OVERRIDES_ABROAD,
     *REVOCATIONS,
     *ABROAD,
+    *ADDRESSED,
+    *ASKED,
     Tripwire(
         PERSONA,
         1.0,
@@ -62,7 +65,7 @@ TRIPWIRES: Final = (
         r"jailbreak(?:ed)? (?:ai|chat|gpt|prompt|bot|version|response|\+)|"
         r"\[?.{0,4}jailbreak\]|you can do anything)\b",
         r"\bgod mode[^.!?\n]{0,40} (?:doom|quake|game|cheat|typing|console|minecraft|skyrim|gta"
-        r"|sims)\b",
+        r"|sims)\b|\bdo anything now that\b",
     ),
     Tripwire(
         PERSONA,
@@ -180,6 +183,9 @@ TRIPWIRES: Final = (
         "must|always|have to",
         r"\b(?:must|always|will always|have to) (?:always )?(?:answer|comply|obey|"
         r"respond|reply|agree|follow|fulfil?l|accept|say yes|provide)\b",
+        r"\b(?:must|always|have to) (?:always )?(?:answer|respond|reply) (?:in|with|using|as"
+        r"|only|by"
+        r"|to (?:the|this|each|my|all of the)) (?:an? |the )?\w+",
     ),
     Tripwire(
         EXTRACTION,
@@ -190,6 +196,8 @@ TRIPWIRES: Final = (
         rf"\b(?:reveal|print|show|repeat|output|display|tell|give|share|say|write|recite|"
         rf"disclose|send|leak|spell|provide|confirm|list|expose|dump|copy|translate|"
         rf"summari[sz]e|encode)\b{_GAP}\b(?:your|the|me|its|my|us|this|user'?s?)\b{_GAP}{_HIDDEN}",
+        r"\bwrite\b[^.!?\n]{0,30}\b(?:script|program|function|form|app|code|query|class)\b"
+        r"[^.!?\n]{0,30}\busers?\b",
     ),
     Tripwire(
         EXTRACTION,
