@@ -137,6 +137,7 @@ _SSN_SET_APART: Final = re.compile(
 )
 """Alike on both sides of its middle, and within its parts: two separators that differ are the
 coordinates of a path, a decimal beside another number, or a network address and its port."""
+_ADDRESS: Final = re.compile(rb"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
 _BLANK: Final = ord(" ")
 _OF_LIST_BEFORE: Final = re.compile(rb"(?:\A|[^0-9.,:/-])[0-9]{1,7} \Z")
 _OF_LIST_BEHIND: Final = re.compile(rb" [0-9]+(?![0-9]|[-./:][0-9])")
@@ -239,7 +240,8 @@ def is_no_ssn(data: bytes, start: int, end: int) -> bool:
 def is_called_ssn(value: bytes) -> bool:
     """What a text calls one, even of an area that was never given out: it means a person."""
     digits = value.translate(None, _SSN_SIGNS)
-    return len(digits) == _SSN_DIGITS and digits.isdigit() and not all_equal(digits)
+    called = len(digits) == _SSN_DIGITS and digits.isdigit() and not all_equal(digits)
+    return called and _ADDRESS.fullmatch(value) is None
 
 
 def is_secret(value: bytes) -> bool:

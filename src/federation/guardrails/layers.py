@@ -50,11 +50,13 @@ _QUOTES: Final = (b'"', b"'", b"`")
 _BEFORE_SIGN: Final = 4
 _PERCENT_ESCAPES: Final = (
     rb"|%(?:25){0,3}(?:[0-7][0-9A-Fa-f]"
-    rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3})"
+    rb"|[C-Fc-f][0-9A-Fa-f](?:%(?:25){0,3}[89ABab][0-9A-Fa-f]){1,3}|u[0-9A-Fa-f]{4})"
 )
+_COLOR: Final = rb"\[[0-9;]{0,12}m"
+"""What a terminal is told behind the sign of escape."""
 _BACKSLASH_ESCAPES: Final = (
-    rb"|\\\\{0,7}(?:u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|U000[0-9A-Fa-f]{5}|x[0-9A-Fa-f]{2}"
-    rb"|[\"'/\\bfnrt.@_+-])"
+    rb"|\\\\{0,7}(?:[\"'/\\bfnrt.@_+-]|(?:u001[bB]|x1[bB]|033|e)" + _COLOR + rb"|[0-3][0-7]{2}"
+    rb"|u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|U000[0-9A-Fa-f]{5}|x[0-9A-Fa-f]{2})"
 )
 _ANY_ESCAPE: Final = re.compile(
     b"("
@@ -65,6 +67,7 @@ _ANY_ESCAPE: Final = re.compile(
     + b")"
 )
 """Each of the alternatives begins with one sign, so the library finds the next of them quickly."""
+_COLORED: Final = re.compile(_ANY_ESCAPE.pattern[:-1] + rb"|\x1b" + _COLOR + b")")
 _ESCAPES: Final = {
     (True, False): re.compile(b"(" + _ROW_FORMS[0] + _PERCENT_ESCAPES + b")"),
     (False, True): re.compile(b"(" + b"|".join(_ROW_FORMS[1:]) + _BACKSLASH_ESCAPES + b")"),
@@ -75,7 +78,8 @@ _ESCAPES: Final = {
 """The same where no strings are put together, by whether there are percent signs, and backslashes:
 what begins with one sign alone is found quickest."""
 _DOUBTFUL: Final = compiled(
-    rb"\\[bfnrtux][a-z][^\s\"'`\\]{0,64}[0-9@:=_]|(?:\\(?:u00|u\{|x)[3-7][0-9A-Fa-f]\}?)+"
+    rb"\\[0-3][0-7]{2}(?:[^\[]|$)|\\[bfnrtux][a-z][^\s\"'`\\]{0,64}[0-9@:=_]|(?:\\(?:u00|u\{"
+    rb"|x)[3-7][0-9A-Fa-f]\}?)+"
     rb"|(?:%[0-9A-Fa-f]{2})+|[\"'`][ \t]{0,3}[+&\n]"
 )
 _ROW_SIGNS: Final = re.compile(rb"%|\\u00|\\x")
@@ -298,7 +302,9 @@ def decode(layer: Layer) -> Layer | None:
     """The layer with its escapes decoded; None where there are none."""
     data = layer.data
     signs = b"%" in data, b"\\" in data
-    if _joins_strings(data):
+    if b"\x1b" in data:
+        escape = _COLORED
+    elif _joins_strings(data):
         escape = _ANY_ESCAPE
     elif any(signs):
         escape = _ESCAPES[signs]
@@ -368,17 +374,24 @@ def _unescaped(escape: bytes) -> bytes:
     if len(escape) >= _SHORTEST_ROW and _ROW.fullmatch(escape):
         return _unescaped_row(escape)
     if escape[:1] == b"%":
+        if escape[-5:-4] == b"u":
+            return _character(int(escape[-4:], 16))
         raw = bytes.fromhex(b"".join(_PERCENT.findall(escape)).decode("ascii"))
         return readable(raw.decode("utf-8", "replace"))
-    if escape[:1] != b"\\":
-        return b""
     body = escape.lstrip(b"\\")
+    if escape[:1] != b"\\" or b"[" in body:
+        return b""
     if body[:1] in (b"u", b"U", b"x"):
-        code = int(body[1:].strip(b"{}"), 16)
-        return b"" if 0xD800 <= code < 0xE000 or code > 0x10FFFF else readable(chr(code))
+        return _character(int(body[1:].strip(b"{}"), 16))
+    if body[:1].isdigit():
+        return readable(chr(int(body, 8)))
     if not body:
         return b"\\"
     return _SIMPLE.get(body[0], body[:1])
+
+
+def _character(code: int) -> bytes:
+    return b"" if 0xD800 <= code < 0xE000 or code > 0x10FFFF else readable(chr(code))
 
 
 _UNESCAPED: Final = Remembered(_unescaped)

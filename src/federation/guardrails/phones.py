@@ -60,11 +60,13 @@ _BRACKETS: Final = re.compile(
     rb"|[0-9]{2,7}-[0-9]{1,4})"
     rb"|\([1-9][0-9]\)[ ]?9[. ][0-9]{4}[. \-][0-9]{4}"
     rb"|\([0-9]{2,3}\)[ \-/]{0,2}[0-9]{7,9}"
-    rb"|[78][ \-]?\([0-9]{3,4}\)[ \-]?[0-9]{2,3}[ \-](?:[0-9]{2}[ \-][0-9]{2}|[0-9]{4})"
+    rb"|1[3-9][0-9]-[0-9]{4}-[0-9]{4}"
+    rb"|[078][ \-]?\([0-9]{3,4}\)[ \-]?[0-9]{2,3}[ \-](?:[0-9]{2}[ \-][0-9]{2}|[0-9]{4})"
     rb"|8([ \-])[0-9]{3}\1[0-9]{3}\1[0-9]{2}\1[0-9]{2}"
 )
 """Behind brackets several groups, or one that is long, or an extension of one digit; before them
-the trunk digit of Russia, also without brackets, behind them the nine of Brazil's mobiles."""
+the trunk digit, of Russia also without brackets, behind them the nine of Brazil's mobiles; and
+China's mobiles."""
 _DATE: Final = re.compile(
     rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
     rb"[0-3]?[0-9])(?:[ \t].*)?"
@@ -101,7 +103,7 @@ _AFTER: Final = re.compile(
 )
 _NOT_A_PHONE: Final = compiled(
     rb"(?:\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|version|ver|build|serial|sku|part|"
-    rb"isbn|issn|doi|rfc|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
+    rb"isbn|issn|doi|rfc|arxiv|expediente|s/n|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
     rb"postcode|batch|transaction|confirmation|booking|item|model|po|id|factur[ae]|fattura|pedido|"
     rb"ordine|commande|encomenda|faktur[ay]|zam[o\xf3]wieni[ae]|seryjny|przesy\xaaki|klienta|umowy|"
     rb"lot|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"

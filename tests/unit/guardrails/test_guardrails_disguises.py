@@ -231,3 +231,23 @@ def test_digits_of_every_script_are_digits() -> None:
         text = f"Note {card} please"
         places = [(span.kind, text[span.start : span.end]) for span in scanner.find(text)]
         assert places == [(kind.CARD, card)], hex(ord(nought))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\x1b[31m4539 1488 0343 6467\x1b[0m", "4539 1488 0343 6467"),
+        ("\x1b[1;32m4539\x1b[0m 1488 0343 6467", "4539\x1b[0m 1488 0343 6467"),
+        ("\\u001b[31m4539148803436467\\u001b[0m", "4539148803436467"),
+        ("\\033[1mmarta@example.org\\033[0m", "marta@example.org"),
+        ("\\064\\065\\063\\071 1488 0343 6467", "\\064\\065\\063\\071 1488 0343 6467"),
+        ("%u0034539 1488 0343 6467", "%u0034539 1488 0343 6467"),
+        ("marta%u0040example.org", "marta%u0040example.org"),
+        ("marta\\100example.org", "marta\\100example.org"),
+        ("in C:\\536-22-8741", "536-22-8741"),
+        ("in C:\\123\\4539148803436467", "4539148803436467"),
+    ],
+)
+def test_colors_of_a_terminal_and_older_escapes_are_read(text: str, found: str) -> None:
+    (span,) = Scanner(dict.fromkeys(kind.BUILT_IN, Action.REDACT)).find(text)
+    assert text[span.start : span.end] == found

@@ -224,3 +224,16 @@ def test_an_articles_number_is_no_card_of_thirteen_digits() -> None:
     assert SCANNER.find("EAN;4000000000006;Schraube") == []
     assert SCANNER.find("4 705483 442489; 4-705483-442489; 4705483442489") == []
     assert [span.kind for span in SCANNER.find("it is 4222222222222 now")] == [kind.CARD]
+
+
+def test_a_network_address_behind_an_american_number_is_itself() -> None:
+    text = 'ssn 509-56-8202 {"ip":"190.65.9.140"}'
+    assert found(text) == [(kind.SSN, "509-56-8202"), (kind.IP, "190.65.9.140")]
+    assert found('ssn {"ip":"190.65.9.140"}') == [(kind.IP, "190.65.9.140")]
+
+
+@pytest.mark.parametrize(
+    "text", ["expediente 0199/505770", "arXiv:0704.74039", "S/N 0046-6580-6236"]
+)
+def test_what_is_named_otherwise_is_no_telephone_number(text: str) -> None:
+    assert found(text) == []
