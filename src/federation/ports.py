@@ -103,6 +103,12 @@ class Journal(Protocol):
         will not be: the records stand then, `written`, but might not outlive the machine."""
         ...
 
+    def doubt(self) -> Awaitable[None] | None:
+        """Where the disk has refused a record that the configured durability wants there, and taken
+        none since, what tries it with something else; else None. Waiting raises
+        `EvidenceUnwritable` where it still refuses."""
+        ...
+
 
 class KeyFinder(Protocol):
     """Virtual keys by secret."""

@@ -192,6 +192,36 @@ async def test_a_disk_that_fails_turns_answers_into_refusals_and_is_tried_again(
             assert reply.headers["x-federation-call-id"] in there.ends()
 
 
+async def test_a_probe_says_that_the_disk_refuses_records_until_it_takes_them(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    async with place(answers(), disk, tmp_path) as there:
+        assert (await there.client.get("/health/ready")).status_code == 200
+        disk.fails = "w."
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        for _ in range(2):
+            told = await there.client.get("/health/ready")
+            refused(told, 503, "evidence_unwritable")
+            assert "Input/output error" in told.json()["error"]["message"]
+        # Nobody has to call, and be refused, for the probe to find that the disk is well again.
+        disk.fails = None
+        for _ in range(2):
+            assert (await there.client.get("/health/ready")).status_code == 200
+        assert (await there.client.post(CHAT, json=HELLO)).status_code == 200
+        assert {each.suffix for each in tmp_path.glob("w.*")} == {".log"}
+
+
+async def test_a_gateway_that_promises_no_disk_is_ready_without_one(
+    disk: ForgetfulDisk, tmp_path: Path
+) -> None:
+    """Only calls of which a policy demands it are refused then."""
+    policy = Policy("durable", (Durable(),))
+    async with place(answers(), disk, tmp_path, "process", (policy,)) as there:
+        disk.fails = "w."
+        refused(await there.client.post(CHAT, json=HELLO), 503, "evidence_unwritable")
+        assert (await there.client.get("/health/ready")).status_code == 200
+
+
 @pytest.mark.parametrize("events", [AT_ONCE, ONE_BY_ONE, LAST_TOGETHER])
 async def test_a_stream_whose_end_the_disk_refuses_says_so_and_is_cut(
     disk: ForgetfulDisk, tmp_path: Path, events: tuple[bytes, ...]

@@ -98,6 +98,9 @@ class Books:
             raise EvidenceUnwritable("The journal cannot be written.")
         self.records += records
 
+    def doubt(self) -> None:
+        return None
+
     def settled(self, *, on_disk: bool = False) -> None:
         """What is written is safe."""
 

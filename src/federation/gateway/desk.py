@@ -121,7 +121,7 @@ class Desk:
             if path == "/health":
                 return ClientReply(200, JSON, b'{"status":"ok"}')
             if path == "/health/ready":
-                return self._ready()
+                return await self._ready()
         if is_passed(path):
             return await self._passing(request)
         raise self._unknown(path)
@@ -200,7 +200,7 @@ class Desk:
         )
         return ClientReply(200, JSON, body)
 
-    def _ready(self) -> ClientReply:
+    async def _ready(self) -> ClientReply:
         world = self._world
         if world.draining:
             raise Unavailable("Draining: this worker takes no new calls.", code="draining")
@@ -216,6 +216,8 @@ class Desk:
                 "Records of calls cannot be written: is the data directory full, or read-only?",
                 code="evidence_unwritable",
             )
+        if (doubt := world.journal.doubt()) is not None:
+            await doubt
         if not world.store_writable:
             raise Unavailable("The store cannot be written.", code="store_not_writable")
         body = {"status": "ready", "deployments": usable, "snapshot": situation.snapshot.version}

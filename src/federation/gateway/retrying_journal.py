@@ -77,3 +77,7 @@ class RetryingJournal:
     def settled(self, *, on_disk: bool = False) -> Awaitable[None] | None:
         """See `ports.Journal`."""
         return self._journal.settled(on_disk=on_disk)
+
+    def doubt(self) -> Awaitable[None] | None:
+        """See `ports.Journal`."""
+        return self._journal.doubt()

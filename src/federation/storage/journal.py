@@ -8,6 +8,7 @@ nothing here is buffered. `process` durability means that the kernel has the lin
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -121,6 +122,8 @@ class JournalWriter:
         """The last line that is known to be on the disk."""
         self._named = 0
         """The newest segment whose name is on the disk."""
+        self._doubtful = False
+        """A sync has failed, and none was done since."""
         self._spent = False
         """The segment takes no more lines. It stays open: its lock says that we live."""
         self._segment_bytes = segment_bytes
@@ -199,6 +202,10 @@ class JournalWriter:
         self._settle_all()
         return None
 
+    def doubt(self) -> Awaitable[None] | None:
+        """See `ports.Journal`."""
+        return asyncio.to_thread(self._try_disk) if self._sync and self._doubtful else None
+
     def mark(self) -> Extent | None:
         """See `group_commit.Committed`."""
         with self._turning:
@@ -215,6 +222,7 @@ class JournalWriter:
     def confirm(self, mark: Extent) -> None:
         """See `group_commit.Committed`."""
         self._safe = max(self._safe, mark.number)
+        self._doubtful = False
         self._named = max(self._named, mark.segment)
         self._leave(sum(last <= mark.number for _, last in self._left))
 
@@ -253,8 +261,20 @@ class JournalWriter:
     def _give_up(self) -> None:
         """After a failed sync the kernel may drop the pages and call them clean: the newest
         segment cannot be trusted with further lines, nor with a second sync."""
-        self._spent = True
+        self._spent = self._doubtful = True
         self._safe = self._seq
+
+    def _try_disk(self) -> None:
+        """Have something on the disk that is no line. Raises `EvidenceUnwritable`."""
+        path = self._directory / f"{self.writer}.try.new"
+        try:
+            with path.open("wb") as file:
+                file.write(b"\n")
+                file.flush()
+                _datasync(file.fileno())
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(error) from error
 
     def _write(self, data: bytes, seq: int) -> None:
         """Write whole lines, the last of which has this number."""
@@ -303,7 +323,7 @@ class JournalWriter:
         """Have what is written on the disk, here and now."""
         try:
             _datasync(self._fd)
-            self._safe = self._seq
+            self._safe, self._doubtful = self._seq, False
         except OSError as error:
             self._give_up()
             raise _unwritable(error) from error
