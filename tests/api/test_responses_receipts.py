@@ -8,13 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_rig import eventually, streams
+from gateway_rig import eventually, refused, streams
 from responses_rig import PATH, Rig, Spoken, chats, rig, speaks
 from scripted import DONE, Talk, chunk
 
 from federation.evidence.receipts import output_hash, salt_of
+from federation.schema.records import CallStarted
+from federation.storage.journal import JournalWriter
 
-KEY = b"r" * 32
+KEY = b"k" * 32
 
 
 async def proven(running: Rig, **members: Any) -> dict[str, Any]:
@@ -85,3 +87,40 @@ async def test_an_answer_that_is_not_to_be_kept_stays_as_it_came(tmp_path: Path)
         (record,) = running.running.books.ended
         assert b"resp_theirs" in reply.content
         assert record.output == output_hash(salt_of(KEY, record.call), reply.content)
+
+
+async def test_an_answer_whose_record_the_journal_refuses_is_not_kept(tmp_path: Path) -> None:
+    """Nobody got it, and no record says what it was."""
+    async with rig(tmp_path, Spoken(speaks())) as running:
+        books, keep = running.running.books, running.plane.responses.add
+
+        def full(*kept: Any) -> bool:
+            books.broken = True
+            return keep(*kept)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(running.plane.responses, "add", full)
+            reply = await running.client.post(PATH, json={"model": "chat", "input": "Hello"})
+        refused(reply, 503, "evidence_unwritable")
+        assert running.plane.responses._entries == {}
+        books.broken = False
+        await running.ask()
+        assert len(running.plane.responses._entries) == 1
+
+
+async def test_an_answer_whose_worker_died_before_its_record_is_deleted(tmp_path: Path) -> None:
+    async with rig(tmp_path, Spoken(speaks())) as running:
+        running.running.world.receipts.key = KEY
+        reply = await running.client.post(PATH, json={"model": "chat", "input": "Hello"})
+        name, call = reply.json()["id"], reply.headers["x-federation-call-id"]
+        other = (await running.ask("Hi"))["id"]
+        assert await running.kept(name) == "completed"
+        # What control would find in the journal of a worker that was killed in between.
+        journal = JournalWriter(running.plane.journal, "w7-1-1")
+        journal.append(
+            CallStarted(call, 1, "default", "key_1", "chat", "chat", "p0/acme-large", stream=False)
+        )
+        journal.close()
+        await running.plane.control.ledger.catch_up()
+        assert await running.kept(name) == ""
+        assert await running.kept(other) == "completed"

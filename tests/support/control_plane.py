@@ -318,6 +318,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
             contents.seals,
             lambda: configuration.snapshot.settings,
             living.__contains__,
+            b"k" * 32,
             clock,
         ),
         errands=errands,
@@ -328,5 +329,6 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
         names=contents.names,
         askers=contents.askers,
     )
+    control.responses.watch(ingest)
     _opened.extend((engine.dispose, control.oversight.notebook.close))
     return Plane(control, files, clock, provided, calls, keys, journal, probes, responses, living)

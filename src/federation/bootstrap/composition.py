@@ -361,13 +361,16 @@ def _overflow(ground: Ground, providers: ProviderDesk) -> OverflowDesk:
 def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDesk:
     configuration, stores = ground.configuration, ground.stores
     waits = configuration.snapshot.settings.durability == "disk"
-    return ResponseDesk(
+    desk = ResponseDesk(
         SqlResponses(stores.durable if waits else stores.quick),
         contents.seals,
         lambda: configuration.snapshot.settings,
         alive(stores, pots, ground.journals),
+        receipt_key(secrets.hash_key(ground.master)),
         time.time,
     )
+    desk.watch(ground.ingest)
+    return desk
 
 
 def _evidence(ground: Ground) -> EvidenceTask:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from federation.control.ingest import Ingest
 from federation.control.ports import ResponseStore
 from federation.control.response_seals import ResponseSeals
 from federation.control.threads import Errands
 from federation.domain.routes import Settings
 from federation.errors import Unavailable
+from federation.evidence.receipts import response_name
 from federation.evidence.sealing import Unsealable
 from federation.schema.storing import (
+    COMPLETED,
     FAILED,
     LONGEST,
     MISSING,
@@ -37,7 +40,7 @@ from federation.schema.storing import (
     Running,
     Save,
 )
-from federation.storage.entries import ResponseEntry
+from federation.storage.entries import CallEntry, ResponseEntry
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,7 @@ _DAY_MS = 86_400_000
 
 class ResponseDesk:
     """Answers workers. `settings` are those in force; `alive` says of a writer whether its
-    process lives; `clock` counts Unix seconds."""
+    process lives; `receipt_key` is that of the workers; `clock` counts Unix seconds."""
 
     def __init__(
         self,
@@ -58,9 +61,11 @@ class ResponseDesk:
         seals: ResponseSeals,
         settings: Callable[[], Settings],
         alive: Callable[[str], bool],
+        receipt_key: bytes,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
+        self._receipt_key = receipt_key
         self._seals = seals
         self._settings = settings
         self._alive = alive
@@ -68,6 +73,27 @@ class ResponseDesk:
         self._errands = Errands("responses")
         self._swept_s = 0.0
         self._well = True
+
+    def watch(self, ingest: Ingest) -> None:
+        """Delete what was kept of calls that were lost before their end was on record: nobody got
+        it, and no record says what it was."""
+        heard = ingest.on_lost
+
+        def lost(writer: str, calls: Sequence[CallEntry]) -> None:
+            heard(writer, calls)
+            now_ms = int(self._clock() * 1000)
+            for each in calls:
+                self._drop(each.record.tenant, each.record.call, now_ms)
+
+        ingest.on_lost = lost
+
+    def _drop(self, tenant: str, call: str, now_ms: int) -> None:
+        name = response_name(self._receipt_key, call)
+        entry = self._store.find(tenant, name, now_ms)
+        # One in the background is told to its client as failed.
+        if entry is not None and entry.status == COMPLETED:
+            self._remove(Remove(tenant, name), now_ms)
+            log.warning("an answer without a record was deleted", extra={"call": call})
 
     async def answer(self, asked: Asked) -> Answered:
         """Do what a worker asks. Raises `Unavailable` where the store does not take it."""

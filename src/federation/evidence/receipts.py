@@ -16,6 +16,7 @@ from federation.domain.keyed_hash import keyed_hash
 INPUT: Final = b"federation/input/1\n"
 OUTPUT: Final = b"federation/output/1\n"
 """What stands before the salt."""
+RESPONSE: Final = b"federation/response/1\n"
 
 
 class Hash(Protocol):
@@ -33,6 +34,12 @@ class Hash(Protocol):
 def salt_of(key: bytes, call: str) -> bytes:
     """The salt of a call, 32 bytes: HMAC-SHA256 of its id."""
     return keyed_hash(key, call.encode())
+
+
+def response_name(key: bytes, call: str) -> str:
+    """The id of the kept answer to a call: whoever has the key finds it by the call's record, and
+    nobody else can tell one from the other."""
+    return "resp_" + hmac.digest(key, RESPONSE + call.encode(), "sha256").hex()[:48]
 
 
 def input_hash(salt: bytes, body: bytes) -> str:

@@ -66,13 +66,18 @@ class Chat:
         return self.glanced(request, key, glance, Reading(face, request, glance, world.seal_key))
 
     def glanced(
-        self, request: ClientRequest, key: VirtualKey, glance: Glance, reading: Reading
+        self,
+        request: ClientRequest,
+        key: VirtualKey,
+        glance: Glance,
+        reading: Reading,
+        name: str = "",
     ) -> Call:
-        """A call made of a request that was glanced at."""
+        """A call made of a request that was glanced at, under this id or a new one."""
         world = self._world
         # By place: names for all of them would cost each call half a microsecond.
         return Call(
-            world.ids.next(),
+            name or world.ids.next(),
             request,
             world.clock(),
             int(world.wall() * 1000),

@@ -6,11 +6,10 @@ is a call that stands alone.
 
 from __future__ import annotations
 
-import secrets
-
 from federation.dialects.openai_responses.client import CLIENT
 from federation.domain.access import VirtualKey
 from federation.errors import InvalidRequest
+from federation.evidence.receipts import response_name
 from federation.gateway.call import Call
 from federation.gateway.chat import Chat
 from federation.gateway.reading import Reading
@@ -59,8 +58,9 @@ class Responses:
         found = await opened(request, key.tenant, settings, self._store, world.seal_key, may_keep)
         if found.background:
             _check_background(found)
-        name = f"resp_{secrets.token_hex(24)}" if found.keep else ""
-        call = self._call(self._chat, found, key, name)
+        own = world.ids.next()
+        name = response_name(world.receipts.key, own) if found.keep else ""
+        call = self._call(self._chat, found, key, own, name)
         if found.background:
             # Refused now: nobody would hear of it later.
             admitted(world.current(), call, world.money)
@@ -90,9 +90,11 @@ class Responses:
         facts = facts_of(glance, key, "chat", route, at_ms, whole=book.conditional)
         return book.rule(facts).obligations.keep_payloads in (None, True)
 
-    def _call(self, chat: Chat, found: Opened, key: VirtualKey, name: str = "") -> Call:
+    def _call(
+        self, chat: Chat, found: Opened, key: VirtualKey, own: str = "", name: str = ""
+    ) -> Call:
         reading = Reading(CLIENT, found.read, found.going, self._world.seal_key, name, found.makers)
-        return chat.glanced(found.request, key, found.going, reading)
+        return chat.glanced(found.request, key, found.going, reading, own)
 
 
 def _check_background(found: Opened) -> None:

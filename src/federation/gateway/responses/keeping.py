@@ -13,7 +13,7 @@ import msgspec
 
 from federation.dialects.openai_responses.keeper import Keeper
 from federation.dialects.openai_responses.state import stored, unkept
-from federation.errors import InvalidRequest, PayloadTooLarge
+from federation.errors import EvidenceUnwritable, InvalidRequest, PayloadTooLarge, Unavailable
 from federation.gateway.call import Call, Handler
 from federation.gateway.chat import Chat
 from federation.gateway.responses.history import (
@@ -121,6 +121,13 @@ class KeepingRoom:
             self._count(call, "away" if kept is None else "over")
         return bool(kept)
 
+    async def drop(self, call: Call, name: str) -> None:
+        """Delete an answer of which there is no record, and which nobody got."""
+        try:
+            await self._store.remove(call.key.tenant, name)
+        except Unavailable:
+            log.warning("an answer without a record is kept", extra={"call": call.id})
+
     def _count(self, call: Call, reason: str) -> None:
         self._world.meter.add(metrics.RESPONSES_UNKEPT, (reason,))
         log.warning("a response was not kept", extra={"call": call.id, "reason": reason})
@@ -128,8 +135,9 @@ class KeepingRoom:
 
 class KeepingStage:
     """The stage that has whole answers kept. It stands within the recorder, because what an answer
-    is hashed as is what the client gets. Whether a stream is kept shows after its end is on record:
-    what is hashed of it is the stream under our name, kept."""
+    is hashed as is what the client gets. One that goes on no record afterwards is deleted: here, or
+    by control where the worker has died in between. Whether a stream is kept shows after its end is
+    on record: what is hashed of it is the stream under our name, kept."""
 
     def __init__(self, room: KeepingRoom) -> None:
         self._room = room
@@ -141,8 +149,12 @@ class KeepingStage:
         self._wanted[call.id] = opened, name
         try:
             reply = await chat.run(call)
+        except EvidenceUnwritable:
+            if call.id not in self._wanted:
+                await self._room.drop(call, name)
+            raise
         finally:
-            del self._wanted[call.id]
+            self._wanted.pop(call.id, None)
         if not isinstance(reply.body, bytes):
             reply.body = self._room.stream(reply.body, opened, call, name)
         return reply
@@ -153,6 +165,7 @@ class KeepingStage:
         if call.id in self._wanted:
             opened, name = self._wanted[call.id]
             if isinstance(reply.body, bytes):
+                del self._wanted[call.id]
                 reply.body = await self._room.whole(reply.body, opened, call, name)
             elif isinstance(reply.body, AnswerStream):
                 reply.body.renamed = Keeper(name, opened.previous)
