@@ -39,7 +39,7 @@ def salt_of(key: bytes, call: str) -> bytes:
 def response_name(key: bytes, call: str) -> str:
     """The id of the kept answer to a call: whoever has the key finds it by the call's record, and
     nobody else can tell one from the other."""
-    return "resp_" + hmac.digest(key, RESPONSE + call.encode(), "sha256").hex()[:48]
+    return "resp_" + keyed_hash(key, RESPONSE + call.encode()).hex()[:48]
 
 
 def input_hash(salt: bytes, body: bytes) -> str:
