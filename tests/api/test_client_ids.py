@@ -69,3 +69,13 @@ async def test_a_request_that_is_refused_before_it_is_a_call_has_an_id() -> None
             seen.add(reply.headers["x-request-id"])
         assert len(seen) == 4
         assert not running.books.ended
+
+
+async def test_an_error_of_a_call_has_its_id_where_every_client_looks() -> None:
+    body = {"model": "chat", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+    async with rig(status(400)) as (running, client, _):
+        reply = await client.post("/v1/messages", json=body)
+        assert reply.status_code == 400
+        call = running.books.ended[0].call
+        names = ("x-request-id", "request-id", "x-federation-call-id")
+        assert [reply.headers[name] for name in names] == [call] * 3

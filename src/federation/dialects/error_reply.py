@@ -14,6 +14,7 @@ from federation.domain.money import nano_to_usd
 from federation.errors import BudgetExceeded, FederationError, NotEligible, RateLimited
 
 _MOST_REMOVED: Final = 50
+_ID_HEADER: Final = b"x-request-id"
 
 
 def error_headers(
@@ -21,13 +22,15 @@ def error_headers(
     call_id: str,
     *,
     kind: bytes = b"application/json",
-    id_header: bytes = b"x-request-id",
+    id_header: bytes = _ID_HEADER,
     milliseconds: bool = True,
 ) -> list[tuple[bytes, bytes]]:
-    """The headers of an error. `id_header` is where the language's clients look for an id."""
+    """The headers of an error. `id_header` is where the language's clients look for an id, too."""
     headers = [(b"content-type", kind)]
     if call_id:
-        headers.append((id_header, call_id.encode()))
+        if id_header != _ID_HEADER:
+            headers.append((id_header, call_id.encode()))
+        headers.append((_ID_HEADER, call_id.encode()))
         headers.append((b"x-federation-call-id", call_id.encode()))
         headers.append((b"x-federation-attempts", b"%d" % error.attempts))
     if isinstance(error, BudgetExceeded):
