@@ -149,7 +149,7 @@ async def test_a_person_is_named_nowhere_found_by_name_and_erased(tmp_path: Path
             nowhere(tmp_path, metrics, running.log.read_text())
 
             await listed_and_left(admin)
-            done = await said(admin, "POST", "/v1/admin/data/erasures", json={"user": MAIL})
+            done = await said(admin, "POST", "/v1/admin/data/erasures", json={"user": subject})
             assert done["state"] == "done"
             assert {each["key"] for each in await listed(admin)} == {kept}
             (proposal,) = (await said(admin, "GET", "/v1/policies/proposals"))["data"]

@@ -82,6 +82,7 @@ def keep_contents(
     notebook = Notebook(data, clock)
     retention = Retention(custody, keys, payloads, intake, notebook, logs)
     spool_keys = SpoolKeys(replica, custody, intake, clock)
+    names = PseudonymDesk(retention, keys, SqlPseudonyms(stores.quick), begun, clock)
     desk = DataDesk(
         retention,
         spool_keys,
@@ -91,12 +92,18 @@ def keep_contents(
         ledger,
         lambda: wanted(configuration),
         begun,
-        SqlKeys(stores.durable).forget,
+        partial(_forget, names, SqlKeys(stores.durable)),
         clock,
     )
     old = Sealer(secrets.response_key(master))
-    names = PseudonymDesk(retention, keys, SqlPseudonyms(stores.quick), begun, clock)
     return Contents(desk, ResponseSeals(custody, keys, begun, old), names, Askers(names))
+
+
+def _forget(names: PseudonymDesk, keys: SqlKeys, tenant: str, user: str, subject: str) -> None:
+    """Take somebody's name, given by it or by a pseudonym, off what is kept of keys. Nothing is
+    done where nobody knows whose the pseudonym was."""
+    for name in names.ever(tenant, user)[:1]:
+        keys.forget(tenant, name, subject)
 
 
 def root_of(

@@ -57,8 +57,8 @@ class Opened:
 
 class DataDesk:
     """One for each gateway. `publish` hears of keys for workers; `wanted` says whether any
-    content may have to be kept, `begun` whether there may be anything at all; `forget` puts, for a
-    tenant and a name, a pseudonym where the name is kept beside contents."""
+    content may have to be kept, `begun` whether there may be anything at all; `forget` puts, for
+    a tenant and a name or pseudonym, a pseudonym where the name is kept beside contents."""
 
     def __init__(
         self,
@@ -186,8 +186,7 @@ class DataDesk:
             # Taken in first: what waits to be may be somebody's whom nothing else names yet.
             self._intake.run()
             subjects = self._names(place, user)
-            if not is_pseudonym(user):
-                self._forget(place, user, subjects[0])
+            self._forget(place, user, subjects[0])
             done = [self._retention.erase(place, each, asker.id) for each in subjects]
             # What its spools held is unreadable as soon as their key is gone.
             if self.spool_keys.made:
