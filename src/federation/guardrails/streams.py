@@ -69,14 +69,21 @@ class _Whole:
 class _Open:
     """A part that is being written."""
 
-    __slots__ = ("_checked", "_restoring")
+    __slots__ = ("_checked", "_keep", "_restoring")
 
     @property
     def tail(self) -> str:
         """How its words end; none where they are no text to be read."""
         return self._checked.tail if isinstance(self._checked, Window) else ""
 
-    def __init__(self, checked: Window | _Whole | None, restoring: Restoring) -> None:
+    def __init__(
+        self,
+        checked: Window | _Whole | None,
+        restoring: Restoring,
+        keep: Callable[[Thinking], None] | None = None,
+    ) -> None:
+        """`keep` raises for a value in what proves or seals a part."""
+        self._keep = keep
         self._checked = checked
         self._restoring = restoring
 
@@ -86,6 +93,8 @@ class _Open:
         text = self._restoring.feed(text)
         if delta.citation is None and not (delta.signature or delta.sealed):
             return Delta(delta.choice, delta.part, text)
+        if self._keep is not None:
+            self._keep(Thinking(signature=delta.signature, sealed=delta.sealed))
         return structs.replace(delta, text=text)
 
     def close(self, choice: int, part: int) -> Delta:
@@ -115,6 +124,8 @@ class _Thought:
         """What may be said of it now."""
         if delta.signature:
             self._signature.append(delta.signature)
+        if delta.sealed:
+            self._keep(Thinking(sealed=delta.sealed))
         return structs.replace(delta, text=self._window.feed(delta.text), signature="")
 
     def close(self, choice: int, part: int) -> Delta:
@@ -191,8 +202,8 @@ class ChunkFilter:
 
     def _delta(self, delta: Delta, said: list[Chunk]) -> None:
         opened = self._open.get((delta.choice, delta.part))
-        if self._guard is not None and (opened is None or delta.signature or delta.sealed):
-            opened = self._odd(self._guard, delta, opened)
+        if opened is None and self._guard is not None:
+            opened = self._late(self._guard, delta)
         if opened is not None:
             delta = opened.feed(delta)
         citation = delta.citation
@@ -201,17 +212,14 @@ class ChunkFilter:
             delta = structs.replace(delta, citation=self._visitor().citation(citation, surface))
         _say(delta, said)
 
-    def _odd(self, guard: Guard, delta: Delta, opened: _Open | _Thought | None) -> _Open | _Thought:
-        """The windows of the part; of one that has ended, too, for some languages tell what comes
-        behind the end of it. Raises `Forbidden` for a value in what proves or seals it."""
+    def _late(self, guard: Guard, delta: Delta) -> _Open:
+        """The windows of a part that has ended: some languages tell what comes behind its end."""
         surface = f"choices[{delta.choice}].parts[{delta.part}]"
-        proof = "" if isinstance(opened, _Thought) else delta.signature  # whole at its end
-        if proof or delta.sealed:
-            self._keep(guard, surface, Thinking(signature=proof, sealed=delta.sealed))
-        if opened is None:
-            window = self._window(guard, delta.choice, surface)
-            opened = _Open(window, Restoring(self._screening.vault))
-            self._open[delta.choice, delta.part] = opened
+        window = self._window(guard, delta.choice, surface)
+        opened = _Open(
+            window, Restoring(self._screening.vault), partial(self._keep, guard, surface)
+        )
+        self._open[delta.choice, delta.part] = opened
         return opened
 
     def _end(self, choice: int, part: int, said: list[Chunk]) -> None:
@@ -276,14 +284,15 @@ class ChunkFilter:
     def _opened(self, head: Part, choice: int, surface: str) -> _Open | _Thought | None:
         """The windows of a part that comes in pieces; None: it is whole."""
         guard, screening = self._guard, self._screening
+        keep = partial(self._keep, guard, surface) if guard else None
         match head:
             case ToolCall():
                 escaped = head.kind == FUNCTION
                 whole = _Whole(guard, f"{surface}.arguments", screening) if guard else None
-                return _Open(whole, Restoring(screening.vault, escaped=escaped))
+                return _Open(whole, Restoring(screening.vault, escaped=escaped), keep)
             case Text() | Refusal():
                 window = self._window(guard, choice, surface) if guard else None
-                return _Open(window, Restoring(screening.vault))
+                return _Open(window, Restoring(screening.vault), keep)
             case Thinking() if guard:
                 window = self._window(guard, choice, surface)
                 return _Thought(window, partial(self._keep, guard, surface))
