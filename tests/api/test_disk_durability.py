@@ -203,6 +203,9 @@ async def test_a_probe_says_that_the_disk_refuses_records_until_it_takes_them(
             told = await there.client.get("/health/ready")
             refused(told, 503, "evidence_unwritable")
             assert "Input/output error" in told.json()["error"]["message"]
+        asked = [there.client.get("/health/ready") for _ in range(8)]
+        assert {told.status_code for told in await asyncio.gather(*asked)} == {503}
+        assert {each.suffix for each in tmp_path.glob("w.*")} == {".log"}
         # Nobody has to call, and be refused, for the probe to find that the disk is well again.
         disk.fails = None
         for _ in range(2):

@@ -116,6 +116,15 @@ async def test_a_circle_of_several_gateways_is_found_by_each_of_them() -> None:
         assert upstream.seen[1].headers["via"] == own
 
 
+async def test_a_preferred_provider_that_there_is_not_is_named_in_a_warning() -> None:
+    async with rig(whole) as (_, client, _):
+        wish = {"federation": {"constraints": {"provider_preference": ["p0", "gone"]}}}
+        for stream in ({}, {"stream": True}):
+            reply = await client.post("/v1/chat/completions", json=HELLO | wish | stream)
+            assert reply.status_code == 200
+            assert reply.headers["x-federation-warning"] == "no such provider: gone"
+
+
 async def test_who_leads_back_to_us_is_asked_once_and_is_not_ill() -> None:
     async with rig(status(508), whole) as (running, client, (circle, good)):
         for _ in range(6):

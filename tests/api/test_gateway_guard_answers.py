@@ -56,8 +56,13 @@ def planted(document: Any) -> Iterator[Any]:
                 holder[path[-1]] = MAIL
                 yield changed
         else:
-            (holder[path[-1]] if path else changed)["x_note"] = MAIL
-            yield changed
+            for name, said in (("x_note", MAIL), (MAIL, 1)):
+                other = copy.deepcopy(changed)
+                inside = other
+                for step in path:
+                    inside = inside[step]
+                inside[name] = said
+                yield other
 
 
 def streams(provider: str) -> Iterator[bytes]:
@@ -148,6 +153,17 @@ async def test_a_value_anywhere_in_a_whole_answer_is_not_told(provider: str) -> 
                 assert MAIL.encode() not in raw, changed
                 good += status == 200
         assert good > 20
+
+
+@every_provider
+async def test_bytes_that_are_no_text_are_not_told_wherever_they_stand(provider: str) -> None:
+    async with before(provider) as (hostile, client):
+        for changed in planted(json.loads(WHOLE[provider])):
+            hostile.body = json.dumps(changed).encode().replace(MAIL.encode(), b"\xff")
+            status, raw = await told(client, provider, stream=False)
+            assert status in (200, 502) or provider == "bedrock", changed
+            assert b"internal error" not in raw, changed
+            assert b"\xff" not in raw
 
 
 @every_provider

@@ -209,6 +209,7 @@ async def list_approvals(
 @router.post("/v1/policies/approvals", status_code=201)
 async def ask_for_approval(control: ControlPlane, asker: Asker, body: ApprovalBody) -> ApprovalView:
     """Ask for an approval; another person has to give it."""
+    control.oversight.approvals.check_wish(body.name, body.days)
     key = await asyncio.to_thread(control.askers.kept, body.key)
     made = await control.oversight.approvals.ask(
         asker, body.name, body.days, body.reason, body.tenant, key

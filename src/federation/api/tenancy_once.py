@@ -7,6 +7,7 @@ its work, so only what refuses it leaves its name free.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
@@ -35,7 +36,7 @@ class OnceRoute(APIRoute):
             name = request.headers.get(HEADER)
             if request.method != "POST" or name is None:
                 return await answer(request)
-            asker = authorize(request)
+            asker = await asyncio.to_thread(authorize, request)
             once: Once = control_of(request).once
             claim = await once.begin(asker, name, await _asked(request))
             if isinstance(claim, Said):

@@ -30,8 +30,9 @@ def include_entry(place: Place, reading: EvidenceReading, n: int) -> Inclusion:
         return reading.include_entry(index(stores), n)
 
 
-def seal(place: Place, anchors: Sequence[Anchor] = ()) -> None:
-    """Make a checkpoint over all that was written; no gateway may be running."""
+def seal(place: Place, anchors: Sequence[Anchor] | None = None) -> None:
+    """Make a checkpoint over all that was written; no gateway may be running. It is handed to
+    these anchors alone: a copy of the data must not speak to those of the original."""
     with existing(place) as stores:
         notary = Notary(place.data_dir, index(stores), anchors, time.time)
         notary.open()

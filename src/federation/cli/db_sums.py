@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy import Engine
 
 from federation.cli import db_store, output
 from federation.cli.failures import CommandFailed
@@ -15,7 +14,6 @@ from federation.cli.place import Place
 from federation.errors import Unavailable
 from federation.storage.analytics_entries import DAY_MS
 from federation.storage.analytics_spans import Span
-from federation.storage.rollups_check import wrong_spans
 from federation.storage.rollups_rebuild import BUILDING, Told, rebuild
 
 
@@ -29,12 +27,12 @@ def make(place: Place, *, as_json: bool) -> None:
         output.say(f"The calls of {days} {'day' if days == 1 else 'days'} were summed anew.")
 
 
-def problems(engine: Engine, *, quiet: bool) -> list[str]:
-    """What is wrong with the sums, a part of a sentence for each. Raises `CommandFailed` where
-    there are none to look at."""
+def problems(look: Callable[[Told], list[Span]], *, quiet: bool) -> list[str]:
+    """What is wrong with the sums that `look` goes through, a part of a sentence for each. Raises
+    `CommandFailed` where there are none to look at."""
     try:
         with _bar("Holding sums against calls", quiet=quiet) as told:
-            wrong = wrong_spans(engine, told)
+            wrong = look(told)
     except Unavailable as error:
         if error.code != BUILDING:
             raise

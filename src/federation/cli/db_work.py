@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from federation.storage import backups
 from federation.storage.engine import open_engine, open_postgres, prepare_schema, reading
 from federation.storage.replicas import SqlReplicas
 from federation.storage.revisions import RESTORING, is_unfinished, revision
+from federation.storage.rollups_check import wrong_spans
 from federation.storage.sealing_keys import open_keys
 from federation.storage.tables import HEAD
 from federation.storage.tables_replicas import missing_notices
@@ -61,7 +63,8 @@ def check(place: Place, *, sums: bool = False, as_json: bool) -> None:
         elif found and database is not None:
             problems += [f"changes of '{name}' are not told" for name in missing_notices(engine)]
         if sums and found == HEAD and not problems:
-            problems += (wrong_sums := db_sums.problems(engine, quiet=as_json))
+            look = partial(wrong_spans, engine)
+            problems += (wrong_sums := db_sums.problems(look, quiet=as_json))
     finally:
         engine.dispose()
     facts: dict[str, Any] = {

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
-import math
 import re
 import ssl
 import time
@@ -78,8 +77,7 @@ class S3Anchor:
         `Unavailable`, without asking for a while after a failure."""
         now_s = self._clock()
         if now_s < self._rests_until_s:
-            left_s = math.ceil(self._rests_until_s - now_s)
-            raise Unavailable(f"{self._failed} It is asked again in {left_s} s.")
+            raise Unavailable(self._failed)
         try:
             status, answer = self._sent(self._request(line, at_ms, now_s))
         except (OSError, http.client.HTTPException) as error:

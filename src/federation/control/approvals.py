@@ -147,6 +147,15 @@ class ApprovalDesk:
         key: str = "",
     ) -> Approval:
         """Propose an approval that policies ask for by this name, for so many days from now."""
+        self.check_wish(name, days)
+        proposal = await self._proposal(asker, name, reason)
+        made = Approval(proposal, proposal.proposed_ms + days * _DAY_MS, tenant, key)
+        moved = _moved(proposal, "approval")
+        await self._errands.run(self._approvals.add, made, lambda: self._note(moved))
+        return made
+
+    def check_wish(self, name: str, days: int) -> None:
+        """Raise `InvalidRequest` for an approval that nobody asks for, or that is too long."""
         wanted = {
             each for policy in self._configuration.snapshot.policies for each in _asks(policy)
         }
@@ -156,11 +165,6 @@ class ApprovalDesk:
             raise InvalidRequest(message, param="name")
         if not 1 <= days <= MOST_DAYS:
             raise InvalidRequest(f"It can hold for 1 to {MOST_DAYS} days.", param="days")
-        proposal = await self._proposal(asker, name, reason)
-        made = Approval(proposal, proposal.proposed_ms + days * _DAY_MS, tenant, key)
-        moved = _moved(proposal, "approval")
-        await self._errands.run(self._approvals.add, made, lambda: self._note(moved))
-        return made
 
     async def history(self, name: str | None = None) -> list[PolicyVersion]:
         """Every version that was proposed, by name and number."""

@@ -82,17 +82,18 @@ class Notary:
         self,
         data: Path,
         index: Index,
-        anchors: Sequence[Anchor],
+        anchors: Sequence[Anchor] | None,
         clock: Callable[[], float],
         rhythm: Rhythm = Rhythm(),
         neighbors: Neighbors | None = None,
     ) -> None:
+        """Where `anchors` is None, not an empty row, what each took stays as it is known."""
         self.sealed = 0
         """Records under a checkpoint."""
         self._data = data
         self._directory = data / "evidence"
         self._index = index
-        self._anchorage = Anchorage(anchors, self._directory, clock)
+        self._anchorage = None if anchors is None else Anchorage(anchors, self._directory, clock)
         self._clock = clock
         self._rhythm = rhythm
         self._neighbors = neighbors
@@ -101,7 +102,7 @@ class Notary:
     @property
     def anchored(self) -> tuple[Anchored, ...]:
         """How the anchors stand. For any thread."""
-        return self._anchorage.anchored
+        return () if self._anchorage is None else self._anchorage.anchored
 
     def open(self) -> None:
         """Take the log up where its newest checkpoint left it.
@@ -119,7 +120,8 @@ class Notary:
             )
             self.sealed = self._log.found.size
             self._catch_up_index()
-            self._anchorage.resume()
+            if self._anchorage is not None:
+                self._anchorage.resume()
             if self._log.found.newest:
                 self._let_know(read_checkpoint(self._log.found.newest))
             name = f"control-{int(now * 1000):x}-{os.getpid():x}{secrets.token_hex(2)}"
@@ -225,11 +227,12 @@ class Notary:
             log.error("the evidence index is behind", extra={"reason": error.message})  # noqa: TRY400
         checkpoint = read_checkpoint(checkpoint_line(draft.body, signature))
         self._let_know(checkpoint)
-        self._anchorage.put(checkpoint)
+        if self._anchorage is not None:
+            self._anchorage.put(checkpoint)
 
     def _anchor_newest(self) -> None:
         """Hand the newest checkpoint to anchors that were away when it was made."""
-        if self._log.found.newest:
+        if self._log.found.newest and self._anchorage is not None:
             self._anchorage.put(read_checkpoint(self._log.found.newest))
 
     def _catch_up_index(self) -> None:

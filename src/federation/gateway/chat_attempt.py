@@ -13,7 +13,7 @@ from msgspec import structs
 
 from federation.dialects.faces import Upstream
 from federation.dialects.untold import Untold
-from federation.errors import FederationError, UpstreamError, UpstreamOversized
+from federation.errors import FederationError, UpstreamOversized
 from federation.gateway.asking import Asking, ask
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import Call
@@ -26,7 +26,7 @@ from federation.gateway.mending import Mending
 from federation.gateway.opening import no_stream, opened
 from federation.gateway.output_estimate import estimated_output
 from federation.gateway.reading import answer_of
-from federation.gateway.reply import headers, metadata, warnings
+from federation.gateway.reply import Pairs, headers, metadata, warnings
 from federation.gateway.sending import send
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import BIG, checked, off_loop, weight
@@ -82,11 +82,13 @@ class ChatAttempt:
             return await self._whole(attempt, asking, exchange)
         except BaseException as fault:
             attempt.fail(fault)
-            if call.guarding is not None and isinstance(fault, UpstreamError):
-                screened_error(call.guarding, fault)
             if exchange is not None:
                 await exchange.aclose()
+            screened_error(call.guarding, fault)
             raise
+
+    def _warnings(self, asking: Asking, left_out: tuple[str, ...]) -> Pairs:
+        return warnings(asking.losses, asking.lowered, left_out, self._verdict.strangers)
 
     async def _translated(self) -> Asking:
         """The request in the deployment's language. A big body is translated in a thread: its
@@ -135,7 +137,7 @@ class ChatAttempt:
             body = await off_loop(size, partial(call.face.with_metadata, body, facts))
         account.hear(answer)  # one that was asked beside it may have been heard meanwhile
         pairs = headers(call, self._situation.marks[self._index], kind, call.face.id_header)
-        pairs += warnings(asking.losses, asking.lowered, call.reading.left_out)
+        pairs += self._warnings(asking, call.reading.left_out)
         return ClientReply(_GOOD, pairs, body)
 
     async def _read(
@@ -207,7 +209,7 @@ class ChatAttempt:
         pairs = headers(call, situation.marks[self._index], kind, call.face.id_header)
         pairs.append(_UNCACHED)
         left_out = untold.found() if untold is not None else ()
-        pairs += warnings(asking.losses, asking.lowered, left_out)
+        pairs += self._warnings(asking, left_out)
         return ClientReply(_GOOD, pairs, stream)
 
 

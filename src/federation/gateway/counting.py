@@ -20,7 +20,7 @@ from federation.gateway.deciding import decide_call
 from federation.gateway.entry import ClientLeft, Entry
 from federation.gateway.placement import leased
 from federation.gateway.reply import headers
-from federation.gateway.sending import refused
+from federation.gateway.sending import passed_on, refused
 from federation.gateway.stages.record import on_record
 from federation.gateway.threads import off_loop, weight
 from federation.gateway.world import Line, World
@@ -75,6 +75,8 @@ class Counting:
         try:
             if line.signing is not None:
                 request = await world.tokens.sign(line.signing, request)
+            else:
+                request = passed_on(request, call.request)
             exchange = await world.transport.send(request, phases)
             entry.status = exchange.status
             try:

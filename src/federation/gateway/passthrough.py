@@ -54,7 +54,7 @@ from federation.gateway.placement import Placement, leased
 from federation.gateway.reply import Pairs, headers
 from federation.gateway.ruled import Ruled, max_nano_of, rules_of
 from federation.gateway.safeguards import Guarding
-from federation.gateway.sending import refusal_of, refused
+from federation.gateway.sending import passed_on, refusal_of, refused
 from federation.gateway.stages.guard import ContentGuard, classified
 from federation.gateway.stages.record import on_record
 from federation.gateway.stages.report_mode import watched
@@ -215,8 +215,7 @@ class _Run:
             self._note(call, error, passage.price_nano if done else 0)
             if isinstance(error, UpstreamMissing):
                 raise NotFound("The provider has no such object.") from None
-            if self._guarding is not None:
-                screened_error(self._guarding, error)
+            screened_error(self._guarding, error)
             raise
         except BaseException as fault:
             # The provider may have done what was asked of it, and may bill for it.
@@ -284,6 +283,8 @@ class _Run:
         request = build(line.passages, self._passage)
         if line.signing is not None:
             request = await world.tokens.sign(line.signing, request)
+        else:
+            request = passed_on(request, call.request)
         index = indexes_of(line.deployments)[0]
         phases = plain_timeouts(world, self._situation, call, None, index)
         on_record(world.journal, call)

@@ -116,8 +116,7 @@ class Pseudonyms:
         name = self.of(key.tenant, user)
         if not ask.session and not ask.tags:
             return name, "", ask.tags
-        called = {user for user in (ask.user, glance.user, key.user) if _told_by(user)}
-        users = sorted(called, key=len, reverse=True)
+        users = _called(key, glance)
         addresses = [user for user in users if "@" in user]
         tags = {
             self._covered(key.tenant, tag, addresses): self._covered(key.tenant, value, users)
@@ -129,8 +128,7 @@ class Pseudonyms:
         """The id that a client gave a call, as it may stand in its record: some hold a name."""
         if not given:
             return ""
-        users = {user for user in (glance.ask.user, glance.user, key.user) if _told_by(user)}
-        return self._covered(key.tenant, given.decode(), sorted(users, key=len, reverse=True))
+        return self._covered(key.tenant, given.decode(), _called(key, glance))
 
     def reconnected(self) -> None:
         """Control may be another one, which has not heard what was on the way to the one before:
@@ -184,6 +182,12 @@ class Pseudonyms:
         self._waiting += name not in users
         users[name] = user
         return True
+
+
+def _called(key: VirtualKey, glance: Glance | OperationGlance) -> list[str]:
+    """Names that a call gives its user, longer ones first, for one may be a part of another."""
+    called = {user for user in (glance.ask.user, glance.user, key.user) if _told_by(user)}
+    return sorted(called, key=len, reverse=True)
 
 
 def _told_by(user: str) -> bool:

@@ -61,10 +61,14 @@ def named(losses: tuple[str, ...], strange: Collection[str]) -> tuple[str, ...]:
 
 
 def warnings(
-    dropped: tuple[str, ...], lowered: int | None = None, left_out: tuple[str, ...] = ()
+    dropped: tuple[str, ...],
+    lowered: int | None = None,
+    left_out: tuple[str, ...] = (),
+    strangers: tuple[str, ...] = (),
 ) -> Pairs:
     """The headers that name what the deployment does not take and was not sent, what of the
-    answer the client's language cannot say, and the limit of output that a budget left.
+    answer the client's language cannot say, preferred providers that there are not, and the limit
+    of output that a budget left.
 
     Names of what was sent are the client's own text: what does not look like a field's name
     is counted.
@@ -73,6 +77,8 @@ def warnings(
     said = [_named("dropped", dropped)] if dropped else []
     if left_out:
         said.append(_named("left out of the answer", left_out))
+    if strangers:
+        said.append(_named("no such provider", strangers))
     return [(b"x-federation-warning", "; ".join(said).encode()), *limit] if said else limit
 
 
@@ -80,7 +86,7 @@ def _named(what: str, dropped: tuple[str, ...]) -> str:
     names = [name for name in dropped[:_NAMED] if _NAME.fullmatch(name)]
     others = len(dropped) - len(names)
     if others:
-        names.append(f"and {others} more" if names else f"{others} fields")
+        names.append(f"and {others} more" if names else f"{others} not shown")
     return f"{what}: {', '.join(names)}"
 
 

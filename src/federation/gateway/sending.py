@@ -13,7 +13,7 @@ from federation.gateway.attempt import Attempt
 from federation.gateway.stages.record import on_record
 from federation.gateway.world import Line, OperationLine, World
 from federation.ports import Exchange
-from federation.schema.http import Timeouts, WireRequest
+from federation.schema.http import ClientRequest, Timeouts, WireRequest
 
 _ERROR_BODY = 256 * 1024
 _VIA = b"via"
@@ -31,9 +31,8 @@ async def send(
 ) -> Exchange:
     """The exchange of a successful response. Raises `UpstreamError` for any other, and as
     `on_record` does."""
-    via = attempt.call.request.headers.get(_VIA)
-    if via is not None and line.signing is None:
-        request = passed_on(request, via)
+    if line.signing is None:
+        request = passed_on(request, attempt.call.request)
     on_record(world.journal, attempt.call, attempt.deployment.id)
     attempt.begin()
     exchange = await world.transport.send(request, timeouts, attempt.asked)
@@ -45,10 +44,11 @@ async def send(
     raise refused(world, line.signing, classified(error))
 
 
-def passed_on(request: WireRequest, via: bytes) -> WireRequest:
+def passed_on(request: WireRequest, asked: ClientRequest) -> WireRequest:
     """The request with the gateways that the call has come through, so that each of them finds it
-    when it comes back. Proxies of other kinds are nobody's business there."""
-    names = _GATEWAYS.findall(via)[-_CHAIN:]
+    when it comes back. Proxies of other kinds are nobody's business. Not for what is signed."""
+    via = asked.headers.get(_VIA)
+    names = _GATEWAYS.findall(via)[-_CHAIN:] if via is not None else ()
     if not names:
         return request
     headers = tuple(

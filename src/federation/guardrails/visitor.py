@@ -123,7 +123,7 @@ class Visitor:
                 if text:
                     self.form(text, surface)
             case Raw():
-                self.form(bytes(value).decode(), surface)
+                self.form(bytes(value).decode("utf-8", "replace"), surface)
             case msgspec.Struct():
                 for name in _formed(type(value)):
                     self.formed(getattr(value, name), f"{surface}.{name}" if surface else name)
@@ -342,7 +342,7 @@ class Visitor:
 
 def _changed(raw: Raw, change: Change, surface: str) -> Raw:
     # An array around it makes a bare string or number a JSON text like any other.
-    wrapped = f"[{bytes(raw).decode('utf-8')}]"
+    wrapped = f"[{bytes(raw).decode('utf-8', 'replace')}]"
     after = change(wrapped, surface)
     return raw if after == wrapped else Raw(after[1:-1].encode("utf-8"))
 

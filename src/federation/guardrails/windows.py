@@ -124,6 +124,7 @@ class Window:
         "_ahead",
         "_always",
         "_before",
+        "_begun",
         "_calm",
         "_cap",
         "_context",
@@ -148,8 +149,9 @@ class Window:
         self._screening = screening
         self._ahead = _SURE if guard.plan.custom else 0
         self._always = bool(guard.plan.custom or guard.plan.recognizers)
-        self._before = before if before and TELLING.search(before[-1][-NEAR:]) else ()
-        self._plain = not (self._always or self._before)
+        self._before = before
+        self._begun = bool(before and TELLING.search(before[-1][-NEAR:]))
+        self._plain = not (self._always or self._begun)
         self._context = ""
         self._pending = ""
         self._seen = 0  # how much of what is pending was looked at
@@ -261,7 +263,7 @@ class Window:
 
     def _calm_cut(self, until: int, cut: int) -> str:
         spans: list[Span] = []
-        if self._hot or self._always or self._before or self._named(until):
+        if self._hot or self._always or self._begun or self._named(until):
             spans = self._spans(until)
         for span in spans:
             if span.start < cut < span.end:
@@ -322,7 +324,7 @@ class Window:
         self._context = (self._context + text)[-_CONTEXT:]
         self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP
         if self._before:
-            self._before, self._plain = (), not self._always
+            self._before, self._begun, self._plain = (), False, not self._always
         whole = [span for span in spans if span.end <= cut]
         said = self._guard.applied(text, whole, self._surface, self._screening)
         self.changed = self.changed or said != text

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 from random import Random
 
 from federation.domain.live import Live
@@ -54,8 +53,6 @@ def decide(
     target = fleet.resolve(request.glance.model)
     strategy = _strategy(request, target)
     constraints = request.glance.ask.constraints
-    if constraints.provider_preference:
-        _check_preference(fleet, constraints.provider_preference)
     case = _admit(fleet, live, request, target, strategy, memory)
     limited = constraints.max_cost is not None or constraints.max_latency_ms is not None
     if limited or request.policy_max_nano is not None:
@@ -75,19 +72,6 @@ def _strategy(request: RoutingRequest, target: Resolved) -> str:
             param="federation.strategy",
         )
     return name
-
-
-def _check_preference(fleet: Fleet, preference: tuple[str, ...]) -> None:
-    """A misspelled wish would be passed over in silence."""
-    for name in preference:
-        if name not in fleet.providers:
-            near = get_close_matches(name[:_SHOWN], fleet.providers, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else " GET /v1/providers lists them."
-            raise InvalidRequest(
-                f"There is no provider {name[:_SHOWN]!r} with a model.{hint}",
-                code="unknown_provider",
-                param="federation.constraints.provider_preference",
-            )
 
 
 def _weights(fleet: Fleet, target: Resolved, strategy: Strategy, *, asked: bool) -> Weights:

@@ -127,6 +127,14 @@ class Verdict(msgspec.Struct):
         """What the call's model name stood for, with the deadlines that hold."""
         return self.case.target
 
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Preferred providers that there are not: a wish, so they are passed over, and named."""
+        wished = self.case.request.glance.ask.constraints.provider_preference
+        if not wished:
+            return ()
+        return tuple(name for name in wished if name not in self.case.fleet.providers)
+
 
 def expected_input(glance: Glance) -> int:
     """Input tokens of a call: four bytes of text each, and usual sizes for the rest."""

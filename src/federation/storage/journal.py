@@ -8,7 +8,6 @@ nothing here is buffered. `process` durability means that the kernel has the lin
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -21,6 +20,7 @@ import msgspec
 
 from federation.errors import EvidenceUnwritable
 from federation.schema.records import Line, Record
+from federation.storage.disk_trial import DiskTrial
 from federation.storage.durability import sync_directory
 from federation.storage.group_commit import GroupCommit
 
@@ -124,6 +124,7 @@ class JournalWriter:
         """The newest segment whose name is on the disk."""
         self._doubtful = False
         """A sync has failed, and none was done since."""
+        self._trial = DiskTrial(self._try_disk)
         self._spent = False
         """The segment takes no more lines. It stays open: its lock says that we live."""
         self._segment_bytes = segment_bytes
@@ -204,7 +205,7 @@ class JournalWriter:
 
     def doubt(self) -> Awaitable[None] | None:
         """See `ports.Journal`."""
-        return asyncio.to_thread(self._try_disk) if self._sync and self._doubtful else None
+        return self._trial.passed() if self._sync and self._doubtful else None
 
     def mark(self) -> Extent | None:
         """See `group_commit.Committed`."""
@@ -268,13 +269,14 @@ class JournalWriter:
         """Have something on the disk that is no line. Raises `EvidenceUnwritable`."""
         path = self._directory / f"{self.writer}.try.new"
         try:
-            with path.open("wb") as file:
-                file.write(b"\n")
-                file.flush()
+            path.write_bytes(b"\n")
+            with path.open("rb") as file:
                 _datasync(file.fileno())
-            path.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _write(self, data: bytes, seq: int) -> None:
         """Write whole lines, the last of which has this number."""

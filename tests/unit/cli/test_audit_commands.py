@@ -72,6 +72,17 @@ def test_every_anchor_is_handed_a_new_checkpoint_and_each_is_shown(
         assert (len(lines), lines[-1]) == (count, newest["line"])
 
 
+def test_a_checkpoint_of_a_copy_speaks_to_no_anchor_and_forgets_none(
+    alone: Run, data: Path, project: Path
+) -> None:
+    configured(project, "elsewhere.jsonl")
+    kept = (project / "elsewhere.jsonl").read_bytes()
+    known = (data / "evidence" / "anchored.json").read_bytes()
+    assert alone("audit", "checkpoint", "--now").exit_code == 0
+    assert (project / "elsewhere.jsonl").read_bytes() == kept
+    assert (data / "evidence" / "anchored.json").read_bytes() == known
+
+
 def test_an_anchor_that_takes_nothing_is_a_failure_that_names_it(
     alone: Run, data: Path, project: Path
 ) -> None:

@@ -157,6 +157,8 @@ def test_the_words_of_a_plain_answer_are_all_that_the_long_way_reads(
         answer({"content": "a"}, error={"message": "no"}),
         answer({"content": "a"}, model=5),
         answer({"content": "a"}, x_groq={"usage": {}}),
+        answer({"content": "a"}, usage={"jane@example.org": 1}),
+        answer({"content": "a"}, usage={"prompt_tokens_details": {"jane@example.org": 1}}),
         answer({"content": "a"}).replace(b'"m"', b'"\xff"'),
         b"\xef\xbb\xbf" + answer({"content": "a"}),
         b"no JSON",

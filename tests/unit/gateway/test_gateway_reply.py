@@ -121,7 +121,7 @@ def test_the_reason_counts_failed_attempts(errors: list[str], said: str) -> None
     [
         (("seed", "top_k"), b"dropped: seed, top_k"),
         (("seed", "a\r\nb"), b"dropped: seed, and 1 more"),
-        (("\u00e9",), b"dropped: 1 fields"),
+        (("\u00e9",), b"dropped: 1 not shown"),
         (("x",) * 25, b"dropped: " + b"x, " * 20 + b"and 5 more"),
     ],
 )

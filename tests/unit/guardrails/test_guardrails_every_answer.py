@@ -152,6 +152,7 @@ def test_the_error_of_a_provider_says_only_what_may_be_told(action: Action) -> N
         (("Pay 4111 1111", "1111 1111 now, please."), "[CARD] now, please."),
         (("Pay 411111111", "1111111 now, please."), "[CARD] now, please."),
         (("4111", "1111", "1111", "1111"), "[CARD]"),
+        (("mail jane.doe", "@example.org and more of it"), "[EMAIL] and more of it"),
         (("mail jane.doe@exam", "ple.org and more of it"), "[EMAIL] and more of it"),
         (("In 2024 we had 12", "words and 13 more"), "words and 13 more"),
         (("We had", "4111 words"), "4111 words"),

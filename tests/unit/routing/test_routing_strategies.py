@@ -252,14 +252,10 @@ def test_a_preferred_provider_decides_among_near_equals_and_no_more() -> None:
     assert order("d") == ["a/m", "b/m", "c/m", "d/m"]
 
 
-def test_a_preferred_provider_that_nobody_knows_is_refused_with_one_that_is_meant() -> None:
-    for name, hint in (("chaep", "Did you mean 'cheap'?"), ("x" * 500, "GET /v1/providers")):
-        with pytest.raises(InvalidRequest) as caught:
-            run(market(), "cheap/c", constraints=Constraints(provider_preference=("good", name)))
-        assert hint in caught.value.message
-        assert len(caught.value.message) < 200
-        assert caught.value.param == "federation.constraints.provider_preference"
-        assert (caught.value.status, caught.value.code) == (400, "unknown_provider")
+def test_a_preferred_provider_that_there_is_not_is_passed_over_and_named() -> None:
+    made = run(market(), "cheap/c", constraints=Constraints(provider_preference=("good", "gone")))
+    assert made.strangers == ("gone",)
+    assert run(market(), "cheap/c").strangers == ()
 
 
 def test_scores_stand_in_descending_order() -> None:

@@ -62,13 +62,38 @@ class _Choice(msgspec.Struct, forbid_unknown_fields=True):
     matched_stop: None = None
 
 
+class _Details(msgspec.Struct, forbid_unknown_fields=True):
+    cached_tokens: _Count = None
+    cache_write_tokens: _Count = None
+    audio_tokens: _Count = None
+    text_tokens: _Count = None
+    image_tokens: _Count = None
+    reasoning_tokens: _Count = None
+    accepted_prediction_tokens: _Count = None
+    rejected_prediction_tokens: _Count = None
+
+
+class _Usage(msgspec.Struct, forbid_unknown_fields=True):
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+    total_tokens: _Count = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: _Count = None
+    prompt_cache_miss_tokens: _Count = None
+    queue_time: _Count = None
+    prompt_time: _Count = None
+    completion_time: _Count = None
+    total_time: _Count = None
+
+
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     choices: list[_Choice]
     id: str | None = None
     object: Literal["chat.completion"] | None = None
     created: float | None = None
     model: str | None = None
-    usage: dict[str, _Count | dict[str, _Count]] | None = None
+    usage: _Usage | None = None
     service_tier: Literal["auto", "default", "flex", "priority", "standard"] | None = None
     system_fingerprint: str | None = None
     x_groq: None = None

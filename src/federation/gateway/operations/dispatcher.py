@@ -106,8 +106,7 @@ class _Run:
                 raise
         except BaseException as error:
             attempt.fail(error)
-            if call.guarding is not None and isinstance(error, UpstreamError):
-                screened_error(call.guarding, error)
+            screened_error(call.guarding, error)
             raise
 
     async def _send(
@@ -255,7 +254,7 @@ class _Run:
 
     def _headers(self, index: int, asking: Asking, kind: bytes) -> Pairs:
         pairs = headers(self._call, self._situation.marks[index], kind)
-        return pairs + warnings(asking.losses)
+        return pairs + warnings(asking.losses, strangers=self._verdict.strangers)
 
 
 def _part(whole: Usage, answered: int, asked: int) -> Usage:
