@@ -43,6 +43,16 @@ async def test_a_count_takes_its_place_in_the_providers_limit() -> None:
         assert (second.outcome, second.deployment, second.attempts) == ("ok", "", ())
 
 
+async def test_a_count_names_the_gateways_that_it_came_through() -> None:
+    other = "1.1 federation-0123456789ab"
+    async with rig(eleven, alter=counts) as (gateway, client, (upstream,)):
+        gateway.world.via = b"federation-ffffffffffff"
+        assert (await client.post(COUNT, json=ASKED, headers={"via": other})).is_success
+        assert upstream.seen[0].headers["via"].startswith(f"{other}, 1.1 federation")
+        gateway.world.via = other.encode()
+        assert (await client.post(COUNT, json=ASKED, headers={"via": other})).status_code == 508
+
+
 async def test_a_count_that_fails_or_is_not_waited_for_says_so_in_its_record() -> None:
     async def hangs(talk: Talk) -> None:
         await asyncio.sleep(20)

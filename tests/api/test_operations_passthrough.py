@@ -68,6 +68,14 @@ async def upload(client: httpx.AsyncClient) -> str:
     return identity
 
 
+async def test_what_passes_names_the_gateways_that_it_came_through() -> None:
+    other = "1.1 federation-0123456789ab"
+    async with rig() as (gateway, client, upstream):
+        gateway.world.via = b"federation-ffffffffffff"
+        assert (await client.post(FILES, content=b"abc", headers={"via": other})).is_success
+        assert upstream.seen[0].headers["via"].startswith(f"{other}, 1.1 federation")
+
+
 async def test_nothing_passes_until_the_operator_says_so() -> None:
     async with rig(listed=()) as (_, client, upstream):
         reply = await client.post(FILES, content=b"abc")
