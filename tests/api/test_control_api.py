@@ -195,7 +195,7 @@ async def test_a_receipt_is_for_who_made_the_call_and_for_who_may_read_contents(
     rig.journal.append(record)
     rig.journal.append(structs.replace(record, call="call_2", key="key_other"))
     rig.journal.append(structs.replace(record, call="call_3", input="", output=""))
-    told = {"salt": salt.hex(), "input": said, "output": "o"}
+    told = {"salt": salt.hex(), "input": said, "output": "o", "unproven": {}}
     for call, secret, receipt in (
         ("call_1", DEVELOPER, told),
         ("call_1", ADMIN, told),
