@@ -12,12 +12,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 from gateway_rig import CHAT
+from named_users import files
 from processes import ADMIN, FEDERATION, Service, serving, write_config
 from scripted import Talk, Upstream, completion
 
@@ -98,12 +98,6 @@ def cli(service: Service, *words: str) -> tuple[int, str]:
         timeout=60,
     )
     return done.returncode, done.stdout + done.stderr
-
-
-def files(root: Path) -> Iterator[tuple[Path, bytes]]:
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield path, path.read_bytes()
 
 
 async def test_contents_are_kept_sealed_read_held_erased_and_found_nowhere(tmp_path: Path) -> None:

@@ -98,18 +98,8 @@ def screen_request(
 def screen_beside(guard: Guard, body: str, request: ChatRequest, screening: Screening) -> None:
     """What a body says beside what is in `request`, which was read from it and screened: what
     the canonical form has no place for. Raises as `screen_request` does of what has a form."""
-    seen = {str(request.sampling.seed)}  # a long one was looked at with what has a form
-
-    def note(text: str, _: str) -> str:
-        seen.add(text)
-        return text
-
-    def note_json(text: str, _: str) -> str:
-        seen.add(text)
-        seen.update(words_of(text))
-        return text
-
-    Visitor(note, note_json, form=note).request(request)
+    seen = _walked(lambda visitor: visitor.request(request))
+    seen.add(str(request.sampling.seed))  # a long one was looked at with what has a form
     left = (text for text in words_of(body) if text not in seen)
     screen_kept(guard, dict.fromkeys(map(_without_file, left), _BESIDE), screening)
 
@@ -181,6 +171,14 @@ def screen_response(guard: Guard, response: ChatResponse, screening: Screening) 
 def tells_more(guard: Guard, body: str, response: ChatResponse, screening: Screening) -> bool:
     """Whether the words of an answer's body hold a value beside what is in `response`, which was
     read from it and screened. Raises `Forbidden` for what must not pass."""
+    seen = _walked(lambda visitor: visitor.response(response))
+    left = [text for text in words_of(body, bare=False) if text not in seen]
+    guard, most = guard.by_rules(), guard.plan.most_characters
+    return any(guard.text(text, ANSWER, screening) != text for text in _joined(left, most))
+
+
+def _walked(walk: Callable[[Visitor], object]) -> set[str]:
+    """Every text that a walk comes by, and the words of those that are JSON."""
     seen: set[str] = set()
 
     def note(text: str, _: str) -> str:
@@ -192,10 +190,8 @@ def tells_more(guard: Guard, body: str, response: ChatResponse, screening: Scree
         seen.update(words_of(text))
         return text
 
-    Visitor(note, note_json, form=note).response(response)
-    left = [text for text in words_of(body, bare=False) if text not in seen]
-    guard, most = guard.by_rules(), guard.plan.most_characters
-    return any(guard.text(text, ANSWER, screening) != text for text in _joined(left, most))
+    walk(Visitor(note, note_json, form=note))
+    return seen
 
 
 def keep_form(guard: Guard, screening: Screening, walk: Callable[[Visitor], object]) -> None:
