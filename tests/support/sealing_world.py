@@ -81,7 +81,7 @@ class World:
         logs = open_sealing_logs(places)
         self.custody = Custody(self.keys, root, logs.tombstones, self.clock)
         self.payloads = SqlPayloads(self.engine)
-        self.intake = PayloadIntake(SpoolReader(self.data), self.payloads, self.custody)
+        self.intake = PayloadIntake(SpoolReader(self.data), self.payloads, self.custody, self.keys)
         self.notebook = Notebook(self.data, self.clock)
         self.retention = Retention(
             self.custody, self.keys, self.payloads, self.intake, self.notebook, logs

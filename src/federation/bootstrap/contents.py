@@ -78,7 +78,7 @@ def keep_contents(
     logs = open_sealing_logs(places)
     custody = Custody(keys, root, logs.tombstones, clock)
     payloads = SqlPayloads(stores.quick)
-    intake = PayloadIntake(SpoolReader(data), payloads, custody)
+    intake = PayloadIntake(SpoolReader(data), payloads, custody, keys)
     notebook = Notebook(data, clock)
     retention = Retention(custody, keys, payloads, intake, notebook, logs)
     spool_keys = SpoolKeys(replica, custody, intake, clock)

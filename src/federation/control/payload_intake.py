@@ -16,12 +16,13 @@ import msgspec
 
 from federation.control.custody import Custody, KeyGone
 from federation.errors import Unavailable
-from federation.evidence.sealing import Row, Unsealable
+from federation.evidence.sealing import Row, Unsealable, pseudonyms
 from federation.schema.payloads import Payload, SpoolLine
 from federation.storage.entries import Position
 from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing_entries import PayloadEntry
+from federation.storage.sealing_keys import SqlSealingKeys
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,15 @@ class PayloadIntake:
     """Follows the spools of one data directory. `run` and `retire` raise `Unavailable` where
     store or keys cannot be reached; nothing is lost then."""
 
-    def __init__(self, reader: SpoolReader, store: SqlPayloads, custody: Custody) -> None:
+    def __init__(
+        self, reader: SpoolReader, store: SqlPayloads, custody: Custody, keys: SqlSealingKeys
+    ) -> None:
         self.lost = 0
         """Lines that nobody can read any more."""
         self._reader = reader
         self._store = store
         self._custody = custody
+        self._keys = keys
         self._positions: dict[str, Position] | None = None
 
     def run(self) -> int:
@@ -93,7 +97,7 @@ class PayloadIntake:
         return count
 
     def _entry(self, line: SpoolLine) -> PayloadEntry | None:
-        """A spooled content as it is kept; None where its key is gone."""
+        """A spooled content as it is kept; None where its key is gone, or its person."""
         spooled = line.record
         row = Row(spooled.tenant, SPOOL_TABLE, spooled.call)
         try:
@@ -108,6 +112,9 @@ class PayloadIntake:
         subject, sealed = self._custody.seal_of(
             own, payload.subject, payload.at_ms, until_ms, content
         )
+        if self._erased_since(payload, subject):
+            log.info("a spooled content is of a person erased since", extra={"call": payload.call})
+            return None
         return PayloadEntry(
             payload.call,
             payload.tenant,
@@ -117,3 +124,13 @@ class PayloadIntake:
             len(payload.request) + len(payload.answer),
             sealed,
         )
+
+    def _erased_since(self, payload: Payload, now: str) -> bool:
+        """Whether its person (`now` by pseudonym) was erased after this call began. The spool may
+        be of a replica that was away by then. What a hold covers by now is kept."""
+        naming = self._custody.naming(payload.tenant)
+        former = pseudonyms(naming.key.key, payload.subject, naming.erased)[:-1]
+        if not former or self._keys.erased_ms(payload.tenant, former) <= payload.at_ms:
+            return False
+        holds = (hold for hold in self._keys.holds() if hold.released_ms is None)
+        return not any(hold.covers(payload.tenant, now) for hold in holds)

@@ -67,6 +67,7 @@ class Retention:
         if back:
             log.warning("a backup had brought destroyed keys back", extra={"keys": len(back)})
             self._note("restored", keys=back)
+        self._erase_again()
         self._remove_again()
         self._is_open = True
 
@@ -129,6 +130,8 @@ class Retention:
         for wish in self._keys.erasures():
             if wish.done_ms is None and not self.held_by(wish.tenant, wish.subject):
                 self._erase(wish)
+        if self._erase_again():
+            self._remove_again()
         # Holds are asked for before each step: one that came meanwhile covers what follows.
         while self._payloads.expire(now_ms, self.holds(), SWEEP_MOST) == SWEEP_MOST:
             pass
@@ -153,6 +156,16 @@ class Retention:
                 self._keys.ask_erasure(wish)
             elif before.done_ms is None and wish.done_ms is not None:
                 self._keys.finish_erasure(wish.id, wish.done_ms, wish.keys)
+
+    def _erase_again(self) -> int:
+        """Destroy keys that a person's erasure did not find, because the store of keys that was
+        there by then was an older one: they are back with the right one. How many."""
+        back = self._keys.outlived()
+        for key in back:
+            log.warning("a key of an erased person had come back", extra={"key": key.id})
+            self._note("erasing", key.tenant, key.subject, keys=[key.id])
+            self.custody.destroy([key], "erased")
+        return len(back)
 
     def _remove_again(self) -> None:
         """Delete the rows of erased people whose keys are destroyed: a restored backup of the

@@ -228,6 +228,18 @@ class SqlSealingKeys:
         with reading(self._engine) as connection:
             return [KeyEntry(*row) for row in connection.execute(query)]
 
+    def outlived(self) -> list[KeyEntry]:
+        """Data keys that are there though an erasure of their person was done after they were
+        made, and no hold covers them: whoever restored them had no tombstone of theirs."""
+        e = _erasures.c
+        own = and_(e.tenant == _k.tenant, e.subject == _k.subject, e.done_ms >= _k.created_ms)
+        query = select(_keys).where(_k.kind == DATA, _k.destroyed_ms.is_(None), exists().where(own))
+        h = _holds.c
+        covers = and_(h.tenant == _k.tenant, h.subject.in_(["", _k.subject]))
+        query = query.where(not_(exists().where(covers, h.released_ms.is_(None))))
+        with reading(self._engine) as connection:
+            return [KeyEntry(*row) for row in connection.execute(query)]
+
     def use(self, key: str, uses: int, until_ms: int) -> None:
         """Count so many further uses, and have the key kept until then at least."""
         later = and_(_k.id == key, _k.until_ms < until_ms)
@@ -315,6 +327,14 @@ class SqlSealingKeys:
             query = query.where(not_(exists().where(own)))
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
+
+    def erased_ms(self, tenant: str, subjects: Iterable[str]) -> int:
+        """When the last erasure of any of these pseudonyms was done, in Unix milliseconds; 0
+        where none was."""
+        e = _erasures.c
+        query = select(func.max(e.done_ms)).where(e.tenant == tenant, e.subject.in_(list(subjects)))
+        with reading(self._engine) as connection:
+            return int(connection.scalar(query) or 0)
 
     def erased_changes(self) -> int:
         """How often what `erased` tells may have changed so far; it only grows."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealing_world import World
+from sealing_world import Clock, World
 
 from federation.control import custody as custody_room
 from federation.control.custody import KeyGone
@@ -121,6 +121,27 @@ async def test_a_replica_that_has_not_heard_of_an_erasure_keeps_nothing_under_it
     assert (await desk(world).erase(OWNER, None, ANNA))[0].keys >= 1
     with pytest.raises(KeyGone):
         other.custody.key(key_named(entry.sealed))
+    other.close()
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_waits_at_a_replica_while_its_person_is_erased_goes_with_the_erasure(
+    world: World, *, held: bool
+) -> None:
+    world.name(ANNA)
+    other = World(world.data, Clock())
+    world.clock.days(1)
+    world.retention.erase("acme", world.name(ANNA), "key_a")
+    if held:
+        world.retention.hold("acme", world.name(ANNA), "case", "key_a")
+    other.say("before", ANNA)  # a day ago, in a spool that nobody could read yet
+    other.clock.days(2)
+    other.say("after", ANNA)
+
+    other.intake.run()
+
+    assert (other.payloads.find("before", None) is not None) is held
+    assert b"after" in other.read("after")
     other.close()
 
 

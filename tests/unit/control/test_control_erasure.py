@@ -11,6 +11,8 @@ import pytest
 from sealing_world import Clock, World
 
 from federation.control.custody import KeyGone
+from federation.control.payload_intake import TABLE
+from federation.evidence.sealing import Row
 from federation.evidence.verify import Verification
 from federation.storage.journal import JournalWriter
 from federation_verify.log import Log
@@ -161,3 +163,42 @@ def contents_key(contents: World, person: str) -> str:
             "SELECT id FROM sealing_keys WHERE kind = 'data' AND subject = ?", (subject,)
         ).fetchone()
     return str(row[0])
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_an_erasure_reaches_keys_that_come_back_after_it_was_done_without_them(
+    whole: Whole, tmp_path: Path, *, held: bool
+) -> None:
+    older, newer = tmp_path / "older", tmp_path / "newer"
+    whole.contents.say("first", "ben")
+    whole.seal()
+    shutil.copytree(whole.contents.keys_directory, older)
+    whole.say("call_0", "anna")
+    whole.seal()
+    contents = whole.contents
+    key = contents_key(contents, "anna")
+    row = contents.payloads.find("call_0", None)
+    assert row is not None
+    contents.custody.close()
+    shutil.copytree(contents.keys_directory, newer)
+
+    # Somebody restores the keys of before, and erases her while hers is not there.
+    whole.restore(older, "keys")
+    contents = whole.contents
+    assert contents.retention.erase("acme", contents.name("anna"), "key_admin").keys == 0
+    if held:
+        contents.retention.hold("acme", "", "case 8", "key_admin")
+    whole.restore(newer, "keys")
+    contents = whole.contents
+
+    if held:
+        assert contents.custody.content(Row("acme", TABLE, "call_0"), row.sealed)
+        (hold,) = contents.retention.holds()
+        contents.retention.release(hold, "key_admin")
+        contents.retention.sweep(int(whole.clock() * 1000))
+    with pytest.raises(KeyGone):
+        contents.custody.key(key)
+    with pytest.raises(KeyGone):
+        contents.custody.content(Row("acme", TABLE, "call_0"), row.sealed)
+    whole.seal()
+    whole.check()

@@ -26,6 +26,9 @@ def test_a_hold_that_comes_during_a_sweep_covers_what_is_left() -> None:
         def erasures(self) -> list[Any]:
             return []
 
+        def outlived(self) -> list[KeyEntry]:
+            return []
+
         def forget(self) -> None:
             seen.append(-1)
 
