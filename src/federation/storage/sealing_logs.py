@@ -8,6 +8,7 @@ them was not restored.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,11 +51,19 @@ class SealingLog(Generic[E]):
 
     def add(self, entries: Iterable[E]) -> None:
         """Write these down everywhere, safe from a loss of power. Raises `EvidenceUnwritable`
-        where one place does not take them: what they tell of may not be done then."""
+        where one place does not take them: what they tell of may not be done then, and the
+        other places have them no more. A key whose tombstone stood somewhere would be destroyed
+        by the next start, though somebody held it meanwhile."""
         lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
-        if lines:
-            for path in self._paths:
-                _append(path, lines)
+        written: list[tuple[Path, int, int]] = []
+        try:
+            for path in self._paths if lines else ():
+                before, after = _append(path, lines)
+                written.append((path, before, after))
+        except EvidenceUnwritable:
+            for path, before, after in written:
+                _take_back(path, before, after)
+            raise
 
     def read(self) -> dict[str, E]:
         """Every entry that any of the places knows. Raises `Unavailable`."""
@@ -108,7 +117,9 @@ def open_sealing_logs(places: Sequence[Path]) -> SealingLogs:
     )
 
 
-def _append(path: Path, lines: bytes) -> None:
+def _append(path: Path, lines: bytes) -> tuple[int, int]:
+    """Write lines at the end of a file; its sizes before and after. Raises `EvidenceUnwritable`,
+    and then nothing of them stands."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -117,11 +128,24 @@ def _append(path: Path, lines: bytes) -> None:
             # A torn line must not swallow the next one.
             if size and os.pread(fd, 1, size - 1) != b"\n":
                 lines = b"\n" + lines
-            if file.write(lines) != len(lines):
+            try:
+                if file.write(lines) != len(lines):
+                    raise EvidenceUnwritable(f"{path.name} took only part of a line")
+                os.fsync(fd)
+            except (OSError, EvidenceUnwritable):
                 os.ftruncate(fd, size)
-                raise EvidenceUnwritable(f"{path.name} took only part of a line")
-            os.fsync(fd)
+                raise
         if not size:
             sync_directory(path.parent)
     except OSError as error:
         raise EvidenceUnwritable(f"{path.name} cannot be written: {error.strerror}") from error
+    return size, size + len(lines)
+
+
+def _take_back(path: Path, before: int, after: int) -> None:
+    """Cut off what was written, unless another replica has written behind it. Never raises: a
+    file that cannot be cut says what is said of a key that is going to be destroyed."""
+    with contextlib.suppress(OSError), path.open("r+b") as file:
+        if os.fstat(file.fileno()).st_size == after:
+            file.truncate(before)
+            os.fsync(file.fileno())

@@ -84,6 +84,19 @@ def test_a_place_that_takes_nothing_or_cannot_be_read_is_an_error(tmp_path: Path
         open_sealing_logs([tmp_path / "directory"]).tombstones.read()
 
 
+def test_what_one_place_does_not_take_stands_in_none(tmp_path: Path) -> None:
+    first, refuses = tmp_path / "first", tmp_path / "refuses"
+    stones = open_sealing_logs([first, refuses]).tombstones
+    stones.add([Tombstone("seal_1", "a", 1, "erased")])
+    (refuses / "tombstones.jsonl").unlink()
+    (refuses / "tombstones.jsonl").mkdir()
+
+    with pytest.raises(EvidenceUnwritable):
+        stones.add([Tombstone("seal_2", "a", 2, "expired")])
+
+    assert list(open_sealing_logs([first]).tombstones.read()) == ["seal_1"]
+
+
 def test_a_disk_that_takes_only_part_of_a_line_is_an_error_and_the_part_is_taken_back(
     logs: SealingLogs, places: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
