@@ -197,10 +197,32 @@ def put_store(source: Path, path: Path) -> None:
     _copied(source / backups.STORE, path)
 
 
-def check_keys(source: Path) -> None:
-    """Raises `CommandFailed` where there is no directory of keys."""
+def check_keys(source: Path, data: Path) -> None:
+    """Raises `CommandFailed` where there is no directory of keys, or they are another gateway's
+    than those in the data directory, which would be lost under them."""
     if not source.is_dir():
         raise CommandFailed(f"There are no keys in {source}.", code="not_found")
+    for path in _all(source):
+        there = data / path.relative_to(source)
+        if path.suffix in _KEYS and there.is_file() and _digest(there) != _digest(path):
+            raise CommandFailed(
+                f"{path} is another key than {there}, which nothing could bring back.",
+                hint="Nothing was changed. Name the keys that go with this data directory, or "
+                "move its own to a safe place first.",
+                code="other_keys",
+            )
+
+
+def unsigned(source: Path, data: Path, keys: Path | None) -> str:
+    """The key that signs a backup's evidence log, where its secret is neither among these keys
+    nor in the data directory; empty where it is, or where there is no log."""
+    try:
+        lines = (source / FILES / "evidence" / "keys.jsonl").read_bytes().splitlines()
+        key = str(json.loads(lines[-1])["body"]["key"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    places = [data] if keys is None else [data, keys]
+    return "" if any((place / "evidence" / f"{key}.seed").is_file() for place in places) else key
 
 
 def put_keys(source: Path, data: Path) -> int:

@@ -132,7 +132,7 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
     """Put a backup in place of what is there. What is refused is refused before any change."""
     _nobody(place)
     if keys is not None:
-        db_files.check_keys(keys)
+        db_files.check_keys(keys, place.data_dir)
     dump, files = db_files.read_manifest(source)
     database = db_store.addresses(place).database
     wanted = "sqlite" if database is None else "postgresql"
@@ -152,11 +152,16 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
             db_files.put_store(source, db_store.own_file(place.data_dir, shared=False))
         kept = 0 if keys is None else db_files.put_keys(keys, place.data_dir)
     unfinished.unlink()
+    missing = db_files.unsigned(source, place.data_dir, keys)
     if as_json:
         facts = {"object": "restore", "schema": dump.revision, "files": len(files), "keys": kept}
-        output.print_json(facts | {"aside": None if aside is None else str(aside)})
+        facts |= {"aside": None if aside is None else str(aside)}
+        output.print_json(facts | {"unsigned": missing or None})
         return
     output.say(f"The backup of schema {dump.revision} is in place; a start brings it up to date.")
+    if missing:
+        output.note(f"The secret of its evidence key {missing} is not there: nothing is sealed")
+        output.note("until the keys that go with this backup are put back. Do it before a start.")
     if aside is not None:
         output.note(f"What was there lies in {aside}.")
 

@@ -57,6 +57,41 @@ def test_a_restoration_without_the_keys_that_were_named_changes_nothing(
     assert (project / "data/journal/w.000001.log").exists()
 
 
+def test_the_keys_of_another_gateway_are_not_put_over_those_that_are_there(
+    alone: Run, shared: list[str], project: Path
+) -> None:
+    own, others = project / "data" / "keys" / "root", project / "others" / "keys" / "root"
+    for directory, key in ((own, "aa"), (others, "bb")):
+        directory.mkdir(parents=True)
+        (directory / "1.key").write_text(key)
+
+    refused = alone("db", "restore", "backup", "--force", "--keys", "others", "--json")
+
+    assert json.loads(refused.stdout)["error"]["code"] == "other_keys"
+    assert shared == []
+    assert (own / "1.key").read_text() == "aa"
+    assert (project / "data/journal/w.000001.log").exists()
+    (others / "1.key").write_text("aa")
+    assert alone("db", "restore", "backup", "--force", "--keys", "others").exit_code == 0
+
+
+def test_a_restoration_says_that_the_secret_of_the_evidence_log_is_missing(
+    alone: Run, shared: list[str], project: Path
+) -> None:
+    row, keys = project / "backup" / "files" / "evidence", project / "keys" / "evidence"
+    row.mkdir(parents=True)
+    (row / "keys.jsonl").write_text('{"body":{"key":"k1"}}\n{"body":{"key":"k2"}}\n')
+    keys.mkdir(parents=True)
+    (keys / "k1.seed").write_text("aa")
+
+    done = alone("db", "restore", "backup", "--force", "--keys", "keys", "--json")
+    assert json.loads(done.stdout)["unsigned"] == "k2"
+    assert "k2" in alone("db", "restore", "backup", "--force").output
+    (keys / "k2.seed").write_text("bb")
+    done = alone("db", "restore", "backup", "--force", "--keys", "keys", "--json")
+    assert json.loads(done.stdout)["unsigned"] is None
+
+
 def test_what_is_there_stays_where_the_shared_database_cannot_be_filled(
     alone: Run, shared: list[str], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
