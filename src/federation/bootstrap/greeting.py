@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from federation.domain.routes import AUTO
 from federation.domain.snapshot import Snapshot
 from federation.routing.fleet import facts_known
 
@@ -41,5 +42,5 @@ def example(snapshot: Snapshot) -> str | None:
         if each.usable and each.enabled and each.provider.enabled and "chat" in each.operations
     ]
     if any(snapshot.settings.auto_unknown or facts_known(each) for each in serving):
-        return "auto"
+        return AUTO
     return serving[0].id if serving else None

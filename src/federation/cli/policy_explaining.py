@@ -23,6 +23,7 @@ from federation.cli.place import Place
 from federation.config.nearest import nearest
 from federation.domain.access import DEFAULT_TENANT
 from federation.domain.policies import Policy
+from federation.domain.routes import AUTO
 from federation.gateway.deciding import PASSAGE
 from federation.gateway.world import Situation
 from federation.governance.explain import Reason, duties, reasons
@@ -30,7 +31,7 @@ from federation.governance.facts import CallFacts
 from federation.governance.rulebook import Ruling
 from federation.routing.eligible import meaning, removed_by
 from federation.routing.fleet import CHAT, Fleet
-from federation.routing.names import AUTO, Resolved
+from federation.routing.names import Resolved
 
 _SHOWN = 40
 _FEW = 5

@@ -14,8 +14,8 @@ from federation.config.nearest import nearest, unknown_word
 from federation.config.policies_rows import RuleRow
 from federation.config.policies_words import TIERS
 from federation.domain.catalogue import Provider
+from federation.domain.routes import AUTO
 
-AUTO = "auto"
 _GROUPS = ("*", "local", "remote")
 _PROVIDER_RULES = ("allowed_providers", "denied_providers")
 _MODEL_RULES = ("allowed_models", "denied_models")

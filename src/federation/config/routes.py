@@ -9,10 +9,8 @@ from federation.config.document import Document, Path_
 from federation.config.nearest import unknown_word
 from federation.config.sections import FederationFile, RouteRow, WeightsSection
 from federation.domain.catalogue import Provider
-from federation.domain.routes import Deadlines, Route, Target, Weights
+from federation.domain.routes import AUTO, Deadlines, Route, Target, Weights
 from federation.errors import Problem
-
-_AUTO = "auto"
 
 
 def weights(written: WeightsSection) -> Weights:
@@ -59,14 +57,14 @@ def unknown_default(
     """A warning where calls that name no model are given one that nothing is known of. It may
     still come: with a host that is registered while the gateway runs."""
     name = whole.defaults.model
-    if not name or name == _AUTO or name in routes:
+    if not name or name == AUTO or name in routes:
         return ()
     models = [model for row in providers.values() for model in row.models]
     if any(name == model.id or name in model.aliases for model in models):
         return ()
     if _Deployments(providers).find(name) is not None:
         return ()
-    words = [*routes, *(model.id for model in models), _AUTO]
+    words = [*routes, *(model.id for model in models), AUTO]
     message = f"calls that name no model are refused: {unknown_word('model', name, words)}"
     return (where.problem(("defaults", "model"), message),)
 

@@ -27,6 +27,7 @@ from federation.config.settings import (
 from federation.config.sign_in import AlertsSection, SignInSection
 from federation.config.words import REMEDIES, STRATEGIES
 from federation.domain.routes import (
+    AUTO,
     Admission,
     Keeping,
     ListenerLimits,
@@ -149,7 +150,7 @@ class RouteRow(Written):
     @field_validator("name")
     @classmethod
     def _not_auto(cls, value: str) -> str:
-        if value == "auto":
+        if value == AUTO:
             raise ValueError("should not be 'auto': that name means every deployment")
         return value
 

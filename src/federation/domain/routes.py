@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+AUTO: Final = "auto"
+"""The name of a model that stands for every deployment: no route may have it."""
 
 
 @dataclass(frozen=True, slots=True)

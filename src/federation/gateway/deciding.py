@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+from federation.domain.routes import AUTO
 from federation.errors import FederationError, NotEligible, Unavailable
 from federation.gateway.call import AnyCall, Call, OperationCall
 from federation.gateway.ruled import (
@@ -22,7 +23,6 @@ from federation.governance.facts import CallFacts
 from federation.governance.obligations import NOTHING
 from federation.routing.decide import decide
 from federation.routing.fleet import Fleet
-from federation.routing.names import AUTO
 from federation.routing.request import RoutingRequest, Verdict
 from federation.schema.usage import Usage
 

@@ -15,13 +15,12 @@ import msgspec
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Deployment, Model, Rates
 from federation.domain.money import nano_to_usd
-from federation.domain.routes import Route
+from federation.domain.routes import AUTO, Route
 from federation.errors import NotFound
 from federation.gateway.world import Situation
 from federation.governance.facts import CallFacts
 from federation.resilience.health import HealthBoard
 from federation.routing.masks import indexes_of
-from federation.routing.names import AUTO
 
 
 class Reach:

@@ -16,10 +16,10 @@ from operator import itemgetter
 from federation.domain.catalogue import DataUse, Deployment
 from federation.domain.live import Live
 from federation.domain.regions import meets
-from federation.domain.routes import Settings
+from federation.domain.routes import AUTO, Settings
 from federation.domain.snapshot import Snapshot
 from federation.routing.masks import Steps, indexes_of, mask_of
-from federation.routing.names import AUTO, Names, Resolved, Rules
+from federation.routing.names import Names, Resolved, Rules
 from federation.routing.prices import PriceColumns, PriceTable
 from federation.routing.quality import quality_columns
 from federation.routing.sheets import Sheet

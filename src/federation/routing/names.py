@@ -14,12 +14,11 @@ from difflib import get_close_matches
 from heapq import nlargest
 
 from federation.domain.catalogue import Deployment
-from federation.domain.routes import Deadlines, Route, Weights
+from federation.domain.routes import AUTO, Deadlines, Route, Weights
 from federation.domain.snapshot import Snapshot
 from federation.errors import NotFound
 from federation.routing.masks import mask_of
 
-AUTO = "auto"
 Rules = tuple[tuple[str, int], ...]
 _OPEN = Deadlines()
 _NEAR_POOL = 60

@@ -13,13 +13,13 @@ from typing import Final
 
 from federation.domain.budgets import told
 from federation.domain.limits import MONTH, Counted, meter_limit, pausing, worded
+from federation.domain.routes import AUTO
 from federation.errors import FederationError, RateLimited, UpstreamRejected
 from federation.gateway.call import C, Call, Handler
 from federation.gateway.rates import Lack, Pairs, Plan, Taken
 from federation.gateway.rates_part import HeldPart
 from federation.gateway.stream import AnswerStream
 from federation.gateway.world import World
-from federation.routing.names import AUTO
 from federation.schema.http import ClientReply
 from federation.telemetry import metrics
 
