@@ -13,7 +13,7 @@ import logging
 import sys
 from collections import deque
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -21,6 +21,8 @@ from federation.errors import EvidenceUnwritable
 
 _SWITCH_S: Final = 0.0005
 """How long a busy loop may keep the interpreter from the thread that syncs."""
+_END_S: Final = 10.0
+"""As long may the last sync take."""
 _SOON_S: Final = 0.02
 """How long a line that nobody waits for may wait for others: most calls take longer."""
 
@@ -135,12 +137,22 @@ class GroupCommit:
         return future
 
     def close(self) -> None:
-        """End the thread, and sync what is left. Raises `EvidenceUnwritable`. Idempotent."""
-        if self._thread is not None:
-            self._asked.put(False)
-            self._thread.join()
-            self._thread = None
-        why = self._sync([])
+        """End the thread, and sync what is left. Raises `EvidenceUnwritable`, also where the disk
+        has not answered after `_END_S`: a worker that has drained must come to its end. Idempotent."""
+        ended: SimpleQueue[EvidenceUnwritable | None] = SimpleQueue()
+        before, self._thread = self._thread, None
+
+        def finish() -> None:
+            if before is not None:
+                self._asked.put(False)
+                before.join()
+            ended.put(self._sync([]))
+
+        Thread(target=finish, name="last-commit", daemon=True).start()
+        try:
+            why = ended.get(timeout=_END_S)
+        except Empty:
+            why = _unforeseen(TimeoutError(f"no answer for {_END_S:g} s"))
         if why is not None:
             raise why
 

@@ -106,6 +106,23 @@ async def test_who_waits_goes_on_when_the_line_is_on_the_disk(
     assert room.journal.settled() is None
 
 
+async def test_a_disk_that_does_not_answer_holds_up_no_end(
+    tmp_path: Path, disk: ForgetfulDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "_END_S", 0.1)
+    room = Room(tmp_path)
+    disk.goes_on.clear()
+    room.journal.append(started("a"))
+    assert room.journal.settled() is not None
+    await has_begun(disk)
+    with pytest.raises(EvidenceUnwritable, match="no answer"):
+        room.commit.close()
+    disk.goes_on.set()
+    monkeypatch.undo()
+    room.close()
+    assert disk.after_a_loss_of_power(tmp_path) == [("started", "a")]
+
+
 async def test_all_that_come_while_a_sync_runs_share_the_next(
     room: Room, disk: ForgetfulDisk
 ) -> None:
