@@ -169,6 +169,22 @@ async def test_a_key_comes_in_either_header(rig: Rig, headers: dict[str, str], s
         assert error["code"] in ("missing_api_key", "invalid_api_key")
 
 
+async def test_every_refusal_has_an_id_to_tell_of_it(rig: Rig) -> None:
+    viewer = await rig.key(Role.VIEWER)
+    refused = [
+        await rig.ask("GET", "/v1/keys", "wrong"),
+        await rig.ask("POST", "/v1/keys", viewer, json={"name": "k", "role": "viewer"}),
+        await rig.ask("GET", "/v1/calls/none"),
+        await rig.ask("GET", "/nowhere"),
+        await rig.ask("PUT", "/v1/keys"),
+        await rig.ask("POST", "/v1/keys", json={"role": 7}),
+    ]
+    assert [reply.status_code for reply in refused] == [401, 403, 404, 404, 405, 400]
+    ids = {reply.headers["x-request-id"] for reply in refused}
+    assert len(ids) == len(refused)
+    assert all(each.startswith("req_") for each in ids)
+
+
 async def test_an_open_gateway_lets_strangers_read_but_not_administer(tmp_path: Path) -> None:
     rig = await started(tmp_path, is_open=True)
     assert (await rig.ask("GET", "/v1/stats", None)).status_code == 200

@@ -46,9 +46,12 @@ def install(app: FastAPI) -> None:
 
 
 def _reply(error: FederationError, request_id: str = "") -> Response:
-    rendered = render_error(error, request_id)
+    """A rendered error; no call is behind it, so it has an id of its own, as refusals before a
+    call have (`listener.front`)."""
+    rendered = render_error(error)
     assert isinstance(rendered.body, bytes)  # noqa: S101  an error is never a stream
     headers = {name.decode(): value.decode() for name, value in rendered.headers}
+    headers["x-request-id"] = request_id or _new_id()
     return Response(rendered.body, rendered.status, headers)
 
 
@@ -101,8 +104,12 @@ def _left(_: Request, __: Exception) -> Response:
 
 
 def _bug(request: Request, error: Exception) -> Response:
-    request_id = secrets.token_hex(8)
+    request_id = _new_id()
     extra = {"request_id": request_id, "method": request.method, "path": request.url.path}
     log.error("unexpected error", exc_info=error, extra=extra)
     message = f"Something went wrong on our side (request {request_id})."
     return _reply(FederationError(message), request_id)
+
+
+def _new_id() -> str:
+    return f"req_{secrets.token_hex(12)}"
