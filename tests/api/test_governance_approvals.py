@@ -200,6 +200,25 @@ async def test_nobody_asks_for_an_approval_that_no_policy_knows(rig: Rig) -> Non
     assert reply.status_code == 400
 
 
+async def test_an_approval_for_somebody_of_no_tenant_makes_no_key_for_names(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.govern(policy(Approval(name="overseas", at=("*",)), name="ask"))
+    made: list[str] = []
+
+    def kept(asker: str) -> str:
+        made.append(asker)
+        return asker
+
+    monkeypatch.setattr(rig.plane.control.askers, "kept", kept)
+    for wish in ({"key": "user:ghost/anna"}, {"key": "user:default/anna", "tenant": "ghost"}):
+        reply = await rig.ask("POST", APPROVALS, json={"name": "overseas", **wish})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not_found")
+    assert made == []
+    await rig.said("POST", APPROVALS, json={"name": "overseas", "key": "user:default/anna"})
+    assert made == ["user:default/anna"]
+
+
 async def test_at_an_open_gateway_nobody_is_a_second_person(tmp_path: Path) -> None:
     built = plane(tmp_path, is_open=True)
     with pytest.raises(Forbidden, match="same person"):

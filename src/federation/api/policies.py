@@ -14,6 +14,7 @@ from federation.api.models import Strict
 from federation.api.pseudonyms import with_people
 from federation.api.tenancy_once import OnceRoute
 from federation.domain.approvals import Approval, Change, PolicyVersion, Proposal, Stage
+from federation.domain.hands import person_of
 
 router = APIRouter(tags=["policies"], route_class=OnceRoute)
 
@@ -210,6 +211,10 @@ async def list_approvals(
 async def ask_for_approval(control: ControlPlane, asker: Asker, body: ApprovalBody) -> ApprovalView:
     """Ask for an approval; another person has to give it."""
     control.oversight.approvals.check_wish(body.name, body.days)
+    person = person_of(body.key)
+    for tenant in {body.tenant, "" if person is None else person[0]} - {""}:
+        # One that is not there would be given keys for its people's names.
+        await control.tenancy.tenants.get(asker, tenant)
     key = await asyncio.to_thread(control.askers.kept, body.key)
     made = await control.oversight.approvals.ask(
         asker, body.name, body.days, body.reason, body.tenant, key
