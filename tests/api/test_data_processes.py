@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 from gateway_rig import CHAT
-from named_users import files
-from processes import ADMIN, FEDERATION, Service, serving, write_config
+from named_users import cli, files
+from processes import FEDERATION, serving, write_config
 from scripted import Talk, Upstream, completion
 
 KEEP = FEDERATION + "payloads: {keep: true, days: 30}\n"
@@ -80,24 +78,6 @@ async def until(check: Any, what: str, within_s: float = 30.0) -> None:
     while not await check():
         assert time.monotonic() < end, what
         await asyncio.sleep(0.1)
-
-
-def cli(service: Service, *words: str) -> tuple[int, str]:
-    """`federation ...` beside the service; its exit code and all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "federation.cli.main", *words],
-        env={
-            "PATH": "/usr/bin:/bin",
-            "FEDERATION_URL": service.url,
-            "FEDERATION_API_KEY": ADMIN,
-            "FEDERATION_DATA_DIR": str(service.data),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 async def test_contents_are_kept_sealed_read_held_erased_and_found_nowhere(tmp_path: Path) -> None:
