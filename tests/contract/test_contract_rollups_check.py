@@ -25,7 +25,7 @@ from federation.storage.engine import Stores, open_stores, writing
 from federation.storage.entries import Position
 from federation.storage.rollups_check import wrong_spans
 from federation.storage.rollups_rebuild import rebuild
-from federation.storage.tables import calls, cost_rollups
+from federation.storage.tables import calls, cost_rollups, rollup_state
 
 FIRST = 20_550 * DAY_MS  # 2026-04-07, which is the 7th day of a stretch of 32
 DAYS = 40
@@ -140,5 +140,9 @@ def test_the_command_names_the_days_and_another_makes_the_sums_anew(place: Place
 def test_sums_that_were_never_made_are_said_to_be_missing(tmp_path: Path) -> None:
     place = Place(tmp_path, None)
     code, told = place.run("db", "check", "--sums")
-    place.stores.close()
+    assert (code, told["error"]["code"]) == (1, "rollups_unmade")
+    with place.stores.durable.begin() as connection:
+        connection.execute(rollup_state.insert().values(id=2, version=7))  # somebody's turn
+    code, told = place.run("db", "check", "--sums")
     assert (code, told["error"]["code"]) == (1, "rollups_building")
+    place.stores.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -14,7 +15,19 @@ from federation.cli.place import Place
 from federation.errors import Unavailable
 from federation.storage.analytics_entries import DAY_MS
 from federation.storage.analytics_spans import Span
-from federation.storage.rollups_rebuild import BUILDING, Told, rebuild
+from federation.storage.rollups_rebuild import BUILDING, UNMADE, Told, rebuild
+
+_MISSING: Final = {
+    UNMADE: (
+        "There are no sums yet: nobody has asked for costs, or not since an upgrade.",
+        "Nothing is wrong. The first who asks has them made, and so does `federation db sum`.",
+    ),
+    BUILDING: (
+        "The sums are being made anew, or that was broken off.",
+        "Check again when it is done; `federation db sum` makes them if nobody does.",
+    ),
+}
+"""What is said in place of a check, and what to do, by the error's code."""
 
 
 def make(place: Place, *, as_json: bool) -> None:
@@ -34,13 +47,11 @@ def problems(look: Callable[[Told], list[Span]], *, quiet: bool) -> list[str]:
         with _bar("Holding sums against calls", quiet=quiet) as told:
             wrong = look(told)
     except Unavailable as error:
-        if error.code != BUILDING:
+        told_why = _MISSING.get(error.code)
+        if told_why is None:
             raise
-        raise CommandFailed(
-            "The sums are not made yet, or are being made anew.",
-            hint="`federation db sum` makes them; a gateway does when it is first asked for costs.",
-            code=error.code,
-        ) from error
+        message, hint = told_why
+        raise CommandFailed(message, hint=hint, code=error.code) from error
     return [f"the sums of {_shown(each)} are not those of its calls" for each in wrong]
 
 

@@ -18,7 +18,7 @@ from federation.storage.analytics_spans import LONG_MS, Span
 from federation.storage.entries import RUNNING
 from federation.storage.rollups import GRAINS_OF, KEYS, WITHIN_A_DAY, Tally
 from federation.storage.rollups_facts import line_of
-from federation.storage.rollups_rebuild import Told, are_whole, building
+from federation.storage.rollups_rebuild import Told, are_whole, missing
 from federation.storage.tables import calls, cost_rollups
 
 _Sums = dict[tuple[Any, ...], tuple[int, ...]]
@@ -28,7 +28,7 @@ _Sums = dict[tuple[Any, ...], tuple[int, ...]]
 def wrong_spans(engine: Engine, told: Told = lambda _done, _whole: None) -> list[Span]:
     """Days, and then longer stretches, whose sums are not those of their calls.
 
-    Raises `Unavailable` while roll-ups are made anew.
+    Raises `Unavailable` while roll-ups are made anew, and before they were ever made.
     """
     days = _days(engine)
     wrong = []
@@ -45,11 +45,11 @@ def wrong_spans(engine: Engine, told: Told = lambda _done, _whole: None) -> list
 
 
 def _days(engine: Engine) -> list[int]:
-    """Days of which there are calls or sums. Raises `Unavailable`."""
+    """Days of which there are calls or sums. Raises as `wrong_spans` does."""
     found: set[int] = set()
     with at_once(engine) as moment:
         if not are_whole(moment):
-            raise building()
+            raise missing(moment)
         for at in (calls.c.started_ms, cost_rollups.c.at_ms):
             found |= {day for (day,) in moment.execute(select(at - at % DAY_MS).distinct())}
     return sorted(found)

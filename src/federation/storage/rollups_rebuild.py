@@ -40,6 +40,7 @@ from federation.storage.rollups_facts import line_of
 from federation.storage.tables import calls, cost_rollups, rollup_state
 
 BUILDING: Final = "rollups_building"
+UNMADE: Final = "rollups_unmade"
 Told = Callable[[int, int], None]
 """How many of how many days are done."""
 _AT_ONCE = 2_000
@@ -73,6 +74,14 @@ def building() -> Unavailable:
         code=BUILDING,
         retry_after_s=30.0,
     )
+
+
+def missing(connection: Connection) -> Unavailable:
+    """What is said to who would look at roll-ups that are not whole: whether they are being made
+    (or were, by somebody who died of it), or nobody has asked for costs yet."""
+    if _state(connection, _TURN) is not None:
+        return building()
+    return Unavailable("Nobody has made sums of this store's calls yet.", code=UNMADE)
 
 
 def is_current(engine: Engine) -> bool:
