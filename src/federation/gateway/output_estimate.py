@@ -44,11 +44,12 @@ def estimated_output(
                 break
             lines += piece.count(b"\n")
             for at in range(0, len(piece), _PIECE):
-                said += reader.feed(piece[at : at + _PIECE])
+                more = reader.feed(piece[at : at + _PIECE])
+                said += more
+                told += sum(type(chunk) is Delta for chunk in more)
                 read += len(piece[at : at + _PIECE])
-            told = sum(type(chunk) is Delta for chunk in said)
     except FederationError:
-        told = sum(type(chunk) is Delta for chunk in said)  # they stand for what follows, too
+        pass  # what was read before it stands for what follows, too
     if not told:
         return 0
     tokens = counted(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from cross_world import WIRES
 
 from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.output_estimate import estimated_output
+from federation.schema.chunks import Delta
 
 PING = b": still here\n\n"
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"four of them too"}}]}\n\n'
@@ -54,3 +56,21 @@ def test_of_many_words_the_beginning_is_read() -> None:
     tokens, read = said(*([WORD] * 10_000))
     assert tokens == 40_000
     assert read < len(WORD) * 10_000 / 4
+
+
+def test_words_that_come_one_by_one_are_counted_once_each() -> None:
+    """They are counted on the worker's loop, when the stream has ended."""
+    words = [b"w"] * 20_000
+    kept = KeptAnswer()
+    for word in words:
+        kept.add(word)
+    before = time.thread_time()
+    assert estimated_output(OneEach, kept, None, len(words)) == 5_000  # type: ignore[arg-type]
+    assert time.thread_time() - before < 1.0, "as many looks as words, not as their square"
+
+
+class OneEach:
+    """A decoder to which every piece is a piece of text."""
+
+    def feed(self, data: bytes) -> list[Delta]:
+        return [Delta(0, 0, data.decode())]
