@@ -58,6 +58,12 @@ class Wrapper:
                     out.append(chunk)
         return out
 
+    def passes(self, choice: int, part: int) -> bool:
+        """Whether `feed` changes nothing of a text that comes alone for this part, nor remembers
+        it: until the part has ended."""
+        opened = self._open.get((choice, part))
+        return opened is None or not (opened.held or isinstance(opened.head, Thinking))
+
     def _begin(self, chunk: PartBegun, out: list[Chunk]) -> None:
         place = (chunk.choice, chunk.part)
         head = chunk.head

@@ -97,22 +97,15 @@ def safeguard_of(
     """Compile obligations; `key` is what digests are made with. `plugged` is asked where a type is
     named that no rule of ours finds; one that nothing finds is a check that fails."""
     guards = {guard.name: guard for guard in duties.guards}
+    patterns = duties.pii_patterns
     wanted = [
         {kind: Action(action.value) for kind, action in duties.pii_types},
         {
             kind: Action(action.value)
-            for kind in BUILT_IN
+            for kind in (*BUILT_IN, *(each.kind for each in patterns))
             if (action := duties.pii_action(kind)) is not None
         },
     ]
-    patterns = duties.pii_patterns
-    wanted.append(
-        {
-            each.kind: Action(action.value)
-            for each in patterns
-            if (action := duties.pii_action(each.kind)) is not None
-        }
-    )
     for name, kinds in ((_PII, PERSONAL), (_SECRETS, SECRETS)):
         if name in guards:
             wanted.append(dict.fromkeys(kinds, _action(guards[name].block)))
@@ -393,6 +386,10 @@ class AnswerFilter:
                 self._tail = (self._tail + chunk.text)[-_TAIL:]
                 guarding._check((Text(self._tail),))  # noqa: SLF001
         return self._filter.feed(chunks)
+
+    def text_of(self, choice: int, part: int) -> Callable[[str], str] | None:
+        """See `ChunkFilter.text_of`."""
+        return None if self._guarding.marker else self._filter.text_of(choice, part)
 
     def close(self) -> list[Chunk]:
         """The rest of a stream that ended without saying so."""

@@ -6,6 +6,8 @@ It stands where the tap of a forwarded stream stands, so that everything else ab
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import structs
 
 from federation.dialects.carriage_stream import Wrapper
@@ -59,6 +61,7 @@ class TranslatingTap:
         "_renderer",
         "_screen",
         "_seam",
+        "_text",
         "_told",
         "_untold",
         "_usage",
@@ -102,6 +105,9 @@ class TranslatingTap:
         self._renderer = renderer
         self._wrapper = wrapper
         self._closed = False
+        self._text: tuple[int, Callable[[str], str]] | None = None
+        """The part whose text came last, and what of it may be told, if nothing else is in its
+        way to the client."""
         self._model = ""
         self._finish = ""
         self._usage: Usage | None = None
@@ -135,8 +141,40 @@ class TranslatingTap:
 
     def feed(self, data: bytes) -> bytes:
         """What the client gets for these bytes. Raises as the decoder does."""
-        out = self._render(self._decoder.feed(data))
+        chunks = self._decoder.feed(data)
+        if self._text is not None and len(chunks) == 1 and not self._decoder.done:
+            said, (part, checked) = chunks[0], self._text
+            if (
+                type(said) is Delta
+                and said.part == part
+                and not (said.choice or said.signature or said.sealed or said.citation)
+            ):
+                return self._more(said, checked)
+        out = self._render(chunks)
+        self._text = self._text_of(chunks)
         return out + self._end() if self.done else out
+
+    def _more(self, said: Delta, checked: Callable[[str], str]) -> bytes:
+        """What the client gets for more of the text that came last: nearly every time."""
+        self.events += 1
+        try:
+            text = checked(said.text)
+        except (CallerError, Unavailable) as refusal:
+            self._text = None
+            self.error = _rejected(refusal)
+            return b""
+        return self._renderer.render([Delta(0, said.part, text)]) if text else b""
+
+    def _text_of(self, chunks: list[Chunk]) -> tuple[int, Callable[[str], str]] | None:
+        last = chunks[-1] if chunks else None
+        if not isinstance(last, Delta) or self._screen is None or self._only != last.choice:
+            return None
+        if self._seam is not None or self._told is not None or last.choice or self.error:
+            return None
+        checked = self._screen.text_of(0, last.part)
+        if checked is None or not self._wrapper.passes(0, last.part):
+            return None
+        return last.part, checked
 
     def close(self) -> bytes:
         """What the client gets at the end of the bytes; its end marker where the answer is
@@ -240,6 +278,9 @@ class TranslatingTap:
             try:
                 chunks = self._screen.feed(chunks)
             except (CallerError, Unavailable) as refusal:
-                code, status = refusal.code, refusal.status
-                return [Failed(UpstreamRejected(refusal.message, code=code, status=status))]
+                return [Failed(_rejected(refusal))]
         return chunks if self._seam is None else self._seam.feed(chunks)
+
+
+def _rejected(refusal: CallerError | Unavailable) -> UpstreamRejected:
+    return UpstreamRejected(refusal.message, code=refusal.code, status=refusal.status)

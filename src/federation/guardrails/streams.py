@@ -87,10 +87,16 @@ class _Open:
         self._checked = checked
         self._restoring = restoring
 
+    def more(self, text: str) -> str:
+        """What may be said now that this has come of its text, and nothing else."""
+        if self._checked is not None:
+            text = self._checked.feed(text)
+        restoring = self._restoring
+        return restoring.feed(text) if restoring.vault.given_out else text
+
     def feed(self, delta: Delta) -> Delta:
         """What may be said of it now."""
-        text = delta.text if self._checked is None else self._checked.feed(delta.text)
-        text = self._restoring.feed(text)
+        text = self.more(delta.text)
         if delta.citation is None and not (delta.signature or delta.sealed):
             return Delta(delta.choice, delta.part, text)
         if self._keep is not None:
@@ -179,6 +185,12 @@ class ChunkFilter:
                 case _:
                     said.append(chunk)
         return said
+
+    def text_of(self, choice: int, part: int) -> Callable[[str], str] | None:
+        """What tells the text of an open part as `feed` does, where that comes alone; None where
+        only `feed` does. To be asked again once the part has ended, or anything but text came."""
+        opened = self._open.get((choice, part))
+        return opened.more if isinstance(opened, _Open) else None
 
     def close(self) -> list[Chunk]:
         """The rest of a stream that ended without saying so."""

@@ -40,7 +40,7 @@ def code(secret: bytes, *parts: str) -> str:
 class Vault:
     """One call's values by token. Holds them in memory only; never shown."""
 
-    __slots__ = ("_codes", "_longest", "_prefixes", "_secret", "_tokens")
+    __slots__ = ("_codes", "_firsts", "_longest", "_prefixes", "_secret", "_tokens", "given_out")
 
     def __init__(self, secret: bytes) -> None:
         """`secret`: of the tenant or of the call; equal secrets give equal tokens."""
@@ -48,7 +48,11 @@ class Vault:
         self._tokens: dict[tuple[str, str], str] = {}
         self._codes: dict[str, tuple[str, str]] = {}
         self._prefixes: set[str] = set()
+        self._firsts: set[str] = set()
+        """Those of them that are one letter."""
         self._longest = 0
+        self.given_out = False
+        """Whether there is a token."""
 
     def __repr__(self) -> str:
         return f"Vault({len(self)} values)"
@@ -67,9 +71,11 @@ class Vault:
                 made = f"{label(kind)}_{word}"
                 self._tokens[kind, value] = made
                 self._codes[word] = (made, value)
+                self.given_out = True
                 for written in _ways(made):
                     self._prefixes.update(written[:size] for size in range(1, len(written)))
                     self._longest = max(self._longest, len(written))
+                self._firsts.add(made[0])
                 return made
         raise AssertionError("a digest of 50 bits collided a thousand times")
 
@@ -88,15 +94,15 @@ class Vault:
         after = len(text) - (places[-1][1] if places else 0)
         most = min(self._longest - 1, after)
         end = text[-most:].translate(_CAPITALS) if most > 0 else ""
-        for size in range(most, 0, -1):
-            if end[-size:] in self._prefixes:
-                return size
+        for at, sign in enumerate(end):
+            if sign in self._firsts and end[at:] in self._prefixes:
+                return len(end) - at
         return 0
 
     def _places(self, text: str) -> list[tuple[int, int, str]]:
         places: list[tuple[int, int, str]] = []
         done = 0
-        for match in _CODE.finditer(text) if self._codes else ():
+        for match in _CODE.finditer(text) if self._codes and "_" in text else ():
             known = self._codes.get(match[1].upper())
             if known is None:
                 continue
@@ -118,21 +124,21 @@ def _ways(token: str) -> tuple[str, str, str]:
 class Restoring:
     """A stream's tokens turned back, however they are cut. One for each part of each choice."""
 
-    __slots__ = ("_escaped", "_held", "_vault")
+    __slots__ = ("_escaped", "_held", "vault")
 
     def __init__(self, vault: Vault, *, escaped: bool = False) -> None:
-        self._vault = vault
+        self.vault = vault
         self._escaped = escaped
         self._held = ""
 
     def feed(self, text: str) -> str:
         """What can be said of the text so far."""
-        if not self._vault:
+        if not self.vault.given_out:
             return text
         text = self._held + text
-        kept = len(text) - self._vault.held(text)
+        kept = len(text) - self.vault.held(text)
         self._held = text[kept:]
-        return self._vault.restore(text[:kept], escaped=self._escaped)
+        return self.vault.restore(text[:kept], escaped=self._escaped)
 
     def close(self) -> str:
         """What was held back."""

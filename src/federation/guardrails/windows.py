@@ -86,6 +86,8 @@ _NOT_PLAIN: Final = compiled(
     + rb"(?:[\s?]|$)"
 )
 """Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
+_FARTHEST: Final = 48
+"""Characters, more than any of that has: whatever ends in what is new begins no farther back."""
 _SET_OFF: Final = re.compile(
     rb"(?=[A-Za-z]*[AC-HJ-NPRT-Ya-km-np-z])"
     rb"(?:[A-Za-z]{2,30}[,;?]|(?=[A-Fa-f]*[G-Zg-z])[A-Za-z]{2,30}:)"
@@ -106,7 +108,9 @@ _SWALLOWED_KEY: Final = re.compile(r"[A-Za-z0-9+/=\s\\-]*")
 def _begins_anew(word: bytes) -> bool:
     """Whether no value reaches over the border before a word that begins like this, if the one
     before it is calm. What is true of a beginning is true of the whole word."""
-    head = "".join(_LETTERS.findall(word.decode("latin-1")))
+    head = word.decode("latin-1")
+    if not head.isalpha():
+        head = "".join(_LETTERS.findall(head))
     return (len(head) > 1 or head == "I") and head.lower() not in _BEGINS_MIDDLE
 
 
@@ -128,10 +132,12 @@ class Window:
         "_calm",
         "_cap",
         "_context",
+        "_easy",
         "_guard",
         "_hot",
         "_pending",
         "_plain",
+        "_read",
         "_screening",
         "_seen",
         "_surface",
@@ -159,6 +165,8 @@ class Window:
         self._hot = False  # whether a word before `_seen` is not
         self._cap = _FIRST_CAP
         self._swallowing: re.Pattern[str] | None = None
+        self._easy = self._is_calm  # whether one step may do for what comes
+        self._read = False  # whether all that was said and waits was seen to be plain
         self.changed = False
         """Whether what was said is not what came."""
 
@@ -175,14 +183,16 @@ class Window:
     def feed(self, text: str) -> str:
         """What may be said now that `text` has come."""
         self._pending += text
-        if self._is_calm:
-            told = self._calmly() if self._swallowing is None else None
+        if self._easy:
+            told = self._calmly(len(text))
             if told is not None:
                 return told
         said: list[str] = []
         while (place := self._decision()) is not None:
             until, cut = place
             said.append(self._forced(until) if cut is None else self._calm_cut(until, cut))
+        self._easy = self._is_calm and self._swallowing is None
+        self._read = False
         return "".join(said)
 
     def close(self) -> str:
@@ -191,16 +201,21 @@ class Window:
         spans = self._spans(len(self._pending))
         return self._commit(len(self._pending), spans)
 
-    def _calmly(self) -> str | None:
+    def _calmly(self, new: int) -> str | None:
         """The same in one step where every word is calm and none names a value: all but the last
         whole word, as cuts one after the other would leave it, and that one too where what has
-        begun behind it is no middle of a value, however it goes on. None where it is not so."""
+        begun behind it is no middle of a value, however it goes on. None where it is not so; `new`
+        characters have come since the last time."""
         pending = self._pending
         before = self._context
         read = one_to_one(before + pending)
         here = read[len(before) :]
-        if _NOT_PLAIN.occurs(read) and (_NOT_PLAIN.occurs(here) or _NAMES_A_VALUE.occurs(read)):
-            return None
+        if self._read:
+            self._read = not _NOT_PLAIN.occurs(read, max(0, len(read) - new - _FARTHEST))
+        if not self._read:
+            self._read = not _NOT_PLAIN.occurs(read)
+            if not self._read and (_NOT_PLAIN.occurs(here) or _NAMES_A_VALUE.occurs(read)):
+                return None
         here = here.translate(_BORDERS)
         ends = here.rfind(b" ") + 1
         cut = ends if _begins_anew(here[ends:]) else here[:ends].rstrip(b" ").rfind(b" ") + 1
