@@ -49,10 +49,11 @@ Strategy = Annotated[
     ),
 ]
 MaxCost = Annotated[
-    float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="For this call.")
+    float | None, typer.Option("--max-cost", min=0.0, max=1e9, metavar="USD", help="For this call.")
 ]
 MaxLatency = Annotated[
-    float | None, typer.Option("--max-latency", min=0.0, metavar="MS", help="Predicted, whole.")
+    float | None,
+    typer.Option("--max-latency", min=0.0, max=1e9, metavar="MS", help="Predicted, whole."),
 ]
 Residency = Annotated[
     list[str] | None,
@@ -78,7 +79,8 @@ MaxTokens = Annotated[
     int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Of the answer.")
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=1.0, metavar="S", help="To wait for the answer.")
+    float,
+    typer.Option("--timeout", min=1.0, max=3600.0, metavar="S", help="To wait for the answer."),
 ]
 
 

@@ -166,7 +166,9 @@ class _Builder:
         line = node.line
         self._nodes += 1
         if self._nodes > NODE_LIMIT:
-            raise Broken(f"has more than {NODE_LIMIT} values (aliases counted out)", line)
+            raise Broken(
+                f"has more than {NODE_LIMIT} values (each alias counts as what it stands for)", line
+            )
         if len(path) > DEPTH_LIMIT:
             raise Broken(f"is nested more than {DEPTH_LIMIT} deep", line)
         self._document.places.setdefault(path, Place(self._document.name, line))

@@ -76,10 +76,8 @@ def load(
     problems = found.problems
     access = environment.access(found)
     whole, where = _federation_file(config_dir, found, problems)
-    more = extra(found.values, problems)
-    merge = Merge(catalogue, found.values, found.places, problems)
-    merge.run(_entries([*sources(config_dir), *more], catalogue, found))
-    routes = _routes(whole, where, merge, problems)
+    merge, more, whole_list = _providers(config_dir, catalogue, found)
+    routes = _routes(whole, where, merge, problems, whole_list=whole_list)
     strays.check(config_dir, more, problems)
     rules = policies.read(config_dir, merge.table, routes, problems)
     if whole.governance.required and not rules:
@@ -121,6 +119,17 @@ def load(
     )
 
 
+def _providers(
+    config_dir: Path, catalogue: dict[str, Provider], found: Environment
+) -> tuple[Merge, list[Path], bool]:
+    """The providers, the files that the environment names, and whether every row could be read."""
+    told = len(found.problems)
+    more = extra(found.values, found.problems)
+    merge = Merge(catalogue, found.values, found.places, found.problems)
+    merge.run(_entries([*sources(config_dir), *more], catalogue, found))
+    return merge, more, len(found.problems) == told
+
+
 def _entries(
     files: list[Path], catalogue: Mapping[str, Provider], found: Environment
 ) -> list[Entry]:
@@ -155,10 +164,15 @@ def _federation_file(
 
 
 def _routes(
-    whole: FederationFile, where: Document, merge: Merge, problems: list[Problem]
+    whole: FederationFile,
+    where: Document,
+    merge: Merge,
+    problems: list[Problem],
+    *,
+    whole_list: bool,
 ) -> dict[str, Route]:
     """The routes; a default model that is none of them, and nobody's, is warned of."""
-    routes = resolve_routes(whole, where, merge.table, problems)
+    routes = resolve_routes(whole, where, merge.table, problems, whole_list=whole_list)
     merge.warnings += unknown_default(whole, where, merge.table, routes)
     return routes
 

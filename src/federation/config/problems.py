@@ -55,7 +55,10 @@ def _message(detail: ErrorDetails, model: type[BaseModel], location: Path_) -> s
         words = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
         return _choice(key, detail, words.replace(" or ", ", ").split(", "))
     if kind in _PLAIN:
-        return f"'{key}' should be {_PLAIN[kind]}" if key else f"should be {_PLAIN[kind]}"
+        should = f"should be {_PLAIN[kind]}"
+        if detail["input"] is None:
+            should = f"is empty: it {should}, or left out"
+        return f"'{key}' {should}" if key else should
     if kind == "value_error":
         said = detail["msg"].removeprefix("Value error, ")
         return f"'{key}' {said}" if key else said

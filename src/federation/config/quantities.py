@@ -112,8 +112,10 @@ def certification(value: object) -> str:
 def identifier(value: object) -> str:
     """A provider's id: it stands before the slash of a deployment's name."""
     if not isinstance(value, str) or not _NAME.match(value):
+        quotes = "; a number needs quotes" if isinstance(value, int | Decimal) else ""
         raise ValueError(
             "should be lower-case letters, digits, '_', '-' or '.', at most 64, and no slash"
+            + quotes
         )
     return value
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 
 from federation.config.document import Document, Path_
-from federation.config.nearest import unknown_word
+from federation.config.nearest import listed, unknown_word
 from federation.config.sections import FederationFile, RouteRow, WeightsSection
 from federation.domain.catalogue import Provider
 from federation.domain.routes import AUTO, Deadlines, Route, Target, Weights
@@ -23,8 +23,14 @@ def resolve_routes(
     where: Document,
     providers: Mapping[str, Provider],
     problems: list[Problem],
+    *,
+    whole_list: bool = True,
 ) -> dict[str, Route]:
-    """Routes by name; unknown targets and repeated names are added to `problems`."""
+    """Routes by name; unknown targets and repeated names are added to `problems`.
+
+    Where `providers` lacks rows that could not be read (`whole_list` is false), a target that is
+    not among them is none of the operator's mistakes, and nothing is said of it.
+    """
     deployments = _Deployments(providers)
     routes: dict[str, Route] = {}
     for at, row in enumerate(whole.routes):
@@ -37,8 +43,9 @@ def resolve_routes(
             path: Path_ = ("routes", at, "targets", index)
             found = deployments.find(target.deployment)
             if found is None:
-                message = deployments.unknown(row.name, target.deployment)
-                problems.append(where.problem(path, message))
+                if whole_list:
+                    message = deployments.unknown(row.name, target.deployment)
+                    problems.append(where.problem(path, message))
             elif any(found == known.deployment for known in targets):
                 message = f"the route '{row.name}' names '{found}' twice"
                 problems.append(where.problem(path, message))
@@ -113,11 +120,13 @@ class _Deployments:
         provider, _, model = name.partition("/")
         start = f"the route '{route}' names the unknown deployment '{name[:120]}'"
         if provider in self._providers:
-            inside = difflib.get_close_matches(model, list(self._names(provider)), 1, 0.4)
+            names = self._names(provider)
+            inside = difflib.get_close_matches(model, list(names), 1, 0.4)
             if inside:
                 return f"{start}: did you mean '{provider}/{inside[0]}'?"
-            if not self._providers[provider].models:
+            if not names:
                 return f"{start}: '{provider}' lists no models, add them under 'models'"
+            return f"{start}: '{provider}' lists {listed(names)}"
         every = [
             f"{row.id}/{word}" for row in self._providers.values() for word in self._names(row.id)
         ]

@@ -52,6 +52,13 @@ def test_the_package_is_run_as_a_program_too() -> None:
     assert told.stdout == f"federation {__version__}\n"
 
 
+@pytest.mark.parametrize("option", ["--timeout", "--max-cost", "--max-latency"])
+def test_a_number_without_an_end_is_wrong_usage(alone: Run, option: str) -> None:
+    told = alone("route", "run", option, "inf", "Hello")
+    assert told.exit_code == Exit.USAGE
+    assert option in told.stderr
+
+
 def test_what_a_newcomer_needs_is_named_first(alone: Run) -> None:
     commands = alone("--help").stdout.partition("Commands:")[2].splitlines()[1:]
     assert [line.split()[0] for line in commands[:3]] == ["up", "serve", "init"]

@@ -100,7 +100,7 @@ def test_an_alias_bomb_is_refused() -> None:
     for level in range(1, 9):
         below = ", ".join([f"*a{level - 1}"] * 10)
         lines.append(f"a{level}: &a{level} [{below}]")
-    assert "aliases counted out" in problem("\n".join(lines))
+    assert "each alias counts as what it stands for" in problem("\n".join(lines))
 
 
 def test_an_alias_to_itself_is_refused() -> None:

@@ -266,6 +266,45 @@ routes:
     ]
 
 
+def test_a_mistake_in_a_provider_is_not_told_again_for_each_route_that_names_it(
+    refused: Refused, write: Write
+) -> None:
+    write("providers.yaml", "providers:\n  - {id: acme, dialekt: openai}\n")
+    write("federation.yaml", "routes: [{name: a, targets: [acme/large]}]")
+    assert refused() == ["providers.yaml:2: unknown key 'dialekt': did you mean 'dialect'?"]
+
+
+def test_a_file_of_providers_that_cannot_be_read_is_the_only_mistake_told(
+    refused: Refused, write: Write
+) -> None:
+    write("providers.yaml", "providers:\n  - id: acme\n\tdialect: openai\n")
+    write("federation.yaml", "routes: [{name: a, targets: [acme/large]}]")
+    assert [line.partition(" ")[0] for line in refused()] == ["providers.yaml:3:"]
+
+
+def test_an_unknown_model_of_a_known_provider_is_told_with_those_that_it_lists(
+    refused: Refused, write: Write
+) -> None:
+    write(
+        "providers.yaml",
+        "- {id: acme, dialect: openai, base_url: 'http://127.0.0.1:9/v1', models: [big, tiny]}\n",
+    )
+    write("federation.yaml", "routes: [{name: a, targets: [acme/zzz]}]")
+    assert refused()[0].endswith("unknown deployment 'acme/zzz': 'acme' lists big, tiny")
+
+
+def test_a_section_without_anything_in_it_is_called_empty(refused: Refused, write: Write) -> None:
+    write("federation.yaml", "server:\n  # port: 8001\n")
+    assert refused() == [
+        "federation.yaml:1: 'server' is empty: it should be a mapping, or left out"
+    ]
+
+
+def test_an_id_that_reads_as_a_number_is_told_to_be_quoted(refused: Refused, write: Write) -> None:
+    write("providers.yaml", "- {id: 12, dialect: openai}\n")
+    assert refused()[0].endswith("and no slash; a number needs quotes")
+
+
 def test_a_target_may_be_an_alias_and_have_a_weight(loading: Load, write: Write) -> None:
     write(
         "federation.yaml",
