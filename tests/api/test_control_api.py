@@ -202,6 +202,18 @@ async def test_a_call_is_told_with_its_attempts_and_decision(rig: Rig) -> None:
     assert story["tags"] == {"team": "search"}
 
 
+async def test_calls_are_found_by_the_id_that_their_client_gave_them(rig: Rig) -> None:
+    for n, given in enumerate(("job:7", "", "job:7", "job:8")):
+        rig.journal.append(structs.replace(ended(f"call_{n}"), client_id=given))
+    page = (await rig.ask("GET", "/v1/calls?client_id=job:7&limit=1", DEVELOPER)).json()
+    rest = (
+        await rig.ask("GET", f"/v1/calls?client_id=job:7&cursor={page['next']}", DEVELOPER)
+    ).json()
+    assert [call["id"] for call in page["data"] + rest["data"]] == ["call_2", "call_0"]
+    assert {call["client_id"] for call in page["data"] + rest["data"]} == {"job:7"}
+    assert (await rig.ask("GET", "/v1/calls?client_id=", DEVELOPER)).status_code == 400
+
+
 async def test_a_receipt_is_for_who_made_the_call_and_for_who_may_read_contents(rig: Rig) -> None:
     developer = rig.plane.control.keys.keys.find(DEVELOPER)
     assert developer is not None

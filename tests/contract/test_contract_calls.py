@@ -199,6 +199,11 @@ def test_a_call_that_still_runs_is_newer_than_one_that_ended_beside_it(calls: Ca
         (CallFilter(None, deployment="beta/small"), ["call_4"]),
         (CallFilter("other", outcome="error"), []),
         (CallFilter(None, requested="fast"), ["call_5"]),
+        (CallFilter(None, client_id="job:7"), ["call_5", "call_1"]),
+        (CallFilter(None, client_id="job:7", outcome="error"), ["call_1"]),
+        (CallFilter(None, client_id="job:7", since_ms=1, until_ms=991), ["call_5"]),
+        (CallFilter("other", client_id="job:7"), []),
+        (CallFilter(None, client_id="job"), []),
         (CallFilter(None, since_ms=1010), ["call_6"]),
         (CallFilter(None, until_ms=1000), ["call_5"]),
         (CallFilter(None, since_ms=991, until_ms=1010, key=("key_2",)), ["call_3"]),
@@ -207,11 +212,11 @@ def test_a_call_that_still_runs_is_newer_than_one_that_ended_beside_it(calls: Ca
 def test_calls_are_filtered(calls: CallStore, wanted: CallFilter, found: list[str]) -> None:
     take(
         calls,
-        ended("call_1", outcome="error"),
+        structs.replace(ended("call_1", outcome="error"), client_id="job:7"),
         ended("call_2", tenant="other"),
         ended("call_3", key="key_2"),
         ended("call_4", deployment="beta/small"),
-        ended("call_5", requested="fast", started_ms=990),
+        structs.replace(ended("call_5", requested="fast", started_ms=990), client_id="job:7"),
         started("call_6", at_ms=1010),
     )
     assert [entry.record.call for entry in calls.page(wanted)] == found

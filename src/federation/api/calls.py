@@ -57,9 +57,13 @@ async def list_calls(
     model: Annotated[str | None, Query(max_length=400, description="As it was asked for.")] = None,
     start_date: Annotated[str | None, Query(max_length=64, description=_MOMENT)] = None,
     end_date: Annotated[str | None, Query(max_length=64, description=_MOMENT)] = None,
+    client_id: Annotated[
+        str | None,
+        Query(min_length=1, max_length=128, description="The id that the client gave its request."),
+    ] = None,
 ) -> CallList:
     """Calls that you can see, newest first; of a stretch of time, where one is named, those that
-    began in it."""
+    began in it. By `client_id` those are found that have ended."""
     if None not in (cursor, before) and cursor != before:
         message = "'cursor' and 'before' name two places: send one of them."
         raise InvalidRequest(message, param="cursor")
@@ -68,7 +72,9 @@ async def list_calls(
     await control.ledger.catch_up()
     since, until = between(start_date, end_date)
     keys = None if key is None else await askers(control, seen, key)
-    wanted = CallFilter(seen, limit, place, outcome, keys, deployment, model, since, until)
+    wanted = CallFilter(
+        seen, limit, place, outcome, keys, deployment, model, since, until, client_id
+    )
     entries = await control.ledger.page(wanted)
     following = entries[-1].n if len(entries) == limit else None
     entries = await revealed(control, asker, None, entries)

@@ -212,6 +212,10 @@ def query(
             help="A pseudonym; with --tenant a name, while a gateway runs.",
         ),
     ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", metavar="ID", help="That the client gave its request."),
+    ] = None,
     limit: Limit = 50,
     config: ConfigDir = None,
     data: DataDir = None,
@@ -222,7 +226,7 @@ def query(
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     ended = None if verdict is None else verdict.value
-    wanted = audit_query.Wanted(since, until, tenant, actor, model, ended, limit, user)
+    wanted = audit_query.Wanted(since, until, tenant, actor, model, ended, limit, user, client_id)
     audit_query.query(Place(config=config, data=data), wanted, as_json=as_json)
 
 

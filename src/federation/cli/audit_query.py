@@ -41,6 +41,7 @@ class Wanted:
     verdict: str | None = None
     limit: int = 50
     user: str | None = None
+    client_id: str | None = None
 
 
 def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
@@ -144,6 +145,7 @@ def _calls(
                 requested=wanted.model,
                 since_ms=since,
                 until_ms=until,
+                client_id=wanted.client_id,
             )
         )
         yield from page

@@ -7,7 +7,7 @@ SQLite's own work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -27,7 +27,7 @@ from federation.storage.entries import (
 )
 from federation.storage.journal_reader import Began, Ended, Entry
 from federation.storage.revisions import alone
-from federation.storage.tables import calls, ingest_offsets
+from federation.storage.tables import calls, client_ids, ingest_offsets
 
 _line = msgspec.json.Decoder(Line).decode
 
@@ -52,6 +52,7 @@ class SqlCalls:
         self._ended = _insert(
             calls, CALL_COLUMNS, mark, f"UPDATE SET {at_end} WHERE calls.ended_ms IS NULL", "(id)"
         )
+        self._known_as = _insert_known(mark)
         self._position = _insert(
             ingest_offsets, _OFFSET, mark, f"UPDATE SET {_assigned(_OFFSET[1:])}", "(writer)"
         )
@@ -73,6 +74,7 @@ class SqlCalls:
         store is not `after` the last lines: it has become an older copy of itself.
         """
         began, ended = rows_of(writer, lines)
+        known_as = [(r.client_id, r.call) for r in _ends(lines) if r.client_id]
         with writing(self._engine) as connection:
             alone(connection, f"ledger {writer}")
             _check(connection, writer, after)
@@ -80,6 +82,7 @@ class SqlCalls:
             # What still runs came last, mostly: `n`, and so the order of pages, follows.
             _many(connection, self._ended, ended)
             _many(connection, self._began, began)
+            _many(connection, self._known_as, known_as)
             rollups.apply(connection, tally)
             self._save(connection, writer, position)
 
@@ -116,7 +119,10 @@ class SqlCalls:
 
     def page(self, wanted: CallFilter) -> list[CallEntry]:
         """Calls, newest first, at most `limit`."""
-        query = select(calls).order_by(calls.c.n.desc()).limit(wanted.limit)
+        query, place = select(calls), calls.c.n
+        if wanted.client_id is not None:
+            query, place = _known_as(query, wanted.client_id), client_ids.c.n
+        query = query.order_by(place.desc()).limit(wanted.limit)
         for column, value in (
             (calls.c.tenant, wanted.tenant),
             (calls.c.outcome, wanted.outcome),
@@ -128,7 +134,7 @@ class SqlCalls:
         if wanted.key is not None:
             query = query.where(calls.c.key.in_(wanted.key))
         if wanted.before is not None:
-            query = query.where(calls.c.n < wanted.before)
+            query = query.where(place < wanted.before)
         if wanted.since_ms is not None or wanted.until_ms is not None:
             query = _within(query, wanted.since_ms or 0, wanted.until_ms or LATEST_MS)
         with reading(self._engine) as connection:
@@ -149,6 +155,16 @@ def _check(connection: Connection, writer: str, after: Position | None) -> None:
         at = ingest_offsets.c
         query = select(at.segment, at.offset, at.seq).where(at.writer == writer)
         must_stand(Position(*(connection.execute(query).one_or_none() or ())), after)
+
+
+def _ends(lines: Iterable[Entry]) -> Iterator[Ended]:
+    return (line.record for line in lines if isinstance(line.record, Ended))
+
+
+def _known_as(query: Select[Any], client_id: str) -> Select[Any]:
+    """Calls to which their client gave this id, to be read in the order of its places."""
+    known = client_ids.c
+    return query.join(client_ids, known.n == calls.c.n).where(known.client_id == client_id)
 
 
 def _within(query: Select[Any], since_ms: int, until_ms: int) -> Select[Any]:
@@ -191,6 +207,15 @@ def _insert(table: Table, names: list[str], mark: str, otherwise: str, on: str =
     marks = ", ".join([mark] * len(names))
     start = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608  our own names
     return f"{start} ON CONFLICT {on} DO {otherwise}"
+
+
+def _insert_known(mark: str) -> str:
+    """An insertion of a client's id and the place of a call, of which the id is given."""
+    return (
+        f"INSERT INTO {client_ids.name} (client_id, n) "  # noqa: S608  our own names
+        f"SELECT CAST({mark} AS TEXT), n FROM {calls.name} WHERE id = {mark} "
+        "ON CONFLICT DO NOTHING"
+    )
 
 
 def _assigned(names: Iterable[str]) -> str:

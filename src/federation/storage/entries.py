@@ -65,6 +65,8 @@ class CallFilter:
     requested: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    client_id: str | None = None
+    """The id that the client gave its request: of calls that have ended."""
 
 
 @dataclass(frozen=True, slots=True)

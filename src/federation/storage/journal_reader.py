@@ -68,6 +68,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", gc=False):
     refusals: dict[str, int] = {}
     watched: dict[str, int] = {}
     pots: dict[str, int] = {}
+    client_id: str = ""
 
 
 class Entry(msgspec.Struct, gc=False):

@@ -130,6 +130,7 @@ def _matches(call: _Call, wanted: CallFilter) -> bool:
         (wanted.outcome, call.outcome),
         (wanted.deployment, record.deployment),
         (wanted.requested, record.requested),
+        (wanted.client_id, getattr(record, "client_id", "")),
     )
     before = wanted.before is None or call.n < wanted.before
     own = wanted.key is None or record.key in wanted.key

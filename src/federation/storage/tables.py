@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0018"
+HEAD = "0019"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -176,6 +176,16 @@ calls = Table(
     # A `postgresql_where` beside it would load that dialect at every start: 10 % of it.
     Index("calls_running", "writer", sqlite_where=text("outcome = 'running'")),
     comment="What is searched and summed, and in `line` the journal line with the rest.",
+)
+
+# Apart from `calls`: most clients give no id, and a migration need not touch the calls there are.
+client_ids = Table(
+    "client_ids",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    comment="The ids that clients gave their requests, and the places of their calls.",
+    sqlite_with_rowid=False,
 )
 
 responses = Table(

@@ -27,7 +27,8 @@ def data(project: Path) -> Path:
     world = evidence_world.World(project / "data")
     journal = JournalWriter(world.data / "journal", "w0-1-1")
     for n, user in enumerate((SUBJECT, "anna", "p_" + "1" * 32, "")):
-        journal.append(evidence_world.ended(f"call_{n}", user=user))
+        given = "job:7" if n > 1 else ""
+        journal.append(evidence_world.ended(f"call_{n}", user=user, client_id=given))
     journal.close()
     Ingest(JournalReader(world.data / "journal"), SqlCalls(world.engine), world.clock).run()
     world.close()
@@ -96,3 +97,10 @@ def test_an_erasure_of_nothing_says_in_which_tenant_it_looked(
     assert done.exit_code == 0, done.output
     assert f"Erased: {keys} keys" in done.stdout
     assert ("of that person in the tenant default" in done.stderr) is (keys == 0)
+
+
+def test_calls_are_found_by_the_id_of_their_client(alone: Run, data: Path) -> None:
+    query = ("audit", "query", "--json", "--client-id")
+    assert calls(alone(*query, "job:7")) == {"call_2", "call_3"}
+    assert calls(alone(*query, "job:7", "--tenant", "other")) == set()
+    assert calls(alone(*query, "job")) == set()
