@@ -138,7 +138,8 @@ class GroupCommit:
 
     def close(self) -> None:
         """End the thread, and sync what is left. Raises `EvidenceUnwritable`, also where the disk
-        has not answered after `_END_S`: a worker that has drained must come to its end. Idempotent."""
+        has not answered after `_END_S`: a worker that has drained must come to its end.
+        Idempotent."""
         ended: SimpleQueue[EvidenceUnwritable | None] = SimpleQueue()
         before, self._thread = self._thread, None
 
