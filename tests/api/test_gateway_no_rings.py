@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
+from collector import only_what_is_new
 from every_path import BODIES, OTHERS
 from gateway_rig import CHAT, HELLO, STREAM, answers, eventually, rig, status, streams
 from guard_rig import REDACT, echo, guarded, policy
@@ -30,20 +31,18 @@ MESSAGES = {"model": "chat", "max_tokens": 9, "messages": HELLO["messages"]}
 def left_to_collect() -> Iterator[Counter[str]]:
     """How many objects of ours only the collector could free, by their type; filled at the end."""
     found: Counter[str] = Counter()
-    gc.collect()
-    gc.disable()
-    try:
-        yield found
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        for each in gc.garbage:
-            home = each if callable(each) and hasattr(each, "__qualname__") else type(each)
-            if str(home.__module__).startswith("federation."):
-                found[f"{home.__module__}.{home.__qualname__}"] += 1
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
+    with only_what_is_new():
+        try:
+            yield found
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            for each in gc.garbage:
+                home = each if callable(each) and hasattr(each, "__qualname__") else type(each)
+                if str(home.__module__).startswith("federation."):
+                    found[f"{home.__module__}.{home.__qualname__}"] += 1
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
 
 
 async def _calls(client: httpx.AsyncClient, path: str, body: dict[str, object]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import gzip
 import socket
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from collector import only_what_is_new
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from listener_harness import LIMITS, LOOPS, Client, Pieces, Rig, request, running
@@ -187,18 +187,13 @@ def test_a_connection_that_is_gone_needs_no_collector(rig: Rig) -> None:
         lambda client: client.send(request("/wait") + b"nonsense\r\n\r\n"),
         lambda client: None,
     ]
-    gc.collect()
-    before = rig.kept()
-    gc.disable()
-    try:
+    with only_what_is_new():
         for end in ends * 5:
             with rig.connect() as client:
                 client.ask("/echo", b"{}")
                 end(client)
         rig.until(lambda: rig.server.connections == rig.server.in_flight == 0)
-        rig.until(lambda: rig.kept() <= before)
-    finally:
-        gc.enable()
+        rig.until(lambda: rig.kept() == 0)
 
 
 VALID = [
