@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,12 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
     for words in code(page.read_text("utf-8")):
         found = re.match(r" *(?:\$ )?(?:\.venv/bin/)?federation( .+)?$", words.partition("#")[0])
         if found is not None:
-            _check(typer.main.get_command(app), (found.group(1) or "").split(), words)
+            _check(_commands(), (found.group(1) or "").split(), words)
+
+
+@cache
+def _commands() -> Any:
+    return typer.main.get_command(app)
 
 
 def _check(command: Any, rest: list[str], words: str) -> None:

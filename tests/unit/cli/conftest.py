@@ -12,11 +12,21 @@ from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import pytest
+import typer.testing
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from federation.api.app import create_app
 from federation.cli.tree import app
 from federation.control.control import Control
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_tree() -> Iterator[None]:
+    """The tree of commands is made once: typer's runner makes it anew for every command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(get_command))
+        yield
 
 
 @dataclass
