@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from federation.domain.routes import AUTO
@@ -84,8 +85,40 @@ def judged(situation: Situation, call: AnyCall) -> Ruled | None:
     admitted, duties = account.book is not None, account.duties
     account.book, account.ruled = book, found
     if admitted and (duties or NOTHING) != (account.duties or NOTHING):
-        raise Unavailable("The policies have changed while this call waited. Send it again.")
+        raise changed()
     return found
+
+
+def changed() -> Unavailable:
+    """What is said to a call that the rules of now leave nobody."""
+    return Unavailable("The policies have changed while this call waited. Send it again.")
+
+
+def may_still(world: World, situation: Situation, call: AnyCall, index: int) -> bool:
+    """Whether a deployment of the call's situation may be asked under the one of now, too.
+
+    A call is decided once, and goes by that. But a retry, a hedge, a fallback, or the rest of a
+    broken answer may come minutes later: what was withdrawn or forbidden since is not asked, nor
+    anybody where policies demand something else by now of what was done long ago.
+    """
+    now = world.situation
+    if now is None or now is situation:
+        return True
+    asked = situation.snapshot.deployments[index]
+    try:
+        place = now.book.census.ids.index(asked.id)
+    except ValueError:
+        return False
+    row = now.snapshot.deployments[place]
+    there = row.usable and row.enabled and row.provider.enabled
+    # It is asked at its address of then: rules of now are about its facts of now.
+    if not there or replace(row.provider, models=()) != replace(asked.provider, models=()):
+        return False
+    if not now.book.policies and call.glance.ask.privacy is None:
+        return (call.account.duties or NOTHING) == NOTHING
+    ruling = now.book.rule(_facts(now, call))
+    same = ruling.obligations == (call.account.duties or NOTHING)
+    return same and bool(ruling.mask >> place & 1)
 
 
 def _facts(situation: Situation, call: AnyCall) -> CallFacts:

@@ -17,6 +17,7 @@ from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool
 from federation.gateway.deadlines import left_s
+from federation.gateway.deciding import changed, may_still
 from federation.gateway.hedging import Asked, Hedge, hedged_after_s
 from federation.gateway.laps import Laps
 from federation.gateway.placement import Placement, knock, leased
@@ -96,12 +97,17 @@ class FallbackLoop:
 
     async def answer(self, early: UpstreamError | None = None) -> ClientReply:
         """As `first_answer`; where the first has been asked already, `early` is why in vain."""
+        withdrawn = False
         if early is not None:
             self._here = self._rest.pop(0)
             await self._go_on(early)
         while self._rest:
             promise = await self._placement.place(self._rest, self._failure)
             self._rest.remove(promise.index)
+            if not may_still(self._world, self._situation, self._call, promise.index):
+                promise.drop()
+                withdrawn = True
+                continue
             if not await self._allowed(promise):
                 continue
             try:
@@ -111,6 +117,8 @@ class FallbackLoop:
             await self._go_on(failure)
         if self._failure is not None:
             raise self._failure
+        if withdrawn:
+            raise changed()
         raise RateLimited(
             "Every deployment that may serve this call has used up its limit for this minute. "
             "Try again in a minute, or raise 'limits: {rpm: ..., tpm: ...}' in providers.yaml.",

@@ -16,6 +16,7 @@ from federation.gateway.admission import Promise
 from federation.gateway.attempt import expected_tokens
 from federation.gateway.call import AnyCall
 from federation.gateway.cooling import cool, well
+from federation.gateway.deciding import may_still
 from federation.gateway.provider_limits import take_all
 from federation.gateway.world import Situation, World
 from federation.resilience.recovery import Tries, recover
@@ -135,6 +136,8 @@ class Hedge:
         world, snapshot = self._world, self._situation.snapshot
         now = world.clock()
         for index in well(world, self._situation, self._rest):
+            if not may_still(world, self._situation, self._call, index):
+                continue
             promise = world.entrance.at_once(snapshot, (index,))
             if promise is None:
                 continue

@@ -36,6 +36,7 @@ from federation.gateway.asking import Asking
 from federation.gateway.attempt import Attempt, expected_tokens
 from federation.gateway.call import Call
 from federation.gateway.deadlines import left_s, timeouts_for
+from federation.gateway.deciding import may_still
 from federation.gateway.funding import fund_rest
 from federation.gateway.kept_answer import KeptAnswer
 from federation.gateway.leg import Leg
@@ -146,6 +147,8 @@ class Mending:
         if not told.whole or told.finished:
             return None
         for index in self._candidates(error):
+            if not may_still(self._world, self._situation, self._call, index):
+                continue
             for way in self._ways(index, told):
                 if self._spent():
                     return None
