@@ -19,7 +19,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from federation.control.custody_parts import InUse, Naming, Root, Rotation, bound
+from federation.control.custody_parts import InUse, KeyMissing, Naming, Root, Rotation, bound
 from federation.errors import NotFound, Unavailable
 from federation.evidence.sealing import (
     KEY_BYTES,
@@ -27,7 +27,6 @@ from federation.evidence.sealing import (
     NONCE_BYTES,
     Row,
     SealingKey,
-    Unsealable,
     key_named,
     pseudonym_now,
     pseudonyms,
@@ -185,12 +184,12 @@ class Custody:
         return unseal(self.key(key_named(sealed)), row, sealed)
 
     def key(self, key: str) -> SealingKey:
-        """An open key. Raises `KeyGone`, and `Unsealable` for one that was never here."""
+        """An open key. Raises `KeyGone`, and `KeyMissing` for one that was never here."""
         with self._lock:
             # Always asked for: another replica may have destroyed what is held open here.
             entry = self._store.find(key)
             if entry is None:
-                raise Unsealable(f"the key {key} is not in this store of keys")
+                raise KeyMissing(f"the key {key} is not in this store of keys")
             if entry.destroyed_ms is not None:
                 self._forget({key})
                 raise KeyGone(key)

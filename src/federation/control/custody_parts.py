@@ -6,8 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from federation.evidence.sealing import SealingKey
+from federation.evidence.sealing import SealingKey, Unsealable
 from federation.storage.sealing_entries import KeyEntry
+
+
+class KeyMissing(Unsealable):
+    """The key was never in this store of keys: it may be in the one that goes with the data."""
 
 
 class Root(Protocol):

@@ -3,7 +3,8 @@
 Runs in one thread. The trap is the order of three things. A content is in the store, with the
 place up to which its spool was read, before its segment is deleted; and a spool's key is
 destroyed only when nothing that it sealed is left to be read. After that the spool, and every
-copy of it, is unreadable.
+copy of it, is unreadable. A line whose key was never here is not lost: another store of keys may
+have been put in its place. Its segment is put aside, and read again with the next start.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 import msgspec
 
 from federation.control.custody import Custody, KeyGone
+from federation.control.custody_parts import KeyMissing
 from federation.errors import Unavailable
 from federation.evidence.sealing import Row, Unsealable, pseudonyms
 from federation.schema.payloads import Payload, SpoolLine
@@ -46,9 +48,14 @@ class PayloadIntake:
         self._custody = custody
         self._keys = keys
         self._positions: dict[str, Position] | None = None
+        self._waiting: set[tuple[str, int]] | None = None
+        """Segments with lines whose key is not here; None before the first look."""
 
     def run(self) -> int:
         """Take in whatever has been spooled by now; how many contents it was."""
+        if self._waiting is None:
+            self._reader.bring_back()
+            self._waiting = set()
         writers = self._reader.writers()
         if not writers:
             return 0
@@ -82,27 +89,44 @@ class PayloadIntake:
             for bad in batch.bad:
                 self.lost += 1
                 log.error("a spooled content cannot be read", extra={"reason": bad.reason})
-            entries = [entry for line in batch.lines if (entry := self._entry(line)) is not None]
+            segment = position.segment
+            entries = [
+                entry for line in batch.lines if (entry := self._entry(line, segment)) is not None
+            ]
             after = Position(batch.segment, batch.offset, position.seq + len(batch.lines))
             if after != position:
                 self._store.take(writer, entries, after)
                 self._positions[writer] = position = after
             count += len(entries)
             drained = batch.drained
-            self._reader.drop(writer, range(max(1, position.segment - 1), position.segment))
+            self._drop(writer, range(max(1, position.segment - 1), position.segment))
         if gone:
-            self._reader.drop(writer, range(position.segment, newest + 1))
+            self._drop(writer, range(position.segment, newest + 1))
             self._store.forget_writer(writer)
             self._positions.pop(writer, None)
         return count
 
-    def _entry(self, line: SpoolLine) -> PayloadEntry | None:
+    def _drop(self, writer: str, segments: range) -> None:
+        waiting = self._waiting or set()
+        for segment in segments:
+            if (writer, segment) in waiting:
+                self._reader.put_aside(writer, segment)
+                waiting.discard((writer, segment))
+            else:
+                self._reader.drop(writer, range(segment, segment + 1))
+
+    def _entry(self, line: SpoolLine, segment: int) -> PayloadEntry | None:
         """A spooled content as it is kept; None where its key is gone, or its person."""
         spooled = line.record
         row = Row(spooled.tenant, SPOOL_TABLE, spooled.call)
         try:
             content = self._custody.unseal(row, spooled.sealed)
             payload = _decode(content)
+        except KeyMissing:
+            assert self._waiting is not None  # noqa: S101  set by `run`
+            self._waiting.add((line.writer, segment))
+            log.error("a spooled content waits for its key", extra={"call": spooled.call})  # noqa: TRY400
+            return None
         except (KeyGone, Unsealable, msgspec.DecodeError):
             self.lost += 1
             log.error("a spooled content cannot be opened", extra={"call": spooled.call})  # noqa: TRY400

@@ -17,6 +17,7 @@ from federation.storage.journal import JournalWriter, segment_path
 from federation.storage.journal_reader import LineReader
 
 DIRECTORY = "payloads"
+UNOPENED = "unopened"
 SEGMENT_BYTES = 4 * 1024 * 1024
 
 _decode = msgspec.json.Decoder(SpoolLine).decode
@@ -68,6 +69,30 @@ class SpoolReader(LineReader[SpoolLine]):
                 segment_path(self._directory, writer, segment).unlink(missing_ok=True)
         except OSError as error:
             message = f"A spool cannot be deleted: {error.strerror}."
+            raise Unavailable(message) from error
+
+    def put_aside(self, writer: str, segment: int) -> None:
+        """Keep a segment for when the key of its lines is there. Raises `Unavailable`."""
+        try:
+            (self._directory / UNOPENED).mkdir(mode=0o700, exist_ok=True)
+            path = segment_path(self._directory, writer, segment)
+            path.rename(self._directory / UNOPENED / path.name)
+        except FileNotFoundError:
+            pass  # it was put there before
+        except OSError as error:
+            message = f"A spool cannot be put aside: {error.strerror}."
+            raise Unavailable(message) from error
+
+    def bring_back(self) -> None:
+        """Have what was put aside read once more, of writers of whom nothing else is left to be
+        read: they would be past it. Raises `Unavailable`."""
+        there = self.writers()
+        try:
+            for path in sorted((self._directory / UNOPENED).glob("*.log")):
+                if path.name.partition(".")[0] not in there:
+                    path.rename(self._directory / path.name)
+        except OSError as error:
+            message = f"A spool that was put aside cannot be read: {error.strerror}."
             raise Unavailable(message) from error
 
     def oldest(self, writer: str, newest: int) -> int:
