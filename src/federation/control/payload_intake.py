@@ -83,8 +83,11 @@ class PayloadIntake:
         if position is None or position.segment < oldest:
             # A store that became an older copy of itself names a piece that is dropped by now.
             position = Position(segment=oldest)
+        # What comes meanwhile waits for the next run: contents may come faster than they are taken
+        # in, and an erasure, a hold or a rotation would wait for ever.
+        end = newest, self._reader.size(writer, newest)
         count, drained = 0, False
-        while not drained:
+        while not drained and (gone or (position.segment, position.offset) < end):
             batch = self._reader.read(writer, position.segment, position.offset, gone=gone)
             for bad in batch.bad:
                 self.lost += 1

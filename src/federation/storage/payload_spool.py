@@ -95,6 +95,13 @@ class SpoolReader(LineReader[SpoolLine]):
             message = f"A spool that was put aside cannot be read: {error.strerror}."
             raise Unavailable(message) from error
 
+    def size(self, writer: str, segment: int) -> int:
+        """How long a segment is by now, in bytes; 0 where it is not there."""
+        try:
+            return segment_path(self._directory, writer, segment).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def oldest(self, writer: str, newest: int) -> int:
         """The first segment of a writer that is still there, at most `newest`."""
         found = newest

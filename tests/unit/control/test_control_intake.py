@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sealing_world import World
@@ -134,6 +135,28 @@ def test_what_was_spooled_waits_for_the_store_of_keys_that_goes_with_it(
     assert world.intake.run() == 1
     assert b"anna" in world.read("call_1")
     assert list((world.data / DIRECTORY / UNOPENED).iterdir()) == []
+
+
+def test_contents_that_come_as_fast_as_they_are_taken_in_hold_nobody_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, rounds = world.payloads.take, iter(range(20))
+    monkeypatch.setattr(world.intake._reader, "_chunk_bytes", 2_000)
+
+    def busy(*given: Any) -> None:
+        take(*given)
+        for n in range(8) if next(rounds, None) is not None else ():
+            world.say(f"more_{n}", "ben")
+
+    monkeypatch.setattr(world.payloads, "take", busy)
+    for n in range(8):
+        world.say(f"call_{n}", "anna")
+
+    assert 8 <= world.intake.run() < 20
+
+    monkeypatch.undo()
+    world.intake.run()
+    assert world.intake.run() == 0
 
 
 def test_a_line_that_cannot_be_read_is_counted(world: World) -> None:
