@@ -75,7 +75,7 @@ _LETTER, _SIGN, CHANGING, SEVERAL = 0xAA, 0x3F, 0x1A, 0x1C
 become."""
 _NAMED_SO: Final = chr(_LETTER)
 """The one letter that has a name, and the byte of those that have none."""
-_LATIN_1, _BMP = 0x100, 0x10000
+_LATIN_1, _SPACED, _BMP = 0x100, 0x0E00, 0x10000
 _DENSE: Final = 20
 """From one character in so many beyond Latin-1 on, the whole text is looked up."""
 _HANDLER: Final = "federation.fold"
@@ -91,21 +91,27 @@ class Table(dict[int, Any]):
 
     def __missing__(self, code: int) -> int:
         """The fold of a character without an entry."""
-        unnamed = _LETTER if _is_spaced_letter(code) else _SIGN
-        folded = code if code < _LATIN_1 else unnamed
+        folded = self.otherwise(code)
         if code < _BMP:
             self[code] = folded
         return folded
+
+    def otherwise(self, code: int) -> int:
+        """What a character becomes that has no entry."""
+        unnamed = _LETTER if _is_spaced_letter(code) else _SIGN
+        return code if code < _LATIN_1 else unnamed
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
     """How characters are folded. `single`: one for one, CHANGING or SEVERAL where it is not;
+    `row`: the same as a byte for each of the Basic Multilingual Plane, in half the time;
     `spelled`: the same with what becomes several written out and what nobody sees gone;
     `latin`: the same for bytes, some of which were folded before; `several`: what becomes several
     characters; `changing`: where."""
 
     single: Table
+    row: bytes
     spelled: Table
     latin: bytes
     several: dict[str, str]
@@ -114,7 +120,7 @@ class Tables:
 
 def _is_spaced_letter(code: int) -> bool:
     """A letter of a script that puts spaces between words; others border on values directly."""
-    return code < 0x0E00 and chr(code).isalpha()
+    return code < _SPACED and chr(code).isalpha()
 
 
 @functools.cache
@@ -142,7 +148,17 @@ def tables() -> Tables:
     codecs.register_error(_HANDLER, functools.partial(_fold_run, single))
     spelled = Table({code: several.get(chr(code), folded) for code, folded in single.items()})
     spelled.update({code: None for code, folded in single.items() if folded == CHANGING})
-    return Tables(single, spelled, bytes(latin), several, changing)
+    return Tables(single, _row(single), spelled, bytes(latin), several, changing)
+
+
+def _row(single: Table) -> bytes:
+    """What `single` says, by code point: those that it has no entry for, and then the others."""
+    row = bytearray((_SIGN,)) * _BMP
+    row[:_SPACED] = bytes(single.otherwise(code) for code in range(_SPACED))
+    for code, folded in single.items():
+        if code < _BMP:
+            row[code] = folded
+    return bytes(row)
 
 
 def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:
@@ -161,7 +177,8 @@ def one_to_one(text: str) -> bytes:
     known = tables()
     beyond = len(text) - len(text.encode("latin-1", "ignore"))
     if beyond * _DENSE > len(text):
-        return text.translate(known.single).encode("latin-1")
+        by = known.single if _may_leave_the_plane(text) else known.row
+        return text.translate(by).encode("latin-1")
     if _NAMED_SO in text:
         text = text.replace(_NAMED_SO, chr(known.single[_LETTER]))
     return text.encode("latin-1", _HANDLER).translate(known.latin)
@@ -171,12 +188,17 @@ def without_tags(text: str) -> str:
     """`text` as it is shown, of the same length: with other unseen characters in the place of tags,
     which are read as ASCII where they are looked at, and hide values where they only stand between
     others. The same object where there are none."""
-    # With a character beyond the Basic Multilingual Plane each takes four bytes, or more are kept.
-    if text.__sizeof__() < _WIDEST * len(text):
+    if not _may_leave_the_plane(text):
         return text
     if _TAGS_IN_UTF_8 not in text.encode("utf-8", "surrogatepass"):
         return text
     return _ANY_TAG.sub(_UNSEEN_SIGN, text)
+
+
+def _may_leave_the_plane(text: str) -> bool:
+    """False where no character is beyond the Basic Multilingual Plane: with one each takes four
+    bytes, or more are kept."""
+    return text.__sizeof__() >= _WIDEST * len(text)
 
 
 def readable(text: str) -> bytes:

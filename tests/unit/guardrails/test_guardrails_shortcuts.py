@@ -18,7 +18,7 @@ from federation.guardrails import (
     shapes,
 )
 from federation.guardrails import entities as kind
-from federation.guardrails.folding import one_to_one
+from federation.guardrails.folding import one_to_one, tables
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 from federation.guardrails.scan import Scanner
@@ -168,3 +168,15 @@ def test_a_letter_is_folded_alike_however_many_stand_around_it() -> None:
     for text, folded in (("1ª", b"1a"), ("ł", b"\xaa"), ("ªł", b"a\xaa"), ("ä", b"\xe4")):
         assert one_to_one(text) == folded
         assert one_to_one(text + "x" * 200) == folded + b"x" * 200
+
+
+def test_the_row_of_folds_says_of_each_character_what_the_table_does() -> None:
+    known = tables()
+    assert known.row == bytes(known.single[code] for code in range(0x10000))
+
+
+@settings(max_examples=300, deadline=None)
+@given(some.text(some.characters(min_codepoint=0x80), max_size=60), some.text(max_size=20))
+def test_a_text_in_another_script_is_folded_as_each_of_its_characters(text: str, end: str) -> None:
+    single = tables().single
+    assert one_to_one(text + end) == bytes(single[ord(sign)] for sign in text + end)
