@@ -7,10 +7,10 @@ before it. Single letters, brackets and months are not calm either: addresses ar
 them, and days. So every splitting gives the same output. Where all is calm the second need not
 be whole: how it begins tells that no value reaches over the border before it, and what a model
 says first does not wait for it. A comma or the like directly behind a calm word makes a cut at
-once, for no value goes on over it. Where an operator's patterns are looked for, a value may be
-made of calm words, so as much as one may be long is read beyond a cut before it is made. The
-trap: what waits must be bounded, so rows without calm words are cut too, and a value that
-reaches over such a cut is swallowed.
+once, for no value goes on over it; so does a greeting that is called out first. Where an operator's
+patterns are looked for, a value may be made of calm words, so as much as one may be long is read
+beyond a cut before it is made. The trap: what waits must be bounded, so rows without calm words
+are cut too, and a value that reaches over such a cut is swallowed.
 """
 
 from __future__ import annotations
@@ -94,6 +94,15 @@ _SET_OFF: Final = re.compile(
 )
 """A word and a sign that no value goes on over behind letters, whatever follows: not where all of
 them may stand for digits, nor for a group of an address before a colon."""
+_GREETING: Final = re.compile(
+    rb"(?i:hello|hi|hey|hiya|greetings|welcome|thanks|sure|yes|yeah|yep|no|nope|okay|great|good|nice"
+    rb"|right|correct|exactly|indeed|absolutely|certainly|definitely|perfect|excellent|awesome"
+    rb"|fantastic|wonderful|amazing|wow|congratulations|congrats|gladly|understood|done"
+    rb"|hola|claro|gracias|perfecto|bonjour|salut|merci|parfait|absolument|hallo|gerne|danke|klar"
+    rb"|ciao|certo|grazie|ol\xe1|oi|obrigad[oa])!"
+)
+"""What answers begin with and nobody is called. An exclamation mark may stand in a mailbox, and a
+full stop does, so no other word is told for one; of `Hello!jane@example.org` this is no loss."""
 _BLANK: Final = b" \t\n\r\f\v"
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
 _LONG_BORDER: Final = b" " * 128
@@ -116,8 +125,10 @@ def _begins_anew(word: bytes) -> bool:
 
 def _set_off(read: bytes, at: int) -> int:
     """How long the word and the sign are that stand there behind a blank, if the sign sets it off
-    from what follows; else 0."""
+    from what follows; else 0. What is said first of all may be a greeting."""
     match = None if at and read[at - 1] not in _BLANK else _SET_OFF.match(read, at)
+    if not at and match is None:
+        match = _GREETING.match(read)
     return 0 if match is None else match.end() - at
 
 

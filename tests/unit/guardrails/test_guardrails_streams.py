@@ -124,7 +124,7 @@ WORDS = st.lists(
 
 
 @pytest.mark.parametrize(
-    "before", ["Well,", "Well, so:", "Really?", "So;x,", "Solo,", "Cafe:", "Mai,"]
+    "before", ["Well,", "Well, so:", "Really?", "So;x,", "Solo,", "Cafe:", "Mai,", "Hello!", "Oi!"]
 )
 @pytest.mark.parametrize("value", PLANTED)
 def test_what_is_set_off_is_said_and_no_value_behind_it(value: str, before: str) -> None:
@@ -134,6 +134,23 @@ def test_what_is_set_off_is_said_and_no_value_behind_it(value: str, before: str)
         assert PLANTED[value] not in whole
         for size in (1, 2, 3, 5):
             assert windowed([text[at : at + size] for at in range(0, len(text), size)]) == whole
+
+
+@pytest.mark.parametrize("word", ["Hello", "Sure", "great", "Olá", "Obrigada"])
+def test_a_greeting_that_is_called_out_first_is_told_with_its_mark(word: str) -> None:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    assert [window.feed(piece) for piece in (word, "!")] == ["", f"{word}!"]
+
+
+@pytest.mark.parametrize("word", ["Jane", "Hellodoe", "xhi"])
+@pytest.mark.parametrize("sign", [".", "!"])
+def test_what_may_begin_a_mailbox_waits_for_what_stands_behind_its_sign(
+    word: str, sign: str
+) -> None:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    for piece in (word, sign, "doe", "@example.org"):
+        assert window.feed(piece) == ""
+    assert window.close() == "[EMAIL]"
 
 
 SIGNS = (
