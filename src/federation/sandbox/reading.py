@@ -157,6 +157,6 @@ def _object(raw: Raw | None) -> dict[str, Any] | None:
 
 def _reasons(request: ChatRequest) -> bool:
     wish = request.reasoning
-    if wish is None or wish.enabled is False or wish.effort == "none":
+    if wish is None or wish.is_off:
         return False
     return wish.enabled is True or wish.adaptive or bool(wish.effort) or bool(wish.budget)

@@ -97,6 +97,11 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True):
     """auto, concise, detailed."""
     show: bool | None = None
 
+    @property
+    def is_off(self) -> bool:
+        """Whether no reasoning is asked for, in any of the ways to say so."""
+        return self.enabled is False or self.effort == "none" or self.budget == 0
+
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     """How tokens are drawn; None where the client said nothing."""

@@ -9,7 +9,7 @@ import pytest
 from cross_world import DIALECTS, WIRES, differences, facts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from federation.schema.chat import (
     ChatRequest,
@@ -201,3 +201,13 @@ def test_a_call_changes_on_its_way_only_as_the_loss_tables_say(
         understood, lost = heard
         changed = differences(facts(asked), facts(understood), lost, provider)
         assert changed == {}, (client, provider, lost)
+
+
+@pytest.mark.parametrize("provider", WIRES)
+def test_no_tokens_to_reason_with_are_no_reasoning_to_every_provider(provider: str) -> None:
+    hello = ChatRequest("none", "m", (Message("user", (Text("Hello."),)),), max_output=9000)
+    off, nothing = (
+        WIRES[provider].through(structs.replace(hello, reasoning=wish))
+        for wish in (Reasoning(enabled=False), Reasoning(enabled=True, budget=0))
+    )
+    assert nothing == off

@@ -49,7 +49,7 @@ def plan(wire: Wire, request: ChatRequest, losses: Losses, *, forced: bool, comp
     whose tool calls are being answered, if any, begins with its thinking."""
     limit = output_limit(wire, request)
     wish = request.reasoning or _NOTHING
-    if wish.enabled is False or wish.effort == "none":
+    if wish.is_off:
         return _off(wire, request, losses, limit)
     if not _is_asked(wish):
         return Plan(max_tokens=limit, thinks=wire.always_thinks)

@@ -44,11 +44,6 @@ class Steering(msgspec.Struct):
     """Thinking of a kind that excludes sampling parameters and forced tools is on."""
 
 
-def is_off(wish: Reasoning) -> bool:
-    """Whether the call asks for no reasoning."""
-    return wish.enabled is False or wish.effort == "none" or wish.budget == 0
-
-
 def steer(
     wish: Reasoning | None,
     thinks: Thinks,
@@ -63,7 +58,7 @@ def steer(
     if wish is None:
         return Steering()
     control = thinks.control or (_natural(wish) if own else "")
-    if is_off(wish):
+    if wish.is_off:
         return _off(control, thinks, losses)
     if wish.summary and control != "adaptive":
         losses.note("reasoning_summary")
@@ -104,7 +99,7 @@ def _on(
 
 def _natural(wish: Reasoning) -> str:
     """The form in which a client of this dialect itself must have asked."""
-    if wish.budget or is_off(wish):
+    if wish.budget or wish.is_off:
         return "thinking"
     return "adaptive" if wish.adaptive else "output_effort" if wish.effort else ""
 

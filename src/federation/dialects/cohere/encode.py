@@ -41,7 +41,8 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     """Write a canonical request. Raises `InvalidRequest` for what the loss table refuses."""
     losses = Losses(LOSSES)
     own = request.dialect == NAME
-    thinks = wire.reasons and not _is_off(request.reasoning)
+    wish = request.reasoning
+    thinks = wire.reasons and (wish is None or not wish.is_off)
     turns = Turns(request, wire, losses, thinks=thinks)
     body: _Body = {"model": wire.model, "messages": turns.messages}
     if request.stream:
@@ -187,16 +188,12 @@ def _write_penalty(
     body[name] = value
 
 
-def _is_off(reasoning: Reasoning | None) -> bool:
-    return reasoning is not None and (reasoning.enabled is False or reasoning.effort == "none")
-
-
 def _write_reasoning(
     body: _Body, wanted: Reasoning, wire: Wire, losses: Losses, *, own: bool
 ) -> None:
     if wanted.summary:
         losses.note("reasoning_summary", "reasoning")
-    if _is_off(wanted):
+    if wanted.is_off:
         if wire.always_reasons:
             losses.note("reasoning_off", "reasoning")
         elif wire.reasons or own:

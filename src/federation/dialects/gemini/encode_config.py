@@ -137,12 +137,11 @@ def _own(reasoning: Reasoning) -> Json:
 
 
 def _thinking(job: Job, reasoning: Reasoning) -> Json:
-    off = reasoning.enabled is False or reasoning.effort == "none" or reasoning.budget == 0
     if not job.wire.thinks:
-        if not off:
+        if not reasoning.is_off:
             job.losses.note("reasoning", "reasoning")
         return {}
-    if off:
+    if reasoning.is_off:
         return _off(job)
     thinking: Json = {}
     if job.wire.budget:

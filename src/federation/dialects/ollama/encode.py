@@ -110,7 +110,7 @@ def _write_reasoning(
         return
     if wanted.summary:
         losses.note("reasoning_summary", "reasoning")
-    if wanted.enabled is False or wanted.effort == "none":
+    if wanted.is_off:
         if wire.always_reasons:
             losses.note("reasoning_off", "reasoning")
         elif wire.reasons:

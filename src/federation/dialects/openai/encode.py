@@ -19,7 +19,7 @@ from federation.dialects.openai.call_ids import ShortIds
 from federation.dialects.openai.encode_messages import write_messages
 from federation.dialects.openai.encode_parts import Target
 from federation.dialects.openai.encode_tools import write_format, write_tools
-from federation.dialects.openai.reasoning import is_off, write_reasoning
+from federation.dialects.openai.reasoning import write_reasoning
 from federation.dialects.openai.tables import FIELDS, LOSSES
 from federation.dialects.openai.wire import Wire
 from federation.dialects.openai.words import NAME, REASONING_WORDS
@@ -94,7 +94,7 @@ def write_fields(wire: Wire, request: ChatRequest, losses: Losses) -> dict[str, 
         row,
         losses,
         own,
-        thinks=asked is None or not is_off(asked),
+        thinks=asked is None or not asked.is_off,
         ids=ShortIds() if row.short_ids else None,
         marks=row.cache_marks,
     )

@@ -162,20 +162,15 @@ def write_reasoning(asked: Reasoning, row: Row, losses: Losses) -> dict[str, Any
     if asked.summary:
         losses.note("reasoning_summary", "reasoning.summary")
     if not row.control:
-        if not is_off(asked):
+        if not asked.is_off:
             losses.note("reasoning", "reasoning_effort")
         return {}
-    if is_off(asked):
+    if asked.is_off:
         if row.always_on:
             losses.note("reasoning_off", "reasoning_effort")
             return {}
         return _OFF[row.control](row, losses)
     return _ON[row.control](asked, row, losses)
-
-
-def is_off(asked: Reasoning) -> bool:
-    """Whether the caller wants no reasoning."""
-    return asked.enabled is False or asked.effort == "none" or asked.budget == 0
 
 
 def _effort_of(asked: Reasoning, losses: Losses) -> str:

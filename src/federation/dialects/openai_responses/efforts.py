@@ -21,14 +21,12 @@ _LOWEST: Final = "low"
 
 def effort_of(reasoning: Reasoning, row: Row, losses: Losses) -> str:
     """The effort to send; empty where the provider's default serves."""
+    if reasoning.is_off:
+        return _none(row, losses)
     effort = reasoning.effort
-    if not effort and reasoning.enabled is False:
-        effort = "none"
-    elif not effort and reasoning.budget is not None:
+    if not effort and reasoning.budget is not None:
         losses.note("reasoning_budget", "reasoning")
         effort = next((word for most, word in _BUDGETS if reasoning.budget <= most), "high")
-    if effort == "none":
-        return _none(row, losses)
     if not effort:
         return ""
     if row.levels and effort not in row.levels:

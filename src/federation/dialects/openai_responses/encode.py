@@ -196,7 +196,8 @@ def _reasoning(wire: Wire, request: ChatRequest, losses: Losses) -> Item:
         if effort:
             found["effort"] = effort
         # Who switches reasoning on in another dialect is shown it there.
-        shown = wanted.enabled is True if wanted.show is None else wanted.show
+        asked = wanted.enabled is True and not wanted.is_off
+        shown = asked if wanted.show is None else wanted.show
         summary = wanted.summary or ("auto" if shown else "")
         if summary:
             found["summary"] = summary
