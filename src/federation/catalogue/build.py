@@ -80,9 +80,9 @@ def _default(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def compile_catalogue(data: Path = DATA) -> dict[str, bytes]:
+def compile_catalogue() -> dict[str, bytes]:
     """Return the content of `catalogue.json` and of the page. Raises `ConfigError`."""
-    providers = joined(read_rows(data), read_evidence(data), read_speeds(data))
+    providers = joined(read_rows(DATA), read_evidence(DATA), read_speeds(DATA))
     return {"catalogue": canonical(providers), "page": page(providers).encode()}
 
 

@@ -17,9 +17,9 @@ from federation.control.frames import pack_snapshot
 from federation.control.policies_checked import check_policies
 from federation.control.ports import OverrideStore, VersionStore
 from federation.control.snapshots import compile_snapshot, without_secrets
-from federation.domain.catalogue import Deployment
+from federation.domain.catalogue import Deployment, Provider
 from federation.domain.snapshot import Snapshot
-from federation.errors import ConfigError, Problem
+from federation.errors import ConfigError, NotFound, Problem
 from federation.routing.fleet import facts_known
 from federation.storage.entries import ConfigVersion
 
@@ -138,6 +138,13 @@ class Configuration:
             Problem(name, None, f"{_AT_START[name]}: what was saved waits for the next start")
             for name in _differing(self._started, self.reading.loaded)
         )
+
+    def provider(self, name: str) -> Provider:
+        """The row of a provider, as it was read. Raises `NotFound`."""
+        row = self.reading.loaded.providers.get(name)
+        if row is None:
+            raise NotFound(f"There is no provider '{name}'.", param="provider")
+        return row
 
     def recompile(self) -> bool:
         """Compile again with the overrides as they are now; whether anything is different."""

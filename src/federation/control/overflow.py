@@ -18,7 +18,7 @@ from federation.control.probes import Probe
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
 from federation.domain.catalogue import Provider
-from federation.errors import InvalidRequest, NotFound
+from federation.errors import InvalidRequest
 from federation.storage.nodes_entries import OverflowEntry
 
 
@@ -72,7 +72,7 @@ class OverflowDesk:
         Raises `NotFound`, and `InvalidRequest` (409) where it is a host of our own, switched
         off, or does not answer.
         """
-        row = self._row(provider)
+        row = self._configuration.provider(provider)
         if row.local:
             message = f"'{provider}' is a host of your own: calls spill from those, not to them."
             raise InvalidRequest(message, status=409, code="local_provider", param="provider")
@@ -87,7 +87,8 @@ class OverflowDesk:
 
     async def remove(self, provider: str, by: VirtualKey) -> Spilling:
         """Let no further calls spill to a provider. Raises `NotFound`."""
-        return await self._decide(self._row(provider), by, enabled=False, probe=None)
+        row = self._configuration.provider(provider)
+        return await self._decide(row, by, enabled=False, probe=None)
 
     async def _decide(
         self, row: Provider, by: VirtualKey, *, enabled: bool, probe: Probe | None
@@ -102,12 +103,6 @@ class OverflowDesk:
             snapshot = self._configuration.snapshot
         providers = snapshot.settings.overflow.providers
         return Spilling(row.id, enabled, providers, snapshot.version, probe)
-
-    def _row(self, provider: str) -> Provider:
-        row = self._configuration.reading.loaded.providers.get(provider)
-        if row is None:
-            raise NotFound(f"There is no provider '{provider}'.", param="provider")
-        return row
 
     def _enabled(self, row: Provider) -> bool:
         """As operators decided since: the snapshot knows."""

@@ -12,8 +12,7 @@ from federation.control.ports import OverrideStore
 from federation.control.probes import Probe, Prober
 from federation.control.threads import Errands
 from federation.domain.access import VirtualKey
-from federation.domain.catalogue import Provider
-from federation.errors import InvalidRequest, NotFound
+from federation.errors import InvalidRequest
 from federation.storage.entries import Override
 
 
@@ -48,7 +47,7 @@ class ProviderDesk:
 
     async def test(self, provider: str) -> Probe:
         """Ask a provider whether it answers. Raises `NotFound`."""
-        row = self._row(provider)
+        row = self._configuration.provider(provider)
         secret = self._configuration.reading.secrets.get(row.id)
         return await self._prober.ask(row, secret)
 
@@ -78,7 +77,7 @@ class ProviderDesk:
         """Put `after` in force where the decision is still `was`; False where it is another by
         now. Raises `NotFound` where something is decided about a provider that is not there."""
         if after is not None:
-            self._row(provider)
+            self._configuration.provider(provider)
         async with self._turn:
             if not await self._errands.run(self._overrides.swap, provider, after, was):
                 return False
@@ -90,7 +89,7 @@ class ProviderDesk:
     async def _switch(
         self, provider: str, by: VirtualKey, *, enabled: bool, probe: Probe | None
     ) -> Switched:
-        row = self._row(provider)
+        row = self._configuration.provider(provider)
         override = Override(row.id, enabled, int(self._clock() * 1000), by.id)
         async with self._turn:
             before = await self.decided(row.id)
@@ -100,12 +99,6 @@ class ProviderDesk:
                 await self.publish()
             version = self._configuration.snapshot.version
         return Switched(row.id, enabled, version, probe)
-
-    def _row(self, provider: str) -> Provider:
-        row = self._configuration.reading.loaded.providers.get(provider)
-        if row is None:
-            raise NotFound(f"There is no provider '{provider}'.", param="provider")
-        return row
 
 
 async def _nobody() -> None:

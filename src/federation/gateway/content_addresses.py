@@ -111,9 +111,9 @@ def _of_parts(parts: tuple[Part, ...]) -> Iterator[str]:
             yield from (address for _, address in _of_members(msgspec.json.decode(part.raw)))
 
 
-def _of_members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def _of_members(whole: Any) -> Iterator[tuple[str, str]]:
     """Texts that stand under a name of addresses, and the name. A loop: a body may be deep."""
-    waiting = [(name, value)]
+    waiting = [("", whole)]
     while waiting:
         name, value = waiting.pop()
         if isinstance(value, dict):

@@ -93,23 +93,6 @@ def tier_permille(price: Price, tier: str) -> int | None:
     return price.batch_permille if factor is None and tier == _BATCH else factor
 
 
-def predict(
-    price: Price,
-    input_tokens: int,
-    output_tokens: int,
-    cached: int,
-    at: datetime,
-    *,
-    region: str | None = None,
-) -> int | None:
-    """Return the expected cost in nano-dollars of a call not yet made, or None.
-
-    `input_tokens` includes `cached`, as in `Usage`.
-    """
-    usage = Usage(input=input_tokens, output=output_tokens, cached=cached)
-    return listed(price, usage, at, region=region)
-
-
 def _input(rates: Rates, usage: Usage) -> int | None:
     """The price of the input times a million; None where a rate in use is unknown."""
     given = usage.input

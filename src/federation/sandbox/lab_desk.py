@@ -132,7 +132,7 @@ class Desk:
             where = f"{request.method} {request.path}"
             raise NotFound(f"unknown request URL: {where}", code="unknown_url")
         if name and LAB.model(name) is None:
-            raise lab_refusals.no_model(name)
+            raise replies.no_model(name)
         return replies.rendered(words.models(LAB, name, request))
 
     def _chat(self, words: Wording, dialect: str, question: Question, seen: Seen) -> Acting:
@@ -144,7 +144,7 @@ class Desk:
         name, _, suffix = asked.model.partition(":")
         found, wished = find_voice(name), read_play(suffix or OK)
         if found is None or wished is None:
-            raise lab_refusals.no_model(asked.model)
+            raise replies.no_model(asked.model)
         play = self._strike(seen.provider, asked.model, wished)
         seen.play = play.name
         voice, tokens = found

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from federation.errors import FederationError, InvalidRequest, NotFound
+from federation.errors import FederationError, InvalidRequest
 from federation.sandbox import replies
 from federation.sandbox.asking import Asked
 from federation.sandbox.lab_plays import STATUS, Play
@@ -44,15 +44,6 @@ _FILTERED: Final = {
     "policy",
     "anthropic": "Output blocked by content filtering policy",
 }
-
-
-def no_model(name: str) -> NotFound:
-    """A model that nobody is."""
-    return NotFound(
-        f"the model '{name}' does not exist or you have no access to it",
-        param="model",
-        code="model_not_found",
-    )
 
 
 def refusal(play: Play, dialect: str, asked: Asked, voice: Voice) -> FederationError | None:

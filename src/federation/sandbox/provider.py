@@ -76,7 +76,7 @@ class SimulatedProvider:
         if request.method != "GET":
             raise MethodNotAllowed(f"{request.path} takes GET")
         if name and self.profile.model(name) is None:
-            raise _no_model(name)
+            raise replies.no_model(name)
         return replies.rendered(self._words.models(self.profile, name, request))
 
     async def _chat(self, question: Question) -> ClientReply:
@@ -84,7 +84,7 @@ class SimulatedProvider:
         name, wished = split_fault(asked.model)
         model = self.profile.model(name)
         if model is None:
-            raise _no_model(asked.model)
+            raise replies.no_model(asked.model)
         fault = wished or draw_fault(self.profile.faults, self._random)
         if fault in _REFUSALS:
             raise _refusal(fault)
@@ -126,11 +126,3 @@ def _refusal(fault: Fault) -> FederationError:
     if fault is Fault.OVERLOADED:
         return Unavailable("the engine is currently overloaded", code="overloaded")
     return FederationError("the server had an error while processing your request")
-
-
-def _no_model(name: str) -> NotFound:
-    return NotFound(
-        f"the model '{name}' does not exist or you have no access to it",
-        param="model",
-        code="model_not_found",
-    )

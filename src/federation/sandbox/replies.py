@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from federation.errors import FederationError
+from federation.errors import FederationError, NotFound
 from federation.sandbox.profiles import MARK, Profile
 from federation.sandbox.script import Choice, Script
 from federation.schema.http import ByteStream, ClientReply
@@ -158,3 +158,12 @@ def usage_chunk(script: Script) -> bytes:
 def event(body: object) -> bytes:
     """Server-sent event framing."""
     return b"data: %b\n\n" % msgspec.json.encode(body)
+
+
+def no_model(name: str) -> NotFound:
+    """A model that nobody is."""
+    return NotFound(
+        f"the model '{name}' does not exist or you have no access to it",
+        param="model",
+        code="model_not_found",
+    )

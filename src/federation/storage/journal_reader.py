@@ -265,8 +265,8 @@ _HEAD = re.compile(rb'\{"writer":"([A-Za-z0-9_-]+)","seq":(\d{1,18}),"record":\{
 class PlainReader(LineReader[Plain]):
     """Reads lines of any record, as they were written."""
 
-    def __init__(self, directory: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
-        super().__init__(directory, chunk_bytes)
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
         self._before = "", 0
 
     def read_body(self, body: bytes) -> Plain | None:

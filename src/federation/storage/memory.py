@@ -25,6 +25,7 @@ from federation.storage.entries import (
     must_stand,
 )
 from federation.storage.journal_reader import Began, Ended, Entry
+from federation.storage.rollups_facts import started
 from federation.storage.sealing_entries import HoldEntry
 
 _line = msgspec.json.Decoder(Line).decode
@@ -111,16 +112,10 @@ class MemoryCalls:
         groups: dict[tuple[str, str], list[_Call]] = {}
         for call in self._calls.values():
             record = call.index
-            if _started(record) < since_ms or (tenant is not None and record.tenant != tenant):
+            if started(record) < since_ms or (tenant is not None and record.tenant != tenant):
                 continue
             groups.setdefault((record.deployment, call.outcome), []).append(call)
         return [_sum(*key, groups[key]) for key in sorted(groups)]
-
-
-def _started(record: Began | Ended) -> int:
-    if isinstance(record, Began):
-        return record.at_ms
-    return record.started_ms or record.at_ms
 
 
 def _matches(call: _Call, wanted: CallFilter) -> bool:
@@ -134,7 +129,7 @@ def _matches(call: _Call, wanted: CallFilter) -> bool:
     )
     before = wanted.before is None or call.n < wanted.before
     own = wanted.key is None or record.key in wanted.key
-    within = (wanted.since_ms or 0) <= _started(record) < (wanted.until_ms or float("inf"))
+    within = (wanted.since_ms or 0) <= started(record) < (wanted.until_ms or float("inf"))
     return own and before and within and all(want is None or want == have for want, have in pairs)
 
 

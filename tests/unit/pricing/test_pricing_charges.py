@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from federation.domain.catalogue import ContextTier, Price, Rates
 from federation.domain.money import usd_to_nano
-from federation.pricing.charges import charge, listed, predict
+from federation.pricing.charges import charge, listed
 from federation.schema.usage import Usage
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
@@ -164,20 +164,6 @@ def test_a_context_tier_prices_the_whole_call_once_its_threshold_is_exceeded() -
     assert charge(price, Usage(input=200_000, output=0), NOON) == 800_000
     assert charge(price, Usage(input=200_001, output=1), NOON) == 1_600_028
     assert charge(price, Usage(input=100_002, cached=100_000), NOON) == 40_008
-
-
-@given(usages())
-@settings(deadline=None)
-def test_a_prediction_that_comes_true_is_the_charge(usage: Usage) -> None:
-    price = Price(
-        Rates(2_000_000_001, 10_000_000_003, 200_000_007),
-        tiers=(ContextTier(272_000, Rates(4, 15, 1)),),
-        multipliers={"us": 1100},
-    )
-    seen = Usage(usage.input, usage.output, usage.cached)
-    for region in (None, "us"):
-        predicted = predict(price, usage.input, usage.output, usage.cached, NOON, region=region)
-        assert predicted == charge(price, seen, NOON, region=region)
 
 
 def test_a_decimal_price_survives_to_the_nano_dollar() -> None:

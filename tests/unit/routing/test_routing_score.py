@@ -13,11 +13,12 @@ from routing_world import NOON_MS, deployment, fleet, live
 
 from federation.domain.catalogue import ContextTier, Price, Quality, Rates, Speed, Window
 from federation.domain.routes import Weights
-from federation.pricing.charges import predict
+from federation.pricing.charges import listed
 from federation.routing.intents import INTENTS, UNKNOWN, Intent, category_of, expected_output
 from federation.routing.prices import PriceTable
 from federation.routing.quality import CATEGORIES, combine, quality_columns
 from federation.routing.score import Terms, parts, predicted_nano, shares_of, totals
+from federation.schema.usage import Usage
 
 unit = st.floats(0.0, 1.0)
 tokens = st.integers(1, 200_000)
@@ -220,7 +221,7 @@ def test_columns_predict_what_the_price_book_predicts(
             for index, one in enumerate(each):
                 places = one.provider.regions
                 region = places[0] if len(places) == 1 else None
-                exact = predict(one.model.price, size, made, 0, at, region=region)
+                exact = listed(one.model.price, Usage(size, made), at, region=region)
                 assert exact is not None
                 assert predicted_nano(columns, index, size, made) == pytest.approx(exact, abs=1)
 

@@ -127,7 +127,7 @@ PERSON: Final[dict[str, Any]] = {
 """What is asked of a structured answer."""
 
 
-def big_tool(fields: int = 50) -> Tool:
+def big_tool() -> Tool:
     """A tool whose schema is some 12 kB long: objects in objects, words with quotes in them."""
     properties = {
         f"field_{number:02d}": {
@@ -139,7 +139,7 @@ def big_tool(fields: int = 50) -> Tool:
             },
             "required": ["value"],
         }
-        for number in range(fields)
+        for number in range(50)
     }
     schema = raw({"type": "object", "properties": properties, "required": ["field_00"]})
     return Tool("fill_form", "Fills in a long form", schema)

@@ -15,6 +15,7 @@ from msgspec import Raw
 from federation.dialects.malformed import missing
 from federation.dialects.tokenizer import Members, wrong_type
 from federation.errors import InvalidRequest
+from federation.schema.glance import Glance
 
 T = TypeVar("T")
 
@@ -23,6 +24,12 @@ _TEXT: Final = msgspec.json.Decoder(str | None)
 _OBJECT: Final = msgspec.json.Decoder(Members)
 _LIST: Final = msgspec.json.Decoder(list[Raw] | None)
 NULL: Final = Raw(b"null")
+
+
+def written(body: bytes, glance: Glance, name: str) -> bytes:
+    """A member of a request's body as it was written; `null` where it is not there."""
+    span = glance.spans.get(name)
+    return body[span.value : span.end] if span is not None else b"null"
 
 
 def needed_text(item: Members, name: str, where: str) -> str:

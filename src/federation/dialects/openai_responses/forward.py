@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from federation.dialects.openai_responses.fields import written
 from federation.dialects.openai_responses.parse import STORED
 from federation.dialects.openai_responses.tables import ENCRYPTED
 from federation.dialects.openai_responses.wire import Wire
@@ -40,10 +41,10 @@ def edits_for(wire: Wire, glance: Glance, body: bytes) -> Edits:
     """What must change in a body for this deployment."""
     spans, host = glance.spans, wire.host
     values = {"model": host.model} if host.model else {}
-    if "store" not in spans or _value(body, glance, "store") == b"null":
+    if "store" not in spans or written(body, glance, "store") == b"null":
         values["store"] = b"false"
     if wire.seals:
-        include = _with_seal(_value(body, glance, "include"))
+        include = _with_seal(written(body, glance, "include"))
         if include is not None:
             values["include"] = include
     values.update(host.set)
@@ -65,11 +66,6 @@ def _with_seal(include: bytes) -> bytes | None:
     return None if ENCRYPTED in names else msgspec.json.encode([*names, ENCRYPTED])
 
 
-def _value(body: bytes, glance: Glance, name: str) -> bytes:
-    span = glance.spans.get(name)
-    return body[span.value : span.end] if span is not None else b"null"
-
-
 def needs_translation(wire: Wire, glance: Glance, body: bytes) -> bool:
     """Whether the row would refuse these bytes for what stands inside of a field.
 
@@ -78,7 +74,7 @@ def needs_translation(wire: Wire, glance: Glance, body: bytes) -> bool:
     row = wire.host.row
     if wire.host.plain:
         return False
-    if any(_value(body, glance, name) != b"null" for name in STORED):
+    if any(written(body, glance, name) != b"null" for name in STORED):
         return False
     if glance.images and not row.image_urls:
         return True

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.openai_responses.fields import NULL
+from federation.dialects.openai_responses.fields import NULL, written
 from federation.schema.glance import Glance
 from federation.schema.http import ClientRequest
 
@@ -39,8 +39,8 @@ def prompt(request: ClientRequest, glance: Glance) -> str:
     The request is one that was glanced at.
     """
     try:
-        found = _INPUT.decode(_value(request.body, glance, "input"))
-        setting = _TEXT.decode(_value(request.body, glance, "instructions")) or ""
+        found = _INPUT.decode(written(request.body, glance, "input"))
+        setting = _TEXT.decode(written(request.body, glance, "instructions")) or ""
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     if isinstance(found, str):
@@ -56,11 +56,6 @@ def prompt(request: ClientRequest, glance: Glance) -> str:
             setting = _words(settings[0]) if settings else ""
     room = min(_LIMIT - len(words) - 2, _LIMIT // _SETTING_SHARE)
     return f"{words}\n\n{setting[:room]}" if setting and room > 0 else words[:_LIMIT]
-
-
-def _value(body: bytes, glance: Glance, name: str) -> bytes:
-    span = glance.spans.get(name)
-    return body[span.value : span.end] if span is not None else b"null"
 
 
 def _words(item: _Item) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, structs
 
 from federation.dialects.openai_responses.echo import echo_of
-from federation.dialects.openai_responses.fields import NULL, text_or_nothing
+from federation.dialects.openai_responses.fields import NULL, text_or_nothing, written
 from federation.dialects.openai_responses.render import response_item, stem_of
 from federation.dialects.openai_responses.tables import ENDED, REFERENCE
 from federation.dialects.splice import splice
@@ -70,13 +70,13 @@ _OUTPUT: Final = msgspec.json.Decoder(_Output)
 
 def previous_of(glance: Glance, body: bytes) -> str:
     """The response that a glanced-at call continues; empty where it continues none."""
-    return _TEXT.decode(_value(body, glance, "previous_response_id")) or ""
+    return _TEXT.decode(written(body, glance, "previous_response_id")) or ""
 
 
 def store_asked(glance: Glance, body: bytes) -> bool | None:
     """Whether a glanced-at call wants its answer kept; None where it does not say, which to
     the vendor means that it does."""
-    return _FLAG.decode(_value(body, glance, "store"))
+    return _FLAG.decode(written(body, glance, "store"))
 
 
 def references_of(glance: Glance, body: bytes) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def stored(
         Raw(with_identity(response, identity, previous)),
         tuple(items),
         previous,
-        _FLAG.decode(_value(body, glance, "background")) is True,
+        _FLAG.decode(written(body, glance, "background")) is True,
     )
 
 
@@ -203,13 +203,8 @@ def cancelled(found: Stored) -> Stored:
     return structs.replace(found, response=Raw(done))
 
 
-def _value(body: bytes, glance: Glance, name: str) -> bytes:
-    span = glance.spans.get(name)
-    return body[span.value : span.end] if span is not None else b"null"
-
-
 def _input_of(glance: Glance, body: bytes) -> list[dict[str, Any]]:
-    found = _INPUT.decode(_value(body, glance, "input"))
+    found = _INPUT.decode(written(body, glance, "input"))
     if isinstance(found, str):
         return [{"role": "user", "content": found}]
     return list(found or [])
