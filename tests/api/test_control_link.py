@@ -20,7 +20,6 @@ from federation.schema.link import (
     FRAME_LIMIT,
     Beat,
     Board,
-    Drain,
     Hello,
     LeaseAsk,
     LeaseGrant,
@@ -64,7 +63,6 @@ class Worker(Ignoring):
     boards: list[list[Measure]] = field(default_factory=list)
     beats: list[Beat] = field(default_factory=list)
     grants: list[LeaseGrant] = field(default_factory=list)
-    drains: list[Drain] = field(default_factory=list)
     link: WorkerLink = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,9 +83,6 @@ class Worker(Ignoring):
 
     def hear_grant(self, grant: LeaseGrant) -> None:
         self.grants.append(grant)
-
-    def drain(self, message: Drain) -> None:
-        self.drains.append(message)
 
 
 class Failing(Worker):
@@ -211,13 +206,6 @@ async def test_a_lease_is_answered_knowing_how_many_share_it(world: World) -> No
     one.link.send(LeaseAsk("rpm/acme", 10))
     await until(lambda: one.grants)
     assert one.grants == [LeaseGrant("rpm/acme", 5, 60_000)]
-
-
-async def test_a_drain_reaches_every_worker(world: World) -> None:
-    one = await world.worker()
-    world.control.server.drain(3.0)
-    await until(lambda: one.drains)
-    assert one.drains == [Drain(3.0)]
 
 
 async def test_the_beat_goes_on_and_tells_of_the_store(

@@ -237,8 +237,7 @@ async def test_other_workers_measures_are_heeded(tmp_path: Path) -> None:
         assert reader is not None
 
 
-@pytest.mark.parametrize("how", ["drain", "launcher"])
-async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(tmp_path: Path, how: str) -> None:
+async def test_a_worker_whose_launcher_is_gone_finishes_what_it_has(tmp_path: Path) -> None:
     async with life(tmp_path) as worker:
         go_on = asyncio.Event()
 
@@ -249,10 +248,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has(tmp_path: Path
         worker.control.upstream.behave = slow
         asking = asyncio.ensure_future(worker.client.post(CHAT, json=HELLO))
         await eventually(lambda: len(worker.control.upstream.seen) == 1)
-        if how == "drain":
-            worker.control.link.drain(5.0)
-        else:
-            worker.launcher_dies()
+        worker.launcher_dies()
         await asyncio.sleep(0.1)
         assert not worker.task.done()
         go_on.set()

@@ -7,7 +7,7 @@ from federation.domain.limits import Limit
 from federation.domain.sign_in import TokenRing
 from federation.domain.snapshot import KeyRing, Snapshot
 from federation.schema.limits import ToRates
-from federation.schema.link import Beat, Board, Drain, LeaseGrant, NamesKey, SpoolKey
+from federation.schema.link import Beat, Board, LeaseGrant, NamesKey, SpoolKey
 from federation.schema.money import ToPurse
 
 
@@ -39,5 +39,3 @@ class Ignoring:
     def take_names_key(self, key: NamesKey) -> None: ...
 
     def take_spool_key(self, key: SpoolKey) -> None: ...
-
-    def drain(self, message: Drain) -> None: ...

@@ -22,7 +22,7 @@ from federation.gateway.purse import Purse
 from federation.gateway.situation import situate
 from federation.gateway.world import Situation, World
 from federation.schema.limits import ToRates
-from federation.schema.link import Beat, Board, Drain, LeaseGrant, NamesKey, SpoolKey
+from federation.schema.link import Beat, Board, LeaseGrant, NamesKey, SpoolKey
 from federation.schema.money import ToPurse
 from federation.storage.keyring import Keys, internal_key, receipt_key, seal_key
 
@@ -138,10 +138,6 @@ class Following:
     def take_spool_key(self, key: SpoolKey) -> None:
         """Seal contents with it."""
         self._world.payloads.use(SealingKey(key.id, key.key))
-
-    def drain(self, message: Drain) -> None:
-        """Stop, as by a signal."""
-        self._stop()
 
     def _has(self, what: str) -> None:
         self._missing.discard(what)

@@ -34,7 +34,6 @@ from federation.schema.link import (
     Board,
     BudgetsFrame,
     Condition,
-    Drain,
     FromWorker,
     Hello,
     KeyRingFrame,
@@ -219,10 +218,6 @@ class LinkServer:
     def tell_purses(self, message: ToPurse) -> None:
         """Send what is about money to every worker."""
         self._tell(frame(message))
-
-    def drain(self, within_s: float) -> None:
-        """Ask every worker to take no new calls."""
-        self._tell(frame(Drain(within_s)))
 
     def _tell(self, data: bytes, but: Session | None = None) -> None:
         for session in list(self._sessions):

@@ -33,7 +33,6 @@ from federation.schema.link import (
     Beat,
     Board,
     BudgetsFrame,
-    Drain,
     FromWorker,
     Hello,
     KeyRingFrame,
@@ -104,9 +103,6 @@ class Follower(Protocol):
 
     def take_spool_key(self, key: SpoolKey) -> None:
         """The key that contents are sealed with on their way to control."""
-
-    def drain(self, message: Drain) -> None:
-        """Finish what is under way, and end."""
 
 
 class WorkerLink:
@@ -188,8 +184,6 @@ class WorkerLink:
                 # Milliseconds, in which the loop would serve nobody. No frame is read meanwhile.
                 snapshot = await asyncio.to_thread(unpack_snapshot, message.payload)
                 follower.follow_snapshot(snapshot)
-            case Drain():
-                follower.drain(message)
 
     def _follow(self, message: KeyRingFrame | TokenRingFrame | BudgetsFrame | LimitsFrame) -> None:
         follower = self._follower

@@ -138,12 +138,6 @@ class LeaseGrant(msgspec.Struct, frozen=True, tag="grant"):
     expires_ms: int
 
 
-class Drain(msgspec.Struct, frozen=True, tag="drain"):
-    """Take no new calls; finish what runs."""
-
-    within_s: float
-
-
 class SpoolKey(msgspec.Struct, frozen=True, tag="spool_key"):
     """Contents that are kept are sealed with this key from now on, on their way to control."""
 
@@ -213,7 +207,6 @@ ToWorker = (
     | Board
     | Beat
     | LeaseGrant
-    | Drain
     | MoneyGrant
     | MoneyAck
     | MoneyTight
