@@ -90,7 +90,7 @@ _PRINTED_GROUP: Final = 4
 _BEFORE_NOUGHT: Final = (b".", *(b"%d" % digit for digit in range(10)))
 """After these a nought and a point begin no fraction: 10.4539..., 1.0.4539..."""
 _MOST_SIGNS: Final = 2
-_OF_COLUMNS: Final = frozenset({b"\t", b"\n"})
+_OF_COLUMNS: Final = frozenset({b"\t", b"\n", b","})
 """What stands between two values rather than within one that has other signs, too."""
 _OF_COLUMN: Final = re.compile(rb"[\t\n]|   ")
 """The same in groups that are no card's."""

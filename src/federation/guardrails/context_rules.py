@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Final
 
+from federation.guardrails import entities as kind
 from federation.guardrails import iban
 from federation.guardrails.checksums import all_equal, weighted
+from federation.guardrails.entities import SHAPED, Span
 
 _FILLER: Final = rb"[^\n0-9]{0,32}?\n?[^\n0-9]{0,8}?"
 _MONTH: Final = (
@@ -100,9 +103,13 @@ SORT_CODE: Final = (
 BIC: Final = rb"\b(?i:bic|swift)\b[^\n0-9]{0,16}?\b([A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b"
 SSN: Final = (
     rb"(?:(?:\b|_)ssn(?:\b|_)|(?-i:[a-z]SSN|\bssn[A-Z])|\bs\.s\.n\b|\bss(?:#| (?:#|no\b|number))|"
-    rb"social[ _-]?security|soc\.? ?sec|\bsocial(?::| (?:is|no\b|number)))"
+    rb"social[ _-]?security|soc(?:ial|\.)? ?sec\b|\bsocial(?::| (?:is|no\b|number)))"
     rb"(?:[^\n0-9]{0,32}?)"
     rb"([0-9](?:[ .\-_/*|~]{0,3}[0-9]){8})"
+)
+SSN_BEFORE: Final = (
+    rb"\b([0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}) (?:is|was|as|for) (?:my|his|her|their|the) "
+    rb"(?:ssn|social[ _-]?sec)"
 )
 SECRET: Final = (
     rb"(?:api[ _-]?key|secret(?:[ _-]?(?:key|access[ _-]?key|token))?|(?:access|auth|"
@@ -120,6 +127,18 @@ SECRET_BEGINS: Final = 8
 hundreds of states for each long word behind a name."""
 SECRET_GOES_ON: Final = re.compile(rb"[^\t\n\f\r \"'`,;<>\[\](){}]*")
 LONGEST_SECRET: Final = 256
+_SHORT_ACCOUNT: Final = 8
+"""Digits of the accounts of a country's banks, at least."""
+_AROUND_ACCOUNT: Final = 64
+_ANY_ACCOUNT: Final = re.compile(
+    rb"(?<![a-z])(?:account|acct)[\W_]{0,3}(?:(?:number|num|no|nr)\b)?[^A-Za-z0-9]{0,4}\Z",
+    re.IGNORECASE,
+)
+_BANK: Final = re.compile(
+    rb"bank|check|chequ|saving|giro|routing|sort|\bbsb\b|iban|\bbic\b|swift|deposit|transfer|wire"
+    rb"|payee|payment|beneficiar|branch|payroll|debit|balance|withdr",
+    re.IGNORECASE,
+)
 _LABEL_OF_BIC: Final = re.compile(rb"(?:[:=#|]|\b[Cc]ode|\bCODE|\bBIC)[ \t\"'(]{0,3}\Z")
 _DAY_OF_ACCOUNT: Final = re.compile(
     rb"(?:19|20)[0-9]{2}([ -])[01]?[0-9]\1[0-3]?[0-9]"
@@ -184,6 +203,20 @@ def is_license(value: bytes) -> bool:
         and sum(chr(byte).isdigit() for byte in signs) >= 4
         and _TIME_OF_LICENSE.fullmatch(value) is None
     )
+
+
+def account(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """An account's number behind a word for it. A shop's customers have accounts, too, with short
+    numbers: those count where a bank is spoken of."""
+    if not is_account(data[start:end]):
+        return
+    if end - start < _SHORT_ACCOUNT:
+        before = data[max(0, start - _AROUND_ACCOUNT) : start]
+        if _ANY_ACCOUNT.search(before) and not (
+            _BANK.search(before) or _BANK.search(data, end, end + _AROUND_ACCOUNT)
+        ):
+            return
+    yield Span(start, end, kind.BANK_ACCOUNT, SHAPED)
 
 
 def is_account(value: bytes) -> bool:

@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from federation.guardrails.scripts import named, named_run
+
 _LOOK_ALIKES: Final = (
     ("аɑα", "a"), ("ЬЪ", "b"), ("сϲ", "c"), ("ԁ", "d"), ("еҽє", "e"), ("ғ", "f"), ("ɡ", "g"),
     ("һհ", "h"), ("іıɩι", "i"), ("ј", "j"), ("кκ", "k"), ("ӏ", "l"), ("м", "m"), ("п", "n"),
@@ -167,7 +169,7 @@ def _fold_run(single: Table, error: UnicodeError) -> tuple[bytes, int]:
     run = error.object[error.start : error.end]
     if len(run) == 1:
         return _BYTES[single[ord(run)]], error.end
-    return bytes([single[ord(letter)] for letter in run]), error.end
+    return named_run(run, bytes([single[ord(letter)] for letter in run])), error.end
 
 
 def one_to_one(text: str) -> bytes:
@@ -178,7 +180,7 @@ def one_to_one(text: str) -> bytes:
     beyond = len(text) - len(text.encode("latin-1", "ignore"))
     if beyond * _DENSE > len(text):
         by = known.single if _may_leave_the_plane(text) else known.row
-        return text.translate(by).encode("latin-1")
+        return named(text, text.translate(by).encode("latin-1"))
     if _NAMED_SO in text:
         text = text.replace(_NAMED_SO, chr(known.single[_LETTER]))
     return text.encode("latin-1", _HANDLER).translate(known.latin)

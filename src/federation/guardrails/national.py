@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from federation.guardrails import national_checks as checks
+from federation.guardrails.scripts import NAMES_ID
 
 _CAPITAL: Final = re.compile(rb"[A-Z]")
 _BARE: Final = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -50,7 +51,7 @@ GERMAN_CARD: Final = (
     rb"\b([LMNPRTVWXY][0-9CFGHJKLMNPRTVWXYZ]{8}[0-9])\b"
 )
 """The number of an identity card with its check digit, behind a word for one."""
-_TAX: Final = rb"steuer|\btax\b|\btin\b|identifikationsnummer"
+_TAX: Final = rb"steuer|\btax\b|\btin\b|identifikationsnummer|\bid-?n(?:r|ummer)\b"
 NATIONAL_IDS: Final = (
     NationalId(
         "gb",
@@ -164,6 +165,12 @@ NATIONAL_IDS: Final = (
         checks.swedish,
     ),
     NationalId(
+        "se",
+        rb"\b(?:19|20)[0-9]{10}\b|\b[0-9]{10}\b",
+        checks.swedish,
+        rb"\bpersonn|\bpers\.? ?nr\b|samordningsn|\bpnr\b",
+    ),
+    NationalId(
         "fi",
         rb"\b[0-3][0-9][01][0-9]{3}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b",
         checks.hetu,
@@ -198,15 +205,15 @@ NATIONAL_IDS: Final = (
     ),
     NationalId(
         "in",
-        rb"\b[2-9][0-9]{3} [0-9]{4} [0-9]{4}\b",
+        rb"\b[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}\b",
         checks.aadhaar,
-        rb"\baadh?aar\b|\buidai\b",
+        rb"\baadh?aar\b|\buidai\b|" + NAMES_ID,
     ),
     NationalId(
         "in",
         rb"\b[2-9][0-9]{11}\b",
         checks.aadhaar,
-        rb"\baadh?aar\b|\buidai\b",
+        rb"\baadh?aar\b|\buidai\b|" + NAMES_ID,
     ),
     NationalId(
         "in",
@@ -240,6 +247,18 @@ NATIONAL_IDS: Final = (
         checks.korean,
     ),
     NationalId(
+        "jp",
+        rb"\b[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}\b",
+        checks.japanese,
+        rb"\bmy[ _]?number\b|\bindividual number\b|" + NAMES_ID,
+    ),
+    NationalId(
+        "tr",
+        rb"\b[1-9][0-9]{10}\b",
+        checks.turkish,
+        rb"\btckn\b|kimlik|\btc ?(?:no|num)|\bt\.c\.",
+    ),
+    NationalId(
         "za",
         rb"\b[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]) ?[0-9]{4} ?[0-2][0-9]{2}\b",
         checks.south_african,
@@ -265,4 +284,5 @@ NATIONAL_IDS: Final = (
 """Sources: HMRC NIM39110, NHS data dictionary, Canada T4127, BZSt, INSEE, RD 1553/2005, DM
 12/03/1974, RvIG, Rijksregister, PESEL act, NIP act, SKV 704, DVV, CPR, Skatteetaten, Receita
 Federal, UIDAI, Income-tax rule 114, ATO, ICA, GB 11643, MOIS, DHA, RENAPO, IRS (ITIN, EIN), ZAS
-(AHV), Dachverband (SVNR), SII (RUT), Portaria 377/2003 (NIF), ICAO 9303 (German cards)."""
+(AHV), Dachverband (SVNR), SII (RUT), Portaria 377/2003 (NIF), ICAO 9303 (German cards),
+ordinance 85/2014 of the Ministry of Internal Affairs (Japan), NVI (Turkey)."""

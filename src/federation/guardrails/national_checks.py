@@ -193,6 +193,18 @@ def is_german_card(value: bytes) -> bool:
     return sum(n * weight for n, weight in zip(signs, weights, strict=False)) % 10 == signs[-1]
 
 
+def japanese(text: str) -> bool:
+    """Japan's individual number."""
+    check = 11 - weighted(text, (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
+    return int(text[11]) == (0 if check > 9 else check) and not all_equal(text)
+
+
+def turkish(text: str) -> bool:
+    """Turkey's identity number."""
+    odd, even = (sum(map(int, text[first:9:2])) for first in (0, 1))
+    return (7 * odd - even) % 10 == int(text[9]) and sum(map(int, text[:10])) % 10 == int(text[10])
+
+
 def varied(text: str) -> bool:
     """Any number but one digit again and again."""
     return not all_equal(text)

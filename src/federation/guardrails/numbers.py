@@ -70,7 +70,9 @@ _NEVER_GIVEN: Final = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}[\n\t,;]")
 _BEHIND_GIVEN: Final = 2
 """Signs behind it that are looked at."""
 _WORDS: Final = tuple(
-    compiled(rb"(?:" + row.words + rb")[^\n]{0,40}$", ignore_case=True) if row.words else None
+    compiled(rb"(?:" + row.words + rb")[^\n]{0,40}(?:\n[^\n]{0,40})?$", ignore_case=True)
+    if row.words
+    else None
     for row in _NATIONAL
 )
 _GOES_ON, _BEFORE_WORD = phones.GOES_ON, phones.BEFORE_WORD

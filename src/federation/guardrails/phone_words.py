@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from federation.guardrails.scripts import NAMES_PHONE
+
 _NUMBER: Final = rb"(?:_?(?:no|nr|num|number)s?)?(?:_?[0-9])?\b"
 BEFORE: Final = (
     rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
@@ -33,10 +35,13 @@ BEFORE: Final = (
     rb"\bkom[o\xf3]rk|\bkom\.|\bkontakt(?:owy)?\b(?: pod)? (?:nr|numer(?:em)?)\b|"
     rb"\bm[o\xf3]j (?:nowy |prywatny )?(?:nr|numer)\b|\bpod numerem\b|\bnumer kontaktowy\b|"
     rb"\binfolini[aei]\b|\bcentralin[oi]\b|\bcentralita\b|\bcentral de atendimento\b|"
-    rb"\bnum[e\xe9]ro ver(?:de|t)\b|\bal numero\b|\bunter der nummer\b|"
+    rb"\bnum[e\xe9]ro ver(?:de|t)\b|\b(?:al|no|pelo) n[u\xfa]mero\b|\bunter der nummer\b|"
     rb"\b(?:work|home|office|direct|main|second) line\b|\b(?:front|help) ?desk\b|"
-    rb"\b(?:spam|missed) calls? from\b)"
-    rb"[^\n0-9]{0,24}"
+    rb"\b(?:spam|missed) calls? from\b|\bzap\b|\bwhats\b|\bport\. ?:|"
+    rb"\bmitt? (?:nye? |nya )?(?:nummer|nr)\b|\bnumaram?\b|\bcep (?:tel\w{0,8}|no)\b|\bmob\b|"
+    rb"\biletisim\b|\bmera number\b|\bnomor (?:hp|telepon|saya)\b|\bmoje cislo\b|\bnumarul meu\b|"
+    rb"\bnumeroni\b|\b(?:telefon)?szamom\b)"
+    rb"[^\n0-9]{0,24}|" + NAMES_PHONE + rb"[^\n0-9]{0,24}"
     rb"|\b(?:emergency|notfall|nood)[ -]?(?:contact|kontakt)\b[^\n0-9]{0,40}"
     rb"|\b(?:contact d'urgence|contact[oe] (?:de|d') ?emergencia|contatto (?:di|d')[ ]?emergenza"
     rb"|contato de emerg[e\xea]ncia)\b[^\n0-9]{0,40}"
@@ -45,6 +50,8 @@ BEFORE: Final = (
     rb"|\b(?:text(?: message)?|sms) (?:to|on|an|al?|au|para|op|na)(?: the)?(?: number)?[ :]{1,2}"
     rb"|\b(?:customer (?:service|care)|kundenservice)(?: number| line| team)?(?: at| on)?[ :]{1,2}"
     rb"|\bhit me up (?:at|on)[ ]"
+    rb"|\b(?:ring|kontakte?|n\xe5r?|sms|soita|volejte|sunati)"
+    rb"(?: (?:mig|meg|os|oss|til|p\xe5|igen|tilbage|nu|na|la|minulle|gerne)){1,3}[ :]{1,2}"
 )
 """Behind the last ones it follows at once: a call from the office on the 12th is no number."""
 VERB: Final = (
@@ -79,7 +86,10 @@ VERB_AND_NAME: Final = (
     + rb")[ ](?:at|on|via|unter|au|al|en el|op|atrav[e\xe9]s do|no)[ \t:]{1,3}$"
 )
 """Somebody by name, or one of few places: `call the function at` is no telephone."""
-INITIAL: Final = rb"(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]{1,2}$"
+INITIAL: Final = (
+    rb"(?:(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]{1,2}|(?:^|[\n|>]|  )[ ]?(?-i:[TMPF])[ ]{1,2}"
+    rb"|\bcep ?:?[ ])$"
+)
 LABEL: Final = (
     rb"\b(?:home|work|office|direct|mob|contact[eo]?|contatt?o|kontakt|recapito|reception|"
     rb"(?:za|od)?dzwon(?:ic)?|zentrale|centrala|emergency|privat|dienstlich|signal|telegram|viber"

@@ -98,15 +98,16 @@ _LABELED: Final = (
 """What stands at once before a number, by how much a number must look like one beside it: its
 digits, and twice its groups."""
 _AFTER: Final = re.compile(
-    rb"[ \t\-,:(\[]{0,3}(?:office|fax|mobile|mob|cell|home|work|phone|tel|landline|direct)\b",
+    rb"[ \t\-,:(\[]{0,3}(?:office|fax|mobile|mob|cell|home|work|phone|tel|landline|direct"
+    rb"|num[ae]ra\w{0,10})\b",
     re.IGNORECASE,
 )
 _NOT_A_PHONE: Final = compiled(
     rb"(?:\b(?:order|invoice|ticket|tracking|case|ref(?:erence)?|version|ver|build|serial|sku|part|"
     rb"isbn|issn|doi|rfc|arxiv|expediente|s/n|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
     rb"postcode|batch|transaction|confirmation|booking|item|model|po|id|factur[ae]|fattura|pedido|"
-    rb"ordine|commande|encomenda|faktur[ay]|zam[o\xf3]wieni[ae]|seryjny|przesy\xaaki|klienta|umowy|"
-    rb"lot|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"
+    rb"ordine|commande|encomenda|faktur[ay]|siparis|bestelling|mpn|mat|zam[o\xf3]wieni[ae]|seryjny|przesy\xaaki|klienta|umowy|"
+    rb"lot|waybill|awb|ndc|parcel|shipment|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"
     rb"artikel|kunden|matrikel|mitglied|personal|serien|akten|beleg|vorgang|zeichnung|teile)"
     rb"(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
     rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
@@ -115,7 +116,8 @@ _NOT_A_PHONE: Final = compiled(
 _OTHER_NAME: Final = compiled(
     rb"\b(?:order|invoice|ticket|tracking|ref(?:erence)?|version|build|serial|sku|part|account|acct|"
     rb"batch|transaction|confirmation|booking|item|model|(?:rechnung|auftrag|bestell|vertrag|kunden|"
-    rb"serien)(?:s|ung)?(?:nummer|nr))(?: (?:number|no|nr|code|id))?\b[\s.:#=\"'-]{0,4}$",
+    rb"serien)(?:s|ung)?(?:nummer|nr))(?: (?:number|no|nr|code|id))?\b[\s.:#=\"'-]{0,4}$"
+    rb"|\bvalues[ ]?\($",
     ignore_case=True,
 )
 """What names a number at once is nearer than the word for telephones before it."""
@@ -135,9 +137,15 @@ _LINE_BREAKS: Final = (b"\\n", b"\\N")
 _BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
 _NAMES_AT_ONCE: Final = (b"#", b"=", b"$", b"\xa3", b"v", b"V")
 """Signs before what is no telephone number."""
+_ASSIGNED: Final = re.compile(
+    rb"\+[0-9](?:[ ().-]{0,2}[0-9]){9,13}(?![0-9])|\([2-9][0-9]{2}\)"
+    rb"|(?:1-)?[2-9][0-9]{2}[-.][2-9][0-9]{2}[-.][0-9]{4}"
+    rb"(?![0-9])"
+)
+"""What is a telephone number behind an equals sign, too: a field of a log."""
 _BEFORE_AFTER: Final = b" \t-,:(["
 _AFTER_SIGNS: Final = 3
-_BEGIN_AFTER: Final = frozenset(bytes((letter,)) for letter in b"oOfFmMcChHwWpPtTlLdD")
+_BEGIN_AFTER: Final = frozenset(bytes((letter,)) for letter in b"oOfFmMcChHwWpPtTlLdDnN")
 """Signs between a telephone number and the words behind it, and what those begin with."""
 BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)
 """What one of these words, or what stands before it, begins with."""
@@ -151,8 +159,7 @@ _PAIRS_BEHIND: Final = re.compile(rb" " + _PAIR + rb" " + _PAIR + rb"(?![0-9A-Za
 _SIZE_OF_PAIRS: Final = 7
 """Bytes as programs print them, of which five happen to hold no letter."""
 _LIKE_A_PARCEL: Final = [4, 4, 4]
-_LIKE_A_ZIP: Final = [5, 4]
-"""An American postcode with a dash: 02110-1301."""
+_LIKE_A_ZIP: Final = [5, 4]  # an American postcode with a dash: 02110-1301
 _LEAST_TELLING: Final = 7
 _WITH_EXIT_CODE: Final = 11
 """Digits of a number behind 00, at least."""
@@ -306,7 +313,7 @@ def _is_called_otherwise(data: bytes, low: int) -> bool:
     """Whether a word or a sign says that what follows at `low` is something else."""
     before = data[max(0, low - LOOK_BACK) : low]
     if before[-1:] in _NAMES_AT_ONCE:
-        return True
+        return before[-1:] != b"=" or not _ASSIGNED.match(data, low)
     return before.rstrip(_BETWEEN_WORDS)[-1:].isalpha() and _NOT_A_PHONE.occurs(before)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from federation.guardrails import (
+    columns,
     command_lines,
     iban,
     national,
@@ -225,6 +226,15 @@ _NUMBERS: Final = (
         ignore_case=True,
         bounded=True,
     ),
+    Rule(
+        kind.SSN,
+        beside.SSN_BEFORE,
+        odd_numbers.ssn_beside,
+        _word(rb"[0-9] (?:is|was|as|for) (?:my|his|her|their|the) s"),
+        ignore_case=True,
+        bounded=True,
+    ),
+    Rule(NUMBER, columns.NAME, _nothing, _word(columns.HINT), reads=columns.in_columns),
     Rule(kind.IBAN, iban.HEAD, _nothing, _IBAN_HINT, reads=_ibans),
     Rule(kind.NATIONAL_ID, _LETTERED_IDS, _national, _NATIONAL_HINT),
     _beside(
@@ -271,11 +281,15 @@ _DOCUMENTS: Final = (
     _beside(kind.DATE_OF_BIRTH, beside.BORN_ON, rb"[ ]geboren\b"),
 )
 _BANKS: Final = (
-    _beside(
+    Rule(
         kind.BANK_ACCOUNT,
         beside.BANK_ACCOUNT,
-        rb"account|acct|\ba/c|konto|\bkto\b|compte|cuenta|rekening|cont[oa] corr|konta\b|rachun",
-        beside.is_account,
+        beside.account,
+        _word(
+            rb"account|acct|\ba/c|konto|\bkto\b|compte|cuenta|rekening|cont[oa] corr|konta\b|rachun"
+        ),
+        ignore_case=True,
+        bounded=True,
     ),
     _beside(
         kind.BANK_ACCOUNT,

@@ -32,6 +32,7 @@ from federation.guardrails.entities import (
 )
 from federation.guardrails.folding import without_tags
 from federation.guardrails.layers import Layer, decode, doubtful, fold
+from federation.guardrails.markup import unmarked
 from federation.guardrails.nearby import Nearby, Taken
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.rules import NUMBER, RULES, Rule
@@ -139,7 +140,7 @@ class Scanner:
         return found
 
     def _read_folded(self, text: str, *, decoded_only: bool) -> list[Span]:
-        first = fold(text)
+        first = unmarked(fold(text))
         second = decode(first)
         if second is None:
             return self._read(first)

@@ -68,6 +68,9 @@ _LONGEST_LOCAL: Final = 320
 _PICTURES: Final = (b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".avif")
 """No host's name ends so; `logo@2x.png` is a picture for sharp screens."""
 _LONGEST_ENDING: Final = 5
+_REPOSITORY: Final = b"git"
+_PATH_OF_REPOSITORY: Final = re.compile(rb"[:/][A-Za-z0-9_.~-]+/[A-Za-z0-9_.-]")
+"""`git@host:team/project.git` is where code is fetched, and nobody's mailbox."""
 
 _OCTET: Final = rb"[0-9]{1,3}"
 _POINT: Final = rb"(?:\.|\[\.\]|\(\.\))"
@@ -105,6 +108,11 @@ _BEFORE_CALLED, _SIZE_OF_PAIRS = 14, 11
 """The first groups of a telephone number before its last ones, four pairs with points between."""
 _PATH_SIGNS: Final = frozenset(b"mlhvcsqtaMLHVCSQTA")
 _STRIDE: Final = re.compile(rb"[0-9]{0,4}::[0-9]{0,4}")
+_PORT: Final = re.compile(rb":[0-9]{2,4}\Z")
+"""Programs that list connections put it behind an address without brackets, too."""
+_PLACES: Final = re.compile(rb"[0-9]{1,2}::[0-9]{1,2}")
+_NETWORK: Final = re.compile(rb"ip|addr|host|inet|ping|ssh|serv|node|dst|src", re.IGNORECASE)
+"""Two short numbers are a verse or a proportion, unless networks are spoken of."""
 _OF_ROW: Final = re.compile(rb"[A-Za-z0-9_)\]\"']\[[^\[\]\n]*\Z|-\Z")
 _BEFORE_STRIDE: Final = 24
 """Every second item of a row, as programs write it: names[::2], path[-2::-1]."""
@@ -112,13 +120,26 @@ _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
 _VERSION: Final = compiled(
     rb"(?:\b(?:(?:[a-z0-9_]*_|api|app|assembly|file|product|server)?version|ver|release|build|"
-    rb"section|sec|rev|chapter|firmware|oid|driver|kernel)\b[\s.:#=\"'(-]{0,5}"
-    rb"|\b(?:up|down)grad(?:e|es|ed|ing) (?:from|to|from [0-9.]{7,15} to)[ ]"
+    rb"section|sec|rev|chapter|firmware|oid|driver|kernel|sdk|jdk|bios)\b[\s.:#=\"'(-]{0,5}"
+    rb"|\b(?:up|down)grad(?:e|es|ed|ing) (?:from|to|(?:from )?[0-9.]{7,15} ?(?:to|[-=]>|\?))[ ]?"
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
     ignore_case=True,
 )
 _BEHIND_VERSION: Final = b" \t\n\r\f\v.:#=\"'(-"
-_ENDS_VERSION: Final = frozenset(bytes((letter,)) for letter in b"nredcvlmoNREDCVLMO")
+_ENDS_VERSION: Final = frozenset(bytes((letter,)) for letter in b"nredcvlmoksNREDCVLMOKS>?")
+_OUTLINE: Final = compiled(
+    rb"\b(?:clause|article|art|item|para(?:graph)?|fig(?:ure)?|table|step|appendix|annex"
+    rb"|requirement|kapitel|abschnitt|absatz|artikel|ziffer|chapitre|cap\xedtulo|capitolo|rozdzia\xaa"
+    rb"|sec[ct]i\xf3n|se\xe7\xe3o|sezione|hoofdstuk|ec|outline|heading|patch|tag|package|image"
+    rb"|bump(?:ed|s)? to|requires?)\b[\s.:#=\"'(-]{0,5}$"
+    rb"|\b(?:up|down)grad(?:e|es|ed|ing) $",
+    ignore_case=True,
+)
+_BEFORE_OUTLINE: Final = frozenset(b" \t\n.:#(=")
+_SMALL: Final = re.compile(rb"[1-9][0-9]?(?:\.[1-9][0-9]?){3}")
+_TO_VERSION: Final = re.compile(rb" ?(?:[-=]>|to|\?) ?[0-9]")
+"""A place in a document has four small numbers and no nought; a machine's address may be an item,
+too. And what is upgraded to a version is one, where it is no machine."""
 _VERSION_SIGNS: Final = frozenset(b"/\xa7^~@")
 _COMPARED: Final = tuple(b"%c=%s" % (sign, blank) for sign in b"=<>~!" for blank in (b"", b" "))
 _BEHIND_COMPARED: Final = frozenset(b"= ")
@@ -189,6 +210,8 @@ def email(data: bytes, start: int, end: int) -> tuple[Span, ...]:
         return ()
     if data[end - _LONGEST_ENDING : end].lower().endswith(_PICTURES):
         return ()
+    if kept.endswith(_REPOSITORY) and _PATH_OF_REPOSITORY.match(data, end):
+        return ()
     if len(kept.translate(None, _GLUE_SIGNS)) < len(kept):
         for sign in _GLUE:
             kept = kept[kept.rfind(sign) + 1 :] or kept
@@ -248,6 +271,12 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
         or (sign in _BEHIND_COMPARED and before.endswith(_COMPARED))
     ) and _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
         return ()
+    if sign in _BEFORE_OUTLINE:
+        named = data[max(0, start - _WINDOW) : start]
+        if (_SMALL.fullmatch(data, start, end) or _TO_VERSION.match(data, end)) and (
+            _OUTLINE.occurs(named)
+        ):
+            return ()
     return (Span(start, end, kind.IP, SHAPED),)
 
 
@@ -256,14 +285,18 @@ def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
     text = data[start:end]
     if b"::" not in text and (text.count(b":") < _GROUPS - 1 or _PAIRS.fullmatch(text)):
         return
+    if data[end : end + 1].isdigit() and not data[end + 1 : end + 2].isalnum():
+        text = _PORT.sub(b"", text)
+        end = start + len(text)
     if data[max(0, start - 1) : start].isalnum() or data[end : end + 1].isalnum():
         return
     if not any(48 <= byte <= 57 for byte in text):
         return
     if _STRIDE.fullmatch(text) and _OF_ROW.search(data, max(0, start - _BEFORE_STRIDE), start):
         return
-    kept = text.rstrip(b":")
-    for value in (text, kept):
+    if _PLACES.fullmatch(text) and not _NETWORK.search(data, max(0, start - _WINDOW), start):
+        return
+    for value in (text, text.rstrip(b":"), _PORT.sub(b"", text)):
         try:
             address = ipaddress.IPv6Address(value.decode("latin-1"))
         except ValueError:

@@ -1,0 +1,150 @@
+"""Telephone and American numbers in the columns of tables, which only the head of a column names.
+
+Read are lines with fields between commas, semicolons, bars or tabs below a line of names, and
+what SQL inserts into named columns. The trap: prose has commas, too, and a word before one may
+look like a column's name; a head is a line of short fields without digits, the lines below it
+have as many fields, and a value is all of its field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from federation.guardrails import context_rules
+from federation.guardrails import entities as kind
+from federation.guardrails.entities import BESIDE, CHECKED, Span
+from federation.guardrails.nearby import Nearby
+from federation.guardrails.patterns import compiled
+
+_PHONE: Final = (
+    rb"(?:(?:tele|cell|home|work|mobile|contact|customer|user)?[ _-]?phones?|mobile|cell|tel|fax|"
+    rb"telefon[eo]?|t[e\xe9]l[e\xe9]phone|handy|celular|m[o\xf3]vil|portable|msisdn|whatsapp)"
+    rb"(?:[ _-]?(?:no|nr|num|number|nummer))?"
+)
+_SSN: Final = rb"(?:ssn|social[ _-]?security)(?:[ _-]?(?:no|num|number))?"
+_BEFORE, _BEHIND = rb"[,;|\t][\"'\x60 ]{0,2}", rb"[\"'\x60]?[ ]?[,;|\t)]"
+_BEHIND_LAST: Final = rb"[\"'\x60]?\r?\n"
+_NAMED: Final = rb"(?:" + _PHONE + rb"|" + _SSN + rb")"
+NAME: Final = rb"\b" + _NAMED + _BEHIND + rb"|" + _BEFORE + _NAMED + _BEHIND_LAST
+_LAST_WORD: Final = (
+    rb"(?:phones?|mobile|cell|tel|fax|telefon[eo]?|handy|celular|m[o\xf3]vil|portable|msisdn|whatsapp"
+    rb"|ssn|security|[ _-](?:no|nr|num)|number|nummer)"
+)
+HINT: Final = _LAST_WORD + _BEHIND + rb"|[,;|\t](?:tele|cell|mobile)?_?(?:phone|ssn|tel|fax)\r?\n"
+_NAME: Final = compiled(NAME, ignore_case=True)
+_NAMES_PHONE: Final = re.compile(_PHONE, re.IGNORECASE)
+_NAMES_SSN: Final = re.compile(_SSN, re.IGNORECASE)
+_IS_PHONE: Final = re.compile(
+    rb"\+?[(]?[0-9](?:[ ().+/-]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?", re.IGNORECASE
+)
+_IS_SSN: Final = re.compile(rb"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}")
+_DELIMITERS: Final = (b"\t", b";", b"|", b",")
+_FIELDS: Final = {
+    sign: re.compile(rb"\"[^\"]*\"|[" + re.escape(sign) + rb"]|[^\"" + sign + rb"]+|\"")
+    for sign in _DELIMITERS
+}
+_FIELDS_OF_SQL: Final = re.compile(rb"'[^']*'|,|[^',]+|'")
+_LONGEST_HEAD, _LONGEST_NAME, _LONGEST_LINE = 1024, 40, 4096
+_DIGITS: Final = re.compile(rb"[0-9]{4}")
+_RULED: Final = re.compile(rb"[ |:+=-]+")
+"""The line below the head of a table in Markdown."""
+_INTO: Final = re.compile(
+    rb"[\w\s,.\"\x60\[\]]{0,1024}\)\s{0,8}values\b\s{0,8}(?=\()", re.IGNORECASE
+)
+_TUPLE: Final = re.compile(rb"[\s,]{0,16}\(((?:'[^']*'|[^()'])*)\)")
+_QUOTES: Final = b"\"'\x60[] \t\r\n"
+_Place: TypeAlias = tuple[int, int]
+
+
+def in_columns(near: Nearby) -> list[Span]:
+    """All of them in the tables of a text; each line is read once."""
+    data = near.data
+    found: list[Span] = []
+    at = 0
+    while (seen := _NAME.first(data, at)) is not None:
+        at = seen[1]
+        opened = data.rfind(b"(", max(0, seen[0] - _LONGEST_HEAD), seen[0])
+        into = _INTO.match(data, opened + 1) if opened >= 0 else None
+        if into is not None and into.end() > at:
+            names = data[opened + 1 : data.index(b")", opened)]
+            wanted = _wanted([names[low:high] for low, high in _split(_FIELDS_OF_SQL, names, b",")])
+            at = into.end()
+            for row in iter(lambda: _TUPLE.match(data, at), None):  # noqa: B023 - called at once
+                found += _values(data, row.start(1), row[1], wanted, _FIELDS_OF_SQL, b",")
+                at = row.end()
+        else:
+            at = max(at, _lines(data, seen[0], found))
+    return found
+
+
+def _lines(data: bytes, at: int, found: list[Span]) -> int:
+    """The same below a line of names with `at` in it; gives where the table ends, 0 for none."""
+    start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+    head = data[start:end]
+    if end < 0 or len(head) > _LONGEST_HEAD or _DIGITS.search(head):
+        return 0
+    sign = max(_DELIMITERS, key=head.count)
+    fields = _FIELDS[sign]
+    names = [head[low:high] for low, high in _split(fields, head, sign)]
+    wanted = _wanted(names)
+    if len(names) < 2 or not wanted or max(map(len, names)) > _LONGEST_NAME:
+        return 0
+    while 0 <= end < len(data):
+        start, end = end + 1, data.find(b"\n", end + 1)
+        line = data[start:] if end < 0 else data[start:end]
+        if _RULED.fullmatch(line):
+            continue
+        if line.count(sign) < len(names) - 1 or len(line) > _LONGEST_LINE:
+            return start
+        found += _values(data, start, line, wanted, fields, sign)
+    return len(data)
+
+
+def _wanted(names: list[bytes]) -> dict[int, str]:
+    """What columns of these names hold, by their place."""
+    wanted: dict[int, str] = {}
+    for place, name in enumerate(names):
+        bare = name.strip(_QUOTES)
+        if _NAMES_PHONE.fullmatch(bare):
+            wanted[place] = kind.PHONE
+        elif _NAMES_SSN.fullmatch(bare):
+            wanted[place] = kind.SSN
+    return wanted
+
+
+def _split(fields: re.Pattern[bytes], line: bytes, sign: bytes) -> list[_Place]:
+    """Places of the fields of a line."""
+    places: list[_Place] = []
+    start = 0
+    for part in fields.finditer(line):
+        if part[0] == sign:
+            places.append((start, part.start()))
+            start = part.end()
+    return [*places, (start, len(line))]
+
+
+def _values(
+    data: bytes,
+    start: int,
+    line: bytes,
+    wanted: dict[int, str],
+    fields: re.Pattern[bytes],
+    sign: bytes,
+) -> Iterator[Span]:
+    """The numbers in one line, which begins at `start`."""
+    places = _split(fields, line, sign)
+    for column, name in wanted.items():
+        if column >= len(places):
+            continue
+        low, high = places[column]
+        field = line[low:high]
+        value = field.strip(_QUOTES)
+        low += start + len(field) - len(field.lstrip(_QUOTES))
+        high = low + len(value)
+        if name == kind.PHONE:
+            if _IS_PHONE.fullmatch(value):
+                yield Span(low, high, name, BESIDE + 1)
+        elif _IS_SSN.fullmatch(value) and context_rules.is_called_ssn(data[low:high]):
+            yield Span(low, high, name, CHECKED - 1)

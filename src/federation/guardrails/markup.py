@@ -1,0 +1,55 @@
+"""Values with marks of a text in their middle: `4111<b>1111</b>...`, a line that a mail broke.
+
+Such marks are taken out where a value may go on over them, and nowhere else: between digits, and
+at the signs of an address. The trap: what a tag says is not read in this reading, so it has no
+digits and no address in it; and cells, lines and paragraphs set values apart, so they stay.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from federation.guardrails.layers import Layer, Parted, Remembered
+from federation.guardrails.patterns import compiled
+
+_NAMES: Final = (
+    rb"/?(?:b|i|u|s|a|em|strong|span|font|mark|code|wbr|small|big|sub|sup|tt|kbd|ins|del)"
+)
+_TAG: Final = _NAMES + (rb"(?:[ ][^<>0-9@]{0,80})?/?>")
+_TAGS: Final = _TAG + rb"(?:[ ]?<" + _TAG + rb"){0,3}"
+_AMID: Final = re.compile(
+    rb"(<(?:(?<=[0-9]<)|(?<=[0-9][ .-]<))" + _TAGS + rb"(?=[ .-]?[0-9])"
+    rb"|<(?<=[0-9A-Za-z]<)" + _TAGS + rb"(?=[@.][0-9A-Za-z])"
+    rb"|<(?<=[@]<)" + _TAGS + rb"(?=[0-9A-Za-z])"
+    rb"|=(?<=[0-9]=)\r?\n(?=[0-9]))"
+)
+"""The last: RFC 2045, section 6.7, a soft line break."""
+_MAY_BE_AMID: Final = compiled(
+    rb"[0-9@][ .-]?<" + _TAGS + rb"[ .-]?[0-9A-Za-z]|<" + _TAG + rb"[@.][0-9A-Za-z]"
+)
+_EACH: Final = re.compile(rb"<[^<>]*>|=\r?\n")
+
+
+def _without(marks: bytes) -> bytes:
+    return _EACH.sub(b"", marks)
+
+
+_MADE: Final = Remembered(_without)
+
+
+def _may_hold_marks(data: bytes) -> bool:
+    if b"<" in data and (b"</" in data or b"<wbr" in data) and _MAY_BE_AMID.occurs(data):
+        return True
+    return b"=" in data and (b"=\n" in data or (b"\r" in data and b"=\r\n" in data))
+
+
+def unmarked(layer: Layer) -> Layer:
+    """The layer without such marks; itself where there are none."""
+    data = layer.data
+    if not _may_hold_marks(data):
+        return layer
+    parts = _AMID.split(data)
+    if len(parts) == 1:
+        return layer
+    return Parted(parts, _MADE, None if layer.is_text else layer)

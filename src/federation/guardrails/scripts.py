@@ -1,0 +1,52 @@
+"""Words of other scripts that a telephone number or an identity number stands behind.
+
+Folding keeps no letters of these scripts, so the words are looked for before it, and one byte
+that stands for any of them takes the place of each of their characters. The trap: that is done
+only where digits follow, for most texts in these scripts hold no number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from federation.guardrails.patterns import compiled
+
+NAMES_PHONE, NAMES_ID = b"\x03", b"\x02"
+"""What such a word is folded to."""
+_LOOK_BACK: Final = 40
+_ROW: Final = compiled(rb"[0-9](?:[ ().+/-]{0,3}[0-9]){7}")
+_PHONE: Final = (
+    r"\bтел(?:\b|еф)|\bмоб(?:\b|ил)|\bсотов|\bфакс|звони|\bдзвон|\bватсап|\bвотсап|\bконтактн"
+    r"|\b(?:мой|наш|его|ее|её|мій|новый|личный|рабочий)\s(?:\w{1,12}\s)?номер|\b(?:по|на)\sномеру?\b"
+    r"|\bτηλ(?:\b|[εέ]φ)|\bκιν(?:\b|ητ)|\bφαξ|καλ[εέ]σ"
+    r"|טל(?:פון|['׳.:])|\bנייד|\bפקס|התקשר"
+    r"|هاتف|جوال|موبايل|رقمي|اتصل|تليفون|فاكس|تلفن|همراه"
+    r"|फ़?ोन|फोन|मोबाइल|नंबर|संपर्क|दूरभाष|ফোন|মোবাইল|தொலைபேசி|โทร|เบอร์|มือถือ"
+    r"|電話|电话|電洽|手[機机]|携帯|ケータイ|スマホ|連絡先|[联聯][系絡繫]|致[电電]|[拨撥]打|座[机機]|[传傳]真|ファックス"
+    r"|전화|휴대폰|핸드폰|연락처|연락|팩스|(?:제|내|저희)\s?번호"
+)
+_ID: Final = r"マイナンバー|個人番号|आधार"
+_WORDS: Final = re.compile(f"(?P<phone>{_PHONE})|{_ID}", re.IGNORECASE)
+
+
+def named(text: str, folded: bytes) -> bytes:
+    """`folded`, one byte for each character of `text`, with these words marked before rows of
+    digits."""
+    marked: bytearray | None = None
+    for start, _ in _ROW.spans(folded):
+        for word in _WORDS.finditer(text, max(0, start - _LOOK_BACK), start):
+            low, high = word.span()
+            mark = NAMES_PHONE if word["phone"] else NAMES_ID
+            marked = marked or bytearray(folded)
+            marked[low:high] = mark * (high - low)
+    return folded if marked is None else bytes(marked)
+
+
+def named_run(run: str, folded: bytes) -> bytes:
+    """The same for a run of characters that stands among others."""
+    word = _WORDS.search(run)
+    if word is None:
+        return folded
+    mark = NAMES_PHONE if word["phone"] else NAMES_ID
+    return folded[: word.start()] + mark * (word.end() - word.start()) + folded[word.end() :]
