@@ -32,8 +32,8 @@ _SET_ASIDE: Final = (
     r"throw (?:out|away)|stop (?:following|obeying|using))"
 )
 _OF_A_THING: Final = (
-    r"[^.!?\n]{0,40}\b(?:of|on|in|from) (?:my|our|the) (?:own )?(?:\w+ )?"
-    r"(?:router|firewall|network|wifi|school|office|proxy|browser|csv|spreadsheet)\b"
+    r"[^.!?\n]{0,40}\b(?:of|on|in|from) (?:my|our|the|an?) (?:own )?(?:\w+ )?"
+    r"(?:dockerfile|makefile|stylesheet|router|firewall|network|wifi|school|office|proxy|browser|csv|spreadsheet)\b"
 )
 """What has filters and rules of its own."""
 _NEGATED: Final = (
@@ -41,6 +41,7 @@ _NEGATED: Final = (
     r"(?:to |ever |simply |just )?"
     rf"{_TURN_FROM}\b"
     rf"|\b{_TURN_FROM}\b{_OF_A_THING}"
+    r"|\bignores\b[^.!?\n]{0,16}\bmy\b"
     r"|\bforget (?:everything|all|what) you (?:know|knew|thought|learned|heard) about\b"
 )
 """Whoever asks that nothing be ignored attacks nobody."""
@@ -104,7 +105,7 @@ OVERRIDES: Final = (
         1.0,
         "new|real|actual|updated|following",
         r"\b(?:new|real|actual|updated) (?:system )?(?:instruction|task|rule|objective|directive)"
-        r"s?\b ?(?::|are|is|follow|begin|start)",
+        r"s?\b ?(?::|are|is|follow|begin|start|\n ?(?:drop|ignore|forget|only) )",
     ),
     Tripwire(
         OVERRIDE,
@@ -135,7 +136,7 @@ OVERRIDES: Final = (
         1.0,
         "ignor|vergiss|missacht|olvid|oubli|dimentic|esque|negeer|vergeet|zapomnij|pomi",
         r"\b(?:z?ignoriere?n?|z?ignoruj|vergiss|missachte|olvida|ignora(?:r|te)?|oubliez?|ignorez|"
-        r"dimentica|ignore|esque(?:ç|c)a|negeer|vergeet|zapomnij|pomi(?:ń|n))\b"
+        r"dimentica|ignore|esque(?:ç|c)a|negeer|ignoreer|vergeet|zapomnij|pomi(?:ń|n))\b"
         rf"{_GAP}\b(?:anweisung|anleitung|regel|instruccion|instrucción|regla|"
         r"consigne|instruction|directi|directri|linee guida|diretriz|règle|istruzion|regol"
         r"|instru(?:ç|c)|regra|befehl|prompts?\b|kontext|contexte?\b|contesto|comand|"
@@ -151,8 +152,8 @@ OVERRIDES: Final = (
     Tripwire(
         OVERRIDE,
         1.0,
-        "忽略|无视|無視|忘记|игнориру|забудь",
-        r"(?:忽略|无视|無視|忘记)[^\n]{0,40}(?:指令|指示|规则|提示|内容|说明)|(?:игнорируй|забудь)"
-        r"[^\n]{0,60}(?:инструкц|правил|указан|сказан)",
+        "忽略|无视|無視|忘记|игнориру|забудь|не обращай",
+        r"(?:忽略|无视|無視|忘记)[^\n]{0,40}(?:指令|指示|规则|提示|内容|说明)|(?:игнорируй|забудь"
+        r"|не обращай внимания на)[^\n]{0,60}(?:инструкц|правил|указан|сказан)",
     ),
 )

@@ -35,6 +35,57 @@ REVOCATIONS: Final = (
     Tripwire(
         OVERRIDE,
         1.0,
+        "you were|you have been|me only|only me|me alone",
+        r"\b(?:ignore|disregard|forget|drop|discard|set aside) (?:what(?:ever)?|everything|all"
+        r"|anything) (?:that )?you (?:were|have been) (?:ever )?(?:told|instructed|taught|given)\b"
+        r"|\b(?:obey|listen to) (?:me only|only me|me alone)\b",
+        r"\b(?:not|never|n(?:'|’)t) (?:ever )?(?:ignore|disregard|forget|drop|discard|set aside)\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
+        " on you| upon you",
+        r"\b(?:drop|ignore|forget|lift|shed|leave)\b[^.!?\n]{0,20}\b(?:rules|restrictions|limits"
+        r"|limitations|constraints)\b (?:that )?(?:were |have been |are )?(?:ever )?"
+        r"(?:put|placed|imposed|forced) (?:up)?on you\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        0.6,
+        "instructions|rules|guidelines",
+        r"\byour (?:[a-z]+ )?(?:instructions|rules|guidelines) (?:have been|were|have|are) (?:just "
+        r"|now )?(?:updated|changed|replaced)\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        0.6,
+        "instead",
+        rf"\b(?:do not|don(?:'|’)t|stop) (?:summari[sz]e|summari[sz]ing|translate|answer)\b{_GAP}"
+        r"[,;] ?instead,? (?:output|print|reveal|reply|say|send|show)\b",
+    ),
+    Tripwire(
+        DELIMITER,
+        0.6,
+        "when you (|if you (",
+        rf"\b(?:when|if) you \((?:the |an )?{_MODEL}\) (?:read|see|process|are)\b",
+    ),
+    Tripwire(
+        TOOL_ABUSE,
+        0.6,
+        "approve",
+        r"\bapprove th(?:is|e) (?:pr|mr|pull request|merge request|change|commit)\b[^.\n]{0,16}"
+        r"\b(?:without|do not|don(?:'|’)t)\b",
+    ),
+    Tripwire(
+        TOOL_ABUSE,
+        1.0,
+        "with the conversation|with the chat|with the history|with all messages",
+        r"\b(?:call|invoke|use|run|execute)\b[^.\n]{0,40}\bwith (?:the |all )(?:conversation|chat"
+        r"|history|messages)(?: history)? to\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
         "stop following|stop obeying|quit|cease|break your|break the|break all|break any"
         "|drop|violate your|violate the|violate all|set aside|put aside|cancel|erase"
         "|delete|wipe|abandon|revoke|scrap|pay no|not follow|not obey|t follow|t obey"
@@ -104,7 +155,8 @@ REVOCATIONS: Final = (
         0.4,
         "disable|turn off|switch off|bypass|skip|filters off|filters are off",
         r"\b(?:disable|turn off|switch off|bypass|skip) (?:the|all|any) (?:content|safety) "
-        r"(?:filters?|checks?|polic(?:y|ies))\b|\b(?:all|no) filters (?:are )?off\b",
+        r"(?:filters?|checks?|polic(?:y|ies))\b|\b(?:all|no) (?:content |safety )?filters "
+        r"(?:are )?(?:now )?(?:off|disabled)\b",
     ),
     Tripwire(
         PERSONA,

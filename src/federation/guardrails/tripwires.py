@@ -197,7 +197,11 @@ TRIPWIRES: Final = (
         rf"disclose|send|leak|spell|provide|confirm|list|expose|dump|copy|translate|"
         rf"summari[sz]e|encode)\b{_GAP}\b(?:your|the|me|its|my|us|this|user'?s?)\b{_GAP}{_HIDDEN}",
         r"\bwrite\b[^.!?\n]{0,30}\b(?:script|program|function|form|app|code|query|class)\b"
-        r"[^.!?\n]{0,30}\busers?\b",
+        r"[^.!?\n]{0,30}\busers?\b"
+        r"|\b(?:must|should|may|do|never) (?:not |never )?(?:ever )?(?:reveal|share|disclose|leak)"
+        r" (?:the|your|their) (?:pass(?:word|code|phrase)|access code|api key)\b"
+        r"|\b[a-z]+ me (?:the|your) pass(?:word|code|phrase)s? (?:requirement|polic|rule|length"
+        r"|strength|manager)",
     ),
     Tripwire(
         EXTRACTION,
@@ -205,7 +209,9 @@ TRIPWIRES: Final = (
         "prompt|instruction|password|passcode|passphrase|pass phrase|secret|access code",
         rf"\bwhat(?:'s| is| are| was| were)?\b (?:the |your |my |its |user'?s? |current |"
         rf"is ){{1,3}}{_HIDDEN}",
-        r"\bwhat\b[^.!?\n]{0,50} (?:in|of) (?:(?:the|a|this) )?(?:film|movie|book|novel|game|show|"
+        r"\bwhat\b[^.!?\n]{0,20} pass(?:word|code|phrase)s? (?:requirement|polic|rule|length"
+        r"|strength|manager)"
+        r"|\bwhat\b[^.!?\n]{0,50} (?:in|of) (?:(?:the|a|this) )?(?:film|movie|book|novel|game|show|"
         r"series|story|song|zsh|bash|fish shell|shell|terminal|windows|linux)\b",
     ),
     Tripwire(
@@ -271,7 +277,8 @@ TRIPWIRES: Final = (
         "<|im_|[inst]|<<sys>>|[/inst]|<start_of_turn|<end_of_turn|eot_id|endoftext|<s>",
         r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|</s>\s*<s>",
         r"\b(?:what (?:does|is|are)|explain|why is) [`\"']{0,2}(?:<\|[a-z_]{2,20}\|>|\[/?inst\])"
-        r"[`\"']{0,2}(?: [a-z ]{1,40}|)[?]|\[/?inst\][`\"']? is (?:a|the) (?:token|mark|tag)\b",
+        r"[`\"']{0,2}(?: [a-z ]{1,40}|)[?]|\[/?inst\][`\"']? is (?:a|the) (?:token|mark|tag)\b"
+        r"|\b(?:tokens?|tags?|markers?) (?:like|such as) [`\"']{0,2}<\|[a-z_]{2,20}\|>",
     ),
     Tripwire(
         ROLE_TOKEN,
