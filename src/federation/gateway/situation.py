@@ -26,7 +26,6 @@ from federation.routing.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
-_OPERATIONS = frozenset(operation for operation, _ in OPERATION_UPSTREAMS)
 _DIALECTS = frozenset(dialect for _, dialect in OPERATION_UPSTREAMS)
 
 

@@ -23,8 +23,6 @@ from federation.guardrails.entities import label
 _CODE_SIZE: Final = 10
 """Characters of five bits each."""
 _ATTEMPTS: Final = 1000
-TOKEN: Final = re.compile(rf"[A-Z0-9_]+_[A-Z2-7]{{{_CODE_SIZE}}}")
-"""The form of a token, for those who must not take one for a value."""
 _CODE: Final = re.compile(rf"(?=_([A-Za-z2-7]{{{_CODE_SIZE}}}))")
 _CAPITALS: Final = str.maketrans(ascii_lowercase, ascii_uppercase)
 """`str.upper` would make capitals of letters that no token has, and texts longer."""

@@ -181,17 +181,6 @@ def opened_stores(data: Path, database: str | None = None) -> Iterator[Stores]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Engine]:
-    """The store at `path`, up to date, for as long as the block lasts. Raises `ConfigError`."""
-    engine = open_engine(path)
-    try:
-        prepare_schema(engine, path)
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction: all or nothing. Raises `Unavailable` where the store does not take it."""
     try:

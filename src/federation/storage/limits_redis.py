@@ -40,8 +40,6 @@ _SLOTS: Final = "federation:limits:slots"
 _LASTING: Final = "\n"
 """The room of what counts for long; no tenant is called so."""
 
-Play = Callable[[Turn], tuple[Answer, ...]]
-
 
 class _Said(msgspec.Struct):
     short: tuple[int, str, str, str] | None = None

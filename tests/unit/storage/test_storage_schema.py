@@ -13,7 +13,6 @@ from federation.storage.accounts import SqlKeys
 from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.engine import (
     open_engine,
-    opened,
     prepare_schema,
     probe,
     reading,
@@ -46,11 +45,6 @@ def described(path: Path) -> dict[str, object]:
             found[table] = (columns, keys, sorted(indexes), options)
     connection.close()
     return found
-
-
-def test_a_store_is_opened_up_to_date_for_a_while(tmp_path: Path) -> None:
-    with opened(tmp_path / "store.db") as engine:
-        probe(engine)
 
 
 def fresh(path: Path) -> Engine:

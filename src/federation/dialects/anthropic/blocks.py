@@ -39,9 +39,7 @@ _TEXT: Final = msgspec.json.Decoder(str | None)
 _FLAG: Final = msgspec.json.Decoder(bool | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _CONTENT: Final = msgspec.json.Decoder(str | list[dict[str, Raw]] | None)
-_BLOCKS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _NULL: Final = Raw(b"null")
-_EMPTY: Final = Raw(b"")
 _NOTHING: Final[Fields] = {}
 
 

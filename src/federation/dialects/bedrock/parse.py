@@ -33,7 +33,6 @@ _READ: Final = frozenset(
     ("messages", "system", "inferenceConfig", "toolConfig", "outputConfig", "serviceTier",
      "requestMetadata", "additionalModelRequestFields", "federation", "modelId")
 )  # fmt: skip
-_NULL: Final = Raw(b"null")
 
 
 class _Nova(msgspec.Struct, rename="camel"):

@@ -33,7 +33,6 @@ from federation.schema.glance import Glance, Span
 from federation.schema.http import ClientRequest
 
 _INT: Final = msgspec.json.Decoder(int, strict=False)
-_STRINGS: Final = msgspec.json.Decoder(list[str])
 _NOTHING: Final[tuple[str, ...]] = ()
 _WRAPPED: Final = "generateContentRequest"
 _CONFIG: Final = "generationConfig"

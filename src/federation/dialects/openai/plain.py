@@ -25,7 +25,6 @@ _MUTE: Final = frozenset(
 )  # fmt: skip
 """Members that a glance has checked: numbers and flags, and those whose words are told besides."""
 _OPTIONS: Final = frozenset((b'{"include_usage":true}', b'{"include_usage": true}'))
-_NULL: Final = Raw(b"null")
 _BACKSLASH: Final = 0x5C
 _BESIDE: Final = ("user", "stop", "prompt_cache_key")
 """Members that hold words of their own."""

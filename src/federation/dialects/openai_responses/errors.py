@@ -44,7 +44,6 @@ class _Code(msgspec.Struct):
 
 
 _CODE: Final = msgspec.json.Decoder(_Code)
-_NULL: Final = Raw(b"null")
 
 
 def decode_error(wire: Wire, status: int, headers: Headers, body: bytes) -> UpstreamError:

@@ -76,7 +76,6 @@ _READ: Final = frozenset(
 )
 STORED: Final = ("previous_response_id", "conversation", "prompt")
 """Fields that name something stored."""
-_FORMAT: Final = frozenset(("type", "name", "schema", "strict", "description"))
 _KINDS: Final = {"text": "text", "json_object": "json", "json_schema": "schema"}
 
 

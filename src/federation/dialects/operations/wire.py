@@ -35,7 +35,6 @@ from federation.schema.operations import OperationGlance
 
 _OF_FIELDS: Final = ("rename", "drop", "default", "set", "accepts_only")
 _OF_THE_HOST: Final = ("query", "throttle_status", "payment_status", "loading_status", "cost_field")
-_KEPT: Final = frozenset(("model", "messages"))
 
 
 class OperationWire(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from federation.dialects.losses import refusal
 from federation.dialects.operations.losses import FEATURES
@@ -19,8 +19,6 @@ from federation.schema.http import WireReply, WireRequest
 
 ABREAST = 4
 """Requests of one call that are under way at a time."""
-
-Sent = TypeVar("Sent")
 
 
 @dataclass(frozen=True, slots=True)

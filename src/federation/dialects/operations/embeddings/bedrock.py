@@ -34,7 +34,6 @@ from federation.schema.operations import (
 )
 from federation.schema.usage import Usage
 
-DIALECT: Final = "bedrock"
 BATCH: Final = 96
 TITAN, COHERE = "titan", "cohere"
 _TOKENS: Final = b"x-amzn-bedrock-input-token-count"
