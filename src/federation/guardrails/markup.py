@@ -27,7 +27,11 @@ _AMID: Final = re.compile(
 """The last: RFC 2045, section 6.7, a soft line break."""
 _MAY_BE_AMID: Final = compiled(
     rb"[0-9@][ .-]?<" + _TAGS + rb"[ .-]?[0-9A-Za-z]|<" + _TAG + rb"[@.][0-9A-Za-z]"
+    rb"|[0-9]=\r?\n[0-9]"
 )
+_FEW: Final = 16
+"""Signs that are looked at one by one, which is quicker than to look for two signs in a row."""
+_LINE_BREAKS: Final = (b"\n", b"\r\n")
 _EACH: Final = re.compile(rb"<[^<>]*>|=\r?\n")
 
 
@@ -39,9 +43,16 @@ _MADE: Final = Remembered(_without)
 
 
 def _may_hold_marks(data: bytes) -> bool:
-    if b"<" in data and (b"</" in data or b"<wbr" in data) and _MAY_BE_AMID.occurs(data):
-        return True
-    return b"=" in data and (b"=\n" in data or (b"\r" in data and b"=\r\n" in data))
+    may = b"<" in data and (b"</" in data or b"<wbr" in data)
+    return (may or _may_be_broken(data)) and _MAY_BE_AMID.occurs(data)
+
+
+def _may_be_broken(data: bytes) -> bool:
+    """Whether a line ends with an equals sign."""
+    parts = data.split(b"=", _FEW)
+    if len(parts) > _FEW:
+        return b"=\n" in data or b"=\r\n" in data
+    return any(part.startswith(_LINE_BREAKS) for part in parts[1:])
 
 
 def unmarked(layer: Layer) -> Layer:

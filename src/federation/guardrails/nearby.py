@@ -22,7 +22,7 @@ _BORDER: Final = rb"\b"
 _PHONE_WORDS: Final = compiled(
     rb"phon|tel|tlf|ph[.:]|mobi|cell|fax|whatsapp|sms|pager|hotline|help ?line|landline|voicemail"
     rb"|toll[ -]free|gsm|t\xe9l|handy|portable|m[o\xf3]vil|celular|num[be\xe9m]|n\xfamero|contact"
-    rb"|call|dial|ring|text|reach|answer|ruf|erreich|appel|joi[ng]|ll[a\xe1]ma|chiam|lig[au]"
+    rb"|ph no|call|dial|ring|text|reach|answer|ruf|erreich|appel|joi[ng]|ll[a\xe1]ma|chiam|lig[au]"
     rb"|contat|kontakt|recapito|festnetz|durchwahl|escr[i\xed]b|dzwon"
     rb"|kom[o\xf3]rk|kom[:.]|m[o\xf3]j nr|infolin|centralin|centralita|central(?:a:| de )|zentrale"
     rb"|fi[jx]o ?:|fisso ?:|fixe ?:|vast ?:|front ?desk|help ?desk|emergency[:.]|unter der"

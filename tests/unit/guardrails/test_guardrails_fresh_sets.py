@@ -68,6 +68,7 @@ def test_a_card_does_not_begin_in_the_field_before_it() -> None:
         "Мой номер {}", "Звоните по номеру {}", "тел. {}", "電話番号は{}です", "手机号：{}",
         "제 번호는 {} 입니다", "फोन नंबर {}", "הטלפון: {}", "هاتف: {}", "τηλ. {}", "โทร {}",
         "My note in English, of some length, that names it once at its end: 電話 {}",
+        "Ph no: {}", "Telf: {}",
         "meu zap é {}", "Numaram {}", "Port. : {}", "Ring på {}", "Cep: {}",
     ],
 )  # fmt: skip
