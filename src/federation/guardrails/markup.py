@@ -49,6 +49,8 @@ def _may_hold_marks(data: bytes) -> bool:
 
 def _may_be_broken(data: bytes) -> bool:
     """Whether a line ends with an equals sign."""
+    if b"=" not in data or b"\n" not in data:
+        return False
     parts = data.split(b"=", _FEW)
     if len(parts) > _FEW:
         return b"=\n" in data or b"=\r\n" in data
