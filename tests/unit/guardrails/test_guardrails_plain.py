@@ -137,7 +137,7 @@ def test_plain_words_of_a_stream_are_told_as_the_long_way_tells_them(
         ("Really|?| no", 1),
         ("Note|:| the", 1),
         ("Sure|!| here", 1),
-        ("Jane|!| here", 2),
+        ("Jane|!| here", 3),
         ("Yes|.| the", 2),
         ("Solo|,|1488| 0343", 3),
         ("dead|:|beef| is", 3),
