@@ -43,6 +43,24 @@ async def test_a_count_takes_its_place_in_the_providers_limit() -> None:
         assert (second.outcome, second.deployment, second.attempts) == ("ok", "", ())
 
 
+async def test_a_deployment_that_speaks_converse_counts_by_its_vendors_operation() -> None:
+    def converse(place: int, row: Deployment) -> Deployment:
+        return replace(row, provider=replace(row.provider, dialect="bedrock"))
+
+    async def twelve(talk: Talk) -> None:
+        await talk.answer(b'{"inputTokens": 12}')
+
+    async with rig(twelve, alter=converse) as (_, client, (upstream,)):
+        told = await client.post(COUNT, json=ASKED)
+        assert told.json() == {"input_tokens": 12}
+        assert "x-federation-estimated" not in told.headers
+        assert "/model/acme-large/count-tokens " in upstream.seen[0].head
+    async with rig(status(400), alter=converse) as (_, client, _):
+        told = await client.post(COUNT, json=ASKED)
+        assert told.status_code == 200
+        assert told.headers["x-federation-estimated"] == "true", "not every model there is counted"
+
+
 async def test_a_count_names_the_gateways_that_it_came_through() -> None:
     other = "1.1 federation-0123456789ab"
     async with rig(eleven, alter=counts) as (gateway, client, (upstream,)):

@@ -62,11 +62,12 @@ def in_columns(near: Nearby) -> list[Span]:
     """All of them in the tables of a text; each line is read once."""
     data = near.data
     found: list[Span] = []
-    at = 0
+    at = line_end = 0
+    no_into = -1
     while (seen := _NAME.first(data, at)) is not None:
         at = seen[1]
         opened = data.rfind(b"(", max(0, seen[0] - _LONGEST_HEAD), seen[0])
-        into = _INTO.match(data, opened + 1) if opened >= 0 else None
+        into = _INTO.match(data, opened + 1) if opened > no_into else None
         if into is not None and into.end() > at:
             names = data[opened + 1 : data.index(b")", opened)]
             wanted = _wanted([names[low:high] for low, high in _split(_FIELDS_OF_SQL, names, b",")])
@@ -74,32 +75,38 @@ def in_columns(near: Nearby) -> list[Span]:
             for row in iter(lambda: _TUPLE.match(data, at), None):  # noqa: B023 - called at once
                 found += _values(data, row.start(1), row[1], wanted, _FIELDS_OF_SQL, b",")
                 at = row.end()
-        else:
-            at = max(at, _lines(data, seen[0], found))
+            continue
+        no_into = max(no_into, opened)
+        if seen[0] >= line_end:
+            table_end, line_end = _lines(data, seen[0], found)
+            at = max(at, table_end)
     return found
 
 
-def _lines(data: bytes, at: int, found: list[Span]) -> int:
-    """The same below a line of names with `at` in it; gives where the table ends, 0 for none."""
+def _lines(data: bytes, at: int, found: list[Span]) -> tuple[int, int]:
+    """The same below a line of names with `at` in it. Gives where the table ends, 0 for none, and
+    where the line does."""
     start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-    head = data[start:end]
-    if end < 0 or len(head) > _LONGEST_HEAD or _DIGITS.search(head):
-        return 0
+    if end < 0:
+        return 0, len(data)
+    head, line_end = data[start:end], end
+    if len(head) > _LONGEST_HEAD or _DIGITS.search(head):
+        return 0, line_end
     sign = max(_DELIMITERS, key=head.count)
     fields = _FIELDS[sign]
     names = [head[low:high] for low, high in _split(fields, head, sign)]
     wanted = _wanted(names)
     if len(names) < 2 or not wanted or max(map(len, names)) > _LONGEST_NAME:
-        return 0
+        return 0, line_end
     while 0 <= end < len(data):
         start, end = end + 1, data.find(b"\n", end + 1)
         line = data[start:] if end < 0 else data[start:end]
         if _RULED.fullmatch(line):
             continue
         if line.count(sign) < len(names) - 1 or len(line) > _LONGEST_LINE:
-            return start
+            return start, line_end
         found += _values(data, start, line, wanted, fields, sign)
-    return len(data)
+    return len(data), line_end
 
 
 def _wanted(names: list[bytes]) -> dict[int, str]:

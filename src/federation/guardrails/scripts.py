@@ -34,12 +34,14 @@ def named(text: str, folded: bytes) -> bytes:
     """`folded`, one byte for each character of `text`, with these words marked before rows of
     digits."""
     marked: bytearray | None = None
-    for start, _ in _ROW.spans(folded):
-        for word in _WORDS.finditer(text, max(0, start - _LOOK_BACK), start):
+    looked = 0  # a word before that would have been found before the row that begins there
+    for start, end in _ROW.spans(folded):
+        for word in _WORDS.finditer(text, max(looked, start - _LOOK_BACK), start):
             low, high = word.span()
             mark = NAMES_PHONE if word["phone"] else NAMES_ID
             marked = marked or bytearray(folded)
             marked[low:high] = mark * (high - low)
+        looked = end
     return folded if marked is None else bytes(marked)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from federation.guardrails import columns
 from federation.guardrails import entities as kind
+from federation.guardrails.entities import Span
 from federation.guardrails.scan import Scanner
 
 SCANNER = Scanner(kind.BUILT_IN)
@@ -53,6 +55,22 @@ def test_so_is_one_of_american_numbers(text: str) -> None:
 )
 def test_a_number_that_is_not_in_the_column_is_none_of_it(text: str) -> None:
     assert found(text) == []
+
+
+def test_a_line_that_is_no_head_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[int] = []
+    real = columns._lines
+
+    def counting(data: bytes, at: int, spans: list[Span]) -> tuple[int, int]:
+        lines.append(at)
+        return real(data, at, spans)
+
+    monkeypatch.setattr(columns, "_lines", counting)
+    line = "x1234," + "phone," * 500
+    assert found(f"{line}\n{line}\nname,phone\nAnn,4155550132\n{line}") == [
+        (kind.PHONE, "4155550132")
+    ]
+    assert len(lines) == 3  # the last is a row of the table
 
 
 def test_a_card_does_not_begin_in_the_field_before_it() -> None:

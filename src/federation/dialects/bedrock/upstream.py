@@ -6,12 +6,12 @@ from functools import partial
 from typing import Final
 
 from federation.dialects.aws_eventstream import CONTENT_TYPE
-from federation.dialects.bedrock import decode, encode, errors, forward, wire
+from federation.dialects.bedrock import count, decode, encode, errors, forward, wire
 from federation.dialects.bedrock.streams import StreamDecoder
 from federation.dialects.bedrock.tables import NAME
 from federation.dialects.bedrock.tap import StreamTap
 from federation.dialects.bedrock.wire import Wire
-from federation.dialects.bound import BoundUpstream, Language, bind
+from federation.dialects.bound import Count, CountingUpstream, Language, bind
 from federation.dialects.tool_names import PLAIN
 from federation.schema.glance import Glance
 
@@ -41,6 +41,8 @@ LANGUAGE: Final = Language(
     tool_names=PLAIN,
 )
 
-BedrockUpstream = BoundUpstream[Wire]
-prepare = partial(bind, wire.prepare, partial(BoundUpstream, LANGUAGE))
+COUNT: Final = Count(count.encode_count, count.decode_count)
+
+BedrockUpstream = CountingUpstream[Wire]
+prepare = partial(bind, wire.prepare, partial(CountingUpstream, LANGUAGE, COUNT))
 """See `faces.Prepare`, and `wire` for the quirks that are read."""
