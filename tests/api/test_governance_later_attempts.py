@@ -17,8 +17,9 @@ from governed_world import bind, placed, policy
 from inprocess import Gateway
 from scripted import Talk
 
-from federation.domain.catalogue import Deployment
+from federation.domain.catalogue import Deployment, Limits
 from federation.domain.policies import DeniedProviders, Payloads
+from federation.domain.routes import Deadlines
 
 EVENT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hal"}}]}\n\n'
 Change = Callable[[Gateway], None]
@@ -36,8 +37,18 @@ def gone_elsewhere(running: Gateway) -> None:
     bind(running, alter=placed("eu", "eu"))
 
 
+def raised_and_renamed(running: Gateway) -> None:
+    def alter(place: int, row: Deployment) -> Deployment:
+        row = placed("eu", "us")(place, row)
+        more = replace(row.provider, name="Else", as_of="2026-11-23", limits=Limits(rpm=1000))
+        return replace(row, provider=replace(more, deadlines=Deadlines(total_s=50.0)))
+
+    bind(running, alter=alter)
+
+
 CHANGES: dict[str, tuple[Change, bool]] = {
     "nothing that matters": (bind, True),
+    "limits, deadlines, names and dates are others": (raised_and_renamed, True),
     "the other is forbidden": (
         lambda running: bind(running, policy(DeniedProviders(names=("p1",)))),
         False,

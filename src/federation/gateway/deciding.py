@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from federation.domain.catalogue import Limits, Provider
 from federation.domain.routes import AUTO
 from federation.errors import FederationError, NotEligible, Unavailable
 from federation.gateway.call import AnyCall, Call, OperationCall
@@ -112,13 +113,23 @@ def may_still(world: World, situation: Situation, call: AnyCall, index: int) -> 
     row = now.snapshot.deployments[place]
     there = row.usable and row.enabled and row.provider.enabled
     # It is asked at its address of then: rules of now are about its facts of now.
-    if not there or replace(row.provider, models=()) != replace(asked.provider, models=()):
+    if not there or _host(row.provider) != _host(asked.provider):
         return False
     if not now.book.policies and call.glance.ask.privacy is None:
         return (call.account.duties or NOTHING) == NOTHING
     ruling = now.book.rule(_facts(now, call))
     same = ruling.obligations == (call.account.duties or NOTHING)
     return same and bool(ruling.mask >> place & 1)
+
+
+def _host(provider: Provider) -> Provider:
+    """Where a deployment is asked and what rules look at, without what may be raised, named or
+    dated otherwise under a call that runs."""
+    return replace(
+        provider,
+        models=(), name="", env=(), limits=Limits(), deadlines=None,
+        sources=(), as_of="", confidence="",
+    )  # fmt: skip
 
 
 def _facts(situation: Situation, call: AnyCall) -> CallFacts:

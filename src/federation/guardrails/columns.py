@@ -9,7 +9,7 @@ have as many fields, and a value is all of its field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from federation.guardrails import context_rules
@@ -39,6 +39,15 @@ _NAMES_SSN: Final = re.compile(_SSN, re.IGNORECASE)
 _IS_PHONE: Final = re.compile(
     rb"\+?[(]?[0-9](?:[ ().+/-]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?", re.IGNORECASE
 )
+_NAMES_OTHERS: Final = re.compile(
+    rb"(?:mobile|cell|tel|fax|handy|celular|m[o\xf3]vil|portable)", re.IGNORECASE
+)
+"""Heads of telephone numbers, and of counts of visits, cells of a table, names of programs."""
+_IS_CALLED: Final = re.compile(
+    rb"(?!(?:19|20)[0-9]{2}[ ./-][0-9]{2}[ ./-][0-9]{2}\Z)(?![1-9][0-9]{0,2}(?:[ .][0-9]{3})+\Z)"
+    rb"(?:\+|[(]?0|[0-9]*[() ./-]|[2-9][0-9]{9}\Z)"
+)
+"""By a sign or a nought, or ten digits that are no time: below such a head nothing else is."""
 _IS_SSN: Final = re.compile(rb"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}")
 _DELIMITERS: Final = (b"\t", b";", b"|", b",")
 _FIELDS: Final = {
@@ -56,6 +65,7 @@ _INTO: Final = re.compile(
 _TUPLE: Final = re.compile(rb"[\s,]{0,16}\(((?:'[^']*'|[^()'])*)\)")
 _QUOTES: Final = b"\"'\x60[] \t\r\n"
 _Place: TypeAlias = tuple[int, int]
+_Holds: TypeAlias = Callable[[bytes], tuple[str, int] | None]
 
 
 def in_columns(near: Nearby) -> list[Span]:
@@ -109,15 +119,17 @@ def _lines(data: bytes, at: int, found: list[Span]) -> tuple[int, int]:
     return len(data), line_end
 
 
-def _wanted(names: list[bytes]) -> dict[int, str]:
-    """What columns of these names hold, by their place."""
-    wanted: dict[int, str] = {}
+def _wanted(names: list[bytes]) -> dict[int, _Holds]:
+    """What is in the columns of these names, by their place."""
+    wanted: dict[int, _Holds] = {}
     for place, name in enumerate(names):
         bare = name.strip(_QUOTES)
-        if _NAMES_PHONE.fullmatch(bare):
-            wanted[place] = kind.PHONE
+        if _NAMES_OTHERS.fullmatch(bare):
+            wanted[place] = _is_called
+        elif _NAMES_PHONE.fullmatch(bare):
+            wanted[place] = _is_phone
         elif _NAMES_SSN.fullmatch(bare):
-            wanted[place] = kind.SSN
+            wanted[place] = _is_ssn
     return wanted
 
 
@@ -136,13 +148,13 @@ def _values(
     data: bytes,
     start: int,
     line: bytes,
-    wanted: dict[int, str],
+    wanted: dict[int, _Holds],
     fields: re.Pattern[bytes],
     sign: bytes,
 ) -> Iterator[Span]:
     """The numbers in one line, which begins at `start`."""
     places = _split(fields, line, sign)
-    for column, name in wanted.items():
+    for column, holds in wanted.items():
         if column >= len(places):
             continue
         low, high = places[column]
@@ -150,8 +162,20 @@ def _values(
         value = field.strip(_QUOTES)
         low += start + len(field) - len(field.lstrip(_QUOTES))
         high = low + len(value)
-        if name == kind.PHONE:
-            if _IS_PHONE.fullmatch(value):
-                yield Span(low, high, name, BESIDE + 1)
-        elif _IS_SSN.fullmatch(value) and context_rules.is_called_ssn(data[low:high]):
-            yield Span(low, high, name, CHECKED - 1)
+        kept = holds(value)
+        if kept is not None:
+            yield Span(low, high, *kept)
+
+
+def _is_phone(value: bytes) -> tuple[str, int] | None:
+    """The kind and the rank of a field's value; None where it is none. So the others."""
+    return (kind.PHONE, BESIDE + 1) if _IS_PHONE.fullmatch(value) else None
+
+
+def _is_called(value: bytes) -> tuple[str, int] | None:
+    return _is_phone(value) if _IS_CALLED.match(value) else None
+
+
+def _is_ssn(value: bytes) -> tuple[str, int] | None:
+    is_one = _IS_SSN.fullmatch(value) and context_rules.is_called_ssn(value)
+    return (kind.SSN, CHECKED - 1) if is_one else None

@@ -16,7 +16,9 @@ from federation.guardrails.patterns import compiled
 _NAMES: Final = (
     rb"/?(?:b|i|u|s|a|em|strong|span|font|mark|code|wbr|small|big|sub|sup|tt|kbd|ins|del)"
 )
-_TAG: Final = _NAMES + (rb"(?:[ ][^<>0-9@]{0,80})?/?>")
+_TAG: Final = _NAMES + rb"(?: [^<>0-9@ ]{0,80})? ?/?>"
+"""With one attribute at most: of more, a stream would have said the first ones before it sees the
+last."""
 _TAGS: Final = _TAG + rb"(?:[ ]?<" + _TAG + rb"){0,3}"
 _AMID: Final = re.compile(
     rb"(<(?:(?<=[0-9]<)|(?<=[0-9][ .-]<))" + _TAGS + rb"(?=[ .-]?[0-9])"

@@ -31,6 +31,11 @@ class NationalId:
     """What must stand before it, as a pattern; empty where it is told by itself."""
 
     @property
+    def is_checked(self) -> bool:
+        """Whether its digits tell something of themselves."""
+        return self.check is not checks.varied
+
+    @property
     def numeric(self) -> bool:
         """Whether it can be found among digits and signs alone."""
         return not _CAPITAL.search(self.pattern)

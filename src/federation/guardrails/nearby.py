@@ -34,7 +34,7 @@ _PHONE_WORDS: Final = compiled(
     rb"|linea dir|linha dir|vaste lijn|emergenc|notfall|chamad|gebeld|hit me|cont\xe1c|comun[i\xed]"
     rb"|localizar|marque|marcar|trov[ia]|reperib|app (?:me|ons)|reception ?[:.]|privat ?:|dienstl"
     rb"|signal ?:|viber|facetime|zap\b|whats\b|numar|nomor|cep\b|iletisim|mob\b|arayin|port\. ?:"
-    rb"|mitt? n|(?:ring|kontakte?|n\xe5r?|sms|soita) |cislo|volej|sun[at]|puhel|szam|\x03"
+    rb"|mitt? n|(?:ring|kontakte?|n\xe5r?|sms|soita) |cislo|volej|sun[at]|puhel|szam|\x81"
     rb"|(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]|(?:^|[\n|>]|  )(?-i:[TMPF]) ",
     ignore_case=True,
 )

@@ -69,8 +69,12 @@ _NEVER_GIVEN: Final = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}[\n\t,;]")
 """In a list, behind a sign that no number goes on over: none begins in the middle of it."""
 _BEHIND_GIVEN: Final = 2
 """Signs behind it that are looked at."""
+_LINE_ABOVE: Final = rb"(?:\n[^\n]{0,40})?"
 _WORDS: Final = tuple(
-    compiled(rb"(?:" + row.words + rb")[^\n]{0,40}(?:\n[^\n]{0,40})?$", ignore_case=True)
+    compiled(
+        rb"(?:" + row.words + rb")[^\n]{0,40}" + (_LINE_ABOVE if row.is_checked else b"") + rb"$",
+        ignore_case=True,
+    )
     if row.words
     else None
     for row in _NATIONAL

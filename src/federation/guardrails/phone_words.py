@@ -13,7 +13,7 @@ from federation.guardrails.scripts import NAMES_PHONE
 _NUMBER: Final = rb"(?:_?(?:no|nr|num|number)s?)?(?:_?[0-9])?\b"
 BEFORE: Final = (
     rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
-    rb"\bt[e\xe9]lf?\b|\btlf\b|\bph(?:[.:]| no\b)|\bmobiles?\b|(?:^|[^.\w])cell(?:ulare?)?\b"
+    rb"\bt[e\xe9]lf?\b|\btlf\b|\bph(?:[.:]| no\b)|\bmobiles?\b|(?:^|[^.\w])cell(?:ulare?)?\b|"
     rb"\bfax\b|\bwhatsapp\b|\bsms\b|"
     rb"\bpager\b|\bhotline\b|\bhelp ?line\b|\blandline\b|\btoll[ -]free\b|\bvoicemail\b|"
     rb"\bt[e\xe9]l[e\xe9](?:fo|copi)|\bmobi(?:l|el)|\bhandy(?:nr|nummer)?\b|\brufnummer|"

@@ -12,8 +12,8 @@ from typing import Final
 
 from federation.guardrails.patterns import compiled
 
-NAMES_PHONE, NAMES_ID = b"\x03", b"\x02"
-"""What such a word is folded to."""
+NAMES_PHONE, NAMES_ID = b"\x81", b"\x82"
+"""What such a word is folded to: signs that nobody types."""
 _LOOK_BACK: Final = 40
 _ROW: Final = compiled(rb"[0-9](?:[ ().+/-]{0,3}[0-9]){7}")
 _PHONE: Final = (

@@ -122,6 +122,7 @@ _VERSION: Final = compiled(
     rb"(?:\b(?:(?:[a-z0-9_]*_|api|app|assembly|file|product|server)?version|ver|release|build|"
     rb"section|sec|rev|chapter|firmware|oid|driver|kernel|sdk|jdk|bios)\b[\s.:#=\"'(-]{0,5}"
     rb"|\b(?:up|down)grad(?:e|es|ed|ing) (?:from|to|(?:from )?[0-9.]{7,15} ?(?:to|[-=]>|\?))[ ]?"
+    rb"|\bbump(?:ed|s)? (?:from|to)[ ]"
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",
     ignore_case=True,
 )
@@ -131,15 +132,17 @@ _OUTLINE: Final = compiled(
     rb"\b(?:clause|article|art|item|para(?:graph)?|fig(?:ure)?|table|step|appendix|annex"
     rb"|requirement|kapitel|abschnitt|absatz|artikel|ziffer|chapitre|cap\xedtulo|capitolo|rozdzia\xaa"
     rb"|sec[ct]i\xf3n|se\xe7\xe3o|sezione|hoofdstuk|ec|outline|heading|patch|tag|package|image"
-    rb"|bump(?:ed|s)? to|requires?)\b[\s.:#=\"'(-]{0,5}$"
+    rb"|requires?)\b[\s.:#=\"'(-]{0,5}$"
     rb"|\b(?:up|down)grad(?:e|es|ed|ing) $",
     ignore_case=True,
 )
+_NOUGHT: Final = ord("0")
 _BEFORE_OUTLINE: Final = frozenset(b" \t\n.:#(=")
-_SMALL: Final = re.compile(rb"[1-9][0-9]?(?:\.[1-9][0-9]?){3}")
+_FEW: Final = rb"(?:[1-9]|[12][0-9]|3[01])"
+_SMALL: Final = re.compile(_FEW + rb"(?:\." + _FEW + rb"){3}")
 _TO_VERSION: Final = re.compile(rb" ?(?:[-=]>|to|\?) ?[0-9]")
 """A place in a document has four small numbers and no nought; a machine's address may be an item,
-too. And what is upgraded to a version is one, where it is no machine."""
+too. And what is upgraded to a version is one where it begins as no machine's address does."""
 _VERSION_SIGNS: Final = frozenset(b"/\xa7^~@")
 _COMPARED: Final = tuple(b"%c=%s" % (sign, blank) for sign in b"=<>~!" for blank in (b"", b" "))
 _BEHIND_COMPARED: Final = frozenset(b"= ")
@@ -210,7 +213,7 @@ def email(data: bytes, start: int, end: int) -> tuple[Span, ...]:
         return ()
     if data[end - _LONGEST_ENDING : end].lower().endswith(_PICTURES):
         return ()
-    if kept.endswith(_REPOSITORY) and _PATH_OF_REPOSITORY.match(data, end):
+    if kept == _REPOSITORY and _PATH_OF_REPOSITORY.match(data, end):
         return ()
     if len(kept.translate(None, _GLUE_SIGNS)) < len(kept):
         for sign in _GLUE:
@@ -273,9 +276,8 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
         return ()
     if sign in _BEFORE_OUTLINE:
         named = data[max(0, start - _WINDOW) : start]
-        if (_SMALL.fullmatch(data, start, end) or _TO_VERSION.match(data, end)) and (
-            _OUTLINE.occurs(named)
-        ):
+        is_version = data[start] == _NOUGHT and _TO_VERSION.match(data, end)
+        if (is_version or _SMALL.fullmatch(data, start, end)) and _OUTLINE.occurs(named):
             return ()
     return (Span(start, end, kind.IP, SHAPED),)
 

@@ -123,13 +123,18 @@ def _begins_anew(word: bytes) -> bool:
     return (len(head) > 1 or head == "I") and head.lower() not in _BEGINS_MIDDLE
 
 
-def _set_off(read: bytes, at: int) -> int:
+def _set_off(read: bytes, at: int, *, first: bool) -> int:
     """How long the word and the sign are that stand there behind a blank, if the sign sets it off
-    from what follows; else 0. What is said first of all may be a greeting."""
+    from what follows; else 0. What is said `first` of all may be a greeting."""
     match = None if at and read[at - 1] not in _BLANK else _SET_OFF.match(read, at)
-    if not at and match is None:
+    if first and not at and match is None:
         match = _GREETING.match(read)
     return 0 if match is None else match.end() - at
+
+
+def _moved(span: Span, shift: int) -> Span:
+    """A place in a text as one in what stands behind so many characters of it."""
+    return Span(max(0, span.start - shift), span.end - shift, span.kind, span.rank)
 
 
 class Window:
@@ -232,7 +237,7 @@ class Window:
         cut = ends if _begins_anew(here[ends:]) else here[:ends].rstrip(b" ").rfind(b" ") + 1
         if len(here) >= _FIRST_CAP and _LONG_BORDER in here:
             return None
-        cut += _set_off(read, len(before) + cut)
+        cut += _set_off(read, len(before) + cut, first=not self._before)
         if cut < max(self._seen, 1):  # no further word is whole, or it begins what is pending
             self._seen = ends
             return ""
@@ -282,7 +287,7 @@ class Window:
         before = one_to_one(self._context)
         read = before + one_to_one(self._pending[: _LONGEST_CALM + 1])
         start = len(before)
-        size = _set_off(read, start)
+        size = _set_off(read, start, first=not self._before)
         if not size or _NOT_PLAIN.occurs(read, start, start + size) or self._named(size):
             return 0
         return size
@@ -329,7 +334,7 @@ class Window:
         shift = len(self._context)
         text = self._context + self._pending[:until]
         spans = [
-            Span(max(0, span.start - shift), span.end - shift, span.kind, span.rank)
+            _moved(span, shift)
             for span in self._guard.spans(text, self._surface, self._screening)
             if span.end > shift
         ]
@@ -342,8 +347,10 @@ class Window:
             return self._guard.spans(read, self._surface, self._screening)
 
         own = [*map(find, self._before), spans]
-        found = crossing([*self._before, text], own, find).get(len(self._before))
-        return resolve([*spans, *found]) if found else spans
+        found = crossing([*self._before, text], own, find).get(len(self._before), ())
+        shift = len(self._context)
+        moved = [_moved(span, shift) for span in found if span.end > shift]
+        return resolve([*spans, *moved]) if moved else spans
 
     def _commit(self, cut: int, spans: list[Span], *, calm: bool = False) -> str:
         text, self._pending = self._pending[:cut], self._pending[cut:]

@@ -204,3 +204,41 @@ def test_what_only_looks_like_a_value_stays(text: str) -> None:
 )
 def test_and_what_is_one_is_found(text: str, value: tuple[str, str]) -> None:
     assert value in found(text)
+
+
+@pytest.mark.parametrize("word", ["my cell", "fax", "his fax is", "cell:", "cellulare"])
+def test_short_words_name_a_telephone(word: str) -> None:
+    assert found(f"{word} 79460958") == [(kind.PHONE, "79460958")]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Birgit writes from birgit@example.org/sales/north", (kind.EMAIL, "birgit@example.org")),
+        ("rsync margit@backup.example.org:daily/2024",
+         (kind.EMAIL, "margit@backup.example.org")),
+        ("upgrade 203.0.113.7 to 22.04 tonight", (kind.IP, "203.0.113.7")),
+        ("requires 203.0.113.7 to 22", (kind.IP, "203.0.113.7")),
+        ("tag 52.14.33.21 is down", (kind.IP, "52.14.33.21")),
+        ("day,mobile,x\n1,+49 30 1234567,3\n", (kind.PHONE, "+49 30 1234567")),
+        ("name,cell,x\nAnn,4155550132,3\n", (kind.PHONE, "4155550132")),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_no_value_is_one(text: str, value: tuple[str, str]) -> None:
+    assert found(text) == [value]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git@example.org:team/project.git",
+        "month,desktop,mobile\n2023-10,1204553,2309881\n2023-11,1304553,2.409.881\n",
+        "day,cell,count\n1,1732370000,17\n",
+        "size,tel,weight\n12,20231122,3\n13,2023-11-22,4\n",
+        "no tin cans left\n12-3456789 screws",
+        "upgrade 0.9.12.4 to 1.2",
+        "color \x0304 20231122 1401",
+    ],
+)
+def test_counts_times_and_parts_are_none(text: str) -> None:
+    assert found(text) == []

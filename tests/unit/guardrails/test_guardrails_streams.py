@@ -142,6 +142,27 @@ def test_a_greeting_that_is_called_out_first_is_told_with_its_mark(word: str) ->
     assert [window.feed(piece) for piece in (word, "!")] == ["", f"{word}!"]
 
 
+@pytest.mark.parametrize(
+    ("before", "text", "said"),
+    [
+        ("the password is", "Yes!hunter2x9Q and then we go on", "[SECRET] and then we go on"),
+        ("Write to jane.doe", "Done!@example.org and more words", "[EMAIL] and more words"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 99])
+def test_what_begins_a_later_part_is_no_greeting(
+    before: str, text: str, said: str, size: int
+) -> None:
+    """It may go on a value that began in the part before."""
+    stream = ChunkFilter(GUARD, Screening.begin(b"s"))
+    chunks: list[Chunk] = [PartBegun(0, 0, Text("")), Delta(0, 0, before), PartEnded(0, 0)]
+    chunks += [PartBegun(0, 1, Text(""))]
+    chunks += [Delta(0, 1, text[at : at + size]) for at in range(0, len(text), size)]
+    told = [each for chunk in [*chunks, PartEnded(0, 1)] for each in stream.feed([chunk])]
+    deltas = [each for each in told if isinstance(each, Delta) and each.part == 1]
+    assert "".join(delta.text for delta in deltas) == said
+
+
 @pytest.mark.parametrize("word", ["Jane", "Hellodoe", "xhi"])
 @pytest.mark.parametrize("sign", [".", "!"])
 def test_what_may_begin_a_mailbox_waits_for_what_stands_behind_its_sign(
