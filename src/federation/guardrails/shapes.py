@@ -274,12 +274,17 @@ def ipv4(data: bytes, start: int, end: int) -> tuple[Span, ...]:
         or (sign in _BEHIND_COMPARED and before.endswith(_COMPARED))
     ) and _VERSION.occurs(data[max(0, start - _WINDOW) : start]):
         return ()
-    if sign in _BEFORE_OUTLINE:
-        named = data[max(0, start - _WINDOW) : start]
-        is_version = data[start] == _NOUGHT and _TO_VERSION.match(data, end)
-        if (is_version or _SMALL.fullmatch(data, start, end)) and _OUTLINE.occurs(named):
-            return ()
+    if sign in _BEFORE_OUTLINE and _is_of_document(data, start, end):
+        return ()
     return (Span(start, end, kind.IP, SHAPED),)
+
+
+def _is_of_document(data: bytes, start: int, end: int) -> bool:
+    """Whether four numbers are the place of something in a text, or a version, by their label."""
+    is_small = _SMALL.fullmatch(data, start, end) is not None
+    if is_small or (data[start] == _NOUGHT and _TO_VERSION.match(data, end)):
+        return _OUTLINE.occurs(data[max(0, start - _WINDOW) : start])
+    return False
 
 
 def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
