@@ -4,13 +4,14 @@ Runs in one thread. The trap is the order of three things. A content is in the s
 place up to which its spool was read, before its segment is deleted; and a spool's key is
 destroyed only when nothing that it sealed is left to be read. After that the spool, and every
 copy of it, is unreadable. A line whose key was never here is not lost: another store of keys may
-have been put in its place. Its segment is put aside, and read again with the next start.
+have been put in its place. Its segment is put aside before the place behind it is in the store,
+and read again after the next start, once its writer is gone.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ from federation.errors import Unavailable
 from federation.evidence.sealing import Row, Unsealable, pseudonyms
 from federation.schema.payloads import Payload, SpoolLine
 from federation.storage.entries import Position
-from federation.storage.payload_spool import SpoolReader
+from federation.storage.payload_spool import SpoolReader, writer_of
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing_entries import PayloadEntry
 from federation.storage.sealing_keys import SqlSealingKeys
@@ -48,14 +49,14 @@ class PayloadIntake:
         self._custody = custody
         self._keys = keys
         self._positions: dict[str, Position] | None = None
-        self._waiting: set[tuple[str, int]] | None = None
-        """Segments with lines whose key is not here; None before the first look."""
+        self._aside: set[str] | None = None
+        """Segments that an earlier start put aside and that are still to be read once more; None
+        before the first look."""
+        self._missing = 0
 
     def run(self) -> int:
         """Take in whatever has been spooled by now; how many contents it was."""
-        if self._waiting is None:
-            self._reader.bring_back()
-            self._waiting = set()
+        self._bring_back()
         writers = self._reader.writers()
         if not writers:
             return 0
@@ -66,14 +67,41 @@ class PayloadIntake:
         except Unavailable:
             self._positions = None  # a store that was away may come back older than it was
             raise
+        finally:
+            if self._missing:
+                log.error("spooled contents wait for their key", extra={"contents": self._missing})
+                self._missing = 0
 
     def settled(self, newest: str, taken: Mapping[str, str]) -> bool:
-        """Whether every worker that may still write seals with this key; `taken` says which
-        one a connected worker (by its writer) uses."""
-        return all(
+        """Whether every worker that may still write seals with this key, and nothing that was put
+        aside may need an older one; `taken` says which one a connected worker (by its writer)
+        uses."""
+        return not self._put_aside() and all(
             taken.get(writer) == newest or self._reader.gone(writer, segment)
             for writer, segment in self._reader.writers().items()
         )
+
+    def _bring_back(self) -> None:
+        """Have what an earlier start put aside read once more, of writers of whom nothing else is
+        left to be read: they would be past it."""
+        aside = self._put_aside()
+        if not aside:
+            return
+        there = self._reader.writers()
+        back = {name for name in aside if writer_of(name) not in there}
+        for writer in {writer_of(name) for name in back}:
+            # A crash may have left the place where the last reading ended.
+            self._store.forget_writer(writer)
+            if self._positions is not None:
+                self._positions.pop(writer, None)
+        for name in sorted(back):
+            self._reader.bring_back(name)
+            aside.discard(name)
+
+    def _put_aside(self) -> set[str]:
+        if self._aside is None:
+            self._aside = self._reader.aside()
+        return self._aside
 
     def _follow(self, writer: str, newest: int) -> int:
         assert self._positions is not None  # noqa: S101  set by `run`
@@ -92,33 +120,30 @@ class PayloadIntake:
             for bad in batch.bad:
                 self.lost += 1
                 log.error("a spooled content cannot be read", extra={"reason": bad.reason})
-            segment = position.segment
-            entries = [
-                entry for line in batch.lines if (entry := self._entry(line, segment)) is not None
-            ]
+            entries = self._entries(writer, position.segment, batch.lines)
             after = Position(batch.segment, batch.offset, position.seq + len(batch.lines))
             if after != position:
                 self._store.take(writer, entries, after)
                 self._positions[writer] = position = after
             count += len(entries)
             drained = batch.drained
-            self._drop(writer, range(max(1, position.segment - 1), position.segment))
+            self._reader.drop(writer, range(max(1, position.segment - 1), position.segment))
         if gone:
-            self._drop(writer, range(position.segment, newest + 1))
+            self._reader.drop(writer, range(position.segment, newest + 1))
             self._store.forget_writer(writer)
             self._positions.pop(writer, None)
         return count
 
-    def _drop(self, writer: str, segments: range) -> None:
-        waiting = self._waiting or set()
-        for segment in segments:
-            if (writer, segment) in waiting:
-                self._reader.put_aside(writer, segment)
-                waiting.discard((writer, segment))
-            else:
-                self._reader.drop(writer, range(segment, segment + 1))
+    def _entries(self, writer: str, segment: int, lines: Sequence[SpoolLine]) -> list[PayloadEntry]:
+        """What is kept of these lines. Where one waits for its key the segment is put aside, now:
+        a position behind the line is next, and whoever starts then would never see it again."""
+        missing = self._missing
+        entries = [entry for line in lines if (entry := self._entry(line)) is not None]
+        if self._missing > missing:
+            self._reader.put_aside(writer, segment)
+        return entries
 
-    def _entry(self, line: SpoolLine, segment: int) -> PayloadEntry | None:
+    def _entry(self, line: SpoolLine) -> PayloadEntry | None:
         """A spooled content as it is kept; None where its key is gone, or its person."""
         spooled = line.record
         row = Row(spooled.tenant, SPOOL_TABLE, spooled.call)
@@ -126,9 +151,7 @@ class PayloadIntake:
             content = self._custody.unseal(row, spooled.sealed)
             payload = _decode(content)
         except KeyMissing:
-            assert self._waiting is not None  # noqa: S101  set by `run`
-            self._waiting.add((line.writer, segment))
-            log.error("a spooled content waits for its key", extra={"call": spooled.call})  # noqa: TRY400
+            self._missing += 1
             return None
         except (KeyGone, Unsealable, msgspec.DecodeError):
             self.lost += 1

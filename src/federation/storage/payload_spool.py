@@ -6,12 +6,15 @@ newest one only with its writer. What is left in it is sealed with a key that co
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from federation.errors import Unavailable
 from federation.schema.payloads import Spooled, SpoolLine
+from federation.storage.durability import sync_directory
 from federation.storage.group_commit import GroupCommit
 from federation.storage.journal import JournalWriter, segment_path
 from federation.storage.journal_reader import LineReader
@@ -72,25 +75,29 @@ class SpoolReader(LineReader[SpoolLine]):
             raise Unavailable(message) from error
 
     def put_aside(self, writer: str, segment: int) -> None:
-        """Keep a segment for when the key of its lines is there. Raises `Unavailable`."""
+        """Keep a segment, and what is still written into it, for when the key of its lines is
+        there: `drop` leaves it then. Idempotent. Raises `Unavailable`."""
+        aside = self._directory / UNOPENED
         try:
-            (self._directory / UNOPENED).mkdir(mode=0o700, exist_ok=True)
+            aside.mkdir(mode=0o700, exist_ok=True)
             path = segment_path(self._directory, writer, segment)
-            path.rename(self._directory / UNOPENED / path.name)
-        except FileNotFoundError:
-            pass  # it was put there before
+            with suppress(FileExistsError):  # it was put there before
+                os.link(path, aside / path.name)
+            sync_directory(aside)
         except OSError as error:
             message = f"A spool cannot be put aside: {error.strerror}."
             raise Unavailable(message) from error
 
-    def bring_back(self) -> None:
-        """Have what was put aside read once more, of writers of whom nothing else is left to be
-        read: they would be past it. Raises `Unavailable`."""
-        there = self.writers()
+    def aside(self) -> set[str]:
+        """The names of the segments that were put aside."""
+        return {path.name for path in (self._directory / UNOPENED).glob("*.log")}
+
+    def bring_back(self, name: str) -> None:
+        """Have a segment that was put aside read once more. Raises `Unavailable`."""
         try:
-            for path in sorted((self._directory / UNOPENED).glob("*.log")):
-                if path.name.partition(".")[0] not in there:
-                    path.rename(self._directory / path.name)
+            (self._directory / UNOPENED / name).rename(self._directory / name)
+        except FileNotFoundError:
+            pass  # its keys are lost for good, and somebody has removed it
         except OSError as error:
             message = f"A spool that was put aside cannot be read: {error.strerror}."
             raise Unavailable(message) from error
@@ -108,3 +115,8 @@ class SpoolReader(LineReader[SpoolLine]):
         while found > 1 and segment_path(self._directory, writer, found - 1).exists():
             found -= 1
         return found
+
+
+def writer_of(name: str) -> str:
+    """Who wrote the segment of this name."""
+    return name.partition(".")[0]
