@@ -3,12 +3,13 @@
 The trap: when the store of keys is restored from a backup, it contains keys again that were
 destroyed since, and knows nothing of holds that were set since. So each of these is first written
 down outside of that store, as a line in a file in several directories. It is enough if one of
-them was not restored.
+them was not restored. Replicas may share a directory: whoever writes or cuts holds the file's lock.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,7 @@ def _append(path: Path, lines: bytes) -> tuple[int, int]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(fd, "r+b", buffering=0) as file:
+            fcntl.flock(fd, fcntl.LOCK_EX)
             size = os.fstat(fd).st_size
             # A torn line must not swallow the next one.
             if size and os.pread(fd, 1, size - 1) != b"\n":
@@ -146,6 +148,7 @@ def _take_back(path: Path, before: int, after: int) -> None:
     """Cut off what was written, unless another replica has written behind it. Never raises: a
     file that cannot be cut says what is said of a key that is going to be destroyed."""
     with contextlib.suppress(OSError), path.open("r+b") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_size == after:
             file.truncate(before)
             os.fsync(file.fileno())

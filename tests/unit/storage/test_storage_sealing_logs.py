@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -95,6 +98,65 @@ def test_what_one_place_does_not_take_stands_in_none(tmp_path: Path) -> None:
         stones.add([Tombstone("seal_2", "a", 2, "expired")])
 
     assert list(open_sealing_logs([first]).tombstones.read()) == ["seal_1"]
+
+
+class Neighbor:
+    """Another replica that adds a tombstone in the midst of what this one does with the file."""
+
+    def __init__(self, place: Path) -> None:
+        stones = open_sealing_logs([place]).tombstones
+        stone = Tombstone("seal_neighbor", "a", 2, "erased")
+        self._thread = Thread(target=stones.add, args=([stone],))
+
+    def comes(self) -> None:
+        """It is done with it now, unless it has to wait for us."""
+        self._thread.start()
+        self._thread.join(0.2)
+
+    def went(self) -> None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def test_what_was_refused_is_taken_back_without_what_another_replica_wrote_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, refuses = tmp_path / "first", tmp_path / "refuses"
+    (refuses / "tombstones.jsonl").mkdir(parents=True)
+    neighbor, real, asked = Neighbor(first), os.fstat, []
+
+    def fstat(fd: int) -> os.stat_result:
+        found = real(fd)
+        asked.append(found.st_size)
+        if len(asked) == 2:  # once for the line itself, once to take it back
+            neighbor.comes()
+        return found
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    with pytest.raises(EvidenceUnwritable):
+        open_sealing_logs([first, refuses]).tombstones.add([Tombstone("seal_1", "a", 1, "expired")])
+    neighbor.went()
+
+    assert list(open_sealing_logs([first]).tombstones.read()) == ["seal_neighbor"]
+
+
+def test_a_line_that_fails_takes_no_line_of_another_replica_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stones, neighbor, real = open_sealing_logs([tmp_path]).tombstones, Neighbor(tmp_path), os.fsync
+    stones.add([Tombstone("seal_1", "a", 1, "erased")])
+
+    def fsync(fd: int) -> None:
+        monkeypatch.setattr(os, "fsync", real)
+        neighbor.comes()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(EvidenceUnwritable, match="No space"):
+        stones.add([Tombstone("seal_2", "a", 2, "expired")])
+    neighbor.went()
+
+    assert set(stones.read()) == {"seal_1", "seal_neighbor"}
 
 
 def test_a_disk_that_takes_only_part_of_a_line_is_an_error_and_the_part_is_taken_back(
