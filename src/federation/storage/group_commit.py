@@ -138,20 +138,26 @@ class GroupCommit:
 
     def close(self) -> None:
         """End the thread, and sync what is left. Raises `EvidenceUnwritable`, also where the disk
-        has not answered after `_END_S`: a worker that has drained must come to its end.
-        Idempotent."""
+        has not answered after `_END_S`: a worker that has drained must come to its end. Where the
+        system has no thread to give, the last sync holds up the caller. Idempotent."""
         ended: SimpleQueue[EvidenceUnwritable | None] = SimpleQueue()
         before, self._thread = self._thread, None
 
-        def finish() -> None:
+        def finish(within_s: float | None = None) -> None:
             if before is not None:
                 self._asked.put(False)
-                before.join()
-            ended.put(self._sync([]))
+                before.join(within_s)
+            if before is None or not before.is_alive():
+                ended.put(self._sync([]))
 
-        Thread(target=finish, name="last-commit", daemon=True).start()
+        wait_s = _END_S
         try:
-            why = ended.get(timeout=_END_S)
+            Thread(target=finish, name="last-commit", daemon=True).start()
+        except RuntimeError:
+            finish(wait_s)
+            wait_s = 0
+        try:
+            why = ended.get(timeout=wait_s)
         except Empty:
             why = _unforeseen(TimeoutError(f"no answer for {_END_S:g} s"))
         if why is not None:

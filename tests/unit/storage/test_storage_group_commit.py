@@ -499,3 +499,44 @@ def test_whoever_was_told_that_all_is_safe_finds_it_after_a_loss_of_power(
 
         play = asyncio.run(run())
         event(f"told {min(play.told, 3)}, refused {min(play.refused, 3)}")
+
+
+class NoThread(Thread):
+    """What a system gives that has reached its limit of threads."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_closing_syncs_what_is_left_where_there_is_no_thread_to_be_had(
+    tmp_path: Path, disk: ForgetfulDisk, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    room = Room(tmp_path)
+    if begun:
+        room.journal.append(started("a"))
+        waits = room.journal.settled()
+        assert waits is not None
+        await waits
+    room.spool.append(started("b"))
+    monkeypatch.setattr(group_commit, "Thread", NoThread)
+
+    room.commit.close()
+
+    calls = [call for _, call in disk.after_a_loss_of_power(tmp_path)]
+    assert calls == (["a", "b"] if begun else ["b"])
+    room.close()
+
+
+async def test_closing_without_a_thread_ends_though_the_disk_does_not_answer(
+    room: Room, disk: ForgetfulDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.goes_on.clear()
+    room.journal.append(started("a"))
+    room.journal.settled()
+    await has_begun(disk)
+    monkeypatch.setattr(group_commit, "Thread", NoThread)
+    monkeypatch.setattr(group_commit, "_END_S", 0.1)
+
+    with pytest.raises(EvidenceUnwritable, match="TimeoutError"):
+        room.commit.close()
