@@ -157,13 +157,22 @@ class PayloadIntake:
             self.lost += 1
             log.error("a spooled content cannot be opened", extra={"call": spooled.call})  # noqa: TRY400
             return None
+        now = self._custody.name(payload.tenant, payload.subject)
+        # Asked first: for whom nothing is kept no key is to be made, either.
+        entry = None if self._erased_since(payload, now) else self._sealed(payload, content, now)
+        if entry is None:
+            log.info("a spooled content is of a person erased since", extra={"call": payload.call})
+        return entry
+
+    def _sealed(self, payload: Payload, content: bytes, now: str) -> PayloadEntry | None:
+        """The content under a key of its person (`now` by pseudonym); None where another replica
+        erased them in this moment."""
         until_ms = payload.at_ms + payload.days * _DAY_MS
         own = Row(payload.tenant, TABLE, payload.call)
         subject, sealed = self._custody.seal_of(
             own, payload.subject, payload.at_ms, until_ms, content
         )
-        if self._erased_since(payload, subject):
-            log.info("a spooled content is of a person erased since", extra={"call": payload.call})
+        if subject != now and self._erased_since(payload, subject):
             return None
         return PayloadEntry(
             payload.call,

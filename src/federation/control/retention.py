@@ -101,7 +101,8 @@ class Retention:
     def erase(self, tenant: str, subject: str, by: str) -> ErasureEntry:
         """Make a person's contents unreadable for good, here and in every backup; all that was
         kept of calls that have ended by now. Where a hold covers them the erasure waits: its
-        `done_ms` is None. Calls that end later begin anew."""
+        `done_ms` is None. A call that has begun by now and ends later loses its content as well,
+        unless a hold covers its person then; who calls later begins anew."""
         self._intake.run()
         wish = ErasureEntry(new_id("erasure"), tenant, subject, by, self._notebook.now_ms())
         held = bool(self.held_by(tenant, subject))

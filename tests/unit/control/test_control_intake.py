@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealing_world import World
+from sealing_world import World, payload
 
+from federation.control.payload_intake import PayloadIntake
 from federation.errors import EvidenceUnwritable, Unavailable
 from federation.evidence.sealing import SealingKey
 from federation.gateway.payload_box import NoSpool, PayloadBox
@@ -58,6 +59,41 @@ def test_a_content_that_was_erased_does_not_come_back_when_control_starts_again(
     world.retention.erase("acme", world.name("anna"), "key_1")
 
     world.intake._positions = None  # as a new process begins
+    assert world.intake.run() == 0
+
+    assert world.payloads.find("call_1", None) is None
+
+
+def test_for_a_content_that_ends_after_the_erasure_of_its_person_no_key_is_made(
+    world: World,
+) -> None:
+    began_ms = int(world.clock() * 1000)
+    world.clock.now += 1
+    world.retention.erase("acme", world.name("anna"), "key_1")
+    world.clock.now += 1
+    world.box.keep(payload("call_1", "anna", began_ms))
+
+    assert world.intake.run() == 0
+    assert world.payloads.find("call_1", None) is None
+    assert world.custody.keys_of("acme", world.name("anna")) == []
+    world.say("call_2", "anna")
+    assert world.intake.run() == 1, "who calls later begins anew"
+
+
+def test_a_content_goes_with_an_erasure_that_another_replica_has_just_done(
+    world: World,
+) -> None:
+    world.say("call_1", "anna")
+    former = world.name("anna")
+    world.clock.now += 1
+    neighbor = World(world.data, world.clock)
+    neighbor.retention._intake = PayloadIntake(
+        SpoolReader(world.data / "another"), neighbor.payloads, neighbor.custody, neighbor.keys
+    )
+    neighbor.retention.erase("acme", former, "key_1")
+    neighbor.close()
+    assert world.name("anna") == former, "it has not looked since"
+
     assert world.intake.run() == 0
 
     assert world.payloads.find("call_1", None) is None
