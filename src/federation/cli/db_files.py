@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.cli.failures import CommandFailed
+from federation.config.paths import admin_key_file
 from federation.storage import backups
 from federation.storage.engine import FILE, LOCAL
 from federation.storage.revisions import RESTORING
@@ -199,12 +200,15 @@ def put_store(source: Path, path: Path) -> None:
 
 def check_keys(source: Path, data: Path) -> None:
     """Raises `CommandFailed` where there is no directory of keys, or they are another gateway's
-    than those in the data directory, which would be lost under them."""
+    than those in the data directory, which would be lost under them. An admin key opens nothing
+    that is kept, so an older one may take its place."""
     if not source.is_dir():
         raise CommandFailed(f"There are no keys in {source}.", code="not_found")
     for path in _all(source):
         there = data / path.relative_to(source)
-        if path.suffix in _KEYS and there.is_file() and _digest(there) != _digest(path):
+        if path.suffix not in _KEYS or there == admin_key_file(data) or not there.is_file():
+            continue
+        if _digest(there) != _digest(path):
             raise CommandFailed(
                 f"{path} is another key than {there}, which nothing could bring back.",
                 hint="Nothing was changed. Name the keys that go with this data directory, or "

@@ -75,6 +75,19 @@ def test_the_keys_of_another_gateway_are_not_put_over_those_that_are_there(
     assert alone("db", "restore", "backup", "--force", "--keys", "others").exit_code == 0
 
 
+def test_an_admin_key_that_was_renewed_since_is_no_other_gateways(
+    alone: Run, shared: list[str], project: Path
+) -> None:
+    (project / "data" / "admin.key").write_text("fed_new")
+    (project / "keys").mkdir()
+    (project / "keys" / "admin.key").write_text("fed_old")
+
+    done = alone("db", "restore", "backup", "--force", "--keys", "keys", "--json")
+
+    assert done.exit_code == 0, done.output
+    assert (project / "data" / "admin.key").read_text() == "fed_old"
+
+
 def test_a_restoration_says_that_the_secret_of_the_evidence_log_is_missing(
     alone: Run, shared: list[str], project: Path
 ) -> None:
