@@ -214,6 +214,13 @@ async def test_calls_are_found_by_the_id_that_their_client_gave_them(rig: Rig) -
     assert (await rig.ask("GET", "/v1/calls?client_id=", DEVELOPER)).status_code == 400
 
 
+async def test_an_id_that_became_longer_than_clients_may_give_is_asked_for(rig: Rig) -> None:
+    kept = "-".join(["p_" + "0a" * 16] * 26)  # of 26 names with four letters each
+    rig.journal.append(structs.replace(ended("call_1"), client_id=kept))
+    page = (await rig.ask("GET", f"/v1/calls?client_id={kept}", DEVELOPER)).json()
+    assert [call["client_id"] for call in page["data"]] == [kept]
+
+
 async def test_a_receipt_is_for_who_made_the_call_and_for_who_may_read_contents(rig: Rig) -> None:
     developer = rig.plane.control.keys.keys.find(DEVELOPER)
     assert developer is not None

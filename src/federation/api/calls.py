@@ -39,6 +39,7 @@ router = APIRouter(tags=["calls"])
 
 DAY_S = 86_400
 LARGEST_PLACE = 2**63 - 1  # of a row: stores hold no larger number, nor compare with one
+LONGEST_OWN = 1_000  # of 128 characters, before names in them were covered by 34 each
 _MOMENT = "A date in UTC, or a moment; the end's whole day is meant."
 Place = Annotated[int | None, Field(ge=1, le=LARGEST_PLACE)]
 
@@ -59,7 +60,12 @@ async def list_calls(
     end_date: Annotated[str | None, Query(max_length=64, description=_MOMENT)] = None,
     client_id: Annotated[
         str | None,
-        Query(min_length=1, max_length=128, description="The id that the client gave its request."),
+        Query(
+            min_length=1,
+            max_length=LONGEST_OWN,
+            description="The id that the client gave its request, as it is kept: with pseudonyms "
+            "in the place of its user's names.",
+        ),
     ] = None,
 ) -> CallList:
     """Calls that you can see, newest first; of a stretch of time, where one is named, those that

@@ -214,7 +214,11 @@ def query(
     ] = None,
     client_id: Annotated[
         str | None,
-        typer.Option("--client-id", metavar="ID", help="That the client gave its request."),
+        typer.Option(
+            "--client-id",
+            metavar="ID",
+            help="That the client gave its request; with --user also where that name is in it.",
+        ),
     ] = None,
     limit: Limit = 50,
     config: ConfigDir = None,

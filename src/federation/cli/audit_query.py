@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from heapq import merge
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ from federation.cli.db_store import readable
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
 from federation.domain.hands import person_id, person_of
-from federation.domain.pseudonyms import is_pseudonym
+from federation.domain.pseudonyms import covered, is_pseudonym
 from federation.schema.records import CallEnded
 from federation.storage.calls import SqlCalls
 from federation.storage.entries import CallEntry, CallFilter
@@ -52,7 +53,9 @@ def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     with readable(place) as stores:
         index = audit_store.index(stores)
-        for entry in _calls(SqlCalls(stores.quick), wanted, keys, since, until):
+        calls = SqlCalls(stores.quick)
+        found = [_calls(calls, wanted, keys, since, until, own) for own in _own_ids(wanted, users)]
+        for entry in merge(*found, key=lambda entry: -entry.n):
             if users is not None and getattr(entry.record, "user", "") not in users:
                 continue
             line = index.call(entry.record.call)
@@ -130,12 +133,21 @@ def _subjects(place: Place, tenant: str | None, user: str) -> tuple[str, ...]:
     return found["subject"], user
 
 
+def _own_ids(wanted: Wanted, users: tuple[str, ...] | None) -> set[str | None]:
+    """The forms in which records may hold a client's id: the user's name in it is covered."""
+    given = wanted.client_id
+    if given is None or wanted.user is None or users is None:
+        return {given}
+    return {given, *(covered(given, wanted.user, each) for each in users)}
+
+
 def _calls(
     calls: SqlCalls,
     wanted: Wanted,
     keys: tuple[str, ...] | None,
     since: int | None,
     until: int | None,
+    client_id: str | None,
 ) -> Iterator[CallEntry]:
     before: int | None = None
     while True:
@@ -145,7 +157,7 @@ def _calls(
                 requested=wanted.model,
                 since_ms=since,
                 until_ms=until,
-                client_id=wanted.client_id,
+                client_id=client_id,
             )
         )
         yield from page

@@ -27,7 +27,7 @@ def data(project: Path) -> Path:
     world = evidence_world.World(project / "data")
     journal = JournalWriter(world.data / "journal", "w0-1-1")
     for n, user in enumerate((SUBJECT, "anna", "p_" + "1" * 32, "")):
-        given = "job:7" if n > 1 else ""
+        given = (f"job-{SUBJECT}-9", "job-anna-9", "job:7", "job:7")[n]
         journal.append(evidence_world.ended(f"call_{n}", user=user, client_id=given))
     journal.close()
     Ingest(JournalReader(world.data / "journal"), SqlCalls(world.engine), world.clock).run()
@@ -104,3 +104,14 @@ def test_calls_are_found_by_the_id_of_their_client(alone: Run, data: Path) -> No
     assert calls(alone(*query, "job:7")) == {"call_2", "call_3"}
     assert calls(alone(*query, "job:7", "--tenant", "other")) == set()
     assert calls(alone(*query, "job")) == set()
+
+
+def test_an_id_with_the_users_name_in_it_is_found_where_the_user_is_told(
+    stub: Any, run: Run, data: Path
+) -> None:
+    stub.on("POST", NAMES, answer("anna"))
+    query = ("audit", "query", "--json", "--client-id", "job-Anna-9", "--tenant", "default")
+    assert calls(run(*query)) == set()
+    assert calls(run(*query, "--user", "anna")) == {"call_0", "call_1"}
+    limited = run(*query, "--user", "anna", "--limit", "1")
+    assert calls(limited) == {"call_1"}, "the newest of both"
