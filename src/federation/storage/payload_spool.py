@@ -7,7 +7,6 @@ newest one only with its writer. What is left in it is sealed with a key that co
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -81,8 +80,13 @@ class SpoolReader(LineReader[SpoolLine]):
         try:
             aside.mkdir(mode=0o700, exist_ok=True)
             path = segment_path(self._directory, writer, segment)
-            with suppress(FileExistsError):  # it was put there before
-                os.link(path, aside / path.name)
+            there = aside / path.name
+            # A backup was copied file by file: one from there may be shorter, and no link.
+            if not there.exists() or not there.samefile(path):
+                draft = there.with_suffix(".new")
+                draft.unlink(missing_ok=True)
+                os.link(path, draft)
+                draft.replace(there)
             sync_directory(aside)
         except OSError as error:
             message = f"A spool cannot be put aside: {error.strerror}."

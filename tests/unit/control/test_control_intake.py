@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,29 @@ def test_what_cannot_be_put_aside_stays_where_it_is(world: World, tmp_path: Path
 
     assert world.intake.run() == 1
     assert b"anna" in world.read("call_1")
+
+
+def test_an_older_copy_of_what_was_put_aside_does_not_stand_for_it(
+    world: World, tmp_path: Path
+) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    aside = world.data / DIRECTORY / UNOPENED
+    aside.mkdir(parents=True)
+    world.say("call_1", "anna")
+    shutil.copy(world.data / DIRECTORY / spools(world)[-1], aside)  # as backups have it
+    world.say("call_2", "anna")
+    world.close()
+    world.keys_directory.rename(right)
+    world.open()
+    world.intake.run()
+    world.close()
+    world.keys_directory.rename(wrong)
+    right.rename(world.keys_directory)
+
+    world.open()
+
+    assert world.intake.run() == 2
+    assert b"call_2" in world.read("call_2")
 
 
 def test_what_waits_of_a_living_worker_is_read_when_it_is_gone_and_its_key_kept_till_then(
