@@ -154,6 +154,8 @@ class PayloadIntake:
             self._missing += 1
             return None
         except (KeyGone, Unsealable, msgspec.DecodeError):
+            if self._store.find(spooled.call, spooled.tenant) is not None:
+                return None  # taken in before; its segment waited for the key of another line
             self.lost += 1
             log.error("a spooled content cannot be opened", extra={"call": spooled.call})  # noqa: TRY400
             return None
