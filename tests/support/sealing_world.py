@@ -17,7 +17,7 @@ from federation.evidence.sealing import Row, SealingKey
 from federation.gateway.payload_box import PayloadBox
 from federation.schema.payloads import Payload
 from federation.storage.engine import open_engine, prepare_schema
-from federation.storage.payload_spool import Spool, SpoolReader
+from federation.storage.payload_spool import DIRECTORY, Spool, SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.sealing_keys import SqlSealingKeys, open_keys
 from federation.storage.sealing_logs import open_sealing_logs
@@ -97,6 +97,10 @@ class World:
         self.spool = Spool(self.data, self.writer)
         self.box = PayloadBox(self.spool)
         self.box.use(SealingKey(*self.spool_keys.make()))
+
+    def spools(self) -> list[str]:
+        """Names of what lies in the directory of spools."""
+        return sorted(path.name for path in (self.data / DIRECTORY).iterdir())
 
     def say(self, call: str, subject: str, days: int = 30, tenant: str = "acme") -> None:
         """A call whose content is kept."""

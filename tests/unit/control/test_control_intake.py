@@ -25,26 +25,22 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def spools(world: World) -> list[str]:
-    return sorted(path.name for path in (world.data / DIRECTORY).iterdir())
-
-
 def test_segments_go_as_they_are_taken_in_and_the_newest_with_its_worker(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(payload_spool, "SEGMENT_BYTES", 2_000)
     for n in range(10):
         world.say(f"call_{n}", "anna")
-    assert len(spools(world)) > 2
+    assert len(world.spools()) > 2
 
     assert world.intake.run() == 10
     assert world.intake.run() == 0
-    assert len(spools(world)) == 1
+    assert len(world.spools()) == 1
     world.say("call_last", "anna")
     world.spool.close()
     assert world.intake.run() == 1
 
-    assert spools(world) == []
+    assert world.spools() == []
     assert world.payloads.positions() == {}
     for n in range(10):
         assert b"question of anna" in world.read(f"call_{n}")
@@ -111,14 +107,14 @@ def test_a_store_that_was_restored_names_a_piece_that_is_gone_and_the_rest_is_ke
     world.intake.run()
     world.say("call_last", "anna")
     world.spool.close()
-    assert int(min(spools(world)).split(".")[-2]) > older.segment + 1, "not even the next is left"
+    assert int(min(world.spools()).split(".")[-2]) > older.segment + 1, "not even the next is left"
     world.payloads.take(world.writer, [], older)
 
     world.intake._positions = None  # as a new process begins
     assert world.intake.run() >= 1
 
     assert b"anna" in world.read("call_last")
-    assert spools(world) == []
+    assert world.spools() == []
 
 
 def test_what_a_crash_left_between_store_and_spool_is_taken_in_once(world: World) -> None:
@@ -175,7 +171,7 @@ def test_contents_that_come_as_fast_as_they_are_taken_in_hold_nobody_up(
 
 def test_a_line_that_cannot_be_read_is_counted(world: World) -> None:
     world.say("call_1", "anna")
-    (name,) = spools(world)
+    (name,) = world.spools()
     path = world.data / DIRECTORY / name
     line = path.read_bytes()
     other = b"%08x" % 0 + line[8:]

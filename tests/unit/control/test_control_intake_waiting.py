@@ -22,8 +22,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def spools(world: World) -> list[str]:
-    return sorted(path.name for path in (world.data / DIRECTORY).iterdir())
+def put_back(world: World, right: Path, wrong: Path) -> None:
+    """Start with the keys that go with the data."""
+    world.keys_directory.rename(wrong)
+    right.rename(world.keys_directory)
+    world.open()
 
 
 def test_what_was_spooled_waits_for_the_store_of_keys_that_goes_with_it(
@@ -38,10 +41,7 @@ def test_what_was_spooled_waits_for_the_store_of_keys_that_goes_with_it(
         world.intake.run()
         assert (world.payloads.find("call_1", None), world.intake.lost) == (None, 0)
         world.close()
-    world.keys_directory.rename(wrong)
-    right.rename(world.keys_directory)
-
-    world.open()
+    put_back(world, right, wrong)
 
     assert world.intake.run() == 1
     assert b"anna" in world.read("call_1")
@@ -76,10 +76,7 @@ def test_what_waits_for_its_key_outlasts_a_kill_at_any_step(
     world.open()  # still the wrong keys
     world.intake.run()
     world.close()
-    world.keys_directory.rename(wrong)
-    right.rename(world.keys_directory)
-
-    world.open()
+    put_back(world, right, wrong)
 
     assert world.intake.run() == 1
     assert b"anna" in world.read("call_1")
@@ -97,10 +94,7 @@ def test_what_cannot_be_put_aside_stays_where_it_is(world: World, tmp_path: Path
         world.intake.run()
     in_the_way.unlink()
     world.close()
-    world.keys_directory.rename(wrong)
-    right.rename(world.keys_directory)
-
-    world.open()
+    put_back(world, right, wrong)
 
     assert world.intake.run() == 1
     assert b"anna" in world.read("call_1")
@@ -113,17 +107,14 @@ def test_an_older_copy_of_what_was_put_aside_does_not_stand_for_it(
     aside = world.data / DIRECTORY / UNOPENED
     aside.mkdir(parents=True)
     world.say("call_1", "anna")
-    shutil.copy(world.data / DIRECTORY / spools(world)[-1], aside)  # as backups have it
+    shutil.copy(world.data / DIRECTORY / world.spools()[-1], aside)  # as backups have it
     world.say("call_2", "anna")
     world.close()
     world.keys_directory.rename(right)
     world.open()
     world.intake.run()
     world.close()
-    world.keys_directory.rename(wrong)
-    right.rename(world.keys_directory)
-
-    world.open()
+    put_back(world, right, wrong)
 
     assert world.intake.run() == 2
     assert b"call_2" in world.read("call_2")
