@@ -294,6 +294,15 @@ def test_an_address_that_is_not_ours_is_said_in_words(capsys: pytest.CaptureFixt
     assert "Cannot listen on 192.0.2.1:0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("host", [f"{'a' * 64}.example", ".."])
+def test_what_no_host_can_be_called_is_said_in_words(
+    capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    assert run(options(0, host)) == 1
+    said = capsys.readouterr().err
+    assert "No name of a host. Check --host and --port." in said
+
+
 def test_a_port_for_the_system_alone_is_said_in_words(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
