@@ -71,7 +71,7 @@ class SyslogAnchor:
         try:
             with _opened(self._address) as sender:
                 sender.send(message)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # an over-long label is a UnicodeError
             raise _unavailable(self.name, error) from error
 
 
@@ -87,10 +87,18 @@ def open_anchor(url: str, data: Path) -> Anchor:
             message = f"'{url}' is inside the data directory: an anchor must lie elsewhere"
             raise ConfigError([Problem("evidence.anchors", None, message)])
         return FileAnchor(path)
-    if kind == "syslog" and rest.startswith(("/", "udp://")):
+    if kind == "syslog" and (rest.startswith("/") or _names_a_server(rest)):
         return SyslogAnchor(rest)
     message = f"'{url}' should be file:PATH, syslog:PATH, syslog:udp://HOST:PORT or s3:https://..."
     raise ConfigError([Problem("evidence.anchors", None, message)])
+
+
+def _names_a_server(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "udp" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _opened(address: str) -> socket.socket:
@@ -114,5 +122,6 @@ def _opened(address: str) -> socket.socket:
     return remote
 
 
-def _unavailable(name: str, error: OSError) -> Unavailable:
-    return Unavailable(f"The anchor {name} cannot be used: {error.strerror or error}.")
+def _unavailable(name: str, error: OSError | UnicodeError) -> Unavailable:
+    why = error.strerror if isinstance(error, OSError) else None
+    return Unavailable(f"The anchor {name} cannot be used: {why or error}.")

@@ -312,12 +312,17 @@ def test_an_anchor_that_fails_holds_nothing_up(world: World, tmp_path: Path) -> 
     world.anchors = (
         FileAnchor(tmp_path / "missing" / "file"),
         SyslogAnchor(str(tmp_path / "missing.sock")),
+        SyslogAnchor(f"udp://{'a' * 64}.example"),
     )
     world.fill(rounds=2).close()
     check(world)
 
 
-@pytest.mark.parametrize("url", ["file:", "file:{data}/x", "s3:x", "syslog:nowhere"])
+@pytest.mark.parametrize(
+    "url",
+    ["file:", "file:{data}/x", "s3:x", "syslog:nowhere", "syslog:udp://", "syslog:udp://:514",
+     "syslog:udp://h:0", "syslog:udp://h:99999", "syslog:udp://h:x", "syslog:udp://[::1"],
+)  # fmt: skip
 def test_an_anchor_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError):
         open_anchor(url.format(data=tmp_path), tmp_path)
