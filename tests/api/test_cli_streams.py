@@ -1,8 +1,10 @@
 """The process of a command: with standard streams that are closed, as some schedulers start
-programs, and with Ctrl-C before it has begun."""
+programs, of any encoding, and with Ctrl-C before it has begun."""
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,16 @@ def test_a_command_does_its_work_without_streams(streams: str, tmp_path: Path) -
     checked = without(streams, *command, "config", "check", f"--config={tmp_path}/config")
     assert checked == 0
     assert (tmp_path / "config" / "providers.yaml").is_file()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "iso-8859-1"])
+def test_what_an_encoding_lacks_is_json_all_the_same(encoding: str) -> None:
+    name = os.fsdecode(b"\xff") + "\u65e5"
+    command = [sys.executable, "-m", "federation.cli.main", "db", "restore", "--json", name]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ended = subprocess.run(command, check=False, capture_output=True, timeout=60, env=environment)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    assert name in json.loads(ended.stdout)["error"]["message"]
 
 
 @pytest.mark.parametrize("module", ["quick", "tree"])

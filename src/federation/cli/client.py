@@ -167,22 +167,27 @@ class Gateway:
         return headers
 
     def _connect(self, timeout_s: float) -> tuple[Any, str]:
-        from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - start-up time
+        from http.client import (  # noqa: PLC0415 - start-up time
+            HTTPConnection,
+            HTTPSConnection,
+            InvalidURL,
+        )
 
+        kinds = {"http": HTTPConnection, "https": HTTPSConnection}
         try:
             parts = urlsplit(self.url)
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+            host, kind = parts.hostname or "", kinds[parts.scheme]
+            connection = kind(host, parts.port, timeout=timeout_s)
+        except (ValueError, KeyError, InvalidURL):
+            host = ""
+        if not host:
             raise CommandFailed(
                 "The gateway's address should look like http://127.0.0.1:8000.",
                 hint="See --url and FEDERATION_URL.",
                 code="usage",
                 exit_code=Exit.USAGE,
             )
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        return kind(parts.hostname, port, timeout=timeout_s), quote(parts.path.rstrip("/"))
+        return connection, quote(parts.path.rstrip("/"))
 
 
 def part(name: str) -> str:

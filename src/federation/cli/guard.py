@@ -43,7 +43,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             place = Place(*(given.pop(name) for name in ("url", "api_key", "config", "data")))
             given["at"] = options.At(place, given.pop("as_json"))
         try:
-            _refuse_what_is_no_text(given)
+            _refuse_what_is_no_text(given | {"url": place.url} if shared else given)
             command(**given)
         except FederationError as error:
             _end(from_error(error), as_json=as_json)
@@ -64,8 +64,9 @@ def _refuse_what_is_no_text(given: Mapping[str, object]) -> None:
     """Refuse arguments with bytes that are not UTF-8; paths may have them.
 
     Python reads such a byte as half of a surrogate pair, which no address, query or database takes.
+    A key is left to who would send it: it must not be shown.
     """
-    for value in given.values():
+    for value in (value for name, value in given.items() if name != "api_key"):
         for each in value if isinstance(value, list | tuple) else [value]:
             if type(each) is str and not each.isascii():
                 shown = each.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -6,6 +6,7 @@ imported before it has started them is paid for in every start, in memory all th
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -37,7 +38,8 @@ def open_standard_streams() -> None:
     """Point those of the three standard streams that are closed at nothing.
 
     Their numbers would else go to what is opened next: a gateway started with them closed, as some
-    schedulers start programs, would log into its listening socket and its lock.
+    schedulers start programs, would log into its listening socket and its lock. What standard
+    output's encoding does not have is then written as an escape, and ends no command.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
@@ -46,6 +48,9 @@ def open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path may have bytes that are no text: shown as standard error does, and as JSON may.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -70,12 +70,24 @@ def test_what_a_newcomer_needs_is_named_first(alone: Run) -> None:
         ("tenant", "show", "a\udcff\xe9"),
         ("key", "create", "alice", "--model", "chat", "--model", "a\udcff\xe9"),
         ("audit", "query", "--tenant", "a\udcff\xe9"),
+        ("user", "list", "--url", "a\udcff\xe9"),
     ],
 )
 def test_an_argument_that_is_no_text_is_wrong_usage(alone: Run, asked: tuple[str, ...]) -> None:
     result = alone(*asked)
     assert result.exit_code == Exit.USAGE
     assert "'a\\xff\xe9' is not text in UTF-8." in result.stderr
+
+
+@pytest.mark.parametrize("command", [("user", "list"), ("tenant", "import", "users.json")])
+def test_a_key_that_is_no_text_is_not_shown(
+    alone: Run, project: Path, command: tuple[str, ...]
+) -> None:
+    (project / "users.json").write_text("{}")
+    result = alone(*command, "--api-key", "fed_hidden\udcff", "--url", "http://127.0.0.1:9")
+    assert result.exit_code == Exit.USAGE
+    assert "The key holds a line break or another character that no key has." in result.stderr
+    assert "hidden" not in result.stderr
 
 
 def test_a_path_may_have_bytes_that_are_no_text(alone: Run, project: Path) -> None:
@@ -408,7 +420,9 @@ def test_the_key_comes_from_the_flag_the_environment_or_the_data_directory(
     assert "hidden" not in repr(Gateway("http://x", "hidden"))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://x:port", "http://"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://x", "http://x:port", "http://", "http://a b", "http://\x7f:1/x"]
+)
 def test_an_address_that_is_none_is_wrong_usage(url: str) -> None:
     with pytest.raises(CommandFailed) as caught:
         Gateway(url).get("/x")
