@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At, ConfigDir, DataDir, Json
+from federation.cli.options import At, ConfigDir, DataDir, Json, a_path
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,13 +45,6 @@ class Changed(str, Enum):
     WITNESSED = "witnessed"
 
 
-def _path(given: str) -> Path:
-    """A path. Nothing at all would be the current directory, and whatever lies there."""
-    if not given:
-        raise typer.BadParameter("it is empty")
-    return Path(given)
-
-
 TrustedKeys = Annotated[
     list[str] | None,
     typer.Option(
@@ -85,7 +78,8 @@ def verify(
     export: Annotated[
         list[Path] | None,
         typer.Argument(
-            parser=_path,
+            parser=a_path,
+            metavar="EXPORT",
             help="Exports, a directory of exports, or a proof; left out: the data directory.",
         ),
     ] = None,

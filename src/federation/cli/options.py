@@ -12,6 +12,14 @@ from federation.cli.place import Place
 
 _GATEWAY = "Gateway"
 
+
+def a_path(given: str) -> Path:
+    """A path. Nothing at all would be the current directory, and whatever lies there."""
+    if not given:
+        raise typer.BadParameter("it is empty")
+    return Path(given)
+
+
 Url = Annotated[
     str | None,
     typer.Option(
@@ -38,6 +46,7 @@ ConfigDir = Annotated[
     Path | None,
     typer.Option(
         "--config",
+        parser=a_path,
         envvar="FEDERATION_CONFIG_DIR",
         metavar="DIR",
         help="Directory of the YAML files; ./config if left out.",
@@ -48,6 +57,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data",
+        parser=a_path,
         envvar="FEDERATION_DATA_DIR",
         metavar="DIR",
         help="Directory of keys, store and journals; ./data if left out.",

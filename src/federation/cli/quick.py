@@ -59,6 +59,8 @@ def serve_wishes(arguments: Sequence[str]) -> Wishes | None:
         if name is None or (equals and not word.startswith("--")) or not (equals or rest):
             return None
         given[name] = value if equals else rest.pop(0)
+    if not all(given.get(name, "named") for name in ("config", "data")):
+        return None
     numbers: dict[str, int] = {}
     for name, (low, high) in _RANGES.items():
         text = given.get(name)

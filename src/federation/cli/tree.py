@@ -44,7 +44,7 @@ from federation.cli import (
 )
 from federation.cli.failures import Exit, from_os_error
 from federation.cli.guard import guarded
-from federation.cli.options import ConfigDir, DataDir, Json
+from federation.cli.options import ConfigDir, DataDir, Json, a_path
 
 app = typer.Typer(
     name="federation",
@@ -158,7 +158,9 @@ def serve(
 @app.command()
 @guarded
 def init(
-    path: Annotated[Path, typer.Argument(help="Directory of the project.")] = Path(),
+    path: Annotated[
+        Path, typer.Argument(parser=a_path, metavar="PATH", help="Directory of the project.")
+    ] = Path(),
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Overwrite files that are there.")
     ] = False,
@@ -185,7 +187,11 @@ def sandbox(
     time_scale: Annotated[
         float,
         typer.Option(
-            "--time-scale", min=0.0, metavar="FACTOR", help="Factor on all waiting; 0 is at once."
+            "--time-scale",
+            min=0.0,
+            max=1e6,
+            metavar="FACTOR",
+            help="Factor on all waiting; 0 is at once.",
         ),
     ] = 1.0,
     fault_models: Annotated[

@@ -59,6 +59,25 @@ def test_a_number_without_an_end_is_wrong_usage(alone: Run, option: str) -> None
     assert option in told.stderr
 
 
+def test_a_factor_on_all_waiting_has_an_end(alone: Run) -> None:
+    told = alone("sandbox", "--time-scale", "inf")
+    assert told.exit_code == Exit.USAGE
+    assert "--time-scale" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("init", ""), ("serve", "--data="), ("up", "--config", ""), ("status", "health", "--data=")],
+)
+def test_a_place_without_a_name_is_not_the_current_directory(
+    alone: Run, project: Path, asked: tuple[str, ...]
+) -> None:
+    told = alone(*asked)
+    assert told.exit_code == Exit.USAGE
+    assert "it is empty" in told.stderr
+    assert not list(project.iterdir())
+
+
 def test_what_a_newcomer_needs_is_named_first(alone: Run) -> None:
     commands = alone("--help").stdout.partition("Commands:")[2].splitlines()[1:]
     assert [line.split()[0] for line in commands[:3]] == ["up", "serve", "init"]

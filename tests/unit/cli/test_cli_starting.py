@@ -57,7 +57,8 @@ def test_plain_arguments_of_serve_need_no_typer(
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["-h"], ["--port"], ["--port", "x"], ["--port", "70000"], ["--workers=0"],
-     ["--prt", "1"], ["--no-reload"], ["word"], ["-p=1"], ["--open=yes"], ["--port", "-1"]],
+     ["--prt", "1"], ["--no-reload"], ["word"], ["-p=1"], ["--open=yes"], ["--port", "-1"],
+     ["--data", ""], ["--config="]],
 )  # fmt: skip
 def test_arguments_that_need_explaining_are_left_to_typer(arguments: list[str]) -> None:
     assert quick.serve_wishes(arguments) is None
