@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from federation.cli.failures import CommandFailed
 from federation.cli.guard import guarded
 from federation.cli.options import At, OwnTenant
 
@@ -68,9 +69,18 @@ def erase(
     """Make a person's contents unreadable for good, in backups too."""
     from federation.cli import data_work  # noqa: PLC0415 - start-up time
 
-    if not yes:
-        typer.confirm(f"Destroy the keys to all that is kept of {subject}?", abort=True)
+    if not yes and not _sure(f"Destroy the keys to all that is kept of {subject}?"):
+        raise CommandFailed("Nothing was erased.", hint="--yes asks no question.", code="not_sure")
     data_work.erase(at.place, tenant, subject, as_json=at.as_json)
+
+
+def _sure(question: str) -> bool:
+    """Whether somebody says so; asked beside the output, which may be for a program."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:  # nobody is there to answer
+        typer.echo(err=True)
+        return False
 
 
 @app.command()

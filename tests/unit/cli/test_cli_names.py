@@ -99,6 +99,20 @@ def test_an_erasure_of_nothing_says_in_which_tenant_it_looked(
     assert ("of that person in the tenant default" in done.stderr) is (keys == 0)
 
 
+@pytest.mark.parametrize("said", ["", "n\n", "y\n"])
+def test_nothing_is_erased_unless_somebody_is_sure(run: Run, stub: Any, said: str) -> None:
+    erased = {"id": "erasure_1", "tenant": "default", "state": "done", "keys": 1, "holds": []}
+    stub.on("POST", "/v1/admin/data/erasures", erased, 201)
+    done = run("data", "erase", "--subject", "anna", "--json", input=said)
+    assert "Destroy the keys" in done.stderr
+    printed = json.loads(done.stdout.lstrip(f" {said}"))  # the runner shows what is typed
+    if said.startswith("y"):
+        assert (done.exit_code, printed["id"]) == (0, "erasure_1")
+        return
+    assert (done.exit_code, printed["error"]["code"]) == (1, "not_sure")
+    assert not stub.asked
+
+
 def test_calls_are_found_by_the_id_of_their_client(alone: Run, data: Path) -> None:
     query = ("audit", "query", "--json", "--client-id")
     assert calls(alone(*query, "job:7")) == {"call_2", "call_3"}
