@@ -43,6 +43,21 @@ def test_a_command_does_its_work_without_streams(streams: str, tmp_path: Path) -
     assert (tmp_path / "config" / "providers.yaml").is_file()
 
 
+@pytest.mark.parametrize("asked", [["--help"], [], ["provider", "list", "--all"]])
+def test_a_reader_that_has_gone_and_a_full_disk_show_no_traceback(asked: list[str]) -> None:
+    command = [sys.executable, "-m", "federation.cli.main", *asked]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone, Path("/dev/full").open("wb") as full:
+        for out, said in ((gone, b""), (full, b"Error: A file cannot be written")):
+            ended = subprocess.run(
+                command, check=False, stdout=out, stderr=subprocess.PIPE, timeout=60
+            )
+            assert ended.returncode == 1
+            assert ended.stderr.startswith(said)
+            assert b"Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "iso-8859-1"])
 def test_what_an_encoding_lacks_is_json_all_the_same(encoding: str) -> None:
     name = os.fsdecode(b"\xff") + "\u65e5"

@@ -36,8 +36,11 @@ class Kept:
 
 
 def sessions_file(environ: Mapping[str, str]) -> Path:
-    """The file of all sessions of this person."""
-    home = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    """The file of all sessions of this person; one that cannot be, where they have no home."""
+    try:
+        home = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    except RuntimeError:  # a user id without an account, as containers have
+        home = os.devnull
     return Path(home) / "federation" / "sessions.json"
 
 
@@ -97,7 +100,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
                 f"{path} can be read by others, so it is not used.", hint=f"chmod 600 {path}"
             )
         held = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # accounts of services have no home
         return {}
     except (OSError, ValueError) as error:
         raise CommandFailed(
@@ -138,4 +141,5 @@ def _write(held: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) ->
 
 
 def _unwritable(path: Path, error: OSError) -> CommandFailed:
-    return CommandFailed(f"{path} cannot be written: {error.strerror}")
+    hint = "XDG_CONFIG_HOME names another directory for it."
+    return CommandFailed(f"{path} cannot be written: {error.strerror}", hint=hint)

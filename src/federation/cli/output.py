@@ -27,9 +27,13 @@ NARROWEST = 100
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on the present standard streams; wide enough for tables in a pipe."""
+    """A console on the present standard streams; wide enough for tables in a pipe.
+
+    Some terminals of containers have no width, and say so in COLUMNS: 0 is none either.
+    """
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else NARROWEST + 60
+    said = os.environ.get("COLUMNS", "")
+    width = None if said != "0" and (said or stream.isatty()) else NARROWEST + 60
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
 
 

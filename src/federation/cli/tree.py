@@ -233,13 +233,16 @@ def run(arguments: Sequence[str]) -> None:
     asks how a line may go on gives no arguments either, and is typer's to answer.
     """
     completing = "_FEDERATION_COMPLETE" in os.environ
-    if not completing and arguments in ([], ["-h"], ["--help"]):
-        command = typer.main.get_command(app)
-        context = typer.Context(command, info_name="federation", **command.context_settings)
-        typer.echo(command.get_help(context))
-        sys.exit(0 if arguments else int(Exit.USAGE))
     try:
+        if not completing and arguments in ([], ["-h"], ["--help"]):
+            command = typer.main.get_command(app)
+            context = typer.Context(command, info_name="federation", **command.context_settings)
+            typer.echo(command.get_help(context))
+            sys.exit(0 if arguments else int(Exit.USAGE))
         app(list(arguments), prog_name="federation")
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(Exit.FAILURE))
     except OSError as error:  # what typer does itself, as with --install-completion
         failure = from_os_error(error)
         if failure is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import re
 import socket
 import threading
@@ -19,6 +20,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from federation.cli import login_store
+from federation.cli.failures import CommandFailed
 from federation.cli.tree import app
 
 Run = Callable[..., Result]
@@ -160,6 +162,20 @@ def test_a_home_that_cannot_be_written_is_told_on(
     assert done.exit_code == 1
     assert "sessions.json" in done.output
     assert login_store.sessions_file({}) == Path.home() / ".config/federation/sessions.json"
+
+
+def test_who_has_no_home_has_no_session(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project: Path
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    assert login_store.find("http://x", {"XDG_CONFIG_HOME": os.devnull}) is None
+    monkeypatch.setattr(Path, "home", homeless)
+    assert login_store.find("http://x", {}) is None
+    with pytest.raises(CommandFailed) as caught:
+        login_store.keep("http://x", login_store.Kept("a", "r", 0.0), {})
+    assert "XDG_CONFIG_HOME" in caught.value.hint
 
 
 def away() -> str:

@@ -32,3 +32,11 @@ def test_columns_are_left_out_rather_than_words_broken(
     said = " ".join(" ".join(lines).replace("│", " ").split())
     for word in ("azure_openai", "AZURE_OPENAI_API_KEY", "ready", "more"):
         assert word in said
+
+
+def test_a_terminal_without_a_width_shows_everything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    output.table(COLUMNS, ROWS)
+    assert "Azure OpenAI Service" in capsys.readouterr().out
