@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from federation.bootstrap.descriptors import allow_many
 from federation.bootstrap.launcher import LaunchOptions, run
 from federation.config import environment, paths
 from federation.config.peek import MAX_WORKERS, peek_server
@@ -118,6 +119,7 @@ def serve(wishes: Wishes) -> int:
         print(f"The configuration cannot be used:\n{told}", file=sys.stderr)
         return CONFIG_EXIT
     _hand_on(paths.env_file(options.config))
+    allow_many()
     return run(options)
 
 

@@ -12,6 +12,9 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 Headers: TypeAlias = dict[bytes, bytes]
+NO_DESCRIPTOR = "descriptors_exhausted"
+"""The code of a failure to connect because this process may open nothing more: the provider, which
+heard nothing, is not at fault."""
 
 
 class ByteStream(Protocol):

@@ -7,12 +7,13 @@ TLS is always the origin's, never the proxy's and never the address.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 from collections.abc import Awaitable, Callable
 
 from federation.errors import UpstreamFailed
-from federation.schema.http import Origin
+from federation.schema.http import NO_DESCRIPTOR, Origin
 from federation.transport import guard
 from federation.transport.connection import Connection
 from federation.transport.head import authority
@@ -23,6 +24,8 @@ from federation.transport.tunnel import Tunnel
 
 _LEAST_TRY_S = 0.25
 """What an address gets at least before the next one is tried."""
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of this machine, whoever was to be connected to."""
 
 
 class Dialer:
@@ -78,6 +81,13 @@ class Dialer:
             ) from fault
         except OSError as fault:
             _drop(made)
+            if fault.errno in _OURS:
+                raise UpstreamFailed(
+                    f"this gateway cannot connect to {origin.host}: {_cause(fault)}; try again in "
+                    "a moment, or let it open more files (`ulimit -n`)",
+                    code=NO_DESCRIPTOR,
+                    status=503,
+                ) from fault
             raise UpstreamFailed(f"cannot connect to {origin.host}: {_cause(fault)}") from fault
         except BaseException:
             _drop(made)

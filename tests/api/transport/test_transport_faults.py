@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from federation.errors import (
     UpstreamOversized,
     UpstreamTimeout,
 )
+from federation.resilience.health import NEUTRAL
+from federation.resilience.recovery import blame
 from federation.schema.http import Origin, Timeouts, WireRequest
 from federation.transport.client import Client
 
@@ -92,6 +95,27 @@ async def test_a_refused_connection_is_a_failure(client: Client) -> None:
         with pytest.raises(UpstreamFailed, match=r"127\.0\.0\.1: the connection was refused"):
             await client.send(post(origin), QUICK)
     assert client.opened == 0
+
+
+async def test_without_a_descriptor_the_provider_is_not_at_fault(
+    serve: Serve, client: Client
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    origin = await serve(saying(OK))
+    with socket.socket() as probe:
+        least = probe.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
+    try:
+        with pytest.raises(UpstreamFailed, match="too many open files") as caught:
+            await client.send(post(origin), QUICK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.status == 503
+    assert blame(caught.value) in NEUTRAL
+    assert client.opened == 0
+    exchange = await client.send(post(origin), QUICK)
+    assert exchange.status == 200
+    await exchange.aclose()
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])

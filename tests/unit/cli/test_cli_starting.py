@@ -126,6 +126,20 @@ def test_serve_runs_the_launcher_and_ends_with_its_code(
     assert "FEDERATION_WORKERS" in capsys.readouterr().err
 
 
+def test_what_serve_starts_may_open_as_many_files_as_the_system_lets_it(project: Path) -> None:
+    shown = (
+        "import resource, sys\n"
+        "from federation.cli import quick\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[1])))\n"
+        "quick.run = lambda _: print(*resource.getrlimit(resource.RLIMIT_NOFILE)) or 0\n"
+        "quick.serve(quick.Wishes())\n"
+    )
+    for hard in ("64", "128"):
+        command = [sys.executable, "-c", shown, hard]
+        ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        assert ended.stdout.split() == [hard, hard]
+
+
 def test_of_the_env_file_workers_inherit_what_is_for_plug_ins_alone(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
