@@ -129,6 +129,24 @@ async def test_a_disk_that_takes_no_more_bytes_lets_no_call_be_answered(
     assert answered <= started
 
 
+async def test_journals_that_somebody_removes_are_begun_anew_within_seconds(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    async with serving(tmp_path, write_config(tmp_path, upstream.url), workers=2) as service:
+        await until_answered(service)
+        journal = service.data / "journal"
+        shutil.rmtree(journal)
+        end = time.monotonic() + PATIENCE_S
+        while len(list(journal.glob("w*.log"))) < 2:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.1)
+        answered = {await until_answered(service) for _ in range(6)}
+        while not answered <= service.calls().keys():
+            assert time.monotonic() < end, service.log.read_text()[-2000:]
+            await asyncio.sleep(0.1)
+    assert "a journal was removed" in service.log.read_text()
+
+
 def mounted(journal: Path, *then: str) -> Sequence[str]:
     """Put a small file system where journals lie, seen by the service alone."""
     steps = [f"mount -t tmpfs -o size={SMALL},mode=700 tmpfs {journal}", *then]

@@ -240,6 +240,7 @@ class Worker:
     async def _report_for_ever(self) -> None:
         while True:
             await asyncio.sleep(REPORT_S)
+            self._world.stuck()  # leaves a journal that somebody removed
             self._report()
 
     def _report(self) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from federation.errors import EvidenceUnwritable
 from federation.schema.records import Line, Record
 from federation.storage.disk_trial import DiskTrial
-from federation.storage.durability import sync_directory
+from federation.storage.durability import removed, sync_directory
 from federation.storage.group_commit import GroupCommit
 
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -177,7 +177,7 @@ class JournalWriter:
         """Write a line each, in order, with one write(2) and one sync for all; as `append`.
 
         Lines that were written whole before the disk was full stand too. With no records it only
-        raises where none could be written.
+        raises where none could be written, and leaves a segment that somebody removed.
         """
         lines: list[bytes] = []
         seq = self._seq
@@ -187,7 +187,7 @@ class JournalWriter:
             lines.append(b"%08x %b\n" % (crc32(body), body))
         if lines:
             self._write(b"".join(lines), seq)
-        elif self._fd < 0 or self._spent:
+        elif self._fd < 0 or self._spent or removed(self._fd):
             self._rotate()
         elif self._nameless:
             self._name()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from zlib import crc32
@@ -284,6 +285,22 @@ def test_a_journal_that_takes_no_line_says_so_before_there_is_one(
                 writer.extend(())
     writer.extend(())
     assert JournalReader(tmp_path).writers() == {"w": 2}
+
+
+def test_a_journal_that_was_removed_is_left_for_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = JournalWriter(tmp_path / "journal", "w")
+    writer.append(started("call_1"))
+    writer.extend(())
+    assert not caplog.records
+    shutil.rmtree(tmp_path / "journal")
+    writer.extend(())
+    assert "a journal was removed" in caplog.text
+    writer.append(started("call_2"))
+    reader = JournalReader(tmp_path / "journal")
+    assert reader.read("w", 1, 0).bad[0].reason == "segment is missing"
+    assert [line.record.call for line in reader.read("w", 2, 0).lines] == ["call_2"]
 
 
 def test_a_closed_journal_opens_a_new_segment_when_it_is_used_again(tmp_path: Path) -> None:
