@@ -28,19 +28,19 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
     try:
         there = [str(file) for file in files if file.exists()]
     except OSError as error:
-        raise _unwritable(error) from error
+        raise _unwritable(error, path) from error
     if there and not force:
         raise CommandFailed(
             f"Nothing was written, for these are there already: {', '.join(there)}",
             hint="--force overwrites them.",
             code="exists",
         )
-    try:
-        for file, text in files.items():
+    for file, text in files.items():
+        try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
-    except OSError as error:
-        raise _unwritable(error) from error
+        except OSError as error:
+            raise _unwritable(error, file) from error
     if as_json:
         output.print_json({"written": [str(file) for file in files]})
         return
@@ -53,8 +53,9 @@ def init(path: Path, *, force: bool, as_json: bool) -> None:
     )
 
 
-def _unwritable(error: OSError) -> CommandFailed:
-    return CommandFailed(f"{error.filename} cannot be written: {why(error)}.", code="unwritable")
+def _unwritable(error: OSError, file: Path) -> CommandFailed:
+    named = error.filename or file  # where the disk is full, the error names none
+    return CommandFailed(f"{named} cannot be written: {why(error)}.", code="unwritable")
 
 
 def _holds(file: Path, text: str) -> bool:

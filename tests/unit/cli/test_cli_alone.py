@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -156,6 +157,18 @@ def test_init_into_a_file_is_a_failure_without_traceback(alone: Run, project: Pa
     result = alone("init", "file")
     assert result.exit_code == 1
     assert "cannot be written" in result.stderr
+
+
+def test_init_on_a_full_disk_names_the_file(
+    alone: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    result = alone("init", "there")
+    assert result.exit_code == 1
+    assert "there/config/providers.yaml cannot be written: No space left" in result.stderr
 
 
 def test_a_good_configuration_is_summed_up(alone: Run, acme: Path) -> None:
