@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -374,6 +375,22 @@ def test_a_data_directory_that_may_not_be_written_is_said(
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert run(options(0)) == 1
     assert "cannot be used: d: Permission denied." in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        assert run(options(0)) == 1
+    assert "cannot be used: r: No space left on device." in capsys.readouterr().err
+    Path("r/lock").unlink()
+    Path("r/lock").mkdir()
+    assert run(options(0)) == 1
+    assert "cannot be used: r: Is a directory." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "lock"
+_ROOM = 256
 _SIZE_LIMIT = 4096
 _PATIENCE_S = 0.5
 """A command that looks who is there holds the lock, too, for some microseconds."""
@@ -52,6 +53,17 @@ class Hold:
         text = json.dumps({"pid": os.getpid(), "url": url}).encode()
         # Blanks over what a former holder wrote, in one write: a reader sees no half of it.
         os.pwrite(self._fd, text.ljust(os.fstat(self._fd).st_size), 0)
+
+
+def reserve(run: Path) -> None:
+    """Make the lock's file, with room for what is written down there. Raises `OSError`: a full disk
+    is to be noticed before anything is started."""
+    fd = os.open(run / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        if not os.fstat(fd).st_size:
+            os.pwrite(fd, b" " * _ROOM, 0)
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from federation.bootstrap.hold import NAME, Held, Holder, hold
+from federation.bootstrap.hold import Held, Holder, hold, reserve
 from federation.bootstrap.pulse import LOOK_S, LOOKS, Pulse
 from federation.bootstrap.rolling import Rolling, forget
 
@@ -181,7 +181,7 @@ def data_problem(data: Path, run: Path) -> str:
             if not os.access(directory, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if directory == run:
-                (run / NAME).touch(mode=0o600)
+                reserve(run)
         except OSError as error:
             return (
                 f"The data directory {data} cannot be used: {directory}: {error.strerror}. "
