@@ -27,10 +27,13 @@ _WITHHELD = (
 class Unreachable(CommandFailed):
     """No gateway answers at the address; `asked` where it may have heard what was asked."""
 
-    def __init__(self, url: str, reason: str, *, asked: bool = False) -> None:
+    def __init__(self, url: str, reason: str, *, asked: bool = False, change: bool = False) -> None:
+        hint = "Start one with `federation up`, or say where it is with --url."
+        if asked and change:
+            hint = "It may have been done, or be done yet: look before you ask again."
         super().__init__(
             f"No gateway answers at {url} ({reason}).",
-            hint="Start one with `federation up`, or say where it is with --url.",
+            hint=hint,
             code="unreachable",
             exit_code=Exit.UNREACHABLE,
         )
@@ -136,6 +139,7 @@ class Gateway:
         import http.client  # noqa: PLC0415 - start-up time
 
         connection, prefix = self._connect(timeout_s)
+        change = method != "GET"
         data = None if body is None else json.dumps(body).encode()
         headers = self._headers(once, has_body=data is not None)
         asked = False
@@ -146,9 +150,10 @@ class Gateway:
             response = connection.getresponse()
             answer = response.read(ANSWER_LIMIT + 1)
         except TimeoutError:
-            raise Unreachable(self.url, f"no answer within {timeout_s:g} s", asked=asked) from None
+            why = f"no answer within {timeout_s:g} s"
+            raise Unreachable(self.url, why, asked=asked, change=change) from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise Unreachable(self.url, _reason(error), asked=asked) from None
+            raise Unreachable(self.url, _reason(error), asked=asked, change=change) from None
         finally:
             connection.close()
         if len(answer) > ANSWER_LIMIT:

@@ -61,7 +61,7 @@ def _store(place: Place, *, made: bool = True) -> Iterator[Any]:
     if (running := place.holder()) is not None:
         raise CommandFailed(
             f"The data directory {place.data_dir} is in use by {running}, which does not answer.",
-            hint="Nothing was changed. Try again, or stop it first.",
+            hint="It may still do what it was asked: look before you ask again, or stop it first.",
             code="unreachable",
             exit_code=Exit.UNREACHABLE,
         )

@@ -395,6 +395,7 @@ def test_nothing_is_written_beside_a_gateway_that_does_not_answer(alone: Run, ac
             result = alone(*arguments)
             assert result.exit_code == 3
             assert f"in use by process {os.getpid()} at http://127.0.0.1:9" in result.stderr
+            assert "It may still do what it was asked" in result.stderr
     assert not (acme / "data" / "federation.db").exists()
     assert alone("provider", "disable", "acme").exit_code == 0
 
@@ -473,8 +474,15 @@ def test_an_answer_that_takes_too_long_is_given_up(stub: Any) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(Unreachable, match="no answer within"):
+        with pytest.raises(Unreachable, match="no answer within") as reading:
             Gateway(url, timeout_s=0.05).get("/x")
+        with pytest.raises(Unreachable) as changing:
+            Gateway(url, timeout_s=0.05).post("/x", {})
+    assert "Start one" in reading.value.hint
+    assert "It may have been done" in changing.value.hint
+    with pytest.raises(Unreachable) as nobody:
+        Gateway(url).post("/x", {})
+    assert "Start one" in nobody.value.hint
 
 
 def test_an_answer_that_is_not_http_is_said() -> None:
