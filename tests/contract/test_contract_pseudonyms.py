@@ -47,7 +47,7 @@ def test_a_name_is_kept_once_and_found_by_its_pseudonym(engine: Engine) -> None:
 def test_a_name_goes_with_what_is_kept_of_its_person(engine: Engine) -> None:
     names = SqlPseudonyms(engine)
     names.add("acme", {"p_1": b"one", "p_2": b"two"}, 5)
-    assert SqlPayloads(engine).remove("acme", "p_1") == 1
+    assert SqlPayloads(engine).remove("acme", "p_1", tuple) == 1
     assert names.known("acme", ["p_1", "p_2"]) == {"p_2"}
 
 

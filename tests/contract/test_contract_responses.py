@@ -116,12 +116,12 @@ def test_what_a_hold_covers_is_not_swept_and_a_buried_one_is_absent(
     person = HoldEntry("hold_1", "default", "p_1", "case", "key_1", 1)
     everyone = HoldEntry("hold_2", "other", "", "case", "key_1", 1)
 
-    assert responses.bury("default", "resp_c", NOW)
-    assert not responses.bury("default", "resp_c", NOW)
-    assert not responses.bury("other", "resp_a", NOW)
+    assert responses.remove("default", "resp_c", NOW, lambda: (person, everyone))
+    assert not responses.remove("default", "resp_c", NOW, lambda: (person, everyone))
+    assert not responses.remove("other", "resp_a", NOW, lambda: (person, everyone))
     assert responses.find("default", "resp_c", NOW) is None
-    assert responses.expire(20_000, 10, (person, everyone)) == 1
-    assert responses.expire(20_000, 10, (everyone,)) == 2
+    assert responses.expire(20_000, 10, lambda: (person, everyone)) == 1
+    assert responses.expire(20_000, 10, lambda: (everyone,)) == 2
     assert responses.find("other", "resp_d", NOW) is not None
     assert responses.expire(20_000, 10) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -80,6 +81,11 @@ class HoldView(BaseModel):
     reason: str
     by: str
     created_at: str
+    erased: list[str] = Field(
+        default=[],
+        description="Told where it is set: the person's erasures that came first. What they "
+        "reached is gone; what comes is held.",
+    )
 
 
 class HoldList(BaseModel):
@@ -195,8 +201,8 @@ async def set_hold(
     time nor an erasure makes it go."""
     place = named(tenant, body.tenant)
     await _known(control, asker, place)
-    made = await _desk(control).hold(asker, place, body.user, body.reason)
-    return await with_people(control, asker, _hold(made))
+    made, erased = await _desk(control).hold(asker, place, body.user, body.reason)
+    return await with_people(control, asker, _hold(made, erased))
 
 
 @router.delete("/holds/{hold}", status_code=204)
@@ -272,7 +278,7 @@ def _payload(entry: PayloadEntry) -> PayloadView:
     )
 
 
-def _hold(hold: HoldEntry) -> HoldView:
+def _hold(hold: HoldEntry, erased: Sequence[str] = ()) -> HoldView:
     return HoldView(
         id=hold.id,
         tenant=hold.tenant,
@@ -280,6 +286,7 @@ def _hold(hold: HoldEntry) -> HoldView:
         reason=hold.reason,
         by=hold.by,
         created_at=told(hold.created_ms),
+        erased=list(erased),
     )
 
 

@@ -106,6 +106,9 @@ def hold(place: Place, tenant: str | None, user: str | None, reason: str, *, as_
         output.print_json(found)
     else:
         output.say(f"Held: {found['id']}, until it is released.")
+        if found.get("erased"):
+            erased = ", ".join(found["erased"])
+            output.note(f"An erasure came first: what it reached is gone ({erased}).")
 
 
 def list_holds(place: Place, tenant: str | None, *, as_json: bool) -> None:

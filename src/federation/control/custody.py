@@ -1,8 +1,7 @@
 """Custody of the sealing keys: made, unwrapped, rewrapped and destroyed. Blocks; thread-safe.
 
-The trap is the order of a destruction: its tombstone is on disk in every place before the key is
-blanked, so that neither a crash nor a restored backup brings a key back unnoticed. A key that a
-rotation replaced gets no tombstone, because a backup from before the rotation needs that key.
+The trap is a rotation: a key that it replaced gets no tombstone (`custody_ends`), because a backup
+from before the rotation needs that key.
 """
 
 from __future__ import annotations
@@ -19,7 +18,17 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from federation.control.custody_parts import InUse, KeyMissing, Naming, Root, Rotation, bound
+from federation.control.custody_ends import Ends
+from federation.control.custody_parts import (
+    InUse,
+    KeyGone,
+    KeyMissing,
+    Naming,
+    Root,
+    Rotation,
+    bound,
+    new_nonce,
+)
 from federation.errors import NotFound, Unavailable
 from federation.evidence.sealing import (
     KEY_BYTES,
@@ -33,7 +42,15 @@ from federation.evidence.sealing import (
     seal,
     unseal,
 )
-from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT, HoldEntry, KeyEntry
+from federation.storage.sealing_entries import (
+    DATA,
+    NAMES,
+    SPOOL,
+    TENANT,
+    ErasureEntry,
+    HoldEntry,
+    KeyEntry,
+)
 from federation.storage.sealing_keys import SqlSealingKeys
 from federation.storage.sealing_logs import SealingLog, Tombstone
 from federation.storage.secrets import new_id
@@ -54,10 +71,6 @@ _QUICK: Final = 1
 """A level of compression: conversations shrink to a third at the price of a copy."""
 
 
-class KeyGone(Exception):
-    """The key was destroyed: what it sealed cannot be read by anyone any more."""
-
-
 class Custody:
     """The keys of one installation. `open` first. Methods raise `Unavailable` where the store
     or the root cannot be reached."""
@@ -71,7 +84,7 @@ class Custody:
     ) -> None:
         self._store = store
         self._root = root
-        self._tombstones = tombstones
+        self._ends = Ends(store, tombstones, clock)
         self._clock = clock
         self._lock = RLock()
         self._opened: OrderedDict[str, SealingKey] = OrderedDict()
@@ -82,11 +95,7 @@ class Custody:
         """Destroy again what a restored backup brought back; the keys that it was. Raises
         `EvidenceUnwritable` where the tombstones cannot be written."""
         with self._lock:
-            self._tombstones.level()
-            stones = self._tombstones.read()
-            back = [key.id for key in self._store.living() if key.id in stones]
-            for key in back:
-                self._store.destroy([key], self._now_ms(), stones[key].why)
+            back = self._ends.again()
             self._opened.clear()
             self._in_use.clear()
             return back
@@ -150,7 +159,7 @@ class Custody:
             keys |= {subject: self._open(entry) for subject, entry in found.items()}
         rows = {subject: Row(tenant, NAMES_TABLE, subject) for subject in names}
         return {
-            subject: seal(keys[subject], row, names[subject].encode(), _nonce())
+            subject: seal(keys[subject], row, names[subject].encode(), new_nonce())
             for subject, row in rows.items()
         }
 
@@ -158,8 +167,7 @@ class Custody:
         """Seal a content of a person (by pseudonym) that is wanted until `until_ms`."""
         with self._lock:
             key = self._data_key(row.tenant, subject, at_ms, until_ms)
-        packed = zlib.compress(content, _QUICK)
-        return seal(key, row, packed, _nonce())
+        return seal(key, row, zlib.compress(content, _QUICK), new_nonce())
 
     def seal_of(
         self, row: Row, person: str, at_ms: int, until_ms: int, content: bytes
@@ -214,17 +222,20 @@ class Custody:
         return self._store.expired(now_ms, holds, most)
 
     def destroy(self, keys: Iterable[KeyEntry | str], why: str) -> int:
-        """Destroy keys for good; how many were still there. Raises `EvidenceUnwritable`, and
-        then destroys nothing."""
+        """Destroy keys for good; how many were still there and that no hold covers. Raises
+        `EvidenceUnwritable`, and then destroys nothing."""
         with self._lock:
-            entries = [key if isinstance(key, KeyEntry) else self._found(key) for key in keys]
-            now_ms = self._now_ms()
-            living = [entry for entry in entries if entry.destroyed_ms is None]
-            stones = [Tombstone(entry.id, entry.tenant, now_ms, why) for entry in living]
-            self._tombstones.add(stones)
-            gone = self._store.destroy([entry.id for entry in living], now_ms, why)
-            self._forget({entry.id for entry in living})
+            gone, ended = self._ends.destroy(keys, why)
+            self._forget(ended)
             return gone
+
+    def erase(self, wish: ErasureEntry, keys: Iterable[KeyEntry]) -> ErasureEntry:
+        """Destroy the keys of who is to be erased; raises as `destroy` does. Where a hold came
+        first nothing is destroyed, and the `done_ms` of what it gives back is None."""
+        with self._lock:
+            done, ended = self._ends.erase(wish, keys)
+            self._forget(ended)
+            return done
 
     def rotate(self, tenant: str, *, begin: bool, most: int | None = None) -> Rotation:
         """Bring a tenant's keys under its newest one, `most` of them now; `begin` makes a newer
@@ -352,7 +363,7 @@ class Custody:
         return replace(bare, parent=version, wrapped=wrapped), SealingKey(bare.id, key)
 
     def _wrap(self, parent: KeyEntry, entry: KeyEntry, key: bytes) -> bytes:
-        nonce = _nonce()
+        nonce = new_nonce()
         return nonce + AESGCM(self._open(parent).key).encrypt(nonce, key, bound(entry))
 
     def _open(self, entry: KeyEntry) -> SealingKey:
@@ -385,15 +396,5 @@ class Custody:
         for owner in [owner for owner, used in self._in_use.items() if used.key.id in keys]:
             del self._in_use[owner]
 
-    def _found(self, key: str) -> KeyEntry:
-        entry = self._store.find(key)
-        if entry is None:
-            raise NotFound(f"There is no sealing key '{key}'.")
-        return entry
-
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
-
-
-def _nonce() -> bytes:
-    return secrets.token_bytes(NONCE_BYTES)

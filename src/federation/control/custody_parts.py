@@ -3,11 +3,16 @@ what a wrapped key is bound to."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from federation.evidence.sealing import SealingKey, Unsealable
+from federation.evidence.sealing import NONCE_BYTES, SealingKey, Unsealable
 from federation.storage.sealing_entries import KeyEntry
+
+
+class KeyGone(Exception):
+    """The key was destroyed: what it sealed cannot be read by anyone any more."""
 
 
 class KeyMissing(Unsealable):
@@ -66,6 +71,11 @@ class Rotation:
     done: int = 0
     left: int = 0
     by_parent: dict[str, int] = field(default_factory=dict)
+
+
+def new_nonce() -> bytes:
+    """A nonce for one content, random."""
+    return secrets.token_bytes(NONCE_BYTES)
 
 
 def bound(entry: KeyEntry) -> bytes:

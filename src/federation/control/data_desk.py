@@ -7,6 +7,7 @@ content after. A person is named by the id that calls carry; stores and log know
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,7 @@ from typing import Final
 
 import msgspec
 
-from federation.control.custody import KeyGone
-from federation.control.custody_parts import Rotation
+from federation.control.custody_parts import KeyGone, Rotation
 from federation.control.ledger import Ledger
 from federation.control.notebook import Notebook
 from federation.control.payload_intake import TABLE, PayloadIntake
@@ -149,19 +149,37 @@ class DataDesk:
 
     async def hold(
         self, asker: VirtualKey, tenant: str | None, user: str | None, reason: str
-    ) -> HoldEntry:
-        """Set a hold on a person, or on everything of a tenant. Raises `NotFound`, also for a
-        pseudonym that was erased: nothing is left to be held."""
+    ) -> tuple[HoldEntry, list[str]]:
+        """Set a hold on a person, or on everything of a tenant; with the erasures of the person
+        that came first. Raises `NotFound`, also for a pseudonym that was erased: nothing is left to
+        be held."""
         place = home(asker, tenant)
 
-        def made() -> HoldEntry:
-            subjects = ("",) if user is None else self._names(place, user)
-            if user is not None and is_pseudonym(user) and self._retention.blank(place, user):
-                raise NotFound(f"'{user}' was erased: nothing is left to be held.")
-            set_now = [self._retention.hold(place, each, reason, asker.id) for each in subjects]
-            return set_now[0]
+        def made() -> tuple[HoldEntry, list[str]]:
+            if user is None:
+                return self._retention.hold(place, "", reason, asker.id), []
+            if is_pseudonym(user):
+                held = self._retention.hold(place, user, reason, asker.id)
+            else:
+                held = self._hold_by_name(place, user, reason, asker.id)
+            former = {user} if is_pseudonym(user) else self._retention.former(place, user)
+            return held, self._retention.erased_before(place, former)
 
         return await self._errands.run(made)
+
+    def _hold_by_name(self, place: str, user: str, reason: str, by: str) -> HoldEntry:
+        """A hold on each pseudonym of a person; the one on that of now."""
+        while True:
+            former = self._retention.former(place, user)
+            now, *older = self._names(place, user)
+            try:
+                held = self._retention.hold(place, now, reason, by, former)
+            except NotFound:
+                continue  # erased in this moment by another replica: they are somebody else now
+            for each in older:
+                with contextlib.suppress(NotFound):
+                    self._retention.hold(place, each, reason, by)
+            return held
 
     async def release(self, asker: VirtualKey, hold: str) -> None:
         """End a hold; what waited for it happens now. Raises `NotFound`."""

@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
-from federation.control.custody import Custody, KeyGone
-from federation.control.custody_parts import KeyMissing
+from federation.control.custody import Custody
+from federation.control.custody_parts import KeyGone, KeyMissing
 from federation.errors import Unavailable
 from federation.evidence.sealing import Row, Unsealable, pseudonyms
 from federation.schema.payloads import Payload, SpoolLine

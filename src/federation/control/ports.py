@@ -21,7 +21,7 @@ from federation.storage.entries import (
     Sum,
 )
 from federation.storage.journal_reader import Entry
-from federation.storage.sealing_entries import HoldEntry
+from federation.storage.sealing_entries import Holds
 
 
 class CallStore(Protocol):
@@ -161,8 +161,10 @@ class ResponseStore(Protocol):
         """The responses that hold these items, each once."""
         ...
 
-    def remove(self, tenant: str, response: str, now_ms: int) -> bool:
-        """Delete a response; False where there is none, or it is another tenant's, or expired."""
+    def remove(self, tenant: str, response: str, now_ms: int, holds: Holds = tuple) -> bool:
+        """Delete a response, or where a hold covers it have it count as expired from now on;
+        False where there is none, or it is another tenant's, or expired. No hold is set between
+        the question and what is done."""
         ...
 
     def running(self, writer: str | None = None) -> list[tuple[str, str]]:
@@ -173,10 +175,6 @@ class ResponseStore(Protocol):
         """Give every response that a writer left running this status; how many there were."""
         ...
 
-    def bury(self, tenant: str, response: str, now_ms: int) -> bool:
-        """Have a response count as expired from now on; False where there is none."""
-        ...
-
-    def expire(self, now_ms: int, most: int, holds: Sequence[HoldEntry] = ()) -> int:
+    def expire(self, now_ms: int, most: int, holds: Holds = tuple) -> int:
         """Delete up to `most` expired responses that no hold covers; how many there were."""
         ...

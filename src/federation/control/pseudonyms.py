@@ -14,7 +14,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
-from federation.control.custody import NAMES_TABLE, KeyGone
+from federation.control.custody import NAMES_TABLE
+from federation.control.custody_parts import KeyGone
 from federation.control.permissions import Permission, may, reach
 from federation.control.pseudonym_words import parts_of
 from federation.control.retention import Retention

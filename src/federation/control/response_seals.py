@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from federation.control.custody import Custody, KeyGone
+from federation.control.custody import Custody
+from federation.control.custody_parts import KeyGone
 from federation.evidence.sealing import Row, Unsealable
 from federation.schema.storing import Save
 from federation.storage.sealing import FORMAT as OLD

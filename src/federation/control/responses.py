@@ -125,9 +125,8 @@ class ResponseDesk:
                 )
         now = self._clock()
         if now - self._swept_s >= SWEEP_S:
-            # Holds are asked for before each step: one that came meanwhile covers what follows.
             now_ms, holds = int(now * 1000), self._seals.holds
-            while self._store.expire(now_ms, SWEEP_MOST, holds()) == SWEEP_MOST:
+            while self._store.expire(now_ms, SWEEP_MOST, holds) == SWEEP_MOST:
                 pass
             self._swept_s = now
 
@@ -178,12 +177,7 @@ class ResponseDesk:
 
     def _remove(self, asked: Remove, now_ms: int) -> bool:
         """Delete a response; one that is held is only out of its client's reach from now on."""
-        entry = self._store.find(asked.tenant, asked.id, now_ms)
-        if entry is None:
-            return False
-        if any(hold.covers(entry.tenant, entry.subject) for hold in self._seals.holds()):
-            return self._store.bury(asked.tenant, asked.id, now_ms)
-        return self._store.remove(asked.tenant, asked.id, now_ms)
+        return self._store.remove(asked.tenant, asked.id, now_ms, self._seals.holds)
 
     def _chain(self, asked: Chain, now_ms: int) -> Found:
         most_bytes = self._settings().listener.body_bytes

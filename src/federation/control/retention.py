@@ -1,14 +1,15 @@
 """Retention of kept contents: erasure, legal holds, expiry. Blocks; one thread at a time.
 
 The trap is who wins. A legal hold stands above everything: what it covers is neither erased nor
-expired, and a wish to erase waits and says so. Whatever destroys is written into the evidence
-log first, under pseudonyms; the log itself never changes.
+expired, and a wish to erase waits and says so. Which of the two came first is decided in the store
+that replicas share (`storage.sealing_turns`), and goes on record with its turn. Whatever destroys
+is written into the evidence log first, under pseudonyms; the log itself never changes.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Final
@@ -16,11 +17,11 @@ from typing import Final
 from federation.control.custody import Custody
 from federation.control.notebook import Notebook
 from federation.control.payload_intake import PayloadIntake
-from federation.errors import NotFound
+from federation.errors import EvidenceUnwritable, NotFound
 from federation.evidence.records import DataMoved
-from federation.evidence.sealing import Unsealable, key_named
+from federation.evidence.sealing import Unsealable, key_named, pseudonyms
 from federation.storage.payloads import SqlPayloads
-from federation.storage.sealing_entries import ErasureEntry, HoldEntry, KeyEntry
+from federation.storage.sealing_entries import DATA, ErasureEntry, HoldEntry, KeyEntry
 from federation.storage.sealing_keys import SqlSealingKeys
 from federation.storage.sealing_logs import SealingLogs
 from federation.storage.secrets import new_id
@@ -75,20 +76,52 @@ class Retention:
         """The holds in force, oldest first."""
         return [hold for hold in self._keys.holds() if hold.released_ms is None]
 
-    def hold(self, tenant: str, subject: str, reason: str, by: str) -> HoldEntry:
+    def hold(
+        self, tenant: str, subject: str, reason: str, by: str, former: Collection[str] = ()
+    ) -> HoldEntry:
         """Keep a person's contents (all of the tenant's where `subject` is empty) until the
-        hold is released, whatever their time and whoever wishes them gone."""
-        made = HoldEntry(new_id("hold"), tenant, subject, reason, by, self._notebook.now_ms())
-        self._note("held", tenant, subject, id=made.id, by=by)
-        self._logs.holds.add([made])
-        self._keys.hold(made)
-        self.custody.look_again()
+        hold is released, whatever their time and whoever wishes them gone. Raises `NotFound` where
+        they were erased before: nothing is left to be held. `former` are the pseudonyms that the
+        person has had."""
+        wished = HoldEntry(new_id("hold"), tenant, subject, reason, by, 0)
+        self._note("holding", tenant, subject, id=wished.id, by=by)
+        self._logs.holds.add([wished])
+        made = self._keys.hold(wished, self._notebook.now_ms())
+        if made is None:
+            after = self.erased_before(tenant, {subject})
+            self._note("nothing_held", tenant, subject, id=wished.id, by=by, after=after)
+            raise NotFound(f"'{subject}' was erased: nothing is left to be held.")
+        try:
+            self._stands(made, self.erased_before(tenant, {subject, *former}))
+        except EvidenceUnwritable:
+            self._keys.release(made.id, self._notebook.now_ms())
+            raise
         return made
+
+    def _stands(self, hold: HoldEntry, after: Iterable[str] = ()) -> None:
+        """Write down a hold that stands."""
+        about = (hold.tenant, hold.subject)
+        self._note("held", *about, id=hold.id, by=hold.by, turn=hold.created_ms, after=after)
+        self._logs.holds.add([hold])
+        self.custody.look_again()
+
+    def erased_before(self, tenant: str, subjects: Collection[str]) -> list[str]:
+        """The erasures of these pseudonyms that are done: what they reached is gone."""
+        return [
+            wish.id
+            for wish in self._keys.erasures()
+            if wish.tenant == tenant and wish.subject in subjects and wish.done_ms is not None
+        ]
+
+    def former(self, tenant: str, user: str) -> list[str]:
+        """Every pseudonym that a person has had."""
+        gone = frozenset(self._keys.erased(tenant, ever=True))
+        return pseudonyms(self.custody.naming(tenant).key.key, user, gone)
 
     def release(self, hold: HoldEntry, by: str) -> None:
         """End a hold; what had waited for it happens with the next sweep. Raises `NotFound`."""
-        now_ms = self._notebook.now_ms()
         self._note("released", hold.tenant, hold.subject, id=hold.id, by=by)
+        now_ms = self._notebook.now_ms()
         self._logs.holds.add([replace(hold, released_ms=now_ms)])
         if not self._keys.release(hold.id, now_ms):
             raise NotFound(f"There is no hold '{hold.id}' in force.")
@@ -107,15 +140,10 @@ class Retention:
         wish = ErasureEntry(new_id("erasure"), tenant, subject, by, self._notebook.now_ms())
         held = bool(self.held_by(tenant, subject))
         if held:
-            self._note("erasure_waits", tenant, subject, id=wish.id, by=by)
+            self._waits(wish)
         self._logs.erasures.add([wish])
         self._keys.ask_erasure(wish)
         return wish if held else self._erase(wish)
-
-    def blank(self, tenant: str, subject: str) -> bool:
-        """Whether a pseudonym was erased, with all that there was."""
-        gone = bool(self._keys.erased(tenant, subject))
-        return gone and not self.custody.keys_of(tenant, subject)
 
     def told(self, tenant: str, subject: str, by: str) -> None:
         """Put on record that somebody asked who is behind a pseudonym, or which one they have."""
@@ -133,23 +161,26 @@ class Retention:
                 self._erase(wish)
         if self._erase_again():
             self._remove_again()
-        # Holds are asked for before each step: one that came meanwhile covers what follows.
-        while self._payloads.expire(now_ms, self.holds(), SWEEP_MOST) == SWEEP_MOST:
+        while self._payloads.expire(now_ms, self.holds, SWEEP_MOST) == SWEEP_MOST:
             pass
         self._expire_keys(now_ms)
         self._keys.forget()
 
     def _recall(self) -> None:
-        """What stands in the logs and not in the store, into the store."""
+        """What stands in the logs and not in the store, into the store; what was done in the store
+        by who ended before it was on record, onto it."""
         self._logs.holds.level()
         self._logs.erasures.level()
         holds = {hold.id: hold for hold in self._keys.holds()}
         for hold in self._logs.holds.read().values():
             known = holds.get(hold.id)
-            if known is None:
-                self._keys.hold(hold)
-            elif known.released_ms is None and hold.released_ms is not None:
-                self._keys.release(hold.id, hold.released_ms)
+            if known is None and hold.created_ms:
+                self._keys.take_up(hold)
+            elif known is not None and known.released_ms is None:
+                if hold.released_ms is not None:
+                    self._keys.release(hold.id, hold.released_ms)
+                elif not hold.created_ms:
+                    self._stands(known)
         wishes = {wish.id: wish for wish in self._keys.erasures()}
         for wish in self._logs.erasures.read().values():
             before = wishes.get(wish.id)
@@ -157,6 +188,8 @@ class Retention:
                 self._keys.ask_erasure(wish)
             elif before.done_ms is None and wish.done_ms is not None:
                 self._keys.finish_erasure(wish.id, wish.done_ms, wish.keys)
+            elif before.done_ms is not None and wish.done_ms is None:
+                self._done(before)
 
     def _erase_again(self) -> int:
         """Destroy keys that a person's erasure did not find, because the store of keys that was
@@ -164,14 +197,14 @@ class Retention:
         back = self._keys.outlived()
         for key in back:
             log.warning("a key of an erased person had come back", extra={"key": key.id})
-            self._note("erasing", key.tenant, key.subject, keys=[key.id])
-            self.custody.destroy([key], "erased")
+            self._end("erasing", key.tenant, key.subject, [key], "erased")
         return len(back)
 
     def _remove_again(self) -> None:
         """Delete the rows of erased people whose keys are destroyed: a restored backup of the
         data may have brought them back, for nobody to read. Their erasure is on record."""
-        dead = self._logs.tombstones.read()
+        # A key that a hold has spared has a tombstone, and lives.
+        dead = self._logs.tombstones.read().keys() - {key.id for key in self._keys.living(DATA)}
         people: dict[str, set[str]] = {}
         for wish in self._keys.erasures():
             if wish.done_ms is not None:
@@ -193,28 +226,47 @@ class Retention:
 
     def _erase(self, wish: ErasureEntry) -> ErasureEntry:
         keys = self.custody.keys_of(wish.tenant, wish.subject)
-        names = [key.id for key in keys]
         about = (wish.tenant, wish.subject)
+        names = [key.id for key in keys]
         self._note("erasing", *about, id=wish.id, by=wish.by, keys=names)
-        self.custody.destroy(keys, "erased")
-        rows = self._payloads.remove(*about)
-        done = replace(wish, done_ms=self._notebook.now_ms(), keys=len(keys))
-        self._note("erased", *about, id=wish.id, by=wish.by)
-        self._logs.erasures.add([done])
-        self._keys.finish_erasure(wish.id, done.done_ms or 0, len(keys))
+        done = self.custody.erase(wish, keys)
+        if done.done_ms is None:
+            self._waits(wish)
+            return wish
+        try:
+            self._done(done)
+        except EvidenceUnwritable:
+            self._is_open = False  # it is done, and is told by whoever opens this next
+            raise
+        rows = self._payloads.remove(*about, self.holds)
         self.custody.look_again()
         # What came in between, by a replica that did not know yet.
         self.blot_out(*about)
-        log.info("contents erased", extra={"erasure": wish.id, "keys": len(keys), "rows": rows})
+        log.info("contents erased", extra={"erasure": wish.id, "keys": done.keys, "rows": rows})
         return done
+
+    def _waits(self, wish: ErasureEntry) -> None:
+        """Write down that holds came before an erasure."""
+        holds = [hold.id for hold in self.held_by(wish.tenant, wish.subject)]
+        self._note("erasure_waits", wish.tenant, wish.subject, id=wish.id, by=wish.by, after=holds)
+
+    def _done(self, wish: ErasureEntry) -> None:
+        """Write down an erasure that is done, and the holds that it had waited for."""
+        about, turn = (wish.tenant, wish.subject), wish.done_ms or 0
+        after = [
+            hold.id
+            for hold in self._keys.holds()
+            if hold.covers(*about) and wish.asked_ms <= (hold.released_ms or 0) < turn
+        ]
+        self._note("erased", *about, id=wish.id, by=wish.by, turn=turn, after=after)
+        self._logs.erasures.add([wish])
 
     def blot_out(self, tenant: str, subject: str) -> None:
         """Destroy what was made for a pseudonym while it was erased; for one that is."""
         keys = self.custody.keys_of(tenant, subject)
         if keys:
-            self._note("erasing", tenant, subject, keys=[key.id for key in keys])
-            self.custody.destroy(keys, "erased")
-            self._payloads.remove(tenant, subject)
+            self._end("erasing", tenant, subject, keys, "erased")
+            self._payloads.remove(tenant, subject, self.holds)
 
     def _expire_keys(self, now_ms: int) -> None:
         """Destroy keys that nothing needs any more."""
@@ -223,8 +275,18 @@ class Retention:
             for key in old:
                 by_tenant.setdefault(key.tenant, []).append(key)
             for tenant, keys in by_tenant.items():
-                self._note("expired", tenant, keys=[key.id for key in keys])
-                self.custody.destroy(keys, "expired")
+                self._end("expired", tenant, "", keys, "expired")
+
+    def _end(
+        self, event: str, tenant: str, subject: str, keys: Sequence[KeyEntry], why: str
+    ) -> None:
+        """Destroy keys, but for those that a hold covers by now."""
+        names = [key.id for key in keys]
+        self._note(event, tenant, subject, keys=names)
+        if self.custody.destroy(keys, why) < len(names):
+            living = {key.id for key in self._keys.living(DATA, tenant)}
+            if spared := [name for name in names if name in living]:
+                self._note("spared", tenant, subject, keys=spared)
 
     def _note(
         self,
@@ -235,9 +297,12 @@ class Retention:
         id: str = "",  # noqa: A002  the record's own word
         by: str = "",
         keys: Iterable[str] = (),
+        turn: int = 0,
+        after: Iterable[str] = (),
     ) -> None:
+        about, of = (event, tenant, subject, id, by), tuple(keys)
         now_ms = self._notebook.now_ms()
-        record = DataMoved(now_ms, event, tenant, subject, id, by, tuple(keys))
+        record = DataMoved(now_ms, *about, keys=of, turn=turn, after=tuple(after))
         self._notebook.write(record)
 
 

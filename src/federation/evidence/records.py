@@ -181,7 +181,9 @@ class DataMoved(msgspec.Struct, frozen=True, tag="data", omit_defaults=True):
 
     at_ms: int
     event: str
-    """held | released | erasure_waits | erasing | erased | expired | rotating | rotated | read,
+    """holding | held | nothing_held: the erasures `after` came first | released
+    | erasing | erased | erasure_waits: the holds `after` came first
+    | expired | spared: a hold had come before these keys went | rotating | rotated | read,
     named: somebody asked who a pseudonym is, or which one a user has,
     or restored: a backup had brought destroyed keys back, and they were destroyed again"""
     tenant: str = ""
@@ -194,6 +196,11 @@ class DataMoved(msgspec.Struct, frozen=True, tag="data", omit_defaults=True):
     keys: tuple[str, ...] = ()
     """Those that were destroyed, or the one that wraps from now on."""
     call: str = ""
+    turn: int = 0
+    """Of a hold or an erasure that is done: a time, in the one order of all replicas that share
+    their keys. What came first has the smaller one, in whichever log."""
+    after: tuple[str, ...] = ()
+    """The holds, or erasures, of the same person that came first."""
 
 
 ControlRecord = (

@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.engine import reading, writing
 from federation.storage.revisions import RESTORING, revision
-from federation.storage.sealing_keys import TABLES as SEALING
 from federation.storage.sealing_keys import prepare_keys
 from federation.storage.tables import metadata
+from federation.storage.tables_sealing import TABLES as SEALING
 
 STORE: Final = "store.db"
 TABLES: Final = "tables"

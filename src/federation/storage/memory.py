@@ -26,7 +26,7 @@ from federation.storage.entries import (
 )
 from federation.storage.journal_reader import Began, Ended, Entry
 from federation.storage.rollups_facts import started
-from federation.storage.sealing_entries import HoldEntry
+from federation.storage.sealing_entries import Holds
 
 _line = msgspec.json.Decoder(Line).decode
 
@@ -254,11 +254,16 @@ class MemoryResponses:
         found = [self.find(tenant, each, now_ms) for each in sorted(ids)]
         return [entry for entry in found if entry is not None]
 
-    def remove(self, tenant: str, response: str, now_ms: int) -> bool:
-        """Delete a response; False where there is none, or it is another tenant's, or expired."""
-        if self.find(tenant, response, now_ms) is None:
+    def remove(self, tenant: str, response: str, now_ms: int, holds: Holds = tuple) -> bool:
+        """Delete a response, or where a hold covers it have it count as expired from now on;
+        False where there is none, or it is another tenant's, or expired."""
+        found = self.find(tenant, response, now_ms)
+        if found is None:
             return False
-        self._forget(response)
+        if any(hold.covers(found.tenant, found.subject) for hold in holds()):
+            self._entries[response] = replace(found, expires_ms=now_ms)
+        else:
+            self._forget(response)
         return True
 
     def running(self, writer: str | None = None) -> list[tuple[str, str]]:
@@ -277,21 +282,14 @@ class MemoryResponses:
             self._entries[each] = replace(self._entries[each], status=status, writer="")
         return len(left)
 
-    def bury(self, tenant: str, response: str, now_ms: int) -> bool:
-        """Have a response count as expired from now on; False where there is none."""
-        found = self.find(tenant, response, now_ms)
-        if found is None:
-            return False
-        self._entries[response] = replace(found, expires_ms=now_ms)
-        return True
-
-    def expire(self, now_ms: int, most: int, holds: Sequence[HoldEntry] = ()) -> int:
+    def expire(self, now_ms: int, most: int, holds: Holds = tuple) -> int:
         """Delete up to `most` expired responses that no hold covers; how many there were."""
+        held = holds()
         old = [
             entry.id
             for entry in self._entries.values()
             if entry.expires_ms <= now_ms
-            and not any(hold.covers(entry.tenant, entry.subject) for hold in holds)
+            and not any(hold.covers(entry.tenant, entry.subject) for hold in held)
         ]
         for each in old[:most]:
             self._forget(each)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    not_,
     select,
     tuple_,
     update,
@@ -24,8 +23,8 @@ from sqlalchemy import (
 
 from federation.storage.engine import reading, writing
 from federation.storage.entries import Position
-from federation.storage.holding import covered
-from federation.storage.sealing_entries import HoldEntry, PayloadEntry, PayloadFilter
+from federation.storage.holding import free
+from federation.storage.sealing_entries import Holds, PayloadEntry, PayloadFilter
 from federation.storage.tables import responses
 from federation.storage.tables_payloads import names, payload_offsets, payloads
 
@@ -98,13 +97,14 @@ class SqlPayloads:
         with reading(self._engine) as connection:
             return [PayloadEntry(*row) for row in connection.execute(query)]
 
-    def remove(self, tenant: str, subject: str) -> int:
-        """Delete what was kept of a person, stored responses and their name too; how many rows it
-        was."""
+    def remove(self, tenant: str, subject: str, holds: Holds) -> int:
+        """Delete what was kept of a person, stored responses and their name too, unless a hold
+        covers them; how many rows it was."""
         gone = 0
         with writing(self._engine) as connection:
             for table in (payloads, responses, names):
                 own = and_(table.c.tenant == tenant, table.c.subject == subject)
+                own = and_(own, free(connection, table, holds))
                 gone += connection.execute(delete(table).where(own)).rowcount
         return gone
 
@@ -125,10 +125,9 @@ class SqlPayloads:
                         count += connection.execute(delete(table).where(named)).rowcount
         return count
 
-    def expire(self, now_ms: int, holds: Collection[HoldEntry], most: int) -> int:
+    def expire(self, now_ms: int, holds: Holds, most: int) -> int:
         """Delete up to `most` payloads whose day has come and that no hold covers."""
         old = select(_p.call).where(_p.expires_ms <= now_ms).limit(most)
-        for hold in holds:
-            old = old.where(not_(covered(payloads, hold)))
         with writing(self._engine) as connection:
+            old = old.where(free(connection, payloads, holds))
             return connection.execute(delete(payloads).where(_p.call.in_(old))).rowcount

@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     literal,
-    not_,
     select,
     text,
     update,
@@ -25,8 +24,8 @@ from sqlalchemy import (
 
 from federation.storage.engine import reading, writing
 from federation.storage.entries import ResponseEntry
-from federation.storage.holding import covered
-from federation.storage.sealing_entries import HoldEntry
+from federation.storage.holding import free
+from federation.storage.sealing_entries import Holds
 from federation.storage.tables import response_items, responses
 
 _COLUMNS = [column.name for column in responses.c]
@@ -142,13 +141,16 @@ class SqlResponses:
         with reading(self._engine) as connection:
             return [ResponseEntry(*row) for row in connection.execute(query.order_by(_r.id))]
 
-    def remove(self, tenant: str, response: str, now_ms: int) -> bool:
-        """Delete a response; False where there is none, or it is another tenant's, or expired."""
-        gone = delete(responses).where(
-            _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
-        )
+    def remove(self, tenant: str, response: str, now_ms: int, holds: Holds = tuple) -> bool:
+        """Delete a response, or where a hold covers it have it count as expired from now on;
+        False where there is none, or it is another tenant's, or expired."""
+        found = _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
         with writing(self._engine) as connection:
-            return bool(connection.execute(gone).rowcount)
+            gone = delete(responses).where(*found, free(connection, responses, holds))
+            if connection.execute(gone).rowcount:
+                return True
+            buried = update(responses).where(*found).values(expires_ms=now_ms)
+            return bool(connection.execute(buried).rowcount)
 
     def running(self, writer: str | None = None) -> list[tuple[str, str]]:
         """Writer and id of every response that runs (None: of every writer), in that order."""
@@ -166,19 +168,11 @@ class SqlResponses:
         with writing(self._engine) as connection:
             return connection.execute(change).rowcount
 
-    def bury(self, tenant: str, response: str, now_ms: int) -> bool:
-        """Have a response count as expired from now on; False where there is none."""
-        found = _r.id == response, _r.tenant == tenant, _r.expires_ms > now_ms
-        with writing(self._engine) as connection:
-            change = update(responses).where(*found).values(expires_ms=now_ms)
-            return bool(connection.execute(change).rowcount)
-
-    def expire(self, now_ms: int, most: int, holds: Sequence[HoldEntry] = ()) -> int:
+    def expire(self, now_ms: int, most: int, holds: Holds = tuple) -> int:
         """Delete up to `most` expired responses that no hold covers; how many there were."""
         old = select(_r.id).where(_r.expires_ms <= now_ms).limit(most)
-        for hold in holds:
-            old = old.where(not_(covered(responses, hold)))
         with writing(self._engine) as connection:
+            old = old.where(free(connection, responses, holds))
             return connection.execute(delete(responses).where(_r.id.in_(old))).rowcount
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,6 +55,10 @@ class HoldEntry:
     def covers(self, tenant: str, subject: str) -> bool:
         """Whether this person's data must be kept."""
         return self.tenant == tenant and self.subject in ("", subject)
+
+
+Holds = Callable[[], Collection[HoldEntry]]
+"""Asks for the holds in force."""
 
 
 @dataclass(frozen=True, slots=True)

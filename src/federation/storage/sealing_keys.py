@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
+    ColumnElement,
     Connection,
     Engine,
-    Index,
-    LargeBinary,
-    MetaData,
     Table,
-    Text,
     and_,
     event,
     exists,
     func,
     insert,
     not_,
+    or_,
     select,
     update,
 )
@@ -41,55 +38,13 @@ from federation.storage.engine import open_engine, reading, writing
 from federation.storage.holding import covered
 from federation.storage.revisions import KEYS, alone
 from federation.storage.sealing_entries import DATA, ErasureEntry, HoldEntry, KeyEntry
+from federation.storage.sealing_turns import HELD, erased, is_blank, is_held, next_turn
+from federation.storage.tables_sealing import erasures as _erasures
+from federation.storage.tables_sealing import legal_holds as _holds
+from federation.storage.tables_sealing import metadata as _metadata
+from federation.storage.tables_sealing import sealing_keys as _keys
 
 STORE = "keys.db"
-
-_metadata = MetaData()
-
-_keys = Table(
-    "sealing_keys",
-    _metadata,
-    Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("tenant", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("period", Text, nullable=False),
-    Column("parent", Text, nullable=False, index=True),
-    Column("wrapped", LargeBinary, nullable=False),
-    Column("created_ms", BigInteger, nullable=False),
-    Column("until_ms", BigInteger, nullable=False),
-    Column("uses", BigInteger, nullable=False),
-    Column("destroyed_ms", BigInteger),
-    Column("why", Text, nullable=False),
-    Index("sealing_keys_owner", "tenant", "kind", "subject", "period"),
-)
-
-_holds = Table(
-    "legal_holds",
-    _metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("created_ms", BigInteger, nullable=False),
-    Column("released_ms", BigInteger),
-)
-
-_erasures = Table(
-    "erasures",
-    _metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("asked_ms", BigInteger, nullable=False),
-    Column("done_ms", BigInteger),
-    Column("keys", BigInteger, nullable=False),
-)
-
-TABLES = tuple(_metadata.sorted_tables)
-"""For copies, which are kept apart from those of the data."""
 
 _k = _keys.c
 
@@ -234,9 +189,7 @@ class SqlSealingKeys:
         e = _erasures.c
         own = and_(e.tenant == _k.tenant, e.subject == _k.subject, e.done_ms >= _k.created_ms)
         query = select(_keys).where(_k.kind == DATA, _k.destroyed_ms.is_(None), exists().where(own))
-        h = _holds.c
-        covers = and_(h.tenant == _k.tenant, h.subject.in_(["", _k.subject]))
-        query = query.where(not_(exists().where(covers, h.released_ms.is_(None))))
+        query = query.where(not_(HELD))
         with reading(self._engine) as connection:
             return [KeyEntry(*row) for row in connection.execute(query)]
 
@@ -261,28 +214,38 @@ class SqlSealingKeys:
                     .where(_k.id == key, _k.destroyed_ms.is_(None))
                     .values(parent=parent, wrapped=wrapped)
                 )
-        self._forgotten = False
-        self.forget()
+        self._blanked(len(changed))
 
     def destroy(
         self, keys: Iterable[str], now_ms: int, why: str, *, childless: bool = False
     ) -> int:
-        """Blank these keys for good; how many of them were still there. `childless` spares
-        those that still wrap a key."""
-        gone = 0
+        """Blank these keys for good; how many of them were still there and that no hold covers.
+        `childless` spares those that still wrap a key."""
         child = _keys.alias()
         wraps = exists().where(child.c.parent == _k.id, child.c.destroyed_ms.is_(None))
+        spared = or_(HELD, wraps) if childless else HELD
         with writing(self._engine) as connection:
             alone(connection, KEYS)
-            for key in keys:
-                blank = update(_keys).where(_k.id == key, _k.destroyed_ms.is_(None))
-                blank = blank.where(not_(wraps)) if childless else blank
-                blank = blank.values(wrapped=b"", destroyed_ms=now_ms, why=why)
-                gone += connection.execute(blank).rowcount
-        if gone:
-            self._forgotten = False
-            self.forget()
+            gone = _blank(connection, keys, now_ms, why, spared)
+        self._blanked(gone)
         return gone
+
+    def erase(self, wish: ErasureEntry, keys: Iterable[str], now_ms: int) -> ErasureEntry:
+        """Blank these keys of a person who is to be erased, and have the erasure done, unless a
+        hold stands by now: then it is as it was. Its `done_ms` is its turn."""
+        with writing(self._engine) as connection:
+            alone(connection, KEYS)
+            if is_held(connection, wish.tenant, wish.subject):
+                return wish
+            gone = _blank(connection, keys, now_ms, "erased", HELD)
+            done = replace(wish, done_ms=next_turn(connection, now_ms), keys=gone)
+            own = and_(_erasures.c.id == wish.id, _erasures.c.done_ms.is_(None))
+            finished = update(_erasures).where(own).values(done_ms=done.done_ms, keys=gone)
+            if not connection.execute(finished).rowcount:  # another replica came first
+                known = select(_erasures).where(_erasures.c.id == wish.id)
+                done = ErasureEntry(*connection.execute(known).one())
+        self._blanked(gone)
+        return done
 
     def holds(self) -> list[HoldEntry]:
         """Every hold that there was, oldest first."""
@@ -290,8 +253,19 @@ class SqlSealingKeys:
         with reading(self._engine) as connection:
             return [HoldEntry(*row) for row in connection.execute(query)]
 
-    def hold(self, entry: HoldEntry) -> None:
-        """Set a hold."""
+    def hold(self, entry: HoldEntry, now_ms: int) -> HoldEntry | None:
+        """Set a hold, and give it its turn as `created_ms`; None where its person was erased
+        before, and nothing is left of them."""
+        with writing(self._engine) as connection:
+            alone(connection, KEYS)
+            if entry.subject and is_blank(connection, entry.tenant, entry.subject):
+                return None
+            made = replace(entry, created_ms=next_turn(connection, now_ms))
+            connection.execute(insert(_holds).values(_row(_holds, made)))
+        return made
+
+    def take_up(self, entry: HoldEntry) -> None:
+        """Keep a hold as it was, that a restored store knows nothing of."""
         with writing(self._engine) as connection:
             connection.execute(insert(_holds).values(_row(_holds, entry)))
 
@@ -299,11 +273,10 @@ class SqlSealingKeys:
         """End a hold; False where none of this id is in force."""
         h = _holds.c
         with writing(self._engine) as connection:
-            done = connection.execute(
-                update(_holds)
-                .where(h.id == hold, h.released_ms.is_(None))
-                .values(released_ms=now_ms)
-            )
+            alone(connection, KEYS)
+            turn = next_turn(connection, now_ms)
+            own = and_(h.id == hold, h.released_ms.is_(None))
+            done = connection.execute(update(_holds).where(own).values(released_ms=turn))
         return bool(done.rowcount)
 
     def erasures(self) -> list[ErasureEntry]:
@@ -318,15 +291,8 @@ class SqlSealingKeys:
         A hold in force on somebody who was erased before it keeps them who they were: it must
         cover what comes. `ever` tells of those too.
         """
-        e, h = _erasures.c, _holds.c
-        query = select(e.subject).where(e.tenant == tenant, e.done_ms.is_not(None))
-        if subject is not None:
-            query = query.where(e.subject == subject).limit(1)
-        if not ever:
-            own = and_(h.tenant == e.tenant, h.subject == e.subject, h.released_ms.is_(None))
-            query = query.where(not_(exists().where(own)))
         with reading(self._engine) as connection:
-            return list(connection.scalars(query))
+            return list(connection.scalars(erased(tenant, subject, ever=ever)))
 
     def erased_ms(self, tenant: str, subjects: Iterable[str]) -> int:
         """When the last erasure of any of these pseudonyms was done, in Unix milliseconds; 0
@@ -352,11 +318,16 @@ class SqlSealingKeys:
             connection.execute(insert(_erasures).values(_row(_erasures, entry)))
 
     def finish_erasure(self, erasure: str, now_ms: int, keys: int) -> None:
-        """It is done."""
+        """One was done that a restored store takes for one that waits."""
         with writing(self._engine) as connection:
             connection.execute(
                 update(_erasures).where(_erasures.c.id == erasure).values(done_ms=now_ms, keys=keys)
             )
+
+    def _blanked(self, count: int) -> None:
+        if count:
+            self._forgotten = False
+            self.forget()
 
     def forget(self) -> None:
         """Empty the log of changes, in which blanked rows stand as they were. While somebody
@@ -369,6 +340,17 @@ class SqlSealingKeys:
 
 def _row(table: Table, entry: object) -> dict[str, Any]:
     return {column.name: getattr(entry, column.name) for column in table.c}
+
+
+def _blank(
+    connection: Connection, keys: Iterable[str], now_ms: int, why: str, spared: ColumnElement[bool]
+) -> int:
+    gone = 0
+    for key in keys:
+        own = and_(_k.id == key, _k.destroyed_ms.is_(None), not_(spared))
+        blank = update(_keys).where(own).values(wrapped=b"", destroyed_ms=now_ms, why=why)
+        gone += connection.execute(blank).rowcount
+    return gone
 
 
 def _check_alive(connection: Connection, parents: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sealing_world import DAY_MS, NOW_S, Clock, World
 
 from federation.control import custody as custody_module
-from federation.control.custody import Custody, KeyGone
+from federation.control.custody import Custody
+from federation.control.custody_parts import KeyGone
 from federation.errors import EvidenceUnwritable, NotFound, Unavailable
 from federation.evidence.sealing import Row, Unsealable, key_named
 from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT

@@ -12,7 +12,7 @@ import pytest
 from sealing_world import Clock, World
 
 from federation.control import custody as custody_room
-from federation.control.custody import KeyGone
+from federation.control.custody_parts import KeyGone
 from federation.control.data_desk import DataDesk
 from federation.control.pseudonyms import PseudonymDesk
 from federation.domain.access import Role, VirtualKey
@@ -69,7 +69,7 @@ async def test_a_pseudonym_finds_holds_and_erases_its_person(world: World) -> No
     world.say("c1", ANNA)
     subject = world.name(ANNA)
     assert len(await told.page(OWNER, None, subject, 10, None)) == 1
-    hold = await told.hold(OWNER, None, subject, "case")
+    hold, _ = await told.hold(OWNER, None, subject, "case")
     assert world.retention.held_by("acme", world.name(ANNA)) == [hold]
     assert (await told.erase(OWNER, None, subject))[1] == [hold]
     await told.release(OWNER, hold.id)
@@ -77,6 +77,10 @@ async def test_a_pseudonym_finds_holds_and_erases_its_person(world: World) -> No
         await told.read(OWNER, "c1")
     with pytest.raises(NotFound, match="nothing is left"):
         await told.hold(OWNER, None, subject, "case")
+    (wish,) = world.retention.erasures()
+    by_name, erased = await told.hold(OWNER, None, ANNA, "case")
+    assert (by_name.subject, erased) == (world.name(ANNA), [wish.id])
+    assert by_name.subject != subject
 
 
 async def test_what_was_kept_after_an_erasure_of_before_is_in_reach(

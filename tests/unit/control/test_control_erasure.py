@@ -10,7 +10,7 @@ import evidence_world
 import pytest
 from sealing_world import Clock, World
 
-from federation.control.custody import KeyGone
+from federation.control.custody_parts import KeyGone
 from federation.control.payload_intake import TABLE
 from federation.evidence.sealing import Row
 from federation.evidence.verify import Verification

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from federation.control.retention import Retention
-from federation.storage.sealing_entries import HoldEntry, KeyEntry
+from federation.storage.sealing_entries import HoldEntry, Holds, KeyEntry
 from federation.storage.sealing_keys import SqlSealingKeys, open_keys
 
 HOLD = HoldEntry("h", "acme", "", "a case", "key_1", 1)
@@ -33,8 +33,8 @@ def test_a_hold_that_comes_during_a_sweep_covers_what_is_left() -> None:
             seen.append(-1)
 
     class Payloads:
-        def expire(self, _: int, holds: Sequence[HoldEntry], most: int) -> int:
-            seen.append(len(holds))
+        def expire(self, _: int, holds: Holds, most: int) -> int:
+            seen.append(len(holds()))
             if held:
                 return 0
             held.append(HOLD)
