@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from federation.config.nearest import unknown_word
 from federation.config.words import REGIONS, WEEKDAYS
 from federation.domain.hands import person_id
+from federation.domain.hosts import forbidden_name
 from federation.domain.money import NANO
 from federation.domain.tenancy import Tenant, User, checked_id
 from federation.errors import InvalidRequest
@@ -185,7 +186,8 @@ def keeping(value: object) -> bool | str:
 def base_url(value: object) -> str:
     """An http or https address without credentials, query or fragment; no trailing slash.
 
-    Placeholders such as `{region}` may stand in it: the environment fills them.
+    Placeholders such as `{region}` may stand in it: the environment fills them. What no connection
+    will be made to, the metadata service of a cloud, is refused where it is written.
     """
     if not isinstance(value, str) or not value.isprintable() or " " in value:
         raise ValueError("should be an address such as https://host/v1")
@@ -202,6 +204,9 @@ def base_url(value: object) -> str:
         raise ValueError("should hold no query or fragment")
     if port == 0:
         raise ValueError("should name a port from 1 to 65535")
+    reason = forbidden_name(parts.hostname, private=True)
+    if reason is not None:
+        raise ValueError(f"should name a provider's host: {reason}")
     return value.rstrip("/")
 
 

@@ -18,10 +18,10 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from federation.domain.hosts import forbidden_name, literal
 from federation.errors import InvalidRequest
 from federation.schema.chat import ChatRequest
 from federation.schema.parts import Foreign, Media, Part, ToolResult
-from federation.transport.guard import forbidden_name, literal
 
 _LIKELY: Final = re.compile(rb'"(?:[^"\\]{0,20}://|[^"\\]{0,8}\\)')
 """A text that begins as an address does, or whose escapes may hide that it does."""

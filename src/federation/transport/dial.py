@@ -12,9 +12,9 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable
 
+from federation.domain import hosts
 from federation.errors import UpstreamFailed
 from federation.schema.http import NO_DESCRIPTOR, Origin
-from federation.transport import guard
 from federation.transport.connection import Connection
 from federation.transport.head import authority
 from federation.transport.names import HostNames, refuse
@@ -105,7 +105,7 @@ class Dialer:
         if proxy is None:
             await self._direct(origin, factory, budget_s)
             return
-        refuse(origin.host, guard.forbidden_name(origin.host, private=origin.private))
+        refuse(origin.host, hosts.forbidden_name(origin.host, private=origin.private))
         if origin.scheme == "https":
             await self._through(proxy, origin, factory, budget_s)
         else:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from federation.domain import hosts
 from federation.errors import Unavailable, UpstreamError, UpstreamFailed
-from federation.transport import guard
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """Name and port to addresses, best first. Raises `OSError` where there are none."""
@@ -49,11 +49,11 @@ class HostNames:
         Raises `UpstreamFailed` where the name has none, `UpstreamError` with the code
         `upstream_address_forbidden` where any of them is not allowed.
         """
-        refuse(host, guard.forbidden_name(host, private=private))
-        if guard.literal(host) is not None:
+        refuse(host, hosts.forbidden_name(host, private=private))
+        if hosts.literal(host) is not None:
             return [host.strip("[]")]
         found = await self._lookup(host, port)
-        refuse(host, guard.forbidden(found, private=private))
+        refuse(host, hosts.forbidden(found, private=private))
         return list(found)
 
     def prefer(self, host: str, address: str) -> None:

@@ -11,9 +11,9 @@ import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from federation.domain import hosts
 from federation.errors import ConfigError, Problem
 from federation.schema.http import Origin
-from federation.transport import guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _is_local(host: str) -> bool:
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
-    address = guard.literal(host)
+    address = hosts.literal(host)
     return address is not None and address.is_loopback
 
 
@@ -112,7 +112,7 @@ def _matches(rule: str, host: str, port: int) -> bool:
             return False
         rule = name
     rule = rule.strip("[]")
-    address = guard.literal(host)
+    address = hosts.literal(host)
     if address is not None:
         try:
             return address in ipaddress.ip_network(rule, strict=False)

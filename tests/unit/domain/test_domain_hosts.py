@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.transport import guard
+from federation.domain import hosts
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "104.18.7.192", "2606:4700::6812:7c0", "2a00:1450:4001:80b::200e"]
 
@@ -76,29 +76,29 @@ METADATA = [
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_is_allowed(address: str) -> None:
-    assert guard.forbidden([address], private=False) is None
+    assert hosts.forbidden([address], private=False) is None
 
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_inside_address_needs_the_operators_leave(address: str) -> None:
-    assert guard.forbidden([address], private=False) is not None
-    assert guard.forbidden([address], private=True) is None
+    assert hosts.forbidden([address], private=False) is not None
+    assert hosts.forbidden([address], private=True) is None
 
 
 @pytest.mark.parametrize("address", METADATA)
 def test_a_metadata_address_is_never_allowed(address: str) -> None:
-    assert "metadata" in (guard.forbidden([address], private=True) or "")
-    assert guard.forbidden([address], private=False) is not None
+    assert "metadata" in (hosts.forbidden([address], private=True) or "")
+    assert hosts.forbidden([address], private=False) is not None
 
 
 def test_one_bad_address_condemns_all() -> None:
-    assert guard.forbidden(["8.8.8.8", "10.0.0.1"], private=False) is not None
-    assert guard.forbidden(["8.8.8.8", "1.1.1.1"], private=False) is None
-    assert guard.forbidden(["10.0.0.1", "169.254.169.254"], private=True) is not None
+    assert hosts.forbidden(["8.8.8.8", "10.0.0.1"], private=False) is not None
+    assert hosts.forbidden(["8.8.8.8", "1.1.1.1"], private=False) is None
+    assert hosts.forbidden(["10.0.0.1", "169.254.169.254"], private=True) is not None
 
 
 def test_what_cannot_be_read_is_refused() -> None:
-    assert guard.forbidden(["not an address"], private=True) is not None
+    assert hosts.forbidden(["not an address"], private=True) is not None
 
 
 @pytest.mark.parametrize(
@@ -113,46 +113,46 @@ def test_what_cannot_be_read_is_refused() -> None:
     ],
 )
 def test_a_metadata_name_is_never_allowed(name: str) -> None:
-    assert guard.forbidden_name(name, private=True) is not None
+    assert hosts.forbidden_name(name, private=True) is not None
 
 
 @pytest.mark.parametrize("name", ["localhost", "LocalHost.", "a.localhost", "127.0.0.1", "[::1]"])
 def test_a_loopback_name_needs_the_operators_leave(name: str) -> None:
-    assert guard.forbidden_name(name, private=False) is not None
-    assert guard.forbidden_name(name, private=True) is None
+    assert hosts.forbidden_name(name, private=False) is not None
+    assert hosts.forbidden_name(name, private=True) is None
 
 
 def test_nothing_is_said_of_other_names() -> None:
-    assert guard.forbidden_name("api.example.com", private=False) is None
-    assert guard.forbidden_name("8.8.8.8", private=False) is None
-    assert guard.forbidden_name("134744072", private=False) is None
+    assert hosts.forbidden_name("api.example.com", private=False) is None
+    assert hosts.forbidden_name("8.8.8.8", private=False) is None
+    assert hosts.forbidden_name("134744072", private=False) is None
     for name in ("fax", "0xx.1", "1.2.3.4.5", "999999999999", "0.a.fe.x"):
-        assert guard.forbidden_name(name, private=False) is None
+        assert hosts.forbidden_name(name, private=False) is None
 
 
 @pytest.mark.parametrize(
     "name", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "0XA9.254.43518"]
 )
 def test_a_historic_form_is_the_address_that_it_stands_for(name: str) -> None:
-    assert guard.forbidden_name(name, private=True) == "it is a cloud metadata service"
+    assert hosts.forbidden_name(name, private=True) == "it is a cloud metadata service"
 
 
 def test_a_historic_form_of_an_inside_address_needs_the_operators_leave() -> None:
-    assert guard.forbidden_name("0x7f.1", private=False) == "it is a loopback address"
-    assert guard.forbidden_name("0x7f.1", private=True) is None
+    assert hosts.forbidden_name("0x7f.1", private=False) == "it is a loopback address"
+    assert hosts.forbidden_name("0x7f.1", private=True) is None
 
 
 def test_historic_forms_are_no_literals() -> None:
-    assert guard.literal("2130706433") is None
-    assert guard.literal("0x7f.1") is None
-    assert guard.literal("[::1]") == ipaddress.ip_address("::1")
+    assert hosts.literal("2130706433") is None
+    assert hosts.literal("0x7f.1") is None
+    assert hosts.literal("[::1]") == ipaddress.ip_address("::1")
 
 
 @given(st.ip_addresses(v=4))
 def test_an_embedded_address_is_judged_like_itself(address: ipaddress.IPv4Address) -> None:
-    plain = guard.forbidden([str(address)], private=False) is None
+    plain = hosts.forbidden([str(address)], private=False) is None
     for carrier in (f"::ffff:{address}", f"64:ff9b::{address}", f"::ffff:0:{address}"):
-        assert (guard.forbidden([carrier], private=False) is None) == plain
+        assert (hosts.forbidden([carrier], private=False) is None) == plain
 
 
 @given(st.ip_addresses())
@@ -160,4 +160,4 @@ def test_what_python_calls_private_is_never_allowed(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
-        assert guard.forbidden([str(address)], private=False) is not None or guard._carried(address)
+        assert hosts.forbidden([str(address)], private=False) is not None or hosts._carried(address)
