@@ -511,6 +511,18 @@ async def test_wrong_methods_and_paths(method: str, path: str, code: int) -> Non
         untouched(running, upstream)
 
 
+@pytest.mark.parametrize(("method", "status"), [(b"OPTIONS", b"204"), (b"GET", b"400")])
+async def test_the_server_itself_tells_what_it_takes(method: bytes, status: bytes) -> None:
+    async with rig(answers()) as (running, _, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(method + b" * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        assert said.split(b" ", 2)[1] == status
+        allowed = b"allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
+        assert (allowed in said) == (status == b"204")
+
+
 # Governed fields.
 
 

@@ -18,6 +18,7 @@ from federation.domain.asker import identify
 from federation.errors import (
     FederationError,
     Forbidden,
+    InvalidRequest,
     LoopDetected,
     MethodNotAllowed,
     NotFound,
@@ -43,6 +44,9 @@ from federation.schema.http import ClientReply, ClientRequest
 from federation.telemetry.metrics import REFUSED
 
 JSON = [(b"content-type", b"application/json")]
+_SERVER = "*"
+"""What a client names that asks about the server and nothing on it (RFC 9110, section 9.3.7)."""
+_ALLOWED = [(b"allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")]
 _HEALTH = ("/health", "/health/ready")
 _TWICE = "This client adds '/v1' itself: leave it out of the base URL."
 _LONG = 200
@@ -124,6 +128,8 @@ class Desk:
                 return await self._ready()
         if is_passed(path):
             return await self._passing(request)
+        if path == _SERVER and method == "OPTIONS":
+            return ClientReply(204, _ALLOWED, b"")
         raise self._unknown(path)
 
     def welcome(self, request: ClientRequest) -> None:
@@ -225,6 +231,8 @@ class Desk:
 
     def _unknown(self, path: str) -> FederationError:
         allowed = self._methods(path)
+        if path == _SERVER:
+            return InvalidRequest("The target '*' is for OPTIONS alone: name a path.")
         if allowed:
             return MethodNotAllowed("This path does not answer that method.", *allowed)
         served = _UNSERVED.get(path[:_LONG].removeprefix("/v1/").partition("/")[0])
