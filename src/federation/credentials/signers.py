@@ -52,16 +52,6 @@ def plan(provider: Provider, secret: str | None) -> SignPlan:
     return signer(provider, secret) if secret else Signature()
 
 
-def sign(auth: Auth, secret: str | None) -> Signature:
-    """As `plan`, for the schemes that need nothing but the secret; others are refused."""
-    signer = _CONSTANT.get(auth.scheme)
-    if signer is None:
-        raise unusable(f"the sign-in scheme {auth.scheme!r} is not known")
-    if secret and auth.scheme != "none" and read_parts(secret) is not None:
-        raise unusable("the credential stands for a token, which has to be fetched first")
-    return signer(auth, secret) if secret else Signature()
-
-
 def _nothing(auth: Auth, secret: str) -> Signature:
     return Signature()
 

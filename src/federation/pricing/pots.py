@@ -77,11 +77,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """A pot that has too little now; what could be had if all reservations came back."""
+    """A pot that has too little now."""
 
     pot: str
     left_nano: int
-    freeable_nano: int
     hopeless: bool
     """No return can help: it is spent."""
 
@@ -202,11 +201,10 @@ class Till:
             pot, least = self.pots[want.pot.id], want.least_nano
             if not pot.hard or not least:
                 continue
-            freeable = pot.cap_nano - pot.spent_nano
-            if least > freeable:
-                return Short(pot.pot, pot.left_nano, freeable, hopeless=True)
+            if least > pot.cap_nano - pot.spent_nano:
+                return Short(pot.pot, pot.left_nano, hopeless=True)
             if found is None and (least > pot.left_nano or pot.pot in blocked):
-                found = Short(pot.pot, pot.left_nano, freeable, hopeless=False)
+                found = Short(pot.pot, pot.left_nano, hopeless=False)
         return found
 
     def _grant(self, ask: Ask, want: Want, sharers: int, blocked: bool) -> tuple[Lease, bool]:

@@ -133,10 +133,9 @@ local function short(ask)
   for _, w in ipairs(ask.wants) do
     local pot, least = pots[w[1]], num(w[2])
     if pot.hard and less(ZERO, least) then
-      local freeable = sub(pot.cap, pot.spent)
-      if less(freeable, least) then return {w[1], str(left(pot)), str(freeable), true} end
+      if less(sub(pot.cap, pot.spent), least) then return {w[1], str(left(pot)), true} end
       if not found and (less(left(pot), least) or blocked[w[1]]) then
-        found = {w[1], str(left(pot)), str(freeable), false}
+        found = {w[1], str(left(pot)), false}
       end
     end
   end

@@ -19,7 +19,7 @@ Totals = tuple[str, str, str, str]
 
 class _Answer(msgspec.Struct):
     gone: bool = False
-    short: tuple[int, str, str, bool] | None = None
+    short: tuple[int, str, bool] | None = None
     leases: list[Totals] = []
     tight: bool = False
 
@@ -155,8 +155,8 @@ def _answer(part: Part, ask: Ask, said: _Answer) -> Answer:
     if said.gone:
         return Gone()
     if said.short is not None:
-        n, left, freeable, hopeless = said.short
-        return Short(part.pots[n - 1], int(left), int(freeable), hopeless)
+        n, left, hopeless = said.short
+        return Short(part.pots[n - 1], int(left), hopeless)
     leases = []
     for want, totals in zip(ask.wants, said.leases, strict=True):
         granted, spent, returned, overrun = map(int, totals)

@@ -14,8 +14,8 @@ from federation.schema.money import MoneyBeat, ToPurse
 from federation.storage.budgets_memory import MemoryPots
 
 POT = Pot("acme/b1/-/0", 1000)
-SOON = Short(POT.id, 0, 1000, hopeless=False)
-NEVER = Short(POT.id, 0, 0, hopeless=True)
+SOON = Short(POT.id, 0, hopeless=False)
+NEVER = Short(POT.id, 0, hopeless=True)
 
 
 def ask(writer: str = "w1", n: int = 1) -> Ask:

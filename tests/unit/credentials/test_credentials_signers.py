@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from federation.credentials.plans import ByToken, PerRequest, Signature
-from federation.credentials.signers import SIGNERS, plan, sign
+from federation.credentials.signers import SIGNERS, plan
 from federation.domain.catalogue import Auth, Provider
 from federation.errors import ConfigError
 from federation.schema.http import Origin, WireRequest
@@ -26,7 +26,6 @@ def headers_of(signed: object) -> tuple[tuple[bytes, bytes], ...]:
 def test_a_bearer_secret_becomes_the_authorization_header(make_row: MakeRow) -> None:
     expected = Signature(headers=((b"authorization", f"Bearer {SECRET}".encode()),))
     assert plan(make_row("bearer"), SECRET) == expected
-    assert sign(Auth(), SECRET) == expected
 
 
 def test_a_header_scheme_uses_the_rows_name_in_lower_case_and_its_prefix(
@@ -60,8 +59,6 @@ def test_the_scheme_none_ignores_a_secret(make_row: MakeRow) -> None:
 def test_an_unknown_scheme_is_refused_by_name(make_row: MakeRow) -> None:
     with pytest.raises(ConfigError, match="'sigv9' is not known"):
         plan(make_row("sigv9"), SECRET)
-    with pytest.raises(ConfigError, match="'oauth' is not known"):
-        sign(Auth(scheme="oauth"), SECRET)
 
 
 @pytest.mark.parametrize("tail", ["\r\nx-evil: 1", "\n", "\r", "\x00", "é", "\t"])
@@ -99,8 +96,6 @@ def test_a_credential_in_json_is_never_sent_as_a_key(make_row: MakeRow, scheme: 
         plan(make_row(scheme), '{"type": "service_account", "private_key": "x"}')
     with pytest.raises(ConfigError, match="begins like a JSON object"):
         plan(make_row(scheme), "{not json")
-    with pytest.raises(ConfigError, match="stands for a token"):
-        sign(Auth(scheme=scheme), '{"client_id": "x"}')
 
 
 def test_a_row_of_keys_also_takes_client_credentials_where_it_knows_the_way(
