@@ -24,6 +24,8 @@ from federation.schema.records import CallEnded
 from federation.storage.entries import Position
 from federation.storage.journal import JournalWriter
 from federation.storage.payload_spool import DIRECTORY, Spool
+from federation.telemetry import metrics
+from federation.telemetry.meter import series
 
 PATH = "/v1/admin/data"
 
@@ -99,6 +101,20 @@ async def test_a_content_that_the_record_does_not_commit_to_says_so(kept: Kept) 
     assert (await kept.get("/payloads/call_2"))["proven"] is None
     assert (await kept.get("/payloads/call_3"))["encoding"] == "base64"
     assert (await kept.ask("GET", "/payloads/call_9")).status_code == 404
+
+
+async def test_contents_that_nobody_can_read_are_told_to_the_operator(kept: Kept) -> None:
+    kept.say("call_1", "anna")
+    (spool,) = (kept.directory / DIRECTORY).glob("w0-1-1.*")
+    line = bytearray(spool.read_bytes())
+    line[-20] ^= 1
+    spool.write_bytes(line)
+    await kept.get("/payloads")
+
+    status = (await kept.rig.ask("GET", "/admin/status")).json()
+    assert status["store"]["lost_contents"] == 1
+    counters = kept.rig.plane.control.counted().counters
+    assert counters[series(metrics.LOST_CONTENTS, ())] == 1.0
 
 
 async def test_contents_are_listed_by_person_and_page(kept: Kept) -> None:

@@ -291,6 +291,9 @@ class StoreView(BaseModel):
     lines: int
     bad_lines: int
     lost_calls: int
+    lost_contents: int = Field(
+        description="Contents that were to be kept and that nobody can read, since control started."
+    )
     lag_ms: int
 
 

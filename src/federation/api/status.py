@@ -159,6 +159,7 @@ def _store(control: Control) -> StoreView:
         lines=progress.lines,
         bad_lines=progress.bad,
         lost_calls=progress.lost,
+        lost_contents=0 if control.data is None else control.data.lost,
         lag_ms=progress.lag_ms,
     )
 

@@ -282,6 +282,8 @@ class Control:
             series(metrics.INGEST_BAD_LINES, ()): float(progress.bad),
             series(metrics.LOST_CALLS, ()): float(progress.lost),
         }
+        if self.data is not None:
+            self.totals.counters[series(metrics.LOST_CONTENTS, ())] = float(self.data.lost)
         return self.totals
 
     async def _watch(self) -> None:

@@ -90,6 +90,11 @@ class DataDesk:
         self._swept_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def lost(self) -> int:
+        """Contents that nobody can read any more, of those that this process has taken in."""
+        return self._intake.lost
+
     async def prepare(self) -> None:
         """Have a key ready for workers, before the first of them comes, where one is needed.
         Never raises: what does not go now is tried again."""

@@ -57,6 +57,7 @@ INGEST_LINES = "federation_ingest_lines_total"
 INGEST_BAD_LINES = "federation_ingest_bad_lines_total"
 INGEST_LAG_SECONDS = "federation_ingest_lag_seconds"
 LOST_CALLS = "federation_lost_calls_total"
+LOST_CONTENTS = "federation_lost_contents_total"
 START_SECONDS = "federation_start_time_seconds"
 
 METRICS: dict[str, Metric] = {
@@ -193,6 +194,7 @@ METRICS: dict[str, Metric] = {
         Metric(INGEST_BAD_LINES, "counter", "Journal lines that could not be read."),
         Metric(INGEST_LAG_SECONDS, "gauge", "Age of the newest journal line when it was taken in."),
         Metric(LOST_CALLS, "counter", "Calls whose worker died before they ended."),
+        Metric(LOST_CONTENTS, "counter", "Contents to be kept that nobody can read any more."),
         Metric(START_SECONDS, "gauge", "When control started, in Unix seconds."),
     )
 }
