@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,17 +17,13 @@ from federation.storage.analytics_entries import DAY_MS
 from federation.storage.analytics_spans import Span
 from federation.storage.rollups_rebuild import BUILDING, UNMADE, Told, rebuild
 
-_MISSING: Final = {
-    UNMADE: (
-        "There are no sums yet: nobody has asked for costs, or not since an upgrade.",
-        "Nothing is wrong. The first who asks has them made, and so does `federation db sum`.",
-    ),
-    BUILDING: (
-        "The sums are being made anew, or that was broken off.",
-        "Check again when it is done; `federation db sum` makes them if nobody does.",
-    ),
-}
-"""What is said in place of a check, and what to do, by the error's code."""
+NONE_YET: Final = "unmade"
+UNCHECKED: Final = (
+    "There are no sums to check: nobody has asked for costs yet, or not since an upgrade. The "
+    "first who asks has them made, and so does `federation db sum`."
+)
+_BUILDING: Final = "The sums cannot be checked: they are being made anew, or that was broken off."
+_AGAIN: Final = "Check again when it is done; `federation db sum` makes them if nobody does."
 
 
 def make(place: Place, *, as_json: bool) -> None:
@@ -40,19 +36,27 @@ def make(place: Place, *, as_json: bool) -> None:
         output.say(f"The calls of {days} {'day' if days == 1 else 'days'} were summed anew.")
 
 
-def problems(look: Callable[[Told], list[Span]], *, quiet: bool) -> list[str]:
-    """What is wrong with the sums that `look` goes through, a part of a sentence for each. Raises
-    `CommandFailed` where there are none to look at."""
+class Seen(NamedTuple):
+    """Whether the sums were checked (`NONE_YET` where nobody has made any, empty where nobody
+    asked), and what is wrong with them, a part of a sentence for each."""
+
+    state: str = ""
+    wrong: Sequence[str] = ()
+
+
+def checked(look: Callable[[Told], list[Span]], *, quiet: bool) -> Seen:
+    """The sums that `look` goes through. Raises `CommandFailed` where they are being made."""
     try:
         with _bar("Holding sums against calls", quiet=quiet) as told:
             wrong = look(told)
     except Unavailable as error:
-        told_why = _MISSING.get(error.code)
-        if told_why is None:
-            raise
-        message, hint = told_why
-        raise CommandFailed(message, hint=hint, code=error.code) from error
-    return [f"the sums of {_shown(each)} are not those of its calls" for each in wrong]
+        if error.code == UNMADE:
+            return Seen(NONE_YET)
+        if error.code == BUILDING:
+            raise CommandFailed(_BUILDING, hint=_AGAIN, code=error.code) from error
+        raise
+    said = [f"the sums of {_shown(each)} are not those of its calls" for each in wrong]
+    return Seen("checked", said)
 
 
 def _shown(span: Span) -> str:

@@ -7,7 +7,7 @@ says whether one runs on the data directory, a shared store says who lives on it
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ def check(place: Place, *, sums: bool = False, as_json: bool) -> None:
     database = db_store.addresses(place).database
     problems = [*_not_whole(place, database), *([] if found else ["there is no schema"])]
     waiting: list[str] = []
-    wrong_sums: list[str] = []
+    seen = db_sums.Seen()
     if database is None:
         path = db_store.own_file(place.data_dir, shared=False)
         problems += backups.check_sqlite(path)
@@ -64,7 +64,8 @@ def check(place: Place, *, sums: bool = False, as_json: bool) -> None:
             problems += [f"changes of '{name}' are not told" for name in missing_notices(engine)]
         if sums and found == HEAD and not problems:
             look = partial(wrong_spans, engine)
-            problems += (wrong_sums := db_sums.problems(look, quiet=as_json))
+            seen = db_sums.checked(look, quiet=as_json)
+            problems += seen.wrong
     finally:
         engine.dispose()
     facts: dict[str, Any] = {
@@ -74,17 +75,25 @@ def check(place: Place, *, sums: bool = False, as_json: bool) -> None:
         "newest": HEAD,
         "pending": waiting,
         "problems": problems,
+        **({"sums": seen.state} if seen.state else {}),
     }
     if problems:
         message = f"The store is not sound: {'; '.join(problems)}."
-        hint = "`federation db sum` makes the sums anew." if wrong_sums else ""
+        hint = "`federation db sum` makes the sums anew." if seen.wrong else ""
         raise CommandFailed(message, hint=hint, code="store_unsound", details=facts)
     if as_json:
         output.print_json(facts)
-    elif waiting:
+    else:
+        _sound(found, waiting, seen)
+
+
+def _sound(found: str | None, waiting: Sequence[str], seen: db_sums.Seen) -> None:
+    if waiting:
         output.say(f"The store is sound; `federation db upgrade` has {len(waiting)} steps to go.")
     else:
         output.say(f"The store is sound and up to date: schema {found}.")
+    if seen.state == db_sums.NONE_YET:
+        output.note(db_sums.UNCHECKED)
 
 
 def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
