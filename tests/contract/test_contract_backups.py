@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import killed_at
 import pytest
 from ledger_lines import lines
 from postgres_server import postgres
@@ -20,7 +25,7 @@ from federation.config.stores import DATABASE_VARIABLE
 from federation.control.custody_moving import bring_under
 from federation.control.custody_parts import bound
 from federation.domain.access import Role, VirtualKey
-from federation.errors import Unavailable
+from federation.errors import ConfigError, Unavailable
 from federation.schema.records import CallEnded
 from federation.schema.usage import Usage
 from federation.storage.accounts import SqlKeys
@@ -399,3 +404,89 @@ def test_sealing_keys_are_among_the_keys_and_what_was_destroyed_stays_so(
     last = another("last")
     last.said("db", "restore", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
     assert (last.data / "keys" / "tombstones.jsonl").read_text() == "old\n"
+
+
+def with_a_key(place: Place) -> KeyEntry:
+    """A place that has kept contents."""
+    made = KeyEntry("seal_1", TENANT, "default", "", "", "file:1", b"w" * 60, 1)
+    engine = sealing_keys(place)
+    SqlSealingKeys(lambda: engine).add(made)
+    engine.dispose()
+    return made
+
+
+def killed(at: int, root: Path, place: Place, *arguments: str) -> int | None:
+    """Run a command that is killed at its `at`-th touch of a file; how often it touched one, where
+    it ended by itself."""
+    named = [*arguments, "--data", str(place.data), "--config", str(place.data.parent), "--json"]
+    command = [sys.executable, killed_at.__file__, str(at), str(root), *named]
+    environ = os.environ | {DATABASE_VARIABLE: place.database or ""}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode == -signal.SIGKILL:
+        return None
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.split()[-1])
+
+
+def spread(seams: int | None, most: int = 5) -> list[int]:
+    """Some of them, the first and the last."""
+    assert seams is not None
+    return sorted({1 + n * (seams - 1) // (most - 1) for n in range(most)})
+
+
+def test_a_backup_that_is_killed_is_whole_or_none(
+    place: Place, another: Another, tmp_path: Path
+) -> None:
+    with_a_key(place)
+
+    def backed_up(at: int) -> tuple[Path, int | None]:
+        root = tmp_path / f"b{at}"
+        names = (str(root / "data"), "--keys", str(root / "keys"))
+        return root, killed(at, root, place, "db", "backup", *names)
+
+    whole, seams = backed_up(10_000)
+    for at in spread(seams):
+        root, touched = backed_up(at)
+        assert touched is None
+        new = another(f"new{at}")
+        names = (str(root / "data"), "--keys", str(root / "keys"))
+        assert new.refused("db", "restore", *names) in ("no_backup", "damaged", "not_found")
+    new = another("new")
+    new.said("db", "restore", str(whole / "data"), "--keys", str(whole / "keys"))
+    assert SqlKeys(new.stores().durable).find("key_1", "default") == KEY
+
+
+def test_a_restore_that_is_killed_lets_nobody_start_on_half_of_it(
+    place: Place, another: Another, tmp_path: Path
+) -> None:
+    kept = with_a_key(place)
+    names = (str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    place.said("db", "backup", *names)
+
+    def restored(at: int) -> tuple[Place, int | None]:
+        target = another(f"t{at}")
+        stores = target.stores()
+        SqlKeys(stores.durable).ensure_tenant("older", 0)
+        stores.close()
+        return target, killed(at, target.data, target, "db", "restore", *names, "--force")
+
+    def is_there(target: Place) -> bool:
+        stores = target.stores()
+        found = SqlKeys(stores.durable).find("key_1", "default")
+        stores.close()
+        engine = sealing_keys(target)
+        there = SqlSealingKeys(lambda: engine).living() == [kept]
+        engine.dispose()
+        assert (found == KEY) == there, "data and keys, or neither"
+        return there
+
+    seams = restored(10_000)[1]
+    for at in spread(seams):
+        target, touched = restored(at)
+        assert touched is None
+        try:
+            assert is_there(target) == (at == seams)
+        except ConfigError as error:
+            assert "not finished" in str(error)  # noqa: PT017 - or it is not raised
+        target.said("db", "restore", *names, "--force")
+        assert is_there(target)

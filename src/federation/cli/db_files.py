@@ -6,6 +6,7 @@ cut in two included; whoever reads a journal takes that for a torn one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any, Final
 from federation.cli.failures import CommandFailed
 from federation.config.paths import admin_key_file
 from federation.storage import backups
+from federation.storage.durability import sync_directory
 from federation.storage.engine import FILE, LOCAL
 from federation.storage.revisions import RESTORING
 from federation.storage.sealing_keys import STORE
@@ -23,6 +25,7 @@ from federation.storage.sealing_logs import FILES as BOOKS
 
 MANIFEST: Final = "backup.json"
 FILES: Final = "files"
+UNFINISHED: Final = "backup_unfinished"
 FORMAT: Final = 1
 _CHUNK: Final = 1 << 20
 _KEYS: Final = (".key", ".seed")
@@ -42,6 +45,18 @@ def fresh(directory: Path) -> None:
         ) from None
     except OSError as error:
         raise CommandFailed(f"{directory} cannot be made: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def fresh_keys(directory: Path) -> Iterator[None]:
+    """The same for a copy of keys, which says of itself that it is not whole until the block is
+    done: it has no list of what it holds, which would tell of keys."""
+    fresh(directory)
+    unfinished = directory / UNFINISHED
+    unfinished.touch(mode=0o600)
+    sync_directory(directory)
+    yield
+    unfinished.unlink()
 
 
 def copy_data(data: Path, to: Path, progress: backups.Progress) -> Files:
@@ -204,6 +219,12 @@ def check_keys(source: Path, data: Path) -> None:
     that is kept, so an older one may take its place."""
     if not source.is_dir():
         raise CommandFailed(f"There are no keys in {source}.", code="not_found")
+    if (source / UNFINISHED).exists():
+        raise CommandFailed(
+            f"The copy of keys in {source} was broken off: it is not whole.",
+            hint="Nothing was changed. Take another copy.",
+            code="damaged",
+        )
     for path in _all(source):
         there = data / path.relative_to(source)
         if path.suffix not in _KEYS or there == admin_key_file(data) or not there.is_file():

@@ -117,14 +117,10 @@ def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
     db_files.write_manifest(to, dump, files, int(time.time() * 1000))
     kept = 0
     if keys is not None:
-        db_files.fresh(keys)
-        kept = db_files.copy_keys(place.data_dir, keys)
-        if database is not None:
-            engine = open_postgres(database)
-            try:
-                kept += backups.dump_keys(engine, keys, told)
-            finally:
-                engine.dispose()
+        with db_files.fresh_keys(keys):
+            kept = db_files.copy_keys(place.data_dir, keys)
+            if database is not None:
+                kept += _dump_keys(database, keys, told)
     rows = sum(count for _, count in dump.tables.values())
     if as_json:
         facts = {"object": "backup", "path": str(to), "schema": dump.revision, "rows": rows}
@@ -135,6 +131,14 @@ def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
         output.say(f"{kept} keys are in {keys}: keep them somewhere else than the data.")
     else:
         output.note("No key is in it: copy those with --keys to a place of their own.")
+
+
+def _dump_keys(database: str, to: Path, told: backups.Progress) -> int:
+    engine = open_postgres(database)
+    try:
+        return backups.dump_keys(engine, to, told)
+    finally:
+        engine.dispose()
 
 
 def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_json: bool) -> None:
