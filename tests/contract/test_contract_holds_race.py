@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 import retaining
 from postgres_server import postgres
-from retaining import TENANT, of
+from retaining import DAY_MS, TENANT, of
 from sql_stores import KINDS
 
 from federation.control.custody_parts import KeyGone
-from federation.evidence.sealing import Row
+from federation.evidence.sealing import Row, key_named
 from federation.storage.sealing_entries import DATA
+from federation.storage.sealing_entries import TENANT as TENANT_KEY
 from federation.storage.sealing_keys import SqlSealingKeys
 from federation.storage.sealing_logs import SealingLog, Tombstone
 
 ROUNDS = 60
 AHEAD_S = 0.012
-DAY_MS = 86_400_000
 
 
 class Child:
@@ -74,8 +74,8 @@ class Race:
         self.held: dict[str, dict[str, Any]] = {}
         self.outcomes: Counter[str] = Counter()
 
-    def say(self, subject: str, days: int = 30) -> None:
-        at_ms = int(time.time() * 1000)
+    def say(self, subject: str, days: int = 30, ago: int = 0) -> None:
+        at_ms = int(time.time() * 1000) - ago * DAY_MS
         until_ms = at_ms + days * DAY_MS
         content = self.custody.seal(Row(TENANT, "t", subject), subject, at_ms, until_ms, b"said")
         self.sealed[subject] = content
@@ -131,7 +131,7 @@ def test_a_hold_and_an_erasure_have_one_order_that_can_be_read_whoever_is_killed
             killed = (None, race.eraser, None, race.holder)[n % 4]
             race.round(subject, chance, killed)
         for child in (race.holder, race.eraser):
-            child.tell("sweep", "-")
+            child.tell("sweep", "400")
             assert child.heard() == {}
         for subject in race.held:
             assert race.reads(subject), "no start and no sweep destroys what is held"
@@ -145,7 +145,7 @@ def test_a_hold_and_an_erasure_have_one_order_that_can_be_read_whoever_is_killed
             race.holder.tell("release", hold["id"])
             assert race.holder.heard() == {}
             assert race.reads(subject) or subject not in wishes
-        race.eraser.tell("sweep", "-")
+        race.eraser.tell("sweep", "0")
         assert race.eraser.heard() == {}
         last = retaining.records(tmp_path / "b")
         for subject in race.held.keys() & wishes.keys():
@@ -216,3 +216,39 @@ def test_what_is_held_between_its_tombstone_and_its_end_stays(
     assert alive() == {"p_2"}
     for each in (engine, other):
         each.dispose()
+
+
+def test_retention_and_a_rotation_that_are_killed_leave_nothing_half(tmp_path: Path) -> None:
+    chance = random.Random(66)
+    race = Race(tmp_path)
+    kept: set[str] = set()
+    over: set[str] = set()
+    try:
+        for n in range(16):
+            for m in range(6):
+                race.say(f"p_{n}_{m}", ago=40 if m % 2 else 0)
+                (over if m % 2 else kept).add(f"p_{n}_{m}")
+            at = time.time() + AHEAD_S
+            race.holder.tell("rotate", "begin" if n % 4 == 0 else "on", at)
+            race.eraser.tell("sweep", "0", at + chance.uniform(-0.01, 0.02))
+            killed = (race.eraser, race.holder)[n % 2]
+            time.sleep(max(0.0, at - time.time()) + chance.uniform(0, 0.06))
+            killed.kill()
+            for child in (race.holder, race.eraser):
+                child.heard()
+            killed.close()
+            killed.start()
+            assert all(race.reads(each) for each in kept), "whatever wraps it by now"
+        race.eraser.tell("sweep", "0")
+        race.holder.tell("rotate", "on")
+        assert (race.eraser.heard(), race.holder.heard()) == ({}, {"left": 0})
+        assert all(race.reads(each) for each in kept)
+        assert not any(race.reads(each) for each in over)
+
+        both = retaining.records(tmp_path / "a") + retaining.records(tmp_path / "b")
+        told = {key for each in both if each["event"] == "expired" for key in each["keys"]}
+        dead = {key_named(race.sealed[each]) for each in over}
+        assert dead <= told, "what is gone was on record before"
+        assert len(race.keys.living(TENANT_KEY, TENANT)) == 1, "older ones are blanked"
+    finally:
+        race.close()

@@ -1,7 +1,8 @@
 """A replica's retention as a process of its own, told what to do and when, to be killed at will.
 
 Run as a program: `retaining.py DATA DATABASE`. It opens, says so, and then does what a line of its
-input says, at that moment: `hold SUBJECT AT`, `erase SUBJECT AT`, `release HOLD AT`, `sweep - AT`.
+input says, at that moment: `hold SUBJECT AT`, `erase SUBJECT AT`, `release HOLD AT`,
+`sweep DAYS AT`, `rotate begin AT`, `rotate on AT`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from federation.storage.sealing_logs import open_sealing_logs
 from federation.storage.sealing_roots import MasterRoot
 
 TENANT = "acme"
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 
 
 def replica(data: Path, database: str) -> tuple[Retention, SqlSealingKeys, Engine]:
@@ -70,7 +71,9 @@ def _done(retention: Retention, word: str, about: str) -> dict[str, Any]:
         (hold,) = (each for each in retention.holds() if each.id == about)
         retention.release(hold, "key_a")
     elif word == "sweep":
-        retention.sweep(int(time.time() * 1000) + 400 * _DAY_MS)
+        retention.sweep(int(time.time() * 1000) + int(about) * DAY_MS)
+    elif word == "rotate":
+        return {"left": retention.custody.rotate(TENANT, begin=about == "begin").left}
     else:
         try:
             hold = retention.hold(TENANT, about, "case", "key_a")
