@@ -8,7 +8,6 @@ must say the same, and one public key must be enough to verify both as one.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import shutil
@@ -26,15 +25,12 @@ import psycopg
 from cluster import Cluster, clustered, until
 from gateway_rig import CHAT, HELLO
 from processes import Service
+from replica_logs import QUICK, control_killed, log_of, worker_killed
 from scripted import DONE, Talk, Upstream, whole
 
 from federation.control.evidence_reading import EvidenceReading
 from federation.evidence.checkpoints import read_checkpoint
 from federation.evidence.signing import read_keys
-from federation.evidence.verify import Verification
-from federation_verify.log import Log
-
-QUICK = "evidence: {checkpoint_s: 0.5, heartbeat_s: 1}\n"
 
 
 async def unhurried(talk: Talk) -> None:
@@ -66,28 +62,6 @@ class Clients:
         await until(came)
 
 
-async def killed(service: Service, chance: random.Random) -> None:
-    """Kill one worker of a replica, and wait for another in its place."""
-    before = service.workers()
-    os.kill(chance.choice(sorted(before)), signal.SIGKILL)
-
-    async def replaced() -> bool:
-        return bool(service.workers() - before)
-
-    await until(replaced)
-
-
-async def control_killed(service: Service) -> None:
-    """Kill the control process of a replica, and wait for another in its place."""
-    before = service.children()["control"]
-    os.kill(before, signal.SIGKILL)
-
-    async def replaced() -> bool:
-        return service.children().get("control", before) != before
-
-    await until(replaced)
-
-
 async def test_two_replicas_with_four_workers_prove_every_answered_call_once(
     tmp_path: Path,
 ) -> None:
@@ -103,7 +77,7 @@ async def test_two_replicas_with_four_workers_prove_every_answered_call_once(
         ]
         await clients.more(20)
         for service in cluster.replicas:
-            await killed(service, chance)
+            await worker_killed(service, chance)
             await control_killed(service)
             await clients.more(10)
         clients.stopped = True
@@ -136,16 +110,6 @@ async def test_two_replicas_with_four_workers_prove_every_answered_call_once(
         places = Counter((line["writer"], line["seq"]) for line in log)
         assert set(places.values()) == {1}, "no number twice"
         assert set(clients.answered) & set(calls(log, "ended")), "both have answered"
-
-
-def log_of(service: Service) -> list[dict[str, Any]]:
-    """The records of a replica's log, once both verifiers have found nothing in it."""
-    reading = EvidenceReading(service.data)
-    keys, checkpoints, entries = reading.keys(), list(reading.checkpoints()), [*reading.entries()]
-    trusted = read_keys(keys)[0].public
-    assert Verification(trusted, keys).run(checkpoints, entries).findings == []
-    assert not Log().verify(trusted, keys, checkpoints, entries)
-    return [json.loads(entry)["line"] for entry in entries]
 
 
 def calls(log: list[dict[str, Any]], kind: str) -> list[str]:
