@@ -206,7 +206,8 @@ def base_url(value: object) -> str:
         raise ValueError("should name a port from 1 to 65535")
     reason = forbidden_name(parts.hostname, private=True)
     if reason is not None:
-        raise ValueError(f"should name a provider's host: {reason}")
+        where = parts.hostname
+        raise ValueError(f"cannot be used: the gateway does not connect to {where}: {reason}")
     return value.rstrip("/")
 
 

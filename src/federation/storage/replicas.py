@@ -37,7 +37,7 @@ _BEAT = text(
 )
 _ALL = text(
     """
-    SELECT id, url, version, money, keys, workers, started_ms, seen_ms, now.ms - seen_ms
+    SELECT id, url, version, money, keys, workers, started_ms, now.ms - seen_ms
     FROM replicas, (SELECT @NOW AS ms) AS now ORDER BY id
     """.replace("@NOW", _NOW)
 )
@@ -57,7 +57,6 @@ class Replica:
     """A check value of the secrets that replicas must have in common."""
     workers: int = 0
     started_ms: int = 0
-    seen_ms: int = 0
     silent_ms: int = 0
 
     @property
