@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,18 @@ async def test_contents_that_nobody_can_read_are_told_to_the_operator(kept: Kept
     assert status["store"]["lost_contents"] == 1
     counters = kept.rig.plane.control.counted().counters
     assert counters[series(metrics.LOST_CONTENTS, ())] == 1.0
+
+
+async def test_an_erasure_says_that_keys_of_what_is_kept_are_not_here(kept: Kept) -> None:
+    kept.say("call_1", "anna")
+    await kept.get("/payloads/call_1")
+    assert (await kept.post("/erasures", {"user": "ben"}))["keys_missing"] is False
+    with sqlite3.connect(kept.directory / "keys" / "keys.db") as connection:
+        connection.execute("DELETE FROM sealing_keys WHERE kind = 'data'")
+    connection.close()
+
+    told = await kept.post("/erasures", {"user": "ben"})
+    assert (told["state"], told["keys_missing"]) == ("done", True)
 
 
 async def test_contents_are_listed_by_person_and_page(kept: Kept) -> None:

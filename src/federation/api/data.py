@@ -114,6 +114,11 @@ class ErasureView(BaseModel):
     done_at: str | None
     keys: int = Field(description="How many keys were destroyed.")
     holds: list[str] = Field(default=[], description="The holds that it waits for.")
+    keys_missing: bool = Field(
+        default=False,
+        description="Told where it is asked for: contents of the tenant are sealed with keys that "
+        "are not in the store of keys. What is this person's among them is not erased.",
+    )
 
 
 class ErasureList(BaseModel):
@@ -228,8 +233,11 @@ async def erase(
     it. A legal hold comes first: then the erasure waits."""
     place = named(tenant, body.tenant)
     await _known(control, asker, place)
-    done, holds = await _desk(control).erase(asker, place, body.user)
-    return _erasure(done, holds)
+    desk = _desk(control)
+    done, holds = await desk.erase(asker, place, body.user)
+    made = _erasure(done, holds)
+    made.keys_missing = await desk.sealed_elsewhere(asker, place)
+    return made
 
 
 @router.get("/keys")

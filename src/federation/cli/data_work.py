@@ -65,6 +65,9 @@ def erase(place: Place, tenant: str | None, user: str, *, as_json: bool) -> None
     else:
         holds = ", ".join(found["holds"])
         output.say(f"It waits for a legal hold: {holds} ({found['id']}).")
+    if not as_json and found.get("keys_missing"):
+        output.note("Contents of the tenant are sealed with keys that are not here: are these the")
+        output.note("keys that go with the data? What is this person's among them is not erased.")
 
 
 def list_erasures(place: Place, tenant: str | None, *, as_json: bool) -> None:

@@ -222,6 +222,11 @@ class DataDesk:
 
         return await self._errands.run(erased)
 
+    async def sealed_elsewhere(self, asker: VirtualKey, tenant: str | None) -> bool:
+        """Whether an erasure leaves something of a tenant, whose keys are not in our store of
+        keys. Raises `NotFound`."""
+        return await self._errands.run(self._retention.sealed_elsewhere, home(asker, tenant))
+
     async def erasures(self, asker: VirtualKey, tenant: str | None) -> list[ErasureEntry]:
         """Every erasure that the asker can see, oldest first."""
         seen = reach(asker, tenant)

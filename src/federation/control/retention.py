@@ -113,6 +113,12 @@ class Retention:
             if wish.tenant == tenant and wish.subject in subjects and wish.done_ms is not None
         ]
 
+    def sealed_elsewhere(self, tenant: str) -> bool:
+        """Whether some of what is kept of a tenant was sealed with keys that are not here: those
+        of another gateway, or newer ones. An erasure does not reach it."""
+        named = {_key_of(head) for head in self._payloads.samples(tenant)}
+        return any(key is not None and self._keys.find(key) is None for key in named)
+
     def former(self, tenant: str, user: str) -> list[str]:
         """Every pseudonym that a person has had."""
         gone = frozenset(self._keys.erased(tenant, ever=True))
@@ -211,10 +217,7 @@ class Retention:
                 people.setdefault(wish.tenant, set()).add(wish.subject)
 
         def gone(sealed: bytes) -> bool:
-            try:
-                return key_named(sealed) in dead
-            except Unsealable:
-                return False
+            return _key_of(sealed) in dead
 
         rows = 0
         for tenant, subjects in people.items():
@@ -304,6 +307,14 @@ class Retention:
         now_ms = self._notebook.now_ms()
         record = DataMoved(now_ms, *about, keys=of, turn=turn, after=tuple(after))
         self._notebook.write(record)
+
+
+def _key_of(sealed: bytes) -> str | None:
+    """The key that sealed something; None where nobody could have."""
+    try:
+        return key_named(sealed)
+    except Unsealable:
+        return None
 
 
 class SpoolKeys:

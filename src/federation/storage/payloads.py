@@ -97,6 +97,17 @@ class SqlPayloads:
         with reading(self._engine) as connection:
             return [PayloadEntry(*row) for row in connection.execute(query)]
 
+    def samples(self, tenant: str) -> list[bytes]:
+        """How the first and the last of a tenant's contents, and names, begin in sealed form."""
+        found: list[bytes] = []
+        with reading(self._engine) as connection:
+            for table, order in ((payloads, _p.call), (names, names.c.since_ms)):
+                head = func.substr(table.c.sealed, 1, _HEAD)
+                own = select(head).where(table.c.tenant == tenant).limit(1)
+                for each in (own.order_by(order), own.order_by(order.desc())):
+                    found += [bytes(row[0]) for row in connection.execute(each)]
+        return found
+
     def remove(self, tenant: str, subject: str, holds: Holds) -> int:
         """Delete what was kept of a person, stored responses and their name too, unless a hold
         covers them; how many rows it was."""
