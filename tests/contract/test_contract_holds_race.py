@@ -89,7 +89,7 @@ class Race:
     def round(self, subject: str, chance: random.Random, killed: Child | None) -> None:
         """Both at once, and perhaps a death: whatever is acknowledged is so from then on."""
         at = time.time() + AHEAD_S
-        self.holder.tell("hold", subject, at + chance.uniform(0, 0.015))
+        self.holder.tell("hold", subject, at + chance.uniform(0, 0.05))
         self.eraser.tell("erase", subject, at)
         if killed is not None:
             time.sleep(max(0.0, at - time.time()) + chance.uniform(0, 0.025))
