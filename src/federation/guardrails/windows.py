@@ -19,91 +19,28 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from federation.guardrails.calm import (
+    FARTHEST,
+    GOES_ON,
+    HOT,
+    LONGEST_CALM,
+    NAMES_A_VALUE,
+    NOT_PLAIN,
+    OF_A_MONTH,
+    OPENED,
+    begins_anew,
+    set_off,
+)
 from federation.guardrails.entities import PRIVATE_KEY, Span
 from federation.guardrails.folding import one_to_one
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.joined import NEAR, TELLING, crossing
-from federation.guardrails.patterns import compiled
 from federation.guardrails.scan import resolve
 
 _CONTEXT: Final = 160
 """Characters said before that are read again, for the words beside a value."""
 _WORD: Final = re.compile(rb"[^\s?]*[\s?]")
 """A word and its border. Signs of scripts without spaces are folded to question marks."""
-_LONGEST_CALM: Final = 30
-_SPELLED: Final = rb"[(\[{<](?i:at|@|arroba|dot|punkt|point|punto|\.)|[_-](?:at|AT|dot|DOT)[_-]"
-_KEY: Final = rb"[._-][A-Za-z0-9_-]{20}|[a-z]_(?:live|test|prod)_|xox[a-z]-"
-"""What a key has that may be made of letters alone."""
-_HOT: Final = compiled(
-    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|^[_-]*(?:[Aa]t|[Dd]ot|AT|DOT)[\W_]*$|"
-    + _SPELLED
-    + b"|"
-    + _KEY
-)
-_MONTHS: Final = (
-    "january february march april june july august september october november december "
-    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre "
-    "janeiro fevereiro mar\xe7o maio junho julho setembro outubro novembro dezembro"
-)
-_MONTH: Final = b"(?i:%b)|May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec" % (
-    _MONTHS.replace(" ", "|").encode("latin-1")
-)
-"""Of the languages that put a word between a day and its month."""
-_LONE: Final = rb"[b-zB-HJ-Z._+&\[\](){}<>-]"
-_GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
-"""Words that are nothing by themselves, and may stand in the middle of a value."""
-_OF_A_MONTH: Final = (b"of", b"de")
-"""Behind a day: the month behind it may be any language's, or a word like `may`."""
-_BEGINS_MIDDLE: Final = frozenset(
-    word[:size]
-    for word in (*_MONTHS.split(), "may", "sept", "at", "dot")
-    for size in range(1, len(word) + 1)
-)
-"""What such a word begins with, if it has more than one letter."""
-_LETTERS: Final = re.compile(r"\A[^\W\d_]+")
-_NAMES: Final = (
-    rb"key|secret|token|pass|pwd|bearer|basic|credential|licen|swift|\bbic\b|connection"
-    rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao"
-)
-_NAMES_A_VALUE: Final = compiled(_NAMES, ignore_case=True)
-_OPENED: Final = re.compile(
-    rb"(?i:curl|mysql|mariadb|sshpass|redis-?cli|docker login|pgpassword)[^\n]{0,128}"
-    rb"[\s=pPuU](?:\"[^\"\n]{0,128}|'[^'\n]{0,128})\Z"
-)
-"""A command line with an open quotation: a password in it may be of calm words."""
-_NOT_PLAIN: Final = compiled(
-    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|(?:\b|_)(?:[Aa]t|[Dd]ot)(?:\b|_)|[^\s?]{31}"
-    rb"|(?i:"
-    + _NAMES
-    + b")|"
-    + _SPELLED
-    + b"|"
-    + _KEY
-    + rb"|\b(?:"
-    + _MONTH
-    + rb")|(?:^|[\s?,;:])"
-    + _LONE
-    + rb"(?:[\s?]|$)"
-)
-"""Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
-_FARTHEST: Final = 48
-"""Characters, more than any of that has: whatever ends in what is new begins no farther back."""
-_SET_OFF: Final = re.compile(
-    rb"(?=[A-Za-z]*[AC-HJ-NPRT-Ya-km-np-z])"
-    rb"(?:[A-Za-z]{2,30}[,;?]|(?=[A-Fa-f]*[G-Zg-z])[A-Za-z]{2,30}:)"
-)
-"""A word and a sign that no value goes on over behind letters, whatever follows: not where all of
-them may stand for digits, nor for a group of an address before a colon."""
-_GREETING: Final = re.compile(
-    rb"(?i:hello|hi|hey|hiya|greetings|welcome|thanks|sure|yes|yeah|yep|no|nope|okay|great|good|nice"
-    rb"|right|correct|exactly|indeed|absolutely|certainly|definitely|perfect|excellent|awesome"
-    rb"|fantastic|wonderful|amazing|wow|congratulations|congrats|gladly|understood|done"
-    rb"|hola|claro|gracias|perfecto|bonjour|salut|merci|parfait|absolument|hallo|gerne|danke|klar"
-    rb"|ciao|certo|grazie|ol\xe1|oi|obrigad[oa])!"
-)
-"""What answers begin with and nobody is called. An exclamation mark may stand in a mailbox, and a
-full stop does, so no other word is told for one; of `Hello!jane@example.org` this is no loss."""
-_BLANK: Final = b" \t\n\r\f\v"
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
 _LONG_BORDER: Final = b" " * 128
 _FIRST_CAP, _LAST_CAP = 256, 16_384
@@ -112,24 +49,6 @@ _SURE: Final = 64
 """A value that ends so far before a forced cut is whole."""
 _SWALLOWED: Final = re.compile(r"[A-Za-z0-9+/=_.~-]*")
 _SWALLOWED_KEY: Final = re.compile(r"[A-Za-z0-9+/=\s\\-]*")
-
-
-def _begins_anew(word: bytes) -> bool:
-    """Whether no value reaches over the border before a word that begins like this, if the one
-    before it is calm. What is true of a beginning is true of the whole word."""
-    head = word.decode("latin-1")
-    if not head.isalpha():
-        head = "".join(_LETTERS.findall(head))
-    return (len(head) > 1 or head == "I") and head.lower() not in _BEGINS_MIDDLE
-
-
-def _set_off(read: bytes, at: int, *, first: bool) -> int:
-    """How long the word and the sign are that stand there behind a blank, if the sign sets it off
-    from what follows; else 0. What is said `first` of all may be a greeting."""
-    match = None if at and read[at - 1] not in _BLANK else _SET_OFF.match(read, at)
-    if first and not at and match is None:
-        match = _GREETING.match(read)
-    return 0 if match is None else match.end() - at
 
 
 def _moved(span: Span, shift: int) -> Span:
@@ -227,17 +146,17 @@ class Window:
         read = one_to_one(before + pending)
         here = read[len(before) :]
         if self._read:
-            self._read = not _NOT_PLAIN.occurs(read, max(0, len(read) - new - _FARTHEST))
+            self._read = not NOT_PLAIN.occurs(read, max(0, len(read) - new - FARTHEST))
         if not self._read:
-            self._read = not _NOT_PLAIN.occurs(read)
-            if not self._read and (_NOT_PLAIN.occurs(here) or _NAMES_A_VALUE.occurs(read)):
+            self._read = not NOT_PLAIN.occurs(read)
+            if not self._read and (NOT_PLAIN.occurs(here) or NAMES_A_VALUE.occurs(read)):
                 return None
         here = here.translate(_BORDERS)
         ends = here.rfind(b" ") + 1
-        cut = ends if _begins_anew(here[ends:]) else here[:ends].rstrip(b" ").rfind(b" ") + 1
+        cut = ends if begins_anew(here[ends:]) else here[:ends].rstrip(b" ").rfind(b" ") + 1
         if len(here) >= _FIRST_CAP and _LONG_BORDER in here:
             return None
-        cut += _set_off(read, len(before) + cut, first=not self._before)
+        cut += set_off(read, len(before) + cut, first=not self._before)
         if cut < max(self._seen, 1):  # no further word is whole, or it begins what is pending
             self._seen = ends
             return ""
@@ -262,14 +181,14 @@ class Window:
             if end - start == 1:
                 continue  # a border after a border
             word = match.group()[:-1]
-            hot = len(word) > _LONGEST_CALM or _HOT.occurs(word)
+            hot = len(word) > LONGEST_CALM or HOT.occurs(word)
             before = self._calm
-            calm = not hot and not _GOES_ON.occurs(word) and (before or word not in _OF_A_MONTH)
+            calm = not hot and not GOES_ON.occurs(word) and (before or word not in OF_A_MONTH)
             self._calm = calm
             if before and start > 0 and not (calm and self._quoted(start)):
                 if calm:
                     return end + self._ahead, start
-                if not self._hot and self._plain and _begins_anew(word) and not self._named(start):
+                if not self._hot and self._plain and begins_anew(word) and not self._named(start):
                     return start, start
             self._hot = self._hot or hot
         return (self._cap, None) if len(self._pending) >= self._cap else None
@@ -285,10 +204,10 @@ class Window:
         if self._seen or not self._is_calm:
             return 0
         before = one_to_one(self._context)
-        read = before + one_to_one(self._pending[: _LONGEST_CALM + 1])
+        read = before + one_to_one(self._pending[: LONGEST_CALM + 1])
         start = len(before)
-        size = _set_off(read, start, first=not self._before)
-        if not size or _NOT_PLAIN.occurs(read, start, start + size) or self._named(size):
+        size = set_off(read, start, first=not self._before)
+        if not size or NOT_PLAIN.occurs(read, start, start + size) or self._named(size):
             return 0
         return size
 
@@ -321,13 +240,13 @@ class Window:
 
     def _named(self, until: int) -> bool:
         """Whether a word names a value that may look like any other word."""
-        return _NAMES_A_VALUE.occurs(one_to_one(self._context + self._pending[:until]))
+        return NAMES_A_VALUE.occurs(one_to_one(self._context + self._pending[:until]))
 
     def _quoted(self, until: int) -> bool:
         """Whether a quotation of a command line has no end yet."""
         text = self._context + self._pending[:until]
         quoted = '"' in text or "'" in text
-        return quoted and _OPENED.search(one_to_one(text)) is not None
+        return quoted and OPENED.search(one_to_one(text)) is not None
 
     def _spans(self, until: int) -> list[Span]:
         """Values in what is pending, up to `until`, as places in it."""
