@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from federation.guardrails import columns
 from federation.guardrails.patterns import compiled
 
 LONGEST_CALM: Final = 30
@@ -47,6 +48,9 @@ _NAMES: Final = (
     rb"|contras|senha|wachtw|curl|mysql|mariadb|redis-?cli|docker login|has\xaao"
 )
 NAMES_A_VALUE: Final = compiled(_NAMES, ignore_case=True)
+_ALL_NAMES: Final = _NAMES + b"|" + columns.NAME
+NAMES_ANY: Final = compiled(_ALL_NAMES, ignore_case=True)
+"""The same, or the name of a column: what stands below it may be behind any words."""
 OPENED: Final = re.compile(
     rb"(?i:curl|mysql|mariadb|sshpass|redis-?cli|docker login|pgpassword)[^\n]{0,128}"
     rb"[\s=pPuU](?:\"[^\"\n]{0,128}|'[^'\n]{0,128})\Z"
@@ -55,7 +59,7 @@ OPENED: Final = re.compile(
 NOT_PLAIN: Final = compiled(
     rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|(?:\b|_)(?:[Aa]t|[Dd]ot)(?:\b|_)|[^\s?]{31}"
     rb"|(?i:"
-    + _NAMES
+    + _ALL_NAMES
     + b")|"
     + _SPELLED
     + b"|"

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
 
 from federation.guardrails import context_rules
 from federation.guardrails import entities as kind
@@ -26,14 +27,14 @@ _PHONE: Final = (
 _SSN: Final = rb"(?:ssn|social[ _-]?security)(?:[ _-]?(?:no|num|number))?"
 _BEFORE, _BEHIND = rb"[,;|\t][\"'\x60 ]{0,2}", rb"[\"'\x60]?[ ]?[,;|\t)]"
 _BEHIND_LAST: Final = rb"[\"'\x60]?\r?\n"
-_NAMED: Final = rb"(?:" + _PHONE + rb"|" + _SSN + rb")"
-NAME: Final = rb"\b" + _NAMED + _BEHIND + rb"|" + _BEFORE + _NAMED + _BEHIND_LAST
+_ANY: Final = rb"(?:" + _PHONE + rb"|" + _SSN + rb")"
+NAME: Final = rb"\b" + _ANY + _BEHIND + rb"|" + _BEFORE + _ANY + _BEHIND_LAST
 _LAST_WORD: Final = (
     rb"(?:phones?|mobile|cell|tel|fax|telefon[eo]?|handy|celular|m[o\xf3]vil|portable|msisdn|whatsapp"
     rb"|ssn|security|[ _-](?:no|nr|num)|number|nummer)"
 )
-HINT: Final = _LAST_WORD + _BEHIND + rb"|[,;|\t](?:tele|cell|mobile)?_?(?:phone|ssn|tel|fax)\r?\n"
-_NAME: Final = compiled(NAME, ignore_case=True)
+HINT: Final = _LAST_WORD + rb"(?:" + _BEHIND + rb"|" + _BEHIND_LAST + rb")"
+NAMED: Final = compiled(NAME, ignore_case=True)
 _NAMES_PHONE: Final = re.compile(_PHONE, re.IGNORECASE)
 _NAMES_SSN: Final = re.compile(_SSN, re.IGNORECASE)
 _IS_PHONE: Final = re.compile(
@@ -55,68 +56,146 @@ _FIELDS: Final = {
     for sign in _DELIMITERS
 }
 _FIELDS_OF_SQL: Final = re.compile(rb"'[^']*'|,|[^',]+|'")
-_LONGEST_HEAD, _LONGEST_NAME, _LONGEST_LINE = 1024, 40, 4096
+LONGEST_HEAD: Final = 1024
+_LONGEST_NAME, _LONGEST_LINE = 40, 4096
 _DIGITS: Final = re.compile(rb"[0-9]{4}")
 _RULED: Final = re.compile(rb"[ |:+=-]+")
 """The line below the head of a table in Markdown."""
 _INTO: Final = re.compile(
     rb"[\w\s,.\"\x60\[\]]{0,1024}\)\s{0,8}values\b\s{0,8}(?=\()", re.IGNORECASE
 )
+_MAY_BE_INTO: Final = re.compile(
+    rb"[\w\s,.\"\x60\[\]]{0,1024}(?:\)\s{0,8}(?:v(?:a(?:l(?:u(?:es?)?)?)?)?)?\s{0,8})?\Z",
+    re.IGNORECASE,
+)
+"""The same as far as a text goes that is not over."""
 _TUPLE: Final = re.compile(rb"[\s,]{0,16}\(((?:'[^']*'|[^()'])*)\)")
+_BEGUN_TUPLE: Final = re.compile(rb"[\s,]{0,16}(?:\(((?:'[^']*'|[^()'])*(?:'[^']*)?))?\Z")
 _QUOTES: Final = b"\"'\x60[] \t\r\n"
 _Place: TypeAlias = tuple[int, int]
 _Holds: TypeAlias = Callable[[bytes], tuple[str, int] | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The names of a table's columns as they were read."""
+
+    wanted: dict[int, _Holds]
+    """What is in columns, by their place."""
+    sign: bytes
+    """What stands between two fields."""
+    least: int
+    """So many of these each line has, if it is a row."""
+    is_sql: bool
+
+    def below(self, data: bytes, at: int, found: list[Span]) -> tuple[int, Left | None]:
+        """Finds the values in the rows from `at` on. Gives where they end, and what goes on where
+        that is the end of the text. There a row may have fewer fields: it is not over."""
+        return _tuples(self, data, at, found) if self.is_sql else _rows(self, data, at, found)
+
+
+class Left(NamedTuple):
+    """What goes on behind the end of a text."""
+
+    head: Head | None
+    """Below it a row begins at `at`."""
+    at: int
+    since: int
+    """From here on stands what may become a head; -1: nothing does."""
+
+
 def in_columns(near: Nearby) -> list[Span]:
     """All of them in the tables of a text; each line is read once."""
-    data = near.data
+    return read(near.data)[0]
+
+
+def read(data: bytes) -> tuple[list[Span], Left | None]:
+    """The same, and what goes on behind the end."""
     found: list[Span] = []
+    left: Left | None = None
     at = line_end = 0
     no_into = -1
-    while (seen := _NAME.first(data, at)) is not None:
+    while (seen := NAMED.first(data, at)) is not None:
         at = seen[1]
-        opened = data.rfind(b"(", max(0, seen[0] - _LONGEST_HEAD), seen[0])
-        into = _INTO.match(data, opened + 1) if opened > no_into else None
-        if into is not None and into.end() > at:
-            names = data[opened + 1 : data.index(b")", opened)]
-            wanted = _wanted([names[low:high] for low, high in _split(_FIELDS_OF_SQL, names, b",")])
-            at = into.end()
-            for row in iter(lambda: _TUPLE.match(data, at), None):  # noqa: B023 - called at once
-                found += _values(data, row.start(1), row[1], wanted, _FIELDS_OF_SQL, b",")
-                at = row.end()
-            continue
-        no_into = max(no_into, opened)
+        opened = data.rfind(b"(", max(0, seen[0] - LONGEST_HEAD), seen[0])
+        if opened > no_into:
+            into = _INTO.match(data, opened + 1)
+            if into is not None and into.end() > at:
+                head = _head(data[opened + 1 : data.index(b")", opened)], b",", is_sql=True)
+                at, left = head.below(data, into.end(), found)
+                continue
+            no_into = opened
+            if _MAY_BE_INTO.match(data, opened + 1):
+                left = Left(None, 0, data.rfind(b"\n", 0, opened) + 1)
         if seen[0] >= line_end:
-            table_end, line_end = _lines(data, seen[0], found)
+            table_end, line_end, goes_on = _lines(data, seen[0], found)
             at = max(at, table_end)
-    return found
+            if goes_on is not None:
+                left = goes_on if left is None else goes_on._replace(since=left.since)
+    return found, left
 
 
-def _lines(data: bytes, at: int, found: list[Span]) -> tuple[int, int]:
+def _lines(data: bytes, at: int, found: list[Span]) -> tuple[int, int, Left | None]:
     """The same below a line of names with `at` in it. Gives where the table ends, 0 for none, and
     where the line does."""
     start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-    if end < 0:
-        return 0, len(data)
-    head, line_end = data[start:end], end
-    if len(head) > _LONGEST_HEAD or _DIGITS.search(head):
-        return 0, line_end
-    sign = max(_DELIMITERS, key=head.count)
-    fields = _FIELDS[sign]
-    names = [head[low:high] for low, high in _split(fields, head, sign)]
-    wanted = _wanted(names)
-    if len(names) < 2 or not wanted or max(map(len, names)) > _LONGEST_NAME:
-        return 0, line_end
-    while 0 <= end < len(data):
-        start, end = end + 1, data.find(b"\n", end + 1)
-        line = data[start:] if end < 0 else data[start:end]
-        if _RULED.fullmatch(line):
-            continue
-        if line.count(sign) < len(names) - 1 or len(line) > _LONGEST_LINE:
-            return start, line_end
-        found += _values(data, start, line, wanted, fields, sign)
-    return len(data), line_end
+    over = end >= 0
+    end = end if over else len(data)
+    line = data[start : min(end, start + LONGEST_HEAD + 1)]
+    if len(line) > LONGEST_HEAD or _DIGITS.search(line):
+        return 0, end, None
+    if not over:
+        return 0, end, Left(None, 0, start)
+    head = _head(line, max(_DELIMITERS, key=line.count), is_sql=False)
+    if not (head.wanted and head.least):
+        return 0, end, None
+    table_end, left = head.below(data, end + 1, found)
+    return table_end, end, left
+
+
+def _rows(head: Head, data: bytes, at: int, found: list[Span]) -> tuple[int, Left | None]:
+    while True:
+        end = data.find(b"\n", at)
+        line = data[at:] if end < 0 else data[at:end]
+        if not _RULED.fullmatch(line):
+            is_row = line.count(head.sign) >= head.least
+            if len(line) > _LONGEST_LINE or (end >= 0 and not is_row):
+                return at, None
+            found += _values(head, data, at, line)
+            if not is_row:
+                return len(data), _row_or_sql(head, line, at, found)
+        if end < 0:
+            return len(data), Left(head, at, -1)
+        at = end + 1
+
+
+def _row_or_sql(head: Head, line: bytes, at: int, found: list[Span]) -> Left:
+    """The same for a last line that is no row yet."""
+    inside, left = read(line)
+    found += moved(inside, at)
+    if left is None or left.head is None:
+        return Left(head, at, -1)
+    return left._replace(at=left.at + at)
+
+
+def _tuples(head: Head, data: bytes, at: int, found: list[Span]) -> tuple[int, Left | None]:
+    while (row := _TUPLE.match(data, at)) is not None:
+        found += _values(head, data, row.start(1), row[1])
+        at = row.end()
+    begun = _BEGUN_TUPLE.match(data, at)
+    if begun is None:
+        return at, None
+    if begun[1] is not None:
+        found += _values(head, data, begun.start(1), begun[1])
+    return len(data), Left(head, at, -1)
+
+
+def _head(line: bytes, sign: bytes, *, is_sql: bool) -> Head:
+    """Without columns that are wanted where the names are none."""
+    fields = _FIELDS_OF_SQL if is_sql else _FIELDS[sign]
+    names = [line[low:high] for low, high in _split(fields, line, sign)]
+    too_long = not is_sql and max(map(len, names)) > _LONGEST_NAME
+    return Head({} if too_long else _wanted(names), sign, len(names) - 1, is_sql)
 
 
 def _wanted(names: list[bytes]) -> dict[int, _Holds]:
@@ -133,6 +212,11 @@ def _wanted(names: list[bytes]) -> dict[int, _Holds]:
     return wanted
 
 
+def moved(spans: list[Span], by: int) -> list[Span]:
+    """Places of a part of a text as places of the text."""
+    return [Span(each.start + by, each.end + by, each.kind, each.rank) for each in spans]
+
+
 def _split(fields: re.Pattern[bytes], line: bytes, sign: bytes) -> list[_Place]:
     """Places of the fields of a line."""
     places: list[_Place] = []
@@ -144,17 +228,15 @@ def _split(fields: re.Pattern[bytes], line: bytes, sign: bytes) -> list[_Place]:
     return [*places, (start, len(line))]
 
 
-def _values(
-    data: bytes,
-    start: int,
-    line: bytes,
-    wanted: dict[int, _Holds],
-    fields: re.Pattern[bytes],
-    sign: bytes,
-) -> Iterator[Span]:
+def fields_of(head: Head, line: bytes) -> list[_Place]:
+    """Places of the fields of a row."""
+    return _split(_FIELDS_OF_SQL if head.is_sql else _FIELDS[head.sign], line, head.sign)
+
+
+def _values(head: Head, data: bytes, start: int, line: bytes) -> Iterator[Span]:
     """The numbers in one line, which begins at `start`."""
-    places = _split(fields, line, sign)
-    for column, holds in wanted.items():
+    places = fields_of(head, line)
+    for column, holds in head.wanted.items():
         if column >= len(places):
             continue
         low, high = places[column]

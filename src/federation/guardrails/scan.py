@@ -37,6 +37,7 @@ from federation.guardrails.nearby import Nearby, Taken
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.rules import NUMBER, RULES, Rule
 from federation.guardrails.slices import SLICE, slices
+from federation.guardrails.tables import REACH, Tables
 
 _ENCODED_RANK: Final = SHAPED
 """In a decoded stretch only values of this rank and above count."""
@@ -116,6 +117,7 @@ class Scanner:
         if len(text) <= SLICE:
             return resolve(self._found(text, decoded_only=decoded_only)) if text else []
         found: list[Span] = []
+        tables, gone_over = Tables(), 0
         for low, high, start, end in slices(text):
             if pause is not None:
                 pause()
@@ -123,6 +125,11 @@ class Scanner:
             while spans and high < len(text) and _goes_on(spans[-1], high - low):
                 high = min(len(text), 2 * high - low)
                 spans = resolve(self._found(text[low:high], decoded_only=decoded_only))
+            tables.go_on(text[max(0, gone_over - REACH) : gone_over], text[gone_over:low])
+            gone_over = low
+            if tables.going_on:
+                values = tables.values("", text[low:high])
+                spans = resolve([*spans, *(each for each in values if each.kind in self._wanted)])
             found += [
                 _moved(span, low)
                 for span in spans

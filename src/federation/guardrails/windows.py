@@ -25,6 +25,7 @@ from federation.guardrails.calm import (
     HOT,
     LONGEST_CALM,
     NAMES_A_VALUE,
+    NAMES_ANY,
     NOT_PLAIN,
     OF_A_MONTH,
     OPENED,
@@ -36,6 +37,7 @@ from federation.guardrails.folding import one_to_one
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.joined import NEAR, TELLING, crossing
 from federation.guardrails.scan import resolve
+from federation.guardrails.tables import REACH, Tables
 
 _CONTEXT: Final = 160
 """Characters said before that are read again, for the words beside a value."""
@@ -66,10 +68,10 @@ class Window:
         "_begun",
         "_calm",
         "_cap",
-        "_context",
         "_easy",
         "_guard",
         "_hot",
+        "_past",
         "_pending",
         "_plain",
         "_read",
@@ -77,6 +79,7 @@ class Window:
         "_seen",
         "_surface",
         "_swallowing",
+        "_tables",
         "changed",
     )
 
@@ -93,13 +96,14 @@ class Window:
         self._before = before
         self._begun = bool(before and TELLING.search(before[-1][-NEAR:]))
         self._plain = not (self._always or self._begun)
-        self._context = ""
+        self._past = ""  # the end of what was said, as it came
         self._pending = ""
         self._seen = 0  # how much of what is pending was looked at
         self._calm = True  # whether the word before `_seen` is calm
         self._hot = False  # whether a word before `_seen` is not
         self._cap = _FIRST_CAP
         self._swallowing: re.Pattern[str] | None = None
+        self._tables = Tables()
         self._easy = self._is_calm  # whether one step may do for what comes
         self._read = False  # whether all that was said and waits was seen to be plain
         self.changed = False
@@ -114,6 +118,10 @@ class Window:
     def tail(self) -> str:
         """The end of what was said, as it came."""
         return self._context
+
+    @property
+    def _context(self) -> str:
+        return self._past[-_CONTEXT:]
 
     def feed(self, text: str) -> str:
         """What may be said now that `text` has come."""
@@ -142,14 +150,14 @@ class Window:
         begun behind it is no middle of a value, however it goes on. None where it is not so; `new`
         characters have come since the last time."""
         pending = self._pending
-        before = self._context
+        before = self._past[-_CONTEXT:]
         read = one_to_one(before + pending)
         here = read[len(before) :]
         if self._read:
             self._read = not NOT_PLAIN.occurs(read, max(0, len(read) - new - FARTHEST))
         if not self._read:
             self._read = not NOT_PLAIN.occurs(read)
-            if not self._read and (NOT_PLAIN.occurs(here) or NAMES_A_VALUE.occurs(read)):
+            if not self._read and (NOT_PLAIN.occurs(here) or NAMES_ANY.occurs(read)):
                 return None
         here = here.translate(_BORDERS)
         ends = here.rfind(b" ") + 1
@@ -161,7 +169,7 @@ class Window:
             self._seen = ends
             return ""
         said, self._pending = pending[:cut], pending[cut:]
-        self._context = (self._context + said)[-_CONTEXT:]
+        self._past = (self._past + said)[-REACH:]
         self._seen = max(0, ends - cut)
         return said
 
@@ -196,7 +204,8 @@ class Window:
     @property
     def _is_calm(self) -> bool:
         """Whether no word that waits is anything."""
-        return self._calm and not self._hot and self._plain and self._cap == _FIRST_CAP
+        calm = self._calm and not self._hot and self._plain and self._cap == _FIRST_CAP
+        return calm and not self._tables.going_on
 
     def _off(self) -> int:
         """Where the sign ends that sets the first word off from whatever follows, if that word is
@@ -257,7 +266,14 @@ class Window:
             for span in self._guard.spans(text, self._surface, self._screening)
             if span.end > shift
         ]
+        spans = self._in_columns(until, spans)
         return self._begun_before(text, spans) if self._before else spans
+
+    def _in_columns(self, until: int, spans: list[Span]) -> list[Span]:
+        """The same with values in columns whose head was said long ago."""
+        values = self._tables.values(self._past, self._pending[:until])
+        wanted = [span for span in values if span.kind in self._guard.plan.actions]
+        return resolve([*spans, *wanted]) if wanted else spans
 
     def _begun_before(self, text: str, spans: list[Span]) -> list[Span]:
         """The same with what of values stands here that began in the texts before."""
@@ -273,7 +289,8 @@ class Window:
 
     def _commit(self, cut: int, spans: list[Span], *, calm: bool = False) -> str:
         text, self._pending = self._pending[:cut], self._pending[cut:]
-        self._context = (self._context + text)[-_CONTEXT:]
+        self._tables.go_on(self._past, text)
+        self._past = (self._past + text)[-REACH:]
         self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP
         if self._before:
             self._before, self._begun, self._plain = (), False, not self._always

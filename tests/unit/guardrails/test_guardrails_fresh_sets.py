@@ -21,6 +21,8 @@ def found(text: str) -> list[tuple[str, str]]:
     [
         ("id;nom;telephone\n1;Ann;0632591866\n2;Bo;0637149858", ("0632591866", "0637149858")),
         ("name,phone\nAnn,4155550132\n", ("4155550132",)),
+        ("name; mobile number\nAnn; 0632591866\n", ("0632591866",)),
+        ("name\tcontact phone\nAnn\t0632591866\n", ("0632591866",)),
         ('name,"mobile no",x\n"Lee, Ann","0632591866",1', ("0632591866",)),
         ("| name | phone |\n|---|---|\n| Ann | 0632591866 |", ("0632591866",)),
         ("INSERT INTO t(id, name, phone) VALUES (310030, 'O', '0632591866'), (2, '', '0637149858')",
@@ -61,7 +63,7 @@ def test_a_line_that_is_no_head_is_looked_at_once(monkeypatch: pytest.MonkeyPatc
     lines: list[int] = []
     real = columns._lines
 
-    def counting(data: bytes, at: int, spans: list[Span]) -> tuple[int, int]:
+    def counting(data: bytes, at: int, spans: list[Span]) -> tuple[int, int, columns.Left | None]:
         lines.append(at)
         return real(data, at, spans)
 

@@ -1,0 +1,108 @@
+"""Tables in a text that is read piece by piece: the head of a column may be pieces behind a number.
+
+What is remembered is the head of the table that is not over, and of the row that is not over what
+places its fields. The traps: a line is a head only once the next one begins, so what may become one
+is kept; and who answers for the text decides how long a row is, so what is kept has a bound.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from federation.guardrails.columns import LONGEST_HEAD, NAMED, Head, Left, fields_of, moved, read
+from federation.guardrails.entities import Span
+from federation.guardrails.folding import one_to_one
+
+_NAME: Final = 48
+"""Characters, more than a column's name and the signs around it have."""
+REACH: Final = LONGEST_HEAD + _NAME
+"""Characters of the text before a piece that may tell what stands in it."""
+_LONGEST_ROW: Final = 2048
+"""Of what is kept of a row: a quotation that is not over, or a row of SQL."""
+_LONGEST_VALUE: Final = 64
+
+
+class Tables:
+    """Where in its tables a text is that is read piece by piece."""
+
+    __slots__ = ("_begun", "_head")
+
+    def __init__(self) -> None:
+        self._head: Head | None = None
+        self._begun = b""
+
+    @property
+    def going_on(self) -> bool:
+        """Whether a table goes on, or what may be a head."""
+        return self._head is not None or bool(self._begun)
+
+    def values(self, before: str, text: str) -> list[Span]:
+        """Values in `text`, which stands behind what was read, in columns with a head in there.
+        `before`: the end of that, `REACH` characters of it or more."""
+        data = one_to_one(text)
+        begun = self._begun_in(before, data)
+        if begun is None:
+            return []
+        found, _ = self._read(begun + data)
+        size = len(begun)
+        return [
+            Span(max(0, each.start), each.end, each.kind, each.rank)
+            for each in moved(found, -size)
+            if each.end > 0
+        ]
+
+    def go_on(self, before: str, text: str) -> None:
+        """Go over `text`, too."""
+        data = one_to_one(text)
+        begun = self._begun_in(before, data)
+        if begun is None:
+            return
+        data = begun + data
+        _, left = self._read(data)
+        self._head, self._begun = None, b""
+        if left is None:
+            return
+        if left.since >= 0 and len(data) - left.since <= REACH:
+            self._begun = data[left.since :]
+        elif left.head is not None:
+            row = data[left.at :]
+            row = row if left.head.is_sql else _shortened(left.head, row)
+            if len(row) <= _LONGEST_ROW:
+                self._head, self._begun = left.head, row
+
+    def _begun_in(self, before: str, data: bytes) -> bytes | None:
+        """What must be read before `data`; None where no head is near."""
+        if self.going_on:
+            return self._begun
+        if not NAMED.occurs(one_to_one(before[-_NAME:]) + data):
+            return None
+        line, bracket = before.rfind("\n") + 1, before.rfind("(")
+        return one_to_one(before[line if bracket < 0 else min(line, bracket) :])
+
+    def _read(self, data: bytes) -> tuple[list[Span], Left | None]:
+        if self._head is None:
+            return read(data)
+        found: list[Span] = []
+        end, left = self._head.below(data, 0, found)
+        if left is not None:
+            return found, left
+        more, left = read(data[end:])
+        found += moved(more, end)
+        if left is None:
+            return found, None
+        return found, Left(left.head, left.at + end, left.since + end if left.since >= 0 else -1)
+
+
+def _shortened(head: Head, row: bytes) -> bytes:
+    """A row that is not over, with little more than signs for the fields that are. A quotation has
+    as many of them in it as all that stood in some. What has too few of them may be a head."""
+    may_be_head = row.count(head.sign) < head.least and len(row) <= REACH
+    if may_be_head or (row.count(b'"') % 2 and len(row) <= _LONGEST_ROW):
+        return row
+    places = fields_of(head, row)
+    sign, last = head.sign, row[places[-1][0] :]
+    between, most = len(places) - 1, head.least + 1
+    quoted = b'"%b"' % (sign * min(row.count(sign) - between, most))
+    if len(last) > _LONGEST_VALUE:
+        return sign * min(between, most) + quoted
+    return (quoted + sign * min(between, most) if between else b"") + last
