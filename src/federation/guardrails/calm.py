@@ -36,6 +36,11 @@ GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
 """Words that are nothing by themselves, and may stand in the middle of a value."""
 OF_A_MONTH: Final = (b"of", b"de")
 """Behind a day: the month behind it may be any language's, or a word like `may`."""
+SAYS_WHOSE: Final = frozenset(b"is was as for my his her their the".split())
+BEFORE_LABEL: Final = re.compile(
+    rb"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4} (?:(?:is|was|as|for) )?\Z", re.IGNORECASE
+)
+"""Nine digits, behind which such words say that it is somebody's American number."""
 _BEGINS_MIDDLE: Final = frozenset(
     word[:size]
     for word in (*_MONTHS.split(), "may", "sept", "at", "dot")

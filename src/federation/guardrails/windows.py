@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from federation.guardrails.calm import (
+    BEFORE_LABEL,
     FARTHEST,
     GOES_ON,
     HOT,
@@ -29,6 +30,7 @@ from federation.guardrails.calm import (
     NOT_PLAIN,
     OF_A_MONTH,
     OPENED,
+    SAYS_WHOSE,
     begins_anew,
     set_off,
 )
@@ -41,6 +43,8 @@ from federation.guardrails.tables import REACH, Tables
 
 _CONTEXT: Final = 160
 """Characters said before that are read again, for the words beside a value."""
+_PIECES: Final = 64
+"""Of what was said, at most, before they are made one: that of each word anew would cost more."""
 _WORD: Final = re.compile(rb"[^\s?]*[\s?]")
 """A word and its border. Signs of scripts without spaces are folded to question marks."""
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
@@ -68,13 +72,14 @@ class Window:
         "_begun",
         "_calm",
         "_cap",
+        "_context",
         "_easy",
         "_guard",
         "_hot",
-        "_past",
         "_pending",
         "_plain",
         "_read",
+        "_said",
         "_screening",
         "_seen",
         "_surface",
@@ -96,7 +101,8 @@ class Window:
         self._before = before
         self._begun = bool(before and TELLING.search(before[-1][-NEAR:]))
         self._plain = not (self._always or self._begun)
-        self._past = ""  # the end of what was said, as it came
+        self._context = ""  # the end of what was said, as it came
+        self._said: list[str] = []  # more of it
         self._pending = ""
         self._seen = 0  # how much of what is pending was looked at
         self._calm = True  # whether the word before `_seen` is calm
@@ -119,9 +125,10 @@ class Window:
         """The end of what was said, as it came."""
         return self._context
 
-    @property
-    def _context(self) -> str:
-        return self._past[-_CONTEXT:]
+    def _past(self) -> str:
+        """As much of what was said as tells what stands in a table."""
+        self._said = ["".join(self._said)[-REACH:]]
+        return self._said[0]
 
     def feed(self, text: str) -> str:
         """What may be said now that `text` has come."""
@@ -150,7 +157,7 @@ class Window:
         begun behind it is no middle of a value, however it goes on. None where it is not so; `new`
         characters have come since the last time."""
         pending = self._pending
-        before = self._past[-_CONTEXT:]
+        before = self._context
         read = one_to_one(before + pending)
         here = read[len(before) :]
         if self._read:
@@ -169,7 +176,10 @@ class Window:
             self._seen = ends
             return ""
         said, self._pending = pending[:cut], pending[cut:]
-        self._past = (self._past + said)[-REACH:]
+        self._context = (self._context + said)[-_CONTEXT:]
+        self._said.append(said)
+        if len(self._said) > _PIECES:
+            self._past()
         self._seen = max(0, ends - cut)
         return said
 
@@ -191,7 +201,7 @@ class Window:
             word = match.group()[:-1]
             hot = len(word) > LONGEST_CALM or HOT.occurs(word)
             before = self._calm
-            calm = not hot and not GOES_ON.occurs(word) and (before or word not in OF_A_MONTH)
+            calm = not hot and not GOES_ON.occurs(word) and (before or self._is_new(word, start))
             self._calm = calm
             if before and start > 0 and not (calm and self._quoted(start)):
                 if calm:
@@ -200,6 +210,15 @@ class Window:
                     return start, start
             self._hot = self._hot or hot
         return (self._cap, None) if len(self._pending) >= self._cap else None
+
+    def _is_new(self, word: bytes, at: int) -> bool:
+        """Whether a calm word that stands there behind one that is not may be said without what
+        stands behind it."""
+        if word in OF_A_MONTH:
+            return False
+        if word.lower() not in SAYS_WHOSE:
+            return True
+        return BEFORE_LABEL.search(one_to_one(self._pending[:at])) is None
 
     @property
     def _is_calm(self) -> bool:
@@ -271,7 +290,7 @@ class Window:
 
     def _in_columns(self, until: int, spans: list[Span]) -> list[Span]:
         """The same with values in columns whose head was said long ago."""
-        values = self._tables.values(self._past, self._pending[:until])
+        values = self._tables.values(self._past(), self._pending[:until])
         wanted = [span for span in values if span.kind in self._guard.plan.actions]
         return resolve([*spans, *wanted]) if wanted else spans
 
@@ -289,8 +308,9 @@ class Window:
 
     def _commit(self, cut: int, spans: list[Span], *, calm: bool = False) -> str:
         text, self._pending = self._pending[:cut], self._pending[cut:]
-        self._tables.go_on(self._past, text)
-        self._past = (self._past + text)[-REACH:]
+        self._tables.go_on(self._past(), text)
+        self._context = (self._context + text)[-_CONTEXT:]
+        self._said.append(text)
         self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP
         if self._before:
             self._before, self._begun, self._plain = (), False, not self._always
