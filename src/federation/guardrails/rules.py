@@ -174,6 +174,7 @@ def _beside(
 
 
 _SPELLED_HINT: Final = rb"@ | @|(?i:[(\[{<] ?(?:at|@|arroba)|[ _-]dot[ _-])"
+"""Each address that is spelled out has one of these, or it is `see us at example.org`."""
 _LETTER_FOR_DIGIT: Final = rb"[0-9][OoQIlSBZ][0-9]|[OoQIlSBZ][0-9]{3}|[0-9]{3}[OoQIlSBZ]"
 _IBAN_HINT: Final = (
     rb"[A-Za-z]{2}[ ._:-]{0,2}[0-9]{2}|[A-Za-z][^0-9A-Za-z]{1,2}[0-9][^0-9A-Za-z]{1,2}[0-9]"
@@ -184,7 +185,12 @@ _NETWORK: Final = (
     Rule(kind.EMAIL, shapes.EMAIL, _nothing, b"@", reads=shapes.emails),
     Rule(kind.EMAIL, shapes.QUOTED_EMAIL, _as_it_stands(kind.EMAIL, CHECKED), b'"@'),
     Rule(kind.EMAIL, shapes.LITERAL_EMAIL, shapes.literal_email, rb"@\["),
-    Rule(kind.EMAIL, shapes.SPELLED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), _SPELLED_HINT),
+    Rule(
+        kind.EMAIL,
+        shapes.SPELLED_EMAIL,
+        _if(compiled(_SPELLED_HINT).occurs, kind.EMAIL, SHAPED),
+        _SPELLED_HINT,
+    ),
     Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
     Rule(
         kind.IP,
