@@ -38,7 +38,9 @@ OF_A_MONTH: Final = (b"of", b"de")
 """Behind a day: the month behind it may be any language's, or a word like `may`."""
 SAYS_WHOSE: Final = frozenset(b"is was as for my his her their the".split())
 BEFORE_LABEL: Final = re.compile(
-    rb"\b[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4} (?:(?:is|was|as|for) )?\Z", re.IGNORECASE
+    rb"(?:(?<![0-9])|(?<=%[2-7][0-9A-Fa-f]))[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4} "
+    rb"(?:(?:is|was|as|for) )?\Z",
+    re.IGNORECASE,
 )
 """Nine digits, behind which such words say that it is somebody's American number."""
 _BEGINS_MIDDLE: Final = frozenset(
