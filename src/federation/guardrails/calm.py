@@ -63,11 +63,8 @@ OPENED: Final = re.compile(
     rb"[\s=pPuU](?:\"[^\"\n]{0,128}|'[^'\n]{0,128})\Z"
 )
 """A command line with an open quotation: a password in it may be of calm words."""
-NOT_PLAIN: Final = compiled(
-    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|(?:\b|_)(?:[Aa]t|[Dd]ot)(?:\b|_)|[^\s?]{31}"
-    rb"|(?i:"
-    + _ALL_NAMES
-    + b")|"
+_NOT_CALM: Final = (
+    rb"[0-9@%&\\\x1a\x1c]|-----|[A-Z]{2}|(?:\b|_)(?:[Aa]t|[Dd]ot)(?:\b|_)|[^\s?]{31}|"
     + _SPELLED
     + b"|"
     + _KEY
@@ -77,7 +74,10 @@ NOT_PLAIN: Final = compiled(
     + _LONE
     + rb"(?:[\s?]|$)"
 )
-"""Whatever makes a word hot, too long to be calm, or the name of a value; and some more."""
+NOT_CALM: Final = compiled(_NOT_CALM)
+"""Whatever makes a word hot, or too long to be calm; and some more."""
+NOT_PLAIN: Final = compiled(_NOT_CALM + b"|(?i:" + _ALL_NAMES + b")")
+"""The same, or a name."""
 FARTHEST: Final = 48
 """Characters, more than any of that has: whatever ends in what is new begins no farther back."""
 _SET_OFF: Final = re.compile(

@@ -125,7 +125,9 @@ class Scanner:
             while spans and high < len(text) and _goes_on(spans[-1], high - low):
                 high = min(len(text), 2 * high - low)
                 spans = resolve(self._found(text[low:high], decoded_only=decoded_only))
-            tables.go_on(text[max(0, gone_over - REACH) : gone_over], text[gone_over:low])
+            before, over = text[max(0, gone_over - REACH) : gone_over], text[gone_over:low]
+            if tables.concerns(before, over):
+                tables.go_on(before, over)
             gone_over = low
             if tables.going_on:
                 values = tables.values("", text[low:high])

@@ -36,28 +36,24 @@ class Tables:
         """Whether a table goes on, or what may be a head."""
         return self._head is not None or bool(self._begun)
 
+    def concerns(self, near: str, text: str) -> bool:
+        """Whether `text`, behind `near`, may hold a head or rows of a table."""
+        return self.going_on or NAMED.occurs(one_to_one(near[-_NAME:] + text))
+
     def values(self, before: str, text: str) -> list[Span]:
         """Values in `text`, which stands behind what was read, in columns with a head in there.
         `before`: the end of that, `REACH` characters of it or more."""
-        data = one_to_one(text)
-        begun = self._begun_in(before, data)
-        if begun is None:
-            return []
-        found, _ = self._read(begun + data)
-        size = len(begun)
+        begun = self._begun_in(before)
+        found, _ = self._read(begun + one_to_one(text))
         return [
             Span(max(0, each.start), each.end, each.kind, each.rank)
-            for each in moved(found, -size)
+            for each in moved(found, -len(begun))
             if each.end > 0
         ]
 
     def go_on(self, before: str, text: str) -> None:
         """Go over `text`, too."""
-        data = one_to_one(text)
-        begun = self._begun_in(before, data)
-        if begun is None:
-            return
-        data = begun + data
+        data = self._begun_in(before) + one_to_one(text)
         _, left = self._read(data)
         self._head, self._begun = None, b""
         if left is None:
@@ -70,12 +66,10 @@ class Tables:
             if len(row) <= _LONGEST_ROW:
                 self._head, self._begun = left.head, row
 
-    def _begun_in(self, before: str, data: bytes) -> bytes | None:
-        """What must be read before `data`; None where no head is near."""
+    def _begun_in(self, before: str) -> bytes:
+        """What must be read together with what stands behind it."""
         if self.going_on:
             return self._begun
-        if not NAMED.occurs(one_to_one(before[-_NAME:]) + data):
-            return None
         line, bracket = before.rfind("\n") + 1, before.rfind("(")
         return one_to_one(before[line if bracket < 0 else min(line, bracket) :])
 

@@ -27,6 +27,7 @@ from federation.guardrails.calm import (
     LONGEST_CALM,
     NAMES_A_VALUE,
     NAMES_ANY,
+    NOT_CALM,
     NOT_PLAIN,
     OF_A_MONTH,
     OPENED,
@@ -235,7 +236,7 @@ class Window:
         read = before + one_to_one(self._pending[: LONGEST_CALM + 1])
         start = len(before)
         size = set_off(read, start, first=not self._before)
-        if not size or NOT_PLAIN.occurs(read, start, start + size) or self._named(size):
+        if not size or NOT_CALM.occurs(read, start, start + size) or self._named(size):
             return 0
         return size
 
@@ -290,7 +291,10 @@ class Window:
 
     def _in_columns(self, until: int, spans: list[Span]) -> list[Span]:
         """The same with values in columns whose head was said long ago."""
-        values = self._tables.values(self._past(), self._pending[:until])
+        text = self._pending[:until]
+        if not self._tables.concerns(self._context, text):
+            return spans
+        values = self._tables.values(self._past(), text)
         wanted = [span for span in values if span.kind in self._guard.plan.actions]
         return resolve([*spans, *wanted]) if wanted else spans
 
@@ -308,7 +312,8 @@ class Window:
 
     def _commit(self, cut: int, spans: list[Span], *, calm: bool = False) -> str:
         text, self._pending = self._pending[:cut], self._pending[cut:]
-        self._tables.go_on(self._past(), text)
+        if self._tables.concerns(self._context, text):
+            self._tables.go_on(self._past(), text)
         self._context = (self._context + text)[-_CONTEXT:]
         self._said.append(text)
         self._seen, self._hot, self._calm, self._cap = 0, False, calm, _FIRST_CAP

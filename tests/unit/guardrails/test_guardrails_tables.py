@@ -144,7 +144,9 @@ HOSTILE = {
 def test_what_is_remembered_of_a_table_has_a_bound(text: str) -> None:
     tables = Tables()
     for at in range(0, len(text), 50):
-        tables.go_on(text[max(0, at - REACH) : at], text[at : at + 50])
+        before, piece = text[max(0, at - REACH) : at], text[at : at + 50]
+        if tables.concerns(before, piece):
+            tables.go_on(before, piece)
         assert len(tables._begun) <= 2048 + 50
     assert told(text, 50) == text
 
@@ -171,3 +173,15 @@ def test_no_number_in_a_column_leaves_however_a_table_is_cut(
 def test_tables_in_the_strings_of_a_call_are_read_whole() -> None:
     arguments = json.dumps({"csv": TABLES["commas"]})
     assert "80255512" not in GUARD.json_text(arguments, "x", Screening.begin(b"s"))
+
+
+def test_a_word_that_names_a_column_is_told_with_its_comma() -> None:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    assert [window.feed(piece) for piece in ("Phone", ",", " and", " so")] == [
+        "",
+        "Phone,",
+        "",
+        " ",
+    ]
+    text = TABLES["commas"].removeprefix("name,")
+    assert told(f"Phone,{text}", 1) == whole(f"Phone,{text}")
