@@ -7,6 +7,7 @@ is kept; and who answers for the text decides how long a row is, so what is kept
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from federation.guardrails.columns import LONGEST_HEAD, NAMED, Head, Left, fields_of, moved, read
@@ -15,6 +16,8 @@ from federation.guardrails.folding import one_to_one
 
 _NAME: Final = 48
 """Characters, more than a column's name and the signs around it have."""
+_ENDS: Final = re.compile(r"[,;|\t\n)]|[^\x00-\x7f]")
+"""What a name of a column ends with, or what may be folded to that."""
 REACH: Final = LONGEST_HEAD + _NAME
 """Characters of the text before a piece that may tell what stands in it."""
 _LONGEST_ROW: Final = 2048
@@ -38,7 +41,9 @@ class Tables:
 
     def concerns(self, near: str, text: str) -> bool:
         """Whether `text`, behind `near`, may hold a head or rows of a table."""
-        return self.going_on or NAMED.occurs(one_to_one(near[-_NAME:] + text))
+        if self._head is not None or self._begun:
+            return True
+        return _ENDS.search(text) is not None and NAMED.occurs(one_to_one(near[-_NAME:] + text))
 
     def values(self, before: str, text: str) -> list[Span]:
         """Values in `text`, which stands behind what was read, in columns with a head in there.

@@ -292,6 +292,8 @@ class Window:
     def _in_columns(self, until: int, spans: list[Span]) -> list[Span]:
         """The same with values in columns whose head was said long ago."""
         text = self._pending[:until]
+        if "\n" not in text and not self._tables.going_on:  # its head is near, or there is none
+            return spans
         if not self._tables.concerns(self._context, text):
             return spans
         values = self._tables.values(self._past(), text)
