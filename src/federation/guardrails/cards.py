@@ -249,7 +249,7 @@ def _is_printed(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
     Columns of a table, a clock and its zone, and coordinates are set apart otherwise."""
     if sizes in _USUAL:
         return len(set(gaps)) == 1 or (max(map(len, gaps)) == 1 and _OF_COLUMNS.isdisjoint(gaps))
-    return sizes in _SHAPES and len(set(gaps)) == 1 == len(gaps[0])
+    return sizes in _SHAPES and len(set(gaps)) == 1 == len(gaps[0]) and gaps[0] not in _OF_COLUMNS
 
 
 def _places(

@@ -19,29 +19,51 @@ from federation.guardrails.entities import BESIDE, CHECKED, Span
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 
+_NUMBER: Final = (
+    rb"(?:[ ._-]?(?:no|nr|nbr|num|number|nummer|mobile?|m[o\xf3]vil|fijo|#))?\.?(?:[ _]?[0-9])?"
+    rb"(?: ?\([a-z ]{1,12}\))?"
+)
 _PHONE: Final = (
-    rb"(?:(?:tele|cell|home|work|mobile|contact|customer|user)?[ _-]?phones?|mobile|cell|tel|fax|"
-    rb"telefon[eo]?|t[e\xe9]l[e\xe9]phone|handy|celular|m[o\xf3]vil|portable|msisdn|whatsapp)"
-    rb"(?:[ _-]?(?:no|nr|num|number|nummer))?"
+    rb"(?:(?:(?:tele)?phone|mobile|t[e\xe9]l[e\xe9]phone)s?|mobil|mobilfunk|mobiel|gsm|cell|cellulare|"
+    rb"tel|t[e\xe9]l|fax|handy|celular|telem[o\xf3]vel|m[o\xf3]vil|portable|msisdn|whatsapp|telp|"
+    rb"tel[e\xe9][fp][o\xf3]n[eou]?|telefonnr|[\xaad]i[e\xea]n thoai|telefonsz[a\xe1]m|telefoon|"
+    rb"rufnummer|puhelin|call-?back|caller ?id|contact[ _-]?(?:no|nr|number)|handynummer|hometel|"
+    rb"worktel|phonenbr)" + _NUMBER + rb"|no\. telp|\x81[^,;|\t\r\n0-9]{0,16}"
 )
-_SSN: Final = rb"(?:ssn|social[ _-]?security)(?:[ _-]?(?:no|num|number))?"
-_BEFORE, _BEHIND = rb"[,;|\t][\"'\x60 ]{0,2}", rb"[\"'\x60]?[ ]?[,;|\t)]"
-_BEHIND_LAST: Final = rb"[\"'\x60]?\r?\n"
+_SSN: Final = (
+    rb"(?:ssn|ss ?#|ss (?:no|number)|soc(?:ial)?\.?[ _-]?sec(?:urity)?)"
+    rb"(?:[ _-]?(?:no|num|number|#))?\.?"
+)
+_BEHIND: Final = rb"[\"'\x60]?[ ]?(?:[,;|\t)]|\r?\n)"
 _ANY: Final = rb"(?:" + _PHONE + rb"|" + _SSN + rb")"
-NAME: Final = rb"\b" + _ANY + _BEHIND + rb"|" + _BEFORE + _ANY + _BEHIND_LAST
+NAME: Final = _ANY + _BEHIND
 _LAST_WORD: Final = (
-    rb"(?:phones?|mobile|cell|tel|fax|telefon[eo]?|handy|celular|m[o\xf3]vil|portable|msisdn|whatsapp"
-    rb"|ssn|security|[ _-](?:no|nr|num)|number|nummer)"
+    rb"phones?|mobil(?:e|funk)?|mobiel|gsm|cell|cellulare|tel|t\xe9l|fax|handy|celular|m[o\xf3]v[ei]l"
+    rb"|portable|msisdn|whatsapp|tel[e\xe9][fp][o\xf3]n[eou]?|thoai|telp|telefoon|sz[a\xe1]m|puhelin"
+    rb"|caller ?id|ssn|nbr|nummer|phone \([a-z]{1,12}\)|\x81[^,;|\t\r\n0-9]{0,16}"
 )
-HINT: Final = _LAST_WORD + rb"(?:" + _BEHIND + rb"|" + _BEHIND_LAST + rb")"
+_LAST_SIGNS: Final = rb"\.?(?:[ _]?[0-9])?[\"'\x60]?[ ]?"
+HINT: Final = (
+    rb"(?:" + _LAST_WORD + rb"|call-?back|[ _.-](?:no|num)|contactno|number|security|soc\.? ?sec|#"
+    rb"|fijo)"
+    + _LAST_SIGNS
+    + rb"[,;|\t)]|(?:"
+    + _LAST_WORD
+    + rb"|bile no|number)\.?[0-9]?[\"'\x60]?\r?\n"
+    rb"|phone [0-9]\r?\n"
+)
+"""In prose lines end with few of these words."""
 NAMED: Final = compiled(NAME, ignore_case=True)
-_NAMES_PHONE: Final = re.compile(_PHONE, re.IGNORECASE)
-_NAMES_SSN: Final = re.compile(_SSN, re.IGNORECASE)
+_OF_WHOM: Final = rb"(?:[a-z\xb0\xc0-\xff\xaa]{1,16}[ ./_-]{0,2}){0,3}?"
+_NAMES_PHONE: Final = re.compile(_OF_WHOM + rb"(?:" + _PHONE + rb")", re.IGNORECASE)
+_NAMES_SSN: Final = re.compile(_OF_WHOM + _SSN, re.IGNORECASE)
 _IS_PHONE: Final = re.compile(
     rb"\+?[(]?[0-9](?:[ ().+/-]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?", re.IGNORECASE
 )
 _NAMES_OTHERS: Final = re.compile(
-    rb"(?:mobile|cell|tel|fax|handy|celular|m[o\xf3]vil|portable)", re.IGNORECASE
+    rb"(?:mobile?|mobiel|gsm|cell|tel|fax|handy|celular|m[o\xf3]vil|portable|call-?back)"
+    rb"|[^\x81]*\x81.*",
+    re.IGNORECASE,
 )
 """Heads of telephone numbers, and of counts of visits, cells of a table, names of programs."""
 _IS_CALLED: Final = re.compile(

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from federation.guardrails.scripts import named, named_run
+from federation.guardrails.scripts import NAMES_PHONE, SIGNS, named, named_run
 
 _LOOK_ALIKES: Final = (
     ("аɑα", "a"), ("ЬЪ", "b"), ("сϲ", "c"), ("ԁ", "d"), ("еҽє", "e"), ("ғ", "f"), ("ɡ", "g"),
@@ -142,6 +142,7 @@ def tables() -> Tables:
         for sign in signs:
             several.pop(sign, None)
     single.update({code: code - 0xE0000 for code in _TAGS})
+    single.update({ord(sign): NAMES_PHONE[0] for sign in SIGNS})
     single.update({code: CHANGING for low, high in _UNSEEN for code in range(low, high + 1)})
     unseen = "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSEEN)
     changing = re.compile(f"[{unseen}]+|[{re.escape(''.join(several))}]")

@@ -27,14 +27,19 @@ _PHONE_WORDS: Final = compiled(
     rb"|kom[o\xf3]rk|kom[:.]|m[o\xf3]j nr|infolin|centralin|centralita|central(?:a:| de )|zentrale"
     rb"|fi[jx]o ?:|fisso ?:|fixe ?:|vast ?:|front ?desk|help ?desk|emergency[:.]|unter der"
     rb"|(?:home|work|office|main|second) line"
-    rb"|bel(?:len)? |bereik|mich|uns |(?:home|work|office|direct|mob)[\"' \t]{0,3}[:.]"
+    rb"|bel(?:len)?[ :]|bereik|mich|uns |(?:home|work|office|direct|mob)[\"' \t]{0,3}[:.]"
     rb"|msisdn|faks|fon[ eo:.]|puh[.e]|tl?fno|cel[.:]|land line|support line|customer [sc]"
     rb"|kundenserv|switchboard|beeper|ddi[ :.]|(?:my|his|her) (?:no|dig)|home n|work n"
     rb"|office[ _.-]?n|home_?n|work_?n|subscriber|homet|workt|homef|workf|ligne dir|l[i\xed]nea dir"
     rb"|linea dir|linha dir|vaste lijn|emergenc|notfall|chamad|gebeld|hit me|cont\xe1c|comun[i\xed]"
     rb"|localizar|marque|marcar|trov[ia]|reperib|app (?:me|ons)|reception ?[:.]|privat ?:|dienstl"
     rb"|signal ?:|viber|facetime|zap\b|whats\b|numar|nomor|cep\b|iletisim|mob\b|arayin|port\. ?:"
-    rb"|mitt? n|(?:ring|kontakte?|n\xe5r?|sms|soita) |cislo|volej|sun[at]|puhel|szam|\x81"
+    rb"|mitt? n|(?:ring|kontakte?|n\xe5r?|sms|soita) |c[i\xed]slo|volej|sun[at]|puhel|\x81"
+    rb"|sz[a\xe1]m|talrun|selfoon|ya simu|simu:|no\.? ?hp|thoai|\bs[\xaad]t\b|\bdi [\xaad]|\bgoi\b"
+    rb"|hubungi|wa\.me|h\xedvj|service cl|\bsav\b|atenci|servicio t|assistenz|klantens|obs\xaauga"
+    rb"|kundtj|kundese|asiakasp|apoio ao|ansprechp|txt|of kin"
+    rb"|(?:give|get|got|hold of|talk to|speak to) (?:me|us|him|her|them)"
+    rb"|[\n\t |,;(]\([po]\) |^\([po]\) |(?:^|[\n|>]) ?(?-i:[TM])\. |\b(?-i:ph|PH|Ph) "
     rb"|(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]|(?:^|[\n|>]|  )(?-i:[TMPF]) ",
     ignore_case=True,
 )

@@ -107,7 +107,7 @@ _NOT_A_PHONE: Final = compiled(
     rb"isbn|issn|doi|rfc|arxiv|expediente|s/n|pid|uid|commit|account|acct|routing|license|licence|passport|zip|"
     rb"postcode|batch|transaction|confirmation|booking|item|model|po|id|factur[ae]|fattura|pedido|"
     rb"ordine|commande|encomenda|faktur[ay]|siparis|bestelling|mpn|mat|zam[o\xf3]wieni[ae]|seryjny|przesy\xaaki|klienta|umowy|"
-    rb"lot|waybill|awb|ndc|parcel|shipment|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"
+    rb"lot|waybill|awb|ndc|nsn|p/n|parcel|shipment|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"
     rb"artikel|kunden|matrikel|mitglied|personal|serien|akten|beleg|vorgang|zeichnung|teile)"
     rb"(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
     rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
@@ -132,6 +132,7 @@ _JOINS_TOLD: Final = _JOINS - frozenset(b",")
 """A comma stands between the fields of a line, too, and a number that is told is no amount."""
 CALM: Final = frozenset(range(256)) - GOES_ON - _JOINS - frozenset(b"#$")
 """Signs that are no part of what stands beside them."""
+_BEFORE_NO_PLUS: Final = frozenset(b"0123456789+")  # a bank's reference: +++090/9337/55493+++
 _SETS_OFF: Final = frozenset(b"+(")
 _LINE_BREAKS: Final = (b"\\n", b"\\N")
 _BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
@@ -160,9 +161,8 @@ _SIZE_OF_PAIRS: Final = 7
 """Bytes as programs print them, of which five happen to hold no letter."""
 _LIKE_A_PARCEL: Final = [4, 4, 4]
 _LIKE_A_ZIP: Final = [5, 4]  # an American postcode with a dash: 02110-1301
-_LEAST_TELLING: Final = 7
-_WITH_EXIT_CODE: Final = 11
-"""Digits of a number behind 00, at least."""
+_LEAST_TELLING, _WITH_EXIT_CODE = 7, 11
+"""Digits of what its form tells, and of a number behind 00, at least."""
 _LEAST, MOST = 6, 15
 """Digits: the shortest local numbers, and the longest that E.164 allows."""
 
@@ -346,9 +346,9 @@ def _borders_badly(data: bytes, start: int, end: int, joins: frozenset[int] = _J
     """Whether the row of digits goes on, or is a piece of a name, a price or an address."""
     if start:
         before = data[start - 1]
+        if before in _BEFORE_NO_PLUS and data[start : start + 1] == b"+":
+            return True
         if before in _NAMES_GO_ON:  # an escaped line break is no name
-            if before in _NUMBERS_GO_ON and data[start : start + 1] == b"+":
-                return True
             if data[start] not in _SETS_OFF and data[max(0, start - 2) : start] not in _LINE_BREAKS:
                 return True
         elif before in joins and start > 1 and data[start - 2] in _NUMBERS_GO_ON:

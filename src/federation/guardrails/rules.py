@@ -203,7 +203,7 @@ _NETWORK: Final = (
         kind.IP,
         shapes.IPV6,
         shapes.ipv6,
-        _word(rb"[0-9a-f]:[0-9a-f]{0,4}:|::ffff:[0-9]"),
+        _word(rb"[0-9a-f]:[0-9a-f]{0,4}:|::[0-9a-f]{1,4}:"),
         only_with=shapes.SURELY_LIKE_IPV6,
     ),
 )

@@ -23,7 +23,7 @@ _BEYOND: Final = rb"\xAA\xB5\xBA\xC0-\xFF"
 _LETTER: Final = rb"[A-Za-z0-9" + _BEYOND + rb"]"
 _HOST: Final = rb"(?:" + _LETTER + rb"(?:[A-Za-z0-9" + _BEYOND + rb"-]*" + _LETTER + rb")?\.)+"
 _LOCAL_SIGN: Final = rb"[A-Za-z0-9" + _BEYOND + rb"!#$%&'*+/=?^_`{|}~.-]"
-_AT_HOST: Final = rb"@" + _HOST + rb"(?:[A-Za-z" + _BEYOND + rb"]{2,24}|xn--[A-Za-z0-9-]{2,59})"
+_AT_HOST: Final = rb"@" + _HOST + rb"(?:xn--[A-Za-z0-9-]{2,59}|[A-Za-z" + _BEYOND + rb"]{2,24})"
 EMAIL: Final = _LOCAL_SIGN + rb"+" + _AT_HOST
 LITERAL_EMAIL: Final = (
     rb"[A-Za-z0-9" + _BEYOND + rb"._%+-]{1,64}@\[(?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{3,45}\]"
@@ -88,9 +88,10 @@ IPV6: Final = (_GROUP + rb":(?:" + _GROUP + rb":){5,7}" + _IPV6_END) + (
 SURELY_LIKE_IPV6: Final = re.compile(rb":(?::|(?:[0-9A-Fa-f]{0,4}:){5})")
 """What each of them holds."""
 _BYTE: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_ADDRESS: Final = re.compile(rb"(?!(?:0|127|255)[^0-9])" + _BYTE + (rb"[^0-9]+" + _BYTE) * 3)
+_NOBODYS: Final = rb"(?:0|127|255)[^0-9]|2\.5\.(?:4|29)\.[0-9]{1,2}\Z"  # the latter: X.520, X.509
+_ADDRESS: Final = re.compile(rb"(?!" + _NOBODYS + rb")" + _BYTE + (rb"[^0-9]+" + _BYTE) * 3)
 """Four octets without noughts before them, of an address that is somebody's."""
-_ENDS_GROUP: Final = frozenset(b" -")
+_ENDS_GROUP: Final = frozenset(b" -)")
 _DIGITS, _JOINS = frozenset(b"0123456789"), frozenset(b".-")
 _PAIRS: Final = re.compile(rb":?(?:[0-9A-Fa-f]{2}:)+(?:[0-9A-Fa-f]{2})?")
 """Octets: a long hardware address, or a piece of a fingerprint."""
@@ -103,7 +104,7 @@ _BEGIN_PATH: Final = frozenset(b" ,-.mlhvcsqtazMLHVCSQTAZ")
 _BLANK: Final = ord(" ")
 _PATH_BEFORE: Final = re.compile(rb"(?:^|[^A-Za-z])[mlhvcsqtaMLHVCSQTA]\Z")
 """Of a drawing's path, which leaves noughts and blanks out: c3.51.98.32-.33"""
-_OF_CALLED: Final = re.compile(rb"\+[0-9][0-9 ().-]{1,10}[ -]\Z")
+_OF_CALLED: Final = re.compile(rb"\+[0-9][0-9 ().-]{1,10}[ )-]\Z")
 _BEFORE_CALLED, _SIZE_OF_PAIRS = 14, 11
 """The first groups of a telephone number before its last ones, four pairs with points between."""
 _PATH_SIGNS: Final = frozenset(b"mlhvcsqtaMLHVCSQTA")
@@ -131,7 +132,7 @@ _ENDS_VERSION: Final = frozenset(bytes((letter,)) for letter in b"nredcvlmoksNRE
 _OUTLINE: Final = compiled(
     rb"\b(?:clause|article|art|item|para(?:graph)?|fig(?:ure)?|table|step|appendix|annex"
     rb"|requirement|kapitel|abschnitt|absatz|artikel|ziffer|chapitre|cap\xedtulo|capitolo|rozdzia\xaa"
-    rb"|sec[ct]i\xf3n|se\xe7\xe3o|sezione|hoofdstuk|ec|outline|heading|patch|tag|package|image"
+    rb"|sec[ct]i\xf3n|se\xe7\xe3o|sezione|hoofdstuk|ec|e\.c|outline|heading|patch|tag|package|image"
     rb"|requires?)\b[\s.:#=\"'(-]{0,5}$"
     rb"|\b(?:up|down)grad(?:e|es|ed|ing) $",
     ignore_case=True,
@@ -289,6 +290,7 @@ def _is_of_document(data: bytes, start: int, end: int) -> bool:
 
 def ipv6(data: bytes, start: int, end: int) -> Iterator[Span]:
     """RFC 4291 text forms; times and ratios have too few groups."""
+    start += data[start : start + 1] == b":" != data[start + 1 : start + 2]  # IP:2001:db8::1
     text = data[start:end]
     if b"::" not in text and (text.count(b":") < _GROUPS - 1 or _PAIRS.fullmatch(text)):
         return
