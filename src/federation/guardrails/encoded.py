@@ -122,9 +122,11 @@ def around(data: bytes, runs: list[tuple[int, int]], size: int) -> list[tuple[in
 def _is_plain(run: bytes) -> bool:
     """Whether a run is a word, or digits alone. One key in thirty of an issuer that writes them in
     capitals and few digits has no digit."""
+    if run.isdigit():
+        return True
     if run.islower() or run.isupper() or run.istitle():
         return _DIGIT.search(run) is None and not run.startswith(_ISSUED)
-    return run.isdigit()
+    return False
 
 
 @dataclass(frozen=True, slots=True)

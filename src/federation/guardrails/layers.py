@@ -82,7 +82,7 @@ _DOUBTFUL: Final = compiled(
     rb"|x)[3-7][0-9A-Fa-f]\}?)+"
     rb"|(?:%[0-9A-Fa-f]{2})+|[\"'`][ \t]{0,3}[+&\n]"
 )
-_ROW_SIGNS: Final = re.compile(rb"%|\\u00|\\x")
+_ROW_SIGNS: Final = {ord("u"): b"\\u00", ord("x"): b"\\x"}
 _STEPS: Final = {ord("u"): 6, ord("x"): 4}
 _PERCENT_STEP: Final = 3
 _BACKSLASH: Final = ord("\\")
@@ -329,11 +329,6 @@ def _joins_strings(data: bytes) -> bool:
     return False
 
 
-def _unescaped_row(row: bytes) -> bytes:
-    """Escapes of ASCII in a row, all of one form."""
-    return bytes.fromhex(_ROW_SIGNS.sub(b"", row).decode("ascii"))
-
-
 def doubtful(data: bytes) -> list[tuple[int, int]]:
     """Where an escape may be none, so that a reading with it decoded could miss a value: the
     letter after a backslash may begin a word, a percent sign may stand in a password, quotes
@@ -371,8 +366,11 @@ class Remembered(dict[bytes, bytes]):
 
 
 def _unescaped(escape: bytes) -> bytes:
-    if len(escape) >= _SHORTEST_ROW and _ROW.fullmatch(escape):
-        return _unescaped_row(escape)
+    if len(escape) >= _SHORTEST_ROW:
+        if escape[:1] == b"%" and escape.count(b"%") * _PERCENT_STEP == len(escape):
+            return bytes.fromhex(escape.replace(b"%", b"").decode("ascii"))
+        if _ROW.fullmatch(escape):
+            return bytes.fromhex(escape.replace(_ROW_SIGNS[escape[1]], b"").decode("ascii"))
     if escape[:1] == b"%":
         if escape[-5:-4] == b"u":
             return _character(int(escape[-4:], 16))

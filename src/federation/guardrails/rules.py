@@ -21,6 +21,7 @@ from federation.guardrails import (
     iban,
     national,
     national_checks,
+    network,
     numbers,
     odd_numbers,
     secret_rules,
@@ -194,17 +195,17 @@ _NETWORK: Final = (
     Rule(kind.EMAIL, shapes.SPACED_EMAIL, _as_it_stands(kind.EMAIL, SHAPED), b" @ "),
     Rule(
         kind.IP,
-        shapes.IPV4,
+        network.IPV4,
         _nothing,
         rb"[0-9](?:\.|\[\.\]|\(\.\))[0-9]",
-        reads=shapes.ipv4s,
+        reads=network.ipv4s,
     ),
     Rule(
         kind.IP,
-        shapes.IPV6,
-        shapes.ipv6,
+        network.IPV6,
+        network.ipv6,
         _word(rb"[0-9a-f]:[0-9a-f]{0,4}:|::[0-9a-f]{1,4}:"),
-        only_with=shapes.SURELY_LIKE_IPV6,
+        only_with=network.SURELY_LIKE_IPV6,
     ),
 )
 _NUMBERS: Final = (

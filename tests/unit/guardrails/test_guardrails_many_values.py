@@ -6,7 +6,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from federation.guardrails import digit_rows, layers, national_checks, numbers, scan, shapes
+from federation.guardrails import (
+    digit_rows,
+    layers,
+    national_checks,
+    network,
+    numbers,
+    scan,
+    shapes,
+)
 from federation.guardrails import entities as kind
 from federation.guardrails.entities import Span
 from federation.guardrails.nearby import NONE_TAKEN, Nearby
@@ -202,10 +210,10 @@ def test_a_place_is_taken_where_nothing_as_sure_reaches_into_it(
 def test_an_address_of_version_six_is_where_it_surely_is_like_one(data: bytes) -> None:
     found = [
         span
-        for start, end in compiled(shapes.IPV6).spans(data)
-        for span in shapes.ipv6(data, start, end)
+        for start, end in compiled(network.IPV6).spans(data)
+        for span in network.ipv6(data, start, end)
     ]
-    assert not found or shapes.SURELY_LIKE_IPV6.search(data) is not None
+    assert not found or network.SURELY_LIKE_IPV6.search(data) is not None
 
 
 def test_a_south_african_number_is_checked_in_any_order() -> None:

@@ -12,6 +12,7 @@ from federation.guardrails import (
     cards,
     encoded,
     nearby,
+    network,
     odd_numbers,
     shapes,
 )
@@ -39,7 +40,15 @@ def everywhere(pattern: bytes, check: Check, data: bytes) -> list[Span]:
 @settings(max_examples=500, deadline=None)
 @given(of("10", "1", "255", "8.8", ".", ".", ".", "[.]", "(.)", " ", "v", "-", "=", "==", "/", "a"))
 def test_addresses_are_found_from_a_point_on(data: bytes) -> None:
-    assert shapes.ipv4s(Nearby(data)) == everywhere(shapes.IPV4, shapes.ipv4, data)
+    assert network.ipv4s(Nearby(data)) == everywhere(network.IPV4, network.ipv4, data)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    of("10.0.0.9", "2.5.29.7", "127.0.0.1", "9.9.9.256", "\n", "\t", ";", "|", "5", ".1", "-", "v")
+)
+def test_so_are_lists_of_them(data: bytes) -> None:
+    assert network.ipv4s(Nearby(data)) == everywhere(network.IPV4, network.ipv4, data)
 
 
 @settings(max_examples=500, deadline=None)
