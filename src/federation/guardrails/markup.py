@@ -18,9 +18,9 @@ from federation.guardrails.patterns import compiled
 _NAMES: Final = (
     rb"/?(?:b|i|u|s|a|em|strong|span|font|mark|code|wbr|small|big|sub|sup|tt|kbd|ins|del)"
 )
-_TAG: Final = _NAMES + rb"(?: [^<>0-9@ ]{0,80})? ?/?>"
+_TAG: Final = rb"(?:" + _NAMES + rb"(?: [^<>0-9@ ]{0,80})? ?/?|!--[ ]?(?:[^<>0-9@ ]{1,24} )?--)>"
 """With one attribute at most: of more, a stream would have said the first ones before it sees the
-last."""
+last. Also a short comment: pages that a server draws have them between pieces of a text."""
 _TAGS: Final = _TAG + rb"(?:[ ]?<" + _TAG + rb"){0,3}"
 _AMID: Final = re.compile(
     rb"(<(?:(?<=[0-9]<)|(?<=[0-9][ .-]<))" + _TAGS + rb"(?=[ .-]?[0-9])"
@@ -55,7 +55,7 @@ _MADE: Final = Remembered(_without)
 
 
 def _may_hold_marks(data: bytes) -> bool:
-    may = b"<" in data and (b"</" in data or b"<wbr" in data)
+    may = b"<" in data and (b"</" in data or b"<wbr" in data or b"<!--" in data)
     if (may or _may_be_broken(data)) and _MAY_BE_AMID.occurs(data):
         return True
     return b"*" in data and b"**" in data and _may_be_emphasized(data)

@@ -82,5 +82,21 @@ def test_what_only_looks_like_it_is_none(text: str) -> None:
     assert found(text) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (kind.PHONE, "+44 20<!-- --> 7946 0958"),
+        (kind.CARD, "4539 14<!-- x -->88 0343 6467"),
+        (kind.SSN, "536-<!---->22-8741"),
+    ],
+)
+def test_a_value_goes_on_over_a_comment(name: str, value: str) -> None:
+    assert found(f"<p>Here: <!-- -->{value}</p>") == [(name, value)]
+
+
+def test_a_comment_that_says_something_sets_values_apart() -> None:
+    assert found("4539<!-- the next page -->1488 0343 6467") == []
+
+
 def test_digits_of_a_telephone_number_are_no_address() -> None:
     assert kind.IP not in [name for name, _ in found("Bel mij op +46 (0)31.29.89.70")]
