@@ -43,7 +43,7 @@ ADDRESSED: Final = (
         0.6,
         "to the ai|to ai|to any ai|to all ai|for the ai|for ai|for any ai|for all ai| ai:| ai,|llm"
         "|chatbot|chat bot|language model|ai agent|ai assistant|ai model|ai system|ai shopping"
-        "|ai reader"
+        "|ai reader|# ai|// ai|automated reader"
         "|assistant:|assistant,|@assistant|assistants|to the assistant|for the assistant|copilot"
         "|bots:|bot:|bot,"
         "|automated agent|autonomous agent|#ai|[ai|//ai|dear ai|hey ai|hello ai|hi ai",
@@ -158,6 +158,23 @@ ASKED: Final = (
     Tripwire(
         EXTRACTION,
         1.0,
+        "your system|your initial|your original|your hidden",
+        r"\bwhat (?:does|do|did) your (?:system|initial|original|hidden) (?:prompt|message"
+        r"|instructions?) (?:say|contain|read|look like|include)\b",
+    ),
+    Tripwire(
+        SUPPRESSION,
+        0.5,
+        "when you summ|when you trans|when you review|when you read|when you process|your summary"
+        "|your review|your translation",
+        r"\bwhen you (?:summari[sz]e|translate|review|read|process) (?:this|the)\b[^.!?\n]{0,30}"
+        r"\b(?:do not|don't|never|say|state|include|add|recommend|rate)\b"
+        r"|\byour (?:summary|review|translation) (?:must|should|has to) (?:contain|include|say"
+        r"|state|mention|recommend|end with)\b",
+    ),
+    Tripwire(
+        EXTRACTION,
+        1.0,
         "before mine|before my|precedes|preceding|context window|start of|beginning of|your exact"
         "|your full|your complete|your original|your precise|in your context",
         r"\b(?:message|prompt|instructions?|text)s?\b[^.!?\n]{0,40}\b(?:before mine"
@@ -209,7 +226,7 @@ ASKED: Final = (
         "moderation|censor|guardrail|safety|alignment|refusals|unethical|remorseless|moralis"
         "|moraliz",
         r"\b(?:(?:moderation|censorship|guardrails|safety (?:features?|training|filters?"
-        r"|protocols?))"
+        r"|protocols?|layers?|checks?))"
         r" (?:(?:is|are|have been|has been|were) )?(?:turned |switched )?(?:off|disabled|removed"
         r"|lifted)"
         r"|(?:drop|lose|without|remove|no) (?:the |any |all )?(?:censorship|guardrails"

@@ -42,9 +42,13 @@ _NEGATED: Final = (
     rf"{_TURN_FROM}\b"
     rf"|\b{_TURN_FROM}\b{_OF_A_THING}"
     r"|\bignores\b[^.!?\n]{0,16}\bmy\b"
+    r"|\b(?:ignore|disregard|forget) (?:my|our) (?:(?:previous|prior|last|earlier|first) )?"
+    r"(?:message|e?-?mail|question|note|draft|request)\b"
+    rf"|\b(?:is|was|gets) (?:told|asked|ordered|instructed) to {_TURN_FROM}\b"
     r"|\bforget (?:everything|all|what) you (?:know|knew|thought|learned|heard) about\b"
 )
-"""Whoever asks that nothing be ignored attacks nobody."""
+"""Whoever asks that nothing be ignored attacks nobody; nor who takes back what they wrote, or tells
+of somebody."""
 _NEGATED_ABROAD: Final = (
     r"\bn(?:'|’)(?:ignor|oubli)|\b(?:n(?:ã|a)o|nie|no|non) (?:se |me |te )?(?:ignor|olvid|esque|"
     r"dimentic|zapom|pomi)|\b(?:vergiss|vergesst|ignorier\w*|missacht\w*|vergeet|negeer) "
@@ -145,7 +149,7 @@ OVERRIDES: Final = (
         r"ce qui pr(?:é|e)c(?:è|e)de|quanto sopra|das (?:vorherige|obige)\b|"
         r"tou(?:t|s|tes)\b[^.!?\n]{0,30}pr(?:é|e)c(?:é|e)dent|tutt[oe]\b[^.!?\n]{0,30}precedent"
         r"|instructie|aanwijzing|systeemprompt|richtlijn|instrukcj|"
-        r"polece(?:ń|n)|wytyczn|(?:wszystk|poprzedni|wcze(?:ś|s)niejsz|powy(?:ż|z)sz)\S{1,4} "
+        r"polece(?:ń|n)|wytyczn|pokyn|(?:wszystk|poprzedni|wcze(?:ś|s)niejsz|powy(?:ż|z)sz)\S{1,4} "
         r"(?:zasad|regu))",
         _NEGATED_ABROAD,
     ),

@@ -35,6 +35,16 @@ REVOCATIONS: Final = (
     Tripwire(
         OVERRIDE,
         1.0,
+        "you from|policy do|policies do|guidelines do|filters do|policy never",
+        r"\b(?:release|free|exempt|liberate) you from (?:all|any|every|your) (?:[a-z]+ ){0,2}?"
+        r"(?:polic(?:y|ies)|rules|restrictions|guidelines|limits|constraints)\b"
+        r"|\b(?:pretend|imagine|act as (?:if|though)|assume|suppose)\b[^.!?\n]{0,16}"
+        r"\byour (?:[a-z]+ ){0,2}(?:polic(?:y|ies)|guidelines|filters) (?:do(?:es)? not exist|do(?:es)?n't exist"
+        r"|never existed)\b",
+    ),
+    Tripwire(
+        OVERRIDE,
+        1.0,
         "you were|you have been|me only|only me|me alone",
         r"\b(?:ignore|disregard|forget|drop|discard|set aside) (?:what(?:ever)?|everything|all"
         r"|anything) (?:that )?you (?:were|have been) (?:ever )?(?:told|instructed|taught|given)\b"
@@ -96,7 +106,9 @@ REVOCATIONS: Final = (
         r"|no longer (?:follow|obey)|never ?mind) "
         rf"(?:[a-z']+ ){{0,3}}?(?:your (?:[a-z]+ ){{0,2}}(?:{_RULES}|orders|developers?|creators?)"
         rf"|(?:the|any|all|those|these) (?:of )?(?:the |your )?(?:{_GIVEN} {_RULES}"
-        rf"|(?:instructions|prompts?|directives|rules|guidelines) (?:above|before)))\b",
+        rf"|(?:instructions|prompts?|directives|rules|guidelines) (?:above|before"
+        rf"|(?:of|in|from) the (?:system|developer) (?:message|prompt)))"
+        rf"|the (?:system|developer) messages?)\b",
         r"\b(?:cancel|delete|wipe|scrap|erase)\b[^.!?\n]{0,30}?"
         r"\b(?:above|earlier|previous|prior) (?:rules|restrictions?|training|constraints)\b"
         r"|\b(?:not|never|don(?:'|’)t) (?:break|drop|violate|cancel|erase|delete|wipe|abandon"

@@ -278,7 +278,9 @@ TRIPWIRES: Final = (
         r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|</s>\s*<s>",
         r"\b(?:what (?:does|is|are)|explain|why is) [`\"']{0,2}(?:<\|[a-z_]{2,20}\|>|\[/?inst\])"
         r"[`\"']{0,2}(?: [a-z ]{1,40}|)[?]|\[/?inst\][`\"']? is (?:a|the) (?:token|mark|tag)\b"
-        r"|\b(?:tokens?|tags?|markers?) (?:like|such as) [`\"']{0,2}<\|[a-z_]{2,20}\|>",
+        r"|\b(?:tokens?|tags?|markers?) (?:like|such as) [`\"']{0,2}<\|[a-z_]{2,20}\|>"
+        r"|\b(?:escape|strip|sanitize|tokenize) [`\"']{0,2}(?:<\|[a-z_]{2,20}\|>|\[/?inst\])"
+        r"|(?:<\|[a-z_]{2,20}\|>|\[/?inst\])[`\"']? (?:tokens?|tags?|markers?)\b",
     ),
     Tripwire(
         ROLE_TOKEN,
