@@ -37,7 +37,7 @@ _PHONE_WORDS: Final = compiled(
     rb"|mitt? n|(?:ring|kontakte?|n\xe5r?|sms|soita) |c[i\xed]slo|volej|sun[at]|puhel|\x81"
     rb"|sz[a\xe1]m|talrun|selfoon|ya simu|simu:|no\.? ?hp|thoai|\bs[\xaad]t\b|\bdi [\xaad]|\bgoi\b"
     rb"|hubungi|wa\.me|h\xedvj|service cl|\bsav\b|atenci|servicio t|assistenz|klantens|obs\xaauga"
-    rb"|kundtj|kundese|asiakasp|apoio ao|ansprechp|txt|of kin"
+    rb"|kundtj|kundese|asiakasp|apoio ao|ansprechp|txt|'s n|of kin"
     rb"|(?:give|get|got|hold of|talk to|speak to) (?:me|us|him|her|them)"
     rb"|[\n\t |,;(]\([po]\) |^\([po]\) |(?:^|[\n|>]) ?(?-i:[TM])\. |\b(?-i:ph|PH|Ph) "
     rb"|(?:^|[\n\t |,;(*>-])[tmpfhw]:[ \t]|(?:^|[\n|>]|  )(?-i:[TMPF]) ",

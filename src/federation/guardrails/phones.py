@@ -85,11 +85,11 @@ _BESIDE: Final = compiled(
     ignore_case=True,
 )
 _OWN: Final = compiled(rb"\bmy (?:\w+ )?number\b[^\n0-9]{0,24}$", ignore_case=True)
-_OTHERS: Final = compiled(
+_OF_PEOPLE: Final = (
     rb"\b(?:customer|client|member(?:ship)?|policy|employee|student|patient|contract|claim|room|"
-    rb"flight|meter|registration) number\b[^\n0-9]{0,24}$",
-    ignore_case=True,
+    rb"flight|meter|registration) (?:number|no|nr|id)\b"
 )
+_OTHERS: Final = compiled(_OF_PEOPLE + rb"[^\n0-9]{0,24}$", ignore_case=True)
 """Numbers that people have beside those that they are called at."""
 _LABELED: Final = (
     (11, compiled(LABEL, ignore_case=True)),
@@ -110,7 +110,8 @@ _NOT_A_PHONE: Final = compiled(
     rb"lot|waybill|awb|ndc|nsn|p/n|parcel|shipment|seq|article|drawing|catalog(?:ue)?|aktenzeichen|az|(?:rechnung|auftrag|bestell|vertrag|"
     rb"artikel|kunden|matrikel|mitglied|personal|serien|akten|beleg|vorgang|zeichnung|teile)"
     rb"(?:s|ung)?(?:nummer|nr)?)\b[\s.:#=\"'-]{0,4}"
-    rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-)$",
+    rb"(?:(?:number|no|nr|num|n|id|is|code|date)\b[\s.:#=\"'-]{0,4}){0,2}|[#=$\xa3v]|[a-z]-"
+    rb"|" + _OF_PEOPLE + rb"[\s.:#=\"'-]{0,4})$",
     ignore_case=True,
 )
 _OTHER_NAME: Final = compiled(
@@ -144,8 +145,7 @@ _ASSIGNED: Final = re.compile(
     rb"(?![0-9])"
 )
 """What is a telephone number behind an equals sign, too: a field of a log."""
-_BEFORE_AFTER: Final = b" \t-,:(["
-_AFTER_SIGNS: Final = 3
+_BEFORE_AFTER, _AFTER_SIGNS = b" \t-,:([", 3
 _BEGIN_AFTER: Final = frozenset(bytes((letter,)) for letter in b"oOfFmMcChHwWpPtTlLdDnN")
 """Signs between a telephone number and the words behind it, and what those begin with."""
 BEFORE_WORD: Final = frozenset(_BEFORE_AFTER).union(*_BEGIN_AFTER)

@@ -39,8 +39,8 @@ REVOCATIONS: Final = (
         r"\b(?:release|free|exempt|liberate) you from (?:all|any|every|your) (?:[a-z]+ ){0,2}?"
         r"(?:polic(?:y|ies)|rules|restrictions|guidelines|limits|constraints)\b"
         r"|\b(?:pretend|imagine|act as (?:if|though)|assume|suppose)\b[^.!?\n]{0,16}"
-        r"\byour (?:[a-z]+ ){0,2}(?:polic(?:y|ies)|guidelines|filters) (?:do(?:es)? not exist|do(?:es)?n't exist"
-        r"|never existed)\b",
+        r"\byour (?:[a-z]+ ){0,2}(?:polic(?:y|ies)|guidelines|filters) (?:do(?:es)? not exist"
+        r"|do(?:es)?n't exist|never existed)\b",
     ),
     Tripwire(
         OVERRIDE,

@@ -27,7 +27,9 @@ def found(text: str) -> list[tuple[str, str]]:
      "Service client : ", "SAV : ", "atención al cliente ", "Assistenza: ", "Obsługa klienta: ",
      "☎ ", "☎️ ", "📞 ", "📱", "موبایل: ", "شماره تماس: ", "פלאפון ", "お問い合わせ: ", "மொபைல்: ",
      "ფონი, ტელ: ", "Contact: Ann Lee ", "Contatti: ", "Kontakt: Ann Lee, ", "ring Ann Lee back, ",
-     "rappeler Ann Lee au ", "Mobile\n", "- Telefon:\n", "Home phone \r\n  ", "\nM. "],
+     "rappeler Ann Lee au ", "Mobile\n", "- Telefon:\n", "Home phone \r\n  ", "\nM. ",
+     "sms_to=", "The landlord's number is ", "nr kontaktowy ", "ligar de volta para ",
+     '"parent_contact": "'],
 )  # fmt: skip
 def test_a_label_names_a_telephone_number(label: str) -> None:
     assert found(f"Hello,\n{label}{NUMBER}\nbye") == [(kind.PHONE, NUMBER)]
@@ -76,6 +78,8 @@ def test_an_address_is_found_as_it_is_written(text: str, value: tuple[str, str])
         "pH 632 591 866",
         "Call me on my phone\nor by mail, 632 591 866 times",
         "phones,city\n12,Rome\n1234567890123456,Bonn",
+        "Customer no. 2558976, mobile follows",
+        "policy id 25589 761, work accident",
     ],
 )
 def test_what_only_looks_like_it_is_none(text: str) -> None:
