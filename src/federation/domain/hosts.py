@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -46,8 +45,8 @@ _METADATA_NAMES = frozenset(
     }
 )
 
-_HISTORIC = re.compile(r"[0-9a-fx.]+")
-"""What an IPv4 address is written in, in any form that the C library reads."""
+_HISTORIC = re.compile(r"0x[0-9a-f]{1,60}|0[0-7]{0,60}|[1-9][0-9]{0,60}")
+"""A number of an IPv4 address, in any form that the C library reads; no label is longer."""
 
 _CARRIER_NAT = ipaddress.ip_network("100.64.0.0/10")
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
@@ -94,12 +93,26 @@ def forbidden_name(host: str, *, private: bool) -> str | None:
         return "it is a loopback address"
     if literal(name) is not None:
         return _judge(name, private=private)
-    if _HISTORIC.fullmatch(name):
-        try:
-            return _judge(socket.inet_ntoa(socket.inet_aton(name)), private=private)
-        except OSError:
-            return None
-    return None
+    historic = _historic(name)
+    return None if historic is None else _judge(str(historic), private=private)
+
+
+def _historic(name: str) -> ipaddress.IPv4Address | None:
+    """Read an IPv4 address in any form that the C library's `inet_aton` reads: one to four numbers,
+    decimal, octal or hexadecimal, of which the last fills all bytes that are left."""
+    parts = name.split(".")
+    if len(parts) > 4 or not all(map(_HISTORIC.fullmatch, parts)):
+        return None
+    *first, last = (_number(part) for part in parts)
+    if last >= 256 ** (4 - len(first)) or any(number > 255 for number in first):
+        return None
+    return ipaddress.IPv4Address(int.from_bytes(bytes(first), "big") << 8 * (4 - len(first)) | last)
+
+
+def _number(part: str) -> int:
+    if part.startswith("0x"):
+        return int(part, 16)
+    return int(part, 8 if part.startswith("0") else 10)
 
 
 def literal(host: str) -> Address | None:

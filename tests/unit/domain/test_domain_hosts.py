@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 import pytest
 from hypothesis import given
@@ -140,6 +141,29 @@ def test_a_historic_form_is_the_address_that_it_stands_for(name: str) -> None:
 def test_a_historic_form_of_an_inside_address_needs_the_operators_leave() -> None:
     assert hosts.forbidden_name("0x7f.1", private=False) == "it is a loopback address"
     assert hosts.forbidden_name("0x7f.1", private=True) is None
+
+
+_PARTS = st.one_of(
+    st.sampled_from(("0", "00", "08", "0x", "0xg", "", "255", "256", "0377", "0xff", "1x")),
+    st.integers(0, 2**33).map(str),
+    st.integers(0, 2**33).map(hex),
+    st.integers(0, 2**33).map("0{:o}".format),
+)
+
+
+@given(st.lists(_PARTS, min_size=1, max_size=5).map(".".join))
+def test_historic_forms_are_those_that_the_c_library_reads(name: str) -> None:
+    try:
+        address = socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        assert hosts.forbidden_name(name, private=False) is None
+    else:
+        reason = hosts.forbidden([address], private=False)
+        assert hosts.forbidden_name(name, private=False) == reason
+
+
+def test_a_name_of_endless_digits_is_none_of_them() -> None:
+    assert hosts.forbidden_name("1" * 10_000, private=False) is None
 
 
 def test_historic_forms_are_no_literals() -> None:
