@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -127,6 +128,25 @@ async def test_a_client_that_comes_too_early_waits_for_the_first_snapshot(tmp_pa
         assert os.read(worker.hearing, 1) == b"."
         worker.control.publish()
         assert (await early).status_code == 200
+
+
+async def test_a_worker_that_has_settled_moves_its_heap_once_and_off_its_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[int] = []
+
+    def move() -> int:
+        moved.append(threading.get_ident())
+        return 1
+
+    monkeypatch.setattr(worker_module, "SETTLED_S", 0.05)
+    monkeypatch.setattr(worker_module, "collapse_heap", move)
+    async with life(tmp_path) as worker:
+        assert (await worker.client.post(CHAT, json=HELLO)).status_code == 200
+        await eventually(lambda: bool(moved))
+        await asyncio.sleep(0.2)
+    assert len(moved) == 1
+    assert moved != [threading.get_ident()]
 
 
 async def test_a_call_is_in_the_journal_before_its_answer_ends(tmp_path: Path) -> None:

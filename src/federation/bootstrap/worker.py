@@ -25,6 +25,7 @@ from pathlib import Path
 from federation.bootstrap import lifeline
 from federation.bootstrap.assembly import assemble
 from federation.bootstrap.following import Following
+from federation.bootstrap.large_pages import collapse_heap
 from federation.bootstrap.loop import run_loop
 from federation.bootstrap.recognizers import Plugged
 from federation.control.worker_link import WorkerLink
@@ -63,6 +64,9 @@ MEASURES_LIMIT = 10_000
 RINGS_AFTER = 10_000
 """Objects between two looks of the collector for rings: calls make none (tested), so a look costs
 each of hundreds of calls in flight something and finds nothing."""
+
+SETTLED_S = 5.0
+"""After so long most of what a worker will ever hold is there."""
 
 LINGER_S = 1.0
 """A client that keeps its connection open may be sending its next call just as we begin to
@@ -164,6 +168,7 @@ class Worker:
             with socket.socket(fileno=os.dup(self._options.fd)) as listening:
                 await self._server.serve(listening)
                 self._tell_ready()
+                loop.call_later(SETTLED_S, loop.run_in_executor, None, collapse_heap)
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 self._world.draining = True
                 within_s = self._options.drain_s
