@@ -45,8 +45,8 @@ _METADATA_NAMES = frozenset(
     }
 )
 
-_HISTORIC = re.compile(r"0x[0-9a-f]{1,60}|0[0-7]{0,60}|[1-9][0-9]{0,60}")
-"""A number of an IPv4 address, in any form that the C library reads; no label is longer."""
+_HISTORIC = re.compile(r"0x0*[0-9a-f]{1,8}|0+[0-7]{0,11}|[1-9][0-9]{0,9}")
+"""A number of an IPv4 address, in any form that the C library reads: zeros in front do not end."""
 
 _CARRIER_NAT = ipaddress.ip_network("100.64.0.0/10")
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
@@ -83,10 +83,11 @@ def forbidden(addresses: Iterable[str], *, private: bool) -> str | None:
 def forbidden_name(host: str, *, private: bool) -> str | None:
     """Judge a name that somebody else will resolve (a proxy), or before we resolve it ourselves.
 
-    Knows metadata names, `localhost` and address literals, historic forms (`0x7f.1`) among them,
-    because a proxy's resolver reads those too; of any other name nothing can be said.
+    Knows metadata names, `localhost` and address literals, historic forms (`0x7f.1`) and digits of
+    other scripts among them, because a resolver reads those too; of any other name nothing can be
+    said.
     """
-    name = host.strip("[]").rstrip(".").lower()
+    name = _folded(host.strip("[]")).rstrip(".").lower()
     if name in _METADATA_NAMES:
         return "it is a cloud metadata service"
     if not private and (name == "localhost" or name.endswith(".localhost")):
@@ -95,6 +96,14 @@ def forbidden_name(host: str, *, private: bool) -> str | None:
         return _judge(name, private=private)
     historic = _historic(name)
     return None if historic is None else _judge(str(historic), private=private)
+
+
+def _folded(host: str) -> str:
+    """A name as a resolver is asked for it (IDNA): of wide letters and dots the plain ones."""
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:  # no name at all
+        return host
 
 
 def _historic(name: str) -> ipaddress.IPv4Address | None:

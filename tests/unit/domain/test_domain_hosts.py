@@ -111,6 +111,8 @@ def test_what_cannot_be_read_is_refused() -> None:
         "instance-data",
         "169.254.169.254",
         "[::ffff:169.254.169.254]",
+        "１６９。254．１６９.254",
+        "meta\N{SOFT HYPHEN}data.google.internal",
     ],
 )
 def test_a_metadata_name_is_never_allowed(name: str) -> None:
@@ -127,12 +129,21 @@ def test_nothing_is_said_of_other_names() -> None:
     assert hosts.forbidden_name("api.example.com", private=False) is None
     assert hosts.forbidden_name("8.8.8.8", private=False) is None
     assert hosts.forbidden_name("134744072", private=False) is None
-    for name in ("fax", "0xx.1", "1.2.3.4.5", "999999999999", "0.a.fe.x"):
+    for name in (
+        "bücher.example",
+        "ü" * 70,
+        "fax",
+        "0xx.1",
+        "1.2.3.4.5",
+        "999999999999",
+        "0.a.fe.x",
+    ):
         assert hosts.forbidden_name(name, private=False) is None
 
 
 @pytest.mark.parametrize(
-    "name", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "0XA9.254.43518"]
+    "name",
+    ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "0XA9.254.43518", f"0x{0xA9FEA9FE:070x}"],
 )
 def test_a_historic_form_is_the_address_that_it_stands_for(name: str) -> None:
     assert hosts.forbidden_name(name, private=True) == "it is a cloud metadata service"
@@ -148,6 +159,8 @@ _PARTS = st.one_of(
     st.integers(0, 2**33).map(str),
     st.integers(0, 2**33).map(hex),
     st.integers(0, 2**33).map("0{:o}".format),
+    st.integers(0, 2**33).map("{:070o}".format),
+    st.integers(0, 2**33).map("0x{:070x}".format),
 )
 
 
