@@ -7,25 +7,22 @@ TLS is always the origin's, never the proxy's and never the address.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import ssl
 from collections.abc import Awaitable, Callable
 
 from federation.domain import hosts
 from federation.errors import UpstreamFailed
-from federation.schema.http import NO_DESCRIPTOR, Origin
+from federation.schema.http import Origin
 from federation.transport.connection import Connection
 from federation.transport.head import authority
-from federation.transport.names import HostNames, refuse
+from federation.transport.names import HostNames, exhausted, is_ours, refuse
 from federation.transport.proxies import Proxies, Proxy
 from federation.transport.tls import client_context
 from federation.transport.tunnel import Tunnel
 
 _LEAST_TRY_S = 0.25
 """What an address gets at least before the next one is tried."""
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of this machine, whoever was to be connected to."""
 
 
 class Dialer:
@@ -81,13 +78,8 @@ class Dialer:
             ) from fault
         except OSError as fault:
             _drop(made)
-            if fault.errno in _OURS:
-                raise UpstreamFailed(
-                    f"this gateway cannot connect to {origin.host}: {_cause(fault)}; try again in "
-                    "a moment, or let it open more files (`ulimit -n`)",
-                    code=NO_DESCRIPTOR,
-                    status=503,
-                ) from fault
+            if is_ours(fault):
+                raise exhausted(origin.host, fault) from fault
             raise UpstreamFailed(f"cannot connect to {origin.host}: {_cause(fault)}") from fault
         except BaseException:
             _drop(made)

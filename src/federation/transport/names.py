@@ -7,6 +7,8 @@ allowed for one origin (`private`) and forbidden for another.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -14,11 +16,14 @@ from typing import TypeAlias
 
 from federation.domain import hosts
 from federation.errors import Unavailable, UpstreamError, UpstreamFailed
+from federation.schema.http import NO_DESCRIPTOR
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """Name and port to addresses, best first. Raises `OSError` where there are none."""
 
 _MOST = 1024
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of this machine, whoever was to be connected to."""
 
 
 async def system_resolve(host: str, port: int) -> list[str]:
@@ -90,6 +95,8 @@ class HostNames:
         try:
             found = await self._resolve(host, port)
         except (OSError, UnicodeError) as fault:  # an over-long label is a UnicodeError
+            if isinstance(fault, OSError) and is_ours(fault):
+                raise exhausted(host, fault) from fault
             raise UpstreamFailed(f"the name {host} cannot be resolved") from fault
         if not found:
             raise UpstreamFailed(f"the name {host} has no address")
@@ -102,6 +109,23 @@ class HostNames:
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[host] = (self._clock() + self._ttl_s, task.result())
+
+
+def is_ours(fault: OSError) -> bool:
+    """Whether this machine had no descriptor, or no room, and nobody else is at fault."""
+    # The numbers of the resolver's own errors are others, and the same on some systems.
+    return fault.errno in _OURS and not isinstance(fault, socket.gaierror)
+
+
+def exhausted(host: str, fault: OSError) -> UpstreamFailed:
+    """What is told then: the resolver needs a descriptor, too, before a connection does."""
+    why = os.strerror(fault.errno or 0).lower()
+    return UpstreamFailed(
+        f"this gateway cannot connect to {host}: {why}; try again in a moment, or let it open more "
+        "files (`ulimit -n`)",
+        code=NO_DESCRIPTOR,
+        status=503,
+    )
 
 
 def refuse(host: str, reason: str | None) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 
 import pytest
 
 from federation.errors import Unavailable, UpstreamError, UpstreamFailed
+from federation.resilience.health import NEUTRAL
+from federation.resilience.recovery import blame
 from federation.transport.names import HostNames, system_resolve
 
 
@@ -111,6 +115,23 @@ async def test_failures_are_not_remembered() -> None:
             await names.addresses(host, 443, private=False)
     resolver.table["gone.example"] = ["8.8.8.8"]
     assert await names.addresses("gone.example", 443, private=False) == ["8.8.8.8"]
+
+
+async def test_without_a_descriptor_to_ask_with_the_provider_is_not_at_fault() -> None:
+    faults: list[OSError] = [
+        OSError(errno.EMFILE, "Too many open files"),
+        socket.gaierror(errno.EMFILE, "its number is the resolver's own"),
+    ]
+
+    async def resolve(host: str, port: int) -> list[str]:
+        raise faults.pop(0)
+
+    names = HostNames(resolve)
+    with pytest.raises(UpstreamFailed, match="too many open files") as caught:
+        await names.addresses("a.example", 443, private=False)
+    assert (caught.value.status, blame(caught.value) in NEUTRAL) == (503, True)
+    with pytest.raises(UpstreamFailed, match="cannot be resolved"):
+        await names.addresses("a.example", 443, private=False)
 
 
 async def test_the_address_that_worked_comes_first() -> None:
