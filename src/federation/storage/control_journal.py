@@ -23,6 +23,7 @@ class ControlJournal:
 
     def append(self, record: msgspec.Struct) -> None:
         """Write one record. Raises `EvidenceUnwritable`."""
+        self._lines.extend(())  # leaves a file that somebody removed: what follows would be lost
         self._lines.append(record)  # type: ignore[arg-type]  # a line's reader knows its record
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from federation.errors import EvidenceUnwritable
 from federation.schema.records import CallStarted, Line
 from federation.storage import journal
+from federation.storage.control_journal import ControlJournal
 from federation.storage.journal import JournalWriter, segment_path, writer_name
 from federation.storage.journal_reader import JournalReader
 
@@ -301,6 +302,17 @@ def test_a_journal_that_was_removed_is_left_for_another(
     reader = JournalReader(tmp_path / "journal")
     assert reader.read("w", 1, 0).bad[0].reason == "segment is missing"
     assert [line.record.call for line in reader.read("w", 2, 0).lines] == ["call_2"]
+
+
+def test_what_control_puts_on_record_is_not_written_into_a_file_that_was_removed(
+    tmp_path: Path,
+) -> None:
+    journal = ControlJournal(tmp_path / "journal", "notes")
+    journal.append(started("call_1"))
+    shutil.rmtree(tmp_path / "journal")
+    journal.append(started("call_2"))
+    (line,) = JournalReader(tmp_path / "journal").read("notes", 2, 0).lines
+    assert line.record.call == "call_2"
 
 
 def test_a_closed_journal_opens_a_new_segment_when_it_is_used_again(tmp_path: Path) -> None:
