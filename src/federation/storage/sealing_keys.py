@@ -296,11 +296,17 @@ class SqlSealingKeys:
 
     def erased_ms(self, tenant: str, subjects: Iterable[str]) -> int:
         """When the last erasure of any of these pseudonyms was done, in Unix milliseconds; 0
-        where none was."""
-        e = _erasures.c
-        query = select(func.max(e.done_ms)).where(e.tenant == tenant, e.subject.in_(list(subjects)))
+        where none was. Its turn alone does not tell: one clock that was ahead makes all turns that
+        follow later than their time. No clock but theirs says when it was asked for, and when
+        their keys went."""
+        e, of = _erasures.c, list(subjects)
+        own = and_(e.tenant == tenant, e.subject.in_(of), e.done_ms.is_not(None))
+        done = select(func.max(e.done_ms), func.max(e.asked_ms)).where(own)
+        gone = and_(_k.tenant == tenant, _k.kind == DATA, _k.subject.in_(of), _k.why == "erased")
         with reading(self._engine) as connection:
-            return int(connection.scalar(query) or 0)
+            turn, asked = connection.execute(done).one()
+            went = connection.scalar(select(func.max(_k.destroyed_ms)).where(gone))
+        return min(turn or 0, max(asked or 0, went or 0))
 
     def erased_changes(self) -> int:
         """How often what `erased` tells may have changed so far; it only grows."""

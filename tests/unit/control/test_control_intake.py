@@ -60,6 +60,25 @@ def test_a_content_that_was_erased_does_not_come_back_when_control_starts_again(
     assert world.payloads.find("call_1", None) is None
 
 
+def test_a_clock_that_was_ahead_once_costs_no_content_of_those_who_are_erased_later(
+    world: World,
+) -> None:
+    world.say("c0", "anna")
+    world.clock.days(365)
+    world.retention.hold("acme", world.name("ben"), "case", "key_admin")
+    world.clock.days(-365)
+    begun_ms = world.notebook.now_ms() + 5
+    world.clock.now += 1
+    world.retention.erase("acme", world.name("anna"), "key_admin")
+    world.clock.now += 1
+    world.new_worker()
+    world.box.keep(payload("c1", "anna", begun_ms))
+    world.say("c2", "anna")
+    world.intake.run()
+    assert world.payloads.find("c1", None) is None
+    assert world.payloads.find("c2", None) is not None
+
+
 def test_for_a_content_that_ends_after_the_erasure_of_its_person_no_key_is_made(
     world: World,
 ) -> None:
