@@ -178,11 +178,14 @@ class Gateway:
             InvalidURL,
         )
 
+        kinds: dict[str, type[HTTPConnection]]
         kinds = {"http": HTTPConnection, "https": HTTPSConnection}
         try:
             parts = urlsplit(self.url)
             host, kind = parts.hostname or "", kinds[parts.scheme]
-            connection = kind(host, parts.port, timeout=timeout_s)
+            # Without a port the end of an address of IPv6 would be taken for one.
+            port = kind.default_port if parts.port is None else parts.port
+            connection = kind(host, port, timeout=timeout_s)
         except (ValueError, KeyError, InvalidURL):
             host = ""
         if not host:

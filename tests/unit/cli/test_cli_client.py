@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,22 @@ from federation.cli.tree import app
 
 Run = Callable[..., Result]
 PAGE = b"<html>hello</html>"
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_an_address_of_ipv6_needs_no_port(
+    scheme: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], *_: object) -> None:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(Unreachable):
+        Gateway(f"{scheme}://[2001:db8::1]").get("/x")
+    assert asked == [("2001:db8::1", port)]
 
 
 @pytest.mark.parametrize(
