@@ -32,13 +32,16 @@ _MONTH: Final = b"(?i:%b)|May|MAY|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
 )
 """Of the languages that put a word between a day and its month."""
 _LONE: Final = rb"[b-zB-HJ-Z._+&\[\](){}<>-]"
-GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$")
-"""Words that are nothing by themselves, and may stand in the middle of a value."""
+_COMMENT: Final = rb"<!--|-->"
+GOES_ON: Final = compiled(rb"^(?:" + _LONE + rb"|(?:" + _MONTH + rb")\W*)$|" + _COMMENT)
+"""Words that are nothing by themselves, and may stand in the middle of a value; also those at a
+comment of HTML, which a value goes on over: a word in it must not make two calm ones in a row."""
 OF_A_MONTH: Final = (b"of", b"de")
 """Behind a day: the month behind it may be any language's, or a word like `may`."""
 SAYS_WHOSE: Final = frozenset(b"is was as for my his her their the".split())
 BEFORE_LABEL: Final = re.compile(
-    rb"(?:(?<![0-9])|(?<=%[2-7][0-9A-Fa-f]))[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4} "
+    rb"(?:(?<![0-9])|(?<=%[2-7][0-9A-Fa-f])|(?<=\\x[2-7][0-9A-Fa-f])"
+    rb"|(?<=\\u00[2-7][0-9A-Fa-f]))[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4} "
     rb"(?:(?:is|was|as|for) )?\Z",
     re.IGNORECASE,
 )
@@ -72,7 +75,8 @@ _NOT_CALM: Final = (
     + _MONTH
     + rb")|(?:^|[\s?,;:])"
     + _LONE
-    + rb"(?:[\s?]|$)"
+    + rb"(?:[\s?]|$)|"
+    + _COMMENT
 )
 NOT_CALM: Final = compiled(_NOT_CALM)
 """Whatever makes a word hot, or too long to be calm; and some more."""

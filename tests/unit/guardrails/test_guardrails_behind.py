@@ -38,6 +38,31 @@ def test_a_number_of_a_stream_waits_for_its_label(
         assert "".join(pieces(text, size)) == read
 
 
+@pytest.mark.parametrize("escape", ["%20", r"\x20", r"\u0020", r"\u003D"])
+def test_a_number_behind_an_escape_waits_for_its_label(escape: str) -> None:
+    text = f"Hello there, q{escape}536228741 is my SSN and so it goes on."
+    assert whole(text).endswith("[SSN] is my SSN and so it goes on.")
+    for size in (1, 3, 7, 99):
+        assert "".join(pieces(text, size)) == whole(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("4539 1488 0343 64<!-- --> <!-- -->67 so", "[CARD] so"),
+        ("4539<!-- page --> 1488 0343 6467 so", "[CARD] so"),
+        ("4539 <!-- of -->1488 0343 6467 so", "[CARD] so"),
+        ("jane<!-- page -->@example.org so", "[EMAIL] so"),
+        ("+44 20<!-- page --> 7946 0958 so", "[PHONE] so"),
+    ],
+)
+def test_a_value_of_a_stream_goes_on_over_a_comment(text: str, read: str) -> None:
+    text, read = f"We said it: {text} it goes on.", f"We said it: {read} it goes on."
+    assert whole(text) == read
+    for size in (1, 3, 9, 99):
+        assert "".join(pieces(text, size)) == read
+
+
 @pytest.mark.parametrize(
     ("text", "held"),
     [
