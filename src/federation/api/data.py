@@ -116,8 +116,9 @@ class ErasureView(BaseModel):
     holds: list[str] = Field(default=[], description="The holds that it waits for.")
     keys_missing: bool = Field(
         default=False,
-        description="Told where it is asked for: contents of the tenant are sealed with keys that "
-        "are not in the store of keys. What is this person's among them is not erased.",
+        description="Told where it is asked for: of a few of the tenant's contents and names, "
+        "one is sealed with a key that is not in the store of keys. What is this person's and "
+        "sealed so is not erased.",
     )
 
 

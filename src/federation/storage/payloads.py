@@ -98,15 +98,16 @@ class SqlPayloads:
             return [PayloadEntry(*row) for row in connection.execute(query)]
 
     def samples(self, tenant: str) -> list[bytes]:
-        """How the first and the last of a tenant's contents, and names, begin in sealed form."""
-        found: list[bytes] = []
+        """How some of a tenant's contents, and of the names, begin in sealed form: of the first
+        person and the last in the index, however much there is."""
+        own = select(func.substr(_p.sealed, 1, _HEAD)).where(_p.tenant == tenant).limit(1)
+        order = (_p.subject, _p.at_ms)
+        name = (
+            select(func.substr(names.c.sealed, 1, _HEAD)).where(names.c.tenant == tenant).limit(1)
+        )
+        asked = (own.order_by(*order), own.order_by(*(column.desc() for column in order)), name)
         with reading(self._engine) as connection:
-            for table, order in ((payloads, _p.call), (names, names.c.since_ms)):
-                head = func.substr(table.c.sealed, 1, _HEAD)
-                own = select(head).where(table.c.tenant == tenant).limit(1)
-                for each in (own.order_by(order), own.order_by(order.desc())):
-                    found += [bytes(row[0]) for row in connection.execute(each)]
-        return found
+            return [bytes(row[0]) for each in asked for row in connection.execute(each)]
 
     def remove(self, tenant: str, subject: str, holds: Holds) -> int:
         """Delete what was kept of a person, stored responses and their name too, unless a hold
