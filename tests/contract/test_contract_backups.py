@@ -453,7 +453,9 @@ def test_a_backup_that_is_killed_is_whole_or_none(
         assert new.refused("db", "restore", *names) in ("no_backup", "damaged", "not_found")
     new = another("new")
     new.said("db", "restore", str(whole / "data"), "--keys", str(whole / "keys"))
-    assert SqlKeys(new.stores().durable).find("key_1", "default") == KEY
+    stores = new.stores()
+    assert SqlKeys(stores.durable).find("key_1", "default") == KEY
+    stores.close()
 
 
 def test_a_restore_that_is_killed_lets_nobody_start_on_half_of_it(

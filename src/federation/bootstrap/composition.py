@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from federation.bootstrap.anchoring import open_anchors
 from federation.bootstrap.contents import Contents, keep_contents
@@ -70,6 +71,7 @@ from federation.storage.engine import Stores, open_stores, probe
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.journal_reader import JournalReader
 from federation.storage.keyring import receipt_key
+from federation.storage.masters import agreed_master
 from federation.storage.nodes import SqlNodes, SqlOverflow
 from federation.storage.responses import SqlResponses
 from federation.storage.sealing import Sealer
@@ -169,10 +171,17 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
         ingest,
         Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
         Prober(transport, Tokens(transport).sign),
-        secrets.master_key(given.data, configuration.reading.loaded.environ, secret_sources.read),
+        _master(given.data, configuration, stores, secret_sources),
         open_sharing(addresses, given.data),
         secret_sources,
     )
+
+
+def _master(
+    data: Path, configuration: Configuration, stores: Stores, secret_sources: SecretSources
+) -> bytes:
+    environ = configuration.reading.loaded.environ
+    return agreed_master(stores.durable, data, environ, secret_sources.read)
 
 
 def _client(configuration: Configuration) -> Client:

@@ -112,3 +112,14 @@ def restore(
     from federation.cli.place import Place  # noqa: PLC0415 - start-up time
 
     db_work.restore(Place(config=config, data=data), source, keys, force=force, as_json=as_json)
+
+
+@app.command()
+@guarded
+def accept_master(config: ConfigDir = None, data: DataDir = None, as_json: Json = False) -> None:
+    """Let the store go with the master key of now; what was made under the former one opens
+    nothing. No gateway may be running on it."""
+    from federation.cli import db_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    db_work.accept_master(Place(config=config, data=data), as_json=as_json)

@@ -13,15 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from federation.cli import db_files, db_store, db_sums, output
+from federation.bootstrap.secret_sources import SecretSources
+from federation.cli import db_files, db_store, db_sums, direct, output
 from federation.cli.failures import CommandFailed
 from federation.cli.place import Place
-from federation.storage import backups
+from federation.storage import backups, masters
 from federation.storage.engine import open_engine, open_postgres, prepare_schema, reading
 from federation.storage.replicas import SqlReplicas
 from federation.storage.revisions import RESTORING, is_unfinished, revision
 from federation.storage.rollups_check import wrong_spans
 from federation.storage.sealing_keys import open_keys
+from federation.storage.secrets import hash_key
 from federation.storage.tables import HEAD
 from federation.storage.tables_replicas import missing_notices
 from federation.storage.upgrade import pending, upgrade_to
@@ -212,6 +214,27 @@ def move(place: Place, *, force: bool, as_json: bool) -> None:
     if keys:
         output.say("So are the sealing keys. Erasures from now on do not reach the files: when all")
         output.say(f"is well remove {aside.parent} and {own_keys.parent / 'aside'}.")
+
+
+def accept_master(place: Place, *, as_json: bool) -> None:
+    """Let the store go with the master key of now. Raises `NotFound`."""
+    _nobody(place)
+    vault = SecretSources(place.environ).read
+    with db_store.existing(place) as stores:
+        key = masters.current_master(place.data_dir, place.environ, vault)
+        with direct.recorded(place, hash_key(key), "accept master key", "store"):
+            useless = masters.accept_master(stores.durable, key)
+    if as_json:
+        facts = {"object": "master_key", "new": useless is not None}
+        output.print_json(facts | {"useless_keys": useless or 0})
+        return
+    output.say("The store goes with the master key of now.")
+    if useless is not None:
+        keys = "1 virtual key" if useless == 1 else f"{useless} virtual keys"
+        output.note(
+            f"What was made under the former one opens nothing: {keys} that nobody revoked,"
+        )
+        output.note("sign-ins, stored responses. With that key back, run this again.")
 
 
 def _move_keys(path: Path, target: Any, progress: backups.Progress) -> int:

@@ -35,6 +35,7 @@ from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.changes import SqlOverrides
 from federation.storage.entries import Override
+from federation.storage.masters import agreed_master
 from federation.storage.tenancy import SqlTenancy
 from federation.transport.client import Client
 
@@ -79,19 +80,19 @@ def _desk(place: Place, *, made: bool = True) -> Iterator[KeyDesk]:
             store.ensure_tenant(DEFAULT_TENANT, _now_ms())
             vault = SecretSources(environ).read
             admin = secrets.admin_key(place.data_dir, environ, vault).secret
-            hash_key = _hash_key(place)
+            hash_key = _hash_key(place, engine)
             yield KeyDesk(store, SqlTenancy(engine), hash_key, admin, errands, time.time)
     finally:
         errands.close()
 
 
-def _hash_key(place: Place) -> bytes:
+def _hash_key(place: Place, engine: Any) -> bytes:
     vault = SecretSources(place.environ).read
-    return secrets.hash_key(secrets.master_key(place.data_dir, place.environ, vault))
+    return secrets.hash_key(agreed_master(engine, place.data_dir, place.environ, vault))
 
 
 @contextmanager
-def _recorded(place: Place, hash_key: bytes, action: str, subject: str) -> Iterator[None]:
+def recorded(place: Place, hash_key: bytes, action: str, subject: str) -> Iterator[None]:
     """Put a change on record before it is made and after, as the API does. Raises
     `EvidenceUnwritable`; nothing is changed then."""
     changes, notebook = gather(), Notebook(place.data_dir, time.time)
@@ -130,7 +131,7 @@ def create_key(place: Place, wish: NewKey) -> dict[str, Any]:
         user=wish.user,
         scopes=wish.scopes,
     )
-    with _desk(place) as desk, _recorded(place, desk.ring.hash_key, "create key", wish.name):
+    with _desk(place) as desk, recorded(place, desk.ring.hash_key, "create key", wish.name):
         key, secret = asyncio.run(desk.mint(_OPERATOR, wanted))
     return {**_view(key), "secret": secret}
 
@@ -153,7 +154,7 @@ def list_keys(place: Place, tenant: str | None = None) -> list[dict[str, Any]]:
 
 def revoke_key(place: Place, key: str) -> dict[str, Any]:
     """End a key in the store. Raises `NotFound`."""
-    with _desk(place, made=False) as desk, _recorded(place, desk.ring.hash_key, "revoke key", key):
+    with _desk(place, made=False) as desk, recorded(place, desk.ring.hash_key, "revoke key", key):
         return _view(asyncio.run(desk.revoke(_OPERATOR, key)))
 
 
@@ -180,8 +181,8 @@ def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
     """Note in the store whether a provider may be used. Raises `NotFound`."""
     row, _ = offline.provider_row(place, provider)
     verb = "enable" if enabled else "disable"
-    hash_key = _hash_key(place)
-    with _store(place) as engine, _recorded(place, hash_key, f"{verb} provider", row.id):
+    about = (f"{verb} provider", row.id)
+    with _store(place) as engine, recorded(place, _hash_key(place, engine), *about):
         store, after = SqlOverrides(engine), Override(row.id, enabled, _now_ms(), _OPERATOR.id)
         before = next((each for each in store.list() if each.provider == row.id), None)
         store.save(after)

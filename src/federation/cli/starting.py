@@ -172,7 +172,8 @@ def serve_command(options: LaunchOptions) -> list[str]:
 
 
 def _keys(options: LaunchOptions, around: Surroundings) -> AdminKey:
-    """The admin key, once the master key is known to be good. Raises `ConfigError`."""
+    """The admin key, once a master key that is there is known to be good; control makes one, or
+    misses it. Raises `ConfigError`."""
     try:
         vault = SecretSources(around.loaded.environ).read
         master_key(options.data, around.loaded.environ, vault)

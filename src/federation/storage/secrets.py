@@ -1,7 +1,8 @@
 """Secrets that the gateway makes or is given: the master key, the admin key, virtual keys.
 
 The trap: a file is made readable by its owner before anything is in it, and never
-overwritten. A lost master key makes every virtual key useless.
+overwritten. A lost master key makes every virtual key useless, so that one is only made for a
+store that knows none (`masters`).
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def given_secret(name: str, environ: Mapping[str, str], vault: Reader = _no_vaul
     return given
 
 
-def master_key(data: Path, environ: Mapping[str, str], vault: Reader = _no_vault) -> bytes:
-    """The master key: the environment's, else `<data>/master.key`, made where missing.
+def master_key(data: Path, environ: Mapping[str, str], vault: Reader = _no_vault) -> bytes | None:
+    """The master key: the environment's, else that of `<data>/master.key`; None where neither is.
 
     Hex is taken as the bytes that it says, other text as it stands. Raises `ConfigError`
     where there is less of it than 32 bytes.
@@ -79,9 +80,20 @@ def master_key(data: Path, environ: Mapping[str, str], vault: Reader = _no_vault
     given = given_secret(MASTER_VARIABLE, environ, vault)
     if given:
         return _master_bytes(given, MASTER_VARIABLE)
-    path = data / "master.key"
-    text, _ = _kept(path, lambda: secrets.token_hex(32))
-    return _master_bytes(text, str(path))
+    path = master_key_file(data)
+    text = _read(path)
+    return None if text is None else _master_bytes(text, str(path))
+
+
+def made_master_key(data: Path) -> bytes:
+    """A new master key in its file, or the one that somebody else has just made there."""
+    path = master_key_file(data)
+    return _master_bytes(kept_secret(path, lambda: secrets.token_hex(32)), str(path))
+
+
+def master_key_file(data: Path) -> Path:
+    """Where a master key lies that nobody gave."""
+    return data / "master.key"
 
 
 def hash_key(master: bytes) -> bytes:
@@ -134,10 +146,16 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
 
 def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
     """A file's text, and whether it was made now. Of two starts at once, one makes it."""
+    text = _read(path)
+    return _made(path, make()) if text is None else (text, False)
+
+
+def _read(path: Path) -> str | None:
+    """A file's text; None where there is no file."""
     try:
         text = path.read_text().strip()
     except FileNotFoundError:
-        return _made(path, make())
+        return None
     except OSError as error:
         raise _unusable(path, error) from error
     except UnicodeDecodeError:
@@ -145,7 +163,7 @@ def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
         raise ConfigError([Problem(str(path), None, problem)]) from None
     if not text:
         raise ConfigError([Problem(str(path), None, "is empty: delete it to have a new one made")])
-    return text, False
+    return text
 
 
 def _made(path: Path, text: str) -> tuple[str, bool]:

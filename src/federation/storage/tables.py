@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0019"
+HEAD = "0020"
 """The newest migration; what `alembic_version` says in a store that is up to date."""
 
 metadata = MetaData()
@@ -344,6 +344,14 @@ rollup_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
     comment="Which definition whole roll-ups follow; else whose turn it is, and which step.",
+)
+
+master_marks = Table(
+    "master_marks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("mark", Text, nullable=False),
+    comment="Which master key the store goes with: one row.",
 )
 
 nodes = Table(

@@ -19,8 +19,10 @@ def test_a_secret_has_256_bits_and_a_prefix() -> None:
 
 def test_the_master_key_is_made_once_and_kept_for_its_owner(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    first = secrets.master_key(data, {})
+    assert secrets.master_key(data, {}) is None
+    first = secrets.made_master_key(data)
     assert len(first) == 32
+    assert secrets.made_master_key(data) == first
     assert secrets.master_key(data, {}) == first
     assert stat.S_IMODE((data / "master.key").stat().st_mode) == 0o600
     assert [path.name for path in data.iterdir()] == ["master.key"]
