@@ -230,11 +230,9 @@ def accept_master(place: Place, *, as_json: bool) -> None:
         return
     output.say("The store goes with the master key of now.")
     if useless is not None:
-        keys = "1 virtual key" if useless == 1 else f"{useless} virtual keys"
-        output.note(
-            f"What was made under the former one opens nothing: {keys} that nobody revoked,"
-        )
-        output.note("sign-ins, stored responses. With that key back, run this again.")
+        keys = {0: "", 1: "1 virtual key, "}.get(useless, f"{useless} virtual keys, ")
+        output.note(f"What was made under the former one opens nothing: {keys}sign-ins, stored")
+        output.note("responses. With that key back, run this again.")
 
 
 def _move_keys(path: Path, target: Any, progress: backups.Progress) -> int:
