@@ -443,7 +443,8 @@ async def test_a_route_request_runs_the_call_and_sums_it_up() -> None:
         assert (body["input_tokens"], body["output_tokens"]) == (10, 5)
         assert body["cost"] == 0.000075
         assert body["latency_ms"] > 0
-        assert 0 <= body["confidence"] <= 1
+        dry = await client.post("/v1/route", json=asked | {"dry_run": True})
+        assert body["confidence"] == dry.json()["confidence"] == 1.0, "the only candidate"
         assert body["reasoning"]
         assert reply.headers["x-federation-call-id"] == body["call_id"]
         (ended,) = running.books.ended

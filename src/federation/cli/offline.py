@@ -96,14 +96,15 @@ def explain(place: Place, asked: dict[str, Any]) -> dict[str, Any]:
     )
     live = HealthBoard(situation.snapshot.deployments).live(now)
     lots = Random()  # noqa: S311 - among deployments
+    memory = Memory(load_classifier())
     try:
-        verdict = decide(situation.fleet, live, asking, lots, Memory(load_classifier()))
+        verdict = decide(situation.fleet, live, asking, lots, memory)
     except NotEligible as error:
         words = told(ruled.reasons(situation.fleet.resolve(seen.model).ready))
         if words:
             error.message = f"{error.message} Policies: {words}."
         raise
-    decision = explained(verdict) | ruled.governance(verdict.target.mask)
+    decision = explained(verdict, memory.classify) | ruled.governance(verdict.target.mask)
     sent: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(decision))
     return sent
 

@@ -215,11 +215,10 @@ def _more(count: int) -> str:
 
 def _intent(intent: dict[str, Any]) -> str:
     name = str(intent.get("name", "unknown")).replace("_", " ")
-    if not intent.get("classified", True):
-        return f"{name} (not asked for by this strategy)"
+    unused = "" if intent.get("classified", True) else "; the order was made without it"
     return (
         f"{name} (confidence {intent.get('confidence', 0):.2f}, "
-        f"difficulty {intent.get('difficulty', 0):.2f})"
+        f"difficulty {intent.get('difficulty', 0):.2f}{unused})"
     )
 
 

@@ -22,7 +22,7 @@ from federation.gateway.deciding import decide_call
 from federation.gateway.reply import reason
 from federation.gateway.stages.admit import admitted
 from federation.gateway.world import World
-from federation.routing.explain import explain
+from federation.routing.explain import confidence, explain
 from federation.schema.glance import Constraints
 from federation.schema.http import ClientReply, ClientRequest
 
@@ -70,7 +70,7 @@ class RouteEndpoint:
         world = self._world
         situation = world.current()
         verdict = decide_call(world, situation, admitted(situation, call, world.money))
-        told = explain(verdict)
+        told = explain(verdict, world.memory.classify)
         ruled = call.account.ruled
         if ruled is not None:
             told |= ruled.governance(verdict.target.mask)
@@ -107,7 +107,7 @@ class Summary:
             "latency_ms": round((self._world.clock() - call.started) * 1000.0, 1),
             "input_tokens": usage.input,
             "output_tokens": usage.output,
-            "confidence": decision.features.confidence if decision is not None else 0.0,
+            "confidence": confidence(decision) if decision is not None else 0.0,
             "reasoning": reason(call),
             "simulated": account.simulated,
         }

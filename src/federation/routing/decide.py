@@ -58,7 +58,7 @@ def decide(
     if limited or request.policy_max_nano is not None:
         _limit(case)
     if case.classified:
-        _score(case)
+        score(case)
     order, odds = _order(case, STRATEGIES[strategy], rng, memory)
     return _verdict(case, order, odds)
 
@@ -154,7 +154,8 @@ def _limit(case: Case) -> None:
         case.outcome = None
 
 
-def _score(case: Case) -> None:
+def score(case: Case) -> None:
+    """Fill in what the candidates' scores are made of, for the case's intent."""
     intent, given, glance = case.intent, case.input_tokens, case.request.glance
     if isinstance(glance, Glance):
         case.terms = Terms.of(

@@ -1,7 +1,8 @@
 """A verdict made readable: what was chosen, from whom, under which rules, and why.
 
 For people and dry runs, so it may be slow. It names deployments and numbers, and holds
-nothing of the prompt.
+nothing of the prompt. What the strategy had no need of (the intent, scores) is worked out here,
+and changes neither the order nor what was predicted.
 """
 
 from __future__ import annotations
@@ -10,26 +11,30 @@ import math
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from federation.domain.money import nano_to_usd
-from federation.routing.decide import ranked
+from federation.routing.decide import ranked, score
 from federation.routing.eligible import removed_by
+from federation.routing.intents import Classifier
 from federation.routing.request import Case, Verdict
 from federation.routing.score import predicted_ms, predicted_nano
-from federation.schema.records import Candidate
+from federation.schema.glance import Glance
+from federation.schema.records import Candidate, Decision
 
 _REMOVED_LIMIT = 500
 _DIGITS = 4
 
 
-def explain(verdict: Verdict) -> dict[str, Any]:
+def explain(verdict: Verdict, classify: Classifier) -> dict[str, Any]:
     """The decision as values for `msgspec.json`: costs in USD, rendered, because no float holds
     them exactly; durations in milliseconds.
 
     `candidates` are all that may serve the call, in the order in which they would be
     asked; `removed` maps the others to the first rule that removed each (bounded).
+    `intent.classified` says whether the order was made with the intent and the scores.
     """
-    case, decision = verdict.case, verdict.decision
+    case, decision = _scored(verdict.case, classify), verdict.decision
     chosen = case.fleet.deployments[verdict.order[0]]
     odds = tuple(candidate.probability for candidate in decision.candidates)
     odds += (0.0,) * (len(verdict.order) - len(odds))
@@ -41,7 +46,7 @@ def explain(verdict: Verdict) -> dict[str, Any]:
         "model": chosen.model.id,
         "deployment": chosen.id,
         "simulated": chosen.provider.simulated,
-        "confidence": round(confidence(verdict), _DIGITS),
+        "confidence": round(confidence(decision), _DIGITS),
         "estimated_cost": _usd(verdict.cost_nano),
         "estimated_latency_ms": round(verdict.latency_ms, 1),
         "strategy": case.strategy,
@@ -69,9 +74,20 @@ def explain(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def confidence(verdict: Verdict) -> float:
+def confidence(decision: Decision) -> float:
     """How sure the choice is: of the classifier where scores decided, else certain."""
-    return verdict.case.intent.confidence if verdict.case.classified else 1.0
+    told = decision.ranked
+    return decision.features.confidence if told is not None and told.score else 1.0
+
+
+def _scored(case: Case, classify: Classifier) -> Case:
+    if case.terms is not None:
+        return case
+    case = structs.replace(case)
+    if isinstance(case.request.glance, Glance):
+        case.intent = classify(case.request.read_text())
+    score(case)
+    return case
 
 
 def reasoning(verdict: Verdict) -> str:
@@ -106,20 +122,18 @@ def _is_cooling(case: Case, index: int) -> bool:
 def _row(case: Case, index: int, candidate: Candidate) -> dict[str, Any]:
     live, prices = case.live, case.prices
     nano = predicted_nano(prices, index, case.input_tokens, case.output_tokens)
-    row: dict[str, Any] = {
+    return {
         "deployment": candidate.deployment,
         "estimated_cost": _usd(None if math.isinf(nano) else round(nano)),
         "estimated_latency_ms": round(predicted_ms(live, index, case.output_tokens), 1),
         "probability": round(candidate.probability, _DIGITS),
         "cooling_down": _is_cooling(case, index),
-    }
-    if case.terms is not None:
-        row["score"] = round(candidate.score, _DIGITS)
-        row["scores"] = {
+        "score": round(candidate.score, _DIGITS),
+        "scores": {
             part: round(getattr(candidate, part), _DIGITS)
             for part in ("quality", "speed", "cost", "reliability")
-        }
-    return row
+        },
+    }
 
 
 def _usd(nano: int | None) -> msgspec.Raw | None:

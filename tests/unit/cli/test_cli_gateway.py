@@ -165,7 +165,7 @@ def test_an_explanation_names_every_rule_and_weight(run: Run, stub: Any) -> None
     result = run("route", "explain", "review this")
     for part in ("quality 0.5", "version 7", "modality:image", "blind/model", "and 9 more"):
         assert part in result.stdout
-    assert "not asked for by this strategy" in result.stdout
+    assert "the order was made without it" in result.stdout
 
 
 def test_a_decision_without_losers_has_no_table_of_them(run: Run, stub: Any) -> None:

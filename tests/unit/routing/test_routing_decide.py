@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from federation.domain.routes import Deadlines
 from federation.routing.decide import RECORDED, decide
 from federation.routing.explain import explain
 from federation.routing.intents import Intent
-from federation.routing.request import Memory, RoutingRequest, expected_input
+from federation.routing.request import Memory, RoutingRequest, Verdict, expected_input
 from federation.schema.glance import Constraints, Glance
 
 
@@ -23,6 +24,10 @@ def never(_text: str = "") -> Intent:
 
 def unread() -> str:
     raise AssertionError("the prompt was read although nothing needed it")
+
+
+def told_of(verdict: Verdict, intent: Intent | None = None) -> dict[str, Any]:
+    return explain(verdict, memory(intent).classify)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,7 @@ def test_an_unknown_price_is_none_and_not_zero() -> None:
     made = fleet([deployment("a/x", price=Price())])
     verdict = decide(made, live(made), call("a/x"), Random(1), memory())
     assert verdict.cost_nano is None
-    assert explain(verdict)["estimated_cost"] is None
+    assert told_of(verdict)["estimated_cost"] is None
 
 
 def test_a_latency_limit_removes_the_slow_and_is_counted() -> None:
@@ -120,9 +125,9 @@ def test_an_explanation_says_why_somebody_better_stands_behind() -> None:
         verdict = decide(
             made, seen, call("auto", key=key()), Random(1), memory(Intent("planning", 0.75, 0.4))
         )
-        second = explain(verdict)["candidates"][1]
+        second = told_of(verdict)["candidates"][1]
         said = f"next is {second['deployment']} with {second['score']:.3f}{end}"
-        assert said in explain(verdict)["reasoning"]
+        assert said in told_of(verdict)["reasoning"]
 
 
 def test_an_explanation_names_everyone_with_scores_or_the_rule() -> None:
@@ -141,7 +146,7 @@ def test_an_explanation_names_everyone_with_scores_or_the_rule() -> None:
         Random(1),
         memory(Intent("planning", 0.75, 0.4)),
     )
-    told = msgspec.json.decode(msgspec.json.encode(explain(verdict)))
+    told = msgspec.json.decode(msgspec.json.encode(told_of(verdict)))
     assert (told["provider"], told["model"], told["deployment"]) == ("a", "x", "a/x")
     assert [row["deployment"] for row in told["candidates"]] == ["a/x", "b/y"]
     assert told["candidates"][1]["cooling_down"]
@@ -165,20 +170,41 @@ def test_an_estimated_cost_is_told_to_the_nano_dollar(nano: int, shown: bytes) -
     made = fleet([deployment("a/x", price=Price(Rates(0, nano * 1_000_000)))])
     verdict = decide(made, live(made), call("a/x", max_output=1), Random(1), memory())
     assert verdict.cost_nano == nano
-    assert b'"estimated_cost":' + shown + b"," in msgspec.json.encode(explain(verdict))
+    assert b'"estimated_cost":' + shown + b"," in msgspec.json.encode(told_of(verdict))
 
 
-def test_an_explanation_without_scores_says_what_decided() -> None:
-    made = fleet([deployment("a/x"), deployment("b/y")], [route("r", "priority", "b/y", "a/x")])
-    told = explain(decide(made, live(made), call("r"), Random(1), memory()))
+def test_an_explanation_of_an_order_without_scores_tells_them_and_what_decided() -> None:
+    each = [
+        deployment("a/x", quality={"default": Quality(0.9, 0.02)}),
+        deployment("b/y", quality={"default": Quality(0.6, 0.02)}),
+    ]
+    made = fleet(each, [route("r", "priority", "b/y", "a/x")])
+    verdict = decide(made, live(made), call("r"), Random(1), memory())
+    told = told_of(verdict, Intent("planning", 0.75, 0.4))
     assert told["confidence"] == 1.0
+    assert told["intent"] == {
+        "name": "planning",
+        "confidence": 0.75,
+        "difficulty": 0.4,
+        "classified": False,
+    }
     assert "priority put b/y first of 2" in told["reasoning"]
-    assert "scores" not in told["candidates"][0]
-    alone = explain(decide(made, live(made), call("a/x"), Random(1), memory()))
+    first, second = told["candidates"]
+    assert (first["deployment"], second["deployment"]) == ("b/y", "a/x")
+    assert second["scores"]["quality"] > first["scores"]["quality"] > 0
+    assert second["score"] > first["score"] > 0
+    assert verdict.decision.ranked is not None
+    assert verdict.decision.ranked.score == []
+
+
+def test_an_explanation_of_the_only_candidate_tells_its_scores() -> None:
+    made = fleet([deployment("a/x"), deployment("b/y")])
+    alone = told_of(decide(made, live(made), call("a/x"), Random(1), memory()))
     assert "only deployment" in alone["reasoning"]
+    assert set(alone["candidates"][0]["scores"]) == {"quality", "speed", "cost", "reliability"}
 
 
 def test_an_explanation_of_a_long_chain_covers_more_than_the_record() -> None:
     made = fleet([deployment(f"p{n}/m") for n in range(40)])
-    told = explain(decide(made, live(made), call("auto"), Random(1), memory()))
+    told = told_of(decide(made, live(made), call("auto"), Random(1), memory()))
     assert len(told["candidates"]) == 40

@@ -81,7 +81,7 @@ def outcome(of: Fleet, facts: dict[str, Any], down: int) -> object:
         verdict = decide(of, columns, asked(facts), Random(3), memory())
     except NotEligible as error:
         return error.message, error.status, error.removed
-    return verdict.order, verdict.decision, verdict.cost_nano, explain(verdict)
+    return verdict.order, verdict.decision, verdict.cost_nano, explain(verdict, memory().classify)
 
 
 @settings(deadline=None, max_examples=150)
