@@ -60,7 +60,8 @@ def write(asked: Asked, model: SimModel, *, time_scale: float = 1.0) -> Script:
     number = answers.digest(asked, model)
     thinking = model.reasoning_tokens if not asked.results else 0
     room = min(asked.limit or model.max_output, model.max_output)
-    thinking = min(thinking, room)
+    # A first try with a small limit should show an answer.
+    thinking = min(thinking, room // 2)
     choices = tuple(_choice(asked, model, index, room - thinking) for index in range(asked.choices))
     said = sum(len(choice.pieces) for choice in choices)
     token_s = time_scale / model.tokens_per_s

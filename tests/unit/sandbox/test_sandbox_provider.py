@@ -109,6 +109,16 @@ async def test_usage_adds_up_and_counts_reasoning_as_output() -> None:
     assert usage["completion_tokens"] > 64
 
 
+@pytest.mark.parametrize("limit", [1, 2, 16])
+async def test_a_small_limit_leaves_room_for_an_answer_beside_the_reasoning(limit: int) -> None:
+    answer = await whole(max_tokens=limit)
+    assert text_of(answer)
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == limit
+    spent = answer["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    assert spent == limit // 2
+
+
 async def test_a_stream_says_what_the_whole_answer_says() -> None:
     answer = await whole()
     events = await stream(stream_options={"include_usage": True})
