@@ -263,6 +263,16 @@ def test_pictures_cost_pieces_and_tokens(body: Body, expected: Usage) -> None:
     assert usage(glance(IMAGES, {"prompt": "a"}), reply(body)) == expected
 
 
+def test_a_sound_of_unknown_length_is_estimated_by_its_size_and_never_free() -> None:
+    seen = glance(TRANSCRIPTIONS, form(file=b"ID3" + bytes(79_998)))
+    guessed = Usage(units={"second": 11}, estimated=True)
+    assert usage(seen, reply({"text": "a"})) == guessed
+    assert usage(seen, reply(b"a", b"text/plain")) == guessed
+    stated = Usage(units={"second": 3})
+    assert usage(seen, reply({"text": "a", "usage": {"type": "duration", "seconds": 3}})) == stated
+    assert billing.bound(seen).units == {}
+
+
 TOKENS = {"input_tokens": 14, "output_tokens": 5, "input_token_details": {"audio_tokens": 10}}
 OWN_COUNT = Usage(units={"second": 3}, estimated=True)
 

@@ -23,6 +23,8 @@ from federation.schema.operations import (
 from federation.schema.usage import Usage
 
 _BYTES_PER_TOKEN: Final = 4
+_BYTES_PER_SECOND: Final = 8_000
+"""Of a recorded voice in MP3 and its like, 64 kbit/s: a sound of unstated length is not free."""
 _SEARCH_DOCUMENTS: Final = 100
 _SEARCH_TOKENS: Final = 500
 _TOKENS_BEYOND_TEXT: Final = 16
@@ -34,7 +36,10 @@ _UNBOUNDED: Final = frozenset((IMAGE, IMAGE_EDIT, SPEECH, TRANSCRIPTION, AUDIO_T
 def estimate(glance: OperationGlance) -> Usage:
     """What a call probably used, where the provider does not say."""
     tokens = glance.tokens + -(-glance.text_bytes // _BYTES_PER_TOKEN)
-    return Usage(input=tokens, units=_units(glance, tokens), estimated=True)
+    units = _units(glance, tokens)
+    if not covers_units(glance):
+        units = {"second": -(-glance.media_bytes // _BYTES_PER_SECOND)}
+    return Usage(input=tokens, units=units, estimated=True)
 
 
 def bound(glance: OperationGlance) -> Usage:
