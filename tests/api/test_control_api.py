@@ -275,6 +275,12 @@ async def test_no_salt_is_told_that_cannot_be_put_on_record(
     assert (await rig.ask("GET", "/v1/calls/call_1", ADMIN)).status_code == 200
 
 
+async def test_a_calls_story_tells_what_checks_on_content_found(rig: Rig) -> None:
+    found = {"card:block": 1, "email:redact": 2}
+    rig.journal.append(structs.replace(ended("call_1"), findings=found))
+    assert (await rig.ask("GET", "/v1/calls/call_1", DEVELOPER)).json()["findings"] == found
+
+
 async def test_when_an_answer_began_is_told_of_whole_ones_too(rig: Rig) -> None:
     whole = ended("call_1")
     failed = AttemptRecord("acme/small", 999_999_000, 503, "upstream_failed", 1.0, 2.0)

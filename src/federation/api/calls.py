@@ -12,15 +12,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from federation.api.access import Asker, ControlPlane
-from federation.api.models import (
+from federation.api.call_models import (
     AttemptView,
     CallList,
     CallStoryView,
     CallView,
-    StatsRow,
-    StatsView,
     UsageView,
 )
+from federation.api.models import StatsRow, StatsView
 from federation.api.pseudonyms import askers, revealed
 from federation.api.recording import noted
 from federation.api.tenancy_lists import OfTenant
@@ -104,7 +103,7 @@ async def get_call(
     record = entry.record
     attempts: list[AttemptView] = []
     decision: dict[str, object] | None = None
-    ruled: dict[str, object] = {"policies": [], "refusals": {}, "watched": {}}
+    ruled: dict[str, object] = {"policies": [], "refusals": {}, "findings": {}, "watched": {}}
     shown: Receipt | None = None
     if isinstance(record, CallEnded):
         attempts = [_attempt(attempt) for attempt in record.attempts]

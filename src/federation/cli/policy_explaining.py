@@ -128,7 +128,7 @@ def explain_call(place: Place, call: str, *, as_json: bool) -> None:
     rules = [{"rule": rule, "removed": n, "why": _why(rule)} for rule, n in removed.items()]
     if as_json:
         names = ("id", "tenant", "key", "operation", "requested", "outcome", "status", "error")
-        more = {name: told[name] for name in ("deployment", "policies", "watched")}
+        more = {name: told[name] for name in ("deployment", "policies", "findings", "watched")}
         print_json({name: told[name] for name in names} | more | {"rules": rules})
         return
     ended = [told["outcome"], told["status"], told["error"]]
@@ -148,6 +148,8 @@ def explain_call(place: Place, call: str, *, as_json: bool) -> None:
         table(("=Rule", ">Kept out", "Why"), rows)
     else:
         say("No rule kept a deployment from it.")
+    for found, count in told["findings"].items():
+        say(f"Content checks: {found}, {count}")
     for rule, count in told["watched"].items():
         say(f"In report mode: {rule}, {count}")
 

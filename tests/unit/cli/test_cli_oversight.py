@@ -146,6 +146,7 @@ REFUSED = {
     "decision": None,
     "policies": ["eu-only@1+abc"],
     "refusals": {"eu-only@1+abc.data_residency": 2, "call.privacy": 1, "credential": 3},
+    "findings": {"card:block": 1},
     "watched": {"soft@1+def.data_use": 1},
 }
 
@@ -159,6 +160,7 @@ def test_a_refused_call_is_explained_from_its_record(run: Run, stub: Any) -> Non
         "rule data_residency of the policy eu-only@1+abc",
         "rule privacy of the call itself",
         "has no usable credential",
+        "Content checks: card:block, 1",
         "In report mode: soft@1+def.data_use, 1",
     ):
         assert words in told
@@ -166,6 +168,7 @@ def test_a_refused_call_is_explained_from_its_record(run: Run, stub: Any) -> Non
     assert [(each["rule"], each["removed"]) for each in shown["rules"]] == list(
         REFUSED["refusals"].items()  # type: ignore[attr-defined]
     )
+    assert shown["findings"] == REFUSED["findings"]
     served = REFUSED | {"refusals": {}, "decision": {"removed": {"policy:data_residency": 1}}}
     stub.on("GET", "/v1/calls/call_1", served | {"deployment": "eu/large", "watched": {}})
     told = good(run("policy", "explain", "--call", "call_1"))
