@@ -63,6 +63,20 @@ Residency = Annotated[
         help="Where data may be processed: eu, us, de, ...; repeat, or put commas between.",
     ),
 ]
+PrivacyLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--privacy", metavar="LEVEL", help="public, internal, confidential or restricted."
+    ),
+]
+DataClasses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data-class",
+        metavar="NAME",
+        help="Data that it holds, as pii or phi; repeat. none: nothing of any class.",
+    ),
+]
 Functions = Annotated[
     str | None,
     typer.Option(
@@ -94,6 +108,8 @@ def run(
     max_cost: MaxCost = None,
     max_latency: MaxLatency = None,
     data_residency: Residency = None,
+    privacy: PrivacyLevel = None,
+    data_class: DataClasses = None,
     functions: Functions = None,
     system: System = None,
     max_tokens: MaxTokens = None,
@@ -111,6 +127,8 @@ def run(
         max_cost=max_cost,
         max_latency_ms=max_latency,
         data_residency=data_residency or [],
+        privacy=privacy,
+        data_classes=data_class or [],
         functions=functions,
         system=system,
         max_tokens=max_tokens,
@@ -130,6 +148,8 @@ def explain(
     max_cost: MaxCost = None,
     max_latency: MaxLatency = None,
     data_residency: Residency = None,
+    privacy: PrivacyLevel = None,
+    data_class: DataClasses = None,
     functions: Functions = None,
     system: System = None,
     *,
@@ -145,6 +165,8 @@ def explain(
         max_cost=max_cost,
         max_latency_ms=max_latency,
         data_residency=data_residency or [],
+        privacy=privacy,
+        data_classes=data_class or [],
         functions=functions,
         system=system,
         max_tokens=None,

@@ -26,6 +26,8 @@ def asked(
     max_cost: float | None,
     max_latency_ms: float | None,
     data_residency: list[str],
+    privacy: str | None,
+    data_classes: list[str],
     functions: str | None,
     system: str | None,
     max_tokens: int | None,
@@ -43,6 +45,8 @@ def asked(
         "strategy": strategy,
         "system_prompt": system,
         "max_tokens": max_tokens,
+        "privacy": privacy,
+        "data_classes": [] if data_classes == ["none"] else data_classes or None,
         "constraints": {key: value for key, value in constraints.items() if value is not None},
         "tools": None if functions is None else tools(functions),
     }

@@ -100,9 +100,12 @@ def _names(value: str) -> tuple[str, ...]:
 
 
 def _classes(value: str) -> tuple[str, ...]:
+    """An empty header says nothing rather than "nothing": a proxy may have emptied it."""
+    if value.strip() == _NO_CLASS:
+        return ()
     classes = _names(value)
     if not classes:
-        raise ValueError("classes of data with commas between them")
+        raise ValueError(f"classes of data with commas between them, or '{_NO_CLASS}'")
     return classes
 
 
@@ -128,6 +131,7 @@ def _rank(value: str) -> int:
     return int(value)
 
 
+_NO_CLASS = "none"
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

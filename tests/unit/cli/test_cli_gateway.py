@@ -87,6 +87,7 @@ def test_every_option_of_route_reaches_the_gateway(run: Run, stub: Any, project:
         *("route", "--strategy", "speed", "hi", "--max-cost", "0.5", "--max-latency", "900"),
         *("--data-residency", "eu,uk", "--data-residency", "us", "--functions", "tools.json"),
         *("--model", "chat", "--system", "be short", "--max-tokens", "5", "--json"),
+        *("--privacy", "internal", "--data-class", "pii", "--data-class", "x-hr"),
     )
     assert json.loads(result.stdout)["content"] == ANSWER["content"]
     assert stub.asked[0][3] == {
@@ -95,6 +96,8 @@ def test_every_option_of_route_reaches_the_gateway(run: Run, stub: Any, project:
         "strategy": "speed",
         "system_prompt": "be short",
         "max_tokens": 5,
+        "privacy": "internal",
+        "data_classes": ["pii", "x-hr"],
         "constraints": {
             "max_cost": 0.5,
             "max_latency_ms": 900.0,
@@ -102,6 +105,13 @@ def test_every_option_of_route_reaches_the_gateway(run: Run, stub: Any, project:
         },
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
     }
+
+
+def test_a_text_that_holds_no_class_of_data_is_said_to(run: Run, stub: Any) -> None:
+    stub.on("POST", "/v1/route", ANSWER)
+    for verb in ("run", "explain"):
+        run("route", verb, "hi", "--data-class", "none")
+        assert stub.asked[-1][3]["data_classes"] == []
 
 
 def test_the_text_may_come_from_a_pipe(run: Run, stub: Any) -> None:

@@ -196,6 +196,7 @@ def test_privacy_and_classes_of_data_are_asked_for_in_the_body_or_in_headers() -
     assert by_headers == read({"privacy": "internal", "data_classes": ["pii", "x-secret"]})
     assert read().data_classes is None
     assert read({"data_classes": []}).data_classes == ()
+    assert read(x_federation_data_classes="none") == read({"data_classes": []})
 
 
 @pytest.mark.parametrize(
@@ -208,6 +209,9 @@ def test_privacy_and_classes_of_data_are_asked_for_in_the_body_or_in_headers() -
         ({"data_classes": [f"x-{n}" for n in range(51)]}, {}),
         ({"data_classes": ["x-" + "a" * 300]}, {}),
         ({}, {"x_federation_data_classes": " , "}),
+        ({}, {"x_federation_data_classes": "none, pii"}),
+        ({"data_classes": ["none"]}, {}),
+        ({"data_classes": ["pii"]}, {"x_federation_data_classes": "none"}),
         ({}, {"x_federation_privacy": "secret"}),
         ({"data_classes": []}, {"x_federation_data_classes": "pii"}),
         ({"data_classes": ["pii"]}, {"x_federation_data_classes": "phi"}),
