@@ -320,6 +320,7 @@ def plane(directory: Path, *, is_open: bool = False) -> Plane:
             living.__contains__,
             b"k" * 32,
             clock,
+            clock,
         ),
         errands=errands,
         run=run,

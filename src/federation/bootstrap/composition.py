@@ -377,6 +377,7 @@ def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDe
         alive(stores, pots, ground.journals),
         receipt_key(secrets.hash_key(ground.master)),
         time.time,
+        contents.age,
     )
     desk.watch(ground.ingest)
     return desk

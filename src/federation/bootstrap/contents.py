@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from federation.config.settings import SealingSettings
+from federation.control.age import Age
 from federation.control.askers import Askers
 from federation.control.configuration import Configuration
 from federation.control.custody import Custody
@@ -45,12 +46,14 @@ from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The desk, what seals stored responses, who knows whom pseudonyms stand for, and who asks."""
+    """The desk, what seals stored responses, who knows whom pseudonyms stand for, who asks, and the
+    time by which things are deleted."""
 
     desk: DataDesk
     seals: ResponseSeals
     names: PseudonymDesk
     askers: Askers
+    age: Age
 
 
 def keep_contents(
@@ -82,6 +85,7 @@ def keep_contents(
     notebook = Notebook(data, clock)
     retention = Retention(custody, keys, payloads, intake, notebook, logs)
     spool_keys = SpoolKeys(replica, custody, intake, clock)
+    age = Age(clock, time.monotonic)
     names = PseudonymDesk(retention, keys, SqlPseudonyms(stores.quick), begun, clock)
     desk = DataDesk(
         retention,
@@ -94,9 +98,10 @@ def keep_contents(
         begun,
         partial(_forget, names, SqlKeys(stores.durable)),
         clock,
+        age,
     )
     old = Sealer(secrets.response_key(master))
-    return Contents(desk, ResponseSeals(custody, keys, begun, old), names, Askers(names))
+    return Contents(desk, ResponseSeals(custody, keys, begun, old), names, Askers(names), age)
 
 
 def _forget(names: PseudonymDesk, keys: SqlKeys, tenant: str, user: str, subject: str) -> None:

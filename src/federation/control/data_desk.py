@@ -58,7 +58,8 @@ class Opened:
 class DataDesk:
     """One for each gateway. `publish` hears of keys for workers; `wanted` says whether any
     content may have to be kept, `begun` whether there may be anything at all; `forget` puts, for
-    a tenant and a name or pseudonym, a pseudonym where the name is kept beside contents."""
+    a tenant and a name or pseudonym, a pseudonym where the name is kept beside contents; `age` is
+    the time by which things are deleted."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class DataDesk:
         begun: Callable[[], bool],
         forget: Callable[[str, str, str], None],
         clock: Callable[[], float],
+        age: Callable[[], float],
     ) -> None:
         self.publish: Callable[[SpoolKey], None] = lambda _: None
         self.spool_keys = spool_keys
@@ -84,6 +86,7 @@ class DataDesk:
         self._begun = begun
         self._forget = forget
         self._clock = clock
+        self._age = age
         self._errands = Errands("data")
         self._open = False
         self._well = True
@@ -194,7 +197,7 @@ class DataDesk:
 
         def ended() -> None:
             self._retention.release(found[0], asker.id)
-            self._retention.sweep(self._now_ms())
+            self._retention.sweep(int(self._age() * 1000))
 
         await self._errands.run(ended)
 
@@ -316,8 +319,8 @@ class DataDesk:
             return
         self._intake.run()
         self.spool_keys.retire()
-        now = self._clock()
-        if now - self._swept_s >= SWEEP_S:
+        now = self._age()
+        if not 0 <= now - self._swept_s < SWEEP_S:
             self._retention.sweep(int(now * 1000))
             self._swept_s = now
 

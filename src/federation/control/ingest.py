@@ -167,7 +167,7 @@ class Ingest:
     def _is_gone(self, writer: str, newest: int) -> bool:
         """Whether the writer's process is dead; asked of the system once a second."""
         now_ms = int(self._clock() * 1000)
-        if now_ms - self._checked_ms.get(writer, 0) < GONE_CHECK_MS:
+        if 0 <= now_ms - self._checked_ms.get(writer, 0) < GONE_CHECK_MS:
             return False
         self._checked_ms[writer] = now_ms
         return self._reader.gone(writer, newest)

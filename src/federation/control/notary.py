@@ -69,7 +69,8 @@ class Neighbors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often what is done, in seconds."""
+    """How often what is done, in seconds. A clock that was set back must not silence a log until
+    the old time has come: it is time then, too."""
 
     checkpoint_s: float = CHECKPOINT_S
     heartbeat_s: float = HEARTBEAT_S
@@ -151,13 +152,13 @@ class Notary:
         Raises `Unavailable`, `EvidenceUnwritable` or `OSError`; nothing is lost then.
         """
         now = self._clock()
-        if now - self._beat_at >= self._rhythm.heartbeat_s:
+        if not 0 <= now - self._beat_at < self._rhythm.heartbeat_s:
             self._beat_at = now
             self._note(Heartbeat(int(now * 1000), self._places.living()))
             self._witness()
         self._places.follow(self._growth)
         wanted = self._wanted()
-        if wanted or now - self._sealed_at >= self._rhythm.checkpoint_s:
+        if wanted or not 0 <= now - self._sealed_at < self._rhythm.checkpoint_s:
             if not self.seal() and wanted:
                 self._anchor_newest()
             self._sealed_at = now

@@ -111,7 +111,7 @@ class Places:
 
     def _is_gone(self, reader: LineReader[Plain], writer: str, newest: int) -> bool:
         now = self._clock()
-        if now - self._checked.get(writer, 0.0) < GONE_CHECK_S:
+        if 0 <= now - self._checked.get(writer, 0.0) < GONE_CHECK_S:
             return False
         self._checked[writer] = now
         return reader.gone(writer, newest)

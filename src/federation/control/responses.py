@@ -53,7 +53,8 @@ _DAY_MS = 86_400_000
 
 class ResponseDesk:
     """Answers workers. `settings` are those in force; `alive` says of a writer whether its
-    process lives; `receipt_key` is that of the workers; `clock` counts Unix seconds."""
+    process lives; `receipt_key` is that of the workers; `clock` counts Unix seconds, and so does
+    `age`, by which answers are deleted."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class ResponseDesk:
         alive: Callable[[str], bool],
         receipt_key: bytes,
         clock: Callable[[], float],
+        age: Callable[[], float],
     ) -> None:
         self._store = store
         self._receipt_key = receipt_key
@@ -70,6 +72,7 @@ class ResponseDesk:
         self._settings = settings
         self._alive = alive
         self._clock = clock
+        self._age = age
         self._errands = Errands("responses")
         self._swept_s = 0.0
         self._well = True
@@ -123,8 +126,8 @@ class ResponseDesk:
                 log.warning(
                     "responses lost with their worker", extra={"writer": writer, "responses": lost}
                 )
-        now = self._clock()
-        if now - self._swept_s >= SWEEP_S:
+        now = self._age()
+        if not 0 <= now - self._swept_s < SWEEP_S:
             now_ms, holds = int(now * 1000), self._seals.holds
             while self._store.expire(now_ms, SWEEP_MOST, holds) == SWEEP_MOST:
                 pass

@@ -346,7 +346,7 @@ class SpoolKeys:
 
     def due(self) -> bool:
         """Whether it is time for a new one."""
-        return not self._newest or self._clock() - self._made_s >= self._every_s
+        return not self._newest or not 0 <= self._clock() - self._made_s < self._every_s
 
     def make(self) -> tuple[str, bytes]:
         """A new key for all workers: its id and itself."""

@@ -61,7 +61,7 @@ def turn_of(said: Refresh, n: int, turned_s: float, now_s: float) -> Turn:
     """What becomes of a proven token where the session stands at `n` since `turned_s`."""
     if said.n == n:
         return Turn.NEW
-    if said.n == n - 1 and now_s - turned_s <= GRACE_S:
+    if said.n == n - 1 and abs(now_s - turned_s) <= GRACE_S:
         return Turn.AGAIN
     return Turn.REUSED
 

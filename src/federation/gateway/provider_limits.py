@@ -65,7 +65,7 @@ class ProviderLeases:
     def _want(self, name: str, held: _Slice, least: int, now: float) -> None:
         """Ask for more, unless it has just been asked for, or just been refused."""
         waits = held.asked or 0 < held.refused <= least
-        if waits and now - held.asked_s < ASK_AGAIN_S:
+        if waits and 0 <= now - held.asked_s < ASK_AGAIN_S:
             return
         held.asked_s, held.asked = now, least
         self._ask(LeaseAsk(name, max(SLICE, least), least))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def desk(world: World) -> DataDesk:
+def desk(world: World, age: Callable[[], float] | None = None) -> DataDesk:
     ledger: Any = None
     return DataDesk(
         world.retention,
@@ -45,6 +45,7 @@ def desk(world: World) -> DataDesk:
         lambda: True,
         lambda *_: None,
         world.clock,
+        age or world.clock,
     )
 
 
@@ -180,3 +181,16 @@ async def test_a_tenant_with_a_bad_key_stops_no_other(
     assert await made.shown(VirtualKey("k", b"", "o", "zeta", Role.OWNER, 0), None, [theirs])
     assert caplog.text.count("a tenant's names wait") == 1
     await asyncio.wait_for(made.close(), 60)
+
+
+def test_a_clock_that_has_leapt_ahead_deletes_nothing_until_it_is_believed(world: World) -> None:
+    world.say("call_1", ANNA, days=1)
+    world.intake.run()
+    believed = world.clock.now
+    plane = desk(world, lambda: believed)
+    world.clock.days(2)
+    plane._round()
+    assert world.read("call_1")
+    believed = world.clock.now
+    plane._round()
+    assert world.payloads.find("call_1", None) is None

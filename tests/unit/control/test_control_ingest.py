@@ -157,6 +157,18 @@ def test_running_calls_of_a_dead_worker_are_lost_within_the_second(tmp_path: Pat
     assert calls.positions()["w"].closed
 
 
+def test_a_worker_that_died_is_found_dead_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    calls, clock = MemoryCalls(), Clock()
+    ingest = Ingest(JournalReader(tmp_path), calls, clock)
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(started("call_1"))
+    ingest.run()
+    clock.now -= 900.0
+    writer.close()
+    ingest.run()
+    assert outcomes(calls) == {"call_1": "lost"}
+
+
 def test_a_closed_journal_is_not_read_again(tmp_path: Path) -> None:
     calls, clock = MemoryCalls(), Clock()
     writer = JournalWriter(tmp_path, "w")

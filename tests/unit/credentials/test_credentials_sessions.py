@@ -89,6 +89,8 @@ def test_only_the_last_token_and_for_a_moment_is_given_out_again() -> None:
     assert turn_of(said, 4, NOW, NOW + 1e6) is Turn.NEW
     assert turn_of(said, 5, NOW, NOW + GRACE_S) is Turn.AGAIN
     assert turn_of(said, 5, NOW, NOW + GRACE_S + 0.1) is Turn.REUSED
+    back = turn_of(said, 5, NOW, NOW - GRACE_S - 0.1)
+    assert back is Turn.REUSED, "a clock that was set back makes no grace of an hour"
     assert turn_of(said, 6, NOW, NOW) is Turn.REUSED
     assert turn_of(said, 3, NOW, NOW) is Turn.REUSED
 

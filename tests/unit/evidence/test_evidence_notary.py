@@ -103,6 +103,24 @@ def test_nothing_new_makes_no_checkpoint(world: World) -> None:
     check(world)
 
 
+def test_a_clock_that_was_set_back_silences_no_log(world: World) -> None:
+    notary = world.fill(rounds=1)
+    sealed = world.index.count()
+    world.clock.now -= 86_400
+    world.write("w0-a", 3)
+    world.writers.pop("w1-b").close()
+    notary.round()
+    assert world.index.count() == sealed + 1
+    heartbeats = [line for line in world.export().entries if b'"type":"heartbeat"' in line]
+    assert len(heartbeats) == 1
+    world.clock.now += 60
+    notary.round()
+    heartbeats = [line for line in world.export().entries if b'"type":"heartbeat"' in line]
+    assert "w1-b" not in json.loads(heartbeats[-1])["line"]["record"]["writers"]
+    notary.close()
+    check(world)
+
+
 def test_a_checkpoint_waits_for_its_time_unless_it_is_wished_for(world: World) -> None:
     notary = world.notary()
     notary.open()

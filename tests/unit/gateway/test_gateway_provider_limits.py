@@ -84,6 +84,17 @@ def test_after_a_grant_of_nothing_control_is_not_asked_at_every_call() -> None:
     assert len(desk.asks) == 1
 
 
+def test_where_the_clock_was_set_back_what_was_refused_is_asked_for_again() -> None:
+    desk = Desk()
+    desk.book.take(NAME)
+    desk.grant(0)
+    desk.now -= 3600.0
+    desk.book.take(NAME)
+    assert len(desk.asks) == 2
+    desk.grant(2, expires_s=desk.now + 60.0)
+    assert desk.spend() == 2
+
+
 def test_slices_of_one_window_add_up() -> None:
     desk = Desk()
     desk.grant(3)

@@ -1,0 +1,78 @@
+"""A clock that leaps: nothing is deleted for an hour, and nothing waits for the old time."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from sealing_world import World
+
+from federation.control.age import WAIT_S, Age
+
+DAY_S = 86_400.0
+NOW_S = 1_800_000_000.0
+
+
+class Clocks:
+    """The time of day, and one that nobody sets."""
+
+    def __init__(self) -> None:
+        self.wall = NOW_S
+        self.steady = 50.0
+        self.age = Age(lambda: self.wall, lambda: self.steady)
+
+    def go(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+
+def test_time_that_passes_is_believed() -> None:
+    clocks = Clocks()
+    for _ in range(100):
+        assert clocks.age() == clocks.wall
+        clocks.go(1000.0)
+    clocks.wall += 5.0
+    assert clocks.age() == clocks.wall, "a clock is set right by some seconds"
+
+
+def test_a_leap_ahead_is_believed_after_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    clocks = Clocks()
+    clocks.age()
+    clocks.wall += DAY_S
+    for _ in range(60):
+        assert clocks.age() == clocks.wall - DAY_S
+        clocks.go(WAIT_S / 60)
+    assert clocks.age() == clocks.wall
+    assert [record.message for record in caplog.records] == [
+        "the clock has leapt ahead: nothing is deleted for it yet"
+    ]
+
+
+def test_a_leap_that_is_taken_back_within_the_hour_was_none() -> None:
+    clocks = Clocks()
+    clocks.age()
+    for _ in range(3):
+        clocks.wall += DAY_S
+        clocks.go(WAIT_S / 2)
+        assert clocks.age() == clocks.wall - DAY_S
+        clocks.wall -= DAY_S
+        assert clocks.age() == clocks.wall
+
+
+def test_a_clock_that_is_set_back_is_believed_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    clocks = Clocks()
+    clocks.age()
+    clocks.wall -= DAY_S
+    with caplog.at_level(logging.WARNING):
+        assert clocks.age() == clocks.wall
+    assert "the clock was set back" in caplog.text
+
+
+def test_the_key_of_spools_is_due_where_the_clock_was_set_back(tmp_path: Path) -> None:
+    """It would be due a day late, or a year."""
+    world = World(tmp_path / "data")
+    assert not world.spool_keys.due()
+    world.clock.now -= DAY_S
+    assert world.spool_keys.due()
+    world.close()
