@@ -19,6 +19,7 @@ from typing import Protocol
 
 from federation.bootstrap import lifeline
 from federation.bootstrap.composition import compose
+from federation.bootstrap.footing import undermined
 from federation.bootstrap.loop import run_loop
 from federation.bootstrap.options import Options, options
 from federation.control.control import Control
@@ -38,7 +39,8 @@ from the link just when a worker asks."""
 async def run(control: Control, given: Options) -> int:
     """Serve until told to stop, then take in what is left; the exit code.
 
-    It is 1 where a bug has ended a task: the launcher then starts another control.
+    It is 1 where a bug has ended a task, or nobody finds us any more: the launcher then starts
+    another control.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -59,8 +61,9 @@ async def run(control: Control, given: Options) -> int:
     api = asyncio.create_task(_serve_api(control, given.run / "api.sock", stop))
     stopped = asyncio.create_task(stop.wait())
     ended = asyncio.create_task(control.ended())
-    await asyncio.wait((api, stopped, ended), return_when=asyncio.FIRST_COMPLETED)
-    fault = control.fault()
+    lost = asyncio.create_task(undermined(given.run / "link.sock", lambda: control.ledger.writable))
+    await asyncio.wait((api, stopped, ended, lost), return_when=asyncio.FIRST_COMPLETED)
+    fault, unfound = control.fault(), not lost.cancel()
     if fault is not None:
         log.critical("control cannot go on", exc_info=fault)
     stop.set()
@@ -68,7 +71,7 @@ async def run(control: Control, given: Options) -> int:
         await control.stop(ORPHAN_WAIT_S if orphaned.is_set() else 0.0)
     finally:
         await asyncio.gather(api, ended)
-    return 0 if fault is None else 1
+    return 1 if fault is not None or unfound else 0
 
 
 class _Api(Protocol):

@@ -77,7 +77,8 @@ class PseudonymDesk:
         self._changes = 0
         self._bad: set[str] = set()
         """Tenants whose keys do not open."""
-        self._well = True
+        self._waiting: set[Callable[[], Awaitable[None]]] = set()
+        """What did not go, the last time."""
 
     def hear(self, message: NamesAsk | NamesSeen) -> None:
         """What a worker says."""
@@ -192,12 +193,12 @@ class PseudonymDesk:
             await errand()
         except (FederationError, OSError, KeyGone, Unsealable) as error:
             # The last two: the store of keys is not the one that goes with these.
-            if self._well:
+            if errand not in self._waiting:
                 log.error("names wait", extra={"reason": str(error)})  # noqa: TRY400
-            self._well = False
-        else:
-            self._well = True
-        return self._well
+            self._waiting.add(errand)
+            return False
+        self._waiting.discard(errand)
+        return True
 
     async def _remember(self) -> None:
         """Tell workers at the start what they will ask for: no call is to wait for it."""

@@ -13,11 +13,18 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 
-def removed(fd: int) -> bool:
-    """Whether nobody can find this file any more: what is written to it goes with us."""
-    gone = not os.fstat(fd).st_nlink
+def removed(fd: int, path: Path) -> bool:
+    """Whether nobody finds this file under its name any more: it goes with us, or lies where nobody
+    reads it."""
+    try:
+        gone = not os.path.samestat(os.fstat(fd), path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        gone = True
+    except OSError:
+        return False  # what the disk hides for a moment is not gone
     if gone:
-        log.error("a journal was removed while it was written: what nobody had read of it is lost")
+        message = "a journal was removed while it was written: what nobody had read of it is lost"
+        log.error(message, extra={"file": str(path)})
     return gone
 
 

@@ -32,6 +32,7 @@ import federation.storage.tables_payloads
 import federation.storage.tables_sign_in  # noqa: F401
 from federation.errors import ConfigError, Problem, StoreLocked, Unavailable
 from federation.storage.revisions import RESTORING, alone, is_unfinished, revision
+from federation.storage.store_file import OPTION, StoreFile
 from federation.storage.tables import HEAD, metadata
 from federation.storage.tables_replicas import make_notices
 from federation.storage.tables_sums import make_sum
@@ -66,6 +67,7 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         connect_args={"timeout": BUSY_MS / 1000},
+        execution_options={OPTION: StoreFile(path)},
         hide_parameters=True,  # an error is logged, and parameters hold key hashes
     )
 
@@ -183,6 +185,7 @@ def opened_stores(data: Path, database: str | None = None) -> Iterator[Stores]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction: all or nothing. Raises `Unavailable` where the store does not take it."""
+    _check_file(engine)
     try:
         with engine.begin() as connection:
             yield connection
@@ -195,6 +198,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A connection for reading only: no transaction, so no lock. Raises `Unavailable`."""
     # On SQLite it is enough that no transaction is begun; to set a level and to set it back costs
     # twice what a small question does, and control asks several a second.
+    _check_file(engine)
     lite = engine.dialect.name == "sqlite"
     how: dict[str, Any] = {_READING: True} if lite else {"isolation_level": "AUTOCOMMIT"}
     try:
@@ -202,6 +206,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection
     except SQLAlchemyError as error:
         raise _unavailable(error) from error
+
+
+def _check_file(engine: Engine) -> None:
+    file: StoreFile | None = engine.get_execution_options().get(OPTION)
+    if file is not None:
+        file.check()
 
 
 def replacing(table: Table) -> TextClause:

@@ -131,7 +131,7 @@ class JournalWriter:
         self._segment = 0
         self._seq = 0
         self._size = 0
-        self._fd = -1
+        self._fd, self._path = -1, directory
         if commit is not None:
             commit.files.append(self)
         with contextlib.suppress(EvidenceUnwritable):
@@ -187,7 +187,7 @@ class JournalWriter:
             lines.append(b"%08x %b\n" % (crc32(body), body))
         if lines:
             self._write(b"".join(lines), seq)
-        elif self._fd < 0 or self._spent or removed(self._fd):
+        elif self._fd < 0 or self._spent or removed(self._fd, self._path):
             self._rotate()
         elif self._nameless:
             self._name()
@@ -361,7 +361,7 @@ class JournalWriter:
             if self._safe < self._seq:
                 self._left.append((self._segment, self._seq))
             self._close()
-            self._fd, self._segment = fd, self._segment + 1
+            self._fd, self._path, self._segment = fd, path, self._segment + 1
         self._size = 0
         self._spent = False
         if self._nameless:

@@ -6,12 +6,13 @@ newest one only with its writer. What is left in it is sealed with a key that co
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import msgspec
 
-from federation.errors import Unavailable
+from federation.errors import EvidenceUnwritable, Unavailable
 from federation.schema.payloads import Spooled, SpoolLine
 from federation.storage.durability import sync_directory
 from federation.storage.group_commit import GroupCommit
@@ -44,6 +45,13 @@ class Spool:
             )
         self._writer.durability = self.durability
         self._writer.append(line)  # type: ignore[arg-type]  # a line's reader knows its record
+
+    def look(self) -> None:
+        """Leave a file that somebody removed: what follows would be lost, too. Nothing where the
+        disk takes no other one, which the next line says."""
+        if self._writer is not None:
+            with contextlib.suppress(EvidenceUnwritable):
+                self._writer.extend(())
 
     def close(self) -> None:
         """Give up the file. Idempotent."""

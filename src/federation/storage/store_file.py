@@ -1,0 +1,46 @@
+"""The file of an SQLite store under its name.
+
+The trap: SQLite goes on with a file that was removed or moved away while it was open. Whatever is
+changed then is answered as done, and gone with the process; and what opens the name anew makes
+an empty store there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from federation.errors import Unavailable
+
+OPTION: Final = "federation_file"
+"""Of an engine: its file."""
+
+
+class StoreFile:
+    """A file that is there now. For any thread."""
+
+    __slots__ = ("_identity", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = identity(path)
+
+    def check(self) -> None:
+        """Raise `Unavailable` where the name stands for another file, or for none."""
+        if identity(self._path) != self._identity:
+            raise Unavailable(
+                f"{self._path.name} was removed or replaced while the gateway runs. What has to be "
+                "kept waits: put the very file back, or stop the gateway first and start it on "
+                "what is there.",
+                code="store_unavailable",
+                retry_after_s=5.0,
+            )
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file a name stands for just now; None where for none that can be reached."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
