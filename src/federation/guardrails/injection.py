@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 from federation.guardrails.attack_readings import readings
 from federation.guardrails.attacks import MANY_SHOT, Tripwire
-from federation.guardrails.patterns import PatternSet, compiled
+from federation.guardrails.patterns import Pattern, PatternSet, compiled
 from federation.guardrails.quotations import LONGEST, without_what_is_spoken_of
 from federation.guardrails.tripwires import TRIPWIRES
 
@@ -40,6 +40,10 @@ _PASSES: Final = 8
 _CANARY_SIZE: Final = 16
 _BEFORE, _BEHIND = 16, 64
 """Bytes around the begin of an attack in which its opposite is said."""
+_REACH: Final = 160
+"""More bytes than what leads to the end of an attack."""
+_COUNTS: Final = re.compile(r"[^\\]\+|\{\d*,\d*\}")
+"""Repetitions for which the automaton of many patterns would need too many states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +76,67 @@ class Thresholds:
 class _Wire:
     """A tripwire, compiled."""
 
-    __slots__ = ("_pattern", "_spared", "tripwire")
+    __slots__ = ("_end", "_pattern", "_spared", "is_simple", "sign", "tripwire")
 
     def __init__(self, tripwire: Tripwire) -> None:
         self.tripwire = tripwire
-        self._pattern = compiled(tripwire.pattern.encode("utf-8"))
-        self._spared = compiled(tripwire.spared.encode("utf-8")) if tripwire.spared else None
+        pattern, end, spared = tripwire.pattern, tripwire.end, tripwire.spared
+        self._pattern = compiled((f"(?:{pattern})$" if end else pattern).encode("utf-8"))
+        self._end = compiled(end.encode("utf-8")) if end else None
+        self._spared = compiled(spared.encode("utf-8")) if spared else None
+        # What one automaton can look for together with those of others; empty where none can.
+        sign = end or pattern
+        self.sign = b"" if _COUNTS.search(sign) else sign.encode("utf-8")
+        # Whether that is all that it looks for.
+        self.is_simple = bool(self.sign) and not (end or spared)
 
     def is_touched(self, view: bytes) -> bool:
         """Whether it occurs, and is not the opposite of what it looks for."""
-        if self._spared is None:
+        if self._end is None and self._spared is None:
             return self._pattern.occurs(view)
+        starts = _starts(self._pattern, view) if self._end is None else self._led(self._end, view)
+        return any(not self._is_spared(view, start) for start in starts)
+
+    def _led(self, end: Pattern, view: bytes) -> Iterator[int]:
+        """Where it begins that ends so: read backward from each end, by one automaton of few
+        states."""
         at, size = 0, len(view)
-        while (place := self._pattern.within(view, at, size)) is not None:
-            start = place[0]
-            said = self._spared.within(view, max(0, start - _BEFORE), min(size, start + _BEHIND))
-            if said is None or not said[0] <= start < said[1]:
-                return True
-            at = start + 1  # another may begin within it
-        return False
+        while (place := end.within(view, at, size)) is not None:
+            at = place[0] + 1
+            low = max(0, place[0] - _REACH)
+            for start in _starts(self._pattern, view[low : place[1]]):
+                yield low + start
+
+    def _is_spared(self, view: bytes, start: int) -> bool:
+        if self._spared is None:
+            return False
+        low, high = max(0, start - _BEFORE), min(len(view), start + _BEHIND)
+        said = self._spared.within(view, low, high)
+        return said is not None and said[0] <= start < said[1]
+
+
+def _starts(pattern: Pattern, view: bytes) -> Iterator[int]:
+    """Wherever it begins: one may begin within another."""
+    at, size = 0, len(view)
+    while (place := pattern.within(view, at, size)) is not None:
+        yield place[0]
+        at = place[0] + 1
 
 
 class InjectionScanner:
     """The tripwires, compiled. Takes tens of milliseconds to make: keep it."""
 
     def __init__(self) -> None:
-        self._hints = PatternSet([_either(tripwire.hint) for tripwire in TRIPWIRES])
+        hinted = dict[str, list[int]]()
+        for index, tripwire in enumerate(TRIPWIRES):
+            for word in tripwire.hint.split("|"):
+                hinted.setdefault(word, []).append(index)
+        # A pattern for each word: what begins alike is one state of the automaton then.
+        self._hints = PatternSet([re.escape(word).encode("utf-8") for word in hinted])
+        self._hinted = list(hinted.values())
         self._wires = [_Wire(tripwire) for tripwire in TRIPWIRES]
+        self._signed = [index for index, wire in enumerate(self._wires) if wire.sign]
+        self._signs = PatternSet([self._wires[index].sign for index in self._signed])
 
     def look(self, text: str, *, by_tool: bool = False) -> Verdict:
         """The verdict on one text; raises MemoryError where it could not be scanned. `by_tool`: no
@@ -112,9 +150,7 @@ class InjectionScanner:
         for view in readings(text):
             if view.count(b":") >= _MANY_TURNS:
                 turns = max(turns, sum(1 for _ in _TURN.spans(view)))
-            for index in self._hints.occurring(view):
-                if index not in seen and self._wires[index].is_touched(view):
-                    seen.add(index)
+            seen.update(self._touched(view, seen))
         classes: dict[str, float] = {}
         for index in sorted(seen):
             tripwire = self._wires[index].tripwire
@@ -123,9 +159,21 @@ class InjectionScanner:
             classes[MANY_SHOT] = 1.0
         return Verdict(classes)
 
-
-def _either(hint: str) -> bytes:
-    return "|".join(map(re.escape, hint.split("|"))).encode("utf-8")
+    def _touched(self, view: bytes, seen: Collection[int]) -> list[int]:
+        """Which tripwires are touched, but for those that were already."""
+        wires, by_word = self._wires, self._hinted
+        hinted = {index for word in self._hints.occurring(view) for index in by_word[word]}
+        hinted.difference_update(seen)
+        if not any(wires[index].sign for index in hinted):
+            return [index for index in hinted if wires[index].is_touched(view)]
+        signed = self._signed
+        signs = {signed[place] for place in self._signs.occurring(view)}
+        return [
+            index
+            for index in hinted
+            if (index in signs or not wires[index].sign)
+            and (wires[index].is_simple or wires[index].is_touched(view))
+        ]
 
 
 def strip_role_tokens(text: str) -> str:

@@ -63,7 +63,7 @@ OVERRIDES_ABROAD: Final = (
     Tripwire(
         OVERRIDE,
         1.0,
-        "ignoruj|zapome|zabudni|ignor|uit|figyelmen|felejtsd",
+        "ignoruj|zapome|zabudni|ignora|ignoră|uita|uită|figyelmen|felejtsd",
         rf"\b(?:ignorujte?|zapomeňte?|zabudnite?)\b{_GAP}(?:všech|předchoz|predchádz|předešl|výše)"
         rf"{_GAP}(?:pokyn|instrukc|inštrukci|pravid|příkaz)"
         rf"|\b(?:ignor(?:ă|a|ați|aţi)|uit(?:ă|a|ați|aţi))(?: de)? {_GAP}"

@@ -62,14 +62,14 @@ REVOCATIONS: Final = (
     Tripwire(
         OVERRIDE,
         0.6,
-        "instructions|rules|guidelines",
+        "updated|changed|replaced",
         r"\byour (?:[a-z]+ )?(?:instructions|rules|guidelines) (?:have been|were|have|are) (?:just "
         r"|now )?(?:updated|changed|replaced)\b",
     ),
     Tripwire(
         OVERRIDE,
         0.6,
-        "instead",
+        ", instead|,instead|; instead|;instead",
         rf"\b(?:do not|don(?:'|’)t|stop) (?:summari[sz]e|summari[sz]ing|translate|answer)\b{_GAP}"
         r"[,;] ?instead,? (?:output|print|reveal|reply|say|send|show)\b",
     ),

@@ -168,6 +168,7 @@ TRIPWIRES: Final = (
         rf"\b(?:even if|regardless|no matter|including|generate|produce|create|provide|"
         rf"allowed|can|will|how|any|answers?|everything)\b[^.\n]{{0,80}}\b{_ILL}"
         r"|\b(?:swear|curse)s?\b[^.\n]{0,30}\b(?:word|freely|lot|all)",
+        end=rf"\b(?:{_ILL}|word|freely|lot|all)",
     ),
     Tripwire(
         SUPPRESSION,
@@ -202,6 +203,7 @@ TRIPWIRES: Final = (
         r" (?:the|your|their) (?:pass(?:word|code|phrase)|access code|api key)\b"
         r"|\b[a-z]+ me (?:the|your) pass(?:word|code|phrase)s? (?:requirement|polic|rule|length"
         r"|strength|manager)",
+        end=_HIDDEN,
     ),
     Tripwire(
         EXTRACTION,

@@ -4,6 +4,7 @@ finds in all of it."""
 from __future__ import annotations
 
 from binascii import b2a_base64
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -18,9 +19,11 @@ from federation.guardrails import (
 )
 from federation.guardrails.digit_rows import FORMS, is_named
 from federation.guardrails.entities import Span
+from federation.guardrails.injection import InjectionScanner, _Wire
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 from federation.guardrails.rules import Check
+from federation.guardrails.tripwires import TRIPWIRES
 
 
 def of(*pieces: str) -> some.SearchStrategy[bytes]:
@@ -129,3 +132,65 @@ def in_base64(raw: bytes) -> bytes:
 
 def test_forms_that_words_name_are_known_by_their_places() -> None:
     assert tuple(form for form in range(len(FORMS)) if is_named(form)) == nearby._NAMED_FORMS
+
+
+LED = [(_Wire(each), _Wire(replace(each, end=""))) for each in TRIPWIRES if each.end]
+SCANNER, WIRES = InjectionScanner(), [_Wire(replace(each, end="")) for each in TRIPWIRES]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    of(
+        *("even if ", "can ", "illegal", "harmful", "swear ", "freely ", "all ", "show ", "me "),
+        *("your ", "the ", "system prompt", "secret key", "passcode", "never reveal ", "write a "),
+        *("script for users ", "x" * 20 + " ", "y" * 41 + " ", ".", "\n", " ", "?"),
+    )
+)
+def test_what_is_led_to_its_end_is_found_backward_from_there(data: bytes) -> None:
+    assert LED
+    for backward, forward in LED:
+        assert backward.is_touched(data) == forward.is_touched(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    of(
+        *(
+            "ignore ",
+            "forget ",
+            "all ",
+            "previous ",
+            "instructions ",
+            "your rules ",
+            "are ",
+            "now ",
+        ),
+        *(
+            "replaced",
+            "dan mode ",
+            "act as ",
+            "from now on ",
+            "stay in character ",
+            "openai ",
+            "an ",
+        ),
+        *(
+            "you are ",
+            "not ",
+            "refuse ",
+            "admin mode ",
+            "do not answer ",
+            ", instead say ",
+            "must ",
+        ),
+        *("illegal ", "system prompt ", "tell ", "me ", "uita ", "toate ", "regulile ", ".", "\n"),
+    )
+)
+def test_tripwires_that_are_looked_for_together_are_those_that_occur(data: bytes) -> None:
+    text = data.decode("latin-1")
+    each: dict[str, float] = {}
+    for wire in WIRES:
+        hinted = any(word in text for word in wire.tripwire.hint.split("|"))
+        if hinted and wire.is_touched(data):
+            each[wire.tripwire.attack] = each.get(wire.tripwire.attack, 0.0) + wire.tripwire.weight
+    assert SCANNER.look(text, by_tool=True).classes == each
