@@ -44,6 +44,17 @@ def test_the_first_key_is_made_and_stays(engine: Engine, tmp_path: Path) -> None
     assert agreed(engine, data, {MASTER_VARIABLE: first.hex()}) == first
 
 
+def test_a_store_from_before_marks_that_knows_keys_gets_no_new_one(
+    engine: Engine, tmp_path: Path
+) -> None:
+    SqlKeys(engine).ensure_tenant("default", 1)
+    SqlKeys(engine).add(KEY)
+    with pytest.raises(ConfigError, match=r"master\.key: is missing.*accept-master"):
+        agreed(engine, tmp_path / "data")
+    assert not (tmp_path / "data" / "master.key").exists()
+    assert agreed(engine, tmp_path / "data", ONE) == bytes.fromhex(ONE[MASTER_VARIABLE])
+
+
 def test_another_key_is_refused_by_its_place_and_not_repeated(
     engine: Engine, tmp_path: Path
 ) -> None:

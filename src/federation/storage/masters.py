@@ -38,10 +38,10 @@ _LIVING: Final = text("SELECT COUNT(*) FROM virtual_keys WHERE revoked_ms IS NUL
 def agreed_master(engine: Engine, data: Path, environ: Mapping[str, str], vault: Reader) -> bytes:
     """The master key, which a store without a mark is marked with, and which is made where nobody
     has one yet. Raises `ConfigError` where the store goes with another, or with one that is not
-    there."""
+    there: one from before there were marks does if it knows virtual keys."""
     master, marked = secrets.master_key(data, environ, vault), _marked(engine)
     where = str(secrets.master_key_file(data))
-    if master is None and marked is not None:
+    if master is None and (marked is not None or _living(engine)):
         raise ConfigError([Problem(where, None, f"is missing: {_AGAIN}")])
     master = master or secrets.made_master_key(data)
     if marked is None:
@@ -73,6 +73,11 @@ def accept_master(engine: Engine, master: bytes) -> int | None:
 def _marked(engine: Engine) -> str | None:
     with reading(engine) as connection:
         return connection.execute(_FIND).scalar()
+
+
+def _living(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return int(connection.execute(_LIVING).scalar_one())
 
 
 def _mark(master: bytes) -> str:

@@ -22,6 +22,7 @@ ADMIN_VARIABLE = "FEDERATION_ADMIN_KEY"
 PREFIX = "fed_"
 SHORTEST_MASTER = 32
 SHORTEST_ADMIN = 16
+_AGAIN = "put what it held back; where it held nothing, delete it to have a new one made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,9 @@ def _read(path: Path) -> str | None:
     except OSError as error:
         raise _unusable(path, error) from error
     except UnicodeDecodeError:
-        problem = "does not hold text: delete it to have a new one made"
-        raise ConfigError([Problem(str(path), None, problem)]) from None
+        raise ConfigError([Problem(str(path), None, f"does not hold text: {_AGAIN}")]) from None
     if not text:
-        raise ConfigError([Problem(str(path), None, "is empty: delete it to have a new one made")])
+        raise ConfigError([Problem(str(path), None, f"is empty: {_AGAIN}")])
     return text
 
 
