@@ -42,6 +42,9 @@ class Lines:
             raise EvidenceUnwritable("the disk is full")
         self.lines.append(line)
 
+    def look(self) -> None:
+        pass
+
     def opened(self) -> tuple[Payload, str]:
         """The one content, and what a record should say of it."""
         (line,) = self.lines
@@ -177,11 +180,32 @@ async def test_an_answer_that_cannot_be_spooled_is_refused_and_a_stream_says_so_
         spooling(running).broken = True
 
         whole = await client.post(CHAT, json=HELLO)
+        running.world.payloads.look()
         streamed = await client.post(CHAT, json=HELLO | {"stream": True})
 
         assert whole.status_code == 503
         assert "Hello." in streamed.text
         assert [record.payload for record in running.books.ended] == ["", UNKEPT]
+
+
+async def test_while_the_spool_refuses_one_call_a_second_is_paid_for_and_no_more() -> None:
+    async with rig(answers(), settings=KEEP) as (running, client, (upstream,)):
+        lines = spooling(running)
+        lines.broken = True
+        for _ in range(5):
+            reply = await client.post(CHAT, json=HELLO)
+            assert reply.status_code == 503
+            assert "the disk is full" in reply.json()["error"]["message"]
+        assert len(upstream.seen) == 1
+        running.world.payloads.look()
+        for _ in range(5):
+            assert (await client.post(CHAT, json=HELLO)).status_code == 503
+        assert len(upstream.seen) == 2
+        lines.broken = False
+        running.world.payloads.look()
+        for _ in range(5):
+            assert (await client.post(CHAT, json=HELLO)).status_code == 200
+        assert len(lines.lines) == 5
 
 
 async def test_a_call_that_failed_leaves_no_content() -> None:

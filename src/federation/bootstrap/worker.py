@@ -246,7 +246,7 @@ class Worker:
         while True:
             await asyncio.sleep(REPORT_S)
             self._world.stuck()  # leaves a journal that somebody removed
-            self._spool.look()
+            self._world.payloads.look()
             self._report()
 
     def _report(self) -> None:

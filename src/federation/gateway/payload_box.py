@@ -1,7 +1,9 @@
 """Where a worker puts contents that are to be kept: sealed before they touch a disk.
 
 The trap: control hands out the key, and control may be away. A call whose content must be kept
-is refused while there is no key; it is never kept in the clear.
+is refused while there is no key; it is never kept in the clear. Nor is a provider asked, and paid,
+for answer after answer that a full disk then refuses: one call a second finds out whether it goes
+again.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ class Spool(Protocol):
         """Write one line. Raises `EvidenceUnwritable`."""
         ...
 
+    def look(self) -> None:
+        """Leave a file that somebody removed."""
+        ...
+
 
 class NoSpool:
     """Where there is no data directory: nothing can be kept."""
@@ -42,6 +48,9 @@ class NoSpool:
     def append(self, line: Spooled) -> None:
         """Raise `EvidenceUnwritable`."""
         raise EvidenceUnwritable(f"there is no place for the content of {line.call}")
+
+    def look(self) -> None:
+        """There is none."""
 
 
 class PayloadBox:
@@ -51,13 +60,28 @@ class PayloadBox:
         self._spool = spool
         self._key: SealingKey | None = None
         self._left = 0
+        self._refused = ""
+        """Why the last content was, where it was."""
+        self._again = False
+        """One call may find out whether it still is."""
+
+    def look(self) -> None:
+        """See to the spool; to be called once a second."""
+        self._spool.look()
+        self._again = True
 
     def use(self, key: SealingKey) -> None:
         """Seal with this key from now on."""
         self._key, self._left = key, MOST_USES
 
     def check(self) -> None:
-        """Raise `EvidenceUnwritable` where nothing can be sealed just now."""
+        """Raise `EvidenceUnwritable` where nothing can be sealed, or spooled, just now."""
+        if self._refused and not self._again:
+            raise EvidenceUnwritable(self._refused, retry_after_s=1.0)
+        self._again = False
+        self._check_key()
+
+    def _check_key(self) -> None:
         if self._key is None or not self._left:
             raise EvidenceUnwritable(
                 "the content of this call must be kept, and there is no key to seal it with. "
@@ -68,12 +92,17 @@ class PayloadBox:
     def keep(self, payload: Payload) -> str:
         """Spool a content and return what the record holds of it. Its salt is drawn here.
         Raises `EvidenceUnwritable`."""
-        self.check()
+        self._check_key()
         assert self._key is not None  # noqa: S101  just checked
         self._left -= 1
         salt = secrets.token_bytes(SALT_BYTES)
         content = _encode(msgspec.structs.replace(payload, salt=salt))
         row = Row(payload.tenant, TABLE, payload.call)
         sealed = seal(self._key, row, content, secrets.token_bytes(NONCE_BYTES))
-        self._spool.append(Spooled(payload.call, payload.tenant, self._key.id, sealed))
+        try:
+            self._spool.append(Spooled(payload.call, payload.tenant, self._key.id, sealed))
+        except EvidenceUnwritable as error:
+            self._refused = error.message
+            raise
+        self._refused = ""
         return commitment(salt, content)
