@@ -171,6 +171,7 @@ class Control:
             self._tasks.append(asyncio.create_task(self.secret_watch.follow(self.reload)))
         if self.replicas is not None:
             self.money.others = self.limits.others = self.replicas.others
+            self.limits.wall = self.replicas.now
             self._tasks += self.replicas.start(
                 self._changed, lambda: len(self.link.sessions), self.link.note
             )

@@ -18,13 +18,15 @@ from federation.schema.limits import FromRates, ToRates
 
 
 class Limiting:
-    """For one event loop. `others` says how many workers live at other replicas."""
+    """For one event loop. `others` says how many workers live at other replicas, `wall` the time by
+    which all of them count."""
 
     def __init__(self, replica: str, store: MeterStore, desk: LimitDesk) -> None:
         self._errands = Errands("limits")
         self._link: LinkServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.others: Callable[[], int] = lambda: 0
+        self.wall: Callable[[], float] = time.time
         self.desk = desk
         self.rates = RateDesk(
             replica,
@@ -33,7 +35,7 @@ class Limiting:
             lambda: desk.book,
             tell=self._tell,
             count=self._count,
-            wall=time.time,
+            wall=self._now,
             clock=time.monotonic,
         )
         self.watch = LimitWatch(self.rates, store, self._errands)
@@ -67,6 +69,9 @@ class Limiting:
     def _tell(self, message: ToRates) -> None:
         if self._link is not None:
             self._link.tell_rates(message)
+
+    def _now(self) -> float:
+        return self.wall()
 
     def _count(self) -> int:
         here = len(self._link.sessions) if self._link is not None else 0

@@ -25,6 +25,10 @@ from federation.storage.tables_replicas import BUDGETS, CONFIGURATION, KEYS
 log = logging.getLogger(__name__)
 
 BEAT_S: Final = 3.0
+PROMPT_S: Final = 2.0
+"""An answer that took longer does not tell what time it is."""
+APART_S: Final = 5.0
+"""By which two clocks may differ before it is told."""
 LOOK_S: Final = 0.5
 """Between two looks while no notice would come: a key revoked elsewhere is to end in a second."""
 LOOK_LONG_S: Final = 5.0
@@ -116,6 +120,9 @@ class Replicas:
         self._bell = bell(self._ring)
         self._fresh: dict[str, list[Measure]] = {}
         self._told = False
+        self._common_s: float | None = None
+        """By how much the database's time is before our steady clock."""
+        self._apart = False
 
     @property
     def sound(self) -> bool:
@@ -125,6 +132,11 @@ class Replicas:
     def others(self) -> int:
         """How many workers live at other replicas."""
         return sum(each.workers for each in self.known if each.alive and each.id != self.name)
+
+    def now(self) -> float:
+        """Unix seconds by the database's clock, which all replicas have in common: what they count
+        together in windows would be let go again and again by two clocks that differ."""
+        return self._wall() if self._common_s is None else self._clock() + self._common_s
 
     def saw(self, measures: Sequence[Measure]) -> None:
         """Our workers measured this: let the others know soon."""
@@ -187,6 +199,7 @@ class Replicas:
                 if now_s >= beat_s:
                     self.known = await self._errands.run(self._store.beat, self.name, workers())
                     beat_s = now_s + BEAT_S
+                    self._compare(now_s)
                 if topics:
                     await refresh(topics)
                 self._told = False
@@ -195,6 +208,18 @@ class Replicas:
                 if not self._told:
                     log.warning("the other replicas wait", extra={"reason": str(error)})
                 self._told = True
+
+    def _compare(self, asked_s: float) -> None:
+        """Take the database's time from an answer to what was asked then, where it came soon."""
+        heard_s = self._clock()
+        if not self.known or heard_s - asked_s > PROMPT_S:
+            return
+        self._common_s = self.known[0].now_ms / 1000 - (asked_s + heard_s) / 2
+        ahead_s = self._wall() - self.now()
+        if (apart := abs(ahead_s) > APART_S) and not self._apart:
+            message = "the clock differs from the database's: what ends by time ends at another one"
+            log.error(message, extra={"seconds_ahead": round(ahead_s)})
+        self._apart = apart
 
     async def _tell(self) -> None:
         while True:

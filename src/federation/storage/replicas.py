@@ -37,7 +37,7 @@ _BEAT = text(
 )
 _ALL = text(
     """
-    SELECT id, url, version, money, keys, workers, started_ms, now.ms - seen_ms
+    SELECT id, url, version, money, keys, workers, started_ms, now.ms - seen_ms, now.ms
     FROM replicas, (SELECT @NOW AS ms) AS now ORDER BY id
     """.replace("@NOW", _NOW)
 )
@@ -58,6 +58,8 @@ class Replica:
     workers: int = 0
     started_ms: int = 0
     silent_ms: int = 0
+    now_ms: int = 0
+    """What time it was at the database when it was read."""
 
     @property
     def alive(self) -> bool:

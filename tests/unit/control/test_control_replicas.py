@@ -28,14 +28,16 @@ class Store:
 
     away: bool = False
     beats: int = 0
+    ahead_s: float = 0.0
     left: list[str] = field(default_factory=list)
 
     def beat(self, replica: str, workers: int) -> list[Replica]:
         if self.away:
             raise Unavailable("away")
         self.beats += 1
+        now_ms = int((time.time() + self.ahead_s) * 1000)
         return [
-            Replica(replica, "", "1", "redis", "", workers=workers),
+            Replica(replica, "", "1", "redis", "", workers=workers, now_ms=now_ms),
             Replica("two", "", "1", "redis", "", workers=4),
             Replica("dead", "", "1", "redis", "", workers=8, silent_ms=60_000),
         ]
@@ -231,3 +233,19 @@ def test_a_writer_lives_if_its_journal_or_its_replica_says_so() -> None:
     assert strangers.lives("theirs"), "it may have been closed a moment ago"
     now[0] += UNKNOWN_S
     assert not strangers.lives("theirs")
+
+
+async def test_replicas_count_by_the_databases_clock_and_tell_how_theirs_differs(
+    rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BEAT_S", 0.0)
+    await until(lambda: rig.store.beats > 0)
+    assert abs(rig.replicas.now() - time.time()) < 2.0
+    assert "differs" not in caplog.text
+    rig.store.ahead_s = 3600.0
+    await until(lambda: rig.replicas.now() - time.time() > 3500.0)
+    assert caplog.text.count("the clock differs from the database's") == 1
+    assert [getattr(each, "seconds_ahead", 0) for each in caplog.records] == [-3600]
+    beats = rig.store.beats
+    await until(lambda: rig.store.beats > beats + 1)
+    assert caplog.text.count("the clock differs from the database's") == 1, "it is told once"
