@@ -24,6 +24,7 @@ from federation.bootstrap.loop import run_loop
 from federation.bootstrap.options import Options, options
 from federation.control.control import Control
 from federation.errors import ConfigError, Unavailable
+from federation.storage.engine import FILE, LOCAL
 from federation.telemetry import logs
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ async def run(control: Control, given: Options) -> int:
     api = asyncio.create_task(_serve_api(control, given.run / "api.sock", stop))
     stopped = asyncio.create_task(stop.wait())
     ended = asyncio.create_task(control.ended())
-    lost = asyncio.create_task(undermined(given.run / "link.sock", lambda: control.ledger.writable))
+    store = [given.data / name for name in (FILE, LOCAL)]
+    lost = asyncio.create_task(undermined(given.run / "link.sock", store))
     await asyncio.wait((api, stopped, ended, lost), return_when=asyncio.FIRST_COMPLETED)
     fault, unfound = control.fault(), not lost.cancel()
     if fault is not None:
