@@ -29,8 +29,8 @@ class Age:
         self._lock = Lock()
         self._ahead_s: float | None = None
         """By how much the time of day that is believed is before the steady clock."""
-        self._leapt_s: float | None = None
-        """When a leap was first seen that is not believed yet."""
+        self._leaps: list[tuple[float, float]] = []
+        """When each leap was first seen that is not believed yet, and what it made of the above."""
 
     def __call__(self) -> float:
         """The time of day, without a leap of less than an hour ago. Ask at least once a minute: it
@@ -38,17 +38,26 @@ class Age:
         with self._lock:
             now_s = self._steady()
             ahead_s = self._clock() - now_s
-            if self._ahead_s is None or ahead_s - self._ahead_s < LEAP_S:
-                self._follow(ahead_s)
-            elif self._leapt_s is None:
-                self._leapt_s = now_s
-                leap = {"seconds": round(ahead_s - self._ahead_s)}
-                log.warning("the clock has leapt ahead: nothing is deleted for it yet", extra=leap)
-            elif now_s - self._leapt_s >= WAIT_S:
-                self._follow(ahead_s)
-            return now_s + (self._ahead_s or 0.0)
+            believed_s = ahead_s if self._ahead_s is None else self._waited(now_s, ahead_s)
+            if ahead_s - believed_s < LEAP_S:
+                if ahead_s - believed_s < -LEAP_S:
+                    back = {"seconds": round(believed_s - ahead_s)}
+                    log.warning("the clock was set back", extra=back)
+                believed_s, self._leaps = ahead_s, []
+            self._ahead_s = believed_s
+            return now_s + believed_s
 
-    def _follow(self, ahead_s: float) -> None:
-        if self._ahead_s is not None and ahead_s - self._ahead_s < -LEAP_S:
-            log.warning("the clock was set back", extra={"seconds": round(self._ahead_s - ahead_s)})
-        self._ahead_s, self._leapt_s = ahead_s, None
+    def _waited(self, now_s: float, ahead_s: float) -> float:
+        """How far ahead is believed by now: each leap waits for an hour of its own. Behind the
+        leap of a machine that slept for a minute, one of years would be believed too early."""
+        believed_s = self._ahead_s or 0.0
+        leaps = [(seen_s, min(to_s, ahead_s)) for seen_s, to_s in self._leaps]
+        before_s = leaps[-1][1] if leaps else believed_s
+        if ahead_s - before_s >= LEAP_S:
+            leap = {"seconds": round(ahead_s - before_s)}
+            log.warning("the clock has leapt ahead: nothing is deleted for it yet", extra=leap)
+            leaps.append((now_s, ahead_s))
+        while leaps and now_s - leaps[0][0] >= WAIT_S:
+            believed_s = leaps.pop(0)[1]
+        self._leaps = leaps
+        return believed_s

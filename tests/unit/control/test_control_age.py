@@ -60,6 +60,35 @@ def test_a_leap_that_is_taken_back_within_the_hour_was_none() -> None:
         assert clocks.age() == clocks.wall
 
 
+def test_each_leap_waits_for_an_hour_of_its_own() -> None:
+    """A machine sleeps for two minutes, and an hour later its clock goes wrong by years."""
+    clocks = Clocks()
+    clocks.age()
+    clocks.wall += 120.0
+    clocks.age()
+    clocks.go(WAIT_S - 10.0)
+    clocks.wall += 3650 * DAY_S
+    assert clocks.age() == clocks.wall - 3650 * DAY_S - 120.0
+    clocks.go(15.0)
+    assert clocks.age() == clocks.wall - 3650 * DAY_S, "the short one has lasted"
+    clocks.go(WAIT_S - 20.0)
+    assert clocks.age() == clocks.wall - 3650 * DAY_S
+    clocks.go(10.0)
+    assert clocks.age() == clocks.wall
+
+
+def test_of_a_leap_that_is_taken_back_in_part_the_rest_waits_no_longer() -> None:
+    clocks = Clocks()
+    clocks.age()
+    clocks.wall += 2 * DAY_S
+    clocks.age()
+    clocks.go(WAIT_S / 2)
+    clocks.wall -= DAY_S
+    assert clocks.age() == clocks.wall - DAY_S
+    clocks.go(WAIT_S / 2)
+    assert clocks.age() == clocks.wall
+
+
 def test_a_clock_that_is_set_back_is_believed_at_once(caplog: pytest.LogCaptureFixture) -> None:
     clocks = Clocks()
     clocks.age()
