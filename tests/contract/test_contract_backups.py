@@ -255,6 +255,19 @@ def test_replicas_that_live_are_not_restored_over(tmp_path: Path) -> None:
     assert place.said("db", "restore", str(tmp_path / "b"), "--force")["schema"] == HEAD
 
 
+def test_replicas_that_live_keep_their_master_key(tmp_path: Path) -> None:
+    """They would go on to make keys that nobody else opens."""
+    place = Place(tmp_path / "data", postgres().database())
+    stores = place.stores()
+    replicas = SqlReplicas(stores.durable)
+    replicas.join(Replica("one", "http://one", "1", "database", "k"))
+    assert place.refused("db", "accept-master") == "in_use"
+    assert not (place.data / "master.key").exists()
+    replicas.leave("one")
+    stores.close()
+    assert place.said("db", "accept-master")["object"] == "master_key"
+
+
 def test_a_change_that_nobody_would_be_told_of_is_a_fault(tmp_path: Path) -> None:
     place = Place(tmp_path / "data", postgres().database())
     stores = place.stores()

@@ -221,6 +221,8 @@ def accept_master(place: Place, *, as_json: bool) -> None:
     _nobody(place)
     vault = SecretSources(place.environ).read
     with db_store.existing(place) as stores:
+        if stores.shared:
+            _no_replica(stores.durable)
         key = masters.current_master(place.data_dir, place.environ, vault)
         with direct.recorded(place, hash_key(key), "accept master key", "store"):
             useless = masters.accept_master(stores.durable, key)
@@ -267,18 +269,23 @@ def _emptied(database: str, *, force: bool) -> Iterator[Any]:
 def _check_unused(engine: Any, *, force: bool) -> None:
     with reading(engine) as connection:
         current = revision(connection) == HEAD
-    living = [one.id for one in SqlReplicas(engine).list() if one.alive] if current else []
-    if living:
-        raise CommandFailed(
-            f"Gateways are at work on the database: {', '.join(living)}.",
-            hint="Stop them first; one that was killed counts for 15 seconds more.",
-            code="in_use",
-        )
+    if current:
+        _no_replica(engine)
     if not force:
         raise CommandFailed(
             "The database is not empty.",
             hint="With --force everything of a gateway in it is dropped first.",
             code="not_empty",
+        )
+
+
+def _no_replica(engine: Any) -> None:
+    """Raises `CommandFailed` where gateways live on a shared database."""
+    if living := [one.id for one in SqlReplicas(engine).list() if one.alive]:
+        raise CommandFailed(
+            f"Gateways are at work on the database: {', '.join(living)}.",
+            hint="Stop them first; one that was killed counts for 15 seconds more.",
+            code="in_use",
         )
 
 
