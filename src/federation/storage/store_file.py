@@ -2,7 +2,8 @@
 
 The trap: SQLite goes on with a file that was removed or moved away while it was open. Whatever is
 changed then is answered as done, and gone with the process; and what opens the name anew makes
-an empty store there.
+an empty store there. Its log (`-wal`) stays under the old name, and is played into whatever store
+is put there: that one is damaged then.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ class StoreFile:
     def check(self) -> None:
         """Raise `Unavailable` where the name stands for another file, or for none."""
         if identity(self._path) != self._identity:
+            name = self._path.name
             raise Unavailable(
-                f"{self._path.name} was removed or replaced while the gateway runs. What has to be "
-                "kept waits: put the very file back, or stop the gateway first and start it on "
-                "what is there.",
+                f"{name} was removed or replaced while the gateway runs. What has to be kept "
+                "waits: put the very file back; or stop the gateway, take away "
+                f"{name}-wal and {name}-shm, which damage any other file, and start it on what is "
+                "there.",
                 code="store_unavailable",
                 retry_after_s=5.0,
             )

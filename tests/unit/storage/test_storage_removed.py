@@ -50,6 +50,12 @@ def test_a_store_whose_file_was_removed_takes_nothing_and_makes_none(
 
 def test_a_store_in_whose_place_another_was_put_takes_nothing(engine: Engine, store: Path) -> None:
     store.rename(store.with_name("away"))
+    log = Path(f"{store}-wal")
+    assert log.exists(), "it would be played into the other one"
+    with pytest.raises(Unavailable, match=f"take away {log.name} and"):
+        probe(engine)
+    log.unlink()
+    Path(f"{store}-shm").unlink()
     other = open_engine(store)
     prepare_schema(other, store)
     refused(engine)
