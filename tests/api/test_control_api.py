@@ -19,12 +19,14 @@ from federation.api.app import create_app
 from federation.api.inference_docs import SERVED
 from federation.api.inference_models import Constraints, FederationFields, RouteBody
 from federation.control.permissions import ROLES, KeyWish, Permission
+from federation.dialects.operations.table import CLIENT_PATHS
 from federation.domain.access import Role
 from federation.domain.catalogue import Model
 from federation.errors import EvidenceUnwritable
 from federation.evidence.receipts import input_hash, salt_of
 from federation.gateway import route_endpoint
 from federation.gateway.passing import is_passed
+from federation.gateway.paths import CHATS, COUNTS, chat_dialect
 from federation.schema import glance
 from federation.schema.glance import Ask
 from federation.schema.records import (
@@ -519,6 +521,25 @@ async def test_the_document_covers_workers_and_control(rig: Rig) -> None:
     assert document["paths"]["/health/startup"]["get"]["security"] == []
     assert "security" not in document["paths"]["/v1/keys"]["get"]
     assert document == (await rig.ask("GET", "/openapi.json", None)).json()
+
+
+async def test_the_document_names_every_path_that_clients_know(rig: Rig) -> None:
+    paths = (await rig.ask("GET", "/openapi.json", None)).json()["paths"]
+    known = {*CHATS, *COUNTS, *CLIENT_PATHS}
+    short = {path for path in known if f"/v1{path}" in known}
+    assert known - short <= paths.keys()
+    assert {path for path in paths if chat_dialect(path) in ("gemini", "bedrock")} == {
+        "/v1beta/models/{model}:generateContent",
+        "/v1beta/models/{model}:streamGenerateContent",
+        "/model/{model}/converse",
+        "/model/{model}/converse-stream",
+    }
+    ids = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert len(set(ids)) == len(ids)
+    served = paths["/v1/audio/transcriptions"]["post"]
+    assert set(served["requestBody"]["content"]) == {"multipart/form-data"}
+    parameters = paths["/passthrough/{provider}/{path}"]["get"]["parameters"]
+    assert [one["name"] for one in parameters] == ["provider", "path"]
 
 
 async def test_every_reference_in_the_document_leads_somewhere(rig: Rig) -> None:

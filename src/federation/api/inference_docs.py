@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,25 +19,10 @@ from federation.api.inference_models import (
     RouteAnswer,
     RouteBody,
 )
-from federation.api.models import ErrorReply
+from federation.api.served import JSON, Served
+from federation.api.vendor_routes import VENDORS
 
 REF = "#/components/schemas/{model}"
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One route of a worker."""
-
-    method: str
-    path: str
-    tag: str
-    summary: str
-    about: str
-    answer: type[BaseModel]
-    body: type[BaseModel] | None = None
-    streams: bool = False
-    open: bool = False
-    failures: tuple[int, ...] = (401, 403)
 
 
 SERVED = (
@@ -92,6 +77,7 @@ SERVED = (
         open=True,
         failures=(503,),
     ),
+    *VENDORS,
 )
 
 _FAILURES = {
@@ -109,7 +95,7 @@ _FAILURES = {
 
 def add_inference(document: dict[str, Any]) -> None:
     """Add the workers' routes and their schemas to an OpenAPI document."""
-    models = {served.answer for served in SERVED} | {ErrorReply}
+    models = {model for served in SERVED for model in (served.answer, served.error)}
     models |= {served.body for served in SERVED if served.body is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, definitions = models_json_schema(
@@ -122,10 +108,10 @@ def add_inference(document: dict[str, Any]) -> None:
 
 
 def _operation(served: Served) -> dict[str, Any]:
-    answers = {"application/json": _schema(served.answer)}
+    answers = {served.answered: _schema(served.answer)}
     if served.streams:
         answers["text/event-stream"] = {"schema": {"type": "string"}}
-    failure = {"application/json": _schema(ErrorReply)}
+    failure = {JSON: _schema(served.error)}
     operation: dict[str, Any] = {
         "tags": [served.tag],
         "summary": served.summary,
@@ -137,11 +123,14 @@ def _operation(served: Served) -> dict[str, Any]:
             for status in served.failures
         },
     }
-    if "{model}" in served.path:
-        parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
-        operation["parameters"] = [parameter]
+    named = re.findall(r"{(\w+)}", served.path)
+    if named:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in named
+        ]
     if served.body is not None:
-        content = {"application/json": _schema(served.body)}
+        content = {served.sent: _schema(served.body)}
         operation["requestBody"] = {"required": True, "content": content}
     if served.open:
         operation["security"] = []

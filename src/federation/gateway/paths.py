@@ -24,7 +24,7 @@ CHATS: Final[dict[str, str]] = {
 }
 """Paths with one meaning. The model stands in the body."""
 
-_COUNTS: Final[dict[str, str]] = {
+COUNTS: Final[dict[str, str]] = {
     "/v1/messages/count_tokens": "anthropic",
     "/messages/count_tokens": "anthropic",
     "/v1/responses/input_tokens": "openai_responses",
@@ -58,7 +58,7 @@ def chat_dialect(path: str) -> str:
 
 def count_dialect(path: str) -> str:
     """The dialect of an endpoint that counts tokens; empty where the path is none."""
-    known = _COUNTS.get(path)
+    known = COUNTS.get(path)
     if known is not None:
         return known
     found = gemini_paths.route(path)
