@@ -266,6 +266,7 @@ def test_deployments_that_nobody_can_ask_are_nothing_to_try_again(
 def test_unknown_facts_under_auto_are_a_governing_refusal() -> None:
     error = refused(fleet([deployment("acme/large", p_regions=())]))
     assert (error.status, error.removed) == (403, {"acme/large": "data_unknown"})
+    assert "auto.unknown" in error.message, "as federation.yaml has it"
 
 
 def test_a_key_without_reach_is_told_so_before_anything_about_the_deployment() -> None:
