@@ -202,9 +202,10 @@ def removed_by(fleet: Fleet, target: Resolved, rules: Rules) -> dict[str, str]:
 def refusal(fleet: Fleet, target: Resolved, rules: Rules) -> NotEligible:
     """The error for a call that no deployment may serve, naming the rule for each."""
     removed = removed_by(fleet, target, rules)
-    standing = {rule for rule, _ in target.rules}
-    # What the call itself brought comes first: that is what its author can change.
-    ranked = sorted(removed.items(), key=lambda entry: entry[1] in standing)
+    standing = {rule: -place for place, (rule, _) in enumerate(target.rules)}
+    # What the call itself brought comes first: that is what its author can change. Of what was
+    # there before, who came furthest: what lacks but a credential before what never could.
+    ranked = sorted(removed.items(), key=lambda entry: standing.get(entry[1], -len(standing)))
     bounded = dict(ranked[:_REMOVED_LIMIT])
     groups: dict[str, list[str]] = {}
     for deployment, rule in ranked:

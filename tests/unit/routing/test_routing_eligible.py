@@ -280,6 +280,20 @@ def test_a_route_to_nowhere_is_a_404_that_says_so() -> None:
     assert "no deployment behind" in error.message
 
 
+def test_a_refusal_names_those_first_who_lack_least() -> None:
+    made = fleet(
+        [
+            deployment("a/never", operations=("embeddings",)),
+            deployment("b/off", enabled=False),
+            deployment("c/keyless", usable=False),
+        ]
+    )
+    error = refused(made)
+    assert list(error.removed) == ["c/keyless", "b/off", "a/never"]
+    assert error.message.index("c/keyless") < error.message.index("b/off")
+    assert error.message.index("b/off") < error.message.index("a/never")
+
+
 def test_a_refusal_of_hundreds_is_grouped_and_bounded() -> None:
     made = fleet([deployment(f"p{n}/m{n}", usable=n % 2 == 0) for n in range(300)])
     error = refused(made, images=1)
