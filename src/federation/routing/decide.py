@@ -108,7 +108,8 @@ def _admit(
         if scoring:
             intent = memory.classify(request.read_text())
         given = expected_input(glance)
-        made = expected_output(intent, given, glance.max_output) * max(glance.choices, 1)
+        limit = glance.max_output or fleet.settings.max_tokens_default
+        made = expected_output(intent, given, limit) * max(glance.choices, 1)
         prices = fleet.prices.columns(given, request.wall_ms)
     else:
         given, made = request.usage.input, request.usage.output

@@ -10,12 +10,15 @@ import pytest
 from routing_world import NOON_MS, call, deployment, fleet, glance, key, live, memory, route
 
 from federation.domain.catalogue import Ability, Price, Quality, Rates
-from federation.domain.routes import Deadlines
+from federation.domain.routes import Deadlines, Settings
 from federation.routing.decide import RECORDED, decide
 from federation.routing.explain import explain
 from federation.routing.intents import Intent
 from federation.routing.request import Memory, RoutingRequest, Verdict, expected_input
 from federation.schema.glance import Constraints, Glance
+
+PRICED = Price(Rates(0, 1_000_000))
+"""A nano-dollar for each token of the answer."""
 
 
 def never(_text: str = "") -> Intent:
@@ -84,10 +87,18 @@ def test_the_record_holds_what_replay_needs() -> None:
 
 
 def test_several_choices_cost_their_multiple() -> None:
-    made = fleet([deployment("a/x", price=Price(Rates(0, 1_000_000)))])
+    made = fleet([deployment("a/x", price=PRICED)])
     once = decide(made, live(made), call("a/x", max_output=100), Random(1), memory())
     thrice = decide(made, live(made), call("a/x", max_output=100, choices=3), Random(1), memory())
     assert (once.cost_nano, thrice.cost_nano) == (100, 300)
+
+
+def test_the_limit_that_calls_get_by_default_bounds_what_is_predicted() -> None:
+    rows, settings = [deployment("a/x", price=PRICED)], Settings(max_tokens_default=50)
+    made = fleet(rows, settings=settings)
+    usual = decide(made, live(made), call("a/x"), Random(1), memory())
+    own = decide(made, live(made), call("a/x", max_output=100), Random(1), memory())
+    assert (usual.cost_nano, own.cost_nano) == (50, 100)
 
 
 def test_an_unknown_price_is_none_and_not_zero() -> None:
