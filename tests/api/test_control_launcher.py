@@ -150,14 +150,15 @@ def test_control_and_workers_are_started_with_what_they_need(launch: Launch) -> 
     assert "--workers=2" in control["argv"]
     ports = {note["port"] for note in launched.notes("listens")}
     assert len(ports) == 1
-    assert f"--url=http://127.0.0.1:{ports.pop()}" in control["argv"]
+    port = ports.pop()
+    assert f"--url=http://127.0.0.1:{port}" in control["argv"]
     assert shared | {"--slot=0", "--drain-s=2"} < set(first["argv"])
     assert "--slot=1" in second["argv"]
     assert "--open" not in control["argv"]
     for child in (control, first, second):
         assert child["argv"][:2] == ["-P", "-m"], "the current directory could stand in for us"
     launched.process.terminate()
-    assert launched.end()[0] == 0
+    assert launched.end() == (0, f"federation: listening on http://127.0.0.1:{port}\n")
 
 
 def test_workers_stop_before_control(launch: Launch) -> None:
@@ -214,7 +215,9 @@ def test_a_child_that_speaks_is_left_alone(launch: Launch) -> None:
     time.sleep(3.0)
     launched.process.terminate()
     code, said = launched.end()
-    assert (code, said) == (0, "")
+    assert code == 0
+    assert said.startswith("federation: listening on")
+    assert said.count("\n") == 1, "and nothing else"
     assert len(launched.notes("started")) == 3
 
 

@@ -17,8 +17,7 @@ pipe that ends when the launcher is gone: a child then drains and exits by itsel
 and falls silent for a minute is killed and started anew (`bootstrap.pulse`). SIGTERM means
 drain and exit; SIGHUP to control means reload; SIGUSR2 to us means to replace the workers
 one by one (`bootstrap.rolling`, which reads a byte from a replacement's `--ready` once that
-answers). Exit code 78 at a child's first start means that
-starting again is useless: its code becomes ours.
+answers). Exit code 78 at a child's first start: starting again is useless, and it becomes ours.
 The trap: children are in process groups of their own, so a Ctrl-C in a terminal reaches the
 launcher alone and the order of the shutdown (workers, then control) is kept.
 """
@@ -293,6 +292,7 @@ class Supervisor:
             self.stopping += 1
 
     def _supervise(self, wake: socket.socket) -> int:
+        _tell(f"listening on {url(self.listener)}")
         while not self.stopping:
             now = time.monotonic()
             for child in (self.control, *self.workers):

@@ -201,6 +201,8 @@ def greet(
     url = f"http://{f'[{host}]' if ':' in host else host}:{options.port or '<port>'}"
     text = Text()
     _line(text, "Gateway", f"{url}   (pages for people: {url}/docs)")
+    if not options.port:
+        _line(text, "", "a free port; the line `listening on` says which", "dim")
     _line(text, "Providers", ", ".join(map(around.named, around.usable)) or "none configured")
     for provider in around.unspoken:
         dialect = around.loaded.providers[provider].dialect

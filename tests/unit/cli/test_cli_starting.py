@@ -453,6 +453,7 @@ def test_up_shows_the_admin_key_once(
     said = capsys.readouterr().out
     assert "a-key-from-outside" not in said
     assert "see FEDERATION_ADMIN_KEY" in said
+    assert "listening on" in said, "what says the port that the system chose"
 
 
 def test_up_with_a_key_starts_no_sandbox(
