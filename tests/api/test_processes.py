@@ -138,6 +138,7 @@ async def test_calls_under_way_are_finished_before_a_service_ends(
         assert replies[1].content.endswith(DONE)
         assert await service.exits() == 0
         assert {row["outcome"] for row in service.calls().values()} == {"ok"}
+        assert list((service.data / "run").glob("*.sock")) == [], "the directory can be copied"
         with pytest.raises(httpx.ConnectError):
             await asked_anew(service, "x", 1)
 

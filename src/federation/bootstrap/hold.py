@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,10 @@ def reserve(run: Path) -> None:
 
 @contextmanager
 def hold(run: Path) -> Iterator[Hold]:
-    """Hold the lock of a run directory. Raises `Held`, and `OSError` where it cannot be made."""
+    """Hold the lock of a run directory. Raises `Held`, and `OSError` where it cannot be made.
+
+    In the end no socket is left there: many a program that copies a data directory fails at one.
+    """
     fd = os.open(run / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         end = time.monotonic() + _PATIENCE_S
@@ -78,7 +81,12 @@ def hold(run: Path) -> Iterator[Hold]:
             time.sleep(0.02)
         made = Hold(fd)
         made.note("")
-        yield made
+        try:
+            yield made
+        finally:
+            with suppress(OSError):
+                for left in run.glob("*.sock"):
+                    left.unlink()
     finally:
         os.close(fd)
 
