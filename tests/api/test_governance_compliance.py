@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ async def test_without_policies_and_proof_every_control_is_a_gap(rig: Rig) -> No
     assert all("No policy in force" in each["gaps"][0] for each in found["controls"])
     assert not found["log"]["verified"]
     assert (found["score"]["total"], found["score"]["grade"]) == (None, "none")
+
+
+async def test_a_day_that_ends_a_period_belongs_to_it(rig: Rig) -> None:
+    rig.write(ended("call_1"))
+    day = f"{datetime.fromtimestamp(AT_MS / 1000, UTC):%Y-%m-%d}"
+    for first, last, counted in (
+        (day, day, 1),
+        ("1970-01-01", day, 1),
+        ("1970-01-01", f"{day}T00:00", 0),
+    ):
+        found = await report(rig, **{"from": first, "to": last})
+        assert found["calls"]["counted"] == counted, (first, last)
+
+
+async def test_a_report_is_a_text_in_either_word_for_it(rig: Rig) -> None:
+    for word in ("md", "markdown"):
+        reply = await rig.ask(
+            "GET", "/v1/compliance/reports/gdpr", params=PERIOD | {"format": word}
+        )
+        assert reply.headers["content-type"].startswith("text/markdown"), reply.text
 
 
 async def test_numbers_are_those_of_the_records(rig: Rig) -> None:

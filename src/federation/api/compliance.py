@@ -10,14 +10,16 @@ from fastapi import APIRouter, Query, Response
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.tenancy_lists import OfTenant
+from federation.control.analytics_times import is_day
 from federation.control.compliance import Wish
 from federation.control.permissions import Permission, may, reach
 from federation.errors import InvalidRequest
 from federation.governance.compliance_text import markdown, page, plain
+from federation.storage.analytics_entries import DAY_MS
 
 router = APIRouter(tags=["compliance"])
 
-_DAYS_MS = 30 * 86_400_000
+_DAYS_MS = 30 * DAY_MS
 _LAST_MS = 253_402_214_400_000
 """The last day that a calendar of four digits has, in any zone."""
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -32,22 +34,27 @@ async def get_report(
         str | None, Query(alias="from", max_length=40, description="Left out: 30 days before.")
     ] = None,
     end: Annotated[
-        str | None, Query(alias="to", max_length=40, description="Left out: now.")
+        str | None,
+        Query(
+            alias="to",
+            max_length=40,
+            description="The last day, or the moment that ends it; left out: now.",
+        ),
     ] = None,
     tenant: OfTenant = None,
-    form: Annotated[Literal["json", "md", "html"], Query(alias="format")] = "json",
+    form: Annotated[Literal["json", "md", "markdown", "html"], Query(alias="format")] = "json",
     verify: Annotated[
         bool, Query(description="Hold the records against the signed log; it reads all of it.")
     ] = True,
 ) -> Response:
     """Each control of a framework with its evidence, counts and gaps in a period."""
-    end_ms = _moment(end, "to") if end is not None else int(control.clock() * 1000)
+    end_ms = int(control.clock() * 1000) if end is None else _moment(end, "to", is_end=True)
     start_ms = _moment(start, "from") if start is not None else end_ms - _DAYS_MS
     await control.ledger.catch_up()
     whole = may(asker, Permission.ALL_TENANTS)
     wish = Wish(framework, start_ms, end_ms, reach(asker, tenant), verify=verify, whole=whole)
     report = await control.oversight.compliance.report(wish)
-    if form == "md":
+    if form in ("md", "markdown"):
         return Response(markdown(report), media_type="text/markdown")
     if form == "html":
         headers = {"content-security-policy": _PAGE_POLICY, "x-content-type-options": "nosniff"}
@@ -55,7 +62,7 @@ async def get_report(
     return Response(msgspec.json.encode(plain(report)), media_type="application/json")
 
 
-def _moment(text: str, name: str) -> int:
+def _moment(text: str, name: str, *, is_end: bool = False) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -64,4 +71,4 @@ def _moment(text: str, name: str) -> int:
     at_ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
     if not 0 <= at_ms < _LAST_MS:
         raise InvalidRequest(f"'{name}' should be a time from 1970 on.", param=name)
-    return at_ms
+    return at_ms + DAY_MS if is_end and is_day(text) else at_ms

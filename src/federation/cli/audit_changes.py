@@ -92,7 +92,7 @@ def _order(found: tuple[Plain, dict[str, Any]]) -> tuple[int, str, int]:
 def _matching(
     reading: EvidenceReading, wanted: Wanted, who: frozenset[str] | None, unread: list[Plain]
 ) -> Iterator[tuple[Plain, dict[str, Any]]]:
-    since, until = moment(wanted.since) or 0, moment(wanted.until)
+    since, until = moment(wanted.since) or 0, moment(wanted.until, is_end=True)
     for line in reading.own():
         try:
             record = msgspec.to_builtins(_line(line.json).record)

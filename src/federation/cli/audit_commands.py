@@ -58,7 +58,8 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="Since 24h, 30d; or 2026-01-31.")
 ]
 Until = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="As --since; left out: now.")
+    str | None,
+    typer.Option("--until", metavar="TIME", help="Last day, or as --since; left out: now."),
 ]
 _ACTOR = "The id of a key; or user:TENANT/NAME of who has signed in, while a gateway runs."
 Limit = Annotated[

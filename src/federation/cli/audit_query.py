@@ -19,13 +19,17 @@ from federation.cli.client import Answered
 from federation.cli.db_store import readable
 from federation.cli.failures import CommandFailed, Exit
 from federation.cli.place import Place
+from federation.control.analytics_times import is_day
 from federation.domain.hands import person_id, person_of
 from federation.domain.pseudonyms import covered, is_pseudonym
 from federation.schema.records import CallEnded
+from federation.storage.analytics_entries import DAY_MS
 from federation.storage.calls import SqlCalls
 from federation.storage.entries import CallEntry, CallFilter
 
 PAGE = 500
+_LAST_MS = 253_402_300_799_000
+"""The last second that a calendar of four digits has."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])\Z")
 
@@ -47,7 +51,7 @@ class Wanted:
 
 def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     """Print the calls."""
-    since, until = moment(wanted.since), moment(wanted.until)
+    since, until = moment(wanted.since), moment(wanted.until, is_end=True)
     users = None if wanted.user is None else _subjects(place, wanted.tenant, wanted.user)
     keys = None if wanted.actor is None else askers(place, wanted.actor)
     rows: list[dict[str, Any]] = []
@@ -84,8 +88,9 @@ def query(place: Place, wanted: Wanted, *, as_json: bool) -> None:
     )
 
 
-def moment(text: str | None) -> int | None:
-    """A time in Unix milliseconds: a span before now such as 24h, or a date, in UTC."""
+def moment(text: str | None, *, is_end: bool = False) -> int | None:
+    """A time in Unix milliseconds: a span before now such as 24h, or a date, in UTC, which as an
+    end is meant with its whole day."""
     if text is None:
         return None
     if span := _SPAN.match(text.strip().lower()):
@@ -99,7 +104,8 @@ def moment(text: str | None) -> int | None:
             code="usage",
             exit_code=Exit.USAGE,
         ) from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    at_ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    return min(at_ms + DAY_MS, _LAST_MS) if is_end and is_day(text.strip()) else at_ms
 
 
 def askers(place: Place, actor: str) -> tuple[str, ...]:

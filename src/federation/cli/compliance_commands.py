@@ -21,6 +21,7 @@ class Form(str, Enum):
     """How a report is written."""
 
     MARKDOWN = "md"
+    MARKDOWN_IN_FULL = "markdown"
     PAGE = "html"
     JSON = "json"
 
@@ -40,7 +41,8 @@ def report(
         str, typer.Option("--from", metavar="TIME", help="30d, 2026-01-01 or 2026-01-01T12:00.")
     ] = "30d",
     end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Not included; left out: now.")
+        str | None,
+        typer.Option("--to", metavar="TIME", help="Last day, or the moment that ends it; now."),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.MARKDOWN,
     to: OutputFile = None,

@@ -35,7 +35,7 @@ class Wanted:
 def report(place: Place, wanted: Wanted, form: str, to: Path | None) -> None:
     """Write the report. Raises `CommandFailed`, and what `make_report` raises."""
     made = _made(place, wanted)
-    text = {"md": markdown, "html": page, "json": _json}[form](made)
+    text = {"html": page, "json": _json}.get(form, markdown)(made)
     if to is None:
         sys.stdout.write(text)
         return
@@ -49,7 +49,7 @@ def report(place: Place, wanted: Wanted, form: str, to: Path | None) -> None:
 
 def _made(place: Place, wanted: Wanted) -> Report:
     now_ms = int(time.time() * 1000)
-    end_ms = moment(wanted.end) if wanted.end is not None else now_ms
+    end_ms = now_ms if wanted.end is None else moment(wanted.end, is_end=True)
     setup = offline.setup_of(place)
     with readable(place) as stores:
         store = stores.durable

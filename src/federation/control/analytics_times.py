@@ -58,9 +58,14 @@ def between(start: str | None, end: str | None) -> tuple[int | None, int | None]
     return since, until
 
 
+def is_day(text: str) -> bool:
+    """Whether a time is a date alone: as an end it is meant with its whole day."""
+    return _DATE.fullmatch(text) is not None
+
+
 def _moment(text: str, zone: ZoneInfo, param: str, *, is_end: bool) -> int:
     try:
-        if _DATE.fullmatch(text):
+        if is_day(text):
             day = date.fromisoformat(text)
             return _midnight(day + timedelta(days=is_end), zone)
         moment = datetime.fromisoformat(text)

@@ -107,6 +107,8 @@ def test_changes_are_listed_newest_first_and_their_places_told(alone: Run) -> No
         (("--about", "keys"), ["action", "action"]),
         (("--about", "prop_1"), ["policy_version"]),
         (("--until", "2023-11-14T22:13:20"), ["in_force"]),
+        (("--until", "2023-11-13"), []),
+        (("--until", "2023-11-14", "--type", "in_force"), ["in_force"]),
         (("--since", "2023-11-14T22:13:20", "--tenant", "acme"), ["data", "action", "action"]),
     ],
 )

@@ -221,7 +221,9 @@ def test_calls_are_found_by_what_is_known_of_them(alone: Run, data: Path) -> Non
     assert newest[0]["call"] == "call_000043", "the last that was taken in"
     assert isinstance(newest[0]["entry"], int)
     assert found("--since", "24h") == []
-    assert len(found("--since", "2023-11-14", "--until", "2023-11-15")) == 44
+    for last in ("2023-11-15", "2023-11-14", "2023-11-15T00:00"):
+        assert len(found("--since", "2023-11-14", "--until", last)) == 44
+    assert found("--until", "2023-11-14T00:00") == []
     assert found("--tenant", "other") == []
     assert "call_000044" in alone("audit", "query").stdout
     assert alone("audit", "query", "--since", "soon").exit_code == 2

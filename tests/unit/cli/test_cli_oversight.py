@@ -212,6 +212,9 @@ def test_a_report_is_made_from_the_files_alone(alone: Run, data: Path, project: 
     assert found["calls"]["counted"] == 22
     assert found["log"]["verified"]
     assert found["gaps"] == len(found["controls"])
+    day = ("--framework", "gdpr", "--from", "2023-11-14", "--to", "2023-11-14")
+    assert "Calls: 22 " in good(alone("compliance", "report", *day, "--format", "markdown"))
+    assert "Calls: 22 " in good(alone("compliance", "report", *day[:4], "--to", "9999-12-31"))
     told = good(
         alone("compliance", "report", *period, "--output", "report.html", "--format", "html")
     )
