@@ -15,6 +15,7 @@ from federation.schema.http import ClientRequest
 from federation.schema.parts import FILE, IMAGE, Media, Part, ToolResult
 
 PATHS = {
+    "anthropic": "/v1/messages",
     "openai": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "gemini": "/v1beta/models/m:generateContent",
@@ -69,6 +70,30 @@ STORED: list[tuple[str, Any, str]] = [
         ),
         "fileData",
     ),
+    ("openai", chat({"type": "image_url", "image_url": {"url": "gs://b/x.png"}}), "content.file"),
+    ("openai", chat({"type": "image_url", "image_url": " S3://b/x.png"}), "content.file"),
+    ("openai", chat({"type": "audio_url", "audio_url": {"url": "oss://b/x.wav"}}), "content.file"),
+    ("openai", chat({"type": "file", "file": {"file_data": "dbfs:/x.pdf"}}), "content.file"),
+    ("openai", chat({"type": "video", "video": ["https://a.test", "oss://b/x"]}), "content.file"),
+    (
+        "openai",
+        (
+            rb'{"model":"m","messages":[{"role":"user","content":[{"type":"image_url",'
+            rb'"image_url":{"u\u0072l":"\u0067s:\/\/b/x"}}]}]}'
+        ),
+        "content.file",
+    ),
+    (
+        "openai_responses",
+        responses({"type": "input_image", "image_url": "gs://b/x.png"}),
+        "content.file",
+    ),
+    ("openai_responses", responses({"type": "input_file", "file_url": "gs://b"}), "content.file"),
+    (
+        "anthropic",
+        chat({"type": "image", "source": {"type": "url", "url": "gs://b/x.png"}}),
+        "content.file",
+    ),
     (
         "openai",
         (
@@ -91,6 +116,11 @@ def test_a_stored_object_is_governed(dialect: str, body: Any, name: str) -> None
         ("openai", chat({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA"}})),
         ("openai", chat({"type": "file", "file": {"file_data": "AA", "file_id": None}})),
         ("openai", chat(audio=None)),
+        ("openai", chat({"type": "image_url", "image_url": {"url": "HTTPS://a.test/?u=gs://b"}})),
+        ("openai", chat({"type": "image_url", "image_url": {"url": "data:image/png;base64,A://"}})),
+        ("openai", chat({"type": "text", "text": "gs://bucket/x"})),
+        ("openai", chat({"type": "file", "file": {"filename": "Re: x", "file_data": "AA"}})),
+        ("anthropic", chat({"type": "image", "source": {"type": "url", "url": "https://a.test"}})),
         ("openai_responses", responses({"type": "input_image", "image_url": "https://a.test/x"})),
         ("openai_responses", responses({"type": "input_file", "file_url": "b", "file_id": ""})),
         ("gemini", gemini({"fileData": {"fileUri": "https://a.test/x.png"}})),

@@ -26,6 +26,7 @@ from federation.dialects.openai.tables import (
     ROLES,
     TEXT,
 )
+from federation.dialects.storage import names_storage
 from federation.dialects.tokenizer import (
     Members,
     check_objects,
@@ -166,6 +167,8 @@ def _read_parts(raw: Raw, where: str, tally: Tally) -> None:
         elif kind == FILE:
             tally.files += 1
             _note_file(part, place, tally)
+        if kind != TEXT and names_storage(part, place):
+            _govern(_STORED, tally)
         for name, value in part.items():
             decoder = PART_FIELDS.get(name)
             if decoder is not None:
@@ -175,8 +178,6 @@ def _read_parts(raw: Raw, where: str, tally: Tally) -> None:
                     raise wrong_type(error, f"{place}.{name}") from None
                 if isinstance(found, str) and kind in (TEXT, OTHER):
                     tally.text += len(found.encode())
-                elif name == "image_url" and isinstance(found, msgspec.Struct):
-                    members(bytes(value), f"{place}.{name}")
             elif name in LONG_CACHE:
                 _note_cache(name, value, tally)
             elif kind == TEXT and name != "type":

@@ -27,6 +27,7 @@ from federation.dialects.openai_responses.tables import (
     REASONING,
     ROLES,
 )
+from federation.dialects.storage import names_storage
 from federation.dialects.tokenizer import Members, check_objects, objects, objects_unchecked
 from federation.errors import InvalidRequest
 
@@ -152,7 +153,8 @@ def _part(part: Members, where: str, tally: Tally) -> int:
         tally.governed.append(_MARK)
     if member is not None:
         return len(needed_text(part, member, where).encode())
-    if kind in _STORABLE and bytes(part.get("file_id", NULL)) not in _NO_ID:
+    stored = kind in _STORABLE and bytes(part.get("file_id", NULL)) not in _NO_ID
+    if stored or names_storage(part, where):
         tally.governed.append("content.file")
     if kind == "input_image":
         tally.images += 1
