@@ -250,13 +250,22 @@ def _opened(path: Path, stack: ExitStack) -> list[IO[bytes]]:
         if path.is_dir():
             return [stack.enter_context((path / name).open("rb")) for name in NAMES]
         tar = stack.enter_context(tarfile.open(path, "r:"))  # noqa: SIM115 - it is one
-        found = [tar.extractfile(name) for name in NAMES]
+        found = [_in_tar(tar, name) for name in NAMES]
     except (OSError, KeyError, tarfile.TarError) as error:
         raise Unusable(f"{shown(path)} is no export: {error}") from None
     files = [file for file in found if file is not None]
     if len(files) != len(NAMES):
         raise Unusable(f"{shown(path)} is no export: a file of it is none")
     return files
+
+
+def _in_tar(tar: tarfile.TarFile, name: str) -> IO[bytes] | None:
+    """A file at the root of a tar; who packs a directory has `./` before its name. Of two that are
+    called the same the last counts, as for who unpacks them."""
+    called = [each for each in tar if each.name in (name, f"./{name}")]
+    if not called:
+        raise FileNotFoundError(f"{name} is not in it")
+    return tar.extractfile(called[-1])
 
 
 def _path(given: str) -> Path:

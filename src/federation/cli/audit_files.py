@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tarfile
@@ -68,7 +69,7 @@ def opened(path: Path) -> Iterator[Streams]:
                 yield Streams(*files)
                 return
             tar = stack.enter_context(tarfile.open(path, "r:"))
-            members = [tar.extractfile(name) for name in NAMES]
+            members = [tar.extractfile(_member(tar, name)) for name in NAMES]
             yield Streams(*(member for member in members if member is not None))
         except (OSError, tarfile.TarError, KeyError, TypeError) as error:
             raise CommandFailed(
@@ -76,6 +77,14 @@ def opened(path: Path) -> Iterator[Streams]:
                 hint="An export is what `federation audit export` wrote, a directory or a .tar.",
                 exit_code=Exit.USAGE,
             ) from error
+
+
+def _member(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+    """The last of a name, as unpacking has it; `tar cf x.tar .` puts a `./` before each."""
+    for member in reversed(tar.getmembers()):
+        if member.name.removeprefix("./") == name:
+            return member
+    raise FileNotFoundError(errno.ENOENT, f"there is no {name} at its root")
 
 
 def write(

@@ -281,6 +281,27 @@ def test_every_command_of_the_worked_audit_does_what_the_page_says(
             Path("auditor.key").write_text(public)
 
 
+def test_a_tar_that_somebody_packed_is_read_as_it_unpacks(
+    alone: Run, key: str, project: Path
+) -> None:
+    alone("audit", "export", "export")
+    alone("audit", "export", "short")
+    entries = project / "short" / "entries.jsonl"
+    entries.write_bytes(b"".join(entries.read_bytes().splitlines(keepends=True)[:-1]))
+    for first, second, code in (("export", "short", 1), ("short", "export", 0)):
+        with tarfile.open("packed.tar", "w") as tar:
+            tar.add(first, "")
+            tar.add(second, ".")
+        assert main(["packed.tar", "--key", key]) == code
+        assert alone("audit", "verify", "packed.tar", "--key", key).exit_code == code
+    with tarfile.open("deeper.tar", "w") as tar:
+        tar.add("export", "export")
+    assert main(["deeper.tar", "--key", key]) == 2
+    told = alone("audit", "verify", "deeper.tar", "--key", key)
+    assert told.exit_code == 2
+    assert "there is no keys.jsonl at its root" in told.output
+
+
 def test_a_tar_holds_nothing_but_the_three_files(alone: Run, data: Path) -> None:
     alone("audit", "export", "export.tar")
     with tarfile.open("export.tar") as tar:
