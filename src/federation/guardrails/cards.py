@@ -7,14 +7,12 @@ and a longer row of groups is only taken apart where its groups are those printe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
 
 from federation.guardrails.checksums import all_equal, gtin, luhn
-from federation.guardrails.groups_of_four import is_of_list
-from federation.guardrails.patterns import Pattern, compiled
 from federation.guardrails.row_shapes import shape_of
 
 _RANGES: Final = (
@@ -58,7 +56,7 @@ _BARE_SHORT: Final = ((b"50", b"50"), (b"56", b"58"), (b"63", b"63"), (b"67", b"
 """Debit cards of twelve to fifteen digits: only where the text speaks of a card."""
 _USUAL: Final = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
 """Groups that are a card's whatever stands between them, where nothing else is in the row."""
-_SHAPES: Final = _USUAL | frozenset(
+SHAPES: Final = _USUAL | frozenset(
     {
         (4, 4, 4),
         (4, 4, 4, 1),
@@ -77,9 +75,9 @@ _SHAPES: Final = _USUAL | frozenset(
         (4, 4, 4, 3),
     }
 )
-_FIRST: Final = frozenset(shape[0] for shape in _SHAPES)
-_MOST_GROUPS: Final = max(map(len, _SHAPES))
-_SHORTEST, _LONGEST = 12, 19
+_FIRST: Final = frozenset(shape[0] for shape in SHAPES)
+_MOST_GROUPS: Final = max(map(len, SHAPES))
+SHORTEST, LONGEST = 12, 19
 """Digits: ISO/IEC 7812."""
 PLUS: Final = b"+"
 LONGEST_CALLED: Final = 13
@@ -96,13 +94,10 @@ _OF_COLUMN: Final = re.compile(rb"[\t\n]|   ")
 """The same in groups that are no card's."""
 _OF_LISTS: Final = {b","}
 """What stands between the numbers of a list."""
-_GAP_OF_LIST: Final = 8
 _ARTICLE: Final = 13
-_PAIRS: Final = 100
-_DIGITS: Final = re.compile(rb"[0-9]+")
-_ANY_DIGIT: Final = frozenset(b"0123456789")
+DIGITS: Final = re.compile(rb"[0-9]+")
 Context: TypeAlias = Callable[[], bool]
-_SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
+SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 
 
 def _prefixes() -> dict[bytes, tuple[int, ...]]:
@@ -128,9 +123,9 @@ def _heads_of(lengths: dict[bytes, tuple[int, ...]]) -> dict[bytes, frozenset[in
     return {head: frozenset(known) for head, known in heads.items()}
 
 
-_HEADS: Final = _heads_of(_LENGTHS)
+HEADS: Final = _heads_of(_LENGTHS)
 _NO_LENGTHS: Final[frozenset[int]] = frozenset()
-_DEBIT_HEADS: Final = frozenset(
+DEBIT_HEADS: Final = frozenset(
     b"%d" % head for low, high in _BARE_SHORT for head in range(int(low), int(high) + 1)
 )
 
@@ -142,15 +137,15 @@ def nowhere() -> bool:
 
 def is_nobodys(head: bytes) -> bool:
     """Whether no card number begins with these four signs, which may be other signs, too."""
-    return head not in _HEADS and head[:2] not in _DEBIT_HEADS and head.isdigit()
+    return head not in HEADS and head[:2] not in DEBIT_HEADS and head.isdigit()
 
 
 def is_card(digits: bytes, *, context: Context = nowhere, in_groups: bool = False) -> bool:
     """Whether the digits are a card number; `context` tells whether the text speaks of one, where
     that decides. `in_groups`: they are written as a card's are, and no article's number is."""
-    if len(digits) in _HEADS.get(digits[:4], _NO_LENGTHS):
+    if len(digits) in HEADS.get(digits[:4], _NO_LENGTHS):
         return luhn(digits) and not all_equal(digits) and (in_groups or not _is_article(digits))
-    if digits[:2] not in _DEBIT_HEADS or not _SHORTEST <= len(digits) <= _LONGEST:
+    if digits[:2] not in DEBIT_HEADS or not SHORTEST <= len(digits) <= LONGEST:
         return False
     return context is not nowhere and luhn(digits) and context()
 
@@ -187,7 +182,7 @@ def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple
             digits = run[low:high]
             in_groups = not digits.isdigit()
             if in_groups:
-                digits = digits.translate(None, _SIGNS)
+                digits = digits.translate(None, SIGNS)
             if is_card(digits, context=context, in_groups=in_groups):
                 return [plan.whole]
     found: list[tuple[int, int]] = []
@@ -196,7 +191,7 @@ def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple
         for low, high in places:
             if low < done or is_nobodys(run[low : low + 4]):
                 break
-            if is_card(run[low:high].translate(None, _SIGNS), context=context) and not _is_fraction(
+            if is_card(run[low:high].translate(None, SIGNS), context=context) and not is_fraction(
                 run, low, high
             ):
                 found.append((low, high))
@@ -208,9 +203,9 @@ def planned(plan: Plan, run: bytes, *, context: Context = nowhere) -> list[tuple
 def plan(shape: bytes) -> Plan | None:
     """What a row of a shape can hold; None where it is nothing."""
     if shape.isdigit():
-        known = _SHORTEST <= len(shape) <= _LONGEST
+        known = SHORTEST <= len(shape) <= LONGEST
         return Plan((0, len(shape)), (), is_bare=True) if known else None
-    groups = [match.span() for match in _DIGITS.finditer(shape)]
+    groups = [match.span() for match in DIGITS.finditer(shape)]
     sizes = [end - start for start, end in groups]
     gaps = [shape[end:start] for (_, end), (start, _) in pairwise(groups)]
     whole = (groups[0][0], groups[-1][1]) if _is_whole(sizes, gaps) else None
@@ -222,7 +217,7 @@ def plan(shape: bytes) -> Plan | None:
     return Plan(whole, tuple(parts)) if whole or parts else None
 
 
-def _is_fraction(data: bytes, low: int, high: int) -> bool:
+def is_fraction(data: bytes, low: int, high: int) -> bool:
     """Whether it is digits behind a point and nothing but a nought: 0.4539148803436467. Behind
     any other number they may be a list's: 1.4539148803436467."""
     if data[max(0, low - 2) : low] != b"0." or not data[low:high].isdigit():
@@ -232,10 +227,10 @@ def _is_fraction(data: bytes, low: int, high: int) -> bool:
 
 def _is_whole(sizes: list[int], gaps: list[bytes]) -> bool:
     """Groups as printed, or digits spread in groups that are no longer than those."""
-    if not _SHORTEST <= sum(sizes) <= _LONGEST:
+    if not SHORTEST <= sum(sizes) <= LONGEST:
         return False
     if tuple(sizes) in _USUAL or max(sizes) > _PRINTED_GROUP:
-        return tuple(sizes) in _USUAL or _is_printed(tuple(sizes), gaps)
+        return tuple(sizes) in _USUAL or is_printed(tuple(sizes), gaps)
     signs = {gap.strip() for gap in gaps}
     if max(sizes) == 1:
         return len(signs) <= _MOST_SIGNS
@@ -244,12 +239,12 @@ def _is_whole(sizes: list[int], gaps: list[bytes]) -> bool:
     return len(signs) == 1 and signs != _OF_LISTS
 
 
-def _is_printed(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
+def is_printed(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
     """Whether groups are those of a card: set apart alike, the usual ones also by any single sign.
     Columns of a table, a clock and its zone, and coordinates are set apart otherwise."""
     if sizes in _USUAL:
         return len(set(gaps)) == 1 or (max(map(len, gaps)) == 1 and _OF_COLUMNS.isdisjoint(gaps))
-    return sizes in _SHAPES and len(set(gaps)) == 1 == len(gaps[0]) and gaps[0] not in _OF_COLUMNS
+    return sizes in SHAPES and len(set(gaps)) == 1 == len(gaps[0]) and gaps[0] not in _OF_COLUMNS
 
 
 def _places(
@@ -260,141 +255,6 @@ def _places(
     for count in range(min(_MOST_GROUPS, len(sizes) - at), 0, -1):
         shape = tuple(sizes[at : at + count])
         between = gaps[at : at + count - 1]
-        if _is_printed(shape, between) if between else _SHORTEST <= shape[0] <= _LONGEST:
+        if is_printed(shape, between) if between else SHORTEST <= shape[0] <= LONGEST:
             places.append((groups[at][0], groups[at + count - 1][1]))
     return tuple(places)
-
-
-def _any_of(heads: Iterable[bytes]) -> bytes:
-    """One of these rows of four digits, as a pattern."""
-    behind: dict[bytes, set[bytes]] = {}
-    for head in heads:
-        behind.setdefault(head[:2], set()).add(head[2:])
-    alike: dict[bytes, list[bytes]] = {}
-    for first, rest in sorted(behind.items()):
-        alike.setdefault(_either(rest), []).append(first)
-    return b"|".join(_either(firsts) + rest for rest, firsts in sorted(alike.items()))
-
-
-def _either(pairs: Collection[bytes]) -> bytes:
-    """One of these pairs of digits, as a pattern."""
-    if len(pairs) == _PAIRS:
-        return b"[0-9]{2}"
-    seconds: dict[bytes, set[bytes]] = {}
-    for pair in pairs:
-        seconds.setdefault(pair[:1], set()).add(pair[1:])
-    parts = [
-        first + b"[" + b"".join(sorted(rest)) + b"]" for first, rest in sorted(seconds.items())
-    ]
-    return b"(?:" + b"|".join(parts) + b")"
-
-
-def _candidates(*, debit: bool) -> Pattern:
-    """An issuer's digits, and behind them as many as its numbers have, bare or in groups as they
-    are printed; one sign that is no digit before them. `debit`: the short ones, too."""
-    forms: list[bytes] = []
-    for length in range(_SHORTEST, _LONGEST + 1):
-        heads = {head for head, lengths in _HEADS.items() if length in lengths}
-        if debit:
-            heads.update(
-                b"%s%02d" % (head, rest) for head in _DEBIT_HEADS for rest in range(_PAIRS)
-            )
-        shapes = [(length,), *(shape for shape in _SHAPES if sum(shape) == length)]
-        tails = [
-            b"[^0-9]{1,4}".join(b"[0-9]{%d}" % size for size in (shape[0] - 4, *shape[1:]))
-            for shape in shapes
-        ]
-        if heads:
-            forms.append(b"(?:" + _any_of(heads) + b")(?:" + b"|".join(tails) + b")")
-    return compiled(rb"(?:^|[^0-9])(?:" + b"|".join(forms) + rb")")
-
-
-def _printed(shapes: Iterable[tuple[int, ...]]) -> bytes:
-    """Groups of one of these sizes, the longest that stand there, as a pattern."""
-    tails: dict[int, list[tuple[int, ...]]] = {}
-    for shape in shapes:
-        tails.setdefault(shape[0], []).append(shape[1:])
-    return b"|".join(
-        b"[0-9]{%d}(?![0-9])" % size + _behind([tail for tail in rest if tail], ends=() in rest)
-        for size, rest in sorted(tails.items())
-    )
-
-
-def _behind(tails: list[tuple[int, ...]], *, ends: bool) -> bytes:
-    if not tails:
-        return b""
-    return b"(?:[^0-9]{1,4}(?:" + _printed(tails) + b"))" + (b"?" if ends else b"")
-
-
-_CANDIDATE, _DEBIT_CANDIDATE = _candidates(debit=False), _candidates(debit=True)
-_PRINTED_HERE: Final = re.compile(
-    b"(?<![0-9])(?:[0-9]{%d,%d}(?![0-9])|" % (_SHORTEST, _LONGEST) + _printed(_SHAPES) + b")"
-)
-"""A number by itself, or groups as they are printed."""
-_APART: Final = re.compile(rb"[^0-9]+")
-_FEWER: Final = tuple(
-    re.compile(rb"[0-9]{4}(?:[^0-9]+[0-9]{4}){%d}(?![0-9])" % more) for more in (3, 2)
-)
-"""What may be a number where the digits that stand behind it are none of it."""
-
-
-def may_stand_in(shape: bytes) -> bool:
-    """Whether a long row of this shape may hold one."""
-    return _PRINTED_HERE.search(shape) is not None
-
-
-def in_long_row(
-    data: bytes, start: int, end: int, *, called: Context, context: Context = nowhere
-) -> Iterator[tuple[int, int]]:
-    """Places of card numbers in a row of more digits than one has, from left to right. `called`
-    tells whether the text before the row speaks of cards: then it is no list of other numbers."""
-    next_from = (_CANDIDATE if context is nowhere else _DEBIT_CANDIDATE).within
-    at = max(0, start - 1)
-    while (seen := next_from(data, at, end)) is not None:
-        low = seen[0] + (data[seen[0]] not in _ANY_DIGIT)
-        at = low + 1
-        if _is_fraction(data, low, low + _SHORTEST):
-            continue
-        number = _number_at(data, low, end, called, context)
-        if number and b"(" not in number and not _is_fraction(data, low, low + len(number)):
-            at = low + len(number)
-            yield low, at
-
-
-def _number_at(data: bytes, low: int, end: int, called: Context, context: Context) -> bytes:
-    """The card number that begins at `low` in a row; empty where none does."""
-    match = _PRINTED_HERE.match(data, low, end)
-    if match is None:
-        return b""
-    digits = match[0].translate(None, _SIGNS)
-    if len(digits) <= LONGEST_CALLED and data[max(0, low - 1) : low] == PLUS:
-        return b""
-    if is_card(digits, context=context, in_groups=digits != match[0]):
-        return match[0] if _is_one(data, low, match[0], called) else b""
-    for fewer in _FEWER:
-        part = fewer.match(match[0])
-        if part is not None and is_card(part[0].translate(None, _SIGNS), context=context):
-            return part[0] if _is_one(data, low, part[0], called) else b""
-    return b""
-
-
-def _is_one(data: bytes, low: int, number: bytes, called: Context) -> bool:
-    """Whether the groups of a number at `low` are set apart as a card's, and are none of a longer
-    list that goes on before or behind them over a comma."""
-    gaps = _APART.findall(number)
-    if not gaps:
-        return True
-    if not _is_printed(tuple(map(len, _DIGITS.findall(number))), gaps):
-        return False
-    end = low + len(number)
-    if b"," in gaps[0]:
-        return not (
-            data[end : end + 1] == b","
-            or data[max(0, low - _GAP_OF_LIST) : low].rstrip().endswith(b",")
-        )
-    listed = is_of_list(data, low, end, gaps, is_number=lambda text: is_card(_bare(text)))
-    return not listed or called()
-
-
-def _bare(text: bytes) -> bytes:
-    return text.translate(None, _SIGNS)

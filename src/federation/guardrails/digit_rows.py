@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from federation.guardrails import cards, phone_parts, phone_rows, phones
+from federation.guardrails import card_rows, cards, phone_parts, phone_rows, phones
 from federation.guardrails.nearby import NUMERIC_IDS
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.row_shapes import ANY_DIGIT, LONGEST, REMEMBERED, loosened
@@ -141,7 +141,7 @@ def _long_shaped(shape: bytes) -> Row | None:
     """The same of a row of more digits than one value has."""
     if shape.isdigit():
         return None
-    may_hold_card, forms = cards.may_stand_in(shape), tuple(LIKE_FORMS.occurring(shape))
+    may_hold_card, forms = card_rows.may_stand_in(shape), tuple(LIKE_FORMS.occurring(shape))
     runs, may_be_parted = phone_rows.runs_of(shape), phone_parts.may_be_in(shape)
     if not (may_hold_card or forms or may_be_parted or runs or runs is None):
         return None

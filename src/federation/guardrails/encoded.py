@@ -30,6 +30,8 @@ _LONG_SHAPE: Final = b"a" * _LEAST
 _READABLE: Final = compiled(rb"[\x20-\x7e\t\r\n]{9,}")
 _READABLE_SHARE: Final = 0.75
 _HEXADECIMAL: Final = re.compile(rb"(?:[2-7][0-9a-fA-F]|0[9aAdD]){7,}")
+_LIKE_HEXADECIMAL: Final = re.compile(rb"[02-7]." * 7 + rb"|.[xX]")
+"""What it begins with, and few numbers do."""
 _MARKS_HEXADECIMAL: Final = frozenset(b"xX")
 _AT_IN_PAIRS: Final = (b" 40 ", b":40:")
 _DOT_IN_PAIRS: Final = (b" 2e ", b" 2E ", b":2e:", b":2E:")
@@ -171,7 +173,10 @@ def encoded(data: bytes, runs: list[tuple[int, int]]) -> Iterator[Encoded]:
         if start < read or data[start] not in _BEGINS_ENCODED:
             continue
         is_hexadecimal = data[start] not in _BEGINS_ASCII
-        if not is_hexadecimal and not (data[start + 1] in _SECOND and data[start + 2] in _THIRD):
+        if is_hexadecimal:
+            if _LIKE_HEXADECIMAL.match(data, start) is None:
+                continue
+        elif not (data[start + 1] in _SECOND and data[start + 2] in _THIRD):
             continue
         run = data[start:end]
         if not is_hexadecimal and (run.islower() or run.isupper()):  # a word

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from federation.guardrails import (
+    card_rows,
     cards,
     context_rules,
     national,
@@ -230,7 +231,7 @@ def _long_row(near: Nearby, start: int, end: int, known: LongRow | None, found: 
         return
     if known is None or known.may_hold_card:
         called, context = _called_card(near, start), _context(near, start)
-        for low, high in cards.in_long_row(data, start, end, called=called, context=context):
+        for low, high in card_rows.in_long_row(data, start, end, called=called, context=context):
             found.append(Span(low, high, kind.CARD, CHECKED))
     forms = LIKE_FORMS.occurring(shape_of(run)) if known is None else known.forms
     if forms:

@@ -64,6 +64,7 @@ _PIECES_APART, _PLAIN_PIECES_APART = (
     for signs in (_SIGNS, _PLAIN)
 )
 _BETWEEN: Final = b" .-/"
+_WIDE: Final = re.compile(rb"[ .\-/]{3}")
 _LAST_GAP: Final = 5
 """From the end of an American number backward."""
 _LEAST_TELLING: Final = 7
@@ -97,7 +98,11 @@ def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
         apart = _PLAIN_PIECES_APART if is_plain else _PIECES_APART
         pieces = data[head:behind].translate(apart).split(_APART)
         if len(set(pieces)) * _ALIKE > len(pieces):
-            yield from _among(near, runs(data, head, behind), head, tail, end)
+            if is_plain and _WIDE.search(data, head, behind) is None:
+                likely = _likely_runs(data, head, pieces, end - _LOOK_AHEAD)
+            else:
+                likely = runs(data, head, behind)
+            yield from _among(near, likely, head, tail, end)
         else:
             yield from _told_in_pieces(data, head, pieces)
     yield from _among(near, runs(data, behind, end), head, tail, end)
@@ -238,6 +243,24 @@ def _last_runs(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
             if left < count:
                 low = high - _size_of_last(chain, left)
             yield low, high
+
+
+def _likely_runs(
+    data: bytes, at: int, pieces: list[bytes], until: int
+) -> Iterator[tuple[int, int]]:
+    """The same of pieces of a row from `at` on, each of which is one chain, but for those up to
+    `until` in which no form tells: neither the first nought nor the end of an American number."""
+    for piece in pieces:
+        end = at + len(piece)
+        if end > until or (end - at >= _MOST_IN_RUN and piece.count(b"0") >= _MOST_IN_RUN):
+            yield from _last_runs(data, at, end)
+        elif end - at >= _LEAST_TELLING:
+            run = data[at:end].rstrip(_BETWEEN)
+            high = at + len(run)
+            run = run.lstrip(_BETWEEN)
+            if len(run) >= _LEAST_TELLING and (run[0] == _NOUGHT or run[-_LAST_GAP] in _BETWEEN):
+                yield high - len(run), high
+        at = end + 1
 
 
 def _size_of_last(chain: bytes, digits: int) -> int:

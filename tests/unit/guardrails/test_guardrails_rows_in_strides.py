@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from federation.guardrails import cards, context_rules, encoded, phone_rows, phones
+from federation.guardrails import card_rows, cards, context_rules, encoded, phone_rows, phones
 from federation.guardrails import entities as kind
 from federation.guardrails.nearby import Nearby, Words
 from federation.guardrails.patterns import compiled
@@ -87,18 +87,32 @@ def cards_at_every_digit(data: bytes) -> list[tuple[int, int]]:
         begins = chr(data[low]).isdigit() and (low == 0 or not chr(data[low - 1]).isdigit())
         if not begins or (found and low < found[-1][1]):
             continue
-        number = cards._number_at(data, low, len(data), cards.nowhere, lambda: True)
-        fraction = cards._is_fraction(data, low, low + len(number))
+        number = card_rows._number_at(data, low, len(data), cards.nowhere, lambda: True)
+        fraction = cards.is_fraction(data, low, low + len(number))
         if number and b"(" not in number and not fraction:
             found.append((low, low + len(number)))
     return found
 
 
+LONG_NUMBERS = (
+    "4539148803436467", "378282246310005", "4539148803436468", "4000000000006", "676770830695",
+    "12345678901234567890",
+)  # fmt: skip
+COLUMNS = some.lists(
+    some.sampled_from((*LONG_NUMBERS, "\n", "\n", ", ", "\t", " +", "(", "0.", "7")),
+    min_size=2,
+    max_size=16,
+).map("".join)
+"""Long numbers with little between them."""
+
+
 @settings(deadline=None, max_examples=400)
-@given(ROWS)
+@given(some.one_of(ROWS, COLUMNS))
 def test_no_card_is_left_out_of_a_row(row: str) -> None:
     data = row.encode("ascii")
-    told = list(cards.in_long_row(data, 0, len(data), called=cards.nowhere, context=lambda: True))
+    told = list(
+        card_rows.in_long_row(data, 0, len(data), called=cards.nowhere, context=lambda: True)
+    )
     assert told == cards_at_every_digit(data)
 
 
