@@ -7,6 +7,7 @@ value was recognized in a decoded or folded form of it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -166,6 +167,7 @@ def classes_of(kind: str) -> tuple[str, ...]:
     return CLASSES.get(kind, ("pii",))
 
 
+@functools.lru_cache(maxsize=256)
 def label(kind: str) -> str:
     """The type's name in replacements: capitals, digits and underscores."""
     name = kind.removeprefix(CUSTOM).upper()

@@ -15,13 +15,13 @@ from typing import Final
 import msgspec
 
 from federation.guardrails.entities import Span
+from federation.guardrails.patterns import compiled
 
 _WELL_FORMED: Final = msgspec.json.Decoder(msgspec.Raw)
 """Reads all of it and makes nothing of it."""
 _LONGEST_WORD: Final = 1024
 _BARE: Final = re.compile(r"[^\s\[\]{},:\"]+")
-_SHIFTED: Final = re.compile(r"\.[0-9]++[eE]|[0-9]{8}[eE]\+?0*+[1-9]")
-_SHIFTED_BACK: Final = tuple(re.compile(rf"0{e}-(?<=[0-9]{{12}}0{e}-)") for e in "eE")
+_SHIFTED: Final = compiled(rb"\.[0-9]+[eE]|[0-9]{8}[eE]\+?0*[1-9]|[0-9]{12}0[eE]-")
 """What the numbers with a power of ten have whose digits do not stand there as they are."""
 _POWER: Final = re.compile(r"-?([0-9]{1,40})(?:\.([0-9]{1,40}))?[eE]([+-]?[0-9]{1,3})", re.ASCII)
 _LEAST_DIGITS, _MOST_DIGITS = 12, 19
@@ -68,10 +68,7 @@ def words_of(text: str, *, bare: bool = True) -> Iterator[str]:
 def powers(text: str) -> Iterator[tuple[int, int, str]]:
     """Numbers with a power of ten in `text`, which is JSON, that are whole and as long as values
     are: where, and the digits."""
-    if ("e" in text or "E" in text) and (
-        _SHIFTED.search(text) is not None
-        or ("0" in text and any(back.search(text) is not None for back in _SHIFTED_BACK))
-    ):
+    if _SHIFTED.occurs(text.encode("utf-8", "surrogatepass")):
         for match in _LEXEME.finditer(text):
             word = match.group()
             digits = "" if word[0] == '"' else whole_number(word)
@@ -128,7 +125,11 @@ def edited(text: str, spans: Sequence[Span], replace: Callable[[str, str], str])
     done = 0
     first = 0
     for match in _LEXEME.finditer(text):
+        if first == len(spans):
+            break
         start, end = match.span()
+        if end <= spans[first].start:
+            continue
         while first < len(spans) and spans[first].end <= start:
             first += 1
         last = first

@@ -61,6 +61,8 @@ _SHORT_DEBIT: Final = b"56"
 _NATIONAL: Final = NUMERIC_IDS
 _FAR_FORMS: Final = tuple(compiled(form.pattern) for form in FORMS)
 """For long rows, of which most hold none."""
+_FAR_SSN: Final = compiled(rb"(?:^|[^0-9])(?:" + FORMS[0].pattern + rb")")
+"""With no digit before it: the end of a year and what is behind it look like one, too."""
 _MORE_GIVEN: Final = re.compile(
     rb"(?:.(?!9|000|666)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9]|[-.][0-9]))+", re.DOTALL
 )
@@ -305,9 +307,10 @@ def _ssns(place: _Place, data: bytes, at: int, end: int, found: list[Span]) -> N
 
 def _many_ssns(data: bytes, at: int, end: int, found: list[Span]) -> None:
     """American numbers in a long row, of which most hold none, and some hold nothing else."""
-    next_from = _FAR_FORMS[0].within
+    next_from, at = _FAR_SSN.within, max(0, at - 1)
     while (seen := next_from(data, at, end)) is not None:
         low, high = seen
+        low += not _NAUGHT <= data[low] <= _NINE
         at = low + 1
         if _goes_on(data, low, high):
             continue

@@ -65,14 +65,19 @@ def in_long_row(near: Nearby, start: int, end: int) -> Iterator[Place]:
     places: list[tuple[int, int]] = []
     if _BESIDE_OTHERS.occurs(data, start, end):
         places += _AMERICANS.spans(data, max(0, start - 1), end)
-    if any(data.find(slash, start, end) >= 0 for slash in _SLASHES):
+    if _has_slash(data, start, end):
         for low, high in _CHAIN.spans(data, start, end):
-            places += _apart(data, low, high)
+            if _has_slash(data, low, high):
+                places += _apart(data, low, high)
     for low, high in places:
         form = form_of(shape_of(data[low:high]), 0, high - low)
         told = None if form is None else place(near, low, form)
         if told is not None:
             yield told
+
+
+def _has_slash(data: bytes, start: int, end: int) -> bool:
+    return any(data.find(slash, start, end) >= 0 for slash in _SLASHES)
 
 
 def _apart(row: bytes, start: int, end: int) -> list[tuple[int, int]]:

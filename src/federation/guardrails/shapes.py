@@ -208,14 +208,15 @@ def _digests_within(data: bytes, low: int, high: int) -> Iterator[Span]:
 def moments(near: Nearby) -> list[Span]:
     """Days, and times of the day behind them, which take their places where nothing else does."""
     data = near.data
-    shape = data.translate(_MOMENT_SHAPES)
+    next_from, moment_at = data.translate(_MOMENT_SHAPES).find, _MOMENT.match
     places: list[Span] = []
-    at = 0
-    while (at := shape.find(_DAY_SHAPE, at)) >= 0:
-        moment = _MOMENT.match(data, at)
-        at = at + 1 if moment is None else moment.end()
+    at = next_from(_DAY_SHAPE)
+    while at >= 0:
+        moment = moment_at(data, at)
+        end = at + 1 if moment is None else moment.end()
         if moment is not None:
-            places.append(Span(moment.start(), at, NOTHING, SHAPED - 1))
+            places.append(Span(at, end, NOTHING, SHAPED - 1))
+        at = next_from(_DAY_SHAPE, end)
     return places
 
 

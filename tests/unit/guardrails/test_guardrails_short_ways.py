@@ -3,6 +3,8 @@ finds in all of it."""
 
 from __future__ import annotations
 
+import json
+import re
 from binascii import b2a_base64
 from dataclasses import replace
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as some
 from federation.guardrails import (
     cards,
     encoded,
+    json_texts,
     nearby,
     network,
     odd_numbers,
@@ -194,3 +197,36 @@ def test_tripwires_that_are_looked_for_together_are_those_that_occur(data: bytes
         if hinted and wire.is_touched(data):
             each[wire.tripwire.attack] = each.get(wire.tripwire.attack, 0.0) + wire.tripwire.weight
     assert SCANNER.look(text, by_tool=True).classes == each
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    some.sampled_from(("4539148803436467", "378282246310005", "4000000000000000", "6011000000000")),
+    some.integers(-3, 19),
+    some.sampled_from(("e", "E", "e+", "E+0", "e-", "E-0")),
+    some.sampled_from(("", "0", "00000")),
+    some.lists(some.sampled_from(("1.5", "7", '"e"', "1e5")), max_size=4),
+)
+def test_a_card_with_a_power_is_found_where_its_digits_do_not_stand(
+    card: str, at: int, power: str, noughts: str, others: list[str]
+) -> None:
+    shift = len(card) - at if "-" not in power else at - len(card)
+    point = "." if 0 < at < len(card) else ""
+    digits = card + noughts if point else card + "0" * max(0, -shift)
+    word = f"{digits[:at]}{point}{digits[at:]}" if point else digits
+    word += f"{power}{abs(shift)}"
+    text = "[" + ",".join((*others, word)) + "]"
+    told = [made for _, _, made in json_texts.powers(text)]
+    made = json_texts.whole_number(word)
+    if made and cards.is_card(made.encode()):
+        assert made in told or made in re.findall("[0-9]+", text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(some.lists(some.lists(some.sampled_from(("a", "b", "7", '"', "\n", "card", " ")))))
+def test_values_are_replaced_in_the_strings_that_they_stand_in(pieces: list[list[str]]) -> None:
+    strings = ["".join(each) for each in pieces]
+    text = json.dumps(strings)
+    spans = [Span(*found.span(), "card") for found in re.finditer("card|7+", text)]
+    made = json_texts.edited(text, spans, lambda _, value: f"<{value}>")
+    assert json.loads(made) == [re.sub("card|7+", r"<\g<0>>", each) for each in strings]
