@@ -16,6 +16,8 @@ from federation.config.document import Document, Path_
 from federation.config.nearest import listed, nearest
 from federation.errors import Problem
 
+_KEY = "[key]"
+"""Where pydantic finds fault with a mapping's key, and not with what it holds."""
 # What pydantic says in a programmer's words.
 _PLAIN = {
     **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "a mapping"),
@@ -37,7 +39,7 @@ def translate(
 def _translate(
     detail: ErrorDetails, model: type[BaseModel], document: Document, prefix: Path_
 ) -> Problem:
-    location = tuple(detail["loc"])
+    location = tuple(part for part in detail["loc"] if part != _KEY)
     return document.problem((*prefix, *location), _message(detail, model, location))
 
 
@@ -46,14 +48,15 @@ def _message(detail: ErrorDetails, model: type[BaseModel], location: Path_) -> s
     kind = detail["type"]
     if kind == "extra_forbidden":
         parent = _model_at(model, location[:-1])
-        names = _names(parent) if parent is not None else []
-        hint = nearest(str(location[-1]), names) or f" (known: {listed(names)})"
-        return f"unknown key '{key}'{hint}"
+        return _stranger(key, str(location[-1]), _names(parent) if parent is not None else [])
     if kind == "missing":
         return f"'{key}' is missing"
     if kind in ("enum", "literal_error"):
-        words = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
-        return _choice(key, detail, words.replace(" or ", ", ").split(", "))
+        expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "")
+        words = expected.replace(" or ", ", ").split(", ")
+        if _KEY in detail["loc"]:
+            return _stranger(key, str(location[-1]), words)
+        return _choice(key, detail, words)
     if kind in _PLAIN:
         should = f"should be {_PLAIN[kind]}"
         if detail["input"] is None:
@@ -64,6 +67,10 @@ def _message(detail: ErrorDetails, model: type[BaseModel], location: Path_) -> s
         return f"'{key}' {said}" if key else said
     said = detail["msg"].removeprefix("Input should be ")
     return f"'{key}' should be {said}" if said != detail["msg"] else f"'{key}': {said}"
+
+
+def _stranger(key: str, name: str, known: list[str]) -> str:
+    return f"unknown key '{key}'{nearest(name, known) or f' (known: {listed(known)})'}"
 
 
 def _choice(key: str, detail: ErrorDetails, words: list[str]) -> str:

@@ -20,7 +20,7 @@ from pydantic import (
 
 from federation.config import quantities
 from federation.config.words import MODALITIES, SCHEMES, UNITS
-from federation.domain.catalogue import Ability, DataUse, Tier
+from federation.domain.catalogue import CATEGORIES, Ability, DataUse, Tier
 from federation.domain.routes import LONGEST_S
 
 Usd = Annotated[int, BeforeValidator(quantities.usd)]
@@ -172,7 +172,7 @@ class ModelRow(Written):
     input_modalities: Annotated[tuple[Literal[MODALITIES], ...], Listed] = ("text",)  # type: ignore[valid-type]
     abilities: Annotated[tuple[Ability, ...], Listed] = ()
     price: PriceRow | None = None
-    quality: dict[str, QualityRow] = {}
+    quality: dict[Literal[CATEGORIES], QualityRow] = {}  # type: ignore[valid-type]
     speed: SpeedRow | None = None
     retires: Annotated[str, BeforeValidator(quantities.day)] | None = None
     dimensions: Count | None = None

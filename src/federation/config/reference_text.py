@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from federation.domain.catalogue import CATEGORIES
+
 HEAD = """\
 # Configuration
 
@@ -282,8 +284,8 @@ ROW: dict[str, str] = {
     "models[].price.batch": "factor for batches",
     "models[].price.service_tiers": "factor of the rates by the class of service that the "
     "provider says it billed (`{fast: 2, flex: 0.5}`); one that is not named has no known price",
-    "models[].quality": "0 to 1 by task category, `default` for the rest; a number is short "
-    "for `mean`",
+    "models[].quality": f"0 to 1 by task category ({', '.join(CATEGORIES[1:])}), `default` for "
+    "the rest; a number is short for `mean`",
     "models[].quality[].mean": "the estimate",
     "models[].quality[].deviation": "how unsure it is",
     "models[].speed": "expected before anything was measured",

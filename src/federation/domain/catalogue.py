@@ -95,6 +95,21 @@ class Price:
     as_of: str = ""
 
 
+CATEGORIES = (
+    "default",
+    "code",
+    "agentic_code",
+    "math",
+    "reasoning",
+    "writing",
+    "data_analysis",
+    "instruction_following",
+    "long_context",
+    "knowledge",
+)
+"""Of tasks, by which the quality of a model is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """An estimate in 0..1 and its standard deviation."""

@@ -10,20 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from federation.domain.catalogue import Deployment, Quality
-
-CATEGORIES = (
-    "default",
-    "code",
-    "agentic_code",
-    "math",
-    "reasoning",
-    "writing",
-    "data_analysis",
-    "instruction_following",
-    "long_context",
-    "knowledge",
-)
+from federation.domain.catalogue import CATEGORIES, Deployment, Quality
 
 _MIDDLE = Quality(0.5, 0.25)
 _WITHIN_FAMILY = 0.15

@@ -9,7 +9,7 @@ from tls_front import tls_front
 
 from federation.config.load import load
 from federation.config.settings import Budgets
-from federation.domain.catalogue import Auth, DataUse, Quality, Rates, Tier
+from federation.domain.catalogue import CATEGORIES, Auth, DataUse, Quality, Rates, Tier
 from federation.domain.routes import Deadlines, Target, Weights
 
 Write = Callable[[str, str], Path]
@@ -139,6 +139,30 @@ def test_a_key_that_resembles_nothing_is_refused_with_the_known_ones(
 ) -> None:
     write("federation.yaml", "auto: {zzzz: 1}\n")
     assert refused() == ["federation.yaml:1: unknown key 'auto.zzzz' (known: other_hosts, unknown)"]
+
+
+def test_a_category_of_tasks_that_nobody_reads_is_an_unknown_key(
+    refused: Refused, write: Write
+) -> None:
+    write(
+        "providers.yaml",
+        """
+- id: acme
+  dialect: openai
+  base_url: http://127.0.0.1:9401/v1
+  models:
+    - id: acme-large
+      quality:
+        default: 0.8
+        cod: 0.9
+        poetry: 0.7
+""",
+    )
+    known = ", ".join(sorted(CATEGORIES))
+    assert refused() == [
+        "providers.yaml:9: unknown key 'models.0.quality.cod': did you mean 'code'?",
+        f"providers.yaml:10: unknown key 'models.0.quality.poetry' (known: {known})",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from federation.domain.catalogue import CATEGORIES
 from federation.routing import classifier as room
 from federation.routing.classifier import KINDS, LinearClassifier, load, pack
 from federation.routing.features import HEAD, START, TAIL, features, words_of
 from federation.routing.intents import INTENTS
-from federation.routing.quality import CATEGORIES
 
 EIGHTEEN = {
     "code_implementation",

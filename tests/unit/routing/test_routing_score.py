@@ -11,12 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing_world import NOON_MS, deployment, fleet, live
 
-from federation.domain.catalogue import ContextTier, Price, Quality, Rates, Speed, Window
+from federation.domain.catalogue import (
+    CATEGORIES,
+    ContextTier,
+    Price,
+    Quality,
+    Rates,
+    Speed,
+    Window,
+)
 from federation.domain.routes import Weights
 from federation.pricing.charges import listed
 from federation.routing.intents import INTENTS, UNKNOWN, Intent, category_of, expected_output
 from federation.routing.prices import PriceTable
-from federation.routing.quality import CATEGORIES, combine, quality_columns
+from federation.routing.quality import combine, quality_columns
 from federation.routing.score import Terms, parts, predicted_nano, shares_of, totals
 from federation.schema.usage import Usage
 
