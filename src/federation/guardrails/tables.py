@@ -13,6 +13,7 @@ from typing import Final
 from federation.guardrails.columns import LONGEST_HEAD, NAMED, Head, Left, fields_of, moved, read
 from federation.guardrails.entities import Span
 from federation.guardrails.folding import one_to_one
+from federation.guardrails.scripts import mark_names, may_name_phone
 
 _NAME: Final = 48
 """Characters, more than a column's name and the signs around it have."""
@@ -23,16 +24,21 @@ REACH: Final = LONGEST_HEAD + _NAME
 _LONGEST_ROW: Final = 2048
 """Of what is kept of a row: a quotation that is not over, or a row of SQL."""
 _LONGEST_VALUE: Final = 64
+_SETS_APART: Final = re.compile("[;；|｜\t]|,(?! )|[,，][^,，]*[,，]")
+"""What stands between fields: one comma with a blank behind it stands in prose."""
+_SEEN: Final = 160
+"""Characters at a line's end in which it is looked for: all that a stream has at hand."""
 
 
 class Tables:
     """Where in its tables a text is that is read piece by piece."""
 
-    __slots__ = ("_begun", "_head")
+    __slots__ = ("_begun", "_head", "_is_shortened")
 
     def __init__(self) -> None:
         self._head: Head | None = None
         self._begun = b""
+        self._is_shortened = False
 
     @property
     def going_on(self) -> bool:
@@ -43,40 +49,68 @@ class Tables:
         """Whether `text`, behind `near`, may hold a head or rows of a table."""
         if self._head is not None or self._begun:
             return True
-        return _ENDS.search(text) is not None and NAMED.occurs(one_to_one(near[-_NAME:] + text))
+        if _ENDS.search(text) is None:
+            return False
+        return NAMED.occurs(one_to_one(near[-_NAME:] + text)) or self.may_begin(near, text)
+
+    @staticmethod
+    def may_begin(near: str, text: str) -> bool:
+        """Whether a line may be a head in another script than Latin that ends in `text`, which
+        stands behind `near`. Not in slices, where that would take as long as all else."""
+        end = text.rfind("\n") if len(text) <= _LONGEST_ROW else -1
+        if end < 0 or (near.isascii() and text.isascii()):
+            return False
+        lines = near[near.rfind("\n") + 1 :] + text[:end]
+        if len(lines) == len(lines.encode("latin-1", "ignore")):
+            return False
+        return any(map(_may_be_head, lines.split("\n")))
 
     def values(self, before: str, text: str) -> list[Span]:
         """Values in `text`, which stands behind what was read, in columns with a head in there.
         `before`: the end of that, `REACH` characters of it or more."""
-        begun = self._begun_in(before)
-        found, _ = self._read(begun + one_to_one(text))
+        data = self._data(before, text)
+        found, _ = self._read(data)
         return [
             Span(max(0, each.start), each.end, each.kind, each.rank)
-            for each in moved(found, -len(begun))
+            for each in moved(found, len(text) - len(data))
             if each.end > 0
         ]
 
     def go_on(self, before: str, text: str) -> None:
         """Go over `text`, too."""
-        data = self._begun_in(before) + one_to_one(text)
+        data = self._data(before, text)
         _, left = self._read(data)
-        self._head, self._begun = None, b""
+        self._head, self._begun, self._is_shortened = None, b"", False
         if left is None:
             return
         if left.since >= 0 and len(data) - left.since <= REACH:
             self._begun = data[left.since :]
         elif left.head is not None:
-            row = data[left.at :]
-            row = row if left.head.is_sql else _shortened(left.head, row)
+            whole = data[left.at :]
+            row = whole if left.head.is_sql else _shortened(left.head, whole)
             if len(row) <= _LONGEST_ROW:
-                self._head, self._begun = left.head, row
+                self._head, self._begun, self._is_shortened = left.head, row, row is not whole
 
-    def _begun_in(self, before: str) -> bytes:
-        """What must be read together with what stands behind it."""
+    def _data(self, before: str, text: str) -> bytes:
+        """`text`, behind what must be read together with it. Words of other scripts are marked in
+        lines that are over, which are read as they came: so no splitting makes a difference."""
+        begun = before[self._begins_at(before) :]
+        if self._is_shortened or not self.may_begin(before, text):
+            return (self._begun if self.going_on else one_to_one(begun)) + one_to_one(text)
+        both, at = begun + text, 0
+        data = bytearray(one_to_one(both))
+        for line in both[: both.rindex("\n")].split("\n"):
+            if _may_be_head(line):
+                mark_names(both, data, at, at + len(line))
+            at += len(line) + 1
+        return bytes(data)
+
+    def _begins_at(self, before: str) -> int:
+        """Where what must be read together with what stands behind it begins."""
         if self.going_on:
-            return self._begun
+            return max(0, len(before) - len(self._begun))
         line, bracket = before.rfind("\n") + 1, before.rfind("(")
-        return one_to_one(before[line if bracket < 0 else min(line, bracket) :])
+        return line if bracket < 0 else min(line, bracket)
 
     def _read(self, data: bytes) -> tuple[list[Span], Left | None]:
         if self._head is None:
@@ -90,6 +124,13 @@ class Tables:
         if left is None:
             return found, None
         return found, Left(left.head, left.at + end, left.since + end if left.since >= 0 else -1)
+
+
+def _may_be_head(line: str) -> bool:
+    """Whether a line that is over may be a head in another script: with a word for telephones, and
+    set apart as prose is not."""
+    seen = line[-_SEEN:]
+    return _SETS_APART.search(seen) is not None and may_name_phone(seen)
 
 
 def _shortened(head: Head, row: bytes) -> bytes:

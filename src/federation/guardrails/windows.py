@@ -177,6 +177,9 @@ class Window:
             self._seen = ends
             return ""
         said, self._pending = pending[:cut], pending[cut:]
+        if "\n" in said and self._tables.may_begin(before, said):
+            self._tables.go_on(self._past(), said)
+            self._easy = self._is_calm
         self._context = (self._context + said)[-_CONTEXT:]
         self._said.append(said)
         if len(self._said) > _PIECES:

@@ -75,6 +75,34 @@ def test_a_row_of_a_stream_is_read_below_a_head_that_was_said_long_ago(
     assert told(text, size) == read
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["电话", "手机号码", "телефон", "Моб. номер", "טלפון", "फोन", "전화번호", "τηλέφωνο", "☎"],
+)
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("name,{},city\n", "Ann of the North,{p},Denver and so on\n"),
+        ("имя; {}; город\n", "Анна из далёкого города; {p}; Киев\n"),
+        ("| {} | 姓名 |\n|---|---|\n", "| {p} | 安娜，住在北方的某个地方 |\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_row_of_a_stream_is_read_below_a_head_in_another_script(
+    name: str, head: str, row: str, size: int
+) -> None:
+    assert "80255512" not in told(head.format(name) + lines(row), size)
+
+
+@pytest.mark.parametrize("prose", ["Мой номер, вот:", "请打我的电话，谢谢。", "Вот: телефон, имя"])
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_prose_in_another_script_is_no_head_and_hides_none_below_it(prose: str, size: int) -> None:
+    text = f"{prose}\nимя,phone,тел\n" + lines("Анна из города,{p},7\n")
+    assert "80255512" not in told(text, size)
+    calm = f"{prose}\n" * 3 + lines("и так далее, {p}, потом\n")
+    assert told(calm, size) == calm
+
+
 @pytest.mark.parametrize("name", ["commas", "bars", "SQL", "quoted", "a long head", "long rows"])
 def test_a_row_of_a_later_slice_is_too(name: str) -> None:
     text = TABLES[name]
