@@ -151,6 +151,7 @@ class Notary:
 
         Raises `Unavailable`, `EvidenceUnwritable` or `OSError`; nothing is lost then.
         """
+        self._log.check()
         now = self._clock()
         if not 0 <= now - self._beat_at < self._rhythm.heartbeat_s:
             self._beat_at = now
@@ -168,6 +169,7 @@ class Notary:
         """Make a checkpoint over what was taken in; False where there is nothing new."""
         if not self._growth.waiting:
             return False
+        self._log.check()
         self._change_key()
         at_ms = max(int(self._clock() * 1000), self._signer.newest_ms)
         draft = self._growth.draft(at_ms, self._signer.key.id)
@@ -189,6 +191,7 @@ class Notary:
     def close(self) -> None:
         """Seal what is left, say that this end was meant, and let go of the log."""
         try:
+            self._log.check()
             self._witness()
             self._note(Closed(int(self._clock() * 1000)))
             self._journal.close()

@@ -21,6 +21,7 @@ import msgspec
 
 from federation.errors import EvidenceUnwritable, Unavailable
 from federation.storage.durability import sync_directory
+from federation.storage.store_file import identity
 
 SEGMENT_CHECKPOINTS = 1_000
 HASH = 32
@@ -125,6 +126,16 @@ class EvidenceLog:
             if self.found.newest:
                 self.found.checkpoints = checkpoint_number(self.found.newest) + 1
                 return
+
+    def check(self) -> None:
+        """Raise `EvidenceUnwritable` where the log is not in its place any more. Another one that
+        was put there would be written over."""
+        held = os.fstat(self._lock)
+        if identity(self._directory / "lock") != (held.st_dev, held.st_ino):
+            raise EvidenceUnwritable(
+                "the evidence log was removed or replaced while the gateway runs: put it back, or "
+                "stop the gateway and start it on what is there"
+            )
 
     def commit(self, checkpoint: bytes, state: State, leaves: bytes, tiles: bytes) -> None:
         """Seal a checkpoint: on return it survives a loss of power.

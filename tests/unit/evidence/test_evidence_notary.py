@@ -121,6 +121,32 @@ def test_a_clock_that_was_set_back_silences_no_log(world: World) -> None:
     check(world)
 
 
+def test_a_log_in_whose_place_another_was_put_leaves_that_one_alone(
+    world: World, tmp_path: Path
+) -> None:
+    other = World(tmp_path / "other")
+    other.fill(rounds=1).close()
+    notary = world.fill(rounds=1)
+    ours, away = world.data / "evidence", tmp_path / "away"
+    ours.rename(away)
+    (other.data / "evidence").rename(ours)
+    before = {path: path.read_bytes() for path in ours.rglob("*") if path.is_file()}
+    world.write("w0-a", 3)
+    for seconds in (10, 60):
+        world.clock.now += seconds
+        with pytest.raises(EvidenceUnwritable, match="removed or replaced"):
+            notary.round()
+    assert {path: path.read_bytes() for path in ours.rglob("*") if path.is_file()} == before
+    ours.rename(other.data / "evidence")
+    away.rename(ours)
+    world.clock.now += 10
+    notary.round()
+    notary.close()
+    check(world)
+    check(other)
+    other.close()
+
+
 def test_a_checkpoint_waits_for_its_time_unless_it_is_wished_for(world: World) -> None:
     notary = world.notary()
     notary.open()
