@@ -56,6 +56,12 @@ async def test_a_node_lives_through_the_api(rig: Rig) -> None:
     assert (await rig.ask("DELETE", "/admin/nodes/box")).status_code == 404
 
 
+async def test_a_clock_that_was_set_does_not_change_how_long_control_is_up(rig: Rig) -> None:
+    for seconds in (86_400, -90_000):
+        rig.plane.clock.now += seconds
+        assert 0 <= (await rig.ask("GET", "/admin/status")).json()["uptime_s"] < 3600
+
+
 async def test_a_node_where_the_gateway_never_connects_is_refused(rig: Rig) -> None:
     said = "the gateway does not connect to 169.254.169.254: it is a cloud metadata service"
     rig.plane.provided.error = UpstreamError(said, code="upstream_address_forbidden")

@@ -50,7 +50,7 @@ async def get_status(control: ControlPlane) -> StatusView:
         status="ok" if well else "degraded",
         version=__version__,
         started_ms=int(control.started * 1000),
-        uptime_s=round(control.clock() - control.started, 3),
+        uptime_s=round(control.up_s, 3),
         workers_wanted=control.workers,
         workers=workers,
         config=config,

@@ -96,6 +96,7 @@ class Control:
 
     def __post_init__(self, run: Path) -> None:
         self.started = self.clock()
+        self._began_s = time.monotonic()
         self.link = LinkServer(
             run / "link.sock",
             events=WorkerEvents(
@@ -138,6 +139,11 @@ class Control:
             desk.publish = self.publish_snapshot
         if evidence is not None:
             oversight.evidence_kept = lambda: evidence.kept
+
+    @property
+    def up_s(self) -> float:
+        """For how long, whatever the clock was set to meanwhile."""
+        return time.monotonic() - self._began_s
 
     @property
     def nodes(self) -> NodeDesk:
