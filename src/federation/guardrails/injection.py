@@ -42,6 +42,9 @@ _BEFORE, _BEHIND = 16, 64
 """Bytes around the begin of an attack in which its opposite is said."""
 _REACH: Final = 160
 """More bytes than what leads to the end of an attack."""
+_ENDS: Final = 64
+"""Ends that are read backward from. A text may be made of them, and each costs as much as some
+hundred bytes of reading on from there."""
 _COUNTS: Final = re.compile(r"[^\\]\+|\{\d*,\d*\}")
 """Repetitions for which the automaton of many patterns would need too many states."""
 
@@ -76,12 +79,13 @@ class Thresholds:
 class _Wire:
     """A tripwire, compiled."""
 
-    __slots__ = ("_end", "_pattern", "_spared", "is_simple", "sign", "tripwire")
+    __slots__ = ("_end", "_leading", "_pattern", "_spared", "is_simple", "sign", "tripwire")
 
     def __init__(self, tripwire: Tripwire) -> None:
         self.tripwire = tripwire
         pattern, end, spared = tripwire.pattern, tripwire.end, tripwire.spared
-        self._pattern = compiled((f"(?:{pattern})$" if end else pattern).encode("utf-8"))
+        self._pattern = compiled(pattern.encode("utf-8"))
+        self._leading = compiled(f"(?:{pattern})$".encode()) if end else None
         self._end = compiled(end.encode("utf-8")) if end else None
         self._spared = compiled(spared.encode("utf-8")) if spared else None
         # What one automaton can look for together with those of others; empty where none can.
@@ -92,20 +96,26 @@ class _Wire:
 
     def is_touched(self, view: bytes) -> bool:
         """Whether it occurs, and is not the opposite of what it looks for."""
-        if self._end is None and self._spared is None:
-            return self._pattern.occurs(view)
-        starts = _starts(self._pattern, view) if self._end is None else self._led(self._end, view)
+        if self._end is None or self._leading is None:
+            if self._spared is None:
+                return self._pattern.occurs(view)
+            starts = _starts(self._pattern, view)
+        else:
+            starts = self._led(self._end, self._leading, view)
         return any(not self._is_spared(view, start) for start in starts)
 
-    def _led(self, end: Pattern, view: bytes) -> Iterator[int]:
+    def _led(self, end: Pattern, leading: Pattern, view: bytes) -> Iterator[int]:
         """Where it begins that ends so: read backward from each end, by one automaton of few
         states."""
         at, size = 0, len(view)
-        while (place := end.within(view, at, size)) is not None:
+        for _ in range(_ENDS):
+            if (place := end.within(view, at, size)) is None:
+                return
             at = place[0] + 1
             low = max(0, place[0] - _REACH)
-            for start in _starts(self._pattern, view[low : place[1]]):
+            for start in _starts(leading, view[low : place[1]]):
                 yield low + start
+        yield from _starts(self._pattern, view, max(0, at - _REACH))
 
     def _is_spared(self, view: bytes, start: int) -> bool:
         if self._spared is None:
@@ -115,9 +125,9 @@ class _Wire:
         return said is not None and said[0] <= start < said[1]
 
 
-def _starts(pattern: Pattern, view: bytes) -> Iterator[int]:
-    """Wherever it begins: one may begin within another."""
-    at, size = 0, len(view)
+def _starts(pattern: Pattern, view: bytes, at: int = 0) -> Iterator[int]:
+    """Wherever it begins from there on: one may begin within another."""
+    size = len(view)
     while (place := pattern.within(view, at, size)) is not None:
         yield place[0]
         at = place[0] + 1

@@ -8,6 +8,7 @@ import re
 from binascii import b2a_base64
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -24,7 +25,7 @@ from federation.guardrails.digit_rows import FORMS, is_named
 from federation.guardrails.entities import Span
 from federation.guardrails.injection import InjectionScanner, _Wire
 from federation.guardrails.nearby import Nearby
-from federation.guardrails.patterns import compiled
+from federation.guardrails.patterns import Pattern, compiled
 from federation.guardrails.rules import Check
 from federation.guardrails.tripwires import TRIPWIRES
 
@@ -153,6 +154,33 @@ def test_what_is_led_to_its_end_is_found_backward_from_there(data: bytes) -> Non
     assert LED
     for backward, forward in LED:
         assert backward.is_touched(data) == forward.is_touched(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    of(
+        *("illegal ", "all freely word " * 40, "password " * 70, "can ", "swear ", "show me the "),
+        *("never reveal the ", "x" * 70 + " ", "y" * 41 + " ", ".", "\n"),
+    )
+)
+def test_what_has_many_ends_is_found_among_them_and_behind(data: bytes) -> None:
+    for backward, forward in LED:
+        assert backward.is_touched(data) == forward.is_touched(data)
+
+
+def test_a_text_of_nothing_but_ends_is_not_read_backward_from_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    within, looks = Pattern.within, list[int]()
+
+    def counted(self: Pattern, data: bytes, start: int, end: int) -> tuple[int, int] | None:
+        looks.append(start)
+        return within(self, data, start, end)
+
+    monkeypatch.setattr(Pattern, "within", counted)
+    for wire, _ in LED:
+        assert not wire.is_touched(b"illegal system prompt " * 4000)
+    assert len(looks) < 600
 
 
 @settings(max_examples=300, deadline=None)
