@@ -268,6 +268,16 @@ def test_replicas_that_live_keep_their_master_key(tmp_path: Path) -> None:
     assert place.said("db", "accept-master")["object"] == "master_key"
 
 
+def test_it_is_said_what_another_master_key_does_not_open(another: Another) -> None:
+    place = another("new")
+    place.stores().close()
+    assert "opens nothing" not in place.run("db", "accept-master").output, "there was none"
+    (place.data / "master.key").write_text("22" * 32)
+    said = place.run("db", "accept-master").output
+    assert "opens nothing" in said
+    assert ("calls that name a user are refused" in said) == (place.database is not None)
+
+
 def test_a_change_that_nobody_would_be_told_of_is_a_fault(tmp_path: Path) -> None:
     place = Place(tmp_path / "data", postgres().database())
     stores = place.stores()

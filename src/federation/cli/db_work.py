@@ -235,6 +235,9 @@ def accept_master(place: Place, *, as_json: bool) -> None:
         keys = {0: "", 1: "1 virtual key, "}.get(useless, f"{useless} virtual keys, ")
         output.note(f"What was made under the former one opens nothing: {keys}sign-ins, stored")
         output.note("responses. With that key back, run this again.")
+    if useless is not None and stores.shared:
+        output.note("Nor do sealing keys open that it wrapped in the database: where a tenant has")
+        output.note("such, calls that name a user are refused, and no contents are kept.")
 
 
 def _move_keys(path: Path, target: Any, progress: backups.Progress) -> int:
