@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,6 +202,25 @@ def test_a_store_is_wiped_of_tables_that_only_an_older_schema_had(
     with reading(engine) as connection:
         assert inspect(connection).get_table_names() == []
     engine.dispose()
+
+
+def test_what_a_killed_gateway_left_is_put_aside_whole(tmp_path: Path) -> None:
+    """The log of its store is part of it, and would be played into the one that is restored."""
+    place = Place(tmp_path / "data", None)
+    place.stores().close()
+    place.said("db", "backup", str(tmp_path / "b"))
+    source = sqlite3.connect(place.data / FILE)
+    source.execute("INSERT INTO tenants (id, name, created_ms) VALUES ('late', '', 1)")
+    source.commit()
+    copies = {end: (place.data / (FILE + end)).read_bytes() for end in ("", "-wal")}
+    source.close()
+    for end, content in copies.items():
+        (place.data / (FILE + end)).write_bytes(content)
+    told = place.said("db", "restore", str(tmp_path / "b"), "--force")
+    assert not (place.data / f"{FILE}-wal").exists()
+    aside = sqlite3.connect(Path(told["aside"]) / FILE)
+    assert aside.execute("SELECT COUNT(*) FROM tenants WHERE id = 'late'").fetchone() == (1,)
+    aside.close()
 
 
 def test_a_running_gateway_is_not_restored_over(place: Place, tmp_path: Path) -> None:

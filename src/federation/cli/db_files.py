@@ -170,14 +170,13 @@ def put_aside(data: Path) -> Path | None:
         target = aside / str(n) / path.relative_to(data)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.rename(target)
-    for name in _OURS:
-        for end in ("-wal", "-shm"):
-            (data / (name + end)).unlink(missing_ok=True)
     return aside / str(n)
 
 
 def _in_the_way(data: Path) -> Iterator[Path]:
-    for path in (*_data(data), *(data / name for name in _OURS)):
+    # A log that was left belongs to the store that is put aside, and damages any other.
+    stores = (data / (name + end) for name in _OURS for end in ("", "-wal", "-shm"))
+    for path in (*_data(data), *stores):
         if path.is_file() and path.name not in BOOKS:
             yield path
 

@@ -32,7 +32,7 @@ import federation.storage.tables_payloads
 import federation.storage.tables_sign_in  # noqa: F401
 from federation.errors import ConfigError, Problem, StoreLocked, Unavailable
 from federation.storage.revisions import RESTORING, alone, is_unfinished, revision
-from federation.storage.store_file import OPTION, StoreFile
+from federation.storage.store_file import OPTION, StoreFile, check_log
 from federation.storage.tables import HEAD, metadata
 from federation.storage.tables_replicas import make_notices
 from federation.storage.tables_sums import make_sum
@@ -60,9 +60,11 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
     """An engine on the SQLite file at `path`, made where missing, readable by its owner only.
 
     `synchronous` FULL survives power loss with every commit (keys, configuration); NORMAL
-    may lose the last commits, which suits an index that is rebuilt from journals.
+    may lose the last commits, which suits an index that is rebuilt from journals. Raises
+    `ConfigError` where the file is missing and its log is not.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_log(path)
     path.touch(mode=0o600)
     engine = create_engine(
         f"sqlite:///{path}",

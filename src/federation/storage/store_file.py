@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from federation.errors import Unavailable
+from federation.errors import ConfigError, Problem, Unavailable
 
 OPTION: Final = "federation_file"
 """Of an engine: its file."""
@@ -38,6 +38,18 @@ class StoreFile:
                 code="store_unavailable",
                 retry_after_s=5.0,
             )
+
+
+def check_log(path: Path) -> None:
+    """Raise `ConfigError` where a store is missing and its log is there. SQLite would delete that
+    for an empty store in the file's place, and what it holds would be lost to the file, too."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and not path.exists():
+        message = (
+            f"is missing, and its log {log.name} is there: put the file back that goes with it, or "
+            f"take away {log.name} and {path.name}-shm"
+        )
+        raise ConfigError([Problem(str(path), None, message)])
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from federation.errors import Unavailable
+from federation.errors import ConfigError, Unavailable
 from federation.schema.payloads import Spooled
 from federation.schema.records import CallStarted
-from federation.storage.engine import open_engine, prepare_schema, probe, reading
+from federation.storage.engine import open_engine, prepare_schema, probe, reading, writing
 from federation.storage.journal import JournalWriter
 from federation.storage.payload_spool import DIRECTORY, Spool
 
@@ -60,6 +60,26 @@ def test_a_store_in_whose_place_another_was_put_takes_nothing(engine: Engine, st
     prepare_schema(other, store)
     refused(engine)
     probe(other)
+
+
+def test_no_store_is_made_beside_the_log_of_one_that_was_moved_away(
+    engine: Engine, store: Path
+) -> None:
+    """Another process would delete the log, and with it what the file lacks."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql("INSERT INTO tenants (id, name, created_ms) VALUES ('t', '', 1)")
+    away = store.with_name("away")
+    store.rename(away)
+    with pytest.raises(ConfigError, match=r"is missing, and its log federation\.db-wal is there"):
+        open_engine(store)
+    assert not store.exists()
+    away.rename(store)
+    engine.dispose()
+    again = open_engine(store)
+    with reading(again) as connection:
+        found = connection.exec_driver_sql("SELECT COUNT(*) FROM tenants WHERE id = 't'")
+        assert found.scalar() == 1
+    again.dispose()
 
 
 def test_a_store_that_was_put_back_goes_on(engine: Engine, store: Path) -> None:
