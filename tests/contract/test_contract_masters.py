@@ -77,22 +77,34 @@ def test_a_key_that_is_accepted_takes_the_place_of_the_former(
     for n, revoked in enumerate((None, None, 5)):
         keys.add(replace(KEY, id=f"key_{n}", hash=bytes([n]) * 32, revoked_ms=revoked))
     one = agreed(engine, tmp_path, ONE)
-    assert accept_master(engine, one) is None
-    other = current_master(tmp_path, OTHER, lambda _: (None, ""))
-    assert accept_master(engine, other) == 2, "keys that nobody revoked"
+    assert accept_master(engine, one, made=False) is None
+    other, made = current_master(tmp_path, OTHER, lambda _: (None, ""))
+    assert not made
+    assert accept_master(engine, other, made=False) == 2, "keys that nobody revoked"
     assert agreed(engine, tmp_path, OTHER) == other
     with pytest.raises(ConfigError):
         agreed(engine, tmp_path, ONE)
-    assert accept_master(engine, one) == 2
+    assert accept_master(engine, one, made=False) == 2
     assert agreed(engine, tmp_path, ONE) == one
 
 
 def test_a_store_that_knew_no_key_takes_what_is_accepted(engine: Engine, tmp_path: Path) -> None:
-    made = current_master(tmp_path, {}, lambda _: (None, ""))
-    assert accept_master(engine, made) is None
+    key, made = current_master(tmp_path, {}, lambda _: (None, ""))
+    assert made
+    assert accept_master(engine, key, made=made) is None
     with pytest.raises(ConfigError):
         agreed(engine, tmp_path, ONE)
-    assert agreed(engine, tmp_path) == made
+    assert agreed(engine, tmp_path) == key
+
+
+def test_a_key_made_for_a_store_that_knew_keys_makes_them_useless(
+    engine: Engine, tmp_path: Path
+) -> None:
+    keys = SqlKeys(engine)
+    keys.ensure_tenant("default", 0)
+    keys.add(KEY)
+    key, made = current_master(tmp_path, {}, lambda _: (None, ""))
+    assert accept_master(engine, key, made=made) == 1
 
 
 def test_of_starts_at_once_with_different_keys_one_key_wins(engine: Engine, tmp_path: Path) -> None:

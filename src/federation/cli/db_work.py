@@ -223,9 +223,9 @@ def accept_master(place: Place, *, as_json: bool) -> None:
     with db_store.existing(place) as stores:
         if stores.shared:
             _no_replica(stores.durable)
-        key = masters.current_master(place.data_dir, place.environ, vault)
+        key, made = masters.current_master(place.data_dir, place.environ, vault)
         with direct.recorded(place, hash_key(key), "accept master key", "store"):
-            useless = masters.accept_master(stores.durable, key)
+            useless = masters.accept_master(stores.durable, key, made=made)
     if as_json:
         facts = {"object": "master_key", "new": useless is not None}
         output.print_json(facts | {"useless_keys": useless or 0})

@@ -54,20 +54,23 @@ def agreed_master(engine: Engine, data: Path, environ: Mapping[str, str], vault:
     return master
 
 
-def current_master(data: Path, environ: Mapping[str, str], vault: Reader) -> bytes:
-    """The master key that is there, whatever any store goes with; made where there is none."""
-    return secrets.master_key(data, environ, vault) or secrets.made_master_key(data)
+def current_master(data: Path, environ: Mapping[str, str], vault: Reader) -> tuple[bytes, bool]:
+    """The master key that is there, whatever any store goes with; and whether it was made now,
+    because there was none."""
+    found = secrets.master_key(data, environ, vault)
+    return (secrets.made_master_key(data), True) if found is None else (found, False)
 
 
-def accept_master(engine: Engine, master: bytes) -> int | None:
+def accept_master(engine: Engine, master: bytes, *, made: bool) -> int | None:
     """Let a store go with this master key, and how many virtual keys open nothing from now on;
-    None where it went with it already, or with none."""
+    None where nothing tells that it went with another. `made`: it was made just now."""
     with writing(engine) as connection:
         marked = connection.execute(_FIND).scalar()
         connection.execute(_REPLACE, {"mark": _mark(master)})
-        if marked in (None, _mark(master)):
-            return None
-        return int(connection.execute(_LIVING).scalar_one())
+        living = int(connection.execute(_LIVING).scalar_one())
+    if marked is None:
+        return (living or None) if made else None
+    return None if marked == _mark(master) else living
 
 
 def _marked(engine: Engine) -> str | None:
