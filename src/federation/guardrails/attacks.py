@@ -35,10 +35,11 @@ CLASSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tripwire:
-    """One pattern. `hint`: words without which it cannot occur. `spared`: what makes an occurrence
-    say the opposite, from a few signs before it on; empty where nothing does. `end`: what each
-    occurrence ends with; empty where its begin is as rare. It is looked for from there: signs that
-    are counted behind each of many begins make an automaton without an end."""
+    """One pattern. `hint`: words of which the text must hold one for the pattern to be looked for;
+    some leave out what the pattern alone would find among honest texts, too. `spared`: what makes
+    an occurrence say the opposite, from a few signs before it on; empty where nothing does. `end`:
+    what each occurrence ends with; empty where its begin is as rare. It is looked for from there:
+    signs that are counted behind each of many begins make an automaton without an end."""
 
     attack: str
     weight: float
