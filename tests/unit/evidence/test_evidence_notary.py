@@ -227,8 +227,8 @@ def test_a_line_that_a_crash_tore_is_cut_off_and_sealed_anew(world: World, back:
     spine = world.data / "evidence" / "spine.000001.log"
     os.truncate(spine, spine.stat().st_size - back)
     # The index was written after the line, so it cannot know of it: it is one behind, too.
-    (world.data / "federation.db").unlink()
     world.engine.dispose()
+    (world.data / "federation.db").unlink()
     world.__post_init__()
     finish(world)
 
