@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import re
+import string
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -216,18 +217,18 @@ def test_the_weights_ship_small_with_their_provenance() -> None:
     assert stored["kinds"] == list(KINDS)
 
 
-def test_a_prompt_is_read_in_far_less_than_half_a_millisecond(classify: LinearClassifier) -> None:
-    prompt = ("Please explain how {this} works, step by step; then fix line 12. " * 20)[:800]
-    best = min(_timed(classify, prompt) for _ in range(50))
-    assert best < 0.5e-3
-
-
-def _timed(classify: LinearClassifier, prompt: str) -> float:
-    start = time.perf_counter()
-    classify(prompt)
-    return time.perf_counter() - start
-
-
 @given(text=st.text(st.characters(max_codepoint=127), max_size=60))
 def test_text_in_ascii_is_read_as_any_other_text(text: str) -> None:
     assert [*words_of(text), "\u00e9"] == words_of(f"{text} \u00e9")
+
+
+_ODD = st.sampled_from("aZ19. \n\x85\xa0\u0130\u2019\u2028\u212a\u3000\u3002\u0e01\u5199\ud800")
+
+
+@given(text=st.text(st.one_of(st.characters(), _ODD), max_size=60))
+def test_text_is_read_as_sign_for_sign_reading_would(text: str) -> None:
+    marks = {*string.punctuation, *"\u2018\u2019\u201c\u201d\u00ab\u00bb\u2013\u2014\u2026\u00bf"}
+    marks |= {*"\u00a1\uff0c\u3002\u3001\uff1a\uff1b\uff1f\uff01\u300c\u300d\uff08\uff09"}
+    alone = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]"
+    plain = "".join([" " if sign in marks else sign for sign in text.lower()])
+    assert words_of(text) == re.sub(f"({alone})", r" \1 ", re.sub("[1-9]", "0", plain)).split()
