@@ -60,6 +60,7 @@ def cohere(url: str) -> dict[str, Any]:
 
 ASKED = {
     "openai": (CHAT, openai(INSIDE)),
+    "openai, behind blanks": (CHAT, openai(" " * 40 + INSIDE)),
     "openai, a film": (CHAT, openai(INSIDE, "video_url")),
     "openai, unknown here": (CHAT, openai(INSIDE, "point_cloud_url")),
     "anthropic": ("/v1/messages", anthropic(INSIDE)),
@@ -91,6 +92,19 @@ async def test_a_public_address_goes_on_as_it_came() -> None:
         body = openai("https://example.com/plan.png")
         assert (await client.post(CHAT, json=body)).status_code == 200
         assert upstreams[0].seen[0].json["messages"] == body["messages"]
+
+
+async def test_a_body_of_very_many_values_is_read_and_not_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def search(body: bytes) -> bool:
+        raise AssertionError(len(body))
+
+    monkeypatch.setattr(addresses, "may_name_any", search)
+    async with rig(answers()) as (_, client, upstreams):
+        body = openai("data:image/png;base64,AAAA") | {"more": ["a"] * 10_000}
+        assert (await client.post(CHAT, json=body)).status_code == 200
+        assert len(upstreams[0].seen) == 1
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,23 @@ from federation.errors import InvalidRequest
 from federation.schema.chat import ChatRequest
 from federation.schema.parts import Foreign, Media, Part, ToolResult
 
-_LIKELY: Final = re.compile(rb'"(?:[^"\\]{0,20}://|[^"\\]{0,8}\\)')
-"""A text that begins as an address does, or whose escapes may hide that it does."""
-_SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,19}):")
-_ODD: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")
+_LIKELY: Final = re.compile(
+    rb'"[\x00-\x20\x7f-\xbf\xc2\xe1-\xe3\xef<]*+(?:[^"\\]{0,20}://|[^"\\]{0,8}\\)'
+)
+"""A text that begins as an address does, or whose escapes may hide that it does, however much of
+`_SKIPPED` stands before that: its bytes, and those of some letters."""
+_SKIPPED: Final = r"\s<\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+"""What some reader of addresses passes over, before them or within: spaces, controls and line
+breaks (WHATWG URL, section 4.4), marks without a width, the bracket of `<URL:...>` (Python)."""
+_SCHEME: Final = re.compile(
+    rf"[{_SKIPPED}]*([A-Za-z](?:[{_SKIPPED}]*[A-Za-z0-9+.-]){{0,19}})[{_SKIPPED}]*:"
+)
+_SKIP: Final = re.compile(rf"[{_SKIPPED}]")
+_PLAIN: Final = re.compile(r"https?:[^\\\s\x00-\x1f\x7f]*\Z", re.IGNORECASE)
 _WEB: Final = frozenset(("http", "https"))
 _NEVER: Final = frozenset(
     ("file", "ftp", "ftps", "sftp", "tftp", "gopher", "dict", "ldap", "ldaps", "jar", "netdoc",
-     "unix", "smb", "nfs", "ws", "wss")
+     "unix", "smb", "nfs", "url", "ws", "wss")
 )  # fmt: skip
 """Schemes that libraries open and no provider documents for content."""
 _INSIDE: Final = (
@@ -84,7 +93,7 @@ def check_address(address: str, where: str, allowed: tuple[str, ...]) -> str:
     fault. `allowed`: hosts and networks that the operator lets content name. Returns its name
     where it has one that looks public, else nothing."""
     found = _SCHEME.match(address)
-    scheme = found[1].lower() if found else ""
+    scheme = _SKIP.sub("", found[1]).lower() if found else ""
     if scheme in _NEVER:
         raise refused(f"addresses of the kind '{scheme}:' are not taken", where)
     if scheme not in _WEB:
@@ -127,7 +136,7 @@ def _of_members(whole: Any) -> Iterator[tuple[str, str]]:
 def _host(address: str) -> str | None:
     """The host of an address, folded as a resolver would; None where readers may differ."""
     plain = address.strip(" ")
-    if _ODD.search(plain):
+    if _PLAIN.match(plain) is None:
         return None
     try:
         parts = urlsplit(plain)

@@ -47,8 +47,23 @@ TWOFOLD = (
     "http://example.com:port/",
     "https://[::1",
     "http:10.0.0.1/a",
+    "\x00http://10.0.0.1/",
+    "\x1fhttps://example.com/a.png",
+    "\ufeffhttp://10.0.0.1/",
+    "\u200bhttp://10.0.0.1/",
+    "ht\ttp://10.0.0.1/",
+    "http\n://10.0.0.1/",
+    "<http://10.0.0.1/>",
 )
-NEVER = ("file:///etc/passwd", "gopher://example.com/x", "FTP://example.com/a", "jar:file:/x")
+NEVER = (
+    "file:///etc/passwd",
+    "gopher://example.com/x",
+    "FTP://example.com/a",
+    "jar:file:/x",
+    "URL:http://10.0.0.1/",
+    "<URL:http://10.0.0.1/>",
+    "\x01fi\rle:///etc/passwd",
+)
 FINE = (
     "https://example.com/a.png",
     "https://example.com:8443/a.png?u=http://10.0.0.1/#b",
@@ -140,6 +155,17 @@ def test_a_quick_look_misses_no_address_and_passes_inline_content() -> None:
     assert not may_name_any(b'{"url":"data:image/png;base64,AA//BBBBBBBBBBBBBBBBBBBBBBBB//"}')
     for text in ('"http://a"', '"http:\\/\\/a"', '"\\u0068ttp://a"', '" http://a"', '"h\\u0074"'):
         assert may_name_any(b'{"url":' + text.encode() + b"}")
+
+
+@pytest.mark.parametrize(
+    "skipped", [" ", "\x7f", "<", "\u00a0", "\u200b", "\u2060", "\u3000", "\ufeff"]
+)
+def test_a_quick_look_sees_an_address_behind_any_number_of_blanks(skipped: str) -> None:
+    for address in ("http://10.0.0.1/", "\\u0068ttp://10.0.0.1/", "ht\\ttp://10.0.0.1/"):
+        body = f'{{"url":"{skipped * 40}{address}"}}'.encode()
+        assert may_name_any(body)
+        with pytest.raises(InvalidRequest):
+            check_body(body, ())
 
 
 def test_names_that_look_public_are_handed_back_with_their_fields() -> None:

@@ -45,9 +45,12 @@ class AddressCheck:
 
     def chat(self, call: Call, following: Handler[Call]) -> Awaitable[ClientReply]:
         """Pass the call on. Raises `InvalidRequest` for an address that leads inside."""
-        if not _holds_media(call.glance) or not may_name_any(call.request.body):
+        if not _holds_media(call.glance):
             return following(call)
-        return self._chat(call, following)
+        body = call.request.body
+        # A search holds the loop, in a thread too: for a second where all is small values.
+        many = weight(body) - len(body) > BIG
+        return self._chat(call, following) if many or may_name_any(body) else following(call)
 
     async def _chat(self, call: Call, following: Handler[Call]) -> ClientReply:
         body, allowed = call.request.body, self._allowed()
