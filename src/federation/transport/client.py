@@ -127,6 +127,9 @@ class Client:
             if retried or not _was_stale(connection, exchange):
                 raise exchange.error()
             retried, connection = True, None
+            # A pool with no connection left is swept away, and one of another way retired.
+            pool = self._pools.get(request.origin) or self._new_pool(request.origin)
+            head = pool.heads.render(request)
 
     async def aclose(self) -> None:
         """Close every connection; what is under way fails. Idempotent."""

@@ -15,7 +15,9 @@ from federation.errors import Unavailable, UpstreamFailed, UpstreamTimeout
 from federation.schema.http import Origin, Timeouts, WireRequest
 from federation.transport import proxies
 from federation.transport.client import Client
+from federation.transport.connection import Connection
 from federation.transport.limits import Limits
+from federation.transport.pool import Pool
 
 Serve: TypeAlias = Callable[..., Awaitable[Origin]]
 T = Timeouts(connect_s=2.0, first_byte_s=2.0, idle_s=2.0, total_s=5.0)
@@ -164,6 +166,23 @@ async def test_a_stale_connection_is_replaced_silently(
     for _ in range(5):
         assert await ask(client, origin) == b"hello"
     assert server.connections == 5
+
+
+async def test_a_replacement_is_pooled_though_the_pool_was_empty_for_a_moment(
+    serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget = Pool.forget
+
+    def forget_and_sweep(pool: Pool, connection: Connection) -> None:
+        forget(pool, connection)
+        client._sweep(asyncio.get_running_loop().time() + 2.0)
+
+    monkeypatch.setattr(Pool, "forget", forget_and_sweep)
+    server = Dying("close")
+    origin = await serve(server)
+    for _ in range(2):
+        assert await ask(client, origin) == b"hello"
+    assert (server.connections, client.opened) == (2, 1)
 
 
 async def test_a_fresh_connection_that_breaks_is_a_failure(serve: Serve, client: Client) -> None:
