@@ -48,7 +48,8 @@ class Ground:
     def __init__(self, told: Delivered, spent: Usage, *, structured: bool) -> None:
         self.told = told
         self._spent = spent
-        self._structured = structured
+        # A refusal stands in place of the JSON.
+        self._structured = structured and not any(type(p.head) is Refusal for p in told.pieces)
         self._words = told.text
         self._calls: dict[int, list[str]] = {}
         self._added: list[str] = []
@@ -65,7 +66,12 @@ class Ground:
         """A part that is new altogether."""
         number = self._numbers[part] = self._next
         self._next += 1
-        self._note(number, head)
+        if isinstance(head, ToolCall) and head.kind == FUNCTION:
+            self._calls[number] = [head.arguments]
+        elif isinstance(head, Text):
+            self._added.append(head.text)
+        elif isinstance(head, Refusal):
+            self._structured = False
         return PartBegun(0, number, head)
 
     def go_on(self, piece: Piece, part: int) -> None:
@@ -104,12 +110,6 @@ class Ground:
     def used(self, chunk: UsageSeen) -> Chunk:
         """The usage of all parts together."""
         return UsageSeen(plus(self._spent, chunk.usage))
-
-    def _note(self, number: int, head: Part) -> None:
-        if isinstance(head, ToolCall) and head.kind == FUNCTION:
-            self._calls[number] = [head.arguments]
-        elif isinstance(head, Text):
-            self._added.append(head.text)
 
     def _all_words(self) -> str:
         return self._words + "".join(self._added)

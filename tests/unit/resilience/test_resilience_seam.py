@@ -156,6 +156,14 @@ class TestAgain:
         after = through(seam, answer((Text(""), '{"a": 1')))
         assert isinstance(after[-2], Failed)
 
+    @pytest.mark.parametrize("said", ["I ", ""], ids=["broke off", "is new"])
+    def test_a_refusal_stands_in_place_of_a_structured_answer(self, said: str) -> None:
+        before = told((Refusal(""), said, False)) if said else told()
+        seam = Again(ground(before, structured=True))
+        after = through(seam, answer((Refusal(""), "I cannot.")))
+        assert isinstance(after[-2], Finished)
+        assert whole(before, after) == "I cannot."
+
 
 class TestOnward:
     @given(cut=st.integers(13, len(WORDS) - 1), native=st.booleans())
