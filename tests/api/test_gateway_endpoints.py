@@ -177,6 +177,29 @@ async def test_a_key_that_is_held_to_models_uses_only_them(allowed: str) -> None
             assert reply.status_code == 403, reply.text
 
 
+async def test_what_a_list_leaves_out_is_not_found_by_its_name_either() -> None:
+    async with rig(whole) as (running, client, _):
+        running.keys.key = replace(running.keys.key, models=("chat",))
+        names = [row["id"] for row in (await client.get("/v1/models")).json()["data"]]
+        assert names == ["chat"]
+        for name in ("auto", "p0/acme-large"):
+            refused(await client.get(f"/v1/models/{name}"), 404, "model_not_found")
+        long = refused(await client.get(f"/v1/models/{'m' * 5000}"), 404, "model_not_found")
+        assert len(long["message"]) < 300
+
+
+async def test_a_key_that_is_held_to_an_alias_at_a_provider_sees_its_model() -> None:
+    def alter(_: int, row: Deployment) -> Deployment:
+        return replace(row, model=replace(row.model, aliases=("acme-latest",)))
+
+    async with rig(whole, whole, alter=alter) as (running, client, _):
+        running.keys.key = replace(running.keys.key, models=("p0/acme-latest",))
+        reply = await client.post(CHAT, json=HELLO | {"model": "p0/acme-latest"})
+        assert reply.headers["x-federation-provider"] == "p0"
+        names = [row["id"] for row in (await client.get("/v1/models")).json()["data"]]
+        assert names == ["p0/acme-large"]
+
+
 # Health.
 
 

@@ -86,11 +86,9 @@ class Reach:
     def offered(self) -> Iterator[Deployment]:
         """The deployments that can be asked and that the key may ask."""
         situation, key = self._situation, self._key
-        allowed = set(key.models)
+        own = self._own & situation.fleet.named(key.models) if key.models else self._own
         for index, item in enumerate(situation.snapshot.deployments):
-            if not (self._own >> index & 1 and situation.serves(index)):
-                continue
-            if allowed and not allowed & {item.id, item.model.id, *item.model.aliases}:
+            if not (own >> index & 1 and situation.serves(index)):
                 continue
             if self.open(item.id, 1 << index, item.operations):
                 yield item
@@ -116,7 +114,7 @@ def models(reach: Reach) -> bytes:
 
 def model(reach: Reach, name: str) -> bytes:
     """One row of that list; `NotFound` where this key cannot name it."""
-    if name == AUTO:
+    if name == AUTO and reach.auto():
         return msgspec.json.encode(_auto())
     for route in reach.routes():
         if route.name == name:
@@ -126,7 +124,8 @@ def model(reach: Reach, name: str) -> bytes:
         names = (item.model.id, *item.model.aliases)
         if name in (item.id, *names) or (provider == item.provider.id and plain in names):
             return msgspec.json.encode(_model(item))
-    raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
+    message = f"The model {name[:200]!r} does not exist."
+    raise NotFound(message, code="model_not_found", param="model")
 
 
 def named_models(reach: Reach) -> list[tuple[str, Model | None]]:
