@@ -341,6 +341,14 @@ class TestMail:
         with pytest.raises(MailFailed, match="cannot be reached"):
             post(Server("127.0.0.1", 1, "none"), self.letter())
 
+    @pytest.mark.parametrize("host", ["mail..b.test", f"{'m' * 64}.b.test"])
+    async def test_a_name_that_no_host_can_have_fails_like_any_other(self, host: str) -> None:
+        with pytest.raises(MailFailed, match="is none"):
+            post(Server(host, 25, "none"), self.letter())
+        async with world(AlertSettings((), Mail(host, "a@b.test", ("x@y.test",)))) as at:
+            await at.desk.keep(ALARM)
+            assert await at.desk.deliver() == 1, "and the others' alerts go on"
+
     def test_a_password_that_cannot_be_sent_is_told_on(self) -> None:
         with pytest.raises(MailFailed, match="ASCII"):
             post(Server("127.0.0.1", 1, "none", "u", "p\u00e4ss"), self.letter())

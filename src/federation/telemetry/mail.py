@@ -57,7 +57,7 @@ def post(
             if server.username:
                 connection.login(server.username, server.password)
             refused = connection.send_message(_message(letter), letter.sender, letter.to)
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         raise MailFailed(_reason(error)) from error
     if refused:
         raise MailFailed(f"the mail server refuses {len(refused)} of {len(letter.to)} readers")
@@ -103,4 +103,6 @@ def _reason(error: Exception) -> str:
         return "no encrypted connection with the mail server comes about"
     if isinstance(error, smtplib.SMTPException):
         return "the mail server breaks off"
+    if isinstance(error, ValueError):  # from looking up the host, mostly: its labels have limits
+        return "the mail server's name, or an address, is none"
     return f"the mail server cannot be reached: {getattr(error, 'strerror', None) or 'no answer'}"
