@@ -10,6 +10,7 @@ of the catalogue that is called like a node goes before it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
@@ -164,7 +165,8 @@ class NodeDesk:
                 continue
             probe = await self._prober.ask(row, None)
             if probe.ok:
-                await self._move(node.id, State.READY, node.changed_by, only=State.LOADING)
+                with contextlib.suppress(NotFound):  # it was removed while it was asked
+                    await self._move(node.id, State.READY, node.changed_by, only=State.LOADING)
 
     def _entry(self, wish: Wish, by: VirtualKey) -> NodeEntry:
         return NodeEntry(

@@ -15,7 +15,7 @@ from federation.control.deployment_health import HealthDesk, together
 from federation.control.link_server import LinkServer, Session
 from federation.control.nodes import NodeDesk, Wish, with_nodes
 from federation.control.overflow import OverflowDesk, with_overflow
-from federation.control.probes import Prober
+from federation.control.probes import Probe, Prober
 from federation.control.providers import ProviderDesk
 from federation.control.threads import Errands
 from federation.domain.access import Role, VirtualKey
@@ -135,6 +135,22 @@ async def test_a_node_that_is_silent_loads_until_it_answers(rig: Rig) -> None:
     await rig.health.round()
     assert rig.deployments("box")["tiny"].enabled
     assert [node.state for node in await rig.desk.everybody()] == ["ready"]
+
+
+async def test_a_node_that_is_removed_while_it_is_asked_ends_no_round(rig: Rig) -> None:
+    rig.provided.status = 503
+    await rig.desk.register(BOX, ADMIN)
+    rig.provided.status = 200
+    ask = rig.health._prober.ask
+
+    async def slow(*given: Any) -> Probe:
+        found = await ask(*given)
+        await rig.desk.remove("box", ADMIN)
+        return found
+
+    cast("Any", rig.health._prober).ask = slow
+    await rig.health.round()
+    assert [node.state for node in rig.nodes.list()] == ["removed"]
 
 
 async def test_a_node_that_this_version_knows_no_more_holds_up_nobody(rig: Rig) -> None:
