@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from federation.errors import ConfigError, Problem, Unavailable
 
 SYSLOG_PORT = 514
+TIMEOUT_S = 1.0
+"""A local log server that stands still takes nothing once its queue is full."""
 _NOTICE = 13 * 8 + 5
 """Facility 13, log audit, severity 5, notice (RFC 5424, section 6.2.1)."""
 
@@ -70,6 +72,7 @@ class SyslogAnchor:
         message = head.encode() + line.rstrip(b"\n")
         try:
             with _opened(self._address) as sender:
+                sender.settimeout(TIMEOUT_S)
                 sender.send(message)
         except (OSError, UnicodeError) as error:  # an over-long label is a UnicodeError
             raise _unavailable(self.name, error) from error
