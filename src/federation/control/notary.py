@@ -9,8 +9,6 @@ journals are synced before it is signed, and nothing is anchored before it is on
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from federation import __version__
 from federation.control.anchorage import Anchorage, Anchored
 from federation.control.notary_keys import Signer
 from federation.control.notary_places import Places
+from federation.control.notebook import Notebook
 from federation.errors import EvidenceUnwritable, Unavailable
 from federation.evidence.checkpoints import Checkpoint, checkpoint_line, read_checkpoint
 from federation.evidence.growth import Draft, Growth, LogHead
@@ -27,7 +26,6 @@ from federation.evidence.hashing import checkpoint_hash, signed_checkpoint
 from federation.evidence.records import Closed, ControlRecord, Heartbeat, KeyChanged, Opened
 from federation.evidence.witnesses import Witness
 from federation.storage.anchors import Anchor
-from federation.storage.control_journal import ControlJournal
 from federation.storage.evidence_index import IndexedCheckpoint, IndexedRun
 from federation.storage.evidence_log import EvidenceLog, State, sealed_checkpoints
 from federation.storage.journal_reader import PlainReader
@@ -98,6 +96,7 @@ class Notary:
         self._clock = clock
         self._rhythm = rhythm
         self._neighbors = neighbors
+        self._journal = Notebook(data, clock, kind="control")
         self._sealed_at = self._beat_at = 0.0
 
     @property
@@ -125,8 +124,6 @@ class Notary:
                 self._anchorage.resume()
             if self._log.found.newest:
                 self._let_know(read_checkpoint(self._log.found.newest))
-            name = f"control-{int(now * 1000):x}-{os.getpid():x}{secrets.token_hex(2)}"
-            self._journal = ControlJournal(journals[1], name)
             self._note(Opened(int(now * 1000), __version__, self._log.found.size))
         except BaseException:
             self._log.close()
@@ -221,7 +218,7 @@ class Notary:
             self._places.follow(self._growth)
 
     def _note(self, record: ControlRecord) -> None:
-        self._journal.append(record)
+        self._journal.write(record)
 
     def _publish(self, draft: Draft, signature: bytes) -> None:
         """What may fail after a checkpoint is safe: it is caught up with the next one."""

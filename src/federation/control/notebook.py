@@ -20,10 +20,18 @@ from federation.storage.control_journal import ControlJournal
 class Notebook:
     """Appends records to a journal of this process alone, begun with the first of them."""
 
-    def __init__(self, data: Path, clock: Callable[[], float], durability: str = "process") -> None:
+    def __init__(
+        self,
+        data: Path,
+        clock: Callable[[], float],
+        durability: str = "process",
+        kind: str = "notes",
+    ) -> None:
+        """`kind` is how the name of the journal begins."""
         self._directory = data / "evidence" / "journal"
         self._clock = clock
         self._durability = durability
+        self._kind = kind
         self._journal: ControlJournal | None = None
         self._turn = threading.Lock()
 
@@ -38,7 +46,7 @@ class Notebook:
         """
         with self._turn:
             if self._journal is None:
-                name = f"notes-{self.now_ms():x}-{os.getpid():x}{secrets.token_hex(2)}"
+                name = f"{self._kind}-{self.now_ms():x}-{os.getpid():x}{secrets.token_hex(2)}"
                 self._journal = ControlJournal(self._directory, name, self._durability)
             for record in records:
                 self._journal.append(record)

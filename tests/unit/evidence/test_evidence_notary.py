@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from federation.evidence.checkpoints import read_checkpoint
 from federation.evidence.verify import Verification
 from federation.storage import evidence_log
 from federation.storage.anchors import FileAnchor, SyslogAnchor, open_anchor
+from federation.storage.control_journal import ControlJournal
 from federation.storage.engine import open_engine, prepare_schema, writing
 from federation.storage.evidence_index import SqlEvidence
 from federation.storage.evidence_log import Damaged, EvidenceLog
@@ -359,6 +361,50 @@ def test_an_anchor_that_fails_holds_nothing_up(world: World, tmp_path: Path) -> 
         SyslogAnchor(f"udp://{'a' * 64}.example"),
     )
     world.fill(rounds=2).close()
+    check(world)
+
+
+def test_a_log_server_that_reads_nothing_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.storage.anchors.TIMEOUT_S", 0.1, raising=False)
+    place = str(tmp_path / "log")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        server.bind(place)
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"x", place)
+        try:
+            handed = pool.submit(SyslogAnchor(place).put, b"line\n", 0).exception(5)
+        finally:
+            server.recv(65536)
+    assert isinstance(handed, Unavailable)
+
+
+def test_a_start_that_cannot_write_leaves_no_journal_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fill(rounds=1).close()
+    notary, before = world.notary(), set(world.data.rglob("control-*.log"))
+    append = ControlJournal.append
+
+    def full(*_: object) -> None:
+        raise EvidenceUnwritable("no room")
+
+    monkeypatch.setattr(ControlJournal, "append", full)
+    for _ in range(3):
+        with pytest.raises(EvidenceUnwritable):
+            notary.open()
+    left = set(world.data.rglob("control-*.log")) - before
+    monkeypatch.setattr(ControlJournal, "append", append)
+    assert len(left) == 1, "every try begins a journal, and holds it open"
+    notary.open()
+    notary.close()
     check(world)
 
 
