@@ -177,11 +177,12 @@ class EvidenceLog:
         path = spine_path(self._directory, segment)
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
+            if new or not self._count:
+                # Before the line: one that stands, and is not known to, would be written again.
+                sync_directory(self._directory)
             _whole_line(fd, b"%08x %b\n" % (crc32(body), body))
         finally:
             os.close(fd)
-        if new or not self._count:
-            sync_directory(self._directory)
         self._segment, self._count = segment, 1 if new else self._count + 1
 
 

@@ -134,11 +134,11 @@ def _append(path: Path, lines: bytes) -> tuple[int, int]:
                 if file.write(lines) != len(lines):
                     raise EvidenceUnwritable(f"{path.name} took only part of a line")
                 os.fsync(fd)
+                if not size:
+                    sync_directory(path.parent)
             except (OSError, EvidenceUnwritable):
                 os.ftruncate(fd, size)
                 raise
-        if not size:
-            sync_directory(path.parent)
     except OSError as error:
         raise EvidenceUnwritable(f"{path.name} cannot be written: {error.strerror}") from error
     return size, size + len(lines)

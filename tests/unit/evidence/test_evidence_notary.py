@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -384,6 +385,24 @@ def test_a_log_server_that_reads_nothing_holds_up_nobody(
         finally:
             server.recv(65536)
     assert isinstance(handed, Unavailable)
+
+
+def test_a_checkpoint_whose_file_has_no_safe_name_is_made_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    notary = world.notary()
+    notary.open()
+    world.write("w0-a")
+    with monkeypatch.context() as patch:
+        patch.setattr(evidence_log, "sync_directory", fail)
+        world.clock.now += 10
+        with pytest.raises(EvidenceUnwritable):
+            notary.round()
+    notary.close()
+    check(world)
 
 
 def test_a_start_that_cannot_write_leaves_no_journal_open(

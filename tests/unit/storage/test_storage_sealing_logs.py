@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from federation.errors import EvidenceUnwritable, Unavailable
+from federation.storage import sealing_logs
 from federation.storage.sealing_entries import HoldEntry
 from federation.storage.sealing_logs import SealingLogs, Tombstone, open_sealing_logs
 
@@ -116,6 +117,18 @@ class Neighbor:
     def went(self) -> None:
         self._thread.join(10)
         assert not self._thread.is_alive()
+
+
+def test_what_a_place_without_a_safe_name_refused_stands_nowhere(
+    logs: SealingLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(sealing_logs, "sync_directory", fail)
+    with pytest.raises(EvidenceUnwritable):
+        logs.tombstones.add([Tombstone("seal_1", "acme", 1, "erased")])
+    assert logs.tombstones.read() == {}
 
 
 def test_what_was_refused_is_taken_back_without_what_another_replica_wrote_meanwhile(
