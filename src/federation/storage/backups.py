@@ -55,7 +55,7 @@ def dump_sqlite(path: Path, to: Path, progress: Progress, name: str = STORE) -> 
 
     try:
         target.touch(mode=0o600)
-        source = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        source = _opened(path)
         copy = sqlite3.connect(target)
         try:
             source.backup(copy, pages=PAGES, progress=step, sleep=0.01)
@@ -68,10 +68,14 @@ def dump_sqlite(path: Path, to: Path, progress: Progress, name: str = STORE) -> 
         raise Unavailable(f"The store cannot be copied: {error}.") from error
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+
+
 def check_sqlite(path: Path) -> list[str]:
     """What SQLite itself finds wrong with a file."""
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        connection = _opened(path)
         try:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
             broken = connection.execute("PRAGMA foreign_key_check").fetchmany(20)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
     Table,
@@ -67,7 +68,7 @@ def open_engine(path: Path, *, synchronous: str = "FULL") -> Engine:
     check_log(path)
     path.touch(mode=0o600)
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         connect_args={"timeout": BUSY_MS / 1000},
         execution_options={OPTION: StoreFile(path)},
         hide_parameters=True,  # an error is logged, and parameters hold key hashes

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from federation.errors import ConfigError, Unavailable
 from federation.storage.accounts import SqlKeys
+from federation.storage.backups import check_sqlite, dump_sqlite
 from federation.storage.budgets_sql import SqlBudgets
 from federation.storage.engine import (
     open_engine,
@@ -183,3 +184,14 @@ def test_commits_survive_power_loss_unless_asked_otherwise(tmp_path: Path) -> No
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == code
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%20b", "a b"])
+def test_a_store_lies_where_it_is_said_and_is_copied_from_there(tmp_path: Path, name: str) -> None:
+    store, to = tmp_path / name / "store.db", tmp_path / "to"
+    fresh(store).dispose()
+    to.mkdir()
+    dump = dump_sqlite(store, to, lambda *_: None)
+    assert dump.revision == HEAD
+    assert check_sqlite(store) == []
+    assert [path.name for path in tmp_path.iterdir() if path != to] == [name]
