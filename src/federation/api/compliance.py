@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from federation.api.access import Asker, ControlPlane
 from federation.api.tenancy_lists import OfTenant
-from federation.control.analytics_times import is_day
+from federation.control.analytics_times import LAST_MS, is_day
 from federation.control.compliance import Wish
 from federation.control.permissions import Permission, may, reach
 from federation.errors import InvalidRequest
@@ -20,8 +20,6 @@ from federation.storage.analytics_entries import DAY_MS
 router = APIRouter(tags=["compliance"])
 
 _DAYS_MS = 30 * DAY_MS
-_LAST_MS = 253_402_214_400_000
-"""The last day that a calendar of four digits has, in any zone."""
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -69,6 +67,6 @@ def _moment(text: str, name: str, *, is_end: bool = False) -> int:
         message = f"'{name}' should be a time such as 2026-01-31 or 2026-01-31T12:00:00+01:00."
         raise InvalidRequest(message, param=name) from None
     at_ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-    if not 0 <= at_ms < _LAST_MS:
+    if not 0 <= at_ms < LAST_MS:
         raise InvalidRequest(f"'{name}' should be a time from 1970 on.", param=name)
     return at_ms + DAY_MS if is_end and is_day(text) else at_ms

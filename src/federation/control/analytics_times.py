@@ -15,6 +15,8 @@ from federation.errors import InvalidRequest
 from federation.storage.analytics_entries import DAY_MS, Key
 
 LONGEST_DAYS: Final = 3_660
+LAST_MS: Final = 253_402_214_400_000
+"""The last day that a calendar of four digits has, in any zone."""
 _LOOK_BACK = timedelta(days=29)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -67,11 +69,12 @@ def _moment(text: str, zone: ZoneInfo, param: str, *, is_end: bool) -> int:
     try:
         if is_day(text):
             day = date.fromisoformat(text)
-            return _midnight(day + timedelta(days=is_end), zone)
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
-        found = int(moment.timestamp() * 1000)
-        if found < 0:
+            found = _midnight(day + timedelta(days=is_end), zone)
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+            found = int(moment.timestamp() * 1000)
+        if not 0 <= found <= LAST_MS:
             raise ValueError
     except (ValueError, OverflowError):
         message = "Write a date such as 2026-01-31, or a moment such as 2026-01-31T12:00:00Z."

@@ -49,6 +49,8 @@ def test_thirty_days_are_meant_where_nothing_is_said() -> None:
         ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
         ("1980-01-01", "2026-01-01"),
         (None, "9999-12-31"),
+        (None, "9999-12-31T23:59:59-12:00"),
+        ("9999-12-01", "9999-12-31T12:00:00Z"),
     ],
 )
 def test_what_is_no_stretch_of_time_is_refused(start: str | None, end: str | None) -> None:
