@@ -76,7 +76,7 @@ class S3Anchor:
         """Write a checkpoint's short line as an object; one that is there stays. Raises
         `Unavailable`, without asking for a while after a failure."""
         now_s = self._clock()
-        if now_s < self._rests_until_s:
+        if 0 < self._rests_until_s - now_s <= REST_S:
             raise Unavailable(self._failed)
         try:
             status, answer = self._sent(self._request(line, at_ms, now_s))

@@ -133,7 +133,7 @@ class Custody:
                 (entry,) = self._store.living(NAMES, tenant, most=1)
                 erased = frozenset(self._store.erased(tenant))
                 known = self._names[tenant] = Naming(self._open(entry), erased, now_ms)
-            elif now_ms - known.looked_ms > LOOK_MS:
+            elif not 0 <= now_ms - known.looked_ms <= LOOK_MS:
                 known.erased, known.looked_ms = frozenset(self._store.erased(tenant)), now_ms
             return known
 
@@ -307,7 +307,7 @@ class Custody:
         owner = tenant, subject, period
         used = self._in_use.get(owner)
         now_ms = self._now_ms()
-        if used is not None and now_ms - used.looked_ms > LOOK_MS:
+        if used is not None and not 0 <= now_ms - used.looked_ms <= LOOK_MS:
             entry = self._store.find(used.key.id)
             if entry is None or entry.destroyed_ms is not None:
                 self._forget({used.key.id})

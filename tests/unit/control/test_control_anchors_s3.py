@@ -142,6 +142,10 @@ def test_a_store_that_refuses_is_named_with_its_reason_and_left_alone_for_a_whil
     store.answer = 503, b"busy"
     with pytest.raises(Unavailable, match="answers 503"):
         anchor.put(b"another", AT_MS + 1)
+    store.answer = None
+    now[0] -= 3600
+    anchor.put(b"another", AT_MS + 1)
+    assert len(store.objects) == 2, "a clock that was set back makes it rest for no longer"
 
 
 def test_a_store_that_is_not_there_is_unavailable(store: Store) -> None:

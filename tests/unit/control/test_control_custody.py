@@ -13,7 +13,7 @@ from federation.control.custody import Custody
 from federation.control.custody_parts import KeyGone
 from federation.errors import EvidenceUnwritable, NotFound, Unavailable
 from federation.evidence.sealing import Row, Unsealable, key_named
-from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT
+from federation.storage.sealing_entries import DATA, NAMES, SPOOL, TENANT, ErasureEntry
 from federation.storage.sealing_keys import SqlSealingKeys, open_keys
 from federation.storage.sealing_logs import open_sealing_logs
 from federation.storage.sealing_roots import FileRoot
@@ -222,6 +222,23 @@ def test_the_next_content_of_an_erased_person_has_another_key(
     assert key_named(seal(other)) != key_named(first)
     clock.now += custody_module.LOOK_MS / 1000 + 1
     assert other.content(ROW, seal(other)) == b"secret"
+
+
+def test_a_clock_that_was_set_back_seals_nothing_with_a_key_that_another_replica_destroyed(
+    custody: Custody, tmp_path: Path, clock: Clock
+) -> None:
+    first = key_named(seal(custody))
+    named = custody.name("acme", "ada")
+    other, keys = custody_at(tmp_path, clock)
+    other.destroy([first], "erased")
+    wish = ErasureEntry("erasure_1", "acme", named, "key_1", NOW_MS)
+    keys.ask_erasure(wish)
+    keys.erase(wish, [], NOW_MS)
+    clock.now -= 3600
+    sealed = seal(custody)
+    assert key_named(sealed) != first
+    assert custody.content(ROW, sealed) == b"secret"
+    assert custody.name("acme", "ada") != named
 
 
 def test_nothing_is_destroyed_that_cannot_be_written_down_first(
