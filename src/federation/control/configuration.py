@@ -71,6 +71,8 @@ class Configuration:
         self._clock = clock
         self._kept: ConfigVersion | None = None
         """Ours: the newest may be another replica's, which has other settings."""
+        self._behind = False
+        """Something was decided and could not be compiled."""
         self.reading = read()
         self._started = self.reading.loaded
         _check(self.reading.loaded)
@@ -81,11 +83,12 @@ class Configuration:
         self._tell()
 
     def changed(self) -> bool:
-        """Whether any file differs from the last time that this was asked."""
+        """Whether any file differs from the last time that this was asked, or what was decided
+        since is not in force because the store did not take it."""
         now = self._seen.again()
         differs = now.differs(self._seen)
         self._seen = now
-        return differs
+        return differs or self._behind
 
     def reload(self) -> bool:
         """Read everything again; whether something else is now in force.
@@ -148,8 +151,9 @@ class Configuration:
 
     def recompile(self) -> bool:
         """Compile again with the overrides as they are now; whether anything is different."""
-        before = self.snapshot
+        before, self._behind = self.snapshot, True
         self.snapshot = self._compile(self.reading)
+        self._behind = False
         return before != self.snapshot
 
     def _compile(self, reading: Reading) -> Snapshot:

@@ -12,12 +12,13 @@ from federation.bootstrap import control_life as bootstrap
 from federation.bootstrap.options import Options
 from federation.control.acceptance import LOCKED_S
 from federation.control.control import Control
+from federation.control.frames import pack_snapshot
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role, VirtualKey
 from federation.errors import Forbidden, InvalidRequest, NotFound, StoreLocked, Unavailable
 from federation.schema.link import LeaseAsk, Report
 from federation.schema.records import CallEnded, CallStarted
-from federation.storage.entries import CallFilter
+from federation.storage.entries import CallFilter, ConfigVersion
 from federation.storage.journal import JournalWriter
 from federation.telemetry import metrics
 from federation.telemetry.meter import series
@@ -321,6 +322,34 @@ async def test_a_reload_that_the_store_refuses_is_tried_again(
     await soon(lambda: built.control.keys.ring.version > rings)
     assert refused == 2
     assert built.control.fault() is None
+    await built.control.stop()
+
+
+async def test_what_is_decided_and_could_not_be_compiled_is_in_force_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("federation.control.control.WATCH_S", 0.01)
+    built = plane(tmp_path)
+    await built.control.start()
+    configuration = built.control.configuration
+    add = configuration._versions.add
+    refused = 0
+
+    def refuse(digest: str, at_ms: int, body: bytes) -> ConfigVersion:
+        nonlocal refused
+        if refused < 2:
+            refused += 1
+            raise Unavailable("full")
+        return add(digest, at_ms, body)
+
+    monkeypatch.setattr(configuration._versions, "add", refuse)
+    with pytest.raises(Unavailable):
+        await built.control.providers.disable("acme", holder(built, ADMIN))
+    await soon(lambda: configuration.snapshot.version == 2)
+    assert not any(
+        each.enabled for each in configuration.snapshot.deployments if each.provider.id == "acme"
+    )
+    await soon(lambda: pack_snapshot(configuration.snapshot) in built.control.link._snapshot)
     await built.control.stop()
 
 
