@@ -218,8 +218,10 @@ class Control:
                 await self.data.close()
             if self.secret_watch is not None:
                 self.secret_watch.close()
-            await self.analytics.close()
             self.errands.close()
+            # The last: a report and sums that are made anew take longer than anybody waits.
+            self.oversight.compliance.close()
+            await self.analytics.close()
 
     def reload(self) -> None:
         """Read the configuration again soon, changed or not."""

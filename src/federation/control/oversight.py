@@ -103,7 +103,6 @@ class Oversight:
 
     def close(self) -> None:
         """Give up the notebook; the notary seals what is in it."""
-        self.compliance.close()
         self.notebook.close()
 
     def _note(self) -> None:

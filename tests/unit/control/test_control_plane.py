@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -351,6 +352,27 @@ async def test_what_is_decided_and_could_not_be_compiled_is_in_force_soon(
     )
     await soon(lambda: pack_snapshot(configuration.snapshot) in built.control.link._snapshot)
     await built.control.stop()
+
+
+async def test_a_report_that_takes_long_keeps_nothing_from_its_end(tmp_path: Path) -> None:
+    built = plane(tmp_path)
+    control = built.control
+    await control.start()
+    going, ended = threading.Event(), [False]
+    report = asyncio.create_task(control.oversight.compliance._thread.run(going.wait, 5.0))
+    await asyncio.sleep(0)
+    stop_link = control.link.stop
+
+    async def stopping() -> None:
+        ended[0] = not going.is_set()
+        going.set()
+        await stop_link()
+
+    control.link.stop = stopping  # type: ignore[method-assign]
+    threading.Timer(2.0, going.set).start()
+    await control.stop()
+    assert await report
+    assert ended == [True]
 
 
 async def test_a_bug_in_a_task_is_seen_and_ends_control(tmp_path: Path) -> None:
