@@ -142,14 +142,18 @@ def overrides(
         at = index.setdefault(words[word], len(index))
         if at == len(made.value or ()):  # type: ignore[arg-type]
             made.put((), [*made.value, {"id": words[word]}])  # type: ignore[misc]
-        _override(made, at, key, name, environ[name], places[name])
+        problems += _override(made, at, key, name, environ[name], places[name])
     listed = made.value if isinstance(made.value, list) else []
     entries = (_entry(made, (at,), row, problems) for at, row in enumerate(listed))
     return [entry for entry in entries if entry is not None]
 
 
-def _override(made: Document, at: int, key: str, name: str, text: str, place: Place) -> None:
-    """Set one key; structures are written as YAML, lists also with commas."""
+def _override(
+    made: Document, at: int, key: str, name: str, text: str, place: Place
+) -> list[Problem]:
+    """Set one key; structures are written as YAML, lists also with commas. What is wrong with the
+    writing: a key that is then left out is none that the operator left out."""
+    found = Document(name)
     if key == "api_key":
         made.put((at, "credential"), f"env:{name}", place)
     elif key in _LIMITS:
@@ -157,5 +161,6 @@ def _override(made: Document, at: int, key: str, name: str, text: str, place: Pl
     elif key in _TEXT:
         made.put((at, key), text, place)
     else:
-        value = document.parse(text.encode(), name).value
-        made.put((at, key), value, place)
+        found = document.parse(text.encode(), name)
+        made.put((at, key), found.value, place)
+    return [Problem(place.where, place.line, f"'{key}': {each.message}") for each in found.problems]

@@ -27,6 +27,9 @@ from federation.domain.catalogue import Auth, Model, Provider
 from federation.domain.quirks import SHAPES, misplaced
 from federation.errors import Problem
 
+_MOVING = ("address", "host", "port")
+"""What variables set that leads elsewhere."""
+
 
 @dataclass(slots=True)
 class Merge:
@@ -110,7 +113,8 @@ class Merge:
         ]
         for variable in variables:
             text = self._set(variable.name)
-            if text is None or (row.id in self.addressed and variable.key != "model"):
+            moves = variable.key in _MOVING
+            if text is None or (moves and row.id in self.addressed):
                 continue
             try:
                 changed = _changed(row, variable.key, text)

@@ -50,14 +50,15 @@ def peek_stores(
 ) -> StoreAddresses:
     """The addresses as files and environment say; the environment wins.
 
-    Raises `ConfigError` where one of them cannot be used. What else stands in the file is for
-    `load` to judge.
+    Raises `ConfigError` where one of them cannot be used, and where the file cannot be read: it
+    may name a store, and none of our own must be taken for it. What else stands in the file is
+    for `load` to judge.
     """
     found = environment.gather(environ, env_file)
     whole = document.read(config_dir / "federation.yaml", str(config_dir / "federation.yaml"))
     section = whole.at(("storage",)) if isinstance(whole.value, dict) else None
     written = section if isinstance(section, dict) else {}
-    problems: list[Problem] = []
+    problems = list(whole.problems)
 
     def one(key: str, variable: str, check: Callable[[object], str]) -> str | None:
         given: object = f"env:{variable}" if found.values.get(variable, "").strip() else None

@@ -232,6 +232,16 @@ def test_an_unknown_provider_or_key_in_a_variable_is_refused(refused: Refused) -
     assert "FEDERATION_PROVIDER_OPENAI_MODELS: 'models' should be a list" in joined
 
 
+@pytest.mark.parametrize("written", ['"eu', "eu: [", "!place eu"])
+def test_a_variable_that_cannot_be_read_is_refused_and_not_left_out(
+    refused: Refused, written: str
+) -> None:
+    """Left out, the region would be everywhere."""
+    problems = refused({"OPENAI_API_KEY": "k", "FEDERATION_PROVIDER_OPENAI_REGION": written})
+    assert problems[0].startswith("environment variable FEDERATION_PROVIDER_OPENAI_REGION: ")
+    assert "'region': " in problems[0]
+
+
 def test_a_providers_word_in_a_variable_is_plain() -> None:
     assert variable_word("black-forest.labs_2") == "BLACK_FOREST_LABS_2"
 
@@ -343,6 +353,17 @@ def test_models_and_headers_may_come_from_the_environment(loading: Load) -> None
     assert router.auth.extra == {"http-referer": "https://me.test"}
     assert found.providers["lmstudio"].models[0].id == "qwen"
     assert found.providers["azure_openai"].auth.extra == {"x-ms-tag": "blue"}
+
+
+def test_who_names_an_address_keeps_the_other_variables(loading: Load, write: Write) -> None:
+    site = {"OPENROUTER_API_KEY": "k", "OPENROUTER_SITE_URL": "https://me.test"}
+    found = loading(site | {"OPENROUTER_BASE_URL": "https://own.test/v1"})
+    router = found.providers["openrouter"]
+    assert (router.base_url, len(router.auth.extra)) == ("https://own.test/v1", 1)
+    write("providers.yaml", "- {id: openrouter, base_url: 'https://file.test/v1'}")
+    router = loading(site | {"OPENROUTER_BASE_URL": "https://own.test/v1"}).providers["openrouter"]
+    assert router.base_url == "https://file.test/v1"
+    assert router.auth.extra == {"http-referer": "https://me.test"}
 
 
 def test_an_address_with_a_gap_makes_a_provider_unusable_and_says_so(loading: Load) -> None:

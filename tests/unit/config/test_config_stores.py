@@ -99,3 +99,12 @@ def test_redis_alone_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_mapping_is_for_others_to_judge(tmp_path: Path) -> None:
     assert peek_stores(written(tmp_path, "storage: [1]\n"), {}) == StoreAddresses()
     assert peek_stores(written(tmp_path, "- 1\n"), {}) == StoreAddresses()
+
+
+@pytest.mark.parametrize("rest", ["routes: [", "storage: {region: eu}"])
+def test_a_file_that_cannot_be_read_names_no_store_and_not_our_own(
+    tmp_path: Path, rest: str
+) -> None:
+    place = written(tmp_path, f"storage: {{database: 'postgresql://fed@db/f'}}\n{rest}\n")
+    with pytest.raises(ConfigError, match=r"federation\.yaml:\d"):
+        peek_stores(place, {})
