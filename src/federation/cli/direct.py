@@ -15,7 +15,9 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
+from pydantic import ValidationError
 
+from federation.api.models import KeyBody
 from federation.bootstrap.secret_sources import SecretSources
 from federation.cli import offline
 from federation.cli.db_store import existing, stores
@@ -29,6 +31,7 @@ from federation.control.permissions import KeyWish
 from federation.control.probes import Prober
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
+from federation.errors import InvalidRequest
 from federation.evidence.records import Action
 from federation.gateway.tokens import Tokens
 from federation.storage import secrets
@@ -117,7 +120,8 @@ def recorded(place: Place, hash_key: bytes, action: str, subject: str) -> Iterat
 
 
 def create_key(place: Place, wish: NewKey) -> dict[str, Any]:
-    """Make a key in the store; the answer that the API would give."""
+    """Make a key in the store; the answer that the API would give, a refusal included."""
+    _check(wish)
     now_ms = _now_ms()
     expires_ms = None if wish.expires_s is None else now_ms + wish.expires_s * 1000
     wanted = KeyWish(
@@ -134,6 +138,16 @@ def create_key(place: Place, wish: NewKey) -> dict[str, Any]:
     with _desk(place) as desk, recorded(place, desk.ring.hash_key, "create key", wish.name):
         key, secret = asyncio.run(desk.mint(_OPERATOR, wanted))
     return {**_view(key), "secret": secret}
+
+
+def _check(wish: NewKey) -> None:
+    """Raises `InvalidRequest` for a key that the API would not make, and could not show."""
+    try:
+        KeyBody.model_validate(wish.body())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InvalidRequest(f"{field}: {first['msg']}", param=field) from None
 
 
 def list_keys(place: Place, tenant: str | None = None) -> list[dict[str, Any]]:
@@ -193,7 +207,7 @@ def switch(place: Place, provider: str, *, enabled: bool) -> dict[str, Any]:
 def probe(place: Place, provider: str) -> dict[str, Any]:
     """Ask a provider from here. Raises `NotFound`."""
     row, setup = offline.provider_row(place, provider)
-    secret = setup.secrets.get(provider)
+    secret, _ = offline.secret_of(setup, provider)
 
     async def ask() -> dict[str, Any]:
         client = Client(authorities=lambda: setup.loaded.settings.authorities)

@@ -321,6 +321,26 @@ def test_keys_are_kept_in_the_store(alone: Run, project: Path) -> None:
     assert "There is no key" in missing.stderr
 
 
+@pytest.mark.parametrize(
+    ("wished", "told"),
+    [
+        (("--scope", "infre"), "scopes.0: Input should be 'infer'"),
+        (("--expires", "9999w"), "expires_in_s: Input should be less than"),
+        (("--model", "m" * 10, "--user", "u" * 129), "user: String should have at most 128"),
+    ],
+)
+def test_a_key_that_a_gateway_would_not_make_is_not_made_in_its_store(
+    alone: Run, wished: tuple[str, ...], told: str
+) -> None:
+    """It could not show its list of keys from then on."""
+    alone("key", "create", "first")
+    refused = alone("key", "create", "x", *wished)
+    assert refused.exit_code == 1
+    assert told in refused.stderr
+    listed = json.loads(alone("key", "list", "--all", "--json").stdout)["data"]
+    assert [row["name"] for row in listed] == ["admin key", "first"]
+
+
 def test_a_key_for_a_tenant_that_does_not_exist_is_refused(alone: Run) -> None:
     assert alone("key", "create", "x", "--tenant", "nobody").exit_code == 1
 
