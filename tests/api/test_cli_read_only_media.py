@@ -43,6 +43,7 @@ def test_a_data_directory_on_read_only_media_is_verified_and_queried(closed: Pat
     public = json.loads(told("audit", "checkpoint", "--json"))["public"]
     assert json.loads(told("audit", "verify", "--key", public, "--json"))["verified"]
     assert len(json.loads(told("audit", "query", "--limit", "5", "--json"))["data"]) == 5
+    assert "CC7.2" in told("compliance", "report", "--framework", "soc2")
     to = closed.parent / "export"
     told("audit", "export", str(to))
     assert json.loads(told("audit", "verify", str(to), "--key", public, "--ledger", "--json"))

@@ -57,10 +57,10 @@ def certify(place: Place, wish: Wish, *, as_json: bool) -> int:
     Raises `CommandFailed` where the row cannot be asked at all.
     """
     setup = offline.setup_of(place)
-    secret = setup.secrets.get(wish.provider)
     provider = _at(_row(setup, wish.provider), wish.base_url)
     model = _model(provider, wish.model)
-    _need_credential(provider, secret)
+    secret, remark = offline.secret_of(setup, wish.provider)
+    _need_credential(provider, secret, remark)
     with _progress(quiet=as_json) as told:
         settings = setup.situation.snapshot.settings
         report = asyncio.run(_certify(provider, model, secret, settings, told))
@@ -155,11 +155,15 @@ def _model(provider: Provider, wanted: str | None) -> Model:
     return found
 
 
-def _need_credential(provider: Provider, secret: str | None) -> None:
+def _need_credential(provider: Provider, secret: str | None, remark: str) -> None:
     free = provider.local or provider.quirks.get("auth_optional") is True
     if secret is not None or provider.auth.scheme == "none" or free:
         return
-    named = (provider.credential or "").removeprefix("env:") or " or ".join(provider.env[:2])
+    reference = provider.credential or ""
+    if reference and not reference.startswith("env:"):
+        message = f"The credential of {provider.id} cannot be read: {remark}."
+        raise CommandFailed(message, code="credential_missing")
+    named = reference.removeprefix("env:") or " or ".join(provider.env[:2])
     raise CommandFailed(
         f"No credential is configured for {provider.id}.",
         hint=f"Set {named}." if named else "Give its row a 'credential'.",

@@ -90,7 +90,7 @@ def check(config: Path | None, *, strict: bool, as_json: bool) -> None:
     directory = named_directory(config)
     loaded = load(directory, os.environ, catalogue.load(), paths.env_file(directory))
     check_policies(loaded.policies)
-    open_anchors(loaded.evidence.anchors, paths.data_dir(None, os.environ), os.environ)
+    open_anchors(loaded.evidence.anchors, paths.data_dir(None, loaded.environ), loaded.environ)
     resolved = resolve_all(loaded)
     warnings = [str(each) for each in (*loaded.warnings, *resolved.warnings)]
     usable = sorted(

@@ -7,13 +7,16 @@ running gateway knows (live latency, who is cooling down) is missing, and said t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import msgspec
 
+from federation.bootstrap.secret_sources import SecretSources
 from federation.catalogue import reader as catalogue
 from federation.cli.place import Place
 from federation.config import paths
@@ -63,6 +66,13 @@ def setup_of(place: Place) -> Setup:
     resolved = resolve_all(loaded)
     snapshot = compile_snapshot(loaded, _overrides(place), resolved.secrets, 0)
     return Setup(loaded, resolved.secrets, situate(snapshot, datetime.now(UTC).date()))
+
+
+def secret_of(setup: Setup, provider: str) -> tuple[str | None, str]:
+    """A provider's credential, and a remark on it. A Vault is asked, too, for this one alone."""
+    only = replace(setup.loaded, providers={provider: setup.loaded.providers[provider]})
+    resolved = resolve_all(only, SecretSources(setup.loaded.environ).read)
+    return resolved.secrets.get(provider), "; ".join(each.message for each in resolved.warnings)
 
 
 def providers(place: Place) -> list[dict[str, Any]]:
@@ -124,9 +134,8 @@ def with_approved(place: Place, loaded: Loaded) -> Loaded:
         return loaded
     # As below.
     from federation.bootstrap.overseeing import approved  # noqa: PLC0415
-    from federation.cli.db_store import stores  # noqa: PLC0415
 
-    with stores(place) as opened:
+    with _opened(place) as opened:
         return approved(opened.durable, time.time)(loaded)
 
 
@@ -140,19 +149,27 @@ def has_tenant(place: Place, name: str) -> bool | None:
     if not _is_store(place):
         return None
     # As below.
-    from federation.cli.db_store import stores  # noqa: PLC0415
     from federation.storage.tenancy import SqlTenancy  # noqa: PLC0415
 
-    with stores(place) as opened:
+    with _opened(place) as opened:
         return SqlTenancy(opened.durable).tenants.find(name, name) is not None
 
 
 def _overrides(place: Place) -> list[Any]:
     if not _is_store(place):
         return []
-    # A third of a second of imports, wanted only where there is a store.
-    from federation.cli.db_store import stores  # noqa: PLC0415
+    # As below.
     from federation.storage.changes import SqlOverrides  # noqa: PLC0415
 
-    with stores(place) as opened:
+    with _opened(place) as opened:
         return list(SqlOverrides(opened.durable).list())
+
+
+@contextmanager
+def _opened(place: Place) -> Iterator[Any]:
+    """The stores, to be read: also on media that cannot be written."""
+    # A third of a second of imports, wanted only where there is a store.
+    from federation.cli.db_store import is_there, readable, stores  # noqa: PLC0415
+
+    with (readable if is_there(place) else stores)(place) as opened:
+        yield opened

@@ -398,6 +398,14 @@ def test_an_anchor_that_cannot_be_used_is_a_bad_configuration(
     assert "evidence.anchors" in checked.output
 
 
+def test_the_keys_of_an_anchor_may_stand_in_the_env_file(alone: Run, acme: Path) -> None:
+    asked = "evidence: {anchors: ['s3:https://s3.test/bucket/logs?days=10']}"
+    (acme / "config" / "federation.yaml").write_text(asked)
+    assert "AWS_ACCESS_KEY_ID" in alone("config", "check").stderr
+    (acme / ".env").write_text("AWS_ACCESS_KEY_ID=k\nAWS_SECRET_ACCESS_KEY=s\n")
+    assert alone("config", "check").exit_code == 0
+
+
 def test_a_bad_configuration_is_explained_by_every_command(alone: Run, acme: Path) -> None:
     (acme / "config" / "federation.yaml").write_text("server: {workers: x}")
     for arguments in (["provider", "list"], ["status", "health"], ["serve"], ["key", "list"]):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from certify_world import SECRET, served
 from typer.testing import Result
+from vault_server import FakeVault
 
 from federation.bootstrap.hold import hold
 from federation.catalogue.quirks import QUIRKS
@@ -181,6 +182,30 @@ def test_a_row_without_its_key_says_which(
     result = alone("provider", "certify", "acme")
     assert result.exit_code == 1
     assert "Set ACME_API_KEY" in result.stderr
+
+
+def test_a_credential_in_a_vault_is_read(
+    alone: Run, acme: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = project / "config" / "providers.yaml"
+    rows.write_text(rows.read_text().replace("env:ACME_API_KEY", "vault:kv/acme#key"))
+    with FakeVault() as vault:
+        vault.put("kv/acme", key=SECRET)
+        for name, value in vault.environ.items():
+            monkeypatch.setenv(name, value)
+        assert alone("provider", "certify", "acme").exit_code == 0
+        assert alone("provider", "test", "acme").exit_code == 0
+
+
+def test_a_credential_that_cannot_be_read_is_not_said_to_be_missing(
+    alone: Run, acme: str, project: Path
+) -> None:
+    rows = project / "config" / "providers.yaml"
+    rows.write_text(rows.read_text().replace("env:ACME_API_KEY", f"file:{project}/acme.key"))
+    result = alone("provider", "certify", "acme")
+    assert result.exit_code == 1
+    assert f"the credential file {project}/acme.key cannot be read: No such file" in result.stderr
+    assert "Set file:" not in result.stderr
 
 
 def test_a_row_without_a_chat_model_wants_one_named(alone: Run, project: Path) -> None:
