@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from federation.bootstrap.descriptors import allow_many
+from federation.bootstrap.hold import holder
 from federation.bootstrap.launcher import LaunchOptions, run
 from federation.config import environment, paths
 from federation.config.peek import MAX_WORKERS, peek_server
+from federation.config.provider_sources import EXTRA_VARIABLE
 from federation.config.quantities import is_loopback
 from federation.config.variables import PLUG_IN_VARIABLES
 from federation.errors import ConfigError, Problem
@@ -119,6 +122,7 @@ def serve(wishes: Wishes) -> int:
         print(f"The configuration cannot be used:\n{told}", file=sys.stderr)
         return CONFIG_EXIT
     _hand_on(paths.env_file(options.config))
+    _forget_found(options.run)
     allow_many()
     return run(options)
 
@@ -128,3 +132,12 @@ def _hand_on(env_file: Path | None) -> None:
     the file reaches them, for it holds secrets."""
     values = environment.gather(os.environ, env_file).values
     os.environ.update({name: values[name] for name in PLUG_IN_VARIABLES if name in values})
+
+
+def _forget_found(run: Path) -> None:
+    """Remove what an earlier `up` found here, unless it is handed over to us: commands that work on
+    files would take it for what this gateway serves."""
+    found = paths.found_file(run.absolute())
+    if os.environ.get(EXTRA_VARIABLE) != str(found) and holder(run) is None:
+        with suppress(OSError):  # the launcher says what is wrong with the directory
+            found.unlink(missing_ok=True)

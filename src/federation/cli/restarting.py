@@ -25,16 +25,13 @@ def restart(place: Place, *, wait: bool, as_json: bool) -> None:
     found = place.holder()
     # Before it listens it does not listen to signals either, and would end.
     if found is None or not found.pid or not found.url:
-        raise CommandFailed(
-            f"No gateway runs on the data directory {place.data_dir}.",
-            hint="Name another with --data; `federation serve` starts one.",
-            code="not_running",
-            exit_code=Exit.UNREACHABLE,
-        )
+        raise _nobody(place)
     run = paths.run_dir(place.data_dir)
     before = rolling.progress(run)
     try:
         os.kill(found.pid, signal.SIGUSR2)
+    except ProcessLookupError:  # it has just ended, or is another container's
+        raise _nobody(place) from None
     except PermissionError as error:
         raise CommandFailed(
             f"The gateway is {found} and belongs to another user.",
@@ -52,6 +49,15 @@ def restart(place: Place, *, wait: bool, as_json: bool) -> None:
             "\n".join(after.said), code="restart_failed", details={"said": list(after.said)}
         )
     _tell(after, as_json=as_json)
+
+
+def _nobody(place: Place) -> CommandFailed:
+    return CommandFailed(
+        f"No gateway runs on the data directory {place.data_dir}.",
+        hint="Name another with --data; `federation serve` starts one.",
+        code="not_running",
+        exit_code=Exit.UNREACHABLE,
+    )
 
 
 def _followed(place: Place, asked: Holder, before: int) -> rolling.Progress:

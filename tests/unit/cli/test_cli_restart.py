@@ -91,6 +91,18 @@ def test_a_launcher_of_somebody_else_is_said(
     assert "belongs to another user" in result.output
 
 
+def test_a_launcher_that_is_no_process_here_is_said(
+    launcher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def miss() -> None:
+        raise ProcessLookupError(3, "No such process")
+
+    asked(monkeypatch, miss)
+    result = restart(launcher)
+    assert result.exit_code == 3
+    assert "No gateway runs on the data directory" in result.output
+
+
 def test_a_launcher_that_ends_meanwhile_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with hold(run) as held:
         held.note("http://127.0.0.1:1")

@@ -153,6 +153,24 @@ def test_of_the_env_file_workers_inherit_what_is_for_plug_ins_alone(
     assert "OPENAI_API_KEY" not in inherited
 
 
+def test_what_an_earlier_up_found_is_not_taken_for_what_serve_serves(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = project / "data" / "run" / "found.yaml"
+    found.parent.mkdir(parents=True)
+    found.write_text("providers: []")
+    monkeypatch.setattr(quick, "run", lambda _: 0)
+    with hold(found.parent):
+        quick.serve(quick.Wishes(port=0))
+        assert found.exists(), "the gateway that runs may have been given it"
+    monkeypatch.setenv("FEDERATION_PROVIDERS_FILE", str(found))
+    quick.serve(quick.Wishes(port=0))
+    assert found.exists(), "it is ours"
+    monkeypatch.delenv("FEDERATION_PROVIDERS_FILE")
+    quick.serve(quick.Wishes(port=0))
+    assert not found.exists()
+
+
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--help"], 0), (["version"], 0)])
 def test_the_entry_point_ends_the_process(
     monkeypatch: pytest.MonkeyPatch,
