@@ -19,6 +19,7 @@ from federation.bootstrap.greeting import greeting
 from federation.bootstrap.limiting import open_limiting
 from federation.bootstrap.options import Options
 from federation.bootstrap.overseeing import approved, oversee
+from federation.bootstrap.probing import open_prober
 from federation.bootstrap.secret_sources import SecretSources
 from federation.bootstrap.sharing import Sharing, alive, join, open_pots, open_sharing
 from federation.catalogue import reader as catalogue
@@ -59,7 +60,6 @@ from federation.control.tenancy import Tenancy
 from federation.control.tenancy_once import Once
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT
-from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.alerts import SqlNotices
@@ -161,7 +161,6 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
     calls = SqlCalls(stores.quick)
     journals = JournalReader(given.data / "journal")
     ingest = Ingest(journals, calls, time.time)
-    transport = _client(configuration)
     return Ground(
         given,
         stores,
@@ -170,7 +169,7 @@ def _ground(given: Options, environ: Mapping[str, str]) -> Ground:
         journals,
         ingest,
         Ledger(calls, ingest, errands, lambda: probe(stores.quick)),
-        Prober(transport, Tokens(transport).sign),
+        open_prober(_client(configuration), lambda: configuration.reading.loaded.settings),
         _master(given.data, configuration, stores, secret_sources),
         open_sharing(addresses, given.data),
         secret_sources,

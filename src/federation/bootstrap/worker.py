@@ -211,13 +211,7 @@ class Worker:
         settings = snapshot.settings
         self._journal.durability = self._spool.durability = settings.durability
         logs.configure("worker", settings.log_level, settings.log_format)
-        self._transport.go_through(
-            proxies.parse(
-                https=settings.proxy,
-                http=settings.http_proxy,
-                no_proxy=",".join(settings.no_proxy),
-            )
-        )
+        self._transport.go_through(proxies.configured(settings))
         self._server.limits = settings.listener
         self._meter.set(metrics.SNAPSHOT_VERSION, (), snapshot.version)
         gc.collect()

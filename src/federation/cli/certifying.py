@@ -93,12 +93,7 @@ def _row(setup: offline.Setup, provider: str) -> Provider:
 async def _certify(
     provider: Provider, model: Model, secret: str | None, settings: Settings, told: Told
 ) -> Report:
-    client = Client(
-        proxies=proxies.parse(
-            https=settings.proxy, http=settings.http_proxy, no_proxy=",".join(settings.no_proxy)
-        ),
-        authorities=lambda: settings.authorities,
-    )
+    client = Client(proxies=proxies.configured(settings), authorities=lambda: settings.authorities)
     tokens = Tokens(client)
     try:
         made = bench(

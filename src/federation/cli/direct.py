@@ -18,6 +18,7 @@ import msgspec
 from pydantic import ValidationError
 
 from federation.api.models import KeyBody
+from federation.bootstrap.probing import open_prober
 from federation.bootstrap.secret_sources import SecretSources
 from federation.cli import offline
 from federation.cli.db_store import existing, stores
@@ -28,12 +29,10 @@ from federation.control.changes import gather, note, versions
 from federation.control.keys import KeyDesk
 from federation.control.notebook import Notebook
 from federation.control.permissions import KeyWish
-from federation.control.probes import Prober
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
 from federation.errors import InvalidRequest
 from federation.evidence.records import Action
-from federation.gateway.tokens import Tokens
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.changes import SqlOverrides
@@ -208,11 +207,12 @@ def probe(place: Place, provider: str) -> dict[str, Any]:
     """Ask a provider from here. Raises `NotFound`."""
     row, setup = offline.provider_row(place, provider)
     secret, _ = offline.secret_of(setup, provider)
+    settings = setup.loaded.settings
 
     async def ask() -> dict[str, Any]:
-        client = Client(authorities=lambda: setup.loaded.settings.authorities)
+        client = Client(authorities=lambda: settings.authorities)
         try:
-            probe = asdict(await Prober(client, Tokens(client).sign).ask(row, secret))
+            probe = asdict(await open_prober(client, lambda: settings).ask(row, secret))
             del probe["barred"]  # the API does not tell it either
             return probe
         finally:

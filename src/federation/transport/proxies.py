@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from federation.domain import hosts
+from federation.domain.routes import Settings
 from federation.errors import ConfigError, Problem
 from federation.schema.http import Origin
 
@@ -68,6 +69,13 @@ def parse(*, https: str | None = None, http: str | None = None, no_proxy: str = 
         https=_proxy("HTTPS_PROXY", https),
         http=_proxy("HTTP_PROXY", http),
         bypass=tuple(rule for rule in rules if rule),
+    )
+
+
+def configured(settings: Settings) -> Proxies:
+    """Those that a configuration names."""
+    return parse(
+        https=settings.proxy, http=settings.http_proxy, no_proxy=",".join(settings.no_proxy)
     )
 
 
