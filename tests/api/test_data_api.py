@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from forgetful_disk import ForgetfulDisk
 from sealing_world import DAY_MS, payload
 from tenancy_rig import Rig, started
 
@@ -90,6 +91,20 @@ async def test_a_content_is_read_with_the_proof_that_it_is_the_one_and_reading_i
     assert b'"event":"read"' in notes
     assert b'"call":"call_1"' in notes
     assert b"anna" not in notes
+
+
+async def test_what_is_done_about_contents_is_on_record_as_safely_as_calls_are(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = ForgetfulDisk(monkeypatch)
+    await kept.post("/holds", {"user": "anna", "reason": "case 7"})
+    assert disk.syncs == []
+    files = kept.rig.plane.files
+    settings = replace(files.loaded.settings, durability="disk")
+    files.loaded = replace(files.loaded, settings=settings)
+    assert kept.rig.plane.control.configuration.reload()
+    await kept.post("/holds", {"user": "anna", "reason": "case 8"})
+    assert len(set(disk.syncs)) == 2, "the API's notes, and the desk's"
 
 
 async def test_a_content_that_the_record_does_not_commit_to_says_so(kept: Kept) -> None:

@@ -82,7 +82,7 @@ def keep_contents(
     custody = Custody(keys, root, logs.tombstones, clock)
     payloads = SqlPayloads(stores.quick)
     intake = PayloadIntake(SpoolReader(data), payloads, custody, keys)
-    notebook = Notebook(data, clock)
+    notebook = Notebook(data, clock, lambda: configuration.snapshot.settings.durability)
     retention = Retention(custody, keys, payloads, intake, notebook, logs)
     spool_keys = SpoolKeys(replica, custody, intake, clock)
     age = Age(clock, time.monotonic)

@@ -64,7 +64,7 @@ def oversee(
     clock: Callable[[], float],
 ) -> Oversight:
     """The desks of oversight, listening to an ingest."""
-    notebook = Notebook(data, clock, configuration.snapshot.settings.durability)
+    notebook = Notebook(data, clock, lambda: configuration.snapshot.settings.durability)
     store = SqlViolations(engine)
 
     def controls() -> Mapping[tuple[str, str], str]:

@@ -97,7 +97,8 @@ def _hash_key(place: Place, engine: Any) -> bytes:
 def recorded(place: Place, hash_key: bytes, action: str, subject: str) -> Iterator[None]:
     """Put a change on record before it is made and after, as the API does. Raises
     `EvidenceUnwritable`; nothing is changed then."""
-    changes, notebook = gather(), Notebook(place.data_dir, time.time)
+    # What is changed is on the disk at once, so what tells of it is.
+    changes, notebook = gather(), Notebook(place.data_dir, time.time, lambda: "disk")
     asked = Action(
         at_ms=notebook.now_ms(),
         id=secrets.new_id("act"),

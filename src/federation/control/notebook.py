@@ -18,13 +18,16 @@ from federation.storage.control_journal import ControlJournal
 
 
 class Notebook:
-    """Appends records to a journal of this process alone, begun with the first of them."""
+    """Appends records to a journal of this process alone, begun with the first of them.
+
+    `durability` is asked before each: a reload may have changed it.
+    """
 
     def __init__(
         self,
         data: Path,
         clock: Callable[[], float],
-        durability: str = "process",
+        durability: Callable[[], str] = lambda: "process",
         kind: str = "notes",
     ) -> None:
         """`kind` is how the name of the journal begins."""
@@ -40,16 +43,17 @@ class Notebook:
         return int(self._clock() * 1000)
 
     def write(self, *records: ControlRecord) -> None:
-        """Append these in order; on return they survive this process.
+        """Append these in order; on return they survive this process or, by the durability, a
+        loss of power.
 
         Raises `EvidenceUnwritable`; those before the one that was refused stand.
         """
         with self._turn:
             if self._journal is None:
                 name = f"{self._kind}-{self.now_ms():x}-{os.getpid():x}{secrets.token_hex(2)}"
-                self._journal = ControlJournal(self._directory, name, self._durability)
+                self._journal = ControlJournal(self._directory, name)
             for record in records:
-                self._journal.append(record)
+                self._journal.append(record, self._durability())
 
     def close(self) -> None:
         """Give up the file, so that the notary sees that nothing will follow. Idempotent."""

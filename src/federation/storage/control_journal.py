@@ -16,13 +16,14 @@ from federation.storage.journal import JournalWriter
 class ControlJournal:
     """Appends control's own records. Not for use by several threads."""
 
-    def __init__(self, directory: Path, writer: str, durability: str = "process") -> None:
+    def __init__(self, directory: Path, writer: str) -> None:
         """Begin a new journal under a name that no process ever had."""
         self.writer = writer
-        self._lines = JournalWriter(directory, writer, durability)
+        self._lines = JournalWriter(directory, writer)
 
-    def append(self, record: msgspec.Struct) -> None:
+    def append(self, record: msgspec.Struct, durability: str = "process") -> None:
         """Write one record. Raises `EvidenceUnwritable`."""
+        self._lines.durability = durability
         self._lines.extend(())  # leaves a file that somebody removed: what follows would be lost
         self._lines.append(record)  # type: ignore[arg-type]  # a line's reader knows its record
 
