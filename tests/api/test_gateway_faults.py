@@ -238,6 +238,30 @@ async def test_when_all_fail_the_last_error_is_the_answer(
         await eventually(lambda: at_rest(running))
 
 
+@BOTH
+async def test_an_error_tells_who_was_asked_last_and_how_often_and_how_that_was_chosen(
+    body: dict[str, Any],
+) -> None:
+    def alter(place: int, row: Deployment) -> Deployment:
+        return replace(row, provider=replace(row.provider, simulated=place == 1))
+
+    async with rig(status(404), status(401), alter=alter) as (_, client, _upstreams):
+        said = (await client.post(CHAT, json=body)).headers
+        assert (said["x-federation-provider"], said["x-federation-model"]) == ("p1", "acme-large")
+        assert (said["x-federation-attempts"], said["x-federation-simulated"]) == ("2", "true")
+        assert said["x-federation-strategy"] == "priority"
+        assert float(said["x-federation-estimated-cost"]) > 0.0
+
+
+async def test_an_error_before_anybody_was_asked_names_no_provider() -> None:
+    async with rig(whole) as (_, client, _upstreams):
+        body = HELLO | {"model": "nobody-has-it"}
+        reply = await client.post(CHAT, json=body)
+        assert reply.status_code == 404
+        told = {name for name in reply.headers if name.startswith("x-federation-")}
+        assert told == {"x-federation-call-id", "x-federation-attempts"}
+
+
 async def test_a_rate_limit_of_the_last_deployment_tells_the_client_when_to_come_back() -> None:
     async with rig(status(429, "retry-after: 30\r\n")) as (_, client, _upstreams):
         reply = await client.post(CHAT, json=HELLO)

@@ -88,6 +88,8 @@ async def test_each_client_is_refused_in_its_own_words_and_told_what_is_left(
         assert reply.headers["x-federation-budget-left-usd"] == "0.001"
         assert reply.headers["x-federation-budget-resets-at"].endswith("T00:00:00Z")
         assert reply.headers["x-federation-attempts"] == "0"
+        assert "x-federation-provider" not in reply.headers
+        assert float(reply.headers["x-federation-estimated-cost"]) > 0.001
         assert not upstream.seen, "not a byte left"
         (record,) = gateway.books.ended
         assert (record.error, record.status, record.attempts) == ("budget_exceeded", 402, ())

@@ -9,6 +9,7 @@ import msgspec
 
 from federation.domain.catalogue import Deployment
 from federation.domain.money import NANO
+from federation.errors import FederationError
 from federation.gateway.call import AnyCall
 from federation.gateway.entry import CANCELED
 
@@ -50,6 +51,27 @@ def headers(call: AnyCall, constant: Pairs, content_type: bytes, id_header: byte
     if id_header:
         pairs.append((id_header, identity))
     return pairs
+
+
+def tell(error: FederationError, call: AnyCall) -> None:
+    """Enter into the error that ends a call what is known of the call: the headers that an answer
+    would have, of the deployment that was asked last, where one was asked. Whoever was asked had
+    passed all rules, so that this names nobody whom they hide."""
+    account, pairs = call.account, list[tuple[bytes, bytes]]()
+    decision = account.decision
+    if account.deployment:
+        provider, _, model = account.deployment.partition("/")
+        pairs.append((b"x-federation-provider", provider.encode()))
+        if decision is not None:  # a passage has no model
+            pairs.append((b"x-federation-model", model.encode()))
+    if account.simulated:
+        pairs.append((b"x-federation-simulated", b"true"))
+    if decision is not None:
+        pairs.append((b"x-federation-strategy", decision.strategy.encode()))
+    if account.expected_nano is not None:
+        pairs.append((b"x-federation-estimated-cost", usd(account.expected_nano)))
+    error.call_id, error.attempts = call.id, account.tried
+    error.headers += tuple(pairs)
 
 
 def named(losses: tuple[str, ...], strange: Collection[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from federation.gateway.call import AnyCall, C, Handler, to_microseconds
 from federation.gateway.leg import Renaming
 from federation.gateway.pseudonyms import Pseudonyms, user_of
 from federation.gateway.receipts import Receipts, is_big
+from federation.gateway.reply import tell
 from federation.gateway.retrying_journal import RetryingJournal
 from federation.gateway.stream import AnswerStream
 from federation.gateway.threads import BIG
@@ -94,8 +95,7 @@ class Recorder:
             self._leave(call)
             raise
         except FederationError as error:
-            error.call_id = call.id
-            error.attempts = call.account.tried
+            tell(error, call)
             self._close(call, "error", error.status, error.code)
             await self._settled(call)
             raise
@@ -154,7 +154,7 @@ class Recorder:
         try:
             await settling
         except EvidenceUnwritable as fault:
-            fault.call_id, fault.attempts = call.id, call.account.tried
+            tell(fault, call)
             self._broken = self._unsafe = True
             self._meter.add(metrics.JOURNAL_ERRORS, ())
             raise
@@ -194,7 +194,7 @@ class Recorder:
             self._leave(call)
             raise
         except EvidenceUnwritable as error:
-            error.call_id = call.id
+            tell(error, call)
             if error.written:
                 with suppress(EvidenceUnwritable):  # the client is refused already
                     self._close(call, "error", error.status, error.code)
@@ -214,7 +214,7 @@ class Recorder:
                 self._append(started(call))
             self._append(record)
         except EvidenceUnwritable as fault:
-            fault.call_id, fault.attempts = call.id, account.tried
+            tell(fault, call)
             if not fault.written:
                 if outcome != "canceled":
                     # The client gets the refusal in place of the answer, or of a stream's end.
