@@ -28,6 +28,9 @@ LONGEST_BODY: Final = 16_384
 _LONGEST_MESSAGE: Final = 4096
 _LONGEST_CODE: Final = 64
 _LOOP: Final = 508
+ANSWERED: Final = 200
+"""The status of an error that stands in an answer of success, or in a stream that has begun, and
+has none of its own."""
 
 
 class Host(Protocol):
@@ -114,8 +117,9 @@ def failed(host: str, status: int, retry_after_s: float | None) -> UpstreamError
             "one at a gateway behind it, leads to this gateway itself.",
             upstream_status=status,
         )
+    how = "while it answered" if status == ANSWERED else f"with status {status}"
     return UpstreamFailed(
-        f"{host} failed with status {status}.", retry_after_s=retry_after_s, upstream_status=status
+        f"{host} failed {how}.", retry_after_s=retry_after_s, upstream_status=status
     )
 
 

@@ -301,7 +301,7 @@ def test_an_error_inside_an_answer_is_raised() -> None:
     for read in (UPSTREAM.decode, UPSTREAM.read_answer):
         with pytest.raises(UpstreamRateLimited):
             read(answer)
-    with pytest.raises(UpstreamFailed):
+    with pytest.raises(UpstreamFailed, match="failed while it answered"):
         UPSTREAM.decode(b'{"error":"boom"}')
 
 

@@ -19,6 +19,7 @@ from federation.dialects.anthropic.wire import Wire
 from federation.dialects.error_reply import error_headers, reasons, should_retry
 from federation.dialects.retry_after import read_retry_after
 from federation.dialects.upstream_errors import (
+    ANSWERED,
     decoded,
     denied,
     failed,
@@ -96,7 +97,7 @@ def error_in_stream(wire: Wire, error: Raw) -> UpstreamError:
     """The error that an event of a stream, or an answer of status 200, holds."""
     clean = scrubbed(bytes(error), wire.secrets)
     said = _read_error(decoded(clean))
-    status = _STATUSES.get(said.kind, 500)
+    status = _STATUSES.get(said.kind, ANSWERED)
     return _classify(wire, status, said, {}, b'{"type":"error","error":%b}' % clean)
 
 

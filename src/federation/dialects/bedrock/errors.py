@@ -19,6 +19,7 @@ from federation.dialects.bedrock.wire import Wire
 from federation.dialects.error_reply import error_headers, reasons
 from federation.dialects.retry_after import read_retry_after
 from federation.dialects.upstream_errors import (
+    ANSWERED,
     denied,
     failed,
     gone,
@@ -115,7 +116,7 @@ def exception_in_stream(wire: Wire, name: str, message: str, payload: bytes) -> 
     body = scrubbed(payload, wire.secrets)
     bare = _bare(name)
     words = _message(_read_body(body)) or scrubbed(message.encode(), wire.secrets).decode()
-    status = 400 if bare in _REJECTED else _STATUSES.get(bare, 500)
+    status = 400 if bare in _REJECTED else _STATUSES.get(bare, ANSWERED)
     return _classify(wire, status, bare, words, {}, body)
 
 

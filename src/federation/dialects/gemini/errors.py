@@ -19,6 +19,7 @@ from federation.dialects.error_reply import budget, error_headers, removed
 from federation.dialects.gemini.wire import Wire
 from federation.dialects.retry_after import read_retry_after
 from federation.dialects.upstream_errors import (
+    ANSWERED,
     LONGEST_BODY,
     decoded,
     denied,
@@ -114,7 +115,7 @@ def error_in_answer(wire: Wire, body: bytes) -> UpstreamError | None:
     if not found:
         return None
     said = _read(found)
-    return _classify(wire, said.code or _CODES.get(said.status, 500), said, {}, clean)
+    return _classify(wire, said.code or _CODES.get(said.status, ANSWERED), said, {}, clean)
 
 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:

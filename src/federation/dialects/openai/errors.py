@@ -19,6 +19,7 @@ from federation.dialects.error_reply import error_headers, reasons, should_retry
 from federation.dialects.openai.wire import Wire
 from federation.dialects.retry_after import read_retry_after
 from federation.dialects.upstream_errors import (
+    ANSWERED,
     LONGEST_BODY,
     decoded,
     denied,
@@ -106,7 +107,7 @@ def error_in_answer(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> Upst
     found = decoded(text)
     if found:
         said = _read_error(found)
-        return _classify(wire, said.status or 500, said, {}, b'{"error":%b}' % text)
+        return _classify(wire, said.status or ANSWERED, said, {}, b'{"error":%b}' % text)
     found = decoded(bytes(base_resp))
     number = found.get("status_code") if isinstance(found, dict) else None
     if not isinstance(number, int) or number == 0:
@@ -114,7 +115,7 @@ def error_in_answer(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> Upst
     said = _Said(message=short(found.get("status_msg")), code=str(number))
     if number in (1026, 1027):
         said.code = "content_filter"
-    return _classify(wire, _BODY_STATUS.get(number, 500), said, {}, body)
+    return _classify(wire, _BODY_STATUS.get(number, ANSWERED), said, {}, body)
 
 
 def render_error(error: FederationError, call_id: str = "") -> ClientReply:

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from federation.dialects.openai import errors as chat_errors
 from federation.dialects.openai_responses.wire import Wire
+from federation.dialects.upstream_errors import ANSWERED
 from federation.errors import (
     CallerError,
     FederationError,
@@ -29,8 +30,6 @@ from federation.schema.http import ClientReply, Headers
 _STATUS: Final = {
     "rate_limit_exceeded": 429,
     "insufficient_quota": 429,
-    "server_error": 500,
-    "vector_store_timeout": 500,
     "invalid_api_key": 401,
     "model_not_found": 404,
 }
@@ -61,7 +60,7 @@ def error_inside(wire: Wire, error: Raw) -> UpstreamError:
     status = _STATUS.get(code)
     if status is None:
         known = _is_callers(code) or found.type == "invalid_request_error"
-        status = _REJECTED if known else 500
+        status = _REJECTED if known else ANSWERED
     return decode_error(wire, status, {}, b'{"error":%b}' % bytes(error))
 
 
