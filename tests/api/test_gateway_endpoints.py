@@ -534,6 +534,24 @@ async def test_a_dry_run_decides_as_the_call_would() -> None:
         assert dry["provider"] == run["provider"] == "p0"
 
 
+async def test_a_dry_run_and_a_count_take_no_turn() -> None:
+    asked = {"prompt": "Hello", "model": "chat", "strategy": "round_robin"}
+    count = {
+        "model": "chat",
+        "messages": HELLO["messages"],
+        "federation": {"strategy": "round_robin"},
+    }
+    async with rig(whole, whole) as (_, client, _ups):
+        for turn in range(3):
+            told = await client.post("/v1/messages/count_tokens", json=count)
+            for _ in range(2):
+                dry = (await client.post("/v1/route", json=asked | {"dry_run": True})).json()
+                assert dry["provider"] == f"p{turn % 2}"
+            assert told.headers["x-federation-provider"] == f"p{turn % 2}"
+            run = (await client.post("/v1/route", json=asked)).json()
+            assert run["provider"] == f"p{turn % 2}"
+
+
 async def test_a_route_request_can_be_streamed() -> None:
     async with rig(whole) as (running, client, _):
         reply = await client.post("/v1/route", json={"prompt": "Hello", "stream": True})

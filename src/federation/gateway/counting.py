@@ -42,7 +42,7 @@ class Counting:
         """The count in the client's words. Raises what routing and `encode` raise."""
         world = self._world
         situation = world.current()
-        verdict = decide_call(world, situation, call)
+        verdict = decide_call(world, situation, call, world.memory.aside())
         index = verdict.order[0]
         line, deployment = situation.line(index), situation.snapshot.deployments[index]
         tokens = None

@@ -25,15 +25,18 @@ from federation.governance.facts import CallFacts
 from federation.governance.obligations import NOTHING
 from federation.routing.decide import decide
 from federation.routing.fleet import Fleet
-from federation.routing.request import RoutingRequest, Verdict
+from federation.routing.request import Memory, RoutingRequest, Verdict
 from federation.schema.usage import Usage
 
 PASSAGE: Final = "passthrough"
 """The operation of a request that has none of its own."""
 
 
-def decide_call(world: World, situation: Situation, call: Call) -> Verdict:
-    """Decide under one situation and enter the decision into the call's account.
+def decide_call(
+    world: World, situation: Situation, call: Call, memory: Memory | None = None
+) -> Verdict:
+    """Decide under one situation and enter the decision into the call's account. `memory` is the
+    worker's own unless it is given.
 
     Raises what `decide` and `judged` raise: `NotFound`, `InvalidRequest`, `NotEligible`,
     `Unavailable`.
@@ -48,7 +51,7 @@ def decide_call(world: World, situation: Situation, call: Call) -> Verdict:
         policy=rules_of(ruled),
         policy_max_nano=max_nano_of(ruled),
     )
-    return _decided(world, situation.fleet, call, request)
+    return _decided(world, situation.fleet, call, request, memory or world.memory)
 
 
 def decide_operation(
@@ -67,7 +70,8 @@ def decide_operation(
         policy=rules_of(ruled),
         policy_max_nano=max_nano_of(ruled),
     )
-    return _decided(world, situation.fleets[glance.operation, glance.dialect], call, request)
+    fleet = situation.fleets[glance.operation, glance.dialect]
+    return _decided(world, fleet, call, request, world.memory)
 
 
 def judged(situation: Situation, call: AnyCall) -> Ruled | None:
@@ -152,10 +156,12 @@ def _facts(situation: Situation, call: AnyCall) -> CallFacts:
     )
 
 
-def _decided(world: World, fleet: Fleet, call: AnyCall, request: RoutingRequest) -> Verdict:
+def _decided(
+    world: World, fleet: Fleet, call: AnyCall, request: RoutingRequest, memory: Memory
+) -> Verdict:
     account = call.account
     try:
-        verdict = decide(fleet, world.live(), request, world.rng, world.memory)
+        verdict = decide(fleet, world.live(), request, world.rng, memory)
     except NotEligible as error:
         refused(call, error, fleet.resolve(call.glance.model).ready)
         raise

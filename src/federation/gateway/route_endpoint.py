@@ -69,7 +69,8 @@ class RouteEndpoint:
     def _explain(self, call: Call) -> ClientReply:
         world = self._world
         situation = world.current()
-        verdict = decide_call(world, situation, admitted(situation, call, world.money))
+        call = admitted(situation, call, world.money)
+        verdict = decide_call(world, situation, call, world.memory.aside())
         told = explain(verdict, world.memory.classify)
         ruled = call.account.ruled
         if ruled is not None:

@@ -68,6 +68,10 @@ class Memory:
         self.turns[target] = turn + 1
         return turn
 
+    def aside(self) -> Memory:
+        """The same for a decision that is no call's: the turns that it takes are not counted."""
+        return Memory(self.classify, dict(self.turns), self.rings)
+
     def ring(self, slate: Slate) -> Ring:
         """The ring of a set of deployments; built in some milliseconds, then kept."""
         found = self.rings.get(slate.ids)
