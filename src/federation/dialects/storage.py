@@ -25,6 +25,15 @@ _QUOTE, _BRACE, _BRACKET, _BACKSLASH = b'"{[\\'
 _WORDS: Final = ("type", "text")
 
 
+FILE_FIELD: Final = "content.file"
+"""The governed field's name in languages whose vendors have no word of their own for it."""
+
+
+def in_storage(address: str) -> bool:
+    """Whether an address is one that not everybody can open."""
+    return _STORAGE.match(address) is not None
+
+
 def names_storage(part: Mapping[str, Raw], where: str) -> bool:
     """Whether a content part holds an address that not everybody can open. Of a picture that is
     written out only the beginning is looked at. Raises `InvalidRequest` for a duplicate key in an
@@ -34,7 +43,7 @@ def names_storage(part: Mapping[str, Raw], where: str) -> bool:
         value, place = waiting.pop()
         view = memoryview(value)
         if view[0] == _QUOTE:
-            if _STORAGE.match(_beginning(value, view)) is not None:
+            if in_storage(_beginning(value, view)):
                 return True
         elif view[0] == _BRACE:
             found = members(bytes(view), place)

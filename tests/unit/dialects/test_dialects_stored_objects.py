@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from federation.dialects.losses import check_addresses
+from federation.dialects.operations.table import find_client
 from federation.dialects.table import CLIENTS
 from federation.errors import InvalidRequest
 from federation.schema.chat import ChatRequest, Message
@@ -19,6 +20,7 @@ PATHS = {
     "openai": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "gemini": "/v1beta/models/m:generateContent",
+    "cohere": "/v2/chat",
 }
 
 
@@ -89,6 +91,8 @@ STORED: list[tuple[str, Any, str]] = [
         "content.file",
     ),
     ("openai_responses", responses({"type": "input_file", "file_url": "gs://b"}), "content.file"),
+    ("gemini", gemini({"fileData": {"fileUri": "oss://bucket/x.png"}}), "fileData"),
+    ("cohere", chat({"type": "image_url", "image_url": {"url": "gs://b/x.png"}}), "content.file"),
     (
         "anthropic",
         chat({"type": "image", "source": {"type": "url", "url": "gs://b/x.png"}}),
@@ -125,11 +129,66 @@ def test_a_stored_object_is_governed(dialect: str, body: Any, name: str) -> None
         ("openai_responses", responses({"type": "input_file", "file_url": "b", "file_id": ""})),
         ("gemini", gemini({"fileData": {"fileUri": "https://a.test/x.png"}})),
         ("gemini", gemini({"text": "gs://bucket/x fileData"})),
+        ("cohere", chat({"type": "image_url", "image_url": {"url": "https://a.test/x.png"}})),
         ("gemini", gemini({"functionResponse": {"name": "f", "response": {"parts": []}}})),
     ],
 )  # fmt: skip
 def test_what_anybody_can_open_is_not(dialect: str, body: Any) -> None:
     assert governed(dialect, body) == ()
+
+
+def picture(url: str) -> Any:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+EMBED_ONE = "/v1beta/models/m:embedContent"
+OPERATIONS: list[tuple[str, str, Any]] = [
+    ("/v2/embed", "content.file", lambda url: {"images": [url]}),
+    ("/v2/embed", "content.file", lambda url: {"inputs": [{"content": [picture(url)]}]}),
+    ("/v1/embeddings", "content.file", lambda url: {"input": ["x", {"image": url}]}),
+    ("/v1/embeddings", "content.file", lambda url: {"input": [{"image": {"url": url}}]}),
+    ("/v1/moderations", "content.file", lambda url: {"input": [picture(url)]}),
+    (
+        EMBED_ONE,
+        "fileData",
+        lambda url: {"content": {"parts": [{"file_data": {"file_uri": url}}]}},
+    ),
+    (
+        "/v1beta/models/m:batchEmbedContents",
+        "fileData",
+        lambda url: {"requests": [{"content": {"parts": [{"fileData": {"fileUri": url}}]}}]},
+    ),
+]
+
+
+def governed_of(path: str, body: Any) -> tuple[str, ...]:
+    face = find_client(path)
+    assert face is not None
+    data = json.dumps({"model": "m"} | body if path.startswith(("/v1/", "/v2/")) else body)
+    headers = {b"content-type": b"application/json"}
+    return face.glance(ClientRequest("POST", path, "", headers, data.encode())).governed
+
+
+@pytest.mark.parametrize(("path", "name", "body"), OPERATIONS)
+def test_so_it_is_in_other_operations(path: str, name: str, body: Any) -> None:
+    for url in ("gs://b/x.png", " S3://b/x.png", "oss://b/x.png"):
+        assert governed_of(path, body(url)) == (name,)
+    for url in ("https://a.test/x.png", "data:image/png;base64,AAAA"):
+        assert governed_of(path, body(url)) == ()
+
+
+def test_words_that_look_like_an_address_are_embedded() -> None:
+    assert governed_of("/v1/embeddings", {"input": ["gs://b/x", {"text": "gs://b/x"}]}) == ()
+    assert governed_of("/v2/embed", {"texts": ["gs://b/x"]}) == ()
+    assert governed_of(EMBED_ONE, {"content": {"parts": [{"text": "gs://b/x"}]}}) == ()
+
+
+def test_a_thing_to_embed_that_names_two_places_is_refused() -> None:
+    body = b'{"model":"m","input":[{"image":"gs://b/x","image":"https://a.test"}]}'
+    face = find_client("/v1/embeddings")
+    assert face is not None
+    with pytest.raises(InvalidRequest, match="twice"):
+        face.glance(ClientRequest("POST", "/v1/embeddings", "", {}, body))
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/x.png", "gs://b/x", "file:///etc/passwd", "S3://b"])

@@ -14,7 +14,7 @@ from msgspec import Raw
 from federation.dialects.anthropic.fields import GOVERNED
 from federation.dialects.anthropic.tables import ROLES
 from federation.dialects.malformed import check_number, missing, read_role, read_string
-from federation.dialects.storage import names_storage
+from federation.dialects.storage import FILE_FIELD, names_storage
 from federation.dialects.tokenizer import (
     Members,
     check_objects,
@@ -191,7 +191,7 @@ def _read_source(raw: Raw, kind: str, place: str, tally: Tally, depth: int) -> N
     if len(raw) < _SAMPLE or form not in ("base64", "text"):
         members(bytes(raw), f"{place}.source")
     if form == "file" or (form == "url" and names_storage(source, f"{place}.source")):
-        tally.governed["content.file"] = None
+        tally.governed[FILE_FIELD] = None
     elif form == "text":
         tally.text += len(source.get("data", b""))
     elif form == "content" and "content" in source:

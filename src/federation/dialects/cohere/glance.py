@@ -15,6 +15,7 @@ from federation.dialects.ask import read_ask
 from federation.dialects.cohere.tables import FIELDS, GOVERNED, LISTED, NULL, OBJECTS, ROLES
 from federation.dialects.fields import Fields, hosted_tools, read_fields
 from federation.dialects.malformed import check_number, missing, read_role, read_string
+from federation.dialects.storage import FILE_FIELD, names_storage
 from federation.dialects.tokenizer import layout, objects
 from federation.errors import InvalidRequest
 from federation.schema.glance import Glance
@@ -35,6 +36,7 @@ class _Tally(msgspec.Struct):
     text: int = 0
     images: int = 0
     unlisted: dict[str, None] = {}
+    governed: tuple[str, ...] = ()
 
 
 def glance(request: ClientRequest) -> Glance:
@@ -67,7 +69,7 @@ def glance(request: ClientRequest) -> Glance:
         0,
         len(tools),
         _needs(values),
-        governed,
+        governed + tally.governed,
         unlisted + tuple(tally.unlisted),
         ask,
         spans,
@@ -128,6 +130,8 @@ def _read_parts(raw: Raw, where: str, tally: _Tally) -> None:
             tally.text += len(text) if text is not None else 0
         elif kind == _IMAGE:
             tally.images += 1
+            if not tally.governed and names_storage(part, place):
+                tally.governed = (FILE_FIELD,)
         else:
             tally.text += sum(len(value) for value in part.values())
             if bytes(kind) not in _LISTED_PARTS:

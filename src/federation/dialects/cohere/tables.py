@@ -108,11 +108,13 @@ KNOWN: Final = frozenset(
 
 GOVERNED: Final[dict[str, Governed]] = {
     "connectors": Governed("place, credentials", "Reads from connected data sources.", EMPTY),
+    "content.file": Governed("retention", "Reads a file that is stored under our account."),
     "conversation_id": Governed("retention", "Reads and writes a stored conversation.", EMPTY),
     "prompt_truncation": Governed("model", "Lets the host cut the conversation.", neutral('"OFF"')),
 }
-"""Fields that change what a rule may have decided. All are of v1, and some hosts still take
-them; nothing that v2 documents is governed. A hosted tool is governed as `tools.<type>`."""
+"""Fields that change what a rule may have decided. Those of a body are of v1, and some hosts still
+take them; of v2 only a picture in a provider's storage is governed. A hosted tool is governed as
+`tools.<type>`."""
 
 LISTED: Final = frozenset(("citation_quality", "preamble", "return_prompt", "truncate"))
 """Fields of v1 and of other hosts that change the answer's wording only."""

@@ -17,6 +17,7 @@ from msgspec import Raw
 from federation.dialects.gemini.names import NULL, tidy
 from federation.dialects.gemini.tables import MODEL, ROLES, STORED, USER
 from federation.dialects.malformed import check_number
+from federation.dialects.storage import in_storage
 from federation.dialects.tokenizer import Members, members, objects, wrong_type
 from federation.errors import InvalidRequest
 from federation.schema.parts import AUDIO, IMAGE
@@ -235,12 +236,17 @@ def _count_result(raw: Raw, where: str, tally: Tally) -> None:
             _note_stored(tidy(members(bytes(stored), place), place), place, tally)
 
 
+def is_stored(uri: str) -> bool:
+    """Whether a file's address is one that only a provider can open, with our account."""
+    return STORED.match(uri) is not None or in_storage(uri)
+
+
 def _note_stored(found: Members, where: str, tally: Tally) -> None:
     uri = found.get("fileUri")
     if uri is None or "fileData" in tally.governed:
         return
     try:
-        if STORED.match(_STRING.decode(uri)):
+        if is_stored(_STRING.decode(uri)):
             tally.governed.append("fileData")
     except msgspec.ValidationError as error:
         raise wrong_type(error, f"{where}.fileUri") from None

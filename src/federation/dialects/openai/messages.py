@@ -26,7 +26,7 @@ from federation.dialects.openai.tables import (
     ROLES,
     TEXT,
 )
-from federation.dialects.storage import names_storage
+from federation.dialects.storage import FILE_FIELD, names_storage
 from federation.dialects.tokenizer import (
     Members,
     check_objects,
@@ -47,7 +47,7 @@ _PLAIN: Final = len('{"role":,"content":}')
 _FIRST, _NEXT, _THEN, _LAST = b'[{"role": ', b'}, {"role": ', b', "content": ', b"}]"
 _TRUE: Final = Raw(b"true")
 _SAMPLE: Final = 512
-_STORED, _SOUND = "content.file", "messages.audio"
+_SOUND: Final = "messages.audio"
 _NO_ID: Final = frozenset((b"null", b'""'))
 MESSAGES: Final = 10_000
 """Most messages in a call: what a million tokens of context hold, and no more work than that."""
@@ -168,7 +168,7 @@ def _read_parts(raw: Raw, where: str, tally: Tally) -> None:
             tally.files += 1
             _note_file(part, place, tally)
         if kind != TEXT and names_storage(part, place):
-            _govern(_STORED, tally)
+            _govern(FILE_FIELD, tally)
         for name, value in part.items():
             decoder = PART_FIELDS.get(name)
             if decoder is not None:
@@ -206,7 +206,7 @@ def _note_file(part: Members, place: str, tally: Tally) -> None:
     if raw is not None and bytes(raw)[:1] == b"{":
         stored = members(bytes(raw), f"{place}.file").get("file_id")
         if stored is not None and bytes(stored) not in _NO_ID:
-            _govern(_STORED, tally)
+            _govern(FILE_FIELD, tally)
 
 
 def _govern(name: str, tally: Tally) -> None:

@@ -13,6 +13,7 @@ from federation.dialects.fields import Fields, decoders, read_fields
 from federation.dialects.governed import Governed
 from federation.dialects.malformed import missing
 from federation.dialects.openai.tables import GOVERNED, LISTED
+from federation.dialects.storage import FILE_FIELD, in_storage
 from federation.dialects.tokenizer import CROWD, Members, layout
 from federation.schema.glance import Ask, Span
 from federation.schema.http import ClientRequest
@@ -62,6 +63,11 @@ def required(body: Body, *names: str) -> None:
     for name in names:
         if body.values.get(name) is None:
             raise missing(name)
+
+
+def stored(addresses: list[str]) -> tuple[str, ...]:
+    """The governed field that stands for objects under our account, where an address is of one."""
+    return (FILE_FIELD,) if any(map(in_storage, addresses)) else ()
 
 
 def utf8_size(texts: list[str]) -> int:

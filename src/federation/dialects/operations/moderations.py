@@ -74,7 +74,7 @@ def glance(request: ClientRequest) -> OperationGlance:
         images=len(urls),
         media_bytes=sum(map(len, urls)),
         needs=("image_input",) if urls else (),
-        governed=body.governed,
+        governed=body.governed + fields.stored(urls),
         unlisted=body.unlisted,
         user=body.ask.user or body.values.get("user") or "",
         spans=body.spans,

@@ -146,7 +146,7 @@ def glance(request: ClientRequest) -> OperationGlance:
             *(("image_input",) if pictures_in else ()),
             *(("dimensions",) if dimensions else ()),
         ),
-        governed=body.governed,
+        governed=body.governed + fields.stored(images + urls),
         unlisted=body.unlisted,
         user=body.ask.user,
         spans=body.spans,

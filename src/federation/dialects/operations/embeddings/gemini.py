@@ -101,7 +101,7 @@ def glance(request: ClientRequest) -> OperationGlance:
         dimensions=dimensions,
         formats=(FLOAT,),
         needs=needs,
-        governed=body.governed,
+        governed=body.governed + gemini_requests.governed(entries),
         unlisted=body.unlisted + gemini_requests.unlisted(entries),
         user=body.ask.user,
         spans=body.spans,

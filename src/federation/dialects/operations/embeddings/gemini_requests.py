@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.gemini.contents import is_stored
 from federation.dialects.gemini.paths import EMBED, EMBED_BATCH
 from federation.dialects.malformed import missing
 from federation.dialects.operations import fields
@@ -91,6 +92,12 @@ def read(body: fields.Body, method: str, model: str) -> list[Entry]:
         found = members(bytes(raw), where)
         entries.append(_entry(found, _values(found, where), f"{where}.", model))
     return entries
+
+
+def governed(entries: list[Entry]) -> tuple[str, ...]:
+    """The governed field that stands for files under our account, where one is named."""
+    media = (part for entry in entries for part in entry.parts if isinstance(part, Media))
+    return ("fileData",) if any(is_stored(part.url) for part in media if part.url) else ()
 
 
 def unlisted(entries: list[Entry]) -> tuple[str, ...]:

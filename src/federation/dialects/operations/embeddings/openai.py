@@ -20,7 +20,8 @@ from federation.dialects.operations import fields, losses, replies
 from federation.dialects.operations.embeddings import batches, purposes, vectors
 from federation.dialects.operations.faces import Encoded
 from federation.dialects.operations.wire import OperationWire, post, rendered
-from federation.dialects.tokenizer import wrong_type
+from federation.dialects.storage import FILE_FIELD, names_storage
+from federation.dialects.tokenizer import members, wrong_type
 from federation.errors import InvalidRequest, UpstreamGarbled
 from federation.schema.glance import Answer
 from federation.schema.http import ClientRequest, WireReply
@@ -138,7 +139,7 @@ def glance(request: ClientRequest) -> OperationGlance:
         dimensions=dimensions,
         formats=(form,),
         needs=needs,
-        governed=body.governed,
+        governed=body.governed + counts.governed,
         unlisted=body.unlisted,
         user=body.ask.user or get("user") or "",
         spans=body.spans,
@@ -304,6 +305,7 @@ class _Inputs(msgspec.Struct):
     text_bytes: int = 0
     tokens: int = 0
     mixed: bool = False
+    governed: tuple[str, ...] = ()
 
 
 def _count(raw: Raw) -> _Inputs:
@@ -341,7 +343,16 @@ def _count_any(data: bytes) -> _Inputs:
     lists = [item for item in given if isinstance(item, list)]
     mixed = len(texts) + len(lists) < len(given)
     size = len(data) if mixed else fields.utf8_size(texts)
-    return _Inputs(len(given), size, sum(map(len, lists)), mixed)
+    governed = (FILE_FIELD,) if mixed and _names_storage(data) else ()
+    return _Inputs(len(given), size, sum(map(len, lists)), mixed, governed)
+
+
+def _names_storage(data: bytes) -> bool:
+    """Whether a thing that is no text lies in a provider's storage. Raises `InvalidRequest` for a
+    member that stands twice."""
+    places = ((f"input[{index}]", item) for index, item in enumerate(_ITEMS.decode(data)))
+    objects = [(place, item) for place, item in places if fields.first_byte(item) == b"{"]
+    return any(names_storage(members(bytes(item), place), place) for place, item in objects)
 
 
 def _inputs(raw: Raw) -> tuple[EmbeddingInput, ...]:
