@@ -87,7 +87,7 @@ def forbidden_name(host: str, *, private: bool) -> str | None:
     other scripts among them, because a resolver reads those too; of any other name nothing can be
     said.
     """
-    name = _folded(host.strip("[]")).rstrip(".").lower()
+    name = folded(host.strip("[]")).rstrip(".").lower()
     if name in _METADATA_NAMES:
         return "it is a cloud metadata service"
     if not private and (name == "localhost" or name.endswith(".localhost")):
@@ -98,11 +98,12 @@ def forbidden_name(host: str, *, private: bool) -> str | None:
     return None if historic is None else _judge(str(historic), private=private)
 
 
-def _folded(host: str) -> str:
-    """A name as a resolver is asked for it (IDNA): of wide letters and dots the plain ones."""
+def folded(host: str) -> str:
+    """A name as a resolver is asked for it (IDNA): of wide letters and dots the plain ones, and of
+    other scripts their code. What no resolver takes stays as it is."""
     try:
         return host if host.isascii() else host.encode("idna").decode()
-    except UnicodeError:  # no name at all
+    except UnicodeError:
         return host
 
 

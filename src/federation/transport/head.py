@@ -6,6 +6,7 @@ caller's choice. Nothing here escapes; what does not fit is refused.
 
 from __future__ import annotations
 
+from federation.domain.hosts import folded
 from federation.errors import InvalidRequest
 from federation.schema.http import Origin, WireRequest
 
@@ -33,8 +34,9 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 def authority(origin: Origin) -> str:
-    """Return what the `host` field says: the name, and the port where it is not the usual one."""
-    host = origin.host
+    """Return what the `host` field says: the name, and the port where it is not the usual one.
+    It is ASCII; of a name that no resolver takes, the rest are question marks."""
+    host = folded(origin.host).encode("ascii", "replace").decode()
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
     if not host:
@@ -56,7 +58,7 @@ class HeadWriter:
     def __init__(self, host: str, prefix: str = "", hop: tuple[bytes, ...] = ()) -> None:
         """`prefix` stands before the target (a plain proxy wants the absolute form), `hop`
         holds lines for the proxy alone."""
-        self._host = b"host: " + host.encode("ascii", "replace")
+        self._host = b"host: " + host.encode("ascii")
         self._prefix = prefix
         self._hop = hop
         self._starts: dict[tuple[str, str], bytes] = {}

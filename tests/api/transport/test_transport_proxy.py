@@ -104,6 +104,23 @@ async def test_https_goes_through_a_tunnel(
     assert b"Bearer k" not in pipe.heads[0]
 
 
+@pytest.mark.parametrize(
+    ("host", "told"), [("bücher.example", "xn--bcher-kva.example"), ("ü..x", "?..x")]
+)
+async def test_a_proxy_is_told_a_name_of_another_script_as_a_resolver_is(
+    serve: Serve, new_client: Callable[..., Client], host: str, told: str
+) -> None:
+    pipe = Pipe(refusal=b"HTTP/1.1 502 no such host\r\ncontent-length: 0\r\n\r\n")
+    address = url(await serve(pipe))
+    client = new_client(proxies=proxies.parse(https=address, http=address))
+    with pytest.raises(UpstreamFailed, match="502"):
+        await client.send(get(Origin("https", host, 443)), T)
+    assert (await client.send(get(Origin("http", host, 80)), T)).status == 502
+    assert pipe.heads[0].startswith(f"CONNECT {told}:443 ".encode())
+    assert pipe.heads[1].startswith(f"GET http://{told}/v1/x ".encode())
+    assert f"\r\nhost: {told}\r\n".encode() in pipe.heads[1]
+
+
 async def test_the_certificate_behind_the_tunnel_is_verified(
     serve: Serve, new_client: Callable[..., Client], authority: Authority
 ) -> None:

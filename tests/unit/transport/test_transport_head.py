@@ -144,6 +144,8 @@ def test_what_is_remembered_is_bounded() -> None:
         (Origin("http", "a.example", 80), "a.example"),
         (Origin("http", "::1", 8000), "[::1]:8000"),
         (Origin("http", "[::1]", 80), "[::1]"),
+        (Origin("https", "bücher.example", 443), "xn--bcher-kva.example"),
+        (Origin("https", "ü..example", 443), "?..example"),
         (Origin("http+unix", "control", 0, "/run/api.sock"), "control"),
         (Origin("http+unix", "", 0, "/run/api.sock"), "localhost"),
     ],
