@@ -92,7 +92,7 @@ def _field(name: str, value: object) -> object:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, dict):
-        return {str(key): _field(str(key), item) for key, item in value.items()}
+        return {redact(str(key)): _field(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_field("", item) for item in value]
     return redact(str(value))
