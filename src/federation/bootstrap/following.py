@@ -7,8 +7,9 @@ process has just started.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from federation.credentials.bearers import Bearers
 from federation.dialects.origins import Origins
@@ -61,9 +62,9 @@ class Following:
 
     async def adopt_for_ever(self) -> None:
         """Make snapshots ready in a thread, for it takes tens of milliseconds, and adopt the
-        newest on the loop."""
+        newest on the loop; with each day anew, for models retire."""
+        snapshot = await self._snapshots.get()
         while True:
-            snapshot = await self._snapshots.get()
             today = datetime.now(UTC).date()
             situation = await asyncio.to_thread(
                 situate, snapshot, today, self._world.via, self._origins
@@ -71,6 +72,9 @@ class Following:
             if self._snapshots.empty():
                 self._adopt(situation)
                 self._has("snapshot")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_until_after_s(today)):
+                    snapshot = await self._snapshots.get()
 
     def connected(self) -> None:
         """Whoever asked an earlier control asks anew."""
@@ -143,3 +147,9 @@ class Following:
         self._missing.discard(what)
         if not self._missing:
             self.ready.set()
+
+
+def _until_after_s(day: date) -> float:
+    """How long until a day is over, in UTC."""
+    over = datetime.combine(day + timedelta(days=1), time(tzinfo=UTC))
+    return (over - datetime.now(UTC)).total_seconds()
