@@ -338,6 +338,25 @@ async def test_a_passage_pays_its_fixed_price() -> None:
             assert (await banked.stands()).spent_nano == 250_000_000
 
 
+async def test_a_passage_that_is_not_sent_takes_neither_money_nor_the_providers_minute() -> None:
+    rules = [{"method": ["POST"], "path": "/jobs", "price": "0.25", "body": "json",
+              "fields": ["model"]}]  # fmt: skip
+    place = Place(whole, offers("chat"), quirks={"passthrough": rules}, limits=Limits(rpm=3))
+    async with places(place, settings=replace(QUICK, passthrough=("p0",))) as (gateway, client, _):
+        gateway.world.seal_key = b"k" * 32
+        job = {"model": "m"}
+        async with bank(gateway, budget(200_000_000)):
+            assert (await client.post("/passthrough/p0/jobs", json=job)).status_code == 402
+            assert gateway.leases.taken == gateway.leases.returned
+        async with bank(gateway, budget(300_000_000)) as banked:
+            gateway.leases.denied.add("rpm/p0")
+            assert (await client.post("/passthrough/p0/jobs", json=job)).status_code == 429
+            gateway.leases.denied.clear()
+            assert (await client.post("/passthrough/p0/jobs", json=job)).status_code == 200
+            assert (await banked.stands()).spent_nano == 250_000_000
+        assert len(place.upstream.seen) == 1
+
+
 async def test_counting_tokens_costs_nothing() -> None:
     async with rig(whole, settings=QUICK) as (gateway, client, _), bank(gateway, budget(0)) as _:
         body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}

@@ -223,17 +223,19 @@ class _Run:
             raise
 
     async def _enter(self, call: OperationCall, passage: Passage) -> None:
-        """Take a place at the provider, the request out of its limit, and the money."""
+        """Take a place at the provider, the money, and the request out of the provider's limit:
+        last, because who has no money must not use up what all share."""
         world, situation = self._world, self._situation
         stay = await Placement(world, situation, call).stay(indexes_of(self._line.deployments)[0])
         try:
-            await self._lease()
             pots = world.money.pots(call)
             if pots:
                 wait_s = patience_s(world, situation, call)
                 self._hold = await world.money.reserve(call, pots, passage.price_nano, wait_s)
+            await self._lease()
         except BaseException:
             stay.leave()
+            world.money.settle(call.account, self._hold, 0)
             raise
         self._stay = stay
 
