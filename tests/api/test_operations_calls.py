@@ -142,7 +142,10 @@ async def test_each_request_of_a_batch_counts_for_the_providers_limit() -> None:
         assert many.headers["retry-after"] == "60"
         assert taken == [1, 2]
         assert upstream.seen == []
-        gateway.world.health.cool("p0/acme-1", 0.0, 0.0)
+        assert gateway.leases.returned == [("rpm/p0", 1)], "nobody was asked"
+        assert gateway.world.live().down_until == [0.0], "and others may be"
+        assert gateway.books.ended[-1].attempts == ()
+        at_rest(gateway)
         one = await client.post("/v1/embeddings", json={"model": "work", "input": ["a"]})
         assert one.status_code == 200
 

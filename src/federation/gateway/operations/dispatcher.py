@@ -10,7 +10,7 @@ from __future__ import annotations
 from federation.dialects.operations import billing
 from federation.dialects.operations.replies import with_metadata
 from federation.dialects.operations.upstream import content_type, media_type
-from federation.errors import RateLimited, UpstreamError, UpstreamRateLimited
+from federation.errors import RateLimited, UpstreamError
 from federation.gateway.attempt import Attempt
 from federation.gateway.call import OperationCall
 from federation.gateway.deadlines import plain_timeouts
@@ -151,10 +151,13 @@ class _Run:
         limits = self._situation.snapshot.deployments[index].provider.limits
         more = len(asking.requests) - 1
         if limits.rpm is not None and not await leased(self._world, self._situation, index, more):
-            raise UpstreamRateLimited(
+            # Our own count, of which the provider knows nothing: it does not rest for this.
+            attempt.withdraw()
+            raise UpstreamError(
                 f"This call needs {more + 1} requests to the provider, more than are left of its "
                 "request limit for this minute. Send fewer inputs, or try again in a minute.",
                 code="provider_limit_reached",
+                status=RateLimited.status,
                 retry_after_s=60.0,
             )
         limit = self._situation.snapshot.settings.response_bytes
