@@ -203,6 +203,39 @@ def test_our_credential_is_not_handed_on_from_inside_an_answer_either(wire: Wire
     assert SECRET.encode() not in error.body
 
 
+def test_our_credential_is_not_handed_on_from_a_status_inside_an_answer(wire: Wire) -> None:
+    inside = json.dumps({"status_code": 2013, "status_msg": f"You sent {SECRET}"}).encode()
+    error = error_in_answer(wire, Raw(b"null"), Raw(inside), b'{"base_resp":%b}' % inside)
+    assert isinstance(error, UpstreamRejected)
+    assert error.message.startswith("You sent ")
+    assert SECRET not in error.message
+    assert SECRET.encode() not in error.body
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "status"),
+    [
+        (1001, UpstreamFailed, 200),
+        (1002, UpstreamRateLimited, 429),
+        (1004, UpstreamDenied, 401),
+        (1033, UpstreamFailed, 200),
+        (1039, UpstreamRateLimited, 429),
+        (1041, UpstreamRateLimited, 429),
+        (1042, UpstreamRejected, 400),
+        (2045, UpstreamRateLimited, 429),
+        (2049, UpstreamDenied, 401),
+        (2056, UpstreamRateLimited, 429),
+    ],
+)
+def test_a_status_inside_an_answer_means_what_its_host_says(
+    wire: Wire, number: int, kind: type[UpstreamError], status: int
+) -> None:
+    inside = Raw(b'{"status_code":%d,"status_msg":"x"}' % number)
+    error = error_in_answer(wire, Raw(b"null"), inside, b"")
+    assert type(error) is kind
+    assert error.upstream_status == status
+
+
 def test_a_huge_error_is_cut(wire: Wire) -> None:
     reply = render_error(decode_error(wire, 400, {}, said("x" * 100_000)))
     assert isinstance(reply.body, bytes)

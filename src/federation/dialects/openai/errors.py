@@ -81,8 +81,24 @@ _SAYS_TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
-_BODY_STATUS: Final = {1002: 429, 1004: 401, 1008: 402, 1039: 400, 2013: 400, 1026: 403, 1027: 403}
-"""`base_resp.status_code` of the host that answers errors with 200, as the status it means."""
+_BODY_STATUS: Final = {
+    1002: 429,  # requests per minute
+    1004: 401,
+    1008: 402,
+    1026: 403,  # the prompt was moderated
+    1027: 403,  # the answer was
+    1039: 429,  # tokens per minute
+    1041: 429,  # connections
+    1042: 400,
+    2013: 400,
+    2045: 429,  # too steep a rise
+    2049: 401,
+    2056: 429,  # the plan's window is used up
+}
+"""`base_resp.status_code` of the host that answers errors with 200, as the status it means. What
+is not listed is a failure of the host.
+
+Reference: https://platform.minimax.io/docs/api-reference/errorcode"""
 
 
 class _Said(msgspec.Struct):
@@ -108,7 +124,7 @@ def error_in_answer(wire: Wire, error: Raw, base_resp: Raw, body: bytes) -> Upst
     if found:
         said = _read_error(found)
         return _classify(wire, said.status or ANSWERED, said, {}, b'{"error":%b}' % text)
-    found = decoded(bytes(base_resp))
+    found = decoded(scrubbed(bytes(base_resp), wire.secrets))
     number = found.get("status_code") if isinstance(found, dict) else None
     if not isinstance(number, int) or number == 0:
         return None
