@@ -28,19 +28,18 @@ def render_models(models: Sequence[Named], terms: dict[str, str]) -> bytes:
     rows = [render_row(name, model) for name, model in models]
     ids = [name for name, _ in models]
     limit = _limit(terms.get("limit"))
-    start, end = 0, len(rows)
-    if terms.get("after_id") in ids:
-        start = ids.index(terms["after_id"]) + 1
-    if terms.get("before_id") in ids:
-        end = ids.index(terms["before_id"])
-        start = max(start, end - limit)
+    first = ids.index(terms["after_id"]) + 1 if terms.get("after_id") in ids else 0
+    backwards = terms.get("before_id") in ids
+    end = max(first, ids.index(terms["before_id"])) if backwards else len(rows)
+    start = max(first, end - limit) if backwards else first
     page = rows[start : min(end, start + limit)]
     return msgspec.json.encode(
         {
             "data": page,
             "first_id": page[0]["id"] if page else None,
             "last_id": page[-1]["id"] if page else None,
-            "has_more": start + limit < end,
+            # In the direction in which the client goes on.
+            "has_more": start > first if backwards else start + limit < end,
         }
     )
 
@@ -68,6 +67,6 @@ def render_row(name: str, model: Model | None) -> dict[str, Any]:
 def _limit(text: str | None) -> int:
     if text is None:
         return _PAGE
-    if not (text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MOST):
+    if not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= _MOST):
         raise InvalidRequest(f"'limit' must be a number from 1 to {_MOST}.", param="limit")
     return int(text)

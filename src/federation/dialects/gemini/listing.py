@@ -61,6 +61,6 @@ def _number(terms: dict[str, str], name: str, default: int) -> int:
     text = terms.get(name, "")
     if not text:
         return default
-    if not (text.isdigit() and len(text) < 7):
+    if not (text.isdecimal() and len(text) < 7):
         raise InvalidRequest(f"'{name}' must be a number.", param=name)
     return int(text)

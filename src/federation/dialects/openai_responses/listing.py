@@ -53,7 +53,7 @@ def read_page(query: str) -> Page:
             raise InvalidRequest(f"'{name}' is given twice.", code="duplicate_field", param=name)
         said[name] = value
     limit = said.get("limit", str(_DEFAULT))
-    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= _MOST:
+    if not (limit.isdecimal() and len(limit) < 10 and 1 <= int(limit) <= _MOST):
         raise InvalidRequest(f"'limit' must be a number from 1 to {_MOST}.", param="limit")
     order = said.get("order", "desc")
     if order not in _ORDERS:
