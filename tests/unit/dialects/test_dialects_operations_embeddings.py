@@ -147,6 +147,25 @@ def test_a_member_that_stands_twice_is_refused(dialect: str, body: bytes) -> Non
     assert caught.value.code == "duplicate_field"
 
 
+@pytest.mark.parametrize(
+    ("uri", "governed"),
+    [
+        ("gs://bucket/x.png", ("fileData",)),
+        ("files/abc", ("fileData",)),
+        ("https://generativelanguage.googleapis.com/v1beta/files/abc-1", ("fileData",)),
+        ("https://a.test/x.png", ()),
+    ],
+)
+@pytest.mark.parametrize(("member", "name"), [("fileData", "fileUri"), ("file_data", "file_uri")])
+def test_a_stored_file_is_governed(
+    uri: str, governed: tuple[str, ...], member: str, name: str
+) -> None:
+    entry = {"content": {"parts": [{"text": "a"}, {member: {name: uri}}]}}
+    plain = {"content": {"parts": [{"text": "gs://bucket/x"}]}}
+    assert glance("gemini", {"requests": [plain, entry]}).governed == governed
+    assert glance("gemini", entry, "/v1beta/models/m:embedContent").governed == governed
+
+
 # Forwarding
 
 
