@@ -297,8 +297,6 @@ class LinkServer:
                 self._events.names(message)
             case SpoolKeyTaken():
                 session.spool_key = message.id
-            case Hello():
-                session.hello = message
 
     def _answer(self, session: Session, message: ToPurse | ToRates) -> None:
         """To a worker that may have left meanwhile."""
