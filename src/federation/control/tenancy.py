@@ -80,7 +80,8 @@ class ObjectDesk(Generic[T]):
             return wanted
 
         noting = Noting(edit)
-        await self._errands.run(self._objects.change, place, made.id, noting)
+        if await self._errands.run(self._objects.change, place, made.id, noting) is None:
+            raise self._missing(made.id)
         noting.note()
         return Put.CHANGED
 

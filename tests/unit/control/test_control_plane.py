@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from federation.control.control import Control
 from federation.control.frames import pack_snapshot
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role, VirtualKey
+from federation.domain.tenancy import Team
 from federation.errors import Forbidden, InvalidRequest, NotFound, StoreLocked, Unavailable
 from federation.schema.link import LeaseAsk, Report
 from federation.schema.records import CallEnded, CallStarted
@@ -100,6 +102,16 @@ async def test_a_key_that_was_not_issued_here_cannot_be_revoked_here(built: Plan
         with pytest.raises(InvalidRequest) as caught:
             await built.control.keys.revoke(holder(built, ADMIN), name)
         assert caught.value.status == 409
+
+
+async def test_what_is_removed_while_it_is_imported_is_not_said_to_be_changed(
+    built: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teams, admin = built.control.tenancy.teams, holder(built, ADMIN)
+    team = await teams.add(admin, Team("blue", "default", "Blue", 1))
+    monkeypatch.setattr(teams._objects, "change", lambda *_: None)
+    with pytest.raises(NotFound, match="blue"):
+        await teams.put(admin, replace(team, name="Navy"))
 
 
 async def test_a_call_that_was_just_written_is_found(built: Plane) -> None:
