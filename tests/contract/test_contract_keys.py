@@ -82,6 +82,16 @@ def test_tenants_are_made_once(keys: IssuedKeys) -> None:
     assert keys.has_tenant("new")
 
 
+def test_a_tenant_that_another_replica_makes_in_this_moment_is_there(
+    keys: IssuedKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "has_tenant", lambda _: False)
+        keys.ensure_tenant("new", 1)
+        keys.ensure_tenant("new", 2)
+    assert keys.has_tenant("new")
+
+
 def test_keys_come_page_by_page_without_gap_or_repetition(keys: IssuedKeys) -> None:
     made = [other(f"key_{n}", created_ms=1000 + n // 3) for n in range(8)]
     for key in (*reversed(made), other("key_x", tenant="other")):

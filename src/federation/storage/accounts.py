@@ -10,7 +10,18 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, delete, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    delete,
+    insert,
+    literal,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from federation.domain.access import Role, VirtualKey
 from federation.domain.hands import Hand, How, held, person_id, put_behind
@@ -21,6 +32,10 @@ from federation.storage.tenancy_scope import owned
 
 _encode = msgspec.json.encode
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
+_ENSURE = text(
+    "INSERT INTO tenants (id, name, created_ms) VALUES (:id, :name, :created_ms) "
+    "ON CONFLICT DO NOTHING"
+)
 _AGE = (virtual_keys.c.created_ms, virtual_keys.c.id)
 
 
@@ -151,7 +166,7 @@ class SqlKeys:
             return
         row = {"id": tenant, "name": tenant, "created_ms": at_ms}
         with writing(self._engine) as connection:
-            connection.execute(insert(tenants), row)
+            connection.execute(_ENSURE, row)
 
 
 def _retire(connection: Connection, before: VirtualKey, until_ms: int | None) -> None:
