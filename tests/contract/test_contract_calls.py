@@ -206,6 +206,7 @@ def test_a_call_that_still_runs_is_newer_than_one_that_ended_beside_it(calls: Ca
         (CallFilter(None, client_id="job"), []),
         (CallFilter(None, since_ms=1010), ["call_6"]),
         (CallFilter(None, until_ms=1000), ["call_5"]),
+        (CallFilter(None, until_ms=0), []),
         (CallFilter(None, since_ms=991, until_ms=1010, key=("key_2",)), ["call_3"]),
     ],
 )

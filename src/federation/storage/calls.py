@@ -136,7 +136,8 @@ class SqlCalls:
         if wanted.before is not None:
             query = query.where(place < wanted.before)
         if wanted.since_ms is not None or wanted.until_ms is not None:
-            query = _within(query, wanted.since_ms or 0, wanted.until_ms or LATEST_MS)
+            until_ms = LATEST_MS if wanted.until_ms is None else wanted.until_ms
+            query = _within(query, wanted.since_ms or 0, until_ms)
         with reading(self._engine) as connection:
             return [entry(row) for row in connection.execute(query)]
 

@@ -129,7 +129,8 @@ def _matches(call: _Call, wanted: CallFilter) -> bool:
     )
     before = wanted.before is None or call.n < wanted.before
     own = wanted.key is None or record.key in wanted.key
-    within = (wanted.since_ms or 0) <= started(record) < (wanted.until_ms or float("inf"))
+    until_ms = float("inf") if wanted.until_ms is None else wanted.until_ms
+    within = (wanted.since_ms or 0) <= started(record) < until_ms
     return own and before and within and all(want is None or want == have for want, have in pairs)
 
 
