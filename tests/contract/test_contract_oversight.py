@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ledger_lines import lines
 from sql_stores import KINDS, sql_engine
 from sqlalchemy import Engine
 
@@ -14,8 +15,11 @@ from federation.domain.approvals import Approval, Change, PolicyVersion, Proposa
 from federation.domain.policies import Policy, Residency
 from federation.domain.violations import Kind, Remedy, Severity, Sighting, State, Violation
 from federation.errors import Unavailable
+from federation.schema.records import CallEnded
 from federation.storage.approvals import SqlApprovals, SqlPolicyVersions
+from federation.storage.calls import SqlCalls
 from federation.storage.compliance import SqlRecords
+from federation.storage.entries import Position
 from federation.storage.violations import SqlViolations, ViolationFilter
 
 POLICY = Policy("eu", (Residency(places=("eu",), control="GDPR"),), digest="d")
@@ -229,3 +233,19 @@ def test_an_approval_holds_until_its_time(engine: Engine) -> None:
     assert store.list(Stage.APPROVED, 99) == [after]
     assert store.list(Stage.APPROVED, 100) == []
     assert store.list(None) == [after]
+
+
+def test_a_report_counts_the_calls_of_its_period_in_order(engine: Engine) -> None:
+    ended = [
+        CallEnded(f"call_{n}", n, "a" if n % 2 else "b", "k", "chat", "m", "ok", 200)
+        for n in range(1_500)
+    ]
+    SqlCalls(engine).take("w", lines(*ended, writer="w"), Position(1, 1, 1_500))
+    records = SqlRecords(engine)
+    counted = [found.call for outcome, found in records.calls(10, 1_400, None) if outcome == "ok"]
+    assert counted == [f"call_{n}" for n in range(10, 1_400)]
+    assert len(list(records.calls(0, 1_500, "a"))) == 750
+    assert next(iter(records.calls(0, 1_500, "b")))[1].call == "call_0"
+    assert records.knows("a")
+    assert not records.knows("c")
+    assert (records.kept(0, 10, "a"), records.contents(0, 10, None)) == (0, 0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 from sqlalchemy import Column, Engine, func, select
 
+from federation.storage.analytics_moment import at_once
 from federation.storage.engine import reading
 from federation.storage.tables import calls, responses, tenants
 from federation.storage.tables_oversight import violations
@@ -76,8 +77,9 @@ class SqlRecords:
         )
         if tenant is not None:
             query = query.where(calls.c.tenant == tenant)
-        with reading(self._engine) as connection:
-            rows = connection.execute(query.execution_options(yield_per=1000))
+        # PostgreSQL sends rows in pieces within a transaction only.
+        query = query.execution_options(yield_per=1000)
+        with at_once(self._engine) as moment, moment.execute(query) as rows:
             for outcome, line in rows:
                 yield outcome, _read(line).record
 
