@@ -30,7 +30,7 @@ from federation.errors import ConfigError, Unavailable
 from federation.schema.records import CallEnded
 from federation.schema.usage import Usage
 from federation.storage.accounts import SqlKeys
-from federation.storage.backups import empty, wipe
+from federation.storage.backups import dump_postgres, empty, load_postgres, wipe
 from federation.storage.calls import SqlCalls
 from federation.storage.engine import (
     FILE,
@@ -329,6 +329,25 @@ def test_a_store_of_ones_own_is_moved_into_a_shared_one(tmp_path: Path) -> None:
     calls.take("w", lines(ended_call("call_2", 6), writer="w"), Position(1, 200, 2))
     assert [found.record.call for found in calls.page(CallFilter(None))] == ["call_2", "call_1"]
     stores.close()
+
+
+def test_a_database_that_refuses_a_copy_is_one_that_cannot_be_used(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", postgres().database())
+    place.stores().close()
+    assert place.database is not None
+    engine = open_postgres(place.database)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for each in (whole, broken):
+        each.mkdir()
+    dump = dump_postgres(engine, whole, lambda *_: None)
+    (whole / "tables" / "tenants.copy").write_bytes(b"no such row\n")
+    with pytest.raises(Unavailable, match=r"used just now: missing data for column .*\.$"):
+        load_postgres(engine, whole, dump, lambda *_: None)
+    with writing(engine) as connection:
+        connection.execute(text("DROP TABLE violations CASCADE"))
+    with pytest.raises(Unavailable, match=r'used just now: relation "violations" .*\.$'):
+        dump_postgres(engine, broken, lambda *_: None)
+    engine.dispose()
 
 
 def test_what_was_sealed_before_a_move_opens_after_it_at_every_replica(tmp_path: Path) -> None:

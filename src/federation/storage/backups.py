@@ -8,13 +8,14 @@ they hold at least what it refers to; what they hold beyond is taken in at the n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, delete, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from federation.errors import ConfigError, Problem, Unavailable
 from federation.storage.engine import reading, writing
@@ -97,21 +98,17 @@ def dump_postgres(
     place = to / TABLES
     place.mkdir(mode=0o700)
     tables: dict[str, tuple[list[str], int]] = {}
-    try:
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
-            at = revision(connection) or ""
-            cursor: Any = connection.connection.cursor()
-            for n, table in enumerate(wanted):
-                progress(table.name, n, len(wanted))
-                columns = [column.name for column in table.columns]
-                statement = f"COPY {_named(table, columns)} TO STDOUT"
-                path = place / f"{table.name}.copy"
-                with path.open("xb") as file, cursor.copy(statement) as rows:
-                    file.writelines(rows)
-                tables[table.name] = (columns, cursor.rowcount)
-    except SQLAlchemyError as error:
-        raise Unavailable(f"The store cannot be copied: {error}.") from error
+    with writing(engine) as connection:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        at = revision(connection) or ""
+        for n, table in enumerate(wanted):
+            progress(table.name, n, len(wanted))
+            columns = [column.name for column in table.columns]
+            path = place / f"{table.name}.copy"
+            statement = f"COPY {_named(table, columns)} TO STDOUT"
+            with path.open("xb") as file, _copying(connection, statement) as rows:
+                file.writelines(rows)
+            tables[table.name] = (columns, rows.cursor.rowcount)
     return Dump("postgresql", at, tables)
 
 
@@ -130,10 +127,9 @@ def load_keys(engine: Engine, place: Path) -> None:
         return
     prepare_keys(engine)
     with writing(engine) as connection:
-        cursor: Any = connection.connection.cursor()
         for table in SEALING:
             connection.execute(delete(table))
-            _copy_in(cursor, place, table, [column.name for column in table.columns])
+            _copy_in(connection, place, table, [column.name for column in table.columns])
 
 
 def copy_database(path: Path, target: Path) -> None:
@@ -180,12 +176,11 @@ def load_postgres(engine: Engine, place: Path, dump: Dump, progress: Progress) -
         if (there := revision(connection)) != dump.revision:
             message = f"is of schema {dump.revision}, the database of {there}"
             raise ConfigError([Problem(str(place), None, message)])
-        cursor: Any = connection.connection.cursor()
         names = [name for name in known if name in dump.tables]
         for n, name in enumerate(names):
             progress(name, n, len(names))
             columns, _ = dump.tables[name]
-            _copy_in(cursor, place, known[name], columns)
+            _copy_in(connection, place, known[name], columns)
         _count_on(connection)
 
 
@@ -215,24 +210,34 @@ def _copy_rows(
     old: Connection, new: Connection, tables: Sequence[Table], progress: Progress
 ) -> int:
     rows = 0
-    cursor: Any = new.connection.cursor()
     for n, table in enumerate(tables):
         progress(table.name, n, len(tables))
         statement = f"COPY {_named(table, [each.name for each in table.columns])} FROM STDIN"
         found = old.execution_options(yield_per=1000).execute(select(table))
-        with cursor.copy(statement) as copy:
+        with _copying(new, statement) as copy:
             for row in found:
                 copy.write_row(row)
                 rows += 1
     return rows
 
 
-def _copy_in(cursor: Any, place: Path, table: Table, columns: list[str]) -> None:
+def _copy_in(connection: Connection, place: Path, table: Table, columns: list[str]) -> None:
     statement = f"COPY {_named(table, columns)} FROM STDIN"
     path = place / TABLES / f"{table.name}.copy"
-    with path.open("rb") as file, cursor.copy(statement) as to:
+    with path.open("rb") as file, _copying(connection, statement) as to:
         while data := file.read(CHUNK):
             to.write(data)
+
+
+@contextmanager
+def _copying(connection: Connection, statement: str) -> Iterator[Any]:
+    """A COPY, which is the driver's own. It fails as any other statement of the connection."""
+    cursor: Any = connection.connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            yield copy
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(statement, None, error) from error
 
 
 def _count_on(connection: Connection) -> None:
