@@ -139,9 +139,8 @@ def checked(limit: Limit) -> Limit:
         _check_window(limit)
     if (limit.scope is LimitScope.PLATFORM) and limit.tenant != EVERY:
         raise InvalidRequest("The platform's limits are about every tenant: '*'.", param="tenant")
-    each = (LimitScope.TENANT, LimitScope.TEAM, LimitScope.USER, LimitScope.KEY)
-    if limit.tenant == EVERY and limit.scope in each and limit.subject != EACH:
-        message = "A limit for every tenant has the subject '*': each of them."
+    if limit.tenant == EVERY and limit.scope is not LimitScope.ROUTE and limit.subject != EACH:
+        message = "A limit for every tenant has the subject '*', except where it is a route's."
         raise InvalidRequest(message, param="subject")
     return limit
 

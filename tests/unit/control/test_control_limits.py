@@ -218,6 +218,7 @@ async def test_every_tenants_limit_and_ones_own_of_the_same_id_count_apart(made:
         {"amount": 1 << 40, "window_s": 31 * DAY},
         {"scope": LimitScope.PLATFORM},
         {"tenant": EVERY},
+        {"tenant": EVERY, "scope": LimitScope.PLATFORM, "subject": "acme"},
     ],
 )
 def test_a_limit_that_cannot_be_kept_is_refused(changed: dict[str, Any]) -> None:
