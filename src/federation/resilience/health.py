@@ -31,7 +31,7 @@ from federation.resilience.samples import (
     percentiles,
     shrunk,
 )
-from federation.schema.http import NO_DESCRIPTOR
+from federation.schema.http import NO_CONNECTION, NO_DESCRIPTOR
 from federation.schema.link import Measure
 
 PROBED = "probed"
@@ -45,6 +45,7 @@ NEUTRAL = frozenset(
         UpstreamDiverged.code,
         UpstreamLooped.code,
         UpstreamOversized.code,
+        NO_CONNECTION,
         NO_DESCRIPTOR,
         PACED,
         HURRIED,
@@ -53,9 +54,9 @@ NEUTRAL = frozenset(
 )
 """`Measure.error` words that say nothing about the deployment's health: the caller's own fault, a
 call that went in a circle, another answer than the one to be mended, one larger than we take
-(unless the call allowed no such thing), a connection for which this process had no descriptor, a
-429 that says when to come back, a deadline that only the client was in a hurry for
-(`recovery.blame`), a client that hung up."""
+(unless the call allowed no such thing), a connection for which this process had no descriptor, or
+of which it had as many as it may, a 429 that says when to come back, a deadline that only the
+client was in a hurry for (`recovery.blame`), a client that hung up."""
 
 _UNSTATED_SPEED = Speed(first_token_ms=900.0, tokens_per_s=50.0)
 _PRIOR_WEIGHT = 8.0

@@ -15,6 +15,8 @@ Headers: TypeAlias = dict[bytes, bytes]
 NO_DESCRIPTOR = "descriptors_exhausted"
 """The code of a failure to connect because this process may open nothing more: the provider, which
 heard nothing, is not at fault."""
+NO_CONNECTION = "connections_exhausted"
+"""The same because all connections that this process may have to the provider are in use."""
 
 
 class ByteStream(Protocol):

@@ -16,7 +16,7 @@ from federation.errors import (
     UpstreamHeldBack,
     UpstreamTimeout,
 )
-from federation.schema.http import Origin, Timeouts, WireRequest
+from federation.schema.http import NO_CONNECTION, Origin, Timeouts, WireRequest
 from federation.transport.connection import Connection
 from federation.transport.decoding import BadCoding, decoder_for
 from federation.transport.dial import Dialer
@@ -213,12 +213,21 @@ class Client:
             raise Unavailable("the gateway is stopping")
         loop = asyncio.get_running_loop()
         budget_s = min(timeouts.connect_s, began + timeouts.total_s - loop.time())
+        most = self._limits.per_origin
+        is_full = pool.opened >= most
         try:
             async with asyncio.timeout(budget_s):
                 connection = await pool.slot()
                 if connection is None:
                     connection = await self._open(pool, budget_s)
         except TimeoutError:
+            if is_full:
+                raise UpstreamTimeout(
+                    f"all {most} connections to {pool.origin.host} are in use, and none came free "
+                    f"within {budget_s:g} s (phase: connect)",
+                    code=NO_CONNECTION,
+                    status=503,
+                ) from None
             raise UpstreamTimeout(
                 f"no connection to {pool.origin.host} within {budget_s:g} s (phase: connect)"
             ) from None

@@ -12,6 +12,8 @@ from typing import TypeAlias
 import pytest
 
 from federation.errors import Unavailable, UpstreamFailed, UpstreamTimeout
+from federation.resilience.health import NEUTRAL
+from federation.resilience.recovery import blame
 from federation.schema.http import Origin, Timeouts, WireRequest
 from federation.transport import proxies
 from federation.transport.client import Client
@@ -261,8 +263,10 @@ async def test_waiting_for_a_connection_has_the_connect_deadline(
     client = new_client(limits=Limits(per_origin=1))
     first = asyncio.create_task(client.send(get(origin), T))
     await asyncio.sleep(0.05)
-    with pytest.raises(UpstreamTimeout, match="connect"):
+    with pytest.raises(UpstreamTimeout, match="connect") as caught:
         await client.send(get(origin), Timeouts(connect_s=0.1))
+    assert (caught.value.code, caught.value.status) == ("connections_exhausted", 503)
+    assert blame(caught.value) in NEUTRAL, "the provider has as many of our calls as we let it have"
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
