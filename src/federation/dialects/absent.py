@@ -1,10 +1,11 @@
-"""Settings of a call that plain languages have no field for, noted in one place."""
+"""What a call says that a language has no field for, noted in one place."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from federation.dialects.losses import Losses
+from federation.dialects.openai.words import NAME, REASONING_WORDS
 from federation.schema.chat import ChatRequest
 
 _FREE_TIERS: Final = frozenset(("", "auto", "default", "standard"))
@@ -34,3 +35,17 @@ def note_absent(request: ChatRequest, losses: Losses) -> None:
         losses.note("store", "store")
     if request.cache_key:
         losses.note("cache_key", "prompt_cache_key")
+
+
+def note_strange(request: ChatRequest, losses: Losses) -> None:
+    """Note a field that only the client's language knows. A host's word for reasoning and the
+    second name of the end user's id are read into canonical fields as well, which tell of their
+    own losses."""
+    for name in request.extra:
+        if request.dialect == NAME and (
+            (name in REASONING_WORDS and request.reasoning is not None)
+            or (name == "safety_identifier" and request.user)
+        ):
+            continue
+        losses.note("unknown_field", name)
+        return

@@ -50,3 +50,27 @@ def test_an_answer_without_choices_is_none() -> None:
         decoder.feed(b'data: {"choices":[]}\n\ndata: [DONE]\n\n')
     assert not decoder.started
     assert not decoder.complete
+
+
+@pytest.mark.parametrize("target", sorted(WIRES.keys() - {"openai"}))
+@pytest.mark.parametrize(
+    ("said", "strange"),
+    [
+        ({"enable_thinking": True}, False),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, False),
+        ({"reasoning": {"effort": "high"}}, False),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, False),
+        ({"safety_identifier": "u"}, False),
+        ({"chat_template_kwargs": {"other": 1}}, True),
+        ({"enable_thinking": True, "other": 1}, True),
+        ({"safety_identifier": "u", "stream_options": {"other": True}}, True),
+    ],
+)
+def test_a_hosts_word_for_what_is_asked_is_not_unknown(
+    target: str, said: dict[str, object], strange: bool
+) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], **said}
+    face = WIRES["openai"].face
+    asked = client_request(body, "/v1/chat/completions")
+    losses = WIRES[target].upstream.encode(face.parse(asked, face.glance(asked))).losses
+    assert ("unknown_field" in losses) is strange

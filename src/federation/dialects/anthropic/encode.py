@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.absent import note_strange
 from federation.dialects.anthropic.forward import with_betas
 from federation.dialects.anthropic.losses import LOSSES
 from federation.dialects.anthropic.reasoning import Plan, plan
@@ -186,8 +187,8 @@ def _rest(body: dict[str, Any], writer: Writer, request: ChatRequest) -> None:
     losses = writer.losses
     if writer.own:
         body.update({name: raw for name, raw in request.extra.items() if name not in _MAPPED})
-    elif request.extra:
-        losses.note("unknown_field", next(iter(request.extra)))
+    else:
+        note_strange(request, losses)
     if writer.own and "metadata" in request.extra:
         body["metadata"] = request.extra["metadata"]
     elif request.user:

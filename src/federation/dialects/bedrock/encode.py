@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.absent import note_strange
 from federation.dialects.bedrock.content import Writing
 from federation.dialects.bedrock.forward import sent
 from federation.dialects.bedrock.reasoning import Steering, steer
@@ -203,8 +204,7 @@ def _add_extras(
         body.update(request.extra)
         extra |= _makers(request)
     else:
-        if request.extra:
-            losses.note("unknown_field", next(iter(request.extra)))
+        note_strange(request, losses)
         if request.sampling.stop:
             body["additionalModelResponseFieldPaths"] = _STOP_PATH
     if extra:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from federation.dialects.absent import note_absent
+from federation.dialects.absent import note_absent, note_strange
 from federation.dialects.cohere.tables import DROPPED, LOSSES, NAME
 from federation.dialects.cohere.turns_write import Turns
 from federation.dialects.cohere.wire import Wire
@@ -61,11 +61,10 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     if request.reasoning is not None:
         _write_reasoning(body, request.reasoning, wire, losses, own=own)
     note_absent(request, losses)
-    if request.extra:
-        if own:
-            body.update(request.extra)
-        else:
-            losses.note("unknown_field", next(iter(request.extra)))
+    if own:
+        body.update(request.extra)
+    else:
+        note_strange(request, losses)
     apply_row(body, wire, losses, DROPPED)
     return Encoded(
         WireRequest(

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.absent import note_strange
 from federation.dialects.faces import Encoded
 from federation.dialects.gemini.encode_config import write_config
 from federation.dialects.gemini.encode_parts import Job, write_contents
@@ -105,6 +106,4 @@ def _note_rest(job: Job) -> None:
             job.losses.note(feature, feature)
     if request.service_tier and request.service_tier not in (*TIERS, "auto"):
         job.losses.note("service_tier", "service_tier")
-    for name in request.extra:
-        job.losses.note("unknown_field", name)
-        break
+    note_strange(request, job.losses)

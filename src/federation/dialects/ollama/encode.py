@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from federation.dialects.absent import note_absent
+from federation.dialects.absent import note_absent, note_strange
 from federation.dialects.faces import Encoded
 from federation.dialects.function_tools import write_tool
 from federation.dialects.losses import Losses
@@ -49,11 +49,10 @@ def encode(wire: Wire, request: ChatRequest) -> Encoded:
     options = _options(request, wire, losses, own=own)
     _write_context(options, request, wire, turns)
     note_absent(request, losses)
-    if request.extra:
-        if own:
-            body.update(request.extra)
-        else:
-            losses.note("unknown_field", next(iter(request.extra)))
+    if own:
+        body.update(request.extra)
+    else:
+        note_strange(request, losses)
     body.pop("options", None)
     if options:
         body["options"] = options

@@ -77,10 +77,6 @@ REASONING_WORDS: Final = frozenset(
 )
 """Fields by which hosts switch reasoning, beside the vendor's `reasoning_effort`."""
 
-SHADOWED: Final = REASONING_WORDS | {"safety_identifier"}
-"""Extras of a request whose meaning also stands in canonical fields: to leave one out of a
-request in another language loses nothing."""
-
 LEGACY: Final = "legacy_function"
 """Marks, in a tool's `extra`, one that came in the deprecated `functions`: its calls are
 answered as `function_call`."""

@@ -14,9 +14,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from federation.dialects.absent import note_strange
 from federation.dialects.faces import Encoded
 from federation.dialects.losses import Losses
-from federation.dialects.openai.words import SHADOWED
 from federation.dialects.openai_responses.efforts import effort_of
 from federation.dialects.openai_responses.encode_items import ItemEncoder
 from federation.dialects.openai_responses.encode_tools import encode_tools
@@ -127,8 +127,8 @@ def _body(wire: Wire, request: ChatRequest, losses: Losses) -> Item:
     if own:
         extra = request.extra
         body.update({name: raw for name, raw in extra.items() if name not in _MERGED})
-    elif strange := request.extra.keys() - SHADOWED:
-        losses.note("unknown_field", min(strange))
+    else:
+        note_strange(request, losses)
     return body
 
 
