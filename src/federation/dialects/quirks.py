@@ -43,11 +43,17 @@ def named(quirks: Quirks, name: str) -> frozenset[str] | None:
     return frozenset(listed(quirks, name)) if isinstance(quirks.get(name), list | tuple) else None
 
 
-def accepted(quirks: Quirks, kept: frozenset[str]) -> frozenset[str] | None:
+def accepted(
+    quirks: Quirks, kept: frozenset[str], rename: Mapping[str, str]
+) -> frozenset[str] | None:
     """The only fields that a host takes, with those that a call is nothing without; None where
-    it takes any."""
+    it takes any. A field that the host calls by another name is among them under both, for a row
+    may mean either."""
     only = named(quirks, "accepts_only")
-    return None if only is None else kept | only
+    if only is None:
+        return None
+    both = kept | only
+    return both.union(*[pair for pair in rename.items() if not both.isdisjoint(pair)])
 
 
 def statuses(quirks: Quirks, name: str) -> frozenset[int]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from federation.dialects.openai.encode import encode
 from federation.dialects.openai.forward import dropped_fields, forward
 from federation.dialects.openai.glance import glance
+from federation.dialects.openai.parse import parse
 from federation.dialects.openai.wire import Wire
 from federation.domain.catalogue import Auth
 from federation.domain.routes import Settings
@@ -134,6 +136,23 @@ def test_a_row_that_takes_few_fields_gets_few(send: Send) -> None:
     settings = Settings(max_tokens_default=5)
     got = send(quirks, settings, stream=True, temperature=1, federation={})
     assert got == {"model": "acme-large", "messages": HELLO, "stream": True}
+
+
+@pytest.mark.parametrize("accepted", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("said", ["max_tokens", "max_completion_tokens"])
+def test_an_accepted_field_may_be_named_by_either_of_its_names(
+    make_request: MakeRequest, make_wire: MakeWire, accepted: str, said: str
+) -> None:
+    wire = make_wire(quirks={"accepts_only": [accepted], "output_limit_field": "max_tokens"})
+    body = json.dumps({"model": "chat", "messages": HELLO, said: 5}).encode()
+    request = make_request(body)
+    seen = glance(request)
+    wanted = {"model": "acme-large", "messages": HELLO, "max_tokens": 5}
+    assert json.loads(forward(wire, seen, body).body) == wanted
+    assert dropped_fields(wire, seen) == ()
+    encoded = encode(wire, parse(request, seen))
+    assert json.loads(encoded.request.body) == wanted
+    assert encoded.losses == ()
 
 
 def test_a_models_quirk_goes_before_its_providers(make_wire: MakeWire) -> None:

@@ -50,10 +50,10 @@ from federation.dialects.openai.row import Row, is_plain, read_row
 from federation.dialects.openai.tables import SAMPLING
 from federation.dialects.quirks import (
     Quirks,
+    accepted,
     in_json,
     listed,
     mapping,
-    named,
     path_of,
     quirks_of,
     statuses,
@@ -142,12 +142,12 @@ def _request_habits(quirks: Quirks, settings: Settings, model: Model) -> dict[st
     if limit in _LIMITS:
         rename[_LIMITS[1 - _LIMITS.index(limit)]] = limit
     usage = str(quirks.get("stream_usage", "option"))
-    accepts = named(quirks, "accepts_only")
+    accepts = accepted(quirks, _KEPT, rename)
     return {
         "model": b"" if "model" in drop else msgspec.json.encode(model.id),
         "touched": drop | frozenset(rename),
         "drop": drop,
-        "accepts": _KEPT | accepts if accepts is not None else None,
+        "accepts": accepts,
         "known": frozenset((*rename, *rename.values(), *(accepts or ()))),
         "rename": rename,
         "default": _defaults(quirks, settings, drop, str(limit or _LIMITS[0]), model.max_output),
