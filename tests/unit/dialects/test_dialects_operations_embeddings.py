@@ -237,6 +237,17 @@ def test_a_models_own_quirks_do() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("said", "sent"), [({}, 7), ({"dimensions": 4}, 4)])
+def test_a_rows_default_fills_a_gap_whoever_writes_the_body(said: Body, sent: int) -> None:
+    asked = request(PATHS["openai"], {"input": "a", "model": "route", **said})
+    face = table.OPERATION_CLIENTS[EMBEDDINGS, "openai"]
+    seen = face.glance(asked)
+    target = prepared(EMBEDDINGS, model_quirks={"default": {"dimensions": 7}})
+    assert face.parse is not None
+    for body in (target.forward(seen, asked), target.encode(face.parse(asked, seen)).requests[0]):
+        assert json.loads(body.body)["dimensions"] == sent
+
+
 def test_a_secret_is_in_no_repr() -> None:
     target = prepared(EMBEDDINGS)
     asked = request(PATHS["openai"], {"input": "a"})

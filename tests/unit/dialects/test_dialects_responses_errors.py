@@ -170,6 +170,10 @@ def test_usage_follows_the_habits_of_the_row() -> None:
     assert usage(counts) == (10, 5, 4, 3)
     assert usage(counts, usage_excludes_reasoning=True) == (10, 8, 4, 3)
     assert usage(counts, usage_excludes_cached=True) == (14, 5, 4, 3)
+    both = {"cached_tokens": 4, "cache_write_tokens": 2}
+    written = {**counts, "input_tokens_details": both}
+    assert usage(written) == (10, 5, 4, 3)
+    assert usage(written, usage_excludes_cached=True) == (16, 5, 4, 3)
     assert usage({**counts, "total_tokens": 18}) == (10, 8, 4, 3)
     assert usage({**counts, "total_tokens": 15}, usage_excludes_reasoning=True) == (10, 5, 4, 3)
 

@@ -73,8 +73,8 @@ def read_usage(wire: Wire, raw: Raw, searches: int = 0, tier: str | None = None)
     total, host = counts.total_tokens, wire.host
     if reasoning and _is_apart(given, made, reasoning, total, told=host.reasoning_apart):
         made += reasoning
-    if cached and host.cached_apart:
-        given += cached
+    if host.cached_apart:
+        given += cached + written
     long = inside.cache_write_tokens_details
     written = min(written, max(given - cached, 0))
     return Usage(

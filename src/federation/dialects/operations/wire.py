@@ -125,7 +125,7 @@ def rendered(wire: OperationWire, fields: Mapping[str, Any]) -> bytes:
     What is None is left out."""
     chat = wire.chat
     body: dict[str, Any] = {
-        name: msgspec.Raw(value) for name, value in chat.default.items() if name not in fields
+        name: msgspec.Raw(value) for name, value in chat.default.items() if fields.get(name) is None
     }
     for name, value in fields.items():
         if value is not None and name not in chat.drop:
