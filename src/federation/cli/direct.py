@@ -31,7 +31,7 @@ from federation.control.notebook import Notebook
 from federation.control.permissions import KeyWish
 from federation.control.threads import Errands
 from federation.domain.access import DEFAULT_TENANT, Role, VirtualKey
-from federation.errors import InvalidRequest
+from federation.errors import FederationError, InvalidRequest
 from federation.evidence.records import Action
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
@@ -109,12 +109,20 @@ def recorded(place: Place, hash_key: bytes, action: str, subject: str) -> Iterat
         action=action,
         subject=subject,
     )
+
+    def finish(status: int = 0) -> None:
+        changed = versions(hash_key, changes, lambda _: "{user}")
+        done = msgspec.structs.replace(asked, phase="done", status=status, changed=changed)
+        notebook.write(msgspec.structs.replace(done, at_ms=notebook.now_ms()))
+
     try:
         notebook.write(asked)
-        yield
-        changed = versions(hash_key, changes, lambda _: "{user}")
-        done = msgspec.structs.replace(asked, phase="done", changed=changed)
-        notebook.write(msgspec.structs.replace(done, at_ms=notebook.now_ms()))
+        try:
+            yield
+        except FederationError as error:
+            finish(error.status)
+            raise
+        finish()
     finally:
         notebook.close()
 

@@ -341,6 +341,18 @@ def test_a_key_that_a_gateway_would_not_make_is_not_made_in_its_store(
     assert [row["name"] for row in listed] == ["admin key", "first"]
 
 
+def test_a_change_that_was_refused_is_not_on_record_as_half_done(alone: Run, project: Path) -> None:
+    alone("key", "create", "first")
+    assert alone("key", "revoke", "key_none").exit_code == 1
+    logs = sorted((project / "data/evidence/journal").glob("notes-*.log"), key=os.path.getmtime)
+    notes = [json.loads(line[9:])["record"] for line in logs[-1].read_bytes().splitlines()]
+    assert [(each["phase"], each.get("status")) for each in notes] == [
+        ("asked", None),
+        ("done", 404),
+    ]
+    assert len({each["id"] for each in notes}) == 1
+
+
 def test_a_key_for_a_tenant_that_does_not_exist_is_refused(alone: Run) -> None:
     assert alone("key", "create", "x", "--tenant", "nobody").exit_code == 1
 
