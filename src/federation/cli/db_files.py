@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from federation.cli.failures import CommandFailed
+from federation.cli.failures import CommandFailed, wrong_usage
 from federation.config.paths import admin_key_file
 from federation.storage import backups
 from federation.storage.durability import sync_directory
@@ -45,6 +45,15 @@ def fresh(directory: Path) -> None:
         ) from None
     except OSError as error:
         raise CommandFailed(f"{directory} cannot be made: {error.strerror}.") from error
+
+
+def check_outside(copy: Path, data: Path) -> None:
+    """Raises `CommandFailed` for a copy within the data directory that it is made of: each later
+    copy would hold all the earlier ones."""
+    if copy.resolve().is_relative_to(data.resolve()):
+        raise wrong_usage(
+            f"{copy} lies in the data directory {data}.", "Name a place outside of what is copied."
+        )
 
 
 @contextlib.contextmanager
@@ -162,15 +171,20 @@ def put_aside(data: Path) -> Path | None:
     there = list(_in_the_way(data))
     if not there:
         return None
-    aside = data / "aside"
-    n = 1
-    while (aside / str(n)).exists():
-        n += 1
+    aside = _next_aside(data)
     for path in there:
-        target = aside / str(n) / path.relative_to(data)
+        target = aside / path.relative_to(data)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.rename(target)
-    return aside / str(n)
+    return aside
+
+
+def _next_aside(directory: Path) -> Path:
+    """A directory that is not there yet, for what is put aside."""
+    n = 1
+    while (made := directory / "aside" / str(n)).exists():
+        n += 1
+    return made
 
 
 def _in_the_way(data: Path) -> Iterator[Path]:
@@ -183,11 +197,7 @@ def _in_the_way(data: Path) -> Iterator[Path]:
 
 def moved(path: Path) -> Path:
     """Put a store's file aside; where it is now."""
-    aside = path.parent / "aside"
-    n = 1
-    while (aside / str(n)).exists():
-        n += 1
-    target = aside / str(n) / path.name
+    target = _next_aside(path.parent) / path.name
     target.parent.mkdir(mode=0o700, parents=True)
     path.rename(target)
     for end in ("-wal", "-shm"):

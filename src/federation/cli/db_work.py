@@ -102,6 +102,8 @@ def backup(place: Place, to: Path, keys: Path | None, *, as_json: bool) -> None:
     """Copy the store and what lies beside it into a new directory."""
     if not db_store.is_there(place):
         raise CommandFailed(f"There is no store in {place.data_dir}.", code="not_found")
+    for copy in (to, *([] if keys is None else [keys])):
+        db_files.check_outside(copy, place.data_dir)
     database = db_store.addresses(place).database
     for problem in _not_whole(place, database):
         raise CommandFailed(f"The store cannot be copied: {problem}.", code="store_unsound")

@@ -48,6 +48,18 @@ def test_a_restoration_that_is_refused_leaves_the_shared_database_alone(
     assert (project / "data/journal/w.000001.log").exists()
 
 
+@pytest.mark.parametrize("asked", [("data/b",), ("b", "--keys", "data/k")])
+def test_no_copy_lies_in_what_is_copied(alone: Run, project: Path, asked: tuple[str, ...]) -> None:
+    """The next copy would hold it, and the one after both."""
+    with opened_stores(project / "data"):
+        pass
+    refused = alone("db", "backup", *asked)
+    assert refused.exit_code == 2
+    assert "lies in the data directory" in refused.stderr
+    assert not any((project / made).exists() for made in ("data/b", "b", "data/k"))
+    assert alone("db", "backup", "b", "--keys", "k").exit_code == 0
+
+
 def test_a_restoration_without_the_keys_that_were_named_changes_nothing(
     alone: Run, shared: list[str], project: Path
 ) -> None:
