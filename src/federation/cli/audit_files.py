@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from federation.cli.failures import CommandFailed, Exit, why
 
@@ -61,29 +62,36 @@ def shown(path: Path) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Streams]:
-    """An export's three files. Raises `CommandFailed` where one is missing."""
+    """An export's three files. Raises `CommandFailed` where one is missing, or cannot be read."""
     with ExitStack() as stack:
+        files: list[IO[bytes]]
         try:
             if path.is_dir():
                 files = [stack.enter_context((path / name).open("rb")) for name in NAMES]
-                yield Streams(*files)
-                return
-            tar = stack.enter_context(tarfile.open(path, "r:"))
-            members = [tar.extractfile(_member(tar, name)) for name in NAMES]
-            yield Streams(*(member for member in members if member is not None))
-        except (OSError, tarfile.TarError, KeyError, TypeError) as error:
-            raise CommandFailed(
-                f"{shown(path)} is no export: {why(error)}.",
-                hint="An export is what `federation audit export` wrote, a directory or a .tar.",
-                exit_code=Exit.USAGE,
-            ) from error
+            else:
+                tar = stack.enter_context(tarfile.open(path, "r:"))
+                files = [_member(tar, name) for name in NAMES]
+        except (OSError, tarfile.TarError, KeyError) as error:  # KeyError: a link to nothing
+            raise _no_export(path, error) from error
+        try:
+            yield Streams(*files)
+        except (OSError, tarfile.TarError) as error:
+            raise _no_export(path, error) from error
 
 
-def _member(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+def _no_export(path: Path, error: Exception) -> CommandFailed:
+    return CommandFailed(
+        f"{shown(path)} is no export: {why(error)}.",
+        hint="An export is what `federation audit export` wrote, a directory or a .tar.",
+        exit_code=Exit.USAGE,
+    )
+
+
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
     """The last of a name, as unpacking has it; `tar cf x.tar .` puts a `./` before each."""
     for member in reversed(tar.getmembers()):
-        if member.name.removeprefix("./") == name:
-            return member
+        if member.name.removeprefix("./") == name and (file := tar.extractfile(member)) is not None:
+            return file
     raise FileNotFoundError(errno.ENOENT, f"there is no {name} at its root")
 
 

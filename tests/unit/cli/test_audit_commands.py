@@ -16,6 +16,7 @@ from evidence_world import World
 from typer.testing import Result
 
 from federation.control.ingest import Ingest
+from federation.evidence.web import Web
 from federation.storage.anchors import FileAnchor
 from federation.storage.calls import SqlCalls
 from federation.storage.journal_reader import JournalReader
@@ -155,6 +156,18 @@ def test_what_is_no_export_or_no_key_is_said(
     assert "is no public key" in capsys.readouterr().err
     alone("audit", "export", "export")
     assert alone("audit", "export", "export").exit_code == 2, "an export is never overwritten"
+
+
+def test_a_bug_of_a_verification_is_not_taken_for_a_bad_export(
+    alone: Run, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    alone("audit", "export", "export")
+    monkeypatch.setattr(Web, "read", fail)
+    result = alone("audit", "verify", "export", "--key", key)
+    assert isinstance(result.exception, KeyError)
 
 
 def test_the_data_directory_is_verified_and_the_index_with_it(
