@@ -179,7 +179,10 @@ def _is_path(name: str, value: str) -> bool:
 
 def _path(value: str) -> Path:
     """A path from a variable; nobody has expanded the tilde of one from a `.env` file."""
-    return Path.home() / value[2:] if value.startswith("~/") else Path(value)
+    try:
+        return Path.home() / value[2:] if value.startswith("~/") else Path(value)
+    except RuntimeError:  # a user id without an account, as containers have
+        return Path(value)
 
 
 def _resolve(reference: str, environ: Mapping[str, str], vault: Vault) -> tuple[str | None, str]:

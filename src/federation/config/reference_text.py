@@ -226,7 +226,7 @@ ROW: dict[str, str] = {
     "auth.name": "header or query parameter",
     "auth.prefix": "stands before the secret",
     "auth.extra": "constant headers of every request",
-    "credential": "`env:NAME` or `file:PATH`",
+    "credential": "`env:NAME`, `file:PATH` or `vault:MOUNT/PATH#FIELD`",
     "enabled": "false takes its deployments out of service",
     "region": "keep processing there, by the host, headers or fields that the provider wants for "
     "it; refused where its row knows no such control",

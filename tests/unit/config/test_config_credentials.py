@@ -115,6 +115,19 @@ def test_a_path_below_the_home_directory_is_found(
     assert tmp_path / "k" in found.files
 
 
+def test_a_path_below_the_home_directory_of_nobody_is_not_found(
+    reading: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    place = {"GOOGLE_VERTEX_PROJECT": "p-1", "GOOGLE_VERTEX_LOCATION": "europe-west4"}
+    found = resolve_all(reading({"GOOGLE_APPLICATION_CREDENTIALS": "~/k", **place}))
+    assert "vertex" not in found.secrets
+    assert "~/k cannot be read" in found.warnings[0].message
+
+
 def test_the_file_of_another_token_is_read_into_its_key_file(reading: Read, tmp_path: Path) -> None:
     subject, path = tmp_path / "subject", tmp_path / "adc.json"
     subject.write_text("ey.sub\n")
