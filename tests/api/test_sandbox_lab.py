@@ -335,6 +335,7 @@ async def test_the_manual_names_every_voice_and_fault(bench: Bench) -> None:
         (b"POST /v1/models HTTP/1.1\r\ncontent-length: x\r\n\r\n", b"400"),
         (b"POST /v1/models HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n", b"413"),
         (b"GET / HTTP/1.1\r\nx: " + b"y" * 70_000, b"431"),
+        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n-6\r\n", b"400"),
     ],
 )
 async def test_a_request_that_is_none_is_refused(bench: Bench, raw: bytes, status: bytes) -> None:

@@ -47,7 +47,7 @@ def instance(schema: Schema, prompt: str) -> Any:
 def _value(schema: object, source: _Source, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > _DEPTH_LIMIT:
         return None
-    schema = _resolve(schema, source)
+    schema = _resolve(schema, source, depth)
     if "const" in schema:
         return schema["const"]
     choices = schema.get("enum")
@@ -69,7 +69,7 @@ def _value(schema: object, source: _Source, depth: int) -> Any:
     return False if kind == "boolean" else None
 
 
-def _resolve(schema: Schema, source: _Source) -> Schema:
+def _resolve(schema: Schema, source: _Source, depth: int) -> Schema:
     """Follow `$ref` and merge `allOf`; a chain that never ends is cut."""
     for _ in range(_DEPTH_LIMIT):
         reference = schema.get("$ref")
@@ -82,11 +82,11 @@ def _resolve(schema: Schema, source: _Source) -> Schema:
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         schema = {**target, **rest} if isinstance(target, dict) else rest
     parts = schema.get("allOf")
-    if isinstance(parts, list):
+    if isinstance(parts, list) and depth <= _DEPTH_LIMIT:
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in parts:
             if isinstance(part, dict):
-                merged = _merge(merged, _resolve(part, source) if "$ref" in part else part)
+                merged = _merge(merged, _resolve(part, source, depth + 1))
         schema = merged
     return schema
 

@@ -200,6 +200,8 @@ def _chunked(buffer: bytearray, start: int) -> tuple[bytes, int] | None:
             size = int(bytes(buffer[place:line]).partition(b";")[0], 16)
         except ValueError:
             raise ValueError(400) from None
+        if size < 0:  # it would lead back to itself
+            raise ValueError(400)
         if len(body) + size > _BODY_BYTES:
             raise ValueError(413)
         end = line + 2 + size + 2

@@ -16,6 +16,7 @@ from federation.errors import (
     Unavailable,
     UpstreamCut,
 )
+from federation.sandbox.instances import instance
 from federation.sandbox.profiles import ATLAS, COMET, FLAKY, HARBOR, PROFILES, Profile
 from federation.sandbox.provider import SimulatedProvider
 from federation.sandbox.replies import render_error
@@ -384,3 +385,7 @@ async def test_what_a_model_cannot_hold_is_refused() -> None:
     assert raised.value.code == "context_length_exceeded"
     with pytest.raises(InvalidRequest, match="max_tokens is too large"):
         await whole(HARBOR, max_tokens=5000)
+
+
+def test_a_schema_that_holds_itself_comes_to_an_end() -> None:
+    assert instance({"allOf": [{"$ref": "#"}], "type": "string"}, "One") == "One"
