@@ -199,7 +199,7 @@ def _ask(where: str, headers: Mapping[str, str], until: float) -> Any:
         connection.request("GET", parts.path, headers={"accept": "application/json", **headers})
         response = connection.getresponse()
         return json.loads(response.read(LIST_LIMIT)) if response.status == 200 else None
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return None
     finally:
         connection.close()

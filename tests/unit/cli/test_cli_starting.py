@@ -367,6 +367,29 @@ def test_a_server_that_drips_is_given_up_at_the_deadline() -> None:
         assert time.monotonic() - began < 0.7
 
 
+@contextmanager
+def answering(body: bytes) -> Iterator[int]:
+    """A server that answers one request with `body`."""
+
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=answer)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def test_a_server_whose_answer_nests_without_end_is_no_server_of_models() -> None:
+    with answering(b"[" * 100_000) as port:
+        assert discover({"one": row("one", port)}, {}, ("h", 1)) == []
+
+
 def test_no_connection_is_made_after_the_deadline(
     local_server: tuple[int, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
