@@ -179,7 +179,7 @@ def test_what_would_let_strangers_in_or_secrets_out_is_refused(
 GUIDE = Path(__file__).parents[3] / "docs" / "guide"
 BLOCKS = [
     (page, text)
-    for page in ("sign-in.md", "alerts.md")
+    for page in ("sign-in.md", "alerts.md", "costs.md")
     for text in re.findall(
         r"^```yaml\n(.*?)^```", (GUIDE / page).read_text(), re.MULTILINE | re.DOTALL
     )
