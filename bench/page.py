@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench.table import PARTS, Row, goals
+from bench.table import PARTS, Row, goals, nginx_of
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "bench" / "results" / "bench.json"
@@ -38,7 +38,7 @@ def section(result: Row) -> str:
     lines += ["|---" * (len(parts) + 1) + "|"]
     gateways = {name: row for name, row in rows.items() if not name.startswith("direct")}
     for name, row in gateways.items():
-        cells = [_cells(row, part, rows.get(row["baseline"])) for part, _ in parts]
+        cells = [_cells(row, part, rows.get(nginx_of(name))) for part, _ in parts]
         lines += [f"| {name} | " + " | ".join(cells) + " |"]
     lines += ["", *(f"* {goal.line()}" for goal in goals(result))]
     lines += [f"* Note: {note}" for note in result["notes"]]

@@ -41,7 +41,6 @@ class Case:
     body_bytes: int = 1024
     streams: bool = False
     """Measured with streams too."""
-    baseline: str = "nginx"
     path: str = targets.CHAT
     end: str = "data: [DONE]"
     """How a stream's last event begins."""
@@ -86,15 +85,14 @@ CASES = (
         "federation",
         "bench",
         streams=True,
-        baseline="federation route",
         path="/v1/messages",
         end='data: {"type":"message_stop"',
     ),
     Case("litellm", "litellm", "bench-model", streams=True),
     Case("portkey", "portkey", "bench-model", streams=True),
-    Case("direct 100 kB", "direct", "bench-model", 100_000, baseline="nginx 100 kB"),
-    Case("nginx 100 kB", "nginx", "bench-model", 100_000, baseline="nginx 100 kB"),
-    Case("federation 100 kB", "federation", "bench", 100_000, baseline="nginx 100 kB"),
+    Case("direct 100 kB", "direct", "bench-model", 100_000),
+    Case("nginx 100 kB", "nginx", "bench-model", 100_000),
+    Case("federation 100 kB", "federation", "bench", 100_000),
 )
 
 
@@ -205,7 +203,7 @@ def _median(values: list[float]) -> float:
 
 def summarize(one: Found) -> dict[str, object]:
     """Medians over the rounds; errors and failures are added up."""
-    row: dict[str, object] = {"name": one.case.name, "baseline": one.case.baseline}
+    row: dict[str, object] = {"name": one.case.name}
     for count, results in one.whole.items():
         row[f"whole_{count}"] = {
             "cpu_us": _median([result.cpu_us for result in results]),

@@ -105,9 +105,16 @@ def test_the_performance_page_holds_the_stored_run(monkeypatch: pytest.MonkeyPat
 
 def test_a_stored_run_is_rendered_with_ratios_and_goals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
-    rows = [
-        {"name": name, "baseline": "nginx", "whole_8": {"cpu_us": cpu}}
-        for name, cpu in (("direct", 9.0), ("nginx", 20.0), ("federation route", 90.0))
+    rows: list[dict[str, Any]] = [
+        {"name": name, "whole_8": {"cpu_us": cpu, "errors": 0}}
+        for name, cpu in (
+            ("direct", 9.0),
+            ("nginx", 20.0),
+            ("federation route", 90.0),
+            ("federation translated", 100.0),
+            ("nginx 100 kB", 40.0),
+            ("federation 100 kB", 160.0),
+        )
     ]
     result = {
         "at": "2026-01-02",
@@ -121,6 +128,13 @@ def test_a_stored_run_is_rendered_with_ratios_and_goals(monkeypatch: pytest.Monk
     }
     said = runpy.run_module("bench.page")["section"](result)
     assert "| federation route | 90.0 us, 4.50 x | - |" in said
+    assert "| federation translated | 100.0 us, 5.00 x | - |" in said, "of nginx, as it says"
+    assert "| federation 100 kB | 160.0 us, 4.00 x | - |" in said
     assert "| direct" not in said
     assert "route, 1,000/s over 8 connections: 4.50 x (goal 5, floor 8): met" in said
+    assert "translated / forwarded, 1,000/s over 8 connections: 1.11 x" in said
+    assert "failed answers of federation: 0.00  (goal 0, floor 0): met" in said
+    rows[3]["whole_8"]["errors"] = 7
+    said = runpy.run_module("bench.page")["section"](result)
+    assert "failed answers of federation: 7.00  (goal 0, floor 0): MISSED" in said
     assert "Note: n" in said
