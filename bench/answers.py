@@ -157,7 +157,7 @@ def _judged(exchange: _Exchange, stream: bool, ended: bool, seconds: float) -> A
     data = bytes(exchange.body)
     try:
         read = _streamed(data) if stream and exchange.status == 200 else _whole(data)
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, AttributeError, KeyError, IndexError, TypeError):
         read = ("", "", "cannot be read", False)
     text, finish, problem, over = read
     if not ended:

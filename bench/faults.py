@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
@@ -158,7 +159,14 @@ def _rss(root: int, workers: list[int]) -> list[float]:
 
 
 def _fds(workers: list[int]) -> list[int]:
-    return [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in workers]
+    """Each worker's open descriptors; none of one that has died."""
+    found = []
+    for pid in workers:
+        try:
+            found.append(len(list(Path(f"/proc/{pid}/fd").iterdir())))
+        except OSError:
+            found.append(0)
+    return found
 
 
 def _fds_at_last(workers: list[int], before: list[int]) -> list[int]:
@@ -249,7 +257,10 @@ def _told(answers: list[Answer]) -> dict[str, Any]:
 
 def _story(port: int, call: str) -> dict[str, Any]:
     """How a call went that got no answer, as the ledger has it."""
-    found = _get(port, f"/v1/calls/{call}")
+    try:
+        found = _get(port, f"/v1/calls/{call}")
+    except urllib.error.HTTPError as refused:
+        return {"call": call, "outcome": f"the ledger says {refused.code}"}
     decision = found["decision"] or {}
     tried = (f"{one['deployment']}: {one['error'] or 'ok'}" for one in found["attempts"])
     return {

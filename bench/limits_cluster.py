@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -152,6 +153,12 @@ async def offered(port: int, seconds: float) -> tuple[list[Answer], float]:
     return found, took
 
 
+def others(found: list[Answer]) -> dict[str, int]:
+    """How many answers were neither a good one nor a refusal, each by what it was."""
+    odd = (one for one in found if one.status not in (200, 429))
+    return dict(Counter(f"{one.status} {one.problem}" for one in odd))
+
+
 async def tried(cluster: Cluster, port: int, wanted: Wanted, seconds: float) -> Row:
     """Offer calls under one limit."""
     await limited(
@@ -168,7 +175,6 @@ async def tried(cluster: Cluster, port: int, wanted: Wanted, seconds: float) -> 
     found, took = await offered(port, seconds)
     admitted = sum(one.status == 200 for one in found) * wanted.each
     expected = round(wanted.held + wanted.amount * took)
-    other = [one for one in found if one.status not in (200, 429)]
     return Row(
         wanted.name,
         round(took, 2),
@@ -177,7 +183,7 @@ async def tried(cluster: Cluster, port: int, wanted: Wanted, seconds: float) -> 
         expected,
         round(100.0 * (admitted - expected) / expected, 3),
         sum(one.status == 429 for one in found),
-        {f"{one.status} {one.problem}": 1 for one in other},
+        others(found),
         await _by_worker(cluster, before, sum(one.status == 200 for one in found)),
     )
 

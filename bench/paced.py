@@ -24,12 +24,28 @@ class _Asking(asyncio.Protocol):
     """One connection: a request, its whole answer, the next."""
 
     def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.answered: asyncio.Future[bool] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answered: asyncio.Future[bool] | None = None
         self._held = b""
 
+    @property
+    def open(self) -> bool:
+        """False once the server has closed it, as it may between two answers."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, request: bytes) -> asyncio.Future[bool]:
+        """Send it; the future tells whether its answer was one."""
+        assert self._transport is not None
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answered
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # a stream transport
+        self._transport = transport  # type: ignore[assignment]  # a stream transport
 
     def data_received(self, data: bytes) -> None:
         self._held += data
@@ -39,34 +55,44 @@ class _Asking(asyncio.Protocol):
         head = self._held[:split].lower()
         place = head.find(_LENGTH)
         length = int(head[place + len(_LENGTH) :].split(b"\r\n", 1)[0]) if place >= 0 else 0
-        if len(self._held) >= split + len(_END) + length and self.answered is not None:
+        if len(self._held) >= split + len(_END) + length:
             self._held = b""
-            self.answered.set_result(b" 200 " in head[:16])
+            self._resolve(good=b" 200 " in head[:16])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.answered is not None and not self.answered.done():
-            self.answered.set_result(False)
+        self._resolve(good=False)
+
+    def _resolve(self, *, good: bool) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(good)
+
+
+async def _connected(port: int) -> _Asking:
+    loop = asyncio.get_running_loop()
+    _, asking = await loop.create_connection(_Asking, "127.0.0.1", port)
+    return asking
 
 
 async def _ask(port: int, request: bytes, start: float, end: float, gap: float) -> list[float]:
     """Seconds for each answer; a negative one for an answer that was none."""
     loop = asyncio.get_running_loop()
-    _, asking = await loop.create_connection(_Asking, "127.0.0.1", port)
-    assert asking.transport is not None
+    asking = await _connected(port)
     took: list[float] = []
     due = start
     while due < end:
         if (pause := due - loop.time()) > 0:
             await asyncio.sleep(pause)
-        asking.answered = loop.create_future()
         began = loop.time()
-        asking.transport.write(request)
-        good = await asking.answered
+        try:
+            asking = asking if asking.open else await _connected(port)
+            good = await asking.ask(request)
+        except OSError:
+            good = False
         took.append(loop.time() - began if good else -1.0)
         if not good:
             break
         due = max(due + gap, loop.time() - gap)
-    asking.transport.close()
+    asking.close()
     return took
 
 

@@ -130,17 +130,22 @@ def _start(target: targets.Target, scratch: Path, port: int) -> targets.Running:
 
 
 def start_all(
-    wanted: list[targets.Target], scratch: Path, port: int, notes: list[str]
-) -> dict[str, targets.Running]:
-    """Start every target; one that fails becomes a note and is left out."""
-    running: dict[str, targets.Running] = {}
+    wanted: list[targets.Target],
+    scratch: Path,
+    port: int,
+    notes: list[str],
+    running: dict[str, targets.Running],
+) -> None:
+    """Start every target; one that fails becomes a note and is left out.
+
+    Each is put in `running` as soon as it runs: whoever is interrupted has to stop them.
+    """
     for target in wanted:
         try:
             running[target.name] = _start(target, scratch, port)
         except (targets.TargetFailed, OSError) as error:
             notes.append(f"{target.name} is left out: {error}")
             print(f"  {target.name}: left out ({str(error).splitlines()[0]})", file=sys.stderr)
-    return running
 
 
 def _write_requests(case: Case, target: targets.Target, folder: Path) -> tuple[Path, Path]:
@@ -256,7 +261,7 @@ def bench(effort: Effort, names: set[str], *, peers: bool) -> dict[str, object]:
             if peers and not installed:
                 notes.append("no peer is installed: `make bench-peers` installs them")
             chosen = [one for one in wanted + installed if not names or one.name in names]
-            running = start_all(chosen, scratch, port, notes)
+            start_all(chosen, scratch, port, notes, running)
             direct = targets.Target("direct", lambda *_: targets.Launch([]))
             everyone = {
                 "direct": targets.Running(direct, process, port, "", 0.0, scratch),

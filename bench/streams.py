@@ -4,7 +4,7 @@ It prints one JSON object. An event is counted by the blank line that ends it; a
 ends without the end marker, with too few events or with a status other than 200 is a failure.
 Streams begin spread over one stream's length, as callers do, not in one beat.
 
-    python -m bench.streams --port P --streams 256 --seconds 5 --head FILE --body FILE
+    python -m bench.streams --port P --streams 256 --seconds 5 --request FILE
 """
 
 from __future__ import annotations
@@ -73,6 +73,11 @@ class StreamClient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._finish("connection lost")
+
+    @property
+    def open(self) -> bool:
+        """False once the server has closed it, as it may between two streams."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def ask(self) -> asyncio.Future[bool]:
         """Begin a stream; the future tells whether the connection may be used again."""
@@ -186,7 +191,7 @@ class _Load:
         while self._may_start():
             self._started += 1
             aborts = bool(plan.abort_every) and self._started % plan.abort_every == 0
-            if client is not None and aborts:
+            if client is not None and (aborts or not client.open):
                 client.close()
                 client = None
             client = client or await self._connect(aborts=aborts)

@@ -174,13 +174,17 @@ def start(target: Target, scratch: Path, upstream_port: int, patience_s: float =
             cwd=folder,
         )
     running = Running(target, process, port, launch.worker_mark, 0.0, log)
-    while time.perf_counter() - began < patience_s:
-        if _ask_once(port, request):
-            running.cold_start_s = time.perf_counter() - began
-            return running
-        if process.poll() is not None:
-            break
-        time.sleep(0.01)
+    try:
+        while time.perf_counter() - began < patience_s:
+            if _ask_once(port, request):
+                running.cold_start_s = time.perf_counter() - began
+                return running
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+    except BaseException:
+        running.stop()
+        raise
     running.stop()
     tail = log.read_text(errors="replace")[-2000:]
     raise TargetFailed(f"{target.name} gave no answer; its last words:\n{tail}")
