@@ -51,7 +51,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
             SqlKeys(engine),
             SqlOverrides(engine),
             SqlVersions(engine),
-            SqlResponses(engine),
+            SqlResponses(lambda: engine),
         )
 
 

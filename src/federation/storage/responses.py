@@ -7,7 +7,7 @@ state that it starts from. Beyond its day an entry is as good as gone, swept or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -70,10 +70,17 @@ _RUNNING = select(_r.writer, _r.id).where(_r.writer != "").order_by(_r.writer, _
 
 
 class SqlResponses:
-    """Stored responses in a database; implements `control.ports.ResponseStore`."""
+    """Stored responses in a database; implements `control.ports.ResponseStore`.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    `engine` is asked each time: a reload may have changed how safely they are kept.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._chosen = engine
+
+    @property
+    def _engine(self) -> Engine:
+        return self._chosen()
 
     def add(self, entry: ResponseEntry, items: Sequence[str]) -> bool:
         """Keep a response with the names of its items; False where its id is taken."""

@@ -35,7 +35,7 @@ def test_a_store_of_the_first_version_keeps_responses_after_its_upgrade(tmp_path
     path = tmp_path / "store.db"
     engine = first_version(path)
     prepare_schema(engine, path)
-    store = SqlResponses(engine)
+    store = SqlResponses(lambda: engine)
     assert store.add(ENTRY, ("msg_1",))
     assert store.owners("default", ("msg_1",), 0) == [ENTRY]
     with reading(engine) as connection:
@@ -47,7 +47,7 @@ def test_nothing_is_left_of_what_was_deleted(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     engine = open_engine(path)
     prepare_schema(engine, path)
-    store = SqlResponses(engine)
+    store = SqlResponses(lambda: engine)
     store.add(ENTRY, ("msg_1", "msg_2"))
     store.add(replace(ENTRY, id="resp_2", expires_ms=5), ("msg_3",))
     assert store.remove("default", "resp_1", 0)
