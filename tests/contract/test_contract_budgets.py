@@ -129,6 +129,16 @@ def test_an_overrun_that_only_the_journal_tells_is_found(pots: PotStore) -> None
     assert standing(pots, DAY) == Standing(DAY.id, 1000, True, 170, 0, 70)
 
 
+def test_what_a_store_that_is_gone_had_granted_is_no_overrun(pots: PotStore) -> None:
+    note(pots, DAY, spent=170)
+    assert standing(pots, DAY) == Standing(DAY.id, 0, True, 170, 0, 0)
+    pots.turn(Turn(closes=("w1",)))
+    note(pots, OTHER, spent=80, returned=10, overrun=30, writer="w2")
+    assert standing(pots, OTHER) == Standing(OTHER.id, 0, True, 80, 0, 30)
+    note(pots, OTHER, spent=90, returned=10, overrun=40, writer="w2")
+    assert standing(pots, OTHER) == Standing(OTHER.id, 0, True, 90, 0, 40)
+
+
 def test_an_overrun_over_the_cap_stops_the_next_call(pots: PotStore) -> None:
     ask(pots, (DAY, 1000))
     note(pots, DAY, spent=1300, overrun=300)

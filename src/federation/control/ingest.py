@@ -51,7 +51,8 @@ class Progress:
 
 class Ingest:
     """Follows every journal in a directory. One thread at a time, in which `on_spent` hears
-    what lines say that their writer spent, and `on_gone` that it is dead and read to its end.
+    what lines say that their writer spent (of a dead one all at once), and `on_gone` that it is
+    dead and read to its end.
 
     `on_lines`, `on_gap` and `on_lost` hear of lines, of numbers that are missing between two,
     and of lost calls before the store keeps anything: what they raise ends the round, which is
@@ -111,10 +112,16 @@ class Ingest:
         # Asked before the last read, so that nothing can be written after it.
         gone = self._is_gone(writer, newest)
         drained = False
-        while not drained:
-            batch = self._reader.read(writer, position.segment, position.offset, gone=gone)
-            position = positions[writer] = self._take(writer, position, batch)
-            drained = batch.drained
+        spent: dict[str, int] = {}
+        try:
+            while not drained:
+                batch = self._reader.read(writer, position.segment, position.offset, gone=gone)
+                position = positions[writer] = self._take(writer, position, batch, spent)
+                drained = batch.drained
+                if not gone:
+                    self._tell_spent(writer, spent)
+        finally:
+            self._tell_spent(writer, spent)
         if gone:
             self._calls.take(writer, [], position, position)  # nothing that the store lacks
             position = Position(position.segment, position.offset, position.seq, closed=True)
@@ -128,7 +135,15 @@ class Ingest:
                 self.progress.lost += lost
                 log.warning("calls lost with their worker", extra={"writer": writer, "calls": lost})
 
-    def _take(self, writer: str, position: Position, batch: Batch) -> Position:
+    def _tell_spent(self, writer: str, spent: dict[str, int]) -> None:
+        if spent:
+            self.on_spent(writer, dict(spent))
+            spent.clear()
+
+    def _take(
+        self, writer: str, position: Position, batch: Batch, spent: dict[str, int]
+    ) -> Position:
+        """Keep the lines of a batch; what they say that their writer spent is entered."""
         for bad in batch.bad:
             self._report(bad)
         seq, lines = position.seq, batch.lines
@@ -143,9 +158,8 @@ class Ingest:
         self.on_lines(lines)
         self._calls.take(writer, lines, after, position)
         if lines:
-            spent = newest_totals(line.record for line in lines)
-            if spent:
-                self.on_spent(writer, spent)
+            for pot, total in newest_totals(line.record for line in lines).items():
+                spent[pot] = max(total, spent.get(pot, 0))
             self.progress.lines += len(lines)
             self.progress.lag_ms = max(0, int(self._clock() * 1000) - lines[-1].record.at_ms)
         return after

@@ -144,6 +144,11 @@ class Till:
     def _note(self, note: Note) -> None:
         place = (note.writer, note.pot)
         lease = self.leases.get(place, Lease(note.writer, note.pot))
+        granted = lease.granted_nano
+        if place not in self.leases:
+            # The store that granted it is gone, and this one is made anew from journals: who has
+            # spent had the money.
+            granted = note.spent_nano + note.returned_nano - note.overrun_nano
         spent = max(lease.spent_nano, note.spent_nano)
         returned, overrun = lease.returned_nano, max(lease.overrun_nano, note.overrun_nano)
         if lease.closed:
@@ -151,10 +156,8 @@ class Till:
             overrun = max(overrun, lease.overrun_nano + spent - lease.spent_nano)
         else:
             returned = max(returned, note.returned_nano)
-            overrun = max(overrun, spent + returned - lease.granted_nano)
-        self._put(
-            lease, replace(lease, spent_nano=spent, returned_nano=returned, overrun_nano=overrun)
-        )
+            overrun = max(overrun, spent + returned - granted)
+        self._put(lease, Lease(*place, granted, spent, returned, overrun, lease.closed))
 
     def _put(self, old: Lease, new: Lease) -> None:
         place = (old.writer, old.pot)

@@ -103,14 +103,15 @@ end
 for _, n in ipairs(turn.notes) do
   local i, writer = n[1], n[2]
   local l = lease(i, writer)
-  local s, r, o = max(l.s, num(n[3])), l.r, max(l.o, num(n[5]))
+  local g, s, r, o = l.g, max(l.s, num(n[3])), l.r, max(l.o, num(n[5]))
+  if l.new then g = sub(add(num(n[3]), num(n[4])), num(n[5])) end
   if l.closed then
     o = max(o, add(l.o, sub(s, l.s)))
   else
     r = max(r, num(n[4]))
-    o = max(o, sub(add(s, r), l.g))
+    o = max(o, sub(add(s, r), g))
   end
-  put(i, writer, l.g, s, r, o, l.closed)
+  put(i, writer, g, s, r, o, l.closed)
 end
 local gone = {}
 for _, each in ipairs(turn.closes) do

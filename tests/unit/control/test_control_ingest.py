@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from federation.control.ingest import Ingest
 from federation.errors import Unavailable
@@ -67,6 +68,23 @@ def test_what_is_written_is_taken_in(tmp_path: Path) -> None:
     assert (ingest.progress.lines, ingest.progress.bad, ingest.progress.lag_ms) == (30, 0, 1000)
     ingest.run()
     assert ingest.progress.lines == 30
+
+
+def test_what_a_dead_writer_spent_is_told_at_once_and_what_a_live_one_spends_as_it_comes(
+    tmp_path: Path,
+) -> None:
+    told: dict[str, list[dict[str, int]]] = {"dead": [], "live": []}
+    for name in told:
+        writer = JournalWriter(tmp_path, name, segment_bytes=900)
+        for n in range(9):
+            writer.append(structs.replace(ended(f"{name}{n}"), pots={"a": n, f"b{n}": 1}))
+        if name == "dead":
+            writer.close()
+    ingest = Ingest(JournalReader(tmp_path, chunk_bytes=700), MemoryCalls(), Clock())
+    ingest.on_spent = lambda writer, totals: told[writer].append(dict(totals))
+    ingest.run()
+    assert told["dead"] == [{"a": 8} | {f"b{n}": 1 for n in range(9)}]
+    assert len(told["live"]) > 1
 
 
 def test_an_heir_goes_on_where_the_dead_left_off(tmp_path: Path) -> None:
