@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ConfigDir, DataDir, OutputFile
+from federation.cli.options import ConfigDir, DataDir, OutputFile, in_lower_case
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +35,13 @@ def root() -> None:
 @guarded
 def report(
     framework: Annotated[
-        str, typer.Option("--framework", metavar="NAME", help="soc2, gdpr, hipaa or ccpa.")
+        str,
+        typer.Option(
+            "--framework",
+            metavar="NAME",
+            callback=in_lower_case,
+            help="soc2, gdpr, hipaa or ccpa.",
+        ),
     ],
     start: Annotated[
         str, typer.Option("--from", metavar="TIME", help="30d, 2026-01-01 or 2026-01-01T12:00.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, in_lower_case
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="GROUPS",
+        callback=in_lower_case,
         help="hour, day, provider, model, tenant, team, user, key, tag; several with commas.",
     ),
 ]

@@ -34,6 +34,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     not, and prints JSON on demand, names that switch `as_json`.
     """
     own = inspect.signature(command, eval_str=True)
+    for parameter in own.parameters.values():
+        for told in getattr(parameter.annotation, "__metadata__", ()):
+            told.case_sensitive = False  # of a name out of a list of ours
     shared = "at" in own.parameters and own.parameters["at"].annotation is options.At
 
     @functools.wraps(command)
@@ -55,8 +58,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             _end(unusable, as_json=as_json)
 
-    if shared:
-        guarding.__signature__ = _spelled_out(own)  # type: ignore[attr-defined]
+    guarding.__signature__ = _spelled_out(own) if shared else own  # type: ignore[attr-defined]
     return guarding
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, in_lower_case
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +27,10 @@ def register(
         list[str], typer.Option("--model", "-m", metavar="NAME", help="A model there; repeat.")
     ],
     dialect: Annotated[
-        str, typer.Option("--dialect", metavar="NAME", help="Its wire language.")
+        str,
+        typer.Option(
+            "--dialect", metavar="NAME", callback=in_lower_case, help="Its wire language."
+        ),
     ] = "openai",
     region: Annotated[
         str, typer.Option("--region", metavar="PLACE", help="Where it stands.")

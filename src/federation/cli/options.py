@@ -20,6 +20,13 @@ def a_path(given: str) -> Path:
     return Path(given)
 
 
+def in_lower_case(given: str | list[str] | None) -> str | list[str] | None:
+    """A name out of a list of ours, as that has it: people write SOC2 and Confidential."""
+    if isinstance(given, list):
+        return [each.lower() for each in given]
+    return None if given is None else given.lower()
+
+
 Url = Annotated[
     str | None,
     typer.Option(

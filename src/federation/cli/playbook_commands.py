@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, Json, OutputFile
+from federation.cli.options import ApiKey, Json, OutputFile, in_lower_case
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,6 +71,7 @@ def mutate(
         typer.Option(
             "--judge",
             metavar="NAME",
+            callback=in_lower_case,
             help="validator, tours, walks or scenarios; repeat; left out, all of them.",
         ),
     ] = None,
@@ -87,7 +88,10 @@ def mutate(
 def export(
     file: File = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="dot, svg or routes.")
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", callback=in_lower_case, help="dot, svg or routes."
+        ),
     ] = "dot",
     to: OutputFile = None,
     as_json: Json = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import ApiKey, At, ConfigDir, DataDir, Json, Url
+from federation.cli.options import ApiKey, At, ConfigDir, DataDir, Json, Url, in_lower_case
 from federation.cli.place import Place
 
 app = typer.Typer(
@@ -149,7 +149,9 @@ def explain(
 @app.command()
 @guarded
 def packs(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Left out: all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", callback=in_lower_case, help="Left out: all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the shipped packs, or show one: each rule, the control it serves, its evidence."""

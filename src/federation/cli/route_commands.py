@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from federation.cli.guard import guarded
-from federation.cli.options import At, Json
+from federation.cli.options import At, Json, in_lower_case
 
 
 class TextGroup(TyperGroup):
@@ -45,7 +45,11 @@ Model = Annotated[
 Strategy = Annotated[
     str | None,
     typer.Option(
-        "--strategy", "-s", metavar="NAME", help="quality_first, cost_optimized, speed, ..."
+        "--strategy",
+        "-s",
+        metavar="NAME",
+        callback=in_lower_case,
+        help="quality_first, cost_optimized, speed, ...",
     ),
 ]
 MaxCost = Annotated[
@@ -66,7 +70,10 @@ Residency = Annotated[
 PrivacyLevel = Annotated[
     str | None,
     typer.Option(
-        "--privacy", metavar="LEVEL", help="public, internal, confidential or restricted."
+        "--privacy",
+        metavar="LEVEL",
+        callback=in_lower_case,
+        help="public, internal, confidential or restricted.",
     ),
 ]
 DataClasses = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from federation.cli.guard import guarded
-from federation.cli.options import At
+from federation.cli.options import At, in_lower_case
 from federation.domain.violations import Kind, State
 
 app = typer.Typer(
@@ -87,6 +87,7 @@ def remedy(
         str,
         typer.Argument(
             metavar="ACTION",
+            callback=in_lower_case,
             help="disable_key, revoke_key, disable_provider, enforce_policy or open_approval.",
         ),
     ],

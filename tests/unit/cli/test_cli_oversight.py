@@ -220,6 +220,8 @@ def test_a_report_is_made_from_the_files_alone(alone: Run, data: Path, project: 
     )
     assert "7 controls, 7 of them with gaps" in told
     assert (project / "report.html").read_text().startswith("<!doctype html>")
+    loud = ("--framework", "GDPR", *period[2:], "--format", "JSON")
+    assert json.loads(good(alone("compliance", "report", *loud)))["framework"] == "gdpr"
     text = good(alone("compliance", "report", *period, "--no-verify", "--tenant", "default"))
     assert "NOT verified" in text
 

@@ -238,7 +238,7 @@ def test_diff_says_what_opens_and_closes(config: Path, tmp_path: Path) -> None:
 def test_packs_are_listed_and_shown() -> None:
     assert {each["name"] for each in told("packs")["packs"]} == {"gdpr", "soc2", "hipaa", "ccpa"}
     assert "GDPR" in run("packs").output
-    done = run("packs", "hipaa")
+    done = run("packs", "HIPAA")
     assert "164.312(b)" in done.output
     assert run("packs", "hippa").exit_code == 2
     assert "did you mean 'hipaa'?" in run("packs", "hippa").output
