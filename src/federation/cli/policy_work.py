@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from federation.governance import diff as compared
 from federation.governance import trials
 from federation.governance.facts import CallFacts
 from federation.governance.rulebook import Rulebook
+
+_NAMED = 12
+"""More deployments than so are counted by provider in a table; in JSON they are all named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +132,18 @@ def diff(config: Path | None, old: Path, new: Path | None, *, as_json: bool) -> 
     if as_json:
         print_json({"changes": [asdict(c) for c in found], "effects": [asdict(e) for e in moved]})
         return
-    if not found:
-        say("The policies say the same.")
-    for change in found:
-        say(f"{change.policy}: {change.what}", "bold")
-        for line in change.details:
-            say(f"  {line}")
-    for effect in moved:
-        say(f"For {_caller(effect)}:", "bold")
-        for what, names in (("loses", effect.lost), ("gains", effect.gained)):
-            if names:
-                say(f"  {what} {len(names)}: {', '.join(names)}")
-        for line in effect.duties:
-            say(f"  duty {line}")
+    rows = [
+        (change.policy, change.what, each.name, each.before, each.after)
+        for change in found
+        for each in change.details or (compared.Detail("", "", ""),)
+    ]
+    table(("Policy", "", "Rule", "Before", "After"), rows, empty="The policies say the same.")
+    if moved:
+        callers = [
+            (_caller(each), _counted(each.lost), _counted(each.gained), "\n".join(each.duties))
+            for each in moved
+        ]
+        table(("For", "Loses", "Gains", "Duties"), callers, title="Whom it matters to")
 
 
 def _ground(config: Path | None) -> _Ground:
@@ -187,6 +190,15 @@ def _left(policy: Policy, ground: _Ground) -> int:
 def _bound(attach: Attachment) -> str:
     said = [f"{name} {', '.join(words)}" for name, words in asdict(attach).items() if words]
     return "; ".join(said) or "everybody"
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    """Deployments by name; many by how many of each provider."""
+    if not names:
+        return ""
+    told = Counter(name.partition("/")[0] for name in names)
+    shown = [f"{provider} {count}" for provider, count in told.items()]
+    return f"{len(names)}: {', '.join(names if len(names) <= _NAMED else shown)}"
 
 
 def _caller(effect: compared.Effect) -> str:

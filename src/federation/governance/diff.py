@@ -7,8 +7,9 @@ caller that any policy names, and one that none names. Nothing about it is guess
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -23,13 +24,22 @@ _META = frozenset({"rule", "file", "line", "control", "evidence", "shifts"})
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """One rule, or fact of a policy, on both sides; empty where one side has none."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A policy that is not the same on both sides."""
 
     policy: str
     what: str
     """added | removed | changed"""
-    details: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +62,9 @@ def changes(before: tuple[Policy, ...], after: tuple[Policy, ...]) -> list[Chang
     found: list[Change] = []
     for name in sorted({*old, *new}):
         if name not in old:
-            found.append(Change(name, "added", tuple(f"+ {_words(r)}" for r in new[name].rules)))
+            found.append(Change(name, "added", tuple(_paired((), new[name].rules))))
         elif name not in new:
-            found.append(Change(name, "removed", tuple(f"- {_words(r)}" for r in old[name].rules)))
+            found.append(Change(name, "removed", tuple(_paired(old[name].rules, ()))))
         elif details := tuple(_details(old[name], new[name])):
             found.append(Change(name, "changed", details))
     return found
@@ -83,18 +93,23 @@ def effects(before: Rulebook, after: Rulebook, facts: CallFacts) -> list[Effect]
     return found
 
 
-def _details(old: Policy, new: Policy) -> Iterator[str]:
+def _details(old: Policy, new: Policy) -> Iterator[Detail]:
     for name in ("version", "mode", "attach"):
         was, now = getattr(old, name), getattr(new, name)
         if was != now:
-            yield f"{name}: {_plain(was)} -> {_plain(now)}"
-    had, has = ([_words(rule) for rule in side.rules] for side in (old, new))
-    yield from (f"- {words}" for words in had if words not in has)
-    yield from (f"+ {words}" for words in has if words not in had)
+            yield Detail(name, _plain(was), _plain(now))
+    yield from _paired(old.rules, new.rules)
 
 
-def _words(rule: AnyRule) -> str:
-    return f"{kind_of(rule)} {_plain(rule)}"
+def _paired(old: Iterable[AnyRule], new: Iterable[AnyRule]) -> Iterator[Detail]:
+    """The rules that one side alone has; what is of a kind stands side by side, in its order."""
+    had, has = ([(kind_of(rule), _plain(rule)) for rule in side] for side in (old, new))
+    gone = [each for each in had if each not in has]
+    come = [each for each in has if each not in had]
+    for kind in dict.fromkeys(kind for kind, _ in (*gone, *come)):
+        sides = ([words for name, words in side if name == kind] for side in (gone, come))
+        for before, after in zip_longest(*sides, fillvalue=""):
+            yield Detail(kind, before, after)
 
 
 def _plain(value: Any) -> str:

@@ -223,14 +223,19 @@ def test_diff_says_what_opens_and_closes(config: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.yaml"
     old.write_text(EU_ONLY.replace("[eu]", "[eu, us]"))
     shown = told("diff", str(old))
-    assert [change["policy"] for change in shown["changes"]] == ["eu-only"]
+    (change,) = shown["changes"]
+    assert (change["policy"], change["what"]) == ("eu-only", "changed")
+    (detail,) = (each for each in change["details"] if each["name"] == "data_residency")
+    assert '"us"' in detail["before"]
+    assert '"us"' not in detail["after"]
     (effect,) = shown["effects"]
     assert effect["tenant"] == "acme"
     assert "there/large" in effect["lost"]
     assert not effect["gained"]
     done = run("diff", str(old))
-    assert "For tenant acme:" in done.output
-    assert "there/large" in done.output
+    assert "│ tenant acme" in done.output
+    assert {"Before", "After", "Loses", "Gains"} <= set(done.output.split())
+    assert "there 1" in done.output
     assert "The policies say the same." in run("diff", str(config), str(config / "policies")).output
     assert run("diff", "nowhere").exit_code == 2
 

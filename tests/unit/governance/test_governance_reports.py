@@ -9,7 +9,7 @@ from routing_world import deployment
 
 from federation.domain import policies as rule
 from federation.domain.policies import Mode, PiiAction, Trial
-from federation.governance.diff import Effect, changes, effects
+from federation.governance.diff import Detail, Effect, changes, effects
 from federation.governance.explain import duties, reasons, refusals
 from federation.governance.rulebook import Rulebook
 from federation.governance.trials import run
@@ -175,8 +175,7 @@ def test_a_comparison_names_rules_callers_and_what_opens() -> None:
         "pii": "added",
     }
     assert said["eu"].details == (
-        '- data_residency {"places": ["eu"]}',
-        '+ data_residency {"places": ["us"]}',
+        Detail("data_residency", '{"places": ["eu"]}', '{"places": ["us"]}'),
     )
     books = (Rulebook(old, DEPLOYMENTS), Rulebook(new, DEPLOYMENTS))
     assert effects(*books, facts()) == [
