@@ -144,13 +144,17 @@ def is_card(digits: bytes, *, context: Context = nowhere, in_groups: bool = Fals
     """Whether the digits are a card number; `context` tells whether the text speaks of one, where
     that decides. `in_groups`: they are written as a card's are, and no article's number is."""
     if len(digits) in HEADS.get(digits[:4], _NO_LENGTHS):
-        return luhn(digits) and not all_equal(digits) and (in_groups or not _is_article(digits))
+        return (
+            luhn(digits)
+            and not all_equal(digits)
+            and (in_groups or not is_article(digits) or context())
+        )
     if digits[:2] not in DEBIT_HEADS or not SHORTEST <= len(digits) <= LONGEST:
         return False
     return context is not nowhere and luhn(digits) and context()
 
 
-def _is_article(digits: bytes) -> bool:
+def is_article(digits: bytes) -> bool:
     """Whether it is an article's number: those of Germany have as many digits as the oldest cards,
     and begin like them."""
     return len(digits) == _ARTICLE and gtin(digits)

@@ -68,9 +68,10 @@ _NAMES_OTHERS: Final = re.compile(
 """Heads of telephone numbers, and of counts of visits, cells of a table, names of programs."""
 _IS_CALLED: Final = re.compile(
     rb"(?!(?:19|20)[0-9]{2}[ ./-][0-9]{2}[ ./-][0-9]{2}\Z)(?![1-9][0-9]{0,2}(?:[ .][0-9]{3})+\Z)"
-    rb"(?:\+|[(]?0|[0-9]*[() ./-]|[2-9][0-9]{9}\Z)"
+    rb"(?:\+|[(]?0|[0-9]*[() ./-]|[2-9][0-9]{9}\Z|[0-9]{11,12}\Z)"
 )
-"""By a sign or a nought, or ten digits that are no time: below such a head nothing else is."""
+"""By a sign or a nought, or ten to twelve digits that are no time: below such a head nothing else
+is."""
 _IS_SSN: Final = re.compile(rb"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}")
 _DELIMITERS: Final = (b"\t", b";", b"|", b",")
 _FIELDS: Final = {

@@ -113,7 +113,8 @@ SSN_BEFORE: Final = (
 )
 SECRET: Final = (
     rb"(?:api[ _-]?key|secret(?:[ _-]?(?:key|access[ _-]?key|token))?|(?:access|auth|"
-    rb"refresh|bearer|session|id)[ _-]?(?:token|key)|"
+    rb"refresh|bearer|session|id|api|app|admin|bot|deploy|service|master|signing|encryption)"
+    rb"[ _-]?(?:token|key)|(?-i:[A-Z0-9]_TOKEN\b)|"
     rb"passw(?:or)?d|passphrase|\bpwd\b|\bpasswort\b|\bbearer\b|client[ _-]secret|"
     rb"mot de passe|contrase\xf1a|\bsenha\b|\bhas\xaao\b|\bwachtwoord\b|"
     rb"authorization[\"']?[:=] ?[\"']?basic|"

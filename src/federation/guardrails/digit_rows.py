@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from federation.guardrails import card_rows, cards, phone_parts, phone_rows, phones
+from federation.guardrails import card_rows, cards, days, phone_parts, phone_rows, phones
 from federation.guardrails.nearby import NUMERIC_IDS
 from federation.guardrails.patterns import PatternSet, compiled
 from federation.guardrails.row_shapes import ANY_DIGIT, LONGEST, REMEMBERED, loosened
@@ -131,7 +131,7 @@ def _shaped(shape: bytes) -> Row | None:
         form = numbers[0]
         if form.low == 0 and form.high == len(shape) and not form.may_tell:
             called = form
-    may_be_date = count <= _LONGEST_DATE and phones.may_be_date(shape)
+    may_be_date = count <= _LONGEST_DATE and days.may_be_date(shape)
     whole = all(form.low == 0 and form.high == len(shape) for form in numbers)
     is_simple = whole and not (plan or told)
     return Row(may_be_date, plan, told, named, called, numbers, is_simple)

@@ -72,7 +72,7 @@ _GROUPS: Final = 7
 """Colons in an address without a shortened stretch."""
 _VERSION: Final = compiled(
     rb"(?:\b(?:(?:[a-z0-9_]*_|api|app|assembly|file|product|server)?version|ver|release|build|"
-    rb"section|sec|rev|chapter|firmware|oid|driver|kernel|sdk|jdk|bios)\b[\s.:#=\"'(-]{0,5}"
+    rb"section|sec|rev|chapter|firmware|oid|driver|kernel|sdk|jdk|bios|(?:boot|down)?loader|runtime|installer)\b[\s.:#=\"'(-]{0,5}"
     rb"|\b(?:up|down)grad(?:e|es|ed|ing) (?:from|to|(?:from )?[0-9.]{7,15} ?(?:to|[-=]>|\?))[ ]?"
     rb"|\bbump(?:ed|s)? (?:from|to)[ ]"
     rb"|\bv|(?:\xa7|[^/:]/)[vV]?|[=<>~!]=[ ]?|[\^~]|\binstall\b[^\n]{0,30}@)$",

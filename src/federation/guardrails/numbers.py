@@ -16,7 +16,9 @@ from federation.guardrails import (
     card_rows,
     cards,
     context_rules,
+    days,
     national,
+    phone_lists,
     phone_parts,
     phone_rows,
     phones,
@@ -45,7 +47,8 @@ from federation.guardrails.row_shapes import shape_of
 
 _CARD_WORD: Final = compiled(
     rb"(?:\b|_|credit|debit|bank)card(?:s|[ _]?(?:no|nr|num(?:ber)?))?\b|karte(?:nnummer)?\b|"
-    rb"\b(?:visa|maestro|credit|debit|carte|carta|cart\xe3o|tarjeta|amex|cc(?:[ _]?num)?)\b",
+    rb"\b(?:visa|maestro|credit|debit|carte|carta|cart\xe3o|tarjeta|amex|kart[aey]"
+    rb"|kaart(?:nummer)?|kreditkort|kortet|kortnummer|cc(?:[ _]?num)?)\b",
     ignore_case=True,
 )
 _OTHER_NAME: Final = compiled(
@@ -56,7 +59,14 @@ _OTHER_NAME: Final = compiled(
     rb"[ _-]?(?:number|no|nr|num|id|code)?[\s.:#=\"'(-]{0,4}(?:is )?$",
     ignore_case=True,
 )
-_SHORT_DEBIT: Final = b"56"
+_ARTICLE_NAME: Final = re.compile(
+    rb"\b(?:ean|gtin|upc|isbn|barcode)(?:[ _-]?(?:number|no|nr|num|id|code))?[\s.:#=\"'(-]{0,4}"
+    rb"(?:is )?\Z",
+    re.IGNORECASE,
+)
+_SHORT_DEBIT, _ARTICLE = b"56", b"4"
+"""What the cards begin with of which a word must speak: short debit cards, and old ones whose
+number is an article's, too."""
 
 _NATIONAL: Final = NUMERIC_IDS
 _FAR_FORMS: Final = tuple(compiled(form.pattern) for form in FORMS)
@@ -118,6 +128,8 @@ def in_text(near: Nearby) -> list[Span]:
                 _number(near, start + low, start + high, row, found)
             else:
                 _long_row(near, start + low, start + high, row.long, found)
+    if found:
+        found += phone_lists.behind(data, list(found))
     return found
 
 
@@ -158,11 +170,13 @@ def _is_nothing(near: Nearby, start: int, end: int, row: Row) -> bool:
 def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> None:
     """What a row holds of no more digits than one value has."""
     run = near.data[start:end]
-    if row.may_be_date and phones.is_date(run):
+    if row.may_be_date and days.is_date(run):
         return
     plan = row.cards
     if plan is not None and not (plan.is_bare and cards.is_nobodys(run[:4])):
-        context = _context(near, start + (run[0] == _BRACKET))
+        first = start + (run[0] == _BRACKET)
+        is_bare = plan.is_bare and run[:1] == _ARTICLE
+        context = _called_card(near, start) if is_bare else _context(near, first)
         for low, high in cards.planned(plan, run, context=context):
             whole = high == end - start and low <= 1
             if not (whole and run[low:].isdigit() and _is_named_otherwise(near.data, start)):
@@ -366,4 +380,7 @@ def _goes_on(data: bytes, start: int, end: int) -> bool:
 def _is_named_otherwise(data: bytes, start: int) -> bool:
     """Whether the text says at once that the number is an order's, a parcel's, a build's."""
     before = data[max(0, start - WINDOW) : start]
-    return _OTHER_NAME.occurs(before) and not _CARD_WORD.occurs(before)
+    if not _OTHER_NAME.occurs(before):
+        return False
+    # A memory card has an article's number, too.
+    return _ARTICLE_NAME.search(before) is not None or not _CARD_WORD.occurs(before)

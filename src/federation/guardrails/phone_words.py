@@ -10,6 +10,22 @@ from typing import Final
 
 from federation.guardrails.scripts import NAMES_PHONE
 
+INQUIRIES: Final = (
+    rb"\b(?:(?:r\xfcckfragen|fragen|infos|informationen|ausk\xfcnfte|auskunft|anmeldung(?:en)?"
+    rb"|reservierung(?:en)?|termine?)(?: [a-z]{1,12}){0,2} unter(?: tel\.?)?"
+    rb"|(?:renseignements?|r\xe9servations?|infos)(?: [a-z\xe9]{1,12}){0,2} au"
+    rb"|(?:informaci[o\xf3]n|reservas|consultas|citas)(?: [a-z]{1,12}){0,2} (?:al|en el)"
+    rb"|(?:informazioni|prenotazioni)(?: [a-z]{1,12}){0,2} al"
+    rb"|(?:informa\xe7\xf5es|d\xfavidas|reservas)(?: [a-z]{1,12}){0,2} (?:pelo|no)"
+    rb"|(?:informatie|vragen|reserveren|afspraken)(?: [a-z]{1,12}){0,2} (?:op|via)"
+    rb"|(?:informacje|zapisy|rezerwacje)(?: [a-z]{1,12}){0,2} pod(?: nr)?"
+    rb"|(?:per|para|pour|f\xfcr|voor) (?:informazioni|prenotazioni|info|reservas|informaci[o\xf3]n"
+    rb"|citas|renseignements|r\xe9servations?|auskunft|ausk\xfcnfte|reservierungen|informatie"
+    rb"|reserveringen|informa\xe7\xf5es) ?:?"
+    rb"|(?:fr\xe5gor|bokning)(?: [a-z]{1,12}){0,2} p\xe5"
+    rb"|info (?:unter|al|au)|(?:e|i)nquiries(?: at| on)?)"
+)
+"""What is asked for, and where: `Rückfragen unter`."""
 _NUMBER: Final = rb"(?:_?(?:no|nr|nbr|num|number)s?)?(?:[_ ]?[0-9])?\b"
 BEFORE: Final = (
     rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell|free)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
@@ -41,8 +57,8 @@ BEFORE: Final = (
     rb"\bm[o\xf3]j (?:nowy |prywatny )?(?:nr|numer)\b|\bpod numerem\b|\b(?:nr|numer) kontaktowy\b|"
     rb"\binfolini[aei]\b|\bcentralin[oi]\b|\bcentralita\b|\bcentral de atendimento\b|"
     rb"\bnum[e\xe9]ro ver(?:de|t)\b|\b(?:al|no|pelo) n[u\xfa]mero\b|\bunter der nummer\b|"
-    rb"\b(?:work|home|office|direct|main|second) line\b|\b(?:front|help) ?desk\b|"
-    rb"\b(?:spam|missed) calls? from\b|\bzap\b|\bwhats\b|\bport\. ?:|"
+    rb"\b(?:work|home|office|direct|main|second|emergency) line\b|\b(?:front|help) ?desk\b|"
+    rb"\b(?:spam|missed) calls? from\b|\bzap[:. ]|\bfale conosco\b|\bwhats\b|\bport\. ?:|"
     rb"\bmitt? (?:nye? |nya )?(?:nummer|nr)\b|\bnumaram?\b|\bcep (?:tel\w{0,8}|no)\b|\bmob\b|"
     rb"\biletisim\b|\bmera number\b|\bnomor (?:hp|telepon|saya)\b|\bmoje c[i\xed]slo\b|"
     rb"\bnumarul meu\b|"
@@ -51,7 +67,8 @@ BEFORE: Final = (
     rb"|\b(?:emergency|notfall|nood)[ -]?(?:contact|kontakt)\b[^\n0-9]{0,40}"
     rb"|\b(?:contact d'urgence|contact[oe] (?:de|d') ?emergencia|contatto (?:di|d')[ ]?emergenza"
     rb"|contato de emerg[e\xea]ncia)\b[^\n0-9]{0,40}"
-    rb"|\b(?:calls? from|(?:an|ge)rufe?n? von|appels? d[eu]|(?:ll|ch)amadas? (?:de|al?|para)"
+    rb"|\b(?:(?:calls?|redialed) from|(?:dial|call)(?:s|ed|ing)? in from"
+    rb"|(?:an|ge)rufe?n? von|appels? d[eu]|(?:ll|ch)amadas? (?:de|al?|para)"
     rb"|return(?:ing|ed)? calls? to|chiamat[ae] da"
     rb"|gebeld door)(?: (?:the|del|la|il|der))?(?: (?:number|num[e\xe9]ro))?[ :]{1,2}"
     rb"|\b(?:text(?: message)?|sms) (?:to|on|an|al?|au|para|op|na)(?: the)?(?: number)?[ :]{1,2}"
@@ -59,6 +76,10 @@ BEFORE: Final = (
     rb"|atenci[o\xf3]n al cliente|servicio t[e\xe9]cnico|assistenza(?: clienti)?|klantenservice"
     rb"|obs\xaauga klienta|kundtj\xe4nst|kundeservice|asiakaspalvelu|apoio ao cliente)"
     rb"(?: number| line| team)?(?: at| on)?[ ]?[ :]{1,2}"
+    rb"|\b(?:code|otp|pin)\b[^\n0-9.]{0,24}\b(?:sent|texted) to[ ]"
+    rb"|\b(?:send|text)(?: (?:me|us|him|her|them))?(?: (?:the|a|your|my|that))? (?:code|otp|pin)"
+    rb" (?:at|to|on)[ ]"
+    rb"|" + INQUIRIES + rb"[ :]{1,2}"
     rb"|\b(?:hit me up|give (?:me|us|him|her|them) a (?:call|buzz|ring|shout|bell|text)"
     rb"|(?:get|got) (?:hold of )?(?:me|us|him|her|them)|(?:speak|talk) to (?:me|us)) (?:at|on)[ ]"
     rb"|\b(?:ring|kontakte?|n\xe5r?|sms|soita|(?:za)?volejte|sunati)"
@@ -70,7 +91,7 @@ VERB: Final = (
     rb"reach(?:ed|able)?|"
     rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a))"
     rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
-    rb"please|via|by|under|au|al|an)){0,5}[ \t:,(\"'!]{0,4}"
+    rb"please|via|by|under|au|al|an|home|work)){0,5}[ \t:,(\"'!]{0,4}"
 )
 VERB_ABROAD: Final = (
     rb"\b(?:mich|uns)(?: \w{1,12})? unter(?: der \w{0,12}nummer)?[ \t]$|"
@@ -85,17 +106,18 @@ VERB_ABROAD: Final = (
     rb"atrav[e\xe9]s|do|de|volta|o|ao|gratis|gratuitement|mnie|nas|pod|na|nr|numer|prosz[ea])){1,6}"
     rb"[ \t:,(\"']{0,4}"
 )
-_SOMEBODY: Final = rb"(?:[ ](?-i:[A-Z])[^\s0-9,;:]{0,15}){1,3}"
+_SOMEBODY: Final = rb"(?:[ ](?-i:[A-Z\xc0-\xde\xaa])[^\s0-9,;:]{0,15}){1,3}"
 _SOMEWHERE: Final = (
-    rb"[ ](?:the|our|my|your|his|her) (?:office|desk|team|clinic|shop|store|hotel|bank|school|"
-    rb"reception|front desk|doctor|driver)"
+    rb"[ ](?:(?:the|our|my|your|his|her) )?(?:office|desk|team|clinic|shop|store|hotel|bank|school|"
+    rb"reception|front desk|doctor|driver|physician|nurse|pharmacy|dispatcher|landlord|owner|seller"
+    rb"|concierge|police|support|sales)"
 )
 VERB_AND_NAME: Final = (
     rb"\b(?:call|ring|reach|contact|phone|text|erreichen|joindre|r?appel(?:er|ez|le)|contacte[rz]?"
-    rb"|contactar"
+    rb"|contactar|n\xe5r|ringa?|kontakta"
     rb"|llam(?:ar|e|a)|contattare|chiamare|lig(?:ue|ar)|bel)(?: con| para)?(?:"
     + (_SOMEBODY + rb"|" + _SOMEWHERE)
-    + rb")[ ](?:(?:at|on|via|unter|au|al|en el|op|atrav[e\xe9]s do|no)[ \t:]"
+    + rb")[ ](?:(?:at|on|via|unter|au|al|en el|op|p\xe5|atrav[e\xe9]s do|no)[ \t:]"
     rb"|back(?: at| on)?[ ,:])[ \t:]{0,2}$"
 )
 """Somebody by name, or one of few places: `call the function at` is no telephone."""
@@ -115,11 +137,12 @@ _LINE_ABOVE: Final = (
 LABEL: Final = (
     rb"\b(?:home|work|office|direct|mob|contact[eo]?s?|contatt?[oi]|kontakt|recapito|reception|"
     rb"(?:za|od)?dzwon(?:ic)?|zentrale|centrala|emergency|privat|dienstlich|signal|telegram|viber"
-    rb"|facetime|zap|caller|callee|next of kin|terugbellen)"
+    rb"|facetime|zap|caller|callee|next of kin|terugbellen|alt(?:ernat(?:e|ive))?)"
     rb"[\"']?[ \t]{0,2}\.?[ \t]?[:.][ \t]{0,2}[\"']?$|_contact[\"']?[ ]?[:=][ ]?[\"']?$"
-    rb"|\b(?:contact[eo]?s?|contatt?[oi]|kontakt|next of kin|ansprechpartner(?:in)?)[ ]?:"
-    + _SOMEBODY
-    + rb"[ ,(]{1,3}$"
+    rb"|\b(?:contact[eo]?s?(?: person)?|contatt?[oi]|kontakt(?:person)?|contactpersoon"
+    rb"|next of kin|ansprechpartner(?:in)?)[ ]?:?" + _SOMEBODY + rb"[ ,(]{1,3}(?:[a-z]\) ?)?$"
+    rb"|\b(?:office|phone|telephone|mobile|cell|fax|contact) numbers? (?:of|for) [^\n]{1,40} is[ ]$"
+    rb"|\bmy (?:home|work|office|other) (?:one )?is[ ]$|[,;|(] ?(?:home|work|office|direct)[ ]$"
     rb"|(?:^|[\n\t|,;(*>-])[ \t]{0,4}(?:fijo|fixo|fisso|fixe|vast)[ \t]{0,2}:[ \t]{0,2}$|"
     + _LINE_ABOVE
 )

@@ -11,6 +11,7 @@ import string
 from dataclasses import dataclass
 from typing import Final
 
+from federation.guardrails.days import is_date, may_be_date
 from federation.guardrails.nearby import Nearby
 from federation.guardrails.patterns import compiled
 from federation.guardrails.phone_words import (
@@ -67,18 +68,12 @@ _BRACKETS: Final = re.compile(
 """Behind brackets several groups, or one that is long, or an extension of one digit; before them
 the trunk digit, of Russia also without brackets, behind them the nine of Brazil's mobiles; and
 China's mobiles."""
-_DATE: Final = re.compile(
-    rb"(?:[0-3]?[0-9]([./-])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([./-])[01]?[0-9]\2"
-    rb"[0-3]?[0-9])(?:[ \t].*)?"
-)
-_YEARS: Final = re.compile(rb"(?:(?:19|20)[0-9]{2})(?:[ /-]+(?:19|20)[0-9]{2})+")
 _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext[.:]?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _LIKE_NORTH_AMERICAN: Final = re.compile(loosened(NORTH_AMERICAN.pattern))
 _SURELY_NORTH_AMERICAN: Final = re.compile(_WITHOUT_PREFIX)
 _LIKE_BRACKETS: Final = re.compile(loosened(_BRACKETS.pattern))
-_LIKE_DATES: Final = tuple(re.compile(loosened(form.pattern)) for form in (_DATE, _YEARS))
 
 _BESIDE: Final = compiled(
     rb"(?:" + BEFORE + rb"|" + VERB + rb"|" + VERB_ABROAD + rb"|" + VERB_AND_NAME + rb")$",
@@ -140,7 +135,7 @@ _BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
 _NAMES_AT_ONCE: Final = (b"#", b"=", b"$", b"\xa3", b"v", b"V")
 """Signs before what is no telephone number."""
 _ASSIGNED: Final = re.compile(
-    rb"\+[0-9](?:[ ().-]{0,2}[0-9]){9,13}(?![0-9])|\([2-9][0-9]{2}\)"
+    rb"(?:\+|001-)[0-9](?:[ ().-]{0,2}[0-9]){9,13}(?![0-9])|\([2-9][0-9]{2}\)"
     rb"|(?:1-)?[2-9][0-9]{2}[-.][2-9][0-9]{2}[-.][0-9]{4}"
     rb"(?![0-9])"
 )
@@ -159,6 +154,8 @@ _PAIRS_BEFORE: Final = re.compile(rb"(?:^|[ \t])" + _PAIR + rb" " + _PAIR + rb" 
 _PAIRS_BEHIND: Final = re.compile(rb" " + _PAIR + rb" " + _PAIR + rb"(?![0-9A-Za-z])")
 _SIZE_OF_PAIRS: Final = 7
 """Bytes as programs print them, of which five happen to hold no letter."""
+_AREA: Final = 6
+"""Signs up to a slash behind an area's code: behind another slash it is a step of a path."""
 _LIKE_A_PARCEL: Final = [4, 4, 4]
 _LIKE_A_ZIP: Final = [5, 4]  # an American postcode with a dash: 02110-1301
 _LEAST_TELLING, _WITH_EXIT_CODE = 7, 11
@@ -312,19 +309,11 @@ def _is_called_so(near: Nearby, low: int, form: Form) -> bool:
 def _is_called_otherwise(data: bytes, low: int) -> bool:
     """Whether a word or a sign says that what follows at `low` is something else."""
     before = data[max(0, low - LOOK_BACK) : low]
+    if before[-1:] == b"/" and before[-2:-1].isalnum() and data.find(b"/", low, low + _AREA) > 0:
+        return True
     if before[-1:] in _NAMES_AT_ONCE:
         return before[-1:] != b"=" or not _ASSIGNED.match(data, low)
     return before.rstrip(_BETWEEN_WORDS)[-1:].isalpha() and _NOT_A_PHONE.occurs(before)
-
-
-def is_date(number: bytes) -> bool:
-    """Whether it is written as a day, or as years."""
-    return _DATE.fullmatch(number) is not None or _YEARS.fullmatch(number) is not None
-
-
-def may_be_date(shape: bytes) -> bool:
-    """Whether some number of this shape is."""
-    return any(like.fullmatch(shape) for like in _LIKE_DATES)
 
 
 def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:

@@ -61,7 +61,7 @@ SPACED_EMAIL: Final = (
 )
 _FROM_AT: Final = re.compile(_AT_HOST)
 _LOCAL_SIGNS: Final = b"".join(re.findall(_LOCAL_SIGN, bytes(range(256))))
-_GLUE: Final = (b"=", b"/", b"'", b"`", b"|", b"{", b"?", b"&")
+_GLUE: Final = (b"=", b"/", b"'", b"`", b"|", b"{", b"?", b"&", b"*")
 _GLUE_SIGNS: Final = b"".join(_GLUE)
 _LONGEST_LOCAL: Final = 320
 _PICTURES: Final = (b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".avif")
