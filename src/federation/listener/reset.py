@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
 
@@ -14,8 +13,11 @@ def reset(transport: asyncio.Transport) -> None:
     """Drop what is unsent and close with a TCP reset, where the transport is a socket's."""
     wrapped = transport.get_extra_info("socket")
     if wrapped is not None and wrapped.fileno() >= 0:
-        # The loops hand out a guarded socket; the option belongs to the open file, which a
-        # duplicate shares.
-        with socket.socket(fileno=os.dup(wrapped.fileno())) as duplicate:
-            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        # The loops hand out a guarded socket. Another one for the same descriptor, and no copy of
+        # it, for a process may have none left.
+        borrowed = socket.socket(fileno=wrapped.fileno())
+        try:
+            borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        finally:
+            borrowed.detach()
     transport.abort()
