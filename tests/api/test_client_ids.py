@@ -71,6 +71,14 @@ async def test_a_request_that_is_refused_before_it_is_a_call_has_an_id() -> None
         assert not running.books.ended
 
 
+async def test_a_body_that_cannot_be_unpacked_is_refused_with_it() -> None:
+    async with rig(whole) as (_, client, _ups):
+        headers = {"content-encoding": "gzip", "x-request-id": MINE}
+        reply = await client.post(CHAT, content=b"no gzip", headers=headers)
+        assert (reply.status_code, reply.headers["x-client-request-id"]) == (400, MINE)
+        assert reply.headers["x-request-id"].startswith("req_")
+
+
 async def test_an_error_of_a_call_has_its_id_where_every_client_looks() -> None:
     body = {"model": "chat", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
     async with rig(status(400)) as (running, client, _):

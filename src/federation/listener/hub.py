@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Protocol, cast
 
@@ -17,7 +18,7 @@ from federation.listener.front import Front
 from federation.listener.inflate import inflated
 from federation.listener.intake import Inbound
 from federation.listener.replyhead import render_headers, reply_head
-from federation.schema.http import ClientReply
+from federation.schema.http import ClientReply, ClientRequest
 from federation.transport.outbox import Outbox
 
 SWEEP_S = 0.1
@@ -100,16 +101,16 @@ class Hub:
 
     async def answer(self, inbound: Inbound, room: Room) -> ClientReply:
         """The reply to a request whose body may still be compressed, and must have its room."""
-        request = inbound.request
-        if request.body or inbound.coding:
-            try:
+
+        async def handler(request: ClientRequest) -> ClientReply:
+            if request.body or inbound.coding:
                 self.check_room()
-                if inbound.coding:
-                    limit = self.limits.body_bytes
-                    request = await inflated(request, inbound.coding, limit, room.grow)
-            except FederationError as error:
-                return self.front.explain(error, request.path)
-        return await self.front.answer(request)
+            if inbound.coding:
+                limit = self.limits.body_bytes
+                request = await inflated(request, inbound.coding, limit, room.grow)
+            return await self.front.handler(request)
+
+        return await replace(self.front, handler=handler).answer(inbound.request)
 
     def refusal(self, error: FederationError, path: str) -> bytes:
         """The whole reply to a request that is refused before it was read."""
