@@ -15,9 +15,10 @@ class Exchange(Protocol):
     """A provider's response whose head has arrived.
 
     The caller reads it to the end or closes it; closing before the end closes the socket,
-    so that the provider stops working. `read` and `body` raise `UpstreamTimeout` or
-    `UpstreamGarbled`. Of an answer that ends too early `read` raises `UpstreamCut`, because
-    parts have been handed on, and `body` `UpstreamFailed`, because none has.
+    so that the provider stops working. `read` and `body` raise `UpstreamTimeout`,
+    `UpstreamGarbled`, or `UpstreamOversized` where too much was compressed. Of an answer that
+    ends too early `read` raises `UpstreamCut`, because parts have been handed on, and `body`
+    `UpstreamFailed`, because none has.
     """
 
     status: int

@@ -13,7 +13,11 @@ _GZIP = frozenset({b"gzip", b"x-gzip"})
 
 
 class BadCoding(Exception):
-    """The bytes are not what their coding says, or inflate beyond the bound."""
+    """The bytes are not what their coding says."""
+
+
+class TooMuch(Exception):
+    """They inflate beyond the bound."""
 
 
 class Decoder:
@@ -35,7 +39,7 @@ class Decoder:
     def pull(self) -> bytes:
         """Return the next decoded piece, `b""` when more must be pushed first.
 
-        Raises `BadCoding`.
+        Raises `BadCoding`, `TooMuch`.
         """
         while self._pending or self._full:
             inflate = self._inflate
@@ -52,7 +56,7 @@ class Decoder:
             self._full = len(piece) == _PIECE and not inflate.eof
             self._left -= len(piece)
             if self._left < 0:
-                raise BadCoding("the decompressed answer is too large")
+                raise TooMuch("the decompressed answer is too large")
             if piece:
                 return piece
         return b""

@@ -19,7 +19,7 @@ from federation.errors import (
     UpstreamOversized,
 )
 from federation.schema.http import Headers
-from federation.transport.decoding import BadCoding, Decoder
+from federation.transport.decoding import BadCoding, Decoder, TooMuch
 
 _RELEASE_S = 1.0
 _TURN = 64 * 1024
@@ -184,7 +184,8 @@ class Exchange:
     async def read(self) -> bytes:
         """Return what has arrived of the body, or a part of much; `b""` at its end.
 
-        Raises `UpstreamTimeout`, `UpstreamGarbled` or `UpstreamCut`.
+        Raises `UpstreamTimeout`, `UpstreamGarbled` or `UpstreamCut`; `UpstreamOversized` for what
+        unpacks to more than may be held.
         """
         if self.decoder is not None:
             return await self._read_decoded(self.decoder)
@@ -308,6 +309,8 @@ class Exchange:
                     return b""
             except BadCoding as fault:
                 raise self.garbled(f"{self.host}: {fault}") from None
+            except TooMuch as fault:
+                raise self._given_up(UpstreamOversized, f"{self.host}: {fault}") from None
             decoder.push(packed)
         return piece
 
