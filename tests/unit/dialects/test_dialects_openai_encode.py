@@ -73,6 +73,52 @@ def test_what_is_dropped_is_named(make_wire: MakeWire, feature: str, call: ChatR
     assert encode(make_wire(), call).losses == (feature,)
 
 
+BEGUN = Message("assistant", (Text("It is"),))
+
+
+@pytest.mark.parametrize(
+    ("way", "marked"),
+    [
+        ("prefix", {"prefix": True}),
+        ("continue", {"continue_final_message": True, "add_generation_prompt": False}),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        asked(USER, BEGUN),
+        asked(USER, BEGUN, begun=True),
+        asked(USER, BEGUN, dialect="openai", begun=True),
+    ],
+)
+def test_an_answer_that_was_begun_goes_on_where_the_row_says_how(
+    make_wire: MakeWire, way: str, marked: dict[str, bool], call: ChatRequest
+) -> None:
+    encoded = encode(make_wire(quirks={"prefill": way}), call)
+    body = json.loads(encoded.request.body)
+    assert marked.items() <= (body["messages"][-1] if way == "prefix" else body).items()
+    assert encoded.losses == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "losses"),
+    [
+        (asked(USER, BEGUN, dialect="openai"), ()),
+        (asked(USER, BEGUN, USER), ()),
+        (asked(USER, CALL), ("prefill",)),
+        (asked(Message("assistant", ())), ("prefill",)),
+    ],
+)
+def test_what_is_not_to_go_on_is_not_marked(
+    make_wire: MakeWire, call: ChatRequest, losses: tuple[str, ...]
+) -> None:
+    for way in ("prefix", "continue"):
+        encoded = encode(make_wire(quirks={"prefill": way, "empty_assistant": "reject"}), call)
+        assert b"prefix" not in encoded.request.body
+        assert b"continue_final" not in encoded.request.body
+        assert encoded.losses == losses
+
+
 def test_a_budget_goes_as_an_effort_and_is_named(make_wire: MakeWire) -> None:
     wire = make_wire(quirks={"reasoning_control": "effort"})
     for budget, effort in ((0, "none"), (1024, "low"), (5000, "medium"), (40_000, "high")):

@@ -24,7 +24,7 @@ from federation.dialects.openai.tables import FIELDS, LOSSES
 from federation.dialects.openai.wire import Wire
 from federation.dialects.openai.words import NAME, REASONING_WORDS
 from federation.errors import InvalidRequest
-from federation.schema.chat import ChatRequest, Sampling
+from federation.schema.chat import ASSISTANT, ChatRequest, Sampling
 from federation.schema.http import WireRequest
 
 _TIERS: Final = {
@@ -100,10 +100,8 @@ def write_fields(wire: Wire, request: ChatRequest, losses: Losses) -> dict[str, 
     )
     fields: dict[str, Any] = {"model": Raw(wire.model)} if wire.model else {}
     fields["messages"] = write_messages(request.messages, target)
-    if request.begun and row.prefill == "prefix":
-        fields["messages"][-1]["prefix"] = True
-    elif request.begun and row.prefill == "continue":
-        fields |= {"continue_final_message": True, "add_generation_prompt": False}
+    if request.begun or not own:
+        _go_on(request, target, fields)
     if request.stream:
         fields["stream"] = True
         _ask_usage(wire, request, own, fields)
@@ -124,6 +122,22 @@ def write_fields(wire: Wire, request: ChatRequest, losses: Losses) -> dict[str, 
     if request.extra:
         _write_extras(wire, request, own, losses, fields)
     return _for_row(wire, fields, losses)
+
+
+def _go_on(request: ChatRequest, target: Target, fields: dict[str, Any]) -> None:
+    """A last turn of the assistant is the beginning of the answer, in other languages unasked.
+    Where this one says so depends on the host."""
+    if not request.messages or request.messages[-1].role != ASSISTANT:
+        return
+    written, way = fields["messages"], target.row.prefill
+    last = written[-1] if written else {}
+    goes_on = last.get("role") == ASSISTANT and last["content"] and "tool_calls" not in last
+    if goes_on and way == "prefix":
+        last["prefix"] = True
+    elif goes_on and way == "continue":
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
+    elif not target.own:
+        target.losses.note("prefill", f"messages[{len(request.messages) - 1}]")
 
 
 def _ask_usage(wire: Wire, request: ChatRequest, own: bool, fields: dict[str, Any]) -> None:
@@ -293,11 +307,7 @@ def _lose(name: str, value: Any, losses: Losses) -> None:
         return
     feature = _FEATURES.get(name, name)
     if name == "tool_choice":
-        feature = (
-            _CHOICES.get(value, "tool_choice_named")
-            if isinstance(value, str)
-            else ("tool_choice_named")
-        )
+        feature = _CHOICES.get(value if isinstance(value, str) else "", "tool_choice_named")
     elif name == "response_format":
         kind = value.get("type") if isinstance(value, dict) else ""
         feature = {"json_schema": "json_schema", "json_object": "json_mode"}.get(str(kind), "")

@@ -74,9 +74,6 @@ def write_messages(messages: tuple[Message, ...], target: Target) -> list[Item]:
             written.append(_plain(message, target, where))
     if attached:
         written.append({"role": USER, "content": attached})
-    last = messages[-1] if messages else None
-    if last is not None and last.role == ASSISTANT and not target.own:
-        target.losses.note("prefill", f"messages[{len(messages) - 1}]")
     return written
 
 
