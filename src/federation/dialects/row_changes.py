@@ -72,15 +72,21 @@ def dropped(row: Row, names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def apply_row(body: dict[str, Any], row: Row, losses: Losses, features: Mapping[str, str]) -> None:
-    """Change a body that was written anew. What is left out is noted as the feature that its
-    field stands for. Raises as `Losses.note` does."""
+def leave_out(body: dict[str, Any], row: Row, losses: Losses, features: Mapping[str, str]) -> None:
+    """Take out of a body that was written anew what the host does not take, and note it as the
+    feature that its field stands for. Raises as `Losses.note` does."""
     drop, accepts = row.drop, row.accepts
     if drop or accepts is not None:
         for name in list(body):
             if name in drop or (accepts is not None and name not in accepts):
                 losses.note(features.get(name, "unknown_field"), name)
                 del body[name]
+
+
+def apply_row(body: dict[str, Any], row: Row, losses: Losses, features: Mapping[str, str]) -> None:
+    """Change a body that was written anew. Raises as `Losses.note` does."""
+    leave_out(body, row, losses, features)
+    accepts = row.accepts
     for name, new in row.rename.items():
         if name in body:
             value = body.pop(name)

@@ -179,3 +179,19 @@ def test_a_row_may_name_the_only_fields_and_paths_that_it_takes() -> None:
     assert upstream.encode_count(parsed).request.target == "/v1/c?v=1"
     written = json.loads(upstream.encode(parsed).request.body)
     assert set(written) == {"model", "messages", "max_tokens", "system"}
+
+
+@pytest.mark.parametrize(
+    "quirks", [{"drop": ["metadata", "stop_sequences"]}, {"accepts_only": ["system", "tools"]}]
+)
+def test_what_a_row_leaves_out_of_a_written_call_is_named(quirks: dict[str, object]) -> None:
+    asked = ChatRequest(
+        "openai",
+        "m",
+        (Message("user", (Text("x"),)),),
+        user="u",
+        sampling=Sampling(stop=("y",)),
+    )
+    encoded = make_upstream(quirks=quirks).encode(asked)
+    assert set(json.loads(encoded.request.body)) == {"model", "messages", "max_tokens"}
+    assert set(encoded.losses) == {"metadata", "stop"}

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from federation.dialects.absent import note_strange
 from federation.dialects.anthropic.forward import with_betas
-from federation.dialects.anthropic.losses import LOSSES
+from federation.dialects.anthropic.losses import DROPPED, LOSSES
 from federation.dialects.anthropic.reasoning import Plan, plan
 from federation.dialects.anthropic.sampling import sample
 from federation.dialects.anthropic.schemas import fitted
@@ -41,6 +41,7 @@ from federation.dialects.anthropic.wire import Wire
 from federation.dialects.anthropic.write import Writer
 from federation.dialects.faces import Encoded
 from federation.dialects.losses import Losses
+from federation.dialects.row_changes import leave_out
 from federation.schema.chat import ChatRequest
 from federation.schema.http import WireRequest
 
@@ -141,13 +142,12 @@ def write(wire: Wire, request: ChatRequest) -> tuple[dict[str, Any], Losses]:
     sample(body, wire, request, losses, thought)
     _rest(body, writer, request)
     writer.trim_marks(wire.marks - ("cache_control" in body))
-    _apply_row(body, wire)
+    _apply_row(body, wire, losses)
     return body, losses
 
 
-def _apply_row(body: dict[str, Any], wire: Wire) -> None:
-    for name in wire.drop:
-        body.pop(name, None)
+def _apply_row(body: dict[str, Any], wire: Wire, losses: Losses) -> None:
+    leave_out(body, wire, losses, DROPPED)
     for name, new in wire.rename.items():
         if name in body:
             body[new] = body.pop(name)

@@ -143,6 +143,18 @@ LOSSES: Final[Table] = {
 """Feature to rule. What is not here can be said: tools, parallel_tools, documents, thinking,
 an error in a tool's result, ..."""
 
+DROPPED: Final = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "stop_sequences": "stop",
+    "tools": "tools",
+    "thinking": "reasoning",
+    "metadata": "metadata",
+    "service_tier": "service_tier",
+}
+"""Which feature goes when a row does not take a field; others are `unknown_field`."""
+
 UNTOLD: Final[Table] = no_place(
     "anthropic SDK 2.11, types.content_block",
     "image", "audio", "video", "file", "late_citations", "logprobs", "foreign_part",
