@@ -28,10 +28,18 @@ class SecretSources:
         return self.vault.read
 
     def follow(self, loaded: Loaded) -> None:
-        """Go by this reading from now on. The Vault itself stays the one that it was."""
+        """Go by this reading from now on. The Vault itself stays the one that it was.
+
+        Blocks for what was never read of it: those who check tokens cannot wait for a Vault.
+        """
         self._environ = loaded.environ
         self.refresh_s = loaded.secrets.refresh_s
         self.vault.lifetime_s = loaded.secrets.lifetime_s
+        for issuer in loaded.sign_in.issuers:
+            for reference in (issuer.secret or "", issuer.client_secret or ""):
+                kind, _, rest = reference.partition(":")
+                if kind == "vault":
+                    self.vault.read(rest)
 
     def _opened(self) -> Kv:
         from federation.storage.vault import Vault  # noqa: PLC0415 - see above
