@@ -13,7 +13,7 @@ MATRIX_ARGS ?=
 
 .DEFAULT_GOAL := help
 
-.PHONY: help up test check unit cover lint types floors format generate clean
+.PHONY: help up test check unit lint types floors format generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
