@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from federation.bootstrap.anchoring import open_anchors
 from federation.bootstrap.contents import Contents, keep_contents
 from federation.bootstrap.directories import make_private
@@ -370,13 +368,8 @@ def _overflow(ground: Ground, providers: ProviderDesk) -> OverflowDesk:
 
 def _responses(ground: Ground, pots: PotStore, contents: Contents) -> ResponseDesk:
     configuration, stores = ground.configuration, ground.stores
-
-    def engine() -> Engine:
-        waits = configuration.snapshot.settings.durability == "disk"
-        return stores.durable if waits else stores.quick
-
     desk = ResponseDesk(
-        SqlResponses(engine),
+        SqlResponses(lambda: stores.kept(configuration.snapshot.settings.durability)),
         contents.seals,
         lambda: configuration.snapshot.settings,
         alive(stores, pots, ground.journals),

@@ -145,6 +145,10 @@ class Stores:
     shared: bool = False
     """With other replicas: in PostgreSQL."""
 
+    def kept(self, durability: str) -> Engine:
+        """What is to be as safe as calls' records are, by `storage.durability`."""
+        return self.durable if durability == "disk" else self.quick
+
     def close(self) -> None:
         """Let go of every connection."""
         for engine in (self.durable, self.quick, self.local):
