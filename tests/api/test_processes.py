@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from gateway_rig import CHAT, HELLO
-from processes import ADMIN, FEDERATION, Service, free_port, serving, start, write_config
+from processes import ADMIN, FEDERATION, Service, began_at, free_port, serving, start, write_config
 from scripted import DONE, Talk, Upstream, whole
 
 PRICES = {False: 10 * 2500 + 5 * 10_000, True: 10 * 2500 + 3 * 10_000}
@@ -348,12 +349,29 @@ async def test_a_bad_configuration_is_named_by_file_and_line_and_the_exit_code_i
         assert await service.exits(30) == 78
         await service.gone()
     finally:
-        service.children()
-        for pid in (service.process.pid, *service.seen):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        service.kill()
     said = service.log.read_text()
     assert "federation.yaml:4" in said
     assert "rutes" in said
     assert "routes" in said
     assert "Traceback" not in said
+
+
+async def test_what_took_the_number_of_a_process_of_a_service_is_not_ended_with_it(
+    tmp_path: Path,
+) -> None:
+    code = "import time; time.sleep(60)"
+    with (
+        subprocess.Popen([sys.executable, "-c", code]) as launcher,
+        subprocess.Popen([sys.executable, "-c", code]) as other,
+        subprocess.Popen([sys.executable, "-c", code]) as worker,
+    ):
+        service = Service(launcher, "", tmp_path, tmp_path, tmp_path / "log")
+        service.seen = {other.pid: "1", worker.pid: began_at(worker.pid), launcher.pid: ""}
+        assert service.left() == [worker.pid]
+        service.kill()
+        assert worker.wait(10) == launcher.wait(10) == -signal.SIGKILL
+        assert other.poll() is None
+        assert service.left() == []
+        await service.gone(0.0)
+        other.kill()

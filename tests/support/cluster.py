@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,11 +118,7 @@ def fronted(root: Path, cluster: Cluster) -> Iterator[str]:
 
 def killed(service: Service) -> None:
     """A replica as after the loss of its machine: all of its processes at once."""
-    service.children()
-    for pid in (service.process.pid, *service.seen):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    service.process.wait()
+    service.kill()
 
 
 async def until(holds: Callable[[], Awaitable[Any]], within_s: float = PATIENCE_S) -> float:

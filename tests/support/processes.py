@@ -55,14 +55,15 @@ routes:
 
 @dataclass
 class Service:
-    """A running service. `seen` collects every process that it was made of."""
+    """A running service. `seen` collects every process that it was made of, and when it began: its
+    number alone may be another's by the time that a long test ends."""
 
     process: subprocess.Popen[bytes]
     url: str
     config: Path
     data: Path
     log: Path
-    seen: set[int] = field(default_factory=set)
+    seen: dict[int, str] = field(default_factory=dict)
 
     def children(self) -> dict[str, int]:
         """The launcher's living children by name: `control`, `worker 0`, ..."""
@@ -86,8 +87,21 @@ class Service:
                 found[int(pid)] = "control"
             elif "--slot=" in args:
                 found[int(pid)] = f"worker {args.partition('--slot=')[2].split()[0]}"
-        self.seen.update(found)
+        self.seen |= {pid: began_at(pid) for pid in found}
         return found
+
+    def left(self) -> list[int]:
+        """The process ids of what was ever seen and lives."""
+        return [pid for pid, began in self.seen.items() if began and began_at(pid) == began]
+
+    def kill(self) -> None:
+        """End all of it at once."""
+        self.everyone()
+        self.process.kill()
+        for pid in self.left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
 
     def every(self, name: str) -> set[int]:
         """The process ids under one name."""
@@ -128,21 +142,19 @@ class Service:
     async def gone(self, within_s: float = GONE_S) -> None:
         """Wait until no process that was ever seen is left."""
         end = time.monotonic() + within_s
-        while left := [pid for pid in self.seen if _lives(pid)]:
+        while left := self.left():
             assert time.monotonic() < end, (left, self.log.read_text())
             await asyncio.sleep(0.05)
 
 
-def _lives(pid: int) -> bool:
+def began_at(pid: int) -> str:
+    """When a process began, in ticks of the system's clock; empty where it is over. A child of a
+    launcher that was killed may stay a zombie where nobody adopts it."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A child of a launcher that was killed may stay a zombie where nobody adopts it.
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return bool(state.stdout.strip()) and not state.stdout.strip().startswith("Z")
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
 
 
 def free_port() -> int:
@@ -219,11 +231,7 @@ async def serving(
         await service.gone()
         assert "Traceback" not in service.log.read_text(), service.log.read_text()
     finally:
-        service.children()
-        for pid in (service.process.pid, *service.seen):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        service.process.wait()
+        service.kill()
 
 
 async def ready(service: Service, workers: int) -> None:
