@@ -50,6 +50,7 @@ async def test_a_policy_is_in_force_once_another_person_has_approved_it(rig: Rig
     assert (made["stage"], made["version"], made["body"]) == ("proposed", 1, EU)
     (change,) = made["changes"]
     assert (change["policy"], change["what"]) == ("eu-first", "added")
+    assert change["details"][0].startswith("+ data_residency {")
     assert in_force(rig) == []
     own = await decide(rig, made["id"], "approve", ADMIN)
     assert (own.status_code, own.json()["error"]["code"]) == (403, "four_eyes")

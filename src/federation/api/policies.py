@@ -223,7 +223,10 @@ async def ask_for_approval(control: ControlPlane, asker: Asker, body: ApprovalBo
 
 
 def _whole(control: ControlPlane, version: PolicyVersion) -> WholeVersionView:
-    changes = [asdict(each) for each in control.oversight.approvals.changes(version)]
+    changes = [
+        {**asdict(each), "details": [line for one in each.details for line in one.lines]}
+        for each in control.oversight.approvals.changes(version)
+    ]
     return WholeVersionView.model_validate(_version(version) | {"changes": changes})
 
 

@@ -31,6 +31,12 @@ class Detail:
     before: str
     after: str
 
+    @property
+    def lines(self) -> list[str]:
+        """The same, a line for each side."""
+        sides = (("-", self.before), ("+", self.after))
+        return [f"{sign} {self.name} {words}" for sign, words in sides if words]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
