@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from federation.cli.failures import CommandFailed
 from federation.cli.place import Place
 from federation.config import document
 from federation.config.stores import StoreAddresses, peek_stores
@@ -17,6 +18,7 @@ from federation.errors import NotFound
 from federation.storage.engine import FILE, LOCAL, Stores, opened_stores
 from federation.storage.read_only import is_read_only, opened_read_only
 from federation.storage.sealing_keys import STORE
+from federation.storage.store_file import is_empty
 
 
 def addresses(place: Place) -> StoreAddresses:
@@ -28,6 +30,17 @@ def addresses(place: Place) -> StoreAddresses:
 def stores(place: Place) -> Iterator[Stores]:
     """The stores of a place, up to date. Raises `ConfigError`, `Unavailable`."""
     with opened_stores(place.data_dir, addresses(place).database) as opened:
+        yield opened
+
+
+@contextmanager
+def empty(place: Place) -> Iterator[Stores]:
+    """As `stores`, also where the place had a store that is not there. Raises `CommandFailed` where
+    one is."""
+    database = addresses(place).database
+    if database is None and not is_empty(own_file(place.data_dir, shared=False)):
+        raise CommandFailed(f"There is a store in {place.data_dir}.", code="conflict")
+    with opened_stores(place.data_dir, database, anew=True) as opened:
         yield opened
 
 

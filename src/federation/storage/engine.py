@@ -33,7 +33,7 @@ import federation.storage.tables_payloads
 import federation.storage.tables_sign_in  # noqa: F401
 from federation.errors import ConfigError, Problem, StoreLocked, Unavailable
 from federation.storage.revisions import RESTORING, alone, is_unfinished, revision
-from federation.storage.store_file import OPTION, StoreFile, check_log
+from federation.storage.store_file import OPTION, StoreFile, check_first, check_log, is_empty
 from federation.storage.tables import HEAD, metadata
 from federation.storage.tables_replicas import make_notices
 from federation.storage.tables_sums import make_sum
@@ -155,14 +155,17 @@ class Stores:
             engine.dispose()
 
 
-def open_stores(data: Path, database: str | None = None) -> Stores:
+def open_stores(data: Path, database: str | None = None, *, anew: bool = False) -> Stores:
     """The store of a data directory, or the shared one at an address, up to date.
 
-    Raises `ConfigError`, and `Unavailable` where the shared one cannot be reached just now.
+    Raises `ConfigError`, also where the data directory had a store that is not there, but for
+    `anew`; and `Unavailable` where the shared one cannot be reached just now.
     """
     if (data / RESTORING).exists():
         raise _unfinished(str(data))
     path = data / (FILE if database is None else LOCAL)
+    if database is None and not anew and is_empty(path):
+        check_first(str(path), data)
     own = open_engine(path, synchronous="NORMAL")
     if database is None:
         durable = open_engine(path)
@@ -172,7 +175,7 @@ def open_stores(data: Path, database: str | None = None) -> Stores:
     engine = open_postgres(database)
     stores = Stores(engine, engine, own, shared=True)
     try:
-        prepare_schema(engine)
+        prepare_schema(engine, beside=None if anew else data)
     except (ConfigError, Unavailable):
         stores.close()
         raise
@@ -180,9 +183,11 @@ def open_stores(data: Path, database: str | None = None) -> Stores:
 
 
 @contextmanager
-def opened_stores(data: Path, database: str | None = None) -> Iterator[Stores]:
+def opened_stores(
+    data: Path, database: str | None = None, *, anew: bool = False
+) -> Iterator[Stores]:
     """As `open_stores`, for as long as the block lasts."""
-    stores = open_stores(data, database)
+    stores = open_stores(data, database, anew=anew)
     try:
         yield stores
     finally:
@@ -243,8 +248,9 @@ def probe(engine: Engine) -> None:
         connection.exec_driver_sql("UPDATE tenants SET name = name WHERE id = ''")
 
 
-def prepare_schema(engine: Engine, path: Path | None = None) -> None:
-    """Make the schema what this version of the code needs; idempotent.
+def prepare_schema(engine: Engine, path: Path | None = None, beside: Path | None = None) -> None:
+    """Make the schema what this version of the code needs; idempotent. An empty shared store gets
+    none where the data directory `beside` it had one.
 
     Raises `ConfigError` where the store was made by a newer version, or is no store, and
     `Unavailable` where a server does not answer.
@@ -258,6 +264,8 @@ def prepare_schema(engine: Engine, path: Path | None = None) -> None:
             if found == HEAD:
                 return
             if found is None:
+                if beside is not None:
+                    check_first(engine.url.render_as_string(hide_password=True), beside)
                 _create(connection)
                 return
         # Alembic takes as long to import as all of SQLAlchemy: only an old store pays for it.

@@ -15,6 +15,9 @@ from federation.errors import ConfigError, Problem, Unavailable
 
 OPTION: Final = "federation_file"
 """Of an engine: its file."""
+_EVIDENCE: Final = "evidence"
+"""Where control writes in its data directory, once it has a store; workers write their journals
+before."""
 
 
 class StoreFile:
@@ -50,6 +53,27 @@ def check_log(path: Path) -> None:
             f"take away {log.name} and {path.name}-shm"
         )
         raise ConfigError([Problem(str(path), None, message)])
+
+
+def check_first(where: str, data: Path) -> None:
+    """Raise `ConfigError` for a store that would be made in a data directory that had one: all
+    keys, tenants and budgets would be gone, and nobody told."""
+    log = data / _EVIDENCE
+    if any(log.glob("*.log")):
+        message = (
+            f"is missing or empty, and {log} says that there was a store: put it back, or restore "
+            "a backup (`federation db restore`); `federation db create` makes an empty one, "
+            "without any key, tenant or budget, which takes in the calls of the journals"
+        )
+        raise ConfigError([Problem(where, None, message)])
+
+
+def is_empty(path: Path) -> bool:
+    """Whether there is nothing of a store under this name."""
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return True
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -13,7 +13,15 @@ from sqlalchemy import Engine
 from federation.errors import ConfigError, Unavailable
 from federation.schema.payloads import Spooled
 from federation.schema.records import CallStarted
-from federation.storage.engine import open_engine, prepare_schema, probe, reading, writing
+from federation.storage.engine import (
+    FILE,
+    open_engine,
+    open_stores,
+    prepare_schema,
+    probe,
+    reading,
+    writing,
+)
 from federation.storage.journal import JournalWriter
 from federation.storage.payload_spool import DIRECTORY, Spool
 
@@ -116,3 +124,21 @@ def test_a_spool_that_was_removed_is_begun_anew(tmp_path: Path) -> None:
     spool.look()
     spool.append(Spooled("call_2", "default", "key_1", b"sealed"))
     assert b"call_2" in (tmp_path / DIRECTORY / "w0.000002.log").read_bytes()
+
+
+def test_a_store_that_was_there_is_not_made_anew_unasked(tmp_path: Path) -> None:
+    log = tmp_path / "evidence" / "spine.000001.log"
+    log.parent.mkdir()
+    log.write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"there was a store.*federation db create"):
+        open_stores(tmp_path)
+    assert not (tmp_path / FILE).exists()
+    (tmp_path / FILE).touch()
+    with pytest.raises(ConfigError, match="is missing or empty"):
+        open_stores(tmp_path)
+    shared = open_engine(tmp_path / "shared.db")
+    with pytest.raises(ConfigError, match="is missing or empty"):
+        prepare_schema(shared, beside=tmp_path)
+    shared.dispose()
+    open_stores(tmp_path, anew=True).close()
+    open_stores(tmp_path).close()
