@@ -56,6 +56,29 @@ async def test_a_start_without_its_master_key_is_refused_until_it_is_told_to_do_
         assert await status(service, key) == 200
 
 
+async def test_a_start_without_its_store_is_refused_until_an_empty_one_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path, "http://127.0.0.1:1/v1")
+    async with serving(tmp_path, config, 1) as service:
+        async with service.client() as client:
+            made = await client.post("/v1/keys", json={"name": "before", "role": "developer"})
+        key = made.json()["secret"]
+    for file in service.data.glob("federation.db*"):
+        file.unlink()
+
+    refused = start(tmp_path, config, free_port(), 1)
+    assert await refused.exits(30) == 78
+    said = refused.log.read_text()
+    assert f"{service.data / 'federation.db'}: is missing or empty" in said
+    assert "federation db create" in said
+    assert not list(service.data.glob("federation.db*")), "none is made in its place"
+
+    assert federation(service, "db", "create")["before"] is None
+    async with serving(tmp_path, config, 1) as service:
+        assert await status(service, key) == 401
+
+
 async def test_keys_that_another_master_key_would_hash_are_not_made(tmp_path: Path) -> None:
     config = write_config(tmp_path, "http://127.0.0.1:1/v1")
     environ = {"FEDERATION_MASTER_KEY": "11" * 32}

@@ -23,10 +23,12 @@ from typer.testing import CliRunner, Result
 from federation.bootstrap.hold import hold
 from federation.cli.tree import app
 from federation.config.stores import DATABASE_VARIABLE
+from federation.control.custody import Custody
 from federation.control.custody_moving import bring_under
-from federation.control.custody_parts import bound
+from federation.control.custody_parts import KeyGone, bound
 from federation.domain.access import Role, VirtualKey
 from federation.errors import ConfigError, Unavailable
+from federation.evidence.sealing import Row
 from federation.schema.records import CallEnded
 from federation.schema.usage import Usage
 from federation.storage.accounts import SqlKeys
@@ -45,8 +47,10 @@ from federation.storage.entries import CallFilter, Position
 from federation.storage.replicas import Replica, SqlReplicas
 from federation.storage.sealing_brought import FILE as BROUGHT
 from federation.storage.sealing_brought import Brought
-from federation.storage.sealing_entries import TENANT, KeyEntry
+from federation.storage.sealing_entries import TENANT, HoldEntry, KeyEntry
 from federation.storage.sealing_keys import STORE, SqlSealingKeys, open_keys, prepare_keys
+from federation.storage.sealing_logs import open_sealing_logs
+from federation.storage.sealing_lost import lost
 from federation.storage.sealing_roots import FileRoot, MasterRoot, MovedRoot
 from federation.storage.tables import HEAD
 from federation.storage.upgrade import upgrade_to
@@ -296,6 +300,68 @@ def test_it_is_said_what_another_master_key_does_not_open(another: Another) -> N
     said = place.run("db", "accept-master").output
     assert "opens nothing" in said
     assert ("calls that name a user are refused" in said) == (place.database is not None)
+
+
+def custody_of(place: Place, stores: Stores, master: bytes) -> Custody:
+    keys = SqlSealingKeys(lambda: stores.durable)
+    return Custody(
+        keys, MasterRoot(master), open_sealing_logs([place.data]).tombstones, lambda: 5.0
+    )
+
+
+def test_sealing_keys_of_a_lost_master_key_are_given_up_by_name_alone(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", postgres().database())
+    stores = place.stores()
+    prepare_keys(stores.durable)
+    former, now = b"\x11" * 32, b"\x22" * 32
+    before = custody_of(place, stores, former)
+    anna = before.name("acme", "anna")
+    row = Row("acme", "payloads", "call_1")
+    sealed = before.seal(row, anna, 5000, 9000, b"said")
+    ours = custody_of(place, stores, now)
+    ours.name("other", "bob")
+    (place.data / "master.key").write_text(now.hex())
+    (hold := SqlSealingKeys(lambda: stores.durable)).hold(
+        HoldEntry("hold_1", "acme", "", "why", "me", 1), 5
+    )
+
+    assert place.refused("db", "give-up-keys", "--force") == "held"
+    hold.release("hold_1", 6)
+    assert place.refused("db", "give-up-keys") == "not_forced"
+    assert "names of 1 people" in place.run("db", "give-up-keys").output
+    assert before.content(row, sealed) == b"said", "nothing was done"
+    with pytest.raises(Unavailable):
+        custody_of(place, stores, now).name("acme", "anna")
+
+    told = place.said("db", "give-up-keys", "--force")
+    assert (told["given_up"], told["tenants"], told["people"], told["name_keys"]) == (
+        3,
+        ["acme"],
+        1,
+        1,
+    )
+    log = (place.data / "evidence" / "journal").glob("*.log")
+    assert "give up sealing keys" in "".join(path.read_text("latin-1") for path in log)
+    after = custody_of(place, stores, now)
+    assert after.name("acme", "anna") != anna
+    assert after.name("other", "bob") == ours.name("other", "bob"), "another tenant's are its own"
+    with pytest.raises(KeyGone):
+        after.content(row, sealed)
+    assert place.said("db", "give-up-keys")["given_up"] == 0
+    stores.close()
+
+
+def test_keys_that_files_of_a_replica_bring_back_are_not_given_up(tmp_path: Path) -> None:
+    engine = open_keys(tmp_path / STORE)
+    keys, now = SqlSealingKeys(lambda: engine), MasterRoot(b"n" * 32)
+    for name in ("k1", "k2"):
+        entry = KeyEntry(name, TENANT, name, "", "", "", b"", 1)
+        parent, wrapped = MasterRoot(b"o" * 32).wrap(b"key", bound(entry))
+        keys.add(replace(entry, parent=parent, wrapped=wrapped))
+    files = KeyEntry("k3", TENANT, "k3", "", "", "file:1", b"x", 1)
+    keys.add(files)
+    assert [entry.id for entry in lost(keys, now, {"k1"})] == ["k2"]
+    engine.dispose()
 
 
 def test_a_change_that_nobody_would_be_told_of_is_a_fault(tmp_path: Path) -> None:

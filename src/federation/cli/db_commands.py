@@ -116,6 +116,35 @@ def restore(
 
 @app.command()
 @guarded
+def create(config: ConfigDir = None, data: DataDir = None, as_json: Json = False) -> None:
+    """Make an empty store where the one that a data directory had is lost, and no gateway starts
+    without it: put it back, or restore a backup, where you can."""
+    from federation.cli import db_work  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    db_work.create(Place(config=config, data=data), as_json=as_json)
+
+
+@app.command()
+@guarded
+def give_up_keys(
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it; left out, it is only said what would be lost.")
+    ] = False,
+    config: ConfigDir = None,
+    data: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Give up the sealing keys of a shared database that a former master key wrapped, for good:
+    what they sealed is unreadable, and tenants get new ones. No gateway may be running on it."""
+    from federation.cli import db_sealing  # noqa: PLC0415 - start-up time
+    from federation.cli.place import Place  # noqa: PLC0415 - start-up time
+
+    db_sealing.give_up(Place(config=config, data=data), force=force, as_json=as_json)
+
+
+@app.command()
+@guarded
 def accept_master(config: ConfigDir = None, data: DataDir = None, as_json: Json = False) -> None:
     """Let the store go with the master key of now; what was made under the former one opens
     nothing. No gateway may be running on it."""

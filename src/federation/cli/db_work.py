@@ -34,7 +34,7 @@ def upgrade(place: Place, *, as_json: bool) -> None:
     before = _revision(place)
     shared = db_store.addresses(place).database is not None
     if not shared:
-        _nobody(place)
+        nobody(place)
     with db_store.existing(place) as stores, reading(stores.durable) as connection:
         after = revision(connection)
     if as_json:
@@ -147,7 +147,7 @@ def _dump_keys(database: str, to: Path, told: backups.Progress) -> int:
 
 def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_json: bool) -> None:
     """Put a backup in place of what is there. What is refused is refused before any change."""
-    _nobody(place)
+    nobody(place)
     if keys is not None:
         db_files.check_keys(keys, place.data_dir)
     dump, files = db_files.read_manifest(source)
@@ -185,7 +185,7 @@ def restore(place: Place, source: Path, keys: Path | None, *, force: bool, as_js
 
 def move(place: Place, *, force: bool, as_json: bool) -> None:
     """Put what the data directory's own store holds into the shared one, and the file aside."""
-    _nobody(place)
+    nobody(place)
     database = db_store.addresses(place).database
     if database is None:
         raise CommandFailed(
@@ -218,13 +218,29 @@ def move(place: Place, *, force: bool, as_json: bool) -> None:
         output.say(f"is well remove {aside.parent} and {own_keys.parent / 'aside'}.")
 
 
+def create(place: Place, *, as_json: bool) -> None:
+    """Make an empty store where there was one. Raises `CommandFailed` where one is."""
+    nobody(place)
+    key, _ = masters.current_master(
+        place.data_dir, place.environ, SecretSources(place.environ).read
+    )
+    with db_store.empty(place), direct.recorded(place, hash_key(key), "create store", "store"):
+        pass
+    if as_json:
+        output.print_json({"object": "schema", "before": None, "after": HEAD})
+        return
+    output.say("There is an empty store.")
+    output.note("Calls are taken in from the journals with the next start. Keys, tenants, budgets")
+    output.note("and all that was changed while a gateway ran are not.")
+
+
 def accept_master(place: Place, *, as_json: bool) -> None:
     """Let the store go with the master key of now. Raises `NotFound`."""
-    _nobody(place)
+    nobody(place)
     vault = SecretSources(place.environ).read
     with db_store.existing(place) as stores:
         if stores.shared:
-            _no_replica(stores.durable)
+            no_replica(stores.durable)
         key, made = masters.current_master(place.data_dir, place.environ, vault)
         with direct.recorded(place, hash_key(key), "accept master key", "store"):
             useless = masters.accept_master(stores.durable, key, made=made)
@@ -239,7 +255,8 @@ def accept_master(place: Place, *, as_json: bool) -> None:
         output.note("responses. With that key back, run this again.")
     if useless is not None and stores.shared:
         output.note("Nor do sealing keys open that it wrapped in the database: where a tenant has")
-        output.note("such, calls that name a user are refused, and no contents are kept.")
+        output.note("such, calls that name a user are refused, and no contents are kept. Where the")
+        output.note("former key is lost, `federation db give-up-keys` lets them have new ones.")
 
 
 def _move_keys(path: Path, target: Any, progress: backups.Progress) -> int:
@@ -275,7 +292,7 @@ def _check_unused(engine: Any, *, force: bool) -> None:
     with reading(engine) as connection:
         current = revision(connection) == HEAD
     if current:
-        _no_replica(engine)
+        no_replica(engine)
     if not force:
         raise CommandFailed(
             "The database is not empty.",
@@ -284,7 +301,7 @@ def _check_unused(engine: Any, *, force: bool) -> None:
         )
 
 
-def _no_replica(engine: Any) -> None:
+def no_replica(engine: Any) -> None:
     """Raises `CommandFailed` where gateways live on a shared database."""
     if living := [one.id for one in SqlReplicas(engine).list() if one.alive]:
         raise CommandFailed(
@@ -344,7 +361,7 @@ def _not_whole(place: Place, database: str | None) -> list[str]:
     return ["its restore or move was not finished"] if unfinished else []
 
 
-def _nobody(place: Place) -> None:
+def nobody(place: Place) -> None:
     """Raises `CommandFailed` where a gateway runs on the data directory."""
     if (running := place.holder()) is not None:
         raise CommandFailed(
