@@ -145,6 +145,7 @@ async def test_contents_are_kept_sealed_read_held_erased_and_found_nowhere(tmp_p
         for text in (metrics, log):
             for canary in (PROMPT, ANSWER, PII, SECRET, BROKEN):
                 assert canary not in text
+        assert (running.data / "last-time").is_file(), "the next start goes by it"
         code, text = cli(running, "audit", "verify", "--data", str(running.data))
         assert code == 0, text
         for path, content in files(tmp_path / "data"):

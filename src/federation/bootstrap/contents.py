@@ -32,6 +32,7 @@ from federation.domain.policies import Payloads
 from federation.storage import secrets
 from federation.storage.accounts import SqlKeys
 from federation.storage.engine import Stores
+from federation.storage.last_time import keep_time, read_time
 from federation.storage.payload_spool import SpoolReader
 from federation.storage.payloads import SqlPayloads
 from federation.storage.pseudonyms import SqlPseudonyms
@@ -85,7 +86,7 @@ def keep_contents(
     notebook = Notebook(data, clock, lambda: configuration.snapshot.settings.durability)
     retention = Retention(custody, keys, payloads, intake, notebook, logs)
     spool_keys = SpoolKeys(replica, custody, intake, clock)
-    age = Age(clock, time.monotonic)
+    age = Age(clock, time.monotonic, read_time(data), partial(keep_time, data))
     names = PseudonymDesk(retention, keys, SqlPseudonyms(stores.quick), begun, clock)
     desk = DataDesk(
         retention,

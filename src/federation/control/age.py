@@ -1,9 +1,11 @@
 """What time it is for whatever is deleted because of its age: a clock that leaps ahead is not
-believed at once. Pure: both clocks are arguments.
+believed at once. Pure: both clocks are arguments, and so is what is kept of the time.
 
 The trap is that a clock which was wrong for a minute cannot be put right again for what went with
 it: the keys of contents are destroyed by then. So what a leap alone has made old waits for an
-hour, in which somebody may set the clock back. A machine that slept looks the same, and waits, too.
+hour, in which somebody may set the clock back. A machine that slept looks the same, and waits, too,
+and so does a gateway that was stopped: a clock that is wrong when it starts is judged by the time
+that was believed last.
 """
 
 from __future__ import annotations
@@ -16,18 +18,30 @@ from typing import Final
 LEAP_S: Final = 60.0
 """By less than this a clock is only set right."""
 WAIT_S: Final = 3600.0
+KEEP_S: Final = 60.0
+"""So often the time is kept for the next start."""
 
 log = logging.getLogger(__name__)
 
 
 class Age:
-    """Unix seconds, for any thread. `clock` is the time of day, `steady` one that nobody sets."""
+    """Unix seconds, for any thread. `clock` is the time of day, `steady` one that nobody sets;
+    `last_s` is what was kept by a process before, None where nothing was, and `keep` keeps it."""
 
-    def __init__(self, clock: Callable[[], float], steady: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
+        last_s: float | None = None,
+        keep: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._clock = clock
         self._steady = steady
+        self._keep = keep
+        self._kept_s = -KEEP_S
+        """When it was kept, by the steady clock."""
         self._lock = Lock()
-        self._ahead_s: float | None = None
+        self._ahead_s = None if last_s is None else last_s - steady()
         """By how much the time of day that is believed is before the steady clock."""
         self._leaps: list[tuple[float, float]] = []
         """When each leap was first seen that is not believed yet, and what it made of the above."""
@@ -45,6 +59,9 @@ class Age:
                     log.warning("the clock was set back", extra=back)
                 believed_s, self._leaps = ahead_s, []
             self._ahead_s = believed_s
+            if now_s - self._kept_s >= KEEP_S:
+                self._kept_s = now_s
+                self._keep(now_s + believed_s)
             return now_s + believed_s
 
     def _waited(self, now_s: float, ahead_s: float) -> float:
@@ -55,7 +72,10 @@ class Age:
         before_s = leaps[-1][1] if leaps else believed_s
         if ahead_s - before_s >= LEAP_S:
             leap = {"seconds": round(ahead_s - before_s)}
-            log.warning("the clock has leapt ahead: nothing is deleted for it yet", extra=leap)
+            log.warning(
+                "the clock has leapt ahead, or all stood still: nothing is deleted for it yet",
+                extra=leap,
+            )
             leaps.append((now_s, ahead_s))
         while leaps and now_s - leaps[0][0] >= WAIT_S:
             believed_s = leaps.pop(0)[1]

@@ -9,6 +9,7 @@ import pytest
 from sealing_world import World
 
 from federation.control.age import WAIT_S, Age
+from federation.storage.last_time import FILE, keep_time, read_time
 
 DAY_S = 86_400.0
 NOW_S = 1_800_000_000.0
@@ -45,8 +46,52 @@ def test_a_leap_ahead_is_believed_after_an_hour(caplog: pytest.LogCaptureFixture
         clocks.go(WAIT_S / 60)
     assert clocks.age() == clocks.wall
     assert [record.message for record in caplog.records] == [
-        "the clock has leapt ahead: nothing is deleted for it yet"
+        "the clock has leapt ahead, or all stood still: nothing is deleted for it yet"
     ]
+
+
+def started(clocks: Clocks, kept: list[float], last_s: float | None) -> Age:
+    return Age(lambda: clocks.wall, lambda: clocks.steady, last_s, kept.append)
+
+
+def test_a_clock_that_is_wrong_at_a_start_is_judged_by_the_time_that_was_kept() -> None:
+    clocks, kept = Clocks(), list[float]()
+    age = started(clocks, kept, None)
+    for _ in range(4):
+        age()
+        clocks.go(30.0)
+    assert kept == [NOW_S, NOW_S + 60.0]
+
+    clocks.wall, clocks.steady = NOW_S + 365 * DAY_S, 3.0
+    for _ in range(2):  # a start that is soon followed by another one
+        again = started(clocks, kept, kept[-1])
+        assert again() == kept[-1] < NOW_S + 2 * DAY_S
+        for _ in range(30):
+            clocks.go(60.0)
+            assert again() < NOW_S + DAY_S
+    for _ in range(30):
+        clocks.go(60.0)
+        found = again()
+    assert found == clocks.wall, "an hour of its own, and it is believed"
+
+
+def test_a_gateway_that_was_stopped_for_a_moment_or_whose_clock_was_set_back_goes_by_it() -> None:
+    clocks = Clocks()
+    for last_s in (NOW_S - 30.0, NOW_S + DAY_S):
+        assert started(clocks, [], last_s)() == NOW_S
+
+
+def test_the_time_that_is_kept_is_read_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_time(tmp_path) is None
+    keep_time(tmp_path, NOW_S + 0.25)
+    assert read_time(tmp_path) == NOW_S
+    for broken in ("", "inf", "soon"):
+        (tmp_path / FILE).write_text(broken)
+        assert read_time(tmp_path) is None
+    keep_time(tmp_path / "away", NOW_S)
+    assert "the time of now cannot be kept" in caplog.text
 
 
 def test_a_leap_that_is_taken_back_within_the_hour_was_none() -> None:
