@@ -20,13 +20,12 @@ from federation.guardrails.patterns import Pattern, PatternSet, compiled
 NUMERIC_IDS: Final = tuple(row for row in national.NATIONAL_IDS if row.numeric)
 _BORDER: Final = rb"\b"
 _PHONE_WORDS: Final = compiled(
-    rb"phon|tel|tlf|ph[.:]|mobi|cell|fax|whatsapp|sms|pager|hotline|help ?line|landline|voicemail"
-    rb"|toll[ -]free|gsm|t\xe9l|handy|portable|m[o\xf3]vil|celular|num[be\xe9m]|n\xfamero|contact"
-    rb"|ph no|call|dial|ring|text|reach|answer|ruf|erreich|appel|joi[ng]|ll[a\xe1]m[ae]|chiam"
-    rb"|lig[au]"
-    rb"|contat|kontakt|recapito|festnetz|durchwahl|escr[i\xed]b|dzwon"
+    rb"phon|tel|tlf|tfn|ph[.:]|mobi|cell|fax|whatsapp|sms|pager|hotline|help ?line|landline"
+    rb"|voicemail|toll[ -]free|gsm|t\xe9l|handy|portable|m[o\xf3]vil|celular|num[be\xe9m]|n\xfamero"
+    rb"|contact|ph no|call|dial|ring|text|reach|answer|ruf|erreich|appel|joi[ng]|ll[a\xe1]m[ae]"
+    rb"|chiam|lig[au]|contat|kontakt|recapito|festnetz|durchwahl|escr[i\xed]b|dzwon"
     rb"|kom[o\xf3]rk|kom[:.]|m[o\xf3]j nr|infolin|centralin|centralita|central(?:a:| de )|zentrale"
-    rb"|fi[jx]o ?:|fisso ?:|fixe ?:|vast ?:|front ?desk|help ?desk|emergency[:.]|unter der"
+    rb"|fi[jx]o[ :]|fisso[ :]|fixe[ :]|vast[ :]|front ?desk|help ?desk|emergency[:.]|unter der"
     rb"|(?:home|work|office|direct|main|second) line"
     rb"|bel(?:len)?[ :]|bereik|mich|uns |(?:home|work|office|direct|mob)[\"' \t]{0,3}[:.]"
     rb"|msisdn|faks|fon[ eo:.]|puh[.e]|tl?fno|cel[.:]|land line|support line|customer [sc]"

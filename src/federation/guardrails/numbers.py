@@ -64,7 +64,7 @@ _ARTICLE_NAME: Final = re.compile(
     rb"(?:is )?\Z",
     re.IGNORECASE,
 )
-_SHORT_DEBIT, _ARTICLE = b"56", b"4"
+_SHORT_DEBIT, _MAY_ASK = b"56", b"456"
 """What the cards begin with of which a word must speak: short debit cards, and old ones whose
 number is an article's, too."""
 
@@ -129,7 +129,7 @@ def in_text(near: Nearby) -> list[Span]:
             else:
                 _long_row(near, start + low, start + high, row.long, found)
     if found:
-        found += phone_lists.behind(data, list(found))
+        found += phone_lists.behind(near, found)
     return found
 
 
@@ -174,9 +174,8 @@ def _number(near: Nearby, start: int, end: int, row: Row, found: list[Span]) -> 
         return
     plan = row.cards
     if plan is not None and not (plan.is_bare and cards.is_nobodys(run[:4])):
-        first = start + (run[0] == _BRACKET)
-        is_bare = plan.is_bare and run[:1] == _ARTICLE
-        context = _called_card(near, start) if is_bare else _context(near, first)
+        asks = _MAY_ASK if plan.is_bare else _SHORT_DEBIT
+        context = _context(near, start + (run[0] == _BRACKET), asks)
         for low, high in cards.planned(plan, run, context=context):
             whole = high == end - start and low <= 1
             if not (whole and run[low:].isdigit() and _is_named_otherwise(near.data, start)):
@@ -226,9 +225,9 @@ def _called(
         found.append(Span(place[0], place[1], kind.PHONE, BESIDE + place[2]))
 
 
-def _context(near: Nearby, start: int) -> cards.Context:
+def _context(near: Nearby, start: int, asks: bytes = _SHORT_DEBIT) -> cards.Context:
     """Whether the text before a row that begins as the short debit cards do speaks of cards."""
-    return _called_card(near, start) if near.data[start] in _SHORT_DEBIT else cards.nowhere
+    return _called_card(near, start) if near.data[start] in asks else cards.nowhere
 
 
 def _called_card(near: Nearby, start: int) -> cards.Context:

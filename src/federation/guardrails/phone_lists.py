@@ -1,41 +1,58 @@
-"""Telephone numbers that stand behind one that a word names: `call 555 0142 33 or 555 0142 34`.
+"""Telephone numbers that stand behind one that is known: `call 555 0142 33 or 555 0142 34`.
 
 The trap: what follows a number may be anything, so it counts only where next to nothing stands
-between the two, and where it is written with as many digits.
+between the two, and where it has as many digits, or behind a calling code fewer by those of a code.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from federation.guardrails import entities as kind
 from federation.guardrails.days import is_date
 from federation.guardrails.entities import BESIDE, Span
+from federation.guardrails.nearby import Nearby
 
-_NEXT: Final = re.compile(
-    rb"(?:[ ]?[,;][ ]|[ ][/|&][ ]|(?:[ ]?,)?[ ](?:and|or|und|oder|ou|et|y|o|e|of|en|lub|i|oraz"
-    rb"|eller|och)[ ]|([\"'])[ ]?,[ ]?\1)"
+_WORDS: Final = (
+    rb"(?:[ ]?,)?[ ](?:and|or|und|oder|ou|et|y|o|e|of|en|lub|i|oraz|eller|och)[ ]|[ ][/|&][ ]"
+)
+_COMMAS: Final = rb"[ ]?[,;][ ]|([\"'])[ ]?,[ ]?\1"
+_NUMBER: Final = (
     rb"(\(?[0-9](?:[ ]?[().\-][ ]?[0-9]|[ ]?[0-9]){6,14})(?![0-9A-Za-z_%@]|[.,:/-][0-9])"
 )
+_NEXT: Final = re.compile(rb"(?:" + _COMMAS + rb"|" + _WORDS + rb")" + _NUMBER)
+_NEXT_BY_WORDS: Final = re.compile(rb"(?:" + _WORDS + rb")" + _NUMBER)
+_BEFORE_NEXT: Final = frozenset(b" ,;\"'")
+_BLANK: Final = ord(" ")
+_CALLED: Final = (b"+", b"(+", b"00")
+_LONGEST_CODE: Final = 5
+"""Digits of a calling code, with the noughts before it."""
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 
 
-def behind(data: bytes, found: list[Span]) -> Iterator[Span]:
-    """The numbers behind those of `found` that a word names."""
+def behind(near: Nearby, found: list[Span]) -> list[Span]:
+    """The numbers behind those of `found` that a word names, or that begin with a calling code."""
+    data, padded, phone = near.data, near.padded, kind.PHONE
+    more: list[Span] = []
     for span in found:
-        if span.kind is not kind.PHONE or span.rank != BESIDE:
+        if padded[span.end] not in _BEFORE_NEXT or span.kind is not phone:
             continue
-        count = _digits(data[span.start : span.end])
-        end = span.end
-        while (following := _NEXT.match(data, end)) is not None:
-            low, end = following.span(2)
-            number = data[low:end]
-            if _digits(number) != count or is_date(number):
+        if span.rank == BESIDE:
+            following, less = _NEXT.match(data, span.end), 0
+        elif padded[span.end] == _BLANK and data.startswith(_CALLED, span.start):
+            following, less = _NEXT_BY_WORDS.match(data, span.end), _LONGEST_CODE
+        else:
+            continue
+        count = _digits(data, span.start, span.end)
+        while following is not None:
+            low, end = following.span(following.lastindex or 0)
+            if not count - less <= _digits(data, low, end) <= count or is_date(data[low:end]):
                 break
-            yield Span(low, end, kind.PHONE, BESIDE)
+            more.append(Span(low, end, phone, BESIDE))
+            following = following.re.match(data, end)
+    return more
 
 
-def _digits(number: bytes) -> int:
-    return len(number.translate(None, _SIGNS))
+def _digits(data: bytes, start: int, end: int) -> int:
+    return len(data[start:end].translate(None, _SIGNS))

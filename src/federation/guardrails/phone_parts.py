@@ -29,7 +29,7 @@ _BESIDE_OTHERS: Final = compiled(
     rb"[0-9][.)]?[ ]{1,2}" + _AMERICAN + rb"|" + _AMERICAN + rb"[ ]{1,2}[0-9(]"
 )
 """Most long rows are lists: what has no other number in its line is a run by itself."""
-_CHAIN: Final = compiled(rb"[0-9](?:" + GAP + rb"[0-9]){13,}")
+_CHAIN: Final = compiled(rb"(?:\+|\(\+?)?[0-9](?:" + GAP + rb"[0-9]){13,}")
 _SLASH: Final = re.compile(rb"[ \t]+[-/][ \t]+")
 _SLASHES: Final = (b" / ", b" - ")
 _LEAST: Final = 7

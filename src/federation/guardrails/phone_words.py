@@ -29,8 +29,8 @@ INQUIRIES: Final = (
 _NUMBER: Final = rb"(?:_?(?:no|nr|nbr|num|number)s?)?(?:[_ ]?[0-9])?\b"
 BEFORE: Final = (
     rb"(?:(?:(?:\b(?:tele|smart|mobile|i|cell|free)?|_)p|(?-i:[a-z]P))hones?" + _NUMBER + rb"|"
-    rb"\bt[e\xe9]lf?\b|\btlf\b|\bph(?:[.:]| no\b)|\bmobiles?\b|(?:^|[^.\w])cell(?:ulare?)?\b|"
-    rb"\bfax\b|\bwhatsapp\b|\bsms\b|"
+    rb"\bt[e\xe9]lf?\b|\bt(?:lf|fn)\b|\bph(?:[.:]| no\b)|\bmobiles?\b|"
+    rb"(?:^|[^.\w])cell(?:ulare?)?\b|\bfax\b|\bwhatsapp\b|\bsms\b|"
     rb"\bpager\b|\bhotline\b|\bhelp ?line\b|\blandline\b|\btoll[ -]free\b|\bvoicemail\b|"
     rb"\bt[e\xe9]l[e\xe9](?:f[o\xf3]|copi|pon)|\btelp\b|\btalrun|\bselfoon|\bya simu\b|\bsimu:|"
     rb"\bno\.? ?hp\b|[\xaad]i[e\xea]n thoai\b|\bs[\xaad]t\b|\bdi [\xaad][o\xf4]ng\b|"
@@ -89,7 +89,8 @@ BEFORE: Final = (
 VERB: Final = (
     rb"\b(?:call(?:ed|ing|s)?|ring|dial(?:l?ed|l?ing)?|te?xt(?:ed|ing)?|(?:tele)?phon(?:e|ed|ing)|"
     rb"reach(?:ed|able)?|"
-    rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a))"
+    rb"answer(?:ed|ing)?|contact(?:ed|ing)?|rufen?|appel(?:er|ez)|llam(?:ar|e|a)|bel(?:len)?|chiam(?:a|are|ate)"
+    rb"|zadzwon(?:ic)?)"
     rb"(?:[ \t,:'\"]{1,3}(?:me|us|him|her|them|you|it|at|on|the|my|our|his|number|no|is|back|now|"
     rb"please|via|by|under|au|al|an|home|work)){0,5}[ \t:,(\"'!]{0,4}"
 )
@@ -135,14 +136,14 @@ _LINE_ABOVE: Final = (
 )
 """A form's field: its name has a line of its own, and the value the next."""
 LABEL: Final = (
-    rb"\b(?:home|work|office|direct|mob|contact[eo]?s?|contatt?[oi]|kontakt|recapito|reception|"
+    rb"\b(?:home|work|office|direct|mob|contact[eo]?s?|contatt?[oi]s?|kontakt|recapito|reception|"
     rb"(?:za|od)?dzwon(?:ic)?|zentrale|centrala|emergency|privat|dienstlich|signal|telegram|viber"
     rb"|facetime|zap|caller|callee|next of kin|terugbellen|alt(?:ernat(?:e|ive))?)"
     rb"[\"']?[ \t]{0,2}\.?[ \t]?[:.][ \t]{0,2}[\"']?$|_contact[\"']?[ ]?[:=][ ]?[\"']?$"
-    rb"|\b(?:contact[eo]?s?(?: person)?|contatt?[oi]|kontakt(?:person)?|contactpersoon"
+    rb"|\b(?:contact[eo]?s?(?: person)?|contatt?[oi]s?|kontakt(?:person)?|contactpersoon"
     rb"|next of kin|ansprechpartner(?:in)?)[ ]?:?" + _SOMEBODY + rb"[ ,(]{1,3}(?:[a-z]\) ?)?$"
     rb"|\b(?:office|phone|telephone|mobile|cell|fax|contact) numbers? (?:of|for) [^\n]{1,40} is[ ]$"
     rb"|\bmy (?:home|work|office|other) (?:one )?is[ ]$|[,;|(] ?(?:home|work|office|direct)[ ]$"
-    rb"|(?:^|[\n\t|,;(*>-])[ \t]{0,4}(?:fijo|fixo|fisso|fixe|vast)[ \t]{0,2}:[ \t]{0,2}$|"
+    rb"|(?:^|[\n\t|,;(*>-])[ \t]{0,4}(?:fijo|fixo|fisso|fixe|vast)[ \t]{0,2}(?::[ \t]{0,2}|[ ])$|"
     + _LINE_ABOVE
 )

@@ -69,6 +69,14 @@ _BRACKETS: Final = re.compile(
 the trunk digit, of Russia also without brackets, behind them the nine of Brazil's mobiles; and
 China's mobiles."""
 _EXTENSION: Final = re.compile(rb"[ \t]?(?:x|ext[.:]?|extension|#)[ \t]?[0-9]{1,6}$", re.IGNORECASE)
+_COUNTS: Final = re.compile(
+    rb"[ ](?:[a-z]{3,10}[ ])?(?:users|people|customers|clients|characters|times|items|rows|records"
+    rb"|requests|bytes|views|viewers|visitors|subscribers|followers|listeners|readers|voters|students"
+    rb"|members|employees|households|tokens|words|lines|iterations|samples|steps|points|units|pieces|copies"
+    rb"|miles|dollars|euros)\b",
+    re.IGNORECASE,
+)
+"""Behind a number of things: `reach 17000000 users`."""
 _DIGITS: Final = re.compile(rb"[0-9]+")
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 _LIKE_NORTH_AMERICAN: Final = re.compile(loosened(NORTH_AMERICAN.pattern))
@@ -132,7 +140,7 @@ _BEFORE_NO_PLUS: Final = frozenset(b"0123456789+")  # a bank's reference: +++090
 _SETS_OFF: Final = frozenset(b"+(")
 _LINE_BREAKS: Final = (b"\\n", b"\\N")
 _BETWEEN_WORDS: Final = b" \t\n\r\f.:#=\"'-"
-_NAMES_AT_ONCE: Final = (b"#", b"=", b"$", b"\xa3", b"v", b"V")
+_NAMES_AT_ONCE: Final = frozenset((b"#", b"=", b"$", b"\xa3", b"v", b"V", b"/"))
 """Signs before what is no telephone number."""
 _ASSIGNED: Final = re.compile(
     rb"(?:\+|001-)[0-9](?:[ ().-]{0,2}[0-9]){9,13}(?![0-9])|\([2-9][0-9]{2}\)"
@@ -260,7 +268,7 @@ def place(
             return None
         if not _is_called_otherwise(data, low) or _is_called_so(near, low, form):
             return low, high, True
-    elif _is_called_so(near, low, form) or (
+    elif (_is_called_so(near, low, form) and not _COUNTS.match(data, high)) or (
         form.groups + form.count // _LEAST_TELLING > 1
         and _AFTER.match(data, high) is not None
         and not _is_called_otherwise(data, low)
@@ -309,10 +317,10 @@ def _is_called_so(near: Nearby, low: int, form: Form) -> bool:
 def _is_called_otherwise(data: bytes, low: int) -> bool:
     """Whether a word or a sign says that what follows at `low` is something else."""
     before = data[max(0, low - LOOK_BACK) : low]
-    if before[-1:] == b"/" and before[-2:-1].isalnum() and data.find(b"/", low, low + _AREA) > 0:
-        return True
-    if before[-1:] in _NAMES_AT_ONCE:
-        return before[-1:] != b"=" or not _ASSIGNED.match(data, low)
+    if (sign := before[-1:]) in _NAMES_AT_ONCE:
+        if sign == b"/":
+            return before[-2:-1].isalnum() and data.find(b"/", low, low + _AREA) > 0
+        return sign != b"=" or not _ASSIGNED.match(data, low)
     return before.rstrip(_BETWEEN_WORDS)[-1:].isalpha() and _NOT_A_PHONE.occurs(before)
 
 

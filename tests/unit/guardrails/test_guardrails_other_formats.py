@@ -25,7 +25,7 @@ def found(text: str) -> list[tuple[str, str]]:
      "Contact person: Ann Lee ", "Kontaktperson: Ann Lee ", "Alt: ", "my home is ",
      "the office number of Acme in Omaha, NE 68102 is ", "adjuster Ann Lee, direct ",
      "Call me at home, ", "contact physician at ", "Ann dials in from ", "redialed from ",
-     "Fale conosco: ", "客服热线：", "ご連絡は"],
+     "Fale conosco: ", "Tfn: ", "Contatos: ", "请打", "bel ", "Fixe ", "客服热线：", "ご連絡は"],
 )  # fmt: skip
 def test_a_label_names_a_telephone_number(label: str) -> None:
     assert found(f"Hello,\n{label}{NUMBER}\nbye") == [(kind.PHONE, NUMBER)]
@@ -35,7 +35,8 @@ def test_a_label_names_a_telephone_number(label: str) -> None:
     "text",
     ["Zapłacono 632591866 zł", "error code sent to unit 632591866", "information 632591866",
      "alt 632591866", "work order 632591866", "terminal 632591866", "INFO 632591866",
-     "call the function at 632591866"],
+     "call the function at 632591866", "reach 632591866 users", "call it 632591866 more times",
+     "text 632591866 characters"],
 )  # fmt: skip
 def test_words_that_only_begin_like_a_label_name_none(text: str) -> None:
     assert found(text) == []
@@ -64,6 +65,14 @@ def test_a_list_of_strings_under_a_name_is_a_list_of_numbers() -> None:
 )  # fmt: skip
 def test_other_numbers_behind_one_are_none(behind: str) -> None:
     assert found(f"Phone: 9879693632{behind}")[1:] == []
+
+
+@pytest.mark.parametrize("first", ["+91 98314 98318", "+919831498318", "0091 9831498318"])
+@pytest.mark.parametrize("between", [" / ", " - ", " or "])
+def test_a_number_with_a_calling_code_stands_before_one_without(first: str, between: str) -> None:
+    text = f"{first}{between}9011457460"
+    expected = [first] if between == " - " else [first, "9011457460"]
+    assert found(text) == [(kind.PHONE, each) for each in expected]
 
 
 @pytest.mark.parametrize(
