@@ -23,7 +23,7 @@ from federation.guardrails.attacks import (
 _MODEL: Final = (
     r"(?:(?:large )?(?:language )?models?|llms?|ais?|chat ?bots?|assistants?|copilots?|bots?"
     r"|ai(?:[ -][a-z]+)?[ -](?:agents?|assistants?|models?|systems?|bots?|readers?)"
-    r"|(?:automated|autonomous) (?:agents?|assistants?|readers?|systems?))"
+    r"|(?:automated|autonomous) (?:agents?|assistants?|readers?|systems?|graders?|reviewers?))"
 )
 _NOTE: Final = (
     r"(?:attention|attn|note|notice|message|hint|reminder|important"
@@ -43,7 +43,7 @@ ADDRESSED: Final = (
         0.6,
         "to the ai|to ai|to any ai|to all ai|for the ai|for ai|for any ai|for all ai| ai:| ai,|llm"
         "|chatbot|chat bot|language model|ai agent|ai assistant|ai model|ai system|ai shopping"
-        "|ai reader|# ai|// ai|automated reader"
+        "|ai reader|# ai|// ai|automated reader|automated grader"
         "|assistant:|assistant,|@assistant|assistants|to the assistant|for the assistant|copilot"
         "|bots:|bot:|bot,"
         "|automated agent|autonomous agent|#ai|[ai|//ai|dear ai|hey ai|hello ai|hi ai",

@@ -41,7 +41,7 @@ _NEGATED: Final = (
     r"(?:to |ever |simply |just )?"
     rf"{_TURN_FROM}\b"
     rf"|\b{_TURN_FROM}\b{_OF_A_THING}"
-    r"|\bignores\b[^.!?\n]{0,16}\bmy\b"
+    r"|\bignore[- ]?case\b|\bignores\b[^.!?\n]{0,16}\bmy\b"
     r"|\b(?:ignore|disregard|forget) (?:my|our) (?:(?:previous|prior|last|earlier|first) )?"
     r"(?:message|e?-?mail|question|note|draft|request)\b"
     rf"|\b(?:is|was|gets) (?:told|asked|ordered|instructed) to {_TURN_FROM}\b"
@@ -50,7 +50,8 @@ _NEGATED: Final = (
 """Whoever asks that nothing be ignored attacks nobody; nor who takes back what they wrote, or tells
 of somebody."""
 _NEGATED_ABROAD: Final = (
-    r"\bn(?:'|’)(?:ignor|oubli)|\b(?:n(?:ã|a)o|nie|no|non) (?:se |me |te )?(?:ignor|olvid|esque|"
+    r"\bignore[- ]?case\b"
+    r"|\bn(?:'|’)(?:ignor|oubli)|\b(?:n(?:ã|a)o|nie|no|non) (?:se |me |te )?(?:ignor|olvid|esque|"
     r"dimentic|zapom|pomi)|\b(?:vergiss|vergesst|ignorier\w*|missacht\w*|vergeet|negeer) "
     r"(?:[^\s.,;:!?]+ ){0,3}nie(?:t|mals)\b|\b(?:vergiss|vergesst|ignorier\w*|missacht\w*) "
     r"(?:[^\s.,;:!?]+ ){0,3}nicht\b"

@@ -25,6 +25,7 @@ from federation.guardrails.attacks import (
     Tripwire,
 )
 from federation.guardrails.attacks_abroad import ABROAD
+from federation.guardrails.claims import CLAIMS
 from federation.guardrails.overrides import OVERRIDES
 from federation.guardrails.overrides_abroad import OVERRIDES_ABROAD
 from federation.guardrails.revocations import REVOCATIONS
@@ -45,8 +46,15 @@ _ASKED: Final = (
     r"should i|explain|difference between)\b[^.!?\n]{0,16}"
     r"(?:\brm -|\bcurl|\bwget|\b(?:use|call|run|invoke)\b|os\.system|subprocess)[^?!\n]{0,60}"
     r"|\|\s*(?:ba)?sh\b[^.!\n]{0,4} (?:safe|do|dangerous|bad|a risk|actually)\b[^.!\n?]{0,20}\?"
+    r"|\b(?:run|execute|use)\b[^.?!\n]{0,40}\bdrop table if exists\b"
 )
 """Whoever asks what a command does abuses no tool."""
+
+_ABOVE_A_THING: Final = (
+    r"(?:above|before) (?:the )?(?:line|row|match|chart|table|figure|image|picture|header"
+    r"|heading)s?\b"
+)
+"""What stands above something that a document has."""
 
 TRIPWIRES: Final = (
     *OVERRIDES,
@@ -55,6 +63,7 @@ TRIPWIRES: Final = (
     *ABROAD,
     *ADDRESSED,
     *ASKED,
+    *CLAIMS,
     Tripwire(
         PERSONA,
         1.0,
@@ -201,8 +210,12 @@ TRIPWIRES: Final = (
         r"[^.!?\n]{0,30}\busers?\b"
         r"|\b(?:must|should|may|do|never) (?:not |never )?(?:ever )?(?:reveal|share|disclose|leak)"
         r" (?:the|your|their) (?:pass(?:word|code|phrase)|access code|api key)\b"
-        r"|\b[a-z]+ me (?:the|your) pass(?:word|code|phrase)s? (?:requirement|polic|rule|length"
-        r"|strength|manager)",
+        r"|\b[a-z]+ (?:me )?(?:the|your|our) pass(?:word|code|phrase)s? (?:requirement|polic"
+        r"|rule|length"
+        r"|strength|manager)"
+        r"|\bwrite\b[^.!?\n]{0,12}\b(?:scene|story|dialog(?:ue)?|chapter)\b[^.!?\n]{0,40}"
+        r"\b(?:pass(?:word|code|phrase)|access code|secret (?:key|code))"
+        r"|\b[a-z]+ me the secret message (?:hidden )?in (?:this|the|a)\b",
         end=_HIDDEN,
     ),
     Tripwire(
@@ -213,7 +226,8 @@ TRIPWIRES: Final = (
         rf"is ){{1,3}}{_HIDDEN}",
         r"\bwhat\b[^.!?\n]{0,20} pass(?:word|code|phrase)s? (?:requirement|polic|rule|length"
         r"|strength|manager)"
-        r"|\bwhat\b[^.!?\n]{0,50} (?:in|of) (?:(?:the|a|this) )?(?:film|movie|book|novel|game|show|"
+        r"|\bwhat\b[^.!?\n]{0,50} (?:in|of) (?:(?:the|a|this) )?(?:film|movie|book|novel|game"
+        r"|show|"
         r"series|story|song|zsh|bash|fish shell|shell|terminal|windows|linux)\b",
     ),
     Tripwire(
@@ -224,6 +238,7 @@ TRIPWIRES: Final = (
         rf"copy)\b{_GAP}\b(?:the|your|this)\b{_GAP}(?:prompt|text) above"
         r"|\b(?:words|lines|sentences|tokens) of (?:your|the) "
         r"(?:(?:system|initial|original|hidden) )?(?:prompt|instructions)\b",
+        r"\b[a-z]+ the text " + _ABOVE_A_THING,
     ),
     Tripwire(
         EXTRACTION,
@@ -232,6 +247,7 @@ TRIPWIRES: Final = (
         r"\b(?:repeat|print|output|copy|echo|recite|say)\b[^.\n]{0,20}\b(?:everything|"
         r"all|(?:the )?(?:text|words|content|sentences?|lines?))\b[^.\n]{0,25}"
         r"\b(?:above|before this|so far|from the (?:start|beginning)|verbatim)\b",
+        r"\b[a-z]+\b[^.\n]{0,40}" + _ABOVE_A_THING,
     ),
     Tripwire(
         EXTRACTION,
@@ -272,6 +288,8 @@ TRIPWIRES: Final = (
         r"their) (?:email|address|"
         r"phone|location|city)|(?:email|home|ip) address|birth ?(?:date|day|month)|"
         r"current (?:city|location)|credit card)\b",
+        r"\b(?:not|never|n(?:'|’)t) (?:ever )?(?:share|tell|give|provide)\b"
+        r"|\bshare (?:the|our|your) password (?:polic|rule|requirement)",
     ),
     Tripwire(
         ROLE_TOKEN,
@@ -279,7 +297,7 @@ TRIPWIRES: Final = (
         "<|im_|[inst]|<<sys>>|[/inst]|<start_of_turn|<end_of_turn|eot_id|endoftext|<s>",
         r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|</s>\s*<s>",
         r"\b(?:what (?:does|is|are)|explain|why is) [`\"']{0,2}(?:<\|[a-z_]{2,20}\|>|\[/?inst\])"
-        r"[`\"']{0,2}(?: [a-z ]{1,40}|)[?]|\[/?inst\][`\"']? is (?:a|the) (?:token|mark|tag)\b"
+        r"[`\"']{0,2}(?: [a-z '’]{1,40}|)[?]|\[/?inst\][`\"']? is (?:a|the) (?:token|mark|tag)\b"
         r"|\b(?:tokens?|tags?|markers?) (?:like|such as) [`\"']{0,2}<\|[a-z_]{2,20}\|>"
         r"|\b(?:escape|strip|sanitize|tokenize) [`\"']{0,2}(?:<\|[a-z_]{2,20}\|>|\[/?inst\])"
         r"|(?:<\|[a-z_]{2,20}\|>|\[/?inst\])[`\"']? (?:tokens?|tags?|markers?)\b",
@@ -313,7 +331,8 @@ TRIPWIRES: Final = (
         "decode|decrypt|decipher|unscramble",
         r"\b(?:decode|decrypt|decipher|unscramble)\b[^\n]{0,80}\b(?:and|then)"
         r"\b[^\n]{0,40}\b(?:follow|execute|do|obey|answer|respond|run|perform|comply)\b"
-        r"|\b(?:decode|decrypt|decipher|unscramble) this\b[^\n]{0,60}(?:\b(?:and|then)\b[^\n]{0,20}"
+        r"|\b(?:decode|decrypt|decipher|unscramble) this\b[^\n]{0,60}(?:\b(?:and"
+        r"|then)\b[^\n]{0,20}"
         r"\btell me what|\b(?:reply|respond|answer) (?:in|with))\b",
     ),
     Tripwire(
