@@ -213,23 +213,23 @@ class Client:
             raise Unavailable("the gateway is stopping")
         loop = asyncio.get_running_loop()
         budget_s = min(timeouts.connect_s, began + timeouts.total_s - loop.time())
-        most = self._limits.per_origin
-        is_full = pool.opened >= most
+        has_slot = False
         try:
             async with asyncio.timeout(budget_s):
                 connection = await pool.slot()
+                has_slot = True
                 if connection is None:
                     connection = await self._open(pool, budget_s)
         except TimeoutError:
-            if is_full:
+            if has_slot:
                 raise UpstreamTimeout(
-                    f"all {most} connections to {pool.origin.host} are in use, and none came free "
-                    f"within {budget_s:g} s (phase: connect)",
-                    code=NO_CONNECTION,
-                    status=503,
+                    f"no connection to {pool.origin.host} within {budget_s:g} s (phase: connect)"
                 ) from None
             raise UpstreamTimeout(
-                f"no connection to {pool.origin.host} within {budget_s:g} s (phase: connect)"
+                f"all {self._limits.per_origin} connections to {pool.origin.host} are in use, and "
+                f"none came free within {budget_s:g} s (phase: connect)",
+                code=NO_CONNECTION,
+                status=503,
             ) from None
         return connection
 

@@ -273,6 +273,22 @@ async def test_waiting_for_a_connection_has_the_connect_deadline(
     assert client.opened == 0
 
 
+async def test_who_waited_for_a_slot_and_then_finds_nobody_blames_the_provider(
+    new_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dial(*_: object) -> Connection:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    client = new_client(limits=Limits(per_origin=1))
+    monkeypatch.setattr(client._dialer, "dial", dial)
+    origin = Origin("http", "192.0.2.1", 80)
+    asked = [client.send(get(origin), Timeouts(connect_s=limit_s)) for limit_s in (0.05, 0.2)]
+    for found in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(found, UpstreamTimeout)
+        assert blame(found) not in NEUTRAL, found
+
+
 async def test_a_full_pool_goes_on_after_failures(
     serve: Serve, new_client: Callable[..., Client]
 ) -> None:
