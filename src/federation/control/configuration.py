@@ -105,7 +105,8 @@ class Configuration:
             self.problems = tuple(error.problems)
             for problem in error.problems:
                 log.error("configuration refused", extra=_place(problem))  # noqa: TRY400
-            return False
+            # What was decided holds for what is in force, whatever the files say now.
+            return self._behind and self.recompile()
         self.problems = ()
         before = self.reading
         self.reading = reading

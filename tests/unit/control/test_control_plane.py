@@ -18,7 +18,14 @@ from federation.control.frames import pack_snapshot
 from federation.control.permissions import KeyWish
 from federation.domain.access import Role, VirtualKey
 from federation.domain.tenancy import Team
-from federation.errors import Forbidden, InvalidRequest, NotFound, StoreLocked, Unavailable
+from federation.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Problem,
+    StoreLocked,
+    Unavailable,
+)
 from federation.schema.link import LeaseAsk, Report
 from federation.schema.records import CallEnded, CallStarted
 from federation.storage.entries import CallFilter, ConfigVersion
@@ -338,13 +345,16 @@ async def test_a_reload_that_the_store_refuses_is_tried_again(
     await built.control.stop()
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["sound files", "a broken file"])
 async def test_what_is_decided_and_could_not_be_compiled_is_in_force_soon(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
     monkeypatch.setattr("federation.control.control.WATCH_S", 0.01)
     built = plane(tmp_path)
     await built.control.start()
     configuration = built.control.configuration
+    if broken:
+        built.files.problems = [Problem("federation.yaml", 3, "unknown key 'x'")]
     add = configuration._versions.add
     refused = 0
 
