@@ -59,7 +59,8 @@ class StreamRenderer(Protocol):
     """Writes chunks as a client's stream; one for each stream."""
 
     def render(self, chunks: list[Chunk]) -> bytes:
-        """The events for these chunks; may be empty where something is held back."""
+        """The events for these chunks, of which none is a `Failed` (see `fail`); may be empty where
+        something is held back."""
         ...
 
     def close(self) -> bytes:

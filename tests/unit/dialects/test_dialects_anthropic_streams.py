@@ -32,7 +32,6 @@ from federation.dialects.anthropic.stream_render import StreamRenderer
 from federation.dialects.sse import EVENT_LIMIT
 from federation.errors import (
     UpstreamCut,
-    UpstreamError,
     UpstreamFailed,
     UpstreamGarbled,
     UpstreamRateLimited,
@@ -390,11 +389,3 @@ def test_a_broken_stream_ends_with_an_error_and_no_end() -> None:
     told = json.loads(last.split(b"data: ", 1)[1])
     assert told["error"]["type"] == "api_error"
     assert renderer.close() == renderer.fail(UpstreamFailed("again")) == b""
-
-
-def test_a_failure_among_the_chunks_is_told_once() -> None:
-    renderer = StreamRenderer()
-    error: UpstreamError = UpstreamFailed("It broke.")
-    out = renderer.render([Begun("a", "b"), Failed(error)])
-    assert out.count(b"event: error") == 1
-    assert renderer.fail(error) == b""

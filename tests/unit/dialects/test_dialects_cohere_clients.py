@@ -30,7 +30,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     Logprobs,
     PartBegun,
@@ -260,12 +259,11 @@ def test_citations_of_another_dialect_and_a_failure_are_told() -> None:
         PartEnded(0, 0),
         PartEnded(0, 1),
         Logprobs(0, (TokenLogprob("See", -0.5),)),
-        Failed(failure),
     ]
     renderer = CLIENT.renderer(ChatRequest("cohere", "m", ()))
     found = [
         json.loads(event.split(b"\ndata: ")[1])
-        for event in renderer.render(chunks).split(b"\n\n")[:-1]
+        for event in (renderer.render(chunks) + renderer.fail(failure)).split(b"\n\n")[:-1]
     ]
     cited = [event for event in found if event["type"] == "citation-start"]
     assert [event["delta"]["message"]["citations"]["text"] for event in cited] == ["", "See"]

@@ -28,7 +28,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     PartBegun,
     PartEnded,
@@ -227,7 +226,7 @@ def test_pictures_and_a_failure_are_told() -> None:
     assert messages[0]["images"] == ["AAAA"]
     assert messages[1]["content"] == "No."
     assert messages[2]["tool_calls"][0]["function"]["arguments"] == {}
-    assert json.loads(renderer.render([Failed(UpstreamCut("It broke."))]))["error"] == "It broke."
+    assert json.loads(renderer.fail(UpstreamCut("It broke.")))["error"] == "It broke."
     request = ClientRequest("POST", "/api/chat", "", {}, b"")
     assert CLIENT.stream_type(request) == b"application/x-ndjson"
 

@@ -436,9 +436,9 @@ def test_a_broken_stream_ends_with_a_failed_response(error: UpstreamError, code:
     assert renderer.fail(error) == b""
 
 
-def test_a_failure_among_the_chunks_ends_the_stream() -> None:
+def test_nothing_follows_a_failure() -> None:
     renderer = CLIENT.renderer(REQUEST)
-    stream = renderer.render([Begun("x", "m"), Failed(UpstreamFailed("Oops."))])
+    stream = renderer.render([Begun("x", "m")]) + renderer.fail(UpstreamFailed("Oops."))
     assert events_of(stream)[-1]["type"] == "response.failed"
     assert renderer.render([Begun("y", "m")]) == b""
 

@@ -32,7 +32,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     LeftOut,
     PartBegun,
@@ -135,8 +134,6 @@ class StreamRenderer:
                 case Finished():
                     if not chunk.choice:
                         self._finished = chunk
-                case Failed():
-                    out.append(self.fail(chunk.error))
                 case _:
                     pass
         if not self._started and not self._over and chunks:

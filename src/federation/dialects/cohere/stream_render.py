@@ -25,7 +25,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     LeftOut,
     Logprobs,
@@ -178,11 +177,8 @@ class StreamRenderer:
         elif isinstance(chunk, Finished):
             if chunk.choice == 0:
                 self._finished = chunk
-        elif isinstance(chunk, Logprobs):
-            if chunk.choice == 0:
-                self._odds(chunk.tokens)
-        elif isinstance(chunk, Failed):
-            self._out.append(self.fail(chunk.error))
+        elif isinstance(chunk, Logprobs) and chunk.choice == 0:
+            self._odds(chunk.tokens)
 
     def _place(self, chunk: PartBegun | Delta | PartEnded) -> None:
         """Write a chunk of the open part; let one of another part wait."""

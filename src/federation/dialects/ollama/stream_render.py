@@ -22,7 +22,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     LeftOut,
     Logprobs,
@@ -144,15 +143,12 @@ class StreamRenderer:
         elif isinstance(chunk, Finished):
             if chunk.choice == 0:
                 self._finished = chunk
-        elif isinstance(chunk, Logprobs):
-            if chunk.choice == 0:
-                odds = b',"logprobs":' + _json([write_logprob(token) for token in chunk.tokens])
-                self._line(
-                    b'"message":{"role":"assistant","content":""}' + odds,
-                    b'"response":""' + odds,
-                )
-        elif isinstance(chunk, Failed):
-            self._out.append(self.fail(chunk.error))
+        elif isinstance(chunk, Logprobs) and chunk.choice == 0:
+            odds = b',"logprobs":' + _json([write_logprob(token) for token in chunk.tokens])
+            self._line(
+                b'"message":{"role":"assistant","content":""}' + odds,
+                b'"response":""' + odds,
+            )
 
     def _turn(self, chunk: PartBegun | PartEnded) -> None:
         if isinstance(chunk, PartEnded):

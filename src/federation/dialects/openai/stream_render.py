@@ -37,7 +37,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     LeftOut,
     Logprobs,
@@ -156,8 +155,6 @@ class StreamRenderer:
                 self._finish(chunk, events)
             case UsageSeen():
                 self._usage = chunk.usage
-            case Failed():
-                events.append(self.fail(chunk.error))
             case _:
                 return
 

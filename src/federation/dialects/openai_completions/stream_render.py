@@ -20,7 +20,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     LeftOut,
     Logprobs,
@@ -84,8 +83,6 @@ class StreamRenderer:
                     events.append(self._event(chunk.choice, "", None, finish))
                 case UsageSeen():
                     self._usage = chunk.usage
-                case Failed():
-                    events.append(self.fail(chunk.error))
                 case _:
                     continue
         return b"".join(events)

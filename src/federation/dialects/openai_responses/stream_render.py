@@ -39,7 +39,6 @@ from federation.schema.chunks import (
     Begun,
     Chunk,
     Delta,
-    Failed,
     Finished,
     LeftOut,
     Logprobs,
@@ -158,9 +157,6 @@ class StreamRenderer:
                 self._mark |= said_of(chunk)
             case LeftOut():
                 self._mark |= said_of(chunk)
-            case Failed():
-                ended = self.fail(chunk.error)
-                self._events.out.append(ended)
             case _:
                 pass
 
