@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from federation.guardrails import entities as kind
+from federation.guardrails.entities import Action
+from federation.guardrails.guard import Guard, Plan, Screening
 from federation.guardrails.scan import Scanner
+from federation.guardrails.windows import Window
 
 SCANNER = Scanner(kind.BUILT_IN)
 NUMBER = "632591866"
@@ -65,6 +68,17 @@ def test_a_list_of_strings_under_a_name_is_a_list_of_numbers() -> None:
 )  # fmt: skip
 def test_other_numbers_behind_one_are_none(behind: str) -> None:
     assert found(f"Phone: 9879693632{behind}")[1:] == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("between", [", ", " / ", " or ", " und "])
+def test_a_stream_knows_a_number_behind_another_too(between: str, size: int) -> None:
+    guard = Guard(Plan({kind.PHONE: Action.REDACT}), b"k")
+    window = Window(guard, "x", Screening.begin(b"s"))
+    text = f"Please phone: 98796 93632{between}98867 68052 and ask for Ann."
+    said = [window.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    expected = f"Please phone: [PHONE]{between}[PHONE] and ask for Ann."
+    assert "".join([*said, window.close()]) == expected
 
 
 @pytest.mark.parametrize("first", ["+91 98314 98318", "+919831498318", "0091 9831498318"])
