@@ -63,6 +63,23 @@ async def spend_the_rest(rig: Rig) -> None:
     assert left[0].spent_nano == rig.charged == FIVE
 
 
+async def test_what_is_spent_of_a_soft_budget_while_control_is_away_counts_once(
+    world: MoneyWorld,
+) -> None:
+    night = Budget("bsoft", "acme", Scope.TAG, "job=night", FIVE, hard=False)
+    async with money_rig(world, [night], workers=1) as rig:
+        worker, replica = rig.workers[0], rig.replicas[0]
+        pots = rig.pots(Spender("acme", "k1", tags=("job=night",)))
+        worker.cut()
+        assert await rig.call(worker, pots, TEN_CENTS, TEN_CENTS // 3)
+        replica.desk.journaled(worker.name, dict(worker.journal))
+        assert await rig.call(worker, pots, TEN_CENTS, TEN_CENTS // 4)
+        worker.connect(replica)
+        assert await rig.call(worker, pots, TEN_CENTS, TEN_CENTS // 5)
+        left = await rig.settled()
+        assert [(pot.spent_nano, pot.reserved_nano) for pot in left] == [(rig.charged, 0)]
+
+
 async def test_a_thousand_calls_at_once_spend_five_dollars_and_not_a_nano_more(
     world: MoneyWorld,
 ) -> None:

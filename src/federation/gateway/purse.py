@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 HOLD_S = 300.0
 """Without a beat from control for so long, nothing more is spent: see `control.money_reaper`."""
+_FORGOTTEN = 4096
+"""Pots that were forgotten, of which the names are kept. Beyond that any may have been."""
 ANSWER_S = 2.0
 """How long an answer may take beyond the time that control was given to find the money."""
 
@@ -77,6 +79,7 @@ class Purse:
         self._send = send
         self._clock = clock
         self._held: dict[str, HeldLease] = {}
+        self._forgotten: set[str] = set()
         self._reservations: dict[str, _Reservation] = {}
         self._asks: dict[int, _Asking] = {}
         self._n = 0
@@ -139,7 +142,8 @@ class Purse:
             held.used_s = now
             name = held.pot.id
             self._changed[name] = held
-            totals[name] = held.spent
+            if held.known:
+                totals[name] = held.spent
             if held.tight:
                 held.give_back()
                 urgent = True
@@ -159,6 +163,8 @@ class Purse:
                 self._give_back(held)
                 if held.over(now):
                     del self._held[name]
+                    if len(self._forgotten) < _FORGOTTEN:
+                        self._forgotten.add(name)
         self.report()
 
     def report(self) -> None:
@@ -199,7 +205,8 @@ class Purse:
     def _lease(self, pot: Pot) -> HeldLease:
         held = self._held.get(pot.id)
         if held is None:
-            held = self._held[pot.id] = HeldLease(pot, self._clock())
+            again = pot.id in self._forgotten or len(self._forgotten) == _FORGOTTEN
+            held = self._held[pot.id] = HeldLease(pot, self._clock(), again=again)
         held.pot = pot  # its cap may have changed
         return held
 

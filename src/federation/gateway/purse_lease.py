@@ -2,7 +2,8 @@
 
 The trap: a lease may be forgotten when nothing is left to tell of it, and its pot asked for
 again. Its totals then go on where control knows them to stand, so what was spent meanwhile is
-not told before they are known.
+not told before they are known. The totals of a pot that was never held before begin at nothing:
+what control knows of them it read in our own journal.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class HeldLease:
     """How many calls hold a part of it or wait for one."""
     tight: bool = False
     """Others wait for money of this pot: what a call leaves over goes back at once."""
+    again: bool = False
+    """It was held before and forgotten."""
     fresh: bool = True
     """Control has not said yet how the totals stand."""
     wishing: bool = False
@@ -50,6 +53,11 @@ class HeldLease:
         """What to tell in this report."""
         self._report = report
         return PotTotals(self.pot.id, self.granted, self.spent, self.returned, self.overrun)
+
+    @property
+    def known(self) -> bool:
+        """Whether the totals are those of all that this worker spent."""
+        return not (self.fresh and self.again)
 
     def acknowledged(self, report: int) -> None:
         """Control has in its store what was told up to this report."""
@@ -81,10 +89,13 @@ class HeldLease:
         """Take in what control granted. Idempotent, for it is a total."""
         if self.fresh:
             self.fresh = False
-            self.spent += known.spent_nano
-            self.returned += known.returned_nano
-            self.overrun += known.overrun_nano
             self.granted = known.spent_nano + known.returned_nano - known.overrun_nano
+            if self.again:
+                self.spent += known.spent_nano
+                self.returned += known.returned_nano
+                self.overrun += known.overrun_nano
+            else:
+                self.overrun -= self.granted
         more = known.granted_nano - self.granted
         self.granted += more
         self.free += more

@@ -353,6 +353,46 @@ async def test_a_pot_is_forgotten_when_all_is_told_and_goes_on_where_it_stood() 
     assert control.reported()[KEY.id] == PotTotals(KEY.id, 105, 65, 40, 0)
 
 
+async def test_what_control_read_in_the_journal_is_not_added_to_what_it_tells_of() -> None:
+    control = Control()
+    control.there = False
+    await control.purse.reserve("c", (SOFT,), 10)
+    assert control.purse.settle("c", 25).totals == {SOFT.id: 25}
+    control.there = True
+    control.purse.tick()
+    ask = control.asks()[-1]
+    control.purse.accept(MoneyGrant(ask.n, [PotTotals(SOFT.id, 125, 25, 0, 0)]))
+    control.purse.tick()
+    assert control.reported()[SOFT.id] == PotTotals(SOFT.id, 125, 25, 0, 0)
+    assert control.purse.take("d", (SOFT,), 100)
+    assert not control.purse.take("e", (SOFT,), 1)
+
+
+@pytest.mark.parametrize("names", [1, 0])
+async def test_the_totals_of_a_forgotten_pot_are_told_when_they_are_known(
+    names: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purse_module, "_FORGOTTEN", names)
+    control = await leased(SOFT)
+    control.purse.take("c", (SOFT,), 60)
+    control.purse.settle("c", 60)
+    control.grant(control.asks()[-1], 0)
+    control.now = IDLE_S + 1
+    control.purse.tick()
+    report = next(m for m in reversed(control.sent) if isinstance(m, MoneyReport))
+    control.purse.accept(MoneyAck(report.n))
+    control.now = FORGET_S + 1
+    control.purse.tick()
+    control.there = False
+    await control.purse.reserve("d", (SOFT,), 10)
+    assert control.purse.settle("d", 70).totals == {}
+    control.there = True
+    control.purse.tick()
+    control.purse.accept(MoneyGrant(control.asks()[-1].n, [PotTotals(SOFT.id, 100, 60, 40, 0)]))
+    control.purse.tick()
+    assert control.reported()[SOFT.id] == PotTotals(SOFT.id, 100, 130, 40, 70)
+
+
 async def test_a_changed_limit_is_asked_for_under_its_new_value() -> None:
     control = await leased(KEY)
     task = await asked(control, "c", replace(KEY, cap_nano=77), amount=500)
