@@ -7,6 +7,7 @@ between the two, and where it has as many digits, or behind a calling code fewer
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from federation.guardrails import entities as kind
@@ -28,6 +29,8 @@ _BLANK: Final = ord(" ")
 _CALLED: Final = (b"+", b"(+", b"00")
 _LONGEST_CODE: Final = 5
 """Digits of a calling code, with the noughts before it."""
+BETWEEN: Final = 8
+"""Characters that stand between two numbers, at most."""
 _SIGNS: Final = bytes(sign for sign in range(256) if chr(sign) not in "0123456789")
 
 
@@ -39,20 +42,31 @@ def behind(near: Nearby, found: list[Span]) -> list[Span]:
         if padded[span.end] not in _BEFORE_NEXT or span.kind is not phone:
             continue
         if span.rank == BESIDE:
-            following, less = _NEXT.match(data, span.end), 0
+            more += onward(data, span.end, digits(data, span.start, span.end))
         elif padded[span.end] == _BLANK and data.startswith(_CALLED, span.start):
-            following, less = _NEXT_BY_WORDS.match(data, span.end), _LONGEST_CODE
-        else:
-            continue
-        count = _digits(data, span.start, span.end)
-        while following is not None:
-            low, end = following.span(following.lastindex or 0)
-            if not count - less <= _digits(data, low, end) <= count or is_date(data[low:end]):
-                break
-            more.append(Span(low, end, phone, BESIDE))
-            following = following.re.match(data, end)
+            count = digits(data, span.start, span.end)
+            more += _chain(data, _NEXT_BY_WORDS, span.end, count - _LONGEST_CODE, count)
     return more
 
 
-def _digits(data: bytes, start: int, end: int) -> int:
+def leads(span: Span) -> bool:
+    """Whether it is a number that a word names, so that others may follow it."""
+    return span.kind == kind.PHONE and span.rank == BESIDE
+
+
+def onward(data: bytes, end: int, count: int) -> Iterator[Span]:
+    """The numbers behind one of so many digits that a word names and that ends there."""
+    return _chain(data, _NEXT, end, count, count)
+
+
+def _chain(data: bytes, form: re.Pattern[bytes], end: int, least: int, most: int) -> Iterator[Span]:
+    while (following := form.match(data, end)) is not None:
+        low, end = following.span(following.lastindex or 0)
+        if not least <= digits(data, low, end) <= most or is_date(data[low:end]):
+            return
+        yield Span(low, end, kind.PHONE, BESIDE)
+
+
+def digits(data: bytes, start: int, end: int) -> int:
+    """How many digits stand there."""
     return len(data[start:end].translate(None, _SIGNS))

@@ -39,6 +39,7 @@ from federation.guardrails.entities import PRIVATE_KEY, Span
 from federation.guardrails.folding import one_to_one
 from federation.guardrails.guard import Guard, Screening
 from federation.guardrails.joined import NEAR, TELLING, crossing
+from federation.guardrails.phone_lists import BETWEEN, digits, leads, onward
 from federation.guardrails.scan import resolve
 from federation.guardrails.tables import REACH, Tables
 
@@ -77,6 +78,7 @@ class Window:
         "_easy",
         "_guard",
         "_hot",
+        "_listed",
         "_pending",
         "_plain",
         "_read",
@@ -111,6 +113,7 @@ class Window:
         self._cap = _FIRST_CAP
         self._swallowing: re.Pattern[str] | None = None
         self._tables = Tables()
+        self._listed = 0, 0  # characters said behind a number that others may follow; its digits
         self._easy = self._is_calm  # whether one step may do for what comes
         self._read = False  # whether all that was said and waits was seen to be plain
         self.changed = False
@@ -228,7 +231,7 @@ class Window:
     def _is_calm(self) -> bool:
         """Whether no word that waits is anything."""
         calm = self._calm and not self._hot and self._plain and self._cap == _FIRST_CAP
-        return calm and not self._tables.going_on
+        return calm and not self._tables.going_on and not self._listed[1]
 
     def _off(self) -> int:
         """Where the sign ends that sets the first word off from whatever follows, if that word is
@@ -289,6 +292,10 @@ class Window:
             for span in self._guard.spans(text, self._surface, self._screening)
             if span.end > shift
         ]
+        back, count = self._listed
+        if count:
+            more = onward(one_to_one(text), shift - back, count)
+            spans = resolve([*spans, *(_moved(span, shift) for span in more if span.end > shift)])
         spans = self._in_columns(until, spans)
         return self._begun_before(text, spans) if self._before else spans
 
@@ -325,9 +332,23 @@ class Window:
         if self._before:
             self._before, self._begun, self._plain = (), False, not self._always
         whole = [span for span in spans if span.end <= cut]
+        if whole or self._listed[1]:
+            self._follow_list(text, whole)
         said = self._guard.applied(text, whole, self._surface, self._screening)
         self.changed = self.changed or said != text
         return said
+
+    def _follow_list(self, text: str, spans: list[Span]) -> None:
+        """Note where the last number of what is said now ends: the word that names a list of them
+        may be said long before its end."""
+        last = next((span for span in reversed(spans) if leads(span)), None)
+        if last is not None:
+            count = digits(one_to_one(text), last.start, last.end)
+            self._listed = len(text) - last.end, count
+        else:
+            back, count = self._listed
+            back += len(text)
+            self._listed = (back, count) if count and back <= BETWEEN else (0, 0)
 
     def _swallow(self) -> bool:
         """Drop what belongs to a value that was replaced already; whether its end has come."""

@@ -11,6 +11,7 @@ from federation.guardrails.scan import Scanner
 from federation.guardrails.windows import Window
 
 SCANNER = Scanner(kind.BUILT_IN)
+GUARD = Guard(Plan(dict.fromkeys(kind.BUILT_IN, Action.REDACT)), b"k")
 NUMBER = "632591866"
 """Told by no form."""
 
@@ -54,6 +55,20 @@ def test_numbers_behind_one_that_is_named_are_numbers(number: str, between: str)
     other = number.replace("6", "7")
     text = f"Phone: {number}{between}{other}{between}{number}."
     assert found(text) == [(kind.PHONE, each) for each in (number, other, number)]
+
+
+@pytest.mark.parametrize("between", [", ", " or ", "; ", " oder ", ", and "])
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_long_list_of_numbers_is_one_in_a_stream_too(between: str, size: int) -> None:
+    """Its label was said long before its end."""
+    numbers = [str(9_879_693_632 + 7 * n) for n in range(60)]
+    text = f"Phone: {between.join(numbers)}. Call 9886768052 kg of it, or so."
+    window, said = Window(GUARD, "x", Screening.begin(b"s")), ""
+    for at in range(0, len(text), size):
+        said += window.feed(text[at : at + size])
+    said += window.close()
+    assert said == GUARD.text(text, "x", Screening.begin(b"s"))
+    assert not any(number in said for number in numbers)
 
 
 def test_a_list_of_strings_under_a_name_is_a_list_of_numbers() -> None:
