@@ -124,7 +124,7 @@ class Seam(ABC):
         """From here on everything that comes is new."""
 
     def feed(self, chunks: list[Chunk]) -> list[Chunk]:
-        """What may be told. Raises `UpstreamDiverged`; a `Failed` chunk is handed on."""
+        """What may be told, a failure last (usage may follow it). Raises `UpstreamDiverged`."""
         out: list[Chunk] = []
         for chunk in chunks:
             match chunk:
@@ -145,6 +145,7 @@ class Seam(ABC):
                     out.append(chunk)
                 case _:
                     pass
+        out.sort(key=lambda chunk: isinstance(chunk, Failed))
         return out
 
     @abstractmethod

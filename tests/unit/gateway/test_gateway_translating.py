@@ -5,9 +5,23 @@ from __future__ import annotations
 from federation.dialects.carriage_stream import Wrapper
 from federation.dialects.openai_completions.tables import UNTOLD
 from federation.dialects.untold import Untold
+from federation.errors import UpstreamCut
 from federation.gateway.translating import TranslatingTap
-from federation.schema.chunks import Begun, Chunk, Delta, Finished, LeftOut, PartBegun, PartEnded
+from federation.resilience.delivered import Delivered
+from federation.resilience.seam import Again, Ground
+from federation.schema.chunks import (
+    Begun,
+    Chunk,
+    Delta,
+    Failed,
+    Finished,
+    LeftOut,
+    PartBegun,
+    PartEnded,
+    UsageSeen,
+)
 from federation.schema.parts import Media, Text, Thinking
+from federation.schema.usage import Usage
 
 CHUNKS: list[Chunk] = [
     Begun("r", "m"),
@@ -131,3 +145,26 @@ def test_each_end_of_several_choices_names_what_was_left_out_up_to_it() -> None:
         LeftOut(("thinking", "image")),
         Finished(0, "stop"),
     ]
+
+
+def test_a_mended_answer_that_is_not_sound_fails_though_its_usage_comes_with_its_end() -> None:
+    said: list[Chunk] = [PartBegun(0, 0, Text("")), Delta(0, 0, '{"a": ')]
+    before = Delivered()
+    before.add([Begun("r", "m"), *said])
+    decoder = OneByOne(
+        [Begun("r2", "n"), *said, Delta(0, 0, "1"), Finished(0, "stop"), UsageSeen(Usage(1, 2))]
+    )
+    renderer = Renderer()
+    tap = TranslatingTap(
+        decoder,
+        renderer,
+        Wrapper("acme", b"k" * 32, "openai", ids=True),
+        "gemini",
+        Begun("call_1", "", 7),
+        choices=1,
+        seam=Again(Ground(before, Usage(), structured=True)),
+    )
+    tap.feed(b"")
+    assert isinstance(tap.error, UpstreamCut)
+    assert not tap.complete
+    assert not any(isinstance(chunk, Failed) for chunk in renderer.told)
