@@ -31,6 +31,12 @@ _READER: Final = (
     r"|graders?|summari[sz]ers?)|llms|chatbots?)"
 )
 _TOLD: Final = r"(?:prompt|message|instructions?|configuration|preamble|directives?)"
+_SHOW: Final = (
+    r"\b(?:reveal|print|show|repeat|output|display|give|share|recite|disclose|quote|translate|encode"
+    r"|rephrase|paraphrase|paste|dump)\b[^.!?\n]{0,24}"
+)
+_WHOLE: Final = r"(?:full|entire|complete|exact|whole|verbatim)"
+_WHOLE_HINT: Final = "your full|your entire|your complete|your exact|your whole|your verbatim"
 
 CLAIMS: Final = (
     Tripwire(
@@ -110,14 +116,16 @@ CLAIMS: Final = (
     Tripwire(
         EXTRACTION,
         1.0,
-        "your full|your entire|your complete|your exact|your confidential|your developer|your "
-        "whole"
-        "|your verbatim|your initiali|your startup",
-        rf"\b(?:reveal|print|show|repeat|output|display|give|share|recite|disclose|quote"
-        rf"|translate|encode"
-        rf"|rephrase|paraphrase|paste|dump)\b[^.!?\n]{{0,24}}\byour (?:full|entire|complete"
-        rf"|exact|whole"
-        rf"|verbatim|confidential|developer|initiali[sz]ation|startup) (?:system )?{_TOLD}\b",
+        _WHOLE_HINT + "|your confidential|your developer|your initiali|your startup",
+        rf"{_SHOW}\byour (?:{_WHOLE} (?:system {_TOLD}|prompt|preamble|directives?)"
+        rf"|(?:{_WHOLE} )?(?:confidential|developer|initiali[sz]ation|startup) (?:system )?{_TOLD}"
+        r")\b",
+    ),
+    Tripwire(  # of a recipe, too
+        EXTRACTION,
+        0.6,
+        _WHOLE_HINT,
+        rf"{_SHOW}\byour {_WHOLE} (?:message|instructions?|configuration)\b",
     ),
     Tripwire(
         EXTRACTION,
