@@ -30,6 +30,10 @@ _READER: Final = (
     r"(?:(?:ai|llm|coding|autonomous|automated) (?:agents?|assistants?|models?|reviewers?|readers?"
     r"|graders?|summari[sz]ers?)|llms|chatbots?)"
 )
+_SILENT: Final = (
+    r"(?:must|should|shall|may|can|will|could) (?:not|never) (?:tell|inform|notify|alert|mention"
+    r"|warn)\b"
+)
 _TOLD: Final = r"(?:prompt|message|instructions?|configuration|preamble|directives?)"
 _SHOW: Final = (
     r"\b(?:reveal|print|show|repeat|output|display|give|share|recite|disclose|quote|translate|encode"
@@ -76,7 +80,8 @@ CLAIMS: Final = (
         r"\bmy (?:words|messages?|instructions?|orders?|commands?)\b[^.!?\n]{0,30}\b(?:priority"
         r"|precedence)"
         r"\b[^.!?\n]{0,8}\b(?:than|over) (?:[a-z]+ ){0,2}?(?:the |your )?(?:system|developer"
-        r"|operator)",
+        r"|operator)(?:'s|’s)?(?: (?:prompt|message|instruct|rule|polic|directive|guideline|text"
+        r"|order|command|one|and|or|so)|[^a-z ]|$)",
     ),
     Tripwire(
         OVERRIDE,
@@ -163,7 +168,8 @@ CLAIMS: Final = (
         r"(?:this|these|the) [a-z]*)? ?(?:must|should|shall|have to|need to"
         r"|are (?:required|instructed) to|it should|it must)\b"
         rf"|\bif (?:an? )?(?:{_READER}|llm|ai) (?:reads|processes|sees|summari[sz]es|parses)\b",
-        rf"\b(?:do|does|should|must|can|why|what|which|when) (?:the |an? |all |any )?{_READER}",
+        rf"\b(?:do|does|should|must|can|why|what|which|when) (?:the |an? |all |any )?{_READER}"
+        rf"|\b{_READER} {_SILENT}",
     ),
     Tripwire(
         SUPPRESSION,
@@ -174,6 +180,8 @@ CLAIMS: Final = (
         rf"|inform"
         r"|notify|alert|mention|warn)(?:ing)?(?: (?:it|this|that|anything)(?: note)?)?(?: to)? "
         r"the user\b",
+        # What a developer demands of an assistant: to be silent, and nothing besides.
+        rf"\b(?:(?:{_READER}|llm|bot)(?:[:,] (?:the |an? )?)?){{1,2}} {_SILENT}",
     ),
     Tripwire(
         SUPPRESSION,
