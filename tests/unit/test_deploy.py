@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -46,12 +47,19 @@ def test_compose_starts_what_the_guide_draws() -> None:
         assert whole["services"][name]["environment"] == {"FEDERATION_REPLICA": name}
 
 
+def pod() -> Any:
+    """What Kubernetes is told of a replica."""
+    text = (DEPLOY / "kubernetes" / "federation.yaml").read_text()
+    kinds = {each["kind"]: each for each in yaml.safe_load_all(text)}
+    return kinds["StatefulSet"]["spec"]["template"]["spec"]
+
+
+def test_no_service_of_kubernetes_puts_its_address_where_the_port_is_read() -> None:
+    assert pod()["enableServiceLinks"] is False
+
+
 def test_the_probes_of_kubernetes_ask_for_life_and_not_for_the_store() -> None:
-    kinds = {
-        each["kind"]: each
-        for each in yaml.safe_load_all((DEPLOY / "kubernetes" / "federation.yaml").read_text())
-    }
-    (container,) = kinds["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    (container,) = pod()["containers"]
     for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
         assert container[probe]["httpGet"]["path"] == "/health"
 
