@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import posixpath
 import re
 import sys
 import tarfile
@@ -261,10 +262,14 @@ def _opened(path: Path, stack: ExitStack) -> list[IO[bytes]]:
 
 def _in_tar(tar: tarfile.TarFile, name: str) -> IO[bytes] | None:
     """A file at the root of a tar; who packs a directory has `./` before its name. Of two that are
-    called the same the last counts, as for who unpacks them."""
-    called = [each for each in tar if each.name in (name, f"./{name}")]
+    called the same the last counts, as for who unpacks them. Whoever unpacks `/keys.jsonl` or what
+    lies behind a link may get another file than is read here: such a tar is no export."""
+    at = [(posixpath.normpath("/" + each.name.lstrip("/")), each) for each in tar]
+    called = [each for place, each in at if each.issym() or place == f"/{name}"]
     if not called:
         raise FileNotFoundError(f"{name} is not in it")
+    if not all(each.isreg() and each.name in (name, f"./{name}") for each in called):
+        raise FileNotFoundError(f"{name} is in it as a link, or by another name")
     return tar.extractfile(called[-1])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import re
 import tarfile
 import tempfile
@@ -88,11 +89,19 @@ def _no_export(path: Path, error: Exception) -> CommandFailed:
 
 
 def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
-    """The last of a name, as unpacking has it; `tar cf x.tar .` puts a `./` before each."""
-    for member in reversed(tar.getmembers()):
-        if member.name.removeprefix("./") == name and (file := tar.extractfile(member)) is not None:
-            return file
-    raise FileNotFoundError(errno.ENOENT, f"there is no {name} at its root")
+    """The last of a name, as unpacking has it; `tar cf x.tar .` puts a `./` before each.
+
+    Where links or names such as `/keys.jsonl` may have it unpacked to another file, it is refused.
+    """
+    found: IO[bytes] | None = None
+    for member in tar.getmembers():
+        if member.issym() or posixpath.normpath("/" + member.name.lstrip("/")) == f"/{name}":
+            if not member.isreg() or member.name.removeprefix("./") != name:
+                raise FileNotFoundError(errno.ENOENT, f"{name} is a link, or has another name")
+            found = tar.extractfile(member)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, f"there is no {name} at its root")
+    return found
 
 
 def write(

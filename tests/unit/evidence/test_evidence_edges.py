@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from evidence_web import judged
 from evidence_world import Export
 
+from federation.cli.audit_files import NAMES, opened
+from federation.cli.failures import CommandFailed
 from federation.evidence.checkpoints import checkpoint_line
 from federation.evidence.documents import judge, read_document
 from federation.evidence.growth import Growth, LogHead, entry_line
@@ -227,6 +231,45 @@ def test_a_late_anchor_may_be_by_a_key_that_came_after_the_export(tmp_path: Path
     for alone_or_not in ([], ["--alone"]):
         more = [str(tmp_path / "anchors"), "--through", str(AT_MS + 25), *alone_or_not]
         assert federation_verify([*args, *more]) == 2, "no anchor is left"
+
+
+def link(name: str, to: str) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname = tarfile.SYMTYPE, to
+    return found
+
+
+def file(name: str) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.size = len(b"forged")
+    return found
+
+
+TARS: dict[str, list[tarfile.TarInfo]] = {
+    "a path from the root": [file("/entries.jsonl")],
+    "two strokes": [file(".//entries.jsonl")],
+    "out of a directory": [file("a/../entries.jsonl")],
+    "by way of a link": [link("d", "."), file("d/entries.jsonl")],
+    "links to themselves": [link(name, name) for name in NAMES],
+}
+
+
+@pytest.mark.parametrize("what", TARS)
+def test_a_tar_that_may_unpack_to_other_files_is_no_export(what: str, tmp_path: Path) -> None:
+    export = Made("a").end("c1").seal().export()
+    path = tmp_path / "packed.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.add(export.save(tmp_path / "export"), "")
+    args = [str(path), "--key", export.trusted.hex()]
+    assert federation_verify(args) == 0
+    with opened(path) as streams:
+        assert list(streams.entries) == export.entries
+    with tarfile.open(path, "a") as tar:
+        for each in TARS[what]:
+            tar.addfile(each, BytesIO(b"forged"))
+    assert federation_verify(args) == 2
+    with pytest.raises(CommandFailed), opened(path):
+        pass
 
 
 def proof_of(made: Made) -> dict[str, object]:
