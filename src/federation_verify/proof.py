@@ -21,8 +21,8 @@ HASH = re.compile("[0-9a-f]{64}")
 def verify_proof(document: dict[str, Any], trusted: bytes) -> Problem | None:
     """What is wrong with a proof; None where it holds."""
     try:
-        ring = Keyring([_line(key) for key in document["keys"]], trusted)
-        path = [_hash(each) for each in document["path"]]
+        ring = Keyring([_line(key) for key in _list(document["keys"])], trusted)
+        path = [_hash(each) for each in _list(document["path"])]
         if document["kind"] == "inclusion":
             signed = _vouched(_read(document, ring), ring)
             n = document["n"]
@@ -44,12 +44,18 @@ def verify_proof(document: dict[str, Any], trusted: bytes) -> Problem | None:
 def read_proof(data: bytes) -> dict[str, Any] | None:
     """The proof in a file; None where there is none, or where it could be read in two ways."""
     try:
-        document = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError):
+        document = strict(data.decode("utf-8"))
+    except ValueError:
         return None
     return document if isinstance(document, dict) and "kind" in document else None
+
+
+def strict(text: str) -> Any:
+    """What a JSON text says. Raises `ValueError` where another parser might read it otherwise."""
+    try:
+        return json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,6 +67,13 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no number of JSON")
+
+
+def _list(value: Any) -> list[Any]:
+    """A list. Who goes through an object or a text would take its members for one."""
+    if not isinstance(value, list):
+        raise TypeError
+    return value
 
 
 def _line(text: str) -> bytes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import Any
 
 from federation_verify.problem import Problem
+from federation_verify.proof import strict
 
 SIDES = ("input", "output")
 
@@ -19,7 +19,7 @@ SIDES = ("input", "output")
 def contradicts(document: dict[str, Any], side: str, salt: bytes, content: bytes) -> Problem | None:
     """What is wrong with a content of this side of the call; None where it is the one."""
     try:
-        record = json.loads(document["line"])["record"]
+        record = strict(document["line"])["record"]
         told, unproven = record.get(side, ""), record.get("unproven", {})
         fault = unproven.get(side) if not told else None
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -305,6 +305,8 @@ PROOFS: dict[str, tuple[Callable[[dict[str, object]], object], bool]] = {
     "path with a space": (lambda p: p | {"path": [f"{p['path'][0]} "]}, False),  # type: ignore[index]
     "path with spaces": (lambda p: p | {"path": [f" {p['path'][0]}"]}, False),  # type: ignore[index]
     "path is text": (lambda p: p | {"path": ""}, False),
+    "path is an object": (lambda p: p | {"path": dict.fromkeys(p["path"])}, False),  # type: ignore[call-overload]
+    "keys are an object": (lambda p: p | {"keys": dict.fromkeys(p["keys"])}, False),  # type: ignore[call-overload]
     "a key with its line feed": (lambda p: p | {"keys": [f"{p['keys'][0]}\n"]}, False),  # type: ignore[index]
     "a checkpoint with its line feed": (
         lambda p: p | {"checkpoint": f"{p['checkpoint']}\n"},

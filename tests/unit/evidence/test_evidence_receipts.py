@@ -63,6 +63,8 @@ def test_the_verifier_holds_a_content_against_a_record() -> None:
         proof(),
         proof(input=""),
         proof(input=[1]),
+        {"line": f'{{"record":{{"input":"","input":"{input_hash(bytes(32), b"")}"}}}}'},
+        {"line": "[" * 200_000 + "]" * 200_000},
     ],
 )
 def test_a_record_that_says_nothing_of_a_content_proves_none(document: dict[str, object]) -> None:
