@@ -6,6 +6,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def test_compose_starts_what_the_guide_draws() -> None:
     assert set(whole["services"]) == {"a", "b", "nginx", "postgres", "redis"}
     for name in ("a", "b"):
         assert whole["services"][name]["environment"] == {"FEDERATION_REPLICA": name}
+
+
+def test_the_image_is_built_of_all_files_that_its_metadata_is_read_from() -> None:
+    dockerfile = (DEPLOY / "docker" / "Dockerfile").read_text()
+    copied = {
+        Path(each)
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
+        for each in line.split()
+    }
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    dynamic = built["tool"]["setuptools"]["dynamic"]
+    rows = [dynamic["dependencies"], *dynamic["optional-dependencies"].values()]
+    named = [*(file for row in rows for file in row["file"]), built["project"]["readme"]]
+    assert [file for file in named if not copied & {Path(file), *Path(file).parents}] == []
 
 
 def pod() -> Any:
