@@ -157,7 +157,7 @@ class Scanner:
         return self._read_parts(second, first, windows) if windows else self._read(second)
 
     def plugged(self, text: str) -> tuple[list[Span], list[DetectorFailure]]:
-        """What plugged-in recognizers say of `text`."""
+        """What plugged-in recognizers say of `text`, of the types that are asked for."""
         found: list[Span] = []
         failures: list[DetectorFailure] = []
         for recognizer in self._recognizers:
@@ -165,7 +165,7 @@ class Scanner:
             if isinstance(said, DetectorFailure):
                 failures.append(said)
             else:
-                found += said
+                found += [span for span in said if span.kind in self._wanted]
         return found, failures
 
     def _read(self, layer: Layer) -> list[Span]:

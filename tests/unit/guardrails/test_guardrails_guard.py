@@ -361,6 +361,19 @@ def test_a_plugged_in_recognizer_adds_its_types() -> None:
     assert named(required=True).text("Hi Jane!", "x", Screening.begin(b"s")) == "Hi [PERSON]!"
 
 
+def test_what_a_recognizer_finds_besides_is_not_what_a_policy_asked_for() -> None:
+    class Places(Names):
+        kinds: tuple[str, ...] = (kind.PERSON, kind.ADDRESS)
+
+        def find(self, text: str) -> list[Span]:
+            return [Span(0, 4, kind.ADDRESS), Span(9, 13, kind.PERSON)]
+
+    screening = Screening.begin(b"s")
+    guard = Guard(Plan({kind.PERSON: Action.REDACT}, recognizers=(Places(),)), b"k")
+    assert guard.text("Rome has Jane", "x", screening) == "Rome has [PERSON]"
+    assert screening.tally.findings() == (Finding(kind.PERSON, "redact", "x"),)
+
+
 def test_a_detector_that_fails_blocks_where_the_policy_requires_it() -> None:
     with pytest.raises(Unavailable) as refused:
         named(required=True).text("boom", "x", Screening.begin(b"s"))
