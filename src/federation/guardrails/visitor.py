@@ -9,7 +9,6 @@ a JSON object is a string like any other.
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import re
 from collections.abc import Callable, Iterable
@@ -374,7 +373,7 @@ def _text_of(media: Media) -> str | None:
         if not _may_be_text(_unpacked(media.data[:_FIRST])):
             return None
         text = _unpacked(media.data).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no ASCII, no base64 or no UTF-8
         return None
     return None if text.startswith(_BINARY) or "\0" in text else text
 

@@ -184,6 +184,19 @@ def test_a_picture_that_is_one_goes_as_it_is(binary: bytes) -> None:
     assert screen_request(GUARDS[Action.REDACT], request, Screening.begin(b"s")) == request
 
 
+@pytest.mark.parametrize("data", ["\u00e9" * 8, base64.b64encode(b"a" * 900).decode() + "\u00e9"])
+def test_a_file_that_is_no_base64_is_read_as_it_stands(data: str) -> None:
+    for sent, passes in ((data, True), (f"{data} {MAIL}", False)):
+        message = Message(USER, (Media("image", "image/png", data=sent),))
+        request = msgspec.structs.replace(PLAIN, messages=(message,))
+        if passes:
+            screened = screen_request(GUARDS[Action.BLOCK], request, Screening.begin(b"s"))
+            assert screened == request
+        else:
+            with pytest.raises(Forbidden):
+                screen_request(GUARDS[Action.BLOCK], request, Screening.begin(b"s"))
+
+
 def test_what_the_canonical_form_leaves_out_is_looked_at_in_the_body() -> None:
     clean = json.dumps({"messages": [{"content": "hello", "x": {"y": [1, "z"]}}]})
     screening = Screening.begin(b"s")
