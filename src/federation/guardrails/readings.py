@@ -6,6 +6,7 @@ places; and what is kept has a bound that no caller can raise.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
@@ -25,7 +26,7 @@ class Readings:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Span, ...]] = {}
+        self._known: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
 
     def of(self, key: bytes | None) -> list[Span] | None:
         """What was found in the text with this key; None where that is not known."""
@@ -40,7 +41,7 @@ class Readings:
         if key is None or len(spans) > MOST_SPANS:
             return
         while len(self._known) >= MOST_TEXTS:
-            self._known.pop(next(iter(self._known), b""), None)
+            self._known.popitem(last=False)  # in one step: other threads change it meanwhile
         self._known[key] = tuple(spans)
 
 

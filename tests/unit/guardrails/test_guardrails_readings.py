@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from federation.guardrails import entities as kind
+from federation.guardrails import readings
 from federation.guardrails.entities import Action, Finding, Span
 from federation.guardrails.guard import Guard, Plan, Screening
 from federation.guardrails.readings import MOST_SPANS, MOST_TEXTS, Readings, key_of
@@ -93,6 +97,28 @@ def test_the_text_that_was_asked_for_least_lately_is_forgotten_first() -> None:
     assert known.of(keys[1]) is None
     assert known.of(keys[0]) is not None
     assert known.of(keys[-1]) == []
+
+
+def test_several_threads_may_ask_while_old_ones_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readings, "MOST_TEXTS", 8)
+    known = Readings()
+    keys = [b"%d" % number for number in range(9)]
+
+    def ask(first: int) -> None:
+        for number in range(first, first + 100_000):
+            key = keys[number * 7 % len(keys)]
+            if known.of(key) is None:
+                known.keep(key, [])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(ask, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_what_was_found_cannot_be_changed_by_who_asked() -> None:
