@@ -10,7 +10,7 @@ says first does not wait for it. A comma or the like directly behind a calm word
 once, for no value goes on over it; so does a greeting that is called out first. Where an operator's
 patterns are looked for, a value may be made of calm words, so as much as one may be long is read
 beyond a cut before it is made. The trap: what waits must be bounded, so rows without calm words
-are cut too, and a value that reaches over such a cut is swallowed.
+are cut too, and of a value that reaches over such a cut the rest is swallowed, if it is replaced.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ _CONTEXT: Final = 160
 """Characters said before that are read again, for the words beside a value."""
 _PIECES: Final = 64
 """Of what was said, at most, before they are made one: that of each word anew would cost more."""
-_WORD: Final = re.compile(rb"[^\s?]*[\s?]")
-"""A word and its border. Signs of scripts without spaces are folded to question marks."""
+_WORD: Final = re.compile(rb"(?<![^\s?])[^\s?]*+[\s?]")
+"""A word and its border, from the word's begin on: a word without an end is looked at once. Signs
+of scripts without spaces are folded to question marks."""
 _BORDERS: Final = bytes(0x20 if chr(sign) in " \t\n\r\f\v?" else sign for sign in range(256))
 _LONG_BORDER: Final = b" " * 128
 _FIRST_CAP, _LAST_CAP = 256, 16_384
@@ -198,9 +199,9 @@ class Window:
         if until := self._off():
             return until, until
         shift = self._seen
-        for match in _WORD.finditer(one_to_one(self._pending[shift:])):
+        for match in _WORD.finditer(one_to_one(self._pending[shift : self._cap])):
             start, end = match.start() + shift, match.end() + shift
-            if end > self._cap or (self._ahead and end + self._ahead > len(self._pending)):
+            if self._ahead and end + self._ahead > len(self._pending):
                 break
             self._seen = end
             if end - start == 1:
@@ -269,9 +270,10 @@ class Window:
         if self._cap < _LAST_CAP:
             self._cap *= 2
             return ""
-        key = spans[0].kind == PRIVATE_KEY
-        self._swallowing = _SWALLOWED_KEY if key else _SWALLOWED
-        return self._commit(until, [Span(0, until, spans[0].kind, spans[0].rank)])
+        kind = spans[0].kind
+        if self._guard.plan.actions[kind].changes:
+            self._swallowing = _SWALLOWED_KEY if kind == PRIVATE_KEY else _SWALLOWED
+        return self._commit(until, [Span(0, until, kind, spans[0].rank)])
 
     def _named(self, until: int) -> bool:
         """Whether a word names a value that may look like any other word."""

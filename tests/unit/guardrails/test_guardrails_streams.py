@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -36,6 +38,7 @@ KEY = (
     + "MIIEvAIBADANBgkq7w0BAQEFAASC\n" * 20
     + "-----END PRIVATE KEY-----"
 )
+MAILBOXES = base64.b64encode(b"jane.doe@example.org, and many others\n" * 1000).decode()
 TOKEN = "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIx" * 60 + ".abcDEFghiJKL"
 PLANTED = {
     EMAIL: "doe@example",
@@ -250,6 +253,26 @@ def test_endless_digits_are_said_in_the_end() -> None:
         held = max(held, window.held)
     assert said + window.close() == text
     assert held <= 512
+
+
+@pytest.mark.parametrize(
+    "value",
+    [KEY.replace("\n-----END", "MIIEvAIBADANBgkq7w0BAQEFAASC\n" * 1000 + "\n-----END"), MAILBOXES],
+)
+def test_a_value_of_any_length_stays_where_it_is_only_counted(value: str) -> None:
+    screening = Screening.begin(b"s")
+    window = Window(guard(Action.LOG), "x", screening)
+    text = f"This is it: {value} and so on."
+    said = [window.feed(text[at : at + 100]) for at in range(0, len(text), 100)]
+    assert "".join(said) + window.close() == text
+    assert screening.tally.findings()
+
+
+def test_a_long_word_that_comes_at_once_is_gone_over_once() -> None:
+    window = Window(GUARD, "x", Screening.begin(b"s"))
+    before = time.thread_time()
+    window.feed("q7Xw" * 1500)
+    assert time.thread_time() - before < 0.5  # with each of its signs as a begin: seconds
 
 
 def test_a_value_longer_than_the_longest_wait_is_swallowed() -> None:
