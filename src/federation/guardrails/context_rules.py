@@ -197,7 +197,7 @@ def is_passport(value: bytes) -> bool:
 
 
 def is_license(value: bytes) -> bool:
-    """Five to sixteen letters and digits, four digits at least, and no day or year."""
+    """Five to eighteen letters and digits, four digits at least, and no day or year."""
     signs = value.translate(None, b" -")
     return (
         5 <= len(signs) <= 18
