@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeAlias
 
 from federation.guardrails import context_rules
@@ -111,6 +111,14 @@ class Head:
     """So many of these each line has, if it is a row."""
     is_sql: bool
 
+    def joined(self, line: bytes) -> Head:
+        """With what the names in one of its rows tell of columns, too: what stood above it may be
+        prose, and names stand in rows of other tables."""
+        if not (may_be_names(line) and NAMED.occurs(line + b"\n")):
+            return self
+        other = _head(line, self.sign, is_sql=False)
+        return replace(self, wanted={**self.wanted, **other.wanted}) if other.wanted else self
+
     def below(self, data: bytes, at: int, found: list[Span]) -> tuple[int, Left | None]:
         """Finds the values in the rows from `at` on. Gives where they end, and what goes on where
         that is the end of the text. There a row may have fewer fields: it is not over."""
@@ -187,6 +195,8 @@ def _rows(head: Head, data: bytes, at: int, found: list[Span]) -> tuple[int, Lef
             found += _values(head, data, at, line)
             if not is_row:
                 return len(data), _row_or_sql(head, line, at, found)
+            if end >= 0:
+                head = head.joined(line)
         if end < 0:
             return len(data), Left(head, at, -1)
         at = end + 1
@@ -199,6 +209,11 @@ def _row_or_sql(head: Head, line: bytes, at: int, found: list[Span]) -> Left:
     if left is None or left.head is None:
         return Left(head, at, -1)
     return left._replace(at=left.at + at)
+
+
+def may_be_names(row: bytes) -> bool:
+    """Whether names of columns may stand in a row, or in more of it."""
+    return len(row) <= LONGEST_HEAD and _DIGITS.search(row) is None
 
 
 def _tuples(head: Head, data: bytes, at: int, found: list[Span]) -> tuple[int, Left | None]:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from federation.guardrails.columns import LONGEST_HEAD, NAMED, Head, Left, fields_of, moved, read
+from federation.guardrails.columns import (
+    LONGEST_HEAD,
+    NAMED,
+    Head,
+    Left,
+    fields_of,
+    may_be_names,
+    moved,
+    read,
+)
 from federation.guardrails.entities import Span
 from federation.guardrails.folding import one_to_one
 from federation.guardrails.scripts import mark_names, may_name_phone
@@ -135,13 +144,14 @@ def _may_be_head(line: str) -> bool:
 
 def _shortened(head: Head, row: bytes) -> bytes:
     """A row that is not over, with little more than signs for the fields that are. A quotation has
-    as many of them in it as all that stood in some. What has too few of them may be a head."""
-    may_be_head = row.count(head.sign) < head.least and len(row) <= REACH
+    as many of them in it as all that stood in some. What has too few of them, or no digits, may be
+    a head."""
+    may_be_head = may_be_names(row) or (row.count(head.sign) < head.least and len(row) <= REACH)
     if may_be_head or (row.count(b'"') % 2 and len(row) <= _LONGEST_ROW):
         return row
     places = fields_of(head, row)
     sign, last = head.sign, row[places[-1][0] :]
-    between, most = len(places) - 1, head.least + 1
+    between, most = len(places) - 1, max(head.least, *head.wanted) + 1
     quoted = b'"%b"' % (sign * min(row.count(sign) - between, most))
     if len(last) > _LONGEST_VALUE:
         return sign * min(between, most) + quoted
